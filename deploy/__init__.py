@@ -1,0 +1,1 @@
+"""How Tongban is brought up: on one machine, in containers, in a cluster."""

@@ -1,0 +1,120 @@
+"""The regions that can be started on one machine, their folders and their ports."""
+
+import json
+import socket
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOST = "127.0.0.1"
+SERVICES = ("identity", "license", "seal", "cases", "sharing")
+_FIRST_PORT, _LAST_PORT, _STEP = 20_000, 31_000, 40
+_INTERNAL = (
+    "postgres",
+    "redis",
+    "envoy_admin",
+    "pages",
+    "reflection",
+    "identity_http",
+    *SERVICES,
+    *(f"{service}_metrics" for service in SERVICES),
+)
+
+
+class PortTaken(Exception):
+    """Another process listens on the port that a gateway was told to use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region as the embedded start knows it.
+
+    Attributes:
+        code: GB/T 2260 code, 6 digits.
+        name: what people call it.
+        province: the province it lies in.
+    """
+
+    code: str
+    name: str
+    province: str
+
+
+LIUAN = Region("341500", "六安市", "安徽省")
+TIANNING = Region("320402", "常州市天宁区", "江苏省")
+REGIONS = (LIUAN, TIANNING)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One region on this machine.
+
+    Attributes:
+        region: which region.
+        folder: where all of its state lies.
+        http_port: where its gateway listens, on loopback.
+        ports: the ports of everything behind the gateway, by name.
+    """
+
+    region: Region
+    folder: Path
+    http_port: int
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        """The gateway as the outside sees it."""
+        return f"http://{HOST}:{self.http_port}"
+
+    def address(self, name: str) -> str:
+        """``127.0.0.1:<port>`` of a part of this region."""
+        return f"{HOST}:{self.ports[name]}"
+
+    def path(self, *parts: str) -> Path:
+        """A path inside the region's folder."""
+        return self.folder.joinpath(*parts)
+
+
+def is_free(port: int) -> bool:
+    """Tells whether nobody listens on ``port`` of the loopback interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _remembered(file: Path) -> dict[str, int]:
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if set(known) == set(_INTERNAL) and all(map(is_free, known.values())) else {}
+
+
+def _internal_ports(folder: Path) -> dict[str, int]:
+    """Finds a free block below the ephemeral range, so that no outgoing connection takes a port away."""
+    file = folder / "ports.json"
+    if known := _remembered(file):
+        return known
+    blocks = range(_FIRST_PORT, _LAST_PORT, _STEP)
+    start = zlib.crc32(str(folder).encode()) % len(blocks)
+    for block in (*blocks[start:], *blocks[:start]):
+        ports = {name: block + place for place, name in enumerate(_INTERNAL)}
+        if all(map(is_free, ports.values())):
+            file.write_text(json.dumps(ports, indent=1), encoding="utf-8")
+            return ports
+    raise PortTaken(f"no block of {len(_INTERNAL)} free ports between {_FIRST_PORT} and {_LAST_PORT}")
+
+
+def settle(state: Path, region: Region, http_port: int) -> House:
+    """Makes the region's folder and fixes its ports; raises PortTaken where the gateway's port is in use."""
+    if not is_free(http_port):
+        raise PortTaken(f"port {http_port} is taken; choose another for the gateway of {region.name}")
+    folder = state.resolve() / region.code
+    for name in ("config", "logs", "secrets", "documents", "keys", "redis", "pki"):
+        folder.joinpath(name).mkdir(parents=True, exist_ok=True)
+    folder.joinpath("secrets").chmod(0o700)
+    return House(region, folder, http_port, _internal_ports(folder))

@@ -1,0 +1,156 @@
+"""What a running supervisor tells the world: a lock that says it lives, and a snapshot of its processes."""
+
+import fcntl
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from deploy.local.regions import House
+from deploy.local.supervisor import Supervisor, Unit, kill_group
+
+_CLOCK_TOLERANCE = 2.0
+
+
+class AlreadyRunning(Exception):
+    """Another supervisor works on this state folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """One process in a snapshot. ``started`` is seconds since the epoch, ``pid`` None while it doesn't live."""
+
+    name: str
+    region: str
+    phase: str
+    pid: int | None
+    started: float
+    restarts: int
+    ports: dict[str, int]
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegionState:
+    """One region in a snapshot."""
+
+    code: str
+    name: str
+    gateway: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that runs from one state folder."""
+
+    pid: int
+    ready: bool
+    error: str
+    regions: list[RegionState]
+    processes: list[ProcessState]
+
+    def process(self, region: str, name: str) -> ProcessState:
+        """Returns one process; raises KeyError."""
+        for process in self.processes:
+            if (process.region, process.name) == (region, name):
+                return process
+        raise KeyError(f"{region}/{name}")
+
+    @property
+    def settled(self) -> tuple[int, int]:
+        """How many processes and tasks are ready or done, and how many there are."""
+        return sum(process.phase in ("READY", "DONE") for process in self.processes), len(self.processes)
+
+
+class StateFolder:
+    """The folder ``.tongban``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self._snapshot = self.folder / "supervisor.json"
+        self._lock = self.folder / "supervisor.lock"
+
+    def lock(self) -> IO[str]:
+        """Takes the lock for as long as the returned file is open; raises AlreadyRunning."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self._lock.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise AlreadyRunning(
+                f"Tongban runs already from {self.folder}: see `./run status`, or `./run down`"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+
+    def holder(self) -> int | None:
+        """The process id of the supervisor that holds the lock, or None if nobody does."""
+        try:
+            with self._lock.open("a+", encoding="utf-8") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    file.seek(0)
+                    return int(file.read() or 0) or None
+        except FileNotFoundError:
+            pass
+        return None
+
+    def read(self) -> Snapshot | None:
+        """Reads the last snapshot, of a supervisor that lives or of one that has ended."""
+        try:
+            known = json.loads(self._snapshot.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        regions = [RegionState(**region) for region in known.pop("regions")]
+        processes = [ProcessState(**process) for process in known.pop("processes")]
+        return Snapshot(**known, regions=regions, processes=processes)
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Replaces the snapshot, whole or not at all."""
+        unfinished = self._snapshot.with_suffix(".new")
+        unfinished.write_text(json.dumps(asdict(snapshot), ensure_ascii=False, indent=1), encoding="utf-8")
+        unfinished.replace(self._snapshot)
+
+    def end_leftovers(self) -> None:
+        """Kills what a supervisor that was killed itself may have left: same process id, same time of birth."""
+        last = self.read()
+        for process in last.processes if last else ():
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                if process.pid and abs(psutil.Process(process.pid).create_time() - process.started) < _CLOCK_TOLERANCE:
+                    kill_group(process.pid)
+
+
+def _process(unit: Unit) -> ProcessState:
+    process = unit.process
+    region = process.folder.name
+    phase, pid = str(unit.phase), unit.pid
+    return ProcessState(
+        process.name, region, phase, pid, unit.started, unit.restarts, process.ports, str(process.log)
+    )  # fmt: skip
+
+
+def snapshot(supervisor: Supervisor, houses: list[House], error: str = "") -> Snapshot:
+    """Describes what a supervisor runs at this moment."""
+    regions = [RegionState(h.region.code, h.region.name, h.base_url, str(h.folder)) for h in houses]
+    processes = [_process(unit) for unit in supervisor.units.values()]
+    return Snapshot(os.getpid(), supervisor.all_ready, error, regions, processes)
+
+
+def wait_until_free(state: StateFolder, seconds: float) -> bool:
+    """Waits until no supervisor holds the lock; tells whether that came in time."""
+    end = time.monotonic() + seconds
+    while state.holder() is not None:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True

@@ -1,0 +1,85 @@
+"""The region's SM2 root, and what it certifies at the first start: each service's log key, and the seal service's CA.
+
+The root's key lies outside every service's key store. In a real region it is an offline device, and the certificates
+made here are ordered from a licensed CA; the files that the services read are the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from libs.clock import SystemClock
+from libs.config import Keys
+from libs.crypto.keystore import Algorithm, KeyStore, create_master_key, load_master_key
+from libs.crypto.tongsuo import TongsuoProvider
+from libs.crypto.x509 import Certificate, Profile, Subject, Validity, issue_certificate, make_root
+
+_ROOT_DAYS = 3650
+_LEAF_DAYS = 1825
+ROOT_FILE = "root.der"
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    key: str
+    profile: Profile
+    title: str
+
+
+_EVERY_SERVICE = (_Wanted("log", Profile.LOG, "审计日志"),)
+_SERVICE = {"seal": (_Wanted("ca", Profile.SUBORDINATE_CA, "电子印章签发机构"),)}
+
+
+def _store(folder: Path, master_key_file: Path) -> KeyStore:
+    return KeyStore(folder, load_master_key(master_key_file), TongsuoProvider(), SystemClock())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+class RegionRoot:
+    """The root of one region, made on first use in ``folder``."""
+
+    def __init__(self, folder: Path, region: str) -> None:
+        create_master_key(folder / "master.key")
+        self._region = region
+        store = _store(folder / "keys", folder / "master.key")
+        store.ensure("root", Algorithm.SM2)
+        self._signer = store.signer("root")
+        path = folder / ROOT_FILE
+        # A day back, so that a clock that is a little behind takes it too.
+        self._start = (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
+        if not path.exists():
+            subject = Subject(f"Tongban {region} SM2 Root", organization="Tongban", identifier=region)
+            _write(path, make_root(self._signer, subject, Validity.days(self._start, _ROOT_DAYS)).der)
+        self.certificate = Certificate.parse(path.read_bytes())
+
+    def certify(self, service: str, keys: Keys) -> None:
+        """Makes the service's keys and certificates that are missing, and leaves the root's certificate beside them."""
+        store = _store(keys.folder, keys.master_key_file)
+        for wanted in (*_EVERY_SERVICE, *_SERVICE.get(service, ())):
+            path = keys.folder / f"{wanted.key}.der"
+            if not path.exists():
+                store.ensure(wanted.key, Algorithm.SM2)
+                _write(path, self._issue(service, wanted, store).der)
+        _write(keys.folder / ROOT_FILE, self.certificate.der)
+
+    def _issue(self, service: str, wanted: _Wanted, store: KeyStore) -> Certificate:
+        start = max(self._start, self.certificate.not_before)
+        subject = Subject(f"{wanted.title} {self._region}/{service}", organization="Tongban", identifier=self._region)
+        return issue_certificate(
+            self.certificate, self._signer, subject, store.signer(wanted.key).public_key, wanted.profile,
+            Validity.days(start, _LEAF_DAYS),
+        )  # fmt: skip
+
+
+def ensure(folder: Path, region: str, services: Mapping[str, Keys]) -> None:
+    """Makes the root and certifies ``services``; again and again with the same result."""
+    root = RegionRoot(folder, region)
+    for service, keys in services.items():
+        root.certify(service, keys)

@@ -1,0 +1,92 @@
+"""Gives pending records their place in the Merkle tree and signs the new head."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.audit import merkle
+from libs.audit.heads import head_text
+from libs.clock import Clock
+from libs.crypto.provider import Signer
+from libs.db.engine import Database
+from libs.db.leader import lead
+from libs.db.schema import audit_heads, audit_leaves, audit_nodes, audit_pending, audit_records
+from libs.observability import metrics
+
+_BATCH = 4_000
+_PAUSE_SECONDS = 0.25
+
+_PENDING = (
+    sa.select(audit_pending.c.seq, audit_records.c.leaf_hash)
+    .join(audit_records, audit_records.c.seq == audit_pending.c.seq)
+    .order_by(audit_pending.c.seq)
+    .limit(_BATCH)
+)
+_SIZE = sa.select(sa.func.coalesce(sa.func.max(audit_heads.c.tree_size), 0))
+
+
+async def read_nodes(connection: AsyncConnection, wanted: Sequence[merkle.NodeId]) -> Mapping[merkle.NodeId, bytes]:
+    """Reads complete subtree nodes."""
+    if not wanted:
+        return {}
+    keys = sa.tuple_(audit_nodes.c.level, audit_nodes.c.node_index)
+    rows = await connection.execute(sa.select(audit_nodes).where(keys.in_(wanted)))
+    return {(row.level, row.node_index): row.hash for row in rows}
+
+
+class Integrator:
+    """The one writer of a service's tree.
+
+    Leaves, nodes, head and the removal from the pending list are one transaction: after a crash the same records are
+    taken up again and lead to the same tree.
+    """
+
+    def __init__(self, database: Database, log: str, signer: Signer, certificate: bytes, clock: Clock) -> None:
+        self._database = database
+        self._log = log
+        self._signer = signer
+        self._certificate = certificate
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Integrates for ever, on one replica at a time."""
+        await lead(self._database, f"audit:{self._log}", self._turn)
+
+    async def _turn(self, connection: AsyncConnection) -> None:
+        while True:
+            async with connection.begin():
+                done = await self.integrate(connection)
+            if done < _BATCH:
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def integrate(self, connection: AsyncConnection) -> int:
+        """Takes up one batch within the open transaction and returns how many records it held."""
+        rows = (await connection.execute(_PENDING)).all()
+        if not rows:
+            return 0
+        size = int(await connection.scalar(_SIZE) or 0)
+        known = await read_nodes(connection, merkle.append_nodes(size))
+        new = merkle.append(size, [row.leaf_hash for row in rows], merkle.getter(known))
+        nodes = {**known, **{(node.level, node.index): node.hash for node in new}}
+        await self._store(connection, size, [row.seq for row in rows], new)
+        await self._sign(connection, size + len(rows), merkle.root(size + len(rows), merkle.getter(nodes)))
+        return len(rows)
+
+    async def _store(self, connection: AsyncConnection, size: int, seqs: list[int], new: list[merkle.Node]) -> None:
+        leaves: list[dict[str, Any]] = [{"leaf_index": size + n, "record_seq": seq} for n, seq in enumerate(seqs)]
+        await connection.execute(sa.insert(audit_leaves), leaves)
+        await connection.execute(
+            sa.insert(audit_nodes), [{"level": n.level, "node_index": n.index, "hash": n.hash} for n in new]
+        )
+        await connection.execute(sa.delete(audit_pending).where(audit_pending.c.seq.in_(seqs)))
+
+    async def _sign(self, connection: AsyncConnection, size: int, root: bytes) -> None:
+        now = self._clock.now()
+        signature = await asyncio.to_thread(self._signer.sign, head_text(self._log, size, root, now))
+        await connection.execute(sa.insert(audit_heads).values(
+            tree_size=size, root_hash=root, sign_time=now, signature=signature, certificate=self._certificate
+        ))  # fmt: skip
+        metrics.LOG_SIZE.set(size)

@@ -1,0 +1,127 @@
+"""One audit record and the canonical bytes that its leaf is made over.
+
+The record is that of ``tongban.audit.v1.Record``; what it must hold comes from standards.md 5.4 (minimum audit record).
+"""
+
+import json
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from libs.audit.merkle import leaf_hash
+
+__all__ = ["Record", "RecordInvalid", "leaf_hash", "parse_canonical", "parse_rfc3339", "rfc3339"]
+
+
+class RecordInvalid(ValueError):
+    """The bytes are not the canonical form of a record; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One thing that was done or refused. Fields and meanings are those of ``tongban.audit.v1.Record``.
+
+    ``record_time`` carries a time zone and at most microseconds; digests are SM3, 32 bytes or empty.
+    """
+
+    name: str
+    record_time: datetime
+    transaction_id: str
+    action: str
+    result: str
+    trace_id: str = ""
+    actor: str = ""
+    on_behalf_of: str = ""
+    department: str = ""
+    assurance: int = 0
+    object: str = ""
+    fields: tuple[str, ...] = ()
+    purpose: str = ""
+    case_name: str = ""
+    legal_basis: str = ""
+    record_count: int = 0
+    request_digest: bytes = b""
+    response_digest: bytes = b""
+
+    def canonical(self) -> bytes:
+        """Returns the record as compact JSON in UTF-8, keys sorted, digests in lower-case hex: what is hashed.
+
+        Every field stands in it, the empty ones too, so that one record has exactly one form.
+        """
+        return _encode({name: _plain(getattr(self, name)) for name in _FIELDS})
+
+
+_FIELDS = {field.name: field.type for field in fields(Record)}
+
+
+def rfc3339(moment: datetime) -> str:
+    """Writes ``moment`` as protobuf's JSON does: UTC with ``Z`` and 0, 3 or 6 digits of fraction.
+
+    So a time in a head or receipt file is, letter for letter, the time that was hashed or signed.
+
+    Raises:
+        ValueError: ``moment`` has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time of the audit log needs a time zone")
+    utc = moment.astimezone(UTC)
+    digits = "" if not utc.microsecond else f".{utc.microsecond:06d}".removesuffix("000")
+    return f"{utc.replace(tzinfo=None, microsecond=0).isoformat()}{digits}Z"
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """Reads what :func:`rfc3339` writes, and nothing else.
+
+    Raises:
+        ValueError: the text has another form.
+    """
+    moment = datetime.fromisoformat(text)
+    if rfc3339(moment) != text:
+        raise ValueError(f"not a canonical time: {text}")
+    return moment
+
+
+def parse_canonical(data: bytes) -> Record:
+    """Reads canonical bytes back.
+
+    Raises:
+        RecordInvalid: ``data`` is not, byte for byte, the canonical form of some record.
+    """
+    try:
+        content = json.loads(data)
+        record = Record(**{name: _typed(name, content[name]) for name in _FIELDS})
+        agrees = isinstance(content, dict) and record.canonical() == data
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordInvalid(f"not a canonical record: {type(error).__name__} {error}") from error
+    if not agrees:
+        raise RecordInvalid("not a canonical record: its bytes differ from the canonical form of what they say")
+    return record
+
+
+def _encode(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _typed(name: str, value: Any) -> Any:
+    kind = _FIELDS[name]
+    if kind is datetime:
+        return parse_rfc3339(value)
+    if kind is bytes:
+        return bytes.fromhex(value)
+    if name == "fields":
+        return tuple(_checked(str, item) for item in value)
+    return _checked(int if kind is int else str, value)
+
+
+def _checked(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value

@@ -1,0 +1,138 @@
+"""AuditService over a service's own log; every service registers it."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import sqlalchemy as sa
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.audit import merkle
+from libs.audit.integrator import read_nodes
+from libs.audit.records import Record, parse_canonical
+from libs.db import paging
+from libs.db.engine import Database, Row
+from libs.db.schema import audit_heads, audit_leaves, audit_records
+from libs.errors import Unavailable, invalid_field, not_found
+from tongban.audit.v1 import audit_service_pb2 as pb
+from tongban.audit.v1 import audit_service_pb2_grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+_WAIT_SECONDS = 0.5
+_RECORDS = sa.select(audit_records.c.seq, audit_records.c.canonical)
+
+
+def record_message(canonical: bytes, *, with_canonical: bool) -> pb.Record:
+    """Converts stored canonical bytes to the message."""
+    record: Record = parse_canonical(canonical)
+    time = Timestamp()
+    time.FromDatetime(record.record_time)
+    return pb.Record(
+        name=record.name, record_time=time, transaction_id=record.transaction_id, trace_id=record.trace_id,
+        actor=record.actor, on_behalf_of=record.on_behalf_of, department=record.department,
+        assurance=record.assurance, action=record.action, object=record.object, fields=record.fields,
+        purpose=record.purpose, case_name=record.case_name, legal_basis=record.legal_basis, result=record.result,
+        record_count=record.record_count, request_digest=record.request_digest,
+        response_digest=record.response_digest, canonical=canonical if with_canonical else b"",
+    )  # fmt: skip
+
+
+class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
+    """Reads records, heads and proofs."""
+
+    def __init__(self, database: Database, region: str, service: str) -> None:
+        self._database = database
+        self._service = service
+        self._log = f"//{region}/{service}"
+
+    async def ListRecords(self, request: pb.ListRecordsRequest, context: Context) -> pb.ListRecordsResponse:
+        """Lists records, newest first."""
+        self._must_be_ours("log", request.log)
+        size = paging.page_size(request.page_size)
+        query = _RECORDS.order_by(audit_records.c.seq.desc()).limit(size + 1)
+        if request.transaction_id:
+            query = query.where(audit_records.c.transaction_id == request.transaction_id)
+        if request.object:
+            query = query.where(audit_records.c.object == request.object)
+        if (after := paging.position(request, request.page_token)) is not None:
+            query = query.where(audit_records.c.seq < after[0])
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return pb.ListRecordsResponse(
+            records=[record_message(row.canonical, with_canonical=False) for row in rows[:size]],
+            next_page_token=paging.next_token(request, rows[size - 1].seq) if len(rows) > size else "",
+        )
+
+    async def GetRecord(self, request: pb.GetRecordRequest, context: Context) -> pb.Record:
+        """Gets one record with its canonical bytes."""
+        async with self._database.read() as connection:
+            return record_message((await self._find(connection, request.name)).canonical, with_canonical=True)
+
+    async def GetHead(self, request: pb.GetHeadRequest, context: Context) -> pb.SignedHead:
+        """Gets a signed head."""
+        self._must_be_ours("log", request.log)
+        async with self._database.read() as connection:
+            return await self._head(connection, request.tree_size)
+
+    async def ProveInclusion(self, request: pb.ProveInclusionRequest, context: Context) -> pb.InclusionProof:
+        """Proves that a record is in the newest tree; waits a moment for a record that is just being integrated."""
+        async with self._database.read() as connection:
+            row = await self._find(connection, request.record)
+            index = await self._leaf(connection, row.seq, request.record)
+            head = await self._head(connection, 0)
+            nodes = await read_nodes(connection, merkle.inclusion_nodes(index, head.tree_size))
+        return pb.InclusionProof(
+            record=record_message(row.canonical, with_canonical=True), leaf_index=index, head=head,
+            path=merkle.inclusion_path(index, head.tree_size, merkle.getter(nodes)),
+        )  # fmt: skip
+
+    async def ProveConsistency(self, request: pb.ProveConsistencyRequest, context: Context) -> pb.ConsistencyProof:
+        """Proves that the later tree only appended to the earlier."""
+        self._must_be_ours("log", request.log)
+        if request.first_size > request.second_size:
+            raise invalid_field("first_size", "order", "must not be larger than second_size")
+        async with self._database.read() as connection:
+            first = await self._head(connection, request.first_size)
+            second = await self._head(connection, request.second_size)
+            nodes = await read_nodes(connection, merkle.consistency_nodes(first.tree_size, second.tree_size))
+        path = merkle.consistency_path(first.tree_size, second.tree_size, merkle.getter(nodes))
+        return pb.ConsistencyProof(path=path, first=first, second=second)
+
+    def _must_be_ours(self, field: str, service: str) -> None:
+        if service != self._service:
+            raise invalid_field(field, "log", f"this is the log of {self._service}")
+
+    async def _find(self, connection: AsyncConnection, name: str) -> Row:
+        service, _, identifier = name.split("/")
+        self._must_be_ours("name", service)
+        row: Row | None = (await connection.execute(_RECORDS.where(audit_records.c.id == identifier))).first()
+        if row is None:
+            raise not_found(name)
+        return row
+
+    async def _leaf(self, connection: AsyncConnection, seq: int, name: str) -> int:
+        query = sa.select(audit_leaves.c.leaf_index).where(audit_leaves.c.record_seq == seq)
+        index = await connection.scalar(query)
+        if index is None:
+            await asyncio.sleep(_WAIT_SECONDS)
+            index = await connection.scalar(query)
+        if index is None:
+            raise Unavailable(
+                "LOG_NOT_YET_INTEGRATED", "the record waits for the next head", retry_after=_WAIT_SECONDS, record=name
+            )
+        return int(index)
+
+    async def _head(self, connection: AsyncConnection, tree_size: int) -> pb.SignedHead:
+        query = sa.select(audit_heads).order_by(audit_heads.c.tree_size.desc()).limit(1)
+        if tree_size:
+            query = query.where(audit_heads.c.tree_size == tree_size)
+        row = (await connection.execute(query)).first()
+        if row is None:
+            raise not_found(f"{self._log} head {tree_size or 'newest'}")
+        time = Timestamp()
+        time.FromDatetime(row.sign_time)
+        return pb.SignedHead(
+            log=self._log, tree_size=row.tree_size, root_hash=row.root_hash, sign_time=time,
+            signature=row.signature, certificate=row.certificate,
+        )  # fmt: skip

@@ -1,0 +1,121 @@
+"""Writes audit records: with a mutation in its transaction, or alone before data leaves ("no record, no service")."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from libs.audit.records import Record, leaf_hash
+from libs.clock import Clock
+from libs.errors import TongbanError, Unavailable
+from libs.ids.uuid7 import uuid7
+from tongban.common.v1 import common_pb2
+
+if TYPE_CHECKING:
+    from libs.db.command import Command
+    from libs.db.engine import Database
+
+_INSERT = sa.text("""
+WITH written AS (
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
+  VALUES (:id, :record_time, :transaction_id, :object, :canonical, :leaf_hash) RETURNING seq
+)
+INSERT INTO audit_pending (seq) SELECT seq FROM written
+""").bindparams(sa.bindparam("record_time", type_=sa.DateTime(timezone=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record ready to be stored."""
+
+    id: str
+    record_time: datetime
+    transaction_id: str
+    object: str
+    canonical: bytes
+    leaf_hash: bytes
+
+
+class _Log:
+    """Which service's log this process writes; set once at the start."""
+
+    service = ""
+    region = ""
+
+
+def configure(service: str, region: str) -> None:
+    """Says whose log this process writes."""
+    _Log.service, _Log.region = service, region
+
+
+def entry_of(
+    command: "Command", now: datetime, obj: str, *, result: str = "OK", fields: Sequence[str] = (),
+    record_count: int = 0, response_digest: bytes = b"", action: str = "", transaction_id: str = "",
+) -> Entry:  # fmt: skip
+    """Builds the record of what ``command`` does to ``obj``.
+
+    Args:
+        command: who, why, and the request's digest.
+        now: the time of the record.
+        obj: the resource.
+        result: ``OK`` or the reason of a refusal.
+        fields: the fields that leave or were refused.
+        record_count: how many records of data leave.
+        response_digest: SM3 of the response, where it is known.
+        action: what was done, if it is not the command's method.
+        transaction_id: one id over all regions; the command's own, or made here.
+    """
+    identifier = uuid7()
+    transaction = transaction_id or command.use.transaction_id or identifier
+    record = Record(
+        name=f"{_Log.service}/auditRecords/{identifier}", record_time=now, transaction_id=transaction,
+        trace_id=command.trace_id, actor=command.actor, on_behalf_of=command.on_behalf_of,
+        department=command.department or command.use.department, assurance=command.assurance,
+        action=action or command.method, object=obj, fields=tuple(fields), purpose=command.use.purpose,
+        case_name=command.use.case_name, legal_basis=command.use.legal_basis, result=result,
+        record_count=record_count, request_digest=command.digest, response_digest=response_digest,
+    )  # fmt: skip
+    canonical = record.canonical()
+    return Entry(identifier, now, transaction, obj, canonical, leaf_hash(canonical))
+
+
+def receipt_of(entry: Entry) -> common_pb2.Receipt:
+    """Builds the receipt that the caller gets for a record."""
+    time = Timestamp()
+    time.FromDatetime(entry.record_time)
+    return common_pb2.Receipt(
+        record=f"{_Log.service}/auditRecords/{entry.id}", log=f"//{_Log.region}/{_Log.service}",
+        leaf_hash=entry.leaf_hash, transaction_id=entry.transaction_id, record_time=time,
+    )  # fmt: skip
+
+
+class AuditWriter:
+    """Writes single records, before a read is answered or when a call is refused."""
+
+    def __init__(self, database: "Database", clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def write(
+        self, command: "Command", obj: str, *, result: str = "OK", fields: Sequence[str] = (), record_count: int = 0,
+        response_digest: bytes = b"", transaction_id: str = "",
+    ) -> common_pb2.Receipt:  # fmt: skip
+        """Writes one record and returns its receipt; raises Unavailable AUDIT_UNAVAILABLE if it can't be written."""
+        entry = entry_of(
+            command, self._clock.now(), obj, result=result, fields=fields, record_count=record_count,
+            response_digest=response_digest, transaction_id=transaction_id,
+        )  # fmt: skip
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute(_INSERT, {
+                    "id": entry.id, "record_time": entry.record_time, "transaction_id": entry.transaction_id,
+                    "object": obj, "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,
+                })  # fmt: skip
+        except TongbanError as error:
+            raise Unavailable(
+                "AUDIT_UNAVAILABLE", "the audit record can't be written; nothing was done", retry_after=1.0
+            ) from error
+        return receipt_of(entry)

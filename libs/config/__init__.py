@@ -1,0 +1,135 @@
+"""Strict configuration: one TOML file a process, an unknown or wrong key stops the start with a line that names it."""
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Section(BaseModel):
+    """A part of a configuration file: frozen, and closed to keys that it does not name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Region(Section):
+    """The region (a province, city or district) that this process serves."""
+
+    code: str
+    name: str
+
+
+class Grpc(Section):
+    """Where the gRPC server listens, and who may call which of its services.
+
+    ``allow`` maps the full name of a gRPC service to the mTLS names (``gateway``, ``cases``) that may call it. A service
+    without an entry is closed.
+    """
+
+    host: str = "127.0.0.1"
+    port: int
+    allow: dict[str, list[str]]
+    calls_per_second_per_caller: float = 5000.0
+
+
+class Tls(Section):
+    """Paths of the PEM files for mTLS."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+class DatabaseConfig(Section):
+    """Paths of the files that hold the DSN of the application's role and of the owner's role (migrations)."""
+
+    dsn_file: Path
+    owner_dsn_file: Path
+    pool_size: int = 12
+
+
+class Redis(Section):
+    """Where events and caches live."""
+
+    url: str
+
+
+class Http(Section):
+    """An HTTP listener beside gRPC."""
+
+    host: str = "127.0.0.1"
+    port: int
+
+
+class Metrics(Section):
+    """Where Prometheus scrapes."""
+
+    host: str = "127.0.0.1"
+    port: int
+
+
+class Documents(Section):
+    """The folder (or object-store URL) of the content-addressed documents."""
+
+    folder: str
+
+
+class Keys(Section):
+    """The key store's folder and the file of its master key."""
+
+    folder: Path
+    master_key_file: Path
+
+
+class IdentityConfig(Section):
+    """How tokens are checked: their issuer and where its keys are."""
+
+    address: str
+    issuer: str
+    jwks_url: str
+
+
+class Telemetry(Section):
+    """Where spans go; tracing is off while ``endpoint`` is empty."""
+
+    endpoint: str = ""
+    log_level: str = "info"
+
+
+class Public(Section):
+    """What the outside calls this region: the gateway's base URL, without a slash at the end."""
+
+    base_url: str
+
+
+class ServiceConfig(Section):
+    """What every one of the five services is configured with; a service adds its own sections."""
+
+    region: Region
+    grpc: Grpc
+    tls: Tls
+    database: DatabaseConfig
+    redis: Redis
+    metrics: Metrics
+    documents: Documents
+    keys: Keys
+    identity: IdentityConfig
+    public: Public
+    neighbours: dict[str, str] = {}
+    telemetry: Telemetry = Telemetry()
+
+
+T = TypeVar("T", bound=Section)
+
+
+def load(path: Path, model: type[T]) -> T:
+    """Reads ``path`` into ``model``; ends the process with one line per fault, naming the key."""
+    try:
+        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        sys.exit(f"configuration {path.name}: {error}")
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        sys.exit("\n".join(f"configuration {path.name}: {fault}" for fault in faults))

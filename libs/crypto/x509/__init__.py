@@ -1,0 +1,25 @@
+"""SM2 certificates and CRLs (GM/T 0015-2012, which profiles RFC 5280): read, issue, revoke, verify.
+
+What was received is kept as received: signatures are checked over those bytes, never over a new encoding.
+"""
+
+from libs.crypto.x509.certificate import Certificate, KeyUsage
+from libs.crypto.x509.chain import TrustPolicy, verify_chain
+from libs.crypto.x509.crl import Crl, RevocationReason, RevokedEntry, make_crl
+from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
+
+__all__ = [
+    "Certificate",
+    "Crl",
+    "KeyUsage",
+    "Profile",
+    "RevocationReason",
+    "RevokedEntry",
+    "Subject",
+    "TrustPolicy",
+    "Validity",
+    "issue_certificate",
+    "make_crl",
+    "make_root",
+    "verify_chain",
+]

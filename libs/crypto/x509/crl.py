@@ -1,0 +1,193 @@
+"""Certificate revocation lists (RFC 5280, 5), signed by SM2."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from asn1crypto import crl as asn1_crl
+from asn1crypto import x509
+
+from libs.crypto.errors import MalformedCertificate
+from libs.crypto.provider import Signer
+from libs.crypto.x509.certificate import Certificate, display
+from libs.crypto.x509.signed import SM2_WITH_SM3, UNREADABLE, algorithm, armor, join, split, time_value, unarmor
+
+MAX_SIZE = 16 * 1024 * 1024
+"""Bytes that ``Crl.parse`` takes at most."""
+
+
+class RevocationReason(Enum):
+    """Why a certificate is revoked (RFC 5280, 5.3.1)."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "key_compromise"
+    CA_COMPROMISE = "ca_compromise"
+    AFFILIATION_CHANGED = "affiliation_changed"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessation_of_operation"
+    CERTIFICATE_HOLD = "certificate_hold"
+    PRIVILEGE_WITHDRAWN = "privilege_withdrawn"
+    AA_COMPROMISE = "aa_compromise"
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedEntry:
+    """One revoked certificate."""
+
+    serial_number: int
+    revocation_time: datetime
+    reason: RevocationReason = RevocationReason.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Crl:
+    """A CRL, read but not verified.
+
+    Attributes:
+        der: the bytes as received.
+        tbs: the signed part of them.
+        signature: DER SEQUENCE {r, s}.
+        issuer: the issuer for people.
+        issuer_der: the issuer's encoding.
+        number: the CRL number; one more for each CRL of the issuer.
+        this_update: when it was made, UTC.
+        next_update: when the next one comes at the latest, UTC.
+        entries: the revoked certificates by serial number.
+    """
+
+    der: bytes = field(repr=False)
+    tbs: bytes = field(repr=False, compare=False)
+    signature: bytes = field(repr=False, compare=False)
+    issuer: str = field(compare=False)
+    issuer_der: bytes = field(repr=False, compare=False)
+    number: int = field(compare=False)
+    this_update: datetime = field(compare=False)
+    next_update: datetime = field(compare=False)
+    entries: Mapping[int, RevokedEntry] = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, der: bytes) -> "Crl":
+        """Reads DER.
+
+        Raises:
+            MalformedCertificate: if it is no version 2 CRL with an SM2 signature, a number and a next update, or has
+                a critical extension (such as a delta CRL's), or an entry with one.
+        """
+        if len(der) > MAX_SIZE:
+            raise MalformedCertificate("larger than this reader takes")
+        try:
+            return cls(**_read(der))
+        except UNREADABLE as error:
+            raise MalformedCertificate(f"not an SM2 CRL: {error}") from error
+
+    @classmethod
+    def from_pem(cls, text: bytes) -> "Crl":
+        """Reads a PEM ``X509 CRL``.
+
+        Raises:
+            MalformedCertificate: as ``parse``.
+        """
+        return cls.parse(unarmor(text, "X509 CRL"))
+
+    @property
+    def pem(self) -> bytes:
+        """The CRL as PEM."""
+        return armor("X509 CRL", self.der)
+
+
+def make_crl(
+    issuer: Certificate,
+    signer: Signer,
+    number: int,
+    this_update: datetime,
+    next_update: datetime,
+    entries: Iterable[RevokedEntry],
+) -> Crl:
+    """Makes the full CRL of a CA.
+
+    Raises:
+        ValueError: if the signer has another key than the issuer, or the times are the wrong way round.
+    """
+    if signer.public_key != issuer.public_key or this_update >= next_update:
+        raise ValueError("the signer must have the issuer's key, and the next update must be later")
+    fields: dict[str, object] = {
+        "version": "v2",
+        "signature": algorithm(),
+        "issuer": x509.Name.load(issuer.subject_der),
+        "this_update": time_value(this_update),
+        "next_update": time_value(next_update),
+        "crl_extensions": [
+            _extension("authority_key_identifier", {"key_identifier": issuer.key_identifier}),
+            _extension("crl_number", number),
+        ],
+    }
+    revoked = [_revoked(entry) for entry in sorted(entries, key=lambda entry: entry.serial_number)]
+    # RFC 5280, 5.1.2.6: the list must be absent when it is empty.
+    if revoked:
+        fields["revoked_certificates"] = revoked
+    return Crl.parse(join(asn1_crl.TbsCertList(fields), signer))
+
+
+def _revoked(entry: RevokedEntry) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "user_certificate": entry.serial_number,
+        "revocation_date": time_value(entry.revocation_time),
+    }
+    # RFC 5280, 5.3.1: "unspecified" is said by leaving the extension out.
+    if entry.reason is not RevocationReason.UNSPECIFIED:
+        reason = {"extn_id": "crl_reason", "critical": False, "extn_value": entry.reason.value}
+        fields["crl_entry_extensions"] = [asn1_crl.CRLEntryExtension(reason)]
+    return fields
+
+
+def _extension(kind: str, value: object) -> asn1_crl.TBSCertListExtension:
+    return asn1_crl.TBSCertListExtension({"extn_id": kind, "critical": False, "extn_value": value})
+
+
+def _read(der: bytes) -> dict[str, Any]:
+    parts = split(der)
+    parsed = asn1_crl.CertificateList.load(der, strict=True)
+    tbs = parsed["tbs_cert_list"]
+    if tbs["version"].native != "v2" or parsed["signature_algorithm"]["algorithm"].native != SM2_WITH_SM3:
+        raise ValueError("wanted version 2, signed by SM2 with SM3")
+    if parsed["signature_algorithm"].dump() != tbs["signature"].dump():
+        raise ValueError("two signature algorithms")
+    if any(extension["critical"].native for extension in tbs["crl_extensions"]):
+        raise ValueError("a critical extension")
+    return {
+        "der": der,
+        "tbs": parts.tbs,
+        "signature": parts.signature,
+        "issuer": display(tbs["issuer"]),
+        "issuer_der": tbs["issuer"].dump(),
+        "number": _number(parsed),
+        "this_update": tbs["this_update"].native,
+        "next_update": _wanted(tbs["next_update"].native),
+        "entries": {entry.serial_number: entry for entry in map(_read_entry, tbs["revoked_certificates"])},
+    }
+
+
+def _read_entry(entry: asn1_crl.RevokedCertificate) -> RevokedEntry:
+    if any(extension["critical"].native for extension in entry["crl_entry_extensions"]):
+        raise ValueError("an entry with a critical extension")
+    reason = entry.crl_reason_value
+    return RevokedEntry(
+        entry["user_certificate"].native,
+        entry["revocation_date"].native,
+        RevocationReason.UNSPECIFIED if reason is None else RevocationReason(reason.native),
+    )
+
+
+def _number(parsed: asn1_crl.CertificateList) -> int:
+    if parsed.crl_number_value is None:
+        raise ValueError("no CRL number")
+    number: int = parsed.crl_number_value.native
+    return number
+
+
+def _wanted(moment: datetime | None) -> datetime:
+    if moment is None:
+        raise ValueError("no next update")
+    return moment

@@ -1,0 +1,108 @@
+"""Connections to PostgreSQL, and what its errors mean to a caller."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from libs.config import DatabaseConfig
+from libs.errors import Aborted, AlreadyExists, TongbanError, Unavailable
+
+Row = sa.Row[*tuple[Any, ...]]
+"""A row as a query returned it; its columns are attributes."""
+
+_RETRYABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+_UNIQUE = "23505"
+_AWAY = ("08", "57P", "53")  # connection, operator intervention, insufficient resources
+
+
+def _state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
+
+
+def translated(error: Exception) -> TongbanError | None:
+    """Returns what a driver's error means to the caller, or None where it is a fault of ours.
+
+    The driver's own words never leave: they hold values.
+    """
+    if isinstance(error, DBAPIError):
+        state = _state(error)
+        if isinstance(error, IntegrityError) and state == _UNIQUE:
+            table = str(getattr(getattr(error.orig, "__cause__", None), "table_name", "") or "resource")
+            return AlreadyExists("RESOURCE_EXISTS", "a resource with this key exists already", resource=table)
+        if state in _RETRYABLE:
+            return Aborted("CONCURRENT_CHANGE", "another change was under way; try again", retry_after=0.1)
+        if error.connection_invalidated or isinstance(error, InterfaceError) or state.startswith(_AWAY):
+            return _away()
+    if isinstance(error, OSError | PoolTimeout):
+        return _away()
+    return None
+
+
+def _away() -> Unavailable:
+    return Unavailable("DEPENDENCY_UNAVAILABLE", "the database does not answer", retry_after=1.0, dependency="database")
+
+
+class Database:
+    """One service's database: transactions for writes, single statements in AUTOCOMMIT for reads.
+
+    Reads go through an engine that begins nothing and resets nothing: one round trip (measured: half the cost).
+    """
+
+    def __init__(self, dsn: str, pool_size: int = 12) -> None:
+        url = dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
+        shared = {"pool_size": pool_size, "max_overflow": 4, "pool_timeout": 5.0, "pool_pre_ping": False}
+        self.writes: AsyncEngine = create_async_engine(url, **shared)
+        self.reads: AsyncEngine = create_async_engine(
+            url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **shared
+        )
+
+    @classmethod
+    def from_config(cls, config: DatabaseConfig) -> "Database":
+        """Opens the database whose DSN lies in the configured file."""
+        return cls(read_dsn(config.dsn_file), config.pool_size)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Opens a transaction that commits at the end of the block; driver errors come out translated."""
+        async with _translating(), self.writes.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Lends a connection whose every statement stands alone; driver errors come out translated."""
+        async with _translating(), self.reads.connect() as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        """Raises Unavailable unless the database answers."""
+        async with self.read() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self.writes.dispose()
+        await self.reads.dispose()
+
+
+@asynccontextmanager
+async def _translating() -> AsyncIterator[None]:
+    try:
+        yield
+    except TongbanError:
+        raise
+    except Exception as error:
+        meaning = translated(error)
+        if meaning is None:
+            raise
+        raise meaning from error
+
+
+def read_dsn(path: Path) -> str:
+    """Reads a DSN from its file (secrets are configured by path, never by value)."""
+    return path.read_text(encoding="utf-8").strip()

@@ -1,0 +1,145 @@
+"""The unit of work: state, idempotency row, events and audit record in one transaction."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar, cast
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.audit.writer import Entry, entry_of
+from libs.clock import Clock
+from libs.db.command import Command, digest_of
+from libs.db.engine import Database
+from libs.db.schema import idempotency
+from libs.errors import FailedPrecondition, TongbanError
+from libs.ids.uuid7 import uuid7
+from libs.observability import tracing
+
+Answer = TypeVar("Answer", bound=Message)
+
+# One statement, one round trip. A second commit of the same request_id breaks the primary key here, and with it the
+# whole transaction: nothing is ever done twice.
+_FLUSH = sa.text("""
+WITH kept AS (
+  INSERT INTO idempotency (caller, method, request_id, digest, response)
+  VALUES (:caller, :method, :request_id, :digest, :response)
+), records AS (
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
+  SELECT * FROM unnest(:ids, :times, :transactions, :objects, :canonicals, :leaves) RETURNING seq
+), pending AS (
+  INSERT INTO audit_pending (seq) SELECT seq FROM records
+)
+INSERT INTO outbox (id, type, subject, traceparent, time, data)
+SELECT id, type, subject, :traceparent, :now, data
+FROM unnest(:event_ids, :event_types, :event_subjects, :event_data) WITH ORDINALITY AS e (id, type, subject, data, n)
+ORDER BY n
+""").bindparams(
+    *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in
+      ("ids", "transactions", "objects", "event_ids", "event_types", "event_subjects")),
+    *(sa.bindparam(name, type_=ARRAY(sa.LargeBinary)) for name in ("canonicals", "leaves", "event_data")),
+    sa.bindparam("times", type_=ARRAY(sa.DateTime(timezone=True))),
+    sa.bindparam("now", type_=sa.DateTime(timezone=True)),
+)  # fmt: skip
+
+_STORED = sa.select(idempotency.c.digest, idempotency.c.response).where(
+    idempotency.c.caller == sa.bindparam("caller"),
+    idempotency.c.method == sa.bindparam("method"),
+    idempotency.c.request_id == sa.bindparam("request_id"),
+)
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What a use case works with while its transaction is open."""
+
+    connection: AsyncConnection
+    command: Command
+    now: datetime
+    _events: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    _entries: list[Entry] = field(default_factory=list)
+
+    def emit(self, event_type: str, subject: str, data: Message) -> str:
+        """Puts a CloudEvent into the outbox (``cn.tongban.case.accepted.v1``) and returns its id.
+
+        Events of one subject arrive in the order in which their transactions committed.
+        """
+        event_id = uuid7()
+        self._events.append((event_id, event_type, subject, data.SerializeToString()))
+        return event_id
+
+    def record(self, entry: Entry) -> None:
+        """Adds an audit record beside the one that every command gets."""
+        self._entries.append(entry)
+
+    async def flush(self, response: Message) -> None:
+        """Writes answer, events and records in one statement."""
+        command = self.command
+        name = str(getattr(response, "name", "") or "")
+        entries = [*self._entries, entry_of(command, self.now, name, response_digest=digest_of(response))]
+        await self.connection.execute(_FLUSH, {
+            "caller": command.caller, "method": command.method, "request_id": command.request_id,
+            "digest": command.digest, "response": response.SerializeToString(), "now": self.now,
+            "traceparent": tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "",
+            "ids": [e.id for e in entries], "times": [self.now] * len(entries),
+            "transactions": [e.transaction_id for e in entries], "objects": [e.object for e in entries],
+            "canonicals": [e.canonical for e in entries], "leaves": [e.leaf_hash for e in entries],
+            "event_ids": [e[0] for e in self._events], "event_types": [e[1] for e in self._events],
+            "event_subjects": [e[2] for e in self._events], "event_data": [e[3] for e in self._events],
+        })  # fmt: skip
+
+
+class UnitOfWork:
+    """Runs commands, each exactly once."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self.committed = asyncio.Event()
+
+    async def run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+        """Runs ``work`` in a transaction and stores its answer under the command's request_id.
+
+        A repeated command gets the stored answer. That is looked up only when the work fails (a repeated transition
+        fails on the state it made itself) or its request_id is taken, so the ordinary call pays nothing for it.
+
+        Raises:
+            FailedPrecondition: REQUEST_ID_REUSED, the id was used with another body.
+            TongbanError: whatever ``work`` raises; nothing is changed then.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                transaction = Transaction(connection, command, self._clock.now())
+                answer = await work(transaction)
+                await transaction.flush(answer)
+        except TongbanError:
+            stored = await self.stored(command)
+            if stored is None:
+                raise
+            return cast("Answer", stored)
+        self.committed.set()
+        return answer
+
+    async def stored(self, command: Command) -> Message | None:
+        """Returns the answer that this command got before, or None; for flows of several steps to ask first."""
+        async with self._database.read() as connection:
+            found = (await connection.execute(_STORED, {
+                "caller": command.caller, "method": command.method, "request_id": command.request_id,
+            })).first()  # fmt: skip
+        if found is None:
+            return None
+        if found.digest != command.digest:
+            raise FailedPrecondition(
+                "REQUEST_ID_REUSED", "the request_id was used before with another body", request_id=command.request_id
+            )
+        return command.response_type.FromString(found.response)
+
+
+def derived_request_id(*parts: str) -> str:
+    """Makes a request_id that is the same whenever a step is repeated: a UUID of the step's name (RFC 9562, 5.5)."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "tongban:" + ":".join(parts)))

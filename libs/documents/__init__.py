@@ -1,0 +1,1 @@
+"""Documents: content-addressed storage, and the writing and reading of OFD and PDF."""

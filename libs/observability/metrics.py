@@ -1,0 +1,18 @@
+"""Prometheus metrics of every service, on a port of their own."""
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
+
+CALLS = Counter("tongban_calls", "RPCs served, by method and gRPC code", ["method", "code"])
+SECONDS = Histogram(
+    "tongban_call_seconds", "Seconds from the first stage to the answer", ["method"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)  # fmt: skip
+CLIENT_ERRORS = Counter("tongban_client_errors", "Calls to neighbours that failed", ["method", "code"])
+OUTBOX_LAG = Gauge("tongban_outbox_rows", "Events that wait to be published")
+EVENTS = Counter("tongban_events", "Events handled, by consumer, type and result", ["consumer", "type", "result"])
+LOG_SIZE = Gauge("tongban_audit_tree_size", "Records in the newest signed head of the audit log")
+
+
+def serve(host: str, port: int) -> None:
+    """Answers Prometheus at ``http://host:port/metrics`` from a thread of its own."""
+    start_http_server(port, addr=host, registry=REGISTRY)

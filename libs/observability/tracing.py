@@ -1,0 +1,72 @@
+"""W3C trace context and OpenTelemetry spans.
+
+Without an endpoint no span is made, but ids still travel: every log line and audit record can be joined by trace id.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_propagator = TraceContextTextMapPropagator()
+
+
+class _State:
+    provider: TracerProvider | None = None
+
+
+def configure(service: str, region: str, endpoint: str = "", exporter: SpanExporter | None = None) -> None:
+    """Turns spans on, if there is somewhere to send them: an OTLP endpoint, or an exporter (tests)."""
+    if not endpoint and exporter is None:
+        return
+    provider = TracerProvider(resource=Resource.create({"service.name": service, "tongban.region": region}))
+    provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(endpoint=endpoint, insecure=True)))
+    _State.provider = provider
+
+
+def shutdown() -> None:
+    """Sends what is still waiting."""
+    if _State.provider is not None:
+        _State.provider.shutdown()
+        _State.provider = None
+
+
+def parse_traceparent(value: str) -> tuple[str, str]:
+    """Returns (trace id, new span id): the caller's trace where ``value`` is valid, else a new one."""
+    match = _TRACEPARENT.fullmatch(value)
+    valid = match is not None and int(match[1], 16) != 0 and int(match[2], 16) != 0
+    return (match[1] if valid and match else secrets.token_hex(16)), secrets.token_hex(8)
+
+
+def traceparent(trace_id: str, span_id: str) -> str:
+    """Writes the header for a call made while serving the given span."""
+    return f"00-{trace_id}-{span_id}-01"
+
+
+@contextmanager
+def span(name: str, kind: trace.SpanKind = trace.SpanKind.INTERNAL, parent: str = "") -> Iterator[trace.Span | None]:
+    """Opens a span named ``name`` (under ``parent``, a traceparent header, if given); None while spans are off.
+
+    Span names and attributes hold method names, table names and resource kinds, never personal data.
+    """
+    if _State.provider is None:
+        yield None
+        return
+    context = _propagator.extract({"traceparent": parent}) if parent else otel_context.get_current()
+    tracer = _State.provider.get_tracer("tongban")
+    with tracer.start_as_current_span(name, context=context, kind=kind) as current:
+        yield current
+
+
+def enabled() -> bool:
+    """Tells whether spans are made."""
+    return _State.provider is not None

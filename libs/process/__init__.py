@@ -1,0 +1,155 @@
+"""What every service's ``__main__`` starts from: the parts, built in one straight line, and a run until a signal."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import grpc
+import uvloop
+from redis.asyncio import Redis
+
+from libs.audit import writer
+from libs.audit.integrator import Integrator
+from libs.audit.servicer import AuditServicer
+from libs.clock import Clock, SystemClock
+from libs.config import ServiceConfig
+from libs.crypto.envelope import FieldCipher
+from libs.crypto.keystore import KeyStore, load_master_key
+from libs.crypto.tongsuo import TongsuoProvider
+from libs.db.engine import Database
+from libs.db.uow import UnitOfWork
+from libs.documents.store import DocumentStore
+from libs.events.cloud_event import stream_of
+from libs.events.consumer import Consumer, EventHandler
+from libs.events.relay import Relay
+from libs.observability import logs, metrics, tracing
+from libs.observability.logs import logger
+from libs.rpc.client import neighbour_channel
+from libs.rpc.server import ServerBuilder, default_stages
+from libs.security.jwks import KeySource, RemoteKeys
+from libs.security.tokens import TokenVerifier
+from tongban.audit.v1 import audit_service_pb2
+
+_log = logger(__name__)
+_GRACE_SECONDS = 3.0
+Task = Callable[[], Awaitable[None]]
+
+
+class Process:
+    """The parts of one service process.
+
+    Attributes:
+        config: its configuration.
+        clock: the clock; nothing asks the machine for the time by itself.
+        database, redis, documents: its stores.
+        uow: runs its mutations.
+        audit: writes its audit records.
+        keys: its key store.
+        cipher: encrypts its personal fields.
+    """
+
+    def __init__(self, service: str, config: ServiceConfig, clock: Clock | None = None) -> None:
+        self.service = service
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+        logs.configure(service, config.region.code, config.telemetry.log_level)
+        tracing.configure(service, config.region.code, config.telemetry.endpoint)
+        writer.configure(service, config.region.code)
+        self.database = Database.from_config(config.database)
+        self.redis = Redis.from_url(config.redis.url, protocol=2)
+        self.documents = DocumentStore.open(config.documents.folder)
+        self.uow = UnitOfWork(self.database, self.clock)
+        self.audit = writer.AuditWriter(self.database, self.clock)
+        self.provider = TongsuoProvider()
+        master = load_master_key(config.keys.master_key_file)
+        self.keys = KeyStore(config.keys.folder, master, self.provider, self.clock)
+        self.cipher = FieldCipher.open(self.keys, self.provider)
+        self._tasks: list[Task] = []
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    def neighbour(self, name: str) -> grpc.aio.Channel:
+        """Returns the channel to another service of the region."""
+        if name not in self._channels:
+            self._channels[name] = neighbour_channel(self.config.neighbours[name], self.config.tls)
+        return self._channels[name]
+
+    def verifier(self, keys: KeySource | None = None) -> TokenVerifier:
+        """Returns the verifier of this region's access tokens, with the issuer's keys over HTTP unless given."""
+        source = keys or RemoteKeys(self.config.identity.jwks_url)
+        return TokenVerifier(
+            source, issuer=self.config.identity.issuer, audience=f"//{self.config.region.code}", clock=self.clock
+        )
+
+    def server(self, verifier: TokenVerifier) -> ServerBuilder:
+        """Returns a server builder that serves the audit log already; the service adds its own."""
+        builder = ServerBuilder(self.config, default_stages(self.config, verifier))
+        audit = AuditServicer(self.database, self.config.region.code, self.service)
+        return builder.add(audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit)
+
+    def background(self, task: Task) -> None:
+        """Adds a task that runs beside the server for ever; one that ends ends the process."""
+        self._tasks.append(task)
+
+    def consume(self, sources: Sequence[str], handlers: dict[str, EventHandler]) -> None:
+        """Adds a consumer of other services' events."""
+        streams = [stream_of(self.config.region.code, source) for source in sources]
+        self.background(Consumer(self.service, self.redis, self.database, streams, handlers).run)
+
+    def _standing_tasks(self) -> list[Task]:
+        region = self.config.region.code
+        relay = Relay(self.database, self.redis, region, self.service, self.uow.committed)
+        certificate = (self.config.keys.folder / "log.der").read_bytes()
+        integrator = Integrator(
+            self.database, f"//{region}/{self.service}", self.keys.signer("log"), certificate, self.clock
+        )
+        return [relay.run, integrator.run]
+
+    async def run(self, server: grpc.aio.Server) -> None:
+        """Serves until SIGTERM or SIGINT, then lets running calls end."""
+        metrics.serve(self.config.metrics.host, self.config.metrics.port)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await server.start()
+        tasks = [asyncio.ensure_future(task()) for task in (*self._standing_tasks(), *self._tasks)]
+        stopping = asyncio.ensure_future(stop.wait())
+        _log.info("serving", port=self.config.grpc.port)
+        done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        await self._stop(server, tasks)
+        for task in done - {stopping}:
+            task.result()
+
+    async def _stop(self, server: grpc.aio.Server, tasks: Sequence["asyncio.Future[None]"]) -> None:
+        await server.stop(_GRACE_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        for channel in self._channels.values():
+            await channel.close()
+        await self.redis.aclose()
+        await self.database.close()
+        tracing.shutdown()
+
+
+def config_argument() -> Path:
+    """Reads ``--config FILE`` from the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path, required=True)
+    path: Path = parser.parse_args().config
+    return path
+
+
+def start(main: Callable[[], Awaitable[None]]) -> None:
+    """Runs a service's ``main`` on uvloop."""
+
+    async def run() -> None:
+        await main()
+
+    uvloop.run(run())

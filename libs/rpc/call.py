@@ -1,0 +1,65 @@
+"""The call that is being served: what the stages found out about it, for the use cases and the records."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from libs.rpc.contract import Method
+from libs.security.principal import ANONYMOUS, Principal
+
+
+@dataclass(slots=True)
+class Call:
+    """One RPC on its way through the stages.
+
+    Attributes:
+        method: what the contract declares of the RPC.
+        context: gRPC's own context.
+        metadata: the request's metadata with text values; of a repeated key the last.
+        principal: who calls; anonymous until the caller stage has run.
+        peers: the mTLS names of the peer.
+        trace_id: 32 hexadecimal digits.
+        span_id: 16 hexadecimal digits.
+        started: monotonic seconds at the start.
+    """
+
+    method: Method
+    context: grpc.aio.ServicerContext[Any, Any]
+    metadata: dict[str, str] = field(default_factory=dict)
+    principal: Principal = ANONYMOUS
+    peers: frozenset[str] = frozenset()
+    trace_id: str = ""
+    span_id: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+
+Request = Message | AsyncIterator[Message]
+Handler = Callable[[Any, Call], Awaitable[Message]]
+"""Serves a request. The request is a message, or an async iterator of messages where the client streams."""
+Stage = Callable[[Method, Handler], Handler]
+"""Wraps the handler of a method; made once per method when the server starts."""
+
+_current: ContextVar[Call | None] = ContextVar("tongban_call", default=None)
+
+
+def current_call() -> Call:
+    """Returns the call being served; raises LookupError outside of one."""
+    call = _current.get()
+    if call is None:
+        raise LookupError("no call is being served")
+    return call
+
+
+def call_or_none() -> Call | None:
+    """Returns the call being served, or None in a task of the service's own."""
+    return _current.get()
+
+
+def enter(call: Call) -> None:
+    """Makes ``call`` the current one of this task; gRPC runs each call in a task of its own."""
+    _current.set(call)

@@ -1,0 +1,65 @@
+"""What the contracts declare of each RPC, read once from the descriptors."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from google.protobuf import descriptor, message, message_factory
+
+from tongban.options.v1 import options_pb2
+
+
+class ContractError(Exception):
+    """A contract does not declare what it must; the server does not start."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One RPC as its contract declares it."""
+
+    descriptor: descriptor.MethodDescriptor
+
+    @cached_property
+    def name(self) -> str:
+        """The full name with a dot, such as ``tongban.cases.v1.CaseService.AcceptCase``."""
+        return str(self.descriptor.full_name)
+
+    @cached_property
+    def path(self) -> str:
+        """The HTTP/2 path: ``/tongban.cases.v1.CaseService/AcceptCase``."""
+        return f"/{self.service}/{self.descriptor.name}"
+
+    @cached_property
+    def service(self) -> str:
+        """The full name of the gRPC service."""
+        return str(self.descriptor.containing_service.full_name)
+
+    @cached_property
+    def access(self) -> options_pb2.Access:
+        """Who may call; raises ContractError where the RPC does not say it."""
+        options = self.descriptor.GetOptions()
+        if not options.HasExtension(options_pb2.access):
+            raise ContractError(f"{self.name} declares no (tongban.options.v1.access)")
+        access = options.Extensions[options_pb2.access]
+        if not access.public and not access.permission:
+            raise ContractError(f"{self.name} is not public and declares no permission")
+        return access
+
+    @cached_property
+    def request_type(self) -> type[message.Message]:
+        """The class of the request."""
+        return message_factory.GetMessageClass(self.descriptor.input_type)
+
+    @cached_property
+    def response_type(self) -> type[message.Message]:
+        """The class of the response."""
+        return message_factory.GetMessageClass(self.descriptor.output_type)
+
+
+def methods_of(service: descriptor.ServiceDescriptor) -> list[Method]:
+    """Returns the RPCs of ``service``; raises ContractError if one lacks its declaration or streams both ways."""
+    methods = [Method(method) for method in service.methods]
+    for method in methods:
+        _ = method.access
+        if method.descriptor.server_streaming and method.descriptor.client_streaming:
+            raise ContractError(f"{method.name} streams both ways; no stage checks such calls")
+    return methods

@@ -1,0 +1,168 @@
+"""Builds the gRPC server that every service runs on: one chain of stages around every RPC, mTLS, health."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import reduce
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from libs.config import ServiceConfig, Tls
+from libs.errors import TongbanError
+from libs.rpc import status
+from libs.rpc.call import Call, Handler, Stage, enter
+from libs.rpc.contract import ContractError, Method, methods_of
+from libs.rpc.stages.access_log import access_log
+from libs.rpc.stages.caller import caller
+from libs.rpc.stages.deadline import deadline
+from libs.rpc.stages.errors import errors
+from libs.rpc.stages.peer import peer
+from libs.rpc.stages.permission import permission
+from libs.rpc.stages.rate_limit import rate_limit
+from libs.rpc.stages.trace import trace
+from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, validation
+from libs.security.tokens import TokenVerifier
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# A little more than the typed limit, so that the typed error can be given; far more is cut by gRPC itself.
+_TRANSPORT_LIMIT = 4 * MAX_MESSAGE_BYTES
+_OPTIONS = [
+    ("grpc.max_receive_message_length", _TRANSPORT_LIMIT),
+    ("grpc.max_send_message_length", _TRANSPORT_LIMIT),
+    ("grpc.so_reuseport", 1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.max_pings_without_data", 0),
+]
+
+
+def default_stages(config: ServiceConfig, verifier: TokenVerifier) -> list[Stage]:
+    """Returns the stages in the order that design.md fixes; a test holds the order."""
+    return [
+        trace, access_log, errors, deadline, peer(config.grpc.allow), caller(verifier), permission,
+        rate_limit(config.grpc.calls_per_second_per_caller), validation,
+    ]  # fmt: skip
+
+
+async def _abort(context: Context, error: TongbanError) -> None:
+    details = status.to_status(error)
+    await context.abort(
+        status.grpc_code(error), error.message, ((status.DETAILS_KEY, details.SerializeToString()),)
+    )  # fmt: skip
+
+
+def _text_metadata(context: Context) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _entry(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitable[bytes]]:
+    async def serve(request: Any, context: Context) -> bytes:
+        call = Call(method, context, _text_metadata(context))
+        enter(call)
+        try:
+            return (await handler(request, call)).SerializeToString()
+        except TongbanError as error:
+            await _abort(context, error)
+            raise
+
+    return serve
+
+
+def _streaming_entry(method: Method, handler: Handler) -> Callable[[Any, Context], AsyncIterator[bytes]]:
+    """As ``_entry``, for an RPC that streams its answer: the stages stand around everything up to the first message."""
+
+    async def serve(request: Any, context: Context) -> AsyncIterator[bytes]:
+        call = Call(method, context, _text_metadata(context))
+        enter(call)
+        try:
+            messages: Any = await handler(request, call)
+            async for message in messages:
+                yield message.SerializeToString()
+        except TongbanError as error:
+            await _abort(context, error)
+
+    return serve
+
+
+async def _after_first(first: Message, rest: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    yield first
+    async for message in rest:
+        yield message
+
+
+def _servicer_handler(servicer: object, method: Method) -> Handler:
+    function: Any = getattr(servicer, method.descriptor.name, None)
+    # A generated base class answers UNIMPLEMENTED; only a method of our own counts as served.
+    if function is None or "_pb2_grpc" in function.__func__.__module__:
+        raise ContractError(f"{method.name} is not served by {type(servicer).__name__}")
+
+    async def serve(request: Message | AsyncIterator[Message], call: Call) -> Message:
+        answer: Message = await function(request, call.context)
+        return answer
+
+    async def open_stream(request: Message, call: Call) -> Any:
+        messages = function(request, call.context)
+        return _after_first(await anext(messages), messages)
+
+    return open_stream if method.descriptor.server_streaming else serve
+
+
+class ServerBuilder:
+    """Collects servicers and builds the server.
+
+    It refuses to build where an RPC declares no access, is not served, or where the configuration's allowlist names a
+    gRPC service that is not registered (a typo there would close or open the wrong door).
+    """
+
+    def __init__(self, config: ServiceConfig, stages: list[Stage]) -> None:
+        self._config = config
+        self._stages = stages
+        self._handlers: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
+
+    def add(self, descriptor: ServiceDescriptor, servicer: object) -> "ServerBuilder":
+        """Registers ``servicer`` for the gRPC service that ``descriptor`` describes."""
+        self._handlers[descriptor.full_name] = {
+            method.descriptor.name: self._handler(method, servicer) for method in methods_of(descriptor)
+        }
+        return self
+
+    def _handler(self, method: Method, servicer: object) -> "grpc.RpcMethodHandler[Any, Any]":
+        chain = reduce(
+            lambda inner, stage: stage(method, inner), reversed(self._stages), _servicer_handler(servicer, method)
+        )
+        if method.descriptor.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(_streaming_entry(method, chain))
+        entry: Any = _entry(method, chain)
+        if method.descriptor.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(entry)
+        return grpc.unary_unary_rpc_method_handler(entry)
+
+    async def build(self) -> grpc.aio.Server:
+        """Makes the server, bound but not started; raises ContractError where configuration and contracts differ."""
+        unknown = self._config.grpc.allow.keys() - self._handlers.keys()
+        if unknown:
+            raise ContractError(f"grpc.allow names services that are not served: {', '.join(sorted(unknown))}")
+        server = grpc.aio.server(options=_OPTIONS)
+        for name, handlers in self._handlers.items():
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+        await self._add_health(server)
+        address = f"{self._config.grpc.host}:{self._config.grpc.port}"
+        if server.add_secure_port(address, server_credentials(self._config.tls)) == 0:
+            raise ContractError(f"{address} can't be bound")
+        return server
+
+    async def _add_health(self, server: grpc.aio.Server) -> None:
+        servicer = health.aio.HealthServicer()
+        for name in ("", *self._handlers):
+            await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+
+
+def server_credentials(tls: Tls) -> grpc.ServerCredentials:
+    """Reads the PEM files; clients must show a certificate of the region's CA."""
+    return grpc.ssl_server_credentials(
+        [(tls.key.read_bytes(), tls.cert.read_bytes())],
+        root_certificates=tls.ca.read_bytes(), require_client_auth=True,
+    )  # fmt: skip

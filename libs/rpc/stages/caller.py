@@ -1,0 +1,37 @@
+"""Stage 6: turns the access token into a Principal."""
+
+from google.protobuf.message import Message
+from libs.errors import Unauthenticated
+from libs.rpc.call import Call, Handler, Stage
+from libs.rpc.contract import Method
+from libs.security.principal import Principal, service_principal
+from libs.security.tokens import TokenVerifier
+
+GATEWAY = "gateway"
+OWN_SERVICES = frozenset({"identity", "license", "seal", "cases", "sharing"})
+
+
+def caller(verifier: TokenVerifier) -> Stage:
+    """Builds the stage. A service of ours that brings no token speaks for itself, by its mTLS name."""
+
+    async def identify(call: Call, public: bool) -> Principal:
+        header = call.metadata.get("authorization", "")
+        if header[:7].lower() == "bearer ":
+            return await verifier.verify(header[7:])
+        own = call.peers & OWN_SERVICES
+        if own and GATEWAY not in call.peers:
+            return service_principal(min(own))
+        if public:
+            return call.principal
+        raise Unauthenticated("TOKEN_MISSING", "this method needs an access token")
+
+    def stage(method: Method, handler: Handler) -> Handler:
+        public = method.access.public
+
+        async def with_caller(request: object, call: Call) -> Message:
+            call.principal = await identify(call, public)
+            return await handler(request, call)
+
+        return with_caller
+
+    return stage

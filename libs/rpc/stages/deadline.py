@@ -1,0 +1,30 @@
+"""Stage 4: keeps every call within its deadline, with a margin to say which step timed out."""
+
+import asyncio
+
+from google.protobuf.message import Message
+from libs.errors import DeadlineExceeded
+from libs.rpc.call import Call, Handler
+from libs.rpc.contract import Method
+
+_DEFAULT_SECONDS = 30.0
+_LONGEST_SECONDS = 3600.0
+_MARGIN_SECONDS = 0.02
+_LEAST_SECONDS = 0.05
+
+
+def deadline(method: Method, handler: Handler) -> Handler:
+    """Gives a call without deadline one, refuses one that has too little time left, and ends it in time."""
+
+    async def with_deadline(request: object, call: Call) -> Message:
+        remaining: float | None = call.context.time_remaining()  # the stubs do not know that it may be None
+        seconds = _DEFAULT_SECONDS if remaining is None else min(remaining, _LONGEST_SECONDS)
+        if seconds < _LEAST_SECONDS:
+            raise DeadlineExceeded("DEADLINE_TOO_SHORT", "too little time is left to begin")
+        try:
+            async with asyncio.timeout(seconds - _MARGIN_SECONDS):
+                return await handler(request, call)
+        except TimeoutError as error:
+            raise DeadlineExceeded("DEADLINE_TOO_SHORT", f"{method.name} did not end in time") from error
+
+    return with_deadline

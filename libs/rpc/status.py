@@ -1,0 +1,84 @@
+"""Maps the error family to google.rpc.Status and back, once, for every server and client (AIP-193)."""
+
+from functools import cache
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from libs.errors import Code, Internal, TongbanError, Unavailable, Violation, error_class
+from tongban.common.v1 import error_reason_pb2
+from tongban.options.v1 import options_pb2
+
+DOMAIN = "tongban"
+DETAILS_KEY = "grpc-status-details-bin"
+_GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@cache
+def _chinese(reason: str) -> str:
+    value = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name.get(f"ERROR_REASON_{reason}")
+    return str(value.GetOptions().Extensions[options_pb2.error].message_zh) if value else ""
+
+
+def _pack(status: status_pb2.Status, detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest
+          | error_details_pb2.RetryInfo | error_details_pb2.LocalizedMessage) -> None:  # fmt: skip
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    status.details.append(packed)
+
+
+def to_status(error: TongbanError) -> status_pb2.Status:
+    """Builds the status of ``error``: one ErrorInfo, and BadRequest, RetryInfo and LocalizedMessage where they help."""
+    status = status_pb2.Status(code=error.code.value, message=error.message)
+    _pack(status, error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))
+    if error.violations:
+        _pack(status, error_details_pb2.BadRequest(field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, reason=v.rule, description=v.description)
+            for v in error.violations
+        ]))  # fmt: skip
+    if error.retry_after is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after * 1000))
+        _pack(status, error_details_pb2.RetryInfo(retry_delay=delay))
+    _pack(status, error_details_pb2.LocalizedMessage(locale="zh-CN", message=_chinese(error.reason)))
+    return status
+
+
+def grpc_code(error: TongbanError) -> grpc.StatusCode:
+    """Returns the gRPC code of ``error``."""
+    return _GRPC_CODES[error.code.value]
+
+
+def from_status(status: status_pb2.Status) -> TongbanError:
+    """Rebuilds the error that ``to_status`` mapped; a status of foreign make becomes Internal or Unavailable."""
+    info, violations, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), None
+    for detail in status.details:
+        if detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            delay = error_details_pb2.RetryInfo()
+            detail.Unpack(delay)
+            retry = delay.retry_delay.ToMilliseconds() / 1000
+        detail.Unpack(info)
+        detail.Unpack(violations)
+    if info.domain != DOMAIN or status.code not in {code.value for code in Code}:
+        return Internal("INTERNAL", "a neighbour failed")
+    return error_class(Code(status.code))(
+        info.reason, status.message, retry_after=retry,
+        violations=tuple(Violation(v.field, v.reason, v.description) for v in violations.field_violations),
+        **dict(info.metadata),
+    )  # fmt: skip
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, dependency: str) -> TongbanError:
+    """Turns what a call raised into the error that the callee meant.
+
+    An answer without our details means that nobody of ours answered: the neighbour is away.
+    """
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            return from_status(status_pb2.Status.FromString(value))
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+        return Unavailable(
+            "DEPENDENCY_UNAVAILABLE", f"{dependency} does not answer", retry_after=1.0, dependency=dependency
+        )
+    return Internal("INTERNAL", f"{dependency} answered {error.code().name} without details")

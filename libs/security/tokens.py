@@ -1,0 +1,81 @@
+"""Verifies access tokens (RFC 9068: JWT, ES256, typ at+jwt)."""
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jws import extract_compact
+
+from libs.clock import Clock
+from libs.errors import Unauthenticated
+from libs.security.jwks import KeySource
+from libs.security.principal import Principal, from_claims
+
+_LEEWAY_SECONDS = 5
+_CACHE_SIZE = 20_000
+_MAX_TOKEN = 8_192
+
+
+def _invalid(rule: str, message: str) -> Unauthenticated:
+    return Unauthenticated("TOKEN_INVALID", message, rule=rule)
+
+
+class TokenVerifier:
+    """Turns an access token into a Principal, checking signature, type, issuer, audience and times.
+
+    A verified token is remembered until it expires: the signature of the same text can't change.
+    """
+
+    def __init__(self, keys: KeySource, *, issuer: str, audience: str, clock: Clock) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._clock = clock
+        self._known: dict[str, tuple[Principal, float]] = {}
+
+    async def verify(self, token: str) -> Principal:
+        """Returns who ``token`` speaks for; raises Unauthenticated TOKEN_INVALID naming the rule that does not hold."""
+        now = self._clock.now().timestamp()
+        known = self._known.get(token)
+        if known is not None:
+            if known[1] + _LEEWAY_SECONDS <= now:
+                del self._known[token]
+                raise _invalid("exp", "the access token has expired")
+            return known[0]
+        principal, expires = await self._check(token, now)
+        if len(self._known) >= _CACHE_SIZE:
+            self._known.clear()
+        self._known[token] = (principal, expires)
+        return principal
+
+    async def _check(self, token: str, now: float) -> tuple[Principal, float]:
+        if len(token) > _MAX_TOKEN:
+            raise _invalid("size", "the access token is too large")
+        try:
+            header = extract_compact(token.encode("ascii")).protected
+        except (JoseError, ValueError) as error:
+            raise _invalid("form", "the access token is not a JWT") from error
+        if header.get("alg") != "ES256" or header.get("typ") != "at+jwt":
+            raise _invalid("typ", "the token is not an ES256 access token (RFC 9068)")
+        key = await self._keys.key(str(header.get("kid", "")))
+        if key is None:
+            raise _invalid("kid", "the access token names an unknown key")
+        try:
+            claims = jwt.decode(token, key, algorithms=["ES256"]).claims
+        except (JoseError, ValueError) as error:
+            raise _invalid("signature", "the access token's signature does not hold") from error
+        return self._principal(claims, token, now)
+
+    def _principal(self, claims: dict[str, object], token: str, now: float) -> tuple[Principal, float]:
+        audience = claims.get("aud")
+        audiences = audience if isinstance(audience, list) else [audience]
+        expires, issued = claims.get("exp"), claims.get("iat")
+        if not isinstance(expires, int) or not isinstance(issued, int) or not claims.get("sub"):
+            raise _invalid("claims", "the access token lacks exp, iat or sub")
+        if claims.get("iss") != self._issuer:
+            raise _invalid("iss", "the access token is from another issuer")
+        if self._audience not in audiences:
+            raise _invalid("aud", "the access token is for another audience")
+        if expires + _LEEWAY_SECONDS <= now:
+            raise _invalid("exp", "the access token has expired")
+        if issued - _LEEWAY_SECONDS > now:
+            raise _invalid("iat", "the access token is from the future")
+        return from_claims(claims, token), float(expires)

@@ -1,0 +1,79 @@
+"""Generates the Python code of the contracts into ``proto/gen``.
+
+Third-party protos are not copied into the repository: ``google/api`` lies in the googleapis-common-protos wheel, and
+``buf/validate/validate.proto`` is read out of the protovalidate wheel as a descriptor and handed to protoc.
+"""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+OUT = ROOT / "gen"
+IMAGE = OUT / "tongban.binpb"
+_WELL_KNOWN = ("descriptor", "duration", "timestamp", "field_mask")
+
+
+def sources() -> list[str]:
+    """Returns the paths of our protos, relative to ``proto/``, sorted."""
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tongban").rglob("*.proto"))
+
+
+def _wheel_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit(f"proto/compile.py: the package {package} is not installed")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _validate_descriptors(target: Path) -> None:
+    """Writes the descriptor set of buf.validate and what it needs to ``target``."""
+    from google.protobuf import descriptor_pb2, descriptor_pool  # noqa: PLC0415 - build-time only
+    from protovalidate._gen.buf.validate import validate_pb  # noqa: PLC0415 - build-time only
+
+    for name in _WELL_KNOWN:
+        importlib.import_module(f"google.protobuf.{name}_pb2")
+    pool = descriptor_pool.Default()
+    files = descriptor_pb2.FileDescriptorSet()
+    for name in _WELL_KNOWN:
+        pool.FindFileByName(f"google/protobuf/{name}.proto").CopyToProto(files.file.add())
+    files.file.add().ParseFromString(validate_pb._DESC.proto.to_binary())
+    target.write_bytes(files.SerializeToString())
+
+
+def _protoc(arguments: list[str]) -> None:
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True, cwd=ROOT)
+
+
+def compile_all() -> None:
+    """Generates messages, stubs and type stubs, and the image that buf, Envoy and the documents are made from."""
+    google_api = _wheel_folder("google.api").parents[1]
+    well_known = _wheel_folder("grpc_tools") / "_proto"
+    with tempfile.TemporaryDirectory(dir=ROOT) as scratch:
+        out = Path(scratch) / "gen"
+        out.mkdir()
+        validate = Path(scratch) / "validate.binpb"
+        _validate_descriptors(validate)
+        # Where --descriptor_set_in is given protoc takes imports from it too, so google/api goes in as descriptors.
+        imports = Path(scratch) / "imports.binpb"
+        _protoc([f"-I{google_api}", f"-I{well_known}", "--include_imports", f"--descriptor_set_out={imports}",
+                 "google/api/annotations.proto", "google/api/field_behavior.proto", "google/api/resource.proto",
+                 "google/api/httpbody.proto", "google/rpc/status.proto", "google/rpc/error_details.proto",
+                 "google/protobuf/any.proto", "google/protobuf/empty.proto", "google/protobuf/duration.proto",
+                 "google/protobuf/timestamp.proto", "google/protobuf/field_mask.proto", "google/protobuf/struct.proto",
+                 "google/protobuf/wrappers.proto", "google/protobuf/descriptor.proto"])  # fmt: skip
+        shared = ["-I.", f"--descriptor_set_in={validate}:{imports}"]
+        _protoc([*shared, f"--python_out={out}", f"--mypy_out={out}", "buf/validate/validate.proto"])
+        _protoc([*shared, f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out={out}",
+                 f"--mypy_grpc_out=only_async:{out}", *sources()])  # fmt: skip
+        _protoc([*shared, "--include_imports", "--include_source_info", f"--descriptor_set_out={out / IMAGE.name}",
+                 *sources(), "google/rpc/error_details.proto"])  # fmt: skip
+        shutil.rmtree(OUT, ignore_errors=True)
+        out.rename(OUT)
+
+
+if __name__ == "__main__":
+    compile_all()

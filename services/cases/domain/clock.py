@@ -1,0 +1,221 @@
+"""The deadline clock (时限): working days, a ledger of standstills, extension, warning lights.
+
+All edges follow one convention: the day on which something begins is day 0 and not counted (民法典 201). So the day of
+suspension still counts as run, and the day of resumption as stood still, just as the day of acceptance is not counted.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from itertools import pairwise
+
+from libs.errors import FailedPrecondition
+from services.cases.domain.calendar import Calendar
+
+ACCEPTANCE_DAYS = 5
+"""Working days to tell everything that is missing; silence accepts (行政许可法 32)."""
+
+MAX_EXTENSION_DAYS = 10
+"""Working days by which a limit may be extended, once, with the head's approval and reasons (行政许可法 42)."""
+
+YELLOW_DAYS = 2
+"""The light is yellow when at most so many working days are left."""
+
+
+class Light(StrEnum):
+    """Warning lights (红黄绿灯)."""
+
+    GREEN = "GREEN"
+    YELLOW = "YELLOW"
+    RED = "RED"
+
+
+class SpecialProcedure(StrEnum):
+    """Why a clock may stand still: the procedures of 行政许可法 45, and the applicant's own correction (补正)."""
+
+    HEARING = "HEARING"
+    TENDER = "TENDER"
+    AUCTION = "AUCTION"
+    INSPECTION = "INSPECTION"
+    TESTING = "TESTING"
+    QUARANTINE = "QUARANTINE"
+    APPRAISAL = "APPRAISAL"
+    EXPERT_REVIEW = "EXPERT_REVIEW"
+    CORRECTION = "CORRECTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """An interval in which the clock stood still: after ``start``, up to and with ``end`` (None while it is open)."""
+
+    start: date
+    procedure: SpecialProcedure
+    end: date | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses an interval that ends before it begins."""
+        if self.end is not None and self.end < self.start:
+            raise ValueError("a standstill can't end before it begins")
+
+    def working_days(self, calendar: Calendar, today: date) -> int:
+        """Counts the working days stood still; an open interval counts up to ``today``."""
+        end = today if self.end is None else min(self.end, today)
+        return max(0, calendar.count(self.start, end))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The standstills of one clock, oldest first; they never overlap and at most the last is open."""
+
+    standstills: tuple[Standstill, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses intervals that overlap or are out of order."""
+        for before, after in pairwise(self.standstills):
+            if before.end is None or after.start < before.end:
+                raise ValueError("standstills must not overlap")
+
+    @property
+    def is_open(self) -> bool:
+        """True while the clock stands still."""
+        return bool(self.standstills) and self.standstills[-1].end is None
+
+    def stop(self, day: date, procedure: SpecialProcedure) -> "Ledger":
+        """Returns the ledger with a standstill that begins on ``day``. Raises ``STATE_CONFLICT`` while one is open."""
+        if self.is_open:
+            raise _clock_conflict("STOPPED", "RUNNING")
+        return Ledger((*self.standstills, Standstill(day, procedure)))
+
+    def go(self, day: date) -> "Ledger":
+        """Returns the ledger with the open standstill ended on ``day``. Raises ``STATE_CONFLICT`` without one."""
+        if not self.is_open:
+            raise _clock_conflict("RUNNING", "STOPPED")
+        return Ledger((*self.standstills[:-1], replace(self.standstills[-1], end=day)))
+
+    def working_days(self, calendar: Calendar, today: date) -> int:
+        """Counts all working days stood still until ``today``."""
+        return sum(standstill.working_days(calendar, today) for standstill in self.standstills)
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension of the limit: working days, the reason told to the applicant, the head who approved it."""
+
+    days: int
+    reason: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A period by law and as promised, in working days."""
+
+    statutory_days: int
+    promised_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a clock shows on one day.
+
+    Attributes:
+        statutory_deadline: the last day by law.
+        promised_deadline: the last day by promise.
+        suspended_days: working days stood still until the day.
+        remaining_days: working days left until the promised deadline; negative where it is past.
+        light: the colour.
+    """
+
+    statutory_deadline: date
+    promised_deadline: date
+    suspended_days: int
+    remaining_days: int
+    light: Light
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One running period: from ``start`` (day 0), with its limits, its standstills and its extension."""
+
+    start: date
+    limits: Limits
+    ledger: Ledger = field(default_factory=Ledger)
+    extension: Extension | None = None
+
+    def stop(self, day: date, procedure: SpecialProcedure) -> "Clock":
+        """Returns the clock stopped on ``day``."""
+        return replace(self, ledger=self.ledger.stop(day, procedure))
+
+    def go(self, day: date) -> "Clock":
+        """Returns the clock going again from ``day``."""
+        return replace(self, ledger=self.ledger.go(day))
+
+    def extend(self, extension: Extension) -> "Clock":
+        """Returns the clock with both limits extended (行政许可法 42).
+
+        Raises:
+            FailedPrecondition: ``CASE_EXTENSION_NOT_ALLOWED`` with ``rule`` ``once``, ``days`` or ``reason``.
+        """
+        if self.extension is not None:
+            raise _extension_refused("once", "the limit was extended before")
+        if not 1 <= extension.days <= MAX_EXTENSION_DAYS:
+            raise _extension_refused("days", f"a limit is extended by 1 to {MAX_EXTENSION_DAYS} working days")
+        if not extension.reason.strip():
+            raise _extension_refused("reason", "an extension needs a reason for the applicant")
+        return replace(self, extension=extension)
+
+    def deadline(self, calendar: Calendar, limit_days: int, today: date) -> date:
+        """Returns the last day of a limit of ``limit_days``, as known on ``today``.
+
+        The days stood still and those of an extension are added to the day on which the limit would have ended, so that
+        the deadline moves by exactly that many working days, also for a limit of 0 days that starts on a rest day.
+        """
+        extended = 0 if self.extension is None else self.extension.days
+        undisturbed = calendar.add(self.start, limit_days)
+        return calendar.add(undisturbed, extended + self.ledger.working_days(calendar, today))
+
+    def read(self, calendar: Calendar, today: date, yellow_days: int = YELLOW_DAYS) -> Reading:
+        """Reads the clock on ``today``; for a period that is over, pass the day on which it ended.
+
+        Raises:
+            FailedPrecondition: ``CALENDAR_UNKNOWN``: the table doesn't reach the deadlines.
+        """
+        promised = self.deadline(calendar, self.limits.promised_days, today)
+        remaining = calendar.count(today, promised)
+        return Reading(
+            statutory_deadline=self.deadline(calendar, self.limits.statutory_days, today),
+            promised_deadline=promised,
+            suspended_days=self.ledger.working_days(calendar, today),
+            remaining_days=remaining,
+            light=_light(today, promised, remaining, yellow_days),
+        )
+
+
+def acceptance_clock(received_on: date, ledger: Ledger | None = None) -> Clock:
+    """Returns the clock of the five days of acceptance (行政许可法 32), from the day of receipt."""
+    return Clock(received_on, Limits(ACCEPTANCE_DAYS, ACCEPTANCE_DAYS), ledger or Ledger())
+
+
+def is_deemed_accepted(clock: Clock, calendar: Calendar, today: date) -> bool:
+    """True where the acceptance period is over with no word to the applicant: it is accepted by law.
+
+    Never while the clock stands still. The handling clock then starts on the day of receipt, not on ``today``.
+    """
+    return not clock.ledger.is_open and today > clock.deadline(calendar, ACCEPTANCE_DAYS, today)
+
+
+def _light(today: date, deadline: date, remaining: int, yellow_days: int) -> Light:
+    # By the date and not by the count: on a Saturday after a Friday's deadline no working day is lacking yet.
+    if today > deadline:
+        return Light.RED
+    return Light.YELLOW if remaining <= yellow_days else Light.GREEN
+
+
+def _clock_conflict(state: str, allowed: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        "STATE_CONFLICT", f"the clock is {state}; this needs {allowed}", resource="clock", state=state, allowed=allowed
+    )
+
+
+def _extension_refused(rule: str, message: str) -> FailedPrecondition:
+    return FailedPrecondition("CASE_EXTENSION_NOT_ALLOWED", message, rule=rule)

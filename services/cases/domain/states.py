@@ -1,0 +1,224 @@
+"""The state machine of a case: a table of state x action -> state, and the guards of each action.
+
+DRAFT → SUBMITTED (收件) ⇄ CORRECTION_REQUESTED (补正) → ACCEPTED (受理) or NOT_ACCEPTED → UNDER_REVIEW (审查) ⇄
+SUSPENDED (特别程序) → DECIDED → CLOSED (办结) → DELIVERED (送达); besides, WITHDRAWN and TERMINATED before the decision.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from libs.errors import FailedPrecondition, PermissionDenied, state_conflict
+
+
+class CaseState(StrEnum):
+    """The states of a case, named as in the contract."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    CORRECTION_REQUESTED = "CORRECTION_REQUESTED"
+    ACCEPTED = "ACCEPTED"
+    NOT_ACCEPTED = "NOT_ACCEPTED"
+    UNDER_REVIEW = "UNDER_REVIEW"
+    SUSPENDED = "SUSPENDED"
+    DECIDED = "DECIDED"
+    CLOSED = "CLOSED"
+    DELIVERED = "DELIVERED"
+    WITHDRAWN = "WITHDRAWN"
+    TERMINATED = "TERMINATED"
+
+
+class Action(StrEnum):
+    """What can be done with a case that exists, named as in the contract's ``CaseAction``."""
+
+    SUBMIT = "SUBMIT"
+    REQUEST_CORRECTION = "REQUEST_CORRECTION"
+    SUBMIT_CORRECTION = "SUBMIT_CORRECTION"
+    ACCEPT = "ACCEPT"
+    ACCEPT_WITH_TOLERANCE = "ACCEPT_WITH_TOLERANCE"
+    DEEM_ACCEPTED = "DEEM_ACCEPTED"
+    DECLINE = "DECLINE"
+    START_REVIEW = "START_REVIEW"
+    FULFILL_OBLIGATION = "FULFILL_OBLIGATION"
+    SUSPEND = "SUSPEND"
+    RESUME = "RESUME"
+    EXTEND = "EXTEND"
+    DECIDE = "DECIDE"
+    CLOSE = "CLOSE"
+    DELIVER = "DELIVER"
+    WITHDRAW = "WITHDRAW"
+    TERMINATE = "TERMINATE"
+
+
+class PublicStatus(IntEnum):
+    """The three values told outside (proStatus): 1 待受理, 2 办理中, 3 已办结."""
+
+    PENDING = 1
+    IN_PROGRESS = 2
+    FINISHED = 3
+
+
+_S, _A = CaseState, Action
+
+TRANSITIONS: Mapping[tuple[CaseState, Action], CaseState] = {
+    (_S.DRAFT, _A.SUBMIT): _S.SUBMITTED,
+    (_S.DRAFT, _A.WITHDRAW): _S.WITHDRAWN,
+    (_S.SUBMITTED, _A.REQUEST_CORRECTION): _S.CORRECTION_REQUESTED,
+    (_S.SUBMITTED, _A.ACCEPT): _S.ACCEPTED,
+    (_S.SUBMITTED, _A.ACCEPT_WITH_TOLERANCE): _S.ACCEPTED,
+    (_S.SUBMITTED, _A.DEEM_ACCEPTED): _S.ACCEPTED,
+    (_S.SUBMITTED, _A.DECLINE): _S.NOT_ACCEPTED,
+    (_S.SUBMITTED, _A.WITHDRAW): _S.WITHDRAWN,
+    (_S.SUBMITTED, _A.TERMINATE): _S.TERMINATED,
+    (_S.CORRECTION_REQUESTED, _A.SUBMIT_CORRECTION): _S.SUBMITTED,
+    (_S.CORRECTION_REQUESTED, _A.WITHDRAW): _S.WITHDRAWN,
+    (_S.CORRECTION_REQUESTED, _A.TERMINATE): _S.TERMINATED,
+    (_S.ACCEPTED, _A.START_REVIEW): _S.UNDER_REVIEW,
+    (_S.ACCEPTED, _A.FULFILL_OBLIGATION): _S.ACCEPTED,
+    (_S.ACCEPTED, _A.WITHDRAW): _S.WITHDRAWN,
+    (_S.ACCEPTED, _A.TERMINATE): _S.TERMINATED,
+    (_S.UNDER_REVIEW, _A.FULFILL_OBLIGATION): _S.UNDER_REVIEW,
+    (_S.UNDER_REVIEW, _A.SUSPEND): _S.SUSPENDED,
+    (_S.UNDER_REVIEW, _A.EXTEND): _S.UNDER_REVIEW,
+    (_S.UNDER_REVIEW, _A.DECIDE): _S.DECIDED,
+    (_S.UNDER_REVIEW, _A.WITHDRAW): _S.WITHDRAWN,
+    (_S.UNDER_REVIEW, _A.TERMINATE): _S.TERMINATED,
+    (_S.SUSPENDED, _A.FULFILL_OBLIGATION): _S.SUSPENDED,
+    (_S.SUSPENDED, _A.RESUME): _S.UNDER_REVIEW,
+    (_S.SUSPENDED, _A.WITHDRAW): _S.WITHDRAWN,
+    (_S.SUSPENDED, _A.TERMINATE): _S.TERMINATED,
+    (_S.DECIDED, _A.CLOSE): _S.CLOSED,
+    (_S.CLOSED, _A.DELIVER): _S.DELIVERED,
+}
+"""Every change that is possible; a pair that doesn't stand here is refused with ``STATE_CONFLICT``."""
+
+_PUBLIC: Mapping[CaseState, PublicStatus] = {
+    _S.DRAFT: PublicStatus.PENDING,
+    _S.SUBMITTED: PublicStatus.PENDING,
+    _S.CORRECTION_REQUESTED: PublicStatus.PENDING,
+    _S.ACCEPTED: PublicStatus.IN_PROGRESS,
+    _S.UNDER_REVIEW: PublicStatus.IN_PROGRESS,
+    _S.SUSPENDED: PublicStatus.IN_PROGRESS,
+    _S.DECIDED: PublicStatus.IN_PROGRESS,
+    _S.NOT_ACCEPTED: PublicStatus.FINISHED,
+    _S.CLOSED: PublicStatus.FINISHED,
+    _S.DELIVERED: PublicStatus.FINISHED,
+    _S.WITHDRAWN: PublicStatus.FINISHED,
+    _S.TERMINATED: PublicStatus.FINISHED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """What the guards need to know of a case.
+
+    Attributes:
+        name: its resource name.
+        state: where it stands.
+        received_by: the clerk who took it in, or empty.
+        accepted_by: the clerk who accepted it, or empty.
+        correction_asked: whether correction was ever asked for.
+        missing_materials: codes that must be there for the action and are not; see ``domain.materials``.
+        unverified_materials: codes of licences that could not be verified.
+        open_obligations: codes promised under tolerance that have not arrived.
+        license_pending: whether the decision yields a licence that is not issued yet.
+        acceptance_overdue: whether the acceptance period is over; see ``domain.clock.is_deemed_accepted``.
+    """
+
+    name: str
+    state: CaseState
+    received_by: str = ""
+    accepted_by: str = ""
+    correction_asked: bool = False
+    missing_materials: tuple[str, ...] = ()
+    unverified_materials: tuple[str, ...] = ()
+    open_obligations: tuple[str, ...] = ()
+    license_pending: bool = False
+    acceptance_overdue: bool = False
+
+
+Guard = Callable[[CaseFacts, Action, str], None]
+
+
+def advance(facts: CaseFacts, action: Action, actor: str) -> CaseState:
+    """Returns the state after ``action`` by ``actor`` (a token's subject).
+
+    Raises:
+        FailedPrecondition: ``STATE_CONFLICT``, or a guard's reason.
+        PermissionDenied: ``CASE_DUTIES_NOT_SEPARATED``.
+    """
+    following = TRANSITIONS.get((facts.state, action))
+    if following is None:
+        raise state_conflict(facts.name, facts.state, *states_allowing(action))
+    for guard in _GUARDS.get(action, ()):
+        guard(facts, action, actor)
+    return following
+
+
+def states_allowing(action: Action) -> tuple[CaseState, ...]:
+    """Returns the states in which ``action`` is possible, in the order of the life cycle."""
+    return tuple(state for state in CaseState if (state, action) in TRANSITIONS)
+
+
+def is_final(state: CaseState) -> bool:
+    """True where nothing more can happen to a case in ``state``."""
+    return not any(origin is state for origin, _ in TRANSITIONS)
+
+
+def public_status(state: CaseState) -> PublicStatus:
+    """Returns the three-valued status that is told outside."""
+    return _PUBLIC[state]
+
+
+def require_separate_duties(facts: CaseFacts, action: Action, actor: str) -> None:
+    """Refuses review and decision by who received or accepted the case (受审分离)."""
+    if actor in {facts.received_by, facts.accepted_by} - {""}:
+        raise PermissionDenied(
+            "CASE_DUTIES_NOT_SEPARATED", "who received or accepted a case may not review or decide it", action=action
+        )
+
+
+def _ask_only_once(facts: CaseFacts, _action: Action, _actor: str) -> None:
+    if facts.correction_asked:
+        raise FailedPrecondition("CASE_CORRECTION_ALREADY_ASKED", f"{facts.name}: correction is asked for once")
+
+
+def _materials_complete(facts: CaseFacts, _action: Action, _actor: str) -> None:
+    _require_none("CASE_MATERIAL_MISSING", "materials are missing", facts.missing_materials)
+
+
+def _materials_verified(facts: CaseFacts, _action: Action, _actor: str) -> None:
+    _require_none("CASE_MATERIAL_UNVERIFIED", "materials are not verified", facts.unverified_materials)
+
+
+def _obligations_fulfilled(facts: CaseFacts, _action: Action, _actor: str) -> None:
+    _require_none("CASE_OBLIGATION_OPEN", "tolerated materials have not arrived", facts.open_obligations)
+
+
+def _license_issued(facts: CaseFacts, _action: Action, _actor: str) -> None:
+    if facts.license_pending:
+        raise FailedPrecondition("CASE_LICENSE_PENDING", f"{facts.name}: its licence is not issued yet")
+
+
+def _acceptance_overdue(facts: CaseFacts, _action: Action, _actor: str) -> None:
+    if not facts.acceptance_overdue:
+        raise FailedPrecondition("CASE_NOT_DEEMED_ACCEPTED", f"{facts.name}: the acceptance period is not over")
+
+
+def _require_none(reason: str, message: str, codes: tuple[str, ...]) -> None:
+    if codes:
+        listed = ",".join(codes)
+        raise FailedPrecondition(reason, f"{message}: {listed}", materials=listed)
+
+
+_GUARDS: Mapping[Action, tuple[Guard, ...]] = {
+    _A.SUBMIT: (_materials_complete,),
+    _A.REQUEST_CORRECTION: (_ask_only_once,),
+    _A.SUBMIT_CORRECTION: (_materials_complete,),
+    _A.ACCEPT: (_materials_complete, _materials_verified),
+    _A.ACCEPT_WITH_TOLERANCE: (_materials_complete, _materials_verified),
+    _A.DEEM_ACCEPTED: (_acceptance_overdue,),
+    _A.START_REVIEW: (require_separate_duties,),
+    _A.DECIDE: (require_separate_duties, _obligations_fulfilled),
+    _A.CLOSE: (_license_issued,),
+}

@@ -1,0 +1,67 @@
+"""The gateway's own process: writes Envoy's configuration, then serves the portal's pages and gRPC reflection.
+
+Run as ``python -m services.gateway --config FILE``; with ``--write-only`` it ends after the configuration is written.
+"""
+
+import argparse
+import asyncio
+import ssl
+from pathlib import Path
+
+import uvicorn
+
+from libs.config import load
+from services.gateway import contracts, envoy_config
+from services.gateway.config import GatewayConfig
+from services.gateway.neighbours import Neighbours
+from services.gateway.pages import Portal
+from services.gateway.reflection import reflection_server
+
+_GRACE = 2
+
+
+def _http_server(config: GatewayConfig, portal: Portal) -> uvicorn.Server:
+    settings = uvicorn.Config(
+        portal.app(),
+        host=config.pages.host,
+        port=config.pages.port,
+        ssl_certfile=config.tls.cert,
+        ssl_keyfile=str(config.tls.key),
+        ssl_ca_certs=str(config.tls.ca),
+        ssl_cert_reqs=ssl.CERT_REQUIRED,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    return uvicorn.Server(settings)
+
+
+async def serve(config: GatewayConfig) -> None:
+    """Serves until a signal."""
+    image = contracts.read_image()
+    neighbours = Neighbours(config)
+    pages = _http_server(config, Portal(config, image, neighbours))
+    reflection = reflection_server(image, f"{config.pages.host}:{config.pages.reflection_port}", config.tls)
+    await reflection.start()
+    try:
+        await pages.serve()
+    finally:
+        await reflection.stop(_GRACE)
+        await neighbours.close()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Serves the portal's pages and gRPC reflection.")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--write-only", action="store_true", help="only write Envoy's configuration")
+    arguments = parser.parse_args()
+    config = load(arguments.config, GatewayConfig)
+    envoy_config.write(config)
+    if not arguments.write_only:
+        asyncio.run(serve(config))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What the gateway is configured with."""
+
+from pathlib import Path
+
+from libs.config import Http, IdentityConfig, Public, Region, Section, Telemetry, Tls
+
+
+class Pages(Section):
+    """Where the portal's pages and the reflection service listen; both take mTLS only, from Envoy."""
+
+    host: str = "127.0.0.1"
+    port: int
+    reflection_port: int
+
+
+class EnvoyFiles(Section):
+    """Where Envoy's configuration is written, and where its administration listens (loopback)."""
+
+    admin_host: str = "127.0.0.1"
+    admin_port: int
+    file: Path
+
+
+class Limits(Section):
+    """What one gateway takes: requests a second with bursts, bytes of a request and of an answer, seconds of a call.
+
+    Bytes are counted in JSON, where a file of 3 MiB takes 4: a service's own limit is smaller.
+    """
+
+    requests_per_second: int = 4000
+    burst: int = 8000
+    request_bytes: int = 6 * 1024 * 1024
+    response_bytes: int = 16 * 1024 * 1024
+    call_seconds: int = 30
+    upload_seconds: int = 300
+
+
+class Cors(Section):
+    """The origins whose pages may call the gateway from a browser; none by default."""
+
+    origins: list[str] = []
+
+
+class GatewayConfig(Section):
+    """The configuration of the edge of one region."""
+
+    region: Region
+    http: Http
+    tls: Tls
+    identity: IdentityConfig
+    pages: Pages
+    envoy: EnvoyFiles
+    public: Public
+    neighbours: dict[str, str]
+    limits: Limits = Limits()
+    cors: Cors = Cors()
+    telemetry: Telemetry = Telemetry()

@@ -1,0 +1,128 @@
+"""Reads the compiled contracts (``proto/gen/tongban.binpb``): the one source of routes, documents and allowlists."""
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from google.api import annotations_pb2, http_pb2
+from google.protobuf import descriptor_pb2
+
+from tongban.options.v1 import options_pb2
+
+AUDIT = "tongban.audit.v1.AuditService"
+_IMAGE = "tongban.binpb"
+_SERVICE_FIELD, _METHOD_FIELD = 6, 2
+
+
+def image_path() -> Path:
+    """Where the image of the contracts lies: beside the generated code, in the checkout as in the wheel."""
+    spec = importlib.util.find_spec("tongban")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("the contracts are not compiled; run proto/compile.py")
+    for folder in spec.submodule_search_locations:
+        if (image := Path(folder).parent / _IMAGE).exists():
+            return image
+    raise FileNotFoundError(f"{_IMAGE} is missing beside the generated code; run proto/compile.py")
+
+
+@dataclass(frozen=True)
+class Rpc:
+    """One RPC.
+
+    Attributes:
+        service: full name of its gRPC service.
+        name: its name.
+        comment: what the contract says of it.
+        descriptor: the rest.
+    """
+
+    service: str
+    name: str
+    comment: str
+    descriptor: descriptor_pb2.MethodDescriptorProto
+
+    @property
+    def path(self) -> str:
+        """The gRPC path."""
+        return f"/{self.service}/{self.name}"
+
+    @cached_property
+    def access(self) -> options_pb2.Access:
+        """Who may call it."""
+        return self.descriptor.options.Extensions[options_pb2.access]
+
+    @property
+    def emits(self) -> list[str]:
+        """The types of the events that it writes."""
+        return list(self.descriptor.options.Extensions[options_pb2.emits])
+
+    @property
+    def internal(self) -> bool:
+        """Whether only services of the same region may reach it."""
+        return self.access.audience == options_pb2.AUDIENCE_INTERNAL
+
+    @property
+    def http(self) -> list[tuple[str, str, str]]:
+        """Its HTTP mappings: verb, path template, body."""
+        if not self.descriptor.options.HasExtension(annotations_pb2.http):
+            return []
+        rule = self.descriptor.options.Extensions[annotations_pb2.http]
+        return [_binding(each) for each in (rule, *rule.additional_bindings)]
+
+
+def _binding(rule: http_pb2.HttpRule) -> tuple[str, str, str]:
+    verb = rule.WhichOneof("pattern") or "get"
+    if verb == "custom":
+        return rule.custom.kind, rule.custom.path, rule.body
+    return verb.upper(), str(getattr(rule, verb)), rule.body
+
+
+@dataclass(frozen=True)
+class Service:
+    """One gRPC service of ours: its full name, its comment and its RPCs."""
+
+    full_name: str
+    comment: str
+    rpcs: tuple[Rpc, ...]
+
+    @property
+    def owner(self) -> str:
+        """The process that serves it: ``cases`` of ``tongban.cases.v1.CaseService``; ``audit`` stands for all five."""
+        return self.full_name.split(".")[1]
+
+    @property
+    def public_rpcs(self) -> tuple[Rpc, ...]:
+        """Those that the gateway lets through."""
+        return tuple(rpc for rpc in self.rpcs if not rpc.internal)
+
+
+def read_image(path: Path | None = None) -> descriptor_pb2.FileDescriptorSet:
+    """Reads the image."""
+    return descriptor_pb2.FileDescriptorSet.FromString((path or image_path()).read_bytes())
+
+
+def _comments(file: descriptor_pb2.FileDescriptorProto) -> dict[tuple[int, ...], str]:
+    return {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
+
+
+def services(image: descriptor_pb2.FileDescriptorSet) -> list[Service]:
+    """Returns our gRPC services, in the order of their names."""
+    return sorted(_services(file for file in image.file if file.package.startswith("tongban.")), key=_name)
+
+
+def _name(service: Service) -> str:
+    return service.full_name
+
+
+def _services(files: Iterable[descriptor_pb2.FileDescriptorProto]) -> Iterator[Service]:
+    for file in files:
+        said = _comments(file)
+        for place, service in enumerate(file.service):
+            full_name = f"{file.package}.{service.name}"
+            rpcs = tuple(
+                Rpc(full_name, method.name, said.get((_SERVICE_FIELD, place, _METHOD_FIELD, index), ""), method)
+                for index, method in enumerate(service.method)
+            )
+            yield Service(full_name, said.get((_SERVICE_FIELD, place), ""), rpcs)

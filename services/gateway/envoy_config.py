@@ -1,0 +1,351 @@
+"""Writes Envoy's configuration from the contracts: what they don't declare as public has no route (default deny)."""
+
+import json
+from ipaddress import ip_address
+from typing import Any
+
+from services.gateway import contracts
+from services.gateway.config import GatewayConfig
+from services.gateway.contracts import AUDIT, Rpc, Service
+from services.gateway.replies import local_reply_config
+
+Json = dict[str, Any]
+
+_HTTP = "type.googleapis.com/envoy.extensions.filters.http"
+_OWNERS = ("identity", "license", "seal", "cases", "sharing")
+_REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+_PAGES = ("/", "/docs", "/openapi.json", "/verify", "/healthz")
+_IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
+_MAX_CONNECTIONS = 10_000
+# Which log a native gRPC caller of AuditService means; JSON callers say it by the first part of the path.
+LOG_HEADER = "tongban-log"
+
+
+def _typed(kind: str, **fields: object) -> Json:
+    return {"@type": f"type.googleapis.com/{kind}", **fields}
+
+
+def _filter(name: str, kind: str, **fields: object) -> Json:
+    return {"name": f"envoy.filters.http.{name}", "typed_config": _typed(f"{_kind_package(name)}.{kind}", **fields)}
+
+
+def _kind_package(name: str) -> str:
+    return f"envoy.extensions.filters.http.{name}.v3"
+
+
+def _owner(service: Service) -> str | None:
+    return service.owner if service.owner in _OWNERS else None
+
+
+def _without_transcoder() -> Json:
+    # HTML pages and OAuth are HTTP already; the transcoder refuses what it does not know.
+    empty = _typed(f"{_kind_package('grpc_json_transcoder')}.GrpcJsonTranscoder", proto_descriptor_bin="", services=[])
+    return {"envoy.filters.http.grpc_json_transcoder": empty}
+
+
+def _http_route(match: Json, cluster: str) -> Json:
+    per_filter = _without_transcoder()
+    return {"match": match, "route": {"cluster": cluster, "timeout": "15s"}, "typed_per_filter_config": per_filter}
+
+
+def _grpc_route(match: Json, cluster: str, seconds: int) -> Json:
+    limit = f"{seconds}s"
+    # A request that was not sent may be sent again; one that was may have had its effect.
+    retry = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}
+    return {
+        "match": match,
+        "route": {
+            "cluster": cluster,
+            "timeout": limit,
+            "max_stream_duration": {"max_stream_duration": limit, "grpc_timeout_header_max": limit},
+            "retry_policy": retry,
+        },
+    }
+
+
+def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json]:
+    limits = config.limits
+    seconds = limits.upload_seconds if rpc.descriptor.client_streaming else limits.call_seconds
+    if owner is not None:
+        return [_grpc_route({"path": rpc.path}, owner, seconds)]
+    return [
+        _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds)
+        for each in _OWNERS
+        for header in (
+            {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{each}/"}},
+            {"name": LOG_HEADER, "string_match": {"exact": each}},
+        )
+    ]
+
+
+def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
+    pages = [_http_route({"path": page}, "pages") for page in _PAGES]
+    oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in _IDENTITY_PREFIXES]
+    reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300) for name in _REFLECTION]
+    known = [service for service in services if _owner(service) or service.full_name == AUDIT]
+    rpcs = [
+        route
+        for service in known
+        for rpc in service.public_rpcs
+        for route in _rpc_routes(config, rpc, _owner(service))
+    ]  # fmt: skip
+    return [*pages, *oauth, *reflection, *rpcs]
+
+
+def _virtual_host(config: GatewayConfig, services: list[Service]) -> Json:
+    origins = [{"exact": origin} for origin in config.cors.origins]
+    cors = _typed(
+        f"{_kind_package('cors')}.CorsPolicy",
+        allow_origin_string_match=origins,
+        allow_methods="GET, POST, PUT, PATCH, DELETE",
+        allow_headers="authorization, content-type, x-grpc-web, x-user-agent, grpc-timeout, traceparent",
+        expose_headers="grpc-status, grpc-message, grpc-status-details-bin, x-request-id",
+        max_age="600",
+    )
+    return {
+        "name": "region",
+        "domains": ["*"],
+        "typed_per_filter_config": {"envoy.filters.http.cors": cors},
+        "routes": _routes(config, services),
+    }
+
+
+def _ratelimit(config: GatewayConfig) -> Json:
+    always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    bucket = {
+        "max_tokens": config.limits.burst,
+        "tokens_per_fill": config.limits.requests_per_second,
+        "fill_interval": "1s",
+    }
+    return _filter(
+        "local_ratelimit", "LocalRateLimit", stat_prefix="edge", token_bucket=bucket, filter_enabled=always,
+        filter_enforced=always,
+    )  # fmt: skip
+
+
+def _jwt(config: GatewayConfig) -> Json:
+    provider = {
+        "issuer": config.identity.issuer,
+        "forward": True,
+        "remote_jwks": {
+            "http_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},
+            "cache_duration": "60s",
+        },
+    }
+    # A token of another kind, such as an authorization code's or a logout token's, is for /oauth to judge.
+    required = {"requires_any": {"requirements": [{"provider_name": "region"}, {"allow_missing": {}}]}}
+    rules = [
+        *({"match": {"prefix": prefix}} for prefix in _IDENTITY_PREFIXES),
+        {"match": {"prefix": "/"}, "requires": required},
+    ]
+    return _filter("jwt_authn", "JwtAuthentication", providers={"region": provider}, rules=rules)
+
+
+def _transcoder(config: GatewayConfig, services: list[Service]) -> Json:
+    return _filter(
+        "grpc_json_transcoder",
+        "GrpcJsonTranscoder",
+        proto_descriptor=str(contracts.image_path()),
+        services=[service.full_name for service in services if service.public_rpcs],
+        convert_grpc_status=True,
+        print_options={"always_print_primitive_fields": True},
+        max_request_body_size=config.limits.request_bytes,
+        max_response_body_size=config.limits.response_bytes,
+        request_validation_options={
+            "reject_unknown_method": True,
+            "reject_unknown_query_parameters": True,
+            "reject_binding_body_field_collisions": True,
+        },
+    )
+
+
+def _strip_internal_headers() -> Json:
+    prefixes = ("x-tongban-", "x-envoy-original-")
+    removals = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes]
+    return _filter("header_mutation", "HeaderMutation", mutations={"request_mutations": removals})
+
+
+def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
+    return [
+        _strip_internal_headers(),
+        _filter("cors", "Cors"),
+        _ratelimit(config),
+        _jwt(config),
+        _filter("grpc_web", "GrpcWeb"),
+        _transcoder(config, services),
+        _filter("router", "Router", suppress_envoy_headers=True),
+    ]
+
+
+def _access_log() -> Json:
+    # The query may hold personal data, so the path is written without it.
+    fields = {
+        "time": "%START_TIME%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%PATH(NQ:ORIG_OR_PATH):300%",
+        "status": "%RESPONSE_CODE%",
+        "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
+        "flags": "%RESPONSE_FLAGS%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "ms": "%DURATION%",
+        "bytes_in": "%BYTES_RECEIVED%",
+        "bytes_out": "%BYTES_SENT%",
+        "upstream": "%UPSTREAM_CLUSTER%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+        "traceparent": "%REQ(TRACEPARENT)%",
+    }
+    kind = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+    stdout = _typed(kind, log_format={"json_format": fields})
+    return {"name": "envoy.access_loggers.stdout", "typed_config": stdout}
+
+
+def _tracing() -> Json:
+    kind = "envoy.config.trace.v3.OpenTelemetryConfig"
+    service = {"envoy_grpc": {"cluster_name": "telemetry"}, "timeout": "1s"}
+    provider = _typed(kind, grpc_service=service, service_name="gateway")
+    return {"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider}}
+
+
+def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
+    kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    tracing = {"tracing": _tracing()} if config.telemetry.endpoint else {}
+    return _typed(
+        kind,
+        **tracing,
+        stat_prefix="edge",
+        codec_type="AUTO",
+        use_remote_address=True,
+        always_set_request_id_in_response=True,
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action="REJECT_REQUEST",
+        server_name="tongban",
+        max_request_headers_kb=32,
+        request_headers_timeout="10s",
+        stream_idle_timeout="60s",
+        common_http_protocol_options={
+            "idle_timeout": "300s",
+            "max_headers_count": 100,
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        http2_protocol_options={
+            "max_concurrent_streams": 256,
+            "initial_stream_window_size": 1024 * 1024,
+            "initial_connection_window_size": 4 * 1024 * 1024,
+        },
+        local_reply_config=local_reply_config(config.limits.request_bytes),
+        access_log=[_access_log()],
+        http_filters=_http_filters(config, services),
+        route_config={"name": "contracts", "virtual_hosts": [_virtual_host(config, services)]},
+    )
+
+
+def _address(address: str) -> Json:
+    host, _, port = address.rpartition(":")
+    return {"socket_address": {"address": host, "port_value": int(port)}}
+
+
+def _is_ip(address: str) -> bool:
+    try:
+        ip_address(address.rpartition(":")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _upstream_tls(config: GatewayConfig, peer: str, protocol: str) -> Json:
+    name = f"{peer}.{config.region.code}.tongban.internal"
+    validation = {
+        "trusted_ca": {"filename": str(config.tls.ca)},
+        "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": name}}],
+    }
+    own = {
+        "certificate_chain": {"filename": str(config.tls.cert)},
+        "private_key": {"filename": str(config.tls.key)},
+    }
+    context = {"alpn_protocols": [protocol], "tls_certificates": [own], "validation_context": validation}
+    kind = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": _typed(kind, sni=name, common_tls_context=context),
+    }
+
+
+def _protocol(http2: bool) -> Json:
+    keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+    options: Json = {"http2_protocol_options": keepalive} if http2 else {"http_protocol_options": {}}
+    kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {kind: _typed(kind, explicit_http_config=options)}
+
+
+def _cluster(name: str, address: str, *, http2: bool, tls: Json | None) -> Json:
+    endpoint = {"endpoint": {"address": _address(address)}}
+    limits = {"max_connections": 1024, "max_pending_requests": 4096, "max_requests": 4096}
+    cluster: Json = {
+        "name": name,
+        "type": "STATIC" if _is_ip(address) else "STRICT_DNS",
+        "connect_timeout": "2s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "circuit_breakers": {"thresholds": [limits]},
+        "typed_extension_protocol_options": _protocol(http2),
+    }
+    return cluster | ({"transport_socket": tls} if tls else {})
+
+
+def _clusters(config: GatewayConfig) -> list[Json]:
+    pages = config.pages
+    scheme, _, rest = config.identity.jwks_url.partition("://")
+    identity_tls = _upstream_tls(config, "identity", "http/1.1") if scheme == "https" else None
+    clusters = [
+        *(
+            _cluster(owner, config.neighbours[owner], http2=True, tls=_upstream_tls(config, owner, "h2"))
+            for owner in _OWNERS
+        ),
+        _cluster("identity_http", rest.partition("/")[0], http2=False, tls=identity_tls),
+        _cluster(
+            "pages", f"{pages.host}:{pages.port}", http2=False, tls=_upstream_tls(config, "gateway", "http/1.1")
+        ),
+        _cluster(
+            "reflection", f"{pages.host}:{pages.reflection_port}", http2=True,
+            tls=_upstream_tls(config, "gateway", "h2"),
+        ),
+    ]  # fmt: skip
+    if config.telemetry.endpoint:
+        collector = config.telemetry.endpoint.partition("://")[2] or config.telemetry.endpoint
+        clusters.append(_cluster("telemetry", collector, http2=True, tls=None))
+    return clusters
+
+
+def bootstrap(config: GatewayConfig, services: list[Service]) -> Json:
+    """Returns the whole configuration of one Envoy."""
+    manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": _connection_manager(config, services),
+    }
+    listener = {
+        "name": "edge",
+        "address": _address(f"{config.http.host}:{config.http.port}"),
+        "per_connection_buffer_limit_bytes": config.limits.request_bytes,
+        "filter_chains": [{"filters": [manager]}],
+    }
+    return {
+        "node": {"id": f"gateway-{config.region.code}", "cluster": config.region.code},
+        "admin": {"address": _address(f"{config.envoy.admin_host}:{config.envoy.admin_port}")},
+        "static_resources": {"listeners": [listener], "clusters": _clusters(config)},
+        "overload_manager": _overload_manager(),
+    }
+
+
+def _overload_manager() -> Json:
+    kind = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    monitor = "envoy.resource_monitors.global_downstream_max_connections"
+    limit = _typed(kind, max_active_downstream_connections=_MAX_CONNECTIONS)
+    return {"resource_monitors": [{"name": monitor, "typed_config": limit}]}
+
+
+def write(config: GatewayConfig) -> None:
+    """Writes the configuration to the file that the gateway's own configuration names."""
+    text = json.dumps(bootstrap(config, contracts.services(contracts.read_image())), ensure_ascii=False, indent=1)
+    unfinished = config.envoy.file.with_suffix(".new")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(config.envoy.file)

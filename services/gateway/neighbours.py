@@ -1,0 +1,47 @@
+"""What the portal asks the services behind the gateway."""
+
+import asyncio
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from libs.rpc.client import invoke, neighbour_channel
+from services.gateway.config import GatewayConfig
+from tongban.license.v1 import verification_service_pb2, verification_service_pb2_grpc
+
+_HEALTH_SECONDS = 2.0
+
+
+class Neighbours:
+    """Channels to the five services, with the gateway's certificate."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._channels = {
+            name: neighbour_channel(address, config.tls) for name, address in sorted(config.neighbours.items())
+        }
+
+    async def _serving(self, channel: grpc.aio.Channel) -> bool:
+        check: Any = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
+        try:
+            answer = await check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def health(self) -> dict[str, bool]:
+        """Tells of each service whether it serves."""
+        answers = await asyncio.gather(*map(self._serving, self._channels.values()))
+        return dict(zip(self._channels, answers, strict=True))
+
+    async def verify(
+        self, request: verification_service_pb2.VerifyLicenseRequest
+    ) -> verification_service_pb2.VerifyLicenseResponse:
+        """Asks whether a licence is good; raises TongbanError."""
+        stub = verification_service_pb2_grpc.VerificationServiceStub(self._channels["license"])
+        answer = verification_service_pb2.VerifyLicenseResponse
+        return await invoke(stub.VerifyLicense, request, answer, to="license", token="")
+
+    async def close(self) -> None:
+        """Closes the channels."""
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))

@@ -1,0 +1,202 @@
+"""Makes the OpenAPI 3.1 document from the contracts: paths, parameters, schemas of the proto JSON mapping, errors, rights."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf import descriptor_pb2
+
+from services.gateway.contracts import Rpc, services
+from services.gateway.schemas import Json, Schemas
+from tongban.options.v1 import options_pb2
+
+_VARIABLE = re.compile(r"\{([a-z_.]+)(?:=([^}]*))?\}")
+_REFUSES = re.compile(r"Refuses with ([A-Z_,\s]+(?:and[A-Z_,\s]+)?)")
+_RAW = ".google.api.HttpBody"
+_REASON = re.compile(r"[A-Z][A-Z_]{3,}")
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+def _expand(field: str, pattern: str, names: list[str]) -> str:
+    """Turns ``{name=persons/*}`` into ``persons/{person}``: OpenAPI's parameters hold no slash."""
+    parts: list[str] = []
+    for part in pattern.split("/"):
+        if not part.startswith("*"):
+            parts.append(part)
+            continue
+        name = _singular(parts[-1]) if parts and not parts[-1].startswith("{") else field
+        while name in names:
+            name += "Id"
+        names.append(name)
+        parts.append(f"{{{name}}}")
+    return "/".join(parts)
+
+
+def path_of(template: str) -> tuple[str, list[str], set[str]]:
+    """Returns the OpenAPI path of an HTTP rule, its parameters, and the request's fields that the path binds."""
+    names: list[str] = []
+    bound: set[str] = set()
+
+    def replace(match: re.Match[str]) -> str:
+        bound.add(match[1])
+        return _expand(match[1], match[2] or "*", names)
+
+    return _VARIABLE.sub(replace, template), names, bound
+
+
+def _reasons(comment: str) -> list[str]:
+    found = _REFUSES.search(comment)
+    return _REASON.findall(found[1]) if found else []
+
+
+def _enum_name(enum: Any, value: int, prefix: str) -> str:
+    return str(enum.Name(value)).removeprefix(prefix)
+
+
+def _rights(rpc: Rpc) -> Json:
+    access = rpc.access
+    actors = [_enum_name(options_pb2.ActorKind, actor, "ACTOR_KIND_") for actor in access.actors]
+    audience = _enum_name(options_pb2.Audience, access.audience or options_pb2.AUDIENCE_FRONT, "AUDIENCE_")
+    rights: Json = {"x-audience": audience, "x-grpc-method": rpc.path[1:]}
+    rights |= {"x-permission": access.permission} if access.permission else {}
+    rights |= {"x-min-assurance": access.min_assurance} if access.min_assurance else {}
+    rights |= {"x-actors": actors} if actors else {}
+    rights |= {"x-emits": rpc.emits} if rpc.emits else {}
+    rights |= {"x-error-reasons": reasons} if (reasons := _reasons(rpc.comment)) else {}
+    return rights | {"security": [] if access.public else [{"bearer": []}]}
+
+
+def _path_parameters(names: list[str]) -> list[Json]:
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _content(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+class _Document:
+    """Builds one document."""
+
+    def __init__(self, image: descriptor_pb2.FileDescriptorSet) -> None:
+        self._schemas = Schemas(image)
+        self._services = [service for service in services(image) if service.public_rpcs]
+
+    def paths(self) -> Json:
+        """Returns every public RPC under its paths."""
+        paths: Json = {}
+        for rpc in (rpc for service in self._services for rpc in service.public_rpcs):
+            for place, (verb, template, body) in enumerate(rpc.http):
+                path, names, bound = path_of(template)
+                operation = self._operation(rpc, names, bound, body)
+                suffix = f"_{place}" if place else ""
+                operation["operationId"] = (
+                    f"{rpc.service.split('.')[1]}_{rpc.service.split('.')[-1]}_{rpc.name}{suffix}"
+                )
+                paths.setdefault(path, {})[verb.lower()] = operation
+        return paths
+
+    def _operation(self, rpc: Rpc, names: list[str], bound: set[str], body: str) -> Json:
+        summary, _, _ = rpc.comment.partition("\n\n")
+        parameters = _path_parameters(names)
+        if body != "*":
+            parameters += self._query(rpc, bound | ({body} if body else set()))
+        operation: Json = {
+            "tags": [rpc.service],
+            "summary": " ".join(summary.split()),
+            "description": inspect.cleandoc(rpc.comment),
+            "parameters": parameters,
+            "responses": {
+                "200": {
+                    "description": "What was asked for.",
+                    "content": self._answer(rpc.descriptor.output_type),
+                },
+                "default": {"$ref": "#/components/responses/Error"},
+            },
+        }
+        if body:
+            schema = self._schemas.body(rpc.descriptor.input_type, body, bound)
+            operation["requestBody"] = {"required": True, "content": _content(schema)}
+        return operation | _rights(rpc)
+
+    def _answer(self, type_name: str) -> Json:
+        # The transcoder sends an HttpBody as it is, with its own content type.
+        if type_name == _RAW:
+            return {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+        return _content(self._schemas.reference(type_name))
+
+    def _query(self, rpc: Rpc, without: set[str]) -> list[Json]:
+        return [
+            {"name": name, "in": "query", "required": required, "description": comment, "schema": schema}
+            for name, schema, comment, required in self._schemas.query(rpc.descriptor.input_type, without)
+        ]
+
+    def tags(self) -> list[Json]:
+        """Returns the gRPC services."""
+        return [{"name": each.full_name, "description": each.comment} for each in self._services]
+
+    def components(self) -> Json:
+        """Returns the schemas that the paths used, the error, and how to prove who calls; to be called after `paths`."""
+        error = {
+            "description": "google.rpc.Status. ErrorInfo.reason is stable; LocalizedMessage is for people.",
+            "content": _content({"$ref": "#/components/schemas/Status"}),
+        }
+        return {"schemas": self._schemas.used() | {"Status": _STATUS}, "responses": {"Error": error}}
+
+
+_STATUS: Json = {
+    "type": "object",
+    "required": ["code", "message"],
+    "properties": {
+        "code": {"type": "integer", "description": "The canonical gRPC code."},
+        "message": {"type": "string", "description": "One English sentence for developers."},
+        "details": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["@type"],
+                "properties": {"@type": {"type": "string"}},
+                "additionalProperties": True,
+            },
+            "description": "ErrorInfo, LocalizedMessage, and BadRequest or RetryInfo where they help.",
+        },
+    },
+}
+
+
+def document(image: descriptor_pb2.FileDescriptorSet, base_url: str, region: str, version: str) -> Json:
+    """Returns the document of one region.
+
+    Args:
+        image: the compiled contracts.
+        base_url: the gateway's base URL.
+        region: the region's name.
+        version: the version of the project.
+    """
+    build = _Document(image)
+    paths = build.paths()
+    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "RFC 9068, from /oauth/token."}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Tongban 通办 · {region}",
+            "version": version,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": base_url}],
+        "tags": build.tags(),
+        "paths": paths,
+        "components": build.components() | {"securitySchemes": {"bearer": scheme}},
+    }
+
+
+def operations(made: Json) -> Iterator[tuple[str, str, Json]]:
+    """Yields path, verb and operation of a document, in order."""
+    for path, verbs in made["paths"].items():
+        for verb, operation in verbs.items():
+            yield path, verb.upper(), operation

@@ -1,0 +1,178 @@
+"""The portal: a front page, the documentation, the public verification page, the OpenAPI document, the state of health."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import jinja2
+from google.protobuf import descriptor_pb2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from libs.errors import Code, TongbanError
+from services.gateway.config import GatewayConfig
+from services.gateway.openapi import document, operations
+from services.gateway.replies import documented
+from services.gateway.schemas import Json
+from services.gateway.verification import qr_content, request_of, result_of
+from tongban.license.v1 import verification_service_pb2
+
+_FORM_BYTES = 8_192
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_BAD_GATEWAY = 503
+
+
+class Services(Protocol):
+    """What the pages ask of the services behind the gateway."""
+
+    async def health(self) -> dict[str, bool]:
+        """Tells of each service whether it serves."""
+
+    async def verify(
+        self, request: verification_service_pb2.VerifyLicenseRequest
+    ) -> verification_service_pb2.VerifyLicenseResponse:
+        """Asks whether a licence is good."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    place: str
+    type: str
+    required: bool
+    comment: str
+
+
+def _type_name(schema: Json) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if schema.get("type") == "array":
+        return f"{_type_name(schema['items'])}[]"
+    kind = schema.get("type", "any")
+    return str(schema.get("format") or (kind if isinstance(kind, str) else kind[0]))
+
+
+def _fields(operation: Json, schemas: Json) -> list[_Field]:
+    places = {"path": "路径", "query": "查询"}
+    fields = [
+        _Field(
+            each["name"], places[each["in"]], _type_name(each["schema"]), each["required"], each.get("description", "")
+        )
+        for each in operation["parameters"]
+    ]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if "$ref" in body:
+        body = schemas[_type_name(body)]
+    required = body.get("required", [])
+    return fields + [
+        _Field(name, "正文", _type_name(schema), name in required, schema.get("description", ""))
+        for name, schema in body.get("properties", {}).items()
+    ]
+
+
+def _listing(made: Json) -> list[Json]:
+    """Groups the operations by gRPC service, for the documentation."""
+    methods: defaultdict[str, list[Json]] = defaultdict(list)
+    for path, verb, operation in operations(made):
+        answer = next(iter(operation["responses"]["200"]["content"].values()))["schema"]
+        methods[operation["tags"][0]].append(
+            {
+                "path": path,
+                "verb": verb,
+                "name": operation["x-grpc-method"].rpartition("/")[2],
+                "operation": operation,
+                "fields": _fields(operation, made["components"]["schemas"]),
+                "answer": _type_name(answer),
+            }
+        )
+    return [
+        {"name": tag["name"], "description": tag["description"], "methods": methods[tag["name"]]}
+        for tag in made["tags"]
+    ]
+
+
+class Portal:
+    """Answers the pages of one region."""
+
+    def __init__(self, config: GatewayConfig, image: descriptor_pb2.FileDescriptorSet, services: Services) -> None:
+        self._config = config
+        self._services = services
+        release = version("tongban")
+        self._openapi = document(image, config.public.base_url, config.region.name, release)
+        listing = _listing(self._openapi)
+        loader = jinja2.PackageLoader("services.gateway")
+        self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self._templates.globals.update(
+            region=config.region.name, code=config.region.code, base_url=config.public.base_url, version=release,
+            services=listing, methods=sum(len(service["methods"]) for service in listing),
+        )  # fmt: skip
+        self._static = {name: self._render(name) for name in ("home.html", "docs.html")}
+
+    def _render(self, template: str, **values: Any) -> str:
+        return self._templates.get_template(template).render(values)
+
+    def _page(self, template: str) -> Callable[[Request], Awaitable[Response]]:
+        async def page(_request: Request) -> Response:
+            return HTMLResponse(self._static[template], headers=_HEADERS)
+
+        return page
+
+    async def openapi(self, _request: Request) -> Response:
+        """The OpenAPI document."""
+        return JSONResponse(self._openapi)
+
+    async def healthz(self, _request: Request) -> Response:
+        """200 where all services serve, else 503; names each."""
+        states = await self._services.health()
+        serving = {name: "SERVING" if up else "NOT_SERVING" for name, up in states.items()}
+        body = {"status": "SERVING" if all(states.values()) else "NOT_SERVING", "services": serving}
+        code = 200 if all(states.values()) else _BAD_GATEWAY
+        return JSONResponse(body | {"region": self._config.region.code}, code)
+
+    async def verify(self, request: Request) -> Response:
+        """The verification page: empty, for a scanned QR code (GET with ``c``), or for what was typed (POST)."""
+        if request.method == "POST":
+            form = parse_qs((await request.body())[:_FORM_BYTES].decode("utf-8", "replace"))
+            typed = {key: values[0] for key, values in form.items()}
+            return await self._verified(
+                typed.get("subject", ""), typed.get("number", ""), typed.get("holder_name", "")
+            )  # fmt: skip
+        if check := request.query_params.get("c", ""):
+            region = request.query_params.get("r", self._config.region.code)
+            return await self._verified(qr_content(self._config.public.base_url, region, check))
+        return self._verification("")
+
+    async def _verified(self, subject: str, number: str = "", holder_name: str = "") -> Response:
+        try:
+            answer = await self._services.verify(request_of(subject, number, holder_name))
+        except TongbanError as error:
+            code = _BAD_GATEWAY if error.code is Code.UNAVAILABLE else 200
+            return self._verification(subject, code, refusal=documented(error.reason).message_zh)
+        return self._verification(subject, result=result_of(answer))
+
+    def _verification(self, subject: str, code: int = 200, **values: object) -> Response:
+        page = self._render("verify.html", subject=subject, **values)
+        return HTMLResponse(page, code, headers=_HEADERS | {"cache-control": "no-store"})
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/", self._page("home.html")),
+                Route("/docs", self._page("docs.html")),
+                Route("/openapi.json", self.openapi),
+                Route("/healthz", self.healthz),
+                Route("/verify", self.verify, methods=["GET", "POST"]),
+            ]
+        )

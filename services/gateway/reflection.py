@@ -1,0 +1,48 @@
+"""gRPC reflection over all public services of the region, version 1 and 1alpha, for ``buf curl`` and its like."""
+
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+
+from libs.config import Tls
+from libs.rpc.server import server_credentials
+from services.gateway.contracts import services
+
+_VERSION_1 = "grpc.reflection.v1.ServerReflection"
+
+
+def pool_of(image: descriptor_pb2.FileDescriptorSet) -> descriptor_pool.DescriptorPool:
+    """Returns a pool with every file of the image, options included."""
+    pool = descriptor_pool.DescriptorPool()
+    for file in image.file:
+        pool.Add(file)
+    return pool
+
+
+def _also_as_version_1(server: grpc.aio.Server, servicer: Any) -> None:
+    # The messages of both versions are the same on the wire; grpcio-reflection serves 1alpha only.
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    handlers = grpc.method_handlers_generic_handler(_VERSION_1, {"ServerReflectionInfo": handler})
+    server.add_generic_rpc_handlers((handlers,))
+
+
+def reflection_server(image: descriptor_pb2.FileDescriptorSet, address: str, tls: Tls) -> grpc.aio.Server:
+    """Builds the server, bound but not started; it takes mTLS only."""
+    names = [service.full_name for service in services(image) if service.public_rpcs]
+    server = grpc.aio.server()
+    servicer = reflection.aio.ReflectionServicer([*names, _VERSION_1], pool=pool_of(image))
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+    _also_as_version_1(server, servicer)
+    alive: Any = health.aio.HealthServicer()
+    # Set before the start: its own setter is a coroutine.
+    alive._server_status = {"": health_pb2.HealthCheckResponse.SERVING}  # noqa: SLF001
+    health_pb2_grpc.add_HealthServicer_to_server(alive, server)
+    server.add_secure_port(address, server_credentials(tls))
+    return server

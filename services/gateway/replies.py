@@ -1,0 +1,126 @@
+"""The answers that Envoy gives itself, typed: google.rpc.Status with ErrorInfo and a Chinese sentence, in JSON and in gRPC."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import json_format
+from google.rpc import status_pb2
+
+from libs.errors import Code, error_class
+from libs.rpc import status
+from tongban.common.v1 import error_reason_pb2
+from tongban.options.v1 import options_pb2
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How one HTTP status of Envoy's own is told.
+
+    Attributes:
+        http: the status that Envoy would answer with.
+        reason: the ErrorReason, without its prefix.
+        message: one sentence for developers; ``%LOCAL_REPLY_BODY%`` stands for Envoy's own words.
+        answered: the HTTP status that goes out.
+        metadata: the keys that the reason's documentation promises.
+    """
+
+    http: int
+    reason: str
+    message: str
+    answered: int
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+def _upstream_away(http: int) -> Reply:
+    message = "a service behind the gateway does not answer"
+    return Reply(http, "DEPENDENCY_UNAVAILABLE", message, 503, (("dependency", "upstream"),))
+
+
+def replies(request_bytes: int) -> tuple[Reply, ...]:
+    """Returns the table; ``request_bytes`` is the limit told to who passes it."""
+    too_large = (("limit_bytes", str(request_bytes)),)
+    return (
+        Reply(400, "FIELD_INVALID", "the request can't be read: %LOCAL_REPLY_BODY%", 400),
+        Reply(401, "TOKEN_INVALID", "%LOCAL_REPLY_BODY%", 401, (("rule", "edge"),)),
+        Reply(403, "TOKEN_INVALID", "%LOCAL_REPLY_BODY%", 401, (("rule", "edge"),)),
+        Reply(404, "ROUTE_NOT_FOUND", "no method is at this path with this verb", 404),
+        Reply(408, "DEADLINE_TOO_SHORT", "the request came too slowly", 504),
+        Reply(413, "MESSAGE_TOO_LARGE", "the request is larger than the gateway takes", 413, too_large),
+        Reply(415, "FIELD_INVALID", "the request's media type is not taken here", 400),
+        Reply(429, "RATE_LIMITED", "too many requests", 429),
+        Reply(431, "MESSAGE_TOO_LARGE", "the request's headers are larger than the gateway takes", 413, too_large),
+        Reply(500, "INTERNAL", "the gateway can't serve this request", 500, (("correlation_id", "-"),)),
+        _upstream_away(502),
+        _upstream_away(503),
+        Reply(504, "DEADLINE_TOO_SHORT", "the service did not answer in time", 504),
+    )
+
+
+def documented(reason: str) -> options_pb2.ErrorInfo:
+    """Returns what the contracts say of an ErrorReason, named without its prefix."""
+    value = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name[f"ERROR_REASON_{reason}"]
+    return value.GetOptions().Extensions[options_pb2.error]
+
+
+def status_of(reply: Reply) -> status_pb2.Status:
+    """Returns the typed status of a reply, as a service would answer it."""
+    refusal = error_class(Code[documented(reply.reason).code])
+    error = refusal(reply.reason, reply.message)
+    error.metadata = dict(reply.metadata)
+    return status.to_status(error)
+
+
+def _json_body(reply: Reply) -> Json:
+    body: Json = json_format.MessageToDict(status_of(reply))
+    return body
+
+
+def _details_header(reply: Reply) -> str:
+    # Envoy expands commands in the JSON body only, so a header can't carry its words.
+    made = status_of(reply)
+    made.message = made.message.replace("%LOCAL_REPLY_BODY%", "refused by the gateway")
+    return base64.b64encode(made.SerializeToString()).decode().rstrip("=")
+
+
+def _has_status(http: int) -> Json:
+    value = {"default_value": http, "runtime_key": f"gateway.reply.{http}"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+
+
+def _is_native_grpc() -> Json:
+    # What the transcoder made of a JSON request looks like gRPC by now; the original method gives it away.
+    grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    transcoded = {"name": "x-envoy-original-method", "present_match": False}
+    return {"and_filter": {"filters": [{"header_filter": {"header": header}} for header in (grpc, transcoded)]}}
+
+
+def _header(name: str, value: str) -> Json:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
+def _grpc_mapper(reply: Reply) -> Json:
+    return {
+        "filter": {"and_filter": {"filters": [_has_status(reply.http), _is_native_grpc()]}},
+        "headers_to_add": [
+            _header("grpc-status-details-bin", _details_header(reply)),
+            _header("grpc-status", str(status_of(reply).code)),
+        ],
+        "body_format_override": {"text_format_source": {"inline_string": reply.message}},
+    }
+
+
+def _json_mapper(reply: Reply) -> Json:
+    return {
+        "filter": _has_status(reply.http),
+        "status_code": reply.answered,
+        "body_format_override": {"json_format": _json_body(reply), "content_type": "application/json"},
+    }
+
+
+def local_reply_config(request_bytes: int) -> Json:
+    """Envoy's ``local_reply_config`` for the table of replies; of two mappers with one status the first that fits counts."""
+    table = replies(request_bytes)
+    return {"mappers": [mapper for reply in table for mapper in (_grpc_mapper(reply), _json_mapper(reply))]}

@@ -1,0 +1,204 @@
+"""JSON Schemas of protobuf messages, after the proto JSON mapping; rules of buf.validate become schema keywords."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from google.api import field_behavior_pb2
+from google.protobuf import descriptor_pb2
+
+from buf.validate import validate_pb2
+from tongban.options.v1 import options_pb2
+
+Json = dict[str, Any]
+Field = descriptor_pb2.FieldDescriptorProto
+Message = descriptor_pb2.DescriptorProto
+
+_MESSAGES, _NESTED, _ENUMS, _NESTED_ENUMS, _FIELDS, _VALUES = 4, 3, 5, 4, 2, 2
+_QUERY_DEPTH = 3
+_INTEGER: Json = {"type": "integer", "format": "int32"}
+_LONG: Json = {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"}
+_NUMBER: Json = {"type": "number"}
+_SCALARS: dict[int, Json] = {
+    Field.TYPE_DOUBLE: _NUMBER,
+    Field.TYPE_FLOAT: _NUMBER,
+    Field.TYPE_INT64: _LONG,
+    Field.TYPE_UINT64: _LONG,
+    Field.TYPE_SINT64: _LONG,
+    Field.TYPE_FIXED64: _LONG,
+    Field.TYPE_SFIXED64: _LONG,
+    Field.TYPE_INT32: _INTEGER,
+    Field.TYPE_UINT32: _INTEGER,
+    Field.TYPE_SINT32: _INTEGER,
+    Field.TYPE_FIXED32: _INTEGER,
+    Field.TYPE_SFIXED32: _INTEGER,
+    Field.TYPE_BOOL: {"type": "boolean"},
+    Field.TYPE_STRING: {"type": "string"},
+    Field.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},
+}
+_ANY_OBJECT: Json = {"type": "object", "additionalProperties": True}
+_WELL_KNOWN: dict[str, Json] = {
+    ".google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    ".google.protobuf.Duration": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$"},
+    ".google.protobuf.FieldMask": {"type": "string", "description": "Field names, separated by commas."},
+    ".google.protobuf.Struct": _ANY_OBJECT,
+    ".google.protobuf.Value": {},
+    ".google.protobuf.ListValue": {"type": "array", "items": {}},
+    ".google.protobuf.Any": _ANY_OBJECT,
+    ".google.protobuf.Empty": {"type": "object"},
+    ".google.protobuf.StringValue": {"type": ["string", "null"]},
+    ".google.protobuf.BoolValue": {"type": ["boolean", "null"]},
+    ".google.protobuf.Int32Value": {"type": ["integer", "null"]},
+    ".google.protobuf.Int64Value": {"type": ["string", "null"]},
+    ".google.protobuf.DoubleValue": {"type": ["number", "null"]},
+}
+_STRING_RULES = {"min_len": "minLength", "max_len": "maxLength", "len": "maxLength", "pattern": "pattern"}
+_FORMATS = ("uuid", "email", "uri", "ip", "hostname")
+
+
+class Schemas:
+    """The messages and enums of an image, turned into schemas as they are asked for."""
+
+    def __init__(self, image: descriptor_pb2.FileDescriptorSet) -> None:
+        self._messages: dict[str, Message] = {}
+        self._enums: dict[str, descriptor_pb2.EnumDescriptorProto] = {}
+        self._comments: dict[str, str] = {}
+        self._made: Json = {}
+        for file in image.file:
+            said = {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
+            prefix = f".{file.package}"
+            for place, enum in enumerate(file.enum_type):
+                self._add_enum(prefix, enum, (_ENUMS, place), said)
+            for place, message in enumerate(file.message_type):
+                self._add_message(prefix, message, (_MESSAGES, place), said)
+
+    def _add_enum(
+        self, prefix: str, enum: descriptor_pb2.EnumDescriptorProto, place: tuple[int, ...],
+        said: dict[tuple[int, ...], str],
+    ) -> None:  # fmt: skip
+        name = f"{prefix}.{enum.name}"
+        self._enums[name] = enum
+        values = (f"- `{value.name}`: {said.get((*place, _VALUES, at), '')}" for at, value in enumerate(enum.value))
+        self._comments[name] = "\n".join((said.get(place, ""), "", *values)).strip()
+
+    def _add_message(
+        self, prefix: str, message: Message, place: tuple[int, ...], said: dict[tuple[int, ...], str]
+    ) -> None:  # fmt: skip
+        name = f"{prefix}.{message.name}"
+        self._messages[name] = message
+        self._comments[name] = said.get(place, "")
+        for at, field in enumerate(message.field):
+            self._comments[f"{name}.{field.name}"] = said.get((*place, _FIELDS, at), "")
+        for at, enum in enumerate(message.enum_type):
+            self._add_enum(name, enum, (*place, _NESTED_ENUMS, at), said)
+        for at, inner in enumerate(message.nested_type):
+            self._add_message(name, inner, (*place, _NESTED, at), said)
+
+    def used(self) -> Json:
+        """Returns the schemas that were referred to, by name."""
+        return dict(sorted(self._made.items()))
+
+    def reference(self, type_name: str) -> Json:
+        """Returns a schema that refers to a message or an enum (``.tongban.cases.v1.Case``)."""
+        if type_name in _WELL_KNOWN:
+            return dict(_WELL_KNOWN[type_name])
+        name = type_name.removeprefix(".").removeprefix("tongban.")
+        if name not in self._made:
+            self._made[name] = {}
+            self._made[name] = self._enum(type_name) if type_name in self._enums else self._object(type_name)
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def body(self, type_name: str, body: str, bound: set[str]) -> Json:
+        """Returns the schema of a request's body: one field of it, or all that the path does not bind."""
+        message = self._messages[type_name]
+        if body != "*":
+            field = next(field for field in message.field if field.name == body)
+            return self._field(type_name, field)
+        return self._object(type_name, without=bound) if bound else self.reference(type_name)
+
+    def query(self, type_name: str, without: set[str], prefix: str = "") -> Iterator[tuple[str, Json, str, bool]]:
+        """Yields name, schema, comment and necessity of the fields that go into the query."""
+        for field in self._messages[type_name].field:
+            name = f"{prefix}{field.json_name}"
+            if field.name in without and not prefix:
+                continue
+            if field.type != Field.TYPE_MESSAGE or field.type_name in _WELL_KNOWN:
+                comment = self._comments.get(f"{type_name}.{field.name}", "")
+                yield name, self._field(type_name, field, comment=False), comment, _is_required(field) and not prefix
+            elif name.count(".") < _QUERY_DEPTH and field.label != Field.LABEL_REPEATED:
+                yield from self.query(field.type_name, without, f"{name}.")
+
+    def _enum(self, type_name: str) -> Json:
+        names = [value.name for value in self._enums[type_name].value]
+        return {"type": "string", "enum": names, "description": self._comments[type_name]}
+
+    def _object(self, type_name: str, without: set[str] | None = None) -> Json:
+        fields = [field for field in self._messages[type_name].field if field.name not in (without or ())]
+        schema: Json = {
+            "type": "object",
+            "properties": {field.json_name: self._field(type_name, field) for field in fields},
+        }
+        if comment := self._comments.get(type_name):
+            schema["description"] = comment
+        if required := [field.json_name for field in fields if _is_required(field)]:
+            schema["required"] = required
+        return schema
+
+    def _field(self, owner: str, field: Field, *, comment: bool = True) -> Json:
+        said = self._comments.get(f"{owner}.{field.name}", "") if comment else ""
+        return self._type(field) | ({"description": said} if said else {}) | _marks(field)
+
+    def _type(self, field: Field) -> Json:
+        rules = field.options.Extensions[validate_pb2.field]
+        single = self._single(field)
+        if field.label != Field.LABEL_REPEATED:
+            return single | _rules(rules)
+        inner = self._messages.get(field.type_name)
+        if inner is not None and inner.options.map_entry:
+            return {"type": "object", "additionalProperties": self._single(inner.field[1])}
+        limits = {"maxItems": rules.repeated.max_items} if rules.repeated.max_items else {}
+        limits |= {"minItems": rules.repeated.min_items} if rules.repeated.min_items else {}
+        return {"type": "array", "items": single | _rules(rules.repeated.items)} | limits
+
+    def _single(self, field: Field) -> Json:
+        if field.type in (Field.TYPE_MESSAGE, Field.TYPE_ENUM):
+            return self.reference(field.type_name)
+        return dict(_SCALARS[field.type])
+
+
+def _behaviours(field: Field) -> list[int]:
+    return list(field.options.Extensions[field_behavior_pb2.field_behavior])
+
+
+def _is_required(field: Field) -> bool:
+    return field_behavior_pb2.REQUIRED in _behaviours(field)
+
+
+def _marks(field: Field) -> Json:
+    marks: Json = {"readOnly": True} if field_behavior_pb2.OUTPUT_ONLY in _behaviours(field) else {}
+    marks |= {"x-personal": True} if field.options.Extensions[options_pb2.personal] else {}
+    return marks | ({"x-secret": True} if field.options.Extensions[options_pb2.secret] else {})
+
+
+def _rules(rules: validate_pb2.FieldRules) -> Json:
+    kind = rules.WhichOneof("type")
+    if kind == "string":
+        return _string_rules(rules.string)
+    if kind in ("int32", "uint32"):
+        return _bounds(getattr(rules, kind))
+    return {}
+
+
+def _string_rules(rules: Any) -> Json:
+    schema: Json = {key: getattr(rules, name) for name, key in _STRING_RULES.items() if rules.HasField(name)}
+    if known := rules.WhichOneof("well_known"):
+        schema |= {"format": known} if known in _FORMATS else {}
+    allowed = list(getattr(rules, "in"))
+    return schema | ({"enum": allowed} if allowed else {})
+
+
+def _bounds(rules: Any) -> Json:
+    bounds: Json = {}
+    for name, key in (("gte", "minimum"), ("gt", "exclusiveMinimum"), ("lte", "maximum"), ("lt", "exclusiveMaximum")):
+        if rules.HasField(name):
+            bounds[key] = getattr(rules, name)
+    return bounds

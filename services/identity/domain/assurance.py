@@ -1,0 +1,68 @@
+"""How far a person's real name is proven (实名等级), 0 to 4, and what raises it."""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+from libs.errors import PermissionDenied
+
+HIGHEST = 4
+
+
+class Method(StrEnum):
+    """How a real name was checked (VerificationMethod of the contract)."""
+
+    PHONE = "PHONE"
+    DOCUMENT_MATCH = "DOCUMENT_MATCH"
+    FACE = "FACE"
+    BANK_CARD = "BANK_CARD"
+    IN_PERSON = "IN_PERSON"
+    CERTIFICATE = "CERTIFICATE"
+
+
+LEVELS = MappingProxyType(
+    {
+        Method.PHONE: 1,
+        Method.DOCUMENT_MATCH: 2,
+        Method.FACE: 3,
+        Method.BANK_CARD: 3,
+        Method.IN_PERSON: 4,
+        Method.CERTIFICATE: 4,
+    }
+)
+"""The level that each method proves."""
+
+
+def after(current: int, method: Method, *, passed: bool) -> int:
+    """Returns the level of a person at ``current`` after a check: it may rise, and never falls."""
+    return max(current, LEVELS[method]) if passed else current
+
+
+def believed(level: int, ceiling: int) -> int:
+    """Returns the level that counts where a channel or another region vouches for it, believed up to ``ceiling``."""
+    return max(0, min(level, ceiling, HIGHEST))
+
+
+def require(actual: int, needed: int) -> None:
+    """Raises PermissionDenied ASSURANCE_TOO_LOW unless ``actual`` reaches ``needed``."""
+    if actual < needed:
+        raise PermissionDenied(
+            "ASSURANCE_TOO_LOW", f"this needs assurance {needed}", required=str(needed), actual=str(actual)
+        )
+
+
+def check_verifier(method: Method, actor_kind: str, *, verifier_person: str, person: str) -> None:
+    """Refuses a verifier who may not vouch for ``person``.
+
+    Args:
+        method: how the name is checked.
+        actor_kind: the kind of caller, as in the token.
+        verifier_person: the verifier's own account as a person, or an empty string.
+        person: whose name is checked.
+
+    Raises:
+        PermissionDenied: ACTOR_NOT_ALLOWED where another than staff vouches in person; ACTING_ON_SELF.
+    """
+    if method is Method.IN_PERSON and actor_kind != "STAFF":
+        raise PermissionDenied("ACTOR_NOT_ALLOWED", "only staff vouch for a person in person", actor_kind=actor_kind)
+    if verifier_person and verifier_person == person:
+        raise PermissionDenied("ACTING_ON_SELF", "nobody verifies themselves")

@@ -1,0 +1,226 @@
+"""What Tongban's tokens say (RFC 9068, RFC 8693), and for how long they live."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from libs.errors import Unauthenticated
+
+LEEWAY_SECONDS = 5
+"""How far the clocks of two regions may differ."""
+
+
+class Kind(StrEnum):
+    """Who acts (ActorKind of the contract)."""
+
+    PERSON = "PERSON"
+    STAFF = "STAFF"
+    CLIENT = "CLIENT"
+    SERVICE = "SERVICE"
+    REGION = "REGION"
+
+
+class TokenType(StrEnum):
+    """The `typ` header (RFC 8725, 3.11: explicit typing keeps one kind from passing for another)."""
+
+    ACCESS = "at+jwt"
+    ASSERTION = "tongban-assertion+jwt"
+    DELEGATION = "tongban-delegation+jwt"
+
+
+LONGEST_SECONDS = MappingProxyType(
+    {TokenType.ACCESS: 600, TokenType.ASSERTION: 60, TokenType.DELEGATION: 90 * 24 * 3600}
+)
+"""No token lives longer, whatever was configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts in the subject's place (claim `act`, RFC 8693, 4.1), with who acted before them inside."""
+
+    sub: str
+    kind: Kind
+    dept: str = ""
+    act: "Actor | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The right to act for somebody, as a token carries it.
+
+    Attributes:
+        principal: for whom is acted (claim `org`): an organisation, or a person with a helper.
+        uscc: the organisation's unified social credit code, which other regions know it by; empty for a person.
+        mandate: the mandate, or an empty string for the legal representative.
+        items: the item codes that the mandate covers; `*` for all.
+        powers: what it lets the agent do.
+        expire: when it ends, in seconds since the epoch; 0 where nothing limits it.
+    """
+
+    principal: str
+    uscc: str = ""
+    mandate: str = ""
+    items: tuple[str, ...] = ()
+    powers: tuple[str, ...] = ()
+    expire: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """The claims of a token of one of the three types.
+
+    Attributes:
+        type: the `typ` header.
+        iss: the issuer.
+        sub: about whom it is, `persons/…`, `staff/…`, `clients/…`, `services/…`; with `//<region>/` in front in
+            assertions and for guests.
+        aud: for which region, `//<region>`.
+        iat: when it was made, in seconds since the epoch.
+        exp: when it ends, likewise.
+        jti: its id, unique.
+        actor_kind: the kind of who acts: the last actor's where `act` is set, else the subject's.
+        acr: how well the person is known, 0 to 4.
+        scope: the permissions; only in access tokens.
+        client_id: the client that it was given to.
+        act: who acts in the subject's place.
+        authority: for whom the subject acts, or None for itself.
+        dept: the department of the staff, as subject or as actor.
+        posts: their posts.
+        region: the home region of a guest, six digits; empty for the region's own.
+        target: the region that a delegation is for, `//<region>`.
+        transfer: the only transfer that the token is good for, or an empty string.
+    """
+
+    type: TokenType
+    iss: str
+    sub: str
+    aud: str
+    iat: int
+    exp: int
+    jti: str
+    actor_kind: Kind
+    acr: int = 0
+    scope: tuple[str, ...] = ()
+    client_id: str = ""
+    act: Actor | None = None
+    authority: Authority | None = None
+    dept: str = ""
+    posts: tuple[str, ...] = ()
+    region: str = ""
+    target: str = ""
+    transfer: str = ""
+
+    @property
+    def lifetime(self) -> int:
+        """How many seconds lie between `iat` and `exp`."""
+        return self.exp - self.iat
+
+    def payload(self) -> dict[str, Any]:
+        """Returns the JWT payload; what is empty is left out, except `sub`, times and `acr`."""
+        fixed = {
+            "iss": self.iss, "sub": self.sub, "aud": self.aud, "iat": self.iat, "exp": self.exp, "jti": self.jti,
+            "actor_kind": self.actor_kind.value, "acr": str(self.acr),
+        }  # fmt: skip
+        optional = {
+            "scope": " ".join(self.scope), "client_id": self.client_id, "act": _act_payload(self.act),
+            "dept": self.dept, "posts": list(self.posts), "region": self.region, "target": self.target,
+            "transfer": self.transfer, **_authority_payload(self.authority),
+        }  # fmt: skip
+        return {**fixed, **{key: value for key, value in optional.items() if value}}
+
+
+def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
+    """Reads the payload of a token whose signature and `typ` were verified.
+
+    Raises:
+        Unauthenticated: TOKEN_INVALID with rule `claims` where a claim is missing or of another type.
+    """
+    try:
+        return Claims(
+            type=token_type, iss=_text(payload, "iss"), sub=_text(payload, "sub"), aud=_text(payload, "aud"),
+            iat=_integer(payload, "iat"), exp=_integer(payload, "exp"), jti=_text(payload, "jti"),
+            actor_kind=Kind(_text(payload, "actor_kind")), acr=int(_text(payload, "acr")),
+            scope=tuple(_text(payload, "scope", "").split()), client_id=_text(payload, "client_id", ""),
+            act=_read_act(payload.get("act")), authority=_read_authority(payload), dept=_text(payload, "dept", ""),
+            posts=_texts(payload, "posts"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
+            transfer=_text(payload, "transfer", ""),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise invalid("claims", "the token lacks a claim, or one is of another type") from error
+
+
+def check_times(claims: Claims, now: datetime) -> None:
+    """Raises Unauthenticated TOKEN_INVALID where the token is over, from the future, or too long for its type."""
+    seconds = now.timestamp()
+    if claims.exp + LEEWAY_SECONDS <= seconds:
+        raise invalid("exp", "the token has expired")
+    if claims.iat - LEEWAY_SECONDS > seconds:
+        raise invalid("iat", "the token is from the future")
+    if not 0 < claims.lifetime <= LONGEST_SECONDS[claims.type]:
+        raise invalid("lifetime", "the token lives longer than its type may")
+
+
+def invalid(rule: str, message: str) -> Unauthenticated:
+    """Builds the error TOKEN_INVALID that names the rule that does not hold."""
+    return Unauthenticated("TOKEN_INVALID", message, rule=rule)
+
+
+def _act_payload(act: Actor | None) -> dict[str, Any]:
+    if act is None:
+        return {}
+    fields = {"sub": act.sub, "actor_kind": act.kind.value, "dept": act.dept, "act": _act_payload(act.act)}
+    return {key: value for key, value in fields.items() if value}
+
+
+def _authority_payload(authority: Authority | None) -> dict[str, Any]:
+    if authority is None:
+        return {}
+    return {
+        "org": authority.principal, "org_uscc": authority.uscc, "mandate": authority.mandate,
+        "mandate_items": list(authority.items), "mandate_powers": list(authority.powers),
+        "mandate_exp": authority.expire,
+    }  # fmt: skip
+
+
+def _read_act(value: object) -> Actor | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError("act")
+    return Actor(
+        _text(value, "sub"), Kind(_text(value, "actor_kind")), _text(value, "dept", ""), _read_act(value.get("act"))
+    )
+
+
+def _read_authority(payload: Mapping[str, Any]) -> Authority | None:
+    if "org" not in payload:
+        return None
+    return Authority(
+        principal=_text(payload, "org"), uscc=_text(payload, "org_uscc", ""), mandate=_text(payload, "mandate", ""),
+        items=_texts(payload, "mandate_items"), powers=_texts(payload, "mandate_powers"),
+        expire=_integer(payload, "mandate_exp", 0),
+    )  # fmt: skip
+
+
+def _text(payload: Mapping[str, Any], key: str, default: str | None = None) -> str:
+    value = payload[key] if default is None else payload.get(key, default)
+    if not isinstance(value, str):
+        raise TypeError(key)
+    return value
+
+
+def _integer(payload: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    value = payload[key] if default is None else payload.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(key)
+    return value
+
+
+def _texts(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = payload.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(key)
+    return tuple(value)

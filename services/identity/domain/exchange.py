@@ -1,0 +1,305 @@
+"""Exchanging one token for another (RFC 8693). Rights never grow, and chains of people acting stay visible."""
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from libs.errors import InvalidArgument, PermissionDenied, Unauthenticated
+from services.identity.domain import assurance
+from services.identity.domain.claims import Actor, Authority, Claims, Kind, TokenType, check_times, invalid
+from services.identity.domain.duties import Duty
+from services.identity.domain.issue import Issue, access
+
+ACCESS_URN = "urn:ietf:params:oauth:token-type:access_token"
+ASSERTION_URN = "urn:ietf:params:oauth:token-type:jwt"
+DELEGATION_URN = "urn:tongban:params:oauth:token-type:delegation"
+
+
+class Route(Enum):
+    """What an exchange does."""
+
+    ASSERT = auto()
+    ACCEPT = auto()
+    ACT_FOR = auto()
+    AT_WINDOW = auto()
+    DELEGATE = auto()
+    USE_DELEGATION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """A member of staff at a window.
+
+    Attributes:
+        token: their own access token.
+        duties: what duties they have now.
+        person: their own account as a person, or an empty string.
+    """
+
+    token: Claims
+    duties: frozenset[Duty]
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The region that vouches for a guest, as the trust list has it.
+
+    Attributes:
+        region: its code, six digits.
+        issuer: the pinned `iss` of its assertions.
+        max_assurance: the highest assurance that is believed from it.
+    """
+
+    region: str
+    issuer: str
+    max_assurance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The fields of an exchange that tell what is asked for.
+
+    Attributes:
+        subject_type: the URN of the subject token.
+        requested_type: the URN asked for, or an empty string.
+        abroad: True where the audience is another region.
+        actor: True where there is an actor token.
+        on_behalf_of: True where the subject wants to act for somebody.
+        transfer: True where a transfer is named.
+    """
+
+    subject_type: str
+    requested_type: str = ""
+    abroad: bool = False
+    actor: bool = False
+    on_behalf_of: bool = False
+    transfer: bool = False
+
+
+def route(asked: Asked) -> Route:
+    """Tells which exchange is asked for; raises InvalidArgument EXCHANGE_NOT_SUPPORTED where it is none."""
+    wanted = asked.requested_type or (ASSERTION_URN if asked.abroad else ACCESS_URN)
+    key = (asked.subject_type, wanted, asked.abroad, asked.on_behalf_of, asked.transfer, asked.actor)
+    if key not in _ROUTES:
+        raise InvalidArgument("EXCHANGE_NOT_SUPPORTED", "these fields make no known exchange", rule="combination")
+    return _ROUTES[key]
+
+
+# subject type, requested type, abroad, on_behalf_of, transfer, actor
+_ROUTES = {
+    (ACCESS_URN, ASSERTION_URN, True, False, False, False): Route.ASSERT,
+    (ACCESS_URN, ASSERTION_URN, True, False, False, True): Route.ASSERT,
+    (ASSERTION_URN, ACCESS_URN, False, False, False, False): Route.ACCEPT,
+    (ACCESS_URN, ACCESS_URN, False, True, False, False): Route.ACT_FOR,
+    (ACCESS_URN, ACCESS_URN, False, False, False, True): Route.AT_WINDOW,
+    (ACCESS_URN, DELEGATION_URN, True, False, True, False): Route.DELEGATE,
+    (DELEGATION_URN, ASSERTION_URN, True, False, True, True): Route.USE_DELEGATION,
+}
+
+
+def act_for(issue: Issue, subject: Claims, authority: Authority, scope: tuple[str, ...]) -> Claims:
+    """Lets a person act for a firm or another person; the right itself was checked before.
+
+    Raises:
+        PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `person`, `guest` or `already_acting`.
+    """
+    _require_person(subject)
+    if subject.authority is not None:
+        raise _refused("already_acting", "the token acts for somebody already")
+    made = access(issue, subject.sub, subject.actor_kind, scope, subject.exp, authority.expire)
+    return replace(
+        made, acr=subject.acr, client_id=subject.client_id, act=subject.act, authority=authority, dept=subject.dept,
+        posts=subject.posts,
+    )  # fmt: skip
+
+
+def at_window(issue: Issue, person: Claims, clerk: Clerk, scope: tuple[str, ...]) -> Claims:
+    """Lets window staff do for a person, who stands there, what the person may do.
+
+    Args:
+        issue: region, time, id.
+        person: the person's access token, made by the window's channel.
+        clerk: the staff.
+        scope: the permissions.
+
+    Raises:
+        PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `person`, `guest`, `already_acting`, `staff` or `duty`;
+            ACTING_ON_SELF.
+    """
+    _require_person(person)
+    staff = clerk.token
+    if person.act is not None:
+        raise _refused("already_acting", "somebody acts for the person already")
+    if staff.actor_kind is not Kind.STAFF or staff.act is not None or staff.region:
+        raise _refused("staff", "the actor token is not staff's own")
+    if Duty.RECEIVING not in clerk.duties:
+        raise _refused("duty", "only receiving staff act for people at a window")
+    if clerk.person == person.sub:
+        raise PermissionDenied("ACTING_ON_SELF", "staff don't handle their own affairs")
+    made = access(issue, person.sub, Kind.STAFF, scope, person.exp, staff.exp)
+    return replace(
+        made, acr=person.acr, client_id=staff.client_id, act=Actor(staff.sub, Kind.STAFF, staff.dept),
+        authority=person.authority, dept=staff.dept, posts=staff.posts,
+    )  # fmt: skip
+
+
+def assertion(issue: Issue, subject: Claims, audience: str, service: Claims | None = None) -> Claims:
+    """Tells another region who somebody of this one is: at most 60 seconds, once.
+
+    Args:
+        issue: region, time, id.
+        subject: the access token of the person, staff or service.
+        audience: the other region, `//<code>`.
+        service: the access token of the service that calls for them, or None where they call themselves.
+
+    Raises:
+        PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `guest` (only the home region speaks for its people), `client`
+            or `service`.
+    """
+    if subject.region:
+        raise _refused("guest", "a guest is vouched for by the home region only")
+    if subject.actor_kind is Kind.CLIENT:
+        raise _refused("client", "clients have no standing in other regions")
+    if service is not None:
+        subject = _called_by(service, subject)
+    return _outgoing(issue, subject, audience)
+
+
+def delegation(issue: Issue, subject: Claims, audience: str, transfer: str) -> Claims:
+    """Keeps the right to speak for somebody to one region about one transfer, for store-and-forward.
+
+    It is worthless outside this region, and each use is checked anew: person, mandate, trust.
+
+    Raises:
+        PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `guest` or `client`.
+    """
+    if subject.region:
+        raise _refused("guest", "a guest is vouched for by the home region only")
+    if subject.actor_kind not in (Kind.PERSON, Kind.STAFF):
+        raise _refused("client", "machines speak for themselves and need no delegation")
+    until = subject.authority.expire if subject.authority else 0
+    return replace(
+        subject, type=TokenType.DELEGATION, iss=issue.issuer, aud=issue.home, iat=issue.iat,
+        exp=issue.end(TokenType.DELEGATION, until), jti=issue.jti, scope=(), target=audience, transfer=transfer,
+    )  # fmt: skip
+
+
+def use_delegation(issue: Issue, kept: Claims, service: Claims, audience: str, transfer: str) -> Claims:
+    """Makes a fresh assertion from a delegation; that person, mandate and trust still hold was checked before.
+
+    Raises:
+        PermissionDenied: DELEGATION_MISMATCH; EXCHANGE_NOT_ALLOWED with rule `service`.
+        Unauthenticated: TOKEN_INVALID.
+    """
+    if kept.aud != issue.home or kept.iss != issue.issuer:
+        raise invalid("aud", "the delegation was made elsewhere")
+    check_times(kept, issue.now)
+    if (kept.target, kept.transfer) != (audience, transfer):
+        raise PermissionDenied("DELEGATION_MISMATCH", "the delegation is for another transfer", transfer=transfer)
+    return _outgoing(issue, _called_by(service, kept), audience)
+
+
+def guest_kind(kind: Kind) -> Kind:
+    """Returns what somebody of another region is here: a person stays one, all else acts as the region."""
+    return Kind.PERSON if kind is Kind.PERSON else Kind.REGION
+
+
+def check_assertion(issue: Issue, claims: Claims, home: Home) -> None:
+    """Checks an assertion of another region whose signature holds under a pinned key. Replay is the store's to check.
+
+    Args:
+        issue: this region and the time.
+        claims: what it says.
+        home: the region whose key signed it.
+
+    Raises:
+        Unauthenticated: TOKEN_INVALID with rule `iss`, `aud`, `exp`, `iat`, `lifetime` or `kind`;
+            ASSERTION_SUBJECT_FOREIGN where it names anybody who is not of that region.
+    """
+    if claims.iss != home.issuer:
+        raise invalid("iss", "the assertion is from another issuer")
+    if claims.aud != issue.home:
+        raise invalid("aud", "the assertion is for another region")
+    check_times(claims, issue.now)
+    if claims.actor_kind not in (Kind.PERSON, Kind.STAFF, Kind.SERVICE):
+        raise invalid("kind", "this kind of caller can't be asserted")
+    if not all(name.startswith(f"//{home.region}/") for name in _names(claims)):
+        raise Unauthenticated(
+            "ASSERTION_SUBJECT_FOREIGN", "the assertion names somebody of another region", region=home.region
+        )
+
+
+def accept(issue: Issue, claims: Claims, home: Home, scope: tuple[str, ...]) -> Claims:
+    """Turns a checked assertion into a local access token for the guest.
+
+    Args:
+        issue: region, time, id.
+        claims: the assertion.
+        home: the region that made it.
+        scope: the permissions that guests of this kind get here.
+    """
+    until = claims.authority.expire if claims.authority else 0
+    return replace(
+        access(issue, claims.sub, guest_kind(claims.actor_kind), scope, until),
+        acr=assurance.believed(claims.acr, home.max_assurance), client_id=f"//{home.region}", act=claims.act,
+        authority=claims.authority, dept=claims.dept, region=home.region, transfer=claims.transfer,
+    )  # fmt: skip
+
+
+def _names(claims: Claims) -> list[str]:
+    """Every resource name in an assertion."""
+    names, act = [claims.sub], claims.act
+    while act is not None:
+        names += [act.sub, act.dept]
+        act = act.act
+    authority = claims.authority
+    names += [authority.principal, authority.mandate] if authority else []
+    return [name for name in [*names, claims.dept, claims.transfer] if name]
+
+
+def _outgoing(issue: Issue, subject: Claims, audience: str) -> Claims:
+    """Builds an assertion, every name in it with this region in front."""
+    home = issue.home
+    authority = subject.authority
+    limit = authority.expire if authority else 0
+    return Claims(
+        type=TokenType.ASSERTION, iss=issue.issuer, sub=_global(home, subject.sub), aud=audience, iat=issue.iat,
+        exp=issue.end(TokenType.ASSERTION, subject.exp, limit), jti=issue.jti, actor_kind=subject.actor_kind,
+        acr=subject.acr, act=_global_act(home, subject.act), authority=_global_authority(home, authority),
+        dept=_global(home, subject.dept), transfer=_global(home, subject.transfer),
+    )  # fmt: skip
+
+
+def _global(home: str, name: str) -> str:
+    return f"{home}/{name}" if name else ""
+
+
+def _global_act(home: str, act: Actor | None) -> Actor | None:
+    if act is None:
+        return None
+    return Actor(_global(home, act.sub), act.kind, _global(home, act.dept), _global_act(home, act.act))
+
+
+def _global_authority(home: str, authority: Authority | None) -> Authority | None:
+    if authority is None:
+        return None
+    principal, mandate = _global(home, authority.principal), _global(home, authority.mandate)
+    return replace(authority, principal=principal, mandate=mandate)
+
+
+def _called_by(service: Claims, subject: Claims) -> Claims:
+    """Puts a service of the region between the subject and the other region."""
+    if service.actor_kind is not Kind.SERVICE or not service.sub.startswith("services/"):
+        raise _refused("service", "the actor token is not a service's own")
+    return replace(subject, actor_kind=Kind.SERVICE, act=Actor(service.sub, Kind.SERVICE, act=subject.act))
+
+
+def _require_person(subject: Claims) -> None:
+    if subject.region:
+        raise _refused("guest", "a guest acts for others under the home region's assertion only")
+    if not subject.sub.startswith("persons/"):
+        raise _refused("person", "the token does not speak of a person")
+
+
+def _refused(rule: str, message: str) -> PermissionDenied:
+    return PermissionDenied("EXCHANGE_NOT_ALLOWED", message, rule=rule)

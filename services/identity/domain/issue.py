@@ -1,0 +1,133 @@
+"""First tokens: for machines, for the region's own services, and for people before a channel (RFC 6749, RFC 7523)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from libs.errors import FailedPrecondition
+from services.identity.domain import assurance, clients
+from services.identity.domain.claims import LONGEST_SECONDS, Claims, Kind, TokenType, invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What every token made in one step has in common.
+
+    Attributes:
+        region: the code of this region, six digits.
+        issuer: the `iss` of its tokens.
+        now: the time.
+        jti: a fresh id, unguessable.
+        access_seconds: how long access tokens live; more than 600 counts as 600.
+    """
+
+    region: str
+    issuer: str
+    now: datetime
+    jti: str
+    access_seconds: int = 600
+
+    @property
+    def home(self) -> str:
+        """This region as an audience and as the authority of names, `//<code>`."""
+        return f"//{self.region}"
+
+    @property
+    def iat(self) -> int:
+        """The time in whole seconds since the epoch."""
+        return int(self.now.timestamp())
+
+    def end(self, token_type: TokenType, *limits: int) -> int:
+        """Returns when a token of ``token_type`` ends: its longest life, or the earliest of ``limits`` that is set.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID with rule `exp` where that is over.
+        """
+        longest = LONGEST_SECONDS[token_type]
+        if token_type is TokenType.ACCESS:
+            longest = min(longest, self.access_seconds)
+        end = min([self.iat + longest, *(limit for limit in limits if limit)])
+        if end <= self.iat:
+            raise invalid("exp", "what the token would be made from has ended")
+        return end
+
+
+@dataclass(frozen=True, slots=True)
+class StaffFacts:
+    """What a token says of a member of staff: name, department and the posts held now."""
+
+    name: str
+    department: str
+    posts: tuple[str, ...]
+
+
+def access(issue: Issue, sub: str, kind: Kind, scope: tuple[str, ...], *limits: int) -> Claims:
+    """Builds the least that an access token for this region says; the callers add the rest.
+
+    Args:
+        issue: region, time, id.
+        sub: about whom it is.
+        kind: who acts.
+        scope: the permissions.
+        limits: times, in seconds since the epoch, that it must not outlive; 0 counts as none.
+    """
+    return Claims(
+        type=TokenType.ACCESS, iss=issue.issuer, sub=sub, aud=issue.home, iat=issue.iat,
+        exp=issue.end(TokenType.ACCESS, *limits), jti=issue.jti, actor_kind=kind, scope=scope,
+    )  # fmt: skip
+
+
+def for_client(issue: Issue, client: clients.Client, scope: tuple[str, ...]) -> Claims:
+    """Builds the claims for a machine that proved who it is (client credentials, RFC 6749, 4.4).
+
+    Args:
+        issue: region, time, id.
+        client: the machine.
+        scope: the permissions, narrowed already to what was asked for and is granted.
+
+    Raises:
+        PermissionDenied: CLIENT_NOT_ACTIVE.
+    """
+    clients.check_active(client)
+    return replace(access(issue, client.name, Kind.CLIENT, scope), client_id=client.id)
+
+
+def for_service(issue: Issue, service: str, scope: tuple[str, ...]) -> Claims:
+    """Builds the claims for one of the region's own services, `services/<service>`."""
+    sub = f"services/{service}"
+    return replace(access(issue, sub, Kind.SERVICE, scope), client_id=sub)
+
+
+def for_person(
+    issue: Issue, channel: clients.Client, person: str, levels: tuple[int, int], scope: tuple[str, ...]
+) -> Claims:
+    """Builds the claims for a person of whom a channel says that they sit before it (RFC 7523, 2.1).
+
+    Args:
+        issue: region, time, id.
+        channel: the client that says so.
+        person: `persons/<uuid>`.
+        levels: the assurance of the account, and that which the channel claims for this session; the lower one counts.
+        scope: the permissions.
+
+    Raises:
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
+    """
+    clients.check_assertion(channel, Kind.PERSON)
+    acr = assurance.believed(min(levels), channel.max_assurance)
+    return replace(access(issue, person, Kind.PERSON, scope), acr=acr, client_id=channel.id)
+
+
+def for_staff(issue: Issue, channel: clients.Client, staff: StaffFacts, scope: tuple[str, ...]) -> Claims:
+    """Builds the claims for a member of staff at a channel; the department vouches for them, so only it limits `acr`.
+
+    Raises:
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
+        FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
+    """
+    clients.check_assertion(channel, Kind.STAFF)
+    if not staff.posts:
+        raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff holds no post now", staff=staff.name)
+    return replace(
+        access(issue, staff.name, Kind.STAFF, scope), client_id=channel.id, dept=staff.department, posts=staff.posts,
+        acr=assurance.believed(assurance.HIGHEST, channel.max_assurance),
+    )  # fmt: skip

@@ -1,0 +1,175 @@
+"""Mandates: the right of one person to act for a firm or another person, within a scope and between two dates."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.errors import PermissionDenied, invalid_field, state_conflict
+
+LONGEST_TERM = timedelta(days=5 * 366)
+"""A mandate ends at most so long after it begins."""
+
+
+class State(StrEnum):
+    """The life of a mandate (MandateState of the contract)."""
+
+    PROPOSED = "PROPOSED"
+    ACTIVE = "ACTIVE"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+
+
+class Power(StrEnum):
+    """What an agent may do (MandatePower of the contract)."""
+
+    APPLY = "APPLY"
+    PRESENT = "PRESENT"
+    COLLECT = "COLLECT"
+
+
+class Basis(StrEnum):
+    """By which right somebody acts (ActingBasis of the contract)."""
+
+    SELF = "SELF"
+    LEGAL_REPRESENTATIVE = "LEGAL_REPRESENTATIVE"
+    MANDATE = "MANDATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a mandate covers.
+
+    Attributes:
+        powers: what the agent may do.
+        item_codes: the items that it is for, compared exactly; empty where ``all_items``.
+        all_items: True where it is for every item.
+    """
+
+    powers: frozenset[Power]
+    item_codes: frozenset[str] = frozenset()
+    all_items: bool = False
+
+    def covers(self, item_codes: Collection[str], power: Power) -> bool:
+        """Says whether ``power`` on the item that goes by any of ``item_codes`` is covered."""
+        return power in self.powers and (self.all_items or not self.item_codes.isdisjoint(item_codes))
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """A mandate.
+
+    Attributes:
+        name: `mandates/<uuid>`.
+        principal: for whom is acted, `organizations/…` or `persons/…`.
+        agent: who acts, `persons/…`, of another region with `//<region>/`.
+        scope: what for.
+        begin: from when on, inclusive.
+        expire: until when, exclusive.
+        stored_state: what is stored; EXPIRED is never stored, it follows from the time.
+        accept_time: when it became ACTIVE.
+        revoke_time: when it was revoked.
+        revoke_reason: why.
+    """
+
+    name: str
+    principal: str
+    agent: str
+    scope: Scope
+    begin: datetime
+    expire: datetime
+    stored_state: State
+    accept_time: datetime | None = None
+    revoke_time: datetime | None = None
+    revoke_reason: str = ""
+
+    def state_at(self, now: datetime) -> State:
+        """Returns the state at ``now``."""
+        over = self.stored_state in (State.PROPOSED, State.ACTIVE) and self.expire <= now
+        return State.EXPIRED if over else self.stored_state
+
+
+def grant(draft: Mandate, now: datetime, *, acceptance_required: bool) -> Mandate:
+    """Checks a new mandate and gives it its first state.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID where principal and agent are the same, the term is over, reversed or too long,
+            or the scope says both "all items" and some, or none.
+    """
+    if draft.agent == draft.principal:
+        raise invalid_field("mandate.agent", "mandate.self", "must be another than the principal")
+    _check_term(draft, now)
+    if draft.scope.all_items == bool(draft.scope.item_codes):
+        raise invalid_field("mandate.scope", "mandate.items", "needs either all_items or item_codes")
+    if acceptance_required:
+        return replace(draft, stored_state=State.PROPOSED, accept_time=None)
+    return replace(draft, stored_state=State.ACTIVE, accept_time=now)
+
+
+def _check_term(draft: Mandate, now: datetime) -> None:
+    if draft.expire <= max(draft.begin, now):
+        raise invalid_field("mandate.expire_time", "term.order", "must be later than begin_time and than now")
+    if draft.expire - draft.begin > LONGEST_TERM:
+        raise invalid_field("mandate.expire_time", "term.length", "must be at most five years after begin_time")
+
+
+def accept(mandate: Mandate, person: str, now: datetime) -> Mandate:
+    """Lets the agent accept; raises MANDATE_WRONG_AGENT, or STATE_CONFLICT unless it is PROPOSED."""
+    _check_agent(mandate, person)
+    state = mandate.state_at(now)
+    if state is not State.PROPOSED:
+        raise state_conflict(mandate.name, state, State.PROPOSED)
+    return replace(mandate, stored_state=State.ACTIVE, accept_time=now)
+
+
+def revoke(mandate: Mandate, reason: str, now: datetime) -> Mandate:
+    """Ends the mandate now; raises FailedPrecondition STATE_CONFLICT where it has ended. Who may is checked before."""
+    state = mandate.state_at(now)
+    if state not in (State.PROPOSED, State.ACTIVE):
+        raise state_conflict(mandate.name, state, State.PROPOSED, State.ACTIVE)
+    return replace(mandate, stored_state=State.REVOKED, revoke_time=now, revoke_reason=reason)
+
+
+def check_acting(mandate: Mandate, *, person: str, principal: str, now: datetime) -> None:
+    """Checks that ``person`` may act for ``principal`` under the mandate, on whatever item.
+
+    Raises:
+        PermissionDenied: MANDATE_WRONG_AGENT, MANDATE_WRONG_PRINCIPAL, MANDATE_NOT_ACTIVE.
+    """
+    _check_agent(mandate, person)
+    if mandate.principal != principal:
+        raise PermissionDenied("MANDATE_WRONG_PRINCIPAL", "the mandate is another principal's", mandate=mandate.name)
+    state = mandate.state_at(now)
+    if state is not State.ACTIVE or now < mandate.begin:
+        raise PermissionDenied("MANDATE_NOT_ACTIVE", "the mandate does not hold now", mandate=mandate.name, state=state)
+
+
+def check_item(name: str, scope: Scope, item_codes: Collection[str], power: Power) -> None:
+    """Raises PermissionDenied MANDATE_OUT_OF_SCOPE unless ``scope`` of mandate ``name`` covers the act."""
+    if not scope.covers(item_codes, power):
+        raise PermissionDenied("MANDATE_OUT_OF_SCOPE", f"the mandate does not cover {power} on this item", mandate=name)
+
+
+def basis_without(person: str, principal: str, legal_representative: str) -> Basis:
+    """Returns the right by which ``person`` acts for ``principal`` without a mandate.
+
+    Args:
+        person: who acts.
+        principal: for whom.
+        legal_representative: who represents the principal by law; empty for a person or where none is known.
+
+    Raises:
+        PermissionDenied: NOT_LEGAL_REPRESENTATIVE.
+    """
+    if person == principal:
+        return Basis.SELF
+    if legal_representative and person == legal_representative:
+        return Basis.LEGAL_REPRESENTATIVE
+    raise PermissionDenied(
+        "NOT_LEGAL_REPRESENTATIVE", "the person neither is the principal nor represents it", organization=principal
+    )
+
+
+def _check_agent(mandate: Mandate, person: str) -> None:
+    if mandate.agent != person:
+        raise PermissionDenied("MANDATE_WRONG_AGENT", "the mandate was given to another person", mandate=mandate.name)

@@ -1,0 +1,112 @@
+"""Trust between regions: a state machine with two directions that stand and fall apart (互信名单)."""
+
+from enum import Enum, Flag, StrEnum, auto
+from types import MappingProxyType
+
+from libs.errors import PermissionDenied, state_conflict
+
+
+class State(StrEnum):
+    """Where the trust stands (RegionState of the contract)."""
+
+    PROPOSED = "PROPOSED"
+    ACTIVE = "ACTIVE"
+    INBOUND_SUSPENDED = "INBOUND_SUSPENDED"
+    OUTBOUND_SUSPENDED = "OUTBOUND_SUSPENDED"
+    SUSPENDED = "SUSPENDED"
+    ENDED = "ENDED"
+
+
+class Direction(Flag):
+    """A direction as seen from this region; BOTH is the two together."""
+
+    INBOUND = auto()
+    OUTBOUND = auto()
+    BOTH = INBOUND | OUTBOUND
+
+
+_NONE = Direction(0)
+
+_BY_OPEN = MappingProxyType(
+    {
+        Direction.BOTH: State.ACTIVE,
+        Direction.OUTBOUND: State.INBOUND_SUSPENDED,
+        Direction.INBOUND: State.OUTBOUND_SUSPENDED,
+        _NONE: State.SUSPENDED,
+    }
+)
+_OPEN = MappingProxyType({state: open_ways for open_ways, state in _BY_OPEN.items()})
+_LIVE = tuple(_BY_OPEN.values())
+
+
+class _Change(Enum):
+    SUSPEND = auto()
+    RESUME = auto()
+
+
+def open_ways(state: State) -> Direction:
+    """Returns the directions in which calls and assertions pass in ``state``."""
+    return _OPEN.get(state, _NONE)
+
+
+def require(region: str, state: State | None, direction: Direction) -> None:
+    """Raises PermissionDenied REGION_NOT_TRUSTED unless all of ``direction`` is open.
+
+    Args:
+        region: the code, six digits, for the error.
+        state: where the trust stands; None where the region is not on the list.
+        direction: which way something is to pass.
+    """
+    if state is None or direction not in open_ways(state):
+        raise PermissionDenied("REGION_NOT_TRUSTED", f"region {region} is not trusted that way", region=region)
+
+
+def activate(name: str, state: State) -> State:
+    """Begins the trust; raises FailedPrecondition STATE_CONFLICT unless it is PROPOSED."""
+    if state is not State.PROPOSED:
+        raise state_conflict(name, state, State.PROPOSED)
+    return State.ACTIVE
+
+
+def suspend(name: str, state: State, direction: Direction) -> State:
+    """Closes ``direction``; raises FailedPrecondition STATE_CONFLICT where none of it is open."""
+    return _change(name, state, direction, _Change.SUSPEND)
+
+
+def resume(name: str, state: State, direction: Direction) -> State:
+    """Opens ``direction`` again; raises FailedPrecondition STATE_CONFLICT where all of it is open."""
+    return _change(name, state, direction, _Change.RESUME)
+
+
+def end(name: str, state: State) -> State:
+    """Ends the trust for ever; raises FailedPrecondition STATE_CONFLICT where it has ended."""
+    if state is State.ENDED:
+        raise state_conflict(name, state, State.PROPOSED, *_LIVE)
+    return State.ENDED
+
+
+def check_rekey(name: str, state: State) -> None:
+    """Raises FailedPrecondition STATE_CONFLICT where keys can't be set any more."""
+    if state is State.ENDED:
+        raise state_conflict(name, state, State.PROPOSED, *_LIVE)
+
+
+def may_propose(state: State | None) -> bool:
+    """Says whether a region can be proposed whose last entry is in ``state`` (None: it has none)."""
+    return state is None or state is State.ENDED
+
+
+def _change(name: str, state: State, direction: Direction, change: _Change) -> State:
+    if state in _OPEN:
+        before = _OPEN[state]
+        after = before & ~direction if change is _Change.SUSPEND else before | direction
+        if after != before:
+            return _BY_OPEN[after]
+    raise state_conflict(name, state, *_allowed(direction, change))
+
+
+def _allowed(direction: Direction, change: _Change) -> list[State]:
+    """The states from which ``change`` would change something."""
+    if change is _Change.SUSPEND:
+        return [state for state in _LIVE if _OPEN[state] & direction]
+    return [state for state in _LIVE if direction & ~_OPEN[state]]

@@ -1,0 +1,158 @@
+"""Opening, finding and changing accounts of persons and organisations."""
+
+from typing import Any
+
+from libs.audit.writer import AuditWriter
+from libs.crypto.envelope import FieldCipher
+from libs.db import rows
+from libs.db.command import Command, command_of
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction, UnitOfWork
+from libs.errors import FailedPrecondition, PermissionDenied, invalid_field
+from libs.ids import citizen_id, uscc
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import current_call
+from services.identity.convert import DOCUMENT_NUMBER, FULL_NAME, PHONE, organization_message, person_message
+from services.identity.store.accounts import AccountStore
+from services.identity.tables import organizations, persons
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import account_service_pb2 as pb
+from tongban.identity.v1 import events_pb2 as events
+from tongban.identity.v1 import resources_pb2 as resources
+
+_LEAST_ASSURANCE_OF_REPRESENTATIVE = 2
+_CITIZEN_ID = "111"
+
+
+def normal_number(document: common_pb2.IdentityDocument, field: str) -> str:
+    """Returns the document's number as it is stored and searched; raises InvalidArgument where its own rule breaks."""
+    if document.type_code == _CITIZEN_ID:
+        return str(citizen_id.parse(document.number, field))
+    return document.number.strip().upper()
+
+
+class Accounts:
+    """Use cases of AccountService."""
+
+    def __init__(self, uow: UnitOfWork, store: AccountStore, audit: AuditWriter, cipher: FieldCipher) -> None:
+        self._uow = uow
+        self._store = store
+        self._audit = audit
+        self._cipher = cipher
+
+    async def create_person(self, command: Command, person: resources.Person) -> resources.Person:
+        """Opens a person's account at assurance 0."""
+        number = normal_number(person.document, "person.document.number")
+        identifier = uuid7()
+
+        async def work(tx: Transaction) -> resources.Person:
+            row = await rows.insert(tx.connection, persons, self._person_values(tx, identifier, person, number))
+            tx.emit("cn.tongban.person.created.v1", f"persons/{identifier}", events.PersonCreated(
+                person=f"persons/{identifier}"))  # fmt: skip
+            return person_message(row, self._cipher)
+
+        return await self._uow.run(command, work)
+
+    def _person_values(self, tx: Transaction, key: str, person: resources.Person, number: str) -> dict[str, Any]:
+        cipher, document = self._cipher, person.document
+        return {
+            "id": key,
+            "full_name": cipher.encrypt_text(FULL_NAME, key, person.full_name),
+            "document_type": document.type_code,
+            "document_number": cipher.encrypt_text(DOCUMENT_NUMBER, key, number),
+            "document_index": self.document_index(document.type_code, number),
+            "phone": cipher.encrypt_text(PHONE, key, person.phone) if person.phone else None,
+            "state": "ACTIVE", "create_time": tx.now, "update_time": tx.now,
+        }  # fmt: skip
+
+    def document_index(self, type_code: str, number: str) -> bytes:
+        """Returns the blind index under which an account is found by its document."""
+        return self._cipher.blind_index(DOCUMENT_NUMBER, f"{type_code}:{number}")
+
+    async def get_person(self, request: pb.GetPersonRequest) -> resources.Person:
+        """Reads a person, masked; another's reading is recorded first."""
+        row = await self._store.person(request.name.removeprefix("persons/"))
+        if current_call().principal.subject != request.name:
+            if not request.context.purpose:
+                raise invalid_field("context.purpose", "required", "say why another person's account is read")
+            await self._audit.write(command_of(request), request.name, fields=("person.masked",), record_count=1)
+        return person_message(row, self._cipher)
+
+    async def reveal_person(self, request: pb.RevealPersonRequest) -> pb.RevealPersonResponse:
+        """Reads a person in clear, after the record of it is written."""
+        principal = current_call().principal
+        if principal.kind == "PERSON" and principal.subject != request.name:
+            raise PermissionDenied("NOT_OWNER", "a person reads only their own account in clear")
+        row = await self._store.person(request.name.removeprefix("persons/"))
+        fields = ("full_name", "document.number", "phone")
+        receipt = await self._audit.write(command_of(request), request.name, fields=fields, record_count=1)
+        return pb.RevealPersonResponse(person=person_message(row, self._cipher, clear=True), receipt=receipt)
+
+    async def lookup_person(self, request: pb.LookupPersonRequest) -> resources.Person:
+        """Finds a person by their document; the search is recorded, with or without a hit."""
+        number = normal_number(request.document, "document.number")
+        index = self.document_index(request.document.type_code, number)
+        await self._audit.write(command_of(request), "persons", fields=("person.masked",))
+        return person_message(await self._store.person_by_document(index), self._cipher)
+
+    async def create_organization(self, command: Command, organization: resources.Organization) -> resources.Organization:
+        """Opens an organisation's account."""
+        code = str(uscc.parse(organization.uscc, "organization.uscc"))
+        identifier = uuid7()
+
+        async def work(tx: Transaction) -> resources.Organization:
+            representative = await self._representative(tx, organization.legal_representative)
+            row = await rows.insert(tx.connection, organizations, {
+                "id": identifier, "display_name": organization.display_name, "uscc": code,
+                "kind": resources.OrganizationKind.Name(organization.kind).removeprefix("ORGANIZATION_KIND_"),
+                "legal_representative": representative, "state": "ACTIVE",
+                "legal_representative_time": tx.now if representative else None,
+                "create_time": tx.now, "update_time": tx.now,
+            })  # fmt: skip
+            name = f"organizations/{identifier}"
+            tx.emit("cn.tongban.organization.created.v1", name, events.OrganizationCreated(organization=name, uscc=code))
+            return organization_message(row)
+
+        return await self._uow.run(command, work)
+
+    async def _representative(self, tx: Transaction, name: str) -> str | None:
+        if not name:
+            return None
+        person = await self._store.lock_person(tx.connection, name.removeprefix("persons/"))
+        if person.state != "ACTIVE":
+            raise FailedPrecondition("PERSON_NOT_ACTIVE", "the person's account is not in use", person=name)
+        if person.assurance < _LEAST_ASSURANCE_OF_REPRESENTATIVE:
+            raise PermissionDenied(
+                "ASSURANCE_TOO_LOW", "a legal representative must be verified first",
+                required=str(_LEAST_ASSURANCE_OF_REPRESENTATIVE), actual=str(person.assurance),
+            )  # fmt: skip
+        return str(person.id)
+
+    async def get_organization(self, name: str) -> resources.Organization:
+        """Reads an organisation."""
+        return organization_message(await self._store.organization(name.removeprefix("organizations/")))
+
+    async def lookup_organization(self, code: str) -> resources.Organization:
+        """Finds an organisation by its unified social credit code."""
+        return organization_message(await self._store.organization_by_uscc(code))
+
+    async def set_legal_representative(
+        self, command: Command, request: pb.SetLegalRepresentativeRequest
+    ) -> resources.Organization:
+        """Sets who represents an organisation by law."""
+        identifier = request.name.removeprefix("organizations/")
+
+        async def work(tx: Transaction) -> resources.Organization:
+            row = await self._store.lock_organization(tx.connection, identifier)
+            check_etag(request.name, row.version, request.etag)
+            if row.state != "ACTIVE":
+                raise FailedPrecondition("ORGANIZATION_NOT_ACTIVE", "the account is closed", organization=request.name)
+            person = await self._representative(tx, request.legal_representative)
+            row = await rows.update(tx.connection, organizations, identifier, {
+                "legal_representative": person, "legal_representative_time": tx.now, "update_time": tx.now,
+            })  # fmt: skip
+            tx.emit("cn.tongban.representative.changed.v1", request.name, events.RepresentativeChanged(
+                organization=request.name, legal_representative=request.legal_representative))  # fmt: skip
+            return organization_message(row)
+
+        return await self._uow.run(command, work)

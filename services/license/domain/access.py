@@ -1,0 +1,94 @@
+"""Who may use a licence, and how (用证规则): every use has one basis, and few of them give the original."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from libs.errors import PermissionDenied
+from services.license.domain.presentation import Presentation, check_read
+from services.license.domain.reader import Purpose, Reader
+
+
+class Basis(Enum):
+    """Why a reader is allowed a licence; the names are those of UseBasis in the contract."""
+
+    ISSUER = "ISSUER"
+    HOLDER = "HOLDER"
+    PRESENTATION = "PRESENTATION"
+    RECEIVING_REGION = "RECEIVING_REGION"
+    LAW = "LAW"
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseFacts:
+    """What decides about the use of a licence. ``region_code`` is the region that issued it."""
+
+    name: str
+    region_code: str
+    holders: frozenset[str]
+    issuer_department: str
+    case_name: str
+    receiving_region: str
+
+
+def basis_for(
+    reader: Reader, facts: LicenseFacts, purpose: Purpose, presentation: Presentation | None, now: datetime
+) -> Basis:
+    """Returns why the reader may use the licence.
+
+    A presentation that is named must hold, even where another basis would do: it was named so that the use counts
+    under it.
+
+    Raises:
+        PermissionDenied: LICENSE_USE_NOT_ALLOWED with the rule ``region``, ``legal_basis``, ``case`` or ``department``;
+            PRESENTATION_BOUND_ELSEWHERE.
+        FailedPrecondition: PRESENTATION_EXPIRED.
+    """
+    if presentation is not None:
+        check_read(presentation, facts.name, reader, purpose.case_name, now)
+        return Basis.PRESENTATION
+    if reader.subjects & facts.holders:
+        return Basis.HOLDER
+    if reader.region_code != facts.region_code:
+        return _receiving_region(reader, facts, purpose)
+    if reader.department and reader.department == facts.issuer_department:
+        return Basis.ISSUER
+    return _by_law(reader, facts, purpose)
+
+
+def check_original(license_name: str, basis: Basis, item_code: str, original_item_codes: frozenset[str]) -> None:
+    """Raises ORIGINAL_NOT_ALLOWED unless the reader may have the original.
+
+    Originals go to the issuer, and to verifiers under a presentation for an item on the type's list (standards 2.5).
+    """
+    listed = basis is Basis.PRESENTATION and item_code in original_item_codes
+    if basis is not Basis.ISSUER and not listed:
+        raise PermissionDenied(
+            "ORIGINAL_NOT_ALLOWED", f"{license_name}: an annotated copy only",
+            resource=license_name, basis=basis.value,
+        )  # fmt: skip
+
+
+def _receiving_region(reader: Reader, facts: LicenseFacts, purpose: Purpose) -> Basis:
+    if reader.region_code != facts.receiving_region:
+        raise _not_allowed(facts, "region")
+    if not facts.case_name or purpose.case_name != facts.case_name:
+        raise _not_allowed(facts, "case")
+    return Basis.RECEIVING_REGION
+
+
+def _by_law(reader: Reader, facts: LicenseFacts, purpose: Purpose) -> Basis:
+    if not reader.department:
+        raise _not_allowed(facts, "department")
+    if not purpose.case_name:
+        raise _not_allowed(facts, "case")
+    if not purpose.legal_basis.strip():
+        raise _not_allowed(facts, "legal_basis")
+    return Basis.LAW
+
+
+def _not_allowed(facts: LicenseFacts, rule: str) -> PermissionDenied:
+    return PermissionDenied(
+        "LICENSE_USE_NOT_ALLOWED", f"{facts.name}: no basis, {rule} is missing or another",
+        resource=facts.name, rule=rule,
+    )  # fmt: skip

@@ -1,0 +1,147 @@
+"""The store of materials (电子材料库): what may be handed in, who may read it, when it may be used again."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+
+from libs.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    PermissionDenied,
+    ResourceExhausted,
+    invalid_field,
+    not_found,
+)
+from services.license.domain.reader import Reader
+
+SIZE_LIMIT = 20 * 1024 * 1024
+CHUNK_LIMIT = 1024 * 1024
+MAGIC: dict[str, bytes] = {
+    "application/ofd": b"PK\x03\x04",
+    "application/pdf": b"%PDF-",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/png": b"\x89PNG\r\n\x1a\n",
+}
+
+
+class MaterialState(Enum):
+    """Where a material stands; the names are those of MaterialState in the contract."""
+
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+    ERASED = "ERASED"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is said of a document: digest ``sm3:<hex>``, media type, size in bytes."""
+
+    digest: str
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the rules need of a material. ``case_name`` is canonical."""
+
+    name: str
+    owner: str
+    category: str
+    case_name: str
+    handling_region: str
+    reusable: bool
+    valid_until: date | None
+    state: MaterialState
+
+
+def check_announced(document: Document) -> None:
+    """Checks what an upload announces, before a byte is taken.
+
+    Raises FIELD_INVALID for an empty file or a media type that is not taken, MATERIAL_TOO_LARGE over 20 MiB.
+    """
+    if document.media_type not in MAGIC:
+        allowed = ", ".join(sorted(MAGIC))
+        raise invalid_field("metadata.document.media_type", "media_type.in", f"must be one of {allowed}")
+    if document.size == 0:
+        raise invalid_field("metadata.document.size_bytes", "size_bytes.gt", "must be more than 0")
+    if document.size > SIZE_LIMIT:
+        raise ResourceExhausted(
+            "MATERIAL_TOO_LARGE", "the file is larger than the store takes", limit_bytes=str(SIZE_LIMIT)
+        )
+
+
+def check_received(announced: Document, received: int) -> None:
+    """Raises MATERIAL_CONTENT_MISMATCH as soon as more bytes have come than were announced."""
+    if received > announced.size:
+        raise _mismatch("size")
+
+
+def check_content(announced: Document, size: int, digest: str, head: bytes) -> None:
+    """Checks the whole content; ``digest`` is computed by the caller, ``head`` the first bytes (8 or more).
+
+    Raises MATERIAL_CONTENT_MISMATCH with the rule ``size``, ``digest`` or ``media_type``.
+    """
+    if size != announced.size:
+        raise _mismatch("size")
+    if digest != announced.digest:
+        raise _mismatch("digest")
+    if not head.startswith(MAGIC[announced.media_type]):
+        raise _mismatch("media_type")
+
+
+def stream_invalid(rule: str) -> InvalidArgument:
+    """Builds the error for upload messages in a wrong order; ``rule`` is ``metadata_first`` or ``chunk_expected``."""
+    return InvalidArgument("MATERIAL_STREAM_INVALID", f"the messages are out of order: {rule}", rule=rule)
+
+
+def check_read(material: Material, reader: Reader, home_region: str, case_name: str) -> None:
+    """Checks that the reader may have the material, for ``case_name`` (canonical, may be empty).
+
+    The owner may; so may a department or system of the region for the material's case, and the handling region for the
+    same case. To other regions a material that they may not read does not exist.
+
+    Raises NOT_OWNER or, for other regions and for what is erased, RESOURCE_NOT_FOUND.
+    """
+    if material.state is MaterialState.ERASED:
+        raise not_found(material.name)
+    if material.owner in reader.subjects:
+        return
+    for_case = bool(material.case_name) and case_name == material.case_name
+    if reader.region_code != home_region:
+        if not for_case or reader.region_code != material.handling_region:
+            raise not_found(material.name)
+        return
+    if not for_case or not (reader.department or reader.client):
+        raise PermissionDenied("NOT_OWNER", "the material is somebody else's, or another case's")
+
+
+def state_on(material: Material, today: date) -> MaterialState:
+    """Returns the state as of ``today``, whether or not the end has been marked yet."""
+    ended = material.valid_until is not None and material.valid_until < today
+    return MaterialState.EXPIRED if ended and material.state is MaterialState.ACTIVE else material.state
+
+
+def check_reuse(material: Material, owner: str, category: str, today: date) -> None:
+    """Checks that a material may stand in for ``category`` in a further case of ``owner``.
+
+    Raises MATERIAL_NOT_REUSABLE with the rule ``owner``, ``category``, ``consent``, ``expired`` or ``erased``.
+    """
+    state = state_on(material, today)
+    rules = (
+        ("owner", material.owner == owner),
+        ("category", material.category == category),
+        ("erased", state is not MaterialState.ERASED),
+        ("expired", state is not MaterialState.EXPIRED),
+        ("consent", material.reusable),
+    )
+    for rule, holds in rules:
+        if not holds:
+            raise FailedPrecondition(
+                "MATERIAL_NOT_REUSABLE", f"{material.name} can't be used again: {rule}",
+                resource=material.name, rule=rule,
+            )  # fmt: skip
+
+
+def _mismatch(rule: str) -> InvalidArgument:
+    return InvalidArgument("MATERIAL_CONTENT_MISMATCH", f"the bytes are not what was announced: {rule}", rule=rule)

@@ -1,0 +1,168 @@
+"""Presentations (出示): a holder hands licences to one verifier for one case, by a code of 128 random bits (用证码)."""
+
+import re
+from base64 import b32encode
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from libs.errors import FailedPrecondition, NotFound, PermissionDenied, invalid_field
+from services.license.domain.reader import Reader
+
+CODE_ENTROPY_BYTES = 16
+DEFAULT_LIFE = timedelta(minutes=10)
+LONGEST_LIFE = timedelta(days=90)
+_CODE = re.compile(r"([0-9]{6})-[A-Z2-7]{26}")
+
+
+class PresentationState(Enum):
+    """Where a presentation stands; the names are those of PresentationState in the contract."""
+
+    ACTIVE = "ACTIVE"
+    REDEEMED = "REDEEMED"
+    EXPIRED = "EXPIRED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """What the rules need of a presentation.
+
+    ``verifier`` is ``//<region>``, ``//<region>/departments/…`` or ``//<region>/clients/…``. ``redeemer`` and
+    ``case_name`` are who redeemed it and for which case, empty until that is known. Case names are canonical
+    (``services.license.domain.reader.canonical_case``).
+    """
+
+    name: str
+    state: PresentationState
+    licenses: frozenset[str]
+    verifier: str
+    item_code: str
+    case_name: str
+    single_use: bool
+    expire_time: datetime
+    redeem_count: int = 0
+    redeemer: str = ""
+
+
+def code_text(region_code: str, entropy: bytes) -> str:
+    """Returns the code for 16 random bytes: region, hyphen, 26 characters of base32, which are easy to type."""
+    if len(entropy) != CODE_ENTROPY_BYTES:
+        raise ValueError(f"a code needs {CODE_ENTROPY_BYTES} random bytes")
+    return f"{region_code}-{b32encode(entropy).decode('ascii').rstrip('=')}"
+
+
+def region_of_code(code: str) -> str:
+    """Returns the region that made ``code``; raises PRESENTATION_CODE_INVALID where it is none."""
+    match = _CODE.fullmatch(code)
+    if match is None:
+        raise code_invalid()
+    return match[1]
+
+
+def code_invalid() -> NotFound:
+    """Builds the error for a code that no presentation has. It does not repeat the code, which is a secret."""
+    return NotFound("PRESENTATION_CODE_INVALID", "no presentation has this code")
+
+
+def expiry(now: datetime, wanted: datetime | None) -> datetime:
+    """Returns when a presentation made ``now`` ends: as ``wanted``, or 10 minutes on.
+
+    Raises FIELD_INVALID unless it is after now and at most 90 days on.
+    """
+    until = now + DEFAULT_LIFE if wanted is None else wanted
+    if until <= now:
+        raise invalid_field("expire_time", "expire_time.future", "must be after now")
+    if until > now + LONGEST_LIFE:
+        raise invalid_field("expire_time", "expire_time.limit", "must be at most 90 days on")
+    return until
+
+
+def check_consent(holder: str, actor_subjects: frozenset[str], consent: str) -> None:
+    """Raises CONSENT_MISSING where somebody else than the holder presents without the holder's consent.
+
+    ``actor_subjects`` are the names for whom the token speaks: the person, and the firm under a mandate.
+    """
+    if holder not in actor_subjects and not consent:
+        raise FailedPrecondition("CONSENT_MISSING", "the holder's consent is needed", resource=holder)
+
+
+def check_held(holder: str, license_name: str, holders: frozenset[str]) -> None:
+    """Raises NOT_OWNER where ``holder`` is not among the ``holders`` of a licence to be presented."""
+    if holder not in holders:
+        raise PermissionDenied("NOT_OWNER", f"{license_name} is not the holder's")
+
+
+def state_at(presentation: Presentation, now: datetime) -> PresentationState:
+    """Returns the state as of ``now``, whether or not the expiry has been marked yet."""
+    ended = presentation.state is PresentationState.WITHDRAWN or now < presentation.expire_time
+    return presentation.state if ended else PresentationState.EXPIRED
+
+
+def redeem(presentation: Presentation, reader: Reader, case_name: str, now: datetime) -> Presentation:
+    """Returns the presentation after its code was redeemed: bound to the redeemer and the case.
+
+    Args:
+        presentation: what the code belongs to.
+        reader: who redeems it.
+        case_name: the case it is redeemed for, canonical; may be empty where the presentation has none either.
+        now: the time.
+
+    Raises:
+        FailedPrecondition: PRESENTATION_EXPIRED, PRESENTATION_USED.
+        PermissionDenied: PRESENTATION_BOUND_ELSEWHERE.
+    """
+    # The binding comes first: a stranger with a stolen code shall not learn what became of it.
+    _check_binding(presentation, reader, case_name)
+    _check_open(presentation, now)
+    if presentation.state is PresentationState.REDEEMED:
+        raise FailedPrecondition(
+            "PRESENTATION_USED", f"{presentation.name} has been redeemed", resource=presentation.name
+        )
+    return replace(
+        presentation,
+        state=PresentationState.REDEEMED if presentation.single_use else PresentationState.ACTIVE,
+        redeem_count=presentation.redeem_count + 1,
+        redeemer=presentation.redeemer or reader.own_name(),
+        case_name=presentation.case_name or case_name,
+    )
+
+
+def check_read(
+    presentation: Presentation, license_name: str, reader: Reader, case_name: str, now: datetime
+) -> None:
+    """Checks that the redeemer may read a licence by the presentation's name; arguments and errors as ``redeem``."""
+    if presentation.redeem_count == 0:
+        raise _bound_elsewhere(presentation, "not_redeemed")
+    if license_name not in presentation.licenses:
+        raise _bound_elsewhere(presentation, "license")
+    _check_binding(presentation, reader, case_name)
+    _check_open(presentation, now)
+
+
+def withdraw(presentation: Presentation) -> Presentation:
+    """Returns the presentation after the holder took it back; what was read before stays read."""
+    return replace(presentation, state=PresentationState.WITHDRAWN)
+
+
+def _check_open(presentation: Presentation, now: datetime) -> None:
+    state = state_at(presentation, now)
+    if state in (PresentationState.EXPIRED, PresentationState.WITHDRAWN):
+        raise FailedPrecondition(
+            "PRESENTATION_EXPIRED", f"{presentation.name} is {state.value}",
+            resource=presentation.name, state=state.value,
+        )  # fmt: skip
+
+
+def _check_binding(presentation: Presentation, reader: Reader, case_name: str) -> None:
+    if (presentation.redeemer or presentation.verifier) not in reader.names():
+        raise _bound_elsewhere(presentation, "verifier")
+    if presentation.case_name and case_name != presentation.case_name:
+        raise _bound_elsewhere(presentation, "case")
+
+
+def _bound_elsewhere(presentation: Presentation, rule: str) -> PermissionDenied:
+    return PermissionDenied(
+        "PRESENTATION_BOUND_ELSEWHERE", f"{presentation.name} does not allow this: {rule}",
+        resource=presentation.name, rule=rule,
+    )  # fmt: skip

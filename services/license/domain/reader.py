@@ -1,0 +1,40 @@
+"""Who reads, and for which case: the facts that every rule of use is decided on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads.
+
+    ``subjects``: for whom the token speaks as a possible holder: the person, and the firm under a mandate.
+    ``department`` and ``client``: ``departments/…`` and ``clients/…`` of the reader's own region, or empty.
+    """
+
+    region_code: str
+    subjects: frozenset[str] = frozenset()
+    department: str = ""
+    client: str = ""
+
+    def own_name(self) -> str:
+        """Returns the narrowest name with the region: the department's, else the client's, else the region's."""
+        part = self.department or self.client
+        return f"//{self.region_code}/{part}" if part else f"//{self.region_code}"
+
+    def names(self) -> frozenset[str]:
+        """Returns what the reader is called as a verifier, from the whole region to department and client."""
+        region = f"//{self.region_code}"
+        return frozenset({region, *(f"{region}/{part}" for part in (self.department, self.client) if part)})
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """The part of a UseContext that decides: the case, canonical, and the legal basis."""
+
+    case_name: str
+    legal_basis: str
+
+
+def canonical_case(case_name: str, home_region: str) -> str:
+    """Returns a case's name as this region writes it: its own without the region in front, others' with it."""
+    return case_name.strip().removeprefix(f"//{home_region}/")

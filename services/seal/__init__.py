@@ -1,0 +1,1 @@
+"""The seal service: e-seals, their use, their validation, and the certificates behind them."""

@@ -1,0 +1,1 @@
+"""What the seal service knows without any input or output: states, rules and conclusions. Time is passed in."""

@@ -1,0 +1,170 @@
+"""Seals: their life, who may use them, and when they are in force."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from libs.errors import FailedPrecondition, PermissionDenied, invalid_field, state_conflict
+
+
+class SealState(StrEnum):
+    """Where a seal is in its life."""
+
+    APPLIED = "APPLIED"
+    APPROVED = "APPROVED"
+    ACTIVE = "ACTIVE"
+    FROZEN = "FROZEN"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    REPLACED = "REPLACED"
+
+
+class SealChange(StrEnum):
+    """What can happen to a seal."""
+
+    APPROVE = "APPROVE"
+    MAKE = "MAKE"
+    FREEZE = "FREEZE"
+    UNFREEZE = "UNFREEZE"
+    REVOKE = "REVOKE"
+    EXPIRE = "EXPIRE"
+    REPLACE = "REPLACE"
+
+
+class SealKind(StrEnum):
+    """What a seal is for (印章类型)."""
+
+    OFFICIAL = "OFFICIAL"
+    BUSINESS = "BUSINESS"
+    CONTRACT = "CONTRACT"
+    FINANCE = "FINANCE"
+    INVOICE = "INVOICE"
+
+
+class SealRank(StrEnum):
+    """The rank of a seal's owner, which fixes the diameter."""
+
+    STATE_COUNCIL = "STATE_COUNCIL"
+    PROVINCE = "PROVINCE"
+    PREFECTURE = "PREFECTURE"
+    COUNTY = "COUNTY"
+    ENTERPRISE = "ENTERPRISE"
+
+
+DIAMETERS_MM: Mapping[SealRank, int] = MappingProxyType(
+    {
+        SealRank.STATE_COUNCIL: 60,
+        SealRank.PROVINCE: 50,
+        SealRank.PREFECTURE: 45,
+        SealRank.COUNTY: 42,
+        SealRank.ENTERPRISE: 40,
+    }
+)
+"""Diameters in millimetres by rank (国发〔1999〕25号); a region may pass its own table instead."""
+
+_LIVING = (SealState.ACTIVE, SealState.FROZEN)
+_CHANGES: Mapping[SealChange, tuple[tuple[SealState, ...], SealState]] = {
+    SealChange.APPROVE: ((SealState.APPLIED,), SealState.APPROVED),
+    SealChange.MAKE: ((SealState.APPROVED,), SealState.ACTIVE),
+    SealChange.FREEZE: ((SealState.ACTIVE,), SealState.FROZEN),
+    SealChange.UNFREEZE: ((SealState.FROZEN,), SealState.ACTIVE),
+    SealChange.REVOKE: ((SealState.APPLIED, SealState.APPROVED, *_LIVING), SealState.REVOKED),
+    SealChange.EXPIRE: (_LIVING, SealState.EXPIRED),
+    SealChange.REPLACE: (_LIVING, SealState.REPLACED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SealUser:
+    """One who may use a seal.
+
+    Attributes:
+        subject: `services/license`, `staff/<uuid>`, `departments/<uuid>` or `clients/<id>`.
+        approval_needed: True where each use must first be approved by somebody else.
+    """
+
+    subject: str
+    approval_needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What the rules need to know of a seal.
+
+    Attributes:
+        name: `seals/<uuid7>`.
+        state: its stored state.
+        valid_from: from when it may be used, inclusive.
+        valid_until: until when it may be used, inclusive (GB/T 38540: validStart to validEnd).
+        users: who may use it.
+    """
+
+    name: str
+    state: SealState
+    valid_from: datetime
+    valid_until: datetime
+    users: tuple[SealUser, ...] = ()
+
+
+def next_state(name: str, state: SealState, change: SealChange) -> SealState:
+    """Returns the state of the seal ``name`` after ``change``; raises STATE_CONFLICT where it can't happen."""
+    allowed, after = _CHANGES[change]
+    if state not in allowed:
+        raise state_conflict(name, state, *allowed)
+    return after
+
+
+def state_at(seal: Seal, at: datetime) -> SealState:
+    """Returns the state of ``seal`` at ``at``: past its period it is EXPIRED before anybody writes that down."""
+    if seal.state in _LIVING and at > seal.valid_until:
+        return SealState.EXPIRED
+    return seal.state
+
+
+def ensure_in_force(seal: Seal, at: datetime) -> None:
+    """Raises SEAL_NOT_USABLE unless ``seal`` is ACTIVE and within its period at ``at``."""
+    state = state_at(seal, at)
+    seen = "NOT_YET_VALID" if state is SealState.ACTIVE and at < seal.valid_from else str(state)
+    if seen != SealState.ACTIVE:
+        raise FailedPrecondition("SEAL_NOT_USABLE", f"{seal.name} is {seen}", seal=seal.name, state=seen)
+
+
+def ensure_may_use(seal: Seal, subjects: frozenset[str], approver: str | None = None) -> SealUser:
+    """Returns the entry under which a caller may use ``seal``.
+
+    Args:
+        seal: the seal.
+        subjects: every name that the caller answers to: their own, their department's, their client's.
+        approver: who approved this use, or None.
+
+    Raises:
+        PermissionDenied: SEAL_USE_NOT_ALLOWED, the caller is not among the users.
+        FailedPrecondition: SEAL_APPROVAL_NEEDED, nobody else approved the use and every entry asks for it.
+    """
+    entries = [user for user in seal.users if user.subject in subjects]
+    if not entries:
+        raise PermissionDenied("SEAL_USE_NOT_ALLOWED", f"the caller is not a user of {seal.name}", seal=seal.name)
+    approved = approver is not None and approver not in subjects
+    for entry in sorted(entries, key=lambda user: user.approval_needed):
+        if approved or not entry.approval_needed:
+            return entry
+    raise FailedPrecondition("SEAL_APPROVAL_NEEDED", f"use of {seal.name} must be approved", seal=seal.name)
+
+
+def seal_code(region_code: str, sequence: int) -> str:
+    """Returns the public-security seal code (印章编码): six digits of the region and eight of ``sequence``."""
+    if len(region_code) != 6 or not region_code.isdecimal():
+        raise ValueError(f"not a six-digit region code: {region_code!r}")
+    if not 0 < sequence < 10**8:
+        raise ValueError(f"out of range: {sequence}")
+    return f"{region_code}{sequence:08d}"
+
+
+def ensure_period(valid_from: datetime, valid_until: datetime, max_days: int = 3653) -> None:
+    """Raises FIELD_INVALID unless the period runs forward and is at most ``max_days`` long."""
+    if valid_until <= valid_from:
+        raise invalid_field("valid_until_time", "after_valid_from_time", "must be after valid_from_time")
+    if (valid_until - valid_from).days > max_days:
+        raise invalid_field("valid_until_time", "at_most_ten_years", f"must be at most {max_days} days later")

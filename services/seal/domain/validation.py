@@ -1,0 +1,130 @@
+"""From the outcomes of steps to a conclusion (ETSI EN 319 102-1, 5.1.3)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Conclusion(StrEnum):
+    """What a validation comes to: TOTAL-PASSED, TOTAL-FAILED, INDETERMINATE in the words of the standard."""
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+    INDETERMINATE = "INDETERMINATE"
+
+
+class SubIndication(StrEnum):
+    """Why a conclusion is not VALID (ETSI EN 319 102-1, tables 5 and 6)."""
+
+    FORMAT_FAILURE = "FORMAT_FAILURE"
+    HASH_FAILURE = "HASH_FAILURE"
+    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
+    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
+    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
+    TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
+    NO_POE = "NO_POE"
+    TRY_LATER = "TRY_LATER"
+
+
+class Outcome(StrEnum):
+    """What one step comes to."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    INDETERMINATE = "INDETERMINATE"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check.
+
+    Attributes:
+        outcome: what it comes to.
+        evidence: what was seen; no personal data.
+        sub_indication: why it is not PASSED.
+    """
+
+    outcome: Outcome
+    evidence: str = ""
+    sub_indication: SubIndication | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One check, named, with the clause that asks for it.
+
+    Attributes:
+        name: such as ``seal.maker_signature``.
+        clause: the standard and clause.
+        finding: its result.
+        signature: the path of the Signature.xml it belongs to; empty for the document or a lone seal.
+    """
+
+    name: str
+    clause: str
+    finding: Finding
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A conclusion, with the sub-indication of the first step that made it so."""
+
+    conclusion: Conclusion
+    sub_indication: SubIndication | None = None
+
+
+def passed(evidence: str = "") -> Finding:
+    """Builds the finding of a check that holds."""
+    return Finding(Outcome.PASSED, evidence)
+
+
+def failed(sub_indication: SubIndication, evidence: str) -> Finding:
+    """Builds the finding of a check that does not hold."""
+    return Finding(Outcome.FAILED, evidence, sub_indication)
+
+
+def indeterminate(sub_indication: SubIndication, evidence: str) -> Finding:
+    """Builds the finding of a check that can't be told."""
+    return Finding(Outcome.INDETERMINATE, evidence, sub_indication)
+
+
+def not_applicable(evidence: str) -> Finding:
+    """Builds the finding of a check for which there is nothing to check."""
+    return Finding(Outcome.NOT_APPLICABLE, evidence)
+
+
+def conclude(steps: Iterable[Step]) -> Verdict:
+    """Returns the worst of ``steps``: one FAILED makes it INVALID, else one INDETERMINATE makes it INDETERMINATE.
+
+    Without a single step that passed nothing is VALID.
+    """
+    findings = [step.finding for step in steps]
+    for outcome, conclusion in (
+        (Outcome.FAILED, Conclusion.INVALID),
+        (Outcome.INDETERMINATE, Conclusion.INDETERMINATE),
+    ):
+        for finding in findings:
+            if finding.outcome is outcome:
+                return Verdict(conclusion, finding.sub_indication)
+    if any(finding.outcome is Outcome.PASSED for finding in findings):
+        return Verdict(Conclusion.VALID)
+    return Verdict(Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND)
+
+
+def within(start: datetime, end: datetime, at: datetime) -> Finding:
+    """Checks ``start <= at <= end``."""
+    evidence = f"{start.isoformat()} to {end.isoformat()}, at {at.isoformat()}"
+    if at < start:
+        return failed(SubIndication.NOT_YET_VALID, evidence)
+    if at > end:
+        return failed(SubIndication.EXPIRED, evidence)
+    return passed(evidence)

@@ -1,0 +1,278 @@
+"""Validates seals and sealed OFD documents step by step; what does not hold is an answer, not an error."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lxml import etree
+
+from libs.crypto.errors import CryptoError
+from libs.crypto.x509.certificate import Certificate
+from services.seal import ofd_package
+from services.seal.domain.validation import (
+    Finding,
+    Step,
+    SubIndication,
+    Verdict,
+    conclude,
+    failed,
+    indeterminate,
+    not_applicable,
+    passed,
+)
+from services.seal.ofd_package import OFD, Package, PackageError, texts
+from services.seal.ses import SM3, ParsedSignature, SesError, parse_seal, parse_signature
+from services.seal.ses_steps import Checks, NamedFinding, digest_finding, seal_steps, signature_steps
+
+MAX_SIGNATURES = 50
+"""A document with more signatures is refused: each costs two SM2 verifications."""
+_NS = {"ofd": OFD}
+_CLAUSES = {
+    "document": "GB/T 33190-2016, 18",
+    "seal": "GB/T 38540-2020, 6.3",
+    "signature": "GB/T 38540-2020, 7.3",
+}
+_PACKAGE_STEPS = frozenset({"signature.file", "signature.references", "signature.coverage", "signature.seal_file"})
+
+
+@dataclass(frozen=True, slots=True)
+class SealSummary:
+    """One seal that was found.
+
+    Attributes:
+        signature: the path of its Signature.xml; empty for a lone seal.
+        seal_id: esID.
+        name: the seal's name.
+        signer: the subject of the signer's certificate; empty for a lone seal or an unreadable certificate.
+        time: timeInfo, or None for a lone seal.
+        verdict: what its own steps come to.
+    """
+
+    signature: str
+    seal_id: str
+    name: str
+    signer: str
+    time: datetime | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The report of a validation.
+
+    Attributes:
+        verdict: what all steps come to.
+        steps: the steps in the order they were taken.
+        seals: the seals that were found.
+        digest: `sm3:<hex>` of what was validated.
+        time: when it was validated.
+    """
+
+    verdict: Verdict
+    steps: tuple[Step, ...]
+    seals: tuple[SealSummary, ...]
+    digest: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One signature of a package, as far as Signatures.xml and Signature.xml tell."""
+
+    path: str
+    kind: str
+    name: str | None = None
+    root: etree._Element | None = None
+    own_files: frozenset[str] = frozenset()
+    fault: str = ""
+
+
+def validate_seal(raw: bytes, checks: Checks) -> Report:
+    """Validates a SESeal (an .esl file) as of now."""
+    try:
+        seal = parse_seal(raw)
+    except SesError as error:
+        return _report(raw, [_step("seal.structure", failed(SubIndication.FORMAT_FAILURE, str(error)))], [], checks)
+    steps = [_step("seal.structure", passed(f"version {seal.version}, {len(raw)} bytes"))]
+    steps += [_step(name, finding) for name, finding in seal_steps(seal, checks.now, checks)]
+    return _report(raw, steps, [SealSummary("", seal.seal_id, seal.name, "", None, conclude(steps))], checks)
+
+
+def validate_document(data: bytes, checks: Checks) -> Report:
+    """Validates every seal of an OFD file, each as of the time it claims."""
+    try:
+        package = ofd_package.read(data)
+        entries, lists = _entries(package)
+    except PackageError as error:
+        finding = failed(SubIndication.FORMAT_FAILURE, f"{error.rule}: {error}")
+        return _report(data, [_step("document.package", finding)], [], checks)
+    steps = [_step("document.package", passed(f"{len(package.files)} files"))]
+    steps.append(_step("document.signatures", _count(entries)))
+    seals: list[SealSummary] = []
+    reader = _Reader(package, entries, lists, checks)
+    for entry in entries:
+        mine = [_step(name, finding, entry.path) for name, finding in reader.steps(entry)]
+        steps += mine
+        if (signature := reader.signature(entry)) is not None:
+            seals.append(_summary(entry, signature, mine))
+    return _report(data, steps, seals, checks)
+
+
+def _step(name: str, finding: Finding, signature: str = "") -> Step:
+    part = "document" if name in _PACKAGE_STEPS else name.partition(".")[0]
+    return Step(name, _CLAUSES[part], finding, signature)
+
+
+def _report(data: bytes, steps: list[Step], seals: list[SealSummary], checks: Checks) -> Report:
+    digest = f"sm3:{hashlib.new('sm3', data).hexdigest()}"
+    return Report(conclude(steps), tuple(steps), tuple(seals), digest, checks.now)
+
+
+def _summary(entry: _Entry, signature: ParsedSignature, steps: list[Step]) -> SealSummary:
+    try:
+        signer = Certificate.parse(signature.certificate).subject
+    except CryptoError:
+        signer = ""
+    seal = signature.seal
+    return SealSummary(entry.path, seal.seal_id, seal.name, signer, signature.time, conclude(steps))
+
+
+def _count(entries: list[_Entry]) -> Finding:
+    if not entries:
+        return failed(SubIndication.FORMAT_FAILURE, "the document carries no signature")
+    return passed(f"{len(entries)}")
+
+
+def _entries(package: Package) -> tuple[list[_Entry], frozenset[str]]:
+    """Returns the signatures of all documents of the package, and the names of the files that list them."""
+    entries: list[_Entry] = []
+    lists: set[str] = set()
+    for body, _, _ in ofd_package.document_roots(package):
+        for path in texts(body, "ofd:Signatures"):
+            name = package.find(path)
+            if name is None:
+                raise PackageError("signatures_missing", "Signatures leads nowhere")
+            if name not in lists:
+                lists.add(name)
+                root = ofd_package.parse_xml(package.files[name], "Signatures.xml")
+                entries += [_entry(package, node, name) for node in root.iterfind("ofd:Signature", _NS)]
+            if len(entries) > MAX_SIGNATURES:
+                raise PackageError("too_many_signatures", f"more than {MAX_SIGNATURES} signatures")
+    return entries, frozenset(lists)
+
+
+def _entry(package: Package, node: etree._Element, list_name: str) -> _Entry:
+    path, kind = node.get("BaseLoc", ""), node.get("Type", "Seal")
+    name = package.find(path, ofd_package.folder(list_name))
+    if name is None:
+        return _Entry(path, kind, fault="BaseLoc leads nowhere")
+    try:
+        root = ofd_package.parse_xml(package.files[name], "Signature.xml")
+    except PackageError as error:
+        return _Entry(path, kind, name, fault=str(error), own_files=frozenset({name}))
+    base = ofd_package.folder(name)
+    stated = texts(root, "ofd:SignedValue") + texts(root, "ofd:SignedInfo/ofd:Seal/ofd:BaseLoc")
+    own = {found for text in stated if (found := package.find(text, base)) is not None}
+    return _Entry(path, kind, name, root, frozenset(own | {name}))
+
+
+class _Reader:
+    """Takes the steps of one signature after another over one package, whose files are hashed once."""
+
+    def __init__(self, package: Package, entries: list[_Entry], lists: frozenset[str], checks: Checks) -> None:
+        self._package = package
+        self._checks = checks
+        self._free = lists.union(*(entry.own_files for entry in entries))
+        self._digests: dict[str, bytes] = {}
+        self._signatures: dict[str, ParsedSignature] = {}
+
+    def signature(self, entry: _Entry) -> ParsedSignature | None:
+        """Returns the signature that ``steps`` could read."""
+        return self._signatures.get(entry.path)
+
+    def steps(self, entry: _Entry) -> Iterator[NamedFinding]:
+        """Takes every step that the one before leaves possible."""
+        if entry.root is None or entry.name is None:
+            yield "signature.file", failed(SubIndication.FORMAT_FAILURE, entry.fault)
+            return
+        yield "signature.file", passed(entry.name)
+        yield "signature.references", self._references(entry.root)
+        yield "signature.coverage", self._coverage(entry.root)
+        if entry.kind != "Seal":
+            finding = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "not a seal signature")
+            yield "signature.structure", finding
+            return
+        yield "signature.structure", self._structure(entry, entry.root)
+        signature = self.signature(entry)
+        if signature is None:
+            return
+        yield "signature.seal_file", self._seal_file(entry, entry.root, signature)
+        yield from seal_steps(signature.seal, signature.time, self._checks)
+        is_own = self._package.find(signature.property_info) == entry.name
+        yield from signature_steps(signature, self._package.files[entry.name], is_own, self._checks)
+
+    def _references(self, root: etree._Element) -> Finding:
+        holder = root.find("ofd:SignedInfo/ofd:References", _NS)
+        references = [] if holder is None else list(holder.iterfind("ofd:Reference", _NS))
+        if holder is None or not references:
+            return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "there is no reference")
+        method = holder.get("CheckMethod", "")
+        if method != SM3 and method.upper() != "SM3":
+            return failed(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"CheckMethod {method[:60]!r} is not SM3")
+        for reference in references:
+            finding = self._reference(reference)
+            if finding.sub_indication is not None:
+                return finding
+        return passed(f"{len(references)} of {len(references)} digests match")
+
+    def _reference(self, reference: etree._Element) -> Finding:
+        path = reference.get("FileRef", "")
+        name = self._package.find(path)
+        if name is None:
+            return failed(SubIndication.SIGNED_DATA_NOT_FOUND, f"{path[:200]} is not there")
+        try:
+            stated = base64.b64decode("".join(texts(reference, "ofd:CheckValue")), validate=True)
+        except binascii.Error:
+            return failed(SubIndication.FORMAT_FAILURE, f"{path[:200]}: CheckValue is not Base64")
+        found = digest_finding(stated, self._digest(name))
+        return found if found.sub_indication is None else replace(found, evidence=f"{name}: {found.evidence}")
+
+    def _digest(self, name: str) -> bytes:
+        if name not in self._digests:
+            self._digests[name] = hashlib.new("sm3", self._package.files[name]).digest()
+        return self._digests[name]
+
+    def _coverage(self, root: etree._Element) -> Finding:
+        """A file that no signature covers may be shown in the place of one that is: readers differ in how they look."""
+        references = root.iterfind("ofd:SignedInfo/ofd:References/ofd:Reference", _NS)
+        covered = {self._package.find(reference.get("FileRef", "")) for reference in references}
+        bare = sorted(set(self._package.files) - covered - self._free)
+        if bare:
+            return failed(SubIndication.SIG_CONSTRAINTS_FAILURE, f"{len(bare)} files are not covered: {bare[0]}")
+        return passed(f"{len(self._package.files)} files")
+
+    def _structure(self, entry: _Entry, root: etree._Element) -> Finding:
+        base = ofd_package.folder(entry.name or "")
+        names = [self._package.find(text, base) for text in texts(root, "ofd:SignedValue")]
+        if len(names) != 1 or names[0] is None:
+            return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "SignedValue leads nowhere")
+        raw = self._package.files[names[0]]
+        try:
+            self._signatures[entry.path] = parse_signature(raw)
+        except SesError as error:
+            return failed(SubIndication.FORMAT_FAILURE, str(error))
+        return passed(f"version {self._signatures[entry.path].version}, {len(raw)} bytes")
+
+    def _seal_file(self, entry: _Entry, root: etree._Element, signature: ParsedSignature) -> Finding:
+        stated = texts(root, "ofd:SignedInfo/ofd:Seal/ofd:BaseLoc")
+        if not stated:
+            return not_applicable("Signature.xml names none")
+        name = self._package.find(stated[0], ofd_package.folder(entry.name or ""))
+        if name is None:
+            return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "the seal's BaseLoc leads nowhere")
+        if self._package.files[name] != signature.seal.raw:
+            return failed(SubIndication.HASH_FAILURE, "Seal.esl is not the seal inside SignedValue.dat")
+        return passed(name)

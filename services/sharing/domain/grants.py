@@ -1,0 +1,258 @@
+"""Grants: what a department may use, and whether a use stays within it."""
+
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, IntEnum
+
+from libs.errors import FailedPrecondition, PermissionDenied, ResourceExhausted, TongbanError
+from services.sharing.domain.catalog import Value
+
+
+class GrantState(IntEnum):
+    """The states of a grant."""
+
+    GRANTED = 1
+    PROVISIONED = 2
+    ACTIVE = 3
+    SUSPENDED = 4
+    EXPIRED = 5
+    TERMINATED = 6
+
+
+class RowOperator(IntEnum):
+    """How a row condition holds a field against its values."""
+
+    IN = 1
+    PREFIX = 2
+    AT_LEAST = 3
+    AT_MOST = 4
+
+
+class Mode(Enum):
+    """The kinds of use."""
+
+    READ = "read"
+    COMPARE = "compare"
+
+
+@dataclass(frozen=True, slots=True)
+class RowCondition:
+    """A condition that the grant adds to every query."""
+
+    field: str
+    operator: RowOperator
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """Bounds of use: queries a day, rows a query, rows over the grant's life."""
+
+    queries_per_day: int
+    rows_per_query: int
+    rows_total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Who may use what, for what, how long and how much. The period is half-open, ``end`` is outside it."""
+
+    consumer_region: str
+    departments: frozenset[str]
+    fields: frozenset[str]
+    compare_fields: frozenset[str] = frozenset()
+    row_conditions: tuple[RowCondition, ...] = ()
+    purpose: str
+    case_required: bool = False
+    start: datetime
+    end: datetime
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A grant as it is stored; :func:`state_at` says what it is worth at a moment."""
+
+    name: str
+    state: GrantState
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What somebody wants to do with a grant.
+
+    ``department`` and ``region`` are those of the caller; a department of another region carries its prefix, as in the
+    grant. ``fields`` are those wanted, in the order of the answer.
+    """
+
+    fields: tuple[str, ...]
+    purpose: str
+    department: str
+    region: str
+    case_name: str = ""
+    mode: Mode = Mode.READ
+    allow_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used so far: queries on this day, rows since the grant began."""
+
+    queries_today: int = 0
+    rows_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The use is within the grant.
+
+    Attributes:
+        fields: those that may leave (or be compared), in the order asked.
+        refused_fields: those that were left out because the caller allowed a partial answer.
+        row_conditions: to be added to the query.
+        row_limit: how many rows may leave at most, at least 1.
+    """
+
+    fields: tuple[str, ...]
+    refused_fields: tuple[str, ...]
+    row_conditions: tuple[RowCondition, ...]
+    row_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The use is not within the grant.
+
+    Attributes:
+        reasons: every reason, the one to be told first.
+        refused_fields: the fields that the grant does not give.
+    """
+
+    reasons: tuple[TongbanError, ...]
+    refused_fields: tuple[str, ...]
+
+
+def state_at(grant: Grant, now: datetime) -> GrantState:
+    """Returns the state of a grant at ``now``: beginning and end of the period need nobody to set them."""
+    if grant.state not in (GrantState.GRANTED, GrantState.PROVISIONED, GrantState.ACTIVE):
+        return grant.state
+    if now >= grant.terms.end:
+        return GrantState.EXPIRED
+    if grant.state is GrantState.GRANTED:
+        return GrantState.GRANTED
+    return GrantState.ACTIVE if now >= grant.terms.start else GrantState.PROVISIONED
+
+
+def initial_state(*, mounted: bool) -> GrantState:
+    """Returns the state of a new grant: it is supplied at once where the resource's mount is active."""
+    return GrantState.PROVISIONED if mounted else GrantState.GRANTED
+
+
+def choose(grants: Collection[Grant], now: datetime) -> Grant | None:
+    """Picks, of a department's grants on a resource, the usable one that ends last, else whichever ends last.
+
+    An unusable one is still picked, so that the refusal can say what is the matter with it. None where there is none.
+    """
+    return max(
+        grants,
+        key=lambda grant: (state_at(grant, now) is GrantState.ACTIVE, grant.terms.end, grant.name),
+        default=None,
+    )
+
+
+def missing(resource: str, department: str) -> PermissionDenied:
+    """Builds the error for a department without a grant."""
+    return PermissionDenied(
+        "GRANT_MISSING", f"{department or 'the caller'} holds no grant on {resource}",
+        resource=resource, department=department,
+    )  # fmt: skip
+
+
+def decide(grant: Grant, use: Use, usage: Usage, now: datetime) -> Allowed | Refused:
+    """Decides whether a use stays within a grant.
+
+    Args:
+        grant: the grant.
+        use: what is wanted.
+        usage: what was used before this use.
+        now: the moment of the use.
+
+    Returns:
+        What may leave, or every reason against it. Whose grant it is comes first: to others nothing else is told.
+    """
+    terms = grant.terms
+    granted = terms.fields | terms.compare_fields if use.mode is Mode.COMPARE else terms.fields
+    allowed = tuple(field for field in use.fields if field in granted)
+    refused = tuple(field for field in use.fields if field not in granted)
+    if foreign := _foreign(grant, use):
+        return Refused((foreign,), refused)
+    reasons = [*_untimely(grant, now), *_beyond_purpose(grant, use), *_exhausted(grant, usage)]
+    if refused and not (use.allow_partial and allowed):
+        reasons.append(_fields_refused(grant.name, refused))
+    if reasons:
+        return Refused(tuple(reasons), refused)
+    rows_left = terms.quota.rows_total - usage.rows_total
+    return Allowed(allowed, refused, terms.row_conditions, min(terms.quota.rows_per_query, rows_left))
+
+
+def require(decision: Allowed | Refused) -> Allowed:
+    """Returns the decision if it allows the use; raises its first reason if not."""
+    if isinstance(decision, Refused):
+        raise decision.reasons[0]
+    return decision
+
+
+def _foreign(grant: Grant, use: Use) -> PermissionDenied | None:
+    if use.region == grant.terms.consumer_region and use.department in grant.terms.departments:
+        return None
+    return PermissionDenied(
+        "GRANT_DEPARTMENT_MISMATCH", f"{grant.name} is not a grant to {use.department or 'this caller'}",
+        grant=grant.name, department=use.department,
+    )  # fmt: skip
+
+
+def _untimely(grant: Grant, now: datetime) -> Iterator[TongbanError]:
+    state = state_at(grant, now)
+    if state in (GrantState.PROVISIONED, GrantState.EXPIRED):
+        start, end = grant.terms.start.isoformat(), grant.terms.end.isoformat()
+        yield PermissionDenied(
+            "GRANT_OUT_OF_PERIOD", f"{grant.name} holds from {start} until before {end}",
+            grant=grant.name, start_time=start, end_time=end,
+        )  # fmt: skip
+    elif state is not GrantState.ACTIVE:
+        yield FailedPrecondition(
+            "GRANT_NOT_ACTIVE", f"{grant.name} is {state.name}", grant=grant.name, state=state.name
+        )  # fmt: skip
+
+
+def _beyond_purpose(grant: Grant, use: Use) -> Iterator[TongbanError]:
+    if _folded(use.purpose) != _folded(grant.terms.purpose):
+        yield PermissionDenied("GRANT_PURPOSE_MISMATCH", f"{grant.name} is for another purpose", grant=grant.name)
+    if grant.terms.case_required and not use.case_name:
+        yield FailedPrecondition("CASE_REQUIRED", f"{grant.name} asks for the case that is served", grant=grant.name)
+
+
+def _folded(purpose: str) -> str:
+    """Makes full-width and half-width writing and stray spaces equal; nothing else."""
+    return " ".join(unicodedata.normalize("NFKC", purpose).split())
+
+
+def _exhausted(grant: Grant, usage: Usage) -> Iterator[TongbanError]:
+    quota = grant.terms.quota
+    for bound, used, limit in (
+        ("queries_per_day", usage.queries_today, quota.queries_per_day),
+        ("rows_total", usage.rows_total, quota.rows_total),
+    ):
+        if used >= limit:
+            yield ResourceExhausted(
+                "GRANT_QUOTA_EXHAUSTED", f"{grant.name} has used up {bound}",
+                grant=grant.name, quota=bound, limit=str(limit),
+            )  # fmt: skip
+
+
+def _fields_refused(grant: str, refused: Sequence[str]) -> PermissionDenied:
+    named = ",".join(refused)
+    return PermissionDenied("FIELD_NOT_GRANTED", f"{grant} does not give {named}", grant=grant, fields=named)

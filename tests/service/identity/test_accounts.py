@@ -1,0 +1,141 @@
+"""AccountService on the real stack."""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
+from libs.rpc.client import invoke
+from libs.rpc.status import from_rpc_error
+from tests.support.service import Ground, Service, serving
+from tongban.audit.v1 import audit_service_pb2 as audit
+from tongban.audit.v1 import audit_service_pb2_grpc
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import account_service_pb2 as pb
+from tongban.identity.v1 import account_service_pb2_grpc, resources_pb2
+
+# The standard's own example (GB 11643-1999), not a living person's.
+DOCUMENT = common_pb2.IdentityDocument(type_code="111", number="11010519491231002X")
+
+
+@pytest_asyncio.fixture
+async def identity(ground: Ground) -> AsyncIterator[Service]:
+    """The identity service on a fresh database."""
+    async with serving(ground, "identity") as service:
+        yield service
+
+
+def _create(number: str = DOCUMENT.number, name: str = "测试甲", request_id: str | None = None) -> pb.CreatePersonRequest:
+    document = common_pb2.IdentityDocument(type_code="111", number=number)
+    person = resources_pb2.Person(full_name=name, document=document, phone="13800001234")
+    return pb.CreatePersonRequest(person=person, request_id=request_id or str(uuid.uuid4()))
+
+
+class _Clerk:
+    def __init__(self, service: Service) -> None:
+        self.stub = account_service_pb2_grpc.AccountServiceStub(service.channel)
+        self.token = service.issuer.token("staff/00000000-0000-7000-8000-000000000001", "STAFF")
+
+    async def create(self, request: pb.CreatePersonRequest) -> resources_pb2.Person:
+        return await invoke(self.stub.CreatePerson, request, resources_pb2.Person, to="identity", token=self.token)
+
+
+async def test_a_person_is_created_once_and_read_masked(identity: Service) -> None:
+    clerk = _Clerk(identity)
+    request = _create()
+    first = await clerk.create(request)
+    assert (first.full_name, first.document.number, first.phone) == ("测**", "110***********002X", "138****1234")
+    assert first.masked
+    again = await clerk.create(request)
+    assert again == first
+    found = await invoke(
+        clerk.stub.LookupPerson,
+        pb.LookupPersonRequest(document=DOCUMENT, context=common_pb2.UseContext(purpose="窗口受理")),
+        resources_pb2.Person, to="identity", token=clerk.token,
+    )  # fmt: skip
+    assert found.name == first.name
+
+
+async def test_the_same_request_id_with_another_body_is_refused(identity: Service) -> None:
+    clerk = _Clerk(identity)
+    request = _create()
+    await clerk.create(request)
+    with pytest.raises(FailedPrecondition) as error:
+        await clerk.create(_create(name="测试乙", request_id=request.request_id))
+    assert error.value.reason == "REQUEST_ID_REUSED"
+
+
+async def test_a_document_has_one_living_account(identity: Service) -> None:
+    clerk = _Clerk(identity)
+    await clerk.create(_create())
+    with pytest.raises(AlreadyExists) as error:
+        await clerk.create(_create())
+    assert error.value.reason == "RESOURCE_EXISTS"
+    assert error.value.metadata == {"resource": "persons"}
+
+
+async def test_a_wrong_check_character_names_the_field(identity: Service) -> None:
+    with pytest.raises(InvalidArgument) as error:
+        await _Clerk(identity).create(_create(number="110105194912310021"))
+    assert error.value.violations[0].field == "person.document.number"
+
+
+async def test_strangers_are_refused(identity: Service) -> None:
+    stub = account_service_pb2_grpc.AccountServiceStub(identity.channel)
+    with pytest.raises(Unauthenticated) as missing:
+        await invoke(stub.CreatePerson, _create(), resources_pb2.Person, to="identity", token="")
+    assert missing.value.reason == "TOKEN_MISSING"
+    expired = identity.issuer.token("staff/x", "STAFF", now=1_600_000_000)
+    with pytest.raises(Unauthenticated) as late:
+        await invoke(stub.CreatePerson, _create(), resources_pb2.Person, to="identity", token=expired)
+    assert late.value.metadata == {"rule": "exp"}
+    person = identity.issuer.token("persons/x", "PERSON")
+    with pytest.raises(PermissionDenied) as kind:
+        await invoke(stub.CreatePerson, _create(), resources_pb2.Person, to="identity", token=person)
+    assert kind.value.reason == "ACTOR_NOT_ALLOWED"
+    seal = identity.channel_as("seal")
+    with pytest.raises(PermissionDenied) as peer:
+        await invoke(account_service_pb2_grpc.AccountServiceStub(seal).CreatePerson, _create(), resources_pb2.Person,
+                     to="identity", token="")  # fmt: skip
+    assert peer.value.reason == "PEER_NOT_ALLOWED"
+    await seal.close()
+
+
+async def test_broken_bytes_get_a_typed_error(identity: Service) -> None:
+    call = identity.channel.unary_unary("/tongban.identity.v1.AccountService/CreatePerson")
+    metadata = identity.metadata("staff/x", "STAFF")
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call(b"\x0a\x05\x0a\x03\xff\xfe\xfd", metadata=metadata, timeout=5)
+    error = from_rpc_error(raised.value, "identity")
+    assert isinstance(error, InvalidArgument)
+    assert error.violations[0].rule == "protobuf"
+
+
+async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service) -> None:
+    clerk = _Clerk(identity)
+    person = await clerk.create(_create())
+    context = common_pb2.UseContext(purpose="核对身份", case_name="cases/1")
+    revealed = await invoke(
+        clerk.stub.RevealPerson, pb.RevealPersonRequest(name=person.name, context=context),
+        pb.RevealPersonResponse, to="identity", token=clerk.token,
+    )  # fmt: skip
+    assert revealed.person.document.number == DOCUMENT.number
+    log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
+    record = await invoke(
+        log.GetRecord, audit.GetRecordRequest(name=revealed.receipt.record), audit.Record, to="identity",
+        token=identity.issuer.token("staff/auditor", "STAFF"),
+    )  # fmt: skip
+    assert (record.purpose, record.case_name, record.object) == ("核对身份", "cases/1", person.name)
+    assert list(record.fields) == ["full_name", "document.number", "phone"]
+
+
+async def test_unknown_names_are_not_found(identity: Service) -> None:
+    stub = account_service_pb2_grpc.AccountServiceStub(identity.channel)
+    name = "organizations/00000000-0000-7000-8000-00000000000f"
+    with pytest.raises(NotFound) as error:
+        await invoke(stub.GetOrganization, pb.GetOrganizationRequest(name=name), resources_pb2.Organization,
+                     to="identity", token=identity.issuer.token("persons/x", "PERSON"))  # fmt: skip
+    assert error.value.metadata == {"resource": name}

@@ -1,0 +1,136 @@
+"""A small authority with one seal, an OFD document, and what a validation is told, all synthetic."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from libs.crypto.provider import SmProvider, SoftwareSigner
+from libs.crypto.tongsuo import default_provider
+from libs.crypto.x509.certificate import Certificate
+from libs.crypto.x509.chain import TrustPolicy
+from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
+from services.seal import ofd_package
+from services.seal.domain.validation import Finding, passed
+from services.seal.ofd_seal import Placement, finish, prepare
+from services.seal.ses import SealPlan, build_seal, build_seal_info
+from services.seal.ses_steps import Checks
+from services.seal.trust import Trust
+
+T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+"""When the seal was made."""
+T1 = T0 + timedelta(days=10)
+"""When it is used."""
+SEAL_ID = "0f" * 16
+SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "samples"
+"""The published sample files, beside the checkout."""
+
+
+@dataclass(frozen=True)
+class Party:
+    """A key and its certificate."""
+
+    signer: SoftwareSigner
+    certificate: Certificate
+
+
+@dataclass(frozen=True)
+class SealKit:
+    """An authority, a seal maker, a signer, a stranger, and the signer's seal."""
+
+    provider: SmProvider
+    root: Party
+    maker: Party
+    signer: Party
+    stranger: Party
+    seal: bytes
+
+    def checks(self, now: datetime = T1 + timedelta(hours=1)) -> Checks:
+        """What a validator knows who trusts the root and needs no CRL."""
+        trust = Trust(TrustPolicy((self.root.certificate,), require_crl=False), self.provider)
+        return Checks(trust.verify, trust.chain, seal_in_force, now)
+
+    def sealed(self, document: bytes, at: datetime = T1, by: Party | None = None) -> bytes:
+        """Seals ``document`` on its first page."""
+        party = by or self.signer
+        prepared = prepare(document, self.seal, party.certificate.der, [Placement(1, 150, 240)], at)
+        return finish(prepared, party.signer.sign(prepared.tbs))
+
+    def made_by(self, change: Callable[[SealPlan], SealPlan]) -> "SealKit":
+        """The same with another seal, changed before the maker signed it."""
+        return replace(self, seal=make_seal(self.maker, change(seal_plan(self.signer))))
+
+
+def seal_in_force(_seal_id: str, _at: datetime) -> Finding:
+    """Tells that every seal is in force."""
+    return passed("on the list")
+
+
+def seal_plan(signer: Party) -> SealPlan:
+    """What the seal holds."""
+    return SealPlan(
+        seal_id=SEAL_ID,
+        seal_type=1,
+        name="测试市行政审批局电子证照专用章",
+        certificates=(signer.certificate.der,),
+        create_time=T0,
+        valid_from=T0,
+        valid_until=T0 + timedelta(days=365),
+        picture=b"\x89PNG synthetic",
+        width_mm=42,
+        height_mm=42,
+    )
+
+
+def make_seal(maker: Party, plan: SealPlan) -> bytes:
+    """Has the maker sign a seal."""
+    info = build_seal_info(plan)
+    return build_seal(info, maker.certificate.der, maker.signer.sign(info))
+
+
+def make_kit() -> SealKit:
+    """Makes fresh keys for everybody."""
+    provider = default_provider()
+    period = Validity.days(T0 - timedelta(days=1), 3000)
+    key = SoftwareSigner(provider, provider.sm2_generate())
+    root = Party(key, make_root(key, Subject("Test Root"), period))
+
+    def party(name: str, profile: Profile) -> Party:
+        own = SoftwareSigner(provider, provider.sm2_generate())
+        subject = Subject(name)
+        return Party(own, issue_certificate(root.certificate, key, subject, own.public_key, profile, period))
+
+    maker, signer = party("Test Maker", Profile.SEAL_MAKER), party("Test Signer", Profile.SIGNER)
+    return SealKit(
+        provider, root, maker, signer, party("Stranger", Profile.SIGNER), make_seal(maker, seal_plan(signer))
+    )
+
+
+def ofd_files(pages: int = 2) -> dict[str, bytes]:
+    """The files of a minimal OFD document: A4 pages, the last one A5 by its own Area."""
+    ns = 'xmlns:ofd="http://www.ofdspec.org/2016"'
+    listed = "".join(f'<ofd:Page ID="{n + 10}" BaseLoc="Pages/Page_{n}/Content.xml"/>' for n in range(pages))
+    area = "<ofd:Area><ofd:PhysicalBox>0 0 148 210</ofd:PhysicalBox></ofd:Area>"
+    files = {
+        "OFD.xml": f'<ofd:OFD {ns} DocType="OFD" Version="1.1"><ofd:DocBody><ofd:DocInfo><ofd:DocID>{"0" * 32}'
+        "</ofd:DocID></ofd:DocInfo><ofd:DocRoot>Doc_0/Document.xml</ofd:DocRoot></ofd:DocBody></ofd:OFD>",
+        "Doc_0/Document.xml": f"<ofd:Document {ns}><ofd:CommonData><ofd:MaxUnitID>99</ofd:MaxUnitID><ofd:PageArea>"
+        "<ofd:PhysicalBox>0 0 210 297</ofd:PhysicalBox></ofd:PageArea></ofd:CommonData>"
+        f"<ofd:Pages>{listed}</ofd:Pages></ofd:Document>",
+    }
+    for number in range(pages):
+        own = area if number == pages - 1 and pages > 1 else ""
+        files[f"Doc_0/Pages/Page_{number}/Content.xml"] = f"<ofd:Page {ns}>{own}<ofd:Content/></ofd:Page>"
+    return {name: text.encode() for name, text in files.items()}
+
+
+def ofd_document(pages: int = 2) -> bytes:
+    """The same as a file."""
+    return ofd_package.write(ofd_files(pages), T0)
+
+
+def rewritten(document: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
+    """The document after ``change`` to its files."""
+    files = dict(ofd_package.read(document).files)
+    change(files)
+    return ofd_package.write(files, T1)

@@ -1,0 +1,146 @@
+"""One service as it really runs, inside the test's process: real gRPC with mTLS, PostgreSQL, Redis."""
+
+import importlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc
+import sqlalchemy as sa
+
+from deploy.local import databases
+from deploy.local.secret_files import write_secret
+from deploy.local.settings import allowlist
+from deploy.pki import development, region_root
+from libs.clock import Clock
+from libs.config import (
+    DatabaseConfig, Documents, Grpc, IdentityConfig, Keys, Metrics, Public, Redis, Region, ServiceConfig, Telemetry, Tls,
+)  # fmt: skip
+from libs.crypto.keystore import create_master_key
+from libs.db import migrate
+from libs.process import Process
+from libs.rpc.client import neighbour_channel
+from services.gateway.contracts import read_image, services
+from tests.support.backends import HOST, Backends, free_port
+from tests.support.tokens import Issuer
+
+REGION = Region(code="341500", name="六安市")
+BASE_URL = "http://gateway.test"
+
+
+@dataclass
+class Ground:
+    """What all services of one test session stand on: backends, PKI, migrated template databases."""
+
+    backends: Backends
+    folder: Path
+    ready: set[str] = field(default_factory=set)
+
+    async def template(self, service: str) -> None:
+        """Makes and migrates the service's template database, once."""
+        if service in self.ready:
+            return
+        secrets = self.folder / "secrets"
+        secrets.mkdir(exist_ok=True)
+        for role in (service, f"{service}_owner"):
+            write_secret(secrets / f"{role}.dsn", self.dsn(role, service))
+        await databases.ensure(self.backends.postgres_dsn, secrets, (service,))
+        await migrate.with_owner(
+            self.dsn(f"{service}_owner", service), lambda connection: migrate.upgrade(service, connection, service)
+        )
+        self.ready.add(service)
+
+    def dsn(self, role: str, database: str) -> str:
+        """The DSN of ``role`` in ``database``."""
+        url = sa.make_url(self.backends.postgres_dsn).set(username=role, password="test", database=database)
+        return url.render_as_string(hide_password=False)
+
+    async def clone(self, service: str) -> str:
+        """Makes a fresh database from the template and returns its name."""
+        await self.template(service)
+        name = f"{service}_{uuid.uuid4().hex[:12]}"
+        server = await asyncpg.connect(self.backends.postgres_dsn)
+        await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{service}" OWNER "{service}_owner"')
+        await server.close()
+        return name
+
+    def tls(self, name: str) -> Tls:
+        """The certificate of a process of the region."""
+        names = ("identity", "license", "seal", "cases", "sharing", "gateway")
+        development.ensure(self.folder / "pki", REGION.code, names)
+        pki = self.folder / "pki"
+        return Tls(ca=pki / "ca.pem", cert=pki / f"{name}.pem", key=pki / f"{name}.key")
+
+
+@dataclass
+class Service:
+    """A running service under test."""
+
+    process: Process
+    channel: grpc.aio.Channel
+    issuer: Issuer
+    ground: Ground
+
+    def metadata(self, subject: str, kind: str, scope: str = "*", **claims: Any) -> tuple[tuple[str, str], ...]:
+        """Metadata with a token that speaks for ``subject``."""
+        return (("authorization", f"Bearer {self.issuer.token(subject, kind, scope, **claims)}"),)
+
+    def channel_as(self, name: str) -> grpc.aio.Channel:
+        """A channel that shows the certificate of another process of the region."""
+        return neighbour_channel(f"{HOST}:{self.process.config.grpc.port}", self.ground.tls(name))
+
+
+async def _config(ground: Ground, service: str, model: type[ServiceConfig], extra: dict[str, Any]) -> ServiceConfig:
+    folder = ground.folder / f"{service}-{uuid.uuid4().hex[:8]}"
+    keys = Keys(folder=folder / "keys", master_key_file=folder / "master.key")
+    folder.mkdir()
+    create_master_key(keys.master_key_file)
+    region_root.ensure(ground.folder / "root", REGION.code, {service: keys})
+    database = await ground.clone(service)
+    for role in (service, f"{service}_owner"):
+        write_secret(folder / f"{role}.dsn", ground.dsn(role, database))
+    return model(
+        region=REGION,
+        grpc=Grpc(host=HOST, port=free_port(), allow=allowlist(service, services(read_image()))),
+        tls=ground.tls(service),
+        database=DatabaseConfig(dsn_file=folder / f"{service}.dsn", owner_dsn_file=folder / f"{service}_owner.dsn"),
+        redis=Redis(url=ground.backends.redis_url),
+        metrics=Metrics(port=free_port()),
+        documents=Documents(folder=str(folder / "documents")),
+        keys=keys,
+        identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
+        public=Public(base_url=BASE_URL),
+        telemetry=Telemetry(log_level="warning"),
+        **extra,
+    )
+
+
+@asynccontextmanager
+async def serving(
+    ground: Ground, service: str, clock: Clock | None = None, *, prepare: Callable[[Process], None] | None = None,
+    **extra: Any,
+) -> AsyncIterator[Service]:  # fmt: skip
+    """Runs ``service`` for the length of the block.
+
+    ``prepare`` may change the process before it is built (put a fake neighbour in); ``extra`` are further sections of
+    the service's configuration.
+    """
+    main = importlib.import_module(f"services.{service}.__main__")
+    config = await _config(ground, service, main.Config, extra)
+    process = Process(service, config, clock)
+    if prepare is not None:
+        prepare(process)
+    issuer = Issuer(BASE_URL, f"//{REGION.code}")
+    server = await main.build(process, process.verifier(issuer))
+    await server.start()
+    channel = neighbour_channel(f"{HOST}:{config.grpc.port}", ground.tls("gateway"))
+    try:
+        yield Service(process, channel, issuer, ground)
+    finally:
+        await channel.close()
+        await server.stop(None)
+        await process.close()

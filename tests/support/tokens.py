@@ -1,0 +1,31 @@
+"""An issuer of access tokens for service tests: real ES256 tokens, signed by a key made for the test."""
+
+import time
+import uuid
+from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+
+class Issuer:
+    """Signs tokens as the identity service would, and is the key source that verifies them."""
+
+    def __init__(self, issuer: str, audience: str) -> None:
+        self.issuer = issuer
+        self.audience = audience
+        self._key = ECKey.generate_key("P-256", {"kid": "test", "alg": "ES256", "use": "sig"})
+
+    async def key(self, kid: str) -> ECKey | None:
+        """Returns the verification key (``libs.security.jwks.KeySource``)."""
+        return self._key if kid == "test" else None
+
+    def token(self, subject: str, kind: str, scope: str = "*", **claims: Any) -> str:
+        """Signs a token; any claim can be set or overwritten, ``None`` leaves it out."""
+        now = int(claims.pop("now", time.time()))
+        header = {"alg": "ES256", "typ": claims.pop("typ", "at+jwt"), "kid": claims.pop("kid", "test")}
+        content = {
+            "iss": self.issuer, "aud": self.audience, "sub": subject, "actor_kind": kind, "scope": scope, "acr": "4",
+            "iat": now, "exp": now + 600, "jti": str(uuid.uuid4()), "client_id": "clients/test", **claims,
+        }  # fmt: skip
+        return jwt.encode(header, {k: v for k, v in content.items() if v is not None}, self._key, algorithms=["ES256"])

@@ -1,0 +1,82 @@
+"""The domain's names and the contract's must not drift apart."""
+
+from enum import Enum
+
+import pytest
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.message import Message
+
+from services.cases.domain import calendar, clock, items, outcomes, ratings, states, transfers
+from tongban.cases.v1 import (
+    calendar_service_pb2,
+    case_service_pb2,
+    delivery_service_pb2,
+    events_pb2,
+    exchange_service_pb2,
+    item_service_pb2,
+    rating_service_pb2,
+    resources_pb2,
+)
+from tongban.options.v1 import options_pb2
+
+
+def _names(descriptor: EnumDescriptor) -> set[str]:
+    prefix = "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in descriptor.name)[1:]
+    return {value.name.removeprefix(f"{prefix}_") for value in descriptor.values if value.number}
+
+
+@pytest.mark.parametrize(
+    ("kind", "descriptor"),
+    [
+        (calendar.DayKind, calendar_service_pb2.DayKind.DESCRIPTOR),
+        (clock.Light, resources_pb2.Light.DESCRIPTOR),
+        (clock.SpecialProcedure, resources_pb2.SpecialProcedure.DESCRIPTOR),
+        (items.ItemState, item_service_pb2.ItemState.DESCRIPTOR),
+        (items.HandlingKind, item_service_pb2.HandlingKind.DESCRIPTOR),
+        (outcomes.Outcome, resources_pb2.Outcome.DESCRIPTOR),
+        (ratings.Satisfaction, resources_pb2.SatisfactionLevel.DESCRIPTOR),
+        (ratings.RatingKind, rating_service_pb2.RatingKind.DESCRIPTOR),
+        (states.CaseState, resources_pb2.CaseState.DESCRIPTOR),
+        (states.PublicStatus, resources_pb2.PublicStatus.DESCRIPTOR),
+        (transfers.TransferState, exchange_service_pb2.TransferState.DESCRIPTOR),
+    ],
+)
+def test_enums_agree(kind: type[Enum], descriptor: EnumDescriptor) -> None:
+    assert {member.name for member in kind} == _names(descriptor)
+
+
+def test_actions_agree_but_for_the_one_that_makes_a_case() -> None:
+    assert {action.name for action in states.Action} | {"CREATE"} == _names(resources_pb2.CaseAction.DESCRIPTOR)
+
+
+def test_payloads_agree() -> None:
+    oneof = exchange_service_pb2.TransferMessage.DESCRIPTOR.oneofs_by_name["payload"]
+    assert {payload.value for payload in transfers.Payload} == {field.name for field in oneof.fields}
+
+
+def _message_of(event_type: str) -> str:
+    _, _, noun, verb, _ = event_type.split(".")
+    return "".join(word.capitalize() for word in f"{noun}_{verb}".split("_"))
+
+
+def _emitted() -> set[str]:
+    modules = (
+        calendar_service_pb2,
+        case_service_pb2,
+        delivery_service_pb2,
+        exchange_service_pb2,
+        item_service_pb2,
+        rating_service_pb2,
+    )
+    services = [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
+    return {
+        event
+        for service in services
+        for method in service.methods
+        for event in method.GetOptions().Extensions[options_pb2.emits]
+    }
+
+
+@pytest.mark.parametrize("event_type", sorted({*outcomes.EVENTS.values(), outcomes.CREATED_EVENT, *_emitted()}))
+def test_every_event_has_a_message(event_type: str) -> None:
+    assert issubclass(getattr(events_pb2, _message_of(event_type)), Message)

@@ -1,0 +1,300 @@
+"""SM2 certificates and CRLs: issued, read, verified; and read by OpenSSL's command line."""
+
+import subprocess
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from libs.crypto.errors import CertificateNotAccepted, InvalidSignature, MalformedCertificate, SubIndication
+from libs.crypto.provider import Signer, SoftwareSigner
+from libs.crypto.tongsuo import default_provider
+from libs.crypto.x509 import (
+    Certificate,
+    Crl,
+    KeyUsage,
+    Profile,
+    RevocationReason,
+    RevokedEntry,
+    Subject,
+    TrustPolicy,
+    Validity,
+    issue_certificate,
+    make_crl,
+    make_root,
+    verify_chain,
+)
+
+PROVIDER = default_provider()
+START = datetime(2024, 1, 1, tzinfo=UTC)
+NOW = START + timedelta(days=10)
+DISTID = "distid:1234567812345678"
+
+
+def new_signer() -> Signer:
+    return SoftwareSigner(PROVIDER, PROVIDER.sm2_generate())
+
+
+@dataclass(frozen=True)
+class Pki:
+    """A root, a CA below it, a seal maker below that, and both CAs' CRLs."""
+
+    root_key: Signer
+    ca_key: Signer
+    maker_key: Signer
+    root: Certificate
+    ca: Certificate
+    maker: Certificate
+    root_crl: Crl
+    ca_crl: Crl
+
+    @property
+    def policy(self) -> TrustPolicy:
+        return TrustPolicy((self.root,), (self.root_crl, self.ca_crl))
+
+    def verify(self, leaf: Certificate | None = None, at: datetime = NOW, policy: TrustPolicy | None = None) -> None:
+        verify_chain(leaf or self.maker, [self.ca], at, policy or self.policy, PROVIDER)
+
+
+@pytest.fixture(scope="module")
+def pki() -> Pki:
+    root_key, ca_key, maker_key = new_signer(), new_signer(), new_signer()
+    root = make_root(root_key, Subject("测试根", "测试机构"), Validity.days(START, 36500))
+    years = Validity.days(START, 3650)
+    ca = issue_certificate(root, root_key, Subject("测试签发"), ca_key.public_key, Profile.SUBORDINATE_CA, years)
+    subject = Subject("测试制章", "测试机构", "一处", "11349999MA0000000")
+    year = Validity.days(START, 365)
+    maker = issue_certificate(
+        ca, ca_key, subject, maker_key.public_key, Profile.SEAL_MAKER, year,
+        serial_number=1234, crl_url="http://crl.invalid/ca.crl",
+    )  # fmt: skip
+    until = START + timedelta(days=30)
+    root_crl, ca_crl = (make_crl(c, k, 1, START, until, []) for c, k in ((root, root_key), (ca, ca_key)))
+    return Pki(root_key, ca_key, maker_key, root, ca, maker, root_crl, ca_crl)
+
+
+def refused(pki: Pki, why: SubIndication, **arguments: object) -> CertificateNotAccepted:
+    with pytest.raises(CertificateNotAccepted) as error:
+        pki.verify(**arguments)  # type: ignore[arg-type]
+    assert error.value.sub_indication is why
+    return error.value
+
+
+def test_what_a_certificate_says(pki: Pki) -> None:
+    maker = pki.maker
+    assert maker.serial_number == 1234
+    assert maker.subject.startswith("CN=测试制章, OU=一处, O=测试机构, C=CN")
+    assert maker.issuer == "CN=测试签发, C=CN"
+    assert maker.issuer_der == pki.ca.subject_der
+    assert (maker.not_before, maker.not_after) == (START, START + timedelta(days=365))
+    assert maker.public_key == pki.maker_key.public_key
+    assert maker.key_usage == frozenset((KeyUsage.DIGITAL_SIGNATURE, KeyUsage.NON_REPUDIATION))
+    assert not maker.is_ca
+    assert maker.authority_key_identifier == pki.ca.key_identifier
+    assert (pki.ca.is_ca, pki.ca.path_length, pki.root.path_length) == (True, 0, None)
+    assert pki.root.not_after.year == 2123
+    assert len({pki.root.serial_number, pki.ca.serial_number}) == 2
+
+
+def test_encodings(pki: Pki) -> None:
+    assert Certificate.parse(pki.maker.der) == Certificate.from_pem(pki.maker.pem) == pki.maker
+    assert Crl.parse(pki.ca_crl.der) == Crl.from_pem(pki.ca_crl.pem) == pki.ca_crl
+    assert pki.maker.digest == PROVIDER.sm3(pki.maker.der)
+    assert pki.maker.tbs in pki.maker.der
+
+
+def test_log_key_profile(pki: Pki) -> None:
+    log = issue_certificate(
+        pki.ca, pki.ca_key, Subject("日志"), new_signer().public_key, Profile.LOG, Validity.days(START, 1)
+    )
+    assert log.key_usage == frozenset((KeyUsage.DIGITAL_SIGNATURE,))
+
+
+def test_good_chain(pki: Pki) -> None:
+    chain = verify_chain(pki.maker, [pki.ca], NOW, pki.policy, PROVIDER)
+    assert chain == (pki.maker, pki.ca, pki.root)
+    assert verify_chain(pki.root, [], NOW, pki.policy, PROVIDER, usage=None) == (pki.root,)
+
+
+def test_times(pki: Pki) -> None:
+    policy = replace(pki.policy, require_crl=False)
+    pki.verify(at=START, policy=policy)
+    pki.verify(at=pki.maker.not_after, policy=policy)
+    refused(pki, SubIndication.NOT_YET_VALID, at=START - timedelta(seconds=1), policy=policy)
+    refused(pki, SubIndication.OUT_OF_BOUNDS_NO_POE, at=pki.maker.not_after + timedelta(seconds=1), policy=policy)
+
+
+def test_missing_issuer_and_foreign_root(pki: Pki) -> None:
+    with pytest.raises(CertificateNotAccepted) as error:
+        verify_chain(pki.maker, [], NOW, pki.policy, PROVIDER)
+    assert error.value.sub_indication is SubIndication.NO_CERTIFICATE_CHAIN_FOUND
+    foreign = make_root(new_signer(), Subject("别的根"), Validity.days(START, 1))
+    refused(pki, SubIndication.NO_CERTIFICATE_CHAIN_FOUND, policy=TrustPolicy((foreign,)))
+    refused(pki, SubIndication.NO_CERTIFICATE_CHAIN_FOUND, policy=replace(pki.policy, max_length=2))
+
+
+def test_root_of_the_same_name_does_not_do(pki: Pki) -> None:
+    double = make_root(new_signer(), Subject("测试根", "测试机构"), Validity.days(START, 36500))
+    refused(pki, SubIndication.NO_CERTIFICATE_CHAIN_FOUND, policy=TrustPolicy((double,)))
+
+
+def test_forged_signature(pki: Pki) -> None:
+    forger = new_signer()
+    forged = replace(pki.maker, signature=forger.sign(pki.maker.tbs), der=b"forged")
+    refused(pki, SubIndication.SIG_CRYPTO_FAILURE, leaf=forged)
+
+
+def test_leaf_is_no_issuer(pki: Pki) -> None:
+    # The library refuses to issue below a leaf, so the leaf is dressed up as a CA for that.
+    child = issue_certificate(
+        replace(pki.maker, is_ca=True), pki.maker_key, Subject("下级"), new_signer().public_key, Profile.SIGNER,
+        Validity.days(START, 1),
+    )  # fmt: skip
+    with pytest.raises(CertificateNotAccepted) as error:
+        verify_chain(child, [pki.maker, pki.ca], START, replace(pki.policy, require_crl=False), PROVIDER)
+    assert error.value.sub_indication is SubIndication.CHAIN_CONSTRAINTS_FAILURE
+    assert "测试制章" in error.value.subject
+
+
+def test_path_length(pki: Pki) -> None:
+    key = new_signer()
+    deeper = issue_certificate(
+        pki.ca, pki.ca_key, Subject("再下级"), key.public_key, Profile.SUBORDINATE_CA, Validity.days(START, 9)
+    )
+    leaf = issue_certificate(
+        deeper, key, Subject("末级"), new_signer().public_key, Profile.SIGNER, Validity.days(START, 9)
+    )
+    with pytest.raises(CertificateNotAccepted, match="too many CAs"):
+        verify_chain(leaf, [pki.ca, deeper], START, replace(pki.policy, require_crl=False), PROVIDER)
+
+
+def test_key_usage_and_critical_extensions(pki: Pki) -> None:
+    with pytest.raises(CertificateNotAccepted, match="not for key_agreement"):
+        verify_chain(pki.maker, [pki.ca], NOW, pki.policy, PROVIDER, usage=KeyUsage.KEY_AGREEMENT)
+    error = refused(pki, SubIndication.CHAIN_CONSTRAINTS_FAILURE, leaf=replace(pki.maker, unknown_critical=("1.2.3",)))
+    assert "1.2.3" in str(error)
+
+
+def test_revocation(pki: Pki) -> None:
+    entry = RevokedEntry(pki.maker.serial_number, START + timedelta(days=5), RevocationReason.KEY_COMPROMISE)
+    crl = make_crl(pki.ca, pki.ca_key, 2, NOW, NOW + timedelta(days=30), [entry, RevokedEntry(9, START)])
+    assert crl.number == 2
+    assert crl.entries == {1234: entry, 9: RevokedEntry(9, START)}
+    policy = TrustPolicy((pki.root,), (pki.root_crl, crl))
+    refused(pki, SubIndication.REVOKED_NO_POE, policy=policy)
+    pki.verify(at=entry.revocation_time - timedelta(seconds=1), policy=policy)
+
+
+def test_no_fresh_crl_means_not_known(pki: Pki) -> None:
+    refused(pki, SubIndication.TRY_LATER, at=START + timedelta(days=31))
+    refused(pki, SubIndication.TRY_LATER, policy=TrustPolicy((pki.root,), (pki.root_crl,)))
+    forged = replace(pki.ca_crl, signature=pki.root_key.sign(pki.ca_crl.tbs))
+    refused(pki, SubIndication.TRY_LATER, policy=TrustPolicy((pki.root,), (pki.root_crl, forged)))
+
+
+def test_issuing_is_refused_where_it_makes_no_sense(pki: Pki) -> None:
+    key, day = new_signer(), Validity.days(START, 1)
+    for issuer, signer, validity in (
+        (pki.maker, pki.maker_key, day),
+        (pki.ca, pki.root_key, day),
+        (pki.ca, pki.ca_key, Validity.days(START, 4000)),
+        (pki.ca, pki.ca_key, Validity.days(START - timedelta(days=1), 4)),
+    ):
+        with pytest.raises(ValueError, match="issuer"):
+            issue_certificate(issuer, signer, Subject("x"), key.public_key, Profile.SIGNER, validity)
+    with pytest.raises(ValueError, match="after it begins"):
+        Validity.days(START, 0)
+    with pytest.raises(ValueError, match="64 characters"):
+        make_root(key, Subject("长" * 65), day)
+    with pytest.raises(ValueError, match="issuer's key"):
+        make_crl(pki.ca, pki.root_key, 1, START, NOW, [])
+
+
+def test_malformed(pki: Pki) -> None:
+    der = pki.maker.der
+    for bad in (b"", b"\x30\x00", der[:-1], der + b"\0", b"\x31" + der[1:], pki.ca_crl.der, bytes(20_000)):
+        with pytest.raises(MalformedCertificate):
+            Certificate.parse(bad)
+    for bad in (b"", der, pki.ca_crl.der[:-1]):
+        with pytest.raises(MalformedCertificate):
+            Crl.parse(bad)
+    for text in (b"", pki.ca_crl.pem):
+        with pytest.raises(MalformedCertificate):
+            Certificate.from_pem(text)
+
+
+@pytest.mark.parametrize("kind", [Certificate, Crl])
+def test_every_changed_byte_is_noticed(pki: Pki, kind: type[Certificate | Crl]) -> None:
+    der = (pki.maker if kind is Certificate else pki.ca_crl).der
+    for position in range(len(der)):
+        for value in {0, 5, 0xFF, der[position] ^ 0x10, der[position] ^ 0x60} - {der[position]}:
+            changed = der[:position] + bytes([value]) + der[position + 1 :]
+            with pytest.raises((MalformedCertificate, InvalidSignature)):
+                check(kind.parse(changed), pki.ca)
+
+
+def check(signed: Certificate | Crl, issuer: Certificate) -> None:
+    PROVIDER.sm2_verify(issuer.public_key, signed.tbs, signed.signature)
+
+
+def test_certificates_of_another_algorithm(tmp_path: Path) -> None:
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    made = openssl(tmp_path, "req", "-x509", *curve, "-nodes", "-keyout", "key.pem", "-subj", "/CN=x")
+    with pytest.raises(MalformedCertificate, match="not signed by SM2"):
+        Certificate.from_pem(made.encode())
+
+
+def openssl(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def folder(pki: Pki, tmp_path: Path) -> Path:
+    for name, value in (("root", pki.root), ("ca", pki.ca), ("maker", pki.maker), ("crl", pki.ca_crl)):
+        (tmp_path / f"{name}.pem").write_bytes(value.pem)
+    return tmp_path
+
+
+def test_openssl_verifies_each_link(folder: Path) -> None:
+    # `openssl verify` 3.0 gives the distinguishing identifier to the first certificate only, so link by link.
+    for name, issuer in (("ca", "root"), ("maker", "ca")):
+        trust = ("-x509_strict", "-partial_chain", "-trusted", f"{issuer}.pem")
+        at = str(int(NOW.timestamp()))
+        assert openssl(folder, "verify", "-attime", at, "-vfyopt", DISTID, *trust, f"{name}.pem") == f"{name}.pem: OK\n"
+
+
+def test_openssl_reads_a_certificate(folder: Path) -> None:
+    text = openssl(folder, "x509", "-in", "maker.pem", "-noout", "-text")
+    for line in (
+        "Signature Algorithm: SM2-with-SM3", "ASN1 OID: SM2", "CA:FALSE", "Digital Signature, Non Repudiation",
+        "X509v3 Subject Key Identifier", "X509v3 Authority Key Identifier", "URI:http://crl.invalid/ca.crl",
+        "Serial Number: 1234 (0x4d2)",
+    ):  # fmt: skip
+        assert line in text
+    assert "CA:TRUE, pathlen:0" in openssl(folder, "x509", "-in", "ca.pem", "-noout", "-text")
+
+
+def test_openssl_verifies_root_and_crl_signatures(pki: Pki, folder: Path) -> None:
+    assert "X509v3 CRL Number" in openssl(folder, "crl", "-in", "crl.pem", "-noout", "-text")
+    check_signature(folder, "crl.pem", pki.ca_crl, pki.ca)
+    check_signature(folder, "root.pem", pki.root, pki.root)
+
+
+def check_signature(folder: Path, name: str, signed: Certificate | Crl, issuer: Certificate) -> None:
+    offset = str(signed.der.index(signed.tbs))
+    openssl(folder, "asn1parse", "-in", name, "-strparse", offset, "-noout", "-out", "tbs")
+    assert (folder / "tbs").read_bytes() == signed.tbs
+    (folder / "signature").write_bytes(signed.signature)
+    (folder / "public.pem").write_bytes(issuer.public_key.pem)
+    key = ("-pubin", "-inkey", "public.pem", "-rawin", "-digest", "sm3", "-pkeyopt", DISTID)
+    assert "Successfully" in openssl(folder, "pkeyutl", "-verify", *key, "-in", "tbs", "-sigfile", "signature")
+
+
+def test_we_read_openssl(folder: Path) -> None:
+    (folder / "k.pem").write_bytes(PROVIDER.sm2_generate().pem)
+    request = "req -x509 -key k.pem -sm3 -days 9 -subj /CN=o -out o.pem"
+    openssl(folder, *request.split(), "-sigopt", DISTID)
+    root = Certificate.from_pem((folder / "o.pem").read_bytes())
+    PROVIDER.sm2_verify(root.public_key, root.tbs, root.signature)
+    assert root.is_ca

@@ -1,0 +1,84 @@
+"""Configuration and secrets of a region are complete, closed to others, and the same again at the next start."""
+
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from deploy.local.regions import LIUAN, SERVICES, House, PortTaken, is_free, settle
+from deploy.local.secret_files import dsn_password, password, write_secret
+from deploy.local.settings import config_path, write_all
+from libs.config import ServiceConfig, load
+from services.gateway.config import GatewayConfig
+from tests.support.ports import listening
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return settle(tmp_path, LIUAN, 0)
+
+
+def test_every_service_configuration_is_what_the_library_takes(house: House) -> None:
+    write_all(house)
+    for service in SERVICES:
+        document = tomllib.loads(config_path(house, service).read_text(encoding="utf-8"))
+        document.pop("http", None)  # identity's own section
+        config = ServiceConfig.model_validate(document)
+        assert config.region.code == "341500"
+        assert service not in config.neighbours
+        assert config.grpc.allow["tongban.audit.v1.AuditService"] == ["gateway"]
+
+
+def test_gateway_configuration_is_what_the_gateway_takes(house: House) -> None:
+    write_all(house)
+    config = load(config_path(house, "gateway"), GatewayConfig)
+    assert set(config.neighbours) == set(SERVICES)
+    assert config.identity.issuer == config.public.base_url
+
+
+def test_only_those_who_call_stand_on_the_allowlist(house: House) -> None:
+    write_all(house)
+    seal = tomllib.loads(config_path(house, "seal").read_text(encoding="utf-8"))["grpc"]["allow"]
+    cases = tomllib.loads(config_path(house, "cases").read_text(encoding="utf-8"))["grpc"]["allow"]
+    assert set(seal["tongban.seal.v1.SealingService"]) == {"gateway", "license", "sharing"}
+    assert all(callers == ["gateway"] for callers in cases.values())
+    assert not any(name.startswith("tongban.cases.") for name in seal)
+
+
+def test_secrets_are_closed_and_survive_the_next_start(house: House) -> None:
+    write_all(house)
+    secrets = house.path("secrets")
+    first = {file.name: file.read_text(encoding="utf-8") for file in secrets.iterdir()}
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in secrets.iterdir())
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in house.path("config").iterdir())
+    write_all(house)
+    assert {file.name: file.read_text(encoding="utf-8") for file in secrets.iterdir()} == first
+    assert dsn_password(secrets / "seal.dsn") == password(secrets / "seal.password")
+
+
+def test_no_secret_stands_in_a_service_configuration_but_by_the_name_of_its_file(house: House) -> None:
+    write_all(house)
+    database = password(house.path("secrets", "cases.password"))
+    assert database not in config_path(house, "cases").read_text(encoding="utf-8")
+
+
+def test_ports_are_kept_while_they_are_free(tmp_path: Path) -> None:
+    first = settle(tmp_path, LIUAN, 0)
+    assert settle(tmp_path, LIUAN, 0).ports == first.ports
+    with listening(first.ports["redis"]):
+        assert settle(tmp_path, LIUAN, 0).ports["redis"] != first.ports["redis"]
+
+
+def test_a_taken_gateway_port_gives_one_clear_line(tmp_path: Path) -> None:
+    with listening(0) as port:
+        assert not is_free(port)
+        with pytest.raises(PortTaken, match=f"^port {port} is taken; choose another for the gateway of 六安市$"):
+            settle(tmp_path, LIUAN, port)
+
+
+def test_a_secret_replaces_another_as_a_whole(tmp_path: Path) -> None:
+    write_secret(tmp_path / "secret", "one")
+    write_secret(tmp_path / "secret", "two")
+    assert [file.name for file in tmp_path.iterdir()] == ["secret"]
+    assert (tmp_path / "secret").read_text(encoding="utf-8") == "two"

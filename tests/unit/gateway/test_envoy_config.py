@@ -1,0 +1,83 @@
+"""Envoy's configuration follows the contracts, and its own answers are documented reasons."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.gateway.config import GatewayConfig
+from services.gateway.contracts import AUDIT, Rpc, Service, read_image, services
+from services.gateway.envoy_config import bootstrap
+from services.gateway.replies import documented, replies, status_of
+from tongban.options.v1 import options_pb2
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> GatewayConfig:
+    address = "127.0.0.1:1"
+    return GatewayConfig.model_validate(
+        {
+            "region": {"code": "341500", "name": "六安市"},
+            "http": {"port": 1},
+            "tls": {"ca": tmp_path, "cert": tmp_path, "key": tmp_path},
+            "identity": {"address": address, "issuer": "http://gw", "jwks_url": f"http://{address}/"},
+            "pages": {"port": 1, "reflection_port": 1},
+            "envoy": {"admin_port": 1, "file": tmp_path / "envoy.json"},
+            "public": {"base_url": "http://gw"},
+            "neighbours": dict.fromkeys(("identity", "license", "seal", "cases", "sharing"), address),
+            "telemetry": {"endpoint": "http://127.0.0.1:4317"},
+        }
+    )
+
+
+def _routes(made: dict[str, Any]) -> list[dict[str, Any]]:
+    manager = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    routes: list[dict[str, Any]] = manager["route_config"]["virtual_hosts"][0]["routes"]
+    return routes
+
+
+def _paths(made: dict[str, Any]) -> dict[str, str]:
+    return {route["match"]["path"]: route["route"]["cluster"] for route in _routes(made) if "path" in route["match"]}
+
+
+def test_every_public_rpc_leads_to_its_owner(config: GatewayConfig) -> None:
+    known = services(read_image())
+    paths = _paths(bootstrap(config, known))
+    for service in known:
+        for rpc in service.public_rpcs:
+            assert service.full_name == AUDIT or paths[rpc.path] == service.owner
+
+
+def _closed(rpc: Rpc) -> Rpc:
+    descriptor = type(rpc.descriptor)()
+    descriptor.CopyFrom(rpc.descriptor)
+    descriptor.options.Extensions[options_pb2.access].audience = options_pb2.AUDIENCE_INTERNAL
+    return replace(rpc, descriptor=descriptor)
+
+
+def test_an_internal_rpc_has_no_route(config: GatewayConfig) -> None:
+    service = next(each for each in services(read_image()) if each.full_name.endswith("CaseService"))
+    first, *others = service.rpcs
+    closed = Service(service.full_name, service.comment, (_closed(first), *others))
+    paths = _paths(bootstrap(config, [closed]))
+    assert first.path not in paths
+    assert all(rpc.path in paths for rpc in others if not rpc.internal)
+
+
+def test_the_audit_log_is_told_apart_by_path_and_by_header(config: GatewayConfig) -> None:
+    routes = [route for route in _routes(bootstrap(config, services(read_image()))) if "headers" in route["match"]]
+    assert {route["route"]["cluster"] for route in routes} == {"identity", "license", "seal", "cases", "sharing"}
+
+
+def test_spans_go_nowhere_without_an_endpoint(config: GatewayConfig) -> None:
+    silent = config.model_copy(update={"telemetry": config.telemetry.model_copy(update={"endpoint": ""})})
+    clusters = [cluster["name"] for cluster in bootstrap(silent, [])["static_resources"]["clusters"]]
+    assert "telemetry" not in clusters
+    assert "telemetry" in [cluster["name"] for cluster in bootstrap(config, [])["static_resources"]["clusters"]]
+
+
+def test_every_reply_is_documented_with_its_metadata() -> None:
+    for reply in replies(1):
+        assert {key for key, _ in reply.metadata} == set(documented(reply.reason).metadata)
+        assert len(status_of(reply).details) == 2

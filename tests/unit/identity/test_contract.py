@@ -1,0 +1,82 @@
+"""The domain's words are the contract's words."""
+
+from enum import Enum
+
+import pytest
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from libs.security.principal import Principal
+from services.identity.domain import assurance, claims, clients, consents, duties, mandates, regions, roles
+from tongban.common.v1 import error_reason_pb2
+from tongban.identity.v1 import (
+    account_service_pb2,
+    client_service_pb2,
+    consent_service_pb2,
+    events_pb2,
+    mandate_service_pb2,
+    region_service_pb2,
+    resources_pb2,
+    staff_service_pb2,
+    token_service_pb2,
+    verification_service_pb2,
+)
+from tongban.options.v1 import options_pb2
+
+SERVICES = [
+    service
+    for module in (
+        account_service_pb2, client_service_pb2, consent_service_pb2, mandate_service_pb2, region_service_pb2,
+        staff_service_pb2, token_service_pb2, verification_service_pb2,
+    )
+    for service in module.DESCRIPTOR.services_by_name.values()
+]  # fmt: skip
+METHODS = [method for service in SERVICES for method in service.methods]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "prefix"),
+    [
+        (assurance.Method, resources_pb2.VerificationMethod, "VERIFICATION_METHOD_"),
+        (claims.Kind, options_pb2.ActorKind, "ACTOR_KIND_"),
+        (clients.Kind, resources_pb2.ClientKind, "CLIENT_KIND_"),
+        (clients.AuthMethod, resources_pb2.ClientAuthMethod, "CLIENT_AUTH_METHOD_"),
+        (clients.State, resources_pb2.ClientState, "CLIENT_STATE_"),
+        (consents.State, resources_pb2.ConsentState, "CONSENT_STATE_"),
+        (duties.Duty, resources_pb2.Duty, "DUTY_"),
+        (mandates.State, resources_pb2.MandateState, "MANDATE_STATE_"),
+        (mandates.Power, resources_pb2.MandatePower, "MANDATE_POWER_"),
+        (mandates.Basis, mandate_service_pb2.ActingBasis, "ACTING_BASIS_"),
+        (regions.State, resources_pb2.RegionState, "REGION_STATE_"),
+    ],
+)
+def test_enums_agree(ours: type[Enum], theirs: EnumTypeWrapper, prefix: str) -> None:
+    names = [f"{prefix}{member.value}" for member in ours]
+    assert names == theirs.keys()[1:]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+def test_every_permission_is_somebodys(method: object) -> None:
+    access = method.GetOptions().Extensions[options_pb2.access]  # type: ignore[attr-defined]
+    if access.public:
+        assert not access.permission
+        return
+    holders = [*(roles.of_duties([duty]) for duty in duties.Duty), roles.PERSON, roles.REGION, *roles.SERVICES.values()]
+    assert any(Principal("x", "STAFF", frozenset(patterns)).may(access.permission) for patterns in holders)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+def test_every_event_has_its_message(method: object) -> None:
+    for event in method.GetOptions().Extensions[options_pb2.emits]:  # type: ignore[attr-defined]
+        head, noun, verb, version = event.rsplit(".", 3)
+        assert (head, version) == ("cn.tongban", "v1")
+        assert noun.capitalize() + verb.capitalize() in events_pb2.DESCRIPTOR.message_types_by_name
+
+
+def test_the_reasons_of_identity_are_documented() -> None:
+    values = error_reason_pb2.ErrorReason.DESCRIPTOR.values
+    mine = [value for value in values if 100 <= value.number < 200]
+    assert [value.number for value in mine] == list(range(100, 100 + len(mine)))
+    for value in mine:
+        info = value.GetOptions().Extensions[options_pb2.error]
+        assert info.code
+        assert info.message_zh

@@ -1,0 +1,63 @@
+import re
+
+import pytest
+
+from libs.errors import PermissionDenied
+from services.identity.domain import roles
+from services.identity.domain.duties import Duty
+
+PATTERN = re.compile(r"[a-z]+\.(\*|[A-Za-z]+\.(\*|[A-Za-z_]+))")
+DECISIONS = {"cases.cases.decide", "license.licenses.issue", "license.licenses.revoke"}
+RECEPTION = {"cases.cases.accept", "cases.cases.decline", "cases.cases.requestCorrection"}
+
+
+def tables() -> dict[str, tuple[str, ...]]:
+    staff = {duty.value: roles.of_duties([duty]) for duty in Duty}
+    others = {"person": roles.PERSON, "assisted": roles.ASSISTED_PERSON, "region": roles.REGION}
+    return {**staff, **others, **roles.SERVICES}
+
+
+@pytest.mark.parametrize("role", tables())
+def test_every_pattern_is_well_formed_and_stands_once(role: str) -> None:
+    patterns = tables()[role]
+    assert patterns
+    assert len(set(patterns)) == len(patterns)
+    assert [pattern for pattern in patterns if not PATTERN.fullmatch(pattern)] == []
+
+
+def test_receiving_is_apart_from_deciding() -> None:
+    assert set(roles.of_duties([Duty.RECEIVING])).isdisjoint(DECISIONS | {"cases.cases.review"})
+    for duty in (Duty.REVIEWING, Duty.DECIDING):
+        assert set(roles.of_duties([duty])).isdisjoint(RECEPTION)
+    assert set(roles.of_duties([Duty.DECIDING])) >= DECISIONS
+
+
+def test_administration_and_audit_do_no_work() -> None:
+    for duty in (Duty.ADMINISTRATION, Duty.AUDITING):
+        patterns = roles.of_duties([duty])
+        assert "cases.*" not in patterns
+        assert "cases.cases.*" not in patterns
+        assert set(patterns).isdisjoint(DECISIONS | RECEPTION)
+    holders = [duty for duty in Duty if "audit.*" in roles.of_duties([duty])]
+    assert holders == [Duty.AUDITING]
+
+
+def test_people_do_only_their_own_business() -> None:
+    assert set(roles.PERSON).isdisjoint(DECISIONS | RECEPTION)
+    assert not [pattern for pattern in roles.PERSON if pattern.endswith("*")]
+    assert set(roles.ASSISTED_PERSON) > set(roles.PERSON)
+
+
+def test_staff_without_a_post_may_nothing() -> None:
+    assert roles.of_duties([]) == ()
+
+
+def test_guests_by_kind() -> None:
+    assert roles.of_guest("PERSON") is roles.PERSON
+    assert roles.of_guest("REGION") is roles.REGION
+
+
+def test_only_the_regions_own_services_are_services() -> None:
+    assert roles.of_service("seal") == ("seal.*",)
+    with pytest.raises(PermissionDenied, match="PEER_NOT_ALLOWED"):
+        roles.of_service("gateway")

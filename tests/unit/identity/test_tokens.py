@@ -1,0 +1,297 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.errors import FailedPrecondition, InvalidArgument, TongbanError
+from services.identity.domain import exchange, issue
+from services.identity.domain.claims import Actor, Authority, Claims, Kind, TokenType, check_times, from_payload
+from services.identity.domain.clients import Client, State
+from services.identity.domain.clients import Kind as ClientKind
+from services.identity.domain.duties import Duty
+from services.identity.domain.exchange import (
+    ACCESS_URN,
+    ASSERTION_URN,
+    DELEGATION_URN,
+    Asked,
+    Clerk,
+    Home,
+    Route,
+)  # fmt: skip
+from services.identity.domain.issue import Issue, StaffFacts
+
+NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
+T = int(NOW.timestamp())
+LUAN = Issue("341500", "https://luan.example", NOW, "jti-1")
+TIANNING = Issue("320402", "https://tianning.example", NOW, "jti-2")
+HOME = Home("341500", "https://luan.example", 4)
+SCOPE = ("cases.cases.create", "cases.cases.get")
+CHANNEL = Client(
+    "clients/window", ClientKind.CHANNEL, State.ACTIVE, assertable=frozenset({"PERSON", "STAFF"}), max_assurance=4
+)
+FACTS = StaffFacts("staff/clerk", "departments/hall", ("departments/hall/posts/window",))
+FIRM = Authority("organizations/firm", "91350100M000100Y43", "mandates/m", ("ITEM-1",), ("APPLY",), T + 86_400)
+
+person = issue.for_person(LUAN, CHANNEL, "persons/agent", (4, 4), SCOPE)
+staff = issue.for_staff(LUAN, CHANNEL, FACTS, ("cases.cases.accept",))
+service = issue.for_service(LUAN, "cases", ("cases.*",))
+clerk = Clerk(staff, frozenset({Duty.RECEIVING}), "persons/clerk")
+agent = exchange.act_for(LUAN, person, FIRM, SCOPE)
+at_window = exchange.at_window(LUAN, agent, clerk, SCOPE)
+
+
+def refusal(act: Callable[[], object]) -> tuple[str, str]:
+    with pytest.raises(TongbanError) as caught:
+        act()
+    return caught.value.reason, caught.value.metadata.get("rule", "")
+
+
+def test_a_person_gets_a_token_by_a_channel() -> None:
+    assert person.payload() == {
+        "iss": "https://luan.example", "sub": "persons/agent", "aud": "//341500", "iat": T, "exp": T + 600,
+        "jti": "jti-1", "actor_kind": "PERSON", "acr": "4", "scope": "cases.cases.create cases.cases.get",
+        "client_id": "window",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("account", "session", "ceiling", "acr"), [(4, 4, 2, 2), (1, 4, 4, 1), (4, 1, 4, 1)])
+def test_the_lowest_assurance_counts(account: int, session: int, ceiling: int, acr: int) -> None:
+    kiosk = replace(CHANNEL, max_assurance=ceiling)
+    assert issue.for_person(LUAN, kiosk, "persons/p", (account, session), ()).acr == acr
+
+
+def test_staff_machines_and_services_get_tokens() -> None:
+    assert (staff.sub, staff.dept, staff.posts) == (FACTS.name, FACTS.department, FACTS.posts)
+    machine = Client("clients/erp", ClientKind.SYSTEM, State.ACTIVE)
+    token = issue.for_client(LUAN, machine, SCOPE)
+    assert (token.sub, token.client_id, token.actor_kind) == ("clients/erp", "erp", Kind.CLIENT)
+    assert (service.sub, service.actor_kind) == ("services/cases", Kind.SERVICE)
+    assert (
+        refusal(lambda: issue.for_client(LUAN, replace(machine, state=State.SUSPENDED), ()))[0] == "CLIENT_NOT_ACTIVE"
+    )
+    deaf = replace(CHANNEL, assertable=frozenset())
+    assert refusal(lambda: issue.for_person(LUAN, deaf, "persons/p", (4, 4), ()))[0] == "CLIENT_MAY_NOT_ASSERT"
+    with pytest.raises(FailedPrecondition, match="STAFF_NOT_ACTIVE"):
+        issue.for_staff(LUAN, CHANNEL, replace(FACTS, posts=()), ())
+
+
+@pytest.mark.parametrize(("configured", "lives"), [(60, 60), (600, 600), (86_400, 600)])
+def test_no_configuration_makes_access_tokens_live_longer_than_ten_minutes(configured: int, lives: int) -> None:
+    assert issue.for_service(replace(LUAN, access_seconds=configured), "seal", ()).lifetime == lives
+
+
+def test_every_claim_survives_the_payload() -> None:
+    asserted = exchange.assertion(LUAN, at_window, "//320402", service)
+    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/t")
+    guest = exchange.accept(TIANNING, asserted, HOME, SCOPE)
+    for token in (person, staff, service, agent, at_window, asserted, kept, guest):
+        assert from_payload(token.type, token.payload()) == token
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sub": None}, {"exp": "soon"}, {"exp": True}, {"actor_kind": "GOD"}, {"acr": 4}, {"acr": "x"}, {"posts": "p"},
+     {"act": "staff/s"}, {"act": {"sub": "staff/s"}}, {"org": 5}, {"posts": [1]}],
+)  # fmt: skip
+def test_a_payload_of_another_shape_is_refused(change: dict[str, object]) -> None:
+    assert refusal(lambda: from_payload(TokenType.ACCESS, {**person.payload(), **change})) == (
+        "TOKEN_INVALID",
+        "claims",
+    )
+
+
+def test_acting_for_a_firm_keeps_the_person_and_ends_with_the_first_of_its_roots() -> None:
+    assert (agent.sub, agent.actor_kind, agent.authority, agent.acr) == ("persons/agent", Kind.PERSON, FIRM, 4)
+    assert agent.payload()["org"] == "organizations/firm"
+    later = replace(LUAN, now=NOW + timedelta(minutes=9))
+    assert exchange.act_for(later, person, FIRM, SCOPE).exp == person.exp
+    assert exchange.act_for(LUAN, person, replace(FIRM, expire=T + 5), SCOPE).exp == T + 5
+    assert refusal(lambda: exchange.act_for(LUAN, person, replace(FIRM, expire=T), SCOPE)) == ("TOKEN_INVALID", "exp")
+
+
+def test_only_a_person_of_this_region_acts_and_only_for_one() -> None:
+    not_allowed = "EXCHANGE_NOT_ALLOWED"
+    assert refusal(lambda: exchange.act_for(LUAN, staff, FIRM, ())) == (not_allowed, "person")
+    assert refusal(lambda: exchange.act_for(LUAN, agent, FIRM, ())) == (not_allowed, "already_acting")
+    assert refusal(lambda: exchange.act_for(LUAN, replace(person, region="320402"), FIRM, ())) == (not_allowed, "guest")
+
+
+def test_window_staff_act_for_the_person_and_stay_visible() -> None:
+    assert at_window.actor_kind is Kind.STAFF
+    assert at_window.sub == "persons/agent"
+    assert at_window.act == Actor("staff/clerk", Kind.STAFF, "departments/hall")
+    assert (at_window.authority, at_window.dept, at_window.scope) == (FIRM, "departments/hall", SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("subject", "who", "expected"),
+    [
+        (staff, clerk, ("EXCHANGE_NOT_ALLOWED", "person")),
+        (at_window, clerk, ("EXCHANGE_NOT_ALLOWED", "already_acting")),
+        (person, replace(clerk, token=person), ("EXCHANGE_NOT_ALLOWED", "staff")),
+        (person, replace(clerk, token=at_window), ("EXCHANGE_NOT_ALLOWED", "staff")),
+        (person, replace(clerk, duties=frozenset({Duty.DECIDING})), ("EXCHANGE_NOT_ALLOWED", "duty")),
+        (person, replace(clerk, person="persons/agent"), ("ACTING_ON_SELF", "")),
+    ],
+)
+def test_who_may_not_act_at_a_window(subject: Claims, who: Clerk, expected: tuple[str, str]) -> None:
+    assert refusal(lambda: exchange.at_window(LUAN, subject, who, SCOPE)) == expected
+
+
+def test_an_assertion_names_everybody_in_full_and_lives_a_minute() -> None:
+    made = exchange.assertion(LUAN, at_window, "//320402", service)
+    assert (made.type, made.aud, made.lifetime, made.scope) == (TokenType.ASSERTION, "//320402", 60, ())
+    assert made.sub == "//341500/persons/agent"
+    assert made.actor_kind is Kind.SERVICE
+    clerk_before = Actor("//341500/staff/clerk", Kind.STAFF, "//341500/departments/hall")
+    assert made.act == Actor("//341500/services/cases", Kind.SERVICE, act=clerk_before)
+    assert made.authority is not None
+    assert made.authority.principal == "//341500/organizations/firm"
+    assert made.authority.mandate == "//341500/mandates/m"
+    assert made.authority.uscc == FIRM.uscc
+
+
+def test_an_assertion_does_not_outlive_its_token() -> None:
+    late = replace(LUAN, now=NOW + timedelta(seconds=590))
+    assert exchange.assertion(late, person, "//320402").exp == person.exp
+
+
+def test_guests_and_clients_are_not_asserted() -> None:
+    machine = issue.for_client(LUAN, Client("clients/erp", ClientKind.SYSTEM, State.ACTIVE), ())
+    guest = replace(person, region="320402")
+    for make in (
+        lambda token: exchange.assertion(LUAN, token, "//320402"),
+        lambda token: exchange.delegation(LUAN, token, "//320402", "transfers/t"),
+    ):
+        assert refusal(lambda make=make: make(machine)) == ("EXCHANGE_NOT_ALLOWED", "client")  # type: ignore[misc]
+        assert refusal(lambda make=make: make(guest)) == ("EXCHANGE_NOT_ALLOWED", "guest")  # type: ignore[misc]
+    assert refusal(lambda: exchange.assertion(LUAN, person, "//320402", staff)) == ("EXCHANGE_NOT_ALLOWED", "service")
+
+
+def test_a_trusted_regions_assertion_becomes_a_guests_token() -> None:
+    asserted = exchange.assertion(LUAN, agent, "//320402")
+    exchange.check_assertion(TIANNING, asserted, HOME)
+    guest = exchange.accept(TIANNING, asserted, replace(HOME, max_assurance=3), SCOPE)
+    assert (guest.sub, guest.aud, guest.iss) == ("//341500/persons/agent", "//320402", "https://tianning.example")
+    assert (guest.actor_kind, guest.region, guest.acr, guest.lifetime) == (Kind.PERSON, "341500", 3, 600)
+    assert guest.authority is not None
+    assert guest.authority.items == ("ITEM-1",)
+
+
+@pytest.mark.parametrize(("subject", "via"), [(staff, None), (service, None), (person, service), (staff, service)])
+def test_what_is_no_person_acts_as_the_region(subject: Claims, via: Claims | None) -> None:
+    asserted = exchange.assertion(LUAN, subject, "//320402", via)
+    exchange.check_assertion(TIANNING, asserted, HOME)
+    assert exchange.accept(TIANNING, asserted, HOME, ()).actor_kind is Kind.REGION
+
+
+ASSERTED = exchange.assertion(LUAN, at_window, "//320402", service)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"iss": "https://evil.example"}, ("TOKEN_INVALID", "iss")),
+        ({"aud": "//310000"}, ("TOKEN_INVALID", "aud")),
+        ({"iat": T - 66, "exp": T - 6}, ("TOKEN_INVALID", "exp")),
+        ({"iat": T + 6}, ("TOKEN_INVALID", "iat")),
+        ({"exp": T + 61}, ("TOKEN_INVALID", "lifetime")),
+        ({"iat": T, "exp": T}, ("TOKEN_INVALID", "lifetime")),
+        ({"actor_kind": Kind.CLIENT}, ("TOKEN_INVALID", "kind")),
+        ({"actor_kind": Kind.REGION}, ("TOKEN_INVALID", "kind")),
+        ({"sub": "//320402/persons/victim"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"sub": "persons/victim"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"sub": "//3415001/persons/x"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"authority": replace(FIRM, mandate="")}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"act": Actor("//341500/services/cases", Kind.SERVICE, act=Actor("staff/x", Kind.STAFF))},
+         ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"transfer": "transfers/t"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+    ],
+)  # fmt: skip
+def test_a_bad_assertion_is_refused(change: dict[str, object], expected: tuple[str, str]) -> None:
+    bad = replace(ASSERTED, **change)  # type: ignore[arg-type]
+    assert refusal(lambda: exchange.check_assertion(TIANNING, bad, HOME)) == expected
+
+
+def test_a_delegation_gives_fresh_assertions_for_its_transfer_only() -> None:
+    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/t")
+    assert (kept.type, kept.aud, kept.scope) == (TokenType.DELEGATION, "//341500", ())
+    assert kept.exp == FIRM.expire
+    hours_later = replace(LUAN, now=NOW + timedelta(hours=20), jti="jti-9")
+    fresh = exchange.use_delegation(hours_later, kept, service, "//320402", "transfers/t")
+    assert (fresh.type, fresh.lifetime, fresh.jti) == (TokenType.ASSERTION, 60, "jti-9")
+    assert (fresh.sub, fresh.transfer) == ("//341500/persons/agent", "//341500/transfers/t")
+    assert fresh.act is not None
+    assert (fresh.act.sub, fresh.act.act) == (
+        "//341500/services/cases",
+        Actor("//341500/staff/clerk", Kind.STAFF, "//341500/departments/hall"),
+    )
+    received = replace(TIANNING, now=hours_later.now)
+    exchange.check_assertion(received, fresh, HOME)
+    guest = exchange.accept(received, fresh, HOME, ())
+    assert (guest.actor_kind, guest.transfer) == (Kind.REGION, "//341500/transfers/t")
+
+
+def test_a_delegation_lives_ninety_days_at_most() -> None:
+    assert exchange.delegation(LUAN, person, "//320402", "transfers/t").lifetime == 90 * 86_400
+
+
+def test_a_delegation_is_good_for_nothing_else() -> None:
+    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/t")
+
+    def use(
+        token: Claims = kept,
+        by: Claims = service,
+        to: str = "//320402",
+        transfer: str = "transfers/t",
+        at: Issue = LUAN,
+    ) -> Callable[[], Claims]:
+        return lambda: exchange.use_delegation(at, token, by, to, transfer)
+
+    assert refusal(use(transfer="transfers/u"))[0] == "DELEGATION_MISMATCH"
+    assert refusal(use(to="//310000"))[0] == "DELEGATION_MISMATCH"
+    assert refusal(use(by=staff)) == ("EXCHANGE_NOT_ALLOWED", "service")
+    assert refusal(use(at=TIANNING)) == ("TOKEN_INVALID", "aud")
+    assert refusal(use(at=replace(LUAN, now=NOW + timedelta(days=2)))) == ("TOKEN_INVALID", "exp")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (Asked(ACCESS_URN, abroad=True), Route.ASSERT),
+        (Asked(ACCESS_URN, ASSERTION_URN, abroad=True, actor=True), Route.ASSERT),
+        (Asked(ASSERTION_URN), Route.ACCEPT),
+        (Asked(ACCESS_URN, on_behalf_of=True), Route.ACT_FOR),
+        (Asked(ACCESS_URN, ACCESS_URN, actor=True), Route.AT_WINDOW),
+        (Asked(ACCESS_URN, DELEGATION_URN, abroad=True, transfer=True), Route.DELEGATE),
+        (Asked(DELEGATION_URN, abroad=True, actor=True, transfer=True), Route.USE_DELEGATION),
+    ],
+)
+def test_an_exchange_is_told_by_its_fields(asked: Asked, found: Route) -> None:
+    assert exchange.route(asked) is found
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(ACCESS_URN),
+        Asked(ACCESS_URN, ACCESS_URN, abroad=True),
+        Asked(ASSERTION_URN, abroad=True),
+        Asked(ASSERTION_URN, actor=True),
+        Asked(DELEGATION_URN, abroad=True, transfer=True),
+        Asked(DELEGATION_URN, ACCESS_URN, actor=True, transfer=True),
+        Asked(ACCESS_URN, DELEGATION_URN, abroad=True),
+        Asked(ACCESS_URN, on_behalf_of=True, actor=True),
+        Asked(ACCESS_URN, abroad=True, on_behalf_of=True),
+    ],
+)
+def test_other_fields_make_no_exchange(asked: Asked) -> None:
+    with pytest.raises(InvalidArgument, match="EXCHANGE_NOT_SUPPORTED"):
+        exchange.route(asked)
+
+
+def test_clocks_may_differ_a_little() -> None:
+    check_times(person, NOW + timedelta(seconds=604))
+    check_times(person, NOW - timedelta(seconds=5))
+    assert refusal(lambda: check_times(person, NOW + timedelta(seconds=605))) == ("TOKEN_INVALID", "exp")

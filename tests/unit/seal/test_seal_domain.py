@@ -1,0 +1,166 @@
+"""The rules of seals, of their use, and of conclusions."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.seal.domain import sealings
+from services.seal.domain.sealings import Intent, SealingChange, SealingState
+from services.seal.domain.seals import (
+    DIAMETERS_MM,
+    Seal,
+    SealChange,
+    SealRank,
+    SealState,
+    SealUser,
+    ensure_in_force,
+    ensure_may_use,
+    ensure_period,
+    next_state,
+    seal_code,
+    state_at,
+)
+from services.seal.domain.validation import (
+    Conclusion,
+    Finding,
+    Outcome,
+    Step,
+    SubIndication,
+    conclude,
+    failed,
+    indeterminate,
+    not_applicable,
+    passed,
+    within,
+)
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def a_seal(state: SealState = SealState.ACTIVE, *users: SealUser) -> Seal:
+    return Seal("seals/1", state, NOW - DAY, NOW + DAY, users)
+
+
+def test_a_seal_lives_from_application_to_its_end() -> None:
+    state = SealState.APPLIED
+    changes = (SealChange.APPROVE, SealChange.MAKE, SealChange.FREEZE, SealChange.UNFREEZE, SealChange.REVOKE)
+    seen = []
+    for change in changes:
+        state = next_state("seals/1", state, change)
+        seen.append(state)
+    assert seen == ["APPROVED", "ACTIVE", "FROZEN", "ACTIVE", "REVOKED"]
+
+
+@pytest.mark.parametrize("end", [SealState.REVOKED, SealState.EXPIRED, SealState.REPLACED])
+@pytest.mark.parametrize("change", list(SealChange))
+def test_nothing_leads_out_of_an_end(end: SealState, change: SealChange) -> None:
+    with pytest.raises(FailedPrecondition) as caught:
+        next_state("seals/1", end, change)
+    assert caught.value.reason == "STATE_CONFLICT"
+    assert caught.value.metadata["state"] == end
+
+
+def test_a_seal_expires_by_itself() -> None:
+    assert state_at(a_seal(), NOW + DAY) is SealState.ACTIVE
+    assert state_at(a_seal(), NOW + 2 * DAY) is SealState.EXPIRED
+    assert state_at(a_seal(SealState.REVOKED), NOW + 2 * DAY) is SealState.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("seal", "at", "state"),
+    [
+        (a_seal(), NOW - 2 * DAY, "NOT_YET_VALID"),
+        (a_seal(), NOW + 2 * DAY, "EXPIRED"),
+        (a_seal(SealState.FROZEN), NOW, "FROZEN"),
+        (a_seal(SealState.APPROVED), NOW, "APPROVED"),
+    ],
+)
+def test_only_a_seal_in_force_is_used(seal: Seal, at: datetime, state: str) -> None:
+    with pytest.raises(FailedPrecondition) as caught:
+        ensure_in_force(seal, at)
+    assert (caught.value.reason, caught.value.metadata["state"]) == ("SEAL_NOT_USABLE", state)
+    ensure_in_force(a_seal(), NOW)
+
+
+def test_who_may_use_a_seal() -> None:
+    seal = a_seal(SealState.ACTIVE, SealUser("services/license"), SealUser("departments/d", approval_needed=True))
+    clerk = frozenset({"staff/s", "departments/d"})
+    assert ensure_may_use(seal, frozenset({"services/license"})).subject == "services/license"
+    assert ensure_may_use(seal, clerk, approver="staff/other").subject == "departments/d"
+    for approver in (None, "staff/s"):
+        with pytest.raises(FailedPrecondition, match="SEAL_APPROVAL_NEEDED"):
+            ensure_may_use(seal, clerk, approver)
+    with pytest.raises(PermissionDenied, match="SEAL_USE_NOT_ALLOWED"):
+        ensure_may_use(seal, frozenset({"staff/x"}), approver="staff/other")
+
+
+def test_an_own_right_goes_before_one_that_needs_approval() -> None:
+    seal = a_seal(SealState.ACTIVE, SealUser("departments/d", approval_needed=True), SealUser("staff/s"))
+    assert ensure_may_use(seal, frozenset({"staff/s", "departments/d"})).subject == "staff/s"
+
+
+def test_codes_numbers_and_diameters() -> None:
+    assert seal_code("500112", 399) == "50011200000399"
+    assert sealings.sealing_number("341500", date(2026, 3, 2), 7) == "3415002026030200000007"
+    assert DIAMETERS_MM[SealRank.COUNTY] == 42
+    for region, sequence in (("5001", 1), ("50011x", 1), ("500112", 0), ("500112", 10**8)):
+        with pytest.raises(ValueError, match=r"region|range"):
+            seal_code(region, sequence)
+
+
+def test_a_period_runs_forward_and_ends() -> None:
+    ensure_period(NOW, NOW + DAY)
+    for until in (NOW, NOW - DAY, NOW + 4000 * DAY):
+        with pytest.raises(InvalidArgument, match="valid_until_time"):
+            ensure_period(NOW, until)
+
+
+def test_a_number_is_signed_once_and_only_for_its_bytes() -> None:
+    intent = Intent("sealings/1", "1", "sm3:aa", SealingState.COMMITTED, NOW)
+    sealings.ensure_same_bytes(intent, "sm3:aa")
+    with pytest.raises(FailedPrecondition, match="other bytes"):
+        sealings.ensure_same_bytes(intent, "sm3:bb")
+    assert sealings.next_state("sealings/1", SealingState.COMMITTED, SealingChange.VOID) is SealingState.VOIDED
+    for final in (SealingState.SIGNED, SealingState.VOIDED):
+        for change in SealingChange:
+            with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
+                sealings.next_state("sealings/1", final, change)
+
+
+def test_the_sweeper_waits_for_a_call_that_may_still_be_at_work() -> None:
+    intent = Intent("sealings/1", "1", "sm3:aa", SealingState.COMMITTED, NOW)
+    assert not sealings.is_abandoned(intent, NOW + timedelta(seconds=60), timedelta(seconds=60))
+    assert sealings.is_abandoned(intent, NOW + timedelta(seconds=61), timedelta(seconds=60))
+    signed = Intent("sealings/1", "1", "sm3:aa", SealingState.SIGNED, NOW)
+    assert not sealings.is_abandoned(signed, NOW + DAY, timedelta(seconds=60))
+
+
+GOOD, NONE = passed(), not_applicable("")
+BAD, WORSE = failed(SubIndication.HASH_FAILURE, ""), failed(SubIndication.SIG_CRYPTO_FAILURE, "")
+DARK = indeterminate(SubIndication.TRY_LATER, "")
+
+
+@pytest.mark.parametrize(
+    ("findings", "conclusion", "sub_indication"),
+    [
+        ([GOOD, NONE], Conclusion.VALID, None),
+        ([GOOD, DARK, BAD, WORSE], Conclusion.INVALID, SubIndication.HASH_FAILURE),
+        ([DARK, GOOD], Conclusion.INDETERMINATE, SubIndication.TRY_LATER),
+        ([NONE], Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND),
+        ([], Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND),
+    ],
+)
+def test_the_worst_step_decides(
+    findings: list[Finding], conclusion: Conclusion, sub_indication: SubIndication | None
+) -> None:
+    verdict = conclude(Step("s", "c", finding) for finding in findings)
+    assert (verdict.conclusion, verdict.sub_indication) == (conclusion, sub_indication)
+
+
+def test_periods_include_both_ends() -> None:
+    assert within(NOW, NOW + DAY, NOW).outcome is Outcome.PASSED
+    assert within(NOW, NOW + DAY, NOW + DAY).outcome is Outcome.PASSED
+    assert within(NOW, NOW + DAY, NOW - DAY).sub_indication is SubIndication.NOT_YET_VALID
+    assert within(NOW, NOW + DAY, NOW + 2 * DAY).sub_indication is SubIndication.EXPIRED

@@ -1,0 +1,108 @@
+"""The domain's enums are the contract's, its reasons are documented, and the contract's own rules hold."""
+
+import re
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import protovalidate
+import pytest
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from services.sharing import domain
+from services.sharing.domain import catalog, grants, mounts, requests
+from tongban.common.v1 import common_pb2, error_reason_pb2
+from tongban.options.v1 import options_pb2
+from tongban.sharing.v1 import data_service_pb2 as data
+from tongban.sharing.v1 import resources_pb2 as pb
+
+ID = "0190a3f0-0000-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("ours", "contract"),
+    [
+        (catalog.SharingClass, pb.SharingClass),
+        (catalog.ResourceForm, pb.ResourceForm),
+        (catalog.ResourceState, pb.ResourceState),
+        (catalog.DataType, pb.DataType),
+        (mounts.MountState, pb.MountState),
+        (requests.RequestState, pb.RequestState),
+        (grants.GrantState, pb.GrantState),
+        (grants.RowOperator, pb.RowOperator),
+    ],
+)
+def test_enums_carry_the_contracts_names_and_numbers(ours: type[IntEnum], contract: EnumTypeWrapper) -> None:
+    prefix = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", ours.__name__).upper()
+    assert {f"{prefix}_{value.name}": value.value for value in ours} == {
+        name: number for name, number in contract.items() if number
+    }
+
+
+def test_every_reason_raised_is_documented_with_its_code_and_metadata() -> None:
+    documented = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name
+    folder = Path(domain.__file__).parent
+    source = "".join(path.read_text() for path in sorted(folder.glob("*.py")))
+    raised = re.findall(r'(\w+)\(\s*"([A-Z]+(?:_[A-Z]+)+)", f?"[^"]*",?\s*((?:\w+=[^=]*?,?\s*)*)\)', source)
+    assert len(raised) >= 12
+    for kind, reason, arguments in raised:
+        option = documented[f"ERROR_REASON_{reason}"].GetOptions().Extensions[options_pb2.error]
+        assert option.code == re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).upper(), reason
+        assert set(re.findall(r"(\w+)=", arguments)) == set(option.metadata), reason
+
+
+def terms(**changes: Any) -> pb.GrantTerms:
+    message = pb.GrantTerms(
+        consumer_region="320402", departments=[f"//320402/departments/{ID}"], fields=["name"], purpose="核验",
+        quota=pb.Quota(queries_per_day=10, rows_per_query=5, rows_total=100), **changes,
+    )  # fmt: skip
+    message.start_time.FromSeconds(1)
+    message.end_time.FromSeconds(2)
+    return message
+
+
+def query(**changes: Any) -> data.QueryRequest:
+    content: dict[str, Any] = {
+        "resource": f"//341500/resources/{ID}", "fields": ["name"],
+        "conditions": [data.KeyCondition(field="uscc", values=[pb.Value(string_value="x")])],
+        "use_context": common_pb2.UseContext(purpose="核验"),
+    }  # fmt: skip
+    return data.QueryRequest(**(content | changes))
+
+
+@pytest.mark.parametrize(
+    "message", [terms(), query(), query(grant=f"grants/{ID}"), query(resource=f"resources/{ID}", page_size=7)]
+)
+def test_good_messages_pass(message: Any) -> None:
+    protovalidate.validate(message)
+
+
+def bad_period() -> pb.GrantTerms:
+    message = terms()
+    message.end_time.FromSeconds(1)
+    return message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        bad_period(),
+        pb.GrantTerms(consumer_region="320402"),
+        terms(compare_fields=["a", "a"]),
+        terms(row_conditions=[pb.RowCondition(field="a", operator=pb.ROW_OPERATOR_IN)]),
+        pb.Value(),
+        pb.Value(decimal_value="1e5"),
+        pb.Value(null_value=False),
+        query(conditions=[]),
+        query(fields=["name", "name"]),
+        query(fields=['name"; drop table x']),
+        query(use_context=None),
+        query(resource="//341500/grants/1"),
+        pb.TableSource(data_source="legacy", schema="public", table='t" --', columns=[pb.ColumnMapping()]),
+        pb.DataField(code="Name", title="t", data_type=pb.DATA_TYPE_DATE),
+        pb.DataField(code="name", title="t", data_type=99),  # type: ignore[arg-type]
+    ],
+)
+def test_bad_messages_are_refused(message: Any) -> None:
+    with pytest.raises(protovalidate.ValidationError):
+        protovalidate.validate(message)
