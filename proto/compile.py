@@ -5,9 +5,11 @@ Third-party protos are not copied into the repository: ``google/api`` lies in th
 """
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -40,12 +42,17 @@ def _validate_descriptors(target: Path) -> None:
     files = descriptor_pb2.FileDescriptorSet()
     for name in _WELL_KNOWN:
         pool.FindFileByName(f"google/protobuf/{name}.proto").CopyToProto(files.file.add())
-    files.file.add().ParseFromString(validate_pb._DESC.proto.to_binary())
+    files.file.add().ParseFromString(validate_pb._DESC.proto.to_binary())  # noqa: SLF001 - the only place it is in
     target.write_bytes(files.SerializeToString())
 
 
 def _protoc(arguments: list[str]) -> None:
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True, cwd=ROOT)
+    # protoc looks for its plugins on the PATH, where an environment that isn't activated does not stand.
+    path = os.pathsep.join(
+        (str(Path(sys.executable).parent), sysconfig.get_path("scripts"), os.environ.get("PATH", ""))
+    )
+    command = [sys.executable, "-m", "grpc_tools.protoc", *arguments]
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"PATH": path})
 
 
 def compile_all() -> None:
@@ -66,9 +73,9 @@ def compile_all() -> None:
                  "google/protobuf/timestamp.proto", "google/protobuf/field_mask.proto", "google/protobuf/struct.proto",
                  "google/protobuf/wrappers.proto", "google/protobuf/descriptor.proto"])  # fmt: skip
         shared = ["-I.", f"--descriptor_set_in={validate}:{imports}"]
-        _protoc([*shared, f"--python_out={out}", f"--mypy_out={out}", "buf/validate/validate.proto"])
-        _protoc([*shared, f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out={out}",
-                 f"--mypy_grpc_out=only_async:{out}", *sources()])  # fmt: skip
+        _protoc([*shared, f"--python_out={out}", f"--mypy_out=quiet:{out}", "buf/validate/validate.proto"])
+        _protoc([*shared, f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out=quiet:{out}",
+                 f"--mypy_grpc_out=quiet,only_async:{out}", *sources()])  # fmt: skip
         _protoc([*shared, "--include_imports", "--include_source_info", f"--descriptor_set_out={out / IMAGE.name}",
                  *sources(), "google/rpc/error_details.proto"])  # fmt: skip
         shutil.rmtree(OUT, ignore_errors=True)

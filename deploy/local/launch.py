@@ -38,14 +38,21 @@ class Cluster:
         state: the state folder.
         ports: the gateways' ports on loopback, one a region.
         services: which services run; all of them unless a test wants fewer.
+        replay: whether the business clock can be set, by `libs.clock.replay.set_replay` on `regions.replay_file`.
     """
 
     def __init__(
-        self, state: Path, ports: tuple[int, ...] = (8080, 8081), services: tuple[str, ...] = SERVICES
+        self,
+        state: Path,
+        ports: tuple[int, ...] = (8080, 8081),
+        services: tuple[str, ...] = SERVICES,
+        *,
+        replay: bool = False,
     ) -> None:
         self.state = StateFolder(state)
         self._ports = ports
         self._services = services
+        self._options = ("--replay",) if replay else ()
         self._server: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -88,7 +95,9 @@ class Cluster:
     def _command(self, detached: bool) -> tuple[str, ...]:
         gateways = (f"--gateway={region.code}:{port}" for region, port in zip(REGIONS, self._ports, strict=False))
         services = f"--services={','.join(self._services)}"
-        command = programs.python("deploy.local.serve", f"--state={self.state.folder}", services, *gateways)
+        command = programs.python(
+            "deploy.local.serve", f"--state={self.state.folder}", services, *gateways, *self._options
+        )
         return command if detached else programs.tied(command, signal.SIGTERM)
 
     def _await_ready(self, progress: Progress, errors: Path) -> None:

@@ -54,12 +54,14 @@ class House:
         folder: where all of its state lies.
         http_port: where its gateway listens, on loopback.
         ports: the ports of everything behind the gateway, by name.
+        replay: whether the business clock can be set (demos and tests).
     """
 
     region: Region
     folder: Path
     http_port: int
     ports: dict[str, int] = field(default_factory=dict)
+    replay: bool = False
 
     @property
     def base_url(self) -> str:
@@ -109,7 +111,12 @@ def _internal_ports(folder: Path) -> dict[str, int]:
     raise PortTaken(f"no block of {len(_INTERNAL)} free ports between {_FIRST_PORT} and {_LAST_PORT}")
 
 
-def settle(state: Path, region: Region, http_port: int) -> House:
+def replay_file(state: Path, region: Region) -> Path:
+    """Where the offset of a region's business clock lies, if it can be set (`libs.clock.replay`)."""
+    return state.resolve() / region.code / "clock"
+
+
+def settle(state: Path, region: Region, http_port: int, *, replay: bool = False) -> House:
     """Makes the region's folder and fixes its ports; raises PortTaken where the gateway's port is in use."""
     if not is_free(http_port):
         raise PortTaken(f"port {http_port} is taken; choose another for the gateway of {region.name}")
@@ -117,4 +124,7 @@ def settle(state: Path, region: Region, http_port: int) -> House:
     for name in ("config", "logs", "secrets", "documents", "keys", "redis", "pki"):
         folder.joinpath(name).mkdir(parents=True, exist_ok=True)
     folder.joinpath("secrets").chmod(0o700)
-    return House(region, folder, http_port, _internal_ports(folder))
+    clock = replay_file(state, region)
+    if replay and not clock.exists():
+        clock.write_text("0", encoding="ascii")
+    return House(region, folder, http_port, _internal_ports(folder), replay)

@@ -18,9 +18,9 @@ from deploy.local.supervisor import StartFailed, Supervisor
 from deploy.pki import development, region_root
 
 
-def _houses(state: StateFolder, gateways: list[tuple[str, int]]) -> list[House]:
+def _houses(state: StateFolder, gateways: list[tuple[str, int]], *, replay: bool) -> list[House]:
     regions = {region.code: region for region in REGIONS}
-    return [settle(state.folder, regions[code], port) for code, port in gateways]
+    return [settle(state.folder, regions[code], port, replay=replay) for code, port in gateways]
 
 
 def prepare(house: House) -> None:
@@ -49,13 +49,15 @@ async def _run(state: StateFolder, houses: list[House], services: tuple[str, ...
         raise
 
 
-def serve(folder: Path, gateways: list[tuple[str, int]], services: tuple[str, ...] = SERVICES) -> int:
+def serve(
+    folder: Path, gateways: list[tuple[str, int]], services: tuple[str, ...] = SERVICES, *, replay: bool = False
+) -> int:
     """Runs the regions ``gateways`` (code and port) until a signal; returns the exit status."""
     state = StateFolder(folder)
     try:
         with state.lock():
             state.end_leftovers()
-            houses = _houses(state, gateways)
+            houses = _houses(state, gateways, replay=replay)
             for house in houses:
                 prepare(house)
             asyncio.run(_run(state, houses, services))
@@ -76,9 +78,10 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--gateway", type=_gateway, action="append", required=True, help="CODE:PORT")
     parser.add_argument("--services", default=",".join(SERVICES), help="only these services, separated by commas")
+    parser.add_argument("--replay", action="store_true", help="the business clock can be set")
     arguments = parser.parse_args()
     services = tuple(filter(None, arguments.services.split(",")))
-    sys.exit(serve(arguments.state, arguments.gateway, services))
+    sys.exit(serve(arguments.state, arguments.gateway, services, replay=arguments.replay))
 
 
 if __name__ == "__main__":

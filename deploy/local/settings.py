@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from deploy.local.regions import HOST, SERVICES, House
+from deploy.local.regions import HOST, SERVICES, House, replay_file
 from deploy.local.secret_files import password, write_secret
 from libs.config import Keys
 from libs.crypto.keystore import create_master_key
@@ -69,6 +69,8 @@ def _service(house: House, service: str, contracts: list[Service]) -> Document:
         "documents": {"folder": house.path("documents")},
         "keys": {"folder": keys.folder, "master_key_file": keys.master_key_file},
     }
+    if house.replay:
+        document["clock"] = {"replay_file": replay_file(house.folder.parent, house.region)}
     if service == "identity":
         document["http"] = {"host": HOST, "port": house.ports["identity_http"]}
     return document

@@ -6,7 +6,7 @@ made here are ordered from a licensed CA; the files that the services read are t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from libs.clock import SystemClock
@@ -15,8 +15,10 @@ from libs.crypto.keystore import Algorithm, KeyStore, create_master_key, load_ma
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.crypto.x509 import Certificate, Profile, Subject, Validity, issue_certificate, make_root
 
-_ROOT_DAYS = 3650
-_LEAF_DAYS = 1825
+# Far enough back that a demo can replay past years.
+_START = datetime(2020, 1, 1, tzinfo=UTC)
+_ROOT_DAYS = 7300
+_LEAF_DAYS = 7000
 ROOT_FILE = "root.der"
 
 
@@ -52,11 +54,9 @@ class RegionRoot:
         store.ensure("root", Algorithm.SM2)
         self._signer = store.signer("root")
         path = folder / ROOT_FILE
-        # A day back, so that a clock that is a little behind takes it too.
-        self._start = (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
         if not path.exists():
             subject = Subject(f"Tongban {region} SM2 Root", organization="Tongban", identifier=region)
-            _write(path, make_root(self._signer, subject, Validity.days(self._start, _ROOT_DAYS)).der)
+            _write(path, make_root(self._signer, subject, Validity.days(_START, _ROOT_DAYS)).der)
         self.certificate = Certificate.parse(path.read_bytes())
 
     def certify(self, service: str, keys: Keys) -> None:
@@ -70,11 +70,10 @@ class RegionRoot:
         _write(keys.folder / ROOT_FILE, self.certificate.der)
 
     def _issue(self, service: str, wanted: _Wanted, store: KeyStore) -> Certificate:
-        start = max(self._start, self.certificate.not_before)
         subject = Subject(f"{wanted.title} {self._region}/{service}", organization="Tongban", identifier=self._region)
         return issue_certificate(
             self.certificate, self._signer, subject, store.signer(wanted.key).public_key, wanted.profile,
-            Validity.days(start, _LEAF_DAYS),
+            Validity.days(self.certificate.not_before, _LEAF_DAYS),
         )  # fmt: skip
 
 

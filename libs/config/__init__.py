@@ -98,6 +98,12 @@ class Telemetry(Section):
     log_level: str = "info"
 
 
+class ClockConfig(Section):
+    """Which clock business dates go by: the machine's, or beside it by the offset in ``replay_file`` (demos, tests)."""
+
+    replay_file: Path | None = None
+
+
 class Public(Section):
     """What the outside calls this region: the gateway's base URL, without a slash at the end."""
 
@@ -119,6 +125,7 @@ class ServiceConfig(Section):
     public: Public
     neighbours: dict[str, str] = {}
     telemetry: Telemetry = Telemetry()
+    clock: ClockConfig = ClockConfig()
 
 
 T = TypeVar("T", bound=Section)

@@ -14,6 +14,7 @@ from libs.audit import writer
 from libs.audit.integrator import Integrator
 from libs.audit.servicer import AuditServicer
 from libs.clock import Clock, SystemClock
+from libs.clock.replay import ReplayClock
 from libs.config import ServiceConfig
 from libs.crypto.envelope import FieldCipher
 from libs.crypto.keystore import KeyStore, load_master_key
@@ -42,7 +43,8 @@ class Process:
 
     Attributes:
         config: its configuration.
-        clock: the clock; nothing asks the machine for the time by itself.
+        clock: the business clock; no use case asks the machine for the time by itself.
+        wall: the machine's clock, by which tokens live.
         database, redis, documents: its stores.
         uow: runs its mutations.
         audit: writes its audit records.
@@ -53,7 +55,9 @@ class Process:
     def __init__(self, service: str, config: ServiceConfig, clock: Clock | None = None) -> None:
         self.service = service
         self.config = config
-        self.clock: Clock = clock or SystemClock()
+        replay = config.clock.replay_file
+        self.clock: Clock = clock or (ReplayClock(replay) if replay else SystemClock())
+        self.wall: Clock = SystemClock()
         logs.configure(service, config.region.code, config.telemetry.log_level)
         tracing.configure(service, config.region.code, config.telemetry.endpoint)
         writer.configure(service, config.region.code)
@@ -79,7 +83,7 @@ class Process:
         """Returns the verifier of this region's access tokens, with the issuer's keys over HTTP unless given."""
         source = keys or RemoteKeys(self.config.identity.jwks_url)
         return TokenVerifier(
-            source, issuer=self.config.identity.issuer, audience=f"//{self.config.region.code}", clock=self.clock
+            source, issuer=self.config.identity.issuer, audience=f"//{self.config.region.code}", clock=self.wall
         )
 
     def server(self, verifier: TokenVerifier) -> ServerBuilder:

@@ -82,3 +82,13 @@ def test_a_secret_replaces_another_as_a_whole(tmp_path: Path) -> None:
     write_secret(tmp_path / "secret", "two")
     assert [file.name for file in tmp_path.iterdir()] == ["secret"]
     assert (tmp_path / "secret").read_text(encoding="utf-8") == "two"
+
+
+def test_the_business_clock_can_be_set_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    usual = settle(tmp_path, LIUAN, 0)
+    write_all(usual)
+    assert "clock" not in tomllib.loads(config_path(usual, "cases").read_text(encoding="utf-8"))
+    replayed = settle(tmp_path, LIUAN, 0, replay=True)
+    write_all(replayed)
+    clock = tomllib.loads(config_path(replayed, "cases").read_text(encoding="utf-8"))["clock"]
+    assert Path(clock["replay_file"]).read_text(encoding="ascii") == "0"

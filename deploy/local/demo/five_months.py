@@ -1,0 +1,204 @@
+"""Part B: 天宁区's cases of January to May 2024, replayed through the same API, day by day on the replay clock."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from deploy.local.demo.catalogue import ITEMS, DemoItem, scaled
+from deploy.local.demo.gateway import Gateway, request_id
+from deploy.local.demo.office import Office
+from deploy.local.demo.people import Firm, Person, Registry
+from libs.clock.replay import set_replay
+from services.cases import calendar_data
+from services.cases.domain.calendar import Calendar
+from tongban.cases.v1 import (
+    case_service_pb2, case_service_pb2_grpc, delivery_service_pb2, delivery_service_pb2_grpc, rating_service_pb2,
+    rating_service_pb2_grpc, statistics_service_pb2, statistics_service_pb2_grpc,
+)  # fmt: skip
+from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import token_service_pb2, token_service_pb2_grpc
+
+FIRST, LAST = date(2024, 1, 2), date(2024, 5, 31)
+_MORNING = time(1, 0, tzinfo=UTC)  # 09:00 in China
+_AT_ONCE = 24
+_FIRMS = 48
+_SEED = 2024
+_CLOSE_WITHIN = 120.0
+
+
+@dataclass
+class RunningCase:
+    """A case of the replay: its item, who applies, over which channel, and its name once it is made."""
+
+    item: DemoItem
+    firm: Firm
+    channel: pb.Channel.ValueType
+    name: str = ""
+
+
+def working_days() -> list[date]:
+    """The working days of the five months."""
+    calendar = Calendar(calendar_data.all_rows())
+    days = (FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1))
+    return [day for day in days if calendar.is_working_day(day)]
+
+
+def spread(counts: dict[str, int], firms: list[Firm]) -> list[list[RunningCase]]:
+    """Spreads the cases evenly over the working days; the same every time."""
+    draw = random.Random(_SEED)  # noqa: S311 - the same seed must give the same cases
+    channels = (pb.CHANNEL_WINDOW, pb.CHANNEL_WEB, pb.CHANNEL_MOBILE, pb.CHANNEL_KIOSK)
+    cases = [
+        RunningCase(item, draw.choice(firms), draw.choice(channels))
+        for item in ITEMS for _ in range(counts[item.number])
+    ]  # fmt: skip
+    draw.shuffle(cases)
+    days = working_days()
+    return [cases[n * len(cases) // len(days) : (n + 1) * len(cases) // len(days)] for n in range(len(days))]
+
+
+class FiveMonths:
+    """Drives the cases of one region through their lives."""
+
+    def __init__(self, office: Office, clock: Path, advance: Callable[[int], None]) -> None:
+        channel = office.gateway.channel
+        self._office = office
+        self._gateway: Gateway = office.gateway
+        self._clock = clock
+        self._advance = advance
+        self._cases = case_service_pb2_grpc.CaseServiceStub(channel)
+        self._deliveries = delivery_service_pb2_grpc.DeliveryServiceStub(channel)
+        self._ratings = rating_service_pb2_grpc.RatingServiceStub(channel)
+        self._tokens = token_service_pb2_grpc.TokenServiceStub(channel)
+
+    async def run(self, sample: int | None) -> dict[str, int]:
+        """Replays everything (or a sample); returns the number of cases of each item that were run."""
+        counts = scaled(sample)
+        firms = await self._firms()
+        waiting: list[RunningCase] = []
+        for day, cases in zip(working_days(), spread(counts, firms), strict=True):
+            set_replay(self._clock, datetime.combine(day, _MORNING))
+            await self._all(self._decide, cases)
+            await self._finish(waiting)
+            waiting = cases
+        await self._finish(waiting)
+        return counts
+
+    async def _firms(self) -> list[Firm]:
+        registry = Registry(self._office, _SEED)
+        people = [await registry.person() for _ in range(_FIRMS // 2)]
+        return [await registry.firm(people[n % len(people)]) for n in range(_FIRMS)]
+
+    async def _all(self, step: Callable[[RunningCase], Awaitable[None]], cases: Iterable[RunningCase]) -> None:
+        queue = iter(cases)
+
+        async def worker() -> None:
+            for case in queue:
+                await step(case)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(worker())
+
+    async def _applicant_token(self, case: RunningCase) -> str:
+        """At the window the clerk enters the application; on every other channel the representative does."""
+        if case.channel == pb.CHANNEL_WINDOW:
+            return await self._office.token_of("receiving")
+        return await self._acting_token(case.firm.representative, case.firm)
+
+    async def _acting_token(self, person: Person, firm: Firm) -> str:
+        own = await self._office.token_of_person(person.name)
+        return await self._gateway.exchanged(own, firm.name)
+
+    async def _decide(self, case: RunningCase) -> None:
+        applicant = await self._applicant_token(case)
+        made = await self._step(self._cases.CreateCase, self._application(case), applicant)
+        case.name = made.name
+        submit = case_service_pb2.SubmitCaseRequest(name=case.name, request_id=request_id())
+        await self._step(self._cases.SubmitCase, submit, applicant)
+        accept = case_service_pb2.AcceptCaseRequest(name=case.name, request_id=request_id())
+        await self._step(self._cases.AcceptCase, accept, await self._office.token_of("receiving"))
+        review = case_service_pb2.StartReviewRequest(name=case.name, request_id=request_id())
+        await self._step(self._cases.StartReview, review, await self._office.token_of("reviewing"))
+        decide = case_service_pb2.DecideCaseRequest(
+            name=case.name, outcome=pb.OUTCOME_APPROVED, reason="材料齐全,符合法定条件", request_id=request_id()
+        )
+        await self._step(self._cases.DecideCase, decide, await self._office.token_of("deciding"))
+        if case.item.licence is None:
+            close = case_service_pb2.CloseCaseRequest(name=case.name, note="准予登记", request_id=request_id())
+            await self._step(self._cases.CloseCase, close, await self._office.token_of("receiving"))
+        self._advance(1)
+
+    async def _step(self, method: Any, request: Any, token: str) -> pb.Case:
+        return await self._gateway.call(method, request, pb.Case, token)
+
+    def _application(self, case: RunningCase) -> case_service_pb2.CreateCaseRequest:
+        document = common_pb2.IdentityDocument(type_code="001", number=case.firm.uscc)
+        kind = pb.APPLICANT_TYPE_ENTERPRISE
+        return case_service_pb2.CreateCaseRequest(
+            item=self._office.items[case.item.number], channel=case.channel,
+            applicant=pb.Applicant(
+                type=kind, subject=case.firm.name, display_name=case.firm.display_name, document=document
+            ),
+            form_values=[
+                pb.FormValue(key="address", value="常州市天宁区示例路1号"),
+                pb.FormValue(key="scope", value="一般项目:示例经营活动"),
+            ],
+            request_id=request_id(),
+        )  # fmt: skip
+
+    async def _finish(self, cases: list[RunningCase]) -> None:
+        if cases:
+            await self._until_closed()
+            await self._all(self._deliver_and_rate, cases)
+
+    async def _until_closed(self) -> None:
+        """Waits until the licence service has issued what was decided and every case is closed."""
+        request = case_service_pb2.ListCasesRequest(
+            page_size=1, state=pb.CASE_STATE_DECIDED, department=self._office.department,
+            context=common_pb2.UseContext(purpose="办件督办", department=self._office.department),
+        )  # fmt: skip
+        async with asyncio.timeout(_CLOSE_WITHIN):
+            while True:
+                token = await self._office.token_of("deciding")
+                answer = case_service_pb2.ListCasesResponse
+                if not (await self._gateway.call(self._cases.ListCases, request, answer, token)).cases:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def _deliver_and_rate(self, case: RunningCase) -> None:
+        clerk = await self._office.token_of("receiving")
+        create = delivery_service_pb2.CreateDeliveryRequest(
+            case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
+        )
+        delivery = await self._gateway.call(
+            self._deliveries.CreateDelivery, create, delivery_service_pb2.Delivery, clerk
+        )
+        confirm = delivery_service_pb2.ConfirmDeliveryRequest(name=delivery.name, request_id=request_id())
+        await self._gateway.call(self._deliveries.ConfirmDelivery, confirm, delivery_service_pb2.Delivery, clerk)
+        rate = rating_service_pb2.CreateRatingRequest(
+            case_name=case.name, kind=rating_service_pb2.RATING_KIND_FIRST, level=pb.SATISFACTION_LEVEL_SATISFIED,
+            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET, request_id=request_id(),
+        )  # fmt: skip
+        rater = await self._applicant_token(case)
+        await self._gateway.call(self._ratings.CreateRating, rate, rating_service_pb2.Rating, rater)
+
+
+async def statistics(
+    office: Office, dimension: statistics_service_pb2.Dimension.ValueType,
+    measures: list[statistics_service_pb2.Measure.ValueType],
+) -> dict[str, list[int]]:  # fmt: skip
+    """Asks the statistics API for the five months; returns the values of each measure by the dimension's value."""
+    stub = statistics_service_pb2_grpc.StatisticsServiceStub(office.gateway.channel)
+    request = statistics_service_pb2.QueryStatisticsRequest(
+        start_date=common_pb2.Date(year=2024, month=1, day=1), end_date=common_pb2.Date(year=2024, month=5, day=31),
+        dimensions=[dimension], measures=measures,
+    )  # fmt: skip
+    answer = await office.gateway.call(
+        stub.QueryStatistics, request, statistics_service_pb2.QueryStatisticsResponse, await office.token_of("deciding")
+    )
+    return {row.keys[0].value: list(row.values) for row in answer.rows}

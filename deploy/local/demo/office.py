@@ -1,0 +1,240 @@
+"""Sets up a region through its gateway: departments, posts, staff, channel, calendars, licence types, seal, items."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from joserfc.jwk import ECKey
+
+from deploy.local.demo.catalogue import CONVENIENCE_STORE, DemoItem, LicenceKind, task_code
+from deploy.local.demo.gateway import Gateway, Machine, request_id
+from libs.ids.synthetic import SyntheticPopulation
+from services.cases import calendar_data
+from tongban.cases.v1 import calendar_service_pb2, calendar_service_pb2_grpc, item_service_pb2, item_service_pb2_grpc
+from tongban.cases.v1 import resources_pb2 as case_resources
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import (
+    client_service_pb2, client_service_pb2_grpc, resources_pb2, staff_service_pb2, staff_service_pb2_grpc,
+)  # fmt: skip
+from tongban.license.v1 import license_type_service_pb2, license_type_service_pb2_grpc
+from tongban.license.v1 import resources_pb2 as license_resources
+from tongban.options.v1 import options_pb2
+from tongban.seal.v1 import resources_pb2 as seal_resources
+from tongban.seal.v1 import seal_service_pb2, seal_service_pb2_grpc
+
+DUTIES = {
+    "receiving": ("窗口受理岗", resources_pb2.DUTY_RECEIVING),
+    "reviewing": ("审查岗", resources_pb2.DUTY_REVIEWING),
+    "deciding": ("决定岗", resources_pb2.DUTY_DECIDING),
+    "custody": ("印章保管岗", resources_pb2.DUTY_SEAL_CUSTODY),
+    "data": ("数据管理岗", resources_pb2.DUTY_DATA),
+    "data2": ("数据复核岗", resources_pb2.DUTY_DATA),
+    "auditing": ("审计岗", resources_pb2.DUTY_AUDITING),
+}
+LONG_AGO = datetime(2023, 1, 1, tzinfo=UTC)
+LONG_AHEAD = datetime(2033, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Office:
+    """One region's approval bureau (行政审批局) as the demo set it up.
+
+    Attributes:
+        gateway: the region's gateway.
+        admin: the administrator's client of the first start.
+        channel: the channel that authenticates people and staff: the hall's counter system.
+        department: `departments/…`.
+        department_name: what it is called.
+        uscc: its unified social credit code.
+        staff: `staff/…` by key of DUTIES.
+        licence_types: `licenseTypes/…` by the serial of the LicenceKind.
+        items: `items/…` by the number of the DemoItem.
+        seal: `seals/…`.
+    """
+
+    gateway: Gateway
+    admin: Machine
+    channel: Machine
+    department: str
+    department_name: str
+    uscc: str
+    staff: dict[str, str] = field(default_factory=dict)
+    licence_types: dict[str, str] = field(default_factory=dict)
+    items: dict[str, str] = field(default_factory=dict)
+    seal: str = ""
+
+    async def admin_token(self) -> str:
+        """The administrator's token."""
+        return await self.gateway.machine_token(self.admin)
+
+    async def token_of(self, duty: str) -> str:
+        """The token of the member of staff with this duty."""
+        return await self.gateway.human_token(self.channel, self.staff[duty], "STAFF", acr="4")
+
+    async def token_of_person(self, person: str) -> str:
+        """A person's token, as if they had just been authenticated at the counter."""
+        return await self.gateway.human_token(self.channel, person, "PERSON", acr="4")
+
+
+async def open_office(gateway: Gateway, credentials: Path) -> Office:
+    """Makes the department, its posts and staff, and the channel client."""
+    admin = Machine.from_file(credentials)
+    token = await gateway.machine_token(admin)
+    stub = staff_service_pb2_grpc.StaffServiceStub(gateway.channel)
+    name = f"{gateway.name}行政审批局"
+    code = SyntheticPopulation(gateway.code, province=gateway.code[:2]).uscc("11")
+    department = await gateway.call(stub.CreateDepartment, staff_service_pb2.CreateDepartmentRequest(
+        department=resources_pb2.Department(display_name=name, uscc=code, region_code=gateway.code),
+        request_id=request_id(),
+    ), resources_pb2.Department, token)  # fmt: skip
+    channel = await _channel(gateway, token)
+    office = Office(gateway, admin, channel, department.name, name, code)
+    for number, (key, (title, duty)) in enumerate(DUTIES.items(), start=1):
+        office.staff[key] = await _post_with_staff(office, stub, token, number, title, duty)
+    return office
+
+
+async def _channel(gateway: Gateway, token: str) -> Machine:
+    key = ECKey.generate_key("P-256", {"kid": "counter-1", "alg": "ES256", "use": "sig"}, auto_kid=False)
+    public: dict[str, Any] = key.as_dict(private=False)
+    jwk = resources_pb2.JsonWebKey(
+        kid="counter-1", kty="EC", alg="ES256", use="sig", crv="P-256", x=str(public["x"]), y=str(public["y"])
+    )
+    client = resources_pb2.Client(
+        display_name="政务大厅叫号与受理系统", kind=resources_pb2.CLIENT_KIND_CHANNEL,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
+        jwks=resources_pb2.JsonWebKeySet(keys=[jwk]),
+        assertion_right=resources_pb2.AssertionRight(
+            actor_kinds=[options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_STAFF], max_assurance=4
+        ),
+    )  # fmt: skip
+    stub = client_service_pb2_grpc.ClientServiceStub(gateway.channel)
+    request = client_service_pb2.CreateClientRequest(client=client, client_id="hall-counter", request_id=request_id())
+    made = await gateway.call(stub.CreateClient, request, resources_pb2.Client, token)
+    return Machine(made.name, key)
+
+
+async def _post_with_staff(
+    office: Office, stub: Any, token: str, number: int, title: str, duty: resources_pb2.Duty.ValueType
+) -> str:
+    gateway = office.gateway
+    post = await gateway.call(stub.CreatePost, staff_service_pb2.CreatePostRequest(
+        parent=office.department, post=resources_pb2.Post(display_name=title, duties=[duty]), request_id=request_id(),
+    ), resources_pb2.Post, token)  # fmt: skip
+    staff = await gateway.call(stub.CreateStaff, staff_service_pb2.CreateStaffRequest(
+        staff=resources_pb2.Staff(
+            full_name=f"示例工作人员{number:02d}", staff_number=f"{gateway.code}{number:04d}",
+            department=office.department,
+        ), request_id=request_id(),
+    ), resources_pb2.Staff, token)  # fmt: skip
+    assign = staff_service_pb2.AssignStaffRequest(name=staff.name, post=post.name, request_id=request_id())
+    assign.begin_time.FromDatetime(LONG_AGO)
+    await gateway.call(stub.AssignStaff, assign, resources_pb2.Staff, token)
+    return staff.name
+
+
+async def import_calendars(office: Office) -> None:
+    """Imports the State Council's calendars into the region."""
+    stub = calendar_service_pb2_grpc.CalendarServiceStub(office.gateway.channel)
+    for year in calendar_data.YEARS:
+        days = [
+            calendar_service_pb2.CalendarDay(
+                date=common_pb2.Date(year=row.day.year, month=row.day.month, day=row.day.day),
+                kind=calendar_service_pb2.DayKind.Value(f"DAY_KIND_{row.kind.name}"), note=row.note,
+            )
+            for row in calendar_data.calendar_rows(year)
+        ]  # fmt: skip
+        request = calendar_service_pb2.ImportCalendarRequest(
+            year=year, days=days, source=calendar_data.SOURCE, request_id=request_id()
+        )
+        token = await office.admin_token()
+        await office.gateway.call(stub.ImportCalendar, request, calendar_service_pb2.Calendar, token)
+
+
+async def make_seal(office: Office) -> None:
+    """Makes the bureau's official seal, which the licence service may use."""
+    gateway = office.gateway
+    stub = seal_service_pb2_grpc.SealServiceStub(gateway.channel)
+    request = seal_service_pb2.MakeSealRequest(
+        request_id=request_id(), display_name=f"{office.department_name}电子公章",
+        kind=seal_resources.SEAL_KIND_OFFICIAL, rank=seal_resources.SEAL_RANK_COUNTY, owner=office.department,
+        owner_uscc=office.uscc, arc_text=office.department_name,
+        users=[seal_resources.SealUser(subject="services/license")],
+    )  # fmt: skip
+    request.valid_from_time.FromDatetime(LONG_AGO)
+    request.valid_until_time.FromDatetime(LONG_AHEAD)
+    token = await office.token_of("custody")
+    office.seal = (await gateway.call(stub.MakeSeal, request, seal_resources.Seal, token)).name
+
+
+async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
+    """Creates and publishes a licence type with the face fields that all of the demo's licences have."""
+    gateway, token = office.gateway, await office.admin_token()
+    stub = license_type_service_pb2_grpc.LicenseTypeServiceStub(gateway.channel)
+    made = await gateway.call(stub.CreateLicenseType, license_type_service_pb2.CreateLicenseTypeRequest(
+        code=f"{office.uscc}{kind.serial}", display_name=kind.name, defining_authority=office.department_name,
+        holder_category=license_resources.HOLDER_CATEGORY_ANY, validity_months=kind.months,
+        page_layout=license_resources.PAGE_LAYOUT_A4_LANDSCAPE,
+        face_fields=[
+            license_resources.FaceField(key="KZ_JYCS", label="经营场所", required=True, max_length=100),
+            license_resources.FaceField(key="KZ_JYFW", label="经营范围", required=False, max_length=200),
+        ],
+        request_id=request_id(),
+    ), license_resources.LicenseType, token)  # fmt: skip
+    publish = license_type_service_pb2.PublishLicenseTypeRequest(name=made.name, request_id=request_id())
+    await gateway.call(stub.PublishLicenseType, publish, license_resources.LicenseType, token)
+    office.licence_types[kind.serial] = made.name
+
+
+async def publish_item(office: Office, item: DemoItem, receiving_region: str = "") -> None:
+    """Creates and publishes a service item; with ``receiving_region`` it stands on the cross-region list for it."""
+    gateway, token = office.gateway, await office.admin_token()
+    stub = item_service_pb2_grpc.ItemServiceStub(gateway.channel)
+    content = _item_content(office, item)
+    if receiving_region:
+        content.cross_region.mode = case_resources.CROSS_REGION_MODE_COLLECTED
+        content.cross_region.regions.append(receiving_region)
+        content.materials.extend(_cross_region_materials(office))
+    request = item_service_pb2.CreateItemRequest(content=content, request_id=request_id())
+    made = await gateway.call(stub.CreateItem, request, item_service_pb2.Item, token)
+    publish = item_service_pb2.PublishItemRequest(name=made.name, request_id=request_id())
+    await gateway.call(stub.PublishItem, publish, item_service_pb2.Item, token)
+    office.items[item.number] = made.name
+
+
+def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemContent:
+    code = task_code(office.uscc, item)
+    promised = 10 if item is CONVENIENCE_STORE else 2
+    return item_service_pb2.ItemContent(
+        display_name=item.name, basic_code=code[-12:], task_code=code, category=item.category,
+        type=item_service_pb2.ITEM_TYPE_LICENSE if item.licence else item_service_pb2.ITEM_TYPE_OTHER_POWER,
+        exercise_level=item_service_pb2.EXERCISE_LEVEL_COUNTY, department=office.department,
+        applicant_types=[
+            case_resources.APPLICANT_TYPE_NATURAL_PERSON, case_resources.APPLICANT_TYPE_ENTERPRISE,
+            case_resources.APPLICANT_TYPE_SOCIAL_ORGANIZATION,
+        ],
+        handling_kind=item_service_pb2.HANDLING_KIND_PROMISED, statutory_limit_days=20, promised_limit_days=promised,
+        channels=[
+            case_resources.CHANNEL_WINDOW, case_resources.CHANNEL_WEB, case_resources.CHANNEL_MOBILE,
+            case_resources.CHANNEL_KIOSK, case_resources.CHANNEL_OTHER_REGION,
+        ],
+        on_site_visits=1, legal_basis="《中华人民共和国行政许可法》第四十二条",
+        license_type=office.licence_types[item.licence.serial] if item.licence else "",
+        form_fields=[
+            item_service_pb2.FormField(key="address", display_name="经营场所", required=True, license_field="KZ_JYCS"),
+            item_service_pb2.FormField(key="scope", display_name="经营范围", license_field="KZ_JYFW"),
+        ],
+        delivery_methods=[
+            case_resources.DELIVERY_METHOD_WINDOW, case_resources.DELIVERY_METHOD_POST,
+            case_resources.DELIVERY_METHOD_DOWNLOAD,
+        ],
+    )  # fmt: skip
+
+
+def _cross_region_materials(office: Office) -> list[item_service_pb2.MaterialRule]:
+    return [
+        item_service_pb2.MaterialRule(code="M1", display_name="营业执照", required=True, issuer="市场监管部门"),
+        item_service_pb2.MaterialRule(code="M2", display_name="特许经营备案证书", required=True, issuer="商务部门"),
+        item_service_pb2.MaterialRule(code="M3", display_name="经营场所平面图", required=True, issuer="申请人"),
+    ]

@@ -1,0 +1,73 @@
+"""Synthetic people and firms, registered and verified through the gateway."""
+
+import itertools
+from dataclasses import dataclass
+
+from deploy.local.demo.gateway import request_id
+from deploy.local.demo.office import Office
+from libs.ids.synthetic import SyntheticPopulation
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import (
+    account_service_pb2, account_service_pb2_grpc, resources_pb2, verification_service_pb2,
+    verification_service_pb2_grpc,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """A registered person."""
+
+    name: str
+    full_name: str
+    number: str
+
+
+@dataclass(frozen=True)
+class Firm:
+    """A registered firm and who represents it by law."""
+
+    name: str
+    display_name: str
+    uscc: str
+    representative: Person
+
+
+class Registry:
+    """Registers people and firms at a region's window."""
+
+    def __init__(self, office: Office, seed: int) -> None:
+        self._office = office
+        self._population = SyntheticPopulation(seed, province=office.gateway.code[:2])
+        # No mobile number begins with 100.
+        self._phones = itertools.count(10_000_000_001)
+        self._accounts = account_service_pb2_grpc.AccountServiceStub(office.gateway.channel)
+        self._checks = verification_service_pb2_grpc.VerificationServiceStub(office.gateway.channel)
+
+    def _phone(self) -> str:
+        return str(next(self._phones))
+
+    async def person(self) -> Person:
+        """Opens a person's account and checks the real name in person (assurance 4)."""
+        gateway, token = self._office.gateway, await self._office.token_of("receiving")
+        drawn = self._population.person()
+        document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
+        made = await gateway.call(self._accounts.CreatePerson, account_service_pb2.CreatePersonRequest(
+            person=resources_pb2.Person(full_name=drawn.name, document=document, phone=self._phone()),
+            request_id=request_id(),
+        ), resources_pb2.Person, token)  # fmt: skip
+        check = verification_service_pb2.RecordVerificationRequest(person=made.name, request_id=request_id())
+        check.in_person.place = f"{gateway.name}政务服务大厅"
+        await gateway.call(self._checks.RecordVerification, check, resources_pb2.Verification, token)
+        return Person(made.name, drawn.name, drawn.citizen_id)
+
+    async def firm(self, representative: Person) -> Firm:
+        """Opens a firm's account with its legal representative."""
+        gateway, token = self._office.gateway, await self._office.token_of("receiving")
+        drawn = self._population.firm()
+        made = await gateway.call(self._accounts.CreateOrganization, account_service_pb2.CreateOrganizationRequest(
+            organization=resources_pb2.Organization(
+                display_name=drawn.name, uscc=drawn.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+                legal_representative=representative.name,
+            ), request_id=request_id(),
+        ), resources_pb2.Organization, token)  # fmt: skip
+        return Firm(made.name, drawn.name, drawn.uscc, representative)
