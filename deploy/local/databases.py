@@ -15,6 +15,10 @@ import asyncpg
 from deploy.local.regions import SERVICES
 from deploy.local.secret_files import dsn_password
 
+DEPARTMENT = "department"
+"""The database of a department's own system, which the sharing service mounts tables of."""
+DATABASES = (*SERVICES, DEPARTMENT)
+
 _APP_RIGHTS = """
 GRANT CONNECT ON DATABASE "{service}" TO "{service}";
 GRANT USAGE ON SCHEMA public TO "{service}";
@@ -40,7 +44,7 @@ async def _database(server: "asyncpg.Connection[asyncpg.Record]", service: str) 
     await server.execute(f'REVOKE ALL ON DATABASE "{service}" FROM PUBLIC')
 
 
-async def ensure(superuser_dsn: str, secrets: Path, services: tuple[str, ...] = SERVICES) -> None:
+async def ensure(superuser_dsn: str, secrets: Path, services: tuple[str, ...] = DATABASES) -> None:
     """Makes what is missing; passwords are those of ``<secrets>/<role>.dsn``."""
     server = await asyncpg.connect(superuser_dsn)
     try:

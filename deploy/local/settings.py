@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from deploy.local.databases import DATABASES, DEPARTMENT
 from deploy.local.regions import HOST, SERVICES, House, replay_file
 from deploy.local.secret_files import password, write_secret
 from libs.config import Keys
@@ -71,6 +72,8 @@ def _service(house: House, service: str, contracts: list[Service]) -> Document:
     }
     if house.replay:
         document["clock"] = {"replay_file": replay_file(house.folder.parent, house.region)}
+    if service == "sharing":
+        document["data_sources"] = {DEPARTMENT: {"dsn_file": secret / f"{DEPARTMENT}.dsn"}}
     if service == "identity":
         document["http"] = {"host": HOST, "port": house.ports["identity_http"]}
     return document
@@ -108,10 +111,11 @@ def _secrets(house: House) -> None:
     folder = house.path("secrets")
     superuser = password(folder / "postgres.password")
     write_secret(folder / "postgres.dsn", _dsn(house, "postgres", "postgres", superuser))
-    for service in SERVICES:
-        for role in (service, f"{service}_owner"):
+    for database in DATABASES:
+        for role in (database, f"{database}_owner"):
             # Ports may change from one start to the next, so the DSN is written anew around the same password.
-            write_secret(folder / f"{role}.dsn", _dsn(house, role, service, password(folder / f"{role}.password")))
+            write_secret(folder / f"{role}.dsn", _dsn(house, role, database, password(folder / f"{role}.password")))
+    for service in SERVICES:
         create_master_key(folder / f"{service}.master-key")
 
 

@@ -109,7 +109,8 @@ class AuditWriter:
             response_digest=response_digest, transaction_id=transaction_id,
         )  # fmt: skip
         try:
-            async with self._database.transaction() as connection:
+            # One statement needs no transaction around it: one round trip instead of three.
+            async with self._database.read() as connection:
                 await connection.execute(_INSERT, {
                     "id": entry.id, "record_time": entry.record_time, "transaction_id": entry.transaction_id,
                     "object": obj, "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,

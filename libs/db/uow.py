@@ -22,14 +22,15 @@ from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
 
 Answer = TypeVar("Answer", bound=Message)
+Result = TypeVar("Result")
 
 # One statement, one round trip. A second commit of the same request_id breaks the primary key here, and with it the
 # whole transaction: nothing is ever done twice.
-_FLUSH = sa.text("""
-WITH kept AS (
+_KEPT = """kept AS (
   INSERT INTO idempotency (caller, method, request_id, digest, response)
   VALUES (:caller, :method, :request_id, :digest, :response)
-), records AS (
+), """
+_RECORDS_AND_EVENTS = """records AS (
   INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
   SELECT * FROM unnest(:ids, :times, :transactions, :objects, :canonicals, :leaves) RETURNING seq
 ), pending AS (
@@ -39,13 +40,21 @@ INSERT INTO outbox (id, type, subject, traceparent, time, data)
 SELECT id, type, subject, :traceparent, :now, data
 FROM unnest(:event_ids, :event_types, :event_subjects, :event_data) WITH ORDINALITY AS e (id, type, subject, data, n)
 ORDER BY n
-""").bindparams(
-    *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in
-      ("ids", "transactions", "objects", "event_ids", "event_types", "event_subjects")),
-    *(sa.bindparam(name, type_=ARRAY(sa.LargeBinary)) for name in ("canonicals", "leaves", "event_data")),
-    sa.bindparam("times", type_=ARRAY(sa.DateTime(timezone=True))),
-    sa.bindparam("now", type_=sa.DateTime(timezone=True)),
-)  # fmt: skip
+"""
+
+
+def _statement(text: str) -> sa.TextClause:
+    return sa.text(text).bindparams(
+        *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in
+          ("ids", "transactions", "objects", "event_ids", "event_types", "event_subjects")),
+        *(sa.bindparam(name, type_=ARRAY(sa.LargeBinary)) for name in ("canonicals", "leaves", "event_data")),
+        sa.bindparam("times", type_=ARRAY(sa.DateTime(timezone=True))),
+        sa.bindparam("now", type_=sa.DateTime(timezone=True)),
+    )  # fmt: skip
+
+
+_FLUSH = _statement(f"WITH {_KEPT}{_RECORDS_AND_EVENTS}")
+_FLUSH_STEP = _statement(f"WITH {_RECORDS_AND_EVENTS}")
 
 _STORED = sa.select(idempotency.c.digest, idempotency.c.response).where(
     idempotency.c.caller == sa.bindparam("caller"),
@@ -56,11 +65,19 @@ _STORED = sa.select(idempotency.c.digest, idempotency.c.response).where(
 
 @dataclass(slots=True)
 class Transaction:
-    """What a use case works with while its transaction is open."""
+    """What a use case works with while its transaction is open.
+
+    Attributes:
+        connection: the connection, inside its transaction.
+        command: what is being done.
+        now: the time of everything it does.
+        about: what the audit record is about, where the answer has no ``name``.
+    """
 
     connection: AsyncConnection
     command: Command
     now: datetime
+    about: str = ""
     _events: list[tuple[str, str, str, bytes]] = field(default_factory=list)
     _entries: list[Entry] = field(default_factory=list)
 
@@ -80,18 +97,28 @@ class Transaction:
     async def flush(self, response: Message) -> None:
         """Writes answer, events and records in one statement."""
         command = self.command
-        name = str(getattr(response, "name", "") or "")
-        entries = [*self._entries, entry_of(command, self.now, name, response_digest=digest_of(response))]
-        await self.connection.execute(_FLUSH, {
+        name = self.about or str(getattr(response, "name", "") or "")
+        self.record(entry_of(command, self.now, name, response_digest=digest_of(response)))
+        await self.connection.execute(_FLUSH, self._values() | {
             "caller": command.caller, "method": command.method, "request_id": command.request_id,
-            "digest": command.digest, "response": response.SerializeToString(), "now": self.now,
+            "digest": command.digest, "response": response.SerializeToString(),
+        })  # fmt: skip
+
+    async def flush_step(self) -> None:
+        """Writes the events and the records that were added, and no answer: the command goes on."""
+        await self.connection.execute(_FLUSH_STEP, self._values())
+
+    def _values(self) -> dict[str, object]:
+        command, entries = self.command, self._entries
+        return {
+            "now": self.now,
             "traceparent": tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "",
             "ids": [e.id for e in entries], "times": [self.now] * len(entries),
             "transactions": [e.transaction_id for e in entries], "objects": [e.object for e in entries],
             "canonicals": [e.canonical for e in entries], "leaves": [e.leaf_hash for e in entries],
             "event_ids": [e[0] for e in self._events], "event_types": [e[1] for e in self._events],
             "event_subjects": [e[2] for e in self._events], "event_data": [e[3] for e in self._events],
-        })  # fmt: skip
+        }  # fmt: skip
 
 
 class UnitOfWork:
@@ -124,6 +151,18 @@ class UnitOfWork:
             return cast("Answer", stored)
         self.committed.set()
         return answer
+
+    async def step(self, command: Command, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Runs one step of a command that takes several: state, events and the records that ``work`` adds.
+
+        No answer is stored, so ``work`` itself must see to it that a repeat changes nothing.
+        """
+        async with self._database.transaction() as connection:
+            transaction = Transaction(connection, command, self._clock.now())
+            result = await work(transaction)
+            await transaction.flush_step()
+        self.committed.set()
+        return result
 
     async def stored(self, command: Command) -> Message | None:
         """Returns the answer that this command got before, or None; for flows of several steps to ask first."""

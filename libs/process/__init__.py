@@ -72,6 +72,7 @@ class Process:
         self.cipher = FieldCipher.open(self.keys, self.provider)
         self._tasks: list[Task] = []
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self._closers: list[Task] = []
 
     def neighbour(self, name: str) -> grpc.aio.Channel:
         """Returns the channel to another service of the region."""
@@ -95,6 +96,10 @@ class Process:
     def background(self, task: Task) -> None:
         """Adds a task that runs beside the server for ever; one that ends ends the process."""
         self._tasks.append(task)
+
+    def closing(self, close: Task) -> None:
+        """Adds what has to be closed when the process ends."""
+        self._closers.append(close)
 
     def consume(self, sources: Sequence[str], handlers: dict[str, EventHandler]) -> None:
         """Adds a consumer of other services' events."""
@@ -135,6 +140,8 @@ class Process:
 
     async def close(self) -> None:
         """Closes every connection."""
+        for close in self._closers:
+            await close()
         for channel in self._channels.values():
             await channel.close()
         await self.redis.aclose()

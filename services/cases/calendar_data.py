@@ -1,4 +1,4 @@
-"""The State Council's working days of 2024 to 2026, as rows of our table.
+"""The State Council's working days of 2023 to 2026, as rows of our table.
 
 Read once from the package ``chinesecalendar`` when a region is set up; afterwards the table is the truth, and a later
 year is imported by ``CalendarService.ImportCalendar``.
@@ -11,7 +11,7 @@ from chinese_calendar import constants, is_workday
 
 from services.cases.domain.calendar import DayKind, DayRow, check_year
 
-YEARS = (2024, 2025, 2026)
+YEARS = (2023, 2024, 2025, 2026)
 """The years that the package knows and a region starts with."""
 
 SOURCE = "国务院办公厅关于部分节假日安排的通知 (chinesecalendar)"

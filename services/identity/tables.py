@@ -1,6 +1,9 @@
 """The tables of the identity service. Personal fields are encrypted; what must be found has a blind index."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from libs.db.schema import EVIDENCE
 
 METADATA = sa.MetaData()
 
@@ -44,4 +47,163 @@ organizations = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     *_life(),
     comment="Legal persons and other organisations.",
+)  # fmt: skip
+
+verifications = sa.Table(
+    "verifications", METADATA, _id(),
+    sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id"), nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("assurance", sa.SmallInteger, nullable=False),
+    sa.Column("verifier", sa.Text, nullable=False),
+    sa.Column("details", JSONB, nullable=False),
+    sa.Column("verify_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("verifications_person", "person", "verify_time"),
+    info=EVIDENCE,
+    comment="Every check of a real name, passed or failed.",
+)  # fmt: skip
+
+mandates = sa.Table(
+    "mandates", METADATA, _id(),
+    sa.Column("principal", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("all_items", sa.Boolean, nullable=False),
+    sa.Column("item_codes", ARRAY(sa.Text), nullable=False),
+    sa.Column("powers", ARRAY(sa.Text), nullable=False),
+    sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("acceptance_required", sa.Boolean, nullable=False),
+    sa.Column("granter", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("accept_time", sa.DateTime(timezone=True)),
+    sa.Column("revoke_time", sa.DateTime(timezone=True)),
+    sa.Column("revoke_reason", sa.Text, nullable=False, server_default=""),
+    *_life(),
+    sa.Index("mandates_principal", "principal", "id"),
+    sa.Index("mandates_agent", "agent", "id"),
+    comment="Who may act for whom; the state EXPIRED follows from expire_time and is never stored.",
+)  # fmt: skip
+
+asserted_rights = sa.Table(
+    "asserted_rights", METADATA,
+    sa.Column("person", sa.Text, primary_key=True),
+    sa.Column("principal", sa.Text, primary_key=True),
+    sa.Column("mandate", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("item_codes", ARRAY(sa.Text), nullable=False),
+    sa.Column("powers", ARRAY(sa.Text), nullable=False),
+    sa.Column("expire_time", sa.DateTime(timezone=True)),
+    sa.Column("assert_time", sa.DateTime(timezone=True), nullable=False),
+    comment="What other regions last asserted of their people's rights to act; the mandate is empty for representatives.",
+)  # fmt: skip
+
+departments = sa.Table(
+    "departments", METADATA, _id(),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("uscc", sa.Text, nullable=False),
+    sa.Column("region_code", sa.Text, nullable=False),
+    sa.Column("parent", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id")),
+    *_life(),
+    sa.Index("departments_name", "parent", "display_name", unique=True, postgresql_nulls_not_distinct=True),
+    sa.Index("departments_order", "display_name", "id"),
+    comment="Departments and their units.",
+)  # fmt: skip
+
+posts = sa.Table(
+    "posts", METADATA, _id(),
+    sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("duties", ARRAY(sa.Text), nullable=False),
+    *_life(),
+    sa.Index("posts_name", "department", "display_name", unique=True),
+    comment="Posts: bundles of duties that don't exclude one another.",
+)  # fmt: skip
+
+staff = sa.Table(
+    "staff", METADATA, _id(),
+    sa.Column("full_name", sa.LargeBinary, nullable=False),
+    sa.Column("staff_number", sa.Text, nullable=False),
+    sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
+    sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id")),
+    sa.Column("state", sa.Text, nullable=False),
+    *_life(),
+    sa.Index("staff_number", "department", "staff_number", unique=True),
+    sa.Index("staff_order", "staff_number", "id"),
+    sa.Index("staff_person", "person", postgresql_where=sa.text("person IS NOT NULL")),
+    comment="Members of departments' staff.",
+)  # fmt: skip
+
+assignments = sa.Table(
+    "assignments", METADATA, _id(),
+    sa.Column("staff", sa.Uuid(as_uuid=False), sa.ForeignKey("staff.id"), nullable=False),
+    sa.Column("post", sa.Uuid(as_uuid=False), sa.ForeignKey("posts.id"), nullable=False),
+    sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("expire_time", sa.DateTime(timezone=True)),
+    *_life(),
+    sa.Index("assignments_staff", "staff"),
+    sa.Index("assignments_post", "post"),
+    comment="Who held which post from when until when; taking a post away ends the row and keeps it.",
+)  # fmt: skip
+
+clients = sa.Table(
+    "clients", METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("auth_method", sa.Text, nullable=False),
+    sa.Column("jwks", JSONB(none_as_null=True)),
+    sa.Column("old_jwks", JSONB(none_as_null=True)),
+    sa.Column("secret_mac", sa.LargeBinary),
+    sa.Column("old_secret_mac", sa.LargeBinary),
+    sa.Column("overlap_expire_time", sa.DateTime(timezone=True)),
+    sa.Column("scopes", ARRAY(sa.Text), nullable=False),
+    sa.Column("assertable", ARRAY(sa.Text), nullable=False),
+    sa.Column("max_assurance", sa.SmallInteger, nullable=False),
+    sa.Column("quota_per_second", sa.Integer, nullable=False),
+    sa.Column("quota_per_day", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("suspend_reason", sa.Text, nullable=False, server_default=""),
+    *_life(),
+    comment="Machines that call the API; a secret is stored as HMAC-SM3 under a key of the key store.",
+)  # fmt: skip
+
+regions = sa.Table(
+    "regions", METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("gateway_url", sa.Text, nullable=False),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("jwks", JSONB, nullable=False),
+    sa.Column("root_certificate", sa.LargeBinary, nullable=False),
+    sa.Column("tls_authorities", sa.LargeBinary, nullable=False),
+    sa.Column("max_assurance", sa.SmallInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state_reason", sa.Text, nullable=False),
+    sa.Column("activate_time", sa.DateTime(timezone=True)),
+    sa.Column("state_time", sa.DateTime(timezone=True), nullable=False),
+    *_life(),
+    sa.Index("regions_issuer", "issuer", unique=True, postgresql_where=sa.text("state <> 'ENDED'")),
+    comment="The trust list: other regions and the keys pinned for them.",
+)  # fmt: skip
+
+consents = sa.Table(
+    "consents", METADATA, _id(),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("recipient", sa.Text, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("case_name", sa.Text, nullable=False),
+    sa.Column("resources", ARRAY(sa.Text), nullable=False),
+    sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("evidence", sa.LargeBinary),
+    sa.Column("granter", sa.Text, nullable=False),
+    sa.Column("mandate", sa.Text, nullable=False),
+    sa.Column("witness", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("withdraw_time", sa.DateTime(timezone=True)),
+    *_life(),
+    sa.Index("consents_subject", "subject", "id"),
+    comment="Consents to the use of licences and data; EXPIRED follows from expire_time and is never stored.",
 )  # fmt: skip

@@ -9,15 +9,27 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from posixpath import dirname
 
 from lxml import etree
 
+from libs.documents.ofd import (
+    NAMESPACES,
+    OfdLimits,
+    OfdPackage,
+    OfdRefused,
+    element,
+    open_ofd,
+    pack,
+    parse_xml,
+    texts,
+    to_bytes,
+)
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.seal import ofd_package
-from services.seal.ofd_package import OFD, Package, PackageError, element, texts
 from services.seal.ses import SM2_WITH_SM3, SM3, build_signature, build_tbs, parse_seal
 
-_NS = {"ofd": OFD}
+LIMITS = OfdLimits(total_bytes=32 << 20)
+"""What a package that comes here may cost to read: all of it is hashed."""
 _PROVIDER = {"ProviderName": "Tongban", "Version": "1", "Company": "Tongban"}
 
 
@@ -85,34 +97,34 @@ def prepare(
     """
     at = at.astimezone(UTC).replace(microsecond=0)
     try:
-        return _prepare(ofd_package.read(document), seal, certificate, placements, at)
-    except PackageError as error:
-        raise InvalidArgument("SEAL_DOCUMENT_INVALID", str(error), rule=error.rule) from error
+        return _prepare(open_ofd(document, LIMITS), seal, certificate, placements, at)
+    except OfdRefused as error:
+        raise InvalidArgument("SEAL_DOCUMENT_INVALID", error.message, rule=error.rule) from error
 
 
 def finish(prepared: PreparedSeal, signature: bytes) -> bytes:
     """Returns the sealed OFD file around the DER signature value over ``prepared.tbs``."""
     value = build_signature(prepared.tbs, prepared.certificate, signature)
-    return ofd_package.write(prepared.files | {prepared.value_name: value}, prepared.time)
+    return pack(prepared.files | {prepared.value_name: value})
 
 
 def _prepare(
-    package: Package, seal: bytes, certificate: bytes, placements: Sequence[Placement], at: datetime
+    package: OfdPackage, seal: bytes, certificate: bytes, placements: Sequence[Placement], at: datetime
 ) -> PreparedSeal:
-    body, document_name, root = ofd_package.document_roots(package)[0]
+    body, document_name = package.documents()[0]
     known = parse_seal(seal)
     stamps = _stamps(package, document_name, placements, (float(known.width_mm), float(known.height_mm)))
-    files = dict(package.files)
+    files = dict(package.entries)
     list_name, listing = _listing(package, body, document_name)
     if not texts(body, "ofd:Signatures"):
         body.append(element("Signatures", list_name))
-        files[package.find("OFD.xml") or "OFD.xml"] = ofd_package.to_bytes(root)
+        files[package.find("OFD.xml") or "OFD.xml"] = to_bytes(package.root)
     number = _next_number(listing)
-    place = f"{ofd_package.folder(list_name)}/Sign_{number}"
+    place = f"{dirname(list_name)}/Sign_{number}"
     if any(name.startswith(f"{place}/") for name in files):
-        raise PackageError("signature_folder_taken", "the folder of the next signature exists already")
+        raise OfdRefused("signature_folder_taken", "the folder of the next signature exists already")
     _append_entry(listing, number, f"/{place}/Signature.xml")
-    files[list_name] = ofd_package.to_bytes(listing)
+    files[list_name] = to_bytes(listing)
     files[f"{place}/Seal.esl"] = seal
     signature = _signature_xml(files, list_name, place, stamps, at)
     files[f"{place}/Signature.xml"] = signature
@@ -122,42 +134,42 @@ def _prepare(
     return PreparedSeal(tbs, data_hash, path, certificate, files, f"{place}/SignedValue.dat", at)
 
 
-def _listing(package: Package, body: etree._Element, document_name: str) -> tuple[str, etree._Element]:
+def _listing(package: OfdPackage, body: etree._Element, document_name: str) -> tuple[str, etree._Element]:
     """Returns the name and the root of Signatures.xml, the one of the document or a new one."""
     stated = texts(body, "ofd:Signatures")
     if not stated:
         fresh = element("Signatures")
         fresh.append(element("MaxSignId", "0"))
-        return f"{ofd_package.folder(document_name)}/Signs/Signatures.xml".lstrip("/"), fresh
+        return f"{dirname(document_name)}/Signs/Signatures.xml".lstrip("/"), fresh
     name = package.find(stated[0])
     if name is None:
-        raise PackageError("signatures_missing", "Signatures leads nowhere")
-    listing = ofd_package.parse_xml(package.files[name], "Signatures.xml")
-    for entry in listing.iterfind("ofd:Signature", _NS):
+        raise OfdRefused("signatures_missing", "Signatures leads nowhere")
+    listing = parse_xml(package.entries[name])
+    for entry in listing.iterfind("ofd:Signature", NAMESPACES):
         _ensure_unlocked(package, entry.get("BaseLoc", ""), name)
     return name, listing
 
 
-def _ensure_unlocked(package: Package, path: str, list_name: str) -> None:
+def _ensure_unlocked(package: OfdPackage, path: str, list_name: str) -> None:
     """A signature that protects Signatures.xml would break by a further entry in it."""
-    name = package.find(path, ofd_package.folder(list_name))
+    name = package.find(path, list_name)
     if name is None:
-        raise PackageError("signature_missing", "an entry of Signatures.xml leads nowhere")
-    earlier = ofd_package.parse_xml(package.files[name], "Signature.xml")
-    for reference in earlier.iterfind(".//ofd:Reference", _NS):
+        raise OfdRefused("signature_missing", "an entry of Signatures.xml leads nowhere")
+    earlier = parse_xml(package.entries[name])
+    for reference in earlier.iterfind(".//ofd:Reference", NAMESPACES):
         if package.find(reference.get("FileRef", "")) == list_name:
             raise FailedPrecondition("SEAL_DOCUMENT_LOCKED", "an earlier signature locks the document", signature=name)
 
 
 def _next_number(listing: etree._Element) -> int:
     """Returns one more than every number that MaxSignId or an ID (`3`, `s003`) has used."""
-    used = texts(listing, "ofd:MaxSignId") + [e.get("ID", "") for e in listing.iterfind("ofd:Signature", _NS)]
+    used = texts(listing, "ofd:MaxSignId") + [e.get("ID", "") for e in listing.iterfind("ofd:Signature", NAMESPACES)]
     numbers = [int(digits) for text in used if (digits := text.lstrip("sS"))[:9].isdecimal() and len(digits) < 10]
     return max(numbers, default=0) + 1
 
 
 def _append_entry(listing: etree._Element, number: int, path: str) -> None:
-    highest = listing.find("ofd:MaxSignId", _NS)
+    highest = listing.find("ofd:MaxSignId", NAMESPACES)
     if highest is None:
         highest = element("MaxSignId")
         listing.insert(0, highest)
@@ -188,21 +200,20 @@ def _signature_xml(
     root.append(info)
     root.append(element("SignedValue", f"/{place}/SignedValue.dat"))
     etree.cleanup_namespaces(root)
-    return ofd_package.to_bytes(root)
+    return to_bytes(root)
 
 
 def _stamps(
-    package: Package, document_name: str, placements: Sequence[Placement], size: tuple[float, float]
+    package: OfdPackage, document_name: str, placements: Sequence[Placement], size: tuple[float, float]
 ) -> list[etree._Element]:
-    root = ofd_package.parse_xml(package.files[document_name], "Document.xml")
+    root = parse_xml(package.entries[document_name])
     general = texts(root, "ofd:CommonData/ofd:PageArea/ofd:PhysicalBox")
-    entries = list(root.iterfind("ofd:Pages/ofd:Page", _NS))
-    base = ofd_package.folder(document_name)
+    entries = list(root.iterfind("ofd:Pages/ofd:Page", NAMESPACES))
     stamps: list[etree._Element] = []
     for number, placement in enumerate(placements, 1):
         if not 1 <= placement.page <= len(entries):
             raise _misplaced(placement, f"the document has {len(entries)} pages")
-        page = _page(package, entries[placement.page - 1], base, general)
+        page = _page(package, entries[placement.page - 1], document_name, general)
         stamps.append(_stamp(page, number, placement, size))
     return stamps
 
@@ -220,15 +231,15 @@ def _misplaced(placement: Placement, why: str) -> InvalidArgument:
     return InvalidArgument("SEAL_PLACEMENT_INVALID", why, page=str(placement.page))
 
 
-def _page(package: Package, entry: etree._Element, base: str, general: list[str]) -> _Page:
+def _page(package: OfdPackage, entry: etree._Element, base: str, general: list[str]) -> _Page:
     """Reads a page's ID and size; its own Area overrides the document's PageArea (GB/T 33190)."""
     name = package.find(entry.get("BaseLoc", ""), base)
     identity = entry.get("ID", "")
     if name is None or not identity:
-        raise PackageError("page_missing", "a page has no ID, or its BaseLoc leads nowhere")
-    own = texts(ofd_package.parse_xml(package.files[name], "a page"), "ofd:Area/ofd:PhysicalBox")
+        raise OfdRefused("page_missing", "a page has no ID, or its BaseLoc leads nowhere")
+    own = texts(parse_xml(package.entries[name]), "ofd:Area/ofd:PhysicalBox")
     try:
         _, _, width, height = (float(part) for part in (own or general or [""])[0].split())
     except ValueError:
-        raise PackageError("page_box_malformed", "PhysicalBox is not four numbers") from None
+        raise OfdRefused("page_box_malformed", "PhysicalBox is not four numbers") from None
     return _Page(identity, width, height)

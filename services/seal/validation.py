@@ -11,7 +11,7 @@ from lxml import etree
 
 from libs.crypto.errors import CryptoError
 from libs.crypto.x509.certificate import Certificate
-from services.seal import ofd_package
+from libs.documents.ofd import NAMESPACES, OfdPackage, OfdRefused, open_ofd, parse_xml, texts
 from services.seal.domain.validation import (
     Finding,
     Step,
@@ -23,13 +23,12 @@ from services.seal.domain.validation import (
     not_applicable,
     passed,
 )
-from services.seal.ofd_package import OFD, Package, PackageError, texts
+from services.seal.ofd_seal import LIMITS
 from services.seal.ses import SM3, ParsedSignature, SesError, parse_seal, parse_signature
 from services.seal.ses_steps import Checks, NamedFinding, digest_finding, seal_steps, signature_steps
 
 MAX_SIGNATURES = 50
 """A document with more signatures is refused: each costs two SM2 verifications."""
-_NS = {"ofd": OFD}
 _CLAUSES = {
     "document": "GB/T 33190-2016, 18",
     "seal": "GB/T 38540-2020, 6.3",
@@ -104,12 +103,12 @@ def validate_seal(raw: bytes, checks: Checks) -> Report:
 def validate_document(data: bytes, checks: Checks) -> Report:
     """Validates every seal of an OFD file, each as of the time it claims."""
     try:
-        package = ofd_package.read(data)
+        package = open_ofd(data, LIMITS)
         entries, lists = _entries(package)
-    except PackageError as error:
-        finding = failed(SubIndication.FORMAT_FAILURE, f"{error.rule}: {error}")
+    except OfdRefused as error:
+        finding = failed(SubIndication.FORMAT_FAILURE, f"{error.rule}: {error.message}")
         return _report(data, [_step("document.package", finding)], [], checks)
-    steps = [_step("document.package", passed(f"{len(package.files)} files"))]
+    steps = [_step("document.package", passed(f"{len(package.entries)} files"))]
     steps.append(_step("document.signatures", _count(entries)))
     seals: list[SealSummary] = []
     reader = _Reader(package, entries, lists, checks)
@@ -146,43 +145,42 @@ def _count(entries: list[_Entry]) -> Finding:
     return passed(f"{len(entries)}")
 
 
-def _entries(package: Package) -> tuple[list[_Entry], frozenset[str]]:
+def _entries(package: OfdPackage) -> tuple[list[_Entry], frozenset[str]]:
     """Returns the signatures of all documents of the package, and the names of the files that list them."""
     entries: list[_Entry] = []
     lists: set[str] = set()
-    for body, _, _ in ofd_package.document_roots(package):
+    for body, _ in package.documents():
         for path in texts(body, "ofd:Signatures"):
             name = package.find(path)
             if name is None:
-                raise PackageError("signatures_missing", "Signatures leads nowhere")
+                raise OfdRefused("signatures_missing", "Signatures leads nowhere")
             if name not in lists:
                 lists.add(name)
-                root = ofd_package.parse_xml(package.files[name], "Signatures.xml")
-                entries += [_entry(package, node, name) for node in root.iterfind("ofd:Signature", _NS)]
+                root = parse_xml(package.entries[name])
+                entries += [_entry(package, node, name) for node in root.iterfind("ofd:Signature", NAMESPACES)]
             if len(entries) > MAX_SIGNATURES:
-                raise PackageError("too_many_signatures", f"more than {MAX_SIGNATURES} signatures")
+                raise OfdRefused("too_many_signatures", f"more than {MAX_SIGNATURES} signatures")
     return entries, frozenset(lists)
 
 
-def _entry(package: Package, node: etree._Element, list_name: str) -> _Entry:
+def _entry(package: OfdPackage, node: etree._Element, list_name: str) -> _Entry:
     path, kind = node.get("BaseLoc", ""), node.get("Type", "Seal")
-    name = package.find(path, ofd_package.folder(list_name))
+    name = package.find(path, list_name)
     if name is None:
         return _Entry(path, kind, fault="BaseLoc leads nowhere")
     try:
-        root = ofd_package.parse_xml(package.files[name], "Signature.xml")
-    except PackageError as error:
-        return _Entry(path, kind, name, fault=str(error), own_files=frozenset({name}))
-    base = ofd_package.folder(name)
+        root = parse_xml(package.entries[name])
+    except OfdRefused as error:
+        return _Entry(path, kind, name, fault=error.message, own_files=frozenset({name}))
     stated = texts(root, "ofd:SignedValue") + texts(root, "ofd:SignedInfo/ofd:Seal/ofd:BaseLoc")
-    own = {found for text in stated if (found := package.find(text, base)) is not None}
+    own = {found for text in stated if (found := package.find(text, name)) is not None}
     return _Entry(path, kind, name, root, frozenset(own | {name}))
 
 
 class _Reader:
     """Takes the steps of one signature after another over one package, whose files are hashed once."""
 
-    def __init__(self, package: Package, entries: list[_Entry], lists: frozenset[str], checks: Checks) -> None:
+    def __init__(self, package: OfdPackage, entries: list[_Entry], lists: frozenset[str], checks: Checks) -> None:
         self._package = package
         self._checks = checks
         self._free = lists.union(*(entry.own_files for entry in entries))
@@ -212,11 +210,11 @@ class _Reader:
         yield "signature.seal_file", self._seal_file(entry, entry.root, signature)
         yield from seal_steps(signature.seal, signature.time, self._checks)
         is_own = self._package.find(signature.property_info) == entry.name
-        yield from signature_steps(signature, self._package.files[entry.name], is_own, self._checks)
+        yield from signature_steps(signature, self._package.entries[entry.name], is_own, self._checks)
 
     def _references(self, root: etree._Element) -> Finding:
-        holder = root.find("ofd:SignedInfo/ofd:References", _NS)
-        references = [] if holder is None else list(holder.iterfind("ofd:Reference", _NS))
+        holder = root.find("ofd:SignedInfo/ofd:References", NAMESPACES)
+        references = [] if holder is None else list(holder.iterfind("ofd:Reference", NAMESPACES))
         if holder is None or not references:
             return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "there is no reference")
         method = holder.get("CheckMethod", "")
@@ -242,24 +240,23 @@ class _Reader:
 
     def _digest(self, name: str) -> bytes:
         if name not in self._digests:
-            self._digests[name] = hashlib.new("sm3", self._package.files[name]).digest()
+            self._digests[name] = hashlib.new("sm3", self._package.entries[name]).digest()
         return self._digests[name]
 
     def _coverage(self, root: etree._Element) -> Finding:
         """A file that no signature covers may be shown in the place of one that is: readers differ in how they look."""
-        references = root.iterfind("ofd:SignedInfo/ofd:References/ofd:Reference", _NS)
+        references = root.iterfind("ofd:SignedInfo/ofd:References/ofd:Reference", NAMESPACES)
         covered = {self._package.find(reference.get("FileRef", "")) for reference in references}
-        bare = sorted(set(self._package.files) - covered - self._free)
+        bare = sorted(set(self._package.entries) - covered - self._free)
         if bare:
             return failed(SubIndication.SIG_CONSTRAINTS_FAILURE, f"{len(bare)} files are not covered: {bare[0]}")
-        return passed(f"{len(self._package.files)} files")
+        return passed(f"{len(self._package.entries)} files")
 
     def _structure(self, entry: _Entry, root: etree._Element) -> Finding:
-        base = ofd_package.folder(entry.name or "")
-        names = [self._package.find(text, base) for text in texts(root, "ofd:SignedValue")]
+        names = [self._package.find(text, entry.name or "") for text in texts(root, "ofd:SignedValue")]
         if len(names) != 1 or names[0] is None:
             return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "SignedValue leads nowhere")
-        raw = self._package.files[names[0]]
+        raw = self._package.entries[names[0]]
         try:
             self._signatures[entry.path] = parse_signature(raw)
         except SesError as error:
@@ -270,9 +267,9 @@ class _Reader:
         stated = texts(root, "ofd:SignedInfo/ofd:Seal/ofd:BaseLoc")
         if not stated:
             return not_applicable("Signature.xml names none")
-        name = self._package.find(stated[0], ofd_package.folder(entry.name or ""))
+        name = self._package.find(stated[0], entry.name or "")
         if name is None:
             return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "the seal's BaseLoc leads nowhere")
-        if self._package.files[name] != signature.seal.raw:
+        if self._package.entries[name] != signature.seal.raw:
             return failed(SubIndication.HASH_FAILURE, "Seal.esl is not the seal inside SignedValue.dat")
         return passed(name)

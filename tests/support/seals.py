@@ -10,7 +10,7 @@ from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy
 from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
-from services.seal import ofd_package
+from libs.documents.ofd import open_ofd, pack
 from services.seal.domain.validation import Finding, passed
 from services.seal.ofd_seal import Placement, finish, prepare
 from services.seal.ses import SealPlan, build_seal, build_seal_info
@@ -126,11 +126,11 @@ def ofd_files(pages: int = 2) -> dict[str, bytes]:
 
 def ofd_document(pages: int = 2) -> bytes:
     """The same as a file."""
-    return ofd_package.write(ofd_files(pages), T0)
+    return pack(ofd_files(pages))
 
 
 def rewritten(document: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
     """The document after ``change`` to its files."""
-    files = dict(ofd_package.read(document).files)
+    files = dict(open_ofd(document).entries)
     change(files)
-    return ofd_package.write(files, T1)
+    return pack(files)

@@ -22,6 +22,7 @@ SOCIAL = LicenceKind("103", "社会团体法人登记证书", 60)
 PRESALE = LicenceKind("104", "商品房预售许可证")
 CIVIL_DEFENCE = LicenceKind("105", "人防工程易地建设许可证")
 FOOD = LicenceKind("106", "食品经营许可证", 60)
+FRANCHISE = LicenceKind("107", "商业特许经营备案证书", 60)
 LICENCE_KINDS = (BUSINESS, ENTERTAINMENT, SOCIAL, PRESALE, CIVIL_DEFENCE, FOOD)
 
 

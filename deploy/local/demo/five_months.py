@@ -5,23 +5,27 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 from deploy.local.demo.catalogue import ITEMS, DemoItem, scaled
 from deploy.local.demo.gateway import Gateway, request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import Firm, Person, Registry
-from libs.clock.replay import set_replay
 from services.cases import calendar_data
 from services.cases.domain.calendar import Calendar
 from tongban.cases.v1 import (
-    case_service_pb2, case_service_pb2_grpc, delivery_service_pb2, delivery_service_pb2_grpc, rating_service_pb2,
-    rating_service_pb2_grpc, statistics_service_pb2, statistics_service_pb2_grpc,
+    case_service_pb2,
+    case_service_pb2_grpc,
+    delivery_service_pb2,
+    delivery_service_pb2_grpc,
+    rating_service_pb2,
+    rating_service_pb2_grpc,
+    statistics_service_pb2,
+    statistics_service_pb2_grpc,
 )  # fmt: skip
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import token_service_pb2, token_service_pb2_grpc
+from tongban.identity.v1 import token_service_pb2_grpc
 
 FIRST, LAST = date(2024, 1, 2), date(2024, 5, 31)
 _MORNING = time(1, 0, tzinfo=UTC)  # 09:00 in China
@@ -64,11 +68,11 @@ def spread(counts: dict[str, int], firms: list[Firm]) -> list[list[RunningCase]]
 class FiveMonths:
     """Drives the cases of one region through their lives."""
 
-    def __init__(self, office: Office, clock: Path, advance: Callable[[int], None]) -> None:
+    def __init__(self, office: Office, set_clock: Callable[[datetime], None], advance: Callable[[int], None]) -> None:
         channel = office.gateway.channel
         self._office = office
         self._gateway: Gateway = office.gateway
-        self._clock = clock
+        self._set_clock = set_clock
         self._advance = advance
         self._cases = case_service_pb2_grpc.CaseServiceStub(channel)
         self._deliveries = delivery_service_pb2_grpc.DeliveryServiceStub(channel)
@@ -81,7 +85,7 @@ class FiveMonths:
         firms = await self._firms()
         waiting: list[RunningCase] = []
         for day, cases in zip(working_days(), spread(counts, firms), strict=True):
-            set_replay(self._clock, datetime.combine(day, _MORNING))
+            self._set_clock(datetime.combine(day, _MORNING))
             await self._all(self._decide, cases)
             await self._finish(waiting)
             waiting = cases

@@ -10,12 +10,18 @@ from joserfc.jwk import ECKey
 from deploy.local.demo.catalogue import CONVENIENCE_STORE, DemoItem, LicenceKind, task_code
 from deploy.local.demo.gateway import Gateway, Machine, request_id
 from libs.ids.synthetic import SyntheticPopulation
+from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
 from services.cases import calendar_data
 from tongban.cases.v1 import calendar_service_pb2, calendar_service_pb2_grpc, item_service_pb2, item_service_pb2_grpc
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
-    client_service_pb2, client_service_pb2_grpc, resources_pb2, staff_service_pb2, staff_service_pb2_grpc,
+    client_service_pb2,
+    client_service_pb2_grpc,
+    resources_pb2,
+    staff_service_pb2,
+    staff_service_pb2_grpc,
+    token_service_pb2,
 )  # fmt: skip
 from tongban.license.v1 import license_type_service_pb2, license_type_service_pb2_grpc
 from tongban.license.v1 import resources_pb2 as license_resources
@@ -71,6 +77,17 @@ class Office:
     async def token_of(self, duty: str) -> str:
         """The token of the member of staff with this duty."""
         return await self.gateway.human_token(self.channel, self.staff[duty], "STAFF", acr="4")
+
+    async def token_in(self, other: Gateway, duty: str) -> str:
+        """The token of the member of staff in another region: asserted at home, exchanged there (RFC 8693)."""
+        own = await self.token_of(duty)
+        asserted = await self.gateway.exchange(token_service_pb2.ExchangeTokenRequest(
+            subject_token=own, subject_token_type=ACCESS_TOKEN, audience=f"//{other.code}"
+        ))  # fmt: skip
+        accepted = await other.exchange(token_service_pb2.ExchangeTokenRequest(
+            subject_token=asserted.access_token, subject_token_type=ASSERTION
+        ))  # fmt: skip
+        return accepted.access_token
 
     async def token_of_person(self, person: str) -> str:
         """A person's token, as if they had just been authenticated at the counter."""
@@ -195,7 +212,7 @@ async def publish_item(office: Office, item: DemoItem, receiving_region: str = "
     if receiving_region:
         content.cross_region.mode = case_resources.CROSS_REGION_MODE_COLLECTED
         content.cross_region.regions.append(receiving_region)
-        content.materials.extend(_cross_region_materials(office))
+        content.materials.extend(_cross_region_materials())
     request = item_service_pb2.CreateItemRequest(content=content, request_id=request_id())
     made = await gateway.call(stub.CreateItem, request, item_service_pb2.Item, token)
     publish = item_service_pb2.PublishItemRequest(name=made.name, request_id=request_id())
@@ -232,7 +249,7 @@ def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemConten
     )  # fmt: skip
 
 
-def _cross_region_materials(office: Office) -> list[item_service_pb2.MaterialRule]:
+def _cross_region_materials() -> list[item_service_pb2.MaterialRule]:
     return [
         item_service_pb2.MaterialRule(code="M1", display_name="营业执照", required=True, issuer="市场监管部门"),
         item_service_pb2.MaterialRule(code="M2", display_name="特许经营备案证书", required=True, issuer="商务部门"),

@@ -8,7 +8,10 @@ from deploy.local.demo.office import Office
 from libs.ids.synthetic import SyntheticPopulation
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
-    account_service_pb2, account_service_pb2_grpc, resources_pb2, verification_service_pb2,
+    account_service_pb2,
+    account_service_pb2_grpc,
+    resources_pb2,
+    verification_service_pb2,
     verification_service_pb2_grpc,
 )  # fmt: skip
 
@@ -32,12 +35,25 @@ class Firm:
     representative: Person
 
 
+def _firms(seed: int, province: str) -> SyntheticPopulation:
+    return SyntheticPopulation(f"firms {seed}", province=province)
+
+
+def firms_to_come(seed: int, province: str, count: int) -> list[tuple[str, str]]:
+    """Returns USCC and name of the first firms that a registry with this seed will register."""
+    population = _firms(seed, province)
+    drawn = [population.firm() for _ in range(count)]
+    return [(firm.uscc, firm.name) for firm in drawn]
+
+
 class Registry:
     """Registers people and firms at a region's window."""
 
     def __init__(self, office: Office, seed: int) -> None:
         self._office = office
-        self._population = SyntheticPopulation(seed, province=office.gateway.code[:2])
+        province = office.gateway.code[:2]
+        self._people = SyntheticPopulation(f"people {seed}", province=province)
+        self._firms = _firms(seed, province)
         # No mobile number begins with 100.
         self._phones = itertools.count(10_000_000_001)
         self._accounts = account_service_pb2_grpc.AccountServiceStub(office.gateway.channel)
@@ -49,7 +65,7 @@ class Registry:
     async def person(self) -> Person:
         """Opens a person's account and checks the real name in person (assurance 4)."""
         gateway, token = self._office.gateway, await self._office.token_of("receiving")
-        drawn = self._population.person()
+        drawn = self._people.person()
         document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
         made = await gateway.call(self._accounts.CreatePerson, account_service_pb2.CreatePersonRequest(
             person=resources_pb2.Person(full_name=drawn.name, document=document, phone=self._phone()),
@@ -63,7 +79,7 @@ class Registry:
     async def firm(self, representative: Person) -> Firm:
         """Opens a firm's account with its legal representative."""
         gateway, token = self._office.gateway, await self._office.token_of("receiving")
-        drawn = self._population.firm()
+        drawn = self._firms.firm()
         made = await gateway.call(self._accounts.CreateOrganization, account_service_pb2.CreateOrganizationRequest(
             organization=resources_pb2.Organization(
                 display_name=drawn.name, uscc=drawn.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,

@@ -13,6 +13,7 @@ _VERSION, _UTF8_NAMES, _DEFLATED = 20, 0x800, 8
 _TIME, _DATE = 0, 0x21  # 1980-01-01 00:00, the first that ZIP knows
 _MADE_ON_UNIX = 3 << 8 | _VERSION
 _READABLE_FILE = 0o100644 << 16
+_LARGEST_KEPT = 256 << 10  # bytes, so that the cache stays below 8 MiB whatever comes
 
 
 def pack(entries: Mapping[str, bytes]) -> bytes:
@@ -38,8 +39,16 @@ def pack(entries: Mapping[str, bytes]) -> bytes:
     return b"".join(files) + listing + end
 
 
-@lru_cache(maxsize=32)
 def _deflated(content: bytes) -> tuple[int, bytes]:
     """Returns CRC-32 and raw deflate stream."""
+    return _deflate_once(content) if len(content) <= _LARGEST_KEPT else _deflate(content)
+
+
+@lru_cache(maxsize=32)
+def _deflate_once(content: bytes) -> tuple[int, bytes]:
+    return _deflate(content)
+
+
+def _deflate(content: bytes) -> tuple[int, bytes]:
     squeezer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return zlib.crc32(content), squeezer.compress(content) + squeezer.flush()

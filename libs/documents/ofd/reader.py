@@ -11,14 +11,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from posixpath import dirname, join, normpath
+from stat import S_IFDIR, S_IFMT, S_IFREG
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from lxml import etree
 
-from libs.errors import InvalidArgument, invalid_field
+from libs.documents.ofd.markup import NAMESPACES, OFD_NAMESPACE, texts
+from libs.errors import InvalidArgument, Violation
 
-OFD_NAMESPACE = "http://www.ofdspec.org/2016"
 _ENCRYPTED = 0x1
+_LONGEST_NAME = 512
+
+
+class OfdRefused(InvalidArgument):
+    """The file is not a sound OFD package: FIELD_INVALID with the rule ``ofd.<rule>``.
+
+    Attributes:
+        rule: what it breaks, such as ``zip``, ``limits``, ``path``, ``encrypted``, ``entry`` or ``xml``.
+    """
+
+    def __init__(self, rule: str, description: str) -> None:
+        violation = Violation("file", f"ofd.{rule}", description)
+        super().__init__("FIELD_INVALID", f"file: {description}", violations=(violation,))
+        self.rule = rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +79,18 @@ class OfdPackage:
         """Returns the content of the entry that ``location`` means (see ``find``).
 
         Raises:
-            InvalidArgument: FIELD_INVALID (rule ``ofd.entry``) when there is none.
+            OfdRefused: FIELD_INVALID (rule ``ofd.entry``) when there is none.
         """
         path = self.find(location, base)
         if path is None:
-            raise _refusal("entry", "the package lacks a file that it refers to")
+            raise OfdRefused("entry", "the package lacks a file that it refers to")
         return self.entries[path]
 
     def xml(self, location: str, base: str = "") -> etree._Element:
         """Returns the root element of an XML entry.
 
         Raises:
-            InvalidArgument: FIELD_INVALID (rule ``ofd.entry`` or ``ofd.xml``).
+            OfdRefused: FIELD_INVALID (rule ``ofd.entry`` or ``ofd.xml``).
         """
         return parse_xml(self.read(location, base))
 
@@ -93,13 +108,32 @@ class OfdPackage:
         """The entry that holds the first document's Document.xml.
 
         Raises:
-            InvalidArgument: FIELD_INVALID (rule ``ofd.entry``) when DocRoot is missing or leads nowhere.
+            OfdRefused: FIELD_INVALID (rule ``ofd.entry``) when DocRoot is missing or leads nowhere.
         """
         location = self.root.findtext(f".//{{{OFD_NAMESPACE}}}DocRoot", default="").strip()
         path = self.find(location) if location else None
         if path is None:
-            raise _refusal("entry", "OFD.xml names no document")
+            raise OfdRefused("entry", "OFD.xml names no document")
         return path
+
+    def documents(self) -> list[tuple[etree._Element, str]]:
+        """Returns the DocBody and the entry of Document.xml of each document, in their order.
+
+        The elements belong to ``root``: what is changed in them is changed there.
+
+        Raises:
+            OfdRefused: FIELD_INVALID (rule ``ofd.entry``) when there is none, or a DocRoot leads nowhere.
+        """
+        found: list[tuple[etree._Element, str]] = []
+        for body in self.root.iterfind("ofd:DocBody", NAMESPACES):
+            for location in texts(body, "ofd:DocRoot"):
+                path = self.find(location)
+                if path is None:
+                    raise OfdRefused("entry", "DocRoot leads nowhere")
+                found.append((body, path))
+        if not found:
+            raise OfdRefused("entry", "OFD.xml names no document")
+        return found
 
     def custom_data(self) -> dict[str, str]:
         """Returns the metadata of the first document (CustomDatas) by name; the first of equal names counts."""
@@ -114,16 +148,16 @@ class OfdPackage:
         """Returns the pages of the first document in their order: entry by page id (a StampAnnot's PageRef).
 
         Raises:
-            InvalidArgument: FIELD_INVALID (rule ``ofd.entry``) when there is none or one is missing.
+            OfdRefused: FIELD_INVALID (rule ``ofd.entry``) when there is none or one is missing.
         """
         found: dict[str, str] = {}
         for page in self.xml(self.document_path).iter(f"{{{OFD_NAMESPACE}}}Page"):
             path = self.find(page.get("BaseLoc", ""), self.document_path)
             if path is None:
-                raise _refusal("entry", "the document lacks a page that it refers to")
+                raise OfdRefused("entry", "the document lacks a page that it refers to")
             found[page.get("ID", "")] = path
         if not found:
-            raise _refusal("entry", "the document has no page")
+            raise OfdRefused("entry", "the document has no page")
         return found
 
 
@@ -131,7 +165,7 @@ def open_ofd(data: bytes, limits: OfdLimits = _USUAL_LIMITS) -> OfdPackage:
     """Opens a package.
 
     Raises:
-        InvalidArgument: FIELD_INVALID with rule ``ofd.zip`` (no ZIP file, or broken), ``ofd.limits``, ``ofd.path``,
+        OfdRefused: FIELD_INVALID with rule ``ofd.zip`` (no ZIP file, or broken), ``ofd.limits``, ``ofd.path``,
             ``ofd.encrypted``, ``ofd.entry`` (no OFD.xml) or ``ofd.xml``.
     """
     try:
@@ -140,9 +174,9 @@ def open_ofd(data: bytes, limits: OfdLimits = _USUAL_LIMITS) -> OfdPackage:
             files = [item for item in archive.infolist() if not item.is_dir()]
             package = OfdPackage({item.filename: _content(archive, item) for item in files})
     except (BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise _refusal("zip", "the file is not a sound OFD package") from error
+        raise OfdRefused("zip", "the file is not a sound OFD package") from error
     if etree.QName(package.root).localname != "OFD":
-        raise _refusal("xml", "OFD.xml does not hold an OFD element")
+        raise OfdRefused("xml", "OFD.xml does not hold an OFD element")
     return package
 
 
@@ -150,24 +184,24 @@ def parse_xml(data: bytes) -> etree._Element:
     """Parses XML of unknown origin: no network, no entities, and a document type definition is refused.
 
     Raises:
-        InvalidArgument: FIELD_INVALID (rule ``ofd.xml``).
+        OfdRefused: FIELD_INVALID (rule ``ofd.xml``).
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise _refusal("xml", "an entry of the package is not well-formed XML") from error
+        raise OfdRefused("xml", "an entry of the package is not well-formed XML") from error
     if root.getroottree().docinfo.internalDTD is not None:
-        raise _refusal("xml", "an entry of the package holds a document type definition")
+        raise OfdRefused("xml", "an entry of the package holds a document type definition")
     return root
 
 
 def _check_directory(files: list[ZipInfo], limits: OfdLimits) -> None:
     if len(files) > limits.entries or sum(item.file_size for item in files) > limits.total_bytes:
-        raise _refusal("limits", "the package has too many or too large entries")
+        raise OfdRefused("limits", "the package has too many or too large entries")
     names = [item.filename for item in files]
     if len({name.casefold() for name in names}) != len(names):
-        raise _refusal("path", "two entries of the package have the same name")
+        raise OfdRefused("path", "two entries of the package have the same name")
     for item in files:
         _check_entry(item, limits)
 
@@ -175,14 +209,18 @@ def _check_directory(files: list[ZipInfo], limits: OfdLimits) -> None:
 def _check_entry(item: ZipInfo, limits: OfdLimits) -> None:
     name = item.orig_filename
     plain = name.removesuffix("/")
-    if plain.startswith(("/", "../")) or any(mark in plain for mark in ":\\\0") or normpath(plain) != plain:
-        raise _refusal("path", "the name of an entry is not a plain relative path")
+    if plain.startswith(("/", "../")) or any(mark in plain for mark in ":\\") or normpath(plain) != plain:
+        raise OfdRefused("path", "the name of an entry is not a plain relative path")
+    if len(name) > _LONGEST_NAME or any(character < " " or character == "\x7f" for character in name):
+        raise OfdRefused("path", "the name of an entry is too long or holds a control character")
+    if S_IFMT(item.external_attr >> 16) not in (0, S_IFREG, S_IFDIR):
+        raise OfdRefused("path", "an entry of the package is a link or a device")
     if item.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise _refusal("zip", "an entry of the package is packed by an unusual method")
+        raise OfdRefused("zip", "an entry of the package is packed by an unusual method")
     if item.flag_bits & _ENCRYPTED:
-        raise _refusal("encrypted", "an entry of the package is encrypted")
+        raise OfdRefused("encrypted", "an entry of the package is encrypted")
     if item.file_size > max(_RATIO_FREE_BYTES, limits.ratio * item.compress_size):
-        raise _refusal("limits", "an entry of the package is compressed beyond measure")
+        raise OfdRefused("limits", "an entry of the package is compressed beyond measure")
 
 
 def _content(archive: ZipFile, item: ZipInfo) -> bytes:
@@ -190,9 +228,5 @@ def _content(archive: ZipFile, item: ZipInfo) -> bytes:
     with archive.open(item) as stream:
         content = stream.read(item.file_size + 1)
     if len(content) != item.file_size:
-        raise _refusal("limits", "the size of an entry differs from what the package says")
+        raise OfdRefused("limits", "the size of an entry differs from what the package says")
     return content
-
-
-def _refusal(rule: str, description: str) -> InvalidArgument:
-    return invalid_field("file", f"ofd.{rule}", description)

@@ -40,7 +40,7 @@ ASSISTED_PERSON = (*PERSON, "cases.transfers.send", "cases.transfers.get", "case
 REGION = (
     *_CHECKS, *_REGISTERS,
     "cases.transfers.receive", "cases.transfers.acknowledge", "cases.transfers.pushProgress", "license.recognition.*",
-    "sharing.data.query_remote", "sharing.data.compare_remote", "sharing.requests.create", "sharing.requests.get",
+    "sharing.data.queryRemote", "sharing.data.compareRemote", "sharing.requests.create", "sharing.requests.get",
     "sharing.requests.list", "sharing.requests.submit", "sharing.requests.prereview", "sharing.grants.get",
     "sharing.grants.list",
 )  # fmt: skip

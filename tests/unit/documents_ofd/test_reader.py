@@ -6,7 +6,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
 
-from libs.documents.ofd import OFD_NAMESPACE, OfdLimits, open_ofd
+from libs.documents.ofd import OFD_NAMESPACE, OfdLimits, OfdRefused, open_ofd, texts
 from libs.documents.ofd.container import pack
 from libs.errors import InvalidArgument
 
@@ -49,6 +49,32 @@ def test_reads_metadata_in_both_spellings_and_pages_whatever_their_case() -> Non
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "C:/x", "a\\x", "a//x", "./x"])
 def test_path_that_leaves_the_package_is_refused(name: str) -> None:
     _refused(_zip(name), "path")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x7fb", "x" * 600])
+def test_a_name_that_could_fool_its_reader_is_refused(name: str) -> None:
+    _refused(_zip(name), "path")
+
+
+def test_a_link_is_refused() -> None:
+    target = BytesIO()
+    with ZipFile(target, "w") as archive:
+        archive.writestr("OFD.xml", ENTRY)
+        item = ZipInfo("link")
+        item.external_attr = 0o120777 << 16
+        archive.writestr(item, b"/etc/passwd")
+    _refused(target.getvalue(), "path")
+
+
+def test_documents_are_named_in_their_order_with_what_says_so() -> None:
+    ((body, path),) = open_ofd(pack(GOOD)).documents()
+    assert path == "Doc_0/Document.xml"
+    assert texts(body, "ofd:DocRoot") == ["/Doc_0/Document.xml"]
+    for entry in (b"", b"<ofd:DocBody><ofd:DocRoot>nowhere</ofd:DocRoot></ofd:DocBody>"):
+        package = open_ofd(pack({"OFD.xml": b"<ofd:OFD " + _NS.encode() + b">" + entry + b"</ofd:OFD>"}))
+        with pytest.raises(OfdRefused) as caught:
+            package.documents()
+        assert caught.value.rule == "entry"
 
 
 def test_names_that_differ_only_in_case_are_refused() -> None:

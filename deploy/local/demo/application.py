@@ -1,0 +1,334 @@
+"""Part A, steps 1 to 4: mandate, window, materials, application and correction, from 六安's window to 天宁."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from deploy.local.demo import land
+from deploy.local.demo.catalogue import CONVENIENCE_STORE, task_code
+from deploy.local.demo.gateway import request_id
+from deploy.local.demo.office import Office
+from deploy.local.demo.people import Firm, Person, Registry
+from libs.documents.store import digest_of
+from libs.ids.uuid7 import uuid7
+from libs.rpc.regions import ACCESS_TOKEN
+from services.cases import calendar_data
+from services.cases.domain.calendar import Calendar
+from tongban.cases.v1 import (
+    case_service_pb2,
+    case_service_pb2_grpc,
+    exchange_service_pb2,
+    exchange_service_pb2_grpc,
+)  # fmt: skip
+from tongban.cases.v1 import resources_pb2 as cases
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import (
+    consent_service_pb2,
+    consent_service_pb2_grpc,
+    mandate_service_pb2,
+    mandate_service_pb2_grpc,
+    resources_pb2,
+    token_service_pb2,
+)  # fmt: skip
+from tongban.license.v1 import (
+    license_service_pb2,
+    license_service_pb2_grpc,
+    material_service_pb2,
+    material_service_pb2_grpc,
+    presentation_service_pb2,
+    presentation_service_pb2_grpc,
+)  # fmt: skip
+from tongban.license.v1 import resources_pb2 as licenses
+
+SUBMITTED, ASKED, ANSWERED = date(2023, 12, 18), date(2023, 12, 19), date(2023, 12, 22)
+_MORNING = time(1, 0, tzinfo=UTC)  # 09:00 in China
+_WITHIN = 20.0
+SEED = 341500
+"""Draws the story's people and firm."""
+PURPOSE = "开便利店一件事跨省代办"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the story plays: how its clock is set, its folder, who speaks, and 六安's SM2 root certificate (DER)."""
+
+    set_clock: Callable[[datetime], None]
+    folder: Path
+    say: Say
+    root_certificate: bytes
+
+
+@dataclass
+class Told:
+    """What the story left behind, for the figures and for the reader."""
+
+    files: dict[str, Path]
+    checks: dict[str, tuple[str, str]]
+
+
+def expect(checks: dict[str, tuple[str, str]], name: str, wanted: object, measured: object) -> None:
+    """Notes what must come out and what came out."""
+    checks[name] = (str(wanted), str(measured))
+
+
+async def eventually(read: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool], what: str) -> Any:
+    """Reads until ``holds``; raises TimeoutError after twenty seconds, naming what did not come."""
+    try:
+        async with asyncio.timeout(_WITHIN):
+            while True:
+                value = await read()
+                if holds(value):
+                    return value
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise TimeoutError(f"did not come within {_WITHIN:.0f} s: {what}") from None
+
+
+class Application:
+    """Steps 1 to 4. ``home`` is 六安, whose window takes the application in; ``handling`` is 天宁, which decides."""
+
+    def __init__(self, home: Office, handling: Office, resource: str, stage: Stage) -> None:
+        self._home, self._handling, self._resource = home, handling, resource
+        self._set_clock, self._folder, self._say = stage.set_clock, stage.folder, stage.say
+        self._root_certificate = stage.root_certificate
+        self._checks: dict[str, tuple[str, str]] = {}
+        self._files: dict[str, Path] = {}
+        self._case_id = uuid7()
+        self._case = f"//{handling.gateway.code}/cases/{self._case_id}"
+        self._transaction = ""
+        self._task_code = task_code(handling.uscc, CONVENIENCE_STORE)
+
+    def _day(self, day: date) -> None:
+        self._set_clock(datetime.combine(day, _MORNING))
+
+    def _use(self, office: Office) -> common_pb2.UseContext:
+        return common_pb2.UseContext(
+            purpose=PURPOSE, case_name=self._case, legal_basis="申请人授权", department=office.department,
+            transaction_id=self._transaction,
+        )  # fmt: skip
+
+    def _keep(self, name: str, content: bytes) -> Path:
+        path = self._folder / name
+        path.write_bytes(content)
+        self._files[name] = path
+        return path
+
+    # ---- step 1 ----
+
+    async def _mandate(self) -> None:
+        registry = Registry(self._home, SEED)
+        self._representative: Person = await registry.person()
+        self._agent: Person = await registry.person()
+        self._firm: Firm = await registry.firm(self._representative)
+        gateway = self._home.gateway
+        own = await self._home.token_of_person(self._representative.name)
+        acting = await gateway.exchanged(own, self._firm.name)
+        mandate = resources_pb2.Mandate(
+            principal=self._firm.name, agent=self._agent.name,
+            scope=resources_pb2.MandateScope(item_codes=[self._task_code], powers=[
+                resources_pb2.MANDATE_POWER_APPLY, resources_pb2.MANDATE_POWER_PRESENT,
+                resources_pb2.MANDATE_POWER_COLLECT,
+            ]),
+        )  # fmt: skip
+        mandate.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=30), _MORNING))
+        stub = mandate_service_pb2_grpc.MandateServiceStub(gateway.channel)
+        request = mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id())
+        made = await gateway.call(stub.CreateMandate, request, resources_pb2.Mandate, acting)
+        self._mandate_name = made.name
+        expect(self._checks, "step 1: mandate", "ACTIVE", resources_pb2.MandateState.Name(made.state)[14:])
+        self._say(f"1  {self._firm.display_name} gives its agent a mandate for one item and 30 days: {made.name}")
+
+    # ---- step 2 ----
+
+    async def _window(self) -> None:
+        gateway = self._home.gateway
+        agent = await self._home.token_of_person(self._agent.name)
+        self._agent_token = await gateway.exchanged(agent, self._firm.name, self._mandate_name)
+        clerk = await self._home.token_of("receiving")
+        at_window = await gateway.exchange(token_service_pb2.ExchangeTokenRequest(
+            subject_token=self._agent_token, subject_token_type=ACCESS_TOKEN, actor_token=clerk,
+            actor_token_type=ACCESS_TOKEN,
+        ))  # fmt: skip
+        self._window_token = at_window.access_token
+        self._say("2  the clerk checks the agent at 六安's window; both stand in one token (RFC 8693: sub and act)")
+
+    # ---- step 3 ----
+
+    async def _materials(self) -> None:
+        held = [await self._license_of_the_firm(serial, kind) for serial, kind in (("101", "M1"), ("107", "M2"))]
+        consent = await self._consent([name for name, _, _ in held])
+        references = [await self._present(*each, consent) for each in held]
+        self._plan_v1 = land.floor_plan(1)
+        references.append(await self._upload(self._plan_v1))
+        self._references = references
+        self._say("3  two licences are handed over by reference with the holder's consent, one file is uploaded")
+
+    async def _license_of_the_firm(self, serial: str, material: str) -> tuple[str, str, str]:
+        gateway = self._home.gateway
+        stub = license_service_pb2_grpc.LicenseServiceStub(gateway.channel)
+        request = license_service_pb2.IssueLicenseRequest(
+            license_type=self._home.licence_types[serial],
+            issuer=licenses.Issuer(
+                department=self._home.department, display_name=self._home.department_name, code=self._home.uscc
+            ),
+            holders=[licenses.Holder(
+                subject=self._firm.name, display_name=self._firm.display_name,
+                document=common_pb2.IdentityDocument(type_code="001", number=self._firm.uscc),
+            )],
+            face_fields={"KZ_JYCS": "六安市示例路8号", "KZ_JYFW": "日用百货零售"}, request_id=request_id(),
+        )  # fmt: skip
+        token = await self._home.token_of("deciding")
+        made = await gateway.call(stub.IssueLicense, request, licenses.License, token)
+        return made.name, made.ofd.digest, material
+
+    async def _consent(self, names: list[str]) -> str:
+        gateway = self._home.gateway
+        consent = resources_pb2.Consent(
+            subject=self._firm.name, recipient=f"//{self._handling.gateway.code}", purpose=PURPOSE,
+            case_name=self._case, resources=names, method=resources_pb2.CONSENT_METHOD_ONLINE,
+        )  # fmt: skip
+        consent.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
+        stub = consent_service_pb2_grpc.ConsentServiceStub(gateway.channel)
+        request = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
+        made = await gateway.call(stub.GrantConsent, request, resources_pb2.Consent, self._agent_token)
+        return made.name
+
+    async def _present(self, name: str, digest: str, material: str, consent: str) -> cases.MaterialReference:
+        gateway = self._home.gateway
+        request = presentation_service_pb2.CreatePresentationRequest(
+            holder=self._firm.name, licenses=[name], verifier=f"//{self._handling.gateway.code}",
+            item_code=self._task_code, consent=consent, request_id=request_id(),
+            context=common_pb2.UseContext(purpose=PURPOSE, case_name=self._case, legal_basis="持证人同意"),
+        )  # fmt: skip
+        request.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
+        stub = presentation_service_pb2_grpc.PresentationServiceStub(gateway.channel)
+        answer = presentation_service_pb2.CreatePresentationResponse
+        made = await gateway.call(stub.CreatePresentation, request, answer, self._agent_token)
+        presentation = f"//{gateway.code}/{made.presentation.name}"
+        return cases.MaterialReference(code=material, presentation=presentation, digest=digest)
+
+    async def _upload(self, content: bytes) -> cases.MaterialReference:
+        gateway = self._home.gateway
+        metadata = material_service_pb2.MaterialMetadata(
+            category="M3", file_name="经营场所平面图.png", case_name=self._case,
+            handling_region=self._handling.gateway.code, request_id=request_id(),
+            document=common_pb2.DocumentRef(
+                digest=digest_of(content), media_type="image/png", size_bytes=len(content)
+            ),
+        )  # fmt: skip
+        parts = [
+            material_service_pb2.UploadMaterialRequest(metadata=metadata),
+            material_service_pb2.UploadMaterialRequest(chunk=content),
+        ]
+        stub = material_service_pb2_grpc.MaterialServiceStub(gateway.channel)
+        headers = (("authorization", f"Bearer {self._agent_token}"),)
+        made = await stub.UploadMaterial(iter(parts), metadata=headers, timeout=20)
+        return cases.MaterialReference(
+            code="M3", material=f"//{gateway.code}/{made.name}", digest=metadata.document.digest
+        )
+
+    # ---- the application goes over ----
+
+    async def _send(self) -> None:
+        gateway = self._home.gateway
+        region = f"//{gateway.code}"
+        request = exchange_service_pb2.SendTransferRequest(
+            handling_region=self._handling.gateway.code, task_code=self._task_code,
+            mode=cases.CROSS_REGION_MODE_COLLECTED, case_id=self._case_id, request_id=request_id(),
+            applicant=cases.Applicant(
+                type=cases.APPLICANT_TYPE_ENTERPRISE, subject=f"{region}/{self._firm.name}",
+                display_name=self._firm.display_name,
+                document=common_pb2.IdentityDocument(type_code="001", number=self._firm.uscc),
+            ),
+            agent=cases.Agent(
+                subject=f"{region}/{self._agent.name}", display_name=self._agent.full_name,
+                document=common_pb2.IdentityDocument(type_code="111", number=self._agent.number),
+                mandate=f"{region}/{self._mandate_name}",
+            ),
+            identity_check=exchange_service_pb2.IdentityCheck(assurance=4, method="窗口核验居民身份证原件"),
+            materials=self._references,
+            form_values=[
+                cases.FormValue(key="address", value="常州市天宁区示例路18号"),
+                cases.FormValue(key="scope", value="预包装食品零售"),
+            ],
+        )  # fmt: skip
+        request.identity_check.check_time.FromDatetime(datetime.combine(SUBMITTED, _MORNING))
+        stub = exchange_service_pb2_grpc.ExchangeServiceStub(gateway.channel)
+        sent = await gateway.call(stub.SendTransfer, request, exchange_service_pb2.Transfer, self._window_token)
+        self._transfer, self._transaction = sent.name, sent.transaction_id
+        accepted = await eventually(
+            self._read_transfer, lambda t: t.state == exchange_service_pb2.TRANSFER_STATE_ACCEPTED,
+            "天宁's acknowledgement of the application",
+        )  # fmt: skip
+        expect(self._checks, "step 2: case opened in 天宁", self._case, accepted.case_name)
+        self._say(f"   天宁 trusts 六安's assertion and opens case {accepted.case_number}")
+
+    async def _read_transfer(self) -> exchange_service_pb2.Transfer:
+        gateway = self._home.gateway
+        stub = exchange_service_pb2_grpc.ExchangeServiceStub(gateway.channel)
+        request = exchange_service_pb2.GetTransferRequest(name=self._transfer)
+        return await gateway.call(
+            stub.GetTransfer, request, exchange_service_pb2.Transfer, await self._home.token_of("receiving")
+        )
+
+    # ---- step 4 ----
+
+    @property
+    def _local_case(self) -> str:
+        return f"cases/{self._case_id}"
+
+    async def _case_step(self, method: str, request: Any, duty: str) -> cases.Case:
+        gateway = self._handling.gateway
+        stub = case_service_pb2_grpc.CaseServiceStub(gateway.channel)
+        return await gateway.call(getattr(stub, method), request, cases.Case, await self._handling.token_of(duty))
+
+    async def _read_case(self) -> cases.Case:
+        request = case_service_pb2.GetCaseRequest(name=self._local_case, context=self._use(self._handling))
+        return await self._case_step("GetCase", request, "receiving")
+
+    async def _deadline(self) -> cases.Clock:
+        gateway = self._handling.gateway
+        stub = case_service_pb2_grpc.CaseServiceStub(gateway.channel)
+        request = case_service_pb2.GetClockRequest(name=self._local_case, context=self._use(self._handling))
+        return await gateway.call(stub.GetClock, request, cases.Clock, await self._handling.token_of("receiving"))
+
+    async def _correction(self) -> None:
+        self._day(ASKED)
+        before = await self._deadline()
+        await self._case_step("RequestCorrection", case_service_pb2.RequestCorrectionRequest(
+            name=self._local_case, answer_days=10, request_id=request_id(), points=[cases.CorrectionPoint(
+                material_code="M3", explanation="平面图缺少面积标注,请补充后重新提交"
+            )],
+        ), "receiving")  # fmt: skip
+        await eventually(
+            self._read_transfer, lambda t: t.progress.state == cases.CASE_STATE_CORRECTION_REQUESTED,
+            "the request for correction at 六安's window",
+        )  # fmt: skip
+        self._day(ANSWERED)
+        stub = exchange_service_pb2_grpc.ExchangeServiceStub(self._home.gateway.channel)
+        request = exchange_service_pb2.SendCorrectionRequest(
+            name=self._transfer, request_id=request_id(), correction=exchange_service_pb2.TransferCorrection(
+                materials=[await self._upload(land.floor_plan(2))]
+            ),
+        )  # fmt: skip
+        await self._home.gateway.call(
+            stub.SendCorrection, request, exchange_service_pb2.Transfer, await self._home.token_of("receiving")
+        )
+        await eventually(self._read_case, lambda c: c.state == cases.CASE_STATE_SUBMITTED, "the corrected material")
+        moved = self._moved(before, await self._deadline())
+        expect(self._checks, "step 4: deadline moves by working days", self._stood_still(), moved)
+        await self._case_step("AcceptCase", case_service_pb2.AcceptCaseRequest(
+            name=self._local_case, request_id=request_id()), "receiving")  # fmt: skip
+        self._say(f"4  天宁 asks once for a correction; its deadline moves by {moved} working days")
+
+    def _stood_still(self) -> int:
+        return Calendar(calendar_data.all_rows()).count(ASKED, ANSWERED)
+
+    def _moved(self, before: cases.Clock, after: cases.Clock) -> int:
+        calendar = Calendar(calendar_data.all_rows())
+        first, second = (date(d.year, d.month, d.day) for d in (before.statutory_deadline, after.statutory_deadline))
+        return calendar.count(first, second)

@@ -1,0 +1,44 @@
+"""Puts two regions on each other's trust list: what in life is exchanged on paper is read from both state folders."""
+
+import json
+from pathlib import Path
+
+from deploy.local.demo.gateway import request_id
+from deploy.local.demo.office import Office
+from deploy.pki.region_root import ROOT_FILE
+from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2
+
+
+async def trust_each_other(first: Office, second: Office, state: Path) -> None:
+    """Proposes and activates each region at the other."""
+    await _trust(first, second, state)
+    await _trust(second, first, state)
+
+
+async def _trust(here: Office, other: Office, state: Path) -> None:
+    gateway, token = here.gateway, await here.admin_token()
+    stub = region_service_pb2_grpc.RegionServiceStub(gateway.channel)
+    anchor = await _anchor(other, state)
+    propose = region_service_pb2.ProposeRegionRequest(
+        region_code=other.gateway.code, request_id=request_id(),
+        region=resources_pb2.Region(display_name=other.gateway.name, anchor=anchor, max_assurance=4),
+    )  # fmt: skip
+    made = await gateway.call(stub.ProposeRegion, propose, resources_pb2.Region, token)
+    activate = region_service_pb2.ActivateRegionRequest(name=made.name, request_id=request_id())
+    await gateway.call(stub.ActivateRegion, activate, resources_pb2.Region, token)
+
+
+async def _anchor(office: Office, state: Path) -> resources_pb2.RegionAnchor:
+    region = state / office.gateway.code
+    issuer = json.loads((region / "credentials.json").read_text(encoding="utf-8"))["issuer"]
+    keys = (await office.gateway.get("/.well-known/jwks.json"))["keys"]
+    return resources_pb2.RegionAnchor(
+        gateway_url=office.gateway.url, issuer=issuer,
+        jwks=resources_pb2.JsonWebKeySet(keys=[
+            resources_pb2.JsonWebKey(
+                kid=key["kid"], kty=key["kty"], alg="ES256", use="sig", crv=key["crv"], x=key["x"], y=key["y"]
+            )
+            for key in keys
+        ]),
+        root_certificate=(region / "root" / ROOT_FILE).read_bytes(),
+    )  # fmt: skip

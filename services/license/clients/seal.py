@@ -1,0 +1,143 @@
+"""What the license service asks of the seal service."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import grpc
+from google.api import httpbody_pb2
+
+from libs.errors import FailedPrecondition, PermissionDenied, not_found
+from libs.rpc.client import invoke
+from libs.rpc.timestamps import timestamp
+from services.license.clients.kept import Kept
+from services.license.domain.disclosure import SealOutcome
+from tongban.common.v1 import common_pb2
+from tongban.seal.v1 import resources_pb2 as seals
+from tongban.seal.v1 import seal_service_pb2 as seal_pb
+from tongban.seal.v1 import sealing_service_pb2 as sealing_pb
+from tongban.seal.v1 import validation_service_pb2 as validation_pb
+from tongban.seal.v1.seal_service_pb2_grpc import SealServiceStub
+from tongban.seal.v1.sealing_service_pb2_grpc import SealingServiceStub
+from tongban.seal.v1.validation_service_pb2_grpc import ValidationServiceStub
+
+SELF = "services/license"
+_KEEP_SEALS_SECONDS = 5.0
+_KEEP_PICTURES_SECONDS = 3600.0
+_SEAL_TIMEOUT = 30.0
+Channel = Callable[[], grpc.aio.Channel]
+
+
+@dataclass(frozen=True, slots=True)
+class SealToUse:
+    """The seal that a licence gets: its name, its esID, and its diameter in millimetres."""
+
+    name: str
+    seal_id: str
+    diameter_mm: int
+
+
+class SealClient:
+    """The seal service, as this service sees it; every call is the service's own."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._seals: Kept[SealToUse] = Kept(_KEEP_SEALS_SECONDS)
+        self._pictures: Kept[bytes] = Kept(_KEEP_PICTURES_SECONDS)
+
+    async def seal_of(self, department: str, now: datetime) -> SealToUse:
+        """Finds the department's seal in force that names this service among its users, the newest first.
+
+        Raises NotFound RESOURCE_NOT_FOUND where there is none.
+        """
+
+        async def ask() -> SealToUse:
+            request = seal_pb.ListSealsRequest(owner=department, state=seals.SEAL_STATE_ACTIVE, page_size=100)
+            stub = SealServiceStub(self._channel())
+            found = await invoke(stub.ListSeals, request, seal_pb.ListSealsResponse, to="seal", token="")
+            for seal in found.seals:
+                if _may_use(seal) and _in_force(seal, now):
+                    return _to_use(seal)
+            raise not_found(f"{department}/seals")
+
+        return await self._seals.get(department, ask)
+
+    async def named(self, name: str, department: str, now: datetime) -> SealToUse:
+        """Gets the seal that a request names.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: NOT_OWNER (another department's), SEAL_USE_NOT_ALLOWED.
+            FailedPrecondition: SEAL_NOT_USABLE.
+        """
+        stub = SealServiceStub(self._channel())
+        seal = await invoke(stub.GetSeal, seal_pb.GetSealRequest(name=name), seals.Seal, to="seal", token="")
+        if seal.owner != department:
+            raise PermissionDenied("NOT_OWNER", f"{name} is not the issuing department's")
+        if not _may_use(seal):
+            raise PermissionDenied("SEAL_USE_NOT_ALLOWED", f"{name} does not name {SELF} as a user", seal=name)
+        if not _in_force(seal, now):
+            state = seals.SealState.Name(seal.state).removeprefix("SEAL_STATE_")
+            raise FailedPrecondition("SEAL_NOT_USABLE", f"{name} is not in force", seal=name, state=state)
+        return _to_use(seal)
+
+    async def seal_document(
+        self, request_id: str, seal: str, document: bytes, center: tuple[float, float], use: common_pb2.UseContext
+    ) -> tuple[bytes, str]:
+        """Has an OFD of one page sealed; returns the sealed file and the name of the sealing.
+
+        The same ``request_id`` with the same arguments never signs twice. Raises whatever the seal service refuses with.
+        """
+        x, y = center
+        request = sealing_pb.SealDocumentRequest(
+            request_id=request_id, seal=seal, document=document, media_type="application/ofd", use=use,
+            placements=[sealing_pb.StampPlacement(page=1, center_x_mm=x, center_y_mm=y)],
+        )  # fmt: skip
+        stub = SealingServiceStub(self._channel())
+        answer = await invoke(
+            stub.SealDocument, request, sealing_pb.SealDocumentResponse, to="seal", token="", timeout=_SEAL_TIMEOUT
+        )
+        return answer.document, answer.sealing.name
+
+    async def picture(self, name: str) -> bytes:
+        """Gets a seal's picture as PNG."""
+
+        async def ask() -> bytes:
+            request = seal_pb.GetSealPictureRequest(name=name, format=seal_pb.PICTURE_FORMAT_PNG)
+            stub = SealServiceStub(self._channel())
+            return (await invoke(stub.GetSealPicture, request, httpbody_pb2.HttpBody, to="seal", token="")).data
+
+        return await self._pictures.get(name, ask)
+
+    async def validate(self, document: bytes, seal_id: str) -> SealOutcome:
+        """Checks that the seal with this esID stands on an OFD and holds.
+
+        What can't be told now (INDETERMINATE) is not checked; a missing or another seal is invalid.
+        """
+        stub = ValidationServiceStub(self._channel())
+        report = await invoke(
+            stub.ValidateDocument, validation_pb.ValidateDocumentRequest(document=document),
+            validation_pb.ValidationReport, to="seal", token="", timeout=10.0,
+        )  # fmt: skip
+        if report.conclusion == validation_pb.CONCLUSION_INDETERMINATE:
+            return SealOutcome.NOT_CHECKED
+        holds = report.conclusion == validation_pb.CONCLUSION_VALID and any(
+            each.seal_id == seal_id and each.conclusion == validation_pb.CONCLUSION_VALID for each in report.seals
+        )
+        return SealOutcome.VALID if holds else SealOutcome.INVALID
+
+
+def _may_use(seal: seals.Seal) -> bool:
+    return any(user.subject == SELF and not user.approval_needed for user in seal.users)
+
+
+def _in_force(seal: seals.Seal, now: datetime) -> bool:
+    moment = timestamp(now)
+    assert moment is not None
+    begun = seal.valid_from_time.ToNanoseconds() <= moment.ToNanoseconds()
+    lasts = not seal.HasField("valid_until_time") or moment.ToNanoseconds() < seal.valid_until_time.ToNanoseconds()
+    return seal.state == seals.SEAL_STATE_ACTIVE and begun and lasts
+
+
+def _to_use(seal: seals.Seal) -> SealToUse:
+    return SealToUse(seal.name, seal.seal_id, seal.diameter_mm)

@@ -1,0 +1,79 @@
+"""Who calls, and on which side of a request or grant they stand."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from libs.db.engine import Row
+from libs.errors import PermissionDenied, not_found
+from libs.ids.uuid7 import is_uuid7
+from libs.rpc.call import current_call
+from libs.security.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The caller of this call.
+
+    Attributes:
+        subject: the person or machine that acts; who stands at a window counts, not who stands before it.
+        region: the six digits of the region that the caller is of.
+        department: the department that the token names, as it names it; empty where it names none.
+        home: whether the caller is of this region.
+        principal: what the token says.
+    """
+
+    subject: str
+    region: str
+    department: str
+    home: bool
+    principal: Principal
+
+    def provides(self, department: str) -> bool:
+        """Tells whether the caller is of the provider: of this region, and of no other department of it."""
+        return self.home and self.department in ("", department)
+
+    def consumes(self, region: str, departments: Collection[str]) -> bool:
+        """Tells whether the caller is of the consumer: of its region, and of no other department than those."""
+        return self.region == region and (not self.department or self.department in departments)
+
+    @property
+    def audits(self) -> bool:
+        """Tells whether the caller audits this region, and so sees every department's requests and grants."""
+        return self.home and self.principal.may("audit.records.list")
+
+    @property
+    def publishes(self) -> bool:
+        """Tells whether the caller is of the competent authority, which sees what is not published yet."""
+        return self.home and self.principal.may("sharing.resources.publish")
+
+    def sees(self, row: Row) -> bool:
+        """Tells whether the caller may know of a request or grant: as its provider, its consumer or an auditor."""
+        provider, consumer = self.provides(row.provider_department), self.consumes(row.consumer_region, row.departments)
+        return provider or consumer or self.audits
+
+    def must_provide(self, department: str) -> None:
+        """Raises PermissionDenied NOT_OWNER unless the caller is of the provider."""
+        if not self.provides(department):
+            raise PermissionDenied("NOT_OWNER", f"this is for {department}, which provides the data")
+
+    def must_consume(self, region: str, departments: Collection[str]) -> None:
+        """Raises PermissionDenied NOT_OWNER unless the caller may speak for every one of the departments."""
+        if self.region != region or (self.department and set(departments) != {self.department}):
+            raise PermissionDenied("NOT_OWNER", "a request is made for one's own department only")
+
+
+def calling(home: str) -> Caller:
+    """Returns the caller of the call being served; ``home`` is this region's code."""
+    principal = current_call().principal
+    region = principal.region or home
+    at_window = principal.kind == "STAFF" and principal.actor
+    subject = principal.actor if at_window else principal.subject
+    return Caller(subject, region, principal.department, region == home, principal)
+
+
+def key_of(name: str) -> str:
+    """Returns the id of a resource name of this service; raises NotFound for one that it can't have given out."""
+    key = name.rpartition("/")[2]
+    if not is_uuid7(key):
+        raise not_found(name)
+    return key

@@ -1,0 +1,327 @@
+"""Every contract says what it must: walks all descriptors of ``proto/gen/tongban.binpb``."""
+
+import re
+from collections import Counter
+
+import pytest
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import FieldDescriptor
+
+from libs.errors import Code
+from libs.rpc.contract import Method
+from tests.support import contracts
+from tongban.common.v1 import error_reason_pb2
+from tongban.options.v1 import options_pb2
+
+_PERMISSION = re.compile(r"[a-z]+\.[a-z]+[a-zA-Z]*\.[a-z]+[a-zA-Z]*")
+_WORD_WITH_UNDERSCORE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)+\b")
+_REFUSALS = re.compile(r"Refuses .*?(?:\.(?=\s|$)|$)", re.DOTALL)
+_REASONS = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()[1:]}
+_RANGES = {"general": (1, 99), "identity": (100, 199), "license": (200, 299), "seal": (300, 399), "cases": (400, 499),
+           "sharing": (500, 599)}  # fmt: skip
+_FRONTS = {options_pb2.AUDIENCE_FRONT, options_pb2.AUDIENCE_REGION}
+_PERSONAL_NAMES = {"full_name", "phone", "lines", "mobile", "email", "id_number", "birth_date", "contact_name"}
+
+
+
+def _said(method: Method) -> str:
+    """The comment of an RPC in one line."""
+    return " ".join(contracts.comment_of(method.name).split())
+
+
+def test_everything_is_commented() -> None:
+    assert [f"{each.kind} {each.full_name}" for each in contracts.elements() if not each.comment] == []
+
+
+def test_every_rpc_declares_its_access() -> None:
+    offenders = []
+    for method in contracts.methods():
+        access, owner = contracts.access_of(method), contracts.owner_of(method)
+        named = _PERMISSION.fullmatch(access.permission) and access.permission.split(".")[0] == owner
+        if not (access.public ^ bool(named)) or access.audience == options_pb2.AUDIENCE_UNSPECIFIED:
+            offenders.append(f"{method.name}: {access}")
+    assert offenders == []
+
+
+def test_region_facing_rpcs_are_for_regions() -> None:
+    assert [
+        method.name for method in contracts.methods()
+        if contracts.access_of(method).audience == options_pb2.AUDIENCE_REGION
+        and not contracts.access_of(method).public
+        and options_pb2.ACTOR_KIND_REGION not in contracts.access_of(method).actors
+    ] == []  # fmt: skip
+
+
+def test_assurance_levels_exist() -> None:
+    assert [method.name for method in contracts.methods() if contracts.access_of(method).min_assurance > 4] == []
+
+
+def test_http_mappings_follow_the_audience() -> None:
+    mapped = contracts.http_mappings()
+    assert [
+        method.name for method in contracts.methods()
+        if bool(mapped[method.name]) != (contracts.access_of(method).audience in _FRONTS)
+    ] == []  # fmt: skip
+
+
+def test_no_two_rpcs_share_a_path() -> None:
+    """AuditService is one contract that five services serve; the gateway tells them apart by the path's first part."""
+    places = Counter(
+        (verb, re.sub(r"\{[^=}]*(?:=([^}]*))?\}", lambda found: found[1] or "*", path))
+        for bindings in contracts.http_mappings().values() for verb, path, _ in bindings
+    )  # fmt: skip
+    assert [place for place, count in places.items() if count > 1] == []
+
+
+def test_every_rpc_says_who_may_and_whether_it_may_be_repeated() -> None:
+    offenders = []
+    for method in contracts.methods():
+        said = _said(method)
+        if "Who:" not in said or "dempotent" not in said:
+            offenders.append(method.name)
+    assert offenders == []
+
+
+def test_reasons_named_in_comments_exist() -> None:
+    offenders = {}
+    for method in contracts.methods():
+        sentences = " ".join(_REFUSALS.findall(_said(method)))
+        unknown = set(_WORD_WITH_UNDERSCORE.findall(sentences)) - _REASONS
+        if unknown:
+            offenders[method.name] = sorted(unknown)
+    assert offenders == {}
+
+
+def _request_id(method: Method) -> FieldDescriptor | None:
+    return method.descriptor.input_type.fields_by_name.get("request_id")
+
+
+_USE = "a use, which is recorded each time that it happens"
+_SEQUENCE = "exchange_id and sequence tell a repeat"
+# Calls by POST, or with events, that have no request_id, and why.
+_WITHOUT_REQUEST_ID = {
+    "tongban.cases.v1.ExchangeService.ReceiveTransfer": _SEQUENCE,
+    "tongban.cases.v1.ExchangeService.AcknowledgeTransfer": "one acknowledgement an exchange; a repeat gets its receipt",
+    "tongban.cases.v1.ExchangeService.PushProgress": _SEQUENCE,
+    "tongban.identity.v1.AccountService.RevealPerson": _USE,
+    "tongban.identity.v1.TokenService.ExchangeToken": "RFC 8693 has none; every call makes a token",
+    "tongban.identity.v1.TokenService.IssueServiceToken": "every call makes a token",
+    "tongban.license.v1.LicenseService.GetLicense": _USE,
+    "tongban.license.v1.LicenseService.LookupByIdentifier": _USE,
+    "tongban.license.v1.LicenseService.DownloadLicense": _USE,
+    "tongban.license.v1.MaterialService.UploadMaterial": "it stands in the metadata, the first message of the stream",
+    "tongban.license.v1.MaterialService.DownloadMaterial": _USE,
+    "tongban.license.v1.RecognitionService.GetRemoteLicense": _USE,
+    "tongban.license.v1.RecognitionService.DownloadRemoteLicense": _USE,
+    "tongban.license.v1.RecognitionService.DownloadRemoteMaterial": _USE,
+    "tongban.sharing.v1.DataService.Query": _USE,
+    "tongban.sharing.v1.DataService.Compare": _USE,
+    "tongban.sharing.v1.RegionDataService.QueryRemote": _USE,
+    "tongban.sharing.v1.RegionDataService.CompareRemote": _USE,
+}
+
+
+def test_mutations_have_a_request_id() -> None:
+    """A change is an RPC with another verb than GET that does not call itself a read."""
+    mapped = contracts.http_mappings()
+    found = set()
+    for method in contracts.methods():
+        reads = {"GET"} >= {verb for verb, _, _ in mapped[method.name]} and mapped[method.name]
+        said = _said(method)
+        emits = method.descriptor.GetOptions().Extensions[options_pb2.emits]
+        changes = emits or not (reads or "(a read" in said)
+        if changes and _request_id(method) is None:
+            found.add(method.name)
+    assert found == _WITHOUT_REQUEST_ID.keys()
+
+
+def test_request_ids_are_required_uuids() -> None:
+    offenders = []
+    for method in contracts.methods():
+        field = _request_id(method)
+        if field is None:
+            continue
+        rules = contracts.rules_of(field)
+        if not rules.string.uuid or field_behavior_pb2.REQUIRED not in contracts.behaviors(field):
+            offenders.append(field.full_name)
+        if "dempotent by request_id" not in _said(method):
+            offenders.append(f"{method.name}: its comment")
+    assert offenders == []
+
+
+_WITHOUT_PAGES = {
+    "tongban.license.v1.RecognitionService.ListRemoteLicenses": "a presentation holds at most 20 licences",
+}
+
+
+def _page_fields(method: Method) -> set[str]:
+    """The fields of the request, and of the message that it wraps for another region."""
+    request = method.descriptor.input_type
+    inner = [field.message_type for field in request.fields if contracts.is_ours(field.message_type)]
+    return {field.name for message in (request, *inner) for field in message.fields}
+
+
+def test_lists_have_pages() -> None:
+    offenders = []
+    for method in contracts.methods():
+        paged = {"page_size", "page_token"} <= _page_fields(method)
+        if method.descriptor.name.startswith("List") and not paged and method.name not in _WITHOUT_PAGES:
+            offenders.append(method.name)
+        if paged != ("next_page_token" in method.descriptor.output_type.fields_by_name):
+            offenders.append(f"{method.name}: page_token without next_page_token, or the other way round")
+    assert offenders == []
+
+
+def _bounded_text(rules: object) -> bool:
+    return bool(
+        rules.max_len or rules.len or rules.max_bytes or getattr(rules, "uuid", False) or list(getattr(rules, "in"))  # type: ignore[attr-defined]
+        or rules.HasField("const") or _bounded_pattern(str(getattr(rules, "pattern", "")))  # type: ignore[attr-defined]
+    )  # fmt: skip
+
+
+def _bounded_pattern(pattern: str) -> bool:
+    """Whether a pattern ends what it allows: anchored, and nothing in it repeats without end."""
+    without_escapes = re.sub(r"\\.", "x", pattern)
+    outside_classes = re.sub(r"\[[^]]*\]", "x", without_escapes)
+    anchored = outside_classes.startswith("^") and outside_classes.endswith("$")
+    return anchored and not re.search(r"[*+]|\{\d+,\}", outside_classes)
+
+
+def _unbounded(field: FieldDescriptor) -> bool:
+    rules = contracts.rules_of(field)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and any("matches(" in each.expression for each in rules.cel):
+        return False
+    if contracts.is_map(field):
+        texts = (rules.map.keys.string, rules.map.values.string)
+        return not (rules.map.max_pairs and all(_bounded_text(each) for each in texts))
+    if field.is_repeated:
+        if not rules.repeated.max_items:
+            return True
+        rules = rules.repeated.items
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return not _bounded_text(rules.string)
+    return field.type == FieldDescriptor.TYPE_BYTES and not _bounded_text(rules.bytes)
+
+
+def test_every_request_field_is_bounded() -> None:
+    assert [
+        field.full_name for field in contracts.request_fields()
+        if not contracts.output_only(field) and _unbounded(field)
+    ] == []  # fmt: skip
+
+
+def test_every_request_enum_is_closed() -> None:
+    offenders = []
+    for field in contracts.request_fields():
+        if field.enum_type is None or contracts.output_only(field):
+            continue
+        rules = contracts.rules_of(field)
+        rules = rules.repeated.items if field.is_repeated else rules
+        if not (rules.enum.defined_only or list(getattr(rules.enum, "in"))):
+            offenders.append(field.full_name)
+    assert offenders == []
+
+
+def test_every_request_field_says_its_behavior() -> None:
+    assert [
+        field.full_name for field in contracts.request_fields() if not contracts.behaviors(field)
+        and (field.containing_oneof is None or field.has_presence and _synthetic(field))
+    ] == []  # fmt: skip
+
+
+def _synthetic(field: FieldDescriptor) -> bool:
+    return str(field.containing_oneof.name) == f"_{field.name}"
+
+
+def test_required_messages_have_the_rule() -> None:
+    """What is REQUIRED is refused when it is missing: a rule says so, not only the documentation."""
+    assert [
+        field.full_name for field in contracts.request_fields()
+        if field_behavior_pb2.REQUIRED in contracts.behaviors(field) and field.message_type is not None
+        and not contracts.output_only(field) and not field.is_repeated and not contracts.rules_of(field).required
+    ] == []  # fmt: skip
+
+
+def _takes_nothing(field: FieldDescriptor) -> bool:
+    """Whether the rules of a scalar field let its empty value through."""
+    rules = contracts.rules_of(field)
+    if field.is_repeated:
+        return not rules.repeated.min_items
+    if field.type == FieldDescriptor.TYPE_ENUM:
+        return 0 not in rules.enum.not_in and not getattr(rules.enum, "in")
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return not (rules.bytes.min_len or rules.bytes.len)
+    text = rules.string
+    if field.type != FieldDescriptor.TYPE_STRING or text.uuid or text.min_len:
+        return False
+    return "" in getattr(text, "in") if getattr(text, "in") else not text.pattern or bool(re.search(text.pattern, ""))
+
+
+def test_required_values_are_not_empty() -> None:
+    assert [
+        field.full_name for field in contracts.request_fields()
+        if field_behavior_pb2.REQUIRED in contracts.behaviors(field) and field.message_type is None
+        and not contracts.output_only(field) and not contracts.is_map(field) and _takes_nothing(field)
+    ] == []  # fmt: skip
+
+
+def _emitted() -> list[tuple[str, str]]:
+    return [
+        (contracts.owner_of(method), event) for method in contracts.methods()
+        for event in method.descriptor.GetOptions().Extensions[options_pb2.emits]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("owner", "event"), sorted(set(_emitted())))
+def test_every_event_has_its_message(owner: str, event: str) -> None:
+    found = re.fullmatch(r"cn\.tongban\.([a-z_]+)\.([a-z_]+)\.v1", event)
+    assert found, event
+    name = "".join(word.capitalize() for word in "_".join(found.groups()).split("_"))
+    message = contracts.find_message(f"tongban.{owner}.v1.{name}")
+    assert message.file.name == f"tongban/{owner}/v1/events.proto"
+
+
+def _section(number: int) -> str:
+    return next((name for name, (low, high) in _RANGES.items() if low <= number <= high), "")
+
+
+def test_error_reasons_are_documented() -> None:
+    offenders = []
+    for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values[1:]:
+        info = value.GetOptions().Extensions[options_pb2.error]
+        if info.code not in Code.__members__ or not info.message_zh or not _section(value.number):
+            offenders.append(f"{value.name}: {info}")
+        if len(set(info.metadata)) != len(info.metadata):
+            offenders.append(f"{value.name}: a key twice")
+    assert offenders == []
+
+
+def test_error_reasons_stand_in_their_sections() -> None:
+    """Numbers grow down the file, so that a section's reasons lie in its range and none is taken twice."""
+    numbers = [value.number for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values]
+    assert numbers == sorted(set(numbers))
+
+
+def test_personal_data_is_marked() -> None:
+    personal = [
+        field for file in contracts.files() for message in file.message_types_by_name.values()
+        for field in message.fields if field.type == FieldDescriptor.TYPE_STRING and _is_personal(field)
+    ]  # fmt: skip
+    unmarked = [field.full_name for field in personal if not field.GetOptions().Extensions[options_pb2.personal]]
+    assert unmarked == []
+
+
+def _is_personal(field: FieldDescriptor) -> bool:
+    document_number = field.name == "number" and field.containing_type.name == "IdentityDocument"
+    return field.name in _PERSONAL_NAMES or document_number or field.name.endswith(("_full_name", "_phone"))
+
+
+def test_secrets_are_marked() -> None:
+    unmarked = [
+        field.full_name for file in contracts.files() for message in file.message_types_by_name.values()
+        for field in message.fields
+        if re.fullmatch(r"(?:.*_)?(?:secret|password|private_key|access_token|assertion)", field.name)
+        and field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
+        and not field.GetOptions().Extensions[options_pb2.secret]
+    ]  # fmt: skip
+    assert unmarked == []
