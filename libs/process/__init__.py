@@ -68,7 +68,7 @@ class Process:
         self.audit = writer.AuditWriter(self.database, self.clock)
         self.provider = TongsuoProvider()
         master = load_master_key(config.keys.master_key_file)
-        self.keys = KeyStore(config.keys.folder, master, self.provider, self.clock)
+        self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
         self.cipher = FieldCipher.open(self.keys, self.provider)
         self._tasks: list[Task] = []
         self._channels: dict[str, grpc.aio.Channel] = {}

@@ -1,5 +1,6 @@
 """Calls to neighbours: mTLS, always a timeout, the caller's token and trace passed on, errors as their callee meant."""
 
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 import grpc
@@ -86,3 +87,17 @@ async def invoke(
         raise status.from_rpc_error(error, to) from error
     assert isinstance(response, answer)
     return response
+
+
+async def stream(
+    function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,  # noqa: ASYNC109 - gRPC's own deadline travels with the call
+    token: str | None = None,
+) -> AsyncIterator[Answer]:  # fmt: skip
+    """Calls a stub's method that streams its answer; arguments and errors as ``invoke``, ``timeout`` for the whole."""
+    try:
+        async for message in function(request, timeout=_timeout(timeout), metadata=_metadata(token)):
+            assert isinstance(message, answer)
+            yield message
+    except grpc.aio.AioRpcError as error:
+        metrics.CLIENT_ERRORS.labels(to, error.code().name).inc()
+        raise status.from_rpc_error(error, to) from error

@@ -6,13 +6,13 @@ their trust list.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-from libs.rpc.client import gateway_channel, invoke
+from libs.rpc.client import gateway_channel, invoke, stream
 from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2
 from tongban.identity.v1 import token_service_pb2 as tokens
 from tongban.identity.v1 import token_service_pb2_grpc
@@ -56,6 +56,16 @@ class Regions:
         channel = await self._channel(region)
         token = await self._token(region, channel, assertion)
         return await invoke(method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token)
+
+    async def stream(
+        self, region: str, method: Callable[[grpc.aio.Channel], Any], request: Message, answer: type[Answer], *,
+        assertion: str = "", timeout: float = 60.0,
+    ) -> AsyncIterator[Answer]:  # fmt: skip
+        """Calls another region's RPC that streams its answer; arguments and errors as ``invoke``."""
+        channel = await self._channel(region)
+        token = await self._token(region, channel, assertion)
+        async for message in stream(method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token):
+            yield message
 
     async def trusted(self, region: str, direction: resources_pb2.TrustDirection.ValueType) -> resources_pb2.Region:
         """Returns a region if the trust holds in ``direction``; what was asked is kept for five seconds.

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from deploy.local.demo import evidence
-from deploy.local.demo.application import Application, Told, eventually, expect
+from deploy.local.demo.application import SUBMITTED, Application, Told, eventually, expect
 from deploy.local.demo.gateway import request_id
 from libs.errors import TongbanError
 from tongban.cases.v1 import (

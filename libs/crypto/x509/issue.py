@@ -104,7 +104,7 @@ def make_root(signer: Signer, subject: Subject, validity: Validity, serial_numbe
 def issue_certificate(
     issuer: Certificate,
     signer: Signer,
-    subject: Subject,
+    subject: Subject | x509.Name,
     public_key: Sm2PublicKey,
     profile: Profile,
     validity: Validity,
@@ -117,7 +117,7 @@ def issue_certificate(
     Args:
         issuer: the CA's certificate.
         signer: the CA's key.
-        subject: whose certificate it is.
+        subject: whose certificate it is; a name as it was received is taken as it is.
         public_key: the key it speaks for.
         profile: what it is for.
         validity: must lie within the issuer's.
@@ -139,7 +139,8 @@ def issue_certificate(
     if crl_url:
         extensions.append(_extension("crl_distribution_points", [_distribution_point(crl_url)]))
     issuer_name = x509.Name.load(issuer.subject_der)
-    return _sign(signer, issuer_name, subject.to_name(), public_key, validity, serial_number, extensions)
+    name = subject.to_name() if isinstance(subject, Subject) else subject
+    return _sign(signer, issuer_name, name, public_key, validity, serial_number, extensions)
 
 
 def _check_issuer(issuer: Certificate, signer: Signer, validity: Validity) -> None:

@@ -17,6 +17,9 @@ def errors(method: Method, handler: Handler) -> Handler:
     async def with_errors(request: object, call: Call) -> Message:
         try:
             return await handler(request, call)
+        except Internal as error:
+            error.metadata.setdefault("correlation_id", call.trace_id)
+            raise
         except (TongbanError, asyncio.CancelledError):
             raise
         except Exception as error:

@@ -204,6 +204,19 @@ def is_deemed_accepted(clock: Clock, calendar: Calendar, today: date) -> bool:
     return not clock.ledger.is_open and today > clock.deadline(calendar, ACCEPTANCE_DAYS, today)
 
 
+def light_on(calendar: Calendar, promised: date, stopped_on: date | None, today: date) -> Light:
+    """Returns the colour on ``today`` of a clock whose deadline is known, without its ledger.
+
+    Args:
+        calendar: the working days.
+        promised: the deadline as it stood when the clock last started or stopped.
+        stopped_on: the day on which it stopped, or None while it runs; the deadline moves while it stands still.
+        today: the day; of a clock that ended, its last.
+    """
+    deadline = promised if stopped_on is None else calendar.add(promised, max(0, calendar.count(stopped_on, today)))
+    return _light(today, deadline, calendar.count(today, deadline), YELLOW_DAYS)
+
+
 def _light(today: date, deadline: date, remaining: int, yellow_days: int) -> Light:
     # By the date and not by the count: on a Saturday after a Friday's deadline no working day is lacking yet.
     if today > deadline:

@@ -8,12 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
-from services.identity.tables import organizations, persons
+from services.identity.store.reading import first, one
+from services.identity.tables import organizations, persons, verifications
 
 _PERSON_BY_DOCUMENT = sa.select(persons).where(
     persons.c.document_index == sa.bindparam(rows.KEY), persons.c.state == "ACTIVE"
 )
 _ORGANIZATION_BY_USCC = sa.select(organizations).where(organizations.c.uscc == sa.bindparam(rows.KEY))
+_RECENT_FAILURES = sa.select(sa.func.count(), sa.func.min(verifications.c.verify_time)).where(
+    verifications.c.person == sa.bindparam(rows.KEY),
+    verifications.c.outcome == "FAILED",
+    verifications.c.verify_time > sa.bindparam("since"),
+)
 
 
 class AccountStore:
@@ -22,39 +28,41 @@ class AccountStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def person(self, identifier: str) -> Row:
+    async def person(self, name: str) -> Row:
         """Reads a person; raises NotFound."""
-        return await self._one(rows.by_id(persons), identifier, f"persons/{identifier}")
+        async with self._database.read() as connection:
+            return await one(connection, persons, name)
 
     async def person_by_document(self, index: bytes) -> Row:
         """Reads the living account on the document with this blind index; raises NotFound."""
-        return await self._one(_PERSON_BY_DOCUMENT, index, "persons")
+        return await self._by(_PERSON_BY_DOCUMENT, index, "persons")
 
-    async def organization(self, identifier: str) -> Row:
+    async def organization(self, name: str) -> Row:
         """Reads an organisation; raises NotFound."""
-        return await self._one(rows.by_id(organizations), identifier, f"organizations/{identifier}")
+        async with self._database.read() as connection:
+            return await one(connection, organizations, name)
 
     async def organization_by_uscc(self, uscc: str) -> Row:
         """Reads the organisation with this unified social credit code; raises NotFound."""
-        return await self._one(_ORGANIZATION_BY_USCC, uscc, "organizations")
+        return await self._by(_ORGANIZATION_BY_USCC, uscc, "organizations")
 
-    async def _one(self, query: sa.Select[Any], key: str | bytes, name: str) -> Row:
+    async def _by(self, query: sa.Select[Any], key: str | bytes, name: str) -> Row:
         async with self._database.read() as connection:
-            row: Row | None = (await connection.execute(query, {rows.KEY: key})).first()
+            row = await first(connection, query, **{rows.KEY: key})
         if row is None:
             raise not_found(name)
         return row
 
-    async def lock_person(self, connection: AsyncConnection, identifier: str) -> Row:
+    async def lock_person(self, connection: AsyncConnection, name: str) -> Row:
         """Reads a person and keeps others from changing it; raises NotFound."""
-        row: Row | None = (await connection.execute(rows.by_id(persons, lock=True), {rows.KEY: identifier})).first()
-        if row is None:
-            raise not_found(f"persons/{identifier}")
-        return row
+        return await one(connection, persons, name, lock=True)
 
-    async def lock_organization(self, connection: AsyncConnection, identifier: str) -> Row:
+    async def lock_organization(self, connection: AsyncConnection, name: str) -> Row:
         """Reads an organisation and keeps others from changing it; raises NotFound."""
-        row: Row | None = (await connection.execute(rows.by_id(organizations, lock=True), {rows.KEY: identifier})).first()
-        if row is None:
-            raise not_found(f"organizations/{identifier}")
+        return await one(connection, organizations, name, lock=True)
+
+    async def recent_failures(self, connection: AsyncConnection, person: str, since: Any) -> Row:
+        """Counts the failed checks of a person's name since a moment, and tells when the first of them was."""
+        row = await first(connection, _RECENT_FAILURES, **{rows.KEY: person, "since": since})
+        assert row is not None
         return row

@@ -3,9 +3,11 @@
 What was signed goes into the whole as bytes: nothing is encoded a second time after the key was used.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from asn1crypto import core
 
@@ -111,16 +113,39 @@ def build_tbs(
         property_info: for OFD the absolute path of Signature.xml.
         extensions: (object identifier, value), none of them critical.
     """
-    parts = [
-        _VERSION,
-        seal,
-        der.encode(Tag.GENERALIZED_TIME, f"{_whole_seconds(at):%Y%m%d%H%M%SZ}".encode()),
-        der.encode(Tag.BIT_STRING, b"\0", data_hash),
-        der.encode(Tag.IA5_STRING, property_info.encode("ascii")),
-    ]
+    parts = [_front(seal, at), _tail(data_hash, property_info)]
     if extensions:
         parts.append(der.encode(Tag.CONTEXT_0, ExtensionDatas(_extension_values(extensions)).dump()))
     return der.encode(Tag.SEQUENCE, *parts)
+
+
+def build_many_tbs(seal: bytes, at: datetime, protected: Iterable[tuple[bytes, str]]) -> list[tuple[bytes, bytes]]:
+    """Returns (TBS_Sign, its SM3 digest) for each (dataHash, propertyInfo), as ``build_tbs`` without extensions.
+
+    All begin with the same seal, which is most of them: it is hashed once.
+    """
+    front = _front(seal, at)
+    begun: dict[bytes, Any] = {}
+    made: list[tuple[bytes, bytes]] = []
+    for data_hash, property_info in protected:
+        tail = _tail(data_hash, property_info)
+        head = der.header(Tag.SEQUENCE, len(front) + len(tail))
+        if head not in begun:
+            begun[head] = hashlib.new("sm3", head + front)
+        digest = begun[head].copy()
+        digest.update(tail)
+        made.append((b"".join((head, front, tail)), digest.digest()))
+    return made
+
+
+def _front(seal: bytes, at: datetime) -> bytes:
+    time = der.encode(Tag.GENERALIZED_TIME, f"{_whole_seconds(at):%Y%m%d%H%M%SZ}".encode())
+    return b"".join((_VERSION, seal, time))
+
+
+def _tail(data_hash: bytes, property_info: str) -> bytes:
+    path = der.encode(Tag.IA5_STRING, property_info.encode("ascii"))
+    return der.encode(Tag.BIT_STRING, b"\0", data_hash) + path
 
 
 def build_signature(tbs: bytes, certificate: bytes, signature: bytes) -> bytes:

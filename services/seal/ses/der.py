@@ -83,11 +83,15 @@ def bits(element: Element) -> bytes:
     return element.content[1:]
 
 
+def header(tag: Tag, size: int) -> bytes:
+    """Returns the identifier and length octets of an element whose content has ``size`` bytes."""
+    if size < 0x80:
+        return bytes((tag, size))
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets
+
+
 def encode(tag: Tag, *content: bytes) -> bytes:
     """Returns the element with ``tag`` around ``content``, put one after another."""
     body = b"".join(content)
-    size = len(body)
-    if size < 0x80:
-        return bytes((tag, size)) + body
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + body
+    return header(tag, len(body)) + body

@@ -1,0 +1,1 @@
+"""Reads and writes of the case service: statements only, no rules."""

@@ -1,0 +1,364 @@
+"""Cases in PostgreSQL. A change of a case is one statement: the row, its step in the history, its tasks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.crypto.envelope import Column, FieldCipher
+from libs.db import rows
+from libs.db.engine import Database, Row
+from libs.errors import not_found
+from libs.ids.uuid7 import uuid7
+from services.cases.tables import case_history, case_licenses, case_numbers, case_standstills, cases
+from tongban.cases.v1 import resources_pb2 as pb
+
+SEALED = Column("cases", "sealed")
+NOTE = Column("case_history", "note")
+REASON = Column("case_standstills", "reason")
+NO_DEADLINE = date(9999, 12, 31)
+"""The due date of a task that has none."""
+
+
+@dataclass(slots=True)
+class CaseRecord:
+    """A row of ``cases`` in memory, its sealed part opened as ``content``. Set ``changed`` where that was changed."""
+
+    id: str
+    number: str | None
+    item: str
+    task_code: str
+    category: str
+    department: str
+    state: str
+    channel: str
+    applicant: str
+    agent: str
+    mandate: str
+    created_by: str
+    assurance: int
+    home_region: str
+    receiving_region: str
+    transfer: str | None
+    sealed: bytes
+    outcome: str
+    license: str
+    license_identifier: str
+    received_by: str
+    accepted_by: str
+    reviewed_by: str
+    rating: str
+    delivery: str | None
+    clock_start: date | None
+    due_date: date | None
+    statutory_date: date | None
+    stopped_on: date | None
+    extension_days: int
+    steps: int
+    submit_time: datetime | None
+    accept_time: datetime | None
+    decide_time: datetime | None
+    close_time: datetime | None
+    deliver_time: datetime | None
+    end_time: datetime | None
+    rate_time: datetime | None
+    version: int
+    create_time: datetime
+    update_time: datetime
+    content: pb.Case = field(default_factory=pb.Case)
+    changed: bool = False
+
+    @property
+    def name(self) -> str:
+        """`cases/<id>`."""
+        return f"cases/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step in a case's life.
+
+    Attributes:
+        action: what was done, a name of CaseAction.
+        from_state: the state before; empty for the first step.
+        actor: who did it.
+        department: theirs, or empty.
+        note: the words that went with it.
+        end_tasks: what becomes of the open tasks: ``DONE``, ``CANCELLED``, or empty where they stay.
+        open_task: the kind of the task that follows, or empty.
+    """
+
+    action: str
+    from_state: str
+    actor: str
+    department: str = ""
+    note: str = ""
+    end_tasks: str = ""
+    open_task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StandstillRow:
+    """One row of the ledger."""
+
+    sequence: int
+    phase: str
+    procedure: str
+    reason: str
+    start_time: datetime
+    end_time: datetime | None
+
+
+_COLUMNS = tuple(column.name for column in cases.columns)
+assert _COLUMNS == tuple(each.name for each in fields(CaseRecord))[: len(_COLUMNS)]
+
+_MUTABLE = tuple(
+    name for name in _COLUMNS
+    if name not in {"id", "item", "task_code", "category", "department", "channel", "applicant", "agent", "mandate",
+                    "created_by", "home_region", "receiving_region", "transfer", "create_time"}
+)  # fmt: skip
+_STORY = """
+INSERT INTO case_history (case_id, sequence, action, from_state, to_state, actor, department, note, event_time)
+VALUES (:id, :steps, :action, :from_state, :state, :actor, :actor_department, :note, :update_time)
+"""
+_INSERT = sa.text(f"""
+WITH made AS (
+  INSERT INTO cases ({", ".join(_COLUMNS)}) VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
+) {_STORY}
+""")
+_OPEN_TASK = """
+INSERT INTO tasks (id, case_id, kind, state, department, due_date, create_time, update_time)
+SELECT CAST(:task_id AS uuid), CAST(:id AS uuid), :open_task, 'OPEN', :task_department, CAST(:task_due AS date),
+  CAST(:update_time AS timestamptz), CAST(:update_time AS timestamptz)
+WHERE :open_task <> ''
+"""
+_SAVE = sa.text(f"""
+WITH changed AS (
+  UPDATE cases SET {", ".join(f"{name} = :{name}" for name in _MUTABLE)} WHERE id = :id
+), story AS ({_STORY}), ended AS (
+  UPDATE tasks SET state = :end_tasks, end_time = :update_time, update_time = :update_time, version = version + 1,
+    assignee = CASE WHEN assignee = '' THEN :assignee ELSE assignee END
+  WHERE :end_tasks <> '' AND case_id = :id AND state IN ('OPEN', 'CLAIMED')
+) {_OPEN_TASK}
+""")  # noqa: S608 - made of column names of our own
+_UPDATE = sa.text(f"UPDATE cases SET {', '.join(f'{name} = :{name}' for name in _MUTABLE)} WHERE id = :id")  # noqa: S608
+_NEXT_NUMBER = sa.text("""
+INSERT INTO case_numbers (task_code, day, last) VALUES (:task_code, :day, 1)
+ON CONFLICT (task_code, day) DO UPDATE SET last = case_numbers.last + 1 RETURNING last
+""")
+_BY_NUMBER = sa.select(cases).where(cases.c.number == sa.bindparam(rows.KEY))
+_DUE_TASKS = sa.text("""
+UPDATE tasks SET due_date = :due, update_time = :now, version = version + 1
+WHERE case_id = :id AND state IN ('OPEN', 'CLAIMED')
+""")
+_LEDGER = sa.select(case_standstills).where(case_standstills.c.case_id == sa.bindparam(rows.KEY)).order_by("sequence")
+_STOP = sa.text("""
+INSERT INTO case_standstills (case_id, sequence, phase, procedure, reason, start_time)
+VALUES (:id, :sequence, :phase, :procedure, :reason, :now)
+""")
+_GO = sa.text("UPDATE case_standstills SET end_time = :now WHERE case_id = :id AND end_time IS NULL")
+_LICENSED = sa.text("""
+INSERT INTO case_licenses (license, case_id, identifier, issue_time) VALUES (:license, :id, :identifier, :issue_time)
+ON CONFLICT DO NOTHING
+""")
+_OVERDUE = sa.select(cases.c.id).where(
+    cases.c.state == "SUBMITTED", cases.c.department == sa.bindparam("department"),
+    cases.c.due_date < sa.bindparam("today"),
+).limit(100)  # fmt: skip
+_WAITING_DEPARTMENTS = sa.text("SELECT DISTINCT department FROM items")
+_HISTORY = (
+    sa.select(case_history)
+    .where(case_history.c.case_id == sa.bindparam("case_id"), case_history.c.sequence > sa.bindparam("after"))
+    .order_by(case_history.c.sequence)
+    .limit(sa.bindparam("size"))
+)
+_MINE = """
+SELECT id, create_time FROM cases WHERE {column} = :{name} AND (create_time, id) < (:time, CAST(:after AS uuid)){state}
+ORDER BY create_time DESC, id DESC LIMIT :size
+"""
+
+assert {case_numbers.name, case_licenses.name} <= set(cases.metadata.tables)
+
+
+class CaseStore:
+    """Cases, their history, ledger and numbers. Methods that take a connection belong to the caller's transaction."""
+
+    def __init__(self, database: Database, cipher: FieldCipher) -> None:
+        self._database = database
+        self._cipher = cipher
+
+    def record(self, row: Row) -> CaseRecord:
+        """Opens a row."""
+        record = CaseRecord(*row)
+        record.content = pb.Case.FromString(self._cipher.decrypt(SEALED, record.id, record.sealed))
+        return record
+
+    def open_note(self, case_id: str, note: bytes | None) -> str:
+        """Opens the note of a step."""
+        return self._cipher.decrypt_text(NOTE, case_id, note) if note else ""
+
+    async def read(self, identifier: str) -> CaseRecord:
+        """Reads a case; raises NotFound."""
+        async with self._database.read() as connection:
+            return await self._one(connection, rows.by_id(cases), identifier, f"cases/{identifier}")
+
+    async def read_by_number(self, number: str) -> CaseRecord:
+        """Reads the case with this number; raises NotFound."""
+        async with self._database.read() as connection:
+            return await self._one(connection, _BY_NUMBER, number, "cases")
+
+    async def lock(self, connection: AsyncConnection, identifier: str) -> CaseRecord:
+        """Reads a case and keeps others from changing it; raises NotFound."""
+        return await self._one(connection, rows.by_id(cases, lock=True), identifier, f"cases/{identifier}")
+
+    async def _one(self, connection: AsyncConnection, query: sa.Select[Any], key: str, name: str) -> CaseRecord:
+        row: Row | None = (await connection.execute(query, {rows.KEY: key})).first()
+        if row is None:
+            raise not_found(name)
+        return self.record(row)
+
+    async def insert(self, connection: AsyncConnection, record: CaseRecord, step: Step) -> None:
+        """Inserts a case with its first step; raises RESOURCE_EXISTS where the id is taken."""
+        await connection.execute(_INSERT, self._values(record, _COLUMNS) | self._story(record, step))
+
+    async def save(self, connection: AsyncConnection, record: CaseRecord, step: Step) -> None:
+        """Writes a changed case, its step and what follows for its tasks; counts its version up."""
+        record.version += 1
+        values = self._values(record, _MUTABLE) | self._story(record, step)
+        await connection.execute(_SAVE, values | {
+            "end_tasks": step.end_tasks, "assignee": step.actor if step.actor.startswith("staff/") else "",
+            "task_id": uuid7() if step.open_task else None, "open_task": step.open_task,
+            "task_department": record.department, "task_due": record.due_date or NO_DEADLINE,
+        })  # fmt: skip
+
+    async def save_quietly(self, connection: AsyncConnection, record: CaseRecord) -> None:
+        """Writes a case that changed without a step: a check of its materials, its rating, its delivery."""
+        record.version += 1
+        await connection.execute(_UPDATE, self._values(record, _MUTABLE) | {"id": record.id})
+
+    def _values(self, record: CaseRecord, names: Iterable[str]) -> dict[str, Any]:
+        if record.changed:
+            content = record.content.SerializeToString()
+            record.sealed = self._cipher.encrypt(SEALED, record.id, content)
+            record.changed = False
+        return {name: getattr(record, name) for name in names}
+
+    def _story(self, record: CaseRecord, step: Step) -> dict[str, Any]:
+        note = self._cipher.encrypt_text(NOTE, record.id, step.note) if step.note else None
+        return {
+            "id": record.id, "action": step.action, "from_state": step.from_state, "actor": step.actor,
+            "actor_department": step.department, "note": note,
+        }  # fmt: skip
+
+    async def next_number(self, connection: AsyncConnection, task_code: str, day: date) -> int:
+        """Draws the item's next number of the day; whoever draws after waits until this transaction ends."""
+        values = {"task_code": task_code, "day": day}
+        return int((await connection.execute(_NEXT_NUMBER, values)).scalar_one())
+
+    async def move_tasks(self, connection: AsyncConnection, record: CaseRecord, now: datetime) -> None:
+        """Gives the open tasks of a case its new deadline."""
+        await connection.execute(_DUE_TASKS, {"id": record.id, "due": record.due_date or NO_DEADLINE, "now": now})
+
+    async def ledger(self, connection: AsyncConnection, case_id: str) -> list[StandstillRow]:
+        """Reads the ledger of a case's clock, oldest first."""
+        found = (await connection.execute(_LEDGER, {rows.KEY: case_id})).all()
+        return [
+            StandstillRow(
+                row.sequence, row.phase, row.procedure,
+                self._cipher.decrypt_text(REASON, case_id, row.reason) if row.reason else "",
+                row.start_time, row.end_time,
+            )
+            for row in found
+        ]  # fmt: skip
+
+    async def read_ledger(self, case_id: str) -> list[StandstillRow]:
+        """Reads the ledger outside of a transaction."""
+        async with self._database.read() as connection:
+            return await self.ledger(connection, case_id)
+
+    async def stop(self, connection: AsyncConnection, case_id: str, row: StandstillRow) -> None:
+        """Opens an interval in the ledger."""
+        reason = self._cipher.encrypt_text(REASON, case_id, row.reason) if row.reason else None
+        await connection.execute(_STOP, {
+            "id": case_id, "sequence": row.sequence, "phase": row.phase, "procedure": row.procedure, "reason": reason,
+            "now": row.start_time,
+        })  # fmt: skip
+
+    async def go(self, connection: AsyncConnection, case_id: str, now: datetime) -> None:
+        """Ends the open interval of the ledger."""
+        await connection.execute(_GO, {"id": case_id, "now": now})
+
+    async def licensed(
+        self, connection: AsyncConnection, case_id: str, license_name: str, identifier: str, issue_time: datetime
+    ) -> None:
+        """Notes a licence that was issued on the decision of a case; a repeat changes nothing."""
+        values = {"id": case_id, "license": license_name, "identifier": identifier, "issue_time": issue_time}
+        await connection.execute(_LICENSED, values)
+
+    async def overdue(self, today: date) -> list[str]:
+        """Returns up to a hundred cases per department whose acceptance period is over."""
+        async with self._database.read() as connection:
+            departments = (await connection.execute(_WAITING_DEPARTMENTS)).scalars().all()
+            found: list[str] = []
+            for department in departments:
+                answer = await connection.execute(_OVERDUE, {"department": department, "today": today})
+                found += [str(identifier) for identifier in answer.scalars()]
+            return found
+
+    async def history(self, case_id: str, after: int, size: int) -> Sequence[Row]:
+        """Reads up to ``size`` steps after the one with the number ``after``."""
+        async with self._database.read() as connection:
+            return (await connection.execute(_HISTORY, {"case_id": case_id, "after": after, "size": size})).all()
+
+    async def of_parties(
+        self, applicants: Sequence[str], agent: str, filters: dict[str, str], after: tuple[datetime, str], size: int
+    ) -> list[CaseRecord]:
+        """Lists the cases of up to two applicants and of an agent, newest first, each branch along its own index."""
+        names = {f"applicant{number}": name for number, name in enumerate(applicants)} | {"agent": agent}
+        query = _of_parties(len(applicants), frozenset(filters))
+        return await self._list(query, names | filters, after, size)
+
+    async def filtered(
+        self, filters: dict[str, str], after: tuple[datetime, str], size: int
+    ) -> list[CaseRecord]:
+        """Lists cases that fit all ``filters`` (column to value), newest first."""
+        return await self._list(_filtered(frozenset(filters)), filters, after, size)
+
+    async def _list(
+        self, query: sa.TextClause | sa.Select[Any], values: dict[str, str], after: tuple[datetime, str], size: int
+    ) -> list[CaseRecord]:
+        async with self._database.read() as connection:
+            found = await connection.execute(query, values | {"time": after[0], "after": after[1], "size": size})
+            return [self.record(row) for row in found]
+
+
+def _conditions(filters: frozenset[str]) -> str:
+    return "".join(f" AND {name} = :{name}" for name in sorted(filters))
+
+
+@cache
+def _of_parties(applicants: int, filters: frozenset[str]) -> Any:
+    branches = [("applicant", f"applicant{number}") for number in range(applicants)] + [("agent", "agent")]
+    union = " UNION ".join(
+        f"({_MINE.format(column=column, name=name, state=_conditions(filters))})" for column, name in branches
+    )
+    return _typed(f"""
+        SELECT cases.* FROM cases JOIN ({union}) AS mine USING (id)
+        ORDER BY cases.create_time DESC, cases.id DESC LIMIT :size
+    """)  # noqa: S608 - made of column names of our own
+
+
+@cache
+def _filtered(filters: frozenset[str]) -> Any:
+    return _typed(f"""
+        SELECT * FROM cases WHERE (create_time, id) < (:time, CAST(:after AS uuid)){_conditions(filters)}
+        ORDER BY create_time DESC, id DESC LIMIT :size
+    """)  # noqa: S608 - made of column names of our own
+
+
+def _typed(text: str) -> Any:
+    return sa.text(text).columns(*cases.columns)

@@ -1,0 +1,107 @@
+"""Reads departments, posts and staff."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.db import rows
+from libs.db.engine import Row
+from services.identity.store.reading import LIMIT, many
+from services.identity.tables import assignments, departments, posts, staff
+
+_UUID = sa.Uuid(as_uuid=False)
+_TIME = sa.DateTime(timezone=True)
+
+
+def _uuid(name: str) -> sa.BindParameter[str]:
+    return sa.bindparam(name, type_=_UUID)
+
+
+def _limit() -> sa.BindParameter[int]:
+    return sa.bindparam(LIMIT, type_=sa.Integer)
+
+
+def _after(text: sa.Column[str], identifier: sa.Column[str]) -> sa.ColumnElement[bool]:
+    return sa.tuple_(text, identifier) > sa.tuple_(sa.bindparam("after_text", type_=sa.Text), _uuid("after_id"))
+
+
+_DEPARTMENTS = (
+    sa.select(departments)
+    .where(
+        _after(departments.c.display_name, departments.c.id),
+        _uuid("parent").is_(None) | (departments.c.parent == _uuid("parent")),
+    )
+    .order_by(departments.c.display_name, departments.c.id)
+    .limit(_limit())
+)
+_POSTS = (
+    sa.select(posts)
+    .where(_after(posts.c.display_name, posts.c.id), posts.c.department == _uuid("parent"))
+    .order_by(posts.c.display_name, posts.c.id)
+    .limit(_limit())
+)
+_now = sa.bindparam("now", type_=_TIME)
+_HOLDS_NOW = (assignments.c.begin_time <= _now) & (
+    assignments.c.expire_time.is_(None) | (assignments.c.expire_time > _now)
+)
+_STAFF = (
+    sa.select(staff)
+    .where(
+        _after(staff.c.staff_number, staff.c.id),
+        _uuid("department").is_(None) | (staff.c.department == _uuid("department")),
+        (sa.bindparam("state", type_=sa.Text) == "") | (staff.c.state == sa.bindparam("state", type_=sa.Text)),
+        _uuid("post").is_(None)
+        | sa.exists().where(assignments.c.staff == staff.c.id, assignments.c.post == _uuid("post"), _HOLDS_NOW),
+    )
+    .order_by(staff.c.staff_number, staff.c.id)
+    .limit(_limit())
+)
+_HELD = (
+    sa.select(assignments, posts.c.department, posts.c.duties)
+    .join(posts, posts.c.id == assignments.c.post)
+    .where(assignments.c.expire_time.is_(None) | (assignments.c.expire_time > _now))
+    .order_by(assignments.c.begin_time, assignments.c.id)
+)
+_HELD_BY = _HELD.where(assignments.c.staff.in_(sa.bindparam("staff", expanding=True, type_=_UUID)))
+_SAME_PERSON = sa.select(staff.c.id).where(staff.c.person == _uuid(rows.KEY))
+
+
+async def list_departments(
+    connection: AsyncConnection, *, parent: str | None, after: tuple[str, ...], limit: int
+) -> Sequence[Row]:
+    """Lists departments by name; with ``parent`` only those directly below it."""
+    return await many(
+        connection, _DEPARTMENTS, parent=parent, after_text=after[0], after_id=after[1], **{LIMIT: limit}
+    )
+
+
+async def list_posts(
+    connection: AsyncConnection, *, department: str, after: tuple[str, ...], limit: int
+) -> Sequence[Row]:  # fmt: skip
+    """Lists a department's posts by name."""
+    return await many(connection, _POSTS, parent=department, after_text=after[0], after_id=after[1], **{LIMIT: limit})
+
+
+async def list_staff(
+    connection: AsyncConnection, *, department: str | None, post: str | None, state: str, now: datetime,
+    after: tuple[str, ...], limit: int,
+) -> Sequence[Row]:  # fmt: skip
+    """Lists staff by staff number; ``post`` leaves those who hold it at ``now``."""
+    return await many(
+        connection, _STAFF, department=department, post=post, state=state, now=now, after_text=after[0],
+        after_id=after[1], **{LIMIT: limit},
+    )  # fmt: skip
+
+
+async def held(connection: AsyncConnection, staff_ids: Sequence[str], now: datetime) -> Sequence[Row]:
+    """Reads the assignments, with their posts' departments and duties, that hold at ``now`` or begin later."""
+    if not staff_ids:
+        return ()
+    return await many(connection, _HELD_BY, staff=list(staff_ids), now=now)
+
+
+async def staff_of_person(connection: AsyncConnection, person: str) -> list[str]:
+    """Returns the ids of all staff records of one human being."""
+    return [row.id for row in await many(connection, _SAME_PERSON, **{rows.KEY: person})]

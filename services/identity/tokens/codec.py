@@ -1,0 +1,100 @@
+"""Tokens as text: signed with our key, read with ours or with a key that was pinned."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key
+from joserfc.jws import extract_compact
+
+from libs.clock import Clock
+from services.identity.domain.claims import Claims, TokenType, check_times, from_payload, invalid
+from services.identity.domain.issue import Issue
+from services.identity.tokens.jwk import StoredKey, choose, public_key
+from services.identity.tokens.signing_keys import SigningKeys
+
+LONGEST_TOKEN = 8_192
+"""Characters; what is longer is not read."""
+
+Json = dict[str, Any]
+
+
+def peek(token: str) -> tuple[Json, Json]:
+    """Returns header and payload of a JWT that nobody has verified; raises Unauthenticated TOKEN_INVALID."""
+    if len(token) > LONGEST_TOKEN:
+        raise invalid("size", "the token is too large")
+    try:
+        found = extract_compact(token.encode("ascii"))
+        payload = json.loads(found.payload)
+    except (JoseError, ValueError) as error:
+        raise invalid("form", "the token is not a JWT") from error
+    if not isinstance(payload, dict):
+        raise invalid("form", "the token's payload is no JSON object")
+    return cast("Json", found.protected), payload
+
+
+def verified(token: str, key: Key, algorithm: str) -> Json:
+    """Returns the payload of a JWT whose signature holds under ``key``; raises Unauthenticated TOKEN_INVALID."""
+    try:
+        return dict(jwt.decode(token, key, algorithms=[algorithm]).claims)
+    except (JoseError, ValueError) as error:
+        raise invalid("signature", "the token's signature does not hold") from error
+
+
+def verified_by_stored(token: str, header: Json, keys: Sequence[StoredKey]) -> Json:
+    """Returns the payload of a JWT that one of ``keys`` signed with its own algorithm; raises Unauthenticated."""
+    stored = choose(keys, str(header.get("kid", "")))
+    if stored is None:
+        raise invalid("kid", "the token names a key that is not known")
+    if header.get("alg") != stored["alg"]:
+        raise invalid("alg", "the token is signed by another algorithm than its key is for")
+    return verified(token, public_key(stored), stored["alg"])
+
+
+class TokenCodec:
+    """Makes and reads this region's tokens; their times are the machine's, never the business clock's."""
+
+    def __init__(self, keys: SigningKeys, clock: Clock, *, region: str, issuer: str) -> None:
+        self.keys = keys
+        self._clock = clock
+        self.region = region
+        self.issuer = issuer
+
+    def now(self) -> datetime:
+        """The machine's time."""
+        return self._clock.now()
+
+    def issue(self) -> Issue:
+        """Returns what a token made now has in common with every other."""
+        return Issue(self.region, self.issuer, self._clock.now(), secrets.token_urlsafe(16))
+
+    def encode(self, claims: Claims) -> str:
+        """Signs a token with the key in use."""
+        current = self.keys.current
+        header = {"alg": "ES256", "typ": claims.type.value, "kid": current.kid}
+        return jwt.encode(header, claims.payload(), current.key, algorithms=["ES256"])
+
+    async def own(self, token: str, token_type: TokenType) -> Claims:
+        """Reads a token of this region; raises Unauthenticated TOKEN_INVALID naming the rule that does not hold."""
+        header, _ = peek(token)
+        check_header(header, token_type)
+        if header.get("alg") != "ES256":
+            raise invalid("alg", "the token is not signed by ES256")
+        key = await self.keys.key(str(header.get("kid", "")))
+        if key is None:
+            raise invalid("kid", "the token names a key that is not known")
+        claims = from_payload(token_type, verified(token, key, "ES256"))
+        if claims.iss != self.issuer or claims.aud != f"//{self.region}":
+            raise invalid("iss", "the token was made elsewhere")
+        check_times(claims, self._clock.now())
+        return claims
+
+
+def check_header(header: Json, token_type: TokenType) -> None:
+    """Raises Unauthenticated TOKEN_INVALID where the token is of another type (RFC 8725, 3.11)."""
+    if header.get("typ") != token_type.value:
+        raise invalid("typ", f"the token is not of the type {token_type.value}")

@@ -1,0 +1,175 @@
+"""Asks other regions, gateway to gateway: recorded here first, answered and recorded there, under one transaction id."""
+
+from collections.abc import AsyncIterator, Callable
+from functools import cached_property
+
+import grpc
+
+from libs.audit.writer import AuditWriter
+from libs.db.command import command_of
+from libs.errors import PermissionDenied, invalid_field
+from libs.ids import names
+from libs.ids.names import ResourceName
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import current_call
+from libs.rpc.client import invoke
+from libs.rpc.regions import ACCESS_TOKEN, Regions
+from libs.security.principal import Principal
+from services.license.usecases.asking import asking
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import resources_pb2 as identity
+from tongban.identity.v1 import token_service_pb2 as tokens
+from tongban.identity.v1.token_service_pb2_grpc import TokenServiceStub
+from tongban.license.v1 import license_service_pb2 as pb
+from tongban.license.v1 import material_service_pb2 as materials
+from tongban.license.v1 import presentation_service_pb2 as presentations
+from tongban.license.v1 import recognition_service_pb2 as recognition
+from tongban.license.v1 import verification_service_pb2 as verification
+from tongban.license.v1.license_service_pb2_grpc import LicenseServiceStub
+from tongban.license.v1.recognition_service_pb2_grpc import RecognitionServiceStub
+
+Recorded = (
+    pb.GetLicenseRequest | pb.DownloadLicenseRequest | presentations.RedeemPresentationRequest
+    | materials.DownloadMaterialRequest
+)  # fmt: skip
+
+
+class Abroad:
+    """The license services of other regions."""
+
+    def __init__(self, identity_channel: Callable[[], grpc.aio.Channel], audit: AuditWriter, home: str) -> None:
+        self._identity = identity_channel
+        self._audit = audit
+        self._home = home
+
+    @cached_property
+    def _regions(self) -> Regions:
+        return Regions(self._identity())
+
+    async def check_inbound(self, principal: Principal) -> None:
+        """Raises REGION_NOT_TRUSTED unless the caller's region is trusted now, and not only when its token was made."""
+        if not principal.region:
+            raise PermissionDenied("REGION_NOT_TRUSTED", "the token names no region", region="")
+        await self._regions.trusted(principal.region, identity.TRUST_DIRECTION_INBOUND)
+
+    async def region_name(self, region: str) -> str:
+        """Returns what a trusted region is called; raises REGION_NOT_TRUSTED."""
+        return (await self._regions.trusted(region, identity.TRUST_DIRECTION_INBOUND)).display_name
+
+    async def get(self, name: ResourceName, request: pb.GetLicenseRequest) -> pb.GetLicenseResponse:
+        """Reads another region's licence."""
+        presentation = _theirs(request.presentation, name.region)
+        context = await self._record(request, str(name))
+        assertion = await self._personal(name.region)
+        if assertion:
+            own = pb.GetLicenseRequest(name=name.local, context=context, presentation=presentation)
+            return await self._regions.invoke(
+                name.region, lambda to: LicenseServiceStub(to).GetLicense, own, pb.GetLicenseResponse,
+                assertion=assertion,
+            )  # fmt: skip
+        theirs = recognition.GetRemoteLicenseRequest(name=name.local, context=context, presentation=presentation)
+        answer = await self._regions.invoke(
+            name.region, lambda to: RecognitionServiceStub(to).GetRemoteLicense, theirs,
+            recognition.GetRemoteLicenseResponse,
+        )  # fmt: skip
+        return pb.GetLicenseResponse(license=answer.license, receipt=answer.receipt)
+
+    async def download(self, name: ResourceName, request: pb.DownloadLicenseRequest) -> pb.DownloadLicenseResponse:
+        """Fetches the file of another region's licence."""
+        presentation = _theirs(request.presentation, name.region)
+        context = await self._record(request, str(name))
+        assertion = await self._personal(name.region)
+        wanted = {
+            "name": name.local, "format": request.format, "context": context, "original": request.original,
+            "presentation": presentation,
+            "copy_expire_time": request.copy_expire_time if request.HasField("copy_expire_time") else None,
+        }  # fmt: skip
+        if assertion:
+            return await self._regions.invoke(
+                name.region, lambda to: LicenseServiceStub(to).DownloadLicense, pb.DownloadLicenseRequest(**wanted),
+                pb.DownloadLicenseResponse, assertion=assertion, timeout=20.0,
+            )  # fmt: skip
+        answer = await self._regions.invoke(
+            name.region, lambda to: RecognitionServiceStub(to).DownloadRemoteLicense,
+            recognition.DownloadRemoteLicenseRequest(**wanted), recognition.DownloadRemoteLicenseResponse, timeout=20.0,
+        )  # fmt: skip
+        return answer.download
+
+    async def redeem(
+        self, region: str, request: presentations.RedeemPresentationRequest, name: str
+    ) -> presentations.RedeemPresentationResponse:
+        """Redeems another region's presentation there; ``name`` is its local name, empty where the code is given."""
+        context = await self._record(request, f"//{region}/{name or 'presentations'}")
+        theirs = recognition.ListRemoteLicensesRequest(context=context, request_id=request.request_id)
+        if name:
+            theirs.name = name
+        else:
+            theirs.code = request.code
+        answer = await self._regions.invoke(
+            region, lambda to: RecognitionServiceStub(to).ListRemoteLicenses, theirs,
+            recognition.ListRemoteLicensesResponse,
+        )  # fmt: skip
+        return presentations.RedeemPresentationResponse(
+            presentation=answer.presentation, licenses=answer.licenses, receipt=answer.receipt
+        )
+
+    async def verify(
+        self, region: str, question: verification.VerifyLicenseRequest
+    ) -> verification.VerifyLicenseResponse:
+        """Asks another region whether a licence is good, each time anew: a revocation there shows at once."""
+        transaction = uuid7()
+        await self._audit.write(command_of(question), f"//{region}/licenses", transaction_id=transaction)
+        request = recognition.VerifyRemoteLicenseRequest(question=question, transaction_id=transaction)
+        answer = await self._regions.invoke(
+            region, lambda to: RecognitionServiceStub(to).VerifyRemoteLicense, request,
+            recognition.VerifyRemoteLicenseResponse,
+        )  # fmt: skip
+        return answer.answer
+
+    async def material(
+        self, name: ResourceName, request: materials.DownloadMaterialRequest
+    ) -> AsyncIterator[materials.DownloadMaterialResponse]:
+        """Fetches another region's material, part by part."""
+        context = await self._record(request, str(name))
+        theirs = recognition.DownloadRemoteMaterialRequest(name=name.local, context=context)
+        async for message in self._regions.stream(
+            name.region, lambda to: RecognitionServiceStub(to).DownloadRemoteMaterial, theirs,
+            recognition.DownloadRemoteMaterialResponse,
+        ):  # fmt: skip
+            yield message.part
+
+    async def _record(self, request: Recorded, obj: str) -> common_pb2.UseContext:
+        """Writes the record of the call, and returns the context as the other region gets it."""
+        context = asking(current_call().principal, request.context, self._home).context
+        context.transaction_id = context.transaction_id or uuid7()
+        if context.case_name.startswith("cases/"):
+            context.case_name = f"//{self._home}/{context.case_name}"
+        await self._audit.write(command_of(request), obj, transaction_id=context.transaction_id)
+        return context
+
+    async def _personal(self, region: str) -> str:
+        """Returns the assertion with which a person asks in their own name; empty for all others.
+
+        What belongs to a person is theirs in every region that trusts this one (一地认证、全网通办).
+        """
+        principal = current_call().principal
+        if principal.kind != "PERSON":
+            return ""
+        request = tokens.ExchangeTokenRequest(
+            subject_token=principal.token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"
+        )
+        made = await invoke(
+            TokenServiceStub(self._identity()).ExchangeToken, request, tokens.ExchangeTokenResponse, to="identity",
+            token="",
+        )  # fmt: skip
+        return made.access_token
+
+
+def _theirs(presentation: str, region: str) -> str:
+    """Returns the local name of a presentation that must lie in the same region as the licence."""
+    if not presentation:
+        return ""
+    name = names.parse(presentation, "presentation", "presentations")
+    if name.region not in ("", region):
+        raise invalid_field("presentation", "presentation.region", "must be of the same region as the licence")
+    return name.local

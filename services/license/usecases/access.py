@@ -1,0 +1,58 @@
+"""Decides whether a caller may use a licence, from the licence's row and the presentation that the caller names."""
+
+from dataclasses import dataclass
+
+from libs.clock import Clock
+from libs.db.engine import Row
+from libs.errors import not_found
+from libs.ids import names
+from services.license.convert import license_facts, presentation_rules_of
+from services.license.domain.access import Basis, basis_for
+from services.license.store.licenses import HIDDEN
+from services.license.store.presentations import PresentationStore
+from services.license.usecases.asking import Asking
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Why a licence may be used. ``presentation`` is the name that goes into the record; ``item_code`` its item."""
+
+    basis: Basis
+    presentation: str = ""
+    item_code: str = ""
+
+
+class Access:
+    """The door to every licence."""
+
+    def __init__(self, presentations: PresentationStore, home: str, clock: Clock) -> None:
+        self._presentations = presentations
+        self._home = home
+        self._clock = clock
+
+    async def allow(self, asked: Asking, row: Row, presentation: str) -> Allowed:
+        """Returns why the caller may use the licence.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND, for a draft that is not the caller's, or an unknown presentation.
+            PermissionDenied: LICENSE_USE_NOT_ALLOWED, PRESENTATION_BOUND_ELSEWHERE.
+            FailedPrecondition: PRESENTATION_EXPIRED.
+        """
+        facts = license_facts(row, self._home)
+        own = asked.reader.region_code == self._home and asked.reader.department == row.issuer_department
+        if row.state in HIDDEN and not own:
+            raise not_found(facts.name)
+        asked.check_person(facts)
+        now = self._clock.now()
+        if not presentation:
+            return Allowed(basis_for(asked.reader, facts, asked.purpose, None, now))
+        shown = await self._presented(presentation)
+        basis = basis_for(asked.reader, facts, asked.purpose, presentation_rules_of(shown), now)
+        return Allowed(basis, f"presentations/{shown.id}", shown.item_code)
+
+    async def _presented(self, presentation: str) -> Row:
+        name = names.parse(presentation, "presentation", "presentations")
+        if name.is_foreign(self._home):
+            # A presentation lies in the region of its licences; another region's allows nothing here.
+            raise not_found(presentation)
+        return await self._presentations.get(name.id)

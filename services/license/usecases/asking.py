@@ -1,0 +1,94 @@
+"""Who asks, and for what: the caller's token and the request's context turned into what the rules decide on.
+
+What a token says is believed; what a context says counts only where the token leaves it open: for the region's own
+services and for other regions, which answer for their departments themselves.
+"""
+
+from dataclasses import dataclass
+
+from libs.errors import PermissionDenied, invalid_field
+from libs.security.principal import Principal
+from services.license.domain.access import LicenseFacts
+from services.license.domain.reader import Purpose, Reader, canonical_case
+from tongban.common.v1 import common_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A caller who asks for data of somebody.
+
+    Attributes:
+        principal: the caller.
+        reader: what the rules know of the caller.
+        purpose: what the rules know of the purpose.
+        context: the context as it is recorded.
+    """
+
+    principal: Principal
+    reader: Reader
+    purpose: Purpose
+    context: common_pb2.UseContext
+
+    @property
+    def abroad(self) -> bool:
+        """Whether another region asks, so that names in the answer carry the region."""
+        return self.principal.kind == "REGION" or bool(self.principal.region)
+
+    def check_person(self, facts: LicenseFacts) -> None:
+        """Raises LICENSE_USE_NOT_ALLOWED where a person asks for a licence that neither they nor their firm hold.
+
+        A person's region or case is no basis: those are for the people who work on a case.
+        """
+        if self.principal.kind == "PERSON" and not self.reader.subjects & facts.holders:
+            raise PermissionDenied(
+                "LICENSE_USE_NOT_ALLOWED", f"{facts.name} is held by somebody else", resource=facts.name, rule="holder"
+            )
+
+
+def subjects_of(principal: Principal) -> frozenset[str]:
+    """Returns for whom a token speaks as a possible holder: the person, and the firm that the person acts for."""
+    person = principal.subject if "persons/" in principal.subject else ""
+    return frozenset(filter(None, (person, principal.organization)))
+
+
+def asking(principal: Principal, context: common_pb2.UseContext, home: str) -> Asking:
+    """Reads who asks, and for what.
+
+    Raises FIELD_INVALID where the context names another department or operator than the token.
+    """
+    region = principal.region or home
+    recorded = common_pb2.UseContext()
+    recorded.CopyFrom(context)
+    recorded.department = _department(principal, context, region)
+    recorded.operator = _operator(principal, context)
+    recorded.case_name = canonical_case(_with_region(context.case_name, region, home), home)
+    trusted = principal.kind in ("STAFF", "SERVICE", "REGION") or bool(principal.department)
+    reader = Reader(
+        region, subjects_of(principal), recorded.department if trusted else "",
+        principal.subject if principal.kind in ("CLIENT", "SERVICE") else "",
+    )  # fmt: skip
+    return Asking(principal, reader, Purpose(recorded.case_name, context.legal_basis), recorded)
+
+
+def _department(principal: Principal, context: common_pb2.UseContext, region: str) -> str:
+    said = context.department.removeprefix(f"//{region}/")
+    if principal.kind in ("STAFF", "CLIENT") and principal.department:
+        if said not in ("", principal.department):
+            raise invalid_field("context.department", "context.token", "must be the department of the token")
+        return principal.department
+    # Staff whose token names no department have none; services and other regions answer for what they say.
+    return "" if principal.kind == "STAFF" else said
+
+
+def _operator(principal: Principal, context: common_pb2.UseContext) -> str:
+    if principal.kind != "STAFF":
+        return context.operator
+    own = principal.actor or principal.subject
+    if context.operator not in ("", own):
+        raise invalid_field("context.operator", "context.token", "must be the staff of the token")
+    return own
+
+
+def _with_region(case_name: str, region: str, home: str) -> str:
+    """Another region's own case comes without its region in front; here it needs it."""
+    return f"//{region}/{case_name}" if region != home and case_name.startswith("cases/") else case_name

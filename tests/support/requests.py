@@ -1,0 +1,156 @@
+"""Requests that fit every rule of their contract, made from the descriptors."""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.api import field_behavior_pb2
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from buf.validate import validate_pb2
+from tests.support import contracts
+from tests.support.texts import text_of
+
+UUID = "00000000-0000-4000-8000-00000000000f"
+_DEPTH = 6
+
+
+def _acknowledge(message: Any) -> None:
+    message.case_name = f"//999999/cases/{UUID}"
+    message.case_number = "9" * 36
+    message.reason = "退件"
+
+
+def _granted(message: Any) -> None:
+    if not message.fields:
+        message.fields.append("z")
+    if message.HasField("start_time") and message.HasField("end_time"):
+        message.end_time.seconds = message.start_time.seconds + 60
+
+
+def _material(message: Any) -> None:
+    message.digest = "sm3:" + "f" * 64
+
+
+# What rules over several fields (buf.validate.message) ask for.
+_TOGETHER: dict[str, Callable[[Any], None]] = {
+    "tongban.cases.v1.AcknowledgeTransferRequest": _acknowledge,
+    "tongban.cases.v1.MaterialReference": _material,
+    "tongban.sharing.v1.GrantTerms": _granted,
+}
+
+
+def minimal(descriptor: Descriptor) -> Message:
+    """Returns the least message of this type that its contract takes."""
+    return _made(descriptor, full=False, depth=0)
+
+
+def full(descriptor: Descriptor) -> Message:
+    """Returns a message of this type with every field set that a caller can set."""
+    return _made(descriptor, full=True, depth=0)
+
+
+def required(field: FieldDescriptor) -> bool:
+    """Whether the contract refuses a message without this field."""
+    asked = field_behavior_pb2.REQUIRED in contracts.behaviors(field) or contracts.rules_of(field).required
+    oneof = field.containing_oneof
+    if oneof is not None and oneof.GetOptions().Extensions[validate_pb2.oneof].required:
+        return bool(oneof.fields[0] == field)
+    return asked and not contracts.output_only(field)
+
+
+def put(message: Message, field: FieldDescriptor, *, full: bool = False, depth: int = 0) -> None:
+    """Sets one field of ``message`` to a value that its rules take, with what they need of other fields."""
+    if contracts.is_map(field):
+        entry = field.message_type.fields_by_name
+        rules = contracts.rules_of(field).map
+        key = scalar(entry["key"], rules.keys, full=full)
+        value = scalar(entry["value"], rules.values, full=full)
+        getattr(message, field.name)[key] = value
+    elif field.is_repeated:
+        _extend(message, field, full, depth)
+    elif field.message_type is not None:
+        getattr(message, field.name).CopyFrom(_submessage(field, full, depth))
+    else:
+        setattr(message, field.name, scalar(field, contracts.rules_of(field), full=full))
+    settle(message)
+
+
+def item_of(field: FieldDescriptor, *, full: bool = False, depth: int = 0) -> Any:
+    """Returns one element for a repeated field."""
+    if field.message_type is not None:
+        return _submessage(field, full, depth)
+    return scalar(field, contracts.rules_of(field).repeated.items, full=full)
+
+
+def settle(message: Message) -> None:
+    """Sets what rules over several fields ask for."""
+    together = _TOGETHER.get(str(message.DESCRIPTOR.full_name))
+    if together is not None:
+        together(message)
+
+
+def _made(descriptor: Descriptor, *, full: bool, depth: int) -> Message:
+    message = message_factory.GetMessageClass(descriptor)()
+    for field in descriptor.fields:
+        if required(field) or (full and depth < _DEPTH and _fillable(field, message)):
+            put(message, field, full=full, depth=depth)
+    settle(message)
+    return message
+
+
+def _fillable(field: FieldDescriptor, message: Message) -> bool:
+    oneof = field.containing_oneof
+    taken = oneof is not None and message.WhichOneof(oneof.name) is not None
+    return not contracts.output_only(field) and not taken
+
+
+def _submessage(field: FieldDescriptor, full: bool, depth: int) -> Message:
+    message = _made(field.message_type, full=full, depth=depth + 1)
+    if field.message_type.full_name == "google.protobuf.Timestamp":
+        message.seconds = 1_780_000_000  # type: ignore[attr-defined]
+    if field.message_type.full_name == "google.protobuf.Duration":
+        message.seconds = contracts.rules_of(field).duration.gte.seconds  # type: ignore[attr-defined]
+    return message
+
+
+def _extend(message: Message, field: FieldDescriptor, full: bool, depth: int) -> None:
+    wanted = max(1, contracts.rules_of(field).repeated.min_items)
+    items = getattr(message, field.name)
+    del items[:]
+    items.extend(item_of(field, full=full, depth=depth) for _ in range(wanted))
+
+
+def scalar(field: FieldDescriptor, rules: validate_pb2.FieldRules, *, full: bool = False) -> Any:
+    """Returns a value for a scalar that its rules take."""
+    if field.enum_type is not None:
+        return _enum_value(field, rules.enum)
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return _text(rules.string, full)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return b"x" * int(rules.bytes.len or rules.bytes.min_len or 1)
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return True
+    kind = rules.WhichOneof("type")
+    return _number(getattr(rules, kind)) if kind else 1
+
+
+def _enum_value(field: FieldDescriptor, rules: Any) -> int:
+    allowed = list(getattr(rules, "in")) or [value.number for value in field.enum_type.values if value.number]
+    return int(next(number for number in allowed if number not in rules.not_in))
+
+
+def _text(rules: validate_pb2.StringRules, full: bool) -> str:
+    if listed := list(getattr(rules, "in")):
+        return str(listed[-1])
+    if rules.uuid:
+        return UUID
+    text = text_of(rules.pattern, longest=full) if rules.pattern else "x"
+    return text * (-(-int(rules.min_len) // len(text))) if text and len(text) < rules.min_len else text
+
+
+def _number(rules: Any) -> float | int:
+    if rules.HasField("gte"):
+        return int(max(1, rules.gte)) if not rules.HasField("lte") or rules.lte >= 1 else int(rules.gte)
+    return int(rules.gt + 1) if rules.HasField("gt") else 1
