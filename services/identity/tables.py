@@ -46,6 +46,7 @@ organizations = sa.Table(
     sa.Column("legal_representative_time", sa.DateTime(timezone=True)),
     sa.Column("state", sa.Text, nullable=False),
     *_life(),
+    sa.Index("organizations_representative", "legal_representative"),
     comment="Legal persons and other organisations.",
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
-from services.cases.tables import case_history, case_licenses, case_numbers, case_standstills, cases
+from services.cases.tables import case_history, case_standstills, cases
 from tongban.cases.v1 import resources_pb2 as pb
 
 SEALED = Column("cases", "sealed")
@@ -177,12 +177,9 @@ _HISTORY = (
     .limit(sa.bindparam("size"))
 )
 _MINE = """
-SELECT id, create_time FROM cases WHERE {column} = :{name} AND (create_time, id) < (:time, CAST(:after AS uuid)){state}
+SELECT id, create_time FROM cases WHERE {column} = :{name} AND {column} <> '' AND (create_time, id) < (:time, CAST(:after AS uuid)){state}
 ORDER BY create_time DESC, id DESC LIMIT :size
 """
-
-assert {case_numbers.name, case_licenses.name} <= set(cases.metadata.tables)
-
 
 class CaseStore:
     """Cases, their history, ledger and numbers. Methods that take a connection belong to the caller's transaction."""

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Row
-from services.identity.store.reading import LIMIT, first, many
+from services.identity.store.reading import LIMIT, NO_ID, first, many
 from services.identity.tables import asserted_rights, mandates, organizations
 
 
@@ -18,7 +18,7 @@ def _text(name: str) -> sa.BindParameter[str]:
 
 
 _REPRESENTED = sa.select(sa.literal("organizations/") + sa.cast(organizations.c.id, sa.Text)).where(
-    sa.cast(organizations.c.legal_representative, sa.Text) == _text("representative")
+    organizations.c.legal_representative == sa.bindparam("representative", type_=sa.Uuid(as_uuid=False))
 )
 _STATE_NOW = sa.case(
     (
@@ -70,7 +70,7 @@ async def list_mandates(
         after: the id before which the page begins.
         limit: at most so many.
     """
-    representative = party.removeprefix("persons/")
+    representative = party.removeprefix("persons/") if party.startswith("persons/") else NO_ID
     return await many(
         connection, _LIST, party=party, representative=representative, principal=principal, agent=agent, state=state,
         now=now, after=after, **{LIMIT: limit},

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import rows
 from libs.db.engine import Row
-from services.identity.store.reading import LIMIT, many
+from libs.errors import not_found
+from services.identity.store.reading import LIMIT, many, one
 from services.identity.tables import assignments, departments, posts, staff
 
 _UUID = sa.Uuid(as_uuid=False)
@@ -105,3 +106,11 @@ async def held(connection: AsyncConnection, staff_ids: Sequence[str], now: datet
 async def staff_of_person(connection: AsyncConnection, person: str) -> list[str]:
     """Returns the ids of all staff records of one human being."""
     return [row.id for row in await many(connection, _SAME_PERSON, **{rows.KEY: person})]
+
+
+async def post(connection: AsyncConnection, name: str) -> Row:
+    """Reads a post by its whole name; raises NotFound, also where it lies in another department."""
+    row = await one(connection, posts, name)
+    if name != f"departments/{row.department}/posts/{row.id}":
+        raise not_found(name)
+    return row

@@ -44,8 +44,9 @@ class TypeStore:
         return row
 
     async def kept(self, identifier: str) -> Row:
-        """Reads a type, as it was at most five seconds ago; raises NotFound."""
-        return await self._kept.get(identifier, lambda: self.get(identifier))
+        """Reads a type, as it was at most five seconds ago (a draft as it is now); raises NotFound."""
+        row = await self._kept.get(identifier, lambda: self.get(identifier))
+        return row if row.state == "PUBLISHED" else await self.get(identifier)
 
     async def lock(self, connection: AsyncConnection, identifier: str) -> Row:
         """Reads a type and keeps others from changing it; raises NotFound."""

@@ -1,0 +1,121 @@
+"""The neighbours that case handling asks: identity (mandates, tokens) and license (presentations, materials)."""
+
+import hashlib
+
+import grpc
+
+from libs.errors import Code, PermissionDenied, TongbanError
+from libs.rpc.client import invoke
+from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
+from tongban.common.v1 import common_pb2, error_reason_pb2
+from tongban.identity.v1 import mandate_service_pb2, mandate_service_pb2_grpc, token_service_pb2, token_service_pb2_grpc
+from tongban.identity.v1 import resources_pb2 as identity
+from tongban.license.v1 import (
+    material_service_pb2,
+    material_service_pb2_grpc,
+    presentation_service_pb2,
+    presentation_service_pb2_grpc,
+)
+
+DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
+_PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNAUTHENTICATED})
+
+
+def is_passing(error: TongbanError) -> bool:
+    """True where the same call may come out otherwise later: the callee is away, or trust is suspended for now."""
+    return error.code in _PASSING or error.reason in {"REGION_NOT_TRUSTED", "PEER_NOT_ALLOWED", "RATE_LIMITED"}
+
+
+class Identity:
+    """What the identity service is asked."""
+
+    def __init__(self, channel: grpc.aio.Channel, region: str) -> None:
+        self._mandates = mandate_service_pb2_grpc.MandateServiceStub(channel)
+        self._tokens = token_service_pb2_grpc.TokenServiceStub(channel)
+        self._region = region
+
+    async def check_mandate(self, person: str, principal: str, mandate: str, item_codes: tuple[str, ...]) -> None:
+        """Raises CASE_MANDATE_NOT_COVERING unless ``person`` may apply for ``principal`` on the item.
+
+        An empty ``mandate`` asks whether they need none: as the legal representative.
+        """
+        request = mandate_service_pb2.CheckMandateRequest(
+            person=person, principal=principal, mandate=mandate, item_codes=item_codes,
+            power=identity.MANDATE_POWER_APPLY,
+        )  # fmt: skip
+        answer = await invoke(
+            self._mandates.CheckMandate, request, mandate_service_pb2.CheckMandateResponse, to="identity", token=""
+        )
+        if not answer.allowed:
+            reason = error_reason_pb2.ErrorReason.Name(answer.reason).removeprefix("ERROR_REASON_")
+            raise mandate_not_covering(mandate, item_codes[0] if item_codes else "", reason)
+
+    async def delegation(self, token: str, region: str, transfer: str) -> str:
+        """Returns the right to speak for the token's subject to ``region`` about ``transfer``, for store-and-forward."""
+        request = token_service_pb2.ExchangeTokenRequest(
+            subject_token=token, subject_token_type=ACCESS_TOKEN, requested_token_type=DELEGATION,
+            audience=f"//{region}", transfer=transfer,
+        )  # fmt: skip
+        return await self._exchange(request)
+
+    async def assertion(self, delegation: str, region: str, transfer: str) -> str:
+        """Returns a fresh assertion to ``region`` from a delegation, with this service as the actor."""
+        own = await invoke(
+            self._tokens.IssueServiceToken, token_service_pb2.IssueServiceTokenRequest(),
+            token_service_pb2.IssueServiceTokenResponse, to="identity", token="",
+        )  # fmt: skip
+        request = token_service_pb2.ExchangeTokenRequest(
+            subject_token=delegation, subject_token_type=DELEGATION, actor_token=own.access_token,
+            actor_token_type=ACCESS_TOKEN, requested_token_type=ASSERTION, audience=f"//{region}", transfer=transfer,
+        )  # fmt: skip
+        return await self._exchange(request)
+
+    async def _exchange(self, request: token_service_pb2.ExchangeTokenRequest) -> str:
+        answer = await invoke(
+            self._tokens.ExchangeToken, request, token_service_pb2.ExchangeTokenResponse, to="identity", token=""
+        )
+        return answer.access_token
+
+
+def mandate_not_covering(mandate: str, task_code: str, detail: str) -> PermissionDenied:
+    """Builds the error for an agent who may not apply for this applicant."""
+    return PermissionDenied(
+        "CASE_MANDATE_NOT_COVERING", f"the agent may not apply for this applicant: {detail}",
+        mandate=mandate, task_code=task_code,
+    )  # fmt: skip
+
+
+class Licenses:
+    """What the license service is asked. It fetches what another region holds, and records each use at both sides."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._presentations = presentation_service_pb2_grpc.PresentationServiceStub(channel)
+        self._materials = material_service_pb2_grpc.MaterialServiceStub(channel)
+
+    async def redeem(
+        self, name: str, context: common_pb2.UseContext, request_id: str
+    ) -> presentation_service_pb2.RedeemPresentationResponse:
+        """Returns the licences that a presentation shows, each in the state it is in now."""
+        request = presentation_service_pb2.RedeemPresentationRequest(name=name, context=context, request_id=request_id)
+        answer = presentation_service_pb2.RedeemPresentationResponse
+        return await invoke(self._presentations.RedeemPresentation, request, answer, to="license", token="", timeout=15)
+
+    async def material(self, name: str, context: common_pb2.UseContext) -> material_service_pb2.Material:
+        """Returns what is known of a material of this region."""
+        request = material_service_pb2.GetMaterialRequest(name=name, context=context)
+        return await invoke(
+            self._materials.GetMaterial, request, material_service_pb2.Material, to="license", token=""
+        )
+
+    async def download(
+        self, name: str, context: common_pb2.UseContext
+    ) -> tuple[material_service_pb2.MaterialHead, str]:
+        """Fetches a material of another region; returns its head and the digest of the bytes that really came."""
+        request = material_service_pb2.DownloadMaterialRequest(name=name, context=context)
+        head, digest = material_service_pb2.MaterialHead(), hashlib.new("sm3")
+        async for part in stream(self._materials.DownloadMaterial, request, to="license", timeout=30):
+            if part.HasField("head"):
+                head = part.head
+            else:
+                digest.update(part.chunk)
+        return head, f"sm3:{digest.hexdigest()}"

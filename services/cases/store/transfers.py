@@ -1,0 +1,247 @@
+"""Exchanges with other regions in PostgreSQL: each side's view of them, and their messages both ways."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.crypto.envelope import Column, FieldCipher
+from libs.db import rows
+from libs.db.engine import Database, Row
+from libs.errors import not_found
+from libs.ids.uuid7 import uuid7
+from services.cases.domain.transfers import Inbox
+from services.cases.tables import transfer_messages, transfers
+from tongban.cases.v1 import exchange_service_pb2 as pb
+
+SEALED = Column("transfers", "sealed")
+DELEGATION = Column("transfers", "delegation")
+MESSAGE = Column("transfer_messages", "sealed")
+ACKNOWLEDGEMENT = "acknowledgement"
+"""The payload name of an acknowledgement, which has no place in the exchange's numbering and goes first."""
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_OF_EXCHANGE = sa.select(transfers).where(
+    transfers.c.peer_region == sa.bindparam("peer"), transfers.c.exchange_id == sa.bindparam("exchange"),
+    transfers.c.direction == sa.bindparam("direction"),
+)  # fmt: skip
+_OF_CASE = sa.select(transfers).where(
+    transfers.c.case_name == sa.bindparam(rows.KEY), transfers.c.case_name != "", transfers.c.direction == "OUTBOUND"
+)
+_INCOMING = sa.select(transfer_messages).where(
+    transfer_messages.c.peer_region == sa.bindparam("peer"), transfer_messages.c.exchange_id == sa.bindparam("exchange"),
+    transfer_messages.c.direction == sa.bindparam("direction"), transfer_messages.c.incoming,
+).order_by("sequence")  # fmt: skip
+_APPLIED = sa.text("UPDATE transfer_messages SET state = 'APPLIED' WHERE id = :id")
+_QUEUE = sa.text("""
+WITH exchange AS (
+  UPDATE transfers SET last_sent = last_sent + :count, version = version + 1, update_time = :now WHERE id = :transfer
+  RETURNING last_sent, peer_region, exchange_id, direction
+)
+INSERT INTO transfer_messages
+  (id, exchange_id, direction, peer_region, incoming, sequence, payload, sealed, state, create_time)
+SELECT CAST(:id AS uuid), exchange_id, direction, peer_region, false,
+  CASE WHEN :count = 0 THEN 0 ELSE last_sent END, :payload, CAST(:sealed AS bytea), 'PENDING',
+  CAST(:now AS timestamptz)
+FROM exchange
+""").bindparams(sa.bindparam("count", type_=sa.Integer))
+# The first message of each exchange that waits, if its time has come: a later one never overtakes it.
+_DUE = sa.text("""
+SELECT DISTINCT ON (peer_region, exchange_id, direction) id, peer_region, exchange_id, direction,
+  next_attempt <= now() AS is_due
+FROM transfer_messages WHERE state = 'PENDING' ORDER BY peer_region, exchange_id, direction, sequence
+LIMIT :size
+""")
+_RETRY = sa.text("""
+UPDATE transfer_messages SET attempts = attempts + 1, last_error = :error,
+  next_attempt = now() + make_interval(secs => least(60.0, 0.25 * power(2, least(attempts, 10))))
+WHERE id = :id AND state = 'PENDING'
+""")
+_RECEIPTED = sa.text("UPDATE transfer_messages SET state = 'RECEIPTED', receipt = :receipt WHERE id = :id")
+# A refused message takes its number with it: the other side holds nothing of it and still waits for that number.
+_REFUSED = sa.text("""
+UPDATE transfer_messages SET state = 'REFUSED', sequence = NULL, last_error = :error WHERE id = :id
+""")
+_MOVE_UP = sa.text("""
+UPDATE transfer_messages SET sequence = -sequence + 1 WHERE state = 'PENDING' AND NOT incoming AND sequence > :sequence
+  AND peer_region = :peer AND exchange_id = :exchange AND direction = :direction
+""")
+_TURN = sa.text("""
+UPDATE transfer_messages SET sequence = -sequence WHERE state = 'PENDING' AND NOT incoming AND sequence < 0
+  AND peer_region = :peer AND exchange_id = :exchange AND direction = :direction
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What names an exchange at one side: the other region, its id, and which side this is."""
+
+    peer: str
+    exchange_id: str
+    direction: str
+
+    def values(self) -> dict[str, str]:
+        """The key's parts as parameters."""
+        return {"peer": self.peer, "exchange": self.exchange_id, "direction": self.direction}
+
+
+class TransferStore:
+    """Transfers and messages. Methods that take a connection belong to the caller's transaction."""
+
+    def __init__(self, database: Database, cipher: FieldCipher) -> None:
+        self._database = database
+        self._cipher = cipher
+
+    # ---- transfers ----
+
+    def open(self, row: Row) -> pb.Transfer:
+        """Opens the sealed part of a row."""
+        return pb.Transfer.FromString(self._cipher.decrypt(SEALED, row.id, row.sealed))
+
+    def seal(self, identifier: str, content: pb.Transfer) -> bytes:
+        """Encrypts the sealed part of a row."""
+        return self._cipher.encrypt(SEALED, identifier, content.SerializeToString())
+
+    def seal_delegation(self, identifier: str, delegation: str) -> bytes:
+        """Encrypts a delegation."""
+        return self._cipher.encrypt_text(DELEGATION, identifier, delegation)
+
+    def open_delegation(self, row: Row) -> str:
+        """Opens a row's delegation."""
+        return self._cipher.decrypt_text(DELEGATION, row.id, row.delegation)
+
+    async def serialize(self, connection: AsyncConnection, exchange: Exchange) -> None:
+        """Makes whoever handles a message of the exchange wait until this transaction ends."""
+        key = f"{exchange.direction}:{exchange.peer}:{exchange.exchange_id}"
+        await connection.execute(_LOCK, {"key": key})
+
+    async def of_exchange(self, connection: AsyncConnection, exchange: Exchange) -> Row | None:
+        """Reads the transfer of an exchange, or None."""
+        return (await connection.execute(_OF_EXCHANGE, exchange.values())).first()
+
+    async def read_of_exchange(self, exchange: Exchange) -> Row | None:
+        """Reads the transfer of an exchange outside of a transaction, or None."""
+        async with self._database.read() as connection:
+            return await self.of_exchange(connection, exchange)
+
+    async def read(self, identifier: str) -> Row:
+        """Reads a transfer; raises NotFound."""
+        async with self._database.read() as connection:
+            return await _one(connection, rows.by_id(transfers), identifier, f"transfers/{identifier}")
+
+    async def lock(self, connection: AsyncConnection, identifier: str) -> Row:
+        """Reads a transfer and keeps others from changing it; raises NotFound."""
+        return await _one(connection, rows.by_id(transfers, lock=True), identifier, f"transfers/{identifier}")
+
+    async def sent_case(self, case_name: str) -> Row:
+        """Reads the transfer by which a case was sent to another region; raises NotFound."""
+        async with self._database.read() as connection:
+            return await _one(connection, _OF_CASE, case_name, case_name)
+
+    async def page(self, filters: dict[str, Any], after: tuple[datetime, str], size: int) -> Sequence[Row]:
+        """Lists transfers, newest first."""
+        values = filters | {"time": after[0], "after": after[1], "size": size}
+        async with self._database.read() as connection:
+            return (await connection.execute(_page(frozenset(filters)), values)).all()
+
+    # ---- messages that came in ----
+
+    async def inbox(self, connection: AsyncConnection, exchange: Exchange) -> tuple[Inbox, dict[int, Row]]:
+        """Reads what is held of the other side's messages, and their rows by number."""
+        found = {row.sequence: row for row in (await connection.execute(_INCOMING, exchange.values())).all()}
+        applied = max((number for number, row in found.items() if row.state == "APPLIED"), default=0)
+        held = frozenset(number for number, row in found.items() if row.state == "HELD")
+        digests = {number: row.digest for number, row in found.items()}
+        return Inbox(exchange.exchange_id, applied, held, digests), found
+
+    async def read_inbox(self, exchange: Exchange) -> tuple[Inbox, dict[int, Row]]:
+        """Reads the inbox outside of a transaction."""
+        async with self._database.read() as connection:
+            return await self.inbox(connection, exchange)
+
+    def open_message(self, row: Row) -> pb.TransferMessage:
+        """Opens a message."""
+        return pb.TransferMessage.FromString(self._cipher.decrypt(MESSAGE, row.id, row.sealed))
+
+    async def keep(
+        self, connection: AsyncConnection, exchange: Exchange, message: pb.TransferMessage, digest: str,
+        receipt: pb.TransferReceipt, now: datetime,
+    ) -> None:  # fmt: skip
+        """Stores a message that came in, with its receipt; held where the receipt says so."""
+        identifier = uuid7()
+        await rows.insert(connection, transfer_messages, {
+            "id": identifier, "exchange_id": exchange.exchange_id, "direction": exchange.direction,
+            "peer_region": exchange.peer, "incoming": True, "sequence": message.sequence,
+            "payload": message.WhichOneof("payload"), "digest": digest,
+            "sealed": self._cipher.encrypt(MESSAGE, identifier, message.SerializeToString()),
+            "state": "HELD" if receipt.held else "APPLIED", "receipt": receipt.SerializeToString(), "create_time": now,
+        })  # fmt: skip
+
+    async def mark_applied(self, connection: AsyncConnection, row: Row) -> None:
+        """Marks a held message as applied."""
+        await connection.execute(_APPLIED, {"id": row.id})
+
+    # ---- messages that go out ----
+
+    async def queue(
+        self, connection: AsyncConnection, transfer: str, payload: str, message: pb.TransferMessage | None, now: datetime
+    ) -> None:
+        """Puts a message in line, with the next number; an acknowledgement, without one, before all others."""
+        identifier = uuid7()
+        content = message.SerializeToString() if message else b""
+        await connection.execute(_QUEUE, {
+            "id": identifier, "transfer": transfer, "payload": payload, "now": now, "count": 1 if message else 0,
+            "sealed": self._cipher.encrypt(MESSAGE, identifier, content),
+        })  # fmt: skip
+
+    async def due(self, size: int) -> list[str]:
+        """Returns the ids of messages whose turn and time have come, at most one of each exchange."""
+        async with self._database.read() as connection:
+            return [str(row.id) for row in (await connection.execute(_DUE, {"size": size})).all() if row.is_due]
+
+    async def outgoing(self, identifier: str) -> Row:
+        """Reads a message that goes out."""
+        async with self._database.read() as connection:
+            return await _one(connection, rows.by_id(transfer_messages), identifier, f"transferMessages/{identifier}")
+
+    async def lock_outgoing(self, connection: AsyncConnection, identifier: str) -> Row:
+        """Reads a message that goes out and keeps others from changing it."""
+        query = rows.by_id(transfer_messages, lock=True)
+        return await _one(connection, query, identifier, f"transferMessages/{identifier}")
+
+    async def try_later(self, identifier: str, error: str) -> None:
+        """Puts a message off, for longer each time: a quarter of a second to a minute."""
+        async with self._database.read() as connection:
+            await connection.execute(_RETRY, {"id": identifier, "error": error})
+
+    async def receipted(self, connection: AsyncConnection, identifier: str, receipt: bytes) -> None:
+        """Marks a message as delivered."""
+        await connection.execute(_RECEIPTED, {"id": identifier, "receipt": receipt})
+
+    async def refused(self, connection: AsyncConnection, row: Row, error: str) -> None:
+        """Marks a message as refused for good; those behind it move up by one number."""
+        await connection.execute(_REFUSED, {"id": row.id, "error": error})
+        key = {"peer": row.peer_region, "exchange": row.exchange_id, "direction": row.direction}
+        # Over negative numbers, because the unique index is checked row by row.
+        await connection.execute(_MOVE_UP, {**key, "sequence": row.sequence})
+        await connection.execute(_TURN, key)
+
+
+async def _one(connection: AsyncConnection, query: sa.Select[Any], key: str, name: str) -> Row:
+    row: Row | None = (await connection.execute(query, {rows.KEY: key})).first()
+    if row is None:
+        raise not_found(name)
+    return row
+
+
+@cache
+def _page(filters: frozenset[str]) -> Any:
+    chosen = "".join(f" AND {name} = :{name}" for name in sorted(filters))
+    return sa.text(f"""
+        SELECT * FROM transfers WHERE (create_time, id) < (:time, CAST(:after AS uuid)){chosen}
+        ORDER BY create_time DESC, id DESC LIMIT :size
+    """).columns(*transfers.columns)  # noqa: S608 - made of column names of our own

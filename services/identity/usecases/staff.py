@@ -1,0 +1,175 @@
+"""Staff, and the posts that they hold."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.clock import Clock
+from libs.crypto.envelope import FieldCipher
+from libs.db import rows
+from libs.db.command import Command
+from libs.db.engine import Database, Row
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction, UnitOfWork
+from libs.errors import AlreadyExists, FailedPrecondition, invalid_field, not_found
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import current_call
+from services.identity.convert.staff import (
+    STAFF_NAME, assignment_of, post_name, staff_message,
+)  # fmt: skip
+from services.identity.convert.times import moment
+from services.identity.domain.duties import Assignment, Duty, check_assignment
+from services.identity.store import staff as store
+from services.identity.store.reading import NO_ID, Page, id_of, one
+from services.identity.tables import assignments, departments, staff
+from services.identity.usecases.acting import active_person
+from services.identity.usecases.caller import staff_of
+from tongban.identity.v1 import events_pb2 as events
+from tongban.identity.v1 import resources_pb2 as resources
+from tongban.identity.v1 import staff_service_pb2 as pb
+
+
+class StaffMembers:
+    """Use cases of StaffService about staff."""
+
+    def __init__(self, uow: UnitOfWork, database: Database, clock: Clock, cipher: FieldCipher) -> None:
+        self._uow = uow
+        self._database = database
+        self._clock = clock
+        self._cipher = cipher
+
+    async def create(self, command: Command, member: resources.Staff) -> resources.Staff:
+        """Enters a member of staff."""
+        identifier = uuid7()
+
+        async def work(tx: Transaction) -> resources.Staff:
+            department = await one(tx.connection, departments, member.department)
+            person = await active_person(tx.connection, member.person) if member.person else None
+            row = await rows.insert(tx.connection, staff, {
+                "id": identifier, "full_name": self._cipher.encrypt_text(STAFF_NAME, identifier, member.full_name),
+                "staff_number": member.staff_number, "department": department.id,
+                "person": person.id if person else None, "state": "ACTIVE",
+                "create_time": tx.now, "update_time": tx.now,
+            })  # fmt: skip
+            name = f"staff/{identifier}"
+            tx.emit("cn.tongban.staff.created.v1", name, events.StaffCreated(staff=name, department=member.department))
+            return staff_message(row, (), self._cipher)
+
+        return await self._uow.run(command, work)
+
+    async def get(self, name: str) -> resources.Staff:
+        """Reads a member of staff; staff without the right to list others read themselves only."""
+        principal = current_call().principal
+        if not principal.may("identity.staff.list") and staff_of(principal) != name:
+            raise not_found(name)
+        async with self._database.read() as connection:
+            row = await one(connection, staff, name)
+            held = await store.held(connection, [row.id], self._clock.now())
+        return staff_message(row, held, self._cipher)
+
+    async def list(self, request: pb.ListStaffRequest) -> pb.ListStaffResponse:
+        """Lists staff by staff number."""
+        page, now = Page(request, "", NO_ID), self._clock.now()
+        async with self._database.read() as connection:
+            found = await store.list_staff(
+                connection, department=id_of(request.department) if request.department else None,
+                post=id_of(request.post) if request.post else None, now=now, after=page.after, limit=page.limit,
+                state=resources.StaffState.Name(request.state).removeprefix("STAFF_STATE_") if request.state else "",
+            )  # fmt: skip
+            shown = page.cut(found, lambda row: (row.staff_number, row.id))
+            held = _by_staff(await store.held(connection, [row.id for row in shown], now))
+        messages = [staff_message(row, held[row.id], self._cipher) for row in shown]
+        return pb.ListStaffResponse(staff=messages, next_page_token=page.next_page_token)
+
+    async def assign(self, command: Command, request: pb.AssignStaffRequest) -> resources.Staff:
+        """Assigns a post to a member of staff."""
+        assigner = staff_of(current_call().principal)
+
+        async def work(tx: Transaction) -> resources.Staff:
+            row = await _lock(tx.connection, request.name, request.etag)
+            if row.state != "ACTIVE":
+                raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=request.name)
+            post = await store.post(tx.connection, request.post)
+            if post.department != row.department:
+                raise invalid_field("post", "post.department", "is a post of another department")
+            wanted = _wanted(request, post, tx.now)
+            held = await _held_by_human(tx.connection, row, tx.now)
+            check_assignment(map(assignment_of, held), wanted, assigner=assigner, staff=request.name)
+            _check_not_held([each for each in held if each.staff == row.id], wanted)
+            await rows.insert(tx.connection, assignments, {
+                "id": uuid7(), "staff": row.id, "post": post.id, "begin_time": wanted.begin,
+                "expire_time": wanted.expire, "create_time": tx.now, "update_time": tx.now,
+            })  # fmt: skip
+            message = await self._changed(tx, row)
+            given = next(each for each in message.assignments if each.post == request.post)
+            tx.emit("cn.tongban.staff.assigned.v1", request.name, events.StaffAssigned(
+                staff=request.name, assignment=given))  # fmt: skip
+            return message
+
+        return await self._uow.run(command, work)
+
+    async def unassign(self, command: Command, request: pb.UnassignStaffRequest) -> resources.Staff:
+        """Takes a post from a member of staff."""
+
+        async def work(tx: Transaction) -> resources.Staff:
+            row = await _lock(tx.connection, request.name, request.etag)
+            held = await store.held(tx.connection, [row.id], tx.now)
+            taken = [each for each in held if post_name(each) == request.post]
+            if not taken:
+                raise not_found(request.post)
+            for each in taken:
+                # A row never ends before it begins; one that lies ahead becomes empty.
+                end = {"expire_time": max(tx.now, each.begin_time), "update_time": tx.now}
+                await rows.update(tx.connection, assignments, each.id, end)
+            tx.emit("cn.tongban.staff.unassigned.v1", request.name, events.StaffUnassigned(
+                staff=request.name, post=request.post))  # fmt: skip
+            return await self._changed(tx, row)
+
+        return await self._uow.run(command, work)
+
+    async def _changed(self, tx: Transaction, row: Row) -> resources.Staff:
+        """Counts the member's version up and tells what they hold now."""
+        row = await rows.update(tx.connection, staff, row.id, {"update_time": tx.now})
+        return staff_message(row, await store.held(tx.connection, [row.id], tx.now), self._cipher)
+
+
+async def _lock(connection: AsyncConnection, name: str, etag: str) -> Row:
+    row = await one(connection, staff, name, lock=True)
+    check_etag(name, row.version, etag)
+    if row.person:
+        # Of two records of one human being only one changes at a time: their duties are judged together.
+        await active_person(connection, f"persons/{row.person}", lock=True)
+    return row
+
+
+async def _held_by_human(connection: AsyncConnection, row: Row, now: datetime) -> Sequence[Row]:
+    """Reads what this human being holds or will hold, in all of their records: duties lie apart in one person's hands."""
+    records = await store.staff_of_person(connection, row.person) if row.person else [row.id]
+    return await store.held(connection, records, now)
+
+
+def _wanted(request: pb.AssignStaffRequest, post: Row, now: datetime) -> Assignment:
+    begin = moment(request.begin_time, "begin_time") if request.HasField("begin_time") else now
+    expire = moment(request.expire_time, "expire_time") if request.HasField("expire_time") else None
+    return Assignment(request.post, frozenset(map(Duty, post.duties)), begin, expire)
+
+
+def _check_not_held(held: Sequence[Row], wanted: Assignment) -> None:
+    for each in held:
+        if post_name(each) == wanted.post and assignment_of(each).overlaps(wanted):
+            raise AlreadyExists("RESOURCE_EXISTS", "they hold this post in that time", resource=wanted.post)
+
+
+def _by_staff(held: Sequence[Row]) -> dict[str, list[Row]]:
+    grouped: dict[str, list[Row]] = defaultdict(list)
+    for each in held:
+        grouped[each.staff].append(each)
+    return grouped
+
+
+def facts_of(held: Sequence[Row], now: datetime) -> tuple[tuple[str, ...], frozenset[Duty]]:
+    """Returns the posts held at ``now``, and the duties that come with them."""
+    current = [assignment_of(each) for each in held if assignment_of(each).holds_at(now)]
+    return tuple(each.post for each in current), frozenset(duty for each in current for duty in each.duties)

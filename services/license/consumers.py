@@ -1,0 +1,84 @@
+"""What other services' events make this one do: a decided case yields its licence."""
+
+from dataclasses import replace
+
+from libs.db.command import Command, command_of_event
+from libs.errors import AlreadyExists, FailedPrecondition, TongbanError
+from libs.events.cloud_event import Event
+from libs.observability import tracing
+from services.license.clients.identity import IdentityClient
+from services.license.clients.seal import SELF
+from services.license.store.licenses import LicenseStore
+from services.license.usecases.issue import PURPOSE, Issuing
+from tongban.cases.v1 import events_pb2 as cases
+from tongban.cases.v1 import resources_pb2 as case_resources
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import license_service_pb2 as pb
+from tongban.license.v1 import resources_pb2 as resources
+
+CASE_DECIDED = "cn.tongban.case.decided.v1"
+
+
+class DecidedCases:
+    """Issues the licences of decided cases."""
+
+    def __init__(self, issuing: Issuing, store: LicenseStore, identity: IdentityClient) -> None:
+        self._issuing = issuing
+        self._store = store
+        self._identity = identity
+
+    async def handle(self, event: Event) -> None:
+        """Issues what the case yields, once, however often the event comes.
+
+        Passing errors go up, so that the consumer tries again. A draft that had to be voided ends the event: ``cases``
+        hears of it by ``license.voided``, and a member of staff issues anew when the cause is mended.
+        """
+        decided = cases.CaseDecided.FromString(event.data)
+        if not decided.license_type or decided.decision.outcome == case_resources.OUTCOME_REJECTED:
+            return
+        order = await self._order(decided)
+        try:
+            await self._issuing.issue(_command(event, decided), order)
+        except AlreadyExists as error:
+            # Somebody issued it by hand before the event came.
+            if error.reason != "LICENSE_ALREADY_ISSUED":
+                raise
+        except TongbanError as error:
+            if not await self._was_voided(error):
+                raise
+
+    async def _was_voided(self, error: TongbanError) -> bool:
+        voided = isinstance(error, FailedPrecondition) and error.metadata.get("state") == "VOIDED"
+        return voided or getattr(error, "voided", False)
+
+    async def _order(self, decided: cases.CaseDecided) -> pb.IssueLicenseRequest:
+        case, holder = getattr(decided, "case"), decided.holder
+        department = await self._identity.department(case.department)
+        return pb.IssueLicenseRequest(
+            license_type=decided.license_type, item_code=case.task_code, case_name=case.name,
+            issuer=resources.Issuer(
+                department=case.department, display_name=department.display_name, code=department.uscc
+            ),
+            holders=[resources.Holder(
+                subject=holder.subject, display_name=holder.display_name, document=holder.document
+            )],
+            face_fields={field.key: field.value for field in decided.license_fields},
+            receiving_region=_receiving_region(case),
+        )  # fmt: skip
+
+
+def _command(event: Event, decided: cases.CaseDecided) -> Command:
+    trace_id, span_id = tracing.parse_traceparent(event.traceparent)
+    command = command_of_event(
+        "license", event.id, decided, resources.License, actor=SELF, trace_id=trace_id, span_id=span_id
+    )
+    case = getattr(decided, "case")
+    return replace(command, use=common_pb2.UseContext(purpose=PURPOSE, case_name=case.name))
+
+
+def _receiving_region(case: cases.CaseSummary) -> str:
+    """Returns the region whose window took the application in: that of the people whom the transfer brought."""
+    if not case.transfer:
+        return ""
+    names = (case.transfer, case.agent, case.applicant)
+    return next((name[2:8] for name in names if name.startswith("//")), "")

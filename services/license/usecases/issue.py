@@ -1,0 +1,209 @@
+"""Issuing a licence in three steps, so that a crash between them loses nothing and doubles nothing.
+
+1. The intent: identifier, number and the digest of the exact bytes are committed as a DRAFT.
+2. The seal service seals those bytes, outside of any transaction, under a request_id derived from the licence.
+3. The result is committed: state ISSUED, event ``license.issued``.
+
+What stopped between 1 and 3 is taken up by a repeat of the request or of the event, or by the sweeper: it draws the same
+bytes again and goes on at step 2. A lasting refusal of the seal service voids the draft; its number is not given again.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from libs.crypto.envelope import FieldCipher
+from libs.db import rows
+from libs.db.command import Command
+from libs.db.engine import Row
+from libs.db.uow import Transaction, UnitOfWork, derived_request_id
+from libs.documents.store import DocumentStore, digest_of
+from libs.errors import AlreadyExists, Code, FailedPrecondition, Internal, TongbanError, Unavailable
+from libs.observability.logs import logger
+from libs.rpc.timestamps import timestamp
+from services.license.clients.seal import SELF, SealClient
+from services.license.convert import OFD, license_message, open_content, validity_message
+from services.license.domain.lifecycle import Action, State, next_state
+from services.license.pages import Renderer, page_of, seal_center
+from services.license.store.licenses import LicenseStore
+from services.license.store.types import TypeStore
+from services.license.tables import licenses
+from services.license.usecases.drafting import Drafting
+from services.license.usecases.licenses import bare
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import events_pb2 as events
+from tongban.license.v1 import license_service_pb2 as pb
+from tongban.license.v1 import resources_pb2 as resources
+
+_log = logger(__name__)
+PURPOSE = "颁发证照"
+# These will not go away by asking again. All others leave the draft for the sweeper.
+_LASTING = frozenset({Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.PERMISSION_DENIED, Code.FAILED_PRECONDITION})
+
+
+class Issuing:
+    """Issues licences."""
+
+    def __init__(
+        self, uow: UnitOfWork, store: LicenseStore, types: TypeStore, drafting: Drafting, seals: SealClient,
+        renderer: Renderer, documents: DocumentStore, cipher: FieldCipher, home: str, at_once: int,
+    ) -> None:  # fmt: skip
+        self._uow = uow
+        self._store = store
+        self._types = types
+        self._drafting = drafting
+        self._seals = seals
+        self._renderer = renderer
+        self._documents = documents
+        self._cipher = cipher
+        self._home = home
+        self._slots = asyncio.Semaphore(at_once)
+
+    async def issue(self, command: Command, order: pb.IssueLicenseRequest) -> resources.License:
+        """Issues a licence, once per ``command``.
+
+        Raises what ``Drafting.draw_up`` and the seal service refuse with, and:
+            AlreadyExists: LICENSE_ALREADY_ISSUED; RESOURCE_EXISTS, the number is taken.
+            FailedPrecondition: STATE_CONFLICT, an earlier try of this command ended in a voided draft.
+        """
+        command = replace(command, response_type=resources.License)
+        stored = await self._uow.stored(command)
+        if stored is not None:
+            return await self._whole(stored.name)
+        async with self._slots:
+            row, page = await self._draft(command, order)
+            return await self.finish(command, row, page)
+
+    async def _whole(self, name: str) -> resources.License:
+        row = await self._store.get(name.removeprefix("licenses/"))
+        return license_message(row, open_content(row, self._cipher), self._home)
+
+    async def _draft(self, command: Command, order: pb.IssueLicenseRequest) -> tuple[Row, bytes]:
+        kind = await self._types.kept(order.license_type.removeprefix("licenseTypes/"))
+        made: list[tuple[Row, bytes]] = []
+
+        async def work(tx: Transaction) -> resources.License:
+            draft = await self._drafting.draw_up(order, kind, tx.now)
+            made.append((await rows.insert(tx.connection, licenses, draft.columns), draft.page))
+            return bare(made[-1][0])
+
+        intent = replace(command, method=f"{command.method}:intent")
+        try:
+            answer = await self._uow.run(intent, work)
+        except AlreadyExists as error:
+            raise await self._taken(order, error) from error
+        if made and answer.name == f"licenses/{made[-1][0].id}":
+            return made[-1]
+        return await self._again(answer.name)
+
+    async def _again(self, name: str) -> tuple[Row, bytes]:
+        """Takes an earlier try up: reads its row, and draws the same bytes if it is still a draft."""
+        row = await self._store.get(name.removeprefix("licenses/"))
+        return row, await self.redraw(row) if row.state == State.DRAFT.value else b""
+
+    async def _taken(self, order: pb.IssueLicenseRequest, error: AlreadyExists) -> AlreadyExists:
+        other = await self._store.of_case(order.case_name, order.license_type.removeprefix("licenseTypes/"))
+        if not order.case_name or other is None:
+            return error
+        return AlreadyExists(
+            "LICENSE_ALREADY_ISSUED", f"{order.case_name} has yielded a licence of this type",
+            resource=f"licenses/{other.id}", case_name=order.case_name,
+        )  # fmt: skip
+
+    async def redraw(self, row: Row) -> bytes:
+        """Draws the page of a draft again; raises Internal where it is not the one that was committed."""
+        kind = await self._types.kept(row.license_type)
+        page = page_of(row._mapping, open_content(row, self._cipher), kind._mapping)  # noqa: SLF001 - SQLAlchemy's name
+        content = await self._renderer.draw(page, OFD)
+        if digest_of(content) != row.page_digest:
+            raise Internal("INTERNAL", f"licenses/{row.id} would be drawn differently now")
+        return content
+
+    async def finish(self, command: Command, row: Row, page: bytes) -> resources.License:
+        """Takes the second and the third step for a committed draft; a licence that is finished is left as it is."""
+        if row.state != State.DRAFT.value:
+            return await self._commit(command, row, {})
+        try:
+            sealed, sealing = await self._seal(row, page)
+        except TongbanError as error:
+            if error.code in _LASTING:
+                await self.void(row, error.reason)
+            raise
+        document = await self._documents.put(sealed, OFD)
+        return await self._commit(
+            command, row, {"ofd_digest": document.digest, "ofd_size": document.size, "sealing": sealing}
+        )
+
+    async def _seal(self, row: Row, page: bytes) -> tuple[bytes, str]:
+        kind = await self._types.kept(row.license_type)
+        center = seal_center(page_of(row._mapping, resources.License(), kind._mapping))  # noqa: SLF001 - SQLAlchemy's name
+        request_id = derived_request_id("seal", row.id, str(row.seal_attempt))
+        try:
+            return await self._seals.seal_document(request_id, row.seal, page, center, use_of(row))
+        except FailedPrecondition as error:
+            if error.reason != "STATE_CONFLICT":
+                raise
+            # The seal service has voided this attempt (it was abandoned there): nothing was signed, so try anew.
+            await self._store.next_attempt(row.id, row.seal_attempt)
+            raise Unavailable("DEPENDENCY_UNAVAILABLE", "the sealing was abandoned", retry_after=1.0,
+                              dependency="seal") from error  # fmt: skip
+
+    async def _commit(self, command: Command, row: Row, result: dict[str, str | int]) -> resources.License:
+        kept: list[Row] = []
+
+        async def work(tx: Transaction) -> resources.License:
+            issued = await self._issued(tx, row, result)
+            kept.append(issued)
+            return bare(issued)
+
+        use = command.use if command.use.purpose else use_of(row)
+        await self._uow.run(replace(command, use=use, department=row.issuer_department), work)
+        if not kept:
+            return await self._whole(f"licenses/{row.id}")
+        return license_message(kept[-1], open_content(kept[-1], self._cipher), self._home)
+
+    async def _issued(self, tx: Transaction, row: Row, result: dict[str, str | int]) -> Row:
+        moment = {"state": State.ISSUED.value, "issue_time": tx.now, "state_time": tx.now, "update_time": tx.now}
+        issued = await self._store.leave_draft(tx.connection, row.id, {**moment, **result}) if result else None
+        if issued is None:
+            issued = await self._store.lock(tx.connection, row.id)
+            if issued.state == State.VOIDED.value or not issued.ofd_digest:
+                next_state(f"licenses/{row.id}", State(issued.state), Action.ISSUE)
+            return issued
+        tx.emit("cn.tongban.license.issued.v1", f"licenses/{row.id}", events.LicenseIssued(
+            license=f"licenses/{row.id}", identifier=row.identifier, license_type=f"licenseTypes/{row.license_type}",
+            type_display_name=row.type_display_name, version=row.license_version, holders=row.holders,
+            issuer_department=row.issuer_department, case_name=row.case_name, receiving_region=row.receiving_region,
+            validity=validity_message(row), issue_time=timestamp(tx.now)))  # fmt: skip
+        return issued
+
+    async def void(self, row: Row, reason: str) -> None:
+        """Gives a draft up for ``reason``; what is no draft any more is left as it is."""
+
+        async def work(tx: Transaction) -> resources.License:
+            voided = await self._store.leave_draft(tx.connection, row.id, {
+                "state": State.VOIDED.value, "state_reason": reason, "state_time": tx.now, "void_time": tx.now,
+                "update_time": tx.now,
+            })  # fmt: skip
+            if voided is not None:
+                tx.emit("cn.tongban.license.voided.v1", f"licenses/{row.id}", events.LicenseVoided(
+                    license=f"licenses/{row.id}", identifier=row.identifier, case_name=row.case_name,
+                    error_reason=reason, void_time=timestamp(tx.now)))  # fmt: skip
+            return bare(row)
+
+        await self._uow.run(own_command("void", row), work)
+        _log.warning("license voided", license=row.id, reason=reason)
+
+
+def use_of(row: Row) -> common_pb2.UseContext:
+    """Says what the seal is used for. Always the same for a licence, so that a repeated call is the same call."""
+    return common_pb2.UseContext(
+        purpose=PURPOSE, case_name=row.case_name, department=row.issuer_department, transaction_id=row.id
+    )
+
+
+def own_command(step: str, row: Row) -> Command:
+    """Builds the command of a step that this service takes by itself."""
+    return Command(
+        caller=SELF, method=f"license:{step}", request_id=derived_request_id(step, row.id), digest=b"",
+        response_type=resources.License, actor=SELF, department=row.issuer_department, use=use_of(row),
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""Cases driven through their whole lives while the region fails under them: every step is repeated until it succeeds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+
+from deploy.local.demo.application import eventually
+from deploy.local.demo.catalogue import DemoItem
+from deploy.local.demo.gateway import request_id
+from deploy.local.demo.office import Office
+from deploy.local.demo.people import Firm, Registry
+from libs.errors import Code, TongbanError
+from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
+from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import common_pb2
+
+Value = TypeVar("Value")
+PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED})
+"""Codes on which a client repeats a call with the same request_id (contracts: retryable)."""
+_REPEAT_FOR = 60.0
+_PAUSE = 0.1
+_AT_ONCE = 12
+
+
+async def until_done(call: Callable[[], Awaitable[Value]]) -> tuple[Value, int]:
+    """Repeats ``call`` while it fails in passing; returns its value and the number of repeats."""
+    repeats = 0
+    async with asyncio.timeout(_REPEAT_FOR):
+        while True:
+            try:
+                return await call(), repeats
+            except TongbanError as error:
+                if error.code not in PASSING:
+                    raise
+            except (httpx.TransportError, TokenEndpointAway):
+                pass
+            repeats += 1
+            await asyncio.sleep(_PAUSE)
+
+
+class TokenEndpointAway(Exception):
+    """The gateway could not reach the token endpoint."""
+
+
+async def token_of(office: Office, duty: str) -> str:
+    """A token of the member of staff with a duty; raises TokenEndpointAway while identity does not answer."""
+    try:
+        return await office.token_of(duty)
+    except RuntimeError as error:
+        if "DEPENDENCY_UNAVAILABLE" in str(error) or "DEADLINE_TOO_SHORT" in str(error):
+            raise TokenEndpointAway from error
+        raise
+
+
+@dataclass
+class CaseRun:
+    """A number of cases of one item of an office, run side by side.
+
+    Attributes:
+        office: who handles them.
+        item: what is applied for.
+        decided: called with the number of cases decided so far.
+        names: the names of the cases, in no order.
+        numbers: the numbers that submission gave them.
+        repeats: how many calls had to be repeated.
+    """
+
+    office: Office
+    item: DemoItem
+    decided: Callable[[int], None] = lambda _count: None
+    names: list[str] = field(default_factory=list)
+    numbers: list[str] = field(default_factory=list)
+    repeats: int = 0
+
+    async def run(self, count: int, seed: int) -> None:
+        """Takes ``count`` cases from application to decision."""
+        registry = Registry(self.office, seed)
+        firm = await registry.firm(await registry.person())
+        left = iter(range(count))
+        self._stub = case_service_pb2_grpc.CaseServiceStub(self.office.gateway.channel)
+
+        async def worker() -> None:
+            for _ in left:
+                await self._life(firm)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(worker())
+
+    async def _step(self, method: str, request: Any, duty: str) -> pb.Case:
+        async def call() -> pb.Case:
+            token = await token_of(self.office, duty)
+            return await self.office.gateway.call(getattr(self._stub, method), request, pb.Case, token)
+
+        case, repeats = await until_done(call)
+        self.repeats += repeats
+        return case
+
+    async def _life(self, firm: Firm) -> None:
+        name = (await self._step("CreateCase", application(self.office, self.item, firm), "receiving")).name
+        submit = case_service_pb2.SubmitCaseRequest(name=name, request_id=request_id())
+        submitted = await self._step("SubmitCase", submit, "receiving")
+        accept = case_service_pb2.AcceptCaseRequest(name=name, request_id=request_id())
+        await self._step("AcceptCase", accept, "receiving")
+        review = case_service_pb2.StartReviewRequest(name=name, request_id=request_id())
+        await self._step("StartReview", review, "reviewing")
+        await self._step("DecideCase", approval(name), "deciding")
+        self.names.append(name)
+        self.numbers.append(submitted.number)
+        self.decided(len(self.names))
+
+    async def closed(self) -> None:
+        """Waits until every case of the run is closed; raises TimeoutError for those that never are."""
+        for name in self.names:
+            await eventually(lambda name=name: self._read(name), is_closed, f"{name} closed")  # type: ignore[misc]
+
+    async def _read(self, name: str) -> pb.Case:
+        context = common_pb2.UseContext(purpose="办件督办", case_name=name, department=self.office.department)
+        return await self._step("GetCase", case_service_pb2.GetCaseRequest(name=name, context=context), "receiving")
+
+
+def is_closed(case: pb.Case) -> bool:
+    """Whether a case is closed."""
+    return case.state == pb.CASE_STATE_CLOSED
+
+
+def application(office: Office, item: DemoItem, firm: Firm) -> case_service_pb2.CreateCaseRequest:
+    """What a firm hands in at the window."""
+    document = common_pb2.IdentityDocument(type_code="001", number=firm.uscc)
+    return case_service_pb2.CreateCaseRequest(
+        item=office.items[item.number], channel=pb.CHANNEL_WINDOW, request_id=request_id(),
+        applicant=pb.Applicant(
+            type=pb.APPLICANT_TYPE_ENTERPRISE, subject=firm.name, display_name=firm.display_name, document=document
+        ),
+        form_values=[
+            pb.FormValue(key="address", value="示例路1号"), pb.FormValue(key="scope", value="一般项目:示例经营活动"),
+        ],
+    )  # fmt: skip
+
+
+def approval(name: str) -> case_service_pb2.DecideCaseRequest:
+    """The decision that approves a case."""
+    return case_service_pb2.DecideCaseRequest(
+        name=name, outcome=pb.OUTCOME_APPROVED, reason="材料齐全,符合法定条件", request_id=request_id()
+    )
