@@ -51,9 +51,11 @@ def upgrade(service: str, connection: sa.Connection, role: str) -> None:
 async def with_owner(owner_dsn: str, work: Callable[[sa.Connection], None]) -> None:
     """Runs ``work`` on a connection of the database's owner."""
     engine = create_async_engine(owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1))
-    async with engine.connect() as connection:
-        await connection.run_sync(work)
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(work)
+    finally:
+        await engine.dispose()
 
 
 def _evidence_tables(service: str) -> set[str]:

@@ -18,7 +18,7 @@ from libs.db.schema import parked_events
 from libs.errors import Code, Internal, TongbanError
 from libs.events.cloud_event import Event, from_fields
 from libs.observability import metrics, tracing
-from libs.observability.logs import logger
+from libs.observability.logs import logger, place_of
 
 _log = logger(__name__)
 _BATCH = 64
@@ -28,11 +28,18 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _PASSING = {Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED}
 _WORKER = "leader"
+_PING = sa.text("SELECT 1")
 
 EventHandler = Callable[[Event], Awaitable[None]]
 """Handles one event, under a command of the event's id (``command_of_event``), so that a repeated delivery changes
 nothing."""
 Entry = tuple[bytes, Mapping[bytes, bytes]]
+
+
+async def _still_held(lock: AsyncConnection) -> None:
+    """Raises where the connection that holds the leader's lock has died: another replica may lead by now."""
+    await lock.execute(_PING)
+    await lock.rollback()
 
 
 class Consumer:
@@ -55,12 +62,13 @@ class Consumer:
         """Handles events for ever, on one replica at a time: first what a dead one left, then the new ones."""
         await lead(self._database, f"consumer:{self._name}", self._turn)
 
-    async def _turn(self, _lock: AsyncConnection) -> None:
+    async def _turn(self, lock: AsyncConnection) -> None:
         while True:
             try:
                 await self._prepare()
                 while True:
                     await self._read(">")
+                    await _still_held(lock)
             except (RedisError, OSError) as error:
                 _log.warning("events can't be read", consumer=self._name, error=type(error).__name__)
                 await asyncio.sleep(1.0)
@@ -88,16 +96,30 @@ class Consumer:
         by_subject: dict[bytes, list[Entry]] = defaultdict(list)
         for entry in entries:
             by_subject[entry[1].get(b"subject", b"")].append(entry)
-        await asyncio.gather(*(self._handle_in_order(stream, group) for group in by_subject.values()))
+        try:
+            # A group, not gather(): where one subject can't go on none may still run when the batch is taken up again.
+            async with asyncio.TaskGroup() as tasks:
+                for group in by_subject.values():
+                    tasks.create_task(self._handle_in_order(stream, group))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
 
     async def _handle_in_order(self, stream: bytes, entries: Sequence[Entry]) -> None:
         for entry_id, fields in entries:
-            if fields:
-                event = from_fields(fields)
-                handler = self._handlers.get(event.type)
-                if handler is not None:
-                    await self._until_done(event, handler)
+            event = self._read_entry(stream, entry_id, fields) if fields else None
+            handler = self._handlers.get(event.type) if event else None
+            if event is not None and handler is not None:
+                await self._until_done(event, handler)
             await self._redis.xack(stream, self._name, entry_id)
+
+    def _read_entry(self, stream: bytes, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Event | None:
+        """Reads an entry; one that is no CloudEvent of ours is passed over, it would stop all that come after it."""
+        try:
+            return from_fields(fields)
+        except (KeyError, ValueError) as error:
+            _log.error("no event", consumer=self._name, stream=stream.decode(), entry=entry_id.decode(),
+                       error=type(error).__name__)  # fmt: skip
+            return None
 
     async def _until_done(self, event: Event, handler: EventHandler) -> None:
         attempts, pause = 0, _FIRST_PAUSE
@@ -116,8 +138,8 @@ class Consumer:
                 await handler(event)
         except TongbanError as error:
             failure = error
-        except Exception:
-            _log.error("event failed", consumer=self._name, type=event.type, event_id=event.id, exc_info=True)
+        except Exception as error:  # noqa: BLE001 - whatever a handler does wrong, the others go on
+            _log.error("event failed", consumer=self._name, type=event.type, event_id=event.id, **place_of(error))
             failure = Internal("INTERNAL", "the handler failed")
         else:
             metrics.EVENTS.labels(self._name, event.type, "OK").inc()

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
@@ -34,6 +35,14 @@ def configure(service: str, region: str, level: str = "info") -> None:
     )
     structlog.contextvars.bind_contextvars(service=service, region=region)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def place_of(error: BaseException) -> dict[str, str]:
+    """Returns what a log line may tell of an unknown exception: its type and where it came from.
+
+    Never its own words: those of a driver hold the values of the statement that failed.
+    """
+    return {"error": type(error).__qualname__, "stack": "".join(traceback.format_tb(error.__traceback__))}
 
 
 def logger(name: str) -> Any:

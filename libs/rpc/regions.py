@@ -13,9 +13,8 @@ import grpc
 from google.protobuf.message import Message
 
 from libs.rpc.client import gateway_channel, invoke, stream
-from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2
+from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
-from tongban.identity.v1 import token_service_pb2_grpc
 
 Answer = TypeVar("Answer", bound=Message)
 

@@ -17,7 +17,7 @@ from libs.rpc.contract import ContractError, Method, methods_of
 from libs.rpc.stages.access_log import access_log
 from libs.rpc.stages.caller import caller
 from libs.rpc.stages.deadline import deadline
-from libs.rpc.stages.errors import errors
+from libs.rpc.stages.errors import errors, errors_of_stream
 from libs.rpc.stages.peer import peer
 from libs.rpc.stages.permission import permission
 from libs.rpc.stages.rate_limit import rate_limit
@@ -78,7 +78,7 @@ def _streaming_entry(method: Method, handler: Handler) -> Callable[[Any, Context
         enter(call)
         try:
             messages: Any = await handler(request, call)
-            async for message in messages:
+            async for message in errors_of_stream(method, messages, call):
                 yield message.SerializeToString()
         except TongbanError as error:
             await _abort(context, error)

@@ -4,6 +4,7 @@ from functools import cache
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from libs.errors import Code, Internal, TongbanError, Unavailable, Violation, error_class
@@ -69,6 +70,13 @@ def from_status(status: status_pb2.Status) -> TongbanError:
     )  # fmt: skip
 
 
+def _from_bytes(details: bytes, dependency: str) -> TongbanError:
+    try:
+        return from_status(status_pb2.Status.FromString(details))
+    except DecodeError:
+        return Internal("INTERNAL", f"{dependency} answered with details that can't be read")
+
+
 def from_rpc_error(error: grpc.aio.AioRpcError, dependency: str) -> TongbanError:
     """Turns what a call raised into the error that the callee meant.
 
@@ -76,7 +84,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, dependency: str) -> TongbanError
     """
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            return from_status(status_pb2.Status.FromString(value))
+            return _from_bytes(value, dependency)
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
         return Unavailable(
             "DEPENDENCY_UNAVAILABLE", f"{dependency} does not answer", retry_after=1.0, dependency=dependency

@@ -58,10 +58,10 @@ class Principal:
 
     @cached_property
     def _prefixes(self) -> tuple[str, ...]:
-        return tuple(scope[:-1] for scope in self.scopes if scope.endswith("*"))
+        return tuple(scope[:-1] for scope in self.scopes if scope == "*" or scope.endswith(".*"))
 
     def may(self, permission: str) -> bool:
-        """Tells whether one of the scopes covers ``permission``: exactly, or as ``cases.*``."""
+        """Tells whether one of the scopes covers ``permission``: exactly, or as ``cases.*`` or ``*``."""
         return permission in self.scopes or permission.startswith(self._prefixes or ("\0",))
 
 

@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 from libs.db.command import Command, command_of_event
-from libs.errors import AlreadyExists, FailedPrecondition, TongbanError
+from libs.errors import AlreadyExists
 from libs.events.cloud_event import Event
 from libs.observability import tracing
 from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SELF
-from services.license.store.licenses import LicenseStore
-from services.license.usecases.issue import PURPOSE, Issuing
+from services.license.usecases.issue import PURPOSE, Issuing, LicenseVoided
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
@@ -22,9 +21,8 @@ CASE_DECIDED = "cn.tongban.case.decided.v1"
 class DecidedCases:
     """Issues the licences of decided cases."""
 
-    def __init__(self, issuing: Issuing, store: LicenseStore, identity: IdentityClient) -> None:
+    def __init__(self, issuing: Issuing, identity: IdentityClient) -> None:
         self._issuing = issuing
-        self._store = store
         self._identity = identity
 
     async def handle(self, event: Event) -> None:
@@ -38,21 +36,16 @@ class DecidedCases:
             return
         order = await self._order(decided)
         try:
-            await self._issuing.issue(_command(event, decided), order)
+            await self._issuing.attempt(_command(event, decided), order)
         except AlreadyExists as error:
             # Somebody issued it by hand before the event came.
             if error.reason != "LICENSE_ALREADY_ISSUED":
                 raise
-        except TongbanError as error:
-            if not await self._was_voided(error):
-                raise
-
-    async def _was_voided(self, error: TongbanError) -> bool:
-        voided = isinstance(error, FailedPrecondition) and error.metadata.get("state") == "VOIDED"
-        return voided or getattr(error, "voided", False)
+        except LicenseVoided:
+            return
 
     async def _order(self, decided: cases.CaseDecided) -> pb.IssueLicenseRequest:
-        case, holder = getattr(decided, "case"), decided.holder
+        case, holder = decided.case, decided.holder
         department = await self._identity.department(case.department)
         return pb.IssueLicenseRequest(
             license_type=decided.license_type, item_code=case.task_code, case_name=case.name,
@@ -72,7 +65,7 @@ def _command(event: Event, decided: cases.CaseDecided) -> Command:
     command = command_of_event(
         "license", event.id, decided, resources.License, actor=SELF, trace_id=trace_id, span_id=span_id
     )
-    case = getattr(decided, "case")
+    case = decided.case
     return replace(command, use=common_pb2.UseContext(purpose=PURPOSE, case_name=case.name))
 
 

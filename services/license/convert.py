@@ -78,7 +78,7 @@ def open_content(row: Row, cipher: FieldCipher) -> pb.License:
 
 
 def _document(digest: str | None, media_type: str, size: int | None) -> common_pb2.DocumentRef | None:
-    return common_pb2.DocumentRef(digest=digest, media_type=media_type, size_bytes=size) if digest else None
+    return common_pb2.DocumentRef(digest=digest, media_type=media_type, size_bytes=size or 0) if digest else None
 
 
 def validity_message(row: Row) -> pb.Validity:
@@ -100,8 +100,10 @@ def license_message(row: Row, content: pb.License, home: str, *, abroad: bool = 
         associated_identifier=row.associated_identifier, next_identifier=row.next_identifier,
         state=pb.LicenseState.Value(f"LICENSE_STATE_{row.state}"), state_reason=row.state_reason,
         state_legal_basis=row.state_legal_basis, etag=etag_of(row.version),
-        **{name: timestamp(moment) for name in _TIMES if (moment := getattr(row, name)) is not None},
     )  # fmt: skip
+    for name in _TIMES:
+        if (moment := getattr(row, name)) is not None:
+            getattr(message, name).FromDatetime(moment)
     message.MergeFrom(content)
     return message
 

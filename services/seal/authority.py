@@ -8,6 +8,7 @@ from pathlib import Path
 from asn1crypto import x509
 
 from libs.crypto.errors import CryptoError
+from libs.crypto.keystore import KeyRef
 from libs.crypto.sm2 import Sm2PublicKey
 from libs.crypto.x509 import (
     Certificate,
@@ -34,19 +35,21 @@ class Authority:
         root: the region's root.
         certificate: the authority's own, issued by the root.
         keys: where its key is opened.
+        key: its key.
         crl_url: where anyone finds its revocation list; stands in every certificate.
     """
 
     root: Certificate
     certificate: Certificate
     keys: SigningKeys
+    key: KeyRef
     crl_url: str
 
     @classmethod
     def open(cls, folder: Path, keys: SigningKeys, base_url: str) -> "Authority":
         """Reads ``ca.der`` and ``root.der`` from the folder of the key store."""
         root, certificate = (Certificate.parse((folder / f"{name}.der").read_bytes()) for name in ("root", KEY))
-        return cls(root, certificate, keys, f"{base_url}/v1/certificates:crl")
+        return cls(root, certificate, keys, keys.ensure(KEY), f"{base_url}/v1/certificates:crl")
 
     def within(self, not_before: datetime, not_after: datetime) -> Validity:
         """Returns the part of a period in which the authority's own certificate holds.
@@ -66,7 +69,7 @@ class Authority:
         self, subject: Subject | x509.Name, public_key: Sm2PublicKey, profile: Profile, validity: Validity
     ) -> Certificate:
         """Issues a certificate; raises Unavailable KEY_UNAVAILABLE."""
-        signer = self.keys.signer(KEY, 1)
+        signer = self.keys.signer(self.key.name, self.key.version)
         try:
             return issue_certificate(
                 self.certificate, signer, subject, public_key, profile, validity, crl_url=self.crl_url
@@ -78,7 +81,7 @@ class Authority:
         self, number: int, this_update: datetime, next_update: datetime, entries: Iterable[RevokedEntry]
     ) -> Crl:
         """Makes a revocation list; raises Unavailable KEY_UNAVAILABLE."""
-        signer = self.keys.signer(KEY, 1)
+        signer = self.keys.signer(self.key.name, self.key.version)
         try:
             return make_crl(self.certificate, signer, number, this_update, next_update, entries)
         except (CryptoError, OSError) as error:

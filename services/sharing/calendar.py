@@ -20,9 +20,7 @@ def is_working_day(day: date) -> bool:
     try:
         return bool(is_workday(day))
     except NotImplementedError as error:
-        raise FailedPrecondition(
-            "CALENDAR_UNKNOWN", f"no holiday notice covers {day}", date=day.isoformat()
-        ) from error
+        raise FailedPrecondition("CALENDAR_UNKNOWN", f"no holiday notice covers {day}", date=day.isoformat()) from error
 
 
 def add_working_days(day: date, count: int) -> date:

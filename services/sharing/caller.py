@@ -29,8 +29,8 @@ class Caller:
     principal: Principal
 
     def provides(self, department: str) -> bool:
-        """Tells whether the caller is of the provider: of this region, and of no other department of it."""
-        return self.home and self.department in ("", department)
+        """Tells whether the caller is of the provider: staff or a system of this region, of no other department of it."""
+        return self.home and self.principal.kind != "PERSON" and self.department in ("", department)
 
     def consumes(self, region: str, departments: Collection[str]) -> bool:
         """Tells whether the caller is of the consumer: of its region, and of no other department than those."""

@@ -10,7 +10,7 @@ from libs.crypto.envelope import Column, FieldCipher
 from libs.db.engine import Row
 from libs.db.etag import etag_of
 from libs.rpc.timestamps import timestamp
-from services.sharing.domain import catalog, mounts
+from services.sharing.domain import mounts
 from services.sharing.domain.catalog import DataField, DataType, Entry, ResourceForm, SharingClass
 from services.sharing.domain.grants import Grant, GrantState, Quota, RowCondition, RowOperator, Terms, state_at
 from services.sharing.values import read_value
@@ -158,5 +158,3 @@ def grant_message(row: Row, entry: Entry, now: datetime, today: date) -> pb.Gran
         queries_today=row.queries_today if row.day == today else 0, rows_total=row.rows_total,
         create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
     )  # fmt: skip
-
-

@@ -19,9 +19,7 @@ _AWAY = (
     TimeoutError,
 )  # fmt: skip
 
-_COLUMNS = (
-    "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = $1::text AND table_name = $2::text"
-)
+_COLUMNS = "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = $1::text AND table_name = $2::text"
 _ESTIMATE = "SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = to_regclass($1)"
 
 

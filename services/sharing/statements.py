@@ -1,7 +1,9 @@
 """The SQL that reads a mounted table. Identifiers come from the checked mount, values only as parameters."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +37,10 @@ class Mounted:
         """Returns a value as the driver wants it for the field's column; None where no row can hold it."""
         return bind(path, value, self.types.get(self._columns[field], ""))
 
+    def holds_fractions(self, field: str) -> bool:
+        """Tells whether the field's column holds numbers that are not whole."""
+        return self.types.get(self._columns[field]) == "numeric"
+
     def bind_all(self, path: str, field: str, values: Sequence[Value]) -> list[Any]:
         """Returns those of the values that a row can hold, as the driver wants them."""
         bound = (self.bind(f"{path}[{position}]", field, value) for position, value in enumerate(values))
@@ -43,12 +49,23 @@ class Mounted:
 
 def row_arguments(table: Mounted, conditions: Sequence[RowCondition]) -> list[Any]:
     """Returns the arguments of a grant's row conditions."""
-    return [
-        table.bind_all("row_conditions", each.field, each.values)
-        if each.operator is RowOperator.IN
-        else table.bind("row_conditions", each.field, each.values[0])
-        for each in conditions
-    ]
+    return [_row_argument(table, condition) for condition in conditions]
+
+
+def _row_argument(table: Mounted, condition: RowCondition) -> Any:
+    path, field, value = "row_conditions", condition.field, condition.values[0]
+    if condition.operator is RowOperator.IN:
+        return table.bind_all(path, field, condition.values)
+    if condition.operator is RowOperator.PREFIX:
+        return value
+    if isinstance(value, Decimal):
+        # A column of whole numbers takes no fraction; the bound moves to the next whole number within it.
+        value = value if table.holds_fractions(field) else _inner_bound(condition.operator, value)
+    return table.bind(path, field, value)
+
+
+def _inner_bound(operator: RowOperator, value: Decimal) -> int:
+    return math.ceil(value) if operator is RowOperator.AT_LEAST else math.floor(value)
 
 
 def _predicates(table: Mounted, keys: Sequence[str], conditions: Sequence[RowCondition]) -> Iterator[str]:

@@ -67,7 +67,7 @@ def _whole(message: pb.Value, value: Any) -> None:
 
 
 def _decimal(message: pb.Value, value: Any) -> None:
-    message.decimal_value = format(value, "f")
+    message.decimal_value = format(Decimal(value), "f")
 
 
 def _double(message: pb.Value, value: Any) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -112,10 +113,12 @@ class CaseRun:
         self.numbers.append(submitted.number)
         self.decided(len(self.names))
 
-    async def closed(self) -> None:
-        """Waits until every case of the run is closed; raises TimeoutError for those that never are."""
+    async def closed(self) -> pb.Case:
+        """Waits until every case of the run is closed and returns the last; raises TimeoutError if one never is."""
+        case = pb.Case()
         for name in self.names:
-            await eventually(lambda name=name: self._read(name), is_closed, f"{name} closed")  # type: ignore[misc]
+            case = await eventually(partial(self._read, name), is_closed, f"{name} closed")
+        return case
 
     async def _read(self, name: str) -> pb.Case:
         context = common_pb2.UseContext(purpose="办件督办", case_name=name, department=self.office.department)

@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from buf.validate import validate_pb2
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, ServiceDescriptor
 
+from buf.validate import validate_pb2
 from libs.rpc.contract import Method
 from services.gateway.contracts import image_path, read_image, services
 from tongban.options.v1 import options_pb2

@@ -1,6 +1,7 @@
 """Two regions that run, set up for tests as a person would through their gateways (with the demo's own clients)."""
 
 import contextlib
+import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,12 @@ from deploy.local.demo.application import PURPOSE, SEED
 from deploy.local.demo.catalogue import BUSINESS, CONVENIENCE_STORE, FOOD, FRANCHISE, ITEMS, DemoItem
 from deploy.local.demo.gateway import Gateway
 from deploy.local.demo.office import (
-    Office, import_calendars, make_seal, open_office, publish_item, publish_licence_type,
+    Office,
+    import_calendars,
+    make_seal,
+    open_office,
+    publish_item,
+    publish_licence_type,
 )  # fmt: skip
 from deploy.local.demo.people import firms_to_come
 from deploy.local.launch import Cluster
@@ -48,8 +54,7 @@ class Regions:
 
     def set_clock(self, moment: datetime) -> None:
         """Makes both regions' business clocks show ``moment``."""
-        for region in REGIONS:
-            set_replay(replay_file(self.state, region), moment)
+        set_clocks(self.state, moment)
 
     def pid(self, region: str, process: str) -> int:
         """The process id of a process that lives now."""
@@ -61,6 +66,12 @@ class Regions:
         """Closes the clients."""
         for office in (self.home, self.handling):
             await office.gateway.close()
+
+
+def set_clocks(state: Path, moment: datetime, regions: tuple[Region, ...] = REGIONS) -> None:
+    """Makes the regions' business clocks show ``moment``."""
+    for region in regions:
+        set_replay(replay_file(state, region), moment)
 
 
 def owner_dsn(state: Path, region: str, database: str) -> str:
@@ -131,3 +142,9 @@ async def fill_department_table(state: Path, region: Region, count: int = 1) -> 
     dsn = owner_dsn(state, region.code, shared_data.DATA_SOURCE)
     await shared_data.fill_department_table(dsn, shared_data.DATA_SOURCE, firms)
     return firms
+
+
+def redis_url(state: Path, region: str) -> str:
+    """The URL of a region's Redis, as its services know it."""
+    config = tomllib.loads((state / region / "config" / "cases.toml").read_text(encoding="utf-8"))
+    return str(config["redis"]["url"])

@@ -18,7 +18,18 @@ from deploy.local.settings import allowlist
 from deploy.pki import development, region_root
 from libs.clock import Clock
 from libs.config import (
-    DatabaseConfig, Documents, Grpc, IdentityConfig, Keys, Metrics, Public, Redis, Region, ServiceConfig, Telemetry, Tls,
+    DatabaseConfig,
+    Documents,
+    Grpc,
+    IdentityConfig,
+    Keys,
+    Metrics,
+    Public,
+    Redis,
+    Region,
+    ServiceConfig,
+    Telemetry,
+    Tls,
 )  # fmt: skip
 from libs.crypto.keystore import create_master_key
 from libs.db import migrate

@@ -108,7 +108,7 @@ async def open_office(gateway: Gateway, credentials: Path) -> Office:
     channel = await _channel(gateway, token)
     office = Office(gateway, admin, channel, department.name, name, code)
     for number, (key, (title, duty)) in enumerate(DUTIES.items(), start=1):
-        office.staff[key] = await _post_with_staff(office, stub, token, number, title, duty)
+        office.staff[key] = await post_with_staff(office, stub, token, number, title, duty)
     return office
 
 
@@ -132,9 +132,10 @@ async def _channel(gateway: Gateway, token: str) -> Machine:
     return Machine(made.name, key)
 
 
-async def _post_with_staff(
+async def post_with_staff(
     office: Office, stub: Any, token: str, number: int, title: str, duty: resources_pb2.Duty.ValueType
 ) -> str:
+    """Makes a post with one duty and a member of staff on it; returns `staff/…`."""
     gateway = office.gateway
     post = await gateway.call(stub.CreatePost, staff_service_pb2.CreatePostRequest(
         parent=office.department, post=resources_pb2.Post(display_name=title, duties=[duty]), request_id=request_id(),

@@ -3,6 +3,7 @@
 import time
 
 from google.protobuf.message import Message
+
 from libs.errors import TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger

@@ -1,6 +1,7 @@
 """Stage 6: turns the access token into a Principal."""
 
 from google.protobuf.message import Message
+
 from libs.errors import Unauthenticated
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method

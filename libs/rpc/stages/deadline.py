@@ -3,6 +3,7 @@
 import asyncio
 
 from google.protobuf.message import Message
+
 from libs.errors import DeadlineExceeded
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method

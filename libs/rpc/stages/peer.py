@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from google.protobuf.message import Message
+
 from libs.errors import PermissionDenied
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method

@@ -1,6 +1,7 @@
 """Stage 7: what the contract declares of the RPC must hold for the caller."""
 
 from google.protobuf.message import Message
+
 from libs.errors import PermissionDenied
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method

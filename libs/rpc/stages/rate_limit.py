@@ -3,6 +3,7 @@
 import time
 
 from google.protobuf.message import Message
+
 from libs.errors import ResourceExhausted
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method

@@ -1,8 +1,8 @@
 """Stage 1: joins the caller's trace, or begins one."""
 
+from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
-from google.protobuf.message import Message
 from libs.observability import tracing
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method

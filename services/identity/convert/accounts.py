@@ -5,6 +5,7 @@ from datetime import date
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.engine import Row
 from libs.db.etag import etag_of
+from libs.errors import invalid_field
 from libs.rpc.timestamps import timestamp
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as pb
@@ -31,6 +32,16 @@ def mask_phone(phone: str) -> str:
 
 def _date(value: date | None) -> common_pb2.Date | None:
     return common_pb2.Date(year=value.year, month=value.month, day=value.day) if value else None
+
+
+def date_of(message: common_pb2.Date, field: str) -> date | None:
+    """Returns a Date, None where it is not set; raises InvalidArgument FIELD_INVALID where no calendar has it."""
+    if not message.year:
+        return None
+    try:
+        return date(message.year, message.month, message.day)
+    except ValueError as error:
+        raise invalid_field(field, "date.calendar", "is no day of the calendar") from error
 
 
 def person_message(row: Row, cipher: FieldCipher, *, clear: bool = False) -> pb.Person:

@@ -50,11 +50,12 @@ def assignment_of(row: Row) -> Assignment:
     return Assignment(post_name(row), frozenset(map(Duty, row.duties)), row.begin_time, row.expire_time)
 
 
-def assignment_message(row: Row) -> pb.Assignment:
+def assignment_message(held: Assignment) -> pb.Assignment:
     """Builds an assignment's message."""
+    duties = sorted(held.duties, key=list(Duty).index)
     return pb.Assignment(
-        post=post_name(row), duties=_duty_values(row.duties), begin_time=timestamp(row.begin_time),
-        expire_time=timestamp(row.expire_time),
+        post=held.post, duties=_duty_values(duties), begin_time=timestamp(held.begin),
+        expire_time=timestamp(held.expire),
     )  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def staff_message(row: Row, assignments: Sequence[Row], cipher: FieldCipher) -> 
         name=f"staff/{row.id}", full_name=cipher.decrypt_text(STAFF_NAME, row.id, row.full_name),
         staff_number=row.staff_number, department=f"departments/{row.department}",
         person=f"persons/{row.person}" if row.person else "",
-        assignments=[assignment_message(each) for each in assignments],
+        assignments=[assignment_message(assignment_of(each)) for each in assignments],
         state=pb.StaffState.Value(f"STAFF_STATE_{row.state}"), create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time), etag=etag_of(row.version),
     )  # fmt: skip

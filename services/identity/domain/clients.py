@@ -55,6 +55,11 @@ class Client:
         return self.name.removeprefix("clients/")
 
 
+def plain_id(client_id: str) -> str:
+    """Returns the OAuth client_id; the resource's name `clients/<id>` is taken for it as well."""
+    return client_id.removeprefix("clients/")
+
+
 def check_credentials(kind: Kind, auth: AuthMethod, *, has_keys: bool, has_assertion_right: bool) -> None:
     """Raises InvalidArgument FIELD_INVALID where kind, authentication method, keys and assertion right don't match."""
     if has_keys != (auth is AuthMethod.PRIVATE_KEY_JWT):

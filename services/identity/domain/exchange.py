@@ -103,14 +103,36 @@ def act_for(issue: Issue, subject: Claims, authority: Authority, scope: tuple[st
     Raises:
         PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `person`, `guest` or `already_acting`.
     """
-    _require_person(subject)
-    if subject.authority is not None:
-        raise _refused("already_acting", "the token acts for somebody already")
+    check_may_act(subject)
     made = access(issue, subject.sub, subject.actor_kind, scope, subject.exp, authority.expire)
     return replace(
         made, acr=subject.acr, client_id=subject.client_id, act=subject.act, authority=authority, dept=subject.dept,
         posts=subject.posts,
     )  # fmt: skip
+
+
+def check_may_act(subject: Claims) -> None:
+    """Checks, before anything is read, that a token may be exchanged for one that acts for another.
+
+    Raises:
+        PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `person`, `guest` or `already_acting`.
+    """
+    _require_person(subject)
+    if subject.authority is not None:
+        raise _refused("already_acting", "the token acts for somebody already")
+
+
+def check_window(person: Claims, staff: Claims) -> None:
+    """Checks, before anything is read, that the two tokens are a person's and window staff's own.
+
+    Raises:
+        PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `person`, `guest`, `already_acting` or `staff`.
+    """
+    _require_person(person)
+    if person.act is not None:
+        raise _refused("already_acting", "somebody acts for the person already")
+    if staff.actor_kind is not Kind.STAFF or staff.act is not None or staff.region:
+        raise _refused("staff", "the actor token is not staff's own")
 
 
 def at_window(issue: Issue, person: Claims, clerk: Clerk, scope: tuple[str, ...]) -> Claims:
@@ -126,12 +148,8 @@ def at_window(issue: Issue, person: Claims, clerk: Clerk, scope: tuple[str, ...]
         PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `person`, `guest`, `already_acting`, `staff` or `duty`;
             ACTING_ON_SELF.
     """
-    _require_person(person)
     staff = clerk.token
-    if person.act is not None:
-        raise _refused("already_acting", "somebody acts for the person already")
-    if staff.actor_kind is not Kind.STAFF or staff.act is not None or staff.region:
-        raise _refused("staff", "the actor token is not staff's own")
+    check_window(person, staff)
     if Duty.RECEIVING not in clerk.duties:
         raise _refused("duty", "only receiving staff act for people at a window")
     if clerk.person == person.sub:

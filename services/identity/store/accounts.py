@@ -53,14 +53,6 @@ class AccountStore:
             raise not_found(name)
         return row
 
-    async def lock_person(self, connection: AsyncConnection, name: str) -> Row:
-        """Reads a person and keeps others from changing it; raises NotFound."""
-        return await one(connection, persons, name, lock=True)
-
-    async def lock_organization(self, connection: AsyncConnection, name: str) -> Row:
-        """Reads an organisation and keeps others from changing it; raises NotFound."""
-        return await one(connection, organizations, name, lock=True)
-
     async def recent_failures(self, connection: AsyncConnection, person: str, since: Any) -> Row:
         """Counts the failed checks of a person's name since a moment, and tells when the first of them was."""
         row = await first(connection, _RECENT_FAILURES, **{rows.KEY: person, "since": since})

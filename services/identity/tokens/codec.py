@@ -1,7 +1,7 @@
 """Tokens as text: signed with our key, read with ours or with a key that was pinned."""
 
 import json
-import secrets
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -58,9 +58,12 @@ def verified_by_stored(token: str, header: Json, keys: Sequence[StoredKey]) -> J
 class TokenCodec:
     """Makes and reads this region's tokens; their times are the machine's, never the business clock's."""
 
-    def __init__(self, keys: SigningKeys, clock: Clock, *, region: str, issuer: str) -> None:
+    def __init__(
+        self, keys: SigningKeys, clock: Clock, *, region: str, issuer: str, access_seconds: int = 600
+    ) -> None:  # fmt: skip
         self.keys = keys
         self._clock = clock
+        self._access_seconds = access_seconds
         self.region = region
         self.issuer = issuer
 
@@ -70,7 +73,7 @@ class TokenCodec:
 
     def issue(self) -> Issue:
         """Returns what a token made now has in common with every other."""
-        return Issue(self.region, self.issuer, self._clock.now(), secrets.token_urlsafe(16))
+        return Issue(self.region, self.issuer, self._clock.now(), str(uuid.uuid4()), self._access_seconds)
 
     def encode(self, claims: Claims) -> str:
         """Signs a token with the key in use."""

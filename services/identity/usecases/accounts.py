@@ -8,13 +8,18 @@ from libs.db import rows
 from libs.db.command import Command, command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import FailedPrecondition, PermissionDenied, invalid_field
+from libs.errors import InvalidArgument, PermissionDenied, invalid_field, not_found
 from libs.ids import citizen_id, uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
-from services.identity.convert import DOCUMENT_NUMBER, FULL_NAME, PHONE, organization_message, person_message
+from services.identity.convert.accounts import (
+    DOCUMENT_NUMBER, FULL_NAME, PHONE, date_of, organization_message, person_message,
+)  # fmt: skip
+from services.identity.domain.organizations import Kind, check_kind
 from services.identity.store.accounts import AccountStore
 from services.identity.tables import organizations, persons
+from services.identity.usecases import acting
+from services.identity.usecases.caller import person_of
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
@@ -43,10 +48,12 @@ class Accounts:
     async def create_person(self, command: Command, person: resources.Person) -> resources.Person:
         """Opens a person's account at assurance 0."""
         number = normal_number(person.document, "person.document.number")
+        expire = date_of(person.document_expire_date, "person.document_expire_date")
         identifier = uuid7()
 
         async def work(tx: Transaction) -> resources.Person:
-            row = await rows.insert(tx.connection, persons, self._person_values(tx, identifier, person, number))
+            values = self._person_values(tx, identifier, person, number) | {"document_expire_date": expire}
+            row = await rows.insert(tx.connection, persons, values)
             tx.emit("cn.tongban.person.created.v1", f"persons/{identifier}", events.PersonCreated(
                 person=f"persons/{identifier}"))  # fmt: skip
             return person_message(row, self._cipher)
@@ -70,9 +77,13 @@ class Accounts:
         return self._cipher.blind_index(DOCUMENT_NUMBER, f"{type_code}:{number}")
 
     async def get_person(self, request: pb.GetPersonRequest) -> resources.Person:
-        """Reads a person, masked; another's reading is recorded first."""
-        row = await self._store.person(request.name.removeprefix("persons/"))
-        if current_call().principal.subject != request.name:
+        """Reads a person, masked; another's reading, and staff's at a window, is recorded first."""
+        principal = current_call().principal
+        asker = person_of(principal)
+        if asker and request.name not in (asker, principal.organization):
+            raise not_found(request.name)
+        row = await self._store.person(request.name)
+        if asker != request.name or principal.actor:
             if not request.context.purpose:
                 raise invalid_field("context.purpose", "required", "say why another person's account is read")
             await self._audit.write(command_of(request), request.name, fields=("person.masked",), record_count=1)
@@ -80,37 +91,43 @@ class Accounts:
 
     async def reveal_person(self, request: pb.RevealPersonRequest) -> pb.RevealPersonResponse:
         """Reads a person in clear, after the record of it is written."""
-        principal = current_call().principal
-        if principal.kind == "PERSON" and principal.subject != request.name:
+        asker = person_of(current_call().principal)
+        # A window token speaks of the person although its kind is STAFF: it opens that one account only.
+        if asker and asker != request.name:
             raise PermissionDenied("NOT_OWNER", "a person reads only their own account in clear")
-        row = await self._store.person(request.name.removeprefix("persons/"))
+        row = await self._store.person(request.name)
         fields = ("full_name", "document.number", "phone")
         receipt = await self._audit.write(command_of(request), request.name, fields=fields, record_count=1)
         return pb.RevealPersonResponse(person=person_message(row, self._cipher, clear=True), receipt=receipt)
 
     async def lookup_person(self, request: pb.LookupPersonRequest) -> resources.Person:
         """Finds a person by their document; the search is recorded, with or without a hit."""
-        number = normal_number(request.document, "document.number")
-        index = self.document_index(request.document.type_code, number)
         await self._audit.write(command_of(request), "persons", fields=("person.masked",))
+        try:
+            number = normal_number(request.document, "document.number")
+        except InvalidArgument as error:
+            raise not_found("persons") from error
+        index = self.document_index(request.document.type_code, number)
         return person_message(await self._store.person_by_document(index), self._cipher)
 
     async def create_organization(self, command: Command, organization: resources.Organization) -> resources.Organization:
         """Opens an organisation's account."""
-        code = str(uscc.parse(organization.uscc, "organization.uscc"))
+        code = uscc.parse(organization.uscc, "organization.uscc")
+        kind = Kind(resources.OrganizationKind.Name(organization.kind).removeprefix("ORGANIZATION_KIND_"))
+        check_kind(code.category, kind)
         identifier = uuid7()
 
         async def work(tx: Transaction) -> resources.Organization:
             representative = await self._representative(tx, organization.legal_representative)
             row = await rows.insert(tx.connection, organizations, {
-                "id": identifier, "display_name": organization.display_name, "uscc": code,
-                "kind": resources.OrganizationKind.Name(organization.kind).removeprefix("ORGANIZATION_KIND_"),
+                "id": identifier, "display_name": organization.display_name, "uscc": str(code), "kind": kind.value,
                 "legal_representative": representative, "state": "ACTIVE",
                 "legal_representative_time": tx.now if representative else None,
                 "create_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
             name = f"organizations/{identifier}"
-            tx.emit("cn.tongban.organization.created.v1", name, events.OrganizationCreated(organization=name, uscc=code))
+            tx.emit("cn.tongban.organization.created.v1", name, events.OrganizationCreated(
+                organization=name, uscc=str(code), kind=organization.kind))  # fmt: skip
             return organization_message(row)
 
         return await self._uow.run(command, work)
@@ -118,9 +135,7 @@ class Accounts:
     async def _representative(self, tx: Transaction, name: str) -> str | None:
         if not name:
             return None
-        person = await self._store.lock_person(tx.connection, name.removeprefix("persons/"))
-        if person.state != "ACTIVE":
-            raise FailedPrecondition("PERSON_NOT_ACTIVE", "the person's account is not in use", person=name)
+        person = await acting.active_person(tx.connection, name, lock=True)
         if person.assurance < _LEAST_ASSURANCE_OF_REPRESENTATIVE:
             raise PermissionDenied(
                 "ASSURANCE_TOO_LOW", "a legal representative must be verified first",
@@ -130,7 +145,7 @@ class Accounts:
 
     async def get_organization(self, name: str) -> resources.Organization:
         """Reads an organisation."""
-        return organization_message(await self._store.organization(name.removeprefix("organizations/")))
+        return organization_message(await self._store.organization(name))
 
     async def lookup_organization(self, code: str) -> resources.Organization:
         """Finds an organisation by its unified social credit code."""
@@ -140,19 +155,17 @@ class Accounts:
         self, command: Command, request: pb.SetLegalRepresentativeRequest
     ) -> resources.Organization:
         """Sets who represents an organisation by law."""
-        identifier = request.name.removeprefix("organizations/")
 
         async def work(tx: Transaction) -> resources.Organization:
-            row = await self._store.lock_organization(tx.connection, identifier)
-            check_etag(request.name, row.version, request.etag)
-            if row.state != "ACTIVE":
-                raise FailedPrecondition("ORGANIZATION_NOT_ACTIVE", "the account is closed", organization=request.name)
+            before = await acting.active_organization(tx.connection, request.name, lock=True)
+            check_etag(request.name, before.version, request.etag)
             person = await self._representative(tx, request.legal_representative)
-            row = await rows.update(tx.connection, organizations, identifier, {
+            row = await rows.update(tx.connection, organizations, before.id, {
                 "legal_representative": person, "legal_representative_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
             tx.emit("cn.tongban.representative.changed.v1", request.name, events.RepresentativeChanged(
-                organization=request.name, legal_representative=request.legal_representative))  # fmt: skip
+                organization=request.name, legal_representative=request.legal_representative,
+                previous=acting.representative(before)))  # fmt: skip
             return organization_message(row)
 
         return await self._uow.run(command, work)

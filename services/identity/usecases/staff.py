@@ -17,7 +17,7 @@ from libs.errors import AlreadyExists, FailedPrecondition, invalid_field, not_fo
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from services.identity.convert.staff import (
-    STAFF_NAME, assignment_of, post_name, staff_message,
+    STAFF_NAME, assignment_message, assignment_of, post_name, staff_message,
 )  # fmt: skip
 from services.identity.convert.times import moment
 from services.identity.domain.duties import Assignment, Duty, check_assignment
@@ -95,18 +95,18 @@ class StaffMembers:
             if post.department != row.department:
                 raise invalid_field("post", "post.department", "is a post of another department")
             wanted = _wanted(request, post, tx.now)
-            held = await _held_by_human(tx.connection, row, tx.now)
-            check_assignment(map(assignment_of, held), wanted, assigner=assigner, staff=request.name)
+            records = await _records_of_human(tx.connection, row)
+            held = await store.held(tx.connection, records, tx.now)
+            record = assigner if assigner.removeprefix("staff/") in records else request.name
+            check_assignment(map(assignment_of, held), wanted, assigner=assigner, staff=record)
             _check_not_held([each for each in held if each.staff == row.id], wanted)
             await rows.insert(tx.connection, assignments, {
                 "id": uuid7(), "staff": row.id, "post": post.id, "begin_time": wanted.begin,
                 "expire_time": wanted.expire, "create_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
-            message = await self._changed(tx, row)
-            given = next(each for each in message.assignments if each.post == request.post)
             tx.emit("cn.tongban.staff.assigned.v1", request.name, events.StaffAssigned(
-                staff=request.name, assignment=given))  # fmt: skip
-            return message
+                staff=request.name, assignment=assignment_message(wanted)))  # fmt: skip
+            return await self._changed(tx, row)
 
         return await self._uow.run(command, work)
 
@@ -120,9 +120,10 @@ class StaffMembers:
             if not taken:
                 raise not_found(request.post)
             for each in taken:
-                # A row never ends before it begins; one that lies ahead becomes empty.
-                end = {"expire_time": max(tx.now, each.begin_time), "update_time": tx.now}
-                await rows.update(tx.connection, assignments, each.id, end)
+                # One that lies ahead ends before it begins: it never held.
+                await rows.update(tx.connection, assignments, each.id, {
+                    "expire_time": tx.now, "update_time": tx.now,
+                })  # fmt: skip
             tx.emit("cn.tongban.staff.unassigned.v1", request.name, events.StaffUnassigned(
                 staff=request.name, post=request.post))  # fmt: skip
             return await self._changed(tx, row)
@@ -144,10 +145,9 @@ async def _lock(connection: AsyncConnection, name: str, etag: str) -> Row:
     return row
 
 
-async def _held_by_human(connection: AsyncConnection, row: Row, now: datetime) -> Sequence[Row]:
-    """Reads what this human being holds or will hold, in all of their records: duties lie apart in one person's hands."""
-    records = await store.staff_of_person(connection, row.person) if row.person else [row.id]
-    return await store.held(connection, records, now)
+async def _records_of_human(connection: AsyncConnection, row: Row) -> list[str]:
+    """Returns the ids of all records of this human being: duties that exclude one another lie apart over all of them."""
+    return await store.staff_of_person(connection, row.person) if row.person else [row.id]
 
 
 def _wanted(request: pb.AssignStaffRequest, post: Row, now: datetime) -> Assignment:

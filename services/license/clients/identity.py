@@ -67,4 +67,6 @@ def _refusal(value: error_reason_pb2.ErrorReason.ValueType, message: str, **know
     documented = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_number[value]
     meaning = documented.GetOptions().Extensions[options_pb2.error]
     metadata = {key: known[key] for key in meaning.metadata if key in known}
-    return error_class(Code[meaning.code])(documented.name.removeprefix("ERROR_REASON_"), message, **metadata)
+    refused = error_class(Code[meaning.code])(documented.name.removeprefix("ERROR_REASON_"), message)
+    refused.metadata = metadata
+    return refused

@@ -105,7 +105,8 @@ class SealClient:
         async def ask() -> bytes:
             request = seal_pb.GetSealPictureRequest(name=name, format=seal_pb.PICTURE_FORMAT_PNG)
             stub = SealServiceStub(self._channel())
-            return (await invoke(stub.GetSealPicture, request, httpbody_pb2.HttpBody, to="seal", token="")).data
+            answer = await invoke(stub.GetSealPicture, request, httpbody_pb2.HttpBody, to="seal", token="")
+            return bytes(answer.data)
 
         return await self._pictures.get(name, ask)
 

@@ -106,6 +106,4 @@ def standing(state: State, validity: Validity, today: date) -> Standing:
 def check_in_force(name: str, found: Standing) -> None:
     """Raises LICENSE_NOT_IN_FORCE unless the licence ``name`` is good today."""
     if found is not Standing.VALID:
-        raise FailedPrecondition(
-            "LICENSE_NOT_IN_FORCE", f"{name} is not in force", resource=name, standing=found.value
-        )
+        raise FailedPrecondition("LICENSE_NOT_IN_FORCE", f"{name} is not in force", resource=name, standing=found.value)

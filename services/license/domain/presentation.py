@@ -128,9 +128,18 @@ def redeem(presentation: Presentation, reader: Reader, case_name: str, now: date
     )
 
 
-def check_read(
-    presentation: Presentation, license_name: str, reader: Reader, case_name: str, now: datetime
-) -> None:
+def check_by_name(presentation: Presentation) -> None:
+    """Checks that the presentation's name may stand for its code: only where it is bound to a case already.
+
+    The name is no secret. It is enough where the verifier's own identity and the case both have to agree.
+
+    Raises PRESENTATION_BOUND_ELSEWHERE with the rule ``code``.
+    """
+    if not presentation.case_name:
+        raise _bound_elsewhere(presentation, "code")
+
+
+def check_read(presentation: Presentation, license_name: str, reader: Reader, case_name: str, now: datetime) -> None:
     """Checks that the redeemer may read a licence by the presentation's name; arguments and errors as ``redeem``."""
     if presentation.redeem_count == 0:
         raise _bound_elsewhere(presentation, "not_redeemed")

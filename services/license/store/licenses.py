@@ -115,7 +115,8 @@ class LicenseStore:
         """Reads the licence of this type that the case has yielded, or None."""
         async with self._database.read() as connection:
             values = {"case_name": case_name, "license_type": license_type}
-            return (await connection.execute(_OF_CASE, values)).first()
+            row: Row | None = (await connection.execute(_OF_CASE, values)).first()
+            return row
 
     async def drafts(self, now: datetime, patience: timedelta) -> list[Row]:
         """Lists drafts older than ``patience``, the oldest first, at most 50."""
@@ -136,7 +137,8 @@ class LicenseStore:
 
     async def _first(self, query: sa.Select[Any], key: str) -> Row | None:
         async with self._database.read() as connection:
-            return (await connection.execute(query, {rows.KEY: key})).first()
+            row: Row | None = (await connection.execute(query, {rows.KEY: key})).first()
+            return row
 
     async def page(self, size: int, filters: Mapping[str, Any]) -> list[Row]:
         """Lists licences, newest first.
@@ -157,7 +159,8 @@ class LicenseStore:
 
     async def leave_draft(self, connection: AsyncConnection, identifier: str, values: Mapping[str, Any]) -> Row | None:
         """Changes a draft in one statement; None where it is no draft any more."""
-        return (await connection.execute(_FROM_DRAFT, {rows.KEY: identifier, **values})).first()
+        row: Row | None = (await connection.execute(_FROM_DRAFT, {rows.KEY: identifier, **values})).first()
+        return row
 
     async def keep_pdf(self, identifier: str, digest: str, size: int) -> None:
         """Notes the PDF twin, the first time."""

@@ -22,7 +22,9 @@ def _page(filters: frozenset[str]) -> sa.Select[Any]:
     conditions = {
         "state": license_types.c.state == sa.bindparam("state"),
         "code": license_types.c.code == sa.bindparam("code"),
-        "item_code": license_types.c.item_codes.contains(sa.bindparam("item_code", type_=license_types.c.item_codes.type)),
+        "item_code": license_types.c.item_codes.contains(
+            sa.bindparam("item_code", type_=license_types.c.item_codes.type)
+        ),
         "after": license_types.c.code > sa.bindparam("after"),
     }
     return query.where(*(conditions[name] for name in sorted(filters)))

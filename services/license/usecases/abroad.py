@@ -79,21 +79,29 @@ class Abroad:
         presentation = _theirs(request.presentation, name.region)
         context = await self._record(request, str(name))
         assertion = await self._personal(name.region)
-        wanted = {
-            "name": name.local, "format": request.format, "context": context, "original": request.original,
-            "presentation": presentation,
-            "copy_expire_time": request.copy_expire_time if request.HasField("copy_expire_time") else None,
-        }  # fmt: skip
+        theirs = recognition.DownloadRemoteLicenseRequest(
+            name=name.local, format=request.format, context=context, original=request.original,
+            presentation=presentation,
+        )  # fmt: skip
+        if request.HasField("copy_expire_time"):
+            theirs.copy_expire_time.CopyFrom(request.copy_expire_time)
         if assertion:
-            return await self._regions.invoke(
-                name.region, lambda to: LicenseServiceStub(to).DownloadLicense, pb.DownloadLicenseRequest(**wanted),
-                pb.DownloadLicenseResponse, assertion=assertion, timeout=20.0,
-            )  # fmt: skip
+            return await self._download_own(name, theirs, assertion)
         answer = await self._regions.invoke(
-            name.region, lambda to: RecognitionServiceStub(to).DownloadRemoteLicense,
-            recognition.DownloadRemoteLicenseRequest(**wanted), recognition.DownloadRemoteLicenseResponse, timeout=20.0,
+            name.region, lambda to: RecognitionServiceStub(to).DownloadRemoteLicense, theirs,
+            recognition.DownloadRemoteLicenseResponse, timeout=20.0,
         )  # fmt: skip
         return answer.download
+
+    async def _download_own(
+        self, name: ResourceName, wanted: recognition.DownloadRemoteLicenseRequest, assertion: str
+    ) -> pb.DownloadLicenseResponse:
+        # The two requests have the same fields under the same numbers; only who asks differs.
+        request = pb.DownloadLicenseRequest.FromString(wanted.SerializeToString())
+        return await self._regions.invoke(
+            name.region, lambda to: LicenseServiceStub(to).DownloadLicense, request, pb.DownloadLicenseResponse,
+            assertion=assertion, timeout=20.0,
+        )  # fmt: skip
 
     async def redeem(
         self, region: str, request: presentations.RedeemPresentationRequest, name: str

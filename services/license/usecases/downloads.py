@@ -71,7 +71,9 @@ class Downloads:
             return await self._abroad.download(name, request)
         return await self._hand_out(request, await self._licenses.get(name.id))
 
-    async def download_for_region(self, request: recognition.DownloadRemoteLicenseRequest) -> pb.DownloadLicenseResponse:
+    async def download_for_region(
+        self, request: recognition.DownloadRemoteLicenseRequest
+    ) -> pb.DownloadLicenseResponse:
         """Hands out the file of a licence to another region."""
         await self._abroad.check_inbound(current_call().principal)
         return await self._hand_out(request, await self._licenses.get(request.name.removeprefix("licenses/")))
@@ -115,7 +117,7 @@ class Downloads:
         return _File(content, document)
 
     def _page(self, row: Row, kind: Row) -> LicensePage:
-        return page_of(row._mapping, open_content(row, self._cipher), kind._mapping)  # noqa: SLF001 - SQLAlchemy's name for the row as a mapping
+        return page_of(row._asdict(), open_content(row, self._cipher), kind._asdict())
 
     async def _copy(self, request: Request, row: Row, asked: Asking, media_type: str, now: datetime) -> _File:
         wanted = request.copy_expire_time.ToDatetime(UTC) if request.HasField("copy_expire_time") else None

@@ -64,7 +64,7 @@ class Drafting:
         await self._check_issuer(order.issuer)
         seal = await self._seal(order, now)
         columns = self._columns(order, kind, content, seal, now)
-        page = await self._renderer.draw(page_of(columns, content, kind._mapping), OFD)  # noqa: SLF001 - SQLAlchemy's name
+        page = await self._renderer.draw(page_of(columns, content, kind._asdict()), OFD)
         return Draft(columns | {"page_digest": digest_of(page)}, page)
 
     def _content(self, order: pb.IssueLicenseRequest) -> resources.License:

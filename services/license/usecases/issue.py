@@ -11,18 +11,19 @@ bytes again and goes on at step 2. A lasting refusal of the seal service voids t
 import asyncio
 from dataclasses import replace
 
+from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.db import rows
 from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.uow import Transaction, UnitOfWork, derived_request_id
 from libs.documents.store import DocumentStore, digest_of
-from libs.errors import AlreadyExists, Code, FailedPrecondition, Internal, TongbanError, Unavailable
+from libs.errors import AlreadyExists, Code, FailedPrecondition, Internal, TongbanError, Unavailable, state_conflict
 from libs.observability.logs import logger
 from libs.rpc.timestamps import timestamp
 from services.license.clients.seal import SELF, SealClient
 from services.license.convert import OFD, license_message, open_content, validity_message
-from services.license.domain.lifecycle import Action, State, next_state
+from services.license.domain.lifecycle import State
 from services.license.pages import Renderer, page_of, seal_center
 from services.license.store.licenses import LicenseStore
 from services.license.store.types import TypeStore
@@ -40,13 +41,22 @@ PURPOSE = "颁发证照"
 _LASTING = frozenset({Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.PERMISSION_DENIED, Code.FAILED_PRECONDITION})
 
 
+class LicenseVoided(Exception):
+    """A draft was given up; ``cause`` is the refusal that ended it."""
+
+    def __init__(self, cause: TongbanError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 class Issuing:
     """Issues licences."""
 
     def __init__(
-        self, uow: UnitOfWork, store: LicenseStore, types: TypeStore, drafting: Drafting, seals: SealClient,
+        self, clock: Clock, uow: UnitOfWork, store: LicenseStore, types: TypeStore, drafting: Drafting, seals: SealClient,
         renderer: Renderer, documents: DocumentStore, cipher: FieldCipher, home: str, at_once: int,
     ) -> None:  # fmt: skip
+        self._clock = clock
         self._uow = uow
         self._store = store
         self._types = types
@@ -65,9 +75,16 @@ class Issuing:
             AlreadyExists: LICENSE_ALREADY_ISSUED; RESOURCE_EXISTS, the number is taken.
             FailedPrecondition: STATE_CONFLICT, an earlier try of this command ended in a voided draft.
         """
+        try:
+            return await self.attempt(command, order)
+        except LicenseVoided as ended:
+            raise ended.cause from ended
+
+    async def attempt(self, command: Command, order: pb.IssueLicenseRequest) -> resources.License:
+        """Does the same, and tells by LicenseVoided whether an error has ended the draft for good."""
         command = replace(command, response_type=resources.License)
         stored = await self._uow.stored(command)
-        if stored is not None:
+        if isinstance(stored, resources.License):
             return await self._whole(stored.name)
         async with self._slots:
             row, page = await self._draft(command, order)
@@ -79,20 +96,20 @@ class Issuing:
 
     async def _draft(self, command: Command, order: pb.IssueLicenseRequest) -> tuple[Row, bytes]:
         kind = await self._types.kept(order.license_type.removeprefix("licenseTypes/"))
-        made: list[tuple[Row, bytes]] = []
+        draft = await self._drafting.draw_up(order, kind, self._clock.now())
+        made: list[Row] = []
 
         async def work(tx: Transaction) -> resources.License:
-            draft = await self._drafting.draw_up(order, kind, tx.now)
-            made.append((await rows.insert(tx.connection, licenses, draft.columns), draft.page))
-            return bare(made[-1][0])
+            made.append(await rows.insert(tx.connection, licenses, draft.columns))
+            return bare(made[-1])
 
         intent = replace(command, method=f"{command.method}:intent")
         try:
             answer = await self._uow.run(intent, work)
         except AlreadyExists as error:
             raise await self._taken(order, error) from error
-        if made and answer.name == f"licenses/{made[-1][0].id}":
-            return made[-1]
+        if made and answer.name == f"licenses/{made[-1].id}":
+            return made[-1], draft.page
         return await self._again(answer.name)
 
     async def _again(self, name: str) -> tuple[Row, bytes]:
@@ -112,14 +129,19 @@ class Issuing:
     async def redraw(self, row: Row) -> bytes:
         """Draws the page of a draft again; raises Internal where it is not the one that was committed."""
         kind = await self._types.kept(row.license_type)
-        page = page_of(row._mapping, open_content(row, self._cipher), kind._mapping)  # noqa: SLF001 - SQLAlchemy's name
+        page = page_of(row._asdict(), open_content(row, self._cipher), kind._asdict())
         content = await self._renderer.draw(page, OFD)
         if digest_of(content) != row.page_digest:
             raise Internal("INTERNAL", f"licenses/{row.id} would be drawn differently now")
         return content
 
     async def finish(self, command: Command, row: Row, page: bytes) -> resources.License:
-        """Takes the second and the third step for a committed draft; a licence that is finished is left as it is."""
+        """Takes the second and the third step for a committed draft; a licence that is finished is left as it is.
+
+        Raises LicenseVoided where the draft is given up, and a TongbanError where it waits for another try.
+        """
+        if row.state == State.VOIDED.value:
+            raise LicenseVoided(state_conflict(f"licenses/{row.id}", row.state, State.DRAFT.value))
         if row.state != State.DRAFT.value:
             return await self._commit(command, row, {})
         try:
@@ -127,6 +149,7 @@ class Issuing:
         except TongbanError as error:
             if error.code in _LASTING:
                 await self.void(row, error.reason)
+                raise LicenseVoided(error) from error
             raise
         document = await self._documents.put(sealed, OFD)
         return await self._commit(
@@ -135,7 +158,7 @@ class Issuing:
 
     async def _seal(self, row: Row, page: bytes) -> tuple[bytes, str]:
         kind = await self._types.kept(row.license_type)
-        center = seal_center(page_of(row._mapping, resources.License(), kind._mapping))  # noqa: SLF001 - SQLAlchemy's name
+        center = seal_center(page_of(row._asdict(), resources.License(), kind._asdict()))
         request_id = derived_request_id("seal", row.id, str(row.seal_attempt))
         try:
             return await self._seals.seal_document(request_id, row.seal, page, center, use_of(row))
@@ -166,8 +189,8 @@ class Issuing:
         issued = await self._store.leave_draft(tx.connection, row.id, {**moment, **result}) if result else None
         if issued is None:
             issued = await self._store.lock(tx.connection, row.id)
-            if issued.state == State.VOIDED.value or not issued.ofd_digest:
-                next_state(f"licenses/{row.id}", State(issued.state), Action.ISSUE)
+            if not issued.ofd_digest:
+                raise state_conflict(f"licenses/{row.id}", issued.state, State.DRAFT.value)
             return issued
         tx.emit("cn.tongban.license.issued.v1", f"licenses/{row.id}", events.LicenseIssued(
             license=f"licenses/{row.id}", identifier=row.identifier, license_type=f"licenseTypes/{row.license_type}",

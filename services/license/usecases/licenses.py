@@ -76,7 +76,7 @@ class Licenses:
         message = license_message(row, open_content(row, self._cipher), self._home, abroad=asked.abroad)
         return pb.GetLicenseResponse(license=message, receipt=receipt)
 
-    async def list(self, request: pb.ListLicensesRequest) -> pb.ListLicensesResponse:
+    async def page(self, request: pb.ListLicensesRequest) -> pb.ListLicensesResponse:
         """Lists licences without their faces."""
         asked = asking(current_call().principal, request.context, self._home)
         filters = self._filters(request, asked)

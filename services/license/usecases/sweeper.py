@@ -11,7 +11,7 @@ from libs.db.leader import lead
 from libs.errors import Internal, TongbanError
 from libs.observability.logs import logger
 from services.license.store.licenses import LicenseStore
-from services.license.usecases.issue import Issuing, own_command
+from services.license.usecases.issue import Issuing, LicenseVoided, own_command
 
 _log = logger(__name__)
 _REDRAWN = "PAGE_CHANGED"
@@ -53,6 +53,8 @@ class Sweeper:
             return True
         try:
             await self._issuing.finish(own_command("finish", row), row, page)
+        except LicenseVoided:
+            return True
         except TongbanError as error:
             _log.warning("draft waits", license=row.id, reason=error.reason)
             return False

@@ -70,7 +70,7 @@ class LicenseTypes:
         """Reads a type."""
         return license_type_message(await self._store.get(name.removeprefix("licenseTypes/")))
 
-    async def list(self, request: pb.ListLicenseTypesRequest) -> pb.ListLicenseTypesResponse:
+    async def page(self, request: pb.ListLicenseTypesRequest) -> pb.ListLicenseTypesResponse:
         """Lists types by code."""
         after = position(request, request.page_token)
         state = _short(resources.LicenseTypeState.Name(request.state), "LICENSE_TYPE_STATE_")

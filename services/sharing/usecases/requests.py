@@ -1,6 +1,7 @@
 """Requests for data: drafted, handed in, reviewed by separate people, granted or refused."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any
 
 from libs.crypto.envelope import FieldCipher
@@ -24,7 +25,7 @@ from services.sharing.convert import (
 )
 from services.sharing.domain.catalog import SharingClass, require_shareable
 from services.sharing.domain.deadlines import Limits, answer_due, supply_due
-from services.sharing.domain.grants import Terms, initial_state
+from services.sharing.domain.grants import GrantState, initial_state
 from services.sharing.domain.requests import Progress, RequestState, Step, advance
 from services.sharing.domain.terms import check_terms, require_within
 from services.sharing.store.catalog import CatalogStore
@@ -168,51 +169,32 @@ class Requests:
 
         async def change(tx: Transaction, row: Row, caller: Caller) -> Changes:
             caller.must_provide(row.provider_department)
-            grant = await self._make_grant(tx, row, request.terms if request.HasField("terms") else None)
+            # The locks keep a mount from being made or checked unseen: either it or this supplies the grant.
+            resource = await self._catalog.lock_resource(tx.connection, row.resource_id)
+            mount = await self._catalog.lock_mount_of(tx.connection, row.resource_id)
+            content = messages.RequestContent.FromString(row.content)
+            terms = request.terms if request.HasField("terms") else content.terms
+            self._check_granted(row, resource, content.terms, terms)
+            supplied = mount is not None and mount.state == "ACTIVE"
+            grant = await _insert_grant(tx, row, content.legal_basis, terms, initial_state(mounted=supplied))
             due = supply_due(local_day(tx.now), self._limits, add_working_days)
-            tx.emit("cn.tongban.request.granted.v1", request.name, events.RequestGranted(
-                request=request.name, resource=f"resources/{row.resource_id}", grant=f"grants/{grant}",
-                consumer_region=row.consumer_region, decide_time=timestamp(tx.now), supply_due_date=date_message(due),
-            ))  # fmt: skip
+            _emit_granted(tx, row, grant, due)
+            if supplied:
+                emit_provisioned(tx, f"grants/{grant}", f"resources/{row.resource_id}", terms)
             return {
                 "decide_time": tx.now, "decider": caller.subject, "grant_id": grant, "supply_due_date": due,
             } | _opinion(tx, row, caller, RequestState.GRANTED, request.opinion)  # fmt: skip
 
         return await self._step(command_of(request), request, Step.APPROVE, change)
 
-    async def _make_grant(self, tx: Transaction, row: Row, narrowed: messages.GrantTerms | None) -> str:
-        # The lock keeps a mount from being made or checked unseen: the grant is supplied by one of the two.
-        resource = await self._catalog.lock_resource(tx.connection, row.resource_id)
-        mount = await self._catalog.lock_mount_of(tx.connection, row.resource_id)
-        content = messages.RequestContent.FromString(row.content)
-        terms = narrowed or content.terms
-        self._check_narrowed(row, resource, content.terms, narrowed)
-        supplied, key = mount is not None and mount.state == "ACTIVE", uuid7()
-        await rows.insert(tx.connection, grants, {
-            "id": key, "resource_id": row.resource_id, "request_id": row.id,
-            "provider_department": row.provider_department, "consumer_region": row.consumer_region,
-            "departments": list(terms.departments), "state": initial_state(mounted=supplied).name,
-            "legal_basis": content.legal_basis, "terms": terms.SerializeToString(),
-            "create_time": tx.now, "update_time": tx.now,
-        })  # fmt: skip
-        await rows.insert(tx.connection, grant_usage, {"grant_id": key, "day": local_day(tx.now)})
-        if supplied:
-            emit_provisioned(tx, f"grants/{key}", f"resources/{row.resource_id}", terms)
-        return key
-
-    def _check_narrowed(
-        self, row: Row, resource: Row, asked: messages.GrantTerms, narrowed: messages.GrantTerms | None
-    ) -> None:
-        if narrowed is None:
-            return
+    def _check_granted(self, row: Row, resource: Row, asked: messages.GrantTerms, given: messages.GrantTerms) -> None:
+        """Holds what is granted to what was asked for, and to the resource."""
         entry = stored_entry(resource)
-        given: Terms = terms_of(narrowed, entry.field_map())
-        require_within(f"requests/{row.id}", terms_of(asked, entry.field_map()), given)
-        check_terms(f"resources/{row.resource_id}", entry, given, self._home)
+        terms = terms_of(given, entry.field_map())
+        require_within(f"requests/{row.id}", terms_of(asked, entry.field_map()), terms)
+        check_terms(f"resources/{row.resource_id}", entry, terms, self._home)
 
-    async def _step(
-        self, command: Command, request: Any, step: Step, change: Change
-    ) -> messages.SharingRequest:
+    async def _step(self, command: Command, request: Any, step: Step, change: Change) -> messages.SharingRequest:
         """Takes one step of the state machine; ``change`` says what else is written, and who may."""
         caller, key = calling(self._home), key_of(request.name)
 
@@ -240,3 +222,26 @@ def _progress(row: Row) -> Progress:
 def _opinion(tx: Transaction, row: Row, caller: Caller, state: RequestState, text: str) -> Changes:
     said = {"state": state.name, "reviewer": caller.subject, "time": tx.now.isoformat(), "text": text}
     return {"opinions": [*row.opinions, said]}
+
+
+async def _insert_grant(
+    tx: Transaction, row: Row, legal_basis: str, terms: messages.GrantTerms, state: GrantState
+) -> str:
+    """Stores a grant with nothing used of it and returns its id."""
+    key = uuid7()
+    await rows.insert(tx.connection, grants, {
+        "id": key, "resource_id": row.resource_id, "request_id": row.id,
+        "provider_department": row.provider_department, "consumer_region": row.consumer_region,
+        "departments": list(terms.departments), "state": state.name, "legal_basis": legal_basis,
+        "terms": terms.SerializeToString(), "create_time": tx.now, "update_time": tx.now,
+    })  # fmt: skip
+    await rows.insert(tx.connection, grant_usage, {"grant_id": key, "day": local_day(tx.now)})
+    return key
+
+
+def _emit_granted(tx: Transaction, row: Row, grant: str, due: date) -> None:
+    name = f"requests/{row.id}"
+    tx.emit("cn.tongban.request.granted.v1", name, events.RequestGranted(
+        request=name, resource=f"resources/{row.resource_id}", grant=f"grants/{grant}",
+        consumer_region=row.consumer_region, decide_time=timestamp(tx.now), supply_due_date=date_message(due),
+    ))  # fmt: skip

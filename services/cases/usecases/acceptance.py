@@ -1,0 +1,175 @@
+"""The receiving side of a case (受理): ask for correction, accept, accept with tolerance, decline, accept by law."""
+
+from libs.db.command import Command
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction
+from libs.errors import FailedPrecondition
+from libs.rpc.call import current_call
+from libs.rpc.timestamps import timestamp
+from libs.security.principal import Principal
+from services.cases.convert import ACTION, codes_of, date_message, day_of, id_of
+from services.cases.domain.calendar import local_day
+from services.cases.domain.clock import SpecialProcedure, is_deemed_accepted
+from services.cases.domain.materials import Obligation, check_codes, missing_at_acceptance, tolerate
+from services.cases.domain.states import Action, CaseState
+from services.cases.store.cases import CaseRecord
+from services.cases.store.items import ItemVersion
+from services.cases.usecases import deadlines
+from services.cases.usecases.access import require_staff
+from services.cases.usecases.desk import Change, Desk, Outside, facts_of
+from services.cases.usecases.material_checks import MaterialChecks, unchecked
+from tongban.cases.v1 import case_service_pb2 as rpc
+from tongban.cases.v1 import events_pb2 as events
+from tongban.cases.v1 import exchange_service_pb2 as exchange
+from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import common_pb2
+
+SELF = "services/cases"
+_ANSWER_DAYS = 15
+
+
+class Acceptance:
+    """Use cases of receiving staff."""
+
+    def __init__(self, desk: Desk, clock: deadlines.Deadlines, checks: MaterialChecks) -> None:
+        self._desk = desk
+        self._deadlines = clock
+        self._checks = checks
+
+    async def request_correction(self, command: Command, request: rpc.RequestCorrectionRequest) -> pb.Case:
+        """Asks for correction, once; the acceptance clock stands still."""
+        principal = current_call().principal
+
+        async def work(tx: Transaction) -> pb.Case:
+            record, item = await self._locked(tx, request.name, request.etag, principal)
+            check_codes(item.rules, [point.material_code for point in request.points if point.material_code])
+            before = self._desk.move(record, facts_of(record), Action.REQUEST_CORRECTION, principal.subject)
+            await self._deadlines.stop(tx, record, item, SpecialProcedure.CORRECTION, "")
+            calendar = await self._desk.calendars.current()
+            due = date_message(calendar.add(local_day(tx.now), request.answer_days or _ANSWER_DAYS))
+            record.content.correction.CopyFrom(pb.Correction(
+                points=request.points, due_date=due, request_time=timestamp(tx.now), requested_by=principal.subject
+            ))  # fmt: skip
+            record.changed = True
+            change = Change(
+                Action.REQUEST_CORRECTION, principal.subject, principal.department, "补正告知",
+                progress=exchange.TransferProgress(correction_points=request.points, correction_due_date=due),
+            )  # fmt: skip
+            event = events.CaseCorrectionRequested(points=request.points, due_date=due)
+            return await self._desk.finish(tx, record, item, before, change, event)
+
+        return await self._desk.run(command, work)
+
+    async def accept(self, command: Command, request: rpc.AcceptCaseRequest) -> pb.Case:
+        """Accepts a case; licences and files handed over by reference are checked before."""
+        return await self._accept(command, request, (), None)
+
+    async def accept_with_tolerance(self, command: Command, request: rpc.AcceptCaseWithToleranceRequest) -> pb.Case:
+        """Accepts a case although tolerable materials are missing."""
+        obligations = tuple(
+            Obligation(each.material_code, day_of(each.due_date, "obligations.due_date"))
+            for each in request.obligations
+        )
+        return await self._accept(command, request, obligations, request.commitment)
+
+    async def _accept(
+        self, command: Command, request: rpc.AcceptCaseRequest | rpc.AcceptCaseWithToleranceRequest,
+        obligations: tuple[Obligation, ...], commitment: common_pb2.DocumentRef | None,
+    ) -> pb.Case:  # fmt: skip
+        principal = current_call().principal
+        checked: list[bytes] = []
+
+        async def work(tx: Transaction) -> pb.Case:
+            record, item = await self._locked(tx, request.name, request.etag, principal)
+            if record.state == CaseState.SUBMITTED:
+                self._ask_checks(command, record, item, checked)
+                if obligations:
+                    tolerate(item.rules, codes_of(record.content.materials), obligations, local_day(tx.now))
+            action = Action.ACCEPT_WITH_TOLERANCE if obligations else Action.ACCEPT
+            tolerated = [each.code for each in obligations]
+            facts = facts_of(
+                record, missing_materials=missing_at_acceptance(item.rules, codes_of(record.content.materials), tolerated),
+                unverified_materials=tuple(each.reference.code for each in unchecked(record)),
+            )  # fmt: skip
+            before = self._desk.move(record, facts, action, principal.subject)
+            if commitment is not None:
+                record.content.commitment.CopyFrom(commitment)
+                record.content.obligations.extend(
+                    pb.ToleranceObligation(material_code=each.code, due_date=date_message(each.due))
+                    for each in obligations
+                )
+                record.changed = True
+            change = Change(action, principal.subject, principal.department, request.note, open_task="REVIEW")
+            return await self._accepted(tx, record, item, before, change)
+
+        return await self._desk.run(command, work)
+
+    def _ask_checks(self, command: Command, record: CaseRecord, item: ItemVersion, checked: list[bytes]) -> None:
+        """Has unchecked materials checked, each set of them once a call: what was refused then stays refused."""
+        waiting = unchecked(record)
+        key = b"".join(each.reference.SerializeToString(deterministic=True) for each in waiting)
+        if not waiting or key in checked or set(missing_at_acceptance(item.rules, codes_of(record.content.materials))) - {
+            rule.code for rule in item.rules if rule.tolerable
+        }:  # fmt: skip
+            return
+
+        async def settle() -> None:
+            await self._checks.run(command, record, item, waiting, self._desk.uow.run)
+            refused = unchecked(await self._desk.store.read(record.id))
+            checked.append(b"".join(each.reference.SerializeToString(deterministic=True) for each in refused))
+
+        raise Outside(settle)
+
+    async def _accepted(
+        self, tx: Transaction, record: CaseRecord, item: ItemVersion, before: str, change: Change
+    ) -> pb.Case:
+        day = local_day(tx.now)
+        if change.action is Action.DEEM_ACCEPTED and record.submit_time is not None:
+            # Silence accepts from the day of receipt on, not from the day on which somebody notices (行政许可法 32).
+            day = local_day(record.submit_time)
+        record.accept_time, record.accepted_by = tx.now, change.actor
+        deadlines.start(record, await self._desk.calendars.current(), day, item.limits)
+        event = events.CaseAccepted(
+            action=ACTION.number(str(change.action)), promised_date=date_message(record.due_date),
+            statutory_date=date_message(record.statutory_date), obligations=record.content.obligations,
+        )  # fmt: skip
+        return await self._desk.finish(tx, record, item, before, change, event)
+
+    async def decline(self, command: Command, request: rpc.DeclineCaseRequest) -> pb.Case:
+        """Declines a case."""
+        principal = current_call().principal
+
+        async def work(tx: Transaction) -> pb.Case:
+            record, item = await self._locked(tx, request.name, request.etag, principal)
+            before = self._desk.move(record, facts_of(record), Action.DECLINE, principal.subject)
+            record.end_time, record.accepted_by = tx.now, principal.subject
+            record.content.end_reason, record.changed = request.reason, True
+            change = Change(Action.DECLINE, principal.subject, principal.department, request.reason)
+            return await self._desk.finish(tx, record, item, before, change, events.CaseDeclined(reason=request.reason))
+
+        return await self._desk.run(command, work)
+
+    async def deem_accepted(self, command: Command, case_id: str) -> pb.Case:
+        """Accepts a case by law, where nothing was told within the acceptance period (行政许可法 32)."""
+
+        async def work(tx: Transaction) -> pb.Case:
+            record = await self._desk.store.lock(tx.connection, case_id)
+            item = await self._desk.items.version(record.item)
+            if record.state != CaseState.SUBMITTED:
+                raise FailedPrecondition("CASE_NOT_DEEMED_ACCEPTED", f"{record.name} is {record.state}")
+            clock = deadlines.clock_of(record, await self._desk.store.ledger(tx.connection, case_id), item)
+            overdue = is_deemed_accepted(clock, await self._desk.calendars.current(), local_day(tx.now))
+            facts = facts_of(record, acceptance_overdue=overdue)
+            before = self._desk.move(record, facts, Action.DEEM_ACCEPTED, SELF)
+            change = Change(Action.DEEM_ACCEPTED, SELF, note="逾期未告知,视为受理", open_task="REVIEW")
+            return await self._accepted(tx, record, item, before, change)
+
+        return await self._desk.run(command, work)
+
+    async def _locked(
+        self, tx: Transaction, name: str, etag: str, principal: Principal
+    ) -> tuple[CaseRecord, ItemVersion]:
+        record = await self._desk.store.lock(tx.connection, id_of(name))
+        require_staff(principal, record.department, name)
+        check_etag(name, record.version, etag)
+        return record, await self._desk.items.version(record.item)

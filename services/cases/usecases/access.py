@@ -1,0 +1,103 @@
+"""Whose case it is: the parties see and move their own, staff those of their department, others say why they read."""
+
+from google.protobuf.message import Message
+
+from libs.audit.writer import AuditWriter
+from libs.db.command import command_of
+from libs.errors import PermissionDenied, invalid_field, not_found
+from libs.rpc.call import current_call
+from libs.security.principal import Principal
+from services.cases.store.cases import CaseRecord
+from tongban.common.v1 import common_pb2
+
+
+def is_staff(principal: Principal) -> bool:
+    """True for staff in their own office; false for staff who stand at a window for a person (claim ``act``)."""
+    return principal.kind == "STAFF" and principal.subject.startswith("staff/")
+
+
+def clerk_of(principal: Principal) -> str:
+    """Returns the member of staff at the keyboard, `staff/…`, or an empty string."""
+    return next((name for name in (principal.actor, principal.subject) if name.startswith("staff/")), "")
+
+
+def actor_of(principal: Principal) -> str:
+    """Returns who acts, as it stands in the history: the clerk, else the subject."""
+    return clerk_of(principal) or principal.subject
+
+
+def speaks_for(principal: Principal) -> tuple[str, ...]:
+    """Returns for whom the token speaks: the person and the organisation that they act for; nobody for staff."""
+    if principal.kind not in {"PERSON", "STAFF"} or is_staff(principal):
+        return ()
+    return tuple(name for name in (principal.subject, principal.organization) if name)
+
+
+def is_party(principal: Principal, record: CaseRecord) -> bool:
+    """True for the applicant and the agent of a case."""
+    names = speaks_for(principal)
+    return bool(names) and (record.applicant in names or record.agent == principal.subject)
+
+
+def of_department(principal: Principal, record: CaseRecord) -> bool:
+    """True for staff of the deciding department, and for the clerk who took the case in."""
+    if not is_staff(principal):
+        return False
+    return principal.department == record.department or principal.subject in {record.received_by, record.created_by}
+
+
+def made_by(principal: Principal, record: CaseRecord) -> bool:
+    """True for the machine that opened the case."""
+    return principal.kind == "CLIENT" and principal.subject == record.created_by
+
+
+def require_applicant_side(principal: Principal, record: CaseRecord) -> None:
+    """Raises NOT_OWNER unless the caller may do what who opens a draft may do with it."""
+    if not (is_party(principal, record) or of_department(principal, record) or made_by(principal, record)):
+        raise not_owner(record.name)
+
+
+def require_staff(principal: Principal, department: str, name: str) -> None:
+    """Raises unless the caller is staff, in their own office, of the deciding department."""
+    if not is_staff(principal):
+        raise PermissionDenied("ACTOR_NOT_ALLOWED", "only staff in office may do this", actor_kind=principal.kind)
+    if principal.department != department:
+        raise not_owner(name)
+
+
+def not_owner(name: str) -> PermissionDenied:
+    """Builds the error for a resource of somebody else's."""
+    return PermissionDenied("NOT_OWNER", f"{name} is not the caller's")
+
+
+class Reading:
+    """Decides who may read a case, and records those reads that are neither a party's nor the department's."""
+
+    def __init__(self, audit: AuditWriter) -> None:
+        self._audit = audit
+
+    async def allow(self, request: Message, context: common_pb2.UseContext, record: CaseRecord, field: str) -> None:
+        """Lets the caller read ``field`` of a case, or raises.
+
+        Raises:
+            NotFound: the caller is a person and no party: they may not know of it.
+            InvalidArgument: FIELD_INVALID: a purpose is missing.
+            Unavailable: AUDIT_UNAVAILABLE.
+        """
+        principal = current_call().principal
+        if is_party(principal, record) or of_department(principal, record) or made_by(principal, record):
+            return
+        if speaks_for(principal):
+            raise not_found(record.name)
+        await self.use(request, context, record.name, field)
+
+    async def use(
+        self, request: Message, context: common_pb2.UseContext, name: str, field: str, count: int = 1
+    ) -> None:
+        """Records a read that has to say why."""
+        principal = current_call().principal
+        if not context.purpose:
+            raise invalid_field("context.purpose", "required", "say why a case of others is read")
+        if is_staff(principal) and context.department not in {"", principal.department}:
+            raise invalid_field("context.department", "own", "must be the department of the token")
+        await self._audit.write(command_of(request), name, fields=(field,), record_count=count)

@@ -1,0 +1,131 @@
+"""What every use case of a case works with, and how a change is finished: row, step, event, news to other regions."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from google.protobuf.message import Message
+
+from libs.db.command import Command
+from libs.db.uow import Answer, Transaction, UnitOfWork
+from services.cases.clients import Identity
+from services.cases.convert import case_message, light_of, summary
+from services.cases.domain.calendar import local_day
+from services.cases.domain.outcomes import EVENTS
+from services.cases.domain.states import Action, CaseFacts, CaseState, advance
+from services.cases.store.calendars import CalendarStore
+from services.cases.store.cases import CaseRecord, CaseStore, Step
+from services.cases.store.items import ItemStore, ItemVersion
+from services.cases.usecases.news import News
+from tongban.cases.v1 import exchange_service_pb2 as exchange
+from tongban.cases.v1 import resources_pb2 as pb
+
+_ATTEMPTS = 4
+
+
+class Outside(Exception):
+    """Something must be found out before the transaction can go on; it is rolled back, settled, and begun again."""
+
+    def __init__(self, settle: Callable[[], Awaitable[None]]) -> None:
+        super().__init__("must be settled outside of the transaction")
+        self.settle = settle
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an action means beside the new state.
+
+    Attributes:
+        action: what was done.
+        actor: who did it.
+        department: theirs, or empty.
+        note: words for the applicant, for the history and for the other region's window.
+        end_tasks: as in ``Step``.
+        open_task: as in ``Step``.
+        progress: what the other region's window is told beside state, action and note.
+    """
+
+    action: Action
+    actor: str
+    department: str = ""
+    note: str = ""
+    end_tasks: str = "DONE"
+    open_task: str = ""
+    progress: exchange.TransferProgress = field(default_factory=exchange.TransferProgress)
+
+
+class Desk:
+    """The stores and rules that the use cases of cases share."""
+
+    def __init__(
+        self, uow: UnitOfWork, store: CaseStore, items: ItemStore, calendars: CalendarStore, identity: Identity,
+        news: News, region: str,
+    ) -> None:  # fmt: skip
+        self.uow = uow
+        self.store = store
+        self.items = items
+        self.calendars = calendars
+        self.identity = identity
+        self.news = news
+        self.region = region
+
+    async def run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+        """Runs a command whose work may ask for something outside of its transaction."""
+        for _ in range(_ATTEMPTS):
+            try:
+                answer = await self.uow.run(command, work)
+            except Outside as needed:
+                await needed.settle()
+                continue
+            self.news.wake()
+            return answer
+        raise RuntimeError("what was settled outside did not satisfy the work")
+
+    async def message(self, record: CaseRecord, item: ItemVersion, now: datetime, *, whole: bool = True) -> pb.Case:
+        """Builds the message of a case."""
+        light = ""
+        if record.due_date is not None:
+            light = light_of(record, await self.calendars.current(), local_day(now))
+        return case_message(record, item.content.display_name, item.number, light, whole=whole)
+
+    def move(self, record: CaseRecord, facts: CaseFacts, action: Action, actor: str) -> str:
+        """Moves a case to its next state; returns the one before. Raises what the state machine raises."""
+        before = record.state
+        record.state = str(advance(facts, action, actor))
+        return before
+
+    async def finish(
+        self, tx: Transaction, record: CaseRecord, item: ItemVersion, before: str, change: Change, event: Message
+    ) -> pb.Case:
+        """Writes a changed case with its step, tasks, event, and the news to the region that sent it.
+
+        ``event`` is a message of the contract's events whose field ``case`` is filled in here.
+        """
+        record.steps += 1
+        record.update_time = tx.now
+        step = Step(
+            str(change.action), before, change.actor, change.department, change.note, change.end_tasks, change.open_task
+        )
+        await self.store.save(tx.connection, record, step)
+        tell(tx, record, item, change.actor, EVENTS[change.action], event)
+        if record.transfer:
+            await self.news.progress(tx, record, change.action, change.note, change.progress)
+        return await self.message(record, item, tx.now)
+
+
+def tell(
+    tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, event_type: str, event: Message
+) -> None:
+    """Puts an event of a case into the outbox, its summary filled in."""
+    told = summary(record, item.content.display_name, actor, tx.now)
+    event.case.CopyFrom(told)  # type: ignore[attr-defined]
+    tx.emit(event_type, record.name, event)
+
+
+def facts_of(record: CaseRecord, **more: object) -> CaseFacts:
+    """Builds what the state machine needs to know of a case."""
+    return CaseFacts(
+        name=record.name, state=CaseState(record.state), received_by=record.received_by,
+        accepted_by=record.accepted_by, correction_asked=record.content.HasField("correction"), **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+

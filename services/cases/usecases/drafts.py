@@ -1,0 +1,324 @@
+"""The applicant's side of a case: open a draft, submit it, answer a correction, withdraw."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.db.command import Command
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction
+from libs.errors import PermissionDenied, invalid_field, state_conflict
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import current_call
+from libs.rpc.timestamps import timestamp
+from libs.security.principal import Principal
+from services.cases.clients import mandate_not_covering
+from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, date_message, day_of, id_of
+from services.cases.domain.calendar import local_day
+from services.cases.domain.items import check_offer
+from services.cases.domain.materials import Obligation, fulfill, missing_at_submission, missing_from_correction, open_codes
+from services.cases.domain.numbers import case_number
+from services.cases.domain.outcomes import CREATED_EVENT
+from services.cases.domain.states import Action, CaseState
+from services.cases.store.cases import CaseRecord, Step
+from services.cases.store.items import ItemVersion
+from services.cases.usecases import applications, deadlines
+from services.cases.usecases.access import (
+    actor_of,
+    clerk_of,
+    not_owner,
+    require_applicant_side,
+    speaks_for,
+)
+from services.cases.usecases.desk import Change, Desk, Outside, facts_of, tell
+from tongban.cases.v1 import case_service_pb2 as rpc
+from tongban.cases.v1 import events_pb2 as events
+from tongban.cases.v1 import resources_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application as it is opened, by a draft here or by a message of another region.
+
+    Attributes:
+        case_id: the id that the case gets.
+        item: the item version.
+        applicant, agent, channel, title, materials, form_values: as in the contract; names as this region writes them.
+        created_by: who opened it.
+        actor: who did it, for the history.
+        department: the actor's, or empty.
+        assurance: how well the person is known.
+        receiving_region: the region whose window took it in.
+        received_by: the clerk who took it in, or empty.
+        transfer: the transfer that brought it, or None.
+    """
+
+    case_id: str
+    item: ItemVersion
+    applicant: pb.Applicant
+    agent: pb.Agent | None
+    channel: str
+    title: str
+    materials: tuple[pb.MaterialReference, ...]
+    form_values: tuple[pb.FormValue, ...]
+    created_by: str
+    actor: str
+    department: str
+    assurance: int
+    receiving_region: str
+    received_by: str = ""
+    transfer: str | None = None
+
+    def record(self, home_region: str, now: datetime) -> CaseRecord:
+        """Builds the row of the draft."""
+        content = pb.Case(title=self.title, applicant=self.applicant, agent=self.agent)
+        applications.put_in(content, self.materials, self.form_values, now)
+        item = self.item.content
+        return CaseRecord(
+            id=self.case_id, number=None, item=self.item.id, task_code=item.task_code, category=item.category,
+            department=item.department, state=str(CaseState.DRAFT), channel=self.channel,
+            applicant=self.applicant.subject, agent=self.agent.subject if self.agent else "",
+            mandate=self.agent.mandate if self.agent else "", created_by=self.created_by, assurance=self.assurance,
+            home_region=applications.home_region_of(self.applicant.subject, home_region),
+            receiving_region=self.receiving_region, transfer=self.transfer, sealed=b"", outcome="", license="",
+            license_identifier="", received_by=self.received_by, accepted_by="", reviewed_by="", rating="",
+            delivery=None, clock_start=None, due_date=None, statutory_date=None, stopped_on=None, extension_days=0,
+            steps=1, submit_time=None, accept_time=None, decide_time=None, close_time=None, deliver_time=None,
+            end_time=None, rate_time=None, version=1, create_time=now, update_time=now, content=content, changed=True,
+        )  # fmt: skip
+
+
+class Drafts:
+    """Use cases of the applicant's side."""
+
+    def __init__(self, desk: Desk, clock: deadlines.Deadlines) -> None:
+        self._desk = desk
+        self._deadlines = clock
+
+    # ---- open ----
+
+    async def create(self, command: Command, request: rpc.CreateCaseRequest) -> pb.Case:
+        """Opens a draft."""
+        principal = current_call().principal
+        item = await self._desk.items.version(id_of(request.item))
+        application = self._application(request, item, principal)
+        self._check(application, principal)
+        await self._check_mandate(application, principal)
+
+        async def work(tx: Transaction) -> pb.Case:
+            record = await self.insert(tx, application)
+            return await self._desk.message(record, item, tx.now)
+
+        return await self._desk.run(command, work)
+
+    def _application(self, request: rpc.CreateCaseRequest, item: ItemVersion, principal: Principal) -> Application:
+        home = self._desk.region
+        applicant, agent = pb.Applicant(), None
+        applicant.CopyFrom(request.applicant)
+        applicant.subject = applications.at_home(applicant.subject, home)
+        if request.HasField("agent"):
+            agent = pb.Agent()
+            agent.CopyFrom(request.agent)
+            agent.subject = applications.at_home(agent.subject, home)
+            agent.mandate = applications.at_home(agent.mandate, home)
+        return Application(
+            case_id=request.case_id or uuid7(), item=item, applicant=applicant, agent=agent,
+            channel=CHANNEL.name(request.channel), title=request.title, materials=tuple(request.materials),
+            form_values=tuple(request.form_values), created_by=actor_of(principal), actor=actor_of(principal),
+            department=principal.department, assurance=principal.assurance, receiving_region=home,
+        )  # fmt: skip
+
+    def _check(self, application: Application, principal: Principal) -> None:
+        item = application.item
+        if application.channel == "OTHER_REGION":
+            raise invalid_field("channel", "channel.transfer_only", "is for cases that a transfer brings")
+        check_offer(item.offer(), APPLICANT_TYPE.name(application.applicant.type), application.channel)
+        applications.check_parties(application.applicant, application.agent)
+        applications.check_materials(item, application.materials, paper_allowed=principal.kind == "STAFF")
+        applications.check_form(item, application.form_values)
+        if speaks_for(principal):
+            _check_spoken_for(application, principal)
+
+    async def _check_mandate(self, application: Application, principal: Principal) -> None:
+        """Asks for the mandate where one is used, or where nobody has said yet that none is needed."""
+        applicant, agent = application.applicant, application.agent
+        if agent is None:
+            # A token acts for a firm under a mandate, or as its legal representative, who alone needs no agent.
+            if principal.organization == applicant.subject and principal.mandate:
+                raise mandate_not_covering(principal.mandate, applicant.subject, "the agent is not named")
+            return
+        is_representative = principal.organization == applicant.subject and principal.subject == agent.subject
+        if not agent.mandate and (principal.kind == "CLIENT" or is_representative):
+            return
+        await self._desk.identity.check_mandate(
+            agent.subject, applicant.subject, agent.mandate, application.item.codes
+        )
+
+    async def insert(self, tx: Transaction, application: Application) -> CaseRecord:
+        """Opens a draft in a transaction; raises RESOURCE_EXISTS where its id is taken."""
+        record = application.record(self._desk.region, tx.now)
+        step = Step("CREATE", "", application.actor, application.department)
+        await self._desk.store.insert(tx.connection, record, step)
+        tell(tx, record, application.item, application.actor, CREATED_EVENT, events.CaseCreated())
+        return record
+
+    # ---- submit ----
+
+    async def submit(self, command: Command, request: rpc.SubmitCaseRequest) -> pb.Case:
+        """Submits a draft."""
+        principal = current_call().principal
+        checked: set[str] = set()
+
+        async def work(tx: Transaction) -> pb.Case:
+            record = await self._locked(tx, request.name, request.etag, principal)
+            item = await self._desk.items.version(record.item)
+            if record.state == CaseState.DRAFT:
+                self._check_assurance(item, principal)
+                self._ask_mandate(record, item, checked)
+                applications.check_materials(item, request.materials, paper_allowed=principal.kind == "STAFF")
+                applications.check_form(item, request.form_values)
+                applications.put_in(record.content, request.materials, request.form_values, tx.now)
+                record.changed = bool(request.materials or request.form_values)
+                record.assurance = principal.assurance
+            record.received_by = clerk_of(principal)
+            return await self.submitted(tx, record, item, actor_of(principal), principal.department)
+
+        return await self._desk.run(command, work)
+
+    def _ask_mandate(self, record: CaseRecord, item: ItemVersion, checked: set[str]) -> None:
+        if not record.mandate or record.mandate in checked:
+            return
+
+        async def settle() -> None:
+            await self._desk.identity.check_mandate(record.agent, record.applicant, record.mandate, item.codes)
+            checked.add(record.mandate)
+
+        raise Outside(settle)
+
+    def _check_assurance(self, item: ItemVersion, principal: Principal) -> None:
+        if principal.kind != "CLIENT" and principal.assurance < item.content.min_assurance:
+            raise PermissionDenied(
+                "ASSURANCE_TOO_LOW", "the person must be known better for this item",
+                required=str(item.content.min_assurance), actual=str(principal.assurance),
+            )  # fmt: skip
+
+    async def submitted(
+        self, tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, department: str
+    ) -> pb.Case:
+        """Moves a locked or just made draft to SUBMITTED: its number, its clock, its task."""
+        desk, day = self._desk, local_day(tx.now)
+        missing = missing_at_submission(item.rules, codes_of(record.content.materials))
+        missing += applications.missing_form(item, record.content.form_values)
+        before = desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT, actor)
+        deadlines.start(record, await desk.calendars.current(), day)
+        record.submit_time = tx.now
+        record.number = case_number(record.task_code, day, await desk.store.next_number(tx.connection, record.task_code, day))
+        event = events.CaseSubmitted(acceptance_deadline=date_message(record.due_date))
+        change = Change(Action.SUBMIT, actor, department, end_tasks="", open_task="ACCEPT")
+        return await desk.finish(tx, record, item, before, change, event)
+
+    # ---- correct ----
+
+    async def correct(self, command: Command, request: rpc.SubmitCorrectionRequest) -> pb.Case:
+        """Answers a correction, or supplies tolerated materials."""
+        principal = current_call().principal
+
+        async def work(tx: Transaction) -> pb.Case:
+            record = await self._locked(tx, request.name, request.etag, principal)
+            return await self.corrected(
+                tx, record, tuple(request.materials), tuple(request.form_values), actor_of(principal),
+                principal.department, paper_allowed=principal.kind == "STAFF",
+            )  # fmt: skip
+
+        return await self._desk.run(command, work)
+
+    async def corrected(
+        self, tx: Transaction, record: CaseRecord, materials: tuple[pb.MaterialReference, ...],
+        values: tuple[pb.FormValue, ...], actor: str, department: str, *, paper_allowed: bool,
+    ) -> pb.Case:  # fmt: skip
+        """Puts the answer to a correction, or tolerated materials, into a locked case; the state tells which."""
+        item = await self._desk.items.version(record.item)
+        applications.check_materials(item, materials, paper_allowed=paper_allowed)
+        applications.check_form(item, values)
+        codes = [material.code for material in materials]
+        if record.state in {CaseState.ACCEPTED, CaseState.UNDER_REVIEW, CaseState.SUSPENDED}:
+            before, suspended = self._fulfilled(tx, record, codes, values, actor), 0
+            change = Change(Action.FULFILL_OBLIGATION, actor, department, end_tasks="")
+        else:
+            before, suspended = await self._answered(tx, record, item, codes, values, actor)
+            change = Change(Action.SUBMIT_CORRECTION, actor, department, end_tasks="", open_task="ACCEPT")
+        applications.put_in(record.content, materials, values, tx.now)
+        record.changed = True
+        event = events.CaseCorrected(material_codes=codes, suspended_days=suspended)
+        return await self._desk.finish(tx, record, item, before, change, event)
+
+    def _fulfilled(
+        self, tx: Transaction, record: CaseRecord, codes: list[str], values: tuple[pb.FormValue, ...], actor: str
+    ) -> str:
+        obligations = obligations_of(record)
+        still_open = open_codes(obligations)
+        if not still_open:
+            raise state_conflict(record.name, record.state, str(CaseState.CORRECTION_REQUESTED))
+        if values or not codes:
+            raise invalid_field("materials", "obligation.materials", "must hold tolerated materials, and nothing else")
+        fulfill(obligations, codes)
+        for obligation in record.content.obligations:
+            if obligation.material_code in codes:
+                obligation.fulfill_time.CopyFrom(timestamp(tx.now) or obligation.fulfill_time)
+        return self._desk.move(record, facts_of(record), Action.FULFILL_OBLIGATION, actor)
+
+    async def _answered(
+        self, tx: Transaction, record: CaseRecord, item: ItemVersion, codes: list[str],
+        values: tuple[pb.FormValue, ...], actor: str,
+    ) -> tuple[str, int]:  # fmt: skip
+        asked = [point.material_code for point in record.content.correction.points]
+        missing = missing_from_correction(asked, codes)
+        if "" in asked and not values:
+            missing += ("form",)
+        before = self._desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT_CORRECTION, actor)
+        suspended = await self._deadlines.go(tx, record, item, await self._desk.calendars.current())
+        answered = timestamp(tx.now)
+        assert answered is not None
+        record.content.correction.answer_time.CopyFrom(answered)
+        return before, suspended
+
+    # ---- withdraw ----
+
+    async def withdraw(self, command: Command, request: rpc.WithdrawCaseRequest) -> pb.Case:
+        """Withdraws a case before its decision."""
+        principal = current_call().principal
+
+        async def work(tx: Transaction) -> pb.Case:
+            record = await self._locked(tx, request.name, request.etag, principal)
+            item = await self._desk.items.version(record.item)
+            before = self._desk.move(record, facts_of(record), Action.WITHDRAW, actor_of(principal))
+            await self._deadlines.end(tx, record)
+            record.end_time, record.content.end_reason, record.changed = tx.now, request.reason, True
+            change = Change(Action.WITHDRAW, actor_of(principal), principal.department, request.reason, "CANCELLED")
+            return await self._desk.finish(tx, record, item, before, change, events.CaseWithdrawn(reason=request.reason))
+
+        return await self._desk.run(command, work)
+
+    async def _locked(self, tx: Transaction, name: str, etag: str, principal: Principal) -> CaseRecord:
+        record = await self._desk.store.lock(tx.connection, id_of(name))
+        require_applicant_side(principal, record)
+        check_etag(name, record.version, etag)
+        return record
+
+
+def _check_spoken_for(application: Application, principal: Principal) -> None:
+    """A person's token must speak for the applicant, or for the agent, who then needs a mandate."""
+    applicant, agent = application.applicant, application.agent
+    is_agent = agent is not None and agent.subject == principal.subject
+    if not is_agent and applicant.subject not in speaks_for(principal):
+        raise not_owner(applicant.subject)
+    if agent is not None and principal.mandate and agent.mandate != principal.mandate:
+        raise mandate_not_covering(agent.mandate, application.item.content.task_code, "the token names another mandate")
+
+
+def obligations_of(record: CaseRecord) -> tuple[Obligation, ...]:
+    """Returns what was promised at an acceptance with tolerance."""
+    return tuple(
+        Obligation(each.material_code, day_of(each.due_date, "due_date"), each.HasField("fulfill_time"))
+        for each in record.content.obligations
+    )
+

@@ -1,0 +1,59 @@
+"""What goes to the region that sent a case: progress at every step, the result when the case is closed."""
+
+import asyncio
+
+from libs.db.uow import Transaction
+from libs.rpc.timestamps import timestamp
+from services.cases.convert import ACTION, STATE, date_message
+from services.cases.domain.states import Action
+from services.cases.store.cases import CaseRecord
+from services.cases.store.transfers import ACKNOWLEDGEMENT, TransferStore
+from tongban.cases.v1 import exchange_service_pb2 as pb
+
+
+class News:
+    """Puts messages in line for the deliverer, in the transaction of what they tell."""
+
+    def __init__(self, transfers: TransferStore, region: str) -> None:
+        self._transfers = transfers
+        self._region = region
+        self._queued = False
+        self.woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Wakes the deliverer where something was put in line; call it after the commit."""
+        if self._queued:
+            self._queued = False
+            self.woken.set()
+
+    async def progress(
+        self, tx: Transaction, record: CaseRecord, action: Action, note: str, more: pb.TransferProgress
+    ) -> None:
+        """Tells of a step; ``more`` holds what only some steps tell."""
+        progress = pb.TransferProgress(
+            state=STATE.number(record.state), action=ACTION.number(str(action)), note=note[:1000],
+            promised_date=date_message(record.due_date) if record.accept_time else None, event_time=timestamp(tx.now),
+        )  # fmt: skip
+        progress.MergeFrom(more)
+        assert record.transfer is not None
+        await self.queue(tx, record.transfer, "progress", pb.TransferMessage(progress=progress))
+        if action is Action.CLOSE:
+            await self.queue(tx, record.transfer, "result", pb.TransferMessage(result=self._result(record)))
+
+    def _result(self, record: CaseRecord) -> pb.TransferResult:
+        decision = record.content.decision
+        return pb.TransferResult(
+            outcome=decision.outcome, reason=decision.reason, decide_time=decision.decide_time,
+            license=f"//{self._region}/{record.license}" if record.license else "",
+            license_identifier=record.license_identifier,
+        )  # fmt: skip
+
+    async def acknowledge(self, tx: Transaction, transfer: str) -> None:
+        """Tells that the case was opened."""
+        self._queued = True
+        await self._transfers.queue(tx.connection, transfer, ACKNOWLEDGEMENT, None, tx.now)
+
+    async def queue(self, tx: Transaction, transfer: str, payload: str, message: pb.TransferMessage) -> None:
+        """Puts a message in line; exchange, number and regions are filled in when it is sent."""
+        self._queued = True
+        await self._transfers.queue(tx.connection, transfer, payload, message, tx.now)

@@ -1,0 +1,42 @@
+"""The identity service's configuration, beside what every service has."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from libs.config import Http, Section, ServiceConfig
+
+
+class Bootstrap(Section):
+    """The first administrator: where the credentials of the client that the first start makes are written."""
+
+    credentials_file: str
+
+
+class Tokens(Section):
+    """How tokens are made.
+
+    Attributes:
+        access_seconds: how long access tokens live.
+        key_days: how long each key signs, and how long before that it is published for other regions to pin.
+    """
+
+    access_seconds: int = Field(default=600, ge=30, le=600)
+    key_days: int = Field(default=180, ge=1, le=3650)
+
+
+class Register(Section):
+    """The population register that names and numbers are compared with; without it level 2 can't be reached."""
+
+    url: str
+    token_file: Path | None = None
+    seconds: float = 3.0
+
+
+class Config(ServiceConfig):
+    """The identity service's configuration."""
+
+    http: Http | None = None
+    bootstrap: Bootstrap | None = None
+    tokens: Tokens = Tokens()
+    register: Register | None = None

@@ -1,0 +1,178 @@
+"""The trust list: proposing regions, beginning, suspending and ending the trust, changing the pinned keys."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cryptography import x509
+from google.protobuf.message import Message
+
+from libs.crypto.errors import CryptoError
+from libs.crypto.x509.certificate import Certificate
+from libs.db import rows
+from libs.db.command import Command
+from libs.db.engine import Database, Row
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction, UnitOfWork
+from libs.errors import AlreadyExists, InvalidArgument, invalid_field
+from services.identity.convert.regions import direction_of, region_message
+from services.identity.domain import regions as domain
+from services.identity.store import regions as store
+from services.identity.store.reading import Page
+from services.identity.tables import regions
+from services.identity.tokens.jwk import checked_keys
+from services.identity.usecases.acting import require_trust
+from tongban.identity.v1 import events_pb2 as events
+from tongban.identity.v1 import region_service_pb2 as pb
+from tongban.identity.v1 import resources_pb2 as resources
+
+Change = Callable[[str, domain.State], domain.State]
+Told = Callable[[resources.Region], Message]
+
+
+class TrustList:
+    """Use cases of RegionService."""
+
+    def __init__(self, uow: UnitOfWork, database: Database, region: str) -> None:
+        self._uow = uow
+        self._database = database
+        self._region = region
+
+    async def propose(self, command: Command, code: str, region: resources.Region) -> resources.Region:
+        """Enters a region; nothing passes yet."""
+        if code == self._region:
+            raise InvalidArgument("REGION_MISMATCH", "a region does not trust itself", region=code)
+        values = _anchor(region.anchor, "region.anchor") | {
+            "display_name": region.display_name, "max_assurance": region.max_assurance,
+            "state": domain.State.PROPOSED.value, "state_reason": "", "activate_time": None,
+        }  # fmt: skip
+
+        async def work(tx: Transaction) -> resources.Region:
+            dated = values | {"state_time": tx.now, "create_time": tx.now, "update_time": tx.now}
+            before = await store.find_region(tx.connection, code, lock=True)
+            if not domain.may_propose(domain.State(before.state) if before else None):
+                raise AlreadyExists("RESOURCE_EXISTS", "the region is on the list", resource=f"regions/{code}")
+            if before is None:
+                row = await rows.insert(tx.connection, regions, dated | {"id": code})
+            else:
+                row = await rows.update(tx.connection, regions, code, dated)
+            name = f"regions/{code}"
+            tx.emit("cn.tongban.region.proposed.v1", name, events.RegionProposed(region=name))
+            return region_message(row)
+
+        return await self._uow.run(command, work)
+
+    async def activate(self, command: Command, request: pb.ActivateRegionRequest) -> resources.Region:
+        """Begins the trust, in both directions."""
+        def told(_: resources.Region) -> Message:
+            return events.RegionActivated(region=request.name)
+
+        return await self._change(command, request, domain.activate, "activated", told)
+
+    async def suspend(self, command: Command, request: pb.SuspendRegionRequest) -> resources.Region:
+        """Suspends the trust in one direction or both."""
+        def change(name: str, state: domain.State) -> domain.State:
+            return domain.suspend(name, state, direction_of(request.direction))
+
+        def told(region: resources.Region) -> Message:
+            return events.RegionSuspended(region=request.name, state=region.state, reason=request.reason)
+
+        return await self._change(command, request, change, "suspended", told)
+
+    async def resume(self, command: Command, request: pb.ResumeRegionRequest) -> resources.Region:
+        """Takes the trust up again in one direction or both."""
+        def change(name: str, state: domain.State) -> domain.State:
+            return domain.resume(name, state, direction_of(request.direction))
+
+        def told(region: resources.Region) -> Message:
+            return events.RegionResumed(region=request.name, state=region.state)
+
+        return await self._change(command, request, change, "resumed", told)
+
+    async def end(self, command: Command, request: pb.EndRegionRequest) -> resources.Region:
+        """Ends the trust for ever."""
+        def told(_: resources.Region) -> Message:
+            return events.RegionEnded(region=request.name, reason=request.reason)
+
+        return await self._change(command, request, domain.end, "ended", told)
+
+    async def _change(self, command: Command, request: Any, change: Change, verb: str, told: Told) -> resources.Region:
+        """Changes the state of the region that ``request`` names, and tells it under ``cn.tongban.region.<verb>.v1``."""
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await self._lock(tx, request)
+            state = change(request.name, domain.State(row.state))
+            row = await rows.update(tx.connection, regions, row.id, {
+                "state": state.value, "state_reason": getattr(request, "reason", ""), "state_time": tx.now,
+                "activate_time": row.activate_time or (tx.now if state is domain.State.ACTIVE else None),
+                "update_time": tx.now,
+            })  # fmt: skip
+            message = region_message(row)
+            tx.emit(f"cn.tongban.region.{verb}.v1", request.name, told(message))
+            return message
+
+        return await self._uow.run(command, work)
+
+    async def _lock(self, tx: Transaction, request: Any) -> Row:
+        row = await store.region(tx.connection, request.name, lock=True)
+        check_etag(request.name, row.version, request.etag)
+        return row
+
+    async def set_keys(self, command: Command, request: pb.SetRegionKeysRequest) -> resources.Region:
+        """Replaces a region's anchor as a whole."""
+        anchor = _anchor(request.anchor, "anchor")
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await self._lock(tx, request)
+            domain.check_rekey(request.name, domain.State(row.state))
+            row = await rows.update(tx.connection, regions, row.id, anchor | {"update_time": tx.now})
+            tx.emit("cn.tongban.region.rekeyed.v1", request.name, events.RegionRekeyed(region=request.name))
+            return region_message(row)
+
+        return await self._uow.run(command, work)
+
+    async def get(self, name: str) -> resources.Region:
+        """Reads a region of the list."""
+        async with self._database.read() as connection:
+            return region_message(await store.region(connection, name))
+
+    async def list(self, request: pb.ListRegionsRequest) -> pb.ListRegionsResponse:
+        """Lists regions by code."""
+        page = Page(request, "")
+        state = resources.RegionState.Name(request.state).removeprefix("REGION_STATE_") if request.state else ""
+        async with self._database.read() as connection:
+            found = await store.list_regions(connection, state=state, after=page.after[0], limit=page.limit)
+        shown = page.cut(found, lambda row: (row.id,))
+        return pb.ListRegionsResponse(regions=map(region_message, shown), next_page_token=page.next_page_token)
+
+    async def resolve(self, request: pb.ResolveRegionRequest) -> resources.Region:
+        """Reads a region if the trust holds now in the direction asked for."""
+        code = request.name.removeprefix("regions/")
+        async with self._database.read() as connection:
+            return region_message(await require_trust(connection, code, direction_of(request.direction)))
+
+
+def _anchor(anchor: resources.RegionAnchor, field: str) -> dict[str, Any]:
+    """Checks an anchor and returns its columns."""
+    return {
+        "gateway_url": anchor.gateway_url, "issuer": anchor.issuer, "jwks": checked_keys(anchor.jwks, f"{field}.jwks"),
+        "root_certificate": _root(anchor.root_certificate, f"{field}.root_certificate"),
+        "tls_authorities": _authorities(anchor.tls_authorities, f"{field}.tls_authorities"),
+    }  # fmt: skip
+
+
+def _root(content: bytes, field: str) -> bytes:
+    try:
+        if content.startswith(b"-----"):
+            return Certificate.from_pem(content).der
+        return Certificate.parse(content).der
+    except CryptoError as error:
+        raise invalid_field(field, "certificate", "is no SM2 certificate in DER or PEM") from error
+
+
+def _authorities(content: bytes, field: str) -> bytes:
+    if content:
+        try:
+            x509.load_pem_x509_certificates(content)
+        except ValueError as error:
+            raise invalid_field(field, "certificate", "holds no PEM certificates") from error
+    return content

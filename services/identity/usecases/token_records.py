@@ -1,0 +1,54 @@
+"""Audit records of tokens that were given or refused: who got into whose place, and which region was told."""
+
+import re
+import uuid
+
+from google.protobuf.message import Message
+
+from libs.audit.writer import AuditWriter
+from libs.db.command import Command, digest_of
+from libs.rpc.call import call_or_none
+from services.identity.domain.claims import Claims
+from tongban.identity.v1 import token_service_pb2 as pb
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+class TokenRecords:
+    """Writes one record before a token leaves, or when one is refused."""
+
+    def __init__(self, audit: AuditWriter) -> None:
+        self._audit = audit
+
+    async def write(
+        self, method: str, request: Message, claims: Claims, *, token: str, transaction: str = "", result: str = "OK"
+    ) -> None:  # fmt: skip
+        """Writes a record.
+
+        Args:
+            method: what was asked for.
+            request: the request; only its digest is kept.
+            claims: whom the token speaks of.
+            token: audience and id of the token, `//<region>/tokens/<jti>`.
+            transaction: the id of an assertion, the same in both regions' logs.
+            result: ``OK`` or the reason of the refusal.
+
+        Raises:
+            Unavailable: AUDIT_UNAVAILABLE; then nothing may be given.
+        """
+        call = call_or_none()
+        actor = claims.act.sub if claims.act else claims.sub
+        authority = claims.authority.principal if claims.authority else ""
+        command = Command(
+            caller=claims.sub, method=method, request_id=str(uuid.uuid4()), digest=digest_of(request),
+            response_type=pb.ExchangeTokenResponse, actor=actor,
+            on_behalf_of=authority or (claims.sub if claims.act else ""), department=claims.dept,
+            assurance=claims.acr, trace_id=call.trace_id if call else "", span_id=call.span_id if call else "",
+        )  # fmt: skip
+        shared = transaction if _UUID.fullmatch(transaction) else ""
+        await self._audit.write(command, token, result=result, transaction_id=shared)
+
+
+def token_name(claims: Claims) -> str:
+    """Names a token in a record: never the token itself."""
+    return f"{claims.aud}/tokens/{claims.jti}"

@@ -1,0 +1,138 @@
+"""Checking real names (实名核验)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.clock import Clock
+from libs.crypto.envelope import FieldCipher
+from libs.db import rows
+from libs.db.command import Command
+from libs.db.engine import Database, Row
+from libs.db.uow import Transaction, UnitOfWork
+from libs.errors import InvalidArgument, ResourceExhausted
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import current_call
+from libs.rpc.timestamps import timestamp
+from libs.security.principal import Principal
+from services.identity.convert.accounts import DOCUMENT_NUMBER, FULL_NAME
+from services.identity.domain import assurance
+from services.identity.domain.assurance import Method
+from services.identity.register import Register
+from services.identity.store.accounts import AccountStore
+from services.identity.store.reading import one
+from services.identity.tables import persons, staff, verifications
+from services.identity.usecases.accounts import normal_number
+from services.identity.usecases.acting import active_person
+from services.identity.usecases.caller import staff_of
+from tongban.identity.v1 import events_pb2 as events
+from tongban.identity.v1 import resources_pb2 as resources
+from tongban.identity.v1 import verification_service_pb2 as pb
+
+_FAILURES = 5
+_WITHIN = timedelta(hours=1)
+
+
+class Verifications:
+    """Use cases of VerificationService."""
+
+    def __init__(
+        self, uow: UnitOfWork, database: Database, clock: Clock, store: AccountStore, cipher: FieldCipher,
+        register: Register,
+    ) -> None:  # fmt: skip
+        self._uow = uow
+        self._database = database
+        self._clock = clock
+        self._store = store
+        self._cipher = cipher
+        self._register = register
+
+    async def record(self, command: Command, request: pb.RecordVerificationRequest) -> resources.Verification:
+        """Makes and records one check; a failed one is an answer, not an error."""
+        method = Method.IN_PERSON if request.WhichOneof("check") == "in_person" else Method.DOCUMENT_MATCH
+        principal = current_call().principal
+        await self._check_verifier(method, principal, request.person)
+        stored = await self._uow.stored(command)
+        if stored is not None:
+            assert isinstance(stored, resources.Verification)
+            return stored
+        passed, verifier = True, staff_of(principal)
+        if method is Method.DOCUMENT_MATCH:
+            passed, verifier = await self._matches(request), self._register.name
+        details = _details(request)
+
+        async def work(tx: Transaction) -> resources.Verification:
+            person = await active_person(tx.connection, request.person, lock=True)
+            if method is Method.DOCUMENT_MATCH:
+                await self._check_failures(tx.connection, person, tx.now)
+            level = assurance.after(person.assurance, method, passed=passed)
+            values = _values(person, method, level, tx.now, passed=passed)
+            await tx.connection.execute(verifications.insert(), values | {"verifier": verifier, "details": details})
+            if level > person.assurance:
+                await rows.update(tx.connection, persons, person.id, {
+                    "assurance": level, "assurance_time": tx.now, "update_time": tx.now,
+                })  # fmt: skip
+            message = _message(values, verifier)
+            tx.emit("cn.tongban.person.verified.v1", request.person, events.PersonVerified(
+                person=request.person, verification=message.name, method=message.method, outcome=message.outcome,
+                assurance=level))  # fmt: skip
+            return message
+
+        return await self._uow.run(command, work)
+
+    async def _check_verifier(self, method: Method, principal: Principal, person: str) -> None:
+        own, name = "", staff_of(principal)
+        if name:
+            async with self._database.read() as connection:
+                row = await one(connection, staff, name)
+            own = f"persons/{row.person}" if row.person else ""
+        assurance.check_verifier(method, principal.kind, verifier_person=own, person=person)
+
+    async def _matches(self, request: pb.RecordVerificationRequest) -> bool:
+        """Compares what was stated with the account, and only what agrees with it with the register."""
+        async with self._database.read() as connection:
+            person = await active_person(connection, request.person)
+            await self._check_failures(connection, person, self._clock.now())
+        match = request.document_match
+        try:
+            number = normal_number(match.document, "document_match.document.number")
+        except InvalidArgument:
+            return False
+        account = (
+            self._cipher.decrypt_text(FULL_NAME, person.id, person.full_name), person.document_type,
+            self._cipher.decrypt_text(DOCUMENT_NUMBER, person.id, person.document_number),
+        )  # fmt: skip
+        if account != (match.full_name.strip(), match.document.type_code, number):
+            return False
+        return await self._register.matches(*account)
+
+    async def _check_failures(self, connection: AsyncConnection, person: Row, now: datetime) -> None:
+        count, since = await self._store.recent_failures(connection, person.id, now - _WITHIN)
+        if count >= _FAILURES:
+            wait = (since + _WITHIN - now).total_seconds()
+            raise ResourceExhausted("RATE_LIMITED", "too many failed checks of this person", retry_after=max(1.0, wait))
+
+
+def _details(request: pb.RecordVerificationRequest) -> dict[str, Any]:
+    """What is kept of an in-person check beside its outcome; of a comparison nothing that was stated."""
+    if request.WhichOneof("check") != "in_person":
+        return {}
+    evidence = [each.digest for each in request.in_person.evidence]
+    return {"place": request.in_person.place, "evidence": evidence}
+
+
+def _values(person: Row, method: Method, level: int, now: datetime, *, passed: bool) -> dict[str, Any]:
+    return {
+        "id": uuid7(), "person": person.id, "method": method.value, "outcome": "PASSED" if passed else "FAILED",
+        "assurance": level, "verify_time": now,
+    }  # fmt: skip
+
+
+def _message(values: dict[str, Any], verifier: str) -> resources.Verification:
+    return resources.Verification(
+        name=f"persons/{values['person']}/verifications/{values['id']}", verifier=verifier,
+        method=resources.VerificationMethod.Value(f"VERIFICATION_METHOD_{values['method']}"),
+        outcome=resources.VerificationOutcome.Value(f"VERIFICATION_OUTCOME_{values['outcome']}"),
+        assurance=values["assurance"], verify_time=timestamp(values["verify_time"]),
+    )  # fmt: skip

@@ -1,0 +1,177 @@
+"""Reads and writes uses of seals: intents, outcomes, and what is still open."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.db import rows
+from libs.db.command import Command
+from libs.db.engine import Database, Row
+from libs.errors import not_found
+from services.seal.domain.sealings import SealingState
+from services.seal.tables import sealing_batches as batches
+from services.seal.tables import sealing_outcomes as outcomes
+from services.seal.tables import sealings
+
+# One statement: a batch of a hundred intents costs one round trip. Nothing is written where the attempt is taken.
+_COMMIT = sa.text("""
+WITH batch AS (
+  INSERT INTO sealing_batches (id, caller, method, request_id, attempt, request_digest, seal, certificate, kind,
+    signing_time, source_digest, use_context, case_name, user_name, approver, create_time)
+  VALUES (:batch, :caller, :method, :request_id, :attempt, :request_digest, :seal, :certificate, :kind,
+    :signing_time, :source_digest, :use_context, :case_name, :user_name, '', :now)
+  ON CONFLICT (caller, method, request_id, attempt) DO NOTHING RETURNING id
+), opened AS (
+  INSERT INTO sealing_open (batch) SELECT id FROM batch
+), made AS (
+  INSERT INTO sealings (id, number, batch, seal, place, digest, data_digest, property_info)
+  SELECT i.id, i.number, batch.id, :seal, i.place, i.digest, i.data_digest, i.property_info
+  FROM batch, unnest(:ids, :numbers, :digests, :data_digests, :property_infos) WITH ORDINALITY
+    AS i (id, number, digest, data_digest, property_info, place)
+)
+SELECT id FROM batch
+""").bindparams(
+    *(sa.bindparam(name, type_=sa.Uuid(as_uuid=False)) for name in ("batch", "seal", "certificate")),
+    *(sa.bindparam(name, type_=sa.LargeBinary) for name in ("request_digest", "source_digest", "use_context")),
+    *(sa.bindparam(name, type_=sa.DateTime(timezone=True)) for name in ("signing_time", "now")),
+    *(sa.bindparam(name, type_=ARRAY(sa.LargeBinary)) for name in ("digests", "data_digests")),
+    *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("numbers", "property_infos")),
+    sa.bindparam("ids", type_=ARRAY(sa.Uuid(as_uuid=False))),
+    sa.bindparam("attempt", type_=sa.Integer),
+)  # fmt: skip
+
+# The primary key of an outcome decides between a call that is late and the sweeper that has given it up.
+_CLOSE = sa.text("""
+WITH outcome AS (
+  INSERT INTO sealing_outcomes (batch, state, signatures, result_digest, void_reason, outcome_time)
+  VALUES (:batch, :state, :signatures, :result_digest, :void_reason, :now)
+  ON CONFLICT (batch) DO NOTHING RETURNING batch
+)
+DELETE FROM sealing_open USING outcome WHERE sealing_open.batch = outcome.batch RETURNING sealing_open.batch
+""").bindparams(
+    sa.bindparam("batch", type_=sa.Uuid(as_uuid=False)),
+    sa.bindparam("signatures", type_=ARRAY(sa.LargeBinary)),
+    sa.bindparam("result_digest", type_=sa.LargeBinary),
+    sa.bindparam("now", type_=sa.DateTime(timezone=True)),
+)  # fmt: skip
+
+_ATTEMPTS = sa.text("""
+SELECT b.id, b.attempt, b.request_digest, o.state, w.commit_time < now() - :patience AS is_abandoned,
+  (SELECT s.id FROM sealings s WHERE s.batch = b.id ORDER BY s.place LIMIT 1) AS sealing
+FROM sealing_batches b LEFT JOIN sealing_outcomes o ON o.batch = b.id LEFT JOIN sealing_open w ON w.batch = b.id
+WHERE b.caller = :caller AND b.method = :method AND b.request_id = :request_id
+ORDER BY b.attempt DESC LIMIT 1
+""").bindparams(sa.bindparam("patience", type_=sa.Interval))
+
+_ABANDONED = sa.text("""
+SELECT batch FROM sealing_open WHERE commit_time < now() - :patience ORDER BY commit_time LIMIT 100
+FOR UPDATE SKIP LOCKED
+""").bindparams(sa.bindparam("patience", type_=sa.Interval))
+
+_OF_BATCH = (
+    sa.select(sealings.c.id, sealings.c.seal)
+    .where(sealings.c.batch == sa.bindparam("batch", type_=sa.Uuid(as_uuid=False)))
+    .order_by(sealings.c.place)
+)
+
+_STATE = sa.func.coalesce(outcomes.c.state, SealingState.COMMITTED.value)
+_WHOLE = (
+    sa.select(
+        sealings.c.id, sealings.c.number, sealings.c.seal, sealings.c.digest, sealings.c.data_digest,
+        batches.c.certificate, batches.c.kind, batches.c.source_digest, batches.c.use_context, batches.c.user_name,
+        batches.c.approver, batches.c.create_time,
+        _STATE.label("state"), outcomes.c.result_digest, outcomes.c.outcome_time,
+        sa.func.coalesce(outcomes.c.void_reason, "").label("void_reason"),
+    )
+    .join(batches, batches.c.id == sealings.c.batch)
+    .join(outcomes, outcomes.c.batch == sealings.c.batch, isouter=True)
+)  # fmt: skip
+_BY_ID = _WHOLE.where(sealings.c.id == sa.bindparam(rows.KEY))
+_FILTERS = {
+    "seal": sealings.c.seal == sa.bindparam("seal", type_=sa.Uuid(as_uuid=False)),
+    "state": sa.bindparam("state") == _STATE,
+    "case_name": batches.c.case_name == sa.bindparam("case_name"),
+    "number": sealings.c.number == sa.bindparam("number"),
+    "before": sealings.c.id < sa.bindparam("before", type_=sa.Uuid(as_uuid=False)),
+}
+
+
+@cache
+def _listing(filters: frozenset[str]) -> sa.Select[*tuple[Any, ...]]:
+    """Returns the query for one combination of filters, so that each uses the index that serves it."""
+    query = _WHOLE.where(*(_FILTERS[name] for name in sorted(filters)))
+    return query.order_by(sealings.c.id.desc()).limit(sa.bindparam("size", type_=sa.Integer))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of a batch.
+
+    Attributes:
+        batch: its id.
+        state: SIGNED or VOIDED.
+        signatures: the signature values, DER, in the order of the intents.
+        result_digest: SM3 of the sealed document, or None.
+        void_reason: why it was voided, or empty.
+    """
+
+    batch: str
+    state: SealingState
+    signatures: Sequence[bytes] = ()
+    result_digest: bytes | None = None
+    void_reason: str = ""
+
+
+class SealingStore:
+    """Uses of seals in PostgreSQL. Methods that take a connection belong to the caller's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def commit(self, connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
+        """Writes a batch and its intents; tells False, and writes nothing, where the attempt is taken."""
+        return (await connection.execute(_COMMIT, values)).first() is not None
+
+    async def close(self, connection: AsyncConnection, outcome: Outcome, now: datetime) -> bool:
+        """Writes the outcome of a batch; tells False, and writes nothing, where it has one already."""
+        found = await connection.execute(_CLOSE, {
+            "batch": outcome.batch, "state": outcome.state.value, "signatures": list(outcome.signatures),
+            "result_digest": outcome.result_digest, "void_reason": outcome.void_reason, "now": now,
+        })  # fmt: skip
+        return found.first() is not None
+
+    async def last_attempt(self, command: Command, patience: timedelta) -> Row | None:
+        """Reads the last attempt at ``command``: its state (None while open), and whether it was given up."""
+        async with self._database.read() as connection:
+            return (await connection.execute(_ATTEMPTS, {
+                "caller": command.caller, "method": command.method, "request_id": command.request_id,
+                "patience": patience,
+            })).first()  # fmt: skip
+
+    async def abandoned(self, connection: AsyncConnection, patience: timedelta) -> list[str]:
+        """Reads and locks batches that have been open for longer than ``patience``."""
+        return [str(row.batch) for row in (await connection.execute(_ABANDONED, {"patience": patience})).all()]
+
+    async def of_batch(self, connection: AsyncConnection, batch: str) -> Sequence[Row]:
+        """Reads id and seal of each intent of a batch."""
+        return (await connection.execute(_OF_BATCH, {"batch": batch})).all()
+
+    async def sealing(self, identifier: str) -> Row:
+        """Reads one use; raises NotFound."""
+        async with self._database.read() as connection:
+            row: Row | None = (await connection.execute(_BY_ID, {rows.KEY: identifier})).first()
+        if row is None:
+            raise not_found(f"sealings/{identifier}")
+        return row
+
+    async def page(self, filters: Mapping[str, str], size: int) -> Sequence[Row]:
+        """Reads at most ``size`` uses, newest first; filters as in ``_FILTERS``, empty ones don't count."""
+        given = {name: value for name, value in filters.items() if value}
+        async with self._database.read() as connection:
+            return (await connection.execute(_listing(frozenset(given)), {**given, "size": size})).all()

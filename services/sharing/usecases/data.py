@@ -1,0 +1,121 @@
+"""Use of shared data from where the call comes in: who asks, of which region, and the record of every refusal."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from libs.audit.writer import AuditWriter
+from libs.db.command import Command, command_of
+from libs.errors import InvalidArgument, PermissionDenied, TongbanError, invalid_field
+from libs.ids import names
+from libs.rpc.call import current_call
+from services.sharing.usecases.forward import Forwarder
+from services.sharing.usecases.uses import Consumer, Uses
+from tongban.common.v1 import common_pb2
+from tongban.sharing.v1 import data_service_pb2 as pb
+
+Request = TypeVar("Request", pb.QueryRequest, pb.CompareRequest)
+Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
+Serve = Callable[[Command, Request, Consumer], Awaitable[Answer]]
+
+
+class Data:
+    """Use cases of DataService and RegionDataService."""
+
+    def __init__(self, uses: Uses, forwarder: Forwarder, audit: AuditWriter, home: str) -> None:
+        self._uses = uses
+        self._forwarder = forwarder
+        self._audit = audit
+        self._home = home
+
+    async def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
+        """Reads rows of this region or of another."""
+        serve = self._forwarder.query if self._is_foreign(request.resource) else self._uses.query
+        return await self._recorded(request, request, request.fields, self._home_consumer, serve)
+
+    async def compare(self, request: pb.CompareRequest) -> pb.CompareResponse:
+        """Compares with rows of this region or of another."""
+        serve = self._forwarder.compare if self._is_foreign(request.resource) else self._uses.compare
+        fields = [given.field for given in request.given]
+        return await self._recorded(request, request, fields, self._home_consumer, serve)
+
+    async def query_remote(self, request: pb.QueryRemoteRequest) -> pb.QueryResponse:
+        """Reads rows for a department of another region."""
+        query = request.query
+        return await self._recorded(request, query, query.fields, self._remote_consumer, self._uses.query)
+
+    async def compare_remote(self, request: pb.CompareRemoteRequest) -> pb.CompareResponse:
+        """Compares for a department of another region."""
+        comparison = request.comparison
+        fields = [given.field for given in comparison.given]
+        return await self._recorded(request, comparison, fields, self._remote_consumer, self._uses.compare)
+
+    def _is_foreign(self, resource: str) -> bool:
+        return names.parse(resource, "resource").is_foreign(self._home)
+
+    async def _recorded(
+        self, whole: Message, request: Request, fields: Sequence[str],
+        who: Callable[[Request], Consumer], serve: "Serve[Request, Answer]",
+    ) -> Answer:  # fmt: skip
+        """Serves a use. A refusal is recorded by a statement of its own before the caller hears of it."""
+        command = _command(whole, request.use_context)
+        try:
+            consumer = who(request)
+            command = replace(command, department=consumer.department, on_behalf_of=_other(command, consumer))
+            return await serve(command, request, consumer)
+        except TongbanError as error:
+            if error.reason != "AUDIT_UNAVAILABLE":
+                refused = error.metadata["fields"].split(",") if "fields" in error.metadata else fields
+                name = names.parse(request.resource, "resource").relative_to(self._home)
+                await self._audit.write(command, str(name), result=error.reason, fields=refused)
+            raise
+
+    def _home_consumer(self, request: Request) -> Consumer:
+        """Returns for whom a caller of this region asks; staff and systems only for their own department.
+
+        Only a service of ours may say for which department it works; of all others the token says it.
+        """
+        principal, context = current_call().principal, request.use_context
+        claimed = context.department.removeprefix(f"//{self._home}/")
+        operator = context.operator.removeprefix(f"//{self._home}/")
+        if principal.kind == "SERVICE":
+            return Consumer(self._home, claimed, operator or principal.subject)
+        if claimed and claimed != principal.department:
+            raise PermissionDenied("NOT_OWNER", "data is used for one's own department only")
+        if principal.kind == "STAFF" and operator not in ("", principal.subject, principal.actor):
+            raise PermissionDenied("NOT_OWNER", "the person at the keyboard is who the token names")
+        return Consumer(self._home, principal.department, operator or principal.actor or principal.subject)
+
+    def _remote_consumer(self, request: Request) -> Consumer:
+        """Returns for whom another region asks; it answers for its departments, its staff only for their own."""
+        principal, context = current_call().principal, request.use_context
+        if self._is_foreign(request.resource):
+            region = names.parse(request.resource, "resource").region
+            raise InvalidArgument("REGION_MISMATCH", "the resource is of another region", region=region)
+        ours = f"//{principal.region}/"
+        if not context.department.startswith(f"{ours}departments/"):
+            raise invalid_field("use_context.department", "department.region", "must be a department of your region")
+        if not context.operator.startswith(ours):
+            raise invalid_field("use_context.operator", "operator.region", "must be somebody of your region")
+        if not context.transaction_id:
+            raise invalid_field("use_context.transaction_id", "required", "both regions record it")
+        by_service = principal.subject.startswith(f"{ours}services/")
+        if not by_service and context.department != principal.department:
+            raise PermissionDenied("NOT_OWNER", "data is used for one's own department only")
+        return Consumer(principal.region, context.department, context.operator)
+
+
+def _command(whole: Message, context: common_pb2.UseContext) -> Command:
+    """Builds the command with its transaction id, which is made here where none came."""
+    use = common_pb2.UseContext()
+    use.CopyFrom(context)
+    use.transaction_id = use.transaction_id or str(uuid.uuid4())
+    return replace(command_of(whole), use=use)
+
+
+def _other(command: Command, consumer: Consumer) -> str:
+    """Returns the person at the keyboard where another made the call, else whom the token acts for."""
+    return command.on_behalf_of if consumer.operator == command.actor else consumer.operator

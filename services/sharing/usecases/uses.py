@@ -1,0 +1,243 @@
+"""Use of this region's data within a grant: decide, read, count and record, and only then release."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from libs.audit.writer import Entry, entry_of, receipt_of
+from libs.clock import Clock
+from libs.db import paging
+from libs.db.command import Command, digest_of
+from libs.errors import Aborted, InvalidArgument, ResourceExhausted, TongbanError, Unavailable, invalid_field
+from services.sharing import statements
+from services.sharing.calendar import local_day
+from services.sharing.caller import key_of
+from services.sharing.domain.catalog import require_keys, require_known
+from services.sharing.domain.grants import Allowed, Mode, Use, decide, require
+from services.sharing.ledger import Ledger, Settlement
+from services.sharing.sources import DataSources, TableUnreadable
+from services.sharing.standing import Held, Key, Standing, Standings, not_mounted
+from services.sharing.values import read_value, writer_of
+from tongban.common.v1 import common_pb2
+from tongban.sharing.v1 import data_service_pb2 as pb
+
+Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """For whom data is used: the region, the department as grants name it, and the person at the keyboard."""
+
+    region: str
+    department: str
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows of a query are wanted: how many to leave out, how many at most, and whether more may follow."""
+
+    offset: int
+    limit: int
+    last: bool
+
+
+class Uses:
+    """Queries and comparisons on resources of this region."""
+
+    def __init__(self, standings: Standings, sources: DataSources, ledger: Ledger, clock: Clock) -> None:
+        self._standings = standings
+        self._sources = sources
+        self._ledger = ledger
+        self._clock = clock
+
+    async def query(self, command: Command, request: pb.QueryRequest, consumer: Consumer) -> pb.QueryResponse:
+        """Reads rows."""
+        use = _use(request.use_context, consumer, tuple(request.fields), allow_partial=request.allow_partial)
+
+        async def once(standing: Standing) -> tuple[Settlement, pb.QueryResponse]:
+            held, allowed, arguments = self._within(standing, use, request.conditions)
+            page = _page(request, held, allowed)
+            rows = await self._rows(standing, allowed, request.conditions, [*arguments, page.limit + 1, page.offset])
+            response = _rows_message(standing, allowed, rows[: page.limit])
+            response.grant = held.grant.name
+            if len(rows) > page.limit and not page.last:
+                response.next_page_token = paging.next_token(_page_frame(request), page.offset + page.limit)
+            count = len(response.rows)
+            return self._settlement(command, standing, held, allowed, count, response), response
+
+        return await self._settled(_key(request.resource, request.grant, consumer), once)
+
+    async def compare(self, command: Command, request: pb.CompareRequest, consumer: Consumer) -> pb.CompareResponse:
+        """Holds given values against the rows'."""
+        fields = tuple(given.field for given in request.given)
+        if len(set(fields)) < len(fields):
+            raise invalid_field("given", "given.unique", "each field stands once")
+        use = _use(request.use_context, consumer, fields, mode=Mode.COMPARE)
+
+        async def once(standing: Standing) -> tuple[Settlement, pb.CompareResponse]:
+            held, allowed, arguments = self._within(standing, use, request.conditions)
+            found, *outcomes = await self._compared(standing, allowed, request, arguments)
+            response = pb.CompareResponse(grant=held.grant.name, comparisons=[
+                pb.Comparison(field=field, outcome=_outcome(found, matches))
+                for field, matches in zip(fields, outcomes, strict=True)
+            ])  # fmt: skip
+            return self._settlement(command, standing, held, allowed, 0, response), response
+
+        return await self._settled(_key(request.resource, request.grant, consumer), once)
+
+    async def _settled(self, key: Key, once: Callable[[Standing], Awaitable[tuple[Settlement, Answer]]]) -> Answer:
+        """Releases an answer once its use is counted and recorded; what was decided on old knowledge is tried anew."""
+        kept = self._standings.kept(key)
+        for _ in range(_ATTEMPTS):
+            standing = kept or await self._standings.read(key)
+            try:
+                settlement, answer = await once(standing)
+            except TongbanError as error:
+                if kept is None or isinstance(error, Unavailable):
+                    raise
+                kept = None
+                continue
+            answer.receipt.CopyFrom(receipt_of(settlement.entries[0]))
+            if await self._ledger.settle(settlement):
+                return answer
+            kept = None
+        raise Aborted("CONCURRENT_CHANGE", "the grant is changing; try again", retry_after=0.1)
+
+    def _within(
+        self, standing: Standing, use: Use, conditions: Sequence[pb.KeyCondition]
+    ) -> tuple[Held, Allowed, list[Any]]:
+        """Holds a use against grant, entry and mount; returns the arguments of keys and row conditions with it."""
+        now = self._clock.now()
+        held = standing.chosen(now)
+        keys = [condition.field for condition in conditions]
+        require_known(standing.name, standing.entry, use.fields)
+        require_keys(standing.name, standing.entry, keys)
+        allowed = require(decide(held.grant, use, held.usage_on(local_day(now)), now))
+        table = standing.table()
+        arguments = [
+            table.bind_all(path, condition.field, [
+                read_value(f"{path}[{n}]", standing.fields[condition.field], value)
+                for n, value in enumerate(condition.values)
+            ])
+            for position, condition in enumerate(conditions) if (path := f"conditions[{position}].values")
+        ]  # fmt: skip
+        return held, allowed, [*arguments, *statements.row_arguments(table, allowed.row_conditions)]
+
+    async def _rows(
+        self, standing: Standing, allowed: Allowed, conditions: Sequence[pb.KeyCondition], arguments: list[Any]
+    ) -> list[Any]:
+        keys = tuple(condition.field for condition in conditions)
+        plan = (statements.select, allowed.fields, keys, allowed.row_conditions)
+        return await self._fetch(standing, plan, arguments)
+
+    async def _compared(
+        self, standing: Standing, allowed: Allowed, request: pb.CompareRequest, arguments: list[Any]
+    ) -> Sequence[bool]:
+        table, keys = standing.table(), tuple(condition.field for condition in request.conditions)
+        given = [
+            table.bind(path, each.field, read_value(path, standing.fields[each.field], each.value))
+            for n, each in enumerate(request.given) if (path := f"given[{n}].value")
+        ]  # fmt: skip
+        plan = (statements.compare, allowed.fields, keys, allowed.row_conditions)
+        rows: list[Sequence[bool]] = await self._fetch(standing, plan, [*arguments, *given])
+        return rows[0]
+
+    async def _fetch(self, standing: Standing, plan: tuple[Any, ...], arguments: list[Any]) -> list[Any]:
+        table, sql = standing.table(), standing.statements.get(plan)
+        if sql is None:
+            build, *parts = plan
+            sql = standing.statements[plan] = build(table, *parts)
+        try:
+            return await self._sources.fetch(table.source.data_source, sql, arguments)
+        except TableUnreadable as error:
+            raise not_mounted(standing.name) from error
+
+    def _settlement(
+        self, command: Command, standing: Standing, held: Held, allowed: Allowed, rows: int, response: Message
+    ) -> Settlement:
+        now, command = self._clock.now(), _under(command, held)
+        released = entry_of(
+            command, now, standing.name, fields=allowed.fields, record_count=rows, response_digest=digest_of(response)
+        )
+        entries: list[Entry] = [released]
+        if allowed.refused_fields:
+            entries.append(entry_of(
+                command, now, standing.name, result="FIELD_NOT_GRANTED", fields=allowed.refused_fields,
+                transaction_id=released.transaction_id,
+            ))  # fmt: skip
+        return Settlement(standing, held, rows, entries)
+
+
+def _use(
+    context: common_pb2.UseContext, consumer: Consumer, fields: tuple[str, ...], *, mode: Mode = Mode.READ,
+    allow_partial: bool = False,
+) -> Use:  # fmt: skip
+    return Use(
+        fields=fields, purpose=context.purpose, department=consumer.department, region=consumer.region,
+        case_name=context.case_name, mode=mode, allow_partial=allow_partial,
+    )  # fmt: skip
+
+
+def _key(resource: str, grant: str, consumer: Consumer) -> Key:
+    return Key(key_of(resource), key_of(grant) if grant else None, consumer.region, consumer.department)
+
+
+def _under(command: Command, held: Held) -> Command:
+    """Adds the grant to the legal basis that the record names."""
+    use = common_pb2.UseContext()
+    use.CopyFrom(command.use)
+    use.legal_basis = f"{held.grant.name} {use.legal_basis}".strip()
+    return replace(command, use=use)
+
+
+def _page_frame(request: pb.QueryRequest) -> pb.QueryRequest:
+    """What a page token is bound to: everything but the transaction, of which each page has its own."""
+    frame = pb.QueryRequest()
+    frame.CopyFrom(request)
+    frame.use_context.ClearField("transaction_id")
+    return frame
+
+
+def _page(request: pb.QueryRequest, held: Held, allowed: Allowed) -> Page:
+    """Returns the page; raises ResourceExhausted once the pages before brought all that one query may."""
+    size, bound = paging.page_size(request.page_size), held.grant.terms.quota.rows_per_query
+    offset = 0
+    if request.page_token:
+        (position,) = paging.position(_page_frame(request), request.page_token) or (0,)
+        offset = _offset(position)
+    if offset >= bound:
+        raise ResourceExhausted(
+            "GRANT_QUOTA_EXHAUSTED", "one query brings no more rows", grant=held.grant.name, quota="rows_per_query",
+            limit=str(bound),
+        )  # fmt: skip
+    limit = min(size, allowed.row_limit, bound - offset)
+    return Page(offset, limit, last=offset + limit >= bound)
+
+
+def _offset(position: str | int) -> int:
+    if not isinstance(position, int) or position < 0:
+        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read")
+    return position
+
+
+def _rows_message(standing: Standing, allowed: Allowed, rows: Sequence[Any]) -> pb.QueryResponse:
+    response = pb.QueryResponse(refused_fields=allowed.refused_fields)
+    writers = [(code, writer_of(standing.fields[code].data_type)) for code in allowed.fields]
+    for row in rows:
+        values = response.rows.add().values
+        for (code, write), value in zip(writers, row, strict=True):
+            if value is None:
+                values[code].null_value = True
+            else:
+                write(values[code], value)
+    return response
+
+
+def _outcome(found: bool, matches: bool) -> pb.CompareOutcome.ValueType:
+    if not found:
+        return pb.COMPARE_OUTCOME_NO_ROW
+    return pb.COMPARE_OUTCOME_MATCH if matches else pb.COMPARE_OUTCOME_NO_MATCH

@@ -1,0 +1,162 @@
+"""Every RPC of every service refuses what its contract says it refuses: on the real stack, one service after another."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from libs.errors import TongbanError
+from libs.rpc.contract import Method
+from tests.support import contracts
+from tests.support.broken import BREAKABLE, Broken, broken
+from tests.support.calls import KINDS, Caller, all_of, kinds_of
+from tests.support.requests import full, minimal
+from tests.support.service import Ground, serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+_NOBODY = {name: "127.0.0.1:1" for name in contracts.OWNERS}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=contracts.OWNERS)
+async def caller(request: pytest.FixtureRequest, ground: Ground) -> AsyncIterator[Caller]:
+    """Each of the five services in turn; its neighbours are away."""
+    async with serving(ground, request.param, neighbours=_NOBODY) as service:
+        found = Caller(service)
+        yield found
+        await found.close()
+
+
+def _methods(caller: Caller) -> list[Method]:
+    return [*contracts.methods_of_owner(caller.service.process.service), *contracts.methods_of_owner("audit")]
+
+
+def _said(error: TongbanError | None) -> str:
+    return str(error) if error else "let through"
+
+
+async def test_no_token_no_entry(caller: Caller) -> None:
+    """A service of ours needs none: its certificate says who it is. So only what the gateway reaches is asked here."""
+
+    async def check(method: Method) -> str:
+        if "gateway" not in caller.peers_of(method):
+            return ""
+        error = await caller.error(method, b"", peer="gateway")
+        stopped = error is not None and error.reason == "TOKEN_MISSING"
+        return "" if stopped != method.access.public else f"{method.name}: {_said(error)}"
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_strange_peers_are_refused(caller: Caller) -> None:
+    async def check(method: Method) -> str:
+        strangers = {*contracts.OWNERS, "gateway"} - set(caller.peers_of(method))
+        errors = [await caller.error(method, b"", caller.token(method, "STAFF"), peer) for peer in sorted(strangers)]
+        wrong = [_said(error) for error in errors if error is None or error.reason != "PEER_NOT_ALLOWED"]
+        return f"{method.name}: {wrong}" if wrong else ""
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_a_token_without_the_permission_is_refused(caller: Caller) -> None:
+    async def check(method: Method) -> str:
+        if method.access.public:
+            return ""
+        service, resources, _ = method.access.permission.split(".")
+        scope = f"{service}.{resources}.x {service}.x.* x.*"
+        error = await caller.error(method, b"", caller.token(method, kinds_of(method)[0], scope))
+        named = error is not None and error.metadata == {"permission": method.access.permission}
+        return "" if named and error.reason == "PERMISSION_MISSING" else f"{method.name}: {_said(error)}"
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_other_kinds_of_caller_are_refused(caller: Caller) -> None:
+    async def check(method: Method) -> str:
+        if method.access.public:
+            return ""
+        wrong = []
+        for kind in set(KINDS) - set(kinds_of(method)):
+            error = await caller.error(method, b"", caller.token(method, kind))
+            if error is None or (error.reason, error.metadata) != ("ACTOR_NOT_ALLOWED", {"actor_kind": kind}):
+                wrong.append(f"{kind}: {_said(error)}")
+        return f"{method.name}: {wrong}" if wrong else ""
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_people_known_too_little_are_refused(caller: Caller) -> None:
+    async def check(method: Method) -> str:
+        kinds = {"PERSON", "STAFF"} & set(kinds_of(method))
+        if method.access.public or not method.access.min_assurance or not kinds:
+            return ""
+        low = str(method.access.min_assurance - 1)
+        error = await caller.error(method, b"", caller.token(method, kinds.pop(), acr=low))
+        return "" if error is not None and error.reason == "ASSURANCE_TOO_LOW" else f"{method.name}: {_said(error)}"
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_tokens_of_others_are_refused(caller: Caller) -> None:
+    async def check(method: Method) -> str:
+        foreign = caller.token(method, kinds_of(method)[0], aud="//320402")
+        error = await caller.error(method, b"", foreign)
+        wrong = error is None or (error.reason, error.metadata) != ("TOKEN_INVALID", {"rule": "aud"})
+        return f"{method.name}: {_said(error)}" if wrong else ""
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_broken_bytes_are_refused(caller: Caller) -> None:
+    async def check(method: Method) -> str:
+        error = await caller.error(method, b"\x0a\xff", caller.token(method, kinds_of(method)[0]))
+        return "" if error is not None and error.reason == "FIELD_INVALID" else f"{method.name}: {_said(error)}"
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_every_broken_rule_names_its_field(caller: Caller) -> None:
+    cases = [(method, case) for method in _methods(caller) for case in broken(method)]
+
+    async def check(item: tuple[Method, Broken]) -> str:
+        method, case = item
+        token = "" if method.access.public else caller.token(method, kinds_of(method)[0])
+        error = await caller.error(method, case.request, token)
+        place = f"{method.name}: {case.field or 'the message'} breaks {case.rule}"
+        if error is None or (error.reason, error.code.name) != ("FIELD_INVALID", "INVALID_ARGUMENT"):
+            return f"{place}: {_said(error)}"
+        named = {each.field for each in error.violations} == {case.field}
+        return "" if named and case.rule in {each.rule for each in error.violations} else f"{place}: {error.violations}"
+
+    assert cases
+    assert await all_of(cases, check) == []
+
+
+async def test_what_fits_the_contract_never_shows_a_fault_of_ours(caller: Caller) -> None:
+    """A request that keeps every rule gets an answer or a reason that clients can prepare for, whoever asks."""
+    cases = [(method, kind, make(method.descriptor.input_type)) for method in _methods(caller)
+             for kind in kinds_of(method) for make in (minimal, full)]  # fmt: skip
+
+    async def check(item: tuple[Method, str, object]) -> str:
+        method, kind, request = item
+        error = await caller.error(method, request, caller.token(method, kind))  # type: ignore[arg-type]
+        return f"{method.name} for {kind}: {_said(error)}" if error is not None and error.reason == "INTERNAL" else ""
+
+    assert await all_of(cases, check) == []
+
+
+async def test_every_kind_of_rule_is_tried() -> None:
+    """A rule of a kind that ``tests.support.broken`` can't break would go untested unseen."""
+    used = set()
+    for field in contracts.request_fields():
+        rules = contracts.rules_of(field)
+        kind = rules.WhichOneof("type")
+        used |= {each.name for each, _ in rules.ListFields() if each.name != kind}
+        inner = [getattr(rules, kind)] if kind else []
+        for holder in inner:
+            used |= {each.name for each, _ in holder.ListFields()}
+            if kind == "repeated":
+                inner.append(getattr(holder.items, holder.items.WhichOneof("type") or "string"))
+            if kind == "map":
+                inner += [holder.keys.string, holder.values.string]
+            kind = None
+    assert used <= BREAKABLE

@@ -1,0 +1,466 @@
+"""The chain of stages around every RPC: its order, what it hides, what survives a hop, and when a server won't start."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from libs.clock import SystemClock
+from libs.config import (
+    DatabaseConfig, Documents, Grpc, IdentityConfig, Keys, Metrics, Public, Redis, ServiceConfig,
+)  # fmt: skip
+from libs.errors import (
+    DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted,
+    TongbanError, Unauthenticated, Unavailable, Violation, state_conflict,
+)  # fmt: skip
+from libs.rpc.call import Call, current_call
+from libs.rpc.client import invoke, neighbour_channel
+from libs.rpc.contract import ContractError, Method
+from libs.rpc.server import ServerBuilder, default_stages
+from libs.rpc.stages.deadline import deadline
+from libs.rpc.stages.rate_limit import Buckets
+from libs.rpc.stages.validation import MAX_MESSAGE_BYTES
+from libs.rpc.status import from_rpc_error
+from libs.security.tokens import TokenVerifier
+from tests.support.backends import HOST, Backends, free_port
+from tests.support.service import BASE_URL, REGION, Ground
+from tests.support.tokens import Issuer
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import account_service_pb2 as pb
+from tongban.identity.v1 import resources_pb2 as resources
+from tongban.identity.v1.account_service_pb2_grpc import AccountServiceServicer, AccountServiceStub
+from tongban.license.v1 import material_service_pb2 as materials
+from tongban.license.v1 import resources_pb2 as license_resources
+from tongban.license.v1.material_service_pb2_grpc import MaterialServiceServicer, MaterialServiceStub
+
+ACCOUNTS = pb.DESCRIPTOR.services_by_name["AccountService"]
+MATERIALS = materials.DESCRIPTOR.services_by_name["MaterialService"]
+ID = "00000000-0000-7000-8000-000000000001"
+PERSON = pb.GetPersonRequest(name=f"persons/{ID}")
+FIRM = pb.GetOrganizationRequest(name=f"organizations/{ID}")
+SECRET = "张三 110105 connection to postgres failed"
+
+Answering = Callable[[Any], Awaitable[Any]]
+
+
+async def _person(request: pb.GetPersonRequest) -> resources.Person:
+    return resources.Person(name=request.name)
+
+
+@dataclass
+class Accounts(AccountServiceServicer):
+    """An AccountService whose answers the test decides."""
+
+    person: Answering = _person
+    organization: Answering = _person
+
+    async def GetPerson(self, request: Any, context: Any) -> Any:
+        return await self.person(request)
+
+    async def GetOrganization(self, request: Any, context: Any) -> Any:
+        return await self.organization(request)
+
+    async def _unused(self, request: Any, context: Any) -> Any:
+        raise AssertionError
+
+    RevealPerson = LookupPerson = CreatePerson = CreateOrganization = _unused
+    LookupOrganization = SetLegalRepresentative = _unused
+
+
+@dataclass
+class Materials(MaterialServiceServicer):
+    """A MaterialService that streams what the test decides."""
+
+    chunks: list[bytes | Exception] = field(default_factory=list)
+    received: list[Any] = field(default_factory=list)
+
+    async def UploadMaterial(self, request: AsyncIterator[Any], context: Any) -> Any:
+        self.received += [message async for message in request]
+        return license_resources.Material(name=f"materials/{ID}")
+
+    async def DownloadMaterial(self, request: Any, context: Any) -> Any:
+        for chunk in self.chunks:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield materials.DownloadMaterialResponse(chunk=chunk)
+
+    async def _unused(self, request: Any, context: Any) -> Any:
+        raise AssertionError
+
+
+for _method in MATERIALS.methods:
+    if _method.name not in vars(Materials):
+        setattr(Materials, _method.name, Materials._unused)
+
+
+@dataclass
+class Lab:
+    """A server with the default stages around servicers of the test's own, and what is needed to call it."""
+
+    folder: Path
+    ground: Ground
+    issuer: Issuer
+    config: ServiceConfig
+
+    def builder(self, **changes: Any) -> ServerBuilder:
+        """The builder, with changes to the configuration of gRPC."""
+        config = self.config.model_copy(update={"grpc": self.config.grpc.model_copy(update=changes)})
+        return ServerBuilder(config, default_stages(config, self._verifier()))
+
+    def _verifier(self) -> TokenVerifier:
+        return TokenVerifier(self.issuer, issuer=BASE_URL, audience=f"//{REGION.code}", clock=SystemClock())
+
+    @asynccontextmanager
+    async def serving(self, servicer: Any = None, descriptor: ServiceDescriptor = ACCOUNTS, **changes: Any) -> Any:
+        """Serves and yields a channel of the gateway."""
+        builder = self.builder(allow={descriptor.full_name: ["gateway", "license"]}, **changes)
+        server = await builder.add(descriptor, servicer or Accounts()).build()
+        await server.start()
+        async with neighbour_channel(f"{HOST}:{self.config.grpc.port}", self.ground.tls("gateway")) as channel:
+            yield channel
+        await server.stop(None)
+
+    def token(self, kind: str = "PERSON", scope: str = "*", **claims: Any) -> str:
+        """A token that may everything, unless said otherwise."""
+        return self.issuer.token(f"persons/{ID}", kind, scope, **claims)
+
+
+@pytest.fixture(scope="module")
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture
+def lab(lab_folder: Path) -> Lab:
+    """A laboratory with the region's certificates, and without any database."""
+    ground, nowhere = Ground(Backends("", ""), lab_folder), lab_folder / "nowhere"
+    config = ServiceConfig(
+        region=REGION, tls=ground.tls("identity"),
+        grpc=Grpc(host=HOST, port=free_port(), allow={ACCOUNTS.full_name: ["gateway", "license"]}),
+        database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere), redis=Redis(url="redis://127.0.0.1:1/0"),
+        metrics=Metrics(port=free_port()), documents=Documents(folder=str(nowhere)),
+        keys=Keys(folder=nowhere, master_key_file=nowhere), public=Public(base_url=BASE_URL),
+        identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
+    )  # fmt: skip
+    return Lab(lab_folder, ground, Issuer(BASE_URL, f"//{REGION.code}"), config)
+
+
+async def _get(channel: grpc.aio.Channel, token: str, timeout: float = 5.0) -> resources.Person:  # noqa: ASYNC109
+    stub = AccountServiceStub(channel)
+    return await invoke(stub.GetPerson, PERSON, resources.Person, to="identity", token=token, timeout=timeout)
+
+
+async def _refused(channel: grpc.aio.Channel, data: bytes, token: str = "", **metadata: str) -> TongbanError:
+    headers = [*metadata.items(), *([("authorization", f"Bearer {token}")] if token else [])]
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await channel.unary_unary(f"/{ACCOUNTS.full_name}/GetPerson")(data, metadata=headers, timeout=5)
+    return from_rpc_error(raised.value, "identity")
+
+
+# ---- order ----
+
+
+def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
+    stages = default_stages(lab.config, lab._verifier())
+    assert [stage.__module__.rpartition(".")[2] for stage in stages] == [
+        "trace", "access_log", "errors", "deadline", "peer", "caller", "permission", "rate_limit", "validation",
+    ]  # fmt: skip
+
+
+async def test_each_stage_refuses_before_the_next_one_looks(lab: Lab) -> None:
+    """One broken message, brought by callers that come further and further."""
+    broken = b"\xff"
+    async with lab.serving(calls_per_second_per_caller=1.0) as channel:
+        async with neighbour_channel(f"{HOST}:{lab.config.grpc.port}", lab.ground.tls("seal")) as stranger:
+            assert (await _refused(stranger, broken, "no token")).reason == "PEER_NOT_ALLOWED"
+        assert (await _refused(channel, broken)).reason == "TOKEN_MISSING"
+        assert (await _refused(channel, broken, "no token")).reason == "TOKEN_INVALID"
+        assert (await _refused(channel, broken, lab.token(scope="x.y.z"))).reason == "PERMISSION_MISSING"
+        assert (await _refused(channel, broken, lab.token())).reason == "FIELD_INVALID"
+        assert (await _refused(channel, broken, lab.token())).reason == "RATE_LIMITED"
+
+
+async def test_a_service_of_ours_needs_no_token(lab: Lab) -> None:
+    async def who(request: Any) -> resources.Person:
+        return resources.Person(name=current_call().principal.subject)
+
+    async with lab.serving(Accounts(person=who)):
+        async with neighbour_channel(f"{HOST}:{lab.config.grpc.port}", lab.ground.tls("license")) as license_channel:
+            assert (await _get(license_channel, "")).name == "services/license"
+
+
+# ---- what is hidden ----
+
+
+async def test_an_unknown_exception_shows_a_fixed_text_and_where_to_look(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fail(request: Any) -> Any:
+        raise RuntimeError(SECRET)
+
+    trace = uuid.uuid4().hex
+    async with lab.serving(Accounts(person=fail)) as channel:
+        data = PERSON.SerializeToString()
+        error = await _refused(channel, data, lab.token(), traceparent=f"00-{trace}-{'1' * 16}-01")
+    assert isinstance(error, Internal)
+    assert (error.reason, error.message) == ("INTERNAL", "an internal error occurred")
+    assert error.metadata == {"correlation_id": trace}
+    assert SECRET not in "".join(capsys.readouterr())
+
+
+async def test_a_fault_of_a_neighbour_keeps_a_correlation_id(lab: Lab) -> None:
+    async def fail(request: Any) -> Any:
+        raise Internal("INTERNAL", "a neighbour failed")
+
+    async with lab.serving(Accounts(person=fail)) as channel:
+        error = await _refused(channel, PERSON.SerializeToString(), lab.token())
+    assert len(error.metadata["correlation_id"]) == 32
+
+
+async def test_a_stream_hides_what_fails_in_the_middle(lab: Lab) -> None:
+    servicer = Materials(chunks=[b"one", RuntimeError(SECRET)])
+    async with lab.serving(servicer, MATERIALS) as channel:
+        got, error = await _download(channel, lab.token())
+    assert (got, error.reason, error.message) == ([b"one"], "INTERNAL", "an internal error occurred")
+
+
+async def test_a_stream_tells_typed_errors_before_and_after_its_first_message(lab: Lab) -> None:
+    missing = NotFound("RESOURCE_NOT_FOUND", "it does not exist", resource="materials/1")
+    for chunks in ([missing], [b"one", missing]):
+        async with lab.serving(Materials(chunks=list(chunks)), MATERIALS) as channel:
+            got, error = await _download(channel, lab.token())
+        assert len(got) == len(chunks) - 1
+        assert (error.reason, error.metadata) == ("RESOURCE_NOT_FOUND", {"resource": "materials/1"})
+
+
+async def _download(channel: grpc.aio.Channel, token: str) -> tuple[list[bytes], TongbanError]:
+    context = common_pb2.UseContext(purpose="受理")
+    request = materials.DownloadMaterialRequest(name=f"materials/{ID}", context=context)
+    got: list[bytes] = []
+    call = MaterialServiceStub(channel).DownloadMaterial(
+        request, metadata=(("authorization", f"Bearer {token}"),), timeout=5
+    )  # fmt: skip
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        async for message in call:
+            got.append(message.chunk)
+    return got, from_rpc_error(raised.value, "license")
+
+
+async def test_every_message_of_a_clients_stream_is_checked(lab: Lab) -> None:
+    servicer = Materials()
+    good = materials.UploadMaterialRequest(chunk=b"x").SerializeToString()
+    broken = materials.UploadMaterialRequest().SerializeToString()
+    async with lab.serving(servicer, MATERIALS) as channel:
+        call = channel.stream_unary(f"/{MATERIALS.full_name}/UploadMaterial")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call(iter([good, broken]), metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=5)
+    error = from_rpc_error(raised.value, "license")
+    assert (error.reason, error.violations[0].field) == ("FIELD_INVALID", "part")
+    assert servicer.received == []
+
+
+# ---- limits ----
+
+
+async def test_an_oversize_message_gets_a_typed_error(lab: Lab) -> None:
+    async with lab.serving() as channel:
+        error = await _refused(channel, b"x" * (MAX_MESSAGE_BYTES + 1), lab.token())
+    assert isinstance(error, ResourceExhausted)
+    assert (error.reason, error.metadata) == ("MESSAGE_TOO_LARGE", {"limit_bytes": str(MAX_MESSAGE_BYTES)})
+
+
+@dataclass
+class _Context:
+    remaining: float | None
+
+    def time_remaining(self) -> float | None:
+        return self.remaining
+
+
+async def _never(request: object, call: Call) -> Any:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("remaining", [0.01, 0.07])
+async def test_too_little_time_is_said_in_time(remaining: float) -> None:
+    """Refused at once where it can't be enough, and ended with a margin where it was not enough."""
+    method = Method(ACCOUNTS.methods_by_name["GetPerson"])
+    call = Call(method, _Context(remaining))  # type: ignore[arg-type]
+    with pytest.raises(DeadlineExceeded) as error:
+        await asyncio.wait_for(deadline(method, _never)(None, call), 5)
+    assert error.value.reason == "DEADLINE_TOO_SHORT"
+
+
+async def test_the_rate_limit_says_when_to_come_again(lab: Lab) -> None:
+    async with lab.serving(calls_per_second_per_caller=2.0) as channel:
+        token, other = lab.token(client_id="clients/a"), lab.token(client_id="clients/b")
+        for _ in range(2):
+            await _get(channel, token)
+        with pytest.raises(ResourceExhausted) as error:
+            await _get(channel, token)
+        await _get(channel, other)
+    assert error.value.reason == "RATE_LIMITED"
+    assert 0 < (error.value.retry_after or 0) <= 0.5
+
+
+def test_a_bucket_fills_again() -> None:
+    buckets = Buckets(2.0)
+    assert [buckets.take("a", 0.0) for _ in range(3)] == [0.0, 0.0, 0.5]
+    assert buckets.take("a", 0.5) == 0.0
+    assert buckets.take("a", 100.0) == 0.0
+
+
+# ---- hops ----
+
+
+async def test_error_details_survive_a_hop(lab: Lab) -> None:
+    meant = [
+        state_conflict("cases/1", "CLOSED", "DRAFT", "SUBMITTED"),
+        InvalidArgument("FIELD_INVALID", "no", violations=(Violation("a.b[0]", "string.max_len", "too long"),)),
+        Unavailable("DEPENDENCY_UNAVAILABLE", "away", retry_after=1.25, dependency="seal"),
+    ]
+
+    async def fail(request: Any) -> Any:
+        raise meant[0]
+
+    async def ask_on(request: Any) -> Any:
+        return await invoke(AccountServiceStub(inner[0]).GetOrganization, FIRM, resources.Organization, to="identity")
+
+    inner: list[grpc.aio.Channel] = []
+    async with lab.serving(Accounts(person=ask_on, organization=fail)) as channel:
+        inner.append(channel)
+        while meant:
+            with pytest.raises(type(meant[0])) as error:
+                await _get(channel, lab.token())
+            expected = meant.pop(0)
+            got = error.value
+            assert (got.reason, got.message, got.metadata) == (expected.reason, expected.message, expected.metadata)
+            assert (got.violations, got.retry_after) == (expected.violations, expected.retry_after)
+
+
+async def test_the_chinese_sentence_comes_with_the_error(lab: Lab) -> None:
+    async with lab.serving() as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await AccountServiceStub(channel).GetPerson(PERSON, timeout=5)
+    details = dict(raised.value.trailing_metadata() or ())["grpc-status-details-bin"]
+    assert isinstance(details, bytes)
+    assert "缺少访问令牌".encode() in details
+
+
+async def test_caller_and_trace_go_along(lab: Lab) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def note(request: Any) -> resources.Organization:
+        seen.append((current_call().trace_id, current_call().principal.subject))
+        return resources.Organization()
+
+    async def ask_on(request: Any) -> resources.Person:
+        await note(request)
+        await invoke(AccountServiceStub(inner[0]).GetOrganization, FIRM, resources.Organization, to="identity")
+        return resources.Person()
+
+    inner: list[grpc.aio.Channel] = []
+    async with lab.serving(Accounts(person=ask_on, organization=note)) as channel:
+        inner.append(channel)
+        await _get(channel, lab.token())
+    assert len(seen) == 2
+    assert seen[0] == seen[1]
+    assert seen[0][1] == f"persons/{ID}"
+
+
+async def test_a_neighbour_that_is_away_is_a_dependency_that_does_not_answer(lab: Lab) -> None:
+    async with neighbour_channel(f"{HOST}:{free_port()}", lab.ground.tls("gateway")) as channel:
+        with pytest.raises(Unavailable) as error:
+            await _get(channel, "x")
+    assert error.value.metadata == {"dependency": "identity"}
+
+
+# ---- start ----
+
+
+async def test_a_server_is_healthy_once_it_serves(lab: Lab) -> None:
+    async with lab.serving() as channel:
+        request = health_pb2.HealthCheckRequest(service=ACCOUNTS.full_name)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(request)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def _undeclared() -> ServiceDescriptor:
+    """A gRPC service whose RPC says nothing of access."""
+    file = descriptor_pb2.FileDescriptorProto(name="undeclared.proto", package="undeclared", syntax="proto3")
+    file.message_type.add(name="Nothing")
+    method = file.service.add(name="OpenService").method.add(name="Enter")
+    method.input_type = method.output_type = ".undeclared.Nothing"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)  # type: ignore[no-untyped-call]
+    return pool.FindServiceByName("undeclared.OpenService")
+
+
+def test_an_rpc_without_access_stops_the_start(lab: Lab) -> None:
+    class Open:
+        async def Enter(self, request: Any, context: Any) -> Any: ...
+
+    with pytest.raises(ContractError, match=r"undeclared\.OpenService\.Enter declares no"):
+        lab.builder().add(_undeclared(), Open())
+
+
+def test_an_rpc_that_nobody_serves_stops_the_start(lab: Lab) -> None:
+    class Half(AccountServiceServicer):
+        async def GetPerson(self, request: Any, context: Any) -> Any: ...
+
+    with pytest.raises(ContractError, match="CreatePerson is not served by Half"):
+        lab.builder().add(ACCOUNTS, Half())
+
+
+async def test_an_allowlist_with_an_unknown_service_stops_the_start(lab: Lab) -> None:
+    builder = lab.builder(allow={ACCOUNTS.full_name: ["gateway"], "tongban.identity.v1.AcountService": ["gateway"]})
+    with pytest.raises(ContractError, match=r"tongban\.identity\.v1\.AcountService"):
+        await builder.add(ACCOUNTS, Accounts()).build()
+
+
+async def test_a_service_without_a_row_is_closed(lab: Lab) -> None:
+    server = await lab.builder(allow={}).add(ACCOUNTS, Accounts()).build()
+    await server.start()
+    async with neighbour_channel(f"{HOST}:{lab.config.grpc.port}", lab.ground.tls("gateway")) as channel:
+        with pytest.raises(PermissionDenied) as error:
+            await _get(channel, lab.token())
+    await server.stop(None)
+    assert error.value.reason == "PEER_NOT_ALLOWED"
+
+
+async def test_a_peer_without_our_certificate_gets_no_connection(lab: Lab) -> None:
+    async with lab.serving():
+        authority = grpc.ssl_channel_credentials(lab.ground.tls("gateway").ca.read_bytes())
+        async with grpc.aio.secure_channel(f"{HOST}:{lab.config.grpc.port}", authority) as channel:
+            with pytest.raises(Unavailable):
+                await _get(channel, lab.token())
+
+
+async def test_a_reused_connection_does_not_keep_the_caller(lab: Lab) -> None:
+    async def who(request: Any) -> resources.Person:
+        return resources.Person(name=current_call().principal.subject)
+
+    async with lab.serving(Accounts(person=who)) as channel:
+        assert (await _get(channel, lab.token())).name == f"persons/{ID}"
+        with pytest.raises(Unauthenticated):
+            await _get(channel, "")
+
+
+async def test_the_same_error_object_may_be_raised_twice(lab: Lab) -> None:
+    once = FailedPrecondition("REQUEST_ID_REUSED", "used", request_id="x")
+
+    async def fail(request: Any) -> Any:
+        raise once
+
+    async with lab.serving(Accounts(person=fail)) as channel:
+        errors = [await _refused(channel, PERSON.SerializeToString(), lab.token()) for _ in range(2)]
+    assert [error.metadata for error in errors] == [{"request_id": "x"}] * 2

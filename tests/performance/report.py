@@ -1,0 +1,152 @@
+"""Figures beside the budgets of design.md section 5, for people and as JSON."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.performance.load import Measured
+
+READ, WRITE, WRITES_PER_CORE = 0.40, 0.20, 500.0
+GRANTS_PER_CORE, LICENCES_PER_CORE = 1200.0, 60.0
+JSON_MS, SEAL_RATIO = 0.25, 0.8
+SERVICE_MB, REGION_MB, START_SECONDS = 150.0, 1200.0, 20.0
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One line of the budgets: what was measured, against what, and whether that is enough."""
+
+    name: str
+    wanted: str
+    measured: str
+    ok: bool
+
+
+def at_least(name: str, wanted: float, measured: float, unit: str = "") -> Budget:
+    """A figure that may not fall below its budget."""
+    return Budget(name, f">= {wanted:g}{unit}", f"{measured:.3g}{unit}" if measured < 10 else f"{measured:.0f}{unit}",
+                  measured >= wanted)  # fmt: skip
+
+
+def at_most(name: str, wanted: float, measured: float, unit: str = "") -> Budget:
+    """A figure that may not pass its budget."""
+    return Budget(name, f"<= {wanted:g}{unit}", f"{measured:.3g}{unit}" if measured < 10 else f"{measured:.0f}{unit}",
+                  measured <= wanted)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was measured.
+
+    Attributes:
+        machine: where.
+        echo: the echo's CPU milliseconds an operation, mean of before and after.
+        drift: the echo's rate at the end as part of that at the start.
+        results: all operations.
+        raw_signatures: SM2 signatures a second and core by the raw library.
+        rest: resident bytes by process at rest; `memory` after the load.
+        start_seconds: start of the region from an empty folder.
+    """
+
+    machine: str
+    echo: float
+    drift: float
+    results: tuple[Measured, ...]
+    raw_signatures: float
+    rest: Mapping[str, int]
+    memory: Mapping[str, int]
+    start_seconds: float
+
+    def ratio(self, result: Measured) -> float:
+        """The rate a core of an operation as part of the echo's."""
+        return self.echo / result.server_ms if result.server_ms else 0.0
+
+    def budgets(self) -> list[Budget]:
+        """The budgets that a bench can see."""
+        by_name = {result.name: result for result in self.results}
+        reads = [at_least(f"{name}: ratio to echo", READ, self.ratio(by_name[name]))
+                 for name in ("get licence", "verify licence")]  # fmt: skip
+        writes = [
+            budget
+            for name in ("submit case", "accept case", "decide case")
+            for budget in (
+                at_least(f"{name}: ratio to echo", WRITE, self.ratio(by_name[name])),
+                at_least(f"{name}: a second and core", WRITES_PER_CORE, by_name[name].per_core),
+            )
+        ]
+        seal = next(result for result in self.results if result.units > 1)
+        return [
+            *reads, *writes,
+            at_most("JSON through the gateway: Envoy's CPU", JSON_MS, by_name["verify licence, JSON"].server_ms, " ms"),
+            at_least("client-credential grant: a second and core", GRANTS_PER_CORE,
+                     by_name["client-credential grant"].per_core),
+            at_least("seals in a batch: part of the raw library's rate", SEAL_RATIO,
+                     seal.per_core * seal.units / self.raw_signatures),
+            at_least("sealed OFD licence: a second and core", LICENCES_PER_CORE, by_name["issue licence"].per_core),
+            *(at_most(f"{name} at rest", SERVICE_MB, self.rest[name] / _MB, " MB") for name in self.rest
+              if name in ("identity", "license", "seal", "cases", "sharing")),
+            at_most("the region at rest", REGION_MB, sum(self.rest.values()) / _MB, " MB"),
+            at_most("start of the region, from an empty folder", START_SECONDS, self.start_seconds, " s"),
+        ]  # fmt: skip
+
+    def print(self, console: Console) -> None:
+        """Prints all tables."""
+        console.print(f"[bold]{self.machine}[/]", soft_wrap=True)
+        console.print("16 calls at once straight at the service with mTLS and a token; ratio = rate a core of the server"
+                      " as part of the echo's; CPU in ms an operation", soft_wrap=True)  # fmt: skip
+        console.print(_rates(self))
+        console.print(f"echo at the end / at the start: {self.drift:.2f}; raw SM2: {self.raw_signatures:.0f} a second"
+                      " and core", soft_wrap=True)  # fmt: skip
+        console.print(_memory(self.rest, self.memory))
+        console.print(_budgets(self.budgets()))
+
+    def write(self, path: Path) -> None:
+        """Writes {name: {rate_per_s, ratio_to_echo, cpu_ms_per_op}}."""
+        content = {
+            result.name: {
+                "rate_per_s": round(result.rate, 1), "ratio_to_echo": round(self.ratio(result), 4),
+                "cpu_ms_per_op": round(result.server_ms, 4),
+            }
+            for result in self.results
+        }  # fmt: skip
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _right(*names: str) -> Table:
+    table = Table(names[0])
+    for name in names[1:]:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _rates(report: Report) -> Table:
+    table = _right("operation", "a second", "a second and core", "ratio", "server CPU", "PostgreSQL CPU", "servers")
+    for result in report.results:
+        table.add_row(
+            result.name, f"{result.rate:.0f}", f"{result.per_core:.0f}", f"{report.ratio(result):.2f}",
+            f"{result.server_ms:.3f}", f"{result.database_ms:.3f}", " + ".join(result.servers),
+        )  # fmt: skip
+        if result.units > 1:
+            table.add_row(f"  = digests ({result.units} a batch)", f"{result.rate * result.units:.0f}",
+                          f"{result.per_core * result.units:.0f}", "", "", "", "")  # fmt: skip
+    return table
+
+
+def _memory(rest: Mapping[str, int], loaded: Mapping[str, int]) -> Table:
+    table = _right("resident memory", "at rest", "after the load")
+    for name, size in rest.items():
+        table.add_row(name, f"{size / _MB:.0f} MB", f"{loaded[name] / _MB:.0f} MB")
+    table.add_row("region", f"{sum(rest.values()) / _MB:.0f} MB", f"{sum(loaded.values()) / _MB:.0f} MB")
+    return table
+
+
+def _budgets(budgets: Iterable[Budget]) -> Table:
+    table = Table("budget (design.md, section 5)", "wanted", "measured", "")
+    for budget in budgets:
+        table.add_row(budget.name, budget.wanted, budget.measured, "ok" if budget.ok else "[red]missed[/]")
+    return table

@@ -1,0 +1,65 @@
+"""A department's table that the region shares with itself: four people take part, as a grant needs."""
+
+from deploy.local.demo import shared_data
+from deploy.local.demo.application import PURPOSE
+from deploy.local.demo.gateway import request_id
+from deploy.local.demo.office import LONG_AGO, LONG_AHEAD, Office, post_with_staff
+from deploy.local.regions import LIUAN
+from tests.performance.ground import Ground
+from tests.support.regions import fill_department_table
+from tongban.identity.v1 import resources_pb2, staff_service_pb2_grpc
+from tongban.sharing.v1 import grant_service_pb2 as api
+from tongban.sharing.v1 import grant_service_pb2_grpc
+from tongban.sharing.v1 import resources_pb2 as pb
+
+FIRMS = 1000
+FIELDS = ("entity_name", "credit_grade")
+_PER_DAY = 1_000_000
+
+
+async def opened(ground: Ground) -> tuple[str, list[str]]:
+    """Fills, publishes, mounts and grants the table; returns the resource and the USCCs that stand in it."""
+    office = ground.office
+    firms = await fill_department_table(ground.state, LIUAN, FIRMS)
+    resource = await shared_data.publish_resource(office)
+    await _grant(office, resource)
+    return resource, [uscc for uscc, _ in firms]
+
+
+async def _staff(office: Office) -> None:
+    stub = staff_service_pb2_grpc.StaffServiceStub(office.gateway.channel)
+    token = await office.admin_token()
+    for number, key in enumerate(("asking", "consenting"), start=80):
+        office.staff[key] = await post_with_staff(office, stub, token, number, key, resources_pb2.DUTY_DATA)
+
+
+async def _grant(office: Office, resource: str) -> None:
+    await _staff(office)
+    stub = grant_service_pb2_grpc.GrantServiceStub(office.gateway.channel)
+    create = api.CreateRequestRequest(request_id=request_id(), content=_content(office, resource))
+    token = await office.token_of("asking")
+    name = (await office.gateway.call(stub.CreateRequest, create, pb.SharingRequest, token)).name
+    submit = api.SubmitRequestRequest(name=name, request_id=request_id())
+    await office.gateway.call(stub.SubmitRequest, submit, pb.SharingRequest, token)
+    steps = (
+        (stub.PreReviewRequest, api.PreReviewRequestRequest, "consenting"),
+        (stub.ReviewRequest, api.ReviewRequestRequest, "data"),
+        (stub.ApproveRequest, api.ApproveRequestRequest, "data2"),
+    )
+    for method, kind, duty in steps:
+        request = kind(name=name, request_id=request_id(), opinion="同意")
+        await office.gateway.call(method, request, pb.SharingRequest, await office.token_of(duty))
+
+
+def _content(office: Office, resource: str) -> pb.RequestContent:
+    terms = pb.GrantTerms(
+        consumer_region=office.gateway.code, departments=[office.department], fields=FIELDS, purpose=PURPOSE,
+        case_required=True, quota=pb.Quota(queries_per_day=_PER_DAY, rows_per_query=10, rows_total=_PER_DAY),
+    )  # fmt: skip
+    terms.start_time.FromDatetime(LONG_AGO)
+    terms.end_time.FromDatetime(LONG_AHEAD)
+    return pb.RequestContent(
+        resource=resource, legal_basis="《政务数据共享条例》", scenario="审批核验", terms=terms,
+        sharing_method=pb.SHARING_METHOD_PLATFORM, responsible_person="示例责任人", responsible_phone="10000000000",
+        security_commitment="仅用于所述办件",
+    )  # fmt: skip

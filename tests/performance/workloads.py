@@ -1,0 +1,247 @@
+"""The operations that are measured, each with its own preparation; straight at the services, except where it says JSON."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from deploy.local.demo.application import PURPOSE
+from deploy.local.demo.catalogue import BUSINESS
+from deploy.local.demo.gateway import CLIENT_ASSERTION, request_id
+from deploy.local.regions import HOST
+from libs.crypto.tongsuo import TongsuoProvider
+from libs.ids.synthetic import SyntheticPopulation
+from libs.ids.uuid7 import uuid7
+from tests.performance import echo, shared_table
+from tests.performance.ground import Ground
+from tests.performance.load import Measured, Operation, measure
+from tests.support.case_runs import application, approval
+from tests.support.regions import PLAIN
+from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import account_service_pb2, account_service_pb2_grpc, resources_pb2
+from tongban.license.v1 import (
+    license_service_pb2,
+    license_service_pb2_grpc,
+    verification_service_pb2,
+    verification_service_pb2_grpc,
+)  # fmt: skip
+from tongban.license.v1 import resources_pb2 as licenses
+from tongban.seal.v1 import sealing_service_pb2, sealing_service_pb2_grpc
+from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
+from tongban.sharing.v1 import resources_pb2 as sharing
+
+READS, WRITES, WARM_UP = 3000, 1200, 100
+BATCH = 100
+_BATCHES, _LICENCES = 40, 90
+_RAW_SIGNATURES = 1500
+
+Calls = AsyncIterator[Measured]
+
+
+class Workloads:
+    """All operations against one region."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._office = ground.office
+
+    async def echo(self, name: str = "echo") -> Measured:
+        """The empty RPC."""
+        call: Any = self._ground.channels[echo.NAME].unary_unary(
+            echo.PATH, request_serializer=lambda _: b"", response_deserializer=bytes
+        )
+        metadata = self._ground.metadata(await self._office.token_of("receiving"))
+
+        async def operation(_number: int) -> None:
+            await call(None, metadata=metadata)
+
+        return await self._measure(name, operation, 2 * READS, (echo.NAME,))
+
+    async def _measure(
+        self, name: str, operation: Operation, count: int, servers: tuple[str, ...], **more: Any
+    ) -> Measured:
+        return await measure(name, operation, count, self._ground.meter, servers, warm_up=WARM_UP, **more)
+
+    async def _calls(
+        self, method: Any, request: Callable[[int], Any], duty: str
+    ) -> Callable[[int], Awaitable[None]]:  # fmt: skip
+        """An operation that calls ``method``; the requests are made before the clock runs."""
+        metadata = self._ground.metadata(await self._office.token_of(duty) if duty else "")
+
+        async def operation(number: int) -> None:
+            await method(request(number), metadata=metadata)
+
+        return operation
+
+    # ---- identity ----
+
+    async def create_organization(self) -> Measured:
+        """A write of the identity service."""
+        population = SyntheticPopulation("bench", province="34")
+        firms = [population.firm() for _ in range(WRITES + WARM_UP)]
+        made = [
+            account_service_pb2.CreateOrganizationRequest(
+                organization=resources_pb2.Organization(
+                    display_name=firm.name, uscc=firm.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE
+                ), request_id=request_id(),
+            )
+            for firm in firms
+        ]  # fmt: skip
+        stub = self._ground.stub(account_service_pb2_grpc.AccountServiceStub, "identity")
+        operation = await self._calls(stub.CreateOrganization, made.__getitem__, "receiving")
+        return await self._measure("create organization", operation, WRITES, ("identity",))
+
+    async def client_grant(self) -> Measured:
+        """A client-credential grant by private_key_jwt, at the token endpoint itself."""
+        gateway, admin = self._office.gateway, self._office.admin
+        port = self._ground.identity_http
+        signed = [admin.sign(f"{gateway.url}/oauth/token", admin.client_id) for _ in range(WRITES + WARM_UP)]
+        async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as client:
+
+            async def operation(number: int) -> None:
+                answer = await client.post("/oauth/token", data={
+                    "grant_type": "client_credentials", "client_id": admin.client_id,
+                    "client_assertion_type": CLIENT_ASSERTION, "client_assertion": signed[number],
+                })  # fmt: skip
+                answer.raise_for_status()
+
+            return await self._measure("client-credential grant", operation, WRITES, ("identity",))
+
+    # ---- cases ----
+
+    async def cases(self) -> Calls:
+        """The steps of a case up to its decision, each step for all cases before the next one."""
+        stub = self._ground.stub(case_service_pb2_grpc.CaseServiceStub, "cases")
+        metadata = self._ground.metadata(await self._office.token_of("receiving"))
+        names: dict[int, str] = {}
+        applications = [application(self._office, PLAIN, self._ground.firm) for _ in range(WRITES + WARM_UP)]
+
+        async def create(number: int) -> None:
+            names[number] = (await stub.CreateCase(applications[number], metadata=metadata)).name
+
+        yield await self._measure("create case", create, WRITES, ("cases",))
+        steps: tuple[tuple[str, Any, Any, str], ...] = (
+            ("submit case", stub.SubmitCase, case_service_pb2.SubmitCaseRequest, "receiving"),
+            ("accept case", stub.AcceptCase, case_service_pb2.AcceptCaseRequest, "receiving"),
+            ("start review", stub.StartReview, case_service_pb2.StartReviewRequest, "reviewing"),
+        )
+        for name, method, kind, duty in steps:
+            requests = [kind(name=names[n], request_id=request_id()) for n in range(len(names))]
+            yield await self._measure(name, await self._calls(method, requests.__getitem__, duty), WRITES, ("cases",))
+        decisions = [approval(names[n]) for n in range(len(names))]
+        operation = await self._calls(stub.DecideCase, decisions.__getitem__, "deciding")
+        yield await self._measure("decide case", operation, WRITES, ("cases",))
+
+    # ---- license ----
+
+    async def licences(self) -> Calls:
+        """Issue (rendered, sealed, stored), get, verify; and verify as JSON through the gateway."""
+        channel_stub = self._ground.stub(license_service_pb2_grpc.LicenseServiceStub, "license")
+        token = await self._office.token_of("deciding")
+        metadata = self._ground.metadata(token)
+        issued: list[licenses.License] = []
+
+        async def issue(_number: int) -> None:
+            issued.append(await channel_stub.IssueLicense(self._issue_request(), metadata=metadata))
+
+        yield await measure("issue licence", issue, _LICENCES, self._ground.meter, ("license", "seal"), warm_up=8)
+        context = common_pb2.UseContext(purpose="证照核对", department=self._office.department)
+        gets = [license_service_pb2.GetLicenseRequest(name=each.name, context=context) for each in issued]
+        operation = await self._calls(channel_stub.GetLicense, _cycled(gets), "deciding")
+        yield await self._measure("get licence", operation, READS, ("license",))
+        stub = self._ground.stub(verification_service_pb2_grpc.VerificationServiceStub, "license")
+        verifies = [verification_service_pb2.VerifyLicenseRequest(identifier=each.identifier) for each in issued]
+        operation = await self._calls(stub.VerifyLicense, _cycled(verifies), "")
+        yield await self._measure("verify licence", operation, READS, ("license",))
+        yield await self._verify_as_json([each.identifier for each in issued])
+
+    def _issue_request(self) -> license_service_pb2.IssueLicenseRequest:
+        office, firm = self._office, self._ground.firm
+        return license_service_pb2.IssueLicenseRequest(
+            license_type=office.licence_types[BUSINESS.serial], request_id=request_id(),
+            issuer=licenses.Issuer(
+                department=office.department, display_name=office.department_name, code=office.uscc
+            ),
+            holders=[licenses.Holder(
+                subject=firm.name, display_name=firm.display_name,
+                document=common_pb2.IdentityDocument(type_code="001", number=firm.uscc),
+            )],
+            face_fields={"KZ_JYCS": "示例路8号", "KZ_JYFW": "日用百货零售"},
+        )  # fmt: skip
+
+    async def _verify_as_json(self, identifiers: list[str]) -> Measured:
+        limits = httpx.Limits(max_connections=16)
+        async with httpx.AsyncClient(base_url=self._office.gateway.url, trust_env=False, limits=limits) as client:
+
+            async def operation(number: int) -> None:
+                body = {"identifier": identifiers[number % len(identifiers)]}
+                (await client.post("/v1/licenses:verify", json=body)).raise_for_status()
+
+            return await self._measure("verify licence, JSON", operation, READS // 2, ("envoy",))
+
+    # ---- sharing ----
+
+    async def query(self) -> Measured:
+        """A query of a mounted table through a grant, with its record."""
+        resource, keys = await shared_table.opened(self._ground)
+        code = self._office.gateway.code
+        context = common_pb2.UseContext(
+            purpose=PURPOSE, case_name=f"//{code}/cases/{uuid7()}", legal_basis="申请人授权",
+            department=self._office.department,
+        )  # fmt: skip
+        asked = [
+            data_service_pb2.QueryRequest(
+                resource=resource, fields=shared_table.FIELDS, use_context=context,
+                conditions=[data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=key)])],
+            )
+            for key in keys
+        ]  # fmt: skip
+        stub = self._ground.stub(data_service_pb2_grpc.DataServiceStub, "sharing")
+        operation = await self._calls(stub.Query, _cycled(asked), "reviewing")
+        return await self._measure("query shared data", operation, WRITES, ("sharing",))
+
+    # ---- seal ----
+
+    async def seal(self) -> Measured:
+        """A batch of digests, each signed by SM2 in a GB/T 38540 signature."""
+        digests = [
+            sealing_service_pb2.DigestInput(data_hash=uuid.uuid4().bytes * 2, property_info=f"/Doc_0/Signs/{n}.xml")
+            for n in range(BATCH)
+        ]
+        use = common_pb2.UseContext(purpose="批量用印", department=self._office.department)
+
+        def request(_number: int) -> sealing_service_pb2.SealDigestsRequest:
+            return sealing_service_pb2.SealDigestsRequest(
+                request_id=request_id(), seal=self._office.seal, digests=digests, use=use
+            )
+
+        stub = self._ground.stub(sealing_service_pb2_grpc.SealingServiceStub, "seal")
+        operation = await self._calls(stub.SealDigests, request, "custody")
+        return await measure(
+            f"seal {BATCH} digests", operation, _BATCHES, self._ground.meter, ("seal",), units=BATCH, warm_up=4,
+            at_once=4,
+        )  # fmt: skip
+
+
+def _cycled(requests: list[Any]) -> Callable[[int], Any]:
+    return lambda number: requests[number % len(requests)]
+
+
+async def raw_signatures() -> float:
+    """SM2 signatures a second of one core by the raw library."""
+    provider = TongsuoProvider()
+    key, message = provider.sm2_generate(), bytes(200)
+
+    def sign() -> float:
+        for _ in range(50):
+            provider.sm2_sign(key, message)
+        began = time.thread_time()
+        for _ in range(_RAW_SIGNATURES):
+            provider.sm2_sign(key, message)
+        return _RAW_SIGNATURES / (time.thread_time() - began)
+
+    return await asyncio.to_thread(sign)

@@ -1,0 +1,269 @@
+"""The sharing service with a department's own table to mount, and everything up to the grant in a few calls."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest_asyncio
+import sqlalchemy as sa
+from google.protobuf.message import Message
+
+from deploy.local.secret_files import write_secret
+from libs.clock import FakeClock
+from libs.rpc.client import invoke
+from services.sharing.config import DataSource
+from tests.support.service import Ground, Service, serving
+from tongban.audit.v1 import audit_service_pb2 as audit
+from tongban.audit.v1 import audit_service_pb2_grpc
+from tongban.common.v1 import common_pb2
+from tongban.sharing.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    data_service_pb2,
+    data_service_pb2_grpc,
+    grant_service_pb2,
+    grant_service_pb2_grpc,
+    mount_service_pb2,
+    mount_service_pb2_grpc,
+)
+from tongban.sharing.v1 import resources_pb2 as pb
+
+Answer = TypeVar("Answer", bound=Message)
+NOW = datetime(2024, 5, 6, 9, 0, tzinfo=UTC)
+PROVIDER = "departments/00000000-0000-7000-8000-00000000000a"
+CONSUMER = "departments/00000000-0000-7000-8000-00000000000b"
+ABROAD = "//320402/departments/00000000-0000-7000-8000-00000000000c"
+PURPOSE = "核验经营场所"
+
+_TABLE = """
+CREATE TABLE firms (
+  code text NOT NULL, firm_name varchar(100) NOT NULL, trade text, capital numeric, staff integer, founded date,
+  active boolean, seen timestamptz, score double precision, owner_phone text, token uuid
+);
+INSERT INTO firms VALUES
+  ('A1', '示例甲公司', '便利店', 12.50, 7, '2020-02-29', true, '2024-01-01T00:00:00Z', 0.5, '10000000001',
+   '00000000-0000-7000-8000-000000000001'),
+  ('A2', '示例乙公司', '食品', 99, 2, '2021-01-01', false, NULL, NULL, '10000000002', NULL),
+  ('A3', '示例丙公司', '五金', 5, 1, NULL, NULL, NULL, NULL, '10000000003', NULL),
+  ('B1', '示例丁公司', '食品', 1, 1, NULL, NULL, NULL, NULL, '10000000004', NULL),
+  ('B1', '示例戊公司', '食品', 2, 1, NULL, NULL, NULL, NULL, '10000000005', NULL);
+"""
+FIELDS = {
+    "code": ("code", pb.DATA_TYPE_CHARACTER), "name": ("firm_name", pb.DATA_TYPE_CHARACTER),
+    "trade": ("trade", pb.DATA_TYPE_CHARACTER), "capital": ("capital", pb.DATA_TYPE_CURRENCY),
+    "staff": ("staff", pb.DATA_TYPE_NUMERIC), "founded": ("founded", pb.DATA_TYPE_DATE),
+    "active": ("active", pb.DATA_TYPE_LOGICAL), "seen": ("seen", pb.DATA_TYPE_DATE_TIME),
+    "score": ("score", pb.DATA_TYPE_DOUBLE), "phone": ("owner_phone", pb.DATA_TYPE_CHARACTER),
+    "token": ("token", pb.DATA_TYPE_GENERAL),
+}  # fmt: skip
+KEYS = {"code", "staff", "token"}
+ASKED = ["name", "trade", "capital", "staff", "founded", "active", "seen", "score"]
+
+
+def request_id() -> str:
+    return str(uuid.uuid4())
+
+
+def text(value: str) -> pb.Value:
+    return pb.Value(string_value=value)
+
+
+async def make_source(ground: Ground, folder: Path) -> tuple[str, DataSource]:
+    """Makes a database as a department would have it, with a role that may only read; returns the owner's DSN too."""
+    name = f"registry_{uuid.uuid4().hex[:12]}"
+    server = await asyncpg.connect(ground.backends.postgres_dsn)
+    await server.execute(f'CREATE DATABASE "{name}"')
+    await server.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'test'")
+    await server.close()
+    url = sa.make_url(ground.backends.postgres_dsn).set(database=name)
+    owner = url.render_as_string(hide_password=False)
+    inside = await asyncpg.connect(owner)
+    await inside.execute(_TABLE)
+    await inside.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{name}"')
+    await inside.close()
+    write_secret(folder / "registry.dsn", url.set(username=name, password="test").render_as_string(hide_password=False))
+    return owner, DataSource(dsn_file=folder / "registry.dsn")
+
+
+def entry(**changes: Any) -> pb.CatalogEntry:
+    fields = [
+        pb.DataField(code=code, title=code, data_type=kind, key=code in KEYS) for code, (_, kind) in FIELDS.items()
+    ]
+    values: dict[str, Any] = {
+        "code": "300001/1", "title": "经营主体", "summary": "示例", "provider_department": PROVIDER,
+        "provider_code": "913415000000000000", "form": pb.RESOURCE_FORM_TABLE, "fields": fields,
+        "sharing_class": pb.SHARING_CLASS_CONDITIONAL, "sharing_condition": "办件需要",
+        "sharing_method": pb.SHARING_METHOD_PLATFORM, "update_cycle": pb.UPDATE_CYCLE_DAILY,
+        "data_level": pb.DATA_LEVEL_GENERAL, **changes,
+    }  # fmt: skip
+    return pb.CatalogEntry(**values)
+
+
+def terms(*, region: str = "341500", department: str = CONSUMER, **changes: Any) -> pb.GrantTerms:
+    quota = changes.pop("quota", pb.Quota(queries_per_day=100, rows_per_query=10, rows_total=1000))
+    made = pb.GrantTerms(**{
+        "consumer_region": region, "departments": [department], "fields": ASKED, "compare_fields": ["phone"],
+        "purpose": PURPOSE, "case_required": True, "quota": quota, **changes,
+    })  # fmt: skip
+    made.start_time.FromDatetime(datetime(2024, 1, 1, tzinfo=UTC))
+    made.end_time.FromDatetime(datetime(2024, 12, 31, tzinfo=UTC))
+    return made
+
+
+def content(resource: str, wanted: pb.GrantTerms) -> pb.RequestContent:
+    return pb.RequestContent(
+        resource=resource, legal_basis="《政务数据共享条例》", scenario="窗口受理", terms=wanted,
+        sharing_method=pb.SHARING_METHOD_PLATFORM, responsible_person="示例责任人", responsible_phone="10000000000",
+        security_commitment="不转交他人",
+    )  # fmt: skip
+
+
+@dataclass
+class Sharing:
+    """The service under test with its people: two of the provider, three of the consumer, each with a token."""
+
+    service: Service
+    clock: FakeClock
+    source: str
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        channel = self.service.channel
+        self.catalog = catalog_service_pb2_grpc.CatalogServiceStub(channel)
+        self.mounts = mount_service_pb2_grpc.MountServiceStub(channel)
+        self.grants = grant_service_pb2_grpc.GrantServiceStub(channel)
+        self.data = data_service_pb2_grpc.DataServiceStub(channel)
+        self.remote = data_service_pb2_grpc.RegionDataServiceStub(channel)
+        self.log = audit_service_pb2_grpc.AuditServiceStub(channel)
+
+    def staff(self, person: str, department: str, scope: str = "sharing.*", **claims: Any) -> str:
+        return self.service.issuer.token(f"staff/{person}", "STAFF", scope, dept=department, **claims)
+
+    def guest(self, subject: str, department: str = "") -> str:
+        return self.service.issuer.token(
+            f"//320402/{subject}", "REGION", "sharing.*", region="320402", dept=department or None
+        )
+
+    def provider(self, person: str = "p1") -> str:
+        return self.staff(person, PROVIDER)
+
+    def officer(self, person: str = "c1") -> str:
+        # Narrow on purpose: whoever publishes is of the competent authority and sees more.
+        return self.staff(
+            person,
+            CONSUMER,
+            "sharing.resources.get sharing.requests.* sharing.grants.* sharing.data.* sharing.mounts.get",
+        )
+
+    async def call(self, function: Any, request: Message, answer: type[Answer], token: str) -> Answer:
+        return await invoke(function, request, answer, to="sharing", token=token)
+
+    async def drafted(self, **changes: Any) -> pb.Resource:
+        create = catalog_service_pb2.CreateResourceRequest(request_id=request_id(), entry=entry(**changes))
+        return await self.call(self.catalog.CreateResource, create, pb.Resource, self.provider())
+
+    async def published(self, **changes: Any) -> str:
+        name = (await self.drafted(**changes)).name
+        submit = catalog_service_pb2.SubmitResourceRequest(name=name, request_id=request_id())
+        await self.call(self.catalog.SubmitResource, submit, pb.Resource, self.provider())
+        publish = catalog_service_pb2.PublishResourceRequest(name=name, request_id=request_id())
+        await self.call(self.catalog.PublishResource, publish, pb.Resource, self.provider("p2"))
+        return name
+
+    async def mounted(self, resource: str, **changes: Any) -> pb.Mount:
+        columns = changes.pop("columns", {code: column for code, (column, _) in FIELDS.items()})
+        table = pb.TableSource(
+            data_source="registry", schema="public", table="firms",
+            columns=[pb.ColumnMapping(field=code, column=column) for code, column in columns.items()],
+        )  # fmt: skip
+        table.MergeFrom(pb.TableSource(**changes))
+        create = mount_service_pb2.CreateMountRequest(request_id=request_id(), resource=resource, table=table)
+        return await self.call(self.mounts.CreateMount, create, pb.Mount, self.provider())
+
+    async def checked(self, mount: str) -> pb.Mount:
+        check = mount_service_pb2.CheckMountRequest(name=mount, request_id=request_id())
+        return await self.call(self.mounts.CheckMount, check, pb.Mount, self.provider())
+
+    async def requested(self, resource: str, wanted: pb.GrantTerms, token: str = "") -> pb.SharingRequest:
+        create = grant_service_pb2.CreateRequestRequest(request_id=request_id(), content=content(resource, wanted))
+        return await self.call(self.grants.CreateRequest, create, pb.SharingRequest, token or self.officer())
+
+    async def in_review(self, name: str, applicant: str = "", colleague: str = "") -> None:
+        submit = grant_service_pb2.SubmitRequestRequest(name=name, request_id=request_id())
+        await self.call(self.grants.SubmitRequest, submit, pb.SharingRequest, applicant or self.officer())
+        pre_review = grant_service_pb2.PreReviewRequestRequest(name=name, request_id=request_id(), opinion="同意")
+        await self.call(self.grants.PreReviewRequest, pre_review, pb.SharingRequest, colleague or self.officer("c2"))
+        review = grant_service_pb2.ReviewRequestRequest(name=name, request_id=request_id(), opinion="可以共享")
+        await self.call(self.grants.ReviewRequest, review, pb.SharingRequest, self.provider())
+
+    async def approved(self, name: str, narrowed: pb.GrantTerms | None = None) -> pb.SharingRequest:
+        approve = grant_service_pb2.ApproveRequestRequest(
+            name=name, request_id=request_id(), opinion="准予", terms=narrowed
+        )
+        return await self.call(self.grants.ApproveRequest, approve, pb.SharingRequest, self.provider("p2"))
+
+    async def granted(self, resource: str, wanted: pb.GrantTerms | None = None) -> str:
+        request = await self.requested(resource, wanted or terms())
+        await self.in_review(request.name)
+        return (await self.approved(request.name)).grant
+
+    async def granted_abroad(self, resource: str) -> str:
+        applicant, colleague = self.guest("staff/x1", ABROAD), self.guest("staff/x2", ABROAD)
+        wanted = terms(region="320402", department=ABROAD, fields=["name", "trade"], compare_fields=[])
+        request = await self.requested(resource, wanted, applicant)
+        await self.in_review(request.name, applicant, colleague)
+        return (await self.approved(request.name)).grant
+
+    async def ready(self, wanted: pb.GrantTerms | None = None) -> tuple[str, str]:
+        """Publishes, mounts and grants; returns resource and grant."""
+        resource = await self.published()
+        await self.checked((await self.mounted(resource)).name)
+        return resource, await self.granted(resource, wanted)
+
+    async def query(self, request: data_service_pb2.QueryRequest, token: str = "") -> data_service_pb2.QueryResponse:
+        return await self.call(self.data.Query, request, data_service_pb2.QueryResponse, token or self.officer())
+
+    async def compare(
+        self, request: data_service_pb2.CompareRequest, token: str = ""
+    ) -> data_service_pb2.CompareResponse:
+        return await self.call(self.data.Compare, request, data_service_pb2.CompareResponse, token or self.officer())
+
+    async def grant(self, name: str) -> pb.Grant:
+        request = grant_service_pb2.GetGrantRequest(name=name)
+        return await self.call(self.grants.GetGrant, request, pb.Grant, self.officer())
+
+    async def records(self, transaction_id: str = "", page_size: int = 100) -> list[audit.Record]:
+        request = audit.ListRecordsRequest(log="sharing", page_size=page_size, transaction_id=transaction_id)
+        token = self.service.issuer.token("staff/auditor", "STAFF", "audit.*")
+        return list((await self.call(self.log.ListRecords, request, audit.ListRecordsResponse, token)).records)
+
+
+def context(**changes: Any) -> common_pb2.UseContext:
+    return common_pb2.UseContext(**{"purpose": PURPOSE, "case_name": "cases/1", **changes})
+
+
+def query(resource: str, *codes: str, fields: list[str] | None = None, **changes: Any) -> data_service_pb2.QueryRequest:
+    """A query by code."""
+    conditions = [data_service_pb2.KeyCondition(field="code", values=map(text, codes or ("A1",)))]
+    return data_service_pb2.QueryRequest(**{
+        "resource": resource, "fields": fields or ["name", "trade"], "conditions": conditions,
+        "use_context": context(), **changes,
+    })  # fmt: skip
+
+
+@pytest_asyncio.fixture
+async def sharing(ground: Ground, tmp_path: Path) -> AsyncIterator[Sharing]:
+    """The sharing service at a fixed time, with one data source."""
+    owner, source = await make_source(ground, tmp_path)
+    clock = FakeClock(NOW)
+    away = DataSource(dsn_file=tmp_path / "away.dsn")
+    write_secret(away.dsn_file, "postgresql://nobody@127.0.0.1:1/nothing")
+    extra: dict[str, Any] = {
+        "data_sources": {"registry": source, "away": away}, "neighbours": {"identity": "127.0.0.1:1"},
+    }  # fmt: skip
+    async with serving(ground, "sharing", clock, **extra) as service:
+        yield Sharing(service, clock, owner)

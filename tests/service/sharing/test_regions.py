@@ -1,0 +1,249 @@
+"""Data of other regions, asked and answered: one transaction id in both logs."""
+
+# ruff: noqa: N802 - gRPC fixes the names of what a servicer serves
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from deploy.local.secret_files import write_secret
+from libs.clock import FakeClock
+from libs.errors import InvalidArgument, PermissionDenied, TongbanError, Unavailable
+from libs.rpc import status
+from libs.rpc.server import server_credentials
+from tests.service.sharing.conftest import ABROAD, CONSUMER, NOW, Sharing, context, make_source, query, text
+from tests.support.backends import HOST, free_port
+from tests.support.service import Ground, serving
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import region_service_pb2 as regions
+from tongban.identity.v1 import region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
+from tongban.identity.v1 import token_service_pb2 as tokens
+from tongban.sharing.v1 import data_service_pb2 as data
+from tongban.sharing.v1 import data_service_pb2_grpc
+
+FOREIGN = "//320402/resources/00000000-0000-7000-8000-000000000001"
+TRANSACTION = "00000000-0000-4000-8000-000000000007"
+
+
+class _Identity(region_service_pb2_grpc.RegionServiceServicer, token_service_pb2_grpc.TokenServiceServicer):
+    """Our own identity service, as the contract has it: one trusted region, and an assertion to it."""
+
+    gateway_url = ""
+
+    async def ResolveRegion(self, request: regions.ResolveRegionRequest, context: Any) -> resources_pb2.Region:
+        if request.name != "regions/320402":
+            error = PermissionDenied("REGION_NOT_TRUSTED", "not on the trust list", region=request.name[8:])
+            details = status.to_status(error).SerializeToString()
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "", ((status.DETAILS_KEY, details),))
+        return resources_pb2.Region(name=request.name, anchor=resources_pb2.RegionAnchor(gateway_url=self.gateway_url))
+
+    async def IssueServiceToken(self, request: Any, context: Any) -> tokens.IssueServiceTokenResponse:
+        return tokens.IssueServiceTokenResponse(access_token="own", expires_in=600)
+
+    async def ExchangeToken(self, request: tokens.ExchangeTokenRequest, context: Any) -> tokens.ExchangeTokenResponse:
+        assert (request.subject_token, request.audience) == ("own", "//320402")
+        return tokens.ExchangeTokenResponse(access_token="assertion", expires_in=60)
+
+
+@dataclass
+class _Gateway(token_service_pb2_grpc.TokenServiceServicer, data_service_pb2_grpc.RegionDataServiceServicer):
+    """The other region's gateway: takes our assertion, and answers what a test told it to."""
+
+    asked: list[Any] = field(default_factory=list)
+    rows: list[data.Row] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    error: TongbanError | None = None
+
+    async def ExchangeToken(self, request: tokens.ExchangeTokenRequest, context: Any) -> tokens.ExchangeTokenResponse:
+        assert request.subject_token == "assertion"
+        return tokens.ExchangeTokenResponse(access_token="theirs", expires_in=600)
+
+    async def _take(self, request: Any, context: Any) -> common_pb2.Receipt:
+        assert ("authorization", "Bearer theirs") in context.invocation_metadata()
+        self.asked.append(request)
+        if self.error is not None:
+            details = status.to_status(self.error).SerializeToString()
+            await context.abort(status.grpc_code(self.error), "", ((status.DETAILS_KEY, details),))
+        return common_pb2.Receipt(record="sharing/auditRecords/theirs", log="//320402/sharing")
+
+    async def QueryRemote(self, request: data.QueryRemoteRequest, context: Any) -> data.QueryResponse:
+        receipt = await self._take(request.query, context)
+        return data.QueryResponse(rows=self.rows, refused_fields=self.refused, grant="grants/g", receipt=receipt)
+
+    async def CompareRemote(self, request: data.CompareRemoteRequest, context: Any) -> data.CompareResponse:
+        receipt = await self._take(request.comparison, context)
+        return data.CompareResponse(grant="grants/g", receipt=receipt, comparisons=[
+            data.Comparison(field=given.field, outcome=data.COMPARE_OUTCOME_MATCH) for given in request.comparison.given
+        ])  # fmt: skip
+
+
+@dataclass
+class Federation:
+    sharing: Sharing
+    gateway: _Gateway
+    gateway_server: grpc.aio.Server
+
+
+@pytest_asyncio.fixture
+async def federation(ground: Ground, tmp_path: Path) -> AsyncIterator[Federation]:
+    """The sharing service with an identity service that trusts 320402, and that region's gateway."""
+    identity = _Identity()  # type: ignore[abstract]  # only what is called here is served
+    gateway = _Gateway()  # type: ignore[abstract]
+    ports = free_port(), free_port()
+    identity.gateway_url = f"http://{HOST}:{ports[1]}"
+    home, abroad = grpc.aio.server(), grpc.aio.server()
+    region_service_pb2_grpc.add_RegionServiceServicer_to_server(identity, home)
+    token_service_pb2_grpc.add_TokenServiceServicer_to_server(identity, home)
+    home.add_secure_port(f"{HOST}:{ports[0]}", server_credentials(ground.tls("identity")))
+    token_service_pb2_grpc.add_TokenServiceServicer_to_server(gateway, abroad)
+    data_service_pb2_grpc.add_RegionDataServiceServicer_to_server(gateway, abroad)
+    abroad.add_insecure_port(f"{HOST}:{ports[1]}")
+    await home.start()
+    await abroad.start()
+    owner, source = await make_source(ground, tmp_path)
+    write_secret(tmp_path / "unused.dsn", owner)
+    extra: dict[str, Any] = {
+        "data_sources": {"registry": source}, "neighbours": {"identity": f"{HOST}:{ports[0]}"},
+    }  # fmt: skip
+    clock = FakeClock(NOW)
+    async with serving(ground, "sharing", clock, **extra) as service:
+        yield Federation(Sharing(service, clock, owner), gateway, abroad)
+    await abroad.stop(None)
+    await home.stop(None)
+
+
+# ---- asking ----
+
+
+async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Federation) -> None:
+    federation.gateway.rows = [data.Row(values={"name": text("示例公司")})]
+    federation.gateway.refused = ["trade"]
+    request = query(FOREIGN, use_context=context(transaction_id=TRANSACTION), allow_partial=True)
+    answer = await federation.sharing.query(request)
+    assert answer.rows == federation.gateway.rows
+    assert (answer.grant, answer.receipt.log) == ("//320402/grants/g", "//320402/sharing")
+    assert (answer.local_receipt.log, answer.local_receipt.transaction_id) == ("//341500/sharing", TRANSACTION)
+    (asked,) = federation.gateway.asked
+    sent = asked.use_context
+    assert (sent.department, sent.operator) == (f"//341500/{CONSUMER}", "//341500/staff/c1")
+    assert (sent.transaction_id, sent.case_name) == (TRANSACTION, "//341500/cases/1")
+    records = await federation.sharing.records(TRANSACTION)
+    assert [(each.action.rpartition(".")[2], each.result, list(each.fields)) for each in records] == [
+        ("Query", "FIELD_NOT_GRANTED", ["trade"]), ("Query", "OK", ["name"]), ("QueryRemote", "OK", ["name", "trade"]),
+    ]  # fmt: skip
+    assert {each.object for each in records} == {FOREIGN}
+    assert answer.local_receipt.record in {each.name for each in records}
+
+
+async def test_a_refusal_there_is_recorded_here(federation: Federation) -> None:
+    federation.gateway.error = PermissionDenied("FIELD_NOT_GRANTED", "no", grant="grants/g", fields="trade")
+    with pytest.raises(PermissionDenied) as error:
+        await federation.sharing.query(query(FOREIGN))
+    assert error.value.reason == "FIELD_NOT_GRANTED"
+    transaction = federation.gateway.asked[0].use_context.transaction_id
+    records = await federation.sharing.records(transaction)
+    assert [(each.result, list(each.fields)) for each in records] == [
+        ("FIELD_NOT_GRANTED", ["trade"]), ("OK", ["name", "trade"]),
+    ]  # fmt: skip
+
+
+async def test_a_comparison_goes_abroad_too(federation: Federation) -> None:
+    request = data.CompareRequest(
+        resource=FOREIGN, conditions=query(FOREIGN).conditions, use_context=context(),
+        given=[data.GivenValue(field="name", value=text("示例公司"))],
+    )  # fmt: skip
+    answer = await federation.sharing.compare(request)
+    assert [each.outcome for each in answer.comparisons] == [data.COMPARE_OUTCOME_MATCH]
+    assert answer.grant == "//320402/grants/g"
+    records = await federation.sharing.records(answer.local_receipt.transaction_id)
+    assert [each.action.rpartition(".")[2] for each in records] == ["Compare", "CompareRemote"]
+
+
+async def test_a_region_without_trust_or_answer_is_told_apart(federation: Federation) -> None:
+    with pytest.raises(PermissionDenied) as error:
+        await federation.sharing.query(query(FOREIGN.replace("320402", "110101")))
+    assert error.value.reason == "REGION_NOT_TRUSTED"
+    assert (await federation.sharing.records(page_size=1))[0].result == "REGION_NOT_TRUSTED"
+    await federation.gateway_server.stop(None)
+    with pytest.raises(Unavailable) as away:
+        await federation.sharing.query(query(FOREIGN))
+    assert away.value.reason == "DEPENDENCY_UNAVAILABLE"
+    assert (await federation.sharing.records(page_size=1))[0].result == "DEPENDENCY_UNAVAILABLE"
+
+
+# ---- being asked ----
+
+
+def _remote(resource: str, **changes: Any) -> data.QueryRemoteRequest:
+    use = context(**{
+        "department": ABROAD, "operator": "//320402/staff/x9", "transaction_id": TRANSACTION,
+        "case_name": "//320402/cases/1", **changes,
+    })  # fmt: skip
+    return data.QueryRemoteRequest(query=query(resource, use_context=use))
+
+
+async def _asked(sharing: Sharing, request: data.QueryRemoteRequest, token: str = "") -> data.QueryResponse:
+    token = token or sharing.guest("services/sharing")
+    return await sharing.call(sharing.remote.QueryRemote, request, data.QueryResponse, token)
+
+
+async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> None:
+    resource, _ = await sharing.ready()
+    grant = await sharing.granted_abroad(resource)
+    for name in (resource, f"//341500/{resource}"):
+        answer = await _asked(sharing, _remote(name))
+        assert answer.rows[0].values["name"].string_value == "示例甲公司"
+        assert (answer.grant, answer.receipt.transaction_id) == (grant, TRANSACTION)
+    records = await sharing.records(TRANSACTION)
+    assert len(records) == 2
+    assert (records[0].actor, records[0].on_behalf_of) == ("//320402/services/sharing", "//320402/staff/x9")
+    assert (records[0].department, records[0].object) == (ABROAD, resource)
+    request = data.CompareRequest(
+        resource=resource, conditions=query(resource).conditions, use_context=_remote(resource).query.use_context,
+        given=[data.GivenValue(field="name", value=text("示例甲公司"))],
+    )  # fmt: skip
+    compared = await sharing.call(
+        sharing.remote.CompareRemote, data.CompareRemoteRequest(comparison=request), data.CompareResponse,
+        sharing.guest("services/sharing"),
+    )  # fmt: skip
+    assert compared.comparisons[0].outcome == data.COMPARE_OUTCOME_MATCH
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"department": CONSUMER}, "FIELD_INVALID"),
+        ({"department": ""}, "FIELD_INVALID"),
+        ({"operator": "staff/c1"}, "FIELD_INVALID"),
+        ({"transaction_id": ""}, "FIELD_INVALID"),
+        ({"department": ABROAD[:-1] + "d"}, "GRANT_MISSING"),
+        ({"purpose": "别的目的"}, "GRANT_PURPOSE_MISMATCH"),
+        ({"case_name": ""}, "CASE_REQUIRED"),
+    ],
+)
+async def test_another_region_can_not_say_what_is_not_so(
+    sharing: Sharing, changes: dict[str, str], reason: str
+) -> None:
+    resource, _ = await sharing.ready()
+    await sharing.granted_abroad(resource)
+    with pytest.raises(TongbanError) as error:
+        await _asked(sharing, _remote(resource, **changes))
+    assert error.value.reason == reason
+    assert (await sharing.records(page_size=1))[0].result == reason
+
+
+async def test_staff_of_another_region_ask_for_their_own_department_only(sharing: Sharing) -> None:
+    resource, _ = await sharing.ready()
+    await sharing.granted_abroad(resource)
+    own = sharing.guest("staff/x9", ABROAD)
+    assert (await _asked(sharing, _remote(resource), own)).rows
+    with pytest.raises(PermissionDenied) as error:
+        await _asked(sharing, _remote(resource), sharing.guest("staff/y1", ABROAD[:-1] + "d"))
+    assert error.value.reason == "NOT_OWNER"
+    with pytest.raises(InvalidArgument) as third:
+        await _asked(sharing, _remote(FOREIGN))
+    assert (third.value.reason, third.value.metadata) == ("REGION_MISMATCH", {"region": "320402"})

@@ -1,0 +1,234 @@
+"""GrantService: requests, separation, deadlines, grants."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, TongbanError
+from libs.events.cloud_event import stream_of
+from libs.events.relay import Relay
+from tests.service.sharing.conftest import ABROAD, CONSUMER, PROVIDER, Sharing, content, request_id, terms
+from tongban.sharing.v1 import grant_service_pb2 as pb
+from tongban.sharing.v1 import resources_pb2 as messages
+
+
+async def test_a_request_goes_through_four_people_to_its_grant(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    await sharing.checked((await sharing.mounted(resource)).name)
+    request = await sharing.requested(resource, terms())
+    assert (request.applicant, request.content.responsible_phone) == ("staff/c1", "10000000000")
+    await sharing.in_review(request.name)
+    done = await sharing.approved(request.name)
+    assert done.state == messages.REQUEST_STATE_GRANTED
+    # 2024-05-06 is a Monday; ten working days on, with the make-up Saturday 11 May, is 17 May; twenty, 31 May.
+    assert (done.answer_due_date.month, done.answer_due_date.day) == (5, 17)
+    assert (done.supply_due_date.month, done.supply_due_date.day) == (5, 31)
+    assert [opinion.reviewer for opinion in done.opinions] == ["staff/c2", "staff/p1", "staff/p2"]
+    grant = await sharing.grant(done.grant)
+    assert (grant.state, grant.terms) == (messages.GRANT_STATE_ACTIVE, terms())
+    assert (grant.queries_today, grant.rows_total) == (0, 0)
+
+
+async def test_events_tell_of_each_step(sharing: Sharing) -> None:
+    process = sharing.service.process
+    stream = stream_of("341500", "sharing")
+    newest: Any = await process.redis.xrevrange(stream, count=1)
+    last, types = (newest[0][0] if newest else b"0"), list[str]()
+    await sharing.ready()
+    relay = asyncio.create_task(
+        Relay(process.database, process.redis, "341500", "sharing", process.uow.committed).run()
+    )
+    while len(types) < 5:
+        answer: Any = await process.redis.xread({stream: last}, block=5_000)
+        assert answer, types
+        entries = answer[0][1]
+        last = entries[-1][0]
+        types += [fields[b"type"].decode() for _, fields in entries]
+    relay.cancel()
+    assert types == [
+        f"cn.tongban.{name}.v1" for name in
+        ("resource.published", "mount.checked", "request.submitted", "request.granted", "grant.provisioned")
+    ]  # fmt: skip
+
+
+async def test_a_grant_waits_for_its_data(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    grant = await sharing.granted(resource)
+    assert (await sharing.grant(grant)).state == messages.GRANT_STATE_GRANTED
+    await sharing.checked((await sharing.mounted(resource)).name)
+    assert (await sharing.grant(grant)).state == messages.GRANT_STATE_ACTIVE
+
+
+async def test_nobody_acts_twice_on_one_request(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    name = (await sharing.requested(resource, terms())).name
+    submit = pb.SubmitRequestRequest(name=name, request_id=request_id())
+    with pytest.raises(PermissionDenied) as other:
+        await sharing.call(sharing.grants.SubmitRequest, submit, messages.SharingRequest, sharing.officer("c2"))
+    assert other.value.reason == "NOT_OWNER"
+    submit.request_id = request_id()
+    await sharing.call(sharing.grants.SubmitRequest, submit, messages.SharingRequest, sharing.officer())
+    own = pb.PreReviewRequestRequest(name=name, request_id=request_id(), opinion="同意")
+    with pytest.raises(PermissionDenied) as error:
+        await sharing.call(sharing.grants.PreReviewRequest, own, messages.SharingRequest, sharing.officer())
+    assert error.value.metadata == {"request": name, "step": "pre_review"}
+    await sharing.call(sharing.grants.PreReviewRequest, own, messages.SharingRequest, sharing.officer("c2"))
+    review = pb.ReviewRequestRequest(name=name, request_id=request_id(), opinion="同意")
+    with pytest.raises(PermissionDenied) as consumer:
+        await sharing.call(sharing.grants.ReviewRequest, review, messages.SharingRequest, sharing.officer("c3"))
+    assert consumer.value.reason == "NOT_OWNER"
+    await sharing.call(sharing.grants.ReviewRequest, review, messages.SharingRequest, sharing.provider())
+    approve = pb.ApproveRequestRequest(name=name, request_id=request_id(), opinion="准予")
+    with pytest.raises(PermissionDenied) as same:
+        await sharing.call(sharing.grants.ApproveRequest, approve, messages.SharingRequest, sharing.provider())
+    assert same.value.reason == "REVIEW_NOT_SEPARATED"
+    refuse = pb.RefuseRequestRequest(name=name, request_id=request_id(), reason="不符合共享条件")
+    refused = await sharing.call(sharing.grants.RefuseRequest, refuse, messages.SharingRequest, sharing.provider("p2"))
+    assert (refused.state, refused.refusal_reason) == (messages.REQUEST_STATE_REFUSED, "不符合共享条件")
+    with pytest.raises(FailedPrecondition) as late:
+        await sharing.call(sharing.grants.ApproveRequest, approve, messages.SharingRequest, sharing.provider("p2"))
+    assert late.value.reason == "STATE_CONFLICT"
+
+
+async def test_two_who_approve_at_once_make_one_grant(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    name = (await sharing.requested(resource, terms())).name
+    await sharing.in_review(name)
+    results = await asyncio.gather(
+        *(
+            sharing.call(
+                sharing.grants.ApproveRequest,
+                pb.ApproveRequestRequest(name=name, request_id=request_id(), opinion="准予"),
+                messages.SharingRequest, sharing.provider(f"q{n}"),
+            )
+            for n in range(6)
+        ),
+        return_exceptions=True,
+    )  # fmt: skip
+    assert sum(isinstance(each, messages.SharingRequest) for each in results) == 1
+    assert {each.reason for each in results if isinstance(each, TongbanError)} == {"STATE_CONFLICT"}
+    listed = await sharing.call(
+        sharing.grants.ListGrants, pb.ListGrantsRequest(), pb.ListGrantsResponse, sharing.provider()
+    )
+    assert len(listed.grants) == 1
+
+
+async def test_a_grant_is_narrower_than_the_request_or_none(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    name = (await sharing.requested(resource, terms(fields=["name"]))).name
+    await sharing.in_review(name)
+    with pytest.raises(InvalidArgument) as error:
+        await sharing.approved(name, terms(fields=["name", "phone"]))
+    assert error.value.metadata == {"request": name, "part": "fields"}
+    quota = messages.Quota(queries_per_day=1, rows_per_query=1, rows_total=1)
+    done = await sharing.approved(name, terms(fields=["name"], compare_fields=[], quota=quota))
+    assert (await sharing.grant(done.grant)).terms.quota == quota
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        (terms(department=PROVIDER), "NOT_OWNER"),
+        (terms(region="320402", department=ABROAD), "NOT_OWNER"),
+        (terms(fields=["income"]), "FIELD_UNKNOWN"),
+        (terms(row_conditions=[messages.RowCondition(
+            field="staff", operator=messages.ROW_OPERATOR_AT_LEAST, values=[messages.Value(string_value="x")]
+        )]), "FIELD_INVALID"),
+        (terms(fields=["secret"], compare_fields=[]), "RESOURCE_NOT_SHARED"),
+    ],
+)  # fmt: skip
+async def test_what_may_not_be_asked(sharing: Sharing, wanted: messages.GrantTerms, reason: str) -> None:
+    fields = [
+        messages.DataField(code=code, title=code, data_type=kind, key=key, sharing_class=restricted)
+        for code, kind, key, restricted in (
+            ("code", messages.DATA_TYPE_CHARACTER, True, messages.SHARING_CLASS_UNSPECIFIED), ("staff", messages.DATA_TYPE_INTEGER, False, messages.SHARING_CLASS_UNSPECIFIED),
+            ("name", messages.DATA_TYPE_CHARACTER, False, messages.SHARING_CLASS_UNSPECIFIED), ("phone", messages.DATA_TYPE_CHARACTER, False, messages.SHARING_CLASS_UNSPECIFIED),
+            ("trade", messages.DATA_TYPE_CHARACTER, False, messages.SHARING_CLASS_UNSPECIFIED),
+            ("secret", messages.DATA_TYPE_CHARACTER, False, messages.SHARING_CLASS_NOT_SHARED),
+        )
+    ]  # fmt: skip
+    resource = await sharing.published(fields=fields, restriction_basis="《示例法》第一条")
+    if len(wanted.fields) > 2:
+        wanted.fields[:] = ["name"]
+    with pytest.raises(TongbanError) as error:
+        await sharing.requested(resource, wanted)
+    assert error.value.reason == reason
+
+
+async def test_requests_and_grants_are_seen_by_their_two_sides_only(sharing: Sharing) -> None:
+    resource, grant = await sharing.ready()
+    request = (await sharing.grant(grant)).request
+    stranger = sharing.staff("s1", "departments/00000000-0000-7000-8000-0000000000ee")
+    auditor = sharing.staff("s2", "departments/00000000-0000-7000-8000-0000000000ee", "sharing.* audit.*")
+
+    async def seen(token: str) -> tuple[int, int]:
+        grants = await sharing.call(
+            sharing.grants.ListGrants, pb.ListGrantsRequest(resource=resource), pb.ListGrantsResponse, token
+        )
+        requests = await sharing.call(
+            sharing.grants.ListRequests, pb.ListRequestsRequest(), pb.ListRequestsResponse, token
+        )
+        return len(grants.grants), len(requests.requests)
+
+    for token in (sharing.officer(), sharing.provider(), auditor):
+        assert await seen(token) == (1, 1)
+        got = await sharing.call(
+            sharing.grants.GetRequest, pb.GetRequestRequest(name=request), messages.SharingRequest, token
+        )
+        assert got.grant == grant
+    for token in (stranger, sharing.guest("staff/x1", ABROAD), sharing.guest("services/sharing")):
+        assert await seen(token) == (0, 0)
+        with pytest.raises(NotFound):
+            await sharing.call(sharing.grants.GetGrant, pb.GetGrantRequest(name=grant), messages.Grant, token)
+        with pytest.raises(NotFound):
+            await sharing.call(
+                sharing.grants.GetRequest, pb.GetRequestRequest(name=request), messages.SharingRequest, token
+            )
+
+
+async def test_lists_are_filtered_and_paged_newest_first(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    names = [(await sharing.requested(resource, terms())).name for _ in range(3)]
+    request = pb.ListRequestsRequest(page_size=2, resource=resource, department=CONSUMER)
+    request.state = messages.REQUEST_STATE_DRAFT
+    first = await sharing.call(sharing.grants.ListRequests, request, pb.ListRequestsResponse, sharing.officer())
+    request.page_token = first.next_page_token
+    second = await sharing.call(sharing.grants.ListRequests, request, pb.ListRequestsResponse, sharing.officer())
+    assert [each.name for each in (*first.requests, *second.requests)] == names[::-1]
+    request.department = PROVIDER
+    with pytest.raises(InvalidArgument):
+        await sharing.call(sharing.grants.ListRequests, request, pb.ListRequestsResponse, sharing.officer())
+
+
+async def test_the_responsible_person_is_encrypted_at_rest(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    await sharing.requested(resource, terms())
+    async with sharing.service.process.database.read() as connection:
+        row = (await connection.exec_driver_sql("SELECT * FROM requests")).one()
+    assert "示例责任人".encode() not in b"".join(value for value in row if isinstance(value, bytes))
+
+
+async def test_beyond_the_last_holiday_notice_there_is_no_deadline(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    name = (await sharing.requested(resource, terms())).name
+    sharing.clock.move_to(datetime(2026, 12, 30, tzinfo=UTC))
+    submit = pb.SubmitRequestRequest(name=name, request_id=request_id())
+    with pytest.raises(FailedPrecondition) as error:
+        await sharing.call(sharing.grants.SubmitRequest, submit, messages.SharingRequest, sharing.officer())
+    assert (error.value.reason, error.value.metadata) == ("CALENDAR_UNKNOWN", {"date": "2027-01-01"})
+
+
+async def test_a_repeated_creation_gives_the_same_request(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    request = pb.CreateRequestRequest(request_id=request_id(), content=content(resource, terms()))
+    made = [
+        await sharing.call(sharing.grants.CreateRequest, request, messages.SharingRequest, sharing.officer())
+        for _ in range(2)
+    ]
+    assert made[0] == made[1]
+    request.content.scenario = "别的场景"
+    with pytest.raises(FailedPrecondition) as error:
+        await sharing.call(sharing.grants.CreateRequest, request, messages.SharingRequest, sharing.officer())
+    assert error.value.reason == "REQUEST_ID_REUSED"

@@ -1,0 +1,290 @@
+"""The license service's neighbours, faked at the contract: identity, seal, and another region behind its gateway."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+from google.api import httpbody_pb2
+
+from libs.errors import TongbanError, not_found
+from libs.process import Process
+from libs.rpc import status
+from tests.support.backends import HOST
+from tongban.common.v1 import common_pb2, error_reason_pb2
+from tongban.identity.v1 import (
+    consent_service_pb2,
+    consent_service_pb2_grpc,
+    mandate_service_pb2,
+    mandate_service_pb2_grpc,
+    region_service_pb2_grpc,
+    staff_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+)
+from tongban.identity.v1 import resources_pb2 as identity
+from tongban.license.v1 import license_service_pb2 as licenses
+from tongban.license.v1 import license_service_pb2_grpc, material_service_pb2, recognition_service_pb2_grpc
+from tongban.license.v1 import presentation_service_pb2 as presentations
+from tongban.license.v1 import recognition_service_pb2 as recognition
+from tongban.license.v1 import resources_pb2 as resources
+from tongban.license.v1 import verification_service_pb2 as verification
+from tongban.seal.v1 import resources_pb2 as seals
+from tongban.seal.v1 import (
+    seal_service_pb2,
+    seal_service_pb2_grpc,
+    sealing_service_pb2,
+    sealing_service_pb2_grpc,
+    validation_service_pb2,
+    validation_service_pb2_grpc,
+)
+
+DEPARTMENT = "departments/00000000-0000-7000-8000-00000000000d"
+DEPARTMENT_NAME = "六安市行政审批局"
+DEPARTMENT_CODE = "11341500MB1A00007T"
+SEAL = "seals/00000000-0000-7000-8000-00000000000e"
+SEAL_ID = "ab" * 16
+ABROAD = "320402"
+# A PNG of one red pixel.
+PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415478da63f8cfc000000301010018dd8db00000"
+    "000049454e44ae426082"
+)
+
+
+async def _refuse(context: Any, error: TongbanError) -> None:
+    details = status.to_status(error).SerializeToString()
+    await context.abort(status.grpc_code(error), error.message, ((status.DETAILS_KEY, details),))
+
+
+@dataclass
+class Neighbours:
+    """What the fakes know, what they were asked, and how they fail.
+
+    ``seal_error`` is raised by SealDocument; ``sealed`` holds what was sealed by request_id, so that a repeat is told
+    from a second use. ``asked`` holds the requests that came to the other region.
+    """
+
+    address: str = ""
+    seal_owner: str = DEPARTMENT
+    seal_users: tuple[str, ...] = ("services/license",)
+    seal_error: TongbanError | None = None
+    sealed: dict[str, bytes] = field(default_factory=dict)
+    seal_calls: int = 0
+    consent_allows: bool = True
+    mandate_allows: bool = True
+    mandates_asked: list[mandate_service_pb2.CheckMandateRequest] = field(default_factory=list)
+    trusted: set[str] = field(default_factory=lambda: {ABROAD})
+    conclusion: validation_service_pb2.Conclusion.ValueType = validation_service_pb2.CONCLUSION_VALID
+    revoked_abroad: bool = False
+    asked: list[Any] = field(default_factory=list)
+    tokens_used: list[str] = field(default_factory=list)
+
+    def seal(self) -> seals.Seal:
+        """The seal of the department."""
+        made = seals.Seal(
+            name=SEAL, seal_id=SEAL_ID, owner=self.seal_owner, state=seals.SEAL_STATE_ACTIVE, diameter_mm=42,
+            users=[seals.SealUser(subject=user) for user in self.seal_users],
+        )  # fmt: skip
+        made.valid_from_time.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
+        made.valid_until_time.FromDatetime(datetime.now(UTC) + timedelta(days=3650))
+        return made
+
+    def put_into(self, process: Process) -> None:
+        """Makes the fakes the neighbours of ``process``."""
+        for name in ("identity", "seal"):
+            process._channels[name] = grpc.aio.insecure_channel(self.address)
+
+
+class _Seals(seal_service_pb2_grpc.SealServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def ListSeals(self, request: seal_service_pb2.ListSealsRequest, context: Any) -> Any:
+        seal = self.known.seal()
+        return seal_service_pb2.ListSealsResponse(seals=[seal] if request.owner == seal.owner else [])
+
+    async def GetSeal(self, request: seal_service_pb2.GetSealRequest, context: Any) -> Any:
+        if request.name != SEAL:
+            await _refuse(context, not_found(request.name))
+        return self.known.seal()
+
+    async def GetSealPicture(self, request: Any, context: Any) -> Any:
+        return httpbody_pb2.HttpBody(content_type="image/png", data=PICTURE)
+
+
+class _Sealing(sealing_service_pb2_grpc.SealingServiceServicer):
+    """Returns the OFD unchanged, with a sealing's name that depends on the request alone."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def SealDocument(self, request: sealing_service_pb2.SealDocumentRequest, context: Any) -> Any:
+        self.known.seal_calls += 1
+        if self.known.seal_error is not None:
+            await _refuse(context, self.known.seal_error)
+        body = request.SerializeToString(deterministic=True)
+        assert self.known.sealed.setdefault(request.request_id, body) == body, "the same request_id, another body"
+        name = hashlib.sha256(request.request_id.encode()).hexdigest()
+        sealing = seals.Sealing(
+            name=f"sealings/{name[:8]}-{name[8:12]}-{name[12:16]}-{name[16:20]}-{name[20:32]}",
+            state=seals.SEALING_STATE_SIGNED,
+        )  # fmt: skip
+        return sealing_service_pb2.SealDocumentResponse(sealing=sealing, document=request.document)
+
+
+class _Validation(validation_service_pb2_grpc.ValidationServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def ValidateDocument(self, request: Any, context: Any) -> Any:
+        finding = validation_service_pb2.SealFinding(seal_id=SEAL_ID, conclusion=self.known.conclusion)
+        return validation_service_pb2.ValidationReport(conclusion=self.known.conclusion, seals=[finding])
+
+
+class _Staff(staff_service_pb2_grpc.StaffServiceServicer):
+    async def GetDepartment(self, request: Any, context: Any) -> Any:
+        if request.name != DEPARTMENT:
+            await _refuse(context, not_found(request.name))
+        return identity.Department(name=DEPARTMENT, display_name=DEPARTMENT_NAME, uscc=DEPARTMENT_CODE)
+
+
+class _Consents(consent_service_pb2_grpc.ConsentServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def CheckConsent(self, request: Any, context: Any) -> Any:
+        allowed = self.known.consent_allows
+        return consent_service_pb2.CheckConsentResponse(
+            allowed=allowed,
+            reason=error_reason_pb2.ERROR_REASON_UNSPECIFIED if allowed
+            else error_reason_pb2.ERROR_REASON_CONSENT_OUT_OF_SCOPE,
+        )  # fmt: skip
+
+
+class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def CheckMandate(self, request: mandate_service_pb2.CheckMandateRequest, context: Any) -> Any:
+        self.known.mandates_asked.append(request)
+        allowed = self.known.mandate_allows
+        return mandate_service_pb2.CheckMandateResponse(
+            allowed=allowed,
+            reason=error_reason_pb2.ERROR_REASON_UNSPECIFIED if allowed
+            else error_reason_pb2.ERROR_REASON_MANDATE_OUT_OF_SCOPE,
+        )  # fmt: skip
+
+
+class _Regions(region_service_pb2_grpc.RegionServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def ResolveRegion(self, request: Any, context: Any) -> Any:
+        code = request.name.removeprefix("regions/")
+        if code not in self.known.trusted:
+            from libs.errors import PermissionDenied  # noqa: PLC0415
+
+            await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=code))
+        anchor = identity.RegionAnchor(gateway_url=f"http://{self.known.address}")
+        return identity.Region(name=request.name, display_name="江苏省常州市天宁区", anchor=anchor)
+
+
+class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
+    """Both our own identity service and the other region's: it says in the token what it was made from."""
+
+    async def IssueServiceToken(self, request: Any, context: Any) -> Any:
+        return token_service_pb2.IssueServiceTokenResponse(access_token="service", expires_in=600)
+
+    async def ExchangeToken(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> Any:
+        kind = "assertion" if request.audience else "access"
+        made = request.subject_token if len(request.subject_token) < 100 else "person"
+        return token_service_pb2.ExchangeTokenResponse(access_token=f"{kind}:{made}", expires_in=600)
+
+
+class _Recognition(recognition_service_pb2_grpc.RecognitionServiceServicer):
+    """The license service of the other region, by its contract."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    def _note(self, request: Any, context: Any) -> None:
+        self.known.asked.append(request)
+        self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
+
+    async def GetRemoteLicense(self, request: recognition.GetRemoteLicenseRequest, context: Any) -> Any:
+        self._note(request, context)
+        return recognition.GetRemoteLicenseResponse(
+            license=resources.License(name=f"//{ABROAD}/{request.name}"), receipt=_receipt(request.context)
+        )
+
+    async def VerifyRemoteLicense(self, request: recognition.VerifyRemoteLicenseRequest, context: Any) -> Any:
+        self._note(request, context)
+        revoked = self.known.revoked_abroad
+        answer = verification.VerifyLicenseResponse(
+            standing=verification.STANDING_REVOKED if revoked else verification.STANDING_VALID, region_code=ABROAD
+        )
+        return recognition.VerifyRemoteLicenseResponse(answer=answer)
+
+    async def ListRemoteLicenses(self, request: recognition.ListRemoteLicensesRequest, context: Any) -> Any:
+        self._note(request, context)
+        return recognition.ListRemoteLicensesResponse(
+            presentation=presentations.Presentation(name=f"//{ABROAD}/{request.name or 'presentations/by-code'}"),
+            receipt=_receipt(request.context),
+        )
+
+    async def DownloadRemoteLicense(self, request: recognition.DownloadRemoteLicenseRequest, context: Any) -> Any:
+        self._note(request, context)
+        return recognition.DownloadRemoteLicenseResponse(
+            download=licenses.DownloadLicenseResponse(content=b"copy", receipt=_receipt(request.context))
+        )
+
+    async def DownloadRemoteMaterial(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self._note(request, context)
+        for part in (
+            material_service_pb2.DownloadMaterialResponse(head=material_service_pb2.MaterialHead()),
+            material_service_pb2.DownloadMaterialResponse(chunk=b"%PDF-1.7 of another region"),
+        ):
+            yield recognition.DownloadRemoteMaterialResponse(part=part)
+
+
+class _LicensesAbroad(license_service_pb2_grpc.LicenseServiceServicer):
+    """What a person of ours asks of the other region in their own name."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def GetLicense(self, request: licenses.GetLicenseRequest, context: Any) -> Any:
+        self.known.asked.append(request)
+        self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
+        return licenses.GetLicenseResponse(license=resources.License(name=f"//{ABROAD}/{request.name}"))
+
+
+def _receipt(context: common_pb2.UseContext) -> common_pb2.Receipt:
+    return common_pb2.Receipt(log=f"//{ABROAD}/license", transaction_id=context.transaction_id)
+
+
+@asynccontextmanager
+async def neighbours() -> AsyncIterator[Neighbours]:
+    """Serves all fakes on one port of the loopback."""
+    known = Neighbours()
+    server = grpc.aio.server()
+    seal_service_pb2_grpc.add_SealServiceServicer_to_server(_Seals(known), server)
+    sealing_service_pb2_grpc.add_SealingServiceServicer_to_server(_Sealing(known), server)
+    validation_service_pb2_grpc.add_ValidationServiceServicer_to_server(_Validation(known), server)
+    staff_service_pb2_grpc.add_StaffServiceServicer_to_server(_Staff(), server)
+    consent_service_pb2_grpc.add_ConsentServiceServicer_to_server(_Consents(known), server)
+    mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_Mandates(known), server)
+    region_service_pb2_grpc.add_RegionServiceServicer_to_server(_Regions(known), server)
+    token_service_pb2_grpc.add_TokenServiceServicer_to_server(_Tokens(), server)
+    recognition_service_pb2_grpc.add_RecognitionServiceServicer_to_server(_Recognition(known), server)
+    license_service_pb2_grpc.add_LicenseServiceServicer_to_server(_LicensesAbroad(known), server)
+    known.address = f"{HOST}:{server.add_insecure_port(f'{HOST}:0')}"
+    await server.start()
+    try:
+        yield known
+    finally:
+        await server.stop(None)

@@ -1,0 +1,57 @@
+"""kill -9 of every service in the middle of a run of 200 cases: nothing lost, nothing doubled, no number used twice."""
+
+import asyncio
+
+import pytest
+
+from deploy.local.regions import SERVICES
+from tests.support import evidence
+from tests.support.case_runs import CaseRun
+from tests.support.faults import kill_and_wait
+from tests.support.regions import YIELDING, Regions
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
+
+_CASES = 200
+
+
+class Killer:
+    """Kills one service after the other, each when its share of the cases is decided and its forerunner is back."""
+
+    def __init__(self, regions: Regions, region: str) -> None:
+        self._regions = regions
+        self._region = region
+        self._due = {place * _CASES // (len(SERVICES) + 1): asyncio.Event() for place in range(1, len(SERVICES) + 1)}
+        self.killed: list[str] = []
+
+    def decided(self, count: int) -> None:
+        """Takes note of how many cases are decided."""
+        if count in self._due:
+            self._due[count].set()
+
+    async def run(self) -> None:
+        """Kills all of them in turn."""
+        for due, service in zip(self._due.values(), SERVICES, strict=True):
+            await due.wait()
+            await kill_and_wait(self._regions, self._region, service)
+            self.killed.append(service)
+
+
+async def test_no_case_is_lost_or_doubled_when_every_service_is_killed(regions: Regions) -> None:
+    office, region = regions.handling, regions.handling.gateway.code
+    before = await evidence.totals(regions.state, region)
+    killer = Killer(regions, region)
+    run = CaseRun(office, YIELDING, killer.decided)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(killer.run())
+        group.create_task(run.run(_CASES, seed=200))
+    await run.closed()
+    assert killer.killed == list(SERVICES)
+    assert run.repeats > 0, "no call met a killed service: the kills came too late"
+    assert len(set(run.names)) == len(set(run.numbers)) == _CASES
+    assert await evidence.drained(regions.state, region) == {}
+    assert await evidence.waiting(regions.state, region, "parked_events") == {}
+    made = await evidence.totals(regions.state, region) - before
+    assert made == evidence.Totals(cases=_CASES, licenses=_CASES, signed=_CASES)
+    assert await evidence.doubled(regions.state, region) == {}
+    assert await evidence.unrecorded_sealings(regions.state, region) == []

@@ -1,0 +1,88 @@
+"""One trace id from the caller's header through gateway, service, event, consumer and the next service's audit log."""
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from deploy.local.demo.application import eventually
+from deploy.local.demo.office import Office
+from deploy.local.demo.people import Registry
+from tests.support.case_runs import application, approval, is_closed
+from tests.support.regions import YIELDING, Regions
+from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
+from tongban.cases.v1 import resources_pb2 as cases
+from tongban.common.v1 import common_pb2
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def _case_to_decide(office: Office) -> str:
+    registry = Registry(office, 71)
+    firm = await registry.firm(await registry.person())
+    stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
+    clerk, reviewer = await office.token_of("receiving"), await office.token_of("reviewing")
+    made = await office.gateway.call(stub.CreateCase, application(office, YIELDING, firm), cases.Case, clerk)
+    steps: tuple[tuple[str, Any, str], ...] = (
+        ("SubmitCase", case_service_pb2.SubmitCaseRequest, clerk),
+        ("AcceptCase", case_service_pb2.AcceptCaseRequest, clerk),
+        ("StartReview", case_service_pb2.StartReviewRequest, reviewer),
+    )
+    for method, kind, token in steps:
+        request = kind(name=made.name, request_id=approval("").request_id)
+        await office.gateway.call(getattr(stub, method), request, cases.Case, token)
+    return made.name
+
+
+async def _closed(office: Office, name: str) -> cases.Case:
+    stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
+    context = common_pb2.UseContext(purpose="办件督办", case_name=name, department=office.department)
+    request = case_service_pb2.GetCaseRequest(name=name, context=context)
+    token = await office.token_of("receiving")
+
+    async def read() -> cases.Case:
+        return await office.gateway.call(stub.GetCase, request, cases.Case, token)
+
+    closed: cases.Case = await eventually(read, is_closed, f"{name} closed")
+    return closed
+
+
+async def _actions(office: Office, log: str, trace: str) -> list[str]:
+    """The actions that a service's audit log holds under a trace id."""
+    token = await office.token_of("auditing")
+    found: list[str] = []
+    page_token = ""
+    while True:
+        page = await office.gateway.get(f"/v1/{log}/auditRecords", token, pageSize="1000", pageToken=page_token)
+        found += [record["action"] for record in page.get("records", ()) if record["traceId"] == trace]
+        page_token = page.get("nextPageToken", "")
+        if not page_token:
+            return found
+
+
+def _edge_lines(state: Path, region: str, trace: str) -> list[dict[str, Any]]:
+    """What Envoy's access log says of a trace."""
+    lines = (state / region / "logs" / "envoy.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    return [json.loads(line) for line in lines if trace in line]
+
+
+async def test_one_trace_id_goes_the_whole_way(regions: Regions) -> None:
+    office = regions.handling
+    name = await _case_to_decide(office)
+    trace = secrets.token_hex(16)
+    body = json_format.MessageToDict(approval(name))
+    answer = await office.gateway.http.post(f"/v1/{body.pop('name')}:decide", json=body, headers={
+        "authorization": f"Bearer {await office.token_of('deciding')}", "traceparent": f"00-{trace}-{'b' * 16}-01",
+    })  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    case = await _closed(office, name)
+    assert case.license
+    assert any(line["path"].endswith(":decide") for line in _edge_lines(regions.state, office.gateway.code, trace))
+    # cases decided; license issued when the event came; seal was called by license; cases closed on license's event.
+    assert any(action.endswith("DecideCase") for action in await _actions(office, "cases", trace))
+    assert await _actions(office, "license", trace), "the event's consumer left the trace"
+    assert any(action.endswith("SealDocument") for action in await _actions(office, "seal", trace))
+    assert len(await _actions(office, "cases", trace)) >= 2, "the way back left the trace"

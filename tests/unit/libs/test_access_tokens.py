@@ -1,0 +1,206 @@
+"""Access tokens (RFC 9068): what is refused, and by which rule."""
+
+import base64
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from joserfc.jwk import ECKey
+
+from libs.clock import FakeClock
+from libs.errors import Unauthenticated, Unavailable
+from libs.security.jwks import RemoteKeys
+from libs.security.principal import ANONYMOUS, Principal, service_principal
+from libs.security.tokens import TokenVerifier
+from tests.support.tokens import Issuer
+
+NOW = datetime(2024, 5, 6, 8, tzinfo=UTC)
+ISSUER = "http://gateway.test"
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer(ISSUER, "//341500")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOW)
+
+
+@pytest.fixture
+def verifier(issuer: Issuer, clock: FakeClock) -> TokenVerifier:
+    return TokenVerifier(issuer, issuer=ISSUER, audience="//341500", clock=clock)
+
+
+def _token(issuer: Issuer, **claims: Any) -> str:
+    return issuer.token("persons/1", "PERSON", "cases.cases.get", **{"now": NOW.timestamp(), **claims})
+
+
+async def _rule(verifier: TokenVerifier, token: str) -> str:
+    with pytest.raises(Unauthenticated) as error:
+        await verifier.verify(token)
+    assert error.value.reason == "TOKEN_INVALID"
+    return error.value.metadata["rule"]
+
+
+def _part(content: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+async def test_a_good_token_says_who_calls(verifier: TokenVerifier, issuer: Issuer) -> None:
+    more = {"acr": "3", "org": "organizations/2", "mandate": "mandates/3", "act": {"sub": "staff/4"}, "region": "320402",
+            "dept": "departments/5", "posts": ["p"]}  # fmt: skip
+    token = _token(issuer, **more)
+    found = await verifier.verify(token)
+    assert (found.subject, found.kind, found.assurance, found.actor) == ("persons/1", "PERSON", 3, "staff/4")
+    assert (found.organization, found.mandate, found.region) == ("organizations/2", "mandates/3", "320402")
+    assert (found.department, found.posts, found.client) == ("departments/5", ("p",), "clients/test")
+    assert found.scopes == {"cases.cases.get"}
+    assert found.token == token
+    assert token not in repr(found)
+
+
+async def test_a_list_of_audiences_may_hold_ours(verifier: TokenVerifier, issuer: Issuer) -> None:
+    assert (await verifier.verify(_token(issuer, aud=["//1", "//341500"]))).subject == "persons/1"
+
+
+@pytest.mark.parametrize(
+    ("claims", "rule"),
+    [
+        ({"aud": "//320402"}, "aud"), ({"aud": []}, "aud"), ({"aud": None}, "aud"), ({"aud": "//34150"}, "aud"),
+        ({"iss": "http://elsewhere.test"}, "iss"), ({"iss": None}, "iss"),
+        ({"exp": NOW.timestamp().__int__() - 5}, "exp"), ({"exp": None}, "claims"), ({"exp": "9999999999"}, "claims"),
+        ({"iat": NOW.timestamp().__int__() + 6}, "iat"), ({"iat": None}, "claims"), ({"sub": None}, "claims"),
+        ({"sub": ""}, "claims"), ({"typ": "JWT"}, "typ"), ({"typ": "at+jwt+x"}, "typ"), ({"kid": "another"}, "kid"),
+    ],
+)  # fmt: skip
+async def test_what_does_not_hold_is_named(
+    verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], rule: str
+) -> None:
+    assert await _rule(verifier, _token(issuer, **claims)) == rule
+
+
+async def test_five_seconds_of_skew_are_forgiven(verifier: TokenVerifier, issuer: Issuer) -> None:
+    seconds = int(NOW.timestamp())
+    await verifier.verify(_token(issuer, exp=seconds - 4))
+    await verifier.verify(_token(issuer, iat=seconds + 5))
+
+
+async def test_an_unsigned_token_is_refused(verifier: TokenVerifier, issuer: Issuer) -> None:
+    claims = _token(issuer).split(".")[1]
+    for algorithm in ("none", "None", "NONE"):
+        for signature in ("", "x"):
+            header = _part({"alg": algorithm, "typ": "at+jwt", "kid": "test"})
+            assert await _rule(verifier, f"{header}.{claims}.{signature}") in {"typ", "form"}
+
+
+async def test_the_public_key_is_no_shared_secret(verifier: TokenVerifier, issuer: Issuer) -> None:
+    """The classic confusion of algorithms: HS256 with the public key's bytes."""
+    key = await issuer.key("test")
+    assert key is not None
+    signed = f"{_part({'alg': 'HS256', 'typ': 'at+jwt', 'kid': 'test'})}.{_token(issuer).split('.')[1]}"
+    mac = hmac.digest(key.as_pem(private=False), signed.encode(), "sha256")
+    assert await _rule(verifier, f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}") == "typ"
+
+
+async def test_another_key_of_the_same_name_is_refused(verifier: TokenVerifier) -> None:
+    assert await _rule(verifier, _token(Issuer(ISSUER, "//341500"))) == "signature"
+
+
+async def test_changed_claims_are_refused(verifier: TokenVerifier, issuer: Issuer) -> None:
+    header, claims, signature = _token(issuer).split(".")
+    content = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    assert await _rule(verifier, f"{header}.{_part({**content, 'scope': '*'})}.{signature}") == "signature"
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b", "a.b.c", "a.b.c.d", "张三", "." * 10, _part([]) + ".x.x"])
+async def test_nonsense_is_refused(verifier: TokenVerifier, token: str) -> None:
+    assert await _rule(verifier, token) in {"form", "typ"}
+
+
+async def test_an_oversize_token_is_refused(verifier: TokenVerifier) -> None:
+    assert await _rule(verifier, "x" * 8193) == "size"
+
+
+async def test_a_token_that_was_known_expires_all_the_same(
+    verifier: TokenVerifier, issuer: Issuer, clock: FakeClock
+) -> None:
+    token = _token(issuer)
+    assert await verifier.verify(token) is await verifier.verify(token)
+    clock.advance(timedelta(seconds=605))
+    assert await _rule(verifier, token) == "exp"
+    assert await _rule(verifier, token) == "exp"
+
+
+def _principal(*scopes: str) -> Principal:
+    return Principal("persons/1", "PERSON", frozenset(scopes))
+
+
+@pytest.mark.parametrize(
+    ("scope", "permission", "allowed"),
+    [
+        ("cases.cases.accept", "cases.cases.accept", True), ("cases.cases.accept", "cases.cases.acceptAll", False),
+        ("cases.cases.*", "cases.cases.accept", True), ("cases.*", "cases.cases.accept", True),
+        ("*", "cases.cases.accept", True), ("cases.cases.*", "cases.casesAndMore.get", False),
+        ("cases*", "cases.cases.get", False), ("cases.ca*", "cases.cases.get", False), ("", "cases.cases.get", False),
+        ("case.*", "cases.cases.get", False), (".*", "cases.cases.get", False),
+        ("CASES.CASES.GET", "cases.cases.get", False),
+    ],
+)  # fmt: skip
+def test_a_scope_covers_what_it_says(scope: str, permission: str, allowed: bool) -> None:
+    assert _principal(scope).may(permission) is allowed
+
+
+def test_nobody_may_nothing() -> None:
+    assert not _principal().may("cases.cases.get")
+    assert not ANONYMOUS.may("cases.cases.get")
+    assert service_principal("cases").may("license.licenses.get")
+
+
+class _Jwks:
+    """Answers as the issuer's JWKS endpoint would, and counts."""
+
+    def __init__(self, *kids: str) -> None:
+        self.kids = list(kids)
+        self.asked = 0
+        self.status = 200
+
+    def __call__(self, _request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        keys = [ECKey.generate_key("P-256", {"kid": kid}).as_dict(private=False) for kid in self.kids]
+        return httpx.Response(self.status, json={"keys": keys})
+
+
+async def _remote(jwks: _Jwks) -> RemoteKeys:
+    keys = RemoteKeys("http://issuer.test/jwks")
+    await keys.close()
+    keys._client = httpx.AsyncClient(transport=httpx.MockTransport(jwks))
+    return keys
+
+
+async def test_keys_are_read_once_and_again_after_a_rotation() -> None:
+    jwks = _Jwks("a")
+    keys = await _remote(jwks)
+    assert await keys.key("a") is not None
+    assert await keys.key("a") is not None
+    assert jwks.asked == 1
+    jwks.kids.append("b")
+    assert await keys.key("b") is None, "a forged kid may not ask again at once"
+    keys._asked -= 3
+    assert await keys.key("b") is not None
+    assert jwks.asked == 2
+    await keys.close()
+
+
+async def test_an_issuer_that_is_away_is_no_unknown_key() -> None:
+    jwks = _Jwks("a")
+    jwks.status = 503
+    keys = await _remote(jwks)
+    with pytest.raises(Unavailable) as error:
+        await keys.key("a")
+    assert error.value.metadata == {"dependency": "identity"}
+    await keys.close()

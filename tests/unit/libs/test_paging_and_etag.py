@@ -1,0 +1,82 @@
+"""Page tokens are bound to their list; etags to a version."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.db import paging
+from libs.db.etag import check_etag, etag_of
+from libs.errors import Aborted, InvalidArgument
+from tongban.audit.v1.audit_service_pb2 import ListRecordsRequest
+
+REQUEST = ListRecordsRequest(log="cases", object="cases/1", page_size=10)
+
+
+@pytest.mark.parametrize(("asked", "used"), [(0, 50), (1, 1), (1000, 1000), (1001, 1000)])
+def test_page_sizes_are_bounded(asked: int, used: int) -> None:
+    assert paging.page_size(asked) == used
+
+
+def test_a_method_may_have_a_smaller_maximum() -> None:
+    assert paging.page_size(0, 20) == 20
+
+
+@given(st.lists(st.text(max_size=40) | st.integers(), min_size=1, max_size=3))
+def test_a_token_brings_its_position_back(last: list[str | int]) -> None:
+    token = paging.next_token(REQUEST, *last)
+    assert paging.position(REQUEST, token) == tuple(last)
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def test_the_first_page_has_no_position() -> None:
+    assert paging.position(REQUEST, "") is None
+
+
+def test_the_size_of_a_page_may_change_between_pages() -> None:
+    token = paging.next_token(REQUEST, 7)
+    other = ListRecordsRequest(log="cases", object="cases/1", page_size=99, page_token=token)
+    assert paging.position(other, token) == (7,)
+
+
+def test_a_token_of_another_list_is_refused() -> None:
+    token = paging.next_token(REQUEST, 7)
+    with pytest.raises(InvalidArgument) as error:
+        paging.position(ListRecordsRequest(log="cases", object="cases/2"), token)
+    assert error.value.reason == "PAGE_TOKEN_INVALID"
+
+
+def _encoded(content: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "!!!!", "æøå", _encoded({}), _encoded([]), _encoded(7), _encoded(["0" * 16, {}]), "A" * 500]
+)
+def test_forged_tokens_are_refused(token: str) -> None:
+    with pytest.raises(InvalidArgument) as error:
+        paging.position(REQUEST, token)
+    assert error.value.reason == "PAGE_TOKEN_INVALID"
+
+
+@given(st.text(max_size=60).filter(bool))
+def test_no_text_breaks_the_reader(token: str) -> None:
+    with pytest.raises(InvalidArgument):
+        paging.position(REQUEST, token)
+
+
+def test_positions_of_other_types_are_refused() -> None:
+    arguments = json.loads(base64.urlsafe_b64decode(paging.next_token(REQUEST) + "=="))[0]
+    for last in (None, 1.5, [1]):
+        with pytest.raises(InvalidArgument):
+            paging.position(REQUEST, _encoded([arguments, last]))
+
+
+def test_an_absent_etag_is_allowed_and_a_wrong_one_is_not() -> None:
+    check_etag("cases/1", 3, "")
+    check_etag("cases/1", 3, etag_of(3))
+    with pytest.raises(Aborted) as error:
+        check_etag("cases/1", 4, etag_of(3))
+    assert (error.value.reason, error.value.metadata) == ("ETAG_MISMATCH", {"resource": "cases/1"})
