@@ -134,7 +134,8 @@ class Consumer:
     async def _try(self, event: Event, handler: EventHandler) -> TongbanError | None:
         failure: TongbanError
         try:
-            with tracing.span(f"event {event.type}", parent=event.traceparent):
+            parent = event.traceparent
+            with tracing.following(parent), tracing.span(f"event {event.type}", parent=parent):
                 await handler(event)
         except TongbanError as error:
             failure = error

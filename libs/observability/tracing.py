@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -18,6 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _propagator = TraceContextTextMapPropagator()
+_followed: ContextVar[str] = ContextVar("followed", default="")
 
 
 class _State:
@@ -50,6 +52,21 @@ def parse_traceparent(value: str) -> tuple[str, str]:
 def traceparent(trace_id: str, span_id: str) -> str:
     """Writes the header for a call made while serving the given span."""
     return f"00-{trace_id}-{span_id}-01"
+
+
+@contextmanager
+def following(parent: str) -> Iterator[None]:
+    """Lets calls made in the block, outside of any served call, carry ``parent``: an event's traceparent."""
+    token = _followed.set(parent)
+    try:
+        yield
+    finally:
+        _followed.reset(token)
+
+
+def followed() -> str:
+    """The traceparent that `following` set; empty outside of it."""
+    return _followed.get()
 
 
 @contextmanager

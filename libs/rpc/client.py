@@ -53,6 +53,8 @@ def _metadata(token: str | None) -> list[tuple[str, str]]:
         headers.append(("authorization", f"Bearer {bearer}"))
     if call is not None and call.trace_id:
         headers.append(("traceparent", tracing.traceparent(call.trace_id, call.span_id)))
+    elif call is None and tracing.followed():
+        headers.append(("traceparent", tracing.followed()))
     return headers
 
 

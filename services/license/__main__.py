@@ -106,7 +106,7 @@ def wire(process: Process) -> Parts:
         ),
         consumer=DecidedCases(issuing, identity),
         sweeper=Sweeper(
-            process.database, licenses, issuing, clock, settings.sweep_seconds, settings.patience_seconds
+            process.database, licenses, issuing, process.wall, settings.sweep_seconds, settings.patience_seconds
         ),
     )  # fmt: skip
 

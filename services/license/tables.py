@@ -96,7 +96,7 @@ licenses = sa.Table(
     sa.Index("licenses_issuer", "issuer_department", "id"),
     sa.Index("licenses_ofd", "ofd_digest", postgresql_where=sa.text("ofd_digest IS NOT NULL")),
     sa.Index("licenses_pdf", "pdf_digest", postgresql_where=sa.text("pdf_digest IS NOT NULL")),
-    sa.Index("licenses_drafts", "create_time", postgresql_where=sa.text("state = 'DRAFT'")),
+    sa.Index("licenses_drafts", "id", postgresql_where=sa.text("state = 'DRAFT'")),
     comment="Licences, one row a version. A draft is the committed intent of a signing.",
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import grpc
 
 from libs.config import load
+from libs.db.engine import read_dsn
 from libs.process import Process, config_argument, start
 from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder
@@ -32,7 +33,8 @@ __all__ = ["Config", "build", "main"]
 
 def _data(process: Process, sources: DataSources) -> Data:
     home, clock = process.config.region.code, process.clock
-    ledger = Ledger(process.database, lambda: local_day(clock.now()))
+    ledger = Ledger(read_dsn(process.config.database.dsn_file), lambda: local_day(clock.now()))
+    process.closing(ledger.close)
     uses = Uses(Standings(process.database), sources, ledger, clock)
     regions = Regions(process.neighbour("identity"))
     process.closing(regions.close)

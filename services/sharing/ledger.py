@@ -1,7 +1,7 @@
 """Counts uses against their grants' quotas and writes their audit records, both in one statement or neither.
 
-Uses that come while a statement is under way wait for the next one and share it, so that under load neither the row of a
-busy grant nor the disk's flush is paid for by each (group commit).
+Uses that come within a millisecond, or while a statement is under way, share the next one, so that under load neither the
+row of a busy grant nor the disk's flush is paid for by each (group commit).
 """
 
 import asyncio
@@ -10,41 +10,43 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+import asyncpg
 
 from libs.audit.writer import Entry
-from libs.db.engine import Database
-from libs.errors import TongbanError, Unavailable
+from libs.errors import Unavailable
+from libs.observability.logs import logger
 from services.sharing.domain.grants import Usage
 from services.sharing.standing import Held, Standing
 
+_log = logger(__name__)
 _LARGEST_BATCH = 256
+_GATHER_SECONDS = 0.001
+_TIMEOUT = 5.0
 
 # A use is counted where the quota has room for it and where resource, mount and grant are those it was decided on. Only
 # what was counted is recorded, and only what was recorded is released.
-_SETTLE = sa.text("""
+_SETTLE = """
 WITH asked AS (
-  SELECT * FROM unnest(:grants, :grant_versions, :resources, :resource_versions, :mount_versions, :uses, :rows,
-                       :per_day, :totals)
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::bigint[],
+                       $9::bigint[])
     AS a (grant_id, grant_version, resource_id, resource_version, mount_version, uses, used_rows, per_day, total)
 ), counted AS (
   UPDATE grant_usage u
-  SET queries_today = CASE WHEN u.day = :today THEN u.queries_today ELSE 0 END + a.uses,
-      day = :today,
+  SET queries_today = CASE WHEN u.day = $10::date THEN u.queries_today ELSE 0 END + a.uses,
+      day = $10::date,
       rows_total = u.rows_total + a.used_rows
   FROM asked a
   JOIN grants g ON g.id = a.grant_id AND g.version = a.grant_version
   JOIN resources r ON r.id = a.resource_id AND r.version = a.resource_version
   JOIN mounts m ON m.resource_id = a.resource_id AND m.version = a.mount_version
   WHERE u.grant_id = a.grant_id
-    AND CASE WHEN u.day = :today THEN u.queries_today ELSE 0 END + a.uses <= a.per_day
+    AND CASE WHEN u.day = $10::date THEN u.queries_today ELSE 0 END + a.uses <= a.per_day
     AND u.rows_total + a.used_rows <= a.total
   RETURNING u.grant_id, u.queries_today, u.rows_total
 ), written AS (
   INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
   SELECT e.id, e.record_time, e.transaction_id, e.object, e.canonical, e.leaf_hash
-  FROM unnest(:entry_grants, :ids, :times, :transactions, :objects, :canonicals, :leaves) WITH ORDINALITY
+  FROM unnest($11::uuid[], $12::text[], $13::timestamptz[], $14::text[], $15::text[], $16::bytea[], $17::bytea[]) WITH ORDINALITY
     AS e (grant_id, id, record_time, transaction_id, object, canonical, leaf_hash, n)
   JOIN counted c ON c.grant_id = e.grant_id
   ORDER BY e.n
@@ -52,16 +54,8 @@ WITH asked AS (
 ), pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM written
 )
-SELECT grant_id, queries_today, rows_total FROM counted
-""").bindparams(
-    *(sa.bindparam(name, type_=ARRAY(sa.Uuid(as_uuid=False))) for name in ("grants", "resources", "entry_grants")),
-    *(sa.bindparam(name, type_=ARRAY(sa.Integer)) for name in ("grant_versions", "resource_versions", "mount_versions")),
-    *(sa.bindparam(name, type_=ARRAY(sa.BigInteger)) for name in ("uses", "rows", "per_day", "totals")),
-    *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("ids", "transactions", "objects")),
-    *(sa.bindparam(name, type_=ARRAY(sa.LargeBinary)) for name in ("canonicals", "leaves")),
-    sa.bindparam("times", type_=ARRAY(sa.DateTime(timezone=True))),
-    sa.bindparam("today", type_=sa.Date),
-).columns(grant_id=sa.Uuid(as_uuid=False), queries_today=sa.BigInteger, rows_total=sa.BigInteger)  # fmt: skip
+SELECT grant_id::text, queries_today, rows_total FROM counted
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,11 +86,12 @@ class Settlement:
 
 
 class Ledger:
-    """Settles uses, one statement at a time."""
+    """Settles uses, one statement at a time, over a connection of its own."""
 
-    def __init__(self, database: Database, today: Callable[[], date]) -> None:
-        self._database = database
+    def __init__(self, dsn: str, today: Callable[[], date]) -> None:
+        self._dsn = dsn
         self._today = today
+        self._connection: Any = None
         self._waiting: list[Settlement] = []
         self._settling: asyncio.Task[None] | None = None
 
@@ -117,10 +112,12 @@ class Ledger:
     async def _settle_waiting(self) -> None:
         try:
             while self._waiting:
+                await asyncio.sleep(_GATHER_SECONDS)
                 groups = self._next_groups()
                 try:
                     await self._settle_groups(groups)
-                except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                except Exception as error:
+                    _log.exception("uses can't be settled")
                     _fail(groups, error)
         finally:
             self._settling = None
@@ -139,12 +136,12 @@ class Ledger:
 
     async def _settle_groups(self, groups: list[list[Settlement]]) -> None:
         today = self._today()
-        async with self._database.read() as connection:
-            counted = {row.grant_id: row for row in await connection.execute(_SETTLE, _parameters(groups, today))}
+        rows = await (await self._connected()).fetch(_SETTLE, *_arguments(groups, today))
+        counted = {row[0]: Usage(row[1], row[2]) for row in rows}
         for group in groups:
-            row = counted.get(group[0].held.key)
-            if row is not None:
-                _settled(group, today, Usage(row.queries_today, row.rows_total))
+            usage = counted.get(group[0].held.key)
+            if usage is not None:
+                _settled(group, today, usage)
             elif len(group) > 1:
                 # Together they were too many; one by one some may still have room.
                 for use in group:
@@ -153,24 +150,40 @@ class Ledger:
             else:
                 _answer(group[0], settled=False)
 
+    async def _connected(self) -> Any:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT)
+        return self._connection
 
-def _parameters(groups: list[list[Settlement]], today: date) -> dict[str, Any]:
+    async def close(self) -> None:
+        """Closes the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def _arguments(groups: list[list[Settlement]], today: date) -> tuple[Any, ...]:
     firsts = [group[0] for group in groups]
-    entries = [(use.held.key, entry) for group in groups for use in group for entry in use.entries]
     quotas = [first.held.grant.terms.quota for first in firsts]
-    return {
-        "today": today,
-        "grants": [first.held.key for first in firsts], "grant_versions": [first.held.version for first in firsts],
-        "resources": [first.standing.key.resource for first in firsts],
-        "resource_versions": [first.standing.versions[0] for first in firsts],
-        "mount_versions": [first.standing.versions[1] for first in firsts],
-        "uses": [len(group) for group in groups], "rows": [sum(use.rows for use in group) for group in groups],
-        "per_day": [quota.queries_per_day for quota in quotas], "totals": [quota.rows_total for quota in quotas],
-        "entry_grants": [grant for grant, _ in entries], "ids": [e.id for _, e in entries],
-        "times": [e.record_time for _, e in entries], "transactions": [e.transaction_id for _, e in entries],
-        "objects": [e.object for _, e in entries], "canonicals": [e.canonical for _, e in entries],
-        "leaves": [e.leaf_hash for _, e in entries],
-    }  # fmt: skip
+    entries = [(use.held.key, entry) for group in groups for use in group for entry in use.entries]
+    return (
+        [first.held.key for first in firsts],
+        [first.held.version for first in firsts],
+        [first.standing.key.resource for first in firsts],
+        [first.standing.versions[0] for first in firsts],
+        [first.standing.versions[1] for first in firsts],
+        [len(group) for group in groups],
+        [sum(use.rows for use in group) for group in groups],
+        [quota.queries_per_day for quota in quotas],
+        [quota.rows_total for quota in quotas],
+        today,
+        [grant for grant, _ in entries],
+        [entry.id for _, entry in entries],
+        [entry.record_time for _, entry in entries],
+        [entry.transaction_id for _, entry in entries],
+        [entry.object for _, entry in entries],
+        [entry.canonical for _, entry in entries],
+        [entry.leaf_hash for _, entry in entries],
+    )
 
 
 def _settled(group: list[Settlement], today: date, usage: Usage) -> None:
@@ -188,14 +201,8 @@ def _answer(use: Settlement, *, settled: bool) -> None:
 def _fail(groups: list[list[Settlement]], error: Exception) -> None:
     for use in (use for group in groups for use in group):
         if not use.done.done():
-            use.done.set_exception(_unavailable(error))
-
-
-def _unavailable(error: Exception) -> Exception:
-    if not isinstance(error, TongbanError):
-        return error
-    failure = Unavailable(
-        "AUDIT_UNAVAILABLE", "the audit record can't be written; nothing is released", retry_after=1.0
-    )
-    failure.__cause__ = error
-    return failure
+            failure = Unavailable(
+                "AUDIT_UNAVAILABLE", "the audit record can't be written; nothing is released", retry_after=1.0
+            )
+            failure.__cause__ = error
+            use.done.set_exception(failure)

@@ -28,12 +28,10 @@ async def _all(ground: Ground) -> Report:
     loads = Workloads(ground)
     first = _said(await loads.echo())
     results = [first]
-    for once in (loads.create_organization, loads.client_grant):
-        results.append(_said(await once()))
+    results += [_said(await once()) for once in (loads.create_organization, loads.client_grant)]
     for several in (loads.licences, loads.cases):
         results.extend([_said(result) async for result in several()])
-    for once in (loads.query, loads.seal):
-        results.append(_said(await once()))
+    results += [_said(await once()) for once in (loads.query, loads.seal)]
     raw = await raw_signatures()
     last = _said(await loads.echo("echo again"))
     after = {name: size for name, size in ground.memory().items() if name != NAME}

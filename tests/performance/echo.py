@@ -29,6 +29,6 @@ def descriptor() -> ServiceDescriptor:
 class EchoServicer:
     """Answers."""
 
-    async def Echo(self, request: empty_pb2.Empty, context: Any) -> empty_pb2.Empty:  # noqa: ARG002, N802 - gRPC's
+    async def Echo(self, request: empty_pb2.Empty, context: Any) -> empty_pb2.Empty:  # noqa: N802 - gRPC's
         """Answers nothing."""
         return empty_pb2.Empty()

@@ -18,7 +18,7 @@ from deploy.local.demo.office import Office
 from deploy.local.demo.people import Firm, Registry
 from deploy.local.launch import Cluster
 from deploy.local.probes import GrpcHealth
-from deploy.local.regions import HOST, SERVICES, LIUAN
+from deploy.local.regions import HOST, LIUAN, SERVICES
 from libs.config import Tls
 from libs.rpc.client import neighbour_channel
 from tests.performance import echo

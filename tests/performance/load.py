@@ -78,12 +78,6 @@ class Meter:
                 total += times.children_user + times.children_system
         return total
 
-    def idle(self, seconds: float) -> dict[str, float]:
-        """CPU seconds a second of each process while nothing is asked of it."""
-        before = self.read()
-        time.sleep(seconds)
-        return {name: (after - before[name]) / seconds for name, after in self.read().items()}
-
 
 async def _through(operation: Operation, first: int, count: int, at_once: int) -> None:
     numbers = iter(range(first, first + count))

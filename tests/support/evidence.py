@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.regions import SERVICES
+from libs.audit.records import parse_canonical
 from tests.support.regions import COUNTS, owner
+from tongban.common.v1 import common_pb2
 
 _DRAIN_WITHIN = 60.0
 _DOUBLED = 'SELECT "{column}" FROM "{table}" GROUP BY "{column}" HAVING count(*) > 1'
-_UNRECORDED = """
-SELECT sealings.number FROM sealings JOIN sealing_outcomes USING (batch)
+_SIGNED_USES = """
+SELECT sealings.number, sealing_batches.use_context FROM sealings
+JOIN sealing_batches ON sealing_batches.id = sealings.batch JOIN sealing_outcomes USING (batch)
 WHERE sealing_outcomes.state = 'SIGNED'
-  AND NOT EXISTS (SELECT FROM audit_records
-                  WHERE object IN ('sealings/' || sealings.id::text, 'sealings/' || sealings.batch::text))
 """
+_RECORDS = "SELECT canonical FROM audit_records WHERE object LIKE 'seals/%'"
 _SIGNED = "SELECT count(*) FROM sealings JOIN sealing_outcomes USING (batch) WHERE sealing_outcomes.state = 'SIGNED'"
 
 
@@ -54,9 +56,17 @@ async def doubled(state: Path, region: str) -> dict[str, list[str]]:
 
 
 async def unrecorded_sealings(state: Path, region: str) -> list[str]:
-    """Numbers of signed sealings that the seal service's audit log does not name."""
+    """Numbers of signed sealings that the seal service's audit log does not tell of twice: meant, and done."""
     async with owner(state, region, "seal") as connection:
-        return [row["number"] for row in await connection.fetch(_UNRECORDED)]
+        uses, rows = await connection.fetch(_SIGNED_USES), await connection.fetch(_RECORDS)
+    records = [parse_canonical(row["canonical"]) for row in rows]
+    told = {
+        meant: {record.transaction_id for record in records
+                if record.result == "OK" and record.action.endswith(".intent") is meant}
+        for meant in (True, False)
+    }  # fmt: skip
+    transactions = {row["number"]: common_pb2.UseContext.FromString(row["use_context"]).transaction_id for row in uses}
+    return [number for number, use in transactions.items() if use not in told[True] or use not in told[False]]
 
 
 async def waiting(state: Path, region: str, table: str, services: Sequence[str] = SERVICES) -> dict[str, int]:

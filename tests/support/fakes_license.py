@@ -10,7 +10,8 @@ from typing import Any
 import grpc
 from google.api import httpbody_pb2
 
-from libs.errors import TongbanError, not_found
+from libs.errors import PermissionDenied, TongbanError, not_found
+from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc import status
 from tests.support.backends import HOST
@@ -44,14 +45,14 @@ from tongban.seal.v1 import (
 
 DEPARTMENT = "departments/00000000-0000-7000-8000-00000000000d"
 DEPARTMENT_NAME = "六安市行政审批局"
-DEPARTMENT_CODE = "11341500MB1A00007T"
+DEPARTMENT_CODE = SyntheticPopulation("license").uscc("11")
 SEAL = "seals/00000000-0000-7000-8000-00000000000e"
 SEAL_ID = "ab" * 16
 ABROAD = "320402"
 # A PNG of one red pixel.
 PICTURE = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415478da63f8cfc000000301010018dd8db00000"
-    "000049454e44ae426082"
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63b8c3c0b0050004290191327bcb78"
+    "0000000049454e44ae426082"
 )
 
 
@@ -186,8 +187,6 @@ class _Regions(region_service_pb2_grpc.RegionServiceServicer):
     async def ResolveRegion(self, request: Any, context: Any) -> Any:
         code = request.name.removeprefix("regions/")
         if code not in self.known.trusted:
-            from libs.errors import PermissionDenied  # noqa: PLC0415
-
             await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=code))
         anchor = identity.RegionAnchor(gateway_url=f"http://{self.known.address}")
         return identity.Region(name=request.name, display_name="江苏省常州市天宁区", anchor=anchor)

@@ -105,7 +105,10 @@ class Service:
         return neighbour_channel(f"{HOST}:{self.process.config.grpc.port}", self.ground.tls(name))
 
 
-async def _config(ground: Ground, service: str, model: type[ServiceConfig], extra: dict[str, Any]) -> ServiceConfig:
+async def configured(
+    ground: Ground, service: str, model: type[ServiceConfig], extra: dict[str, Any]
+) -> ServiceConfig:
+    """The configuration of ``service``, with keys of its own and a fresh database."""
     folder = ground.folder / f"{service}-{uuid.uuid4().hex[:8]}"
     keys = Keys(folder=folder / "keys", master_key_file=folder / "master.key")
     folder.mkdir()
@@ -141,7 +144,7 @@ async def serving(
     the service's configuration.
     """
     main = importlib.import_module(f"services.{service}.__main__")
-    config = await _config(ground, service, main.Config, extra)
+    config = await configured(ground, service, main.Config, extra)
     process = Process(service, config, clock)
     if prepare is not None:
         prepare(process)

@@ -17,7 +17,7 @@ from services.cases.store.items import ItemVersion
 from services.cases.usecases import deadlines
 from services.cases.usecases.access import require_staff
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of
-from services.cases.usecases.material_checks import MaterialChecks, unchecked
+from services.cases.usecases.material_checks import MaterialChecks, key_of, unchecked
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as exchange
@@ -107,16 +107,12 @@ class Acceptance:
     def _ask_checks(self, command: Command, record: CaseRecord, item: ItemVersion, checked: list[bytes]) -> None:
         """Has unchecked materials checked, each set of them once a call: what was refused then stays refused."""
         waiting = unchecked(record)
-        key = b"".join(each.reference.SerializeToString(deterministic=True) for each in waiting)
-        if not waiting or key in checked or set(missing_at_acceptance(item.rules, codes_of(record.content.materials))) - {
-            rule.code for rule in item.rules if rule.tolerable
-        }:  # fmt: skip
+        if not waiting or key_of(waiting) in checked:
             return
 
         async def settle() -> None:
             await self._checks.run(command, record, item, waiting, self._desk.uow.run)
-            refused = unchecked(await self._desk.store.read(record.id))
-            checked.append(b"".join(each.reference.SerializeToString(deterministic=True) for each in refused))
+            checked.append(key_of(unchecked(await self._desk.store.read(record.id))))
 
         raise Outside(settle)
 

@@ -9,6 +9,7 @@ from libs.ids import citizen_id, names, uscc
 from libs.rpc.timestamps import timestamp
 from services.cases.domain.materials import check_codes
 from services.cases.store.items import ItemVersion
+from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
 
@@ -61,6 +62,12 @@ def check_form(item: ItemVersion, values: Sequence[pb.FormValue]) -> None:
     twice = any(times > 1 for times in Counter(value.key for value in values).values())
     if twice or any(value.key not in known for value in values):
         raise invalid_field("form_values.key", "form.key", "must be keys of the item's form, each at most once")
+
+
+def check_form_fields(content: item_service_pb2.ItemContent) -> None:
+    """Raises FIELD_INVALID where two fields of an item's form have one key."""
+    if any(times > 1 for times in Counter(each.key for each in content.form_fields).values()):
+        raise invalid_field("content.form_fields.key", "form.unique", "each key may stand once")
 
 
 def missing_form(item: ItemVersion, values: Iterable[pb.FormValue]) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from libs.db.uow import Transaction
 from libs.errors import PermissionDenied, invalid_field, state_conflict
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
-from libs.rpc.timestamps import timestamp
 from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
 from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, date_message, day_of, id_of
@@ -263,7 +262,7 @@ class Drafts:
         fulfill(obligations, codes)
         for obligation in record.content.obligations:
             if obligation.material_code in codes:
-                obligation.fulfill_time.CopyFrom(timestamp(tx.now) or obligation.fulfill_time)
+                obligation.fulfill_time.FromDatetime(tx.now)
         return self._desk.move(record, facts_of(record), Action.FULFILL_OBLIGATION, actor)
 
     async def _answered(
@@ -276,9 +275,7 @@ class Drafts:
             missing += ("form",)
         before = self._desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT_CORRECTION, actor)
         suspended = await self._deadlines.go(tx, record, item, await self._desk.calendars.current())
-        answered = timestamp(tx.now)
-        assert answered is not None
-        record.content.correction.answer_time.CopyFrom(answered)
+        record.content.correction.answer_time.FromDatetime(tx.now)
         return before, suspended
 
     # ---- withdraw ----

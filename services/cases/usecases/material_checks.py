@@ -15,7 +15,6 @@ from libs.db.uow import Transaction, derived_request_id
 from libs.errors import TongbanError
 from libs.ids.names import parse
 from libs.ids.uuid7 import uuid7
-from libs.rpc.timestamps import timestamp
 from services.cases.clients import Licenses, is_passing
 from services.cases.convert import day_of
 from services.cases.domain.calendar import local_day
@@ -36,6 +35,11 @@ def unchecked(record: CaseRecord, only: frozenset[str] | None = None) -> list[pb
         material for material in record.content.materials
         if material.check in _UNCHECKED and (only is None or material.reference.code in only)
     ]  # fmt: skip
+
+
+def key_of(materials: list[pb.CaseMaterial]) -> bytes:
+    """Returns what tells one set of references from another."""
+    return b"".join(_key(material.reference) for material in materials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +143,7 @@ def _key(reference: pb.MaterialReference) -> bytes:
 
 def _take(material: pb.CaseMaterial, found: Finding, tx: Transaction) -> None:
     material.check = pb.MATERIAL_CHECK_VERIFIED if found.good else pb.MATERIAL_CHECK_REFUSED
-    checked = timestamp(tx.now)
-    assert checked is not None
-    material.check_time.CopyFrom(checked)
+    material.check_time.FromDatetime(tx.now)
     if found.receipt is not None:
         material.receipt.CopyFrom(found.receipt)
     material.license_identifier = found.license_identifier

@@ -94,6 +94,24 @@ _BY_DUTY = MappingProxyType(
     }
 )  # fmt: skip
 
+_SET_UP = (
+    "seal.seals.*", "sharing.resources.*", "sharing.mounts.*", "cases.statistics.query",
+)  # fmt: skip
+"""What a region is set up with, beside what administering staff may do."""
+
+_HANDED_ON = (
+    "identity.persons.create", "identity.persons.get", "identity.verifications.record",
+    "identity.organizations.create", "identity.organizations.represent", "identity.mandates.get",
+    "identity.mandates.list", "identity.consents.get", "cases.cases.*", "cases.deliveries.*", "cases.ratings.*",
+    "cases.tasks.list", "cases.transfers.get", "cases.transfers.list", "license.licenses.*", "license.materials.*",
+    "license.presentations.redeem", "license.uses.list", "seal.sealings.*", "sharing.data.query",
+    "sharing.data.compare", "sharing.requests.*", "sharing.grants.*", "audit.*",
+)  # fmt: skip
+"""What channels, systems and partners get: nobody gives a client a permission that they do not hold themselves."""
+
+ADMINISTRATOR = tuple(sorted({*_REGISTERS, *_BY_DUTY[Duty.ADMINISTRATION], *_SET_UP, *_HANDED_ON}))
+"""What the client of the first start holds. The contracts keep machines from accepting, reviewing and deciding cases."""
+
 SERVICES = MappingProxyType(
     {
         "identity": ("identity.*",),

@@ -7,6 +7,7 @@ to take the next one up. All replicas come to the same answer from the keys' tim
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 KEPT = timedelta(days=91)
 """How long a key outlives its use: the longest token is a delegation of 90 days."""
@@ -48,7 +49,7 @@ def plan(keys: Sequence[KeyTime], now: datetime, period: timedelta) -> Plan:
     active = [key for place, key in enumerate(order) if place == 0 or key.create_time + period <= now]
     current = active[-1]
     upcoming = [key for key in order if key.version > current.version]
-    old = [(key, successor.create_time + period) for key, successor in zip(active, active[1:], strict=False)]
+    old = [(key, successor.create_time + period) for key, successor in pairwise(active)]
     return Plan(
         current=current.version,
         upcoming=tuple(key.version for key in upcoming),

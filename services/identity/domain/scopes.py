@@ -40,6 +40,6 @@ def within(role: Iterable[str], *limits: Collection[str]) -> tuple[str, ...]:
 
 
 def _includes(pattern: str, wanted: str) -> bool:
-    if pattern == wanted or pattern == "*":
+    if pattern in ("*", wanted):
         return True
     return pattern.endswith(".*") and wanted.startswith(pattern[:-1])

@@ -15,7 +15,9 @@ _PERSON_BY_DOCUMENT = sa.select(persons).where(
     persons.c.document_index == sa.bindparam(rows.KEY), persons.c.state == "ACTIVE"
 )
 _ORGANIZATION_BY_USCC = sa.select(organizations).where(organizations.c.uscc == sa.bindparam(rows.KEY))
-_RECENT_FAILURES = sa.select(sa.func.count(), sa.func.min(verifications.c.verify_time)).where(
+_RECENT_FAILURES: sa.Select[*tuple[Any, ...]] = sa.select(
+    sa.func.count(), sa.func.min(verifications.c.verify_time)
+).where(
     verifications.c.person == sa.bindparam(rows.KEY),
     verifications.c.outcome == "FAILED",
     verifications.c.verify_time > sa.bindparam("since"),

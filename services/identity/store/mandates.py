@@ -38,7 +38,7 @@ _LIST = (
         | mandates.c.principal.in_(_REPRESENTED),
         (_text("principal") == "") | (mandates.c.principal == _text("principal")),
         (_text("agent") == "") | (mandates.c.agent == _text("agent")),
-        (_text("state") == "") | (_STATE_NOW == _text("state")),
+        (_text("state") == "") | (_text("state") == _STATE_NOW),
     )
     .order_by(mandates.c.id.desc())
     .limit(sa.bindparam(LIMIT, type_=sa.Integer))
@@ -65,7 +65,9 @@ async def list_mandates(
     Args:
         connection: where from.
         party: only those that this person is a party to, by themselves or as legal representative; empty for all.
-        principal, agent, state: filters; empty for all.
+        principal: only those of this principal; empty for all.
+        agent: only those of this agent; empty for all.
+        state: only those in this state at ``now``; empty for all.
         now: the time that states are told for.
         after: the id before which the page begins.
         limit: at most so many.

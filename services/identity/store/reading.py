@@ -27,15 +27,16 @@ def id_of(name: str) -> str:
     return identifier
 
 
-async def first(connection: AsyncConnection, query: sa.Select[Any], **parameters: Any) -> Row | None:
+async def first(connection: AsyncConnection, query: sa.Select[*tuple[Any, ...]], **parameters: Any) -> Row | None:
     """Returns the first row that ``query`` finds, or None."""
     row: Row | None = (await connection.execute(query, parameters)).first()
     return row
 
 
-async def many(connection: AsyncConnection, query: sa.Select[Any], **parameters: Any) -> Sequence[Row]:
+async def many(connection: AsyncConnection, query: sa.Select[*tuple[Any, ...]], **parameters: Any) -> Sequence[Row]:
     """Returns all rows that ``query`` finds."""
-    return (await connection.execute(query, parameters)).all()
+    found: Sequence[Row] = (await connection.execute(query, parameters)).all()
+    return found
 
 
 async def one(connection: AsyncConnection, table: sa.Table, name: str, *, lock: bool = False) -> Row:

@@ -73,9 +73,7 @@ async def list_departments(
     connection: AsyncConnection, *, parent: str | None, after: tuple[str, ...], limit: int
 ) -> Sequence[Row]:
     """Lists departments by name; with ``parent`` only those directly below it."""
-    return await many(
-        connection, _DEPARTMENTS, parent=parent, after_text=after[0], after_id=after[1], **{LIMIT: limit}
-    )
+    return await many(connection, _DEPARTMENTS, parent=parent, after_text=after[0], after_id=after[1], **{LIMIT: limit})
 
 
 async def list_posts(

@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -34,7 +34,7 @@ def peek(token: str) -> tuple[Json, Json]:
         raise invalid("form", "the token is not a JWT") from error
     if not isinstance(payload, dict):
         raise invalid("form", "the token's payload is no JSON object")
-    return cast("Json", found.protected), payload
+    return found.protected, payload
 
 
 def verified(token: str, key: Key, algorithm: str) -> Json:

@@ -22,7 +22,7 @@ def checked_keys(keys: pb.JsonWebKeySet, field: str) -> list[dict[str, str]]:
         InvalidArgument: FIELD_INVALID where a key id stands twice, members don't belong to the key type, or the
             numbers are no public key (a point off the curve, a modulus of the wrong size).
     """
-    stored = [{name: str(getattr(key, name)) for name in _MEMBERS if getattr(key, name)} for key in keys.keys]  # noqa: SIM118 - a field of the message
+    stored = [{name: str(getattr(key, name)) for name in _MEMBERS if getattr(key, name)} for key in keys.keys]
     if len({key["kid"] for key in stored}) != len(stored):
         raise invalid_field(f"{field}.keys", "jwk.kid", "every key needs an id of its own")
     for place, key in enumerate(stored):
@@ -61,9 +61,8 @@ def jwks_message(keys: Iterable[StoredKey]) -> pb.JsonWebKeySet:
 
 @lru_cache(maxsize=10_000)
 def _parsed(*members: tuple[str, str]) -> Key:
-    fields = dict(members)
-    kind = ECKey if fields["kty"] == "EC" else RSAKey
-    return kind.import_key(fields)
+    fields: dict[str, str | list[str]] = dict(members)
+    return ECKey.import_key(fields) if fields["kty"] == "EC" else RSAKey.import_key(fields)
 
 
 def public_key(key: StoredKey) -> Key:

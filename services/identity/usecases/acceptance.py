@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from libs.clock import Clock
+from libs.db.command import digest_of
 from libs.db.engine import Database, Row
 from libs.errors import PermissionDenied, TongbanError, Unauthenticated
 from services.identity.domain import exchange, roles, scopes
@@ -39,12 +40,12 @@ class Acceptance:
             made = await self._judge(issue, claims, region, request.scope)
         except (Unauthenticated, PermissionDenied) as refusal:
             await self._records.write(
-                _METHOD, request, claims, token=f"//{region.id}/tokens/{claims.jti}", transaction=claims.jti,
-                result=refusal.reason,
+                _METHOD, digest_of(request), claims, token=f"//{region.id}/tokens/{claims.jti}",
+                transaction=claims.jti, result=refusal.reason,
             )  # fmt: skip
             raise
         await self._remember(made)
-        await self._records.write(_METHOD, request, made, token=token_name(made), transaction=claims.jti)
+        await self._records.write(_METHOD, digest_of(request), made, token=token_name(made), transaction=claims.jti)
         return made
 
     async def _read(self, token: str) -> tuple[Claims, Row]:

@@ -13,7 +13,12 @@ from libs.ids import citizen_id, uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from services.identity.convert.accounts import (
-    DOCUMENT_NUMBER, FULL_NAME, PHONE, date_of, organization_message, person_message,
+    DOCUMENT_NUMBER,
+    FULL_NAME,
+    PHONE,
+    date_of,
+    organization_message,
+    person_message,
 )  # fmt: skip
 from services.identity.domain.organizations import Kind, check_kind
 from services.identity.store.accounts import AccountStore
@@ -110,7 +115,9 @@ class Accounts:
         index = self.document_index(request.document.type_code, number)
         return person_message(await self._store.person_by_document(index), self._cipher)
 
-    async def create_organization(self, command: Command, organization: resources.Organization) -> resources.Organization:
+    async def create_organization(
+        self, command: Command, organization: resources.Organization
+    ) -> resources.Organization:
         """Opens an organisation's account."""
         code = uscc.parse(organization.uscc, "organization.uscc")
         kind = Kind(resources.OrganizationKind.Name(organization.kind).removeprefix("ORGANIZATION_KIND_"))

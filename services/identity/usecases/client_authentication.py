@@ -35,8 +35,8 @@ class ClientAuthentication:
     async def by_secret(self, client_id: str, secret: str) -> Row:
         """Returns the client whose secret this is; raises Unauthenticated TOKEN_INVALID, PermissionDenied."""
         row = await self._client(client_id)
-        stored = [row.secret_mac, row.old_secret_mac if self._overlaps(row) else None]
-        if not any([self._secrets.holds(secret, each) for each in stored]):
+        stored = (row.secret_mac, row.old_secret_mac if self._overlaps(row) else None)
+        if not any(self._secrets.holds(secret, each) for each in stored):
             raise _unknown()
         domain.check_active(client_of(row))
         return row

@@ -81,9 +81,7 @@ class Clients:
         kind = resources.ClientKind.Name(request.kind).removeprefix("CLIENT_KIND_") if request.kind else ""
         state = resources.ClientState.Name(request.state).removeprefix("CLIENT_STATE_") if request.state else ""
         async with self._database.read() as connection:
-            found = await store.list_clients(
-                connection, kind=kind, state=state, after=page.after[0], limit=page.limit
-            )
+            found = await store.list_clients(connection, kind=kind, state=state, after=page.after[0], limit=page.limit)
         shown = page.cut(found, lambda row: (row.id,))
         return pb.ListClientsResponse(clients=map(client_message, shown), next_page_token=page.next_page_token)
 

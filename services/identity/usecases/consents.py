@@ -132,7 +132,7 @@ async def _speaks_for(connection: AsyncConnection, principal: Principal, subject
     """
     person = person_of(principal)
     mandate = principal.mandate if principal.organization == subject else ""
-    if not mandate and subject.startswith("persons/") and person != subject or not person:
+    if not person or (not mandate and subject.startswith("persons/") and person != subject):
         raise PermissionDenied("NOT_OWNER", "the consent is another's to give")
     found = await acting.right(connection, person, subject, mandate, now)
     if found.mandate is None:

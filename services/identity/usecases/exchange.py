@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.clock import Clock
+from libs.db.command import digest_of
 from libs.db.engine import Database
 from libs.errors import FailedPrecondition, InvalidArgument
 from services.identity.domain import exchange, roles, scopes
@@ -57,7 +58,9 @@ class Exchange:
         made = await self._routes[route](request, self._codec.issue())
         if route is not Route.ACCEPT:
             transaction = made.jti if made.type is TokenType.ASSERTION else ""
-            await self._records.write(_METHOD, request, made, token=token_name(made), transaction=transaction)
+            await self._records.write(
+                _METHOD, digest_of(request), made, token=token_name(made), transaction=transaction
+            )
         urn, kind = _URNS[made.type]
         return pb.ExchangeTokenResponse(
             access_token=self._codec.encode(made), issued_token_type=urn, token_type=kind, expires_in=made.lifetime,

@@ -1,7 +1,5 @@
 """First tokens: for machines, for people and staff before a channel, for our own services."""
 
-from google.protobuf.message import Message
-
 from libs.clock import Clock
 from libs.db.engine import Database, Row
 from libs.errors import FailedPrecondition, NotFound, PermissionDenied
@@ -43,13 +41,13 @@ class Grants:
         client = client_of(row)
         return issue.for_client(self._codec.issue(), client, narrow(client.scopes, scope))
 
-    async def for_asserted(self, token: str, scope: str, request: Message) -> Claims:
+    async def for_asserted(self, token: str, scope: str, digest: bytes) -> Claims:
         """Makes the claims for a person or a member of staff whom a channel has authenticated (RFC 7523, 2.1).
 
         Args:
             token: the channel's assertion; `sub` is `persons/<uuid>` or `staff/<uuid>`, `acr` the level of the session.
             scope: the permissions asked for; empty for all.
-            request: what the record keeps the digest of.
+            digest: SM3 of the request, for the record.
 
         Raises:
             Unauthenticated: TOKEN_INVALID.
@@ -66,7 +64,7 @@ class Grants:
         except NotFound as error:
             raise invalid("sub", "the assertion speaks of nobody who is known here") from error
         await self._authentication.use_up("grant", row, assertion)
-        await self._records.write(_JWT_BEARER, request, made, token=token_name(made))
+        await self._records.write(_JWT_BEARER, digest, made, token=token_name(made))
         return made
 
     async def _person(self, channel: clients.Client, assertion: Assertion, scope: str) -> Claims:
@@ -90,7 +88,9 @@ class Grants:
         if row.state != "ACTIVE":
             raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=name)
         facts = issue.StaffFacts(name, f"departments/{row.department}", held)
-        return issue.for_staff(self._codec.issue(), channel, facts, narrow(roles.of_duties(duties), scope))
+        # Whoever holds no post is refused as such, not for the scope that follows from posts.
+        granted = narrow(roles.of_duties(duties), scope) if held else ()
+        return issue.for_staff(self._codec.issue(), channel, facts, granted)
 
     def for_service(self, request: pb.IssueServiceTokenRequest) -> pb.IssueServiceTokenResponse:
         """Gives the service that calls a token of its own; its certificate alone tells which one it is."""

@@ -63,6 +63,7 @@ class TrustList:
 
     async def activate(self, command: Command, request: pb.ActivateRegionRequest) -> resources.Region:
         """Begins the trust, in both directions."""
+
         def told(_: resources.Region) -> Message:
             return events.RegionActivated(region=request.name)
 
@@ -70,6 +71,7 @@ class TrustList:
 
     async def suspend(self, command: Command, request: pb.SuspendRegionRequest) -> resources.Region:
         """Suspends the trust in one direction or both."""
+
         def change(name: str, state: domain.State) -> domain.State:
             return domain.suspend(name, state, direction_of(request.direction))
 
@@ -80,6 +82,7 @@ class TrustList:
 
     async def resume(self, command: Command, request: pb.ResumeRegionRequest) -> resources.Region:
         """Takes the trust up again in one direction or both."""
+
         def change(name: str, state: domain.State) -> domain.State:
             return domain.resume(name, state, direction_of(request.direction))
 
@@ -90,6 +93,7 @@ class TrustList:
 
     async def end(self, command: Command, request: pb.EndRegionRequest) -> resources.Region:
         """Ends the trust for ever."""
+
         def told(_: resources.Region) -> Message:
             return events.RegionEnded(region=request.name, reason=request.reason)
 

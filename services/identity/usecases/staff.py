@@ -17,7 +17,11 @@ from libs.errors import AlreadyExists, FailedPrecondition, invalid_field, not_fo
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from services.identity.convert.staff import (
-    STAFF_NAME, assignment_message, assignment_of, post_name, staff_message,
+    STAFF_NAME,
+    assignment_message,
+    assignment_of,
+    post_name,
+    staff_message,
 )  # fmt: skip
 from services.identity.convert.times import moment
 from services.identity.domain.duties import Assignment, Duty, check_assignment

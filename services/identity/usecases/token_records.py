@@ -3,10 +3,8 @@
 import re
 import uuid
 
-from google.protobuf.message import Message
-
 from libs.audit.writer import AuditWriter
-from libs.db.command import Command, digest_of
+from libs.db.command import Command
 from libs.rpc.call import call_or_none
 from services.identity.domain.claims import Claims
 from tongban.identity.v1 import token_service_pb2 as pb
@@ -21,13 +19,13 @@ class TokenRecords:
         self._audit = audit
 
     async def write(
-        self, method: str, request: Message, claims: Claims, *, token: str, transaction: str = "", result: str = "OK"
+        self, method: str, digest: bytes, claims: Claims, *, token: str, transaction: str = "", result: str = "OK"
     ) -> None:  # fmt: skip
         """Writes a record.
 
         Args:
             method: what was asked for.
-            request: the request; only its digest is kept.
+            digest: SM3 of the request.
             claims: whom the token speaks of.
             token: audience and id of the token, `//<region>/tokens/<jti>`.
             transaction: the id of an assertion, the same in both regions' logs.
@@ -40,7 +38,7 @@ class TokenRecords:
         actor = claims.act.sub if claims.act else claims.sub
         authority = claims.authority.principal if claims.authority else ""
         command = Command(
-            caller=claims.sub, method=method, request_id=str(uuid.uuid4()), digest=digest_of(request),
+            caller=claims.sub, method=method, request_id=str(uuid.uuid4()), digest=digest,
             response_type=pb.ExchangeTokenResponse, actor=actor,
             on_behalf_of=authority or (claims.sub if claims.act else ""), department=claims.dept,
             assurance=claims.acr, trace_id=call.trace_id if call else "", span_id=call.span_id if call else "",

@@ -1,7 +1,7 @@
 """Reads and writes licences."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.clock import unix_ms
 from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
+from libs.ids.uuid7 import uuid7
 from services.license.tables import license_uses, licenses
 
 _C = licenses.c
@@ -21,12 +23,7 @@ _OF_CASE = sa.select(licenses).where(
     _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
     _C.case_name != "", _C.state != "VOIDED",
 )  # fmt: skip
-_DRAFTS = (
-    sa.select(licenses)
-    .where(_C.state == "DRAFT", _C.create_time < sa.bindparam("before", type_=_C.create_time.type))
-    .order_by(_C.create_time)
-    .limit(50)
-)
+_DRAFTS = sa.select(licenses).where(_C.state == "DRAFT", _C.id < sa.bindparam("before")).order_by(_C.id).limit(50)
 # What public verification may come to tell; the number and the holders only where the asker brought something.
 _PUBLIC = (
     _C.id, _C.identifier, _C.type_display_name, _C.issuer_name, _C.license_version, _C.issue_date, _C.valid_from,
@@ -118,10 +115,10 @@ class LicenseStore:
             row: Row | None = (await connection.execute(_OF_CASE, values)).first()
             return row
 
-    async def drafts(self, now: datetime, patience: timedelta) -> list[Row]:
-        """Lists drafts older than ``patience``, the oldest first, at most 50."""
+    async def drafts(self, before: datetime) -> list[Row]:
+        """Lists drafts made before a moment of the machine's time, which their ids carry; at most 50."""
         async with self._database.read() as connection:
-            return list((await connection.execute(_DRAFTS, {"before": now - patience})).all())
+            return list((await connection.execute(_DRAFTS, {"before": uuid7(unix_ms(before))})).all())
 
     async def verified(self, identifier: str) -> Row | None:
         """Reads what a verification by identifier needs, or None."""

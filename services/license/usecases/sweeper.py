@@ -21,12 +21,12 @@ class Sweeper:
     """Finishes drafts, or voids them: one replica at a time."""
 
     def __init__(
-        self, database: Database, store: LicenseStore, issuing: Issuing, clock: Clock, pause: float, patience: float
+        self, database: Database, store: LicenseStore, issuing: Issuing, wall: Clock, pause: float, patience: float
     ) -> None:
         self._database = database
         self._store = store
         self._issuing = issuing
-        self._clock = clock
+        self._wall = wall
         self._pause = pause
         self._patience = timedelta(seconds=patience)
 
@@ -41,7 +41,7 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Takes up every draft older than the patience, at most 50; returns how many were ended."""
-        drafts = await self._store.drafts(self._clock.now(), self._patience)
+        drafts = await self._store.drafts(self._wall.now() - self._patience)
         return sum([await self._end(row) for row in drafts])
 
     async def _end(self, row: Row) -> bool:

@@ -164,8 +164,7 @@ def _order(request: pb.MakeSealRequest, owner_uscc: str, code: str, now: datetim
 
 
 def _moment(request: pb.MakeSealRequest, field: str, otherwise: datetime) -> datetime:
-    if not request.HasField(cast("Any", field)):
-        return otherwise
-    moment: datetime = getattr(request, field).ToDatetime(otherwise.tzinfo)
+    given = request.HasField(cast("Any", field))
+    moment: datetime = getattr(request, field).ToDatetime(otherwise.tzinfo) if given else otherwise
     # GB/T 38540 writes whole seconds; the row says what the structure says.
     return moment.replace(microsecond=0)

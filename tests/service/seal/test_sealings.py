@@ -3,21 +3,45 @@
 import asyncio
 import hashlib
 import subprocess
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from libs.crypto.provider import Signer
 from libs.crypto.x509 import Certificate
 from libs.documents.ofd import open_ofd
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, TongbanError, Unavailable
+from libs.errors import (
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    TongbanError,
+    Unavailable,
+)
 from services.seal import tables
+from services.seal.__main__ import Sealing as SealingConfig
+from services.seal.keys import key_unavailable
 from services.seal.ses import build_tbs, parse_signature
 from services.seal.store.sealings import SealingStore
+from services.seal.usecases import sealings as usecase
 from services.seal.usecases.sweeper import Sweeper
-from tests.support.seal_office import LICENSE, USE, SealOffice, digest_request, document_request, fresh, order
+from tests.support.seal_office import (
+    LICENSE,
+    USE,
+    SealOffice,
+    digest_request,
+    document_request,
+    fresh,
+    order,
+    seal_office,
+)
 from tests.support.seals import ofd_document
+from tests.support.service import Ground
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
 from tongban.common.v1 import common_pb2
@@ -152,21 +176,256 @@ async def test_numbers_are_never_given_twice(office: SealOffice) -> None:
     assert len(set(numbers)) == 40
 
 
-async def leave_open(office: SealOffice, request: pb.SealDigestsRequest) -> None:
-    """Commits an intent whose call then dies with its key in hand."""
+@pytest.fixture
+def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets the next use of a key end as a crash would: no result, no word. The call returned undoes it."""
 
-    def die(name: str, version: int) -> None:
-        raise KeyboardInterrupt  # what no handler may turn into a result, as after kill -9
+    def crash(signer: Signer, message: bytes) -> bytes:
+        raise RuntimeError("the machine is gone")
 
-    raise NotImplementedError(request, die)
+    monkeypatch.setattr(usecase, "sign", crash)
+    return monkeypatch.undo
 
 
-async def _abandon(office: SealOffice, request_id: str) -> None:
-    """Makes a finished batch look as a crash before its result would have left it."""
-    async with office.service.process.database.transaction() as connection:
-        batch = (await connection.execute(
-            sa.select(tables.sealing_batches.c.id).where(tables.sealing_batches.c.request_id == request_id)
-        )).scalar_one()  # fmt: skip
-        await connection.execute(sa.insert(tables.sealing_open).values(batch=batch))
-    server = office.service.ground.backends.postgres_dsn
-    assert server
+async def sweep(office: SealOffice, patience: timedelta = timedelta(0)) -> int:
+    process = office.service.process
+    sweeper = Sweeper(process.database, SealingStore(process.database), process.clock, patience)
+    async with process.database.writes.connect() as connection:
+        return await sweeper.sweep(connection)
+
+
+async def test_what_a_crash_left_is_voided_and_the_repeat_gets_new_numbers(
+    office: SealOffice, crashing: Callable[[], None]
+) -> None:
+    seal = await office.make()
+    request = digest_request(seal, HASHES[:2])
+    with pytest.raises(Internal):
+        await office.seal_digests(request)
+    crashing()
+    with pytest.raises(Unavailable) as early:
+        await office.seal_digests(request)
+    assert early.value.reason == "SEALING_UNFINISHED"
+    open_one = await sealing(office, early.value.metadata["sealing"])
+    assert open_one.state == resources_pb2.SEALING_STATE_COMMITTED
+    assert await sweep(office, timedelta(minutes=1)) == 0
+    assert await sweep(office) == 1
+    assert await sweep(office) == 0
+    voided = await sealing(office, open_one.name)
+    assert (voided.state, voided.void_reason) == (resources_pb2.SEALING_STATE_VOIDED, "ABANDONED")
+    assert [kind for kind, _, _ in await events(office)][-2:] == ["cn.tongban.sealing.voided.v1"] * 2
+    again = await office.seal_digests(request)
+    assert open_one.number not in {signed.number for signed in again.signatures}
+    assert await office.seal_digests(request) == again
+    assert await rows(office, tables.sealing_open) == []
+
+
+async def test_a_repeat_voids_what_was_abandoned_and_another_body_is_refused_still(
+    ground: Ground, crashing: Callable[[], None]
+) -> None:
+    async with seal_office(ground, sealing=SealingConfig(patience_seconds=0, workers=1)) as office:
+        seal = await office.make()
+        request = document_request(seal, ofd_document())
+        with pytest.raises(Internal):
+            await office.seal_document(request)
+        crashing()
+        with pytest.raises(FailedPrecondition) as caught:
+            await office.seal_document(document_request(seal, ofd_document(3), request_id=request.request_id))
+        assert caught.value.reason == "REQUEST_ID_REUSED"
+        sealed = await office.seal_document(request)
+        assert [row.state for row in await rows(office, tables.sealing_outcomes)] == ["VOIDED", "SIGNED"]
+        assert (await office.validate(sealed.document)).conclusion == validations.CONCLUSION_VALID
+
+
+async def test_a_key_that_does_not_answer_voids_its_numbers_at_once(
+    office: SealOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = await office.make()
+
+    def refuse(signer: Signer, message: bytes) -> bytes:
+        raise key_unavailable()
+
+    monkeypatch.setattr(usecase, "sign", refuse)
+    request = digest_request(seal, HASHES[:1])
+    with pytest.raises(Unavailable) as caught:
+        await office.seal_digests(request)
+    assert caught.value.reason == "KEY_UNAVAILABLE"
+    (voided,) = (await office.ask(office.sealings.ListSealings, pb.ListSealingsRequest(
+        seal=seal.name, state=resources_pb2.SEALING_STATE_VOIDED), pb.ListSealingsResponse)).sealings  # fmt: skip
+    assert voided.void_reason == "KEY_UNAVAILABLE"
+    monkeypatch.undo()
+    assert (await office.seal_digests(request)).signatures[0].number != voided.number
+
+
+class Gate:
+    """Holds the key until the test opens it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.opened = threading.Event(), threading.Event()
+        self._sign = usecase.sign
+        monkeypatch.setattr(usecase, "sign", self)
+
+    def __call__(self, signer: Signer, message: bytes) -> bytes:
+        self.reached.set()
+        assert self.opened.wait(10)
+        return self._sign(signer, message)
+
+
+async def test_a_result_that_comes_after_the_sweeper_is_not_handed_out(
+    office: SealOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = await office.make()
+    gate = Gate(monkeypatch)
+    request = digest_request(seal, HASHES[:1])
+    call = asyncio.create_task(office.seal_digests(request))
+    await asyncio.to_thread(gate.reached.wait, 10)
+    assert await sweep(office) == 1
+    gate.opened.set()
+    with pytest.raises(Unavailable) as caught:
+        await call
+    assert caught.value.reason == "SEALING_UNFINISHED"
+    late = await sealing(office, caught.value.metadata["sealing"])
+    assert late.state == resources_pb2.SEALING_STATE_VOIDED
+    assert (await office.seal_digests(request)).signatures[0].number != late.number
+
+
+async def test_a_caller_who_hangs_up_gets_the_answer_by_asking_again(
+    office: SealOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = await office.make()
+    gate = Gate(monkeypatch)
+    request = digest_request(seal, HASHES[:1])
+    call = asyncio.create_task(office.seal_digests(request))
+    await asyncio.to_thread(gate.reached.wait, 10)
+    call.cancel()
+    gate.opened.set()
+    async with asyncio.timeout(10):
+        while not await rows(office, tables.sealing_outcomes):
+            pass
+    answer = await office.seal_digests(request)
+    assert len(answer.signatures) == len(await rows(office, tables.sealings)) == 1
+
+
+async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: SealOffice) -> None:
+    seal = await office.make(order(resources_pb2.SealUser(subject="clients/other")))
+    with pytest.raises(PermissionDenied) as caught:
+        await office.seal_digests(digest_request(seal, HASHES))
+    assert (caught.value.reason, caught.value.metadata) == ("SEAL_USE_NOT_ALLOWED", {"seal": seal.name})
+    assert await rows(office, tables.sealings) == []
+    log = audit_service_pb2_grpc.AuditServiceStub(office.service.channel)
+    records = await office.ask(log.ListRecords, audit.ListRecordsRequest(log="seal", object=seal.name), audit.ListRecordsResponse)
+    assert "SEAL_USE_NOT_ALLOWED" in [record.result for record in records.records]
+
+
+async def test_staff_seal_by_their_department_and_say_no_other(office: SealOffice) -> None:
+    seal = await office.make(order(resources_pb2.SealUser(subject=DEPARTMENT)))
+    token = office.token(dept=DEPARTMENT)
+    sealed = await office.ask(
+        office.sealings.SealDigests, digest_request(seal, HASHES[:1]), pb.SealDigestsResponse, token=token
+    )
+    use = (await sealing(office, sealed.signatures[0].sealing)).use
+    assert (use.department, use.operator) == (DEPARTMENT, "staff/01890000-0000-7000-8000-000000000002")
+    lie = common_pb2.UseContext(purpose="x", department="departments/other")
+    with pytest.raises(InvalidArgument) as caught:
+        await office.ask(
+            office.sealings.SealDigests, digest_request(seal, HASHES[:1], use=lie), pb.SealDigestsResponse, token=token
+        )
+    assert caught.value.violations[0].field == "use.department"
+    with pytest.raises(PermissionDenied):
+        await office.ask(office.sealings.SealDigests, digest_request(seal, HASHES[:1]), pb.SealDigestsResponse)
+
+
+async def test_a_use_that_must_be_approved_is_refused_without(office: SealOffice) -> None:
+    seal = await office.make(order(resources_pb2.SealUser(subject="services/license", approval_needed=True)))
+    with pytest.raises(FailedPrecondition) as caught:
+        await office.seal_digests(digest_request(seal, HASHES))
+    assert caught.value.reason == "SEAL_APPROVAL_NEEDED"
+
+
+async def test_a_seal_out_of_force_is_not_used(office: SealOffice) -> None:
+    revoked = await office.revoke(await office.make())
+    early = order(LICENSE)
+    early.valid_from_time.FromDatetime(office.service.process.clock.now() + timedelta(days=2))
+    for seal, state in ((revoked, "REVOKED"), (await office.make(early), "NOT_YET_VALID")):
+        with pytest.raises(FailedPrecondition) as caught:
+            await office.seal_digests(digest_request(seal, HASHES))
+        assert (caught.value.reason, caught.value.metadata["state"]) == ("SEAL_NOT_USABLE", state)
+
+
+async def test_the_end_of_a_seal_and_its_uses_do_not_cross(office: SealOffice) -> None:
+    seal = await office.make()
+    uses = [asyncio.create_task(office.seal_digests(digest_request(seal, HASHES[:1]))) for _ in range(12)]
+    ended = (await office.revoke(seal)).revoke_time.ToDatetime()
+    answers = await asyncio.gather(*uses, return_exceptions=True)
+    assert {error.reason for error in answers if isinstance(error, TongbanError)} <= {"SEAL_NOT_USABLE"}
+    made = [answer for answer in answers if isinstance(answer, pb.SealDigestsResponse)]
+    for answer in made:
+        assert (await sealing(office, answer.signatures[0].sealing)).create_time.ToDatetime() <= ended + timedelta(
+            milliseconds=50
+        )
+    assert len(await rows(office, tables.sealings)) == len(made)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"document": b"no package"}, "SEAL_DOCUMENT_INVALID"),
+        ({"media_type": "application/pdf"}, "FIELD_INVALID"),
+        ({"placements": [pb.StampPlacement(page=9, center_x_mm=99, center_y_mm=99)]}, "SEAL_PLACEMENT_INVALID"),
+    ],
+)
+async def test_what_can_not_be_sealed_leaves_no_trace(
+    office: SealOffice, change: dict[str, object], reason: str
+) -> None:
+    seal = await office.make()
+    with pytest.raises(InvalidArgument) as caught:
+        await office.seal_document(document_request(seal, **{"document": ofd_document(), **change}))
+    assert caught.value.reason == reason
+    assert await rows(office, tables.sealing_batches) == []
+
+
+async def test_uses_are_listed_by_page_and_filter(office: SealOffice) -> None:
+    one, two = await office.make(), await office.make()
+    first = await office.seal_digests(digest_request(one, HASHES))
+    other = common_pb2.UseContext(purpose="归档", case_name="cases/other")
+    second = await office.seal_digests(digest_request(two, HASHES[:2], use=other))
+
+    async def page(**fields: object) -> pb.ListSealingsResponse:
+        request = pb.ListSealingsRequest(**fields)  # type: ignore[arg-type]
+        answer: pb.ListSealingsResponse = await office.ask(
+            office.sealings.ListSealings, request, pb.ListSealingsResponse
+        )
+        return answer
+
+    start = await page(page_size=3, seal=one.name)
+    rest = await page(page_size=3, seal=one.name, page_token=start.next_page_token)
+    names = [use.name for use in (*start.sealings, *rest.sealings)]
+    assert names == [signed.sealing for signed in reversed(first.signatures)]
+    assert rest.next_page_token == ""
+    assert {use.name for use in (await page(case_name="cases/other")).sealings} == {
+        signed.sealing for signed in second.signatures
+    }
+    number = first.signatures[0].number
+    assert [use.number for use in (await page(number=number)).sealings] == [number]
+    assert len((await page(state=resources_pb2.SEALING_STATE_SIGNED)).sealings) == 7
+    assert not (await page(state=resources_pb2.SEALING_STATE_VOIDED)).sealings
+
+
+async def test_what_does_not_exist_is_not_found(office: SealOffice) -> None:
+    nothing = resources_pb2.Seal(name="seals/01890000-0000-7000-8000-00000000000f")
+    with pytest.raises(NotFound):
+        await office.seal_digests(digest_request(nothing, HASHES))
+    with pytest.raises(NotFound):
+        await sealing(office, "sealings/01890000-0000-7000-8000-00000000000f")
+    with pytest.raises(NotFound):
+        await office.ask(office.seals.GetSeal, seals.GetSealRequest(name=nothing.name), resources_pb2.Seal)
+
+
+async def test_the_evidence_can_not_be_changed_by_the_service_itself(office: SealOffice) -> None:
+    seal = await office.make()
+    await office.seal_digests(digest_request(seal, HASHES[:1], request_id=fresh()))
+    columns = {"sealings": "number", "sealing_batches": "kind", "sealing_outcomes": "state", "crls": "number"}
+    for table, column in columns.items():
+        for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
+            with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+                async with office.service.process.database.transaction() as connection:
+                    await connection.execute(sa.text(statement))

@@ -255,8 +255,9 @@ async def test_without_a_record_nothing_leaves(sharing: Sharing) -> None:
     name = sharing.service.process.database.reads.url.database
     admin = await asyncpg.connect(sharing.service.ground.backends.postgres_dsn, database=name)
     await admin.execute("REVOKE INSERT ON audit_records FROM sharing")
-    with pytest.raises(TongbanError):
+    with pytest.raises(Unavailable) as error:
         await sharing.query(query(resource))
+    assert error.value.reason == "AUDIT_UNAVAILABLE"
     await admin.execute("GRANT INSERT ON audit_records TO sharing")
     await admin.close()
     assert (await sharing.grant(grant)).queries_today == 1

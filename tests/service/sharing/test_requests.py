@@ -127,6 +127,18 @@ async def test_a_grant_is_narrower_than_the_request_or_none(sharing: Sharing) ->
     assert (await sharing.grant(done.grant)).terms.quota == quota
 
 
+_FIELDS = [
+    messages.DataField(code="code", title="code", data_type=messages.DATA_TYPE_CHARACTER, key=True),
+    messages.DataField(code="staff", title="staff", data_type=messages.DATA_TYPE_INTEGER),
+    messages.DataField(code="name", title="name", data_type=messages.DATA_TYPE_CHARACTER),
+    messages.DataField(code="phone", title="phone", data_type=messages.DATA_TYPE_CHARACTER),
+    messages.DataField(
+        code="secret", title="secret", data_type=messages.DATA_TYPE_CHARACTER,
+        sharing_class=messages.SHARING_CLASS_NOT_SHARED,
+    ),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
@@ -140,16 +152,7 @@ async def test_a_grant_is_narrower_than_the_request_or_none(sharing: Sharing) ->
     ],
 )  # fmt: skip
 async def test_what_may_not_be_asked(sharing: Sharing, wanted: messages.GrantTerms, reason: str) -> None:
-    fields = [
-        messages.DataField(code=code, title=code, data_type=kind, key=key, sharing_class=restricted)
-        for code, kind, key, restricted in (
-            ("code", messages.DATA_TYPE_CHARACTER, True, messages.SHARING_CLASS_UNSPECIFIED), ("staff", messages.DATA_TYPE_INTEGER, False, messages.SHARING_CLASS_UNSPECIFIED),
-            ("name", messages.DATA_TYPE_CHARACTER, False, messages.SHARING_CLASS_UNSPECIFIED), ("phone", messages.DATA_TYPE_CHARACTER, False, messages.SHARING_CLASS_UNSPECIFIED),
-            ("trade", messages.DATA_TYPE_CHARACTER, False, messages.SHARING_CLASS_UNSPECIFIED),
-            ("secret", messages.DATA_TYPE_CHARACTER, False, messages.SHARING_CLASS_NOT_SHARED),
-        )
-    ]  # fmt: skip
-    resource = await sharing.published(fields=fields, restriction_basis="《示例法》第一条")
+    resource = await sharing.published(fields=_FIELDS, restriction_basis="《示例法》第一条")
     if len(wanted.fields) > 2:
         wanted.fields[:] = ["name"]
     with pytest.raises(TongbanError) as error:

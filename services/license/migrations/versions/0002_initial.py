@@ -203,9 +203,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("case_name <> '' AND state <> 'VOIDED'"),
     )
-    op.create_index(
-        "licenses_drafts", "licenses", ["create_time"], unique=False, postgresql_where=sa.text("state = 'DRAFT'")
-    )
+    op.create_index("licenses_drafts", "licenses", ["id"], unique=False, postgresql_where=sa.text("state = 'DRAFT'"))
     op.create_index("licenses_holders", "licenses", ["holders"], unique=False, postgresql_using="gin")
     op.create_index("licenses_issuer", "licenses", ["issuer_department", "id"], unique=False)
     op.create_index("licenses_number", "licenses", ["license_type", "number_index"], unique=True)

@@ -1,0 +1,279 @@
+"""The deciding side of an exchange (办理地): what another region's window sends is applied here, in order and once."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from libs.audit.writer import entry_of, receipt_of
+from libs.db import rows
+from libs.db.command import Command, digest_of
+from libs.db.engine import Row
+from libs.db.uow import Transaction, derived_request_id
+from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied
+from libs.ids import names
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import current_call
+from libs.rpc.timestamps import timestamp
+from libs.security.principal import Principal
+from services.cases.clients import mandate_not_covering
+from services.cases.convert import APPLICANT_TYPE, MODE, id_of
+from services.cases.domain.items import check_offer, check_open_to
+from services.cases.domain.transfers import Direction, Payload, Verdict, admit, check_payload
+from services.cases.store.items import ItemVersion
+from services.cases.store.transfers import Exchange, TransferStore
+from services.cases.tables import transfers
+from services.cases.usecases import applications
+from services.cases.usecases.access import not_owner
+from services.cases.usecases.desk import Desk
+from services.cases.usecases.drafts import Application, Drafts
+from services.cases.usecases.results import Ratings
+from tongban.cases.v1 import events_pb2 as events
+from tongban.cases.v1 import exchange_service_pb2 as pb
+from tongban.cases.v1 import rating_service_pb2
+from tongban.cases.v1 import resources_pb2 as resources
+from tongban.common.v1 import common_pb2
+
+
+def message_digest(message: pb.TransferMessage) -> str:
+    """Returns the digest that a receipt names: SM3 of the message's deterministic bytes."""
+    return f"sm3:{digest_of(message).hex()}"
+
+
+def use_of(command: Command, transaction_id: str, case_name: str = "") -> Command:
+    """Returns the command with the exchange's transaction id in its audit record."""
+    return replace(command, use=common_pb2.UseContext(transaction_id=transaction_id, case_name=case_name))
+
+
+def require_sender(principal: Principal, sender_region: str) -> None:
+    """Raises REGION_MISMATCH unless the message comes from the region that the token speaks for."""
+    if not principal.region or principal.region != sender_region:
+        raise InvalidArgument("REGION_MISMATCH", "the message is another region's", region=sender_region)
+
+
+def receipted(tx: Transaction, message: pb.TransferMessage, digest: str, region: str, *, held: bool) -> pb.TransferReceipt:
+    """Builds the receipt of a message, with an audit record of its own."""
+    name = f"exchanges/{message.exchange_id}/messages/{message.sequence}"
+    entry = entry_of(tx.command, tx.now, name)
+    tx.record(entry)
+    return pb.TransferReceipt(
+        exchange_id=message.exchange_id, sequence=message.sequence, digest=digest, region=region, held=held,
+        receive_time=timestamp(tx.now), receipt=receipt_of(entry),
+    )  # fmt: skip
+
+
+class Incoming:
+    """Use cases of the deciding side."""
+
+    def __init__(self, desk: Desk, store: TransferStore, drafts: Drafts, ratings: Ratings) -> None:
+        self._desk = desk
+        self._store = store
+        self._drafts = drafts
+        self._ratings = ratings
+
+    async def receive(self, command: Command, message: pb.TransferMessage) -> pb.TransferReceipt:
+        """Takes a message of the receiving region; a repeated one gets the first receipt."""
+        principal = current_call().principal
+        require_sender(principal, message.sender_region)
+        payload = Payload(message.WhichOneof("payload") or "")
+        check_payload(message.exchange_id, Direction.TO_HANDLING, message.sequence, payload)
+        exchange = Exchange(message.sender_region, message.exchange_id, "INBOUND")
+        digest = message_digest(message)
+        known = await self.known(exchange, message, digest)
+        if known is not None:
+            return known
+        if payload is Payload.APPLICATION:
+            await self._check_application(message.application, principal)
+        request_id = derived_request_id("receive", exchange.peer, exchange.exchange_id, str(message.sequence), digest)
+
+        async def work(tx: Transaction) -> pb.TransferReceipt:
+            await self._store.serialize(tx.connection, exchange)
+            inbox, found = await self._store.inbox(tx.connection, exchange)
+            admission = admit(inbox, message.sequence, digest)
+            if admission.verdict is Verdict.REPEAT:
+                raise AlreadyExists("RESOURCE_EXISTS", "the message was received before", resource="messages")
+            receipt = receipted(tx, message, digest, self._desk.region, held=admission.verdict is Verdict.HOLD)
+            for sequence in admission.apply:
+                row = found.get(sequence)
+                await self._apply(tx, exchange, message if row is None else self._store.open_message(row), principal)
+                if row is not None:
+                    await self._store.mark_applied(tx.connection, row)
+            await self._store.keep(tx.connection, exchange, message, digest, receipt, tx.now)
+            return receipt
+
+        return await self._desk.run(replace(use_of(command, message.transaction_id), request_id=request_id), work)
+
+    async def known(
+        self, exchange: Exchange, message: pb.TransferMessage, digest: str
+    ) -> pb.TransferReceipt | None:
+        """Returns the first receipt of a repeated message; raises TRANSFER_MESSAGE_CONFLICT for another content."""
+        inbox, found = await self._store.read_inbox(exchange)
+        row = found.get(message.sequence)
+        if row is None:
+            return None
+        admit(inbox, message.sequence, digest)
+        return pb.TransferReceipt.FromString(row.receipt)
+
+    async def _apply(self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal) -> None:
+        if message.HasField("application"):
+            transfer, case_name = await self._open(tx, exchange, message, principal)
+        else:
+            row = await self._store.of_exchange(tx.connection, exchange)
+            if row is None:
+                raise FailedPrecondition("STATE_CONFLICT", "the exchange has no application", resource="transfers",
+                                         state="", allowed="ACCEPTED")  # fmt: skip
+            _require_same_transfer(row, principal)
+            transfer, case_name = row.id, row.case_name
+            await self._apply_later(tx, row, message, principal)
+        await self._count(tx, transfer, message.sequence)
+        tx.emit("cn.tongban.transfer.received.v1", f"transfers/{transfer}", events.TransferReceived(
+            name=f"transfers/{transfer}", receiving_region=exchange.peer, sequence=message.sequence,
+            case_name=case_name))  # fmt: skip
+
+    async def _count(self, tx: Transaction, transfer: str, sequence: int) -> None:
+        await rows.update(tx.connection, transfers, transfer, {"last_applied": sequence, "update_time": tx.now})
+
+    # ---- the application ----
+
+    async def _check_application(self, application: pb.TransferApplication, principal: Principal) -> None:
+        """What the application says must be what the token proves, and the item must be open to that region."""
+        item = await self._item(application)
+        check_open_to(item.offer(), principal.region)
+        # The cross-region list is what admits it; the item's own channels are those of people here.
+        offer = replace(item.offer(), channels=frozenset({"OTHER_REGION"}))
+        check_offer(offer, APPLICANT_TYPE.name(application.applicant.type), "OTHER_REGION")
+        if application.mode != item.content.cross_region.mode:
+            raise FailedPrecondition(
+                "ITEM_NOT_CROSS_REGION", "the item is open in another mode", task_code=application.task_code,
+                region=principal.region,
+            )  # fmt: skip
+        agent = application.agent if application.HasField("agent") else None
+        applications.check_parties(application.applicant, agent)
+        applications.check_materials(item, application.materials, paper_allowed=True)
+        applications.check_form(item, application.form_values)
+        self._check_regions(application, principal.region)
+        _check_token(application, agent, principal, item)
+        if agent is not None and agent.mandate:
+            await self._desk.identity.check_mandate(
+                agent.subject, application.applicant.subject, agent.mandate, item.codes
+            )
+
+    async def _item(self, application: pb.TransferApplication) -> ItemVersion:
+        try:
+            return await self._desk.items.in_force(application.task_code)
+        except Exception as error:
+            raise FailedPrecondition(
+                "ITEM_NOT_PUBLISHED", f"{application.task_code} is not in force here", item=application.task_code
+            ) from error
+
+    def _check_regions(self, application: pb.TransferApplication, region: str) -> None:
+        """Every material must lie in the region that sends it; what a third region holds it can't vouch for."""
+        for material in application.materials:
+            source = material.WhichOneof("source")
+            if source == "paper":
+                continue
+            held_by = names.parse(getattr(material, source or ""), "materials").region
+            if held_by != region:
+                raise InvalidArgument("REGION_MISMATCH", "a material is held by another region", region=held_by)
+
+    async def _open(
+        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal
+    ) -> tuple[str, str]:
+        application, identifier = message.application, uuid7()
+        item = await self._item(application)
+        clerk = f"//{exchange.peer}/{application.operator}"
+        opened = Application(
+            case_id=application.case_id, item=item, applicant=application.applicant,
+            agent=application.agent if application.HasField("agent") else None, channel="OTHER_REGION",
+            title=application.title, materials=tuple(application.materials),
+            form_values=tuple(application.form_values), created_by=clerk, actor=clerk,
+            department=f"//{exchange.peer}/{application.department}", assurance=principal.assurance,
+            receiving_region=exchange.peer, received_by=clerk, transfer=identifier,
+        )  # fmt: skip
+        # The case first, then its transfer: news of a case is put in line on a transfer that is there already, and
+        # there is none to tell yet beside the acknowledgement.
+        record = await self._drafts.insert(tx, opened)
+        record.transfer = None
+        case = await self._drafts.submitted(tx, record, item, clerk, opened.department)
+        await rows.insert(tx.connection, transfers, self._values(tx, identifier, exchange, message, principal, case, item))
+        await self._desk.news.acknowledge(tx, identifier)
+        return identifier, record.name
+
+    def _values(
+        self, tx: Transaction, identifier: str, exchange: Exchange, message: pb.TransferMessage, principal: Principal,
+        case: resources.Case, item: ItemVersion,
+    ) -> dict[str, Any]:  # fmt: skip
+        application = message.application
+        content = pb.Transfer(applicant=application.applicant, identity_check=application.identity_check)
+        if application.HasField("agent"):
+            content.agent.CopyFrom(application.agent)
+        return {
+            "id": identifier, "exchange_id": exchange.exchange_id, "transaction_id": message.transaction_id,
+            "direction": "INBOUND", "peer_region": exchange.peer, "state": "ACCEPTED",
+            "mode": MODE.name(application.mode), "task_code": application.task_code,
+            "item_display_name": item.content.display_name, "case_name": case.name, "case_number": case.number,
+            "department": application.department, "owner_department": item.content.department,
+            "operator": application.operator, "applicant": application.applicant.subject,
+            "agent": application.agent.subject, "peer_transfer": _transfer_of(principal),
+            "sealed": self._store.seal(identifier, content), "receive_time": tx.now, "acknowledge_time": tx.now,
+            "create_time": tx.now, "update_time": tx.now,
+        }  # fmt: skip
+
+    # ---- what comes later ----
+
+    async def _apply_later(self, tx: Transaction, row: Row, message: pb.TransferMessage, principal: Principal) -> None:
+        record = await self._desk.store.lock(tx.connection, id_of(row.case_name))
+        if message.HasField("correction"):
+            await self._drafts.corrected(
+                tx, record, tuple(message.correction.materials), tuple(message.correction.form_values),
+                principal.subject, "", paper_allowed=True,
+            )  # fmt: skip
+            return
+        rating = message.rating
+        if rating.rater not in {record.applicant, record.agent}:
+            raise not_owner(record.name)
+        await self._ratings.rate(tx, record, rating_service_pb2.CreateRatingRequest(
+            case_name=record.name, kind=rating.kind, level=rating.level, channel=rating.channel,
+            comment=rating.comment, indicators=rating.indicators,
+        ), rating.rater)  # fmt: skip
+
+
+def _check_token(
+    application: pb.TransferApplication, agent: resources.Agent | None, principal: Principal, item: ItemVersion
+) -> None:
+    """The home region vouches for one person, one firm and one mandate: the application must name just these."""
+    if application.applicant.subject != (principal.organization or principal.subject):
+        raise not_owner(application.applicant.subject)
+    if agent is not None and agent.subject != principal.subject:
+        raise not_owner(agent.subject)
+    if (agent.mandate if agent else "") != principal.mandate:
+        raise mandate_not_covering(
+            agent.mandate if agent else "", application.task_code, "the token names another mandate"
+        )
+    clerks = _actors(principal.claims.get("act"))
+    if clerks and f"//{principal.region}/{application.operator}" not in clerks:
+        raise not_owner(application.operator)
+    if principal.assurance < item.content.min_assurance:
+        raise PermissionDenied(
+            "ASSURANCE_TOO_LOW", "the person must be known better for this item",
+            required=str(item.content.min_assurance), actual=str(principal.assurance),
+        )  # fmt: skip
+
+
+def _actors(act: Any) -> list[str]:
+    """Returns everybody in the claim ``act``, the last actor first (RFC 8693, 4.1)."""
+    found = []
+    while isinstance(act, Mapping):
+        found.append(str(act.get("sub", "")))
+        act = act.get("act")
+    return found
+
+
+def _transfer_of(principal: Principal) -> str:
+    return str(principal.claims.get("transfer", ""))
+
+
+def _require_same_transfer(row: Row, principal: Principal) -> None:
+    """A token that is bound to a transfer is good for that one only."""
+    bound = _transfer_of(principal)
+    if bound and row.peer_transfer and bound != row.peer_transfer:
+        raise PermissionDenied("DELEGATION_MISMATCH", "the token is for another transfer", transfer=bound)

@@ -1,0 +1,106 @@
+"""The departments' work queues."""
+
+from datetime import date
+from typing import Any
+
+from libs.clock import Clock
+from libs.db import paging
+from libs.db.command import Command
+from libs.db.engine import Row
+from libs.db.etag import check_etag, etag_of
+from libs.db.uow import Transaction
+from libs.errors import FailedPrecondition, InvalidArgument, state_conflict
+from libs.rpc.call import current_call
+from libs.rpc.timestamps import timestamp
+from services.cases.convert import LIGHT, TASK_KIND, TASK_STATE, date_message, id_of
+from services.cases.domain.calendar import local_day
+from services.cases.domain.clock import light_on
+from services.cases.domain.states import Action, require_separate_duties
+from services.cases.store.cases import NO_DEADLINE
+from services.cases.store.tasks import TaskStore
+from services.cases.usecases.access import require_staff
+from services.cases.usecases.desk import Desk, facts_of
+from tongban.cases.v1 import task_service_pb2 as pb
+
+_MOST = 500
+_FIRST = (date(1, 1, 1), "00000000-0000-0000-0000-000000000000")
+_SEPARATED = {"REVIEW": Action.START_REVIEW, "DECIDE": Action.DECIDE}
+
+
+class Tasks:
+    """Use cases of TaskService."""
+
+    def __init__(self, desk: Desk, store: TaskStore, clock: Clock) -> None:
+        self._desk = desk
+        self._store = store
+        self._clock = clock
+
+    async def list(self, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
+        """Lists tasks, the most urgent first; staff see their department's."""
+        principal = current_call().principal
+        size = paging.page_size(request.page_size, _MOST)
+        department = principal.department if principal.kind == "STAFF" else request.department
+        if request.department and request.department != department:
+            return pb.ListTasksResponse()
+        given: dict[str, Any] = {
+            "department": department, "kind": TASK_KIND.name(request.kind), "state": TASK_STATE.name(request.state),
+            "case_id": id_of(request.case_name), "assignee": request.assignee, "waiting": not request.state,
+        }  # fmt: skip
+        filters = {name: value for name, value in given.items() if value}
+        found = await self._store.page(filters, _after(request), size + 1)
+        more = len(found) > size
+        token = paging.next_token(request, found[size - 1].due_date.isoformat(), found[size - 1].id) if more else ""
+        return pb.ListTasksResponse(tasks=[await self._message(row) for row in found[:size]], next_page_token=token)
+
+    async def claim(self, command: Command, request: pb.ClaimTaskRequest) -> pb.Task:
+        """Takes a task."""
+        principal = current_call().principal
+
+        async def work(tx: Transaction) -> pb.Task:
+            identifier = id_of(request.name)
+            row = await self._store.task(tx.connection, identifier)
+            require_staff(principal, row.department, request.name)
+            check_etag(request.name, row.version, request.etag)
+            if row.state == "CLAIMED" and row.assignee != principal.subject:
+                raise FailedPrecondition("TASK_TAKEN", "somebody else took the task", task=request.name)
+            if row.state != "OPEN":
+                raise state_conflict(request.name, row.state, "OPEN")
+            if row.kind in _SEPARATED:
+                record = await self._desk.store.read(row.case_id)
+                require_separate_duties(facts_of(record), _SEPARATED[row.kind], principal.subject)
+            await self._store.claim(tx.connection, identifier, principal.subject, tx.now)
+            return await self._message(await self._store.shown(tx.connection, identifier))
+
+        return await self._desk.uow.run(command, work)
+
+    async def _message(self, row: Row) -> pb.Task:
+        item = await self._desk.items.version(row.item)
+        return pb.Task(
+            name=f"tasks/{row.id}", kind=TASK_KIND.number(row.kind), state=TASK_STATE.number(row.state),
+            case_name=f"cases/{row.case_id}", case_number=row.number or "",
+            item_display_name=item.content.display_name, department=row.department, assignee=row.assignee,
+            due_date=date_message(row.due_date) if row.due_date != NO_DEADLINE else None,
+            light=LIGHT.number(await self._light(row)), create_time=timestamp(row.create_time),
+            update_time=timestamp(row.update_time), claim_time=timestamp(row.claim_time),
+            end_time=timestamp(row.end_time), etag=etag_of(row.version),
+        )  # fmt: skip
+
+    async def _light(self, row: Row) -> str:
+        ended = row.decide_time or row.case_end_time
+        day = local_day(ended or self._clock.now())
+        try:
+            return str(light_on(await self._desk.calendars.current(), row.clock_due, row.stopped_on, day))
+        except FailedPrecondition:
+            return ""
+
+
+def _after(request: pb.ListTasksRequest) -> tuple[date, str]:
+    found = paging.position(request, request.page_token)
+    if found is None:
+        return _FIRST
+    try:
+        return date.fromisoformat(str(found[0])), str(found[1])
+    except ValueError as error:
+        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read") from error
+
+

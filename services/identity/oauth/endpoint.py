@@ -1,0 +1,134 @@
+"""The token endpoint, and what is published beside it: discovery and keys."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from libs.db.engine import Row
+from libs.errors import TongbanError
+from libs.observability import metrics, tracing
+from libs.observability.logs import logger
+from libs.rpc.stages.validation import check
+from services.identity.domain.claims import Claims
+from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, document
+from services.identity.oauth.errors import NOT_STORED, Refused, invalid_client, invalid_request, refused_grant
+from services.identity.oauth.form import Credentials, Form, credentials, read_form
+from services.identity.tokens.codec import TokenCodec
+from services.identity.usecases.client_authentication import ClientAuthentication
+from services.identity.usecases.exchange import Exchange
+from services.identity.usecases.grants import Grants
+from tongban.identity.v1 import token_service_pb2 as pb
+
+_log = logger(__name__)
+_EXCHANGE_FIELDS = (
+    "subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type", "audience",
+    "scope", "on_behalf_of", "mandate", "transfer",
+)  # fmt: skip
+_KEYS_KEPT = {"cache-control": "public, max-age=300"}
+
+Json = dict[str, Any]
+Serve = Callable[[Form, Row | None], Awaitable[Json]]
+
+
+class OAuthEndpoints:
+    """What the region offers over HTTP."""
+
+    def __init__(
+        self, codec: TokenCodec, grants: Grants, exchange: Exchange, authentication: ClientAuthentication,
+        base_url: str,
+    ) -> None:  # fmt: skip
+        self._codec = codec
+        self._grants = grants
+        self._exchange = exchange
+        self._authentication = authentication
+        self._document = document(codec.issuer, base_url)
+        self._by_grant: dict[str, Serve] = {
+            CLIENT_CREDENTIALS: self._client_credentials, JWT_BEARER: self._jwt_bearer,
+            TOKEN_EXCHANGE: self._token_exchange,
+        }  # fmt: skip
+
+    def app(self) -> Starlette:
+        """Returns the application."""
+        return Starlette(routes=[
+            Route("/oauth/token", self.token, methods=["POST"]),
+            Route("/.well-known/jwks.json", self.jwks),
+            Route("/.well-known/openid-configuration", self.discovery),
+            Route("/.well-known/oauth-authorization-server", self.discovery),
+        ])  # fmt: skip
+
+    async def token(self, request: Request) -> Response:
+        """Gives a token (RFC 6749, 3.2)."""
+        with tracing.span("POST /oauth/token", SpanKind.SERVER, request.headers.get("traceparent", "")):
+            try:
+                answer = await self._serve(await read_form(request))
+            except Refused as refusal:
+                metrics.CALLS.labels("oauth.token", refusal.error).inc()
+                _log.info("no token", error=refusal.error, reason=refusal.reason, description=refusal.description)
+                return refusal.response()
+            except Exception:  # noqa: BLE001 - as for RPCs, the caller learns nothing of our insides
+                metrics.CALLS.labels("oauth.token", "server_error").inc()
+                _log.error("unexpected", method="oauth.token", exc_info=True)
+                return Refused("server_error", "an internal error occurred", status=500).response()
+            metrics.CALLS.labels("oauth.token", "OK").inc()
+            return JSONResponse(answer, headers=NOT_STORED)
+
+    async def _serve(self, form: Form) -> Json:
+        serve = self._by_grant.get(form.required("grant_type"))
+        if serve is None:
+            raise Refused("unsupported_grant_type", "this grant type is not offered")
+        client = await self._client(credentials(form))
+        try:
+            return await serve(form, client)
+        except TongbanError as error:
+            raise refused_grant(error) from error
+
+    async def _client(self, shown: Credentials | None) -> Row | None:
+        if shown is None:
+            return None
+        try:
+            if shown.assertion:
+                return await self._authentication.by_assertion(shown.assertion, shown.client_id)
+            return await self._authentication.by_secret(shown.client_id, shown.secret)
+        except TongbanError as error:
+            raise invalid_client(error, basic=shown.basic) from error
+
+    async def _client_credentials(self, form: Form, client: Row | None) -> Json:
+        if client is None:
+            raise Refused("invalid_client", "the client must authenticate", status=401)
+        return self._answer(self._grants.for_client(client, form.get("scope")))
+
+    async def _jwt_bearer(self, form: Form, client: Row | None) -> Json:
+        digest = hashlib.new("sm3", form.body).digest()
+        made = await self._grants.for_asserted(form.required("assertion"), form.get("scope"), digest)
+        if client is not None and made.client_id != client.id:
+            raise invalid_request("the assertion was signed by another client than the one that authenticates")
+        return self._answer(made)
+
+    def _answer(self, claims: Claims) -> Json:
+        return {
+            "access_token": self._codec.encode(claims), "token_type": "Bearer", "expires_in": claims.lifetime,
+            "scope": " ".join(claims.scope),
+        }  # fmt: skip
+
+    async def _token_exchange(self, form: Form, _client: Row | None) -> Json:
+        request = pb.ExchangeTokenRequest(**{name: form.get(name) for name in _EXCHANGE_FIELDS})
+        check(request)
+        made = await self._exchange.exchange(request)
+        return {
+            "access_token": made.access_token, "issued_token_type": made.issued_token_type,
+            "token_type": made.token_type, "expires_in": made.expires_in, "scope": made.scope,
+        }  # fmt: skip
+
+    async def jwks(self, _request: Request) -> Response:
+        """Publishes the keys that sign our tokens (RFC 7517)."""
+        return JSONResponse({"keys": self._codec.keys.public()}, headers=_KEYS_KEPT)
+
+    async def discovery(self, _request: Request) -> Response:
+        """Publishes what there is (RFC 8414, OpenID Connect Discovery 1.0)."""
+        return JSONResponse(self._document, headers=_KEYS_KEPT)

@@ -1,0 +1,113 @@
+"""Reads the token endpoint's form, and the client's credentials in it or in the Authorization header."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote_plus
+
+from starlette.requests import Request
+
+from services.identity.oauth.errors import Refused, invalid_request
+
+CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LARGEST = 65_536
+_MOST_FIELDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a token request.
+
+    Attributes:
+        body: the bytes as they came.
+        fields: the fields; none stands twice.
+        authorization: the Authorization header, or an empty string.
+    """
+
+    body: bytes
+    fields: dict[str, str]
+    authorization: str
+
+    def get(self, name: str) -> str:
+        """Returns a field, an empty string where it is missing."""
+        return self.fields.get(name, "")
+
+    def required(self, name: str) -> str:
+        """Returns a field; raises Refused where it is missing."""
+        value = self.get(name)
+        if not value:
+            raise invalid_request(f"{name} is missing")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client shows: a secret or an assertion, one of them.
+
+    Attributes:
+        client_id: who it says it is.
+        secret: its secret.
+        assertion: its assertion (private_key_jwt).
+        basic: True where they came in the Authorization header.
+    """
+
+    client_id: str
+    secret: str = ""
+    assertion: str = ""
+    basic: bool = False
+
+
+async def read_form(request: Request) -> Form:
+    """Reads a form-encoded body; raises Refused where it is none, or a field stands twice (RFC 6749, 3.2)."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise invalid_request("the body must be application/x-www-form-urlencoded")
+    if int(request.headers.get("content-length", "0") or 0) > _LARGEST:
+        raise invalid_request("the body is too large")
+    body = await request.body()
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+        )  # fmt: skip
+    except (ValueError, UnicodeDecodeError) as error:
+        raise invalid_request("the body can't be read as a form") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise invalid_request("a field stands twice")
+    return Form(body, fields, request.headers.get("authorization", ""))
+
+
+def credentials(form: Form) -> Credentials | None:
+    """Returns what the client shows, or None; raises Refused where it shows two things (RFC 6749, 2.3)."""
+    shown = [show for show in (_basic(form), _post(form), _assertion(form)) if show is not None]
+    if len(shown) > 1:
+        raise invalid_request("a client authenticates in one way at a time")
+    return shown[0] if shown else None
+
+
+def _basic(form: Form) -> Credentials | None:
+    scheme, _, encoded = form.authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Refused("invalid_client", "the Authorization header can't be read", status=401,
+                      headers={"www-authenticate": 'Basic realm="tongban"'}) from error  # fmt: skip
+    client_id, _, secret = text.partition(":")
+    # RFC 6749, 2.3.1: both are form-encoded before they are joined.
+    return Credentials(unquote_plus(client_id), secret=unquote_plus(secret), basic=True)
+
+
+def _post(form: Form) -> Credentials | None:
+    secret = form.get("client_secret")
+    return Credentials(form.required("client_id"), secret=secret) if secret else None
+
+
+def _assertion(form: Form) -> Credentials | None:
+    assertion = form.get("client_assertion")
+    if not assertion:
+        return None
+    if form.get("client_assertion_type") != CLIENT_ASSERTION_TYPE:
+        raise invalid_request(f"client_assertion_type must be {CLIENT_ASSERTION_TYPE}")
+    return Credentials(form.get("client_id"), assertion=assertion)

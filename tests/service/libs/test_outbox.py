@@ -1,0 +1,359 @@
+"""From the outbox over Redis to a consumer: in order, each once, whatever dies on the way."""
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from redis.asyncio import Redis
+
+from libs.db.command import command_of_event
+from libs.db.schema import idempotency, outbox, parked_events
+from libs.db.uow import Transaction
+from libs.errors import FailedPrecondition, TongbanError, Unavailable
+from libs.events import consumer as consumer_module
+from libs.events import relay as relay_module
+from libs.events.cloud_event import Event, stream_of
+from libs.events.consumer import Consumer
+from libs.events.relay import Relay
+from libs.process import Process
+from tests.support.process import command, count, process_of, running, until
+from tests.support.service import Ground
+from tongban.common.v1 import common_pb2
+
+TYPE = "cn.tongban.test.done.v1"
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer_module, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(consumer_module, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(consumer_module, "_BLOCK_MS", 50)
+    monkeypatch.setattr("libs.db.leader._TRY_AGAIN_SECONDS", 0.05)
+
+
+@dataclass
+class Line:
+    """A producer, a consumer, each with a database of its own, and the stream between them."""
+
+    producer: Process
+    consumer: Process
+    region: str = field(default_factory=lambda: uuid.uuid4().hex)
+    handled: list[tuple[str, int]] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
+    failures: dict[str, list[TongbanError]] = field(default_factory=dict)
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream."""
+        return stream_of(self.region, "identity")
+
+    def relay(self, kind: type[Relay] = Relay, redis: Redis | None = None) -> Relay:
+        """A relay of the producer."""
+        process = self.producer
+        return kind(process.database, redis or process.redis, self.region, "identity", process.uow.committed)
+
+    def reader(self, name: str = "test") -> Consumer:
+        """A consumer that handles by ``handle``."""
+        process = self.consumer
+        return Consumer(name, process.redis, process.database, [self.stream], {TYPE: self.handle})
+
+    async def handle(self, event: Event) -> None:
+        """Handles an event once, in a transaction that leaves a row in the consumer's outbox."""
+        self.tried.append(event.id)
+        waiting = self.failures.get(event.subject)
+        if waiting:
+            raise waiting.pop(0)
+        number = common_pb2.Money.FromString(event.data)
+        once = command_of_event("test", event.id, number, common_pb2.Money, actor="services/test")
+
+        async def work(tx: Transaction) -> common_pb2.Money:
+            tx.emit("cn.tongban.test.handled.v1", event.subject, number)
+            return number
+
+        await self.consumer.uow.run(once, work)
+        self.handled.append((event.subject, number.fen))
+
+    async def emit(self, subject: str, *numbers: int) -> None:
+        """Commits one event after the other."""
+        for number in numbers:
+
+            async def work(tx: Transaction, number: int = number) -> common_pb2.Date:
+                tx.emit(TYPE, subject, common_pb2.Money(fen=number))
+                return common_pb2.Date()
+
+            await self.producer.uow.run(command(common_pb2.Date()), work)
+
+    async def effects(self) -> dict[str, list[int]]:
+        """What the consumer's transactions left, by subject, in their order."""
+        async with self.consumer.database.read() as connection:
+            rows = (await connection.execute(sa.select(outbox).order_by(outbox.c.seq))).all()
+        found: dict[str, list[int]] = {}
+        for row in rows:
+            found.setdefault(row.subject, []).append(common_pb2.Money.FromString(row.data).fen)
+        return found
+
+    async def has_effects(self, wanted: int) -> bool:
+        """Whether so many transactions left something."""
+        return await count(self.consumer, outbox) >= wanted
+
+    async def on_stream(self) -> int:
+        """How many entries the stream has."""
+        return int(await self.producer.redis.xlen(self.stream))
+
+    async def drained(self) -> bool:
+        """Whether the outbox is empty."""
+        return await count(self.producer, outbox) == 0
+
+    async def settled(self) -> bool:
+        """Whether every entry was handed out and acknowledged."""
+        stream: Any = await self.producer.redis.xinfo_stream(self.stream)
+        groups: Any = await self.producer.redis.xinfo_groups(self.stream)
+        last = stream["last-generated-id"]
+        return all(group["pending"] == 0 and group["last-delivered-id"] == last for group in groups)
+
+
+@pytest_asyncio.fixture
+async def line(ground: Ground) -> AsyncIterator[Line]:
+    """A producer and a consumer."""
+    async with process_of(ground) as producer, process_of(ground) as consumer:
+        yield Line(producer, consumer)
+
+
+async def test_events_of_a_subject_keep_their_order_and_are_handled_once(line: Line) -> None:
+    subjects = [f"cases/{number}" for number in range(6)]
+    async with running(line.relay().run, line.reader().run):
+        await asyncio.gather(*(line.emit(subject, *range(20)) for subject in subjects))
+        await until(lambda: line.has_effects(120))
+    assert await line.effects() == {subject: list(range(20)) for subject in subjects}
+    assert await line.drained()
+    assert len(line.tried) == 120
+
+
+async def test_concurrent_changes_of_one_row_arrive_in_the_order_of_their_commits(line: Line) -> None:
+    """The sequence number is drawn under the row's lock, so numbers follow commits."""
+    lock = sa.text("SELECT pg_advisory_xact_lock(42)")
+    numbers = itertools.count()
+
+    async def change() -> None:
+        async def work(tx: Transaction) -> common_pb2.Date:
+            await tx.connection.execute(lock)
+            tx.emit(TYPE, "cases/1", common_pb2.Money(fen=next(numbers)))
+            return common_pb2.Date()
+
+        await line.producer.uow.run(command(common_pb2.Date()), work)
+
+    async with running(line.relay().run, line.reader().run):
+        await asyncio.gather(*(change() for _ in range(40)))
+        await until(lambda: line.has_effects(40))
+    assert await line.effects() == {"cases/1": list(range(40))}
+
+
+async def test_a_failed_transaction_sends_nothing(line: Line) -> None:
+    async def work(tx: Transaction) -> common_pb2.Date:
+        tx.emit(TYPE, "cases/1", common_pb2.Money(fen=1))
+        raise FailedPrecondition("STATE_CONFLICT", "no")
+
+    with pytest.raises(FailedPrecondition):
+        await line.producer.uow.run(command(common_pb2.Date()), work)
+    assert await line.drained()
+
+
+async def test_an_event_that_is_delivered_again_changes_nothing(line: Line) -> None:
+    await line.emit("cases/1", 1, 2)
+    async with running(line.relay().run):
+        await until(line.drained)
+    for _, fields in await line.producer.redis.xrange(line.stream):
+        await line.producer.redis.xadd(line.stream, fields)
+    async with running(line.reader().run):
+        await until(lambda: _handled(line, 4))
+    assert await line.effects() == {"cases/1": [1, 2]}
+
+
+async def _handled(line: Line, times: int) -> bool:
+    return len(line.handled) >= times
+
+
+class DyingRelay(Relay):
+    """Is killed between XADD and DELETE."""
+
+    async def _publish(self, rows: Sequence[sa.Row[Any]]) -> None:
+        await super()._publish(rows)
+        raise asyncio.CancelledError
+
+
+async def test_a_relay_that_dies_before_it_deletes_repeats_and_nothing_happens_twice(line: Line) -> None:
+    await line.emit("cases/1", 1, 2, 3)
+    dying = asyncio.create_task(line.relay(DyingRelay).run())
+    await asyncio.wait([dying], timeout=10)
+    assert dying.cancelled()
+    assert (await line.on_stream(), await line.drained()) == (3, False)
+    async with running(line.relay().run, line.reader().run):
+        await until(lambda: _handled(line, 6))
+    assert await line.on_stream() == 6
+    assert await line.effects() == {"cases/1": [1, 2, 3]}
+
+
+async def test_a_consumer_that_dies_before_it_acknowledges_takes_the_event_up_again(line: Line) -> None:
+    await line.emit("cases/1", 1, 2)
+    done = asyncio.Event()
+
+    async def die_after(event: Event) -> None:
+        await line.handle(event)
+        done.set()
+        await asyncio.Event().wait()
+
+    dying = Consumer("test", line.consumer.redis, line.consumer.database, [line.stream], {TYPE: die_after})
+    async with running(line.relay().run):
+        async with running(dying.run):
+            await asyncio.wait_for(done.wait(), 10)
+        async with running(line.reader().run):
+            await until(lambda: line.has_effects(2))
+            await until(line.settled)
+    assert await line.effects() == {"cases/1": [1, 2]}
+    assert len(line.tried) == 3
+
+
+async def test_what_keeps_failing_is_parked_and_can_be_replayed(line: Line) -> None:
+    refusal = FailedPrecondition("STATE_CONFLICT", "not now")
+    line.failures["cases/1"] = [refusal] * 5
+    reader = line.reader()
+    async with running(line.relay().run, reader.run):
+        await line.emit("cases/1", 1, 2)
+        await line.emit("cases/2", 1)
+        await until(lambda: line.has_effects(2))
+        await until(line.settled)
+    assert await line.effects() == {"cases/1": [2], "cases/2": [1]}
+    async with line.consumer.database.read() as connection:
+        parked = (await connection.execute(sa.select(parked_events))).one()
+    assert (parked.consumer, parked.subject, parked.reason) == ("test", "cases/1", "STATE_CONFLICT")
+    assert line.tried.count(parked.id) == 5
+    line.failures["cases/1"] = [refusal]
+    assert await reader.replay() == 0
+    assert await count(line.consumer, parked_events) == 1
+    assert await reader.replay() == 1
+    assert await count(line.consumer, parked_events) == 0
+    assert (await line.effects())["cases/1"] == [2, 1]
+    assert await reader.replay() == 0
+
+
+async def test_an_unknown_exception_parks_too(line: Line) -> None:
+    async def fail(_event: Event) -> None:
+        raise RuntimeError("unexpected")
+
+    reader = Consumer("test", line.consumer.redis, line.consumer.database, [line.stream], {TYPE: fail})
+    await line.emit("cases/1", 1)
+    async with running(line.relay().run, reader.run):
+        await until(lambda: _parked(line))
+    assert await reader.replay() == 0
+
+
+async def _parked(line: Line) -> bool:
+    return await count(line.consumer, parked_events) == 1
+
+
+async def test_a_neighbour_that_is_away_is_waited_for(line: Line) -> None:
+    away = Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="seal")
+    line.failures["cases/1"] = [away] * 12
+    async with running(line.relay().run, line.reader().run):
+        await line.emit("cases/1", 1, 2, 3)
+        await line.emit("cases/2", 1)
+        await until(lambda: line.has_effects(4))
+    assert await line.effects() == {"cases/1": [1, 2, 3], "cases/2": [1]}
+    assert await count(line.consumer, parked_events) == 0
+    assert len(line.tried) == 16
+
+
+async def test_while_redis_is_away_events_wait_in_the_outbox(line: Line) -> None:
+    nowhere = Redis.from_url("redis://127.0.0.1:1/0", protocol=2)
+    async with running(line.relay(redis=nowhere).run):
+        await line.emit("cases/1", 1, 2)
+        assert not await line.drained()
+    await nowhere.aclose()
+    async with running(line.relay().run):
+        await until(line.drained)
+    assert await line.on_stream() == 2
+
+
+async def test_of_several_replicas_one_publishes_and_one_handles(line: Line) -> None:
+    readers = [line.reader().run for _ in range(3)]
+    relays = [line.relay().run for _ in range(3)]
+    async with running(*relays, *readers):
+        await line.emit("cases/1", *range(30))
+        await until(lambda: line.has_effects(30))
+        await until(line.settled)
+    assert (await line.on_stream(), len(line.tried)) == (30, 30)
+
+
+async def test_a_replica_takes_over_when_the_leader_is_gone(line: Line) -> None:
+    """The leader's lock hangs on its connection: PostgreSQL ends it, the lock is free."""
+    await line.emit("cases/1", 1)
+    async with running(line.relay().run, line.reader().run):
+        await until(lambda: line.has_effects(1))
+        for process in (line.producer, line.consumer):
+            await _end_connections(process)
+        await until(lambda: _emitted(line, 2))
+        await until(lambda: line.has_effects(2))
+    assert await line.effects() == {"cases/1": [1, 2]}
+
+
+async def _end_connections(process: Process) -> None:
+    ended = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    async with process.database.read() as connection:
+        await connection.execute(ended)
+
+
+async def _emitted(line: Line, number: int) -> bool:
+    try:
+        await line.emit("cases/1", number)
+    except TongbanError as error:
+        assert error.reason == "DEPENDENCY_UNAVAILABLE"
+        return False
+    return True
+
+
+async def test_entries_that_are_no_events_are_passed_over(line: Line) -> None:
+    await line.producer.redis.xadd(line.stream, {"subject": "cases/1", "nonsense": "x"})
+    await line.producer.redis.xadd(line.stream, {b"\xff": b"\xff"})
+    await line.emit("cases/1", 1)
+    async with running(line.relay().run, line.reader().run):
+        await until(lambda: line.has_effects(1))
+        await until(line.settled)
+
+
+async def test_events_of_other_types_are_passed_over(line: Line) -> None:
+    async def work(tx: Transaction) -> common_pb2.Date:
+        tx.emit("cn.tongban.test.other.v1", "cases/1", common_pb2.Money(fen=9))
+        return common_pb2.Date()
+
+    await line.producer.uow.run(command(common_pb2.Date()), work)
+    async with running(line.relay().run, line.reader().run):
+        await line.emit("cases/1", 1)
+        await until(lambda: line.has_effects(1))
+        await until(line.settled)
+    assert len(line.tried) == 1
+
+
+async def test_each_group_of_consumers_gets_every_event(line: Line) -> None:
+    async with running(line.relay().run, line.reader("a").run, line.reader("b").run):
+        await line.emit("cases/1", 1)
+        await until(lambda: _handled(line, 2))
+    assert await count(line.consumer, idempotency) == 1
+
+
+async def test_more_than_a_batch_goes_out_in_order(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "_BATCH", 3)
+    monkeypatch.setattr(relay_module, "_NEXT", sa.select(outbox).order_by(outbox.c.seq).limit(3))
+    await line.emit("cases/1", *range(10))
+    async with running(line.relay().run):
+        await until(line.drained)
+    entries = await line.producer.redis.xrange(line.stream)
+    assert [common_pb2.Money.FromString(fields[b"data"]).fen for _, fields in entries] == list(range(10))

@@ -1,0 +1,304 @@
+"""Issuing: three steps, once, whatever fails in between."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from libs.clock import FakeClock
+from libs.documents.ofd import open_ofd
+from libs.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
+from libs.events.cloud_event import Event
+from services.license.__main__ import wire
+from services.license.tables import licenses
+from services.license.usecases.sweeper import Sweeper
+from tests.service.license.conftest import CASE, FIRM, FIRM_CODE, OTHER_DEPARTMENT, License, firm_holder, request_id
+from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, SEAL, SEAL_ID
+from tongban.cases.v1 import events_pb2 as cases
+from tongban.cases.v1 import resources_pb2 as case_resources
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import events_pb2 as events
+from tongban.license.v1 import license_type_service_pb2 as types_pb
+from tongban.license.v1 import resources_pb2 as resources
+
+
+async def rows(licensing: License) -> list[sa.Row[*tuple[object, ...]]]:
+    async with licensing.service.process.database.read() as connection:
+        return list((await connection.execute(sa.select(licenses).order_by(licenses.c.id))).all())
+
+
+async def told(licensing: License, event_type: str) -> list[bytes]:
+    query = sa.text("SELECT data FROM outbox WHERE type = :type ORDER BY seq")
+    async with licensing.service.process.database.read() as connection:
+        return [row.data for row in await connection.execute(query, {"type": event_type})]
+
+
+def later(licensing: License) -> Sweeper:
+    """The sweeper two minutes from now."""
+    process = licensing.service.process
+    process.wall = FakeClock(datetime.now(UTC) + timedelta(minutes=2))
+    return wire(process).sweeper
+
+
+async def test_a_licence_is_issued_sealed_and_stored(licensing: License) -> None:
+    kind = await licensing.license_type()
+    order = licensing.order(kind.name)
+    made = await licensing.issue(order)
+    assert made.state == resources.LICENSE_STATE_ISSUED
+    assert made.identifier.startswith(f"1.2.156.3005.2.{kind.code}.{DEPARTMENT_CODE}.")
+    assert made.number.startswith("34150020240506")
+    assert (made.validity.start.year, made.validity.end.year, made.validity.end.day) == (2024, 2029, 5)
+    assert dict(made.face_fields) == {"FDDBR": "测试甲", "JYXM": "预包装食品销售"}
+    assert made.sealing.startswith("sealings/")
+    assert made.seal == SEAL
+    assert not made.HasField("pdf")
+    content = await licensing.service.process.documents.get(made.ofd.digest)
+    metadata = open_ofd(content).custom_data()
+    assert (metadata["ZZBS"], metadata["ZZBH"], metadata["CZZTDM"]) == (made.identifier, made.number, FIRM_CODE)
+    (event,) = await told(licensing, "cn.tongban.license.issued.v1")
+    issued = events.LicenseIssued.FromString(event)
+    assert (issued.license, issued.case_name, list(issued.holders)) == (made.name, CASE, [FIRM])
+    assert await licensing.issue(order) == made
+    assert len(await rows(licensing)) == 1
+    assert len(licensing.known.sealed) == 1
+
+
+async def test_nothing_personal_lies_in_clear(licensing: License) -> None:
+    await licensing.issued()
+    query = "SELECT l::text || coalesce((SELECT string_agg(encode(response, 'escape'), '') FROM idempotency), '') FROM licenses l"
+    async with licensing.service.process.database.read() as connection:
+        text = str(await connection.scalar(sa.text(query)))
+    for personal in ("测试甲", FIRM_CODE):
+        assert personal not in text
+        assert personal.encode().hex() not in text
+        assert "".join(f"\\{byte:03o}" for byte in personal.encode()) not in text
+
+
+async def test_a_case_yields_one_licence_of_a_type(licensing: License) -> None:
+    kind = await licensing.license_type()
+    made = await licensing.issue(licensing.order(kind.name))
+    with pytest.raises(AlreadyExists) as error:
+        await licensing.issue(licensing.order(kind.name))
+    assert error.value.reason == "LICENSE_ALREADY_ISSUED"
+    assert error.value.metadata == {"resource": made.name, "case_name": CASE}
+    order = licensing.order(kind.name, case_name="", request_id=request_id())
+    await licensing.issue(order)
+    order.number = made.number
+    with pytest.raises(FailedPrecondition, match="REQUEST_ID_REUSED"):
+        await licensing.issue(order)
+    order.request_id = request_id()
+    with pytest.raises(AlreadyExists) as taken:
+        await licensing.issue(order)
+    assert taken.value.reason == "RESOURCE_EXISTS"
+
+
+async def test_orders_that_break_rules_change_nothing(licensing: License) -> None:
+    kind = await licensing.license_type(holder_category=resources.HOLDER_CATEGORY_ORGANIZATION)
+    wrong_check = firm_holder()
+    wrong_check.document.number = FIRM_CODE[:-1] + ("1" if FIRM_CODE[-1] != "1" else "2")
+    bad: list[tuple[dict[str, object], type[Exception], str]] = [
+        ({"face_fields": {"JYXM": "x"}}, InvalidArgument, "FIELD_INVALID"),
+        ({"face_fields": {"FDDBR": "x", "OTHER": "y"}}, InvalidArgument, "FIELD_INVALID"),
+        ({"holders": [wrong_check]}, InvalidArgument, "FIELD_INVALID"),
+        ({"validity": resources.Validity(start=common_pb2.Date(year=2024, month=2, day=30))}, InvalidArgument, "FIELD_INVALID"),
+        ({"license_type": f"licenseTypes/{uuid.uuid4()}"}, NotFound, "RESOURCE_NOT_FOUND"),
+        ({"seal": f"seals/{uuid.uuid4()}"}, NotFound, "RESOURCE_NOT_FOUND"),
+        ({"issuer": resources.Issuer(department=DEPARTMENT, display_name="冒名机关", code=DEPARTMENT_CODE)},
+         PermissionDenied, "NOT_OWNER"),
+        ({"issuer": resources.Issuer(department=OTHER_DEPARTMENT, display_name="别的机关", code=DEPARTMENT_CODE)},
+         PermissionDenied, "NOT_OWNER"),
+    ]  # fmt: skip
+    for changes, kind_of_error, reason in bad:
+        with pytest.raises(kind_of_error, match=reason):
+            await licensing.issue(licensing.order(kind.name, **changes))
+    assert await rows(licensing) == []
+    assert licensing.known.seal_calls == 0
+
+
+async def test_a_draft_type_yields_nothing(licensing: License) -> None:
+    request = types_pb.CreateLicenseTypeRequest(
+        code=DEPARTMENT_CODE + "007", display_name="草案", defining_authority="测试局",
+        holder_category=resources.HOLDER_CATEGORY_ANY, page_layout=resources.PAGE_LAYOUT_A4_PORTRAIT,
+        request_id=request_id(),
+    )  # fmt: skip
+    draft = await licensing.call(licensing.types.CreateLicenseType, request, resources.LicenseType, licensing.staff())
+    with pytest.raises(FailedPrecondition, match="LICENSE_TYPE_NOT_PUBLISHED"):
+        await licensing.issue(licensing.order(draft.name, face_fields={}))
+
+
+async def test_the_seal_must_be_the_departments_and_name_this_service(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_users = ("staff/00000000-0000-7000-8000-000000000001",)
+    with pytest.raises(PermissionDenied, match="SEAL_USE_NOT_ALLOWED"):
+        await licensing.issue(licensing.order(kind.name, seal=SEAL))
+    with pytest.raises(NotFound):
+        await licensing.issue(licensing.order(kind.name))
+    licensing.known.seal_owner = OTHER_DEPARTMENT
+    with pytest.raises(PermissionDenied, match="NOT_OWNER"):
+        await licensing.issue(licensing.order(kind.name, seal=SEAL))
+
+
+async def test_while_the_seal_service_is_away_the_licence_stays_a_draft(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
+    order = licensing.order(kind.name)
+    with pytest.raises(Unavailable):
+        await licensing.issue(order)
+    (draft,) = await rows(licensing)
+    assert (draft.state, draft.ofd_digest) == ("DRAFT", None)
+    answer = await licensing.verify(identifier=draft.identifier)
+    assert answer.standing == 11  # UNKNOWN: nobody got it yet
+    licensing.known.seal_error = None
+    made = await licensing.issue(order)
+    assert made.name == f"licenses/{draft.id}"
+    assert made.state == resources.LICENSE_STATE_ISSUED
+    assert len(await rows(licensing)) == 1
+
+
+async def test_the_sweeper_finishes_what_was_left(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
+    order = licensing.order(kind.name)
+    with pytest.raises(Unavailable):
+        await licensing.issue(order)
+    sweeper = wire(licensing.service.process).sweeper
+    licensing.known.seal_error = None
+    assert await sweeper.sweep() == 0  # too young: somebody may be at work on it
+    sweeper = later(licensing)
+    assert await sweeper.sweep() == 1
+    assert await sweeper.sweep() == 0
+    (row,) = await rows(licensing)
+    assert row.state == "ISSUED"
+    assert len(await told(licensing, "cn.tongban.license.issued.v1")) == 1
+    made = await licensing.issue(order)
+    assert made.name == f"licenses/{row.id}"
+    assert len(await told(licensing, "cn.tongban.license.issued.v1")) == 1
+    assert len(licensing.known.sealed) == 1
+
+
+async def test_a_lasting_refusal_voids_the_draft_and_the_case_may_try_again(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = FailedPrecondition("CERTIFICATE_NOT_VALID", "revoked", certificate="certificates/1")
+    order = licensing.order(kind.name)
+    with pytest.raises(FailedPrecondition, match="CERTIFICATE_NOT_VALID"):
+        await licensing.issue(order)
+    (event,) = await told(licensing, "cn.tongban.license.voided.v1")
+    assert events.LicenseVoided.FromString(event).error_reason == "CERTIFICATE_NOT_VALID"
+    licensing.known.seal_error = None
+    with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
+        await licensing.issue(order)
+    order.request_id = request_id()
+    made = await licensing.issue(order)
+    voided, issued = await rows(licensing)
+    assert (voided.state, issued.state) == ("VOIDED", "ISSUED")
+    assert voided.identifier != made.identifier
+
+
+async def test_an_abandoned_sealing_is_tried_under_a_new_request(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = FailedPrecondition("STATE_CONFLICT", "voided", resource="sealings/1", state="VOIDED")
+    order = licensing.order(kind.name)
+    with pytest.raises(Unavailable):
+        await licensing.issue(order)
+    licensing.known.seal_error = None
+    await licensing.issue(order)
+    (row,) = await rows(licensing)
+    assert (row.state, row.seal_attempt) == ("ISSUED", 2)
+
+
+async def test_a_page_that_is_drawn_differently_now_is_not_sealed(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = Internal("INTERNAL", "broken")
+    with pytest.raises(Internal):
+        await licensing.issue(licensing.order(kind.name))
+    async with licensing.service.process.database.transaction() as connection:
+        await connection.execute(sa.update(licenses).values(page_digest="sm3:" + "0" * 64))
+    licensing.known.seal_error = None
+    assert await later(licensing).sweep() == 1
+    (row,) = await rows(licensing)
+    assert (row.state, row.state_reason) == ("VOIDED", "PAGE_CHANGED")
+    assert licensing.known.sealed == {}
+
+
+def decided(license_type: str, case: str = CASE, **changes: object) -> cases.CaseDecided:
+    data = cases.CaseDecided(
+        decision=case_resources.Decision(outcome=case_resources.OUTCOME_APPROVED), license_type=license_type,
+        holder=case_resources.Applicant(
+            subject=f"//341599/{FIRM}", display_name="测试虚构便利店有限公司",
+            document=common_pb2.IdentityDocument(type_code="001", number=FIRM_CODE),
+        ),
+        license_fields=[cases.LicenseField(key="FDDBR", value="测试甲")], **changes,  # type: ignore[arg-type]
+    )  # fmt: skip
+    summary = data.case
+    summary.name, summary.department, summary.task_code = case, DEPARTMENT, "item-1"
+    return data
+
+
+def event_of(data: cases.CaseDecided) -> Event:
+    return Event(
+        str(uuid.uuid4()), "//341500/cases", "cn.tongban.case.decided.v1", data.case.name, datetime.now(UTC),
+        data.SerializeToString(),
+    )  # fmt: skip
+
+
+async def test_a_decided_case_gets_its_licence_once(licensing: License) -> None:
+    kind = await licensing.license_type()
+    data = decided(kind.name)
+    data.case.transfer = "transfers/00000000-0000-7000-8000-000000000001"
+    data.case.agent = "//341599/persons/00000000-0000-7000-8000-000000000002"
+    event = event_of(data)
+    handler = wire(licensing.service.process).consumer
+    await asyncio.gather(handler.handle(event), handler.handle(event))
+    await handler.handle(event)
+    (row,) = await rows(licensing)
+    assert (row.state, row.case_name, row.receiving_region, row.item_code) == ("ISSUED", CASE, "341599", "item-1")
+    assert len(await told(licensing, "cn.tongban.license.issued.v1")) == 1
+    assert len(licensing.known.sealed) == 1
+
+
+async def test_refused_cases_and_cases_without_licence_yield_nothing(licensing: License) -> None:
+    kind = await licensing.license_type()
+    handler = wire(licensing.service.process).consumer
+    await handler.handle(event_of(decided("")))
+    refused = decided(kind.name)
+    refused.decision.outcome = case_resources.OUTCOME_REJECTED
+    await handler.handle(event_of(refused))
+    assert await rows(licensing) == []
+
+
+async def test_an_event_whose_draft_was_voided_is_over(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = FailedPrecondition("CERTIFICATE_NOT_VALID", "revoked", certificate="certificates/1")
+    handler, event = wire(licensing.service.process).consumer, event_of(decided(kind.name))
+    await handler.handle(event)
+    await handler.handle(event)
+    (row,) = await rows(licensing)
+    assert row.state == "VOIDED"
+
+
+async def test_an_event_for_a_case_that_has_its_licence_is_over(licensing: License) -> None:
+    kind = await licensing.license_type()
+    await licensing.issue(licensing.order(kind.name))
+    await wire(licensing.service.process).consumer.handle(event_of(decided(kind.name)))
+    assert len(await rows(licensing)) == 1
+
+
+async def test_many_cases_side_by_side_get_different_numbers(licensing: License) -> None:
+    kind = await licensing.license_type()
+    handler = wire(licensing.service.process).consumer
+    names = [f"cases/{uuid.uuid4()}" for _ in range(24)]
+    await asyncio.gather(*(handler.handle(event_of(decided(kind.name, name))) for name in names))
+    found = await rows(licensing)
+    assert {row.state for row in found} == {"ISSUED"}
+    assert len({row.identifier for row in found}) == len({row.number_index for row in found}) == len(names)
+    assert {row.seal_id for row in found} == {SEAL_ID}

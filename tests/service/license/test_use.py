@@ -1,0 +1,270 @@
+"""Reading, listing, downloading and revoking: who may, on which basis, and what stays behind."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from libs.documents.ofd import open_ofd
+from libs.documents.store import digest_of
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, TongbanError, Unavailable
+from libs.ids.uuid7 import uuid7
+from tests.service.license.conftest import (
+    CASE, FIRM, OTHER_DEPARTMENT, PERSON, STRANGER, License, context, person_holder, request_id,
+)  # fmt: skip
+from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_NAME
+from tongban.audit.v1 import audit_service_pb2 as audit
+from tongban.audit.v1 import audit_service_pb2_grpc
+from tongban.license.v1 import events_pb2 as events
+from tongban.license.v1 import license_service_pb2 as pb
+from tongban.license.v1 import resources_pb2 as resources
+from tongban.license.v1 import use_service_pb2 as uses_pb
+
+ITEM_CASE = "cases/00000000-0000-7000-8000-0000000000c9"
+
+
+async def get(licensing: License, name: str, token: str, **fields: object) -> pb.GetLicenseResponse:
+    fields.setdefault("context", context())
+    request = pb.GetLicenseRequest(name=name, **fields)  # type: ignore[arg-type]
+    return await licensing.call(licensing.licenses.GetLicense, request, pb.GetLicenseResponse, token)
+
+
+async def download(licensing: License, name: str, token: str, **fields: object) -> pb.DownloadLicenseResponse:
+    fields.setdefault("context", context())
+    fields.setdefault("format", resources.FILE_FORMAT_OFD)
+    request = pb.DownloadLicenseRequest(name=name, **fields)  # type: ignore[arg-type]
+    return await licensing.call(licensing.licenses.DownloadLicense, request, pb.DownloadLicenseResponse, token)
+
+
+async def uses(licensing: License, token: str, **filters: object) -> uses_pb.ListUsesResponse:
+    request = uses_pb.ListUsesRequest(**filters)  # type: ignore[arg-type]
+    return await licensing.call(licensing.uses.ListUses, request, uses_pb.ListUsesResponse, token)
+
+
+async def refused(call: object) -> tuple[str, str]:
+    with pytest.raises(TongbanError) as caught:
+        await call  # type: ignore[misc]
+    return caught.value.reason, caught.value.metadata.get("rule", "")
+
+
+async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(licensing: License) -> None:
+    made = await licensing.issued()
+    await get(licensing, made.name, licensing.staff())
+    await get(licensing, made.name, licensing.person(PERSON, org=FIRM))
+    by_law = context(case_name=ITEM_CASE, legal_basis="行政许可法")
+    found = await get(licensing, made.name, licensing.staff(OTHER_DEPARTMENT), context=by_law)
+    assert found.license.face_fields == made.face_fields
+    assert found.license.holders[0].document.number == made.holders[0].document.number
+    listed = (await uses(licensing, licensing.staff(), license=made.name)).license_uses
+    assert [resources.UseBasis.Name(each.basis) for each in listed] == [
+        "USE_BASIS_LAW", "USE_BASIS_HOLDER", "USE_BASIS_ISSUER",
+    ]  # fmt: skip
+    newest = listed[0]
+    assert (newest.context.department, newest.context.case_name) == (OTHER_DEPARTMENT, ITEM_CASE)
+    assert newest.record == found.receipt.record
+    log = audit_service_pb2_grpc.AuditServiceStub(licensing.service.channel)
+    auditor = licensing.token("staff/auditor", "STAFF", scope="audit.*")
+    record = await licensing.call(log.GetRecord, audit.GetRecordRequest(name=newest.record), audit.Record, auditor)
+    assert (record.object, record.case_name) == (made.name, ITEM_CASE)
+    assert list(record.fields) == ["number", "holders", "face_fields"]
+    async with licensing.service.process.database.read() as connection:
+        data = await connection.scalar(
+            sa.text("SELECT data FROM outbox WHERE type = 'cn.tongban.license.used.v1' ORDER BY seq DESC LIMIT 1")
+        )
+    told = events.LicenseUsed.FromString(data)
+    assert (told.license, told.license_use, list(told.holders)) == (made.name, newest.name, [FIRM])
+
+
+async def test_nobody_reads_without_a_basis(licensing: License) -> None:
+    made = await licensing.issued()
+    other = licensing.staff(OTHER_DEPARTMENT)
+    assert await refused(get(licensing, made.name, licensing.person(STRANGER))) == ("LICENSE_USE_NOT_ALLOWED", "holder")
+    assert await refused(get(licensing, made.name, other)) == ("LICENSE_USE_NOT_ALLOWED", "case")
+    case_only = context(case_name=ITEM_CASE)
+    assert await refused(get(licensing, made.name, other, context=case_only)) == ("LICENSE_USE_NOT_ALLOWED", "legal_basis")
+    lie = context(case_name=ITEM_CASE, legal_basis="x", department=DEPARTMENT)
+    assert (await refused(get(licensing, made.name, other, context=lie)))[0] == "FIELD_INVALID"
+    assert (await refused(get(licensing, made.name, other, context=context(operator="staff/x"))))[0] == "FIELD_INVALID"
+    client = licensing.token("clients/partner", "CLIENT")
+    claimed = context(case_name=CASE, legal_basis="x", department=DEPARTMENT)
+    assert await refused(get(licensing, made.name, client, context=claimed)) == ("LICENSE_USE_NOT_ALLOWED", "department")
+    unknown = f"licenses/{uuid7()}"
+    assert (await refused(get(licensing, unknown, licensing.staff())))[0] == "RESOURCE_NOT_FOUND"
+    low = licensing.person(PERSON, org=FIRM, acr="1")
+    assert (await refused(get(licensing, made.name, low)))[0] == "ASSURANCE_TOO_LOW"
+    assert (await uses(licensing, licensing.staff(), license=made.name)).license_uses == []
+
+
+async def test_another_regions_person_with_the_receiving_regions_case_reads_nothing(licensing: License) -> None:
+    made = await licensing.issued(receiving_region="320402")
+    guest = licensing.person(f"//320402/{STRANGER}", region="320402")
+    asked = context(case_name=CASE)
+    assert await refused(get(licensing, made.name, guest, context=asked)) == ("LICENSE_USE_NOT_ALLOWED", "holder")
+
+
+async def test_a_service_reads_for_the_department_that_it_names(licensing: License) -> None:
+    made = await licensing.issued()
+    channel = licensing.service.channel_as("cases")
+    asked = context(case_name=ITEM_CASE, legal_basis="行政许可法", department=OTHER_DEPARTMENT)
+    method = channel.unary_unary(
+        "/tongban.license.v1.LicenseService/GetLicense", request_serializer=pb.GetLicenseRequest.SerializeToString,
+        response_deserializer=pb.GetLicenseResponse.FromString,
+    )  # fmt: skip
+    found = await licensing.call(method, pb.GetLicenseRequest(name=made.name, context=asked), pb.GetLicenseResponse, "")
+    assert found.license.name == made.name
+    await channel.close()
+
+
+async def test_lookup_by_identifier(licensing: License) -> None:
+    made = await licensing.issued()
+    request = pb.LookupByIdentifierRequest(identifier=made.identifier, context=context())
+    answer = pb.LookupByIdentifierResponse
+    found = await licensing.call(licensing.licenses.LookupByIdentifier, request, answer, licensing.staff())
+    assert found.license == made
+    request.identifier = made.identifier[:-1] + ("0" if made.identifier[-1] != "0" else "1")
+    with pytest.raises(InvalidArgument):
+        await licensing.call(licensing.licenses.LookupByIdentifier, request, answer, licensing.staff())
+
+
+async def test_lists_hold_no_face_and_masked_numbers_and_only_ones_own(licensing: License) -> None:
+    kind = await licensing.license_type()
+    made = [
+        await licensing.issue(licensing.order(kind.name, case_name="", holders=[person_holder()])) for _ in range(3)
+    ]
+    await licensing.issue(licensing.order(kind.name, case_name="", holders=[person_holder(STRANGER)]))
+
+    async def page(token: str, **filters: object) -> pb.ListLicensesResponse:
+        request = pb.ListLicensesRequest(context=context(), **filters)  # type: ignore[arg-type]
+        return await licensing.call(licensing.licenses.ListLicenses, request, pb.ListLicensesResponse, token)
+
+    first = await page(licensing.person(), page_size=2)
+    assert [each.name for each in first.licenses] == [each.name for each in made[:0:-1]]
+    assert not first.licenses[0].face_fields
+    assert "*" in first.licenses[0].holders[0].document.number
+    rest = await page(licensing.person(), page_size=2, page_token=first.next_page_token)
+    assert [each.name for each in rest.licenses] == [made[0].name]
+    assert rest.next_page_token == ""
+    assert rest.receipt.record
+    everybody = await page(licensing.staff(), issuer_department=DEPARTMENT)
+    assert len(everybody.licenses) == 4
+    assert (await refused(page(licensing.person(), holder=STRANGER)))[0] == "NOT_OWNER"
+    assert (await refused(page(licensing.staff())))[0] == "FIELD_INVALID"
+    assert (await refused(page(licensing.person(), page_token="x")))[0] == "PAGE_TOKEN_INVALID"
+
+
+async def test_drafts_are_seen_by_their_issuer_only(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
+    assert (await refused(licensing.issue(licensing.order(kind.name))))[0] == "KEY_UNAVAILABLE"
+    request = pb.ListLicensesRequest(context=context(), issuer_department=DEPARTMENT)
+    answer = pb.ListLicensesResponse
+    (draft,) = (await licensing.call(licensing.licenses.ListLicenses, request, answer, licensing.staff())).licenses
+    assert draft.state == resources.LICENSE_STATE_DRAFT
+    other = await licensing.call(licensing.licenses.ListLicenses, request, answer, licensing.staff(OTHER_DEPARTMENT))
+    assert other.licenses == []
+    holder = licensing.person(PERSON, org=FIRM)
+    assert (await refused(get(licensing, draft.name, holder)))[0] == "RESOURCE_NOT_FOUND"
+
+
+async def test_the_holder_gets_an_annotated_copy_that_says_what_for(licensing: License) -> None:
+    made = await licensing.issued()
+    copy = await download(licensing, made.name, licensing.person(PERSON, org=FIRM), context=context("贷款", case_name=CASE))
+    assert copy.annotated
+    assert copy.file_name.endswith("-copy.ofd")
+    assert copy.document.digest == digest_of(copy.content) != made.ofd.digest
+    metadata = open_ofd(copy.content).custom_data()
+    assert (metadata["ZZBS"], metadata["JZJZZSY"], metadata["JZJZZZ"]) == (made.identifier, "贷款", "持证主体")
+    assert copy.copy_expire_time.ToDatetime() - licensing.clock.now().replace(tzinfo=None) == timedelta(days=30)
+    (use,) = (await uses(licensing, licensing.staff(), license=made.name)).license_uses
+    assert (use.name, use.copy.digest) == (copy.license_use, copy.document.digest)
+    by_staff = await download(licensing, made.name, licensing.staff(), format=resources.FILE_FORMAT_PDF)
+    assert by_staff.content.startswith(b"%PDF-")
+    assert DEPARTMENT_NAME.encode("utf-16-be").hex().upper().encode() in by_staff.content.upper() or by_staff.annotated
+
+
+async def test_originals_go_to_the_issuer_and_the_pdf_is_made_once(licensing: License) -> None:
+    made = await licensing.issued()
+    original = await download(licensing, made.name, licensing.staff(), original=True)
+    assert digest_of(original.content) == made.ofd.digest
+    assert not original.annotated
+    asked = {"original": True, "format": resources.FILE_FORMAT_PDF}
+    first = await download(licensing, made.name, licensing.staff(), **asked)
+    again = await download(licensing, made.name, licensing.staff(), **asked)
+    assert first.content == again.content
+    kept = (await get(licensing, made.name, licensing.staff())).license
+    assert kept.pdf.digest == digest_of(first.content)
+    assert kept.etag == made.etag
+    holder = licensing.person(PERSON, org=FIRM)
+    assert (await refused(download(licensing, made.name, holder, original=True)))[0] == "ORIGINAL_NOT_ALLOWED"
+
+
+async def test_a_copys_life_is_limited(licensing: License) -> None:
+    made = await licensing.issued()
+    for days in (-1, 181):
+        request = pb.DownloadLicenseRequest(name=made.name, format=resources.FILE_FORMAT_OFD, context=context())
+        request.copy_expire_time.FromDatetime(licensing.clock.now() + timedelta(days=days))
+        with pytest.raises(InvalidArgument):
+            await licensing.call(
+                licensing.licenses.DownloadLicense, request, pb.DownloadLicenseResponse, licensing.staff()
+            )
+
+
+async def test_revoking_is_the_issuers_and_shows_at_once(licensing: License) -> None:
+    made = await licensing.issued()
+    request = pb.RevokeLicenseRequest(
+        name=made.name, reason="提交虚假材料", legal_basis="罚〔2024〕1号", request_id=request_id(), etag='"9"'
+    )
+
+    async def revoke(token: str) -> resources.License:
+        return await licensing.call(licensing.licenses.RevokeLicense, request, resources.License, token)
+
+    with pytest.raises(PermissionDenied, match="NOT_OWNER"):
+        await revoke(licensing.staff(OTHER_DEPARTMENT))
+    assert (await refused(revoke(licensing.staff())))[0] == "ETAG_MISMATCH"
+    request.etag = made.etag
+    ended = await revoke(licensing.staff())
+    assert (ended.state, ended.state_reason) == (resources.LICENSE_STATE_REVOKED, "提交虚假材料")
+    assert await revoke(licensing.staff()) == ended
+    request.request_id, request.etag = request_id(), ""
+    with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
+        await revoke(licensing.staff())
+    assert (await licensing.verify(identifier=made.identifier)).standing == 5  # REVOKED
+    holder = licensing.person(PERSON, org=FIRM)
+    assert (await refused(download(licensing, made.name, holder)))[0] == "LICENSE_NOT_IN_FORCE"
+    assert (await download(licensing, made.name, licensing.staff())).annotated
+    request.name = f"licenses/{uuid7()}"
+    with pytest.raises(NotFound):
+        await revoke(licensing.staff())
+
+
+async def test_uses_are_told_to_holders_issuers_and_auditors_only(licensing: License) -> None:
+    made = await licensing.issued()
+    holder = licensing.person(PERSON, org=FIRM)
+    await get(licensing, made.name, holder, context=context("自查", case_name=ITEM_CASE))
+    await download(licensing, made.name, holder)
+    assert len((await uses(licensing, holder, holder=FIRM)).license_uses) == 2
+    one = await uses(licensing, holder, license=made.name, action=resources.USE_ACTION_READ)
+    assert [each.context.purpose for each in one.license_uses] == ["自查"]
+    first = await uses(licensing, holder, holder=FIRM, page_size=1)
+    second = await uses(licensing, holder, holder=FIRM, page_size=1, page_token=first.next_page_token)
+    assert first.license_uses[0].name > second.license_uses[0].name
+    assert (await uses(licensing, licensing.person(STRANGER), license=made.name)).license_uses == []
+    assert (await refused(uses(licensing, licensing.person(STRANGER), holder=FIRM)))[0] == "NOT_OWNER"
+    assert (await refused(uses(licensing, holder, case_name=ITEM_CASE)))[0] == "FIELD_INVALID"
+    assert (await uses(licensing, licensing.staff(OTHER_DEPARTMENT), case_name=ITEM_CASE)).license_uses == []
+    auditor = licensing.token("staff/auditor", "STAFF", scope="audit.* license.uses.list", dept=OTHER_DEPARTMENT)
+    assert len((await uses(licensing, auditor, case_name=ITEM_CASE)).license_uses) == 1
+    assert (await refused(uses(licensing, licensing.token("clients/x", "CLIENT"), license=made.name)))[0] == "NOT_OWNER"
+    assert (await refused(uses(licensing, licensing.staff())))[0] == "FIELD_INVALID"
+
+
+async def test_no_record_no_service(licensing: License) -> None:
+    made = await licensing.issued()
+    async with licensing.service.process.database.writes.begin() as connection:
+        # What the role may not do, it can't take back either: the use table refuses, and with it the read.
+        assert await connection.scalar(sa.text("SELECT has_table_privilege('license_uses', 'INSERT')"))
+        assert not await connection.scalar(sa.text("SELECT has_table_privilege('license_uses', 'UPDATE, DELETE')"))
+    channel = licensing.service.process.database.reads
+    await channel.dispose()
+    found = await get(licensing, made.name, licensing.staff())
+    assert found.receipt.record

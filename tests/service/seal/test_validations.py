@@ -1,0 +1,124 @@
+"""ValidationService on the real stack: the status of our seals, the CRL, and what a stranger brings."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from libs.clock import FakeClock, SystemClock
+from libs.documents.ofd import open_ofd, pack
+from libs.errors import InvalidArgument
+from services.license.rendering import LicensePage, render_ofd, seal_box
+from services.seal.ses import parse_signature
+from tests.support.seal_office import SealOffice, digest_request, document_request, seal_office
+from tests.support.seals import make_kit, ofd_document
+from tests.support.service import Ground
+from tongban.seal.v1 import resources_pb2 as resources
+from tongban.seal.v1 import sealing_service_pb2 as sealings
+from tongban.seal.v1 import validation_service_pb2 as pb
+
+PAGE = LicensePage(
+    title="食品经营许可证", issuing_authority="测试区行政审批局", number="JY13415000000017",
+    identifier="1.2.156.3005.2.11100000000013338W011.11110000000021135M.TEST0000000000000001.001.5",
+    holder="虚构便利店有限公司", fields=(("法定代表人", "张某某"), ("住所", "虚构路1号")), issue_date=date(2026, 5, 6),
+    qr_text="https://region.example/v/TEST",
+)  # fmt: skip
+
+
+def unsound(report: pb.ValidationReport) -> dict[str, str]:
+    """The steps that don't hold, and why."""
+    fine = (pb.STEP_OUTCOME_PASSED, pb.STEP_OUTCOME_NOT_APPLICABLE)
+    return {
+        step.name: pb.SubIndication.Name(step.sub_indication).removeprefix("SUB_INDICATION_")
+        for step in report.steps
+        if step.outcome not in fine
+    }
+
+
+async def test_what_rendering_writes_is_sealed_and_valid(office: SealOffice) -> None:
+    seal, document, box = await office.make(), render_ofd(PAGE), seal_box(PAGE)
+    place = sealings.StampPlacement(page=1, center_x_mm=box.x + box.width / 2, center_y_mm=box.y + box.height / 2)
+    sealed = (await office.seal_document(document_request(seal, document, placements=[place]))).document
+    report = await office.validate(sealed)
+    assert unsound(report) == {}
+    assert report.conclusion == pb.CONCLUSION_VALID
+    before, after = open_ofd(document), open_ofd(sealed)
+    assert after.custom_data() == before.custom_data()
+    assert {name for name in before.entries if before.entries[name] != after.entries[name]} == {"OFD.xml"}
+    twice = (await office.seal_document(document_request(seal, sealed, placements=[place]))).document
+    again = await office.validate(twice)
+    assert (unsound(again), len(again.seals)) == ({}, 2)
+
+
+async def test_what_was_sealed_before_the_end_stays_valid_and_what_comes_after_does_not(ground: Ground) -> None:
+    clock = FakeClock(SystemClock().now())
+    async with seal_office(ground, clock=clock) as office:
+        seal = await office.make()
+        clock.advance(timedelta(minutes=1))
+        sealed = (await office.seal_document(document_request(seal, ofd_document()))).document
+        clock.advance(timedelta(minutes=1))
+        await office.revoke(seal)
+        clock.advance(timedelta(minutes=1))
+        assert unsound(await office.validate(sealed)) == {}
+        lone = await office.ask(
+            office.validations.ValidateSeal, pb.ValidateSealRequest(seal=seal.structure), pb.ValidationReport, token=""
+        )
+        assert (lone.conclusion, unsound(lone)) == (pb.CONCLUSION_INVALID, {"seal.status": "REVOKED"})
+
+
+async def test_a_signature_made_with_a_stolen_key_after_the_end_is_caught(ground: Ground) -> None:
+    clock = FakeClock(SystemClock().now())
+    async with seal_office(ground, clock=clock) as office:
+        seal = await office.make()
+        sealed = (await office.seal_document(document_request(seal, ofd_document()))).document
+        await office.revoke(seal)
+        keys = office.service.process.keys
+        signer = keys.signer(f"seal-{seal.name.removeprefix('seals/')}")
+        clock.advance(timedelta(minutes=5))
+        forged = _resealed(sealed, seal, signer.sign, clock)
+        assert unsound(await office.validate(forged)) == {
+            "seal.status": "REVOKED", "signature.certificate_chain": "REVOKED",
+        }  # fmt: skip
+
+
+def _resealed(sealed: bytes, seal: resources.Seal, sign: object, clock: FakeClock) -> bytes:
+    from services.seal.ofd_seal import Placement, finish, prepare  # noqa: PLC0415 - what a thief would use
+
+    value = parse_signature(open_ofd(sealed).entries["Doc_0/Signs/Sign_1/SignedValue.dat"])
+    made = prepare(ofd_document(), seal.structure, value.certificate, [Placement(1, 150, 240)], clock.now())
+    return finish(made, sign(made.tbs))  # type: ignore[operator]
+
+
+async def test_a_changed_document_is_caught(office: SealOffice) -> None:
+    seal = await office.make()
+    sealed = (await office.seal_document(document_request(seal, ofd_document()))).document
+    entries = dict(open_ofd(sealed).entries)
+    entries["Doc_0/Pages/Page_0/Content.xml"] += b"\n"
+    report = await office.validate(pack(entries))
+    assert (report.conclusion, report.sub_indication) == (
+        pb.CONCLUSION_INVALID, pb.SUB_INDICATION_HASH_FAILURE,
+    )  # fmt: skip
+    assert unsound(report) == {"signature.references": "HASH_FAILURE"}
+
+
+async def test_a_seal_of_another_authority_is_not_known_rather_than_bad(office: SealOffice) -> None:
+    kit = make_kit()
+    report = await office.validate(kit.sealed(ofd_document(), SystemClock().now() - timedelta(hours=1)))
+    told = unsound(report)
+    assert {name: told[name] for name in ("seal.maker_certificate_chain", "signature.certificate_chain")} == {
+        "seal.maker_certificate_chain": "NO_CERTIFICATE_CHAIN_FOUND",
+        "signature.certificate_chain": "NO_CERTIFICATE_CHAIN_FOUND",
+    }
+    assert told["seal.status"] == "TRY_LATER"
+
+
+async def test_what_is_no_package_is_an_answer_and_nothing_at_all_an_error(office: SealOffice) -> None:
+    report = await office.validate(b"no package")
+    assert unsound(report) == {"document.package": "FORMAT_FAILURE"}
+    with pytest.raises(InvalidArgument):
+        await office.validate(b"")
+
+
+async def test_a_sealed_digest_is_a_signature_over_our_seal(office: SealOffice) -> None:
+    seal = await office.make()
+    sealed = await office.seal_digests(digest_request(seal, [bytes(32)]))
+    assert parse_signature(sealed.signatures[0].signed_value).seal.raw == seal.structure

@@ -1,0 +1,65 @@
+"""The parts of a service process without its server: for tests of what all services stand on."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+
+from libs.clock import Clock
+from libs.config import ServiceConfig
+from libs.db.command import Command, digest_of
+from libs.process import Process
+from tests.support.service import Ground, configured
+from tongban.common.v1 import common_pb2
+
+_PATIENCE = 20.0
+
+
+@asynccontextmanager
+async def process_of(ground: Ground, service: str = "license", clock: Clock | None = None) -> AsyncIterator[Process]:
+    """Lends a process on a fresh database of ``service``."""
+    process = Process(service, await configured(ground, service, ServiceConfig, {}), clock)
+    try:
+        yield process
+    finally:
+        await process.close()
+
+
+def command(request: Message, response_type: type[Message] = common_pb2.Date, **changes: Any) -> Command:
+    """A command as a servicer would build it."""
+    given: dict[str, Any] = {
+        "caller": "staff/1", "method": "test.Do", "request_id": str(uuid.uuid4()), "digest": digest_of(request),
+        "response_type": response_type, "actor": "staff/1", **changes,
+    }  # fmt: skip
+    return Command(**given)
+
+
+async def count(process: Process, table: sa.Table) -> int:
+    """How many rows ``table`` has."""
+    async with process.database.read() as connection:
+        return int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Waits until ``condition`` holds."""
+    async with asyncio.timeout(_PATIENCE):
+        while not await condition():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(*tasks: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Runs ``tasks`` beside the block; one that fails fails the block."""
+    started = [asyncio.create_task(task()) for task in tasks]
+    try:
+        yield
+    finally:
+        failed = [task.exception() for task in started if task.done() and not task.cancelled()]
+        for task in started:
+            task.cancel()
+        await asyncio.gather(*started, return_exceptions=True)
+        assert failed == []

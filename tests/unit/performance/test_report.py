@@ -1,0 +1,78 @@
+"""The bench's arithmetic: rates, ratios to the echo, budgets kept and missed, the JSON file."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.performance.load import Measured, Meter, measure
+from tests.performance.report import Report, at_least, at_most
+
+_MB = 1024 * 1024
+
+
+def _measured(name: str, cpu_ms: float, units: int = 1) -> Measured:
+    return Measured(name, 1000, 2.0, {"server": cpu_ms, "postgres": 0.5}, ("server",), units)
+
+
+def _report(**slow: float) -> Report:
+    cpu = {
+        "get licence": 0.5, "verify licence": 0.5, "submit case": 1.0, "accept case": 1.0, "decide case": 1.0,
+        "verify licence, JSON": 0.2, "client-credential grant": 0.8, "issue licence": 10.0,
+    } | {name.replace("_", " "): ms for name, ms in slow.items()}  # fmt: skip
+    results = (*(_measured(name, ms) for name, ms in cpu.items()), _measured("seal 100 digests", 40.0, units=100))
+    rest = dict.fromkeys(("identity", "license", "seal", "cases", "sharing"), 100 * _MB)
+    return Report("a machine", 0.25, 1.0, results, 3000.0, rest, rest, 12.0)
+
+
+def test_rates_and_costs() -> None:
+    result = _measured("x", 0.5)
+    assert (result.rate, result.per_core, result.database_ms) == (500, 2000, 0.5)
+    assert _report().ratio(result) == 0.5
+
+
+def test_all_budgets_are_looked_at() -> None:
+    budgets = _report().budgets()
+    assert [budget.name for budget in budgets if not budget.ok] == []
+    assert len(budgets) == 2 + 6 + 4 + 5 + 2
+
+
+def test_a_slow_operation_misses_both_of_its_budgets() -> None:
+    missed = [budget.name for budget in _report(decide_case=2.5).budgets() if not budget.ok]
+    assert missed == ["decide case: ratio to echo", "decide case: a second and core"]
+
+
+def test_the_bounds_themselves_are_kept() -> None:
+    assert at_least("x", 0.4, 0.4).ok
+    assert not at_least("x", 0.4, 0.399).ok
+    assert at_most("x", 150, 150).ok
+    assert not at_most("x", 150, 151).ok
+
+
+def test_the_file_holds_every_operation(tmp_path: Path) -> None:
+    report = _report()
+    report.write(tmp_path / "bench.json")
+    content = json.loads((tmp_path / "bench.json").read_text())
+    assert content["get licence"] == {"rate_per_s": 500.0, "ratio_to_echo": 0.5, "cpu_ms_per_op": 0.5}
+    assert len(content) == len(report.results)
+
+
+def test_it_prints_what_was_missed(capsys: pytest.CaptureFixture[str]) -> None:
+    _report(decide_case=2.5).print(Console(width=140))
+    printed = capsys.readouterr().out
+    assert printed.count("missed") == 2
+    assert "a machine" in printed
+
+
+async def test_the_warm_up_does_not_count_and_numbers_do_not_repeat() -> None:
+    seen: list[int] = []
+
+    async def operation(number: int) -> None:
+        seen.append(number)
+
+    meter = Meter({"postgres": os.getpid()})
+    result = await measure("x", operation, 40, meter, ("postgres",), warm_up=10)
+    assert sorted(seen) == list(range(50))
+    assert result.count == 40
