@@ -76,6 +76,7 @@ def _service(house: House, service: str, contracts: list[Service]) -> Document:
         document["data_sources"] = {DEPARTMENT: {"dsn_file": secret / f"{DEPARTMENT}.dsn"}}
     if service == "identity":
         document["http"] = {"host": HOST, "port": house.ports["identity_http"]}
+        document["bootstrap"] = {"credentials_file": house.path("credentials.json")}
     return document
 
 

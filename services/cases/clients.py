@@ -5,7 +5,7 @@ import hashlib
 import grpc
 
 from libs.errors import Code, PermissionDenied, TongbanError
-from libs.rpc.client import invoke
+from libs.rpc.client import invoke, stream
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
 from tongban.common.v1 import common_pb2, error_reason_pb2
 from tongban.identity.v1 import mandate_service_pb2, mandate_service_pb2_grpc, token_service_pb2, token_service_pb2_grpc
@@ -103,9 +103,7 @@ class Licenses:
     async def material(self, name: str, context: common_pb2.UseContext) -> material_service_pb2.Material:
         """Returns what is known of a material of this region."""
         request = material_service_pb2.GetMaterialRequest(name=name, context=context)
-        return await invoke(
-            self._materials.GetMaterial, request, material_service_pb2.Material, to="license", token=""
-        )
+        return await invoke(self._materials.GetMaterial, request, material_service_pb2.Material, to="license", token="")
 
     async def download(
         self, name: str, context: common_pb2.UseContext
@@ -113,7 +111,14 @@ class Licenses:
         """Fetches a material of another region; returns its head and the digest of the bytes that really came."""
         request = material_service_pb2.DownloadMaterialRequest(name=name, context=context)
         head, digest = material_service_pb2.MaterialHead(), hashlib.new("sm3")
-        async for part in stream(self._materials.DownloadMaterial, request, to="license", timeout=30):
+        async for part in stream(
+            self._materials.DownloadMaterial,
+            request,
+            material_service_pb2.DownloadMaterialResponse,
+            to="license",
+            token="",
+            timeout=30,
+        ):
             if part.HasField("head"):
                 head = part.head
             else:

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-
 from libs.db.etag import etag_of
 from libs.errors import FailedPrecondition, invalid_field
 from libs.rpc.timestamps import timestamp
@@ -13,8 +11,14 @@ from services.cases.domain.calendar import Calendar, local_day
 from services.cases.domain.clock import light_on
 from services.cases.domain.states import CaseState, public_status
 from services.cases.store.cases import CaseRecord
-from tongban.cases.v1 import calendar_service_pb2, delivery_service_pb2, exchange_service_pb2, item_service_pb2
-from tongban.cases.v1 import rating_service_pb2, task_service_pb2
+from tongban.cases.v1 import (
+    calendar_service_pb2,
+    delivery_service_pb2,
+    exchange_service_pb2,
+    item_service_pb2,
+    rating_service_pb2,
+    task_service_pb2,
+)
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
@@ -23,7 +27,7 @@ from tongban.common.v1 import common_pb2
 class Names:
     """An enum of the contract by the names that rows and domain use: its values without their prefix."""
 
-    def __init__(self, enum: "EnumTypeWrapper[Any]", prefix: str) -> None:
+    def __init__(self, enum: Any, prefix: str) -> None:
         self._numbers: dict[str, int] = {name.removeprefix(prefix): number for name, number in enum.items()}
         self._names = {number: name for name, number in self._numbers.items()}
         self._names[0], self._numbers[""] = "", 0

@@ -93,7 +93,7 @@ def token_parts(process: Process, keys: SigningKeys, client_secrets: ClientSecre
 
 
 def _register(config: Config) -> Register:
-    return HttpRegister(config.register) if config.register else NoRegister()
+    return HttpRegister(config.population_register) if config.population_register else NoRegister()
 
 
 def _add_people(process: Process, builder: ServerBuilder) -> None:

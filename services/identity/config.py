@@ -39,4 +39,4 @@ class Config(ServiceConfig):
     http: Http | None = None
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
-    register: Register | None = None
+    population_register: Register | None = None

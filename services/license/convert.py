@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Protocol
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.engine import Row
@@ -72,7 +73,19 @@ def holders_of(content: pb.License) -> tuple[license_type.Holder, ...]:
     )
 
 
-def open_content(row: Row, cipher: FieldCipher) -> pb.License:
+class Encrypted(Protocol):
+    """What a licence's row holds of its encrypted part."""
+
+    @property
+    def id(self) -> str:
+        """The row's id, to which the encryption is bound."""
+
+    @property
+    def content(self) -> bytes:
+        """The encrypted part."""
+
+
+def open_content(row: Encrypted | Row, cipher: FieldCipher) -> pb.License:
     """Decrypts what a licence says of people: a message with number, holders and face only."""
     return pb.License.FromString(cipher.decrypt(CONTENT, row.id, row.content))
 

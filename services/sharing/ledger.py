@@ -14,7 +14,7 @@ import asyncpg
 
 from libs.audit.writer import Entry
 from libs.errors import Unavailable
-from libs.observability.logs import logger
+from libs.observability.logs import logger, place_of
 from services.sharing.domain.grants import Usage
 from services.sharing.standing import Held, Standing
 
@@ -116,8 +116,8 @@ class Ledger:
                 groups = self._next_groups()
                 try:
                     await self._settle_groups(groups)
-                except Exception as error:
-                    _log.exception("uses can't be settled")
+                except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                    _log.error("uses can't be settled", **place_of(error))
                     _fail(groups, error)
         finally:
             self._settling = None
@@ -152,7 +152,10 @@ class Ledger:
 
     async def _connected(self) -> Any:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(self._dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT)
+            self._connection = await asyncpg.connect(
+                self._dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT,
+                server_settings={"application_name": "tongban sharing ledger"},
+            )  # fmt: skip
         return self._connection
 
     async def close(self) -> None:

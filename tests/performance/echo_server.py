@@ -19,6 +19,8 @@ from libs.security.jwks import RemoteKeys
 from libs.security.tokens import TokenVerifier
 from tests.performance import echo
 
+_NO_LIMIT = 1e9
+
 
 def config_of(path: Path, port: int) -> ServiceConfig:
     """Reads a service's configuration and puts the echo in its place."""
@@ -27,7 +29,9 @@ def config_of(path: Path, port: int) -> ServiceConfig:
     config = ServiceConfig.model_validate(content)
     pair = development.ensure(config.tls.ca.parent, config.region.code, (echo.NAME,)).processes[echo.NAME]
     return config.model_copy(update={
-        "grpc": config.grpc.model_copy(update={"port": port, "allow": {echo.SERVICE: ["gateway"]}}),
+        "grpc": config.grpc.model_copy(update={
+            "port": port, "allow": {echo.SERVICE: ["gateway"]}, "calls_per_second_per_caller": _NO_LIMIT,
+        }),
         "tls": Tls(ca=config.tls.ca, cert=pair.certificate, key=pair.key),
     })  # fmt: skip
 

@@ -11,6 +11,7 @@ import httpx
 from deploy.local.demo.application import PURPOSE
 from deploy.local.demo.catalogue import BUSINESS
 from deploy.local.demo.gateway import CLIENT_ASSERTION, request_id
+from deploy.local.demo.office import LONG_AGO, LONG_AHEAD
 from deploy.local.regions import HOST
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.ids.synthetic import SyntheticPopulation
@@ -30,7 +31,13 @@ from tongban.license.v1 import (
     verification_service_pb2_grpc,
 )  # fmt: skip
 from tongban.license.v1 import resources_pb2 as licenses
-from tongban.seal.v1 import sealing_service_pb2, sealing_service_pb2_grpc
+from tongban.seal.v1 import resources_pb2 as seals
+from tongban.seal.v1 import (
+    seal_service_pb2,
+    seal_service_pb2_grpc,
+    sealing_service_pb2,
+    sealing_service_pb2_grpc,
+)  # fmt: skip
 from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
 from tongban.sharing.v1 import resources_pb2 as sharing
 
@@ -212,12 +219,11 @@ class Workloads:
             sealing_service_pb2.DigestInput(data_hash=uuid.uuid4().bytes * 2, property_info=f"/Doc_0/Signs/{n}.xml")
             for n in range(BATCH)
         ]
+        seal = await self._seal_of_custody()
         use = common_pb2.UseContext(purpose="批量用印", department=self._office.department)
 
         def request(_number: int) -> sealing_service_pb2.SealDigestsRequest:
-            return sealing_service_pb2.SealDigestsRequest(
-                request_id=request_id(), seal=self._office.seal, digests=digests, use=use
-            )
+            return sealing_service_pb2.SealDigestsRequest(request_id=request_id(), seal=seal, digests=digests, use=use)
 
         stub = self._ground.stub(sealing_service_pb2_grpc.SealingServiceStub, "seal")
         operation = await self._calls(stub.SealDigests, request, "custody")
@@ -225,6 +231,20 @@ class Workloads:
             f"seal {BATCH} digests", operation, _BATCHES, self._ground.meter, ("seal",), units=BATCH, warm_up=4,
             at_once=4,
         )  # fmt: skip
+
+    async def _seal_of_custody(self) -> str:
+        """Makes a seal that its custodian may use."""
+        office = self._office
+        stub = seal_service_pb2_grpc.SealServiceStub(office.gateway.channel)
+        request = seal_service_pb2.MakeSealRequest(
+            request_id=request_id(), display_name=f"{office.department_name}业务专用章",
+            kind=seals.SEAL_KIND_BUSINESS, rank=seals.SEAL_RANK_COUNTY, owner=office.department,
+            owner_uscc=office.uscc, arc_text=office.department_name, bottom_text="业务专用章",
+            users=[seals.SealUser(subject=office.staff["custody"])],
+        )  # fmt: skip
+        request.valid_from_time.FromDatetime(LONG_AGO)
+        request.valid_until_time.FromDatetime(LONG_AHEAD)
+        return (await office.gateway.call(stub.MakeSeal, request, seals.Seal, await office.token_of("custody"))).name
 
 
 def _cycled(requests: list[Any]) -> Callable[[int], Any]:

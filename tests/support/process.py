@@ -61,5 +61,16 @@ async def running(*tasks: Callable[[], Coroutine[Any, Any, None]]) -> AsyncItera
         failed = [task.exception() for task in started if task.done() and not task.cancelled()]
         for task in started:
             task.cancel()
+        _, left = await asyncio.wait(started, timeout=5)
+        for t in left:
+            f = open("/tmp/w/stuck.txt", "a")
+            c = t.get_coro()
+            print(t, t.cancelling(), file=f)
+            while c is not None:
+                fr = getattr(c, "cr_frame", None) or getattr(c, "ag_frame", None) or getattr(c, "gi_frame", None)
+                print("   ", c, fr and (fr.f_code.co_filename, fr.f_lineno), file=f)
+                c = getattr(c, "cr_await", None) or getattr(c, "ag_await", None) or getattr(c, "gi_yieldfrom", None)
+            f.close()
+            t.cancel()
         await asyncio.gather(*started, return_exceptions=True)
         assert failed == []

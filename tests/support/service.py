@@ -43,6 +43,11 @@ REGION = Region(code="341500", name="六安市")
 BASE_URL = "http://gateway.test"
 
 
+def base_url(region: Region) -> str:
+    """What the gateway of a region is called from outside."""
+    return BASE_URL if region == REGION else f"http://gateway-{region.code}.test"
+
+
 @dataclass
 class Ground:
     """What all services of one test session stand on: backends, PKI, migrated template databases."""
@@ -79,11 +84,11 @@ class Ground:
         await server.close()
         return name
 
-    def tls(self, name: str) -> Tls:
-        """The certificate of a process of the region."""
+    def tls(self, name: str, region: Region = REGION) -> Tls:
+        """The certificate of a process of ``region``."""
         names = ("identity", "license", "seal", "cases", "sharing", "gateway")
-        development.ensure(self.folder / "pki", REGION.code, names)
-        pki = self.folder / "pki"
+        pki = self.folder / "pki" if region == REGION else self.folder / f"pki-{region.code}"
+        development.ensure(pki, region.code, names)
         return Tls(ca=pki / "ca.pem", cert=pki / f"{name}.pem", key=pki / f"{name}.key")
 
 
@@ -102,32 +107,34 @@ class Service:
 
     def channel_as(self, name: str) -> grpc.aio.Channel:
         """A channel that shows the certificate of another process of the region."""
-        return neighbour_channel(f"{HOST}:{self.process.config.grpc.port}", self.ground.tls(name))
+        config = self.process.config
+        return neighbour_channel(f"{HOST}:{config.grpc.port}", self.ground.tls(name, config.region))
 
 
 async def configured(
-    ground: Ground, service: str, model: type[ServiceConfig], extra: dict[str, Any]
+    ground: Ground, service: str, model: type[ServiceConfig], extra: dict[str, Any], region: Region = REGION
 ) -> ServiceConfig:
     """The configuration of ``service``, with keys of its own and a fresh database."""
     folder = ground.folder / f"{service}-{uuid.uuid4().hex[:8]}"
     keys = Keys(folder=folder / "keys", master_key_file=folder / "master.key")
     folder.mkdir()
     create_master_key(keys.master_key_file)
-    region_root.ensure(ground.folder / "root", REGION.code, {service: keys})
+    root = ground.folder / "root" if region == REGION else ground.folder / f"root-{region.code}"
+    region_root.ensure(root, region.code, {service: keys})
     database = await ground.clone(service)
     for role in (service, f"{service}_owner"):
         write_secret(folder / f"{role}.dsn", ground.dsn(role, database))
     return model(
-        region=REGION,
+        region=region,
         grpc=Grpc(host=HOST, port=free_port(), allow=allowlist(service, services(read_image()))),
-        tls=ground.tls(service),
+        tls=ground.tls(service, region),
         database=DatabaseConfig(dsn_file=folder / f"{service}.dsn", owner_dsn_file=folder / f"{service}_owner.dsn"),
         redis=Redis(url=ground.backends.redis_url),
         metrics=Metrics(port=free_port()),
         documents=Documents(folder=str(folder / "documents")),
         keys=keys,
-        identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
-        public=Public(base_url=BASE_URL),
+        identity=IdentityConfig(address=f"{HOST}:1", issuer=base_url(region), jwks_url=f"{base_url(region)}/jwks"),
+        public=Public(base_url=base_url(region)),
         telemetry=Telemetry(log_level="warning"),
         **extra,
     )
@@ -136,22 +143,22 @@ async def configured(
 @asynccontextmanager
 async def serving(
     ground: Ground, service: str, clock: Clock | None = None, *, prepare: Callable[[Process], None] | None = None,
-    **extra: Any,
+    region: Region = REGION, **extra: Any,
 ) -> AsyncIterator[Service]:  # fmt: skip
-    """Runs ``service`` for the length of the block.
+    """Runs ``service`` of ``region`` for the length of the block.
 
     ``prepare`` may change the process before it is built (put a fake neighbour in); ``extra`` are further sections of
     the service's configuration.
     """
     main = importlib.import_module(f"services.{service}.__main__")
-    config = await configured(ground, service, main.Config, extra)
+    config = await configured(ground, service, main.Config, extra, region)
     process = Process(service, config, clock)
     if prepare is not None:
         prepare(process)
-    issuer = Issuer(BASE_URL, f"//{REGION.code}")
+    issuer = Issuer(base_url(region), f"//{region.code}")
     server = await main.build(process, process.verifier(issuer))
     await server.start()
-    channel = neighbour_channel(f"{HOST}:{config.grpc.port}", ground.tls("gateway"))
+    channel = neighbour_channel(f"{HOST}:{config.grpc.port}", ground.tls("gateway", region))
     try:
         yield Service(process, channel, issuer, ground)
     finally:

@@ -46,7 +46,7 @@ async def publish_resource(office: Office) -> str:
     catalog = catalog_service_pb2_grpc.CatalogServiceStub(gateway.channel)
     first, second = await office.token_of("data"), await office.token_of("data2")
     entry = pb.CatalogEntry(
-        code="3/0001", title="企业信用信息", summary="企业的信用等级,供跨省审批核验",
+        code=f"3{gateway.code}/0001", title="企业信用信息", summary="企业的信用等级,供跨省审批核验",
         provider_department=office.department, provider_code=office.uscc, form=pb.RESOURCE_FORM_TABLE, format="table",
         fields=[
             pb.DataField(

@@ -114,7 +114,7 @@ class StandstillRow:
 
 
 _COLUMNS = tuple(column.name for column in cases.columns)
-assert _COLUMNS == tuple(each.name for each in fields(CaseRecord))[: len(_COLUMNS)]
+assert tuple(each.name for each in fields(CaseRecord))[: len(_COLUMNS)] == _COLUMNS
 
 _MUTABLE = tuple(
     name for name in _COLUMNS
@@ -129,7 +129,7 @@ _INSERT = sa.text(f"""
 WITH made AS (
   INSERT INTO cases ({", ".join(_COLUMNS)}) VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
 ) {_STORY}
-""")
+""")  # noqa: S608 - made of column names of our own
 _OPEN_TASK = """
 INSERT INTO tasks (id, case_id, kind, state, department, due_date, create_time, update_time)
 SELECT CAST(:task_id AS uuid), CAST(:id AS uuid), :open_task, 'OPEN', :task_department, CAST(:task_due AS date),
@@ -180,6 +180,7 @@ _MINE = """
 SELECT id, create_time FROM cases WHERE {column} = :{name} AND {column} <> '' AND (create_time, id) < (:time, CAST(:after AS uuid)){state}
 ORDER BY create_time DESC, id DESC LIMIT :size
 """
+
 
 class CaseStore:
     """Cases, their history, ledger and numbers. Methods that take a connection belong to the caller's transaction."""
@@ -319,9 +320,7 @@ class CaseStore:
         query = _of_parties(len(applicants), frozenset(filters))
         return await self._list(query, names | filters, after, size)
 
-    async def filtered(
-        self, filters: dict[str, str], after: tuple[datetime, str], size: int
-    ) -> list[CaseRecord]:
+    async def filtered(self, filters: dict[str, str], after: tuple[datetime, str], size: int) -> list[CaseRecord]:
         """Lists cases that fit all ``filters`` (column to value), newest first."""
         return await self._list(_filtered(frozenset(filters)), filters, after, size)
 

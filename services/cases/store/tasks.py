@@ -19,7 +19,7 @@ SELECT tasks.*, cases.number, cases.item, cases.due_date AS clock_due, cases.sto
   cases.end_time AS case_end_time
 FROM tasks JOIN cases ON cases.id = tasks.case_id
 """
-_ONE = sa.text(f"{_COLUMNS} WHERE tasks.id = :id")  # noqa: S608 - a constant of our own
+_ONE = sa.text(f"{_COLUMNS} WHERE tasks.id = :id")
 _PAGE_FILTERS = {
     "department": "tasks.department = :department", "kind": "tasks.kind = :kind", "state": "tasks.state = :state",
     "case_id": "tasks.case_id = CAST(:case_id AS uuid)", "assignee": "tasks.assignee = :assignee",
@@ -89,4 +89,4 @@ def _page(filters: frozenset[str]) -> Any:
     return sa.text(f"""
         {_COLUMNS} WHERE (tasks.due_date, tasks.id) > (CAST(:due AS date), CAST(:after AS uuid)){chosen}
         ORDER BY tasks.due_date, tasks.id LIMIT :size
-    """).columns(*_TYPES)  # noqa: S608 - made of conditions of our own
+    """).columns(*_TYPES)

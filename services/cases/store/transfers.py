@@ -188,7 +188,12 @@ class TransferStore:
     # ---- messages that go out ----
 
     async def queue(
-        self, connection: AsyncConnection, transfer: str, payload: str, message: pb.TransferMessage | None, now: datetime
+        self,
+        connection: AsyncConnection,
+        transfer: str,
+        payload: str,
+        message: pb.TransferMessage | None,
+        now: datetime,
     ) -> None:
         """Puts a message in line, with the next number; an acknowledgement, without one, before all others."""
         identifier = uuid7()

@@ -43,9 +43,7 @@ def at_home(subject: str, here: str) -> str:
     return str(names.parse(subject, "subject").relative_to(here)) if subject else ""
 
 
-def check_materials(
-    item: ItemVersion, materials: Sequence[pb.MaterialReference], *, paper_allowed: bool
-) -> None:
+def check_materials(item: ItemVersion, materials: Sequence[pb.MaterialReference], *, paper_allowed: bool) -> None:
     """Checks handed-in materials.
 
     Raises:

@@ -188,4 +188,6 @@ class Calendars:
 
 
 def _day_message(row: DayRow) -> calendar_service_pb2.CalendarDay:
-    return calendar_service_pb2.CalendarDay(date=date_message(row.day), kind=DAY_KIND.number(str(row.kind)), note=row.note)
+    return calendar_service_pb2.CalendarDay(
+        date=date_message(row.day), kind=DAY_KIND.number(str(row.kind)), note=row.note
+    )

@@ -108,14 +108,12 @@ class Desk:
         )
         await self.store.save(tx.connection, record, step)
         tell(tx, record, item, change.actor, EVENTS[change.action], event)
-        if record.transfer:
+        if record.transfer and change.action is not Action.SUBMIT:  # the acknowledgement tells of that
             await self.news.progress(tx, record, change.action, change.note, change.progress)
         return await self.message(record, item, tx.now)
 
 
-def tell(
-    tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, event_type: str, event: Message
-) -> None:
+def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, event_type: str, event: Message) -> None:
     """Puts an event of a case into the outbox, its summary filled in."""
     told = summary(record, item.content.display_name, actor, tx.now)
     event.case.CopyFrom(told)  # type: ignore[attr-defined]
@@ -128,4 +126,3 @@ def facts_of(record: CaseRecord, **more: object) -> CaseFacts:
         name=record.name, state=CaseState(record.state), received_by=record.received_by,
         accepted_by=record.accepted_by, correction_asked=record.content.HasField("correction"), **more,  # type: ignore[arg-type]
     )  # fmt: skip
-

@@ -14,7 +14,13 @@ from services.cases.clients import mandate_not_covering
 from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, date_message, day_of, id_of
 from services.cases.domain.calendar import local_day
 from services.cases.domain.items import check_offer
-from services.cases.domain.materials import Obligation, fulfill, missing_at_submission, missing_from_correction, open_codes
+from services.cases.domain.materials import (
+    Obligation,
+    fulfill,
+    missing_at_submission,
+    missing_from_correction,
+    open_codes,
+)
 from services.cases.domain.numbers import case_number
 from services.cases.domain.outcomes import CREATED_EVENT
 from services.cases.domain.states import Action, CaseState
@@ -148,9 +154,7 @@ class Drafts:
         is_representative = principal.organization == applicant.subject and principal.subject == agent.subject
         if not agent.mandate and (principal.kind == "CLIENT" or is_representative):
             return
-        await self._desk.identity.check_mandate(
-            agent.subject, applicant.subject, agent.mandate, application.item.codes
-        )
+        await self._desk.identity.check_mandate(agent.subject, applicant.subject, agent.mandate, application.item.codes)
 
     async def insert(self, tx: Transaction, application: Application) -> CaseRecord:
         """Opens a draft in a transaction; raises RESOURCE_EXISTS where its id is taken."""
@@ -210,7 +214,9 @@ class Drafts:
         before = desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT, actor)
         deadlines.start(record, await desk.calendars.current(), day)
         record.submit_time = tx.now
-        record.number = case_number(record.task_code, day, await desk.store.next_number(tx.connection, record.task_code, day))
+        record.number = case_number(
+            record.task_code, day, await desk.store.next_number(tx.connection, record.task_code, day)
+        )
         event = events.CaseSubmitted(acceptance_deadline=date_message(record.due_date))
         change = Change(Action.SUBMIT, actor, department, end_tasks="", open_task="ACCEPT")
         return await desk.finish(tx, record, item, before, change, event)
@@ -291,7 +297,9 @@ class Drafts:
             await self._deadlines.end(tx, record)
             record.end_time, record.content.end_reason, record.changed = tx.now, request.reason, True
             change = Change(Action.WITHDRAW, actor_of(principal), principal.department, request.reason, "CANCELLED")
-            return await self._desk.finish(tx, record, item, before, change, events.CaseWithdrawn(reason=request.reason))
+            return await self._desk.finish(
+                tx, record, item, before, change, events.CaseWithdrawn(reason=request.reason)
+            )
 
         return await self._desk.run(command, work)
 
@@ -318,4 +326,3 @@ def obligations_of(record: CaseRecord) -> tuple[Obligation, ...]:
         Obligation(each.material_code, day_of(each.due_date, "due_date"), each.HasField("fulfill_time"))
         for each in record.content.obligations
     )
-

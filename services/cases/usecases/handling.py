@@ -179,9 +179,7 @@ class Handling:
 
         return await self._desk.run(command, work)
 
-    async def _locked(
-        self, tx: Transaction, request: _Named, principal: Principal
-    ) -> tuple[CaseRecord, ItemVersion]:
+    async def _locked(self, tx: Transaction, request: _Named, principal: Principal) -> tuple[CaseRecord, ItemVersion]:
         record = await self._desk.store.lock(tx.connection, id_of(request.name))
         require_staff(principal, record.department, request.name)
         check_etag(request.name, record.version, request.etag)

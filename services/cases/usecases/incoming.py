@@ -1,6 +1,6 @@
 """The deciding side of an exchange (办理地): what another region's window sends is applied here, in order and once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +9,11 @@ from libs.db import rows
 from libs.db.command import Command, digest_of
 from libs.db.engine import Row
 from libs.db.uow import Transaction, derived_request_id
-from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied
+from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
+from libs.rpc.regions import Regions
 from libs.rpc.timestamps import timestamp
 from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
@@ -32,6 +33,7 @@ from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import rating_service_pb2
 from tongban.cases.v1 import resources_pb2 as resources
 from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import resources_pb2 as identity
 
 
 def message_digest(message: pb.TransferMessage) -> str:
@@ -44,13 +46,9 @@ def use_of(command: Command, transaction_id: str, case_name: str = "") -> Comman
     return replace(command, use=common_pb2.UseContext(transaction_id=transaction_id, case_name=case_name))
 
 
-def require_sender(principal: Principal, sender_region: str) -> None:
-    """Raises REGION_MISMATCH unless the message comes from the region that the token speaks for."""
-    if not principal.region or principal.region != sender_region:
-        raise InvalidArgument("REGION_MISMATCH", "the message is another region's", region=sender_region)
-
-
-def receipted(tx: Transaction, message: pb.TransferMessage, digest: str, region: str, *, held: bool) -> pb.TransferReceipt:
+def receipted(
+    tx: Transaction, message: pb.TransferMessage, digest: str, region: str, *, held: bool
+) -> pb.TransferReceipt:
     """Builds the receipt of a message, with an audit record of its own."""
     name = f"exchanges/{message.exchange_id}/messages/{message.sequence}"
     entry = entry_of(tx.command, tx.now, name)
@@ -64,8 +62,9 @@ def receipted(tx: Transaction, message: pb.TransferMessage, digest: str, region:
 class Incoming:
     """Use cases of the deciding side."""
 
-    def __init__(self, desk: Desk, store: TransferStore, drafts: Drafts, ratings: Ratings) -> None:
+    def __init__(self, desk: Desk, store: TransferStore, drafts: Drafts, ratings: Ratings, regions: Regions) -> None:
         self._desk = desk
+        self._regions = regions
         self._store = store
         self._drafts = drafts
         self._ratings = ratings
@@ -73,7 +72,7 @@ class Incoming:
     async def receive(self, command: Command, message: pb.TransferMessage) -> pb.TransferReceipt:
         """Takes a message of the receiving region; a repeated one gets the first receipt."""
         principal = current_call().principal
-        require_sender(principal, message.sender_region)
+        await self.require_sender(message.sender_region)
         payload = Payload(message.WhichOneof("payload") or "")
         check_payload(message.exchange_id, Direction.TO_HANDLING, message.sequence, payload)
         exchange = Exchange(message.sender_region, message.exchange_id, "INBOUND")
@@ -81,6 +80,7 @@ class Incoming:
         known = await self.known(exchange, message, digest)
         if known is not None:
             return known
+        _check_holders((*message.application.materials, *message.correction.materials), principal.region)
         if payload is Payload.APPLICATION:
             await self._check_application(message.application, principal)
         request_id = derived_request_id("receive", exchange.peer, exchange.exchange_id, str(message.sequence), digest)
@@ -102,9 +102,19 @@ class Incoming:
 
         return await self._desk.run(replace(use_of(command, message.transaction_id), request_id=request_id), work)
 
-    async def known(
-        self, exchange: Exchange, message: pb.TransferMessage, digest: str
-    ) -> pb.TransferReceipt | None:
+    async def require_sender(self, sender_region: str) -> None:
+        """Raises unless the message comes from the region that the token speaks for, and that is trusted now.
+
+        Raises:
+            InvalidArgument: REGION_MISMATCH.
+            PermissionDenied: REGION_NOT_TRUSTED; its token may be older than its suspension.
+        """
+        region = current_call().principal.region
+        if not region or region != sender_region:
+            raise InvalidArgument("REGION_MISMATCH", "the message is another region's", region=sender_region)
+        await self._regions.trusted(region, identity.TRUST_DIRECTION_INBOUND)
+
+    async def known(self, exchange: Exchange, message: pb.TransferMessage, digest: str) -> pb.TransferReceipt | None:
         """Returns the first receipt of a repeated message; raises TRANSFER_MESSAGE_CONFLICT for another content."""
         inbox, found = await self._store.read_inbox(exchange)
         row = found.get(message.sequence)
@@ -113,7 +123,9 @@ class Incoming:
         admit(inbox, message.sequence, digest)
         return pb.TransferReceipt.FromString(row.receipt)
 
-    async def _apply(self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal) -> None:
+    async def _apply(
+        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal
+    ) -> None:
         if message.HasField("application"):
             transfer, case_name = await self._open(tx, exchange, message, principal)
         else:
@@ -150,7 +162,6 @@ class Incoming:
         applications.check_parties(application.applicant, agent)
         applications.check_materials(item, application.materials, paper_allowed=True)
         applications.check_form(item, application.form_values)
-        self._check_regions(application, principal.region)
         _check_token(application, agent, principal, item)
         if agent is not None and agent.mandate:
             await self._desk.identity.check_mandate(
@@ -160,20 +171,10 @@ class Incoming:
     async def _item(self, application: pb.TransferApplication) -> ItemVersion:
         try:
             return await self._desk.items.in_force(application.task_code)
-        except Exception as error:
+        except NotFound as error:
             raise FailedPrecondition(
                 "ITEM_NOT_PUBLISHED", f"{application.task_code} is not in force here", item=application.task_code
             ) from error
-
-    def _check_regions(self, application: pb.TransferApplication, region: str) -> None:
-        """Every material must lie in the region that sends it; what a third region holds it can't vouch for."""
-        for material in application.materials:
-            source = material.WhichOneof("source")
-            if source == "paper":
-                continue
-            held_by = names.parse(getattr(material, source or ""), "materials").region
-            if held_by != region:
-                raise InvalidArgument("REGION_MISMATCH", "a material is held by another region", region=held_by)
 
     async def _open(
         self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal
@@ -189,12 +190,11 @@ class Incoming:
             department=f"//{exchange.peer}/{application.department}", assurance=principal.assurance,
             receiving_region=exchange.peer, received_by=clerk, transfer=identifier,
         )  # fmt: skip
-        # The case first, then its transfer: news of a case is put in line on a transfer that is there already, and
-        # there is none to tell yet beside the acknowledgement.
         record = await self._drafts.insert(tx, opened)
-        record.transfer = None
         case = await self._drafts.submitted(tx, record, item, clerk, opened.department)
-        await rows.insert(tx.connection, transfers, self._values(tx, identifier, exchange, message, principal, case, item))
+        await rows.insert(
+            tx.connection, transfers, self._values(tx, identifier, exchange, message, principal, case, item)
+        )
         await self._desk.news.acknowledge(tx, identifier)
         return identifier, record.name
 
@@ -235,6 +235,15 @@ class Incoming:
             case_name=record.name, kind=rating.kind, level=rating.level, channel=rating.channel,
             comment=rating.comment, indicators=rating.indicators,
         ), rating.rater)  # fmt: skip
+
+
+def _check_holders(materials: Iterable[resources.MaterialReference], region: str) -> None:
+    """Every material must lie in the region that sends it: what a third region holds it can't vouch for."""
+    for material in materials:
+        source = material.WhichOneof("source")
+        held_by = names.parse(getattr(material, source), "materials").region if source and source != "paper" else region
+        if held_by != region:
+            raise InvalidArgument("REGION_MISMATCH", "a material is held by another region", region=held_by)
 
 
 def _check_token(

@@ -201,9 +201,7 @@ class Outgoing:
 
         return await self._desk.run(command, work)
 
-    def _rater(
-        self, principal: Principal, row: Row, request: rating_service_pb2.CreateRatingRequest
-    ) -> str:
+    def _rater(self, principal: Principal, row: Row, request: rating_service_pb2.CreateRatingRequest) -> str:
         if request.channel == rating_service_pb2.RATING_CHANNEL_SYSTEM_DEFAULT:
             raise invalid_field("channel", "rating.default", "is set by the deciding region only")
         mine = {self._global(name) for name in speaks_for(principal)}
@@ -266,5 +264,3 @@ def _require_asked(name: str, row: Row) -> None:
     tolerated = row.tolerated and row.progress_state in _TOLERATED
     if row.last_sent > row.last_receipted or not (asked or tolerated):
         raise state_conflict(name, row.progress_state or "SUBMITTED", str(CaseState.CORRECTION_REQUESTED))
-
-

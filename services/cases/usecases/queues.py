@@ -102,5 +102,3 @@ def _after(request: pb.ListTasksRequest) -> tuple[date, str]:
         return date.fromisoformat(str(found[0])), str(found[1])
     except ValueError as error:
         raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read") from error
-
-

@@ -153,9 +153,7 @@ def _require_deliverer(principal: Principal, record: CaseRecord, method: str) ->
         raise not_owner(record.name)
 
 
-def _check_delivery(
-    request: delivery_service_pb2.CreateDeliveryRequest, method: str, item: ItemVersion
-) -> None:
+def _check_delivery(request: delivery_service_pb2.CreateDeliveryRequest, method: str, item: ItemVersion) -> None:
     if request.method not in item.content.delivery_methods:
         raise invalid_field("method", "delivery.offered", "is not offered by the item")
     if method == "POST" and not request.HasField("address"):
@@ -249,5 +247,3 @@ def _rater(principal: Principal, record: CaseRecord, channel: int) -> str:
     if principal.kind == "CLIENT" or of_department(principal, record):
         return record.agent or record.applicant
     raise not_owner(record.name)
-
-

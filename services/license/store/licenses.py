@@ -1,9 +1,11 @@
 """Reads and writes licences."""
 
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass, fields
+from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,33 +16,57 @@ from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
-from services.license.tables import license_uses, licenses
+from services.license.tables import licenses
 
 _C = licenses.c
-_BY_IDENTIFIER = sa.select(licenses).where(_C.identifier == sa.bindparam(rows.KEY))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRow:
+    """What public verification may come to tell of a licence; ``content`` only where the asker brought something."""
+
+    id: str
+    identifier: str
+    type_display_name: str
+    issuer_name: str
+    license_version: int
+    issue_date: date
+    valid_from: date
+    valid_until: date | None
+    state: str
+    state_time: datetime
+    organization_names: Sequence[str]
+    face_check: str
+    content: bytes
+    seal_id: str
+    ofd_digest: str | None
+    copy_expire_time: datetime | None = None
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """Returns the columns of the licence, in the order of the fields."""
+        return tuple(each.name for each in fields(cls))[:-1]
+
+
 _SEVERAL = sa.select(licenses).where(_C.id == sa.any_(sa.bindparam(rows.KEY, type_=ARRAY(_C.id.type))))
 _OF_CASE = sa.select(licenses).where(
     _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
     _C.case_name != "", _C.state != "VOIDED",
 )  # fmt: skip
 _DRAFTS = sa.select(licenses).where(_C.state == "DRAFT", _C.id < sa.bindparam("before")).order_by(_C.id).limit(50)
-# What public verification may come to tell; the number and the holders only where the asker brought something.
-_PUBLIC = (
-    _C.id, _C.identifier, _C.type_display_name, _C.issuer_name, _C.license_version, _C.issue_date, _C.valid_from,
-    _C.valid_until, _C.state, _C.state_time, _C.organization_names, _C.face_check, _C.content, _C.seal_id,
-    _C.ofd_digest,
-)  # fmt: skip
-_VERIFY_IDENTIFIER = sa.select(*_PUBLIC).where(_C.identifier == sa.bindparam(rows.KEY))
-_VERIFY_DIGEST = sa.select(*_PUBLIC).where(
-    sa.or_(_C.ofd_digest == sa.bindparam(rows.KEY), _C.pdf_digest == sa.bindparam(rows.KEY))
-)
-_VERIFY_COPY = (
-    sa.select(*_PUBLIC, license_uses.c.copy_expire_time)
-    .join(license_uses, license_uses.c.license_id == _C.id)
-    .where(license_uses.c.copy_digest == sa.bindparam(rows.KEY))
-    .order_by(license_uses.c.copy_expire_time.desc())
-    .limit(1)
-)
+# The hottest reads go to the driver itself. Its records become rows of the same attributes.
+_COLUMNS = ", ".join(f"{each.name}::text" if isinstance(each.type, sa.Uuid) else each.name for each in _C)
+_HOT_BY_ID = f"SELECT {_COLUMNS} FROM licenses WHERE id = $1"  # noqa: S608 - names of our own columns
+_HOT_BY_IDENTIFIER = f"SELECT {_COLUMNS} FROM licenses WHERE identifier = $1"  # noqa: S608 - as above
+_LicenseRow: Any = namedtuple("LicenseRow", [each.name for each in _C])  # type: ignore[misc]
+
+_PUBLIC = ", ".join(f"l.{each}" if each != "id" else "l.id::text" for each in VerifiedRow.columns())
+_VERIFY_IDENTIFIER = f"SELECT {_PUBLIC} FROM licenses AS l WHERE l.identifier = $1"  # noqa: S608 - as above
+_VERIFY_FILE = f"SELECT {_PUBLIC} FROM licenses AS l WHERE l.ofd_digest = $1 OR l.pdf_digest = $1"  # noqa: S608 - as above
+_VERIFY_COPY = f"""
+SELECT {_PUBLIC}, u.copy_expire_time FROM licenses AS l JOIN license_uses AS u ON u.license_id = l.id
+WHERE u.copy_digest = $1 ORDER BY u.copy_expire_time DESC LIMIT 1
+"""  # noqa: S608 - as above
 _FROM_DRAFT = (
     sa.update(licenses)
     .where(_C.id == sa.bindparam(rows.KEY), _C.state == "DRAFT")
@@ -86,17 +112,18 @@ class LicenseStore:
 
     async def get(self, identifier: str) -> Row:
         """Reads a licence by its id; raises NotFound."""
-        row = await self._first(rows.by_id(licenses), identifier)
-        if row is None:
-            raise not_found(f"licenses/{identifier}")
-        return row
+        return await self._one(_HOT_BY_ID, identifier, f"licenses/{identifier}")
 
     async def by_identifier(self, identifier: str) -> Row:
         """Reads a licence by its identifier of GB/T 36904; raises NotFound."""
-        row = await self._first(_BY_IDENTIFIER, identifier)
-        if row is None:
-            raise not_found("licenses")
-        return row
+        return await self._one(_HOT_BY_IDENTIFIER, identifier, "licenses")
+
+    async def _one(self, query: str, key: str, name: str) -> Row:
+        async with self._database.driver() as connection:
+            record = await connection.fetchrow(query, key)
+        if record is None:
+            raise not_found(name)
+        return cast("Row", _LicenseRow._make(record))
 
     async def several(self, names: Sequence[str]) -> list[Row]:
         """Reads licences by their names, in that order; raises NotFound for the first that is not there."""
@@ -120,22 +147,22 @@ class LicenseStore:
         async with self._database.read() as connection:
             return list((await connection.execute(_DRAFTS, {"before": uuid7(unix_ms(before))})).all())
 
-    async def verified(self, identifier: str) -> Row | None:
+    async def verified(self, identifier: str) -> VerifiedRow | None:
         """Reads what a verification by identifier needs, or None."""
-        return await self._first(_VERIFY_IDENTIFIER, identifier)
+        return await self._verified(_VERIFY_IDENTIFIER, identifier)
 
-    async def verified_file(self, digest: str) -> Row | None:
+    async def verified_file(self, digest: str) -> VerifiedRow | None:
         """Reads what a verification needs of the licence whose original file has this digest, or None."""
-        return await self._first(_VERIFY_DIGEST, digest)
+        return await self._verified(_VERIFY_FILE, digest)
 
-    async def verified_copy(self, digest: str) -> Row | None:
+    async def verified_copy(self, digest: str) -> VerifiedRow | None:
         """Reads the same by the digest of an annotated copy that was handed out, with its ``copy_expire_time``."""
-        return await self._first(_VERIFY_COPY, digest)
+        return await self._verified(_VERIFY_COPY, digest)
 
-    async def _first(self, query: sa.Select[Any], key: str) -> Row | None:
-        async with self._database.read() as connection:
-            row: Row | None = (await connection.execute(query, {rows.KEY: key})).first()
-            return row
+    async def _verified(self, query: str, key: str) -> VerifiedRow | None:
+        async with self._database.driver() as connection:
+            record = await connection.fetchrow(query, key)
+        return VerifiedRow(*record) if record is not None else None
 
     async def page(self, size: int, filters: Mapping[str, Any]) -> list[Row]:
         """Lists licences, newest first.

@@ -14,36 +14,25 @@ from libs.db.engine import Database, Row
 from services.license.tables import license_uses, licenses
 from tongban.common.v1 import common_pb2
 
-_RECORD = sa.text("""
+_RECORD = """
 WITH recorded AS (
   INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
-  VALUES (:record_id, :now, :transaction_id, :object, :canonical, :leaf_hash) RETURNING seq
+  VALUES ($1, $2, $3, $4, $5, $6) RETURNING seq
 ), pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM recorded
 ), used AS (
   INSERT INTO license_uses (id, license_id, license_identifier, issuer_department, action, basis, presentation, purpose,
     case_name, legal_basis, department, operator, transaction_id, actor, region_code, copy_digest, copy_media_type,
     copy_size, copy_expire_time, use_time, record)
-  SELECT u.id, u.license_id, u.identifier, u.issuer, :action, u.basis, :presentation, :purpose, :case_name, :legal_basis,
-    :department, :operator, :transaction_id, :actor, :region_code, :copy_digest, :copy_media_type, :copy_size,
-    :copy_expire_time, :now, :record
-  FROM unnest(CAST(:use_ids AS uuid[]), CAST(:license_ids AS uuid[]), CAST(:identifiers AS text[]),
-    CAST(:issuers AS text[]), CAST(:bases AS text[])) AS u (id, license_id, identifier, issuer, basis)
+  SELECT u.id, u.license_id, u.identifier, u.issuer, $7, u.basis, $8, $9, $10, $11, $12, $13, $3, $14, $15, $16, $17,
+    $18, $19, $2, $20
+  FROM unnest($21::text[]::uuid[], $22::text[]::uuid[], $23::text[], $24::text[], $25::text[])
+    AS u (id, license_id, identifier, issuer, basis)
 )
 INSERT INTO outbox (id, type, subject, traceparent, time, data)
-SELECT e.id, 'cn.tongban.license.used.v1', e.subject, :traceparent, :now, e.data
-FROM unnest(CAST(:event_ids AS text[]), CAST(:subjects AS text[]), CAST(:events AS bytea[]))
-  WITH ORDINALITY AS e (id, subject, data, n) ORDER BY n
-""").bindparams(
-    *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in
-      ("use_ids", "license_ids", "identifiers", "issuers", "bases", "event_ids", "subjects")),
-    *(sa.bindparam(name, type_=sa.DateTime(timezone=True)) for name in ("now", "copy_expire_time")),
-    *(sa.bindparam(name, type_=sa.Text) for name in
-      ("action", "presentation", "purpose", "case_name", "legal_basis", "department", "operator", "transaction_id",
-       "actor", "region_code", "copy_digest", "copy_media_type", "record")),
-    sa.bindparam("copy_size", type_=sa.Integer),
-    sa.bindparam("events", type_=ARRAY(sa.LargeBinary)),
-)  # fmt: skip
+SELECT e.id, 'cn.tongban.license.used.v1', e.subject, $26, $2, e.data
+FROM unnest($27::text[], $28::text[], $29::bytea[]) WITH ORDINALITY AS e (id, subject, data, n) ORDER BY n
+"""
 _C = license_uses.c
 
 
@@ -107,21 +96,19 @@ class UseStore:
     async def record(self, shared: UseRecord, uses: Sequence[Use]) -> None:
         """Writes audit record, uses and events: all or none."""
         entry, context, copy = shared.entry, shared.context, shared.copy
-        async with self._database.read() as connection:
-            await connection.execute(_RECORD, {
-                "record_id": entry.id, "now": entry.record_time, "transaction_id": entry.transaction_id,
-                "object": entry.object, "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,
-                "action": shared.action, "presentation": shared.presentation, "purpose": context.purpose,
-                "case_name": context.case_name, "legal_basis": context.legal_basis, "department": context.department,
-                "operator": context.operator, "actor": shared.actor, "region_code": shared.region_code,
-                "copy_digest": copy.digest if copy else None, "copy_media_type": copy.media_type if copy else None,
-                "copy_size": copy.size if copy else None, "copy_expire_time": copy.expire_time if copy else None,
-                "record": shared.record, "traceparent": shared.traceparent,
-                "use_ids": [use.id for use in uses], "license_ids": [use.row.id for use in uses],
-                "identifiers": [use.row.identifier for use in uses], "bases": [use.basis for use in uses],
-                "issuers": [use.row.issuer_department for use in uses], "event_ids": [use.event_id for use in uses],
-                "subjects": [f"licenses/{use.row.id}" for use in uses], "events": [use.event for use in uses],
-            })  # fmt: skip
+        async with self._database.driver() as connection:
+            await connection.execute(
+                _RECORD,
+                entry.id, entry.record_time, entry.transaction_id, entry.object, entry.canonical, entry.leaf_hash,
+                shared.action, shared.presentation, context.purpose, context.case_name, context.legal_basis,
+                context.department, context.operator, shared.actor, shared.region_code,
+                copy.digest if copy else None, copy.media_type if copy else None, copy.size if copy else None,
+                copy.expire_time if copy else None, shared.record,
+                [use.id for use in uses], [use.row.id for use in uses], [use.row.identifier for use in uses],
+                [use.row.issuer_department for use in uses], [use.basis for use in uses], shared.traceparent,
+                [use.event_id for use in uses], [f"licenses/{use.row.id}" for use in uses],
+                [use.event for use in uses],
+            )  # fmt: skip
 
     async def page(self, size: int, filters: Mapping[str, Any]) -> list[Row]:
         """Lists uses, newest first.

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
+from asyncpg import PostgresError
+from sqlalchemy.exc import SQLAlchemyError
+
 from libs.audit.writer import entry_of, receipt_of
 from libs.clock import Clock
 from libs.db.command import Command
@@ -62,7 +65,7 @@ class Recording:
         uses = [_use(row, basis, shared) for row, basis in used]
         try:
             await self._store.record(shared, uses)
-        except TongbanError as error:
+        except (TongbanError, SQLAlchemyError, PostgresError) as error:
             raise Unavailable(
                 "AUDIT_UNAVAILABLE", "the use can't be recorded; nothing was done", retry_after=1.0
             ) from error

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
-from libs.db.engine import Row
 from libs.documents.ofd import open_ofd
 from libs.documents.store import digest_of
 from libs.errors import InvalidArgument
@@ -19,7 +18,7 @@ from services.license.domain.license_type import Holder
 from services.license.domain.lifecycle import State
 from services.license.domain.qr import QrContent, parse_qr
 from services.license.domain.validity import Validity
-from services.license.store.licenses import LicenseStore
+from services.license.store.licenses import LicenseStore, VerifiedRow
 from services.license.usecases.abroad import Abroad
 from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import verification_service_pb2 as pb
@@ -32,7 +31,7 @@ _IDENTIFIER_KEY = "ZZBS"
 class _Found:
     """What a question led to: the licence's row, and what was brought with the question besides words to compare."""
 
-    row: Row | None
+    row: VerifiedRow | None
     check: str = ""
     copy_expire_time: datetime | None = None
     seal_outcome: SealOutcome = SealOutcome.NOT_CHECKED
@@ -96,8 +95,12 @@ class Verification:
             case _:
                 return await self._by_file(request.content)
 
-    async def _by_identifier(self, text: str, field: str) -> Row | None:
-        return await self._store.verified(str(license_identifier.parse(text, field)))
+    async def _by_identifier(self, text: str, field: str) -> VerifiedRow | None:
+        row = await self._store.verified(text)
+        if row is None:
+            # Whoever mistyped it shall hear that. What is on record needs no such check.
+            license_identifier.parse(text, field)
+        return row
 
     async def _by_digest(self, digest: str) -> _Found:
         original = await self._store.verified_file(digest)
@@ -123,10 +126,10 @@ class Verification:
         outcome = await self._check_seal(content, row)
         return _Found(row, seal_outcome=outcome if outcome is SealOutcome.VALID else SealOutcome.INVALID)
 
-    async def _check_seal(self, content: bytes, row: Row) -> SealOutcome:
+    async def _check_seal(self, content: bytes, row: VerifiedRow) -> SealOutcome:
         return await self._seals.validate(content, row.seal_id)
 
-    def _verified(self, row: Row, brought: Brought) -> VerifiedLicense:
+    def _verified(self, row: VerifiedRow, brought: Brought) -> VerifiedLicense:
         public = PublicFacts(
             row.identifier, row.type_display_name, row.issuer_name, row.license_version, row.issue_date,
             Validity(row.valid_from, row.valid_until), None if row.state == State.ISSUED.value else row.state_time,
@@ -134,7 +137,7 @@ class Verification:
         number, holders = self._compared(row, brought)
         return VerifiedLicense(public, State(row.state), number, holders, row.face_check)
 
-    def _compared(self, row: Row, brought: Brought) -> tuple[str, tuple[Holder, ...]]:
+    def _compared(self, row: VerifiedRow, brought: Brought) -> tuple[str, tuple[Holder, ...]]:
         """Returns number and holders; they are decrypted only where the asker brought something to compare."""
         if brought.number or brought.holder_name or brought.holder_document:
             content = open_content(row, self._cipher)

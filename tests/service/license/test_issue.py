@@ -30,6 +30,7 @@ from tongban.common.v1 import common_pb2
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_type_service_pb2 as types_pb
 from tongban.license.v1 import resources_pb2 as resources
+from tongban.license.v1.verification_service_pb2 import STANDING_UNKNOWN
 
 
 async def rows(licensing: License) -> list[sa.Row[*tuple[object, ...]]]:
@@ -157,7 +158,7 @@ async def test_while_the_seal_service_is_away_the_licence_stays_a_draft(licensin
     (draft,) = await rows(licensing)
     assert (draft.state, draft.ofd_digest) == ("DRAFT", None)
     answer = await licensing.verify(identifier=draft.identifier)
-    assert answer.standing == 11  # UNKNOWN: nobody got it yet
+    assert answer.standing == STANDING_UNKNOWN  # nobody got it yet
     licensing.known.seal_error = None
     made = await licensing.issue(order)
     assert made.name == f"licenses/{draft.id}"

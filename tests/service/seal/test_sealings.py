@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from libs.errors import (
 )
 from services.seal import tables
 from services.seal.__main__ import Sealing as SealingConfig
-from services.seal.keys import key_unavailable
+from services.seal.keys import key_unavailable, sign
 from services.seal.ses import build_tbs, parse_signature
 from services.seal.store.sealings import SealingStore
 from services.seal.usecases import sealings as usecase
@@ -261,7 +262,7 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
-        self._sign = usecase.sign
+        self._sign = sign
         monkeypatch.setattr(usecase, "sign", self)
 
     def __call__(self, signer: Signer, message: bytes) -> bytes:
@@ -312,7 +313,9 @@ async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: Sea
     assert (caught.value.reason, caught.value.metadata) == ("SEAL_USE_NOT_ALLOWED", {"seal": seal.name})
     assert await rows(office, tables.sealings) == []
     log = audit_service_pb2_grpc.AuditServiceStub(office.service.channel)
-    records = await office.ask(log.ListRecords, audit.ListRecordsRequest(log="seal", object=seal.name), audit.ListRecordsResponse)
+    records = await office.ask(
+        log.ListRecords, audit.ListRecordsRequest(log="seal", object=seal.name), audit.ListRecordsResponse
+    )
     assert "SEAL_USE_NOT_ALLOWED" in [record.result for record in records.records]
 
 
@@ -373,9 +376,7 @@ async def test_the_end_of_a_seal_and_its_uses_do_not_cross(office: SealOffice) -
         ({"placements": [pb.StampPlacement(page=9, center_x_mm=99, center_y_mm=99)]}, "SEAL_PLACEMENT_INVALID"),
     ],
 )
-async def test_what_can_not_be_sealed_leaves_no_trace(
-    office: SealOffice, change: dict[str, object], reason: str
-) -> None:
+async def test_what_can_not_be_sealed_leaves_no_trace(office: SealOffice, change: dict[str, Any], reason: str) -> None:
     seal = await office.make()
     with pytest.raises(InvalidArgument) as caught:
         await office.seal_document(document_request(seal, **{"document": ofd_document(), **change}))

@@ -149,8 +149,8 @@ async def test_a_seal_past_its_period_is_shown_as_expired(ground: Ground) -> Non
         request.valid_until_time.FromDatetime(clock.now() + timedelta(seconds=30))
         made = await office.make(request)
         clock.advance(timedelta(seconds=60))
-        request = pb.ListSealsRequest(state=resources.SEAL_STATE_EXPIRED)
-        (found,) = (await office.ask(office.seals.ListSeals, request, pb.ListSealsResponse)).seals
+        expired = pb.ListSealsRequest(state=resources.SEAL_STATE_EXPIRED)
+        (found,) = (await office.ask(office.seals.ListSeals, expired, pb.ListSealsResponse)).seals
         assert (found.name, found.state) == (made.name, resources.SEAL_STATE_EXPIRED)
 
 
@@ -188,4 +188,4 @@ def test_the_rules_words_are_the_contracts() -> None:
         (SealRank, resources.SealRank, "SEAL_RANK_"),
         (SealState, resources.SealState, "SEAL_STATE_"),
     ):
-        assert [f"{prefix}{each}" for each in ours] == theirs.keys()[1:]  # type: ignore[attr-defined]
+        assert [f"{prefix}{each}" for each in ours] == theirs.keys()[1:]

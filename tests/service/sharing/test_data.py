@@ -1,6 +1,7 @@
 """DataService: what leaves, what does not, and what is written down of both."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import asyncpg
@@ -261,6 +262,20 @@ async def test_without_a_record_nothing_leaves(sharing: Sharing) -> None:
     await admin.execute("GRANT INSERT ON audit_records TO sharing")
     await admin.close()
     assert (await sharing.grant(grant)).queries_today == 1
+
+
+async def test_the_ledger_comes_back_after_its_connection_broke(sharing: Sharing) -> None:
+    resource, grant = await sharing.ready()
+    await sharing.query(query(resource))
+    admin = await asyncpg.connect(sharing.service.ground.backends.postgres_dsn)
+    ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1"
+    assert await admin.fetch(ended, "tongban sharing ledger")
+    await admin.close()
+    with contextlib.suppress(Unavailable):
+        await sharing.query(query(resource))
+    before = (await sharing.grant(grant)).queries_today
+    await sharing.query(query(resource))
+    assert (await sharing.grant(grant)).queries_today == before + 1
 
 
 async def test_a_comparison_tells_yes_or_no_and_nothing_more(sharing: Sharing) -> None:

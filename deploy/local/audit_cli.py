@@ -1,0 +1,161 @@
+"""``tongban audit verify``: checks a receipt, and a copy of the log, without asking anybody."""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from libs.audit.copies import verify_log
+from libs.audit.heads import SignedHead, VerifySignature, head_from_json
+from libs.audit.receipts import verify_receipt
+from libs.audit.records import Record, parse_rfc3339, rfc3339
+from libs.audit.report import Outcome, Report, Step
+from libs.crypto.errors import InvalidSignature, MalformedCertificate
+from libs.crypto.provider import SmProvider
+from libs.crypto.tongsuo import default_provider
+from libs.crypto.x509 import Certificate, KeyUsage, TrustPolicy, verify_chain
+
+app = typer.Typer(no_args_is_help=True, help="The audit logs, checked offline.")
+_OUT = Console(highlight=False)
+_STYLES = {Outcome.PASSED: "[green]✓[/]", Outcome.FAILED: "[red]✗[/]", Outcome.NOT_DONE: "[dim]-[/]"}
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="RECEIPT.json")]
+Log = Annotated[
+    Path | None, typer.Option("--log", exists=True, dir_okay=False, metavar="FILE.jsonl", help="A copy of the log.")
+]
+Head = Annotated[
+    Path | None,
+    typer.Option("--head", exists=True, dir_okay=False, metavar="HEAD.json", help="Its head; else the receipt's own."),
+]
+Root = Annotated[
+    Path, typer.Option("--root", exists=True, dir_okay=False, metavar="ROOT.der", help="The region's SM2 root.")
+]
+
+
+@app.callback()
+def audit() -> None:
+    """The audit logs, checked offline."""
+
+
+@app.command()
+def verify(
+    receipt: File,
+    root: Root,
+    log: Log = None,
+    head: Head = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Checks a receipt, and with --log whether a copy of the log is the signed one. Ends with 1 if anything fails."""
+    if head is not None and log is None:
+        raise typer.BadParameter("--head belongs to a copy of the log: give --log too")
+    try:
+        trusted = trust(Certificate.parse(root.read_bytes()), default_provider())
+    except MalformedCertificate as error:
+        raise typer.BadParameter(f"{root}: {error}", param_hint="--root") from error
+    data = receipt.read_bytes()
+    reports = [verify_receipt(data, trusted)]
+    if log is not None:
+        reports.append(_verify_copy(data, log, head, trusted, reports[0].record))
+    _print(reports, as_json=as_json)
+    raise typer.Exit(0 if all(report.valid for report in reports) else 1)
+
+
+def trust(root: Certificate, provider: SmProvider) -> VerifySignature:
+    """Returns the check of a head's signature under the region's root.
+
+    The certificate must have been issued by ``root`` for signatures, be valid at the time the head says it was signed, and
+    name the log: a region's other keys sign no heads, and one service's key none of another's.
+    """
+
+    def check(certificate: bytes, message: bytes, signature: bytes) -> None:
+        leaf = Certificate.parse(certificate)
+        _, log, _, _, sign_time, *_ = message.decode().split("\n")
+        policy = TrustPolicy((root,), require_crl=False)
+        verify_chain(leaf, (), parse_rfc3339(sign_time), policy, provider, KeyUsage.DIGITAL_SIGNATURE)
+        common_name = leaf.subject.removeprefix("CN=").partition(", ")[0]
+        if not f" {common_name}".endswith(f" {log.removeprefix('//')}"):
+            raise InvalidSignature(f"the certificate is that of {common_name}, not of {log}")
+        provider.sm2_verify(leaf.public_key, message, signature)
+
+    return check
+
+
+def _verify_copy(
+    receipt: bytes, log: Path, head: Path | None, trusted: VerifySignature, record: Record | None
+) -> Report:
+    """Verifies the copy, and that the receipt's record stands in it at its place."""
+    try:
+        content = json.loads(receipt)
+        signed = head_from_json(json.loads(head.read_bytes()) if head else content["head"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return Report((Step(1, "read the head", "tongban.audit.v1.SignedHead", Outcome.FAILED, str(error)),))
+    with log.open("rb") as lines:
+        report = verify_log(lines, signed, trusted)
+    return replace(report, steps=(*report.steps, _place_step(content, log, signed, record)))
+
+
+def _place_step(content: dict[str, Any], log: Path, head: SignedHead, record: Record | None) -> Step:
+    step = Step(5, "find the receipt's record in the copy", "RFC 6962, 2.1", Outcome.NOT_DONE, "")
+    if record is None:
+        return step
+    try:
+        index = int(content.get("leafIndex", "0"))
+        with log.open("rb") as lines:
+            found = _canonical_at(lines, index) if index < head.tree_size else b""
+        same = found == base64.b64decode(content["record"]["canonical"]) and head.log == content["head"]["log"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return replace(step, outcome=Outcome.FAILED, detail=f"{type(error).__name__}: {error}")
+    outcome = Outcome.PASSED if same else Outcome.FAILED
+    return replace(step, outcome=outcome, detail=f"record {index} is {'the' if same else 'not the'} receipt's")
+
+
+def _canonical_at(lines: Iterable[bytes], index: int) -> bytes:
+    line = next(islice(lines, index, None), b"")
+    text: str = json.loads(line)["canonical"] if line else ""
+    return text.encode()
+
+
+def _numbered(reports: Sequence[Report]) -> list[Step]:
+    steps = [step for report in reports for step in report.steps]
+    return [replace(step, number=number) for number, step in enumerate(steps, start=1)]
+
+
+def _print(reports: Sequence[Report], *, as_json: bool) -> None:
+    valid = all(report.valid for report in reports)
+    if as_json:
+        print(json.dumps(_described(reports, valid=valid), ensure_ascii=False, indent=1))
+        return
+    for step in _numbered(reports):
+        _OUT.print(
+            f"{step.number:2} {_STYLES[step.outcome]} {step.name} [dim]({escape(step.clause)})[/]", soft_wrap=True
+        )
+        if step.detail:
+            _OUT.print(f"     {escape(step.detail)}", soft_wrap=True)
+    for report in reports:
+        if report.first_difference is not None:
+            _OUT.print(f"the first record that differs from the signed log: {report.first_difference}")
+    _OUT.print("[bold green]everything holds[/]" if valid else "[bold red]it does not hold[/]")
+
+
+def _described(reports: Sequence[Report], *, valid: bool) -> dict[str, Any]:
+    steps = [asdict(step) | {"outcome": step.outcome.value} for step in _numbered(reports)]
+    record = reports[0].record
+    differences = [report.first_difference for report in reports if report.first_difference is not None]
+    return {
+        "valid": valid,
+        "steps": steps,
+        "record": _plain(record) if record else None,
+        "first_difference": differences[0] if differences else None,
+    }
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(record.canonical())
+    return plain | {"record_time": rfc3339(record.record_time)}

@@ -1,0 +1,1 @@
+"""The gRPC services of case handling: they convert and call, nothing else."""

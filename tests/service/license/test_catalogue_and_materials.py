@@ -1,0 +1,186 @@
+"""The catalogue of types, and the store of materials."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc
+import pytest
+
+from libs.documents.store import digest_of
+from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied, TongbanError
+from libs.rpc.client import stream
+from libs.rpc.status import from_rpc_error
+from tests.service.license.conftest import (
+    CASE,
+    FIRM,
+    OTHER_DEPARTMENT,
+    PERSON,
+    STRANGER,
+    License,
+    context,
+    request_id,
+)  # fmt: skip
+from tests.support.fakes_license import ABROAD
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import license_type_service_pb2 as types_pb
+from tongban.license.v1 import material_service_pb2 as pb
+from tongban.license.v1 import recognition_service_pb2 as recognition
+from tongban.license.v1 import resources_pb2 as resources
+
+PDF = b"%PDF-1.7 " + b"x" * (1024 * 1024 + 10)
+THEIR_CASE = f"//{ABROAD}/cases/00000000-0000-7000-8000-0000000000c7"
+
+
+async def test_types_are_created_once_published_once_and_listed(licensing: License) -> None:
+    first = await licensing.license_type("001")
+    second = await licensing.license_type("002", item_codes=["item-2"])
+    with pytest.raises(AlreadyExists):
+        await licensing.license_type("001")
+    twice = [resources.FaceField(key="A", label="a", max_length=1)] * 2
+    with pytest.raises(InvalidArgument, match="FIELD_INVALID"):
+        await licensing.license_type("003", face_fields=twice)
+    with pytest.raises(InvalidArgument, match="FIELD_INVALID"):
+        await licensing.license_type("004", holder_category=99)
+    publish = types_pb.PublishLicenseTypeRequest(name=first.name, request_id=request_id())
+    with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
+        await licensing.call(licensing.types.PublishLicenseType, publish, resources.LicenseType, licensing.staff())
+
+    async def page(**filters: Any) -> types_pb.ListLicenseTypesResponse:
+        request, answer = types_pb.ListLicenseTypesRequest(**filters), types_pb.ListLicenseTypesResponse
+        return await licensing.call(licensing.types.ListLicenseTypes, request, answer, licensing.person())
+
+    start = await page(page_size=1)
+    rest = await page(page_size=1, page_token=start.next_page_token)
+    assert [*start.license_types, *rest.license_types] == [first, second]
+    assert (await page(item_code="item-2")).license_types == [second]
+    assert (await page(code=first.code, state=resources.LICENSE_TYPE_STATE_PUBLISHED)).license_types == [first]
+    assert (await page(state=resources.LICENSE_TYPE_STATE_DRAFT)).license_types == []
+    get = types_pb.GetLicenseTypeRequest(name=second.name)
+    found = await licensing.call(licensing.types.GetLicenseType, get, resources.LicenseType, licensing.person())
+    assert found == second
+
+
+def metadata(content: bytes = PDF, **changes: Any) -> pb.MaterialMetadata:
+    document = common_pb2.DocumentRef(digest=digest_of(content), media_type="application/pdf", size_bytes=len(content))
+    values = {
+        "category": "lease",
+        "file_name": "租赁合同.pdf",
+        "document": document,
+        "request_id": request_id(),
+        **changes,
+    }
+    return pb.MaterialMetadata(**values)
+
+
+def parts_of(meta: pb.MaterialMetadata, content: bytes = PDF) -> list[pb.UploadMaterialRequest]:
+    chunks = [content[start : start + 512 * 1024] for start in range(0, len(content), 512 * 1024)]
+    return [
+        pb.UploadMaterialRequest(metadata=meta), *(pb.UploadMaterialRequest(chunk=chunk) for chunk in chunks)
+    ]  # fmt: skip
+
+
+async def upload(licensing: License, parts: Iterable[pb.UploadMaterialRequest], token: str) -> pb.Material:
+    async def sent() -> AsyncIterator[pb.UploadMaterialRequest]:
+        for part in parts:
+            yield part
+
+    try:
+        answer: pb.Material = await licensing.materials.UploadMaterial(
+            sent(), timeout=10, metadata=(("authorization", f"Bearer {token}"),)
+        )
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error, "license") from error
+    return answer
+
+
+async def download(licensing: License, name: str, token: str, **fields: str) -> tuple[pb.MaterialHead, bytes]:
+    request = pb.DownloadMaterialRequest(name=name, context=context(**fields))
+    method = licensing.materials.DownloadMaterial
+    found = stream(method, request, pb.DownloadMaterialResponse, to="license", token=token)
+    messages = [message async for message in found]
+    return messages[0].head, b"".join(message.chunk for message in messages[1:])
+
+
+async def refused(call: Any) -> tuple[str, str]:
+    with pytest.raises(TongbanError) as caught:
+        await call
+    return caught.value.reason, caught.value.metadata.get("rule", "")
+
+
+async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(licensing: License) -> None:
+    meta = metadata(case_name=CASE)
+    owner = licensing.person(PERSON, org=FIRM)
+    material = await upload(licensing, parts_of(meta), owner)
+    assert (material.owner, material.file_name, material.uploader) == (FIRM, "租赁合同.pdf", PERSON)
+    assert await upload(licensing, parts_of(meta), owner) == material
+    head, content = await download(licensing, material.name, owner)
+    assert (head.material, content) == (material, PDF)
+    clerk = licensing.staff(OTHER_DEPARTMENT)
+    head, content = await download(licensing, material.name, clerk, case_name=CASE)
+    assert content == PDF
+    assert head.receipt.record
+    assert (await refused(download(licensing, material.name, clerk)))[0] == "NOT_OWNER"
+    stranger = licensing.person(STRANGER)
+    assert (await refused(download(licensing, material.name, stranger, case_name=CASE)))[0] == "NOT_OWNER"
+    get = pb.GetMaterialRequest(name=material.name, context=context(case_name=CASE))
+    assert await licensing.call(licensing.materials.GetMaterial, get, pb.Material, clerk) == material
+    with pytest.raises(PermissionDenied):
+        await licensing.call(licensing.materials.GetMaterial, get, pb.Material, stranger)
+
+
+async def test_bad_uploads_keep_nothing(licensing: License) -> None:
+    token, meta = licensing.person(), metadata()
+    whole = parts_of(meta)
+    assert await refused(upload(licensing, whole[1:], token)) == ("MATERIAL_STREAM_INVALID", "metadata_first")
+    assert await refused(upload(licensing, [], token)) == ("MATERIAL_STREAM_INVALID", "metadata_first")
+    assert await refused(upload(licensing, [whole[0], whole[0]], token)) == (
+        "MATERIAL_STREAM_INVALID",
+        "chunk_expected",
+    )
+    assert await refused(upload(licensing, whole[:-1], token)) == ("MATERIAL_CONTENT_MISMATCH", "size")
+    assert await refused(upload(licensing, [*whole, whole[-1]], token)) == ("MATERIAL_CONTENT_MISMATCH", "size")
+    swapped = [*whole[:-1], pb.UploadMaterialRequest(chunk=bytes(len(whole[-1].chunk)))]
+    assert await refused(upload(licensing, swapped, token)) == ("MATERIAL_CONTENT_MISMATCH", "digest")
+    text = b"no PDF at all"
+    assert await refused(upload(licensing, parts_of(metadata(text), text), token)) == (
+        "MATERIAL_CONTENT_MISMATCH", "media_type",
+    )  # fmt: skip
+    large = metadata()
+    large.document.size_bytes = 21 * 1024 * 1024
+    assert (await refused(upload(licensing, parts_of(large), token)))[0] == "MATERIAL_TOO_LARGE"
+    other = metadata()
+    other.document.media_type = "text/html"
+    assert (await refused(upload(licensing, parts_of(other), token)))[0] == "FIELD_INVALID"
+    assert (await refused(upload(licensing, parts_of(metadata(owner=FIRM)), token)))[0] == "NOT_OWNER"
+    assert (await refused(upload(licensing, parts_of(metadata()), licensing.staff())))[0] == "FIELD_INVALID"
+    await upload(licensing, whole, token)
+    meta.category = "other"
+    assert (await refused(upload(licensing, parts_of(meta), token)))[0] == "REQUEST_ID_REUSED"
+
+
+async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -> None:
+    meta = metadata(owner=FIRM, case_name=THEIR_CASE, handling_region=ABROAD)
+    material = await upload(licensing, parts_of(meta), licensing.staff())
+
+    async def fetch(token: str, case: str) -> bytes:
+        request = recognition.DownloadRemoteMaterialRequest(name=material.name, context=context(case_name=case))
+        method, answer = licensing.recognition.DownloadRemoteMaterial, recognition.DownloadRemoteMaterialResponse
+        found = [message.part async for message in stream(method, request, answer, to="license", token=token)]
+        assert found[0].head.material.name == f"//341500/{material.name}"
+        return b"".join(part.chunk for part in found[1:])
+
+    assert await fetch(licensing.region(), THEIR_CASE) == PDF
+    assert await fetch(licensing.region(), THEIR_CASE.removeprefix(f"//{ABROAD}/")) == PDF
+    assert (await refused(fetch(licensing.region(), "cases/1")))[0] == "RESOURCE_NOT_FOUND"
+    licensing.known.trusted.add("110000")
+    assert (await refused(fetch(licensing.region("110000"), THEIR_CASE)))[0] == "RESOURCE_NOT_FOUND"
+    guest = licensing.person(f"//{ABROAD}/{STRANGER}", region=ABROAD)
+    assert (await refused(download(licensing, material.name, guest, case_name=THEIR_CASE)))[0] == "NOT_OWNER"
+
+
+async def test_another_regions_material_is_fetched_there(licensing: License) -> None:
+    name = f"//{ABROAD}/materials/00000000-0000-7000-8000-0000000000f5"
+    _, content = await download(licensing, name, licensing.staff(), case_name=CASE)
+    assert content == b"%PDF-1.7 of another region"
+    (asked,) = licensing.known.asked
+    assert (asked.name, asked.context.case_name) == (name[9:], f"//341500/{CASE}")

@@ -1,0 +1,234 @@
+"""Presentations: made by the holder, redeemed by the verifier, here and over regions."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from libs.errors import TongbanError
+from tests.service.license.conftest import FIRM, OTHER_DEPARTMENT, PERSON, STRANGER, License, context, request_id
+from tests.support.fakes_license import ABROAD, DEPARTMENT
+from tongban.license.v1 import license_service_pb2 as licenses
+from tongban.license.v1 import presentation_service_pb2 as pb
+from tongban.license.v1 import recognition_service_pb2 as recognition
+from tongban.license.v1 import resources_pb2 as resources
+
+THEIR_CASE = f"//{ABROAD}/cases/00000000-0000-7000-8000-0000000000c7"
+OUR_CASE = "cases/00000000-0000-7000-8000-0000000000c8"
+CONSENT = "consents/00000000-0000-7000-8000-0000000000e1"
+
+
+def agent(licensing: License, **claims: object) -> str:
+    claims.setdefault("org", FIRM)
+    return licensing.person(PERSON, **claims)
+
+
+async def create(licensing: License, token: str, *names: str, **fields: object) -> pb.CreatePresentationResponse:
+    values: dict[str, object] = {
+        "licenses": names, "verifier": f"//{ABROAD}", "request_id": request_id(), "item_code": "item-1",
+        "context": context("跨省办事", case_name=THEIR_CASE), **fields,
+    }  # fmt: skip
+    request = pb.CreatePresentationRequest(**values)  # type: ignore[arg-type]
+    return await licensing.call(
+        licensing.presentations.CreatePresentation, request, pb.CreatePresentationResponse, token
+    )
+
+
+async def redeem(licensing: License, token: str, **fields: object) -> pb.RedeemPresentationResponse:
+    values = {"context": context(case_name=OUR_CASE), "request_id": request_id(), **fields}
+    request = pb.RedeemPresentationRequest(**values)  # type: ignore[arg-type]
+    return await licensing.call(
+        licensing.presentations.RedeemPresentation, request, pb.RedeemPresentationResponse, token
+    )
+
+
+async def redeem_from(licensing: License, token: str, **fields: object) -> recognition.ListRemoteLicensesResponse:
+    values = {"context": context(case_name=THEIR_CASE), "request_id": request_id(), **fields}
+    request = recognition.ListRemoteLicensesRequest(**values)  # type: ignore[arg-type]
+    return await licensing.call(
+        licensing.recognition.ListRemoteLicenses, request, recognition.ListRemoteLicensesResponse, token
+    )
+
+
+async def refused(call: object) -> tuple[str, str]:
+    with pytest.raises(TongbanError) as caught:
+        await call  # type: ignore[misc]
+    return caught.value.reason, caught.value.metadata.get("rule", "")
+
+
+async def test_a_repeat_brings_the_same_code_and_no_code_lies_in_clear(licensing: License) -> None:
+    made = await licensing.issued()
+    same = request_id()
+    first = await create(licensing, agent(licensing), made.name, request_id=same)
+    again = await create(licensing, agent(licensing), made.name, request_id=same)
+    assert first == again
+    assert first.code.startswith("341500-")
+    query = "SELECT (SELECT string_agg(p::text, '') FROM presentations p) || string_agg(encode(response, 'escape'), '') FROM idempotency"
+    async with licensing.service.process.database.read() as connection:
+        text = str(await connection.scalar(sa.text(query)))
+    assert first.code not in text
+    assert first.code.encode().hex() not in text
+
+
+async def test_only_the_holder_or_who_may_act_presents(licensing: License) -> None:
+    made = await licensing.issued()
+    stranger = licensing.person(STRANGER)
+    assert (await refused(create(licensing, stranger, made.name)))[0] == "NOT_OWNER"
+    assert (await refused(create(licensing, stranger, made.name, holder=FIRM)))[0] == "CONSENT_MISSING"
+    assert (await refused(create(licensing, licensing.staff(), made.name)))[0] == "FIELD_INVALID"
+    assert (await create(licensing, licensing.staff(), made.name, holder=FIRM, consent=CONSENT)).code
+    licensing.known.consent_allows = False
+    denied = create(licensing, licensing.staff(), made.name, holder=FIRM, consent=CONSENT)
+    assert (await refused(denied))[0] == "CONSENT_OUT_OF_SCOPE"
+    mandate = "mandates/00000000-0000-7000-8000-0000000000e2"
+    assert (await create(licensing, agent(licensing, mandate=mandate), made.name)).code
+    (asked,) = licensing.known.mandates_asked
+    assert (asked.person, asked.principal, asked.mandate, list(asked.item_codes)) == (PERSON, FIRM, mandate, ["item-1"])
+    licensing.known.mandate_allows = False
+    assert (await refused(create(licensing, agent(licensing, mandate=mandate), made.name)))[0] == "MANDATE_OUT_OF_SCOPE"
+    await licensing.revoke(made.name)
+    assert (await refused(create(licensing, agent(licensing), made.name)))[0] == "LICENSE_NOT_IN_FORCE"
+
+
+async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: License) -> None:
+    made = await licensing.issued()
+    presented = await create(
+        licensing, agent(licensing), made.name, verifier=f"//341500/{OTHER_DEPARTMENT}", single_use=True,
+        context=context("贷款"),
+    )  # fmt: skip
+    verifier = licensing.staff(OTHER_DEPARTMENT)
+    assert await refused(redeem(licensing, licensing.staff(DEPARTMENT), code=presented.code)) == (
+        "PRESENTATION_BOUND_ELSEWHERE", "verifier",
+    )  # fmt: skip
+    name = presented.presentation.name
+    assert await refused(redeem(licensing, verifier, name=name)) == ("PRESENTATION_BOUND_ELSEWHERE", "code")
+    same = request_id()
+    found = await redeem(licensing, verifier, code=presented.code, request_id=same)
+    assert found.licenses[0].face_fields == made.face_fields
+    assert found.presentation.context.case_name == OUR_CASE
+    assert found.presentation.state == pb.PRESENTATION_STATE_REDEEMED
+    again = await redeem(licensing, verifier, code=presented.code, request_id=same)
+    assert again.presentation == found.presentation
+    assert again.receipt.record != found.receipt.record
+    assert (await refused(redeem(licensing, verifier, code=presented.code)))[0] == "PRESENTATION_USED"
+    unknown = "341500-" + "A" * 26
+    assert (await refused(redeem(licensing, verifier, code=unknown)))[0] == "PRESENTATION_CODE_INVALID"
+
+    async def get(case: str, token: str) -> licenses.GetLicenseResponse:
+        request = licenses.GetLicenseRequest(name=made.name, presentation=name, context=context(case_name=case))
+        return await licensing.call(licensing.licenses.GetLicense, request, licenses.GetLicenseResponse, token)
+
+    assert (await get(OUR_CASE, verifier)).license.name == made.name
+    other_case = "cases/00000000-0000-7000-8000-0000000000c6"
+    assert await refused(get(other_case, verifier)) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
+    licensing.clock.advance(timedelta(minutes=11))
+    assert (await refused(get(OUR_CASE, verifier)))[0] == "PRESENTATION_EXPIRED"
+    # A repeat is a read like any other: what allowed it is over.
+    late = redeem(licensing, verifier, code=presented.code, request_id=same)
+    assert (await refused(late))[0] == "PRESENTATION_EXPIRED"
+
+
+async def test_a_presentation_for_an_item_on_the_list_brings_the_original(licensing: License) -> None:
+    made = await licensing.issued()
+    here = {"verifier": f"//341500/{OTHER_DEPARTMENT}", "context": context(case_name=OUR_CASE)}
+    verifier = licensing.staff(OTHER_DEPARTMENT)
+
+    async def original(item: str) -> licenses.DownloadLicenseResponse:
+        presented = await create(licensing, agent(licensing), made.name, item_code=item, **here)
+        await redeem(licensing, verifier, name=presented.presentation.name)
+        request = licenses.DownloadLicenseRequest(
+            name=made.name, presentation=presented.presentation.name, context=context(case_name=OUR_CASE),
+            format=resources.FILE_FORMAT_OFD, original=True,
+        )  # fmt: skip
+        method, answer = licensing.licenses.DownloadLicense, licenses.DownloadLicenseResponse
+        return await licensing.call(method, request, answer, verifier)
+
+    assert not (await original("item-original")).annotated
+    assert (await refused(original("item-1")))[0] == "ORIGINAL_NOT_ALLOWED"
+
+
+async def test_one_code_for_one_time_is_redeemed_once_by_many_at_once(licensing: License) -> None:
+    made = await licensing.issued()
+    presented = await create(
+        licensing, agent(licensing), made.name, verifier="//341500", single_use=True, context=context("贷款")
+    )
+    tries = [redeem(licensing, licensing.staff(OTHER_DEPARTMENT), code=presented.code) for _ in range(6)]
+    answers = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(answer, pb.RedeemPresentationResponse) for answer in answers) == 1
+
+
+async def test_another_region_redeems_by_name_for_its_case(licensing: License) -> None:
+    made = await licensing.issued()
+    presented = await create(licensing, agent(licensing), made.name)
+    name = presented.presentation.name
+    wrong = redeem_from(licensing, licensing.region("110000"), name=name)
+    assert (await refused(wrong))[0] == "REGION_NOT_TRUSTED"
+    elsewhere = redeem_from(licensing, licensing.region(), name=name, context=context(case_name="cases/1"))
+    assert await refused(elsewhere) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
+    # The asking region writes its own case without its region in front.
+    own_case = THEIR_CASE.removeprefix(f"//{ABROAD}/")
+    found = await redeem_from(licensing, licensing.region(), name=name, context=context(case_name=own_case))
+    assert [each.name for each in found.licenses] == [f"//341500/{made.name}"]
+    assert found.presentation.name == f"//341500/{name}"
+    request = recognition.GetRemoteLicenseRequest(
+        name=made.name, presentation=name, context=context(case_name=THEIR_CASE)
+    )
+    method, answer = licensing.recognition.GetRemoteLicense, recognition.GetRemoteLicenseResponse
+    read = await licensing.call(method, request, answer, licensing.region())
+    assert (read.license.name, read.license.face_fields) == (f"//341500/{made.name}", made.face_fields)
+    request.presentation = ""
+    assert (await refused(licensing.call(method, request, answer, licensing.region())))[1] == "region"
+    person = licensing.person(f"//{ABROAD}/{STRANGER}", region=ABROAD)
+    theirs = licenses.GetLicenseRequest(name=made.name, presentation=name, context=context(case_name=THEIR_CASE))
+    asked = licensing.call(licensing.licenses.GetLicense, theirs, licenses.GetLicenseResponse, person)
+    assert await refused(asked) == ("LICENSE_USE_NOT_ALLOWED", "holder")
+
+
+async def test_the_receiving_region_reads_and_downloads_under_its_case(licensing: License) -> None:
+    made = await licensing.issued(case_name=OUR_CASE, receiving_region=ABROAD)
+    request = recognition.DownloadRemoteLicenseRequest(
+        name=made.name, format=resources.FILE_FORMAT_OFD, context=context("窗口转交", case_name=f"//341500/{OUR_CASE}")
+    )
+    method, answer = licensing.recognition.DownloadRemoteLicense, recognition.DownloadRemoteLicenseResponse
+    copy = (await licensing.call(method, request, answer, licensing.region())).download
+    assert copy.annotated
+    assert copy.receipt.log == "//341500/license"
+    request.original = True
+    assert (await refused(licensing.call(method, request, answer, licensing.region())))[0] == "ORIGINAL_NOT_ALLOWED"
+    request.original, request.context.case_name = False, THEIR_CASE
+    assert (await refused(licensing.call(method, request, answer, licensing.region())))[1] == "case"
+
+
+async def test_what_lies_in_another_region_is_asked_for_there(licensing: License) -> None:
+    clerk = licensing.staff(OTHER_DEPARTMENT)
+    transaction = "00000000-0000-7000-8000-0000000000f7"
+    name = f"//{ABROAD}/presentations/00000000-0000-7000-8000-0000000000e7"
+    asked = context(case_name=OUR_CASE, transaction_id=transaction)
+    found = await redeem(licensing, clerk, name=name, context=asked)
+    assert found.presentation.name == name
+    assert (
+        await redeem(licensing, clerk, code=f"{ABROAD}-{'A' * 26}", context=asked)
+    ).receipt.transaction_id == transaction
+    license_name = f"//{ABROAD}/licenses/00000000-0000-7000-8000-0000000000e8"
+    request = licenses.GetLicenseRequest(name=license_name, presentation=name, context=asked)
+    got = await licensing.call(licensing.licenses.GetLicense, request, licenses.GetLicenseResponse, clerk)
+    assert got.license.name == license_name
+    download = licenses.DownloadLicenseRequest(name=license_name, context=asked, format=resources.FILE_FORMAT_OFD)
+    method = licensing.licenses.DownloadLicense
+    copy = await licensing.call(method, download, licenses.DownloadLicenseResponse, clerk)
+    assert copy.content == b"copy"
+    for sent in licensing.known.asked:
+        assert sent.context.case_name == f"//341500/{OUR_CASE}"
+        assert sent.context.department == OTHER_DEPARTMENT
+        assert sent.context.transaction_id == transaction
+    query = sa.text("SELECT count(*) FROM audit_records WHERE transaction_id = :id")
+    async with licensing.service.process.database.read() as connection:
+        assert await connection.scalar(query, {"id": transaction}) == 4
+    own = licenses.GetLicenseRequest(name=license_name, context=context())
+    await licensing.call(licensing.licenses.GetLicense, own, licenses.GetLicenseResponse, licensing.person())
+    assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"
+    third = licenses.GetLicenseRequest(name=license_name, presentation="//110000/" + name[9:], context=context())
+    assert (await refused(licensing.call(licensing.licenses.GetLicense, third, licenses.GetLicenseResponse, clerk)))[
+        0
+    ] == "FIELD_INVALID"

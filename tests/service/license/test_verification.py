@@ -1,0 +1,155 @@
+"""Public verification: what was brought, what is told, and the other region's word on its own licences."""
+
+import zipfile
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+
+from libs.errors import InvalidArgument, PermissionDenied
+from tests.service.license.conftest import FIRM_CODE, PERSON, License, context, firm_holder, person_holder
+from tests.support.fakes_license import ABROAD, DEPARTMENT_NAME
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import license_service_pb2 as pb
+from tongban.license.v1 import recognition_service_pb2 as recognition
+from tongban.license.v1 import resources_pb2 as resources
+from tongban.license.v1 import verification_service_pb2 as api
+from tongban.seal.v1 import validation_service_pb2 as validation
+
+
+async def file_of(licensing: License, name: str, **fields: object) -> pb.DownloadLicenseResponse:
+    request = pb.DownloadLicenseRequest(
+        name=name, context=context("贷款"), format=resources.FILE_FORMAT_OFD, **fields,  # type: ignore[arg-type]
+    )  # fmt: skip
+    method, answer = licensing.licenses.DownloadLicense, pb.DownloadLicenseResponse
+    return await licensing.call(method, request, answer, licensing.staff())
+
+
+async def test_a_good_licence_tells_what_anyone_may_know(licensing: License) -> None:
+    made = await licensing.issued(holders=[firm_holder(), person_holder()])
+    for subject in ({"identifier": made.identifier}, {"qr_content": made.qr_content}, {"digest": made.ofd.digest}):
+        answer = await licensing.verify(**subject)
+        assert answer.standing == api.STANDING_VALID
+        assert (answer.identifier, answer.issuer_display_name) == (made.identifier, DEPARTMENT_NAME)
+        assert list(answer.organization_names) == ["测试虚构便利店有限公司"]
+        assert answer.region_code == "341500"
+        assert answer.validity == made.validity
+        assert "测试乙" not in str(answer)
+        assert not answer.HasField("state_time")
+
+
+async def test_persons_and_numbers_are_only_compared(licensing: License) -> None:
+    made = await licensing.issued(holders=[person_holder()])
+    number = made.holders[0].document.number
+    answer = await licensing.verify(
+        identifier=made.identifier, number=made.number, holder_name="测试丙", holder_document_number=number.lower()
+    )
+    told = {api.ComparedField.Name(each.field): each.matched for each in answer.comparisons}
+    assert told == {
+        "COMPARED_FIELD_NUMBER": True, "COMPARED_FIELD_HOLDER_NAME": False, "COMPARED_FIELD_HOLDER_DOCUMENT": True,
+    }  # fmt: skip
+    assert answer.organization_names == []
+
+
+async def test_what_was_never_issued_is_unknown_and_what_was_changed_is_altered(licensing: License) -> None:
+    made = await licensing.issued()
+    assert (await licensing.verify(digest="sm3:" + "0" * 64)).standing == api.STANDING_UNKNOWN
+    assert (await licensing.verify(content=b"%PDF-1.7 something")).standing == api.STANDING_UNKNOWN
+    assert (await licensing.verify(content=b"PK\x03\x04 no package")).standing == api.STANDING_UNKNOWN
+    other_check = made.qr_content[:-1] + ("0" if made.qr_content[-1] != "0" else "1")
+    altered = await licensing.verify(qr_content=other_check)
+    assert (altered.standing, altered.identifier) == (api.STANDING_ALTERED, "")
+    with pytest.raises(InvalidArgument, match="QR_CONTENT_INVALID"):
+        await licensing.verify(qr_content="https://example.org/verify?r=341500")
+    with pytest.raises(InvalidArgument, match="FIELD_INVALID"):
+        await licensing.verify(identifier=made.identifier[:-1] + ("0" if made.identifier[-1] != "0" else "1"))
+
+
+async def test_files_are_known_by_their_bytes_and_their_seal(licensing: License) -> None:
+    made = await licensing.issued()
+    original = (await file_of(licensing, made.name, original=True)).content
+    answer = await licensing.verify(content=original)
+    assert (answer.standing, answer.seal_outcome) == (api.STANDING_VALID, api.SEAL_OUTCOME_VALID)
+    resealed = BytesIO(original)
+    with zipfile.ZipFile(resealed, "a") as package:
+        package.writestr("Doc_0/extra.xml", "<a/>")
+    # Sealed once more by somebody else: the bytes differ, the issuer's seal holds.
+    assert (await licensing.verify(content=resealed.getvalue())).standing == api.STANDING_VALID
+    licensing.known.conclusion = validation.CONCLUSION_INVALID
+    broken = await licensing.verify(content=resealed.getvalue())
+    assert (broken.standing, broken.seal_outcome) == (api.STANDING_ALTERED, api.SEAL_OUTCOME_INVALID)
+    licensing.known.conclusion = validation.CONCLUSION_INDETERMINATE
+    assert (await licensing.verify(content=resealed.getvalue())).standing == api.STANDING_ALTERED
+    known = await licensing.verify(content=original)
+    assert (known.standing, known.seal_outcome) == (api.STANDING_VALID, api.SEAL_OUTCOME_NOT_CHECKED)
+
+
+async def test_an_annotated_copy_is_good_until_its_day(licensing: License) -> None:
+    made = await licensing.issued()
+    copy = await file_of(licensing, made.name)
+    answer = await licensing.verify(content=copy.content)
+    assert (answer.standing, answer.annotated) == (api.STANDING_VALID, True)
+    assert answer.copy_expire_time == copy.copy_expire_time
+    licensing.clock.advance(timedelta(days=31))
+    assert (await licensing.verify(digest=copy.document.digest)).standing == api.STANDING_COPY_EXPIRED
+    await licensing.revoke(made.name)
+    revoked = await licensing.verify(digest=copy.document.digest)
+    assert revoked.standing == api.STANDING_REVOKED
+    assert revoked.HasField("state_time")
+
+
+async def test_validity_counts_in_chinas_days(licensing: License) -> None:
+    def day(number: int) -> common_pb2.Date:
+        return common_pb2.Date(year=2024, month=5, day=number)
+
+    made = await licensing.issued(validity=resources.Validity(start=day(7), end=day(8)))
+    assert (await licensing.verify(identifier=made.identifier)).standing == api.STANDING_NOT_YET_VALID
+    licensing.clock.advance(timedelta(hours=14))  # midnight in China
+    assert (await licensing.verify(identifier=made.identifier)).standing == api.STANDING_VALID
+    licensing.clock.advance(timedelta(hours=48))
+    assert (await licensing.verify(identifier=made.identifier)).standing == api.STANDING_EXPIRED
+
+
+async def test_another_regions_licence_is_asked_for_there_each_time_anew(licensing: License) -> None:
+    made = await licensing.issued()
+    theirs = made.qr_content.replace("r=341500", f"r={ABROAD}")
+    assert (await licensing.verify(qr_content=theirs)).standing == api.STANDING_VALID
+    licensing.known.revoked_abroad = True
+    answer = await licensing.verify(identifier=made.identifier, region_code=ABROAD)
+    assert (answer.standing, answer.region_code) == (api.STANDING_REVOKED, ABROAD)
+    first, second = licensing.known.asked
+    assert first.question.qr_content == theirs
+    assert first.transaction_id != second.transaction_id != ""
+    assert licensing.known.tokens_used == ["Bearer access:assertion:service"] * 2
+    licensing.known.trusted.clear()
+    with pytest.raises(PermissionDenied, match="REGION_NOT_TRUSTED"):
+        await licensing.verify(identifier=made.identifier, region_code="320500")
+
+
+async def test_other_regions_ask_here_and_not_about_third_ones(licensing: License) -> None:
+    made = await licensing.issued()
+
+    async def ask(question: api.VerifyLicenseRequest) -> api.VerifyLicenseResponse:
+        request = recognition.VerifyRemoteLicenseRequest(question=question)
+        method, answer = licensing.recognition.VerifyRemoteLicense, recognition.VerifyRemoteLicenseResponse
+        return (await licensing.call(method, request, answer, licensing.region())).answer
+
+    found = await ask(api.VerifyLicenseRequest(qr_content=made.qr_content))
+    assert found.standing == api.STANDING_VALID
+    third = api.VerifyLicenseRequest(qr_content=made.qr_content.replace("r=341500", "r=110000"))
+    with pytest.raises(InvalidArgument, match="REGION_MISMATCH"):
+        await ask(third)
+    licensing.known.trusted.clear()
+    licensing.clock.advance(timedelta(minutes=1))
+    request = recognition.VerifyRemoteLicenseRequest(question=third)
+    with pytest.raises(PermissionDenied, match="REGION_NOT_TRUSTED"):
+        await licensing.call(
+            licensing.recognition.VerifyRemoteLicense, request, recognition.VerifyRemoteLicenseResponse,
+            licensing.region("110000"),
+        )  # fmt: skip
+    with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
+        await licensing.call(
+            licensing.recognition.VerifyRemoteLicense, request, recognition.VerifyRemoteLicenseResponse,
+            licensing.person(PERSON),
+        )  # fmt: skip
+    assert FIRM_CODE not in str(found)

@@ -1,0 +1,338 @@
+"""A region's identity service as the world sees it: its RPCs and its HTTP endpoints, with tokens that it made itself."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import httpx
+from google.protobuf.message import Message
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from libs.clock import Clock
+from libs.config import Http, Region
+from libs.ids.synthetic import SyntheticPopulation
+from libs.process import Process
+from libs.rpc.client import invoke
+from libs.rpc.regions import ACCESS_TOKEN
+from libs.security.tokens import TokenVerifier
+from services.identity.__main__ import local_verifier, signing_keys
+from services.identity.config import Bootstrap
+from tests.support.backends import HOST, free_port
+from tests.support.service import Ground, Service, base_url, serving
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    client_service_pb2,
+    client_service_pb2_grpc,
+    mandate_service_pb2,
+    mandate_service_pb2_grpc,
+    region_service_pb2,
+    region_service_pb2_grpc,
+    resources_pb2,
+    staff_service_pb2,
+    staff_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+    verification_service_pb2,
+    verification_service_pb2_grpc,
+)
+from tongban.options.v1 import options_pb2
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LIUAN = Region(code="341500", name="六安市")
+TIANNING = Region(code="320402", name="常州市天宁区")
+Answer = TypeVar("Answer", bound=Message)
+
+
+def request_id() -> str:
+    """A fresh idempotency key."""
+    return str(uuid.uuid4())
+
+
+def public_jwk(key: ECKey) -> resources_pb2.JsonWebKey:
+    """The public half of a key as the contract writes it."""
+    public = key.as_dict(private=False)
+    return resources_pb2.JsonWebKey(
+        kid=str(key.kid), kty="EC", alg="ES256", use="sig", crv="P-256", x=str(public["x"]), y=str(public["y"])
+    )
+
+
+def new_key(kid: str) -> ECKey:
+    """A fresh key of a client."""
+    return ECKey.generate_key("P-256", {"kid": kid, "alg": "ES256", "use": "sig"}, auto_kid=False)
+
+
+class Machine:
+    """A client with a key."""
+
+    def __init__(self, client_id: str, key: ECKey) -> None:
+        self.client_id = client_id
+        self.key = key
+
+    def sign(self, subject: str, audience: str, **claims: Any) -> str:
+        """Signs an assertion about ``subject``; any claim can be set, None leaves it out."""
+        now = int(time.time())
+        content = {
+            "iss": self.client_id, "sub": subject, "aud": audience, "iat": now, "exp": now + 55,
+            "jti": str(uuid.uuid4()), **claims,
+        }  # fmt: skip
+        header = {"alg": "ES256", "kid": str(self.key.kid)}
+        return jwt.encode(
+            header, {k: v for k, v in content.items() if v is not None}, self.key, algorithms=["ES256"]
+        )  # fmt: skip
+
+
+class Town:
+    """One region's identity service."""
+
+    def __init__(self, service: Service, region: Region, http: httpx.AsyncClient, credentials: Path) -> None:
+        self.service = service
+        self.region = region
+        self.http = http
+        self.credentials = credentials
+        self.base = base_url(region)
+        self.people = SyntheticPopulation(region.code, province=region.code[:2])
+        self.admin = self.machine_of_file()
+        self.channel = Machine("window", new_key("window-1"))
+        self.staff: dict[str, str] = {}
+        self.posts: dict[str, str] = {}
+        self.department = ""
+        grpc_channel = service.channel
+        self.accounts = account_service_pb2_grpc.AccountServiceStub(grpc_channel)
+        self.checks = verification_service_pb2_grpc.VerificationServiceStub(grpc_channel)
+        self.offices = staff_service_pb2_grpc.StaffServiceStub(grpc_channel)
+        self.clients = client_service_pb2_grpc.ClientServiceStub(grpc_channel)
+        self.mandates = mandate_service_pb2_grpc.MandateServiceStub(grpc_channel)
+        self.regions = region_service_pb2_grpc.RegionServiceStub(grpc_channel)
+        self.tokens = token_service_pb2_grpc.TokenServiceStub(grpc_channel)
+
+    def machine_of_file(self) -> Machine:
+        """The administrator's client as the first start wrote it."""
+        content = json.loads(self.credentials.read_text(encoding="utf-8"))
+        return Machine(content["client_id"], ECKey.import_key(content["private_key_jwk"]))
+
+    async def call(self, method: Any, request: Message, answer: type[Answer], token: str) -> Answer:
+        """Calls an RPC with a token."""
+        return await invoke(method, request, answer, to="identity", token=token)
+
+    async def post(self, **form: str) -> httpx.Response:
+        """Asks the token endpoint."""
+        return await self.http.post("/oauth/token", data=form)
+
+    async def granted(self, **form: str) -> str:
+        """Asks the token endpoint and returns the token."""
+        answer = await self.post(**form)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def client_form(self, machine: Machine, **claims: Any) -> dict[str, str]:
+        """The fields with which a client authenticates by its key."""
+        assertion = machine.sign(machine.client_id, f"{self.base}/oauth/token", **claims)
+        return {"client_assertion_type": CLIENT_ASSERTION, "client_assertion": assertion}
+
+    async def machine_token(self, machine: Machine, scope: str = "") -> str:
+        """A client's own token."""
+        return await self.granted(grant_type="client_credentials", scope=scope, **self.client_form(machine))
+
+    async def admin_token(self) -> str:
+        """The administrator's token."""
+        return await self.machine_token(self.admin)
+
+    def asserted(self, subject: str, **claims: Any) -> dict[str, str]:
+        """The form by which the channel says who sits before it."""
+        return {"grant_type": JWT_BEARER, "assertion": self.channel.sign(subject, self.base, acr="4", **claims)}
+
+    async def human_token(self, subject: str, **claims: Any) -> str:
+        """The token of a person or a member of staff at the channel."""
+        return await self.granted(**self.asserted(subject, **claims))
+
+    async def staff_token(self, post: str = "receiving") -> str:
+        """The token of the member of staff at a post."""
+        return await self.human_token(self.staff[post])
+
+    async def exchange(self, token: str, kind: str = ACCESS_TOKEN, **fields: str) -> str:
+        """Exchanges a token by RPC and returns the new one."""
+        request = token_service_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=kind, **fields)  # type: ignore[arg-type]
+        answer = token_service_pb2.ExchangeTokenResponse
+        return (await self.call(self.tokens.ExchangeToken, request, answer, "")).access_token
+
+    async def at_window(self, person: str, clerk: str) -> str:
+        """Exchanges a person's and a clerk's token for one of both."""
+        return await self.exchange(person, actor_token=clerk, actor_token_type=ACCESS_TOKEN)
+
+    def verifier(self) -> TokenVerifier:
+        """What the region's services check its tokens by."""
+        return local_verifier(self.service.process)
+
+    async def settle(self, *posts: tuple[str, "resources_pb2.Duty.ValueType"]) -> None:
+        """Makes a department, posts with a member of staff each, and the window's channel."""
+        token = await self.admin_token()
+        department = resources_pb2.Department(
+            display_name=f"{self.region.name}审批局", uscc=self.people.uscc("11"), region_code=self.region.code
+        )
+        request = staff_service_pb2.CreateDepartmentRequest(department=department, request_id=request_id())
+        made = await self.call(self.offices.CreateDepartment, request, resources_pb2.Department, token)
+        self.department = made.name
+        await self.make_channel(token)
+        for key, duty in posts:
+            self.posts[key] = (await self.make_post(key, [duty], token)).name
+            self.staff[key] = (await self.make_staff(key, token)).name
+            await self.assign(self.staff[key], self.posts[key], token)
+
+    async def make_channel(self, token: str) -> resources_pb2.Client:
+        """Makes the window's channel."""
+        client = resources_pb2.Client(
+            display_name="窗口系统", kind=resources_pb2.CLIENT_KIND_CHANNEL,
+            auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
+            jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(self.channel.key)]),
+            assertion_right=resources_pb2.AssertionRight(
+                actor_kinds=[options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_STAFF], max_assurance=4
+            ),
+            scopes=["identity.verifications.record"],
+        )  # fmt: skip
+        create = client_service_pb2.CreateClientRequest(
+            client=client, client_id=self.channel.client_id, request_id=request_id()
+        )
+        return await self.call(self.clients.CreateClient, create, resources_pb2.Client, token)
+
+    async def make_post(
+        self, title: str, duties: "list[resources_pb2.Duty.ValueType]", token: str
+    ) -> resources_pb2.Post:
+        """Makes a post in the department."""
+        request = staff_service_pb2.CreatePostRequest(
+            parent=self.department, post=resources_pb2.Post(display_name=title, duties=duties), request_id=request_id()
+        )
+        return await self.call(self.offices.CreatePost, request, resources_pb2.Post, token)
+
+    async def make_staff(self, number: str, token: str, person: str = "") -> resources_pb2.Staff:
+        """Enters a member of staff."""
+        member = resources_pb2.Staff(
+            full_name="测试职员", staff_number=number, department=self.department, person=person
+        )
+        request = staff_service_pb2.CreateStaffRequest(staff=member, request_id=request_id())
+        return await self.call(self.offices.CreateStaff, request, resources_pb2.Staff, token)
+
+    async def assign(self, staff: str, post: str, token: str) -> resources_pb2.Staff:
+        """Assigns a post from now on."""
+        request = staff_service_pb2.AssignStaffRequest(name=staff, post=post, request_id=request_id())
+        return await self.call(self.offices.AssignStaff, request, resources_pb2.Staff, token)
+
+    async def person(self, *, verified: bool = True) -> str:
+        """Opens a person's account at the window and checks the name in person."""
+        drawn, token = self.people.person(), await self.staff_token()
+        document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
+        create = account_service_pb2.CreatePersonRequest(
+            person=resources_pb2.Person(full_name=drawn.name, document=document), request_id=request_id()
+        )
+        made = await self.call(self.accounts.CreatePerson, create, resources_pb2.Person, token)
+        if verified:
+            check = verification_service_pb2.RecordVerificationRequest(person=made.name, request_id=request_id())
+            check.in_person.place = "大厅 A1"
+            await self.call(self.checks.RecordVerification, check, resources_pb2.Verification, token)
+        return made.name
+
+    async def firm(self, representative: str = "") -> resources_pb2.Organization:
+        """Opens a firm's account."""
+        drawn = self.people.firm()
+        organization = resources_pb2.Organization(
+            display_name=drawn.name, uscc=drawn.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+            legal_representative=representative,
+        )  # fmt: skip
+        request = account_service_pb2.CreateOrganizationRequest(organization=organization, request_id=request_id())
+        token = await self.staff_token()
+        return await self.call(self.accounts.CreateOrganization, request, resources_pb2.Organization, token)
+
+    async def mandate(
+        self, principal: str, agent: str, token: str, *, seconds: int = 86_400, **fields: Any
+    ) -> resources_pb2.Mandate:
+        """Gives a mandate for one item, from now on for ``seconds`` of business time."""
+        scope = resources_pb2.MandateScope(
+            item_codes=["ITEM-1"], powers=[resources_pb2.MANDATE_POWER_APPLY, resources_pb2.MANDATE_POWER_PRESENT]
+        )
+        draft = resources_pb2.Mandate(principal=principal, agent=agent, **{"scope": scope, **fields})
+        end = int(self.service.process.clock.now().timestamp()) + seconds
+        draft.expire_time.FromSeconds(end)
+        request = mandate_service_pb2.CreateMandateRequest(mandate=draft, request_id=request_id())
+        return await self.call(self.mandates.CreateMandate, request, resources_pb2.Mandate, token)
+
+    def anchor(self) -> resources_pb2.RegionAnchor:
+        """Where this region is reached and how it is known."""
+        keys = [resources_pb2.JsonWebKey(**key) for key in signing_keys(self.service.process).public()]
+        root = (self.service.process.config.keys.folder / "root.der").read_bytes()
+        return resources_pb2.RegionAnchor(
+            gateway_url=self.base, issuer=self.base, jwks=resources_pb2.JsonWebKeySet(keys=keys),
+            root_certificate=root,
+        )  # fmt: skip
+
+    async def trust(self, other: "Town", max_assurance: int = 4) -> resources_pb2.Region:
+        """Puts another region on the trust list and begins the trust."""
+        token = await self.admin_token()
+        region = resources_pb2.Region(
+            display_name=other.region.name, anchor=other.anchor(), max_assurance=max_assurance
+        )
+        propose = region_service_pb2.ProposeRegionRequest(
+            region_code=other.region.code, region=region, request_id=request_id()
+        )
+        made = await self.call(self.regions.ProposeRegion, propose, resources_pb2.Region, token)
+        activate = region_service_pb2.ActivateRegionRequest(name=made.name, request_id=request_id())
+        return await self.call(self.regions.ActivateRegion, activate, resources_pb2.Region, token)
+
+    def neighbour(self, name: str) -> grpc.aio.Channel:
+        """A channel of another service of the region."""
+        return self.service.channel_as(name)
+
+
+async def _answers(http: httpx.AsyncClient) -> None:
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            await http.get("/.well-known/jwks.json")
+        except httpx.TransportError:
+            await asyncio.sleep(0.01)
+        else:
+            return
+    raise AssertionError("the HTTP endpoint did not start")
+
+
+def _own_keys(process: Process) -> None:
+    """Lets the service check tokens as it does when it really runs: by its own keys."""
+    verifier: Any = lambda _keys: Process.verifier(process, signing_keys(process))  # noqa: E731
+    process.verifier = verifier  # type: ignore[method-assign]
+
+
+@asynccontextmanager
+async def town(
+    ground: Ground, folder: Path, region: Region = LIUAN, clock: Clock | None = None,
+    prepare: Callable[[Process], None] | None = None, **extra: Any,
+) -> AsyncIterator[Town]:  # fmt: skip
+    """Runs a region's identity service with its HTTP endpoint."""
+    port, credentials = free_port(), folder / f"{region.code}.json"
+
+    def prepared(process: Process) -> None:
+        _own_keys(process)
+        if prepare is not None:
+            prepare(process)
+
+    sections: dict[str, Any] = {
+        "http": Http(host=HOST, port=port), "bootstrap": Bootstrap(credentials_file=str(credentials)), **extra,
+    }  # fmt: skip
+    async with serving(ground, "identity", clock, prepare=prepared, region=region, **sections) as service:
+        tasks = [asyncio.ensure_future(task()) for task in service.process._tasks]
+        async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as http:
+            await _answers(http)
+            try:
+                yield Town(service, region, http, credentials)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)

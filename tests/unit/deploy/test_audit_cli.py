@@ -1,0 +1,191 @@
+"""``tongban audit verify`` on files: what holds, and what was changed."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.local.audit_cli import app
+from libs.audit import merkle
+from libs.audit.copies import export_line
+from libs.audit.heads import SignedHead, head_text, head_to_json
+from libs.audit.records import Record, leaf_hash
+from libs.crypto.provider import Signer, SoftwareSigner
+from libs.crypto.tongsuo import default_provider
+from libs.crypto.x509 import Certificate, Profile, Subject, Validity, issue_certificate, make_root
+
+PROVIDER = default_provider()
+START = datetime(2024, 1, 1, tzinfo=UTC)
+SIGNED = START + timedelta(days=10)
+LOG = "//341500/sharing"
+SIZE, INDEX = 9, 4
+
+
+def signer() -> Signer:
+    return SoftwareSigner(PROVIDER, PROVIDER.sm2_generate())
+
+
+@dataclass
+class Files:
+    """A receipt, a copy of the log, its head and the root, as somebody would keep them."""
+
+    folder: Path
+    root_key: Signer
+    root: Certificate
+    records: list[bytes]
+
+    def certify(self, name: str, key: Signer, profile: Profile = Profile.LOG) -> Certificate:
+        subject, validity = Subject(name, organization="Tongban"), Validity.days(START, 100)
+        return issue_certificate(self.root, self.root_key, subject, key.public_key, profile, validity)
+
+    def head(self, size: int, key: Signer, certificate: Certificate, at: datetime = SIGNED) -> dict[str, str]:
+        nodes = {
+            (n.level, n.index): n.hash
+            for n in merkle.append(0, [leaf_hash(record) for record in self.records], merkle.getter({}))
+        }
+        root = merkle.root(size, merkle.getter(nodes))
+        signature = key.sign(head_text(LOG, size, root, at))
+        return head_to_json(SignedHead(LOG, size, root, at, signature, certificate.der))
+
+    def write(self, name: str, content: Any) -> Path:
+        path = self.folder / name
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        return path
+
+    def receipt(self, head: dict[str, str]) -> dict[str, Any]:
+        leaves = [leaf_hash(record) for record in self.records]
+        nodes = {(n.level, n.index): n.hash for n in merkle.append(0, leaves, merkle.getter({}))}
+        path = merkle.inclusion_path(INDEX, SIZE, merkle.getter(nodes))
+        return {
+            "record": {"canonical": base64.b64encode(self.records[INDEX]).decode()}, "leafIndex": str(INDEX),
+            "path": [base64.b64encode(node).decode() for node in path], "head": head,
+        }  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    root_key = signer()
+    root = make_root(root_key, Subject("Tongban 341500 SM2 Root"), Validity.days(START, 1000))
+    records = [
+        Record(
+            name=f"sharing/auditRecords/{n}", record_time=START, transaction_id=f"t-{n}", action="Query",
+            object="resources/1", result="OK", fields=("name",), purpose="核验",
+        ).canonical()
+        for n in range(SIZE)
+    ]  # fmt: skip
+    made = Files(tmp_path, root_key, root, records)
+    key = signer()
+    head = made.head(SIZE, key, made.certify("审计日志 341500/sharing", key))
+    made.write("receipt.json", made.receipt(head))
+    made.write("head.json", head)
+    made.write("root.der", root.der)
+    made.write("log.jsonl", b"".join(export_line(record) for record in records))
+    return made
+
+
+def run(files: Files, *options: str, receipt: str = "receipt.json") -> tuple[int, str]:
+    arguments = ["verify", str(files.folder / receipt), "--root", str(files.folder / "root.der"), *options]
+    result = CliRunner().invoke(app, arguments)
+    return result.exit_code, result.output
+
+
+def copy(files: Files, name: str = "log.jsonl") -> tuple[str, ...]:
+    return "--log", str(files.folder / name), "--head", str(files.folder / "head.json")
+
+
+def outcomes(output: str) -> list[str]:
+    return [step["outcome"] for step in json.loads(output)["steps"]]
+
+
+def test_a_good_receipt_holds(files: Files) -> None:
+    code, output = run(files)
+    assert code == 0, output
+    assert "everything holds" in output
+    assert " 5 ✓ check the head's signature" in output
+
+
+def test_a_good_receipt_and_copy_hold(files: Files) -> None:
+    code, output = run(files, *copy(files), "--json")
+    assert code == 0
+    described = json.loads(output)
+    assert (described["valid"], described["first_difference"]) == (True, None)
+    assert described["record"]["transaction_id"] == f"t-{INDEX}"
+    assert [step["number"] for step in described["steps"]] == list(range(1, 11))
+    assert run(files, "--log", str(files.folder / "log.jsonl"))[0] == 0
+
+
+def test_a_changed_record_is_caught(files: Files) -> None:
+    content = json.loads((files.folder / "receipt.json").read_bytes())
+    changed = files.records[INDEX].replace(b'"OK"', b'"NO"')
+    content["record"]["canonical"] = base64.b64encode(changed).decode()
+    files.write("changed.json", content)
+    code, output = run(files, "--json", receipt="changed.json")
+    assert code == 1
+    assert outcomes(output) == ["PASSED", "PASSED", "PASSED", "FAILED", "NOT_DONE"]
+
+
+def test_a_changed_copy_is_caught_and_the_record_named(files: Files) -> None:
+    log = (files.folder / "log.jsonl").read_bytes()
+    files.write("changed.jsonl", log.replace("核验".encode(), "游览".encode(), 1))
+    code, output = run(files, *copy(files, "changed.jsonl"))
+    assert code == 1
+    assert "the first record that differs from the signed log: 0" in output
+    code, output = run(files, *copy(files, "changed.jsonl"), "--json")
+    assert outcomes(output) == [*["PASSED"] * 6, "FAILED", "PASSED", "FAILED", "PASSED"]
+
+
+def test_a_copy_cut_short_or_of_another_log_is_caught(files: Files) -> None:
+    lines = (files.folder / "log.jsonl").read_bytes().splitlines(keepends=True)
+    files.write("cut.jsonl", b"".join(lines[:3]))
+    code, output = run(files, *copy(files, "cut.jsonl"), "--json")
+    assert code == 1
+    assert outcomes(output)[-3:] == ["FAILED", "FAILED", "FAILED"]
+    key = signer()
+    files.write("head.json", files.head(3, key, files.certify("审计日志 341500/sharing", key)))
+    code, output = run(files, *copy(files, "cut.jsonl"), "--json")
+    assert code == 1
+    assert outcomes(output)[-2:] == ["PASSED", "FAILED"]
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda files, key: files.certify("审计日志 341500/seal", key),
+        lambda files, key: files.certify("审计日志 9341500/sharing", key),
+        lambda files, key: files.certify("审计日志 341500/sharing", key, Profile.SUBORDINATE_CA),
+        lambda files, key: make_root(key, Subject("审计日志 341500/sharing"), Validity.days(START, 100)),
+    ],
+)
+def test_a_head_signed_by_another_key_is_no_measure(
+    files: Files, forge: Callable[[Files, Signer], Certificate]
+) -> None:
+    key = signer()
+    files.write("receipt.json", files.receipt(files.head(SIZE, key, forge(files, key))))
+    code, output = run(files, "--json")
+    assert (code, outcomes(output)[-1]) == (1, "FAILED")
+
+
+def test_a_head_signed_after_the_certificate_ended_does_not_hold(files: Files) -> None:
+    key = signer()
+    late = files.head(SIZE, key, files.certify("审计日志 341500/sharing", key), START + timedelta(days=101))
+    files.write("receipt.json", files.receipt(late))
+    code, output = run(files, "--json")
+    assert code == 1
+    assert "OUT_OF_BOUNDS_NO_POE" in output
+
+
+def test_what_is_no_evidence_gets_one_clear_line(files: Files) -> None:
+    files.write("empty.json", b"{}")
+    assert run(files, receipt="empty.json")[0] == 1
+    files.write("head.json", b"[]")
+    assert run(files, *copy(files))[0] == 1
+    assert run(files, "--head", str(files.folder / "head.json"))[0] == 2
+    assert run(files, receipt="missing.json")[0] == 2
+    files.write("root.der", b"no certificate")
+    assert run(files)[0] == 2
