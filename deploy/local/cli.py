@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deploy.local import programs
+from deploy.local import audit_cli, programs
 from deploy.local.launch import Cluster, NotStarted, stop_running
 from deploy.local.state import ProcessState, Snapshot, StateFolder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tongban 通办: regions on this machine.")
+app.add_typer(audit_cli.app, name="audit")
 _OUT = Console()
 
 State = Annotated[Path, typer.Option(help="Where all state lies.")]

@@ -43,7 +43,7 @@ def translated(error: Exception) -> TongbanError | None:
             return Aborted("CONCURRENT_CHANGE", "another change was under way; try again", retry_after=0.1)
         if error.connection_invalidated or isinstance(error, InterfaceError) or state.startswith(_AWAY):
             return _away()
-    if isinstance(error, PoolTimeout | _BROKEN):
+    if isinstance(error, (PoolTimeout, *_BROKEN)):
         return _away()
     if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "").startswith(_AWAY):
         return _away()

@@ -55,7 +55,8 @@ class TongbanError(Exception):
         retry_after: float | None = None,
         **metadata: str,
     ) -> None:
-        super().__init__(f"{reason}: {message}")
+        broken = "".join(f"; {violation.field}: {violation.rule}" for violation in violations)
+        super().__init__(f"{reason}: {message}{broken}")
         self.reason = reason
         self.message = message
         self.violations = violations

@@ -1,6 +1,7 @@
 """Moves committed events from the outbox to Redis Streams, in order, at least once."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,10 +57,9 @@ class Relay:
                 await self._wait()
 
     async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self._committed.wait(), _POLL_SECONDS)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self._committed.wait()
 
     async def _move(self, connection: AsyncConnection) -> int:
         async with connection.begin():

@@ -104,7 +104,7 @@ def wire(process: Process) -> Parts:
         materials=Materials(
             process.uow, MaterialStore(process.database), process.documents, process.audit, abroad, cipher, clock, home
         ),
-        consumer=DecidedCases(issuing, identity),
+        consumer=DecidedCases(issuing, identity, home),
         sweeper=Sweeper(
             process.database, licenses, issuing, process.wall, settings.sweep_seconds, settings.patience_seconds
         ),

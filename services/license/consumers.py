@@ -21,8 +21,9 @@ CASE_DECIDED = "cn.tongban.case.decided.v1"
 class DecidedCases:
     """Issues the licences of decided cases."""
 
-    def __init__(self, issuing: Issuing, identity: IdentityClient) -> None:
+    def __init__(self, issuing: Issuing, identity: IdentityClient, home: str) -> None:
         self._issuing = issuing
+        self._home = home
         self._identity = identity
 
     async def handle(self, event: Event) -> None:
@@ -56,7 +57,7 @@ class DecidedCases:
                 subject=holder.subject, display_name=holder.display_name, document=holder.document
             )],
             face_fields={field.key: field.value for field in decided.license_fields},
-            receiving_region=_receiving_region(case),
+            receiving_region="" if case.receiving_region == self._home else case.receiving_region,
         )  # fmt: skip
 
 
@@ -67,11 +68,3 @@ def _command(event: Event, decided: cases.CaseDecided) -> Command:
     )
     case = decided.case
     return replace(command, use=common_pb2.UseContext(purpose=PURPOSE, case_name=case.name))
-
-
-def _receiving_region(case: cases.CaseSummary) -> str:
-    """Returns the region whose window took the application in: that of the people whom the transfer brought."""
-    if not case.transfer:
-        return ""
-    names = (case.transfer, case.agent, case.applicant)
-    return next((name[2:8] for name in names if name.startswith("//")), "")

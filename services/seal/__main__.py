@@ -91,10 +91,9 @@ def _sealings(process: Process, parts: _Parts, config: Sealing) -> Sealings:
     seals, store = SealStore(process.database), SealingStore(process.database)
     patience = timedelta(seconds=config.patience_seconds)
     process.background(Sweeper(process.database, store, process.clock, patience).run)
-    uses = Uses(process.uow, seals, store, process.audit, process.config.region.code, patience)
+    uses = Uses(process.uow, seals, store, process.audit, process.clock, process.config.region.code, patience)
     return Sealings(
-        uses, OpenedSeals(seals, config.opened_seals), store, parts.keys, process.documents, parts.signing,
-        process.clock,
+        uses, OpenedSeals(seals, config.opened_seals), store, parts.keys, parts.signing, process.clock,
     )  # fmt: skip
 
 

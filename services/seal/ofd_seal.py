@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from posixpath import dirname
 
 from lxml import etree
@@ -112,8 +113,7 @@ def _prepare(
     package: OfdPackage, seal: bytes, certificate: bytes, placements: Sequence[Placement], at: datetime
 ) -> PreparedSeal:
     body, document_name = package.documents()[0]
-    known = parse_seal(seal)
-    stamps = _stamps(package, document_name, placements, (float(known.width_mm), float(known.height_mm)))
+    stamps = _stamps(package, document_name, placements, _size(seal))
     files = dict(package.entries)
     list_name, listing = _listing(package, body, document_name)
     if not texts(body, "ofd:Signatures"):
@@ -132,6 +132,12 @@ def _prepare(
     path = f"/{place}/Signature.xml"
     tbs = build_tbs(seal, at, data_hash, path)
     return PreparedSeal(tbs, data_hash, path, certificate, files, f"{place}/SignedValue.dat", at)
+
+
+@lru_cache(maxsize=64)
+def _size(seal: bytes) -> tuple[float, float]:
+    known = parse_seal(seal)
+    return float(known.width_mm), float(known.height_mm)
 
 
 def _listing(package: OfdPackage, body: etree._Element, document_name: str) -> tuple[str, etree._Element]:

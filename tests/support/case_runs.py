@@ -64,6 +64,7 @@ class CaseRun:
         office: who handles them.
         item: what is applied for.
         decided: called with the number of cases decided so far.
+        open_gate: no step begins while it is cleared.
         names: the names of the cases, in no order.
         numbers: the numbers that submission gave them.
         repeats: how many calls had to be repeated.
@@ -72,6 +73,7 @@ class CaseRun:
     office: Office
     item: DemoItem
     decided: Callable[[int], None] = lambda _count: None
+    open_gate: asyncio.Event = field(default_factory=asyncio.Event)
     names: list[str] = field(default_factory=list)
     numbers: list[str] = field(default_factory=list)
     repeats: int = 0
@@ -81,6 +83,7 @@ class CaseRun:
         registry = Registry(self.office, seed)
         firm = await registry.firm(await registry.person())
         left = iter(range(count))
+        self.open_gate.set()
         self._stub = case_service_pb2_grpc.CaseServiceStub(self.office.gateway.channel)
 
         async def worker() -> None:
@@ -96,6 +99,7 @@ class CaseRun:
             token = await token_of(self.office, duty)
             return await self.office.gateway.call(getattr(self._stub, method), request, pb.Case, token)
 
+        await self.open_gate.wait()
         case, repeats = await until_done(call)
         self.repeats += repeats
         return case

@@ -1,5 +1,7 @@
 """The license service's neighbours, faked at the contract: identity, seal, and another region behind its gateway."""
 
+# ruff: noqa: N802 - gRPC fixes these names
+
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -266,21 +268,26 @@ def _receipt(context: common_pb2.UseContext) -> common_pb2.Receipt:
     return common_pb2.Receipt(log=f"//{ABROAD}/license", transaction_id=context.transaction_id)
 
 
+def _fake(servicer: Any) -> Any:
+    """A fake answers only what this service asks; the generated base class refuses the rest."""
+    return servicer
+
+
 @asynccontextmanager
 async def neighbours() -> AsyncIterator[Neighbours]:
     """Serves all fakes on one port of the loopback."""
     known = Neighbours()
     server = grpc.aio.server()
-    seal_service_pb2_grpc.add_SealServiceServicer_to_server(_Seals(known), server)
-    sealing_service_pb2_grpc.add_SealingServiceServicer_to_server(_Sealing(known), server)
-    validation_service_pb2_grpc.add_ValidationServiceServicer_to_server(_Validation(known), server)
-    staff_service_pb2_grpc.add_StaffServiceServicer_to_server(_Staff(), server)
-    consent_service_pb2_grpc.add_ConsentServiceServicer_to_server(_Consents(known), server)
-    mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_Mandates(known), server)
-    region_service_pb2_grpc.add_RegionServiceServicer_to_server(_Regions(known), server)
-    token_service_pb2_grpc.add_TokenServiceServicer_to_server(_Tokens(), server)
-    recognition_service_pb2_grpc.add_RecognitionServiceServicer_to_server(_Recognition(known), server)
-    license_service_pb2_grpc.add_LicenseServiceServicer_to_server(_LicensesAbroad(known), server)
+    seal_service_pb2_grpc.add_SealServiceServicer_to_server(_fake(_Seals)(known), server)
+    sealing_service_pb2_grpc.add_SealingServiceServicer_to_server(_fake(_Sealing)(known), server)
+    validation_service_pb2_grpc.add_ValidationServiceServicer_to_server(_fake(_Validation)(known), server)
+    staff_service_pb2_grpc.add_StaffServiceServicer_to_server(_fake(_Staff)(), server)
+    consent_service_pb2_grpc.add_ConsentServiceServicer_to_server(_fake(_Consents)(known), server)
+    mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_fake(_Mandates)(known), server)
+    region_service_pb2_grpc.add_RegionServiceServicer_to_server(_fake(_Regions)(known), server)
+    token_service_pb2_grpc.add_TokenServiceServicer_to_server(_fake(_Tokens)(), server)
+    recognition_service_pb2_grpc.add_RecognitionServiceServicer_to_server(_fake(_Recognition)(known), server)
+    license_service_pb2_grpc.add_LicenseServiceServicer_to_server(_fake(_LicensesAbroad)(known), server)
     known.address = f"{HOST}:{server.add_insecure_port(f'{HOST}:0')}"
     await server.start()
     try:

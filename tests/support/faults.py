@@ -13,9 +13,11 @@ from tests.support.regions import Regions
 _BACK_WITHIN = 60.0
 
 
-def kill(regions: Regions, region: str, process: str) -> None:
-    """Ends a process without a chance to end in order."""
+def kill(regions: Regions, region: str, process: str) -> int:
+    """Ends a process without a chance to end in order; returns the number of the restart that will follow."""
+    restarts = regions.cluster.snapshot.process(region, process).restarts
     os.kill(regions.pid(region, process), signal.SIGKILL)
+    return restarts + 1
 
 
 async def back(regions: Regions, region: str, process: str, restarts: int) -> None:
@@ -30,9 +32,7 @@ async def back(regions: Regions, region: str, process: str, restarts: int) -> No
 
 async def kill_and_wait(regions: Regions, region: str, process: str) -> None:
     """Kills a process and returns when it is ready again."""
-    restarts = regions.cluster.snapshot.process(region, process).restarts
-    kill(regions, region, process)
-    await back(regions, region, process, restarts + 1)
+    await back(regions, region, process, kill(regions, region, process))
 
 
 def _family(pid: int) -> list[psutil.Process]:

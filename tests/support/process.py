@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from libs.clock import Clock
 from libs.config import ServiceConfig
 from libs.db.command import Command, digest_of
-from libs.process import Process
+from libs.process import Process, end
 from tests.support.service import Ground, configured
 from tongban.common.v1 import common_pb2
 
@@ -59,18 +59,5 @@ async def running(*tasks: Callable[[], Coroutine[Any, Any, None]]) -> AsyncItera
         yield
     finally:
         failed = [task.exception() for task in started if task.done() and not task.cancelled()]
-        for task in started:
-            task.cancel()
-        _, left = await asyncio.wait(started, timeout=5)
-        for t in left:
-            f = open("/tmp/w/stuck.txt", "a")
-            c = t.get_coro()
-            print(t, t.cancelling(), file=f)
-            while c is not None:
-                fr = getattr(c, "cr_frame", None) or getattr(c, "ag_frame", None) or getattr(c, "gi_frame", None)
-                print("   ", c, fr and (fr.f_code.co_filename, fr.f_lineno), file=f)
-                c = getattr(c, "cr_await", None) or getattr(c, "ag_await", None) or getattr(c, "gi_yieldfrom", None)
-            f.close()
-            t.cancel()
-        await asyncio.gather(*started, return_exceptions=True)
+        await end(started)
         assert failed == []

@@ -4,19 +4,21 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 import httpx
+import pytest
 from google.protobuf.message import Message
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from libs.clock import Clock
 from libs.config import Http, Region
+from libs.errors import TongbanError
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc.client import invoke
@@ -150,7 +152,7 @@ class Town:
 
     def asserted(self, subject: str, **claims: Any) -> dict[str, str]:
         """The form by which the channel says who sits before it."""
-        return {"grant_type": JWT_BEARER, "assertion": self.channel.sign(subject, self.base, acr="4", **claims)}
+        return {"grant_type": JWT_BEARER, "assertion": self.channel.sign(subject, self.base, **{"acr": "4", **claims})}
 
     async def human_token(self, subject: str, **claims: Any) -> str:
         """The token of a person or a member of staff at the channel."""
@@ -336,3 +338,10 @@ async def town(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def reason_of(call: Awaitable[Any]) -> str:
+    """Runs a call that must be refused and returns the reason."""
+    with pytest.raises(TongbanError) as refusal:
+        await call
+    return refusal.value.reason

@@ -7,7 +7,7 @@ import pytest
 from deploy.local.regions import SERVICES
 from tests.support import evidence
 from tests.support.case_runs import CaseRun
-from tests.support.faults import kill_and_wait
+from tests.support.faults import back, kill
 from tests.support.regions import YIELDING, Regions
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -16,37 +16,40 @@ _CASES = 200
 
 
 class Killer:
-    """Kills one service after the other, each when its share of the cases is decided and its forerunner is back."""
+    """Kills one service after the other, each when its share of the cases is decided and its forerunner is back.
 
-    def __init__(self, regions: Regions, region: str) -> None:
-        self._regions = regions
-        self._region = region
+    The run stands still until the kill is done and goes on while the service is away.
+    """
+
+    def __init__(self, regions: Regions) -> None:
+        region = regions.handling.gateway.code
+        self.run = CaseRun(regions.handling, YIELDING, self._decided)
         self._due = {place * _CASES // (len(SERVICES) + 1): asyncio.Event() for place in range(1, len(SERVICES) + 1)}
-        self.killed: list[str] = []
+        self._regions, self._region = regions, region
 
-    def decided(self, count: int) -> None:
-        """Takes note of how many cases are decided."""
+    def _decided(self, count: int) -> None:
         if count in self._due:
+            self.run.open_gate.clear()
             self._due[count].set()
 
-    async def run(self) -> None:
-        """Kills all of them in turn."""
+    async def kill_all(self) -> None:
+        """Kills all of them in turn; returns when the last is back."""
         for due, service in zip(self._due.values(), SERVICES, strict=True):
             await due.wait()
-            await kill_and_wait(self._regions, self._region, service)
-            self.killed.append(service)
+            restarts = kill(self._regions, self._region, service)
+            self.run.open_gate.set()
+            await back(self._regions, self._region, service, restarts)
 
 
 async def test_no_case_is_lost_or_doubled_when_every_service_is_killed(regions: Regions) -> None:
-    office, region = regions.handling, regions.handling.gateway.code
+    region = regions.handling.gateway.code
     before = await evidence.totals(regions.state, region)
-    killer = Killer(regions, region)
-    run = CaseRun(office, YIELDING, killer.decided)
+    killer = Killer(regions)
+    run = killer.run
     async with asyncio.TaskGroup() as group:
-        group.create_task(killer.run())
+        group.create_task(killer.kill_all())
         group.create_task(run.run(_CASES, seed=200))
     await run.closed()
-    assert killer.killed == list(SERVICES)
     assert run.repeats > 0, "no call met a killed service: the kills came too late"
     assert len(set(run.names)) == len(set(run.numbers)) == _CASES
     assert await evidence.drained(regions.state, region) == {}

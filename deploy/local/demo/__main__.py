@@ -185,4 +185,6 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(pretty_exceptions_short=True, pretty_exceptions_enable=False, add_completion=False)
+    app.command()(main)
+    app()

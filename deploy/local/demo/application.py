@@ -293,7 +293,7 @@ class Application:
     async def _deadline(self) -> cases.Clock:
         gateway = self._handling.gateway
         stub = case_service_pb2_grpc.CaseServiceStub(gateway.channel)
-        request = case_service_pb2.GetClockRequest(name=self._local_case, context=self._use(self._handling))
+        request = case_service_pb2.GetClockRequest(name=f"{self._local_case}/clock", context=self._use(self._handling))
         return await gateway.call(stub.GetClock, request, cases.Clock, await self._handling.token_of("receiving"))
 
     async def _correction(self) -> None:

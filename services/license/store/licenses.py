@@ -58,7 +58,7 @@ _DRAFTS = sa.select(licenses).where(_C.state == "DRAFT", _C.id < sa.bindparam("b
 _COLUMNS = ", ".join(f"{each.name}::text" if isinstance(each.type, sa.Uuid) else each.name for each in _C)
 _HOT_BY_ID = f"SELECT {_COLUMNS} FROM licenses WHERE id = $1"  # noqa: S608 - names of our own columns
 _HOT_BY_IDENTIFIER = f"SELECT {_COLUMNS} FROM licenses WHERE identifier = $1"  # noqa: S608 - as above
-_LicenseRow: Any = namedtuple("LicenseRow", [each.name for each in _C])  # type: ignore[misc]
+_LicenseRow: Any = namedtuple("LicenseRow", [each.name for each in _C])  # type: ignore[misc]  # noqa: PYI024 - the fields are the table's
 
 _PUBLIC = ", ".join(f"l.{each}" if each != "id" else "l.id::text" for each in VerifiedRow.columns())
 _VERIFY_IDENTIFIER = f"SELECT {_PUBLIC} FROM licenses AS l WHERE l.identifier = $1"  # noqa: S608 - as above

@@ -165,7 +165,7 @@ class Issuing:
         except FailedPrecondition as error:
             if error.reason != "STATE_CONFLICT":
                 raise
-            # The seal service has voided this attempt (it was abandoned there): nothing was signed, so try anew.
+            # The seal service will answer this attempt no more: it was voided, or its answer is no longer kept.
             await self._store.next_attempt(row.id, row.seal_attempt)
             raise Unavailable("DEPENDENCY_UNAVAILABLE", "the sealing was abandoned", retry_after=1.0,
                               dependency="seal") from error  # fmt: skip

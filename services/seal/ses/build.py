@@ -154,10 +154,11 @@ def build_signature(tbs: bytes, certificate: bytes, signature: bytes) -> bytes:
 
 
 def _around(signed: bytes, certificate: bytes, signature: bytes) -> bytes:
-    return der.encode(
-        Tag.SEQUENCE,
+    parts = (
         signed,
         der.encode(Tag.OCTET_STRING, certificate),
         _ALGORITHM,
         der.encode(Tag.BIT_STRING, b"\0", signature),
     )
+    # Joined once: what was signed holds the whole seal and is the most of it.
+    return b"".join((der.header(Tag.SEQUENCE, sum(map(len, parts))), *parts))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.audit.writer import Entry
 from libs.db import rows
 from libs.db.command import Command
 from libs.db.engine import Database, Row
@@ -19,31 +20,42 @@ from services.seal.tables import sealing_batches as batches
 from services.seal.tables import sealing_outcomes as outcomes
 from services.seal.tables import sealings
 
-# One statement: a batch of a hundred intents costs one round trip. Nothing is written where the attempt is taken.
+# One statement, one round trip, with the audit record in it. The unique key of an attempt breaks the whole of it; a seal
+# that was changed since it was read leaves it without effect. FOR SHARE: revoking the seal waits for it, and it for that.
 _COMMIT = sa.text("""
-WITH batch AS (
+WITH seal AS (
+  SELECT id FROM seals WHERE id = :seal AND version = :seal_version FOR SHARE
+), batch AS (
   INSERT INTO sealing_batches (id, caller, method, request_id, attempt, request_digest, seal, certificate, kind,
     signing_time, source_digest, use_context, case_name, user_name, approver, create_time)
-  VALUES (:batch, :caller, :method, :request_id, :attempt, :request_digest, :seal, :certificate, :kind,
-    :signing_time, :source_digest, :use_context, :case_name, :user_name, '', :now)
-  ON CONFLICT (caller, method, request_id, attempt) DO NOTHING RETURNING id
+  SELECT :batch, :caller, :method, :request_id, :attempt, :request_digest, seal.id, :certificate, :kind,
+    :signing_time, :source_digest, :use_context, :case_name, :user_name, '', :now FROM seal
+  RETURNING id, seal
 ), opened AS (
   INSERT INTO sealing_open (batch) SELECT id FROM batch
 ), made AS (
   INSERT INTO sealings (id, number, batch, seal, place, digest, data_digest, property_info)
-  SELECT i.id, i.number, batch.id, :seal, i.place, i.digest, i.data_digest, i.property_info
+  SELECT i.id, i.number, batch.id, batch.seal, i.place, i.digest, i.data_digest, i.property_info
   FROM batch, unnest(:ids, :numbers, :digests, :data_digests, :property_infos) WITH ORDINALITY
     AS i (id, number, digest, data_digest, property_info, place)
+), record AS (
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
+  SELECT :record, :now, :transaction_id, :object, :canonical, :leaf_hash FROM batch RETURNING seq
+), pending AS (
+  INSERT INTO audit_pending (seq) SELECT seq FROM record
 )
 SELECT id FROM batch
 """).bindparams(
     *(sa.bindparam(name, type_=sa.Uuid(as_uuid=False)) for name in ("batch", "seal", "certificate")),
-    *(sa.bindparam(name, type_=sa.LargeBinary) for name in ("request_digest", "source_digest", "use_context")),
+    *(sa.bindparam(name, type_=sa.Integer) for name in ("attempt", "seal_version")),
+    *(sa.bindparam(name, type_=sa.Text) for name in
+      ("caller", "method", "request_id", "kind", "case_name", "user_name", "record", "transaction_id", "object")),
+    *(sa.bindparam(name, type_=sa.LargeBinary) for name in
+      ("request_digest", "source_digest", "use_context", "canonical", "leaf_hash")),
     *(sa.bindparam(name, type_=sa.DateTime(timezone=True)) for name in ("signing_time", "now")),
     *(sa.bindparam(name, type_=ARRAY(sa.LargeBinary)) for name in ("digests", "data_digests")),
     *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("numbers", "property_infos")),
     sa.bindparam("ids", type_=ARRAY(sa.Uuid(as_uuid=False))),
-    sa.bindparam("attempt", type_=sa.Integer),
 )  # fmt: skip
 
 # The primary key of an outcome decides between a call that is late and the sweeper that has given it up.
@@ -93,6 +105,12 @@ _WHOLE = (
     .join(outcomes, outcomes.c.batch == sealings.c.batch, isouter=True)
 )  # fmt: skip
 _BY_ID = _WHOLE.where(sealings.c.id == sa.bindparam(rows.KEY))
+_SIGNED = (
+    sa.select(batches.c.signing_time, outcomes.c.signatures)
+    .join(sealings, sealings.c.batch == batches.c.id)
+    .join(outcomes, outcomes.c.batch == batches.c.id)
+    .where(sealings.c.id == sa.bindparam(rows.KEY))
+)
 _FILTERS = {
     "seal": sealings.c.seal == sa.bindparam("seal", type_=sa.Uuid(as_uuid=False)),
     "state": sa.bindparam("state") == _STATE,
@@ -134,9 +152,18 @@ class SealingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def commit(self, connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
-        """Writes a batch and its intents; tells False, and writes nothing, where the attempt is taken."""
-        return (await connection.execute(_COMMIT, values)).first() is not None
+    async def commit(self, values: Mapping[str, Any], entry: Entry) -> bool:
+        """Writes a batch, its intents and its audit record; tells False, and writes nothing, where the seal has changed.
+
+        Raises:
+            AlreadyExists: the attempt is taken.
+        """
+        recorded = {
+            "record": entry.id, "transaction_id": entry.transaction_id, "object": entry.object,
+            "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,
+        }  # fmt: skip
+        async with self._database.read() as connection:
+            return (await connection.execute(_COMMIT, {**values, **recorded})).first() is not None
 
     async def close(self, connection: AsyncConnection, outcome: Outcome, now: datetime) -> bool:
         """Writes the outcome of a batch; tells False, and writes nothing, where it has one already."""
@@ -169,6 +196,11 @@ class SealingStore:
         if row is None:
             raise not_found(f"sealings/{identifier}")
         return row
+
+    async def signed(self, identifier: str) -> Row:
+        """Reads time and signature value of a use that was signed, one to its batch."""
+        async with self._database.read() as connection:
+            return (await connection.execute(_SIGNED, {rows.KEY: identifier})).one()
 
     async def page(self, filters: Mapping[str, str], size: int) -> Sequence[Row]:
         """Reads at most ``size`` uses, newest first; filters as in ``_FILTERS``, empty ones don't count."""

@@ -31,14 +31,12 @@ _NUMBERS = (
 )
 _FOR_USE = (
     sa.select(
-        seals.c.state, seals.c.valid_from_time, seals.c.valid_until_time, seals.c.users,
+        seals.c.version, seals.c.state, seals.c.valid_from_time, seals.c.valid_until_time, seals.c.users,
         certificates.c.revoke_time, certificates.c.not_before_time, certificates.c.not_after_time,
         _NUMBERS.label("numbers"),
     )
     .join(certificates, certificates.c.id == seals.c.certificate)
     .where(seals.c.id == sa.bindparam(rows.KEY))
-    # Revoking the seal waits for the uses under way, and they for it: none is committed after the end.
-    .with_for_update(read=True, of=seals)
 )  # fmt: skip
 _STATUS = sa.select(seals.c.state, seals.c.revoke_time).where(seals.c.seal_id == sa.bindparam("seal_id"))
 _BY_CODE = sa.select(seals.c.id).where(seals.c.seal_code == sa.bindparam("code"))
@@ -89,9 +87,10 @@ class SealStore:
         async with self._database.read() as connection:
             return await _one(connection, _OPENED, identifier)
 
-    async def for_use(self, connection: AsyncConnection, identifier: str, count: int) -> Row:
-        """Reads what decides on a use, keeps the seal from being ended, and draws ``count`` numbers; raises NotFound."""
-        row: Row | None = (await connection.execute(_FOR_USE, {rows.KEY: identifier, "count": count})).first()
+    async def for_use(self, identifier: str, count: int) -> Row:
+        """Reads what decides on a use, and draws ``count`` numbers; raises NotFound."""
+        async with self._database.read() as connection:
+            row: Row | None = (await connection.execute(_FOR_USE, {rows.KEY: identifier, "count": count})).first()
         if row is None:
             raise not_found(f"seals/{identifier}")
         return row

@@ -10,7 +10,7 @@ from libs.crypto.provider import Signer
 from libs.crypto.sm3 import sm3
 from libs.db import paging
 from libs.db.command import Command
-from libs.documents.store import DocumentStore
+from libs.errors import Internal
 from libs.rpc.timestamps import timestamp
 from services.seal.convert import SealingView, digest_text, sealing_message
 from services.seal.domain.sealings import SealingKind, SealingState
@@ -24,7 +24,6 @@ from services.seal.usecases.uses import Intent, Item, Plan, Product, Uses
 from tongban.seal.v1 import resources_pb2 as resources
 from tongban.seal.v1 import sealing_service_pb2 as pb
 
-_OFD = "application/ofd"
 _LEAST_CHUNK = 20
 
 
@@ -32,28 +31,28 @@ class Sealings:
     """Use cases of SealingService."""
 
     def __init__(
-        self, uses: Uses, opened: OpenedSeals, store: SealingStore, keys: SigningKeys, documents: DocumentStore,
-        pool: Pool, clock: Clock,
+        self, uses: Uses, opened: OpenedSeals, store: SealingStore, keys: SigningKeys, pool: Pool, clock: Clock
     ) -> None:  # fmt: skip
         self._uses = uses
         self._opened = opened
         self._store = store
         self._keys = keys
-        self._documents = documents
         self._pool = pool
         self._clock = clock
 
     async def seal_document(self, command: Command, request: pb.SealDocumentRequest) -> pb.SealDocumentResponse:
-        """Seals an OFD document. The answer is stored without the document, which lies in the document store."""
+        """Seals an OFD document.
+
+        The answer is stored without the document: whoever repeats the call brings it, and it is made again from that
+        and the signature value. So no document stays here.
+        """
         seal, at = await self._opened.open(request.seal), self._whole_second()
         plan, prepared = await self._pool.run(_plan_document, request, seal, at)
-        sealed: list[bytes] = []
+        sealed: dict[str, bytes] = {}
 
         async def produce(intent: Intent) -> Product[pb.SealDocumentResponse]:
-            signature, document = await self._pool.run(_sign_document, self._signer(seal), prepared)
-            stored = await self._documents.put(document, _OFD)
-            sealed.append(document)
-            result = bytes.fromhex(stored.digest.removeprefix("sm3:"))
+            signature, document, result = await self._pool.run(_sign_document, self._signer(seal), prepared)
+            sealed[digest_text(result)] = document
 
             def answer(now: datetime) -> pb.SealDocumentResponse:
                 sealing = sealing_message(_view(plan, intent, result, now))
@@ -62,10 +61,18 @@ class Sealings:
             return Product([signature], answer, result)
 
         answer = await self._uses.run(command, plan, produce)
-        digest = answer.sealing.result_digest
-        fresh = bool(sealed) and digest == digest_text(sm3(sealed[0]))
-        answer.document = sealed[0] if fresh else await self._documents.get(digest)
+        fresh = sealed.get(answer.sealing.result_digest)
+        answer.document = fresh or await self._made_again(request, seal, answer.sealing)
         return answer
+
+    async def _made_again(
+        self, request: pb.SealDocumentRequest, seal: OpenedSeal, sealing: resources.Sealing
+    ) -> bytes:  # fmt: skip
+        row = await self._store.signed(sealing.name.removeprefix("sealings/"))
+        document = await self._pool.run(_pack_again, request, seal, row.signing_time, row.signatures[0])
+        if digest_text(sm3(document)) != sealing.result_digest:
+            raise Internal("INTERNAL", f"the document of {sealing.name} can't be made again byte for byte")
+        return document
 
     async def seal_digests(self, command: Command, request: pb.SealDigestsRequest) -> pb.SealDigestsResponse:
         """Seals digests. The answer is stored with the bare signature values: all else of it is made again from them."""
@@ -128,9 +135,14 @@ def _plan_document(request: pb.SealDocumentRequest, seal: OpenedSeal, at: dateti
     return Plan(seal, SealingKind.DOCUMENT, at, [item], sm3(request.document)), prepared
 
 
-def _sign_document(signer: Signer, prepared: PreparedSeal) -> tuple[bytes, bytes]:
+def _sign_document(signer: Signer, prepared: PreparedSeal) -> tuple[bytes, bytes, bytes]:
     signature = sign(signer, prepared.tbs)
-    return signature, finish(prepared, signature)
+    document = finish(prepared, signature)
+    return signature, document, sm3(document)
+
+
+def _pack_again(request: pb.SealDocumentRequest, seal: OpenedSeal, at: datetime, signature: bytes) -> bytes:
+    return finish(_plan_document(request, seal, at)[1], signature)
 
 
 def _digest_items(request: pb.SealDigestsRequest, seal: OpenedSeal, at: datetime) -> list[Item]:

@@ -12,11 +12,21 @@ from typing import Any, Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 
-from libs.audit.writer import AuditWriter, entry_of, receipt_of
+from libs.audit.writer import AuditWriter, Entry, entry_of, receipt_of
+from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import FailedPrecondition, PermissionDenied, TongbanError, Unavailable, invalid_field, state_conflict
+from libs.errors import (
+    Aborted,
+    AlreadyExists,
+    FailedPrecondition,
+    PermissionDenied,
+    TongbanError,
+    Unavailable,
+    invalid_field,
+    state_conflict,
+)
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
@@ -120,7 +130,7 @@ class Uses:
     """Takes the three steps."""
 
     def __init__(
-        self, uow: UnitOfWork, seals: SealStore, store: SealingStore, audit: AuditWriter, region: str,
+        self, uow: UnitOfWork, seals: SealStore, store: SealingStore, audit: AuditWriter, clock: Clock, region: str,
         patience: timedelta,
     ) -> None:  # fmt: skip
         """Takes, besides its parts, how long a batch may be open before it counts as abandoned."""
@@ -128,6 +138,7 @@ class Uses:
         self._seals = seals
         self._store = store
         self._audit = audit
+        self._clock = clock
         self._region = region
         self._patience = patience
         self._running: set[asyncio.Task[Any]] = set()
@@ -167,33 +178,33 @@ class Uses:
             task.exception()
 
     async def _commit(self, command: Command, plan: Plan, attempt: int) -> Intent:
-        """Step 1: numbers, digests of the exact bytes and the audit record, in one transaction."""
+        """Step 1: numbers, digests of the exact bytes and the audit record, in one statement."""
+        caller = current_call().principal
+        row = await self._seals.for_use(plan.seal.identifier, len(plan.items))
+        _ensure_usable(row, plan, caller)
+        now = self._clock.now()
+        entry = entry_of(command, now, plan.seal.name, record_count=len(plan.items), action=f"{command.method}.intent")
+        intent = self._intent(command, plan, caller, entry, row.numbers)
+        try:
+            done = await self._store.commit(_row(command, plan, intent, attempt, row.version), entry)
+        except AlreadyExists:
+            raise _AttemptTaken from None
+        if not done:
+            raise Aborted("CONCURRENT_CHANGE", "the seal was changed in this moment; try again", retry_after=0.1)
+        return intent
 
-        async def work(tx: Transaction) -> Intent:
-            row = await self._seals.for_use(tx.connection, plan.seal.identifier, len(plan.items))
-            _ensure_usable(row, plan, current_call().principal)
-            return await self._write_intent(tx, plan, attempt, row.numbers)
-
-        return await self._uow.step(command, work)
-
-    async def _write_intent(self, tx: Transaction, plan: Plan, attempt: int, drawn: Sequence[int]) -> Intent:
-        command, principal = tx.command, current_call().principal
-        entry = entry_of(
-            command, tx.now, plan.seal.name, record_count=len(plan.items), action=f"{command.method}.intent"
-        )
+    def _intent(
+        self, command: Command, plan: Plan, caller: Principal, entry: Entry, drawn: Sequence[int]
+    ) -> Intent:  # fmt: skip
         use = common_pb2.UseContext()
         use.CopyFrom(command.use)
         use.transaction_id = entry.transaction_id
-        day = (tx.now + _CHINA).date()
-        intent = Intent(
+        day = (entry.record_time + _CHINA).date()
+        return Intent(
             batch=uuid7(), ids=[uuid7() for _ in plan.items],
             numbers=[sealing_number(self._region, day, number) for number in drawn],
-            use=use, user=principal.subject, receipt=receipt_of(entry), commit_time=tx.now,
+            use=use, user=caller.subject, receipt=receipt_of(entry), commit_time=entry.record_time,
         )  # fmt: skip
-        if not await self._store.commit(tx.connection, _row(command, plan, intent, attempt)):
-            raise _AttemptTaken
-        tx.record(entry)
-        return intent
 
     async def _commit_again(self, command: Command, plan: Plan) -> Intent:
         """Commits a further attempt once the one before is voided; voids it where it was abandoned."""
@@ -292,10 +303,11 @@ def _stated_use(use: common_pb2.UseContext, caller: Principal) -> common_pb2.Use
     return said
 
 
-def _row(command: Command, plan: Plan, intent: Intent, attempt: int) -> dict[str, Any]:
+def _row(command: Command, plan: Plan, intent: Intent, attempt: int, seal_version: int) -> dict[str, Any]:
     return {
         "batch": intent.batch, "caller": command.caller, "method": command.method, "request_id": command.request_id,
         "attempt": attempt, "request_digest": command.digest, "seal": plan.seal.identifier,
+        "seal_version": seal_version,
         "certificate": plan.seal.certificate_id, "kind": plan.kind.value, "signing_time": plan.at,
         "source_digest": plan.source_digest, "use_context": intent.use.SerializeToString(),
         "case_name": intent.use.case_name, "user_name": intent.user, "now": intent.commit_time,

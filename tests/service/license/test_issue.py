@@ -255,8 +255,7 @@ def event_of(data: cases.CaseDecided) -> Event:
 async def test_a_decided_case_gets_its_licence_once(licensing: License) -> None:
     kind = await licensing.license_type()
     data = decided(kind.name)
-    data.case.transfer = "transfers/00000000-0000-7000-8000-000000000001"
-    data.case.agent = "//341599/persons/00000000-0000-7000-8000-000000000002"
+    data.case.receiving_region = "341599"
     event = event_of(data)
     handler = wire(licensing.service.process).consumer
     await asyncio.gather(handler.handle(event), handler.handle(event))

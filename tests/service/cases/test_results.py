@@ -1,0 +1,211 @@
+"""Deliveries, ratings, statistics, items and calendars."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from services.cases import calendar_data
+from tests.service.cases.conftest import DEPARTMENT, LICENSE_TYPE, PERSON, TASK_CODE, Town, request_id
+from tongban.cases.v1 import calendar_service_pb2 as calendars
+from tongban.cases.v1 import delivery_service_pb2 as deliveries
+from tongban.cases.v1 import item_service_pb2 as items
+from tongban.cases.v1 import rating_service_pb2 as ratings
+from tongban.cases.v1 import resources_pb2 as pb
+from tongban.cases.v1 import statistics_service_pb2 as statistics
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import events_pb2 as license_events
+
+
+async def _deliver(town: Town, case: pb.Case, token: str, **more: object) -> deliveries.Delivery:
+    request = deliveries.CreateDeliveryRequest(case_name=case.name, request_id=request_id(), **more)  # type: ignore[arg-type]
+    return await town.call(town.deliveries.CreateDelivery, request, deliveries.Delivery, token)
+
+
+async def _rate(town: Town, name: str, token: str, **more: object) -> ratings.Rating:
+    values = {"level": pb.SATISFACTION_LEVEL_SATISFIED, "kind": ratings.RATING_KIND_FIRST,
+              "channel": ratings.RATING_CHANNEL_WINDOW_TABLET, **more}  # fmt: skip
+    request = ratings.CreateRatingRequest(case_name=name, request_id=request_id(), **values)  # type: ignore[arg-type]
+    return await town.call(town.ratings.CreateRating, request, ratings.Rating, token)
+
+
+async def test_a_result_is_delivered_once(town: Town) -> None:
+    item = await town.item()
+    draft = await town.create(item)
+    with pytest.raises(FailedPrecondition):
+        await _deliver(town, draft, town.clerk, method=pb.DELIVERY_METHOD_WINDOW)
+    case = await town.closed(item)
+    for more in ({"method": pb.DELIVERY_METHOD_LOCKER}, {"method": pb.DELIVERY_METHOD_POST}):
+        with pytest.raises(InvalidArgument):
+            await _deliver(town, case, town.clerk, **more)
+    for token in (town.stranger, town.person, town.stranger_clerk):
+        with pytest.raises(PermissionDenied):
+            await _deliver(town, case, token, method=pb.DELIVERY_METHOD_WINDOW)
+    made = await _deliver(town, case, town.person, method=pb.DELIVERY_METHOD_DOWNLOAD)
+    assert (made.recipient_name, made.region) == ("测试甲", "341500")
+    with pytest.raises(AlreadyExists):
+        await _deliver(town, case, town.clerk, method=pb.DELIVERY_METHOD_WINDOW)
+    request = deliveries.ConfirmDeliveryRequest(name=made.name, request_id=request_id())
+    with pytest.raises(PermissionDenied):
+        await town.call(town.deliveries.ConfirmDelivery, request, deliveries.Delivery, town.stranger)
+    confirmed = await town.call(town.deliveries.ConfirmDelivery, request, deliveries.Delivery, town.clerk)
+    assert confirmed.state == deliveries.DELIVERY_STATE_DELIVERED
+    assert (await town.get(case.name)).state == pb.CASE_STATE_DELIVERED
+    get = deliveries.GetDeliveryRequest(name=made.name)
+    assert await town.call(town.deliveries.GetDelivery, get, deliveries.Delivery, town.person) == confirmed
+    with pytest.raises(NotFound):
+        await town.call(town.deliveries.GetDelivery, get, deliveries.Delivery, town.stranger)
+
+
+async def test_a_case_is_rated_once_and_followed_up_once(town: Town) -> None:
+    item = await town.item()
+    with pytest.raises(FailedPrecondition) as early:
+        await _rate(town, (await town.create(item)).name, town.person)
+    assert early.value.reason == "STATE_CONFLICT"
+    case = await town.closed(item)
+    with pytest.raises(FailedPrecondition) as first:
+        await _rate(town, case.name, town.person, kind=ratings.RATING_KIND_FOLLOW_UP)
+    assert first.value.reason == "RATING_FIRST_MISSING"
+    with pytest.raises(PermissionDenied):
+        await _rate(town, case.name, town.stranger)
+    made = await _rate(town, case.name, town.clerk, comment="办得快")
+    assert (made.rater, made.effective, made.department) == (PERSON, True, DEPARTMENT)
+    with pytest.raises(AlreadyExists) as again:
+        await _rate(town, case.name, town.person)
+    assert again.value.reason == "RATING_EXISTS"
+    await _rate(town, case.name, town.person, kind=ratings.RATING_KIND_FOLLOW_UP, level=pb.SATISFACTION_LEVEL_DISSATISFIED)
+    assert (await town.get(case.name)).rating == pb.SATISFACTION_LEVEL_SATISFIED
+    get = ratings.GetRatingRequest(name=made.name)
+    assert (await town.call(town.ratings.GetRating, get, ratings.Rating, town.person)).comment == "办得快"
+    with pytest.raises(NotFound):
+        await town.call(town.ratings.GetRating, get, ratings.Rating, town.stranger)
+
+
+async def test_a_default_rating_does_not_count(town: Town) -> None:
+    case = await town.closed(await town.item())
+    channel = ratings.RATING_CHANNEL_SYSTEM_DEFAULT
+    with pytest.raises(InvalidArgument):
+        await _rate(town, case.name, town.person, channel=channel)
+    assert not (await _rate(town, case.name, town.system, channel=channel)).effective
+    assert (await town.get(case.name)).rating == pb.SATISFACTION_LEVEL_UNSPECIFIED
+
+
+async def test_statistics_count_each_measure_by_its_own_time(town: Town) -> None:
+    plain = await town.item()
+    licensed = await town.item(task_code=TASK_CODE[:-1] + "3", category="投资建设", license_type=LICENSE_TYPE)
+    for _ in range(3):
+        await _rate(town, (await town.closed(plain)).name, town.person)
+    town.clock.move_to(datetime(2024, 3, 31, 15, 59, 59, tzinfo=UTC))  # the last second of the day in China
+    waiting = await town.create(licensed)
+    await town.step("Submit", waiting)
+    town.at(date(2024, 4, 1))
+    for verb in ("Accept", "StartReview"):
+        await town.step(verb, waiting)
+    await town.step("Decide", waiting, outcome=pb.OUTCOME_PARTIAL, reason="部分准予")
+    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2", case_name=waiting.name)
+    issued.issue_time.FromDatetime(datetime(2024, 4, 2, tzinfo=UTC))
+    await town.told("cn.tongban.license.issued.v1", issued)
+    measures = [value for name, value in statistics.Measure.items() if value]
+
+    async def ask(first: date, last: date, *dimensions: int, **more: str) -> dict[tuple[str, ...], list[int]]:
+        request = statistics.QueryStatisticsRequest(
+            start_date=common_pb2.Date(year=first.year, month=first.month, day=first.day),
+            end_date=common_pb2.Date(year=last.year, month=last.month, day=last.day),
+            dimensions=dimensions, measures=measures, **more,  # type: ignore[arg-type]
+        )  # fmt: skip
+        answer = await town.call(
+            town.statistics.QueryStatistics, request, statistics.QueryStatisticsResponse, town.clerk
+        )
+        assert list(answer.totals) == [sum(row.values[n] for row in answer.rows) for n in range(len(measures))]
+        return {tuple(key.value for key in row.keys): list(row.values) for row in answer.rows}
+
+    march = await ask(date(2024, 3, 1), date(2024, 3, 31), statistics.DIMENSION_CATEGORY)
+    assert march == {("市场准入",): [3, 3, 3, 3, 0, 3, 3], ("投资建设",): [1, 0, 0, 0, 0, 0, 0]}
+    april = await ask(date(2024, 4, 1), date(2024, 4, 30), statistics.DIMENSION_OUTCOME, statistics.DIMENSION_ITEM)
+    assert april == {("PARTIAL", licensed.content.task_code): [0, 1, 1, 1, 1, 1, 0]}
+    whole = await ask(date(2024, 1, 1), date(2024, 12, 31), statistics.DIMENSION_RATING, department=DEPARTMENT)
+    assert whole[("SATISFIED",)][0] == 3 and whole[("",)][0] == 1
+    assert await ask(date(2024, 1, 1), date(2024, 12, 31), task_code="9999") == {}
+    with pytest.raises(InvalidArgument):
+        await ask(date(2024, 4, 1), date(2024, 3, 1))
+
+
+async def test_items_have_versions_and_one_in_force(town: Town) -> None:
+    first = await town.item(materials=[items.MaterialRule(code="M1", display_name="材料")])
+    case = await town.create(first)
+    second = await town.item(display_name="新版事项")
+    assert (first.version, second.version) == (1, 2)
+
+    async def get(name: str) -> items.Item:
+        return await town.call(town.items.GetItem, items.GetItemRequest(name=name), items.Item, "")
+
+    assert (await get(first.name)).state == items.ITEM_STATE_SUPERSEDED
+    assert (await town.step("Submit", case)).item == first.name
+    with pytest.raises(FailedPrecondition):
+        await town.create(first)
+    draft = await town.item(publish=False)
+    with pytest.raises(NotFound):
+        await get(draft.name)
+    with pytest.raises(FailedPrecondition) as exists:
+        await town.item(publish=False)
+    assert exists.value.reason == "ITEM_DRAFT_EXISTS"
+    listed = await town.call(
+        town.items.ListItems, items.ListItemsRequest(category="市场准入"), items.ListItemsResponse, ""
+    )
+    assert [item.name for item in listed.items] == [second.name]
+    other = await town.item(
+        task_code=TASK_CODE[:-1] + "7",
+        cross_region=items.CrossRegion(mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["320402"]),
+    )
+    opened = items.ListItemsRequest(open_to_region="320402", page_size=1)
+    listed = await town.call(town.items.ListItems, opened, items.ListItemsResponse, "")
+    assert [item.name for item in listed.items] == [other.name] and not listed.next_page_token
+
+
+async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
+    rule = items.MaterialRule(code="M1", display_name="材料")
+    for more, reason in (
+        ({"promised_limit_days": 30}, "ITEM_LIMIT_INVALID"),
+        ({"materials": [rule, rule]}, "CASE_MATERIAL_UNKNOWN"),
+        ({"form_fields": [items.FormField(key="a", display_name="甲")] * 2}, "FIELD_INVALID"),
+    ):
+        with pytest.raises(InvalidArgument) as error:
+            await town.item(**more)
+        assert error.value.reason == reason
+    made = await town.item(publish=False)
+    request = items.PublishItemRequest(name=made.name, request_id=request_id())
+    with pytest.raises(PermissionDenied):
+        await town.call(town.items.PublishItem, request, items.Item, town.stranger_clerk)
+
+
+async def test_calendars_have_revisions(town: Town) -> None:
+    async def get(year: int) -> calendars.Calendar:
+        name = f"calendars/{year}"
+        return await town.call(town.calendars.GetCalendar, calendars.GetCalendarRequest(name=name), calendars.Calendar, "")
+
+    known = await get(2024)
+    assert (known.revision, known.working_days, known.source) == (1, 251, calendar_data.SOURCE)
+    with pytest.raises(NotFound):
+        await get(2027)
+    changed = calendars.ImportCalendarRequest(year=2024, days=known.days, source="更正", request_id=request_id())
+    place = next(n for n, each in enumerate(changed.days) if (each.date.month, each.date.day) == (3, 6))
+    changed.days[place].kind = calendars.DAY_KIND_HOLIDAY
+    assert (await town.call(town.calendars.ImportCalendar, changed, calendars.Calendar, town.system)).revision == 2
+    count = calendars.CountWorkingDaysRequest(
+        start_date=common_pb2.Date(year=2024, month=3, day=4), end_date=common_pb2.Date(year=2024, month=3, day=8)
+    )
+    answer = await town.call(town.calendars.CountWorkingDays, count, calendars.CountWorkingDaysResponse, "")
+    assert answer.working_days == 3
+    count.end_date.year = 2027
+    with pytest.raises(FailedPrecondition) as unknown:
+        await town.call(town.calendars.CountWorkingDays, count, calendars.CountWorkingDaysResponse, "")
+    assert unknown.value.reason == "CALENDAR_UNKNOWN"
+    count.end_date.month, count.end_date.day = 2, 30
+    with pytest.raises(InvalidArgument):
+        await town.call(town.calendars.CountWorkingDays, count, calendars.CountWorkingDaysResponse, "")
+    del changed.days[place]
+    changed.days.append(changed.days[0])
+    changed.request_id = request_id()
+    with pytest.raises(InvalidArgument) as incomplete:
+        await town.call(town.calendars.ImportCalendar, changed, calendars.Calendar, town.system)
+    assert incomplete.value.reason == "CALENDAR_INCOMPLETE"

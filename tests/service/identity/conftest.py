@@ -1,0 +1,42 @@
+"""A region with its office, and two regions that trust each other."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from tests.support.service import Ground
+from tests.support.town import LIUAN, TIANNING, Town, town
+from tongban.identity.v1 import resources_pb2 as pb
+
+POSTS = (
+    ("receiving", pb.DUTY_RECEIVING), ("reviewing", pb.DUTY_REVIEWING), ("administration", pb.DUTY_ADMINISTRATION),
+    ("auditing", pb.DUTY_AUDITING),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Federation:
+    """Two regions that trust each other."""
+
+    home: Town
+    away: Town
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def home(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """A region with a department, posts and staff, and a channel."""
+    async with town(ground, tmp_path_factory.mktemp("home"), LIUAN) as found:
+        await found.settle(*POSTS)
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def federation(home: Town, ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Federation]:
+    """The region and another one, each on the other's trust list."""
+    async with town(ground, tmp_path_factory.mktemp("away"), TIANNING) as away:
+        await away.settle(*POSTS)
+        await home.trust(away)
+        await away.trust(home, max_assurance=3)
+        yield Federation(home, away)

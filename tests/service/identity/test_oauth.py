@@ -1,0 +1,280 @@
+"""The token endpoint over real HTTP: what it gives, and every way in which it refuses."""
+
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from libs.process import Process
+from libs.rpc.regions import ACCESS_TOKEN
+from services.identity.domain import roles
+from tests.support.service import Ground
+from tests.support.town import CLIENT_ASSERTION, TOKEN_EXCHANGE, Machine, Town, new_key, public_jwk, request_id, town
+from tongban.identity.v1 import client_service_pb2 as pb
+from tongban.identity.v1 import resources_pb2
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+NOBODY = "persons/00000000-0000-7000-8000-000000000001"
+
+
+async def _client(home: Town, scopes: tuple[str, ...] = ("cases.cases.get", "cases.cases.list")) -> tuple[str, str]:
+    """Makes a client with a secret; returns its id and the secret."""
+    client = resources_pb2.Client(
+        display_name="某系统", kind=resources_pb2.CLIENT_KIND_SYSTEM, scopes=scopes,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET,
+    )  # fmt: skip
+    request = pb.CreateClientRequest(client=client, request_id=request_id())
+    made = await home.call(home.clients.CreateClient, request, resources_pb2.Client, await home.admin_token())
+    return made.name.removeprefix("clients/"), made.secret
+
+
+def _refused(answer: httpx.Response, status: int, error: str, reason: str = "") -> None:
+    assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
+    assert answer.json().get("reason", "") == reason
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_discovery_says_where_everything_is(home: Town) -> None:
+    found = (await home.http.get("/.well-known/openid-configuration")).json()
+    assert found["issuer"] == home.base
+    assert found["token_endpoint"] == f"{home.base}/oauth/token"
+    assert found["jwks_uri"] == f"{home.base}/.well-known/jwks.json"
+    assert set(found["grant_types_supported"]) == {
+        "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer", TOKEN_EXCHANGE,
+    }  # fmt: skip
+
+
+async def test_the_key_set_holds_the_key_in_use_and_the_next_one_and_no_secret(home: Town) -> None:
+    keys = (await home.http.get("/.well-known/jwks.json")).json()["keys"]
+    assert len(keys) == 2
+    assert all(set(key) == {"kid", "kty", "alg", "use", "crv", "x", "y"} for key in keys)
+
+
+async def test_a_client_gets_what_its_scopes_allow(home: Town) -> None:
+    answer = await home.post(grant_type="client_credentials", **home.client_form(home.admin))
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json()["token_type"] == "Bearer"
+    assert answer.json()["expires_in"] == 600
+    principal = await home.verifier().verify(answer.json()["access_token"])
+    assert (principal.subject, principal.kind, principal.client) == (
+        "clients/administrator", "CLIENT", "administrator",
+    )  # fmt: skip
+    assert principal.scopes == set(roles.ADMINISTRATOR)
+
+
+async def test_asking_for_less_gives_less_and_for_more_nothing(home: Town) -> None:
+    token = await home.machine_token(home.admin, "identity.clients.get audit.records.list")
+    assert (await home.verifier().verify(token)).scopes == {"identity.clients.get", "audit.records.list"}
+    form = home.client_form(home.admin)
+    refused = await home.post(grant_type="client_credentials", scope="cases.*", **form)
+    _refused(refused, 400, "invalid_scope", "SCOPE_NOT_GRANTED")
+
+
+async def test_a_client_assertion_is_good_once(home: Town) -> None:
+    form = {"grant_type": "client_credentials", **home.client_form(home.admin)}
+    assert (await home.post(**form)).status_code == 200
+    _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
+
+
+@pytest.mark.parametrize("claims", [
+    {"exp": 1_700_000_000}, {"exp": int(time.time()) + 86_400}, {"exp": None}, {"exp": "soon"}, {"jti": None},
+    {"jti": ""}, {"aud": "https://elsewhere.test"}, {"aud": None}, {"iat": int(time.time()) + 3_600},
+    {"nbf": int(time.time()) + 3_600}, {"sub": "somebody-else"}, {"iss": "somebody-else"}, {"iss": None},
+], ids=str)  # fmt: skip
+async def test_a_wrong_client_assertion_is_refused(home: Town, claims: dict[str, Any]) -> None:
+    form = {"grant_type": "client_credentials", **home.client_form(home.admin, **claims)}
+    _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
+
+
+async def test_a_strangers_key_and_broken_text_are_refused(home: Town) -> None:
+    stranger = Machine("administrator", new_key(str(home.admin.key.kid)))
+    form = {"grant_type": "client_credentials", **home.client_form(stranger)}
+    _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
+    for text in ("x", "a.b.c", "é" * 10, "x" * 9_000):
+        form = {"client_assertion_type": CLIENT_ASSERTION, "client_assertion": text}
+        answer = await home.post(grant_type="client_credentials", **form)
+        _refused(answer, 401, "invalid_client", "TOKEN_INVALID")
+
+
+async def test_a_token_of_ours_is_no_client_assertion(home: Town) -> None:
+    form = {"client_assertion_type": CLIENT_ASSERTION, "client_assertion": await home.admin_token()}
+    _refused(await home.post(grant_type="client_credentials", **form), 401, "invalid_client", "TOKEN_INVALID")
+
+
+async def test_a_secret_works_in_header_and_form(home: Town) -> None:
+    client, secret = await _client(home)
+    by_form = await home.post(grant_type="client_credentials", client_id=client, client_secret=secret)
+    assert by_form.status_code == 200
+    assert by_form.json()["scope"] == "cases.cases.get cases.cases.list"
+    form = {"grant_type": "client_credentials"}
+    assert (await home.http.post("/oauth/token", data=form, auth=(client, secret))).status_code == 200
+
+
+async def test_a_wrong_secret_and_an_unknown_client_look_alike(home: Town) -> None:
+    client, secret = await _client(home)
+    form = {"grant_type": "client_credentials"}
+    answers = [
+        await home.http.post("/oauth/token", data=form, auth=pair) for pair in ((client, "x"), ("nobody", secret))
+    ]
+    for answer in answers:
+        _refused(answer, 401, "invalid_client", "TOKEN_INVALID")
+        assert answer.headers["www-authenticate"].startswith("Basic")
+    assert answers[0].text == answers[1].text
+
+
+async def test_a_client_with_keys_has_no_secret(home: Town) -> None:
+    answer = await home.post(grant_type="client_credentials", client_id="administrator", client_secret="")
+    _refused(answer, 401, "invalid_client")
+    answer = await home.post(grant_type="client_credentials", client_id="administrator", client_secret="x")
+    _refused(answer, 401, "invalid_client", "TOKEN_INVALID")
+
+
+async def test_one_way_to_authenticate_at_a_time(home: Town) -> None:
+    client, secret = await _client(home)
+    form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+    answer = await home.http.post("/oauth/token", data=form, auth=(client, secret))
+    _refused(answer, 400, "invalid_request")
+
+
+@pytest.mark.parametrize(("content", "kind"), [
+    (b"grant_type=client_credentials&grant_type=client_credentials", "application/x-www-form-urlencoded"),
+    (b"", "application/x-www-form-urlencoded"), (b"\xff\xfe", "application/x-www-form-urlencoded"),
+    (b"grant_type=%ff", "application/x-www-form-urlencoded"), (b'{"grant_type": "x"}', "application/json"),
+    (b"x=" + b"y" * 70_000, "application/x-www-form-urlencoded"), (b"a&" * 60, "application/x-www-form-urlencoded"),
+])  # fmt: skip
+async def test_what_is_no_form_is_an_invalid_request(home: Town, content: bytes, kind: str) -> None:
+    answer = await home.http.post("/oauth/token", content=content, headers={"content-type": kind})
+    _refused(answer, 400, "invalid_request")
+
+
+async def test_other_grants_are_not_offered(home: Town) -> None:
+    _refused(await home.post(grant_type="password"), 400, "unsupported_grant_type")
+    _refused(await home.post(grant_type="client_credentials"), 401, "invalid_client")
+    assert (await home.http.get("/oauth/token")).status_code == 405
+
+
+async def test_a_channel_speaks_for_a_person_up_to_what_it_knows(home: Town) -> None:
+    person, unknown = await home.person(), await home.person(verified=False)
+    levels = {}
+    for name, acr in ((person, "4"), (person, "2"), (unknown, "4")):
+        principal = await home.verifier().verify(await home.human_token(name, acr=acr))
+        assert (principal.subject, principal.kind, principal.client) == (name, "PERSON", "window")
+        assert principal.scopes == set(roles.PERSON)
+        levels[name == person, acr] = principal.assurance
+    assert levels == {(True, "4"): 4, (True, "2"): 2, (False, "4"): 0}
+
+
+async def test_a_channel_speaks_for_staff_with_their_posts(home: Town) -> None:
+    principal = await home.verifier().verify(await home.staff_token())
+    assert (principal.kind, principal.department, principal.posts) == (
+        "STAFF", home.department, (home.posts["receiving"],),
+    )  # fmt: skip
+    assert principal.may("cases.cases.accept")
+    assert not principal.may("cases.cases.decide")
+
+
+@pytest.mark.parametrize("claims", [
+    {"acr": None}, {"acr": "5"}, {"sub": NOBODY}, {"sub": "clients/x"}, {"sub": "persons/1 OR 1=1"},
+    {"exp": 1_700_000_000}, {"iss": "administrator"}, {"jti": None},
+], ids=str)  # fmt: skip
+async def test_a_wrong_assertion_of_a_channel_is_refused(home: Town, claims: dict[str, Any]) -> None:
+    form = home.asserted(await home.person(), **claims)
+    _refused(await home.post(**form), 400, "invalid_grant", "TOKEN_INVALID")
+
+
+async def test_a_channels_assertion_is_good_once(home: Town) -> None:
+    form = home.asserted(await home.person())
+    assert (await home.post(**form)).status_code == 200
+    _refused(await home.post(**form), 400, "invalid_grant", "TOKEN_INVALID")
+
+
+async def test_only_channels_speak_for_people(home: Town) -> None:
+    assertion = home.admin.sign(await home.person(), home.base, acr="4")
+    answer = await home.post(grant_type="urn:ietf:params:oauth:grant-type:jwt-bearer", assertion=assertion)
+    _refused(answer, 400, "unauthorized_client", "CLIENT_MAY_NOT_ASSERT")
+
+
+async def test_the_client_that_authenticates_is_the_one_that_asserts(home: Town) -> None:
+    form = home.asserted(await home.person())
+    assert (await home.post(**form, **home.client_form(home.channel))).status_code == 200
+    form = home.asserted(await home.person())
+    _refused(await home.post(**form, **home.client_form(home.admin)), 400, "invalid_request")
+
+
+async def test_staff_without_a_post_get_no_token(home: Town) -> None:
+    idle = await home.make_staff("idle", await home.admin_token())
+    _refused(await home.post(**home.asserted(idle.name)), 400, "invalid_grant", "STAFF_NOT_ACTIVE")
+
+
+async def test_exchange_over_http_is_the_rpcs(home: Town) -> None:
+    person = await home.person()
+    firm = await home.firm(person)
+    form = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": ACCESS_TOKEN, "on_behalf_of": firm.name}
+    answer = await home.post(**form, subject_token=await home.human_token(person))
+    assert answer.status_code == 200
+    assert answer.json()["issued_token_type"] == ACCESS_TOKEN
+    principal = await home.verifier().verify(answer.json()["access_token"])
+    assert (principal.subject, principal.organization, principal.mandate) == (person, firm.name, "")
+    _refused(await home.post(**form, subject_token="x"), 400, "invalid_grant", "TOKEN_INVALID")
+    _refused(await home.post(**form), 400, "invalid_request", "FIELD_INVALID")
+    wrong = await home.post(grant_type=TOKEN_EXCHANGE, subject_token="x", subject_token_type=ACCESS_TOKEN)
+    _refused(wrong, 400, "invalid_request", "EXCHANGE_NOT_SUPPORTED")
+
+
+async def test_a_suspended_client_gets_no_token_until_it_is_resumed(home: Town) -> None:
+    client, secret = await _client(home)
+    form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+    token = await home.admin_token()
+    suspend = pb.SuspendClientRequest(name=f"clients/{client}", reason="审查", request_id=request_id())
+    await home.call(home.clients.SuspendClient, suspend, resources_pb2.Client, token)
+    _refused(await home.post(**form), 401, "invalid_client", "CLIENT_NOT_ACTIVE")
+    resume = pb.ResumeClientRequest(name=f"clients/{client}", request_id=request_id())
+    await home.call(home.clients.ResumeClient, resume, resources_pb2.Client, token)
+    assert (await home.post(**form)).status_code == 200
+
+
+async def test_old_keys_hold_as_long_as_the_overlap_lasts(home: Town) -> None:
+    admin = await home.admin_token()
+    old, new, newest = (Machine("rotating", new_key(f"k{number}")) for number in range(3))
+    client = resources_pb2.Client(
+        display_name="系统", kind=resources_pb2.CLIENT_KIND_SYSTEM, scopes=["cases.cases.get"],
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
+        jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(old.key)]),
+    )  # fmt: skip
+    create = pb.CreateClientRequest(client=client, client_id="rotating", request_id=request_id())
+    await home.call(home.clients.CreateClient, create, resources_pb2.Client, admin)
+    for machine, seconds in ((new, 3_600), (newest, 0)):
+        rotate = pb.RotateClientKeyRequest(
+            name="clients/rotating", jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(machine.key)]),
+            request_id=request_id(),
+        )  # fmt: skip
+        rotate.overlap.FromSeconds(seconds)
+        await home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, admin)
+        if machine is new:
+            await home.machine_token(old)
+            await home.machine_token(new)
+    await home.machine_token(newest)
+    for machine in (old, new):
+        answer = await home.post(grant_type="client_credentials", **home.client_form(machine))
+        _refused(answer, 401, "invalid_client", "TOKEN_INVALID")
+
+
+async def test_without_redis_no_assertion_is_taken(ground: Ground, tmp_path: Path) -> None:
+    def unplug(process: Process) -> None:
+        process.redis = Redis.from_url("redis://127.0.0.1:1/0", protocol=2)
+
+    async with town(ground, tmp_path, prepare=unplug) as alone:
+        answer = await alone.post(grant_type="client_credentials", **alone.client_form(alone.admin))
+        _refused(answer, 503, "temporarily_unavailable", "DEPENDENCY_UNAVAILABLE")
+        assert answer.headers["retry-after"] == "1"
+
+
+async def test_errors_hold_no_quotation_marks(home: Town) -> None:
+    answer = await home.post(grant_type="client_credentials", scope=f'x"{uuid.uuid4()}\\', **home.client_form(home.admin))
+    _refused(answer, 400, "invalid_scope", "SCOPE_NOT_GRANTED")
+    assert set('"\\').isdisjoint(answer.json()["error_description"])

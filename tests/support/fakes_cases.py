@@ -1,0 +1,243 @@
+"""The neighbours of case handling, faked at the contract: identity, license, and the gateway that other regions call."""
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from libs.errors import PermissionDenied, TongbanError, Unavailable, not_found
+from libs.process import Process
+from libs.rpc import status
+from tests.support.backends import HOST
+from tests.support.service import Service
+from tongban.common.v1 import common_pb2, error_reason_pb2
+from tongban.identity.v1 import (
+    mandate_service_pb2,
+    mandate_service_pb2_grpc,
+    region_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+)
+from tongban.identity.v1 import resources_pb2 as identity
+from tongban.license.v1 import material_service_pb2 as materials
+from tongban.license.v1 import material_service_pb2_grpc, presentation_service_pb2_grpc
+from tongban.license.v1 import presentation_service_pb2 as presentations
+from tongban.license.v1 import resources_pb2 as licenses
+
+
+def digest(content: bytes) -> str:
+    """The digest of a document."""
+    return f"sm3:{hashlib.new('sm3', content).hexdigest()}"
+
+
+async def _refuse(context: Any, error: TongbanError) -> None:
+    details = status.to_status(error).SerializeToString()
+    await context.abort(status.grpc_code(error), error.message, ((status.DETAILS_KEY, details),))
+
+
+@dataclass
+class Neighbours:
+    """What the fakes of one region know, what they were asked, and how they fail.
+
+    Attributes:
+        code: the region.
+        service: the service under test, once it runs; calls of other regions are passed on to it.
+        others: the fakes of the other regions, by code.
+        lost_answers: so many answers to other regions get lost after the call was done.
+        repeat: every call of another region is passed on so many times more.
+    """
+
+    code: str
+    address: str = ""
+    service: Service | None = None
+    others: dict[str, "Neighbours"] = field(default_factory=dict)
+    trusted: set[str] = field(default_factory=set)
+    mandate_reason: error_reason_pb2.ErrorReason.ValueType = error_reason_pb2.ERROR_REASON_UNSPECIFIED
+    mandates_asked: list[mandate_service_pb2.CheckMandateRequest] = field(default_factory=list)
+    presented: dict[str, list[licenses.License]] = field(default_factory=dict)
+    files: dict[str, tuple[materials.Material, bytes]] = field(default_factory=dict)
+    contexts: list[common_pb2.UseContext] = field(default_factory=list)
+    license_error: TongbanError | None = None
+    lost_answers: int = 0
+    repeat: int = 0
+    calls: list[str] = field(default_factory=list)
+
+    def put_into(self, process: Process) -> None:
+        """Makes the fakes the neighbours of ``process``."""
+        for name in ("identity", "license"):
+            process._channels[name] = grpc.aio.insecure_channel(self.address)
+
+    def add_license(self, name: str, content: bytes, **more: Any) -> str:
+        """Puts a licence behind a presentation; returns the digest of its file."""
+        made = licenses.License(
+            name="licenses/1", identifier="1.2.156.3005.2.X", state=licenses.LICENSE_STATE_ISSUED,
+            ofd=common_pb2.DocumentRef(digest=digest(content), media_type="application/ofd", size_bytes=len(content)),
+        )  # fmt: skip
+        made.MergeFrom(licenses.License(**more))
+        self.presented.setdefault(name, []).append(made)
+        return digest(content)
+
+    def add_file(self, name: str, content: bytes, owner: str, case_name: str = "") -> str:
+        """Puts a file into the material store; returns its digest."""
+        made = materials.Material(
+            name=name, owner=owner, case_name=case_name, state=materials.MATERIAL_STATE_ACTIVE,
+            document=common_pb2.DocumentRef(digest=digest(content), media_type="image/png", size_bytes=len(content)),
+        )  # fmt: skip
+        self.files[name] = (made, content)
+        return digest(content)
+
+
+class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def CheckMandate(self, request: mandate_service_pb2.CheckMandateRequest, context: Any) -> Any:
+        self.known.mandates_asked.append(request)
+        reason = self.known.mandate_reason
+        return mandate_service_pb2.CheckMandateResponse(allowed=not reason, reason=reason)
+
+
+class _Regions(region_service_pb2_grpc.RegionServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def ResolveRegion(self, request: Any, context: Any) -> Any:
+        code = request.name.removeprefix("regions/")
+        if code not in self.known.trusted:
+            await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=code))
+        anchor = identity.RegionAnchor(gateway_url=f"http://{self.known.others[code].address}")
+        return identity.Region(name=request.name, display_name=code, anchor=anchor)
+
+
+class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
+    """Delegations and assertions as JSON; access tokens are real ones, signed by the service's test issuer."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def IssueServiceToken(self, request: Any, context: Any) -> Any:
+        return token_service_pb2.IssueServiceTokenResponse(access_token="service", expires_in=600)
+
+    async def ExchangeToken(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> Any:
+        made = await self._made(request, context)
+        return token_service_pb2.ExchangeTokenResponse(access_token=made, expires_in=600)
+
+    async def _made(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> str:
+        home = f"//{self.known.code}"
+        if request.subject_token == "service":
+            return json.dumps({"region": self.known.code, "sub": f"{home}/services/cases"})
+        if request.requested_token_type.endswith("delegation"):
+            payload = request.subject_token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            return json.dumps({"claims": claims, "transfer": request.transfer, "audience": request.audience})
+        asked = json.loads(request.subject_token)
+        if "claims" in asked:
+            assert (asked["transfer"], asked["audience"]) == (request.transfer, request.audience)
+            return json.dumps(self._assertion(asked["claims"], request.transfer))
+        if asked["region"] not in self.known.trusted:
+            await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=asked["region"]))
+        assert self.known.service is not None
+        return self.known.service.issuer.token(asked.pop("sub"), "REGION", **asked)
+
+    def _assertion(self, claims: dict[str, Any], transfer: str) -> dict[str, Any]:
+        home = f"//{self.known.code}/"
+        act = {"sub": f"{home}services/cases", "act": {"sub": home + claims["act"]["sub"]}}
+        names = {key: home + claims[key] for key in ("org", "mandate") if claims.get(key)}
+        return {
+            "region": self.known.code, "sub": home + claims["sub"], "acr": claims["acr"], "act": act,
+            "transfer": home + transfer, **names,
+        }  # fmt: skip
+
+
+class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def RedeemPresentation(self, request: presentations.RedeemPresentationRequest, context: Any) -> Any:
+        self.known.contexts.append(request.context)
+        if self.known.license_error is not None:
+            await _refuse(context, self.known.license_error)
+        if request.name not in self.known.presented:
+            await _refuse(context, not_found(request.name))
+        return presentations.RedeemPresentationResponse(
+            presentation=presentations.Presentation(name=request.name), licenses=self.known.presented[request.name],
+            receipt=common_pb2.Receipt(record="license/auditRecords/1"),
+        )  # fmt: skip
+
+
+class _Materials(material_service_pb2_grpc.MaterialServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def _file(self, name: str, context: Any) -> tuple[materials.Material, bytes]:
+        if name not in self.known.files:
+            await _refuse(context, not_found(name))
+        return self.known.files[name]
+
+    async def GetMaterial(self, request: materials.GetMaterialRequest, context: Any) -> Any:
+        self.known.contexts.append(request.context)
+        return (await self._file(request.name, context))[0]
+
+    async def DownloadMaterial(self, request: materials.DownloadMaterialRequest, context: Any) -> AsyncIterator[Any]:
+        self.known.contexts.append(request.context)
+        material, content = await self._file(request.name, context)
+        receipt = common_pb2.Receipt(record="license/auditRecords/2")
+        yield materials.DownloadMaterialResponse(head=materials.MaterialHead(material=material, receipt=receipt))
+        for start in range(0, len(content), 10):
+            yield materials.DownloadMaterialResponse(chunk=content[start : start + 10])
+
+
+class _Gateway(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Passes other regions' calls on to the service under test, over mTLS as the gateway does."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    def service(self, details: Any) -> Any:
+        if not details.method.startswith("/tongban.cases.v1.ExchangeService/"):
+            return None
+
+        async def forward(data: bytes, context: Any) -> bytes:
+            known = self.known
+            known.calls.append(details.method.rpartition("/")[2])
+            if known.service is None:
+                await _refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="cases"))
+            assert known.service is not None
+            metadata = [pair for pair in context.invocation_metadata() if pair[0] == "authorization"]
+            call = known.service.channel.unary_unary(details.method)
+            try:
+                answers = [await call(data, metadata=metadata, timeout=10) for _ in range(1 + known.repeat)]
+            except grpc.aio.AioRpcError as error:
+                await context.abort(error.code(), error.details(), tuple(error.trailing_metadata() or ()))
+            assert all(answer == answers[0] for answer in answers), "a repeat got another receipt"
+            if known.lost_answers:
+                known.lost_answers -= 1
+                await _refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "lost", dependency="network"))
+            answer: bytes = answers[0]
+            return answer
+
+        return grpc.unary_unary_rpc_method_handler(forward)
+
+
+@asynccontextmanager
+async def neighbours(code: str) -> AsyncIterator[Neighbours]:
+    """Serves all fakes of one region on one port of the loopback."""
+    known = Neighbours(code)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((_Gateway(known),))
+    mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_Mandates(known), server)
+    region_service_pb2_grpc.add_RegionServiceServicer_to_server(_Regions(known), server)
+    token_service_pb2_grpc.add_TokenServiceServicer_to_server(_Tokens(known), server)
+    presentation_service_pb2_grpc.add_PresentationServiceServicer_to_server(_Presentations(known), server)
+    material_service_pb2_grpc.add_MaterialServiceServicer_to_server(_Materials(known), server)
+    known.address = f"{HOST}:{server.add_insecure_port(f'{HOST}:0')}"
+    await server.start()
+    try:
+        yield known
+    finally:
+        await server.stop(None)
