@@ -17,7 +17,7 @@ CERTIFIED = (*SERVICES, GATEWAY, SUPERVISOR)
 
 # Who calls whom (contracts.md). A service that stands in nobody's row is reached through the gateway only.
 _CALLERS = {
-    "identity": ("cases", "license", "sharing"),
+    "identity": ("cases", "license", "seal", "sharing"),
     "license": ("cases",),
     "seal": ("license", "sharing"),
     "sharing": ("cases",),

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import grpc
@@ -28,10 +29,12 @@ from libs.events.relay import Relay
 from libs.observability import logs, metrics, tracing
 from libs.observability.logs import logger
 from libs.rpc.client import neighbour_channel
+from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder, default_stages
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
 from tongban.audit.v1 import audit_service_pb2
+from tongban.identity.v1 import resources_pb2
 
 _log = logger(__name__)
 _GRACE_SECONDS = 3.0
@@ -90,9 +93,17 @@ class Process:
 
     def server(self, verifier: TokenVerifier) -> ServerBuilder:
         """Returns a server builder that serves the audit log already; the service adds its own."""
-        builder = ServerBuilder(self.config, default_stages(self.config, verifier))
+        asks = self._is_trusted if "identity" in self.config.neighbours else None
+        builder = ServerBuilder(self.config, default_stages(self.config, verifier, asks))
         audit = AuditServicer(self.database, self.config.region.code, self.service)
         return builder.add(audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit)
+
+    @cached_property
+    def _regions(self) -> Regions:
+        return Regions(self.neighbour("identity"))
+
+    async def _is_trusted(self, region: str) -> None:
+        await self._regions.trusted(region, resources_pb2.TRUST_DIRECTION_INBOUND)
 
     def background(self, task: Task) -> None:
         """Adds a task that runs beside the server for ever; one that ends ends the process."""

@@ -22,6 +22,7 @@ from libs.rpc.stages.peer import peer
 from libs.rpc.stages.permission import permission
 from libs.rpc.stages.rate_limit import rate_limit
 from libs.rpc.stages.trace import trace
+from libs.rpc.stages.trust import Check, trust
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, validation
 from libs.security.tokens import TokenVerifier
 
@@ -38,10 +39,14 @@ _OPTIONS = [
 ]
 
 
-def default_stages(config: ServiceConfig, verifier: TokenVerifier) -> list[Stage]:
-    """Returns the stages in the order that design.md fixes; a test holds the order."""
+def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Check | None = None) -> list[Stage]:
+    """Returns the stages in the order that design.md fixes; a test holds the order.
+
+    ``trusted`` tells whether another region is trusted now; identity, which knows by itself, does without.
+    """
     return [
-        trace, access_log, errors, deadline, peer(config.grpc.allow), caller(verifier), permission,
+        trace, access_log, errors, deadline, peer(config.grpc.allow), caller(verifier),
+        *([trust(trusted)] if trusted else []), permission,
         rate_limit(config.grpc.calls_per_second_per_caller), validation,
     ]  # fmt: skip
 

@@ -43,12 +43,16 @@ def _without_transcoder() -> Json:
     return {"envoy.filters.http.grpc_json_transcoder": empty}
 
 
+def _unbuffered() -> Json:
+    return {"envoy.filters.http.buffer": _typed(f"{_kind_package('buffer')}.BufferPerRoute", disabled=True)}
+
+
 def _http_route(match: Json, cluster: str) -> Json:
     per_filter = _without_transcoder()
     return {"match": match, "route": {"cluster": cluster, "timeout": "15s"}, "typed_per_filter_config": per_filter}
 
 
-def _grpc_route(match: Json, cluster: str, seconds: int) -> Json:
+def _grpc_route(match: Json, cluster: str, seconds: int, *, streams: bool = False) -> Json:
     limit = f"{seconds}s"
     # A request that was not sent may be sent again; one that was may have had its effect.
     retry = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}
@@ -60,19 +64,21 @@ def _grpc_route(match: Json, cluster: str, seconds: int) -> Json:
             "max_stream_duration": {"max_stream_duration": limit, "grpc_timeout_header_max": limit},
             "retry_policy": retry,
         },
+        # A client's stream has no end to wait for.
+        **({"typed_per_filter_config": _unbuffered()} if streams else {}),
     }
 
 
 def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json]:
-    limits = config.limits
-    seconds = limits.upload_seconds if rpc.descriptor.client_streaming else limits.call_seconds
+    limits, streams = config.limits, rpc.descriptor.client_streaming
+    seconds = limits.upload_seconds if streams else limits.call_seconds
     if owner is not None:
-        return [_grpc_route({"path": rpc.path}, owner, seconds)]
+        return [_grpc_route({"path": rpc.path}, owner, seconds, streams=streams)]
     return [
         _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds)
         for each in _OWNERS
         for header in (
-            {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{each}/"}},
+            {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/audit/{each}/"}},
             {"name": LOG_HEADER, "string_match": {"exact": each}},
         )
     ]
@@ -81,7 +87,7 @@ def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json
 def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     pages = [_http_route({"path": page}, "pages") for page in _PAGES]
     oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in _IDENTITY_PREFIXES]
-    reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300) for name in _REFLECTION]
+    reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in _REFLECTION]
     known = [service for service in services if _owner(service) or service.full_name == AUDIT]
     rpcs = [
         route
@@ -171,6 +177,8 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
         _filter("cors", "Cors"),
         _ratelimit(config),
         _jwt(config),
+        # The transcoder's own limit counts only what it has not read yet, so a body past the limit would come through.
+        _filter("buffer", "Buffer", max_request_bytes=config.limits.request_bytes),
         _filter("grpc_web", "GrpcWeb"),
         _transcoder(config, services),
         _filter("router", "Router", suppress_envoy_headers=True),

@@ -92,15 +92,20 @@ def token_parts(process: Process, keys: SigningKeys, client_secrets: ClientSecre
     )  # fmt: skip
 
 
-def _register(config: Config) -> Register:
-    return HttpRegister(config.population_register) if config.population_register else NoRegister()
+def _register(process: Process) -> Register:
+    section = _config(process).population_register
+    if section is None:
+        return NoRegister()
+    register = HttpRegister(section)
+    process.closing(register.close)
+    return register
 
 
 def _add_people(process: Process, builder: ServerBuilder) -> None:
     uow, database, clock, cipher = process.uow, process.database, process.clock, process.cipher
     store, region = AccountStore(database), process.config.region.code
     accounts = Accounts(uow, store, process.audit, cipher)
-    checks = Verifications(uow, database, clock, store, cipher, _register(_config(process)))
+    checks = Verifications(uow, database, clock, store, cipher, _register(process))
     staff = StaffServicer(Departments(uow, database), StaffMembers(uow, database, clock, cipher))
     mandates = MandateServicer(Mandates(uow, database, clock, region))
     consents = ConsentServicer(Consents(uow, database, clock, region))

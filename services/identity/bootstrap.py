@@ -31,6 +31,10 @@ _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext('identity:bootstrap'))")
 _log = logger(__name__)
 
 
+class NotWritten(Exception):
+    """The file of the administrator's credentials can't be written; no client was made or changed."""
+
+
 class Bootstrap:
     """Makes the administrator's client, or a new key for it where the file was lost."""
 
@@ -42,7 +46,11 @@ class Bootstrap:
         self._file = file
 
     async def ensure(self) -> None:
-        """Leaves a client whose key lies in the file; changes nothing where that is so already."""
+        """Leaves a client whose key lies in the file; changes nothing where that is so already.
+
+        Raises:
+            NotWritten: nothing was changed.
+        """
         async with self._database.read() as connection:
             if self._is_ready(await _find(connection)):
                 return
@@ -70,7 +78,10 @@ class Bootstrap:
         jwk: dict[str, Any] = {**key.as_dict(private=True), "kid": key.thumbprint()}
         public = {name: value for name, value in jwk.items() if name != "d"}
         # The file first: a key that nobody holds must never be in the database.
-        await asyncio.to_thread(self._write, jwk)
+        try:
+            await asyncio.to_thread(self._write, jwk)
+        except OSError as error:
+            raise NotWritten(f"the administrator's credentials can't be written to {self._file}") from error
         name = f"clients/{CLIENT_ID}"
         if row is None:
             row = await rows.insert(tx.connection, clients, _values(public) | {

@@ -1,6 +1,5 @@
 """What the outside sees of a region: its documents, JSON and gRPC on one port, and typed refusals that change nothing."""
 
-import base64
 import json
 import uuid
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from joserfc.jws import extract_compact
 from openapi_spec_validator import validate
 
 from deploy.local.demo.gateway import Gateway
@@ -229,25 +229,27 @@ async def test_an_unknown_enum_value_is_typed(regions: Regions, kind: object) ->
 # ---- tokens ----
 
 
-def _token_key(state: Path, region: str) -> ECKey:
-    """The key that the region signs tokens with: a test holds it to make tokens that the region would not."""
+def _token_key(state: Path, region: str, token: str) -> ECKey:
+    """The key that a token was signed with: a test holds it to make tokens that the region would not."""
     master = load_master_key(state / region / "secrets" / "identity.master-key")
     store = KeyStore(state / region / "keys" / "identity", master, TongsuoProvider(), SystemClock())
-    return ECKey.import_key(store.load("token").secret)
+    keys = [ECKey.import_key(store.load("token", version).secret) for version in store.versions("token")]
+    kid = extract_compact(token.encode()).protected["kid"]
+    return next(key for key in keys if key.thumbprint() == kid)
 
 
 def _resigned(token: str, key: ECKey, **claims: Any) -> str:
-    header, content, _ = (
-        base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")
-    )  # fmt: skip
-    return jwt.encode(json.loads(header), json.loads(content) | claims, key, algorithms=["ES256"])
+    known = extract_compact(token.encode())
+    content = json.loads(known.payload) | claims
+    return jwt.encode(known.protected, content, key, algorithms=["ES256"])
 
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("fault", ["expired", "other key", "other audience", "nonsense"])
 async def test_a_bad_token_is_refused_in_json_and_grpc(regions: Regions, fault: str) -> None:
     office = regions.home
-    good, key = await office.token_of("receiving"), _token_key(regions.state, office.gateway.code)
+    good = await office.token_of("receiving")
+    key = _token_key(regions.state, office.gateway.code, good)
     bad = {
         "expired": _resigned(good, key, iat=1_700_000_000, exp=1_700_000_600),
         "other key": _resigned(good, ECKey.generate_key("P-256")),
@@ -306,7 +308,7 @@ async def test_a_request_id_answers_the_same_once_more_and_takes_no_other_body(r
 async def test_the_address_takes_both_protocols(regions: Regions) -> None:
     target = target_of(regions.home)
     async with httpx.AsyncClient(base_url=f"http://{target}", trust_env=False) as client:
-        assert (await client.get("/v1/identity/auditHead")).status_code == 200
+        assert (await client.get("/v1/audit/identity/auditHead")).status_code == 200
     async with grpc.aio.insecure_channel(target) as channel:
         call: Any = channel.unary_unary("/tongban.audit.v1.AuditService/GetHead")
         assert await call(b"\x0a\x08identity", timeout=10, metadata=[("tongban-log", "identity")])

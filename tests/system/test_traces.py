@@ -56,17 +56,22 @@ async def _actions(office: Office, log: str, trace: str) -> list[str]:
     found: list[str] = []
     page_token = ""
     while True:
-        page = await office.gateway.get(f"/v1/{log}/auditRecords", token, pageSize="1000", pageToken=page_token)
+        page = await office.gateway.get(f"/v1/audit/{log}/auditRecords", token, pageSize="1000", pageToken=page_token)
         found += [record["action"] for record in page.get("records", ()) if record["traceId"] == trace]
         page_token = page.get("nextPageToken", "")
         if not page_token:
             return found
 
 
-def _edge_lines(state: Path, region: str, trace: str) -> list[dict[str, Any]]:
-    """What Envoy's access log says of a trace."""
-    lines = (state / region / "logs" / "envoy.log").read_text(encoding="utf-8", errors="replace").splitlines()
-    return [json.loads(line) for line in lines if trace in line]
+async def _edge_has(state: Path, region: str, trace: str) -> None:
+    """Waits until Envoy's access log, which it writes once a second, tells of the decision under the trace id."""
+    log = state / region / "logs" / "envoy.log"
+
+    async def read() -> list[str]:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [json.loads(line)["path"] for line in lines if trace in line]
+
+    await eventually(read, lambda paths: any(path.endswith(":decide") for path in paths), "the trace in Envoy's log")
 
 
 async def test_one_trace_id_goes_the_whole_way(regions: Regions) -> None:
@@ -80,7 +85,7 @@ async def test_one_trace_id_goes_the_whole_way(regions: Regions) -> None:
     assert answer.status_code == 200, answer.text
     case = await _closed(office, name)
     assert case.license
-    assert any(line["path"].endswith(":decide") for line in _edge_lines(regions.state, office.gateway.code, trace))
+    await _edge_has(regions.state, office.gateway.code, trace)
     # cases decided; license issued when the event came; seal was called by license; cases closed on license's event.
     assert any(action.endswith("DecideCase") for action in await _actions(office, "cases", trace))
     assert await _actions(office, "license", trace), "the event's consumer left the trace"

@@ -131,8 +131,8 @@ class Demo:
             values[1] for values in by_category.values()))  # fmt: skip
         self._figures.add("cases rated", sum(counts.values()), sum(values[2] for values in by_category.values()))
         uses, recorded = await evidence.seal_uses(office)
-        self._figures.add("seal uses without a record", 0, len(uses - recorded))
-        self._figures.add("seal uses", yielding + 1, len(uses))
+        self._figures.add("seal uses without a record", 0, uses - recorded)
+        self._figures.add("seal uses", yielding + 1, uses)
 
 
 def _clear(state: Path) -> None:

@@ -54,7 +54,7 @@ def openssl_verifies(ofd: Path, folder: Path) -> str:
 async def proof_of(gateway: Gateway, record: str, token: str) -> dict[str, Any] | None:
     """Asks for a record's inclusion proof; None while the record waits for the next signed head."""
     try:
-        proof: dict[str, Any] = await gateway.get(f"/v1/{record}:proveInclusion", token)
+        proof: dict[str, Any] = await gateway.get(f"/v1/audit/{record}:proveInclusion", token)
     except httpx.HTTPStatusError as error:
         if error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             return None
@@ -67,7 +67,7 @@ async def export_log(gateway: Gateway, service: str, token: str, size: int) -> b
     lines: dict[int, bytes] = {}
     page_token = ""
     while True:
-        page = await gateway.get(f"/v1/{service}/auditRecords", token, pageSize="1000", pageToken=page_token)
+        page = await gateway.get(f"/v1/audit/{service}/auditRecords", token, pageSize="1000", pageToken=page_token)
         for record in page.get("records", ()):
             proof = await proof_of(gateway, record["name"], token)
             if proof is not None:
@@ -85,27 +85,30 @@ def audit_verify(receipt: Path, root: Path, log: Path | None = None, head: Path 
     return subprocess.run(command, capture_output=True, check=False).returncode
 
 
-async def seal_uses(office: Office) -> tuple[set[str], set[str]]:
-    """Reads the bureau's sealings that were signed, and the sealings that the seal service's audit log names."""
+async def seal_uses(office: Office) -> tuple[int, int]:
+    """Counts the bureau's sealings that were signed, and the uses that the seal service's audit log recorded before."""
     stub = sealing_service_pb2_grpc.SealingServiceStub(office.gateway.channel)
-    used: set[str] = set()
+    used = 0
     request = sealing_service_pb2.ListSealingsRequest(page_size=1000, seal=office.seal)
     while True:
         token = await office.token_of("custody")
         page = await office.gateway.call(stub.ListSealings, request, sealing_service_pb2.ListSealingsResponse, token)
-        used |= {each.name for each in page.sealings if each.state == seal_resources.SEALING_STATE_SIGNED}
+        used += sum(each.state == seal_resources.SEALING_STATE_SIGNED for each in page.sealings)
         request.page_token = page.next_page_token
         if not request.page_token:
-            return used, await _recorded(office)
+            return used, await _recorded_uses(office)
 
 
-async def _recorded(office: Office) -> set[str]:
-    names: set[str] = set()
+async def _recorded_uses(office: Office) -> int:
+    """A use is recorded with its intent, before the key is touched."""
+    uses = 0
     page_token = ""
     while True:
         token = await office.token_of("auditing")
-        page = await office.gateway.get("/v1/seal/auditRecords", token, pageSize="1000", pageToken=page_token)
-        names |= {record["object"] for record in page.get("records", ()) if record["result"] == "OK"}
-        page_token = page.get("nextPageToken", "")
+        page = await office.gateway.get(
+            "/v1/audit/seal/auditRecords", token, pageSize="1000", pageToken=page_token, object=office.seal
+        )
+        uses += sum(int(each["recordCount"]) for each in page["records"] if each["action"].endswith(".intent"))
+        page_token = page["nextPageToken"]
         if not page_token:
-            return names
+            return uses

@@ -205,4 +205,4 @@ async def statistics(
     answer = await office.gateway.call(
         stub.QueryStatistics, request, statistics_service_pb2.QueryStatisticsResponse, await office.token_of("deciding")
     )
-    return {row.keys[0].value: list(row.values) for row in answer.rows}
+    return {row.keys[0].display_name or row.keys[0].value: list(row.values) for row in answer.rows}

@@ -30,7 +30,12 @@ class CaseNumber:
 
     def __str__(self) -> str:
         """The number as it is printed."""
-        return f"{self.task_code}{self.day:%Y%m%d}{self.sequence:06d}"
+        return f"{number_prefix(self.task_code, self.day)}{self.sequence:06d}"
+
+
+def number_prefix(task_code: str, day: date) -> str:
+    """Returns what all numbers of an item and a day begin with, before the six digits of sequence."""
+    return f"{task_code}{day:%Y%m%d}"
 
 
 def case_number(task_code: str, day: date, sequence: int) -> str:

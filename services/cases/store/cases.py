@@ -14,6 +14,7 @@ from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
+from services.cases.domain.numbers import number_prefix
 from services.cases.tables import case_history, case_standstills, cases
 from tongban.cases.v1 import resources_pb2 as pb
 
@@ -136,20 +137,29 @@ SELECT CAST(:task_id AS uuid), CAST(:id AS uuid), :open_task, 'OPEN', :task_depa
   CAST(:update_time AS timestamptz), CAST(:update_time AS timestamptz)
 WHERE :open_task <> ''
 """
-_SAVE = sa.text(f"""
-WITH changed AS (
-  UPDATE cases SET {", ".join(f"{name} = :{name}" for name in _MUTABLE)} WHERE id = :id
-), story AS ({_STORY}), ended AS (
+_SET = ", ".join(f"{name} = :{name}" for name in _MUTABLE)
+_CHANGE = """
+changed AS (
+  UPDATE cases SET {assignments} WHERE id = :id
+), story AS ({story}), ended AS (
   UPDATE tasks SET state = :end_tasks, end_time = :update_time, update_time = :update_time, version = version + 1,
     assignee = CASE WHEN assignee = '' THEN :assignee ELSE assignee END
   WHERE :end_tasks <> '' AND case_id = :id AND state IN ('OPEN', 'CLAIMED')
-) {_OPEN_TASK}
-""")  # noqa: S608 - made of column names of our own
+) {task}
+"""
+_SAVE = sa.text(f"WITH {_CHANGE.format(assignments=_SET, story=_STORY, task=_OPEN_TASK)}")
+# The counter's row is held until the commit, so it is drawn last and in the same statement. A number that turns out too
+# high is cut here and refused by the rule that makes it, with the whole transaction.
+_SAVE_NUMBERED = sa.text(f"""
+WITH drawn AS (
+  INSERT INTO case_numbers (task_code, day, last) VALUES (:draw_code, :draw_day, 1)
+  ON CONFLICT (task_code, day) DO UPDATE SET last = case_numbers.last + 1 RETURNING last
+), {_CHANGE.format(
+    assignments=_SET.replace("= :number", "= :draw_prefix || lpad(CAST((SELECT last FROM drawn) AS text), 6, '0')"),
+    story=_STORY, task=_OPEN_TASK,
+)} RETURNING (SELECT last FROM drawn)
+""")  # fmt: skip
 _UPDATE = sa.text(f"UPDATE cases SET {', '.join(f'{name} = :{name}' for name in _MUTABLE)} WHERE id = :id")  # noqa: S608
-_NEXT_NUMBER = sa.text("""
-INSERT INTO case_numbers (task_code, day, last) VALUES (:task_code, :day, 1)
-ON CONFLICT (task_code, day) DO UPDATE SET last = case_numbers.last + 1 RETURNING last
-""")
 _BY_NUMBER = sa.select(cases).where(cases.c.number == sa.bindparam(rows.KEY))
 _DUE_TASKS = sa.text("""
 UPDATE tasks SET due_date = :due, update_time = :now, version = version + 1
@@ -225,13 +235,26 @@ class CaseStore:
 
     async def save(self, connection: AsyncConnection, record: CaseRecord, step: Step) -> None:
         """Writes a changed case, its step and what follows for its tasks; counts its version up."""
+        await connection.execute(_SAVE, self._change(record, step))
+
+    async def save_numbered(self, connection: AsyncConnection, record: CaseRecord, step: Step, day: date) -> int:
+        """Writes as ``save`` does, with the item's next number of ``day``; returns its sequence.
+
+        Whoever draws after waits until this transaction ends, so that there are no gaps. The step must open a task.
+        """
+        values = self._change(record, step) | {
+            "draw_code": record.task_code, "draw_day": day, "draw_prefix": number_prefix(record.task_code, day),
+        }  # fmt: skip
+        del values["number"]
+        return int((await connection.execute(_SAVE_NUMBERED, values)).scalar_one())
+
+    def _change(self, record: CaseRecord, step: Step) -> dict[str, Any]:
         record.version += 1
-        values = self._values(record, _MUTABLE) | self._story(record, step)
-        await connection.execute(_SAVE, values | {
+        return self._values(record, _MUTABLE) | self._story(record, step) | {
             "end_tasks": step.end_tasks, "assignee": step.actor if step.actor.startswith("staff/") else "",
             "task_id": uuid7() if step.open_task else None, "open_task": step.open_task,
             "task_department": record.department, "task_due": record.due_date or NO_DEADLINE,
-        })  # fmt: skip
+        }  # fmt: skip
 
     async def save_quietly(self, connection: AsyncConnection, record: CaseRecord) -> None:
         """Writes a case that changed without a step: a check of its materials, its rating, its delivery."""
@@ -251,11 +274,6 @@ class CaseStore:
             "id": record.id, "action": step.action, "from_state": step.from_state, "actor": step.actor,
             "actor_department": step.department, "note": note,
         }  # fmt: skip
-
-    async def next_number(self, connection: AsyncConnection, task_code: str, day: date) -> int:
-        """Draws the item's next number of the day; whoever draws after waits until this transaction ends."""
-        values = {"task_code": task_code, "day": day}
-        return int((await connection.execute(_NEXT_NUMBER, values)).scalar_one())
 
     async def move_tasks(self, connection: AsyncConnection, record: CaseRecord, now: datetime) -> None:
         """Gives the open tasks of a case its new deadline."""

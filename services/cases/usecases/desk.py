@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from google.protobuf.message import Message
 
@@ -11,6 +11,7 @@ from libs.db.uow import Answer, Transaction, UnitOfWork
 from services.cases.clients import Identity
 from services.cases.convert import case_message, light_of, summary
 from services.cases.domain.calendar import local_day
+from services.cases.domain.numbers import case_number
 from services.cases.domain.outcomes import EVENTS
 from services.cases.domain.states import Action, CaseFacts, CaseState, advance
 from services.cases.store.calendars import CalendarStore
@@ -43,6 +44,7 @@ class Change:
         end_tasks: as in ``Step``.
         open_task: as in ``Step``.
         progress: what the other region's window is told beside state, action and note.
+        number_day: the day of receipt, where the case gets its number now.
     """
 
     action: Action
@@ -52,6 +54,7 @@ class Change:
     end_tasks: str = "DONE"
     open_task: str = ""
     progress: exchange.TransferProgress = field(default_factory=exchange.TransferProgress)
+    number_day: date | None = None
 
 
 class Desk:
@@ -106,7 +109,11 @@ class Desk:
         step = Step(
             str(change.action), before, change.actor, change.department, change.note, change.end_tasks, change.open_task
         )
-        await self.store.save(tx.connection, record, step)
+        if change.number_day is None:
+            await self.store.save(tx.connection, record, step)
+        else:
+            sequence = await self.store.save_numbered(tx.connection, record, step, change.number_day)
+            record.number = case_number(record.task_code, change.number_day, sequence)
         tell(tx, record, item, change.actor, EVENTS[change.action], event)
         if record.transfer and change.action is not Action.SUBMIT:  # the acknowledgement tells of that
             await self.news.progress(tx, record, change.action, change.note, change.progress)

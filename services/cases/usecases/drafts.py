@@ -21,7 +21,6 @@ from services.cases.domain.materials import (
     missing_from_correction,
     open_codes,
 )
-from services.cases.domain.numbers import case_number
 from services.cases.domain.outcomes import CREATED_EVENT
 from services.cases.domain.states import Action, CaseState
 from services.cases.store.cases import CaseRecord, Step
@@ -214,11 +213,8 @@ class Drafts:
         before = desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT, actor)
         deadlines.start(record, await desk.calendars.current(), day)
         record.submit_time = tx.now
-        record.number = case_number(
-            record.task_code, day, await desk.store.next_number(tx.connection, record.task_code, day)
-        )
         event = events.CaseSubmitted(acceptance_deadline=date_message(record.due_date))
-        change = Change(Action.SUBMIT, actor, department, end_tasks="", open_task="ACCEPT")
+        change = Change(Action.SUBMIT, actor, department, end_tasks="", open_task="ACCEPT", number_day=day)
         return await desk.finish(tx, record, item, before, change, event)
 
     # ---- correct ----

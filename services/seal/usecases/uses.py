@@ -179,6 +179,14 @@ class Uses:
 
     async def _commit(self, command: Command, plan: Plan, attempt: int) -> Intent:
         """Step 1: numbers, digests of the exact bytes and the audit record, in one statement."""
+        for _ in range(2):
+            intent = await self._commit_as_read(command, plan, attempt)
+            if intent is not None:
+                return intent
+        raise Aborted("CONCURRENT_CHANGE", "the seal keeps being changed; try again", retry_after=0.1)
+
+    async def _commit_as_read(self, command: Command, plan: Plan, attempt: int) -> Intent | None:
+        """Returns None, and leaves nothing behind, where the seal was changed since it was read."""
         caller = current_call().principal
         row = await self._seals.for_use(plan.seal.identifier, len(plan.items))
         _ensure_usable(row, plan, caller)
@@ -189,9 +197,7 @@ class Uses:
             done = await self._store.commit(_row(command, plan, intent, attempt, row.version), entry)
         except AlreadyExists:
             raise _AttemptTaken from None
-        if not done:
-            raise Aborted("CONCURRENT_CHANGE", "the seal was changed in this moment; try again", retry_after=0.1)
-        return intent
+        return intent if done else None
 
     def _intent(
         self, command: Command, plan: Plan, caller: Principal, entry: Entry, drawn: Sequence[int]

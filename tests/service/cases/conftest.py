@@ -147,7 +147,10 @@ class Town:
 
     def draft(self, item: item_service_pb2.Item, **more: Any) -> case_service_pb2.CreateCaseRequest:
         request = case_service_pb2.CreateCaseRequest(
-            item=item.name, channel=pb.CHANNEL_WEB, request_id=request_id(), applicant=more.pop("applicant", applicant())
+            item=item.name,
+            channel=pb.CHANNEL_WEB,
+            request_id=request_id(),
+            applicant=more.pop("applicant", applicant()),
         )
         request.MergeFrom(case_service_pb2.CreateCaseRequest(**more))
         return request

@@ -154,7 +154,9 @@ async def test_missing_materials_and_form_fields_hold_the_submission(town: Town)
     with pytest.raises(FailedPrecondition) as error:
         await town.step("Submit", case)
     assert error.value.metadata == {"materials": "M2,address"}
-    await town.step("Submit", case, town.clerk, materials=[paper("M2")], form_values=[pb.FormValue(key="address", value="x")])
+    await town.step(
+        "Submit", case, town.clerk, materials=[paper("M2")], form_values=[pb.FormValue(key="address", value="x")]
+    )
     with pytest.raises(FailedPrecondition) as accept:
         await town.step("Accept", case)
     assert accept.value.metadata == {"materials": "M1"}
@@ -229,9 +231,7 @@ async def test_acceptance_with_tolerance_holds_the_decision_until_the_material_c
         await town.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
     assert held.value.reason == "CASE_OBLIGATION_OPEN"
     digest = town.known.add_file("materials/00000000-0000-7000-8000-000000000001", b"plan", PERSON)
-    material = pb.MaterialReference(
-        code="M1", material="materials/00000000-0000-7000-8000-000000000001", digest=digest
-    )
+    material = pb.MaterialReference(code="M1", material="materials/00000000-0000-7000-8000-000000000001", digest=digest)
     fulfilled = await town.step("SubmitCorrection", case, materials=[material])
     assert fulfilled.obligations[0].HasField("fulfill_time") and fulfilled.state == pb.CASE_STATE_UNDER_REVIEW
     decided = await town.step("Decide", case, outcome=pb.OUTCOME_APPROVED)

@@ -73,7 +73,9 @@ async def test_a_case_is_rated_once_and_followed_up_once(town: Town) -> None:
     with pytest.raises(AlreadyExists) as again:
         await _rate(town, case.name, town.person)
     assert again.value.reason == "RATING_EXISTS"
-    await _rate(town, case.name, town.person, kind=ratings.RATING_KIND_FOLLOW_UP, level=pb.SATISFACTION_LEVEL_DISSATISFIED)
+    await _rate(
+        town, case.name, town.person, kind=ratings.RATING_KIND_FOLLOW_UP, level=pb.SATISFACTION_LEVEL_DISSATISFIED
+    )
     assert (await town.get(case.name)).rating == pb.SATISFACTION_LEVEL_SATISFIED
     get = ratings.GetRatingRequest(name=made.name)
     assert (await town.call(town.ratings.GetRating, get, ratings.Rating, town.person)).comment == "办得快"
@@ -181,7 +183,9 @@ async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
 async def test_calendars_have_revisions(town: Town) -> None:
     async def get(year: int) -> calendars.Calendar:
         name = f"calendars/{year}"
-        return await town.call(town.calendars.GetCalendar, calendars.GetCalendarRequest(name=name), calendars.Calendar, "")
+        return await town.call(
+            town.calendars.GetCalendar, calendars.GetCalendarRequest(name=name), calendars.Calendar, ""
+        )
 
     known = await get(2024)
     assert (known.revision, known.working_days, known.source) == (1, 251, calendar_data.SOURCE)

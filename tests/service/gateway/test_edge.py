@@ -172,7 +172,7 @@ def _token(issuer: str, *, key: ECKey = _KEY, lifetime: int = 60) -> str:
 
 
 def test_json_becomes_grpc_and_back(client: httpx.Client) -> None:
-    answer = client.get("/v1/identity/auditHead")
+    answer = client.get("/v1/audit/identity/auditHead")
     assert answer.status_code == 200
     body = answer.json()
     assert (body["log"], body["treeSize"], body["rootHash"]) == ("identity", "7", "AQI=")
@@ -180,7 +180,7 @@ def test_json_becomes_grpc_and_back(client: httpx.Client) -> None:
 
 def test_a_service_s_typed_error_arrives_whole(client: httpx.Client) -> None:
     name = f"identity/auditRecords/{'0' * 36}"
-    answer = client.get(f"/v1/{name}")
+    answer = client.get(f"/v1/audit/{name}")
     assert answer.status_code == 404
     assert _reason(answer) == "RESOURCE_NOT_FOUND"
     assert answer.json()["details"][0]["metadata"] == {"resource": name}
@@ -191,12 +191,12 @@ def test_a_service_s_typed_error_arrives_whole(client: httpx.Client) -> None:
     [
         ("GET", "/v1/nothing/here", 404, "ROUTE_NOT_FOUND"),
         ("GET", "/nothing", 404, "ROUTE_NOT_FOUND"),
-        ("POST", "/v1/identity/auditHead", 404, "ROUTE_NOT_FOUND"),
-        ("GET", "/v1/unknown/auditHead", 404, "ROUTE_NOT_FOUND"),
-        ("GET", "/v1/identity/auditHead?nothing=1", 400, "FIELD_INVALID"),
-        ("GET", "/v1/identity/auditHead?treeSize=many", 400, "FIELD_INVALID"),
-        ("GET", "/v1/identity%2FauditHead", 400, "FIELD_INVALID"),
-        ("GET", "/v1/seal/auditHead", 503, "DEPENDENCY_UNAVAILABLE"),
+        ("POST", "/v1/audit/identity/auditHead", 404, "ROUTE_NOT_FOUND"),
+        ("GET", "/v1/audit/unknown/auditHead", 404, "ROUTE_NOT_FOUND"),
+        ("GET", "/v1/audit/identity/auditHead?nothing=1", 400, "FIELD_INVALID"),
+        ("GET", "/v1/audit/identity/auditHead?treeSize=many", 400, "FIELD_INVALID"),
+        ("GET", "/v1/audit/identity%2FauditHead", 400, "FIELD_INVALID"),
+        ("GET", "/v1/audit/seal/auditHead", 503, "DEPENDENCY_UNAVAILABLE"),
         ("GET", "/docs", 503, "DEPENDENCY_UNAVAILABLE"),
     ],
 )
@@ -220,7 +220,7 @@ def test_broken_json_is_typed(client: httpx.Client) -> None:
 
 def test_a_good_token_passes_and_reaches_the_service(client: httpx.Client, edge: Edge) -> None:
     token = _token(edge.url)
-    answer = client.get("/v1/identity/auditHead", headers={"authorization": f"Bearer {token}"})
+    answer = client.get("/v1/audit/identity/auditHead", headers={"authorization": f"Bearer {token}"})
     assert answer.status_code == 200
     assert edge.seen.metadata[-1]["authorization"] == f"Bearer {token}"
 
@@ -233,14 +233,14 @@ def test_a_bad_token_is_refused_even_where_none_is_needed(client: httpx.Client, 
         "issuer": _token("http://127.0.0.1:1"),
         "expired": _token(edge.url, lifetime=-3600),
     }
-    answer = client.get("/v1/identity/auditHead", headers={"authorization": f"Bearer {tokens[fault]}"})
+    answer = client.get("/v1/audit/identity/auditHead", headers={"authorization": f"Bearer {tokens[fault]}"})
     assert answer.status_code == 401
     assert _reason(answer) == "TOKEN_INVALID"
 
 
 def test_internal_headers_do_not_come_in_and_the_trace_does(client: httpx.Client, edge: Edge) -> None:
     trace = f"00-{'a' * 32}-{'b' * 16}-01"
-    client.get("/v1/identity/auditHead", headers={"x-tongban-peer": "cases", "traceparent": trace})
+    client.get("/v1/audit/identity/auditHead", headers={"x-tongban-peer": "cases", "traceparent": trace})
     assert "x-tongban-peer" not in edge.seen.metadata[-1]
     assert edge.seen.metadata[-1]["traceparent"] == trace
 

@@ -111,7 +111,7 @@ async def test_both_regions_record_it_under_one_id(federation: Federation) -> No
     jti = jwt.decode(assertion, signing_keys(home.service.process).current.key, algorithms=["ES256"]).claims["jti"]
     for town in (home, away):
         log = audit_service_pb2_grpc.AuditServiceStub(town.service.channel)
-        request = audit_service_pb2.ListRecordsRequest(transaction_id=jti)
+        request = audit_service_pb2.ListRecordsRequest(log="identity", transaction_id=jti)
         answer = audit_service_pb2.ListRecordsResponse
         page = await town.call(log.ListRecords, request, answer, await town.staff_token("auditing"))
         assert [record.action for record in page.records] == ["tongban.identity.v1.TokenService.ExchangeToken"]

@@ -193,3 +193,14 @@ def test_sm4_gcm_refuses_every_change(provider: SmProvider) -> None:
             provider.sm4_gcm_decrypt(*args)
     with pytest.raises(InvalidKey):
         provider.sm4_gcm_encrypt(bytes(32), nonce, b"", aad)
+
+
+def test_threads_that_change_keys_sign_with_the_right_one(provider: SmProvider) -> None:
+    pairs = [provider.sm2_generate() for _ in range(3)]
+
+    def sign(turn: int) -> tuple[int, bytes]:
+        return turn, provider.sm2_sign(pairs[turn % 3], str(turn).encode())
+
+    with ThreadPoolExecutor(4) as pool:
+        for turn, signature in pool.map(sign, range(60)):
+            provider.sm2_verify(pairs[turn % 3].public_key, str(turn).encode(), signature)

@@ -30,14 +30,14 @@ def test_operation_ids_are_unique(made: Json) -> None:
 
 
 def test_rights_reasons_and_rules_are_told(made: Json) -> None:
-    listing = made["paths"]["/v1/{log}/auditRecords"]["get"]
+    listing = made["paths"]["/v1/audit/{log}/auditRecords"]["get"]
     assert listing["x-permission"] == "audit.records.list"
     assert listing["security"] == [{"bearer": []}]
     assert listing["x-error-reasons"] == ["PAGE_TOKEN_INVALID", "FIELD_INVALID"]
     parameters = {parameter["name"]: parameter for parameter in listing["parameters"]}
     assert parameters["log"]["in"] == "path"
     assert parameters["pageSize"]["schema"]["minimum"] == 0
-    head = made["paths"]["/v1/{log}/auditHead"]["get"]
+    head = made["paths"]["/v1/audit/{log}/auditHead"]["get"]
     assert head["security"] == []
 
 
@@ -48,7 +48,7 @@ def test_rights_reasons_and_rules_are_told(made: Json) -> None:
         ("/v1/{name=cases/*}:accept", "/v1/cases/{case}:accept", {"name"}),
         ("/v1/{parent=departments/*}/posts", "/v1/departments/{department}/posts", {"parent"}),
         ("/v1/{name=departments/*/posts/*}", "/v1/departments/{department}/posts/{post}", {"name"}),
-        ("/v1/{log=*}/auditHead", "/v1/{log}/auditHead", {"log"}),
+        ("/v1/audit/{log=*}/auditHead", "/v1/audit/{log}/auditHead", {"log"}),
         ("/v1/{case.name=deliveries/*}", "/v1/deliveries/{delivery}", {"case.name"}),
         ("/v1/data:query", "/v1/data:query", set()),
     ],

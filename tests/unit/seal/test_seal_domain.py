@@ -21,6 +21,7 @@ from services.seal.domain.seals import (
     seal_code,
     state_at,
 )
+from services.seal.domain.status import status_finding
 from services.seal.domain.validation import (
     Conclusion,
     Finding,
@@ -164,3 +165,22 @@ def test_periods_include_both_ends() -> None:
     assert within(NOW, NOW + DAY, NOW + DAY).outcome is Outcome.PASSED
     assert within(NOW, NOW + DAY, NOW - DAY).sub_indication is SubIndication.NOT_YET_VALID
     assert within(NOW, NOW + DAY, NOW + 2 * DAY).sub_indication is SubIndication.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("state", "end", "outcome"),
+    [
+        (SealState.ACTIVE, None, Outcome.PASSED),
+        (SealState.FROZEN, None, Outcome.FAILED),
+        (SealState.REVOKED, NOW + DAY, Outcome.PASSED),
+        (SealState.REVOKED, NOW, Outcome.FAILED),
+    ],
+)
+def test_what_was_sealed_before_the_end_of_a_seal_stays_valid(
+    state: SealState, end: datetime | None, outcome: Outcome
+) -> None:
+    found = status_finding(state, end, NOW)
+    assert (found.outcome, found.sub_indication) == (
+        outcome,
+        SubIndication.REVOKED if outcome is Outcome.FAILED else None,
+    )

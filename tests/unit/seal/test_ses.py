@@ -1,5 +1,6 @@
 """The SES structures: built, parsed, and never re-encoded."""
 
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from services.seal.ses import (
     SealPlan,
     SesError,
+    build_many_tbs,
     build_seal,
     build_seal_info,
     build_signature,
@@ -126,3 +128,10 @@ def test_lengths_are_written_and_read_in_their_shortest_form(size: int) -> None:
 def test_other_lengths_and_tags_are_refused(raw: str) -> None:
     with pytest.raises(der.DerError):
         der.one(bytes.fromhex(raw), der.Tag.OCTET_STRING)
+
+
+def test_many_at_once_are_the_same_bytes_as_one_by_one() -> None:
+    protected = [(bytes((number,)) * 32, "/" + "x" * length) for number, length in enumerate((1, 1, 60, 150, 60))]
+    for (tbs, digest), (data_hash, path) in zip(build_many_tbs(SEAL, T1, protected), protected, strict=True):
+        assert tbs == build_tbs(SEAL, T1, data_hash, path)
+        assert digest == hashlib.new("sm3", tbs).digest()

@@ -1,0 +1,416 @@
+"""Cases across two regions: both services run, identity and the gateways between them are faked at the contract."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from libs.ids.uuid7 import uuid7
+from tests.service.cases.conftest import (
+    AGENT,
+    CLERK,
+    DEPARTMENT,
+    FIRM,
+    LICENSE_TYPE,
+    MANDATE,
+    MONDAY,
+    TASK_CODE,
+    TIANNING,
+    Town,
+    agent,
+    day,
+    eventually,
+    firm,
+    morning,
+    request_id,
+    running,
+)
+from tests.support.service import Ground
+from tongban.cases.v1 import exchange_service_pb2 as rpc
+from tongban.cases.v1 import item_service_pb2, rating_service_pb2
+from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import error_reason_pb2
+from tongban.license.v1 import events_pb2 as license_events
+
+HOME, HANDLING = "//341500/", "//320402/"
+SHOWN = f"{HOME}presentations/00000000-0000-7000-8000-000000000001"
+PLAN = f"{HOME}materials/00000000-0000-7000-8000-000000000002"
+ITEM: dict[str, Any] = {
+    "materials": [
+        item_service_pb2.MaterialRule(code="M1", display_name="营业执照", required=True),
+        item_service_pb2.MaterialRule(code="M2", display_name="平面图", required=True),
+    ],
+    "cross_region": item_service_pb2.CrossRegion(mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["341500"]),
+    "license_type": LICENSE_TYPE,
+}  # fmt: skip
+
+
+@dataclass
+class Pair:
+    """六安, whose window takes applications in, and 天宁, which decides."""
+
+    home: Town
+    handling: Town
+    item: item_service_pb2.Item
+
+    def materials(self) -> list[pb.MaterialReference]:
+        known = self.handling.known
+        license_digest = known.add_license(SHOWN, b"licence")
+        plan_digest = known.add_file(PLAN, b"plan 1", f"{HOME}{FIRM}")
+        return [
+            pb.MaterialReference(code="M1", presentation=SHOWN, digest=license_digest),
+            pb.MaterialReference(code="M2", material=PLAN, digest=plan_digest),
+        ]
+
+    def request(self, **more: Any) -> rpc.SendTransferRequest:
+        request = rpc.SendTransferRequest(
+            handling_region="320402", task_code=TASK_CODE, mode=pb.CROSS_REGION_MODE_COLLECTED, case_id=uuid7(),
+            applicant=firm(), agent=agent(), materials=self.materials(), request_id=request_id(),
+            identity_check=rpc.IdentityCheck(assurance=4, method="核验身份证"),
+        )  # fmt: skip
+        request.identity_check.check_time.FromDatetime(morning(MONDAY))
+        request.MergeFrom(rpc.SendTransferRequest(**more))
+        return request
+
+    async def send(self, request: rpc.SendTransferRequest | None = None, token: str = "") -> rpc.Transfer:
+        wanted = request or self.request()
+        return await self.home.call(self.home.exchange.SendTransfer, wanted, rpc.Transfer, token or self.home.window)
+
+    async def transfer(self, town: Town, name: str) -> rpc.Transfer:
+        return await town.call(town.exchange.GetTransfer, rpc.GetTransferRequest(name=name), rpc.Transfer, town.clerk)
+
+    async def carry(self, times: int = 4) -> None:
+        """Lets both deliverers work until nothing is due."""
+        for _ in range(times):
+            for town in (self.home, self.handling):
+                while await town.part("Deliverer").deliver_due():
+                    pass
+
+    def message(self, request: rpc.SendTransferRequest, **more: Any) -> rpc.TransferMessage:
+        """An application as 六安 would send it, made by hand."""
+        application = rpc.TransferApplication(
+            task_code=request.task_code, mode=request.mode, case_id=request.case_id, applicant=firm(HOME),
+            agent=agent(HOME), identity_check=request.identity_check, materials=request.materials,
+            department=DEPARTMENT, operator=CLERK,
+        )  # fmt: skip
+        application.receive_time.FromDatetime(morning(MONDAY))
+        values: dict[str, Any] = {
+            "exchange_id": str(uuid.uuid4()), "sequence": 1, "sender_region": "341500",
+            "transaction_id": str(uuid.uuid4()), "application": application, **more,
+        }  # fmt: skip
+        return rpc.TransferMessage(**values)
+
+    def guest(self, **claims: Any) -> str:
+        """The token of 六安's service for its agent, as 天宁's identity makes it."""
+        values = {"region": "341500", "org": HOME + FIRM, "mandate": HOME + MANDATE, **claims}
+        return self.handling.service.issuer.token(HOME + AGENT, "REGION", **values)
+
+    async def receive(self, message: rpc.TransferMessage, token: str = "") -> rpc.TransferReceipt:
+        request = rpc.ReceiveTransferRequest(message=message)
+        return await self.handling.call(
+            self.handling.exchange.ReceiveTransfer, request, rpc.TransferReceipt, token or self.guest()
+        )
+
+
+@pytest_asyncio.fixture
+async def pair(ground: Ground) -> AsyncIterator[Pair]:
+    """Two regions that trust each other."""
+    async with running(ground) as home, running(ground, TIANNING) as handling:
+        for one, other in ((home, handling), (handling, home)):
+            one.known.others[other.known.code] = other.known
+            one.known.trusted.add(other.known.code)
+        yield Pair(home, handling, await handling.item(**ITEM))
+
+
+async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) -> None:
+    home, handling = pair.home, pair.handling
+    request = pair.request()
+    sent = await pair.send(request)
+    assert (sent.state, sent.applicant.subject) == (rpc.TRANSFER_STATE_SENT, HOME + FIRM)
+    assert await pair.send(request) == sent
+    await pair.carry()
+    known = await pair.transfer(home, sent.name)
+    assert known.state == rpc.TRANSFER_STATE_ACCEPTED
+    assert known.case_name == f"{HANDLING}cases/{request.case_id}"
+    case = await handling.get(f"cases/{request.case_id}")
+    assert (case.state, case.number, case.home_region) == (pb.CASE_STATE_SUBMITTED, known.case_number, "341500")
+    assert (case.received_by, case.channel) == (HOME + CLERK, pb.CHANNEL_OTHER_REGION)
+    theirs = await pair.transfer(handling, case.transfer)
+    assert (theirs.transaction_id, theirs.exchange_id) == (known.transaction_id, known.exchange_id)
+
+    handling.at(date(2024, 3, 5))
+    points = [pb.CorrectionPoint(material_code="M2", explanation="缺少面积")]
+    await handling.step("RequestCorrection", case, points=points)
+    await pair.carry()
+    asked = await pair.transfer(home, sent.name)
+    assert asked.progress.correction_points[0].explanation == "缺少面积"
+    handling.at(date(2024, 3, 8))
+    digest = handling.known.add_file(PLAN, b"plan 2", f"{HOME}{FIRM}")
+    correction = rpc.TransferCorrection(materials=[pb.MaterialReference(code="M2", material=PLAN[9:], digest=digest)])
+    answer = rpc.SendCorrectionRequest(name=sent.name, correction=correction, request_id=request_id())
+    await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
+    await pair.carry()
+    assert (await handling.get(case.name)).state == pb.CASE_STATE_SUBMITTED
+    assert day((await handling.clock_of(case)).promised_deadline) == date(2024, 3, 14)
+
+    for verb in ("Accept", "StartReview"):
+        case = await handling.step(verb, case)
+    assert [each.check for each in case.materials] == [pb.MATERIAL_CHECK_VERIFIED] * 2
+    await handling.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
+    issued = license_events.LicenseIssued(license=f"licenses/{uuid7()}", identifier="1.2.156", case_name=case.name)
+    issued.issue_time.FromDatetime(datetime(2024, 3, 8, tzinfo=UTC))
+    await handling.told("cn.tongban.license.issued.v1", issued)
+    await pair.carry()
+    result = await pair.transfer(home, sent.name)
+    assert (result.result.license, result.progress.state) == (HANDLING + issued.license, pb.CASE_STATE_CLOSED)
+    assert (await pair.transfer(handling, case.transfer)).last_receipted_sequence == 7
+
+    rate = rating_service_pb2.CreateRatingRequest(
+        case_name=known.case_name, kind=rating_service_pb2.RATING_KIND_FIRST, level=pb.SATISFACTION_LEVEL_SATISFIED,
+        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET, request_id=request_id(),
+    )  # fmt: skip
+    rated = await home.call(home.ratings.CreateRating, rate, rating_service_pb2.Rating, home.window)
+    assert rated.rater == HOME + AGENT
+    await pair.carry()
+    assert (await handling.get(case.name)).rating == pb.SATISFACTION_LEVEL_SATISFIED
+
+
+async def test_the_deliverer_works_by_itself_and_over_lost_answers(pair: Pair) -> None:
+    pair.handling.known.lost_answers = 2
+    pair.home.known.lost_answers = 1
+    pair.handling.known.repeat = pair.home.known.repeat = 1
+    tasks = [asyncio.ensure_future(town.part("Deliverer").run()) for town in (pair.home, pair.handling)]
+    try:
+        sent = await pair.send()
+
+        async def read() -> rpc.Transfer:
+            return await pair.transfer(pair.home, sent.name)
+
+        known = await eventually(read, lambda t: t.state == rpc.TRANSFER_STATE_ACCEPTED and t.last_receipted_sequence)
+        assert known.last_receipted_sequence == 1
+        assert pair.handling.known.calls.count("ReceiveTransfer") == 3
+        assert await pair.handling.history(pb.Case(name=known.case_name.removeprefix(HANDLING))) == ["CREATE", "SUBMIT"]
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def test_an_application_waits_while_the_other_region_is_away_or_suspended(pair: Pair) -> None:
+    service, pair.handling.known.service = pair.handling.known.service, None
+    sent = await pair.send()
+    await pair.carry()
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT
+    pair.handling.known.service = service
+
+    async def arrives() -> rpc.Transfer:
+        await pair.carry(1)
+        return await pair.transfer(pair.home, sent.name)
+
+    await eventually(arrives, lambda t: t.state == rpc.TRANSFER_STATE_ACCEPTED)
+
+
+async def test_a_refused_application_fails_for_good(pair: Pair) -> None:
+    sent = await pair.send(pair.request(task_code="", title=""))
+    assert sent.task_code == TASK_CODE
+    wanted = pair.request()
+    del wanted.materials[:]
+    refused = await pair.send(wanted)
+    await pair.carry()
+    failed = await pair.transfer(pair.home, refused.name)
+    assert (failed.state, failed.end_reason) == (rpc.TRANSFER_STATE_FAILED, "CASE_MATERIAL_MISSING")
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
+
+
+async def test_a_refused_correction_leaves_room_for_a_right_one(pair: Pair) -> None:
+    home, handling = pair.home, pair.handling
+    request = pair.request()
+    sent = await pair.send(request)
+    answer = rpc.SendCorrectionRequest(name=sent.name, correction=rpc.TransferCorrection(), request_id=request_id())
+    with pytest.raises(FailedPrecondition):
+        await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
+    await pair.carry()
+    with pytest.raises(FailedPrecondition):
+        await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
+    points = [pb.CorrectionPoint(material_code="M2", explanation="缺少面积")]
+    await handling.step("RequestCorrection", f"cases/{request.case_id}", points=points)
+    await pair.carry()
+    await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
+    await pair.carry()
+    failed = await pair.transfer(home, sent.name)
+    assert (failed.end_reason, failed.last_sent_sequence) == ("CASE_MATERIAL_MISSING", 1)
+    right = rpc.SendCorrectionRequest(name=sent.name, request_id=request_id())
+    right.correction.materials.append(pair.materials()[1])
+    with pytest.raises(NotFound):
+        await home.call(home.exchange.SendCorrection, right, rpc.Transfer, home.stranger_clerk)
+    await home.call(home.exchange.SendCorrection, right, rpc.Transfer, home.clerk)
+    await pair.carry()
+    assert (await handling.get(f"cases/{request.case_id}")).state == pb.CASE_STATE_SUBMITTED
+
+
+async def test_messages_come_twice_early_and_changed(pair: Pair) -> None:
+    request = pair.request()
+    application = pair.message(request)
+    early = rpc.TransferMessage(
+        exchange_id=application.exchange_id, sequence=2, sender_region="341500",
+        transaction_id=application.transaction_id,
+        correction=rpc.TransferCorrection(materials=[request.materials[1]]),
+    )  # fmt: skip
+    held = await pair.receive(early)
+    assert held.held
+    with pytest.raises(FailedPrecondition):  # nothing was asked for: the whole of it is refused, nothing is opened
+        await pair.receive(application)
+    other = pair.message(request, exchange_id=str(uuid.uuid4()))
+    first, again = await asyncio.gather(pair.receive(other), pair.receive(other))
+    assert first == again == await pair.receive(other)
+    changed = rpc.TransferMessage()
+    changed.CopyFrom(other)
+    changed.application.title = "别的"
+    with pytest.raises(FailedPrecondition) as conflict:
+        await pair.receive(changed)
+    assert conflict.value.reason == "TRANSFER_MESSAGE_CONFLICT"
+    far = rpc.TransferMessage()
+    far.CopyFrom(early)
+    far.exchange_id, far.sequence = other.exchange_id, 100
+    with pytest.raises(FailedPrecondition) as too_far:
+        await pair.receive(far)
+    assert too_far.value.reason == "TRANSFER_SEQUENCE_TOO_FAR"
+    far.sequence = 1
+    with pytest.raises(InvalidArgument) as unexpected:
+        await pair.receive(far)
+    assert unexpected.value.reason == "TRANSFER_PAYLOAD_UNEXPECTED"
+    assert await pair.handling.history(pb.Case(name=f"cases/{request.case_id}")) == ["CREATE", "SUBMIT"]
+
+
+async def test_progress_that_comes_early_is_held(pair: Pair) -> None:
+    sent = await pair.send()
+    token = pair.home.service.issuer.token(f"{HANDLING}services/cases", "REGION", region="320402")
+
+    def progress(sequence: int, state: pb.CaseState.ValueType) -> rpc.PushProgressRequest:
+        told = rpc.TransferProgress(state=state, action=pb.CASE_ACTION_ACCEPT)
+        told.event_time.FromDatetime(morning(MONDAY))
+        return rpc.PushProgressRequest(message=rpc.TransferMessage(
+            exchange_id=sent.exchange_id, sequence=sequence, sender_region="320402",
+            transaction_id=sent.transaction_id, progress=told,
+        ))  # fmt: skip
+
+    async def push(request: rpc.PushProgressRequest, by: str = token) -> rpc.TransferReceipt:
+        return await pair.home.call(pair.home.exchange.PushProgress, request, rpc.TransferReceipt, by)
+
+    second = progress(2, pb.CASE_STATE_UNDER_REVIEW)
+    held = await push(second)
+    assert held.held and not (await pair.transfer(pair.home, sent.name)).HasField("progress")
+    await push(progress(1, pb.CASE_STATE_ACCEPTED))
+    known = await pair.transfer(pair.home, sent.name)
+    assert (known.progress.state, known.last_applied_sequence) == (pb.CASE_STATE_UNDER_REVIEW, 2)
+    assert await push(second) == held
+    stranger = pair.home.service.issuer.token("//330100/services/cases", "REGION", region="330100")
+    with pytest.raises(InvalidArgument) as mismatch:
+        await push(second, stranger)
+    assert mismatch.value.reason == "REGION_MISMATCH"
+    second.message.sender_region = "330100"
+    pair.home.known.trusted.add("330100")
+    pair.home.known.others["330100"] = pair.handling.known
+    with pytest.raises(NotFound):
+        await push(second, stranger)
+
+
+async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair) -> None:
+    sent = await pair.send()
+    token = pair.home.service.issuer.token(f"{HANDLING}services/cases", "REGION", region="320402")
+    request = rpc.AcknowledgeTransferRequest(
+        exchange_id=sent.exchange_id, sender_region="320402", state=rpc.TRANSFER_STATE_RETURNED, reason="不在受理范围",
+        transaction_id=sent.transaction_id,
+    )  # fmt: skip
+
+    async def acknowledge() -> rpc.TransferReceipt:
+        return await pair.home.call(pair.home.exchange.AcknowledgeTransfer, request, rpc.TransferReceipt, token)
+
+    first = await acknowledge()
+    assert await acknowledge() == first
+    known = await pair.transfer(pair.home, sent.name)
+    assert (known.state, known.end_reason) == (rpc.TRANSFER_STATE_RETURNED, "不在受理范围")
+    request.reason = "其他"
+    with pytest.raises(FailedPrecondition) as conflict:
+        await acknowledge()
+    assert conflict.value.reason == "STATE_CONFLICT"
+
+
+async def test_a_window_sends_only_for_who_stands_there(pair: Pair) -> None:
+    home = pair.home
+    for token, reason in ((home.clerk, "ACTOR_NOT_ALLOWED"), (
+        home.service.issuer.token("persons/00000000-0000-7000-8000-0000000000a3", "STAFF", act={"sub": CLERK},
+                                  dept=DEPARTMENT), "NOT_OWNER"), (
+        home.service.issuer.token(AGENT, "STAFF", org=FIRM, act={"sub": CLERK}, dept=DEPARTMENT),
+        "CASE_MANDATE_NOT_COVERING")):  # fmt: skip
+        with pytest.raises(PermissionDenied) as error:
+            await pair.send(token=token)
+        assert error.value.reason == reason
+    with pytest.raises(PermissionDenied) as trust:
+        await pair.send(pair.request(handling_region="110000"))
+    assert trust.value.reason == "REGION_NOT_TRUSTED"
+    low = home.service.issuer.token(
+        AGENT, "STAFF", org=FIRM, mandate=MANDATE, act={"sub": CLERK}, dept=DEPARTMENT, acr="2"
+    )
+    with pytest.raises(InvalidArgument):
+        await pair.send(token=low)
+    home.known.mandate_reason = error_reason_pb2.ERROR_REASON_MANDATE_NOT_ACTIVE
+    with pytest.raises(PermissionDenied) as mandate:
+        await pair.send()
+    assert mandate.value.reason == "CASE_MANDATE_NOT_COVERING"
+
+
+async def test_an_application_must_say_what_the_token_proves(pair: Pair) -> None:
+    request = pair.request()
+    for claims, reason in (
+        ({"org": HOME + "organizations/00000000-0000-7000-8000-0000000000ff"}, "NOT_OWNER"),
+        ({"mandate": HOME + "mandates/00000000-0000-7000-8000-0000000000ff"}, "CASE_MANDATE_NOT_COVERING"),
+        ({"act": {"sub": HOME + "services/cases", "act": {"sub": HOME + "staff/other"}}}, "NOT_OWNER"),
+    ):
+        with pytest.raises(PermissionDenied) as error:
+            await pair.receive(pair.message(request), pair.guest(**claims))
+        assert error.value.reason == reason
+    with pytest.raises(InvalidArgument) as region:
+        await pair.receive(pair.message(request), pair.guest(region="330100"))
+    assert region.value.reason == "REGION_MISMATCH"
+    message = pair.message(request)
+    message.application.materials[1].material = PLAN.replace("341500", "330100")
+    with pytest.raises(InvalidArgument):
+        await pair.receive(message)
+    closed = await pair.handling.item(**{**ITEM, "cross_region": item_service_pb2.CrossRegion(
+        mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["330100"])}, task_code=TASK_CODE[:-1] + "8")  # fmt: skip
+    message = pair.message(request)
+    message.application.task_code = closed.content.task_code
+    with pytest.raises(FailedPrecondition) as item:
+        await pair.receive(message)
+    assert item.value.reason == "ITEM_NOT_CROSS_REGION"
+    message.application.task_code = "9999"
+    with pytest.raises(FailedPrecondition) as unknown:
+        await pair.receive(message)
+    assert unknown.value.reason == "ITEM_NOT_PUBLISHED"
+
+
+async def test_transfers_are_seen_by_their_department(pair: Pair) -> None:
+    sent = await pair.send()
+    request = rpc.ListTransfersRequest(direction=rpc.TRANSFER_DIRECTION_OUTBOUND)
+
+    async def names(token: str) -> list[str]:
+        answer = await pair.home.call(pair.home.exchange.ListTransfers, request, rpc.ListTransfersResponse, token)
+        return [each.name for each in answer.transfers]
+
+    assert await names(pair.home.clerk) == [sent.name]
+    assert await names(pair.home.stranger_clerk) == []
+    assert await names(pair.home.system) == [sent.name]
+    with pytest.raises(NotFound):
+        await pair.home.call(
+            pair.home.exchange.GetTransfer, rpc.GetTransferRequest(name=sent.name), rpc.Transfer,
+            pair.home.stranger_clerk,
+        )  # fmt: skip

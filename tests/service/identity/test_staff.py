@@ -1,0 +1,164 @@
+"""StaffService: departments, posts, and duties that lie in separate hands."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.errors import TongbanError
+from tests.support.town import Town, reason_of, request_id
+from tongban.identity.v1 import resources_pb2
+from tongban.identity.v1 import staff_service_pb2 as pb
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+NOWHERE = "00000000-0000-7000-8000-0000000000aa"
+
+
+async def _department(home: Town, token: str, name: str, parent: str = "", uscc: str = "") -> resources_pb2.Department:
+    department = resources_pb2.Department(
+        display_name=name, uscc=uscc or home.people.uscc("11"), region_code="341500", parent=parent
+    )
+    request = pb.CreateDepartmentRequest(department=department, request_id=request_id())
+    return await home.call(home.offices.CreateDepartment, request, resources_pb2.Department, token)
+
+
+async def _unassign(home: Town, staff: str, post: str, token: str) -> resources_pb2.Staff:
+    request = pb.UnassignStaffRequest(name=staff, post=post, request_id=request_id())
+    return await home.call(home.offices.UnassignStaff, request, resources_pb2.Staff, token)
+
+
+async def _get(home: Town, name: str, token: str) -> resources_pb2.Staff:
+    return await home.call(home.offices.GetStaff, pb.GetStaffRequest(name=name), resources_pb2.Staff, token)
+
+
+async def test_departments_have_units_and_names_of_their_own(home: Town) -> None:
+    token = await home.admin_token()
+    top = await _department(home, token, "民政局")
+    unit = await _department(home, token, "社会组织科", top.name)
+    assert await reason_of(_department(home, token, "民政局")) == "RESOURCE_EXISTS"
+    assert await reason_of(_department(home, token, "社会组织科", top.name)) == "RESOURCE_EXISTS"
+    assert await reason_of(_department(home, token, "某科", f"departments/{NOWHERE}")) == "RESOURCE_NOT_FOUND"
+    assert await reason_of(_department(home, token, "某局", uscc="11100000000013338X")) == "FIELD_INVALID"
+    request = pb.ListDepartmentsRequest(parent=top.name)
+    page = await home.call(home.offices.ListDepartments, request, pb.ListDepartmentsResponse, token)
+    assert list(page.departments) == [unit]
+    get = pb.GetDepartmentRequest(name=unit.name)
+    person = await home.human_token(await home.person())
+    assert await home.call(home.offices.GetDepartment, get, resources_pb2.Department, person) == unit
+
+
+async def test_lists_go_on_where_a_page_ended(home: Town) -> None:
+    token = await home.admin_token()
+    names = [f"分页部门{number}" for number in range(5)]
+    for name in names:
+        await _department(home, token, name)
+    found: list[str] = []
+    request = pb.ListDepartmentsRequest(page_size=2)
+    while True:
+        page = await home.call(home.offices.ListDepartments, request, pb.ListDepartmentsResponse, token)
+        found += [department.display_name for department in page.departments]
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+    assert [name for name in found if name in names] == names
+    assert len(found) == len(set(found))
+
+
+async def test_a_post_bundles_no_duties_that_exclude_one_another(home: Town) -> None:
+    token = await home.admin_token()
+    both = [resources_pb2.DUTY_RECEIVING, resources_pb2.DUTY_DECIDING]
+    assert await reason_of(home.make_post("全能岗", both, token)) == "DUTIES_CONFLICT"
+    post = await home.make_post("审批岗", [resources_pb2.DUTY_REVIEWING, resources_pb2.DUTY_DECIDING], token)
+    assert await reason_of(home.make_post("审批岗", [resources_pb2.DUTY_DATA], token)) == "RESOURCE_EXISTS"
+    get = pb.GetPostRequest(name=post.name)
+    assert await home.call(home.offices.GetPost, get, resources_pb2.Post, token) == post
+    other = pb.GetPostRequest(name=f"departments/{NOWHERE}/posts/{post.name.rpartition('/')[2]}")
+    assert await reason_of(home.call(home.offices.GetPost, other, resources_pb2.Post, token)) == "RESOURCE_NOT_FOUND"
+    listed = await home.call(
+        home.offices.ListPosts, pb.ListPostsRequest(parent=home.department), pb.ListPostsResponse, token
+    )
+    assert post in listed.posts
+    nowhere = pb.ListPostsRequest(parent=f"departments/{NOWHERE}")
+    refused = home.call(home.offices.ListPosts, nowhere, pb.ListPostsResponse, token)
+    assert await reason_of(refused) == "RESOURCE_NOT_FOUND"
+
+
+async def test_receiving_and_deciding_lie_in_separate_hands(home: Town) -> None:
+    token = await home.admin_token()
+    deciding = await home.make_post("决定岗", [resources_pb2.DUTY_DECIDING], token)
+    member = await home.make_staff("S-1", token)
+    held = await home.assign(member.name, home.posts["receiving"], token)
+    assert [each.post for each in held.assignments] == [home.posts["receiving"]]
+    assert held.etag != member.etag
+    assert await reason_of(home.assign(member.name, deciding.name, token)) == "DUTIES_CONFLICT"
+    assert await reason_of(home.assign(member.name, home.posts["receiving"], token)) == "RESOURCE_EXISTS"
+    await _unassign(home, member.name, home.posts["receiving"], token)
+    assert await reason_of(_unassign(home, member.name, home.posts["receiving"], token)) == "RESOURCE_NOT_FOUND"
+    held = await home.assign(member.name, deciding.name, token)
+    assert [each.post for each in held.assignments] == [deciding.name]
+
+
+async def test_two_records_of_one_human_being_count_as_one(home: Town) -> None:
+    token = await home.admin_token()
+    deciding = await home.make_post("复核决定岗", [resources_pb2.DUTY_DECIDING], token)
+    person = await home.person()
+    first, second = [await home.make_staff(number, token, person) for number in ("D-1", "D-2")]
+    results = await asyncio.gather(
+        home.assign(first.name, home.posts["receiving"], token), home.assign(second.name, deciding.name, token),
+        return_exceptions=True,
+    )  # fmt: skip
+    refused = [each for each in results if isinstance(each, TongbanError)]
+    assert [each.reason for each in refused] == ["DUTIES_CONFLICT"]
+
+
+async def test_posts_of_different_times_do_not_meet(home: Town) -> None:
+    token = await home.admin_token()
+    deciding = await home.make_post("轮岗决定岗", [resources_pb2.DUTY_DECIDING], token)
+    member = await home.make_staff("R-1", token)
+    change = datetime.now(UTC) + timedelta(days=30)
+    first = pb.AssignStaffRequest(name=member.name, post=home.posts["receiving"], request_id=request_id())
+    first.expire_time.FromDatetime(change)
+    await home.call(home.offices.AssignStaff, first, resources_pb2.Staff, token)
+    then = pb.AssignStaffRequest(name=member.name, post=deciding.name, request_id=request_id())
+    then.begin_time.FromDatetime(change)
+    held = await home.call(home.offices.AssignStaff, then, resources_pb2.Staff, token)
+    assert len(held.assignments) == 2
+    assert await home.call(home.offices.AssignStaff, then, resources_pb2.Staff, token) == held
+    principal = await home.verifier().verify(await home.human_token(member.name))
+    assert principal.posts == (home.posts["receiving"],)
+    gone = await _unassign(home, member.name, deciding.name, token)
+    assert [each.post for each in gone.assignments] == [home.posts["receiving"]]
+
+
+async def test_nobody_assigns_posts_to_themselves(home: Town) -> None:
+    own = await home.staff_token("administration")
+    refused = home.assign(home.staff["administration"], home.posts["administration"], own)
+    assert await reason_of(refused) == "ACTING_ON_SELF"
+
+
+async def test_posts_and_staff_belong_to_one_department(home: Town) -> None:
+    token = await home.admin_token()
+    other = await _department(home, token, "另一局")
+    request = pb.CreateStaffRequest(
+        staff=resources_pb2.Staff(full_name="测试", staff_number="A-1", department=other.name), request_id=request_id()
+    )
+    member = await home.call(home.offices.CreateStaff, request, resources_pb2.Staff, token)
+    assert await reason_of(home.assign(member.name, home.posts["receiving"], token)) == "FIELD_INVALID"
+    assert await reason_of(home.make_staff("receiving", token)) == "RESOURCE_EXISTS"
+    assert await reason_of(home.make_staff("B-1", token, f"persons/{NOWHERE}")) == "RESOURCE_NOT_FOUND"
+    stale = pb.AssignStaffRequest(
+        name=member.name, post=home.posts["receiving"], etag='"7"', request_id=request_id()
+    )
+    assert await reason_of(home.call(home.offices.AssignStaff, stale, resources_pb2.Staff, token)) == "ETAG_MISMATCH"
+
+
+async def test_staff_read_themselves_and_administrators_everybody(home: Town) -> None:
+    own, name = await home.staff_token(), home.staff["receiving"]
+    assert (await _get(home, name, own)).full_name == "测试职员"
+    assert await reason_of(_get(home, home.staff["reviewing"], own)) == "RESOURCE_NOT_FOUND"
+    assert (await _get(home, name, await home.staff_token("auditing"))).name == name
+    request = pb.ListStaffRequest(post=home.posts["auditing"], state=resources_pb2.STAFF_STATE_ACTIVE)
+    page = await home.call(home.offices.ListStaff, request, pb.ListStaffResponse, await home.admin_token())
+    assert [each.name for each in page.staff] == [home.staff["auditing"]]
+    refused = home.call(home.offices.ListStaff, request, pb.ListStaffResponse, own)
+    assert await reason_of(refused) == "PERMISSION_MISSING"

@@ -1,0 +1,147 @@
+"""VerificationService: what raises a person's level, who may vouch, and the register behind it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from libs.config import Http
+from services.identity.config import Register
+from services.identity.oauth.server import HttpServer
+from tests.support.backends import HOST, free_port
+from tests.support.service import Ground
+from tests.support.town import Town, reason_of, request_id, town
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import account_service_pb2, resources_pb2
+from tongban.identity.v1 import verification_service_pb2 as pb
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+NAME, NUMBER = "测试甲", "11010519491231002X"
+PASSED, FAILED = resources_pb2.VERIFICATION_OUTCOME_PASSED, resources_pb2.VERIFICATION_OUTCOME_FAILED
+
+
+@dataclass
+class Population:
+    """A register that knows one person; ``broken`` answers nonsense."""
+
+    asked: list[dict[str, str]] = field(default_factory=list)
+    broken: bool = False
+
+    async def match(self, request: Request) -> Response:
+        """Answers as the interface says."""
+        body = json.loads(await request.body())
+        self.asked.append(body)
+        if self.broken:
+            return Response("busy", 503)
+        return JSONResponse({"match": body["document_number"] == NUMBER})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A region and its register."""
+
+    town: Town
+    register: Population
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def checked(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Checked]:
+    """A region with a population register."""
+    register, port, folder = Population(), free_port(), tmp_path_factory.mktemp("checked")
+    app = Starlette(routes=[Route("/match", register.match, methods=["POST"])])
+    serving = asyncio.ensure_future(HttpServer(app, Http(host=HOST, port=port)).run())
+    secret: Path = folder / "register.token"
+    secret.write_text("geheim", encoding="utf-8")
+    section = Register(url=f"http://{HOST}:{port}/match", token_file=secret)
+    async with town(ground, folder, population_register=section) as found:
+        await found.settle(("receiving", resources_pb2.DUTY_RECEIVING))
+        yield Checked(found, register)
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _open(town: Town, number: str, name: str = NAME) -> str:
+    document = common_pb2.IdentityDocument(type_code="111", number=number)
+    request = account_service_pb2.CreatePersonRequest(
+        person=resources_pb2.Person(full_name=name, document=document), request_id=request_id()
+    )
+    made = await town.call(town.accounts.CreatePerson, request, resources_pb2.Person, await town.staff_token())
+    return made.name
+
+
+def _match(person: str, number: str, name: str = NAME) -> pb.RecordVerificationRequest:
+    request = pb.RecordVerificationRequest(person=person, request_id=request_id())
+    request.document_match.full_name = name
+    request.document_match.document.type_code = "111"
+    request.document_match.document.number = number
+    return request
+
+
+async def _record(town: Town, request: pb.RecordVerificationRequest, token: str) -> resources_pb2.Verification:
+    return await town.call(town.checks.RecordVerification, request, resources_pb2.Verification, token)
+
+
+async def test_name_and_number_are_compared_with_account_and_register(checked: Checked) -> None:
+    there = checked.town
+    person, token = await _open(there, NUMBER), await there.machine_token(there.channel)
+    request = _match(person, NUMBER.lower())
+    made = await _record(there, request, token)
+    assert (made.outcome, made.assurance, made.verifier) == (PASSED, 2, "verifiers/register")
+    asked = len(checked.register.asked)
+    assert await _record(there, request, token) == made
+    wrong = await _record(there, _match(person, NUMBER, "别人"), token)
+    assert (wrong.outcome, wrong.assurance) == (FAILED, 2)
+    # A repeat, and what does not even agree with the account, never reach the register.
+    assert len(checked.register.asked) == asked
+
+
+async def test_the_register_has_the_last_word_and_five_failures_are_enough(checked: Checked) -> None:
+    there = checked.town
+    number = there.people.citizen_id()
+    person, token = await _open(there, number), await there.machine_token(there.channel)
+    for _ in range(5):
+        failed = await _record(there, _match(person, number), token)
+        assert (failed.outcome, failed.assurance) == (FAILED, 0)
+    assert await reason_of(_record(there, _match(person, number), token)) == "RATE_LIMITED"
+    seen = pb.RecordVerificationRequest(person=person, request_id=request_id())
+    seen.in_person.place = "大厅"
+    assert (await _record(there, seen, await there.staff_token())).assurance == 4
+
+
+async def test_without_an_answer_nothing_is_recorded(checked: Checked, home: Town) -> None:
+    there = checked.town
+    number = there.people.citizen_id()
+    person, token = await _open(there, number), await there.machine_token(there.channel)
+    checked.register.broken = True
+    assert await reason_of(_record(there, _match(person, number), token)) == "DEPENDENCY_UNAVAILABLE"
+    checked.register.broken = False
+    own = home.people.citizen_id()
+    theirs = await _open(home, own)
+    unconfigured = _record(home, _match(theirs, own), await home.machine_token(home.channel))
+    assert await reason_of(unconfigured) == "DEPENDENCY_UNAVAILABLE"
+
+
+async def test_only_staff_vouch_in_person_and_not_for_themselves(home: Town) -> None:
+    person = await home.person(verified=False)
+    request = pb.RecordVerificationRequest(person=person, request_id=request_id())
+    request.in_person.place = "大厅 A1"
+    request.in_person.evidence.add(digest=f"sm3:{'1' * 64}", media_type="image/png", size_bytes=1)
+    machine = await home.machine_token(home.channel)
+    assert await reason_of(_record(home, request, machine)) == "ACTOR_NOT_ALLOWED"
+    made = await _record(home, request, await home.staff_token())
+    assert (made.assurance, made.verifier) == (4, home.staff["receiving"])
+    admin = await home.admin_token()
+    herself = await home.make_staff("V-1", admin, person)
+    await home.assign(herself.name, home.posts["receiving"], admin)
+    request.request_id = request_id()
+    assert await reason_of(_record(home, request, await home.human_token(herself.name))) == "ACTING_ON_SELF"
+    request.person = "persons/00000000-0000-7000-8000-0000000000aa"
+    assert await reason_of(_record(home, request, await home.staff_token())) == "RESOURCE_NOT_FOUND"

@@ -1,0 +1,160 @@
+"""One effect a request_id, whoever repeats it, whenever."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+
+from libs.db.command import Command
+from libs.db.schema import audit_records, idempotency, outbox
+from libs.db.uow import Transaction, derived_request_id
+from libs.errors import Aborted, FailedPrecondition, TongbanError
+from libs.process import Process
+from tests.support.process import command, count, process_of
+from tests.support.service import Ground
+from tongban.common.v1 import common_pb2
+
+SINGLE = common_pb2.Money(fen=1)
+
+
+@dataclass
+class Counter:
+    """Work that has an effect in the database: an event in the outbox."""
+
+    process: Process
+    tried: int = 0
+    everybody_is_here: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, once: Command, wait_for: int = 0) -> common_pb2.Money:
+        """Runs the command; with ``wait_for`` all of so many transactions are open before one ends."""
+
+        async def work(tx: Transaction) -> common_pb2.Money:
+            self.tried += 1
+            number = self.tried
+            if self.tried >= wait_for:
+                self.everybody_is_here.set()
+            await self.everybody_is_here.wait()
+            tx.emit("cn.tongban.test.done.v1", "cases/1", common_pb2.Money(fen=number))
+            return common_pb2.Money(fen=number)
+
+        return await self.process.uow.run(once, work)
+
+    async def rows(self) -> tuple[int, int, int]:
+        """Answers, events and records that are stored."""
+        tables = (idempotency, outbox, audit_records)
+        answers, events, records = [await count(self.process, table) for table in tables]
+        return answers, events, records
+
+
+@pytest_asyncio.fixture
+async def counter(ground: Ground) -> AsyncIterator[Counter]:
+    """Nothing done yet."""
+    async with process_of(ground) as process:
+        yield Counter(process)
+
+
+def _money(**changes: str) -> Command:
+    return command(SINGLE, common_pb2.Money, **changes)
+
+
+async def test_a_repeat_gets_the_first_answer(counter: Counter) -> None:
+    once = _money()
+    first = await counter.run(once)
+    assert await counter.run(once) == first
+    assert await counter.run(once) == first
+    assert await counter.rows() == (1, 1, 1)
+
+
+async def test_eight_at_once_have_one_effect_and_one_answer(counter: Counter) -> None:
+    once = _money()
+    answers = await asyncio.gather(*(counter.run(once, wait_for=8) for _ in range(8)))
+    assert counter.tried == 8
+    assert len({answer.fen for answer in answers}) == 1
+    assert await counter.rows() == (1, 1, 1)
+
+
+async def test_the_same_id_with_another_body_is_refused_also_at_once(counter: Counter) -> None:
+    once = _money()
+    other = replace(once, digest=b"x" * 32)
+    answers = await asyncio.gather(
+        counter.run(once, wait_for=2), counter.run(other, wait_for=2), return_exceptions=True
+    )  # fmt: skip
+    refused = [answer for answer in answers if isinstance(answer, TongbanError)]
+    assert [(error.reason, error.metadata) for error in refused] == [
+        ("REQUEST_ID_REUSED", {"request_id": once.request_id})
+    ]
+    assert await counter.rows() == (1, 1, 1)
+
+
+async def test_ids_are_the_callers_own_and_the_methods_own(counter: Counter) -> None:
+    once = _money()
+    numbers = [(await counter.run(each)).fen for each in (
+        once, replace(once, caller="staff/2"), replace(once, method="test.DoElse")
+    )]  # fmt: skip
+    assert numbers == [1, 2, 3]
+    assert await counter.rows() == (3, 3, 3)
+
+
+async def test_work_that_fails_leaves_nothing_and_may_be_tried_again(counter: Counter) -> None:
+    once = _money()
+
+    async def fail(tx: Transaction) -> common_pb2.Money:
+        tx.emit("cn.tongban.test.done.v1", "cases/1", SINGLE)
+        await tx.connection.execute(sa.text("INSERT INTO audit_pending (seq) VALUES (-1)"))
+        raise FailedPrecondition("STATE_CONFLICT", "no")
+
+    with pytest.raises(FailedPrecondition) as error:
+        await counter.process.uow.run(once, fail)
+    assert error.value.reason == "STATE_CONFLICT"
+    assert await counter.rows() == (0, 0, 0)
+    assert (await counter.run(once)).fen == 1
+
+
+async def test_a_repeat_that_fails_on_its_own_effect_gets_the_stored_answer(counter: Counter) -> None:
+    """A transition can't be made twice: its repeat fails in the domain and still gets the first answer."""
+    once = _money()
+    first = await counter.run(once)
+
+    async def transition(tx: Transaction) -> common_pb2.Money:
+        raise FailedPrecondition("STATE_CONFLICT", "it is accepted already")
+
+    assert await counter.process.uow.run(once, transition) == first
+
+
+async def test_an_unknown_exception_leaves_nothing(counter: Counter) -> None:
+    async def fail(tx: Transaction) -> common_pb2.Money:
+        tx.emit("cn.tongban.test.done.v1", "cases/1", SINGLE)
+        raise RuntimeError("a fault")
+
+    with pytest.raises(RuntimeError):
+        await counter.process.uow.run(_money(), fail)
+    assert await counter.rows() == (0, 0, 0)
+
+
+async def test_a_deadlock_asks_to_try_again(counter: Counter) -> None:
+    """Two transactions that take two locks in opposite order: one is told to come back, none hangs."""
+    both = asyncio.Barrier(2)
+
+    async def work(tx: Transaction, first: int, second: int) -> common_pb2.Money:
+        await tx.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": first})
+        await both.wait()
+        await tx.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": second})
+        return SINGLE
+
+    uow = counter.process.uow
+    answers = await asyncio.gather(
+        uow.run(_money(), lambda tx: work(tx, 1, 2)), uow.run(_money(), lambda tx: work(tx, 2, 1)),
+        return_exceptions=True,
+    )  # fmt: skip
+    failed = [answer for answer in answers if isinstance(answer, Exception)]
+    assert len(failed) == 1
+    assert isinstance(failed[0], Aborted)
+    assert (failed[0].reason, failed[0].retry_after) == ("CONCURRENT_CHANGE", 0.1)
+
+
+def test_derived_ids_are_the_same_for_the_same_step() -> None:
+    assert derived_request_id("issue", "1") == derived_request_id("issue", "1")
+    assert len({derived_request_id("issue", "1"), derived_request_id("issue", "2"), derived_request_id("seal", "1")}) == 3
