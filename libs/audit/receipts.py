@@ -72,7 +72,7 @@ def _attempt(check: _Check, receipt: _Receipt, data: bytes) -> tuple[Outcome, st
 def _read_file(receipt: _Receipt, data: bytes) -> str:
     content = json.loads(data)
     if not isinstance(content, dict):
-        raise ValueError("the file holds no JSON object")
+        raise TypeError("the file holds no JSON object")
     receipt.content = content
     return f"log {receipt.head.log}, tree of {receipt.head.tree_size} records"
 

@@ -9,6 +9,7 @@ from typing import cast
 from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 
+from libs.observability import tracing
 from libs.rpc.call import Call, current_call
 from tongban.common.v1 import common_pb2
 
@@ -82,7 +83,12 @@ def command_of(request: Message, *, request_id: str | None = None, call: Call | 
 
 def command_of_event(consumer: str, event_id: str, data: Message, response_type: type[Message], *,
                      actor: str, trace_id: str = "", span_id: str = "") -> Command:  # fmt: skip
-    """Builds the command for handling an event once: its idempotency row is the inbox row."""
+    """Builds the command for handling an event once: its idempotency row is the inbox row.
+
+    It belongs to the event's trace: that which the consumer follows, unless another is given.
+    """
+    if not trace_id and tracing.followed():
+        trace_id, span_id = tracing.parse_traceparent(tracing.followed())
     return Command(
         caller=actor, method=f"event:{consumer}", request_id=event_id, digest=digest_of(data),
         response_type=response_type, actor=actor, trace_id=trace_id, span_id=span_id,

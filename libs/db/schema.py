@@ -95,4 +95,3 @@ audit_heads = sa.Table(
     info=EVIDENCE,
     comment="Signed tree heads.",
 )  # fmt: skip
-

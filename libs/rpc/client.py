@@ -65,7 +65,7 @@ def _timeout(wanted: float) -> float:
 
 
 async def invoke(
-    function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,  # noqa: ASYNC109 - gRPC's own deadline travels with the call
+    function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,
     token: str | None = None,
 ) -> Answer:  # fmt: skip
     """Calls a stub's method and returns its answer.
@@ -92,7 +92,7 @@ async def invoke(
 
 
 async def stream(
-    function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,  # noqa: ASYNC109 - gRPC's own deadline travels with the call
+    function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,
     token: str | None = None,
 ) -> AsyncIterator[Answer]:  # fmt: skip
     """Calls a stub's method that streams its answer; arguments and errors as ``invoke``, ``timeout`` for the whole."""

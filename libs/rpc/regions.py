@@ -18,7 +18,7 @@ from tongban.identity.v1 import token_service_pb2 as tokens
 
 Answer = TypeVar("Answer", bound=Message)
 
-ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - the name of a kind of token
 ASSERTION = "urn:ietf:params:oauth:token-type:jwt"
 _KEEP_REGION_SECONDS = 5.0
 _RENEW_BEFORE_SECONDS = 30.0

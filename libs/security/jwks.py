@@ -45,7 +45,10 @@ class RemoteKeys:
             keys = KeySet.import_key_set(answer.json()).keys
         except (httpx.HTTPError, ValueError) as error:
             raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE", "the token issuer's keys can't be read", retry_after=1.0, dependency="identity"
+                "DEPENDENCY_UNAVAILABLE",
+                "the token issuer's keys can't be read",
+                retry_after=1.0,
+                dependency="identity",
             ) from error
         self._asked = time.monotonic()
         self._keys = {str(key.kid): key for key in keys if isinstance(key, ECKey)}

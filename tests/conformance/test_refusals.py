@@ -1,29 +1,72 @@
 """Every RPC of every service refuses what its contract says it refuses: on the real stack, one service after another."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import grpc
 import pytest
 import pytest_asyncio
 
-from libs.errors import TongbanError
+from libs.errors import PermissionDenied, TongbanError
+from libs.process import Process
+from libs.rpc import status
 from libs.rpc.contract import Method
 from tests.support import contracts
 from tests.support.broken import BREAKABLE, Broken, broken
-from tests.support.calls import KINDS, Caller, all_of, kinds_of
-from tests.support.requests import full, minimal
+from tests.support.calls import KINDS, OTHER_REGION, Caller, all_of, kinds_of
+from tests.support.requests import full, largest, minimal
 from tests.support.service import Ground, serving
+from tongban.identity.v1.region_service_pb2 import ResolveRegionRequest
+from tongban.identity.v1.resources_pb2 import Region
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-_NOBODY = {name: "127.0.0.1:1" for name in contracts.OWNERS}
+
+
+class _Trust(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """An identity service that knows whom the region trusts, and of which nothing else can be had."""
+
+    def service(self, handler_call_details: Any) -> Any:
+        resolves = handler_call_details.method.endswith("/ResolveRegion")
+        return grpc.unary_unary_rpc_method_handler(self._resolve if resolves else self._away)
+
+    async def _resolve(self, data: bytes, context: Any) -> bytes:
+        name = ResolveRegionRequest.FromString(data).name
+        if name != f"regions/{OTHER_REGION}":
+            error = PermissionDenied("REGION_NOT_TRUSTED", "suspended", region=name.removeprefix("regions/"))
+            details = ((status.DETAILS_KEY, status.to_status(error).SerializeToString()),)
+            await context.abort(status.grpc_code(error), error.message, details)
+        return Region(name=name).SerializeToString()
+
+    async def _away(self, data: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        raise AssertionError
+
+
+@asynccontextmanager
+async def _identity() -> AsyncIterator[grpc.aio.Channel]:
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((_Trust(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+    await server.stop(None)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=contracts.OWNERS)
 async def caller(request: pytest.FixtureRequest, ground: Ground) -> AsyncIterator[Caller]:
-    """Each of the five services in turn; its neighbours are away."""
-    async with serving(ground, request.param, neighbours=_NOBODY) as service:
-        found = Caller(service)
-        yield found
-        await found.close()
+    """Each of the five services in turn; its neighbours are away, but for the question whom the region trusts."""
+    neighbours = {name: "127.0.0.1:1" for name in contracts.OWNERS if name != request.param}
+    async with _identity() as identity:
+
+        def prepare(process: Process) -> None:
+            process._channels["identity"] = identity
+
+        async with serving(ground, request.param, prepare=prepare, neighbours=neighbours) as service:
+            found = Caller(service)
+            yield found
+            await found.close()
 
 
 def _methods(caller: Caller) -> list[Method]:
@@ -106,6 +149,19 @@ async def test_tokens_of_others_are_refused(caller: Caller) -> None:
     assert await all_of(_methods(caller), check) == []
 
 
+async def test_regions_that_are_not_trusted_any_more_are_refused(caller: Caller) -> None:
+    """Also under a token that was given out while they were; identity itself knows without being asked."""
+
+    async def check(method: Method) -> str:
+        if method.access.public or "REGION" not in kinds_of(method) or method.name.startswith("tongban.identity."):
+            return ""
+        error = await caller.error(method, b"", caller.token(method, "REGION", region="999999"))
+        known = error is not None and (error.reason, error.metadata) == ("REGION_NOT_TRUSTED", {"region": "999999"})
+        return "" if known or caller.service.process.service == "identity" else f"{method.name}: {_said(error)}"
+
+    assert await all_of(_methods(caller), check) == []
+
+
 async def test_broken_bytes_are_refused(caller: Caller) -> None:
     async def check(method: Method) -> str:
         error = await caller.error(method, b"\x0a\xff", caller.token(method, kinds_of(method)[0]))
@@ -134,7 +190,7 @@ async def test_every_broken_rule_names_its_field(caller: Caller) -> None:
 async def test_what_fits_the_contract_never_shows_a_fault_of_ours(caller: Caller) -> None:
     """A request that keeps every rule gets an answer or a reason that clients can prepare for, whoever asks."""
     cases = [(method, kind, make(method.descriptor.input_type)) for method in _methods(caller)
-             for kind in kinds_of(method) for make in (minimal, full)]  # fmt: skip
+             for kind in kinds_of(method) for make in (minimal, full, largest)]  # fmt: skip
 
     async def check(item: tuple[Method, str, object]) -> str:
         method, kind, request = item

@@ -20,13 +20,14 @@ _TIMEOUT = 20.0
 _AT_ONCE = 32
 Item = TypeVar("Item")
 
+OTHER_REGION = "320402"
 KINDS = ("PERSON", "STAFF", "CLIENT", "SERVICE", "REGION")
 _SUBJECTS = {
     "PERSON": "persons/00000000-0000-7000-8000-0000000000a1",
     "STAFF": "staff/00000000-0000-7000-8000-0000000000a2",
     "CLIENT": "clients/conformance",
     "SERVICE": "services/cases",
-    "REGION": "//320402/services/cases",
+    "REGION": f"//{OTHER_REGION}/services/cases",
 }
 
 
@@ -63,12 +64,12 @@ class Caller:
 
     def token(self, method: Method, kind: str, scope: str = "*", **claims: Any) -> str:
         """A token of a caller of this kind; one client per RPC, so that no rate limit is met."""
-        more: dict[str, Any] = {"client_id": f"clients/{method.descriptor.name}", **claims}
+        more: dict[str, Any] = {"client_id": f"clients/{method.descriptor.name}"}
         if kind == "REGION":
-            more["region"] = "320402"
+            more["region"] = OTHER_REGION
         if kind == "STAFF":
             more["dept"] = "departments/00000000-0000-7000-8000-0000000000a3"
-        return self.service.issuer.token(_SUBJECTS[kind], kind, scope, **more)
+        return self.service.issuer.token(_SUBJECTS[kind], kind, scope, **{**more, **claims})
 
     async def error(
         self, method: Method, request: Message | bytes, token: str = "", peer: str = ""

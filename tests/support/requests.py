@@ -14,6 +14,8 @@ from tests.support.texts import text_of
 
 UUID = "00000000-0000-4000-8000-00000000000f"
 _DEPTH = 6
+_LAST_SECOND = 253_402_300_799
+_BITS = {FieldDescriptor.CPPTYPE_INT32: 31, FieldDescriptor.CPPTYPE_INT64: 63, FieldDescriptor.CPPTYPE_UINT32: 32}
 
 
 def _acknowledge(message: Any) -> None:
@@ -49,6 +51,37 @@ def minimal(descriptor: Descriptor) -> Message:
 def full(descriptor: Descriptor) -> Message:
     """Returns a message of this type with every field set that a caller can set."""
     return _made(descriptor, full=True, depth=0)
+
+
+def largest(descriptor: Descriptor) -> Message:
+    """Returns the same as ``full``, with every number, text and time at the upper end of what its rules take."""
+    message = full(descriptor)
+    _stretch(message)
+    settle(message)
+    return message
+
+
+def _stretch(message: Message) -> None:
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp":
+            value.seconds = _LAST_SECOND
+        elif contracts.is_map(field) or (field.message_type is not None and not contracts.is_ours(field.message_type)):
+            continue
+        elif field.message_type is not None:
+            for each in value if field.is_repeated else [value]:
+                _stretch(each)
+        elif not field.is_repeated:
+            setattr(message, field.name, _most(field, contracts.rules_of(field), value))
+
+
+def _most(field: FieldDescriptor, rules: validate_pb2.FieldRules, value: Any) -> Any:
+    kind = rules.WhichOneof("type")
+    if field.cpp_type in _BITS and not field.enum_type:
+        bounds = getattr(rules, kind) if kind else None
+        return bounds.lte if bounds is not None and bounds.HasField("lte") else 2 ** _BITS[field.cpp_type] - 1
+    if kind == "string" and rules.string.max_len and not rules.string.pattern:
+        return "甲" * int(rules.string.max_len)
+    return value
 
 
 def required(field: FieldDescriptor) -> bool:

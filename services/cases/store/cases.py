@@ -158,7 +158,7 @@ WITH drawn AS (
     assignments=_SET.replace("= :number", "= :draw_prefix || lpad(CAST((SELECT last FROM drawn) AS text), 6, '0')"),
     story=_STORY, task=_OPEN_TASK,
 )} RETURNING (SELECT last FROM drawn)
-""")  # fmt: skip
+""")  # fmt: skip  # noqa: S608 - made of column names of our own
 _UPDATE = sa.text(f"UPDATE cases SET {', '.join(f'{name} = :{name}' for name in _MUTABLE)} WHERE id = :id")  # noqa: S608
 _BY_NUMBER = sa.select(cases).where(cases.c.number == sa.bindparam(rows.KEY))
 _DUE_TASKS = sa.text("""

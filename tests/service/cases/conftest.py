@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest_asyncio
 from google.protobuf.message import Message
+from sqlalchemy import text
 
 from libs.clock import FakeClock
 from libs.config import Region
@@ -222,8 +223,6 @@ class Town:
 
     async def events(self) -> list[tuple[str, bytes]]:
         """What lies in the outbox, in order."""
-        from sqlalchemy import text
-
         async with self.service.process.database.read() as connection:
             rows = await connection.execute(text("SELECT type, data FROM outbox ORDER BY seq"))
             return [(row.type, row.data) for row in rows]

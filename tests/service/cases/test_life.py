@@ -121,7 +121,7 @@ async def test_a_mandate_is_asked_for_where_one_is_used(town: Town) -> None:
     case = await town.create(item, town.agent, applicant=firm(), agent=agent())
     await town.step("Submit", case, town.agent)
     asked = town.known.mandates_asked
-    assert [(each.person, each.mandate, list(each.item_codes)[0]) for each in asked] == [
+    assert [(each.person, each.mandate, each.item_codes[0]) for each in asked] == [
         (AGENT, agent().mandate, TASK_CODE)
     ] * 2
     town.known.mandate_reason = error_reason_pb2.ERROR_REASON_MANDATE_OUT_OF_SCOPE

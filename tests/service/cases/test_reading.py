@@ -20,6 +20,7 @@ from tests.service.cases.conftest import (
 )
 from tests.service.cases.test_life import paper
 from tongban.cases.v1 import case_service_pb2 as rpc
+from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.cases.v1 import task_service_pb2 as tasks
 
@@ -146,8 +147,6 @@ async def test_tasks_follow_the_case_and_are_taken_once(town: Town) -> None:
 
 
 async def test_materials_are_checked_before_acceptance(town: Town) -> None:
-    from tongban.cases.v1 import item_service_pb2
-
     rules = [
         item_service_pb2.MaterialRule(
             code="M1", display_name="营业执照", required=True, license_type_code="91340000MA001"
@@ -181,8 +180,6 @@ async def test_materials_are_checked_before_acceptance(town: Town) -> None:
 
 
 async def test_a_file_of_somebody_else_is_refused(town: Town) -> None:
-    from tongban.cases.v1 import item_service_pb2
-
     item = await town.item(materials=[item_service_pb2.MaterialRule(code="M1", display_name="合同", required=True)])
     foreign = "//320402/materials/00000000-0000-7000-8000-000000000002"
     digest = town.known.add_file(foreign, b"contract", "persons/00000000-0000-7000-8000-0000000000ff")

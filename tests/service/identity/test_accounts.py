@@ -28,7 +28,9 @@ async def identity(ground: Ground) -> AsyncIterator[Service]:
         yield service
 
 
-def _create(number: str = DOCUMENT.number, name: str = "测试甲", request_id: str | None = None) -> pb.CreatePersonRequest:
+def _create(
+    number: str = DOCUMENT.number, name: str = "测试甲", request_id: str | None = None
+) -> pb.CreatePersonRequest:
     document = common_pb2.IdentityDocument(type_code="111", number=number)
     person = resources_pb2.Person(full_name=name, document=document, phone="13800001234")
     return pb.CreatePersonRequest(person=person, request_id=request_id or str(uuid.uuid4()))
@@ -96,12 +98,12 @@ async def test_strangers_are_refused(identity: Service) -> None:
     with pytest.raises(PermissionDenied) as kind:
         await invoke(stub.CreatePerson, _create(), resources_pb2.Person, to="identity", token=person)
     assert kind.value.reason == "ACTOR_NOT_ALLOWED"
-    seal = identity.channel_as("seal")
+    stranger = identity.channel_as("identity")
     with pytest.raises(PermissionDenied) as peer:
-        await invoke(account_service_pb2_grpc.AccountServiceStub(seal).CreatePerson, _create(), resources_pb2.Person,
+        await invoke(account_service_pb2_grpc.AccountServiceStub(stranger).CreatePerson, _create(), resources_pb2.Person,
                      to="identity", token="")  # fmt: skip
     assert peer.value.reason == "PEER_NOT_ALLOWED"
-    await seal.close()
+    await stranger.close()
 
 
 async def test_broken_bytes_get_a_typed_error(identity: Service) -> None:
@@ -139,3 +141,87 @@ async def test_unknown_names_are_not_found(identity: Service) -> None:
         await invoke(stub.GetOrganization, pb.GetOrganizationRequest(name=name), resources_pb2.Organization,
                      to="identity", token=identity.issuer.token("persons/x", "PERSON"))  # fmt: skip
     assert error.value.metadata == {"resource": name}
+
+
+async def test_people_read_their_own_account_and_staff_say_why(identity: Service) -> None:
+    clerk = _Clerk(identity)
+    person = await clerk.create(_create())
+    own, other = identity.issuer.token(person.name, "PERSON"), identity.issuer.token("persons/other", "PERSON")
+    helper = identity.issuer.token("persons/other", "PERSON", org=person.name)
+    get = pb.GetPersonRequest(name=person.name)
+
+    async def read(token: str) -> resources_pb2.Person:
+        return await invoke(clerk.stub.GetPerson, get, resources_pb2.Person, to="identity", token=token)
+
+    assert (await read(own)).name == person.name
+    with pytest.raises(NotFound):
+        await read(other)
+    for token in (clerk.token, helper):
+        with pytest.raises(InvalidArgument) as error:
+            await read(token)
+        assert error.value.violations[0].field == "context.purpose"
+    get.context.purpose = "帮办"
+    assert (await read(helper)).masked
+
+
+async def test_a_window_token_opens_that_persons_account_only(identity: Service) -> None:
+    clerk = _Clerk(identity)
+    person = await clerk.create(_create())
+    act = {"sub": "staff/00000000-0000-7000-8000-000000000001", "actor_kind": "STAFF"}
+    request = pb.RevealPersonRequest(name=person.name, context=common_pb2.UseContext(purpose="核对"))
+    for subject, allowed in ((person.name, True), ("persons/other", False)):
+        token = identity.issuer.token(subject, "STAFF", act=act)
+        call = invoke(clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=token)
+        if allowed:
+            assert (await call).person.document.number == DOCUMENT.number
+            continue
+        with pytest.raises(PermissionDenied) as error:
+            await call
+        assert error.value.reason == "NOT_OWNER"
+
+
+async def test_a_search_for_an_impossible_number_finds_nobody_and_is_recorded(identity: Service) -> None:
+    clerk = _Clerk(identity)
+    impossible = common_pb2.IdentityDocument(type_code="111", number="110105194912310021")
+    request = pb.LookupPersonRequest(document=impossible, context=common_pb2.UseContext(purpose="窗口受理"))
+    with pytest.raises(NotFound):
+        await invoke(clerk.stub.LookupPerson, request, resources_pb2.Person, to="identity", token=clerk.token)
+    log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
+    page = await invoke(
+        log.ListRecords, audit.ListRecordsRequest(log="identity", object="persons"), audit.ListRecordsResponse,
+        to="identity", token=identity.issuer.token("staff/auditor", "STAFF"),
+    )  # fmt: skip
+    assert [record.purpose for record in page.records] == ["窗口受理"]
+
+
+async def test_an_expiry_date_is_kept_if_the_calendar_has_it(identity: Service) -> None:
+    clerk, request = _Clerk(identity), _create()
+    request.person.document_expire_date.CopyFrom(common_pb2.Date(year=2033, month=2, day=30))
+    with pytest.raises(InvalidArgument) as error:
+        await clerk.create(request)
+    assert error.value.violations[0].field == "person.document_expire_date"
+    request.person.document_expire_date.day = 28
+    assert (await clerk.create(request)).document_expire_date.day == 28
+
+
+async def test_an_organisation_is_what_its_code_says(identity: Service) -> None:
+    clerk = _Clerk(identity)
+
+    async def create(uscc: str, kind: resources_pb2.OrganizationKind.ValueType, head: str = "") -> None:
+        firm = resources_pb2.Organization(display_name="测试公司", uscc=uscc, kind=kind, legal_representative=head)
+        request = pb.CreateOrganizationRequest(organization=firm, request_id=str(uuid.uuid4()))
+        await invoke(
+            clerk.stub.CreateOrganization, request, resources_pb2.Organization, to="identity", token=clerk.token
+        )
+
+    enterprise = resources_pb2.ORGANIZATION_KIND_ENTERPRISE
+    with pytest.raises(InvalidArgument) as error:
+        await create("11100000000013338W", enterprise)
+    assert error.value.violations[0].field == "organization.kind"
+    unverified = (await clerk.create(_create())).name
+    with pytest.raises(PermissionDenied) as weak:
+        await create("91350100M000100Y43", enterprise, unverified)
+    assert weak.value.reason == "ASSURANCE_TOO_LOW"
+    await create("91350100M000100Y43", enterprise)
+    with pytest.raises(AlreadyExists):
+        await create("91350100M000100Y43", enterprise)

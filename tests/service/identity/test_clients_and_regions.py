@@ -22,7 +22,9 @@ def _keys(*keys: resources_pb2.JsonWebKey) -> resources_pb2.JsonWebKeySet:
 async def _create(home: Town, client_id: str = "", token: str = "", **fields: object) -> resources_pb2.Client:
     given = {"display_name": "系统", "kind": SYSTEM, "auth_method": BY_SECRET, **fields}
     request = client_service_pb2.CreateClientRequest(
-        client=resources_pb2.Client(**given), client_id=client_id, request_id=request_id()  # type: ignore[arg-type]
+        client=resources_pb2.Client(**given),
+        client_id=client_id,
+        request_id=request_id(),  # type: ignore[arg-type]
     )
     return await home.call(
         home.clients.CreateClient, request, resources_pb2.Client, token or await home.admin_token()
@@ -143,7 +145,9 @@ async def test_a_clients_life(home: Town) -> None:
     resume = client_service_pb2.ResumeClientRequest(name=made.name, request_id=request_id())
     await home.call(home.clients.ResumeClient, resume, resources_pb2.Client, token)
     resume.request_id = request_id()
-    assert await reason_of(home.call(home.clients.ResumeClient, resume, resources_pb2.Client, token)) == "STATE_CONFLICT"
+    assert (
+        await reason_of(home.call(home.clients.ResumeClient, resume, resources_pb2.Client, token)) == "STATE_CONFLICT"
+    )
 
 
 async def _propose(home: Town, anchor: resources_pb2.RegionAnchor, code: str = "110101") -> resources_pb2.Region:
@@ -172,9 +176,7 @@ async def test_a_region_is_proposed_trusted_rekeyed_ended_and_proposed_again(hom
     assert made.state == resources_pb2.REGION_STATE_PROPOSED
     assert await reason_of(_propose(home, anchor, "110102")) == "RESOURCE_EXISTS"
     assert await reason_of(_propose(home, anchor, "110103")) == "RESOURCE_EXISTS"
-    resolve = region_service_pb2.ResolveRegionRequest(
-        name=made.name, direction=resources_pb2.TRUST_DIRECTION_OUTBOUND
-    )
+    resolve = region_service_pb2.ResolveRegionRequest(name=made.name, direction=resources_pb2.TRUST_DIRECTION_OUTBOUND)
     channel = home.neighbour("cases")
     stub = type(home.regions)(channel)
     assert await reason_of(home.call(stub.ResolveRegion, resolve, resources_pb2.Region, "")) == "REGION_NOT_TRUSTED"
@@ -190,7 +192,9 @@ async def test_a_region_is_proposed_trusted_rekeyed_ended_and_proposed_again(hom
     end = region_service_pb2.EndRegionRequest(name=made.name, reason="协议到期", request_id=request_id())
     assert (await home.call(home.regions.EndRegion, end, resources_pb2.Region, token)).state_reason == "协议到期"
     rekey.request_id = request_id()
-    assert await reason_of(home.call(home.regions.SetRegionKeys, rekey, resources_pb2.Region, token)) == "STATE_CONFLICT"
+    assert (
+        await reason_of(home.call(home.regions.SetRegionKeys, rekey, resources_pb2.Region, token)) == "STATE_CONFLICT"
+    )
     again = await _propose(home, anchor, "110102")
     assert (again.state, again.state_reason) == (resources_pb2.REGION_STATE_PROPOSED, "")
     listed = region_service_pb2.ListRegionsRequest(state=resources_pb2.REGION_STATE_PROPOSED)
@@ -203,15 +207,12 @@ async def test_a_region_is_proposed_trusted_rekeyed_ended_and_proposed_again(hom
 async def test_new_keys_of_a_region_count_from_the_next_call(federation: Federation) -> None:
     home, away = federation.home, federation.away
 
-
     assertion = await home.exchange(await home.human_token(await home.person()), audience="//320402")
     anchor = home.anchor()
     anchor.jwks.CopyFrom(_keys(public_jwk(new_key("other"))))
     token = await away.admin_token()
     for wanted in (anchor, home.anchor()):
-        rekey = region_service_pb2.SetRegionKeysRequest(
-            name="regions/341500", anchor=wanted, request_id=request_id()
-        )
+        rekey = region_service_pb2.SetRegionKeysRequest(name="regions/341500", anchor=wanted, request_id=request_id())
         await away.call(away.regions.SetRegionKeys, rekey, resources_pb2.Region, token)
         if wanted is anchor:
             assert await reason_of(away.exchange(assertion, ASSERTION)) == "TOKEN_INVALID"

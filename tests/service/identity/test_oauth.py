@@ -275,6 +275,8 @@ async def test_without_redis_no_assertion_is_taken(ground: Ground, tmp_path: Pat
 
 
 async def test_errors_hold_no_quotation_marks(home: Town) -> None:
-    answer = await home.post(grant_type="client_credentials", scope=f'x"{uuid.uuid4()}\\', **home.client_form(home.admin))
+    answer = await home.post(
+        grant_type="client_credentials", scope=f'x"{uuid.uuid4()}\\', **home.client_form(home.admin)
+    )
     _refused(answer, 400, "invalid_scope", "SCOPE_NOT_GRANTED")
     assert set('"\\').isdisjoint(answer.json()["error_description"])

@@ -146,9 +146,7 @@ async def test_posts_and_staff_belong_to_one_department(home: Town) -> None:
     assert await reason_of(home.assign(member.name, home.posts["receiving"], token)) == "FIELD_INVALID"
     assert await reason_of(home.make_staff("receiving", token)) == "RESOURCE_EXISTS"
     assert await reason_of(home.make_staff("B-1", token, f"persons/{NOWHERE}")) == "RESOURCE_NOT_FOUND"
-    stale = pb.AssignStaffRequest(
-        name=member.name, post=home.posts["receiving"], etag='"7"', request_id=request_id()
-    )
+    stale = pb.AssignStaffRequest(name=member.name, post=home.posts["receiving"], etag='"7"', request_id=request_id())
     assert await reason_of(home.call(home.offices.AssignStaff, stale, resources_pb2.Staff, token)) == "ETAG_MISMATCH"
 
 

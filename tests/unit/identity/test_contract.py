@@ -6,7 +6,17 @@ import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from libs.security.principal import Principal
-from services.identity.domain import assurance, claims, clients, consents, duties, mandates, regions, roles
+from services.identity.domain import (
+    assurance,
+    claims,
+    clients,
+    consents,
+    duties,
+    mandates,
+    organizations,
+    regions,
+    roles,
+)
 from tongban.common.v1 import error_reason_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
@@ -43,6 +53,7 @@ METHODS = [method for service in SERVICES for method in service.methods]
         (clients.State, resources_pb2.ClientState, "CLIENT_STATE_"),
         (consents.State, resources_pb2.ConsentState, "CONSENT_STATE_"),
         (duties.Duty, resources_pb2.Duty, "DUTY_"),
+        (organizations.Kind, resources_pb2.OrganizationKind, "ORGANIZATION_KIND_"),
         (mandates.State, resources_pb2.MandateState, "MANDATE_STATE_"),
         (mandates.Power, resources_pb2.MandatePower, "MANDATE_POWER_"),
         (mandates.Basis, mandate_service_pb2.ActingBasis, "ACTING_BASIS_"),

@@ -1,0 +1,74 @@
+"""Every permission that a contract declares is held by a role of a kind that the method lets in: none is a dead letter."""
+
+import pytest
+
+from libs.rpc.contract import Method
+from libs.rpc.stages.permission import check
+from libs.security.principal import Principal
+from services.identity.domain import roles
+from services.identity.domain.duties import Duty
+from tests.support import contracts
+
+ASSURED = 4
+
+
+def _holders() -> list[Principal]:
+    """One caller of every role."""
+    found = [
+        *(("STAFF", roles.of_duties([duty])) for duty in Duty), ("PERSON", roles.PERSON),
+        ("STAFF", roles.ASSISTED_PERSON), ("REGION", roles.REGION), ("CLIENT", roles.ADMINISTRATOR),
+        *(("SERVICE", patterns) for patterns in roles.SERVICES.values()),
+    ]  # fmt: skip
+    return [Principal(f"role/{place}", kind, frozenset(held), ASSURED) for place, (kind, held) in enumerate(found)]
+
+
+HOLDERS = _holders()
+
+
+def _may(method: Method, principal: Principal) -> bool:
+    try:
+        check(method, principal)
+    except Exception:  # noqa: BLE001 - whatever refuses, refuses
+        return False
+    return True
+
+
+@pytest.mark.parametrize("method", contracts.methods(), ids=lambda method: method.name)
+def test_somebody_may_call_it(method: Method) -> None:
+    assert any(_may(method, principal) for principal in HOLDERS)
+
+
+@pytest.mark.parametrize("method", contracts.methods(), ids=lambda method: method.name)
+def test_what_is_for_regions_only_is_held_by_regions(method: Method) -> None:
+    kinds = {principal.kind for principal in HOLDERS if not method.access.public and _may(method, principal)}
+    named = {
+        kind
+        for kind in ("PERSON", "STAFF", "REGION")
+        if Principal("", kind, frozenset()).kind_value in method.access.actors
+    }
+    assert "REGION" not in named or "REGION" in kinds
+
+
+def test_the_first_administrator_can_set_a_region_up() -> None:
+    """What ./run demo does with the administrator's client."""
+    wanted = {
+        "StaffService.CreateDepartment", "StaffService.CreatePost", "StaffService.CreateStaff",
+        "StaffService.AssignStaff", "ClientService.CreateClient", "RegionService.ProposeRegion",
+        "RegionService.ActivateRegion", "LicenseTypeService.CreateLicenseType", "LicenseTypeService.PublishLicenseType",
+        "ItemService.CreateItem", "ItemService.PublishItem", "CalendarService.ImportCalendar", "SealService.MakeSeal",
+        "CatalogService.CreateResource", "MountService.CreateMount",
+    }  # fmt: skip
+    administrator = next(principal for principal in HOLDERS if principal.kind == "CLIENT")
+    methods = {".".join(method.name.split(".")[-2:]): method for method in contracts.methods()}
+    assert [name for name in sorted(wanted) if not _may(methods[name], administrator)] == []
+
+
+def test_no_role_holds_a_permission_that_no_contract_knows() -> None:
+    """A pattern without any method is a leftover, or a typo that leaves somebody without their right."""
+    known = {method.access.permission for method in contracts.methods() if not method.access.public}
+    held = {pattern for principal in HOLDERS for pattern in principal.scopes}
+    dead = {
+        pattern for pattern in held
+        if not any(Principal("", "CLIENT", frozenset({pattern})).may(permission) for permission in known)
+    }  # fmt: skip
+    assert dead == set()

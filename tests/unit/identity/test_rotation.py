@@ -1,0 +1,93 @@
+"""Token keys over time: which signs, which is published, which is forgotten."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from libs.clock import FakeClock
+from libs.crypto.keystore import KeyStore
+from libs.crypto.tongsuo import TongsuoProvider
+from services.identity.domain.claims import Claims, Kind, TokenType
+from services.identity.domain.rotation import KEPT, KeyTime, plan
+from services.identity.tokens.codec import TokenCodec
+from services.identity.tokens.signing_keys import SigningKeys
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+PERIOD = timedelta(days=180)
+
+
+def test_the_first_key_signs_at_once_and_the_next_a_period_later() -> None:
+    keys = [KeyTime(1, T0), KeyTime(2, T0)]
+    before = plan(keys, T0 + PERIOD - timedelta(seconds=1), PERIOD)
+    assert (before.current, before.upcoming, before.retired) == (1, (2,), ())
+    assert before.change_time == T0 + PERIOD
+    after = plan(keys, T0 + PERIOD, PERIOD)
+    assert (after.current, after.upcoming, after.retired) == (2, (), (1,))
+    assert after.change_time is None
+
+
+def test_a_retired_key_is_kept_as_long_as_a_delegation_may_live() -> None:
+    keys = [KeyTime(1, T0), KeyTime(2, T0)]
+    last = plan(keys, T0 + PERIOD + KEPT - timedelta(seconds=1), PERIOD)
+    assert (last.retired, last.forgotten) == ((1,), ())
+    over = plan(keys, T0 + PERIOD + KEPT, PERIOD)
+    assert (over.retired, over.forgotten) == ((), (1,))
+
+
+def test_destroying_a_key_that_leaked_brings_up_the_next_at_once() -> None:
+    assert plan([KeyTime(2, T0), KeyTime(3, T0)], T0, PERIOD).current == 2
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(T0)
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: FakeClock) -> KeyStore:
+    return KeyStore(tmp_path, b"k" * 16, TongsuoProvider(), clock)
+
+
+async def test_tokens_outlive_the_key_that_signed_them(store: KeyStore, clock: FakeClock) -> None:
+    keys = SigningKeys(store, clock, PERIOD)
+    keys.open()
+    keys.rotate()
+    first, second = (key["kid"] for key in keys.public())
+    codec = TokenCodec(keys, clock, region="341500", issuer="http://gateway.test")
+    clock.advance(PERIOD - timedelta(seconds=10))
+    issue = codec.issue()
+    token = codec.encode(Claims(
+        type=TokenType.ACCESS, iss=issue.issuer, sub="persons/x", aud=issue.home, iat=issue.iat, exp=issue.iat + 600,
+        jti=issue.jti, actor_kind=Kind.PERSON,
+    ))  # fmt: skip
+    clock.advance(timedelta(seconds=60))
+    assert keys.current.kid == second
+    assert (await codec.own(token, TokenType.ACCESS)).sub == "persons/x"
+    keys.rotate()
+    third = keys.public()[1]["kid"]
+    assert [key["kid"] for key in keys.public()] == [second, third, first]
+    clock.advance(KEPT)
+    keys.rotate()
+    assert [key["kid"] for key in keys.public()] == [second, third]
+    assert await keys.key(first) is None
+
+
+async def test_another_replica_finds_a_key_that_it_does_not_know_yet(store: KeyStore, clock: FakeClock) -> None:
+    mine, theirs = SigningKeys(store, clock, PERIOD), SigningKeys(store, clock, PERIOD)
+    mine.open()
+    theirs.open()
+    theirs.rotate()
+    kid = str(theirs.public()[1]["kid"])
+    mine._loaded = -10.0
+    found = await mine.key(kid)
+    assert found is not None
+    assert found.thumbprint() == kid
+
+
+def test_the_published_keys_hold_no_private_half(store: KeyStore, clock: FakeClock) -> None:
+    keys = SigningKeys(store, clock, PERIOD)
+    keys.open()
+    (key,) = keys.public()
+    assert set(key) == {"kid", "kty", "alg", "use", "crv", "x", "y"}
+    assert key["kid"] == keys.current.key.thumbprint()
