@@ -13,12 +13,15 @@ from tests.support.regions import YIELDING, Regions, owner, redis_url
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
 _CASES = 20
-_KEEP = "CREATE RULE keep_sent AS ON DELETE TO outbox DO INSTEAD NOTHING"
-_LET_GO = "DROP RULE keep_sent ON outbox"
+_KEEP = """
+CREATE FUNCTION keep_sent() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER keep_sent BEFORE DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION keep_sent();
+"""
+_LET_GO = "DROP TRIGGER keep_sent ON outbox; DROP FUNCTION keep_sent();"
 
 
-async def _published(state: object, stream: str) -> int:
-    async with Redis.from_url(str(state), protocol=2) as redis:
+async def _published(url: str, stream: str) -> int:
+    async with Redis.from_url(url, protocol=2) as redis:
         return int(await redis.xlen(stream))
 
 

@@ -23,7 +23,6 @@ _FRONTS = {options_pb2.AUDIENCE_FRONT, options_pb2.AUDIENCE_REGION}
 _PERSONAL_NAMES = {"full_name", "phone", "lines", "mobile", "email", "id_number", "birth_date", "contact_name"}
 
 
-
 def _said(method: Method) -> str:
     """The comment of an RPC in one line."""
     return " ".join(contracts.comment_of(method.name).split())
@@ -157,7 +156,7 @@ _WITHOUT_PAGES = {
 def _page_fields(method: Method) -> set[str]:
     """The fields of the request, and of the message that it wraps for another region."""
     request = method.descriptor.input_type
-    inner = [field.message_type for field in request.fields if contracts.is_ours(field.message_type)]
+    inner = [contracts.message_of(field) for field in request.fields if contracts.is_ours(field.message_type)]
     return {field.name for message in (request, *inner) for field in message.fields}
 
 
@@ -225,12 +224,12 @@ def test_every_request_enum_is_closed() -> None:
 def test_every_request_field_says_its_behavior() -> None:
     assert [
         field.full_name for field in contracts.request_fields() if not contracts.behaviors(field)
-        and (field.containing_oneof is None or field.has_presence and _synthetic(field))
+        and (field.containing_oneof is None or _synthetic(field))
     ] == []  # fmt: skip
 
 
 def _synthetic(field: FieldDescriptor) -> bool:
-    return str(field.containing_oneof.name) == f"_{field.name}"
+    return field.containing_oneof is not None and str(field.containing_oneof.name) == f"_{field.name}"
 
 
 def test_required_messages_have_the_rule() -> None:
@@ -312,7 +311,7 @@ def test_personal_data_is_marked() -> None:
 
 
 def _is_personal(field: FieldDescriptor) -> bool:
-    document_number = field.name == "number" and field.containing_type.name == "IdentityDocument"
+    document_number = field.full_name == "tongban.common.v1.IdentityDocument.number"
     return field.name in _PERSONAL_NAMES or document_number or field.name.endswith(("_full_name", "_phone"))
 
 

@@ -23,7 +23,7 @@ from tongban.identity.v1.resources_pb2 import Region
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-class _Trust(grpc.GenericRpcHandler):  # type: ignore[misc]
+class _Trust(grpc.GenericRpcHandler):
     """An identity service that knows whom the region trusts, and of which nothing else can be had."""
 
     def service(self, handler_call_details: Any) -> Any:
@@ -107,8 +107,9 @@ async def test_a_token_without_the_permission_is_refused(caller: Caller) -> None
         service, resources, _ = method.access.permission.split(".")
         scope = f"{service}.{resources}.x {service}.x.* x.*"
         error = await caller.error(method, b"", caller.token(method, kinds_of(method)[0], scope))
-        named = error is not None and error.metadata == {"permission": method.access.permission}
-        return "" if named and error.reason == "PERMISSION_MISSING" else f"{method.name}: {_said(error)}"
+        found = (error.reason, error.metadata) if error else ("", {})
+        wanted = ("PERMISSION_MISSING", {"permission": method.access.permission})
+        return "" if found == wanted else f"{method.name}: {_said(error)}"
 
     assert await all_of(_methods(caller), check) == []
 

@@ -16,11 +16,29 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from libs.clock import SystemClock
 from libs.config import (
-    DatabaseConfig, Documents, Grpc, IdentityConfig, Keys, Metrics, Public, Redis, ServiceConfig,
+    DatabaseConfig,
+    Documents,
+    Grpc,
+    IdentityConfig,
+    Keys,
+    Metrics,
+    Public,
+    Redis,
+    ServiceConfig,
 )  # fmt: skip
 from libs.errors import (
-    DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted,
-    TongbanError, Unauthenticated, Unavailable, Violation, state_conflict,
+    DeadlineExceeded,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    TongbanError,
+    Unauthenticated,
+    Unavailable,
+    Violation,
+    state_conflict,
 )  # fmt: skip
 from libs.rpc.call import Call, current_call
 from libs.rpc.client import invoke, neighbour_channel
@@ -39,7 +57,6 @@ from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1.account_service_pb2_grpc import AccountServiceServicer, AccountServiceStub
 from tongban.license.v1 import material_service_pb2 as materials
-from tongban.license.v1 import resources_pb2 as license_resources
 from tongban.license.v1.material_service_pb2_grpc import MaterialServiceServicer, MaterialServiceStub
 
 ACCOUNTS = pb.DESCRIPTOR.services_by_name["AccountService"]
@@ -63,10 +80,10 @@ class Accounts(AccountServiceServicer):
     person: Answering = _person
     organization: Answering = _person
 
-    async def GetPerson(self, request: Any, context: Any) -> Any:
+    async def GetPerson(self, request: Any, context: Any) -> Any:  # noqa: N802
         return await self.person(request)
 
-    async def GetOrganization(self, request: Any, context: Any) -> Any:
+    async def GetOrganization(self, request: Any, context: Any) -> Any:  # noqa: N802
         return await self.organization(request)
 
     async def _unused(self, request: Any, context: Any) -> Any:
@@ -83,23 +100,18 @@ class Materials(MaterialServiceServicer):
     chunks: list[bytes | Exception] = field(default_factory=list)
     received: list[Any] = field(default_factory=list)
 
-    async def UploadMaterial(self, request: AsyncIterator[Any], context: Any) -> Any:
+    async def UploadMaterial(self, request: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
         self.received += [message async for message in request]
-        return license_resources.Material(name=f"materials/{ID}")
+        return materials.Material(name=f"materials/{ID}")
 
-    async def DownloadMaterial(self, request: Any, context: Any) -> Any:
+    async def DownloadMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
         for chunk in self.chunks:
             if isinstance(chunk, Exception):
                 raise chunk
             yield materials.DownloadMaterialResponse(chunk=chunk)
 
-    async def _unused(self, request: Any, context: Any) -> Any:
+    async def GetMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise AssertionError
-
-
-for _method in MATERIALS.methods:
-    if _method.name not in vars(Materials):
-        setattr(Materials, _method.name, Materials._unused)
 
 
 @dataclass
@@ -154,12 +166,12 @@ def lab(lab_folder: Path) -> Lab:
     return Lab(lab_folder, ground, Issuer(BASE_URL, f"//{REGION.code}"), config)
 
 
-async def _get(channel: grpc.aio.Channel, token: str, timeout: float = 5.0) -> resources.Person:  # noqa: ASYNC109
+async def _get(channel: grpc.aio.Channel, token: str, timeout: float = 5.0) -> resources.Person:
     stub = AccountServiceStub(channel)
     return await invoke(stub.GetPerson, PERSON, resources.Person, to="identity", token=token, timeout=timeout)
 
 
-async def _refused(channel: grpc.aio.Channel, data: bytes, token: str = "", **metadata: str) -> TongbanError:
+async def _refused(channel: Any, data: bytes, token: str = "", **metadata: str) -> TongbanError:
     headers = [*metadata.items(), *([("authorization", f"Bearer {token}")] if token else [])]
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await channel.unary_unary(f"/{ACCOUNTS.full_name}/GetPerson")(data, metadata=headers, timeout=5)
@@ -193,9 +205,9 @@ async def test_a_service_of_ours_needs_no_token(lab: Lab) -> None:
     async def who(request: Any) -> resources.Person:
         return resources.Person(name=current_call().principal.subject)
 
-    async with lab.serving(Accounts(person=who)):
-        async with neighbour_channel(f"{HOST}:{lab.config.grpc.port}", lab.ground.tls("license")) as license_channel:
-            assert (await _get(license_channel, "")).name == "services/license"
+    address = f"{HOST}:{lab.config.grpc.port}"
+    async with lab.serving(Accounts(person=who)), neighbour_channel(address, lab.ground.tls("license")) as channel:
+        assert (await _get(channel, "")).name == "services/license"
 
 
 # ---- what is hidden ----
@@ -235,8 +247,9 @@ async def test_a_stream_hides_what_fails_in_the_middle(lab: Lab) -> None:
 
 async def test_a_stream_tells_typed_errors_before_and_after_its_first_message(lab: Lab) -> None:
     missing = NotFound("RESOURCE_NOT_FOUND", "it does not exist", resource="materials/1")
-    for chunks in ([missing], [b"one", missing]):
-        async with lab.serving(Materials(chunks=list(chunks)), MATERIALS) as channel:
+    streams: list[list[bytes | Exception]] = [[missing], [b"one", missing]]
+    for chunks in streams:
+        async with lab.serving(Materials(chunks=chunks), MATERIALS) as channel:
             got, error = await _download(channel, lab.token())
         assert len(got) == len(chunks) - 1
         assert (error.reason, error.metadata) == ("RESOURCE_NOT_FOUND", {"resource": "materials/1"})
@@ -249,9 +262,13 @@ async def _download(channel: grpc.aio.Channel, token: str) -> tuple[list[bytes],
     call = MaterialServiceStub(channel).DownloadMaterial(
         request, metadata=(("authorization", f"Bearer {token}"),), timeout=5
     )  # fmt: skip
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
+
+    async def read() -> None:
         async for message in call:
-            got.append(message.chunk)
+            got.append(message.chunk)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await read()
     return got, from_rpc_error(raised.value, "license")
 
 
@@ -390,7 +407,7 @@ async def test_a_neighbour_that_is_away_is_a_dependency_that_does_not_answer(lab
 async def test_a_server_is_healthy_once_it_serves(lab: Lab) -> None:
     async with lab.serving() as channel:
         request = health_pb2.HealthCheckRequest(service=ACCOUNTS.full_name)
-        answer = await health_pb2_grpc.HealthStub(channel).Check(request)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(request)  # type: ignore[attr-defined]
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -401,13 +418,13 @@ def _undeclared() -> ServiceDescriptor:
     method = file.service.add(name="OpenService").method.add(name="Enter")
     method.input_type = method.output_type = ".undeclared.Nothing"
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return pool.FindServiceByName("undeclared.OpenService")
 
 
 def test_an_rpc_without_access_stops_the_start(lab: Lab) -> None:
     class Open:
-        async def Enter(self, request: Any, context: Any) -> Any: ...
+        async def Enter(self, request: Any, context: Any) -> Any: ...  # noqa: N802
 
     with pytest.raises(ContractError, match=r"undeclared\.OpenService\.Enter declares no"):
         lab.builder().add(_undeclared(), Open())
@@ -415,10 +432,10 @@ def test_an_rpc_without_access_stops_the_start(lab: Lab) -> None:
 
 def test_an_rpc_that_nobody_serves_stops_the_start(lab: Lab) -> None:
     class Half(AccountServiceServicer):
-        async def GetPerson(self, request: Any, context: Any) -> Any: ...
+        async def GetPerson(self, request: Any, context: Any) -> Any: ...  # noqa: N802
 
     with pytest.raises(ContractError, match="CreatePerson is not served by Half"):
-        lab.builder().add(ACCOUNTS, Half())
+        lab.builder().add(ACCOUNTS, Half())  # type: ignore[abstract]
 
 
 async def test_an_allowlist_with_an_unknown_service_stops_the_start(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -24,7 +25,11 @@ BREAKABLE = {
 
 
 def _without(*names: str) -> Callable[[Any], None]:
-    return lambda message: [message.ClearField(name) for name in names] and None
+    def clear(message: Any) -> None:
+        for name in names:
+            message.ClearField(name)
+
+    return clear
 
 
 def _ends_as_it_begins(message: Any) -> None:
@@ -96,7 +101,7 @@ def _places(descriptor: Descriptor, path: tuple[FieldDescriptor, ...]) -> Iterat
         message = field.message_type
         again = message in {each.message_type for each in path}
         if contracts.is_ours(message) and not (contracts.is_map(field) or contracts.output_only(field) or again):
-            yield from _places(message, (*path, field))
+            yield from _places(contracts.message_of(field), (*path, field))
 
 
 def _request(method: Method, place: _Place) -> tuple[Message, Any]:
@@ -135,7 +140,7 @@ def _spoilers(field: FieldDescriptor) -> Iterator[_Spoiler]:
     """Yields rule id, subscript of the element where there is one, and what breaks the rule in a message."""
     rules, name = contracts.rules_of(field), field.name
     if rules.required:
-        yield "required", "", lambda message: message.ClearField(name)
+        yield "required", "", _without(name)
     if contracts.is_map(field):
         yield from _of_map(field, rules.map)
     elif field.is_repeated:
@@ -144,25 +149,25 @@ def _spoilers(field: FieldDescriptor) -> Iterator[_Spoiler]:
         yield from _of_duration(field, rules)
     else:
         for rule, value in _wrong(field, rules):
-            yield rule, "", lambda message, value=value: setattr(message, name, value)
+            yield rule, "", partial(_set, name, value)
 
 
 def _of_map(field: FieldDescriptor, rules: validate_pb2.MapRules) -> Iterator[_Spoiler]:
-    name, entry = field.name, field.message_type.fields_by_name
+    name, entry = field.name, contracts.message_of(field).fields_by_name
     good_key, good = scalar(entry["key"], rules.keys), scalar(entry["value"], rules.values)
     many = {f"{good_key}{number}": good for number in range(rules.max_pairs + 1)}
-    yield "map.max_pairs", "", lambda message: getattr(message, name).update(many)
+    yield "map.max_pairs", "", partial(_replace, name, many)
     for rule, key in _wrong(entry["key"], rules.keys):
-        yield rule, f"[{key}]", lambda message, key=key: _replace(getattr(message, name), {key: good})
+        yield rule, f"[{key}]", partial(_replace, name, {key: good})
     for rule, value in _wrong(entry["value"], rules.values):
-        yield rule, f"[{good_key}]", lambda message, value=value: _replace(getattr(message, name), {good_key: value})
+        yield rule, f"[{good_key}]", partial(_replace, name, {good_key: value})
 
 
 def _of_list(field: FieldDescriptor, rules: validate_pb2.RepeatedRules) -> Iterator[_Spoiler]:
     name = field.name
 
     def hold(count: int) -> Callable[[Any], None]:
-        return lambda message: _fill(getattr(message, name), [item_of(field)] * count)
+        return partial(_fill, name, [item_of(field)] * count)
 
     if rules.max_items:
         yield "repeated.max_items", "", hold(rules.max_items + 1)
@@ -172,17 +177,27 @@ def _of_list(field: FieldDescriptor, rules: validate_pb2.RepeatedRules) -> Itera
         yield "repeated.unique", "", hold(2)
     if field.message_type is None:
         for rule, value in _wrong(field, rules.items):
-            yield rule, "[0]", lambda message, value=value: _fill(getattr(message, name), [value])
+            yield rule, "[0]", partial(_fill, name, [value])
 
 
-def _replace(pairs: Any, values: dict[str, Any]) -> None:
+def _set(name: str, value: Any, message: Any) -> None:
+    setattr(message, name, value)
+
+
+def _replace(name: str, values: dict[str, Any], message: Any) -> None:
+    pairs = getattr(message, name)
     pairs.clear()
     pairs.update(values)
 
 
-def _fill(items: Any, values: list[Any]) -> None:
+def _fill(name: str, values: list[Any], message: Any) -> None:
+    items = getattr(message, name)
     del items[:]
     items.extend(values)
+
+
+def _seconds(name: str, seconds: int, message: Any) -> None:
+    getattr(message, name).FromSeconds(seconds)
 
 
 def _of_duration(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Iterator[_Spoiler]:
@@ -190,7 +205,7 @@ def _of_duration(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Iter
     if rules.HasField("duration"):
         assert bounds.HasField("gte") and bounds.HasField("lte"), "our durations are bounded on both sides"
         for seconds in (bounds.gte.seconds - 1, bounds.lte.seconds + 1):
-            yield "duration.gte_lte", "", lambda message, seconds=seconds: getattr(message, name).FromSeconds(seconds)
+            yield "duration.gte_lte", "", partial(_seconds, name, seconds)
 
 
 def _wrong(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> list[tuple[str, Any]]:
@@ -212,7 +227,9 @@ def _wrong_enums(field: FieldDescriptor, rules: validate_pb2.EnumRules) -> list[
     if rules.defined_only:
         found.append(("enum.defined_only", _UNDEFINED))
     if listed := list(getattr(rules, "in")):
-        found.append(("enum.in", next(each.number for each in field.enum_type.values if each.number not in listed)))
+        found.append(
+            ("enum.in", next(each.number for each in contracts.enum_of(field).values if each.number not in listed))
+        )
     return found
 
 

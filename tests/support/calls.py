@@ -83,7 +83,7 @@ class Caller:
             return from_rpc_error(error, self.service.process.service)
         return None
 
-    async def _send(self, channel: grpc.aio.Channel, method: Method, data: bytes, metadata: Any) -> None:
+    async def _send(self, channel: Any, method: Method, data: bytes, metadata: Any) -> None:
         if method.descriptor.client_streaming:
             await channel.stream_unary(method.path)(iter([data]), metadata=metadata, timeout=_TIMEOUT)
         elif method.descriptor.server_streaming:

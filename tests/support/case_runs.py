@@ -81,7 +81,8 @@ class CaseRun:
     async def run(self, count: int, seed: int) -> None:
         """Takes ``count`` cases from application to decision."""
         registry = Registry(self.office, seed)
-        firm = await registry.firm(await registry.person())
+        person, _ = await until_done(registry.person)
+        firm, _ = await until_done(lambda: registry.firm(person))
         left = iter(range(count))
         self.open_gate.set()
         self._stub = case_service_pb2_grpc.CaseServiceStub(self.office.gateway.channel)

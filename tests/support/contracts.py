@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor, ServiceDescriptor
 
 from buf.validate import validate_pb2
 from libs.rpc.contract import Method
@@ -76,6 +75,18 @@ def output_only(field: FieldDescriptor) -> bool:
     return _OUTPUT_ONLY in behaviors(field)
 
 
+def message_of(field: FieldDescriptor) -> Descriptor:
+    """The message that a field holds; only for fields that hold one."""
+    assert field.message_type is not None
+    return field.message_type
+
+
+def enum_of(field: FieldDescriptor) -> EnumDescriptor:
+    """The enum of a field; only for fields that have one."""
+    assert field.enum_type is not None
+    return field.enum_type
+
+
 def is_map(field: FieldDescriptor) -> bool:
     """Whether the field is a map."""
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
@@ -127,7 +138,7 @@ class Element:
 def elements() -> tuple[Element, ...]:
     """Every service, RPC, message, field, enum and enum value of ours, from the image's source information."""
     ours = (file for file in read_image().file if file.package.startswith(_OURS))
-    return tuple(element for file in ours for element in _elements_of(file))
+    return tuple(element for file in ours for element in _File(file).elements())
 
 
 def comment_of(full_name: str) -> str:
@@ -140,35 +151,46 @@ def _comments() -> dict[str, str]:
     return {element.full_name: element.comment for element in elements()}
 
 
-def _elements_of(file: descriptor_pb2.FileDescriptorProto) -> Iterator[Element]:
-    said = {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
+class _File:
+    """One file's elements with their comments, found by their place in the source information."""
 
-    def element(kind: str, full_name: str, path: tuple[int, ...]) -> Element:
-        return Element(kind, full_name, said.get(path, ""))
+    def __init__(self, file: descriptor_pb2.FileDescriptorProto) -> None:
+        self._file = file
+        self._said = {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
 
-    def enums(items: Iterable[descriptor_pb2.EnumDescriptorProto], scope: str, path: tuple[int, ...]) -> Any:
+    def elements(self) -> Iterator[Element]:
+        """Every element."""
+        package = self._file.package
+        for place, service in enumerate(self._file.service):
+            yield self._element("service", f"{package}.{service.name}", (6, place))
+            for index, method in enumerate(service.method):
+                yield self._element("rpc", f"{package}.{service.name}.{method.name}", (6, place, 2, index))
+        yield from self._messages(self._file.message_type, package, (4,))
+        yield from self._enums(self._file.enum_type, package, (5,))
+
+    def _element(self, kind: str, full_name: str, path: tuple[int, ...]) -> Element:
+        return Element(kind, full_name, self._said.get(path, ""))
+
+    def _enums(
+        self, items: Iterable[descriptor_pb2.EnumDescriptorProto], scope: str, path: tuple[int, ...]
+    ) -> Iterator[Element]:
         for place, enum in enumerate(items):
-            yield element("enum", f"{scope}.{enum.name}", (*path, place))
+            yield self._element("enum", f"{scope}.{enum.name}", (*path, place))
             for index, value in enumerate(enum.value):
-                yield element("enum value", f"{scope}.{enum.name}.{value.name}", (*path, place, 2, index))
+                yield self._element("enum value", f"{scope}.{enum.name}.{value.name}", (*path, place, 2, index))
 
-    def messages(items: Iterable[descriptor_pb2.DescriptorProto], scope: str, path: tuple[int, ...]) -> Any:
+    def _messages(
+        self, items: Iterable[descriptor_pb2.DescriptorProto], scope: str, path: tuple[int, ...]
+    ) -> Iterator[Element]:
         for place, message in enumerate(items):
             if message.options.map_entry:
                 continue
             name, here = f"{scope}.{message.name}", (*path, place)
-            yield element("message", name, here)
+            yield self._element("message", name, here)
             for index, field in enumerate(message.field):
-                yield element("field", f"{name}.{field.name}", (*here, 2, index))
-            yield from messages(message.nested_type, name, (*here, 3))
-            yield from enums(message.enum_type, name, (*here, 4))
-
-    for place, service in enumerate(file.service):
-        yield element("service", f"{file.package}.{service.name}", (6, place))
-        for index, method in enumerate(service.method):
-            yield element("rpc", f"{file.package}.{service.name}.{method.name}", (6, place, 2, index))
-    yield from messages(file.message_type, file.package, (4,))
-    yield from enums(file.enum_type, file.package, (5,))
+                yield self._element("field", f"{name}.{field.name}", (*here, 2, index))
+            yield from self._messages(message.nested_type, name, (*here, 3))
+            yield from self._enums(message.enum_type, name, (*here, 4))
 
 
 def http_mappings() -> dict[str, list[tuple[str, str, str]]]:

@@ -47,7 +47,7 @@ async def count(process: Process, table: sa.Table) -> int:
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Waits until ``condition`` holds."""
     async with asyncio.timeout(_PATIENCE):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - what is waited for happens in PostgreSQL or Redis
             await asyncio.sleep(0.005)
 
 

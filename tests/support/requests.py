@@ -28,7 +28,7 @@ def _granted(message: Any) -> None:
     if not message.fields:
         message.fields.append("z")
     if message.HasField("start_time") and message.HasField("end_time"):
-        message.end_time.seconds = message.start_time.seconds + 60
+        message.start_time.seconds = message.end_time.seconds - 60
 
 
 def _material(message: Any) -> None:
@@ -57,7 +57,6 @@ def largest(descriptor: Descriptor) -> Message:
     """Returns the same as ``full``, with every number, text and time at the upper end of what its rules take."""
     message = full(descriptor)
     _stretch(message)
-    settle(message)
     return message
 
 
@@ -72,6 +71,7 @@ def _stretch(message: Message) -> None:
                 _stretch(each)
         elif not field.is_repeated:
             setattr(message, field.name, _most(field, contracts.rules_of(field), value))
+    settle(message)
 
 
 def _most(field: FieldDescriptor, rules: validate_pb2.FieldRules, value: Any) -> Any:
@@ -96,7 +96,7 @@ def required(field: FieldDescriptor) -> bool:
 def put(message: Message, field: FieldDescriptor, *, full: bool = False, depth: int = 0) -> None:
     """Sets one field of ``message`` to a value that its rules take, with what they need of other fields."""
     if contracts.is_map(field):
-        entry = field.message_type.fields_by_name
+        entry = contracts.message_of(field).fields_by_name
         rules = contracts.rules_of(field).map
         key = scalar(entry["key"], rules.keys, full=full)
         value = scalar(entry["value"], rules.values, full=full)
@@ -140,10 +140,11 @@ def _fillable(field: FieldDescriptor, message: Message) -> bool:
 
 
 def _submessage(field: FieldDescriptor, full: bool, depth: int) -> Message:
-    message = _made(field.message_type, full=full, depth=depth + 1)
-    if field.message_type.full_name == "google.protobuf.Timestamp":
+    message = _made(contracts.message_of(field), full=full, depth=depth + 1)
+    kind = message.DESCRIPTOR.full_name
+    if kind == "google.protobuf.Timestamp":
         message.seconds = 1_780_000_000  # type: ignore[attr-defined]
-    if field.message_type.full_name == "google.protobuf.Duration":
+    if kind == "google.protobuf.Duration":
         message.seconds = contracts.rules_of(field).duration.gte.seconds  # type: ignore[attr-defined]
     return message
 
@@ -170,7 +171,7 @@ def scalar(field: FieldDescriptor, rules: validate_pb2.FieldRules, *, full: bool
 
 
 def _enum_value(field: FieldDescriptor, rules: Any) -> int:
-    allowed = list(getattr(rules, "in")) or [value.number for value in field.enum_type.values if value.number]
+    allowed = list(getattr(rules, "in")) or [value.number for value in contracts.enum_of(field).values if value.number]
     return int(next(number for number in allowed if number not in rules.not_in))
 
 

@@ -1,14 +1,14 @@
 """Texts that a pattern takes, made from the pattern itself."""
 
 import re
-import re._constants as kinds  # type: ignore[import-not-found]  # the parser has no public name
-import re._parser as parser  # type: ignore[import-not-found]
+import re._constants as kinds  # the parser has no public name
+import re._parser as parser
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 _REPEATS_WITHOUT_END = 2
-_OTHERS = "甲a0 "
+_OTHERS: Final = "甲a0 "
 
 
 @cache
@@ -34,7 +34,8 @@ def _item(kind: Any, value: Any, longest: bool) -> str:
         return _of_class(value)
     if kind is kinds.MAX_REPEAT:
         low, high, inner = value
-        return _sequence(inner, longest) * (min(high, low + _REPEATS_WITHOUT_END) if longest else low)
+        times = int(min(high, low + _REPEATS_WITHOUT_END) if longest else low)
+        return _sequence(inner, longest) * times
     if kind is kinds.SUBPATTERN:
         return _sequence(value[-1], longest)
     if kind is kinds.BRANCH:
@@ -45,7 +46,7 @@ def _item(kind: Any, value: Any, longest: bool) -> str:
 
 def _of_class(members: list[Any]) -> str:
     if members[0][0] is kinds.NEGATE:
-        excluded = [_span(kind, value) for kind, value in members[1:]]
+        excluded: list[tuple[int, int]] = [_span(kind, value) for kind, value in members[1:]]
         return next(each for each in _OTHERS if not any(low <= ord(each) <= high for low, high in excluded))
     return chr(_span(*members[-1])[1])
 

@@ -164,7 +164,7 @@ class Town:
 
     async def exchange(self, token: str, kind: str = ACCESS_TOKEN, **fields: str) -> str:
         """Exchanges a token by RPC and returns the new one."""
-        request = token_service_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=kind, **fields)  # type: ignore[arg-type]
+        request = token_service_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=kind, **fields)
         answer = token_service_pb2.ExchangeTokenResponse
         return (await self.call(self.tokens.ExchangeToken, request, answer, "")).access_token
 

@@ -159,7 +159,9 @@ def main(
     port2: Annotated[int, typer.Option(help="天宁's gateway.")] = 8081,
 ) -> None:
     """Runs both parts in two fresh regions and compares the figures."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both, since a shell in the background hands SIGINT down ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     _clear(STATE)
     cluster = Cluster(STATE, (port, port2), replay=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

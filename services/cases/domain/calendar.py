@@ -141,7 +141,7 @@ def _require_contiguous(table: list[DayRow]) -> None:
     if not table:
         raise InvalidArgument("CALENDAR_INCOMPLETE", "the table of days is empty", date="")
     for before, after in pairwise(table):
-        if after.day != before.day + _ONE_DAY:
+        if after.day - before.day != _ONE_DAY:
             raise _incomplete(after.day, "the day before it is missing, or the day is there twice")
 
 

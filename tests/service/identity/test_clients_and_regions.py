@@ -1,5 +1,7 @@
 """ClientService and RegionService: credentials that go together, secrets shown once, anchors that hold."""
 
+from typing import Any
+
 import pytest
 
 from libs.errors import AlreadyExists, InvalidArgument
@@ -19,12 +21,12 @@ def _keys(*keys: resources_pb2.JsonWebKey) -> resources_pb2.JsonWebKeySet:
     return resources_pb2.JsonWebKeySet(keys=keys)
 
 
-async def _create(home: Town, client_id: str = "", token: str = "", **fields: object) -> resources_pb2.Client:
-    given = {"display_name": "系统", "kind": SYSTEM, "auth_method": BY_SECRET, **fields}
+async def _create(home: Town, client_id: str = "", token: str = "", **fields: Any) -> resources_pb2.Client:
+    given: dict[str, Any] = {"display_name": "系统", "kind": SYSTEM, "auth_method": BY_SECRET, **fields}
     request = client_service_pb2.CreateClientRequest(
         client=resources_pb2.Client(**given),
         client_id=client_id,
-        request_id=request_id(),  # type: ignore[arg-type]
+        request_id=request_id(),
     )
     return await home.call(
         home.clients.CreateClient, request, resources_pb2.Client, token or await home.admin_token()
@@ -43,7 +45,7 @@ async def test_a_secret_is_shown_once_and_never_stored(home: Town) -> None:
     assert (await home.call(home.clients.GetClient, get, resources_pb2.Client, token)).secret == ""
     async with home.service.process.database.read() as connection:
         for table in ("idempotency", "clients", "outbox", "audit_records"):
-            rows = await connection.exec_driver_sql(f"SELECT t::text FROM {table} t")  # noqa: S608 - our own names
+            rows = await connection.exec_driver_sql(f"SELECT t::text FROM {table} t")
             found = "".join(row[0] for row in rows)
             assert made.secret not in found
             assert made.secret.encode().hex() not in found

@@ -52,14 +52,19 @@ class Checked:
     register: Population
 
 
+def _token_file(folder: Path) -> Path:
+    file = folder / "register.token"
+    file.write_text("geheim", encoding="utf-8")
+    return file
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def checked(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Checked]:
     """A region with a population register."""
     register, port, folder = Population(), free_port(), tmp_path_factory.mktemp("checked")
     app = Starlette(routes=[Route("/match", register.match, methods=["POST"])])
     serving = asyncio.ensure_future(HttpServer(app, Http(host=HOST, port=port)).run())
-    secret: Path = folder / "register.token"
-    secret.write_text("geheim", encoding="utf-8")
+    secret = _token_file(folder)
     section = Register(url=f"http://{HOST}:{port}/match", token_file=secret)
     async with town(ground, folder, population_register=section) as found:
         await found.settle(("receiving", resources_pb2.DUTY_RECEIVING))

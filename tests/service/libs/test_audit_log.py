@@ -119,7 +119,11 @@ async def test_receipts_are_verified_offline(log: Log) -> None:
         report = verify_receipt(json.dumps(file).encode(), log.check)
         assert report.valid, report.steps
         assert report.record is not None
-        assert (report.record.purpose, report.record.case_name, report.record.fields) == ("核验", "cases/1", ("full_name",))
+        assert (report.record.purpose, report.record.case_name, report.record.fields) == (
+            "核验",
+            "cases/1",
+            ("full_name",),
+        )
 
 
 async def test_receipts_stay_good_while_the_log_grows(log: Log) -> None:
@@ -140,7 +144,9 @@ async def test_a_changed_record_is_caught(log: Log) -> None:
     canonical: bytes = await owner.fetchval("SELECT canonical FROM audit_records WHERE object = 'persons/3'")
     changed = canonical.replace("核验".encode(), "闲看".encode())
     await owner.execute("UPDATE audit_records SET canonical = $1 WHERE object = 'persons/3'", changed)
-    lines = [export_line(row["canonical"]) for row in await owner.fetch("SELECT canonical FROM audit_records ORDER BY seq")]
+    lines = [
+        export_line(row["canonical"]) for row in await owner.fetch("SELECT canonical FROM audit_records ORDER BY seq")
+    ]
     await owner.close()
     file = await log.receipt_file(receipts[3])
     assert not verify_receipt(json.dumps(file).encode(), log.check).valid

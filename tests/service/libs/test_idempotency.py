@@ -157,4 +157,6 @@ async def test_a_deadlock_asks_to_try_again(counter: Counter) -> None:
 
 def test_derived_ids_are_the_same_for_the_same_step() -> None:
     assert derived_request_id("issue", "1") == derived_request_id("issue", "1")
-    assert len({derived_request_id("issue", "1"), derived_request_id("issue", "2"), derived_request_id("seal", "1")}) == 3
+    assert (
+        len({derived_request_id("issue", "1"), derived_request_id("issue", "2"), derived_request_id("seal", "1")}) == 3
+    )

@@ -58,7 +58,7 @@ def test_what_is_no_event_is_refused(missing: bytes) -> None:
 
 @pytest.mark.parametrize(("key", "value"), [(b"time", b"yesterday"), (b"id", b"\xff")])
 def test_broken_attributes_are_refused(key: bytes, value: bytes) -> None:
-    with pytest.raises(ValueError, match=".+"):
+    with pytest.raises(ValueError, match=r".+"):
         from_fields({**_travelled(EVENT), key: value})
 
 
