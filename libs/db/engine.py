@@ -37,17 +37,34 @@ def translated(error: Exception) -> TongbanError | None:
     if isinstance(error, DBAPIError):
         state = _state(error)
         if isinstance(error, IntegrityError) and state == _UNIQUE:
-            table = str(getattr(getattr(error.orig, "__cause__", None), "table_name", "") or "resource")
-            return AlreadyExists("RESOURCE_EXISTS", "a resource with this key exists already", resource=table)
+            return _taken(getattr(getattr(error.orig, "__cause__", None), "table_name", None))
         if state in _RETRYABLE:
-            return Aborted("CONCURRENT_CHANGE", "another change was under way; try again", retry_after=0.1)
+            return _changed()
         if error.connection_invalidated or isinstance(error, InterfaceError) or state.startswith(_AWAY):
             return _away()
     if isinstance(error, (PoolTimeout, *_BROKEN)):
         return _away()
-    if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "").startswith(_AWAY):
-        return _away()
+    if isinstance(error, asyncpg.PostgresError):
+        return _translated_raw(error)
     return None
+
+
+def _translated_raw(error: asyncpg.PostgresError) -> TongbanError | None:
+    """As ``translated``, for what the driver itself raised."""
+    state = str(error.sqlstate or "")
+    if state == _UNIQUE:
+        return _taken(error.table_name)
+    if state in _RETRYABLE:
+        return _changed()
+    return _away() if state.startswith(_AWAY) else None
+
+
+def _taken(table: str | None) -> AlreadyExists:
+    return AlreadyExists("RESOURCE_EXISTS", "a resource with this key exists already", resource=table or "resource")
+
+
+def _changed() -> Aborted:
+    return Aborted("CONCURRENT_CHANGE", "another change was under way; try again", retry_after=0.1)
 
 
 def _away() -> Unavailable:
@@ -58,6 +75,9 @@ class Database:
     """One service's database: transactions for writes, single statements in AUTOCOMMIT for reads.
 
     Reads go through an engine that begins nothing and resets nothing: one round trip (measured: half the cost).
+    Transactions are begun and ended by the driver, over SQLAlchemy's pool: that costs a third of SQLAlchemy's own, and
+    statements of both run in them (``libs.db.statement`` for the hot ones). ``writes`` is for who holds a connection for
+    long and commits by itself, as leaders do.
     """
 
     def __init__(self, dsn: str, pool_size: int = 12) -> None:
@@ -65,6 +85,9 @@ class Database:
         shared = {"pool_size": pool_size, "max_overflow": 4, "pool_timeout": 5.0, "pool_pre_ping": False}
         self.writes: AsyncEngine = create_async_engine(url, **shared)
         self.reads: AsyncEngine = create_async_engine(
+            url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **shared
+        )
+        self._steps: AsyncEngine = create_async_engine(
             url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **shared
         )
 
@@ -76,8 +99,15 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction that commits at the end of the block; driver errors come out translated."""
-        async with _translating(), self.writes.begin() as connection:
-            yield connection
+        async with _translating(), self._steps.connect() as connection:
+            driver = driver_of(connection)
+            try:
+                async with driver.transaction():
+                    yield connection
+            finally:
+                if driver.is_closed() or driver.is_in_transaction():
+                    # Cut, or cancelled before it could end: the pool must not lend it again.
+                    await connection.invalidate()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -110,6 +140,13 @@ class Database:
         """Closes all connections."""
         await self.writes.dispose()
         await self.reads.dispose()
+        await self._steps.dispose()
+
+
+def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
+    """Returns the driver's own connection under a lent one; what it runs stands in the same transaction."""
+    assert connection.sync_connection is not None
+    return connection.sync_connection.connection.driver_connection
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from typing import TypeVar, cast
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.audit.writer import Entry, entry_of
@@ -17,6 +16,7 @@ from libs.clock import Clock
 from libs.db.command import Command, digest_of
 from libs.db.engine import Database
 from libs.db.schema import idempotency
+from libs.db.statement import Statement
 from libs.errors import FailedPrecondition, TongbanError
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
@@ -32,29 +32,21 @@ _KEPT = """kept AS (
 ), """
 _RECORDS_AND_EVENTS = """records AS (
   INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
-  SELECT * FROM unnest(:ids, :times, :transactions, :objects, :canonicals, :leaves) RETURNING seq
+  SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[]), CAST(:transactions AS text[]),
+    CAST(:objects AS text[]), CAST(:canonicals AS bytea[]), CAST(:leaves AS bytea[])) RETURNING seq
 ), pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM records
 )
 INSERT INTO outbox (id, type, subject, traceparent, time, data)
-SELECT id, type, subject, :traceparent, :now, data
-FROM unnest(:event_ids, :event_types, :event_subjects, :event_data) WITH ORDINALITY AS e (id, type, subject, data, n)
+SELECT id, type, subject, CAST(:traceparent AS text), CAST(:now AS timestamptz), data
+FROM unnest(CAST(:event_ids AS text[]), CAST(:event_types AS text[]), CAST(:event_subjects AS text[]),
+  CAST(:event_data AS bytea[])) WITH ORDINALITY AS e (id, type, subject, data, n)
 ORDER BY n
 """
 
 
-def _statement(text: str) -> sa.TextClause:
-    return sa.text(text).bindparams(
-        *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in
-          ("ids", "transactions", "objects", "event_ids", "event_types", "event_subjects")),
-        *(sa.bindparam(name, type_=ARRAY(sa.LargeBinary)) for name in ("canonicals", "leaves", "event_data")),
-        sa.bindparam("times", type_=ARRAY(sa.DateTime(timezone=True))),
-        sa.bindparam("now", type_=sa.DateTime(timezone=True)),
-    )  # fmt: skip
-
-
-_FLUSH = _statement(f"WITH {_KEPT}{_RECORDS_AND_EVENTS}")
-_FLUSH_STEP = _statement(f"WITH {_RECORDS_AND_EVENTS}")
+_FLUSH = Statement(f"WITH {_KEPT}{_RECORDS_AND_EVENTS}")
+_FLUSH_STEP = Statement(f"WITH {_RECORDS_AND_EVENTS}")
 
 _STORED = sa.select(idempotency.c.digest, idempotency.c.response).where(
     idempotency.c.caller == sa.bindparam("caller"),
@@ -99,14 +91,14 @@ class Transaction:
         command = self.command
         name = self.about or str(getattr(response, "name", "") or "")
         self.record(entry_of(command, self.now, name, response_digest=digest_of(response)))
-        await self.connection.execute(_FLUSH, self._values() | {
+        await _FLUSH.execute(self.connection, self._values() | {
             "caller": command.caller, "method": command.method, "request_id": command.request_id,
             "digest": command.digest, "response": response.SerializeToString(),
         })  # fmt: skip
 
     async def flush_step(self) -> None:
         """Writes the events and the records that were added, and no answer: the command goes on."""
-        await self.connection.execute(_FLUSH_STEP, self._values())
+        await _FLUSH_STEP.execute(self.connection, self._values())
 
     def _values(self) -> dict[str, object]:
         command, entries = self.command, self._entries

@@ -1,4 +1,4 @@
-"""Secrets of clients: 256 random bits, stored as HMAC-SM3 (why no slow hash: docs/decisions/identity-client-secrets.md)."""
+"""Secrets of clients: 256 random bits, stored as HMAC-SM3 (why no slow hash: docs/decisions/0010-client-secrets-by-keyed-hash.md)."""
 
 import hmac
 import secrets

@@ -40,7 +40,7 @@ from libs.errors import (
     Violation,
     state_conflict,
 )  # fmt: skip
-from libs.rpc.call import Call, current_call
+from libs.rpc.call import Call, Stage, current_call
 from libs.rpc.client import invoke, neighbour_channel
 from libs.rpc.contract import ContractError, Method
 from libs.rpc.server import ServerBuilder, default_stages
@@ -182,10 +182,18 @@ async def _refused(channel: Any, data: bytes, token: str = "", **metadata: str) 
 
 
 def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
-    stages = default_stages(lab.config, lab._verifier())
-    assert [stage.__module__.rpartition(".")[2] for stage in stages] == [
-        "trace", "access_log", "errors", "deadline", "peer", "caller", "permission", "rate_limit", "validation",
-    ]  # fmt: skip
+    async def trusted(_region: str) -> None: ...
+
+    before, after = (
+        ["trace", "access_log", "errors", "deadline", "peer", "caller"],
+        ["permission", "rate_limit", "validation"],
+    )
+    assert _names(default_stages(lab.config, lab._verifier())) == before + after
+    assert _names(default_stages(lab.config, lab._verifier(), trusted)) == [*before, "trust", *after]
+
+
+def _names(stages: list[Stage]) -> list[str]:
+    return [stage.__module__.rpartition(".")[2] for stage in stages]
 
 
 async def test_each_stage_refuses_before_the_next_one_looks(lab: Lab) -> None:

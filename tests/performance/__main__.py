@@ -15,7 +15,8 @@ from tests.performance.load import Measured
 from tests.performance.report import Report
 from tests.performance.workloads import Workloads, raw_signatures
 
-_OUT = Console()
+_OUT = Console(width=max(Console().width, 130))
+"""Wide enough for its tables, also where the output is no terminal."""
 
 
 def _said(result: Measured) -> Measured:

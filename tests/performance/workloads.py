@@ -41,7 +41,7 @@ from tongban.seal.v1 import (
 from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
 from tongban.sharing.v1 import resources_pb2 as sharing
 
-READS, WRITES, WARM_UP = 3000, 1200, 100
+READS, WRITES, WARM_UP = 4000, 1600, 100
 BATCH = 100
 _BATCHES, _LICENCES = 40, 90
 _RAW_SIGNATURES = 1500

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import rows
 from libs.db.engine import Database, Row
+from libs.db.statement import Statement
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from services.cases.domain.numbers import number_prefix
@@ -126,7 +127,7 @@ _STORY = """
 INSERT INTO case_history (case_id, sequence, action, from_state, to_state, actor, department, note, event_time)
 VALUES (:id, :steps, :action, :from_state, :state, :actor, :actor_department, :note, :update_time)
 """
-_INSERT = sa.text(f"""
+_INSERT = Statement(f"""
 WITH made AS (
   INSERT INTO cases ({", ".join(_COLUMNS)}) VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
 ) {_STORY}
@@ -147,10 +148,10 @@ changed AS (
   WHERE :end_tasks <> '' AND case_id = :id AND state IN ('OPEN', 'CLAIMED')
 ) {task}
 """
-_SAVE = sa.text(f"WITH {_CHANGE.format(assignments=_SET, story=_STORY, task=_OPEN_TASK)}")
+_SAVE = Statement(f"WITH {_CHANGE.format(assignments=_SET, story=_STORY, task=_OPEN_TASK)}")
 # The counter's row is held until the commit, so it is drawn last and in the same statement. A number that turns out too
 # high is cut here and refused by the rule that makes it, with the whole transaction.
-_SAVE_NUMBERED = sa.text(f"""
+_SAVE_NUMBERED = Statement(f"""
 WITH drawn AS (
   INSERT INTO case_numbers (task_code, day, last) VALUES (:draw_code, :draw_day, 1)
   ON CONFLICT (task_code, day) DO UPDATE SET last = case_numbers.last + 1 RETURNING last
@@ -159,8 +160,13 @@ WITH drawn AS (
     story=_STORY, task=_OPEN_TASK,
 )} RETURNING (SELECT last FROM drawn)
 """)  # fmt: skip  # noqa: S608 - made of column names of our own
-_UPDATE = sa.text(f"UPDATE cases SET {', '.join(f'{name} = :{name}' for name in _MUTABLE)} WHERE id = :id")  # noqa: S608
-_BY_NUMBER = sa.select(cases).where(cases.c.number == sa.bindparam(rows.KEY))
+_UPDATE = Statement(f"UPDATE cases SET {', '.join(f'{name} = :{name}' for name in _MUTABLE)} WHERE id = :id")  # noqa: S608
+_READ_COLUMNS = ", ".join(
+    f"CAST({column.name} AS text)" if isinstance(column.type, sa.Uuid) else column.name for column in cases.columns
+)
+_BY_ID = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE id = :key")  # noqa: S608 - made of column names of our own
+_BY_ID_LOCKED = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE id = :key FOR UPDATE")  # noqa: S608 - likewise
+_BY_NUMBER = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE number = :key")  # noqa: S608 - likewise
 _DUE_TASKS = sa.text("""
 UPDATE tasks SET due_date = :due, update_time = :now, version = version + 1
 WHERE case_id = :id AND state IN ('OPEN', 'CLAIMED')
@@ -199,7 +205,7 @@ class CaseStore:
         self._database = database
         self._cipher = cipher
 
-    def record(self, row: Row) -> CaseRecord:
+    def record(self, row: Iterable[Any]) -> CaseRecord:
         """Opens a row."""
         record = CaseRecord(*row)
         record.content = pb.Case.FromString(self._cipher.decrypt(SEALED, record.id, record.sealed))
@@ -211,31 +217,32 @@ class CaseStore:
 
     async def read(self, identifier: str) -> CaseRecord:
         """Reads a case; raises NotFound."""
-        async with self._database.read() as connection:
-            return await self._one(connection, rows.by_id(cases), identifier, f"cases/{identifier}")
+        async with self._database.driver() as driver:
+            row = await driver.fetchrow(_BY_ID.text, identifier)
+        return self._found(row, f"cases/{identifier}")
 
     async def read_by_number(self, number: str) -> CaseRecord:
         """Reads the case with this number; raises NotFound."""
-        async with self._database.read() as connection:
-            return await self._one(connection, _BY_NUMBER, number, "cases")
+        async with self._database.driver() as driver:
+            row = await driver.fetchrow(_BY_NUMBER.text, number)
+        return self._found(row, "cases")
 
     async def lock(self, connection: AsyncConnection, identifier: str) -> CaseRecord:
         """Reads a case and keeps others from changing it; raises NotFound."""
-        return await self._one(connection, rows.by_id(cases, lock=True), identifier, f"cases/{identifier}")
+        return self._found(await _BY_ID_LOCKED.first(connection, {"key": identifier}), f"cases/{identifier}")
 
-    async def _one(self, connection: AsyncConnection, query: sa.Select[Any], key: str, name: str) -> CaseRecord:
-        row: Row | None = (await connection.execute(query, {rows.KEY: key})).first()
+    def _found(self, row: Iterable[Any] | None, name: str) -> CaseRecord:
         if row is None:
             raise not_found(name)
         return self.record(row)
 
     async def insert(self, connection: AsyncConnection, record: CaseRecord, step: Step) -> None:
         """Inserts a case with its first step; raises RESOURCE_EXISTS where the id is taken."""
-        await connection.execute(_INSERT, self._values(record, _COLUMNS) | self._story(record, step))
+        await _INSERT.execute(connection, self._values(record, _COLUMNS) | self._story(record, step))
 
     async def save(self, connection: AsyncConnection, record: CaseRecord, step: Step) -> None:
         """Writes a changed case, its step and what follows for its tasks; counts its version up."""
-        await connection.execute(_SAVE, self._change(record, step))
+        await _SAVE.execute(connection, self._change(record, step))
 
     async def save_numbered(self, connection: AsyncConnection, record: CaseRecord, step: Step, day: date) -> int:
         """Writes as ``save`` does, with the item's next number of ``day``; returns its sequence.
@@ -245,8 +252,9 @@ class CaseStore:
         values = self._change(record, step) | {
             "draw_code": record.task_code, "draw_day": day, "draw_prefix": number_prefix(record.task_code, day),
         }  # fmt: skip
-        del values["number"]
-        return int((await connection.execute(_SAVE_NUMBERED, values)).scalar_one())
+        drawn = await _SAVE_NUMBERED.first(connection, values)
+        assert drawn is not None
+        return int(drawn[0])
 
     def _change(self, record: CaseRecord, step: Step) -> dict[str, Any]:
         record.version += 1
@@ -259,7 +267,7 @@ class CaseStore:
     async def save_quietly(self, connection: AsyncConnection, record: CaseRecord) -> None:
         """Writes a case that changed without a step: a check of its materials, its rating, its delivery."""
         record.version += 1
-        await connection.execute(_UPDATE, self._values(record, _MUTABLE) | {"id": record.id})
+        await _UPDATE.execute(connection, self._values(record, _MUTABLE) | {"id": record.id})
 
     def _values(self, record: CaseRecord, names: Iterable[str]) -> dict[str, Any]:
         if record.changed:

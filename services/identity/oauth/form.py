@@ -62,9 +62,7 @@ async def read_form(request: Request) -> Form:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise invalid_request("the body must be application/x-www-form-urlencoded")
-    if int(request.headers.get("content-length", "0") or 0) > _LARGEST:
-        raise invalid_request("the body is too large")
-    body = await request.body()
+    body = await _body(request)
     try:
         pairs = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
@@ -75,6 +73,15 @@ async def read_form(request: Request) -> Form:
     if len(fields) != len(pairs):
         raise invalid_request("a field stands twice")
     return Form(body, fields, request.headers.get("authorization", ""))
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST:
+            raise invalid_request("the body is too large")
+    return bytes(body)
 
 
 def credentials(form: Form) -> Credentials | None:

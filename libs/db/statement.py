@@ -1,0 +1,39 @@
+"""Statements for hot paths, run by the driver itself.
+
+SQLAlchemy Core's share of a statement is eight times the driver's (measured: 0.11 ms against 0.014 ms a lookup), mostly
+for what a fixed statement needs no more: compiling, greenlets, typed results. Parameters are named as in ``sa.text``;
+where PostgreSQL can't tell a parameter's type it must be cast (``CAST(:id AS uuid)``). A uuid comes as an object unless
+it is cast to text.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.db.engine import driver_of
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+
+
+class Statement:
+    """One fixed statement, its named parameters numbered once."""
+
+    def __init__(self, text: str) -> None:
+        self._names: tuple[str, ...] = tuple(dict.fromkeys(_PARAMETER.findall(text)))
+        numbers = {name: number for number, name in enumerate(self._names, start=1)}
+        self.text = _PARAMETER.sub(lambda found: f"${numbers[found[1]]}", text)
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """Returns the values in the order of the numbers; what the statement doesn't name is left out."""
+        return [values[name] for name in self._names]
+
+    async def execute(self, connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+        """Runs the statement for its effect."""
+        await driver_of(connection).fetch(self.text, *self.arguments(values))
+
+    async def first(self, connection: AsyncConnection, values: Mapping[str, Any]) -> asyncpg.Record | None:
+        """Runs the statement and returns its first row, or None."""
+        return await driver_of(connection).fetchrow(self.text, *self.arguments(values))
