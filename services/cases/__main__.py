@@ -78,7 +78,7 @@ class _Parts:
         self.handling = Handling(self.desk, clock, checks)
         self.ratings = Ratings(self.desk, self.tasks, process.cipher)
         self.outgoing = Outgoing(self.desk, self.transfers, self.ratings, self.regions)
-        self.incoming = Incoming(self.desk, self.transfers, self.drafts, self.ratings, self.regions)
+        self.incoming = Incoming(self.desk, self.transfers, self.drafts, self.ratings)
         self.deliverer = Deliverer(
             database, process.uow, process.audit, self.transfers, self.news, identity, self.regions, region
         )

@@ -1,6 +1,7 @@
 """``./run bench``: starts one region, measures what its services can do, and prints it beside an empty echo."""
 
 import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,21 +25,29 @@ def _said(result: Measured) -> Measured:
     return result
 
 
+async def _once(run: Callable[[], Awaitable[Measured]]) -> AsyncIterator[Measured]:
+    yield await run()
+
+
 async def _all(ground: Ground) -> Report:
+    """Measures group by group, with the echo before and after each: the machine drifts, and only neighbours compare."""
     memory = {name: size for name, size in ground.memory().items() if name != NAME}
     loads = Workloads(ground)
-    first = _said(await loads.echo())
-    results = [first]
-    results += [_said(await once()) for once in (loads.create_organization, loads.client_grant)]
-    for several in (loads.licences, loads.cases):
-        results.extend([_said(result) async for result in several()])
-    results += [_said(await once()) for once in (loads.query, loads.seal)]
-    raw = await raw_signatures()
-    last = _said(await loads.echo("echo again"))
+    groups = (
+        _once(loads.create_organization), _once(loads.client_grant), loads.licences(), loads.cases(),
+        _once(loads.query), _once(loads.seal),
+    )  # fmt: skip
+    echoes, results = [_said(await loads.echo())], list[Measured]()
+    beside: dict[str, float] = {}
+    for group in groups:
+        measured = [_said(result) async for result in group]
+        echoes.append(_said(await loads.echo()))
+        results += measured
+        beside |= {result.name: (echoes[-2].server_ms + echoes[-1].server_ms) / 2 for result in measured}
     after = {name: size for name, size in ground.memory().items() if name != NAME}
     return Report(
-        machine.described(), (first.server_ms + last.server_ms) / 2, last.rate / first.rate, (*results, last), raw,
-        memory, after, ground.start_seconds,
+        machine.described(), tuple(echoes), beside, tuple(results), await raw_signatures(), memory, after,
+        ground.start_seconds,
     )  # fmt: skip
 
 

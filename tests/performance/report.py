@@ -45,8 +45,8 @@ class Report:
 
     Attributes:
         machine: where.
-        echo: the echo's CPU milliseconds an operation, mean of before and after.
-        drift: the echo's rate at the end as part of that at the start.
+        echoes: the echo, before, between and after the operations.
+        beside: by operation, the echo's CPU milliseconds measured beside it.
         results: all operations.
         raw_signatures: SM2 signatures a second and core by the raw library.
         rest: resident bytes by process at rest; `memory` after the load.
@@ -54,8 +54,8 @@ class Report:
     """
 
     machine: str
-    echo: float
-    drift: float
+    echoes: tuple[Measured, ...]
+    beside: Mapping[str, float]
     results: tuple[Measured, ...]
     raw_signatures: float
     rest: Mapping[str, int]
@@ -63,8 +63,19 @@ class Report:
     start_seconds: float
 
     def ratio(self, result: Measured) -> float:
-        """The rate a core of an operation as part of the echo's."""
-        return self.echo / result.server_ms if result.server_ms else 0.0
+        """The rate a core of an operation as part of that of the echo beside it."""
+        return self.beside[result.name] / result.server_ms if result.server_ms else 0.0
+
+    @property
+    def echo(self) -> Measured:
+        """The echo in the middle of those measured."""
+        return sorted(self.echoes, key=lambda each: each.server_ms)[len(self.echoes) // 2]
+
+    @property
+    def drift(self) -> float:
+        """The dearest echo as a multiple of the cheapest: how far the machine drifted."""
+        costs = [each.server_ms for each in self.echoes]
+        return max(costs) / min(costs)
 
     def budgets(self) -> list[Budget]:
         """The budgets that a bench can see."""
@@ -100,19 +111,23 @@ class Report:
         console.print("16 calls at once straight at the service with mTLS and a token; ratio = rate a core of the server"
                       " as part of the echo's; CPU in ms an operation", soft_wrap=True)  # fmt: skip
         console.print(_rates(self))
-        console.print(f"echo at the end / at the start: {self.drift:.2f}; raw SM2: {self.raw_signatures:.0f} a second"
-                      " and core", soft_wrap=True)  # fmt: skip
+        console.print(
+            f"echo measured {len(self.echoes)} times, dearest / cheapest {self.drift:.2f}; raw SM2:"
+            f" {self.raw_signatures:.0f} a second and core",
+            soft_wrap=True,
+        )
         console.print(_memory(self.rest, self.memory))
         console.print(_budgets(self.budgets()))
 
     def write(self, path: Path) -> None:
         """Writes {name: {rate_per_s, ratio_to_echo, cpu_ms_per_op}}."""
+        rows = [(self.echo, 1.0), *((result, self.ratio(result)) for result in self.results)]
         content = {
             result.name: {
-                "rate_per_s": round(result.rate, 1), "ratio_to_echo": round(self.ratio(result), 4),
+                "rate_per_s": round(result.rate, 1), "ratio_to_echo": round(ratio, 4),
                 "cpu_ms_per_op": round(result.server_ms, 4),
             }
-            for result in self.results
+            for result, ratio in rows
         }  # fmt: skip
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -126,9 +141,10 @@ def _right(*names: str) -> Table:
 
 def _rates(report: Report) -> Table:
     table = _right("operation", "a second", "a second and core", "ratio", "server CPU", "PostgreSQL CPU", "servers")
-    for result in report.results:
+    rows = [(report.echo, 1.0), *((result, report.ratio(result)) for result in report.results)]
+    for result, ratio in rows:
         table.add_row(
-            result.name, f"{result.rate:.0f}", f"{result.per_core:.0f}", f"{report.ratio(result):.2f}",
+            result.name, f"{result.rate:.0f}", f"{result.per_core:.0f}", f"{ratio:.2f}",
             f"{result.server_ms:.3f}", f"{result.database_ms:.3f}", " + ".join(result.servers),
         )  # fmt: skip
         if result.units > 1:

@@ -56,7 +56,7 @@ class Workloads:
         self._ground = ground
         self._office = ground.office
 
-    async def echo(self, name: str = "echo") -> Measured:
+    async def echo(self) -> Measured:
         """The empty RPC."""
         call: Any = self._ground.channels[echo.NAME].unary_unary(
             echo.PATH, request_serializer=lambda _: b"", response_deserializer=bytes
@@ -66,7 +66,7 @@ class Workloads:
         async def operation(_number: int) -> None:
             await call(None, metadata=metadata)
 
-        return await self._measure(name, operation, 2 * READS, (echo.NAME,))
+        return await self._measure(echo.NAME, operation, READS, (echo.NAME,))
 
     async def _measure(
         self, name: str, operation: Operation, count: int, servers: tuple[str, ...], **more: Any

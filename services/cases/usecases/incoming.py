@@ -13,7 +13,6 @@ from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotF
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
-from libs.rpc.regions import Regions
 from libs.rpc.timestamps import timestamp
 from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
@@ -33,7 +32,6 @@ from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import rating_service_pb2
 from tongban.cases.v1 import resources_pb2 as resources
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import resources_pb2 as identity
 
 
 def message_digest(message: pb.TransferMessage) -> str:
@@ -44,6 +42,12 @@ def message_digest(message: pb.TransferMessage) -> str:
 def use_of(command: Command, transaction_id: str, case_name: str = "") -> Command:
     """Returns the command with the exchange's transaction id in its audit record."""
     return replace(command, use=common_pb2.UseContext(transaction_id=transaction_id, case_name=case_name))
+
+
+def require_sender(principal: Principal, sender_region: str) -> None:
+    """Raises REGION_MISMATCH unless the message comes from the region that the token speaks for."""
+    if not principal.region or principal.region != sender_region:
+        raise InvalidArgument("REGION_MISMATCH", "the message is another region's", region=sender_region)
 
 
 def receipted(
@@ -62,9 +66,8 @@ def receipted(
 class Incoming:
     """Use cases of the deciding side."""
 
-    def __init__(self, desk: Desk, store: TransferStore, drafts: Drafts, ratings: Ratings, regions: Regions) -> None:
+    def __init__(self, desk: Desk, store: TransferStore, drafts: Drafts, ratings: Ratings) -> None:
         self._desk = desk
-        self._regions = regions
         self._store = store
         self._drafts = drafts
         self._ratings = ratings
@@ -72,7 +75,7 @@ class Incoming:
     async def receive(self, command: Command, message: pb.TransferMessage) -> pb.TransferReceipt:
         """Takes a message of the receiving region; a repeated one gets the first receipt."""
         principal = current_call().principal
-        await self.require_sender(message.sender_region)
+        require_sender(principal, message.sender_region)
         payload = Payload(message.WhichOneof("payload") or "")
         check_payload(message.exchange_id, Direction.TO_HANDLING, message.sequence, payload)
         exchange = Exchange(message.sender_region, message.exchange_id, "INBOUND")
@@ -101,18 +104,6 @@ class Incoming:
             return receipt
 
         return await self._desk.run(replace(use_of(command, message.transaction_id), request_id=request_id), work)
-
-    async def require_sender(self, sender_region: str) -> None:
-        """Raises unless the message comes from the region that the token speaks for, and that is trusted now.
-
-        Raises:
-            InvalidArgument: REGION_MISMATCH.
-            PermissionDenied: REGION_NOT_TRUSTED; its token may be older than its suspension.
-        """
-        region = current_call().principal.region
-        if not region or region != sender_region:
-            raise InvalidArgument("REGION_MISMATCH", "the message is another region's", region=sender_region)
-        await self._regions.trusted(region, identity.TRUST_DIRECTION_INBOUND)
 
     async def known(self, exchange: Exchange, message: pb.TransferMessage, digest: str) -> pb.TransferReceipt | None:
         """Returns the first receipt of a repeated message; raises TRANSFER_MESSAGE_CONFLICT for another content."""

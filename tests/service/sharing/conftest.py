@@ -1,25 +1,35 @@
 """The sharing service with a department's own table to mount, and everything up to the grant in a few calls."""
 
+# ruff: noqa: N802 - gRPC fixes the names of what a servicer serves
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import grpc
 import pytest_asyncio
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
 from deploy.local.secret_files import write_secret
 from libs.clock import FakeClock
+from libs.errors import PermissionDenied
+from libs.rpc import status
 from libs.rpc.client import invoke
+from libs.rpc.server import server_credentials
 from services.sharing.config import DataSource
+from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, Service, serving
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
 from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import region_service_pb2 as regions
+from tongban.identity.v1 import region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
+from tongban.identity.v1 import token_service_pb2 as tokens
 from tongban.sharing.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -255,6 +265,41 @@ def query(resource: str, *codes: str, fields: list[str] | None = None, **changes
     })  # fmt: skip
 
 
+class _Identity(region_service_pb2_grpc.RegionServiceServicer, token_service_pb2_grpc.TokenServiceServicer):
+    """Our own identity service, as the contract has it: one trusted region, and an assertion to it."""
+
+    def __init__(self, gateway_url: str) -> None:
+        self.gateway_url = gateway_url
+
+    async def ResolveRegion(self, request: regions.ResolveRegionRequest, context: Any) -> resources_pb2.Region:
+        if request.name != "regions/320402":
+            error = PermissionDenied("REGION_NOT_TRUSTED", "not on the trust list", region=request.name[8:])
+            details = status.to_status(error).SerializeToString()
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "", ((status.DETAILS_KEY, details),))
+        return resources_pb2.Region(name=request.name, anchor=resources_pb2.RegionAnchor(gateway_url=self.gateway_url))
+
+    async def IssueServiceToken(self, request: Any, context: Any) -> tokens.IssueServiceTokenResponse:
+        return tokens.IssueServiceTokenResponse(access_token="own", expires_in=600)
+
+    async def ExchangeToken(self, request: tokens.ExchangeTokenRequest, context: Any) -> tokens.ExchangeTokenResponse:
+        assert (request.subject_token, request.audience) == ("own", "//320402")
+        return tokens.ExchangeTokenResponse(access_token="assertion", expires_in=60)
+
+
+@asynccontextmanager
+async def identity_beside(ground: Ground, gateway_url: str) -> AsyncIterator[str]:
+    """Runs the fake identity service and yields its address."""
+    identity = _Identity(gateway_url)  # type: ignore[abstract]  # only what is called here is served
+    server = grpc.aio.server()
+    region_service_pb2_grpc.add_RegionServiceServicer_to_server(identity, server)
+    token_service_pb2_grpc.add_TokenServiceServicer_to_server(identity, server)
+    address = f"{HOST}:{free_port()}"
+    server.add_secure_port(address, server_credentials(ground.tls("identity")))
+    await server.start()
+    yield address
+    await server.stop(None)
+
+
 @pytest_asyncio.fixture
 async def sharing(ground: Ground, tmp_path: Path) -> AsyncIterator[Sharing]:
     """The sharing service at a fixed time, with one data source."""
@@ -262,8 +307,9 @@ async def sharing(ground: Ground, tmp_path: Path) -> AsyncIterator[Sharing]:
     clock = FakeClock(NOW)
     away = DataSource(dsn_file=tmp_path / "away.dsn")
     write_secret(away.dsn_file, "postgresql://nobody@127.0.0.1:1/nothing")
-    extra: dict[str, Any] = {
-        "data_sources": {"registry": source, "away": away}, "neighbours": {"identity": "127.0.0.1:1"},
-    }  # fmt: skip
-    async with serving(ground, "sharing", clock, **extra) as service:
-        yield Sharing(service, clock, owner)
+    async with identity_beside(ground, f"http://{HOST}:1") as address:
+        extra: dict[str, Any] = {
+            "data_sources": {"registry": source, "away": away}, "neighbours": {"identity": address},
+        }  # fmt: skip
+        async with serving(ground, "sharing", clock, **extra) as service:
+            yield Sharing(service, clock, owner)

@@ -14,39 +14,27 @@ from deploy.local.secret_files import write_secret
 from libs.clock import FakeClock
 from libs.errors import InvalidArgument, PermissionDenied, TongbanError, Unavailable
 from libs.rpc import status
-from libs.rpc.server import server_credentials
-from tests.service.sharing.conftest import ABROAD, CONSUMER, NOW, Sharing, context, make_source, query, text
+from tests.service.sharing.conftest import (
+    ABROAD,
+    CONSUMER,
+    NOW,
+    Sharing,
+    context,
+    identity_beside,
+    make_source,
+    query,
+    text,
+)
 from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, serving
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import region_service_pb2 as regions
-from tongban.identity.v1 import region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
+from tongban.identity.v1 import token_service_pb2_grpc
 from tongban.sharing.v1 import data_service_pb2 as data
 from tongban.sharing.v1 import data_service_pb2_grpc
 
 FOREIGN = "//320402/resources/00000000-0000-7000-8000-000000000001"
 TRANSACTION = "00000000-0000-4000-8000-000000000007"
-
-
-class _Identity(region_service_pb2_grpc.RegionServiceServicer, token_service_pb2_grpc.TokenServiceServicer):
-    """Our own identity service, as the contract has it: one trusted region, and an assertion to it."""
-
-    gateway_url = ""
-
-    async def ResolveRegion(self, request: regions.ResolveRegionRequest, context: Any) -> resources_pb2.Region:
-        if request.name != "regions/320402":
-            error = PermissionDenied("REGION_NOT_TRUSTED", "not on the trust list", region=request.name[8:])
-            details = status.to_status(error).SerializeToString()
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "", ((status.DETAILS_KEY, details),))
-        return resources_pb2.Region(name=request.name, anchor=resources_pb2.RegionAnchor(gateway_url=self.gateway_url))
-
-    async def IssueServiceToken(self, request: Any, context: Any) -> tokens.IssueServiceTokenResponse:
-        return tokens.IssueServiceTokenResponse(access_token="own", expires_in=600)
-
-    async def ExchangeToken(self, request: tokens.ExchangeTokenRequest, context: Any) -> tokens.ExchangeTokenResponse:
-        assert (request.subject_token, request.audience) == ("own", "//320402")
-        return tokens.ExchangeTokenResponse(access_token="assertion", expires_in=60)
 
 
 @dataclass
@@ -91,29 +79,21 @@ class Federation:
 @pytest_asyncio.fixture
 async def federation(ground: Ground, tmp_path: Path) -> AsyncIterator[Federation]:
     """The sharing service with an identity service that trusts 320402, and that region's gateway."""
-    identity = _Identity()  # type: ignore[abstract]  # only what is called here is served
     gateway = _Gateway()  # type: ignore[abstract]
-    ports = free_port(), free_port()
-    identity.gateway_url = f"http://{HOST}:{ports[1]}"
-    home, abroad = grpc.aio.server(), grpc.aio.server()
-    region_service_pb2_grpc.add_RegionServiceServicer_to_server(identity, home)
-    token_service_pb2_grpc.add_TokenServiceServicer_to_server(identity, home)
-    home.add_secure_port(f"{HOST}:{ports[0]}", server_credentials(ground.tls("identity")))
+    port = free_port()
+    abroad = grpc.aio.server()
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(gateway, abroad)
     data_service_pb2_grpc.add_RegionDataServiceServicer_to_server(gateway, abroad)
-    abroad.add_insecure_port(f"{HOST}:{ports[1]}")
-    await home.start()
+    abroad.add_insecure_port(f"{HOST}:{port}")
     await abroad.start()
     owner, source = await make_source(ground, tmp_path)
     write_secret(tmp_path / "unused.dsn", owner)
-    extra: dict[str, Any] = {
-        "data_sources": {"registry": source}, "neighbours": {"identity": f"{HOST}:{ports[0]}"},
-    }  # fmt: skip
     clock = FakeClock(NOW)
-    async with serving(ground, "sharing", clock, **extra) as service:
-        yield Federation(Sharing(service, clock, owner), gateway, abroad)
+    async with identity_beside(ground, f"http://{HOST}:{port}") as address:
+        extra: dict[str, Any] = {"data_sources": {"registry": source}, "neighbours": {"identity": address}}
+        async with serving(ground, "sharing", clock, **extra) as service:
+            yield Federation(Sharing(service, clock, owner), gateway, abroad)
     await abroad.stop(None)
-    await home.stop(None)
 
 
 # ---- asking ----

@@ -24,13 +24,16 @@ def _report(**slow: float) -> Report:
     } | {name.replace("_", " "): ms for name, ms in slow.items()}  # fmt: skip
     results = (*(_measured(name, ms) for name, ms in cpu.items()), _measured("seal 100 digests", 40.0, units=100))
     rest = dict.fromkeys(("identity", "license", "seal", "cases", "sharing"), 100 * _MB)
-    return Report("a machine", 0.25, 1.0, results, 3000.0, rest, rest, 12.0)
+    echoes = tuple(_measured("echo", ms) for ms in (0.2, 0.25, 0.3))
+    return Report("a machine", echoes, {r.name: 0.25 for r in results}, results, 3000.0, rest, rest, 12.0)
 
 
 def test_rates_and_costs() -> None:
-    result = _measured("x", 0.5)
+    result, report = _measured("get licence", 0.5), _report()
     assert (result.rate, result.per_core, result.database_ms) == (500, 2000, 0.5)
-    assert _report().ratio(result) == 0.5
+    assert report.ratio(result) == 0.5
+    assert report.echo.server_ms == 0.25
+    assert report.drift == pytest.approx(1.5)
 
 
 def test_all_budgets_are_looked_at() -> None:
@@ -56,7 +59,8 @@ def test_the_file_holds_every_operation(tmp_path: Path) -> None:
     report.write(tmp_path / "bench.json")
     content = json.loads((tmp_path / "bench.json").read_text())
     assert content["get licence"] == {"rate_per_s": 500.0, "ratio_to_echo": 0.5, "cpu_ms_per_op": 0.5}
-    assert len(content) == len(report.results)
+    assert len(content) == len(report.results) + 1
+    assert content["echo"]["ratio_to_echo"] == 1.0
 
 
 def test_it_prints_what_was_missed(capsys: pytest.CaptureFixture[str]) -> None:
