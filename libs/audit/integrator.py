@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.audit import merkle
@@ -13,7 +13,7 @@ from libs.clock import Clock
 from libs.crypto.provider import Signer
 from libs.db.engine import Database
 from libs.db.leader import lead
-from libs.db.schema import audit_heads, audit_leaves, audit_nodes, audit_pending, audit_records
+from libs.db.schema import audit_heads, audit_nodes, audit_pending, audit_records
 from libs.observability import metrics
 
 _BATCH = 4_000
@@ -24,6 +24,19 @@ _PENDING = (
     .join(audit_records, audit_records.c.seq == audit_pending.c.seq)
     .order_by(audit_pending.c.seq)
     .limit(_BATCH)
+)
+# Arrays, not rows: a batch is one statement of one size, however many records it takes up.
+_STORE = sa.text("""
+WITH leaves AS (
+  INSERT INTO audit_leaves (leaf_index, record_seq) SELECT * FROM unnest(:indexes, :seqs)
+), nodes AS (
+  INSERT INTO audit_nodes (level, node_index, hash) SELECT * FROM unnest(:levels, :node_indexes, :hashes)
+)
+DELETE FROM audit_pending WHERE seq = ANY(:seqs)
+""").bindparams(
+    *(sa.bindparam(name, type_=ARRAY(sa.BigInteger)) for name in ("indexes", "seqs", "node_indexes")),
+    sa.bindparam("levels", type_=ARRAY(sa.SmallInteger)),
+    sa.bindparam("hashes", type_=ARRAY(sa.LargeBinary)),
 )
 _SIZE = sa.select(sa.func.coalesce(sa.func.max(audit_heads.c.tree_size), 0))
 
@@ -76,12 +89,10 @@ class Integrator:
         return len(rows)
 
     async def _store(self, connection: AsyncConnection, size: int, seqs: list[int], new: list[merkle.Node]) -> None:
-        leaves: list[dict[str, Any]] = [{"leaf_index": size + n, "record_seq": seq} for n, seq in enumerate(seqs)]
-        await connection.execute(sa.insert(audit_leaves), leaves)
-        await connection.execute(
-            sa.insert(audit_nodes), [{"level": n.level, "node_index": n.index, "hash": n.hash} for n in new]
-        )
-        await connection.execute(sa.delete(audit_pending).where(audit_pending.c.seq.in_(seqs)))
+        await connection.execute(_STORE, {
+            "indexes": list(range(size, size + len(seqs))), "seqs": seqs, "levels": [node.level for node in new],
+            "node_indexes": [node.index for node in new], "hashes": [node.hash for node in new],
+        })  # fmt: skip
 
     async def _sign(self, connection: AsyncConnection, size: int, root: bytes) -> None:
         now = self._clock.now()
