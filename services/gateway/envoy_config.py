@@ -17,7 +17,7 @@ _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.S
 _PAGES = ("/", "/docs", "/openapi.json", "/verify", "/healthz")
 _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _MAX_CONNECTIONS = 10_000
-# Which log a native gRPC caller of AuditService means; JSON callers say it by the first part of the path.
+# Which log a native gRPC caller of AuditService means; JSON callers say it by a part of the path.
 LOG_HEADER = "tongban-log"
 
 

@@ -35,9 +35,10 @@ def _also_as_version_1(server: grpc.aio.Server, servicer: Any) -> None:
 
 def reflection_server(image: descriptor_pb2.FileDescriptorSet, address: str, tls: Tls) -> grpc.aio.Server:
     """Builds the server, bound but not started; it takes mTLS only."""
+    # Reflection does not list itself: its own file is not among the contracts, and buf looks every listed name up.
     names = [service.full_name for service in services(image) if service.public_rpcs]
     server = grpc.aio.server()
-    servicer = reflection.aio.ReflectionServicer([*names, _VERSION_1], pool=pool_of(image))
+    servicer = reflection.aio.ReflectionServicer(names, pool=pool_of(image))
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     _also_as_version_1(server, servicer)
     alive: Any = health.aio.HealthServicer()
