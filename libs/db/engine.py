@@ -7,12 +7,14 @@ from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
+from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from libs.config import DatabaseConfig
 from libs.errors import Aborted, AlreadyExists, TongbanError, Unavailable
+from libs.observability import tracing
 
 Row = sa.Row[*tuple[Any, ...]]
 """A row as a query returned it; its columns are attributes."""
@@ -99,7 +101,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction that commits at the end of the block; driver errors come out translated."""
-        async with _translating(), self._steps.connect() as connection:
+        async with _translating("transaction"), self._steps.connect() as connection:
             driver = driver_of(connection)
             try:
                 async with driver.transaction():
@@ -112,7 +114,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Lends a connection whose every statement stands alone; driver errors come out translated."""
-        async with _translating(), self.reads.connect() as connection:
+        async with _translating("read"), self.reads.connect() as connection:
             yield connection
 
     @asynccontextmanager
@@ -122,7 +124,7 @@ class Database:
         A lookup costs half of what it does through SQLAlchemy (measured: 0.036 ms against 0.083 ms). Parameters are
         ``$1``, ``$2``; a uuid comes as an object unless it is cast to text.
         """
-        async with _translating(), self.reads.connect() as connection:
+        async with _translating("read"), self.reads.connect() as connection:
             raw = await connection.get_raw_connection()
             try:
                 yield raw.driver_connection
@@ -150,9 +152,11 @@ def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
 
 
 @asynccontextmanager
-async def _translating() -> AsyncIterator[None]:
+async def _translating(what: str) -> AsyncIterator[None]:
+    """Stands around every use of the database: a span where spans are on, and errors in our own words."""
     try:
-        yield
+        with tracing.span(f"postgresql {what}", SpanKind.CLIENT):
+            yield
     except TongbanError:
         raise
     except Exception as error:

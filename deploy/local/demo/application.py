@@ -264,7 +264,8 @@ class Application:
             self._read_transfer, lambda t: t.state == exchange_service_pb2.TRANSFER_STATE_ACCEPTED,
             "天宁's acknowledgement of the application",
         )  # fmt: skip
-        expect(self._checks, "step 2: case opened in 天宁", self._case, accepted.case_name)
+        opened = accepted.case_name == self._case
+        expect(self._checks, "step 2: 天宁 opens the case under the agreed name", True, opened)
         self._say(f"   天宁 trusts 六安's assertion and opens case {accepted.case_number}")
 
     async def _read_transfer(self) -> exchange_service_pb2.Transfer:
@@ -323,6 +324,14 @@ class Application:
         expect(self._checks, "step 4: deadline moves by working days", self._stood_still(), moved)
         await self._case_step("AcceptCase", case_service_pb2.AcceptCaseRequest(
             name=self._local_case, request_id=request_id()), "receiving")  # fmt: skip
+        accepted = await self._read_case()
+        verified = [each.check == cases.MATERIAL_CHECK_VERIFIED for each in accepted.materials]
+        expect(
+            self._checks,
+            "step 3: materials that 天宁 verified with 六安",
+            "3 of 3",
+            f"{sum(verified)} of {len(verified)}",
+        )
         self._say(f"4  天宁 asks once for a correction; its deadline moves by {moved} working days")
 
     def _stood_still(self) -> int:

@@ -145,7 +145,9 @@ class CaseStory(Application):
         self._keep("annotated-copy.pdf", pdf.content)
         expect(self._checks, "step 7: 六安 gets an annotated copy", True, copy.annotated)
         await self._deliver_and_rate()
-        await self._verify_publicly(gateway, "VALID", "step 7: QR content on 六安's public page")
+        await self._verify_publicly(gateway, "VALID", "step 7: QR content, asked in 六安")
+        page = await self._handling.gateway.http.get(self._issued.qr_content)
+        expect(self._checks, "step 7: the page that the QR code opens", "证照有效", evidence.conclusion_of(page.text))
         self._say("7  六安's window hands the annotated copy over; the agent rates 满意; the QR content verifies")
 
     async def _deliver_and_rate(self) -> None:

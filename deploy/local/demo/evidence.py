@@ -1,6 +1,7 @@
 """What the demo checks with other software, or offline: openssl on the seal, `tongban audit verify` on the log."""
 
 import base64
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ def openssl_verifies(ofd: Path, folder: Path) -> str:
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return (done.stdout or done.stderr).strip().splitlines()[-1]
+
+
+def conclusion_of(page: str) -> str:
+    """Reads the conclusion off the public verification page."""
+    found = re.search(r'class="verdict [a-z]+">([^<]+)<', page)
+    return found[1] if found else "no conclusion"
 
 
 async def proof_of(gateway: Gateway, record: str, token: str) -> dict[str, Any] | None:
