@@ -65,7 +65,7 @@ def upgrade() -> None:
         sa.Column("response", sa.LargeBinary(), nullable=False),
         sa.Column("create_time", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("caller", "method", "request_id"),
-        comment="The answer to each request_id; for a consumed event also its inbox row.",
+        comment="The answer to each request_id, encrypted; for a consumed event also its inbox row.",
     )
     op.create_index("idempotency_create_time", "idempotency", ["create_time"], unique=False)
     op.create_table(

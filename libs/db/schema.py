@@ -17,7 +17,7 @@ idempotency = sa.Table(
     sa.Column("response", sa.LargeBinary, nullable=False),
     sa.Column("create_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Index("idempotency_create_time", "create_time"),
-    comment="The answer to each request_id; for a consumed event also its inbox row.",
+    comment="The answer to each request_id, encrypted; for a consumed event also its inbox row.",
 )  # fmt: skip
 
 outbox = sa.Table(

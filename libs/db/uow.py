@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.audit.writer import Entry, entry_of
 from libs.clock import Clock
+from libs.crypto.envelope import Column, FieldCipher
 from libs.db.command import Command, digest_of
 from libs.db.engine import Database
 from libs.db.schema import idempotency
@@ -55,6 +56,13 @@ _STORED = sa.select(idempotency.c.digest, idempotency.c.response).where(
 )
 
 
+_ANSWER = Column("idempotency", "response")
+
+
+def _row_of(command: Command) -> str:
+    return f"{command.caller}\n{command.method}\n{command.request_id}"
+
+
 @dataclass(slots=True)
 class Transaction:
     """What a use case works with while its transaction is open.
@@ -63,12 +71,14 @@ class Transaction:
         connection: the connection, inside its transaction.
         command: what is being done.
         now: the time of everything it does.
+        cipher: encrypts the stored answer, which may hold personal data.
         about: what the audit record is about, where the answer has no ``name``.
     """
 
     connection: AsyncConnection
     command: Command
     now: datetime
+    cipher: FieldCipher
     about: str = ""
     _events: list[tuple[str, str, str, bytes]] = field(default_factory=list)
     _entries: list[Entry] = field(default_factory=list)
@@ -93,7 +103,8 @@ class Transaction:
         self.record(entry_of(command, self.now, name, response_digest=digest_of(response)))
         await _FLUSH.execute(self.connection, self._values() | {
             "caller": command.caller, "method": command.method, "request_id": command.request_id,
-            "digest": command.digest, "response": response.SerializeToString(),
+            "digest": command.digest,
+            "response": self.cipher.encrypt(_ANSWER, _row_of(command), response.SerializeToString()),
         })  # fmt: skip
 
     async def flush_step(self) -> None:
@@ -116,9 +127,10 @@ class Transaction:
 class UnitOfWork:
     """Runs commands, each exactly once."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, cipher: FieldCipher) -> None:
         self._database = database
         self._clock = clock
+        self._cipher = cipher
         self.committed = asyncio.Event()
 
     async def run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
@@ -133,7 +145,7 @@ class UnitOfWork:
         """
         try:
             async with self._database.transaction() as connection:
-                transaction = Transaction(connection, command, self._clock.now())
+                transaction = self.within(connection, command)
                 answer = await work(transaction)
                 await transaction.flush(answer)
         except TongbanError:
@@ -144,13 +156,17 @@ class UnitOfWork:
         self.committed.set()
         return answer
 
+    def within(self, connection: AsyncConnection, command: Command) -> Transaction:
+        """Makes what a use case works with, in a transaction that is open already (a leader's)."""
+        return Transaction(connection, command, self._clock.now(), self._cipher)
+
     async def step(self, command: Command, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Runs one step of a command that takes several: state, events and the records that ``work`` adds.
 
         No answer is stored, so ``work`` itself must see to it that a repeat changes nothing.
         """
         async with self._database.transaction() as connection:
-            transaction = Transaction(connection, command, self._clock.now())
+            transaction = self.within(connection, command)
             result = await work(transaction)
             await transaction.flush_step()
         self.committed.set()
@@ -168,7 +184,7 @@ class UnitOfWork:
             raise FailedPrecondition(
                 "REQUEST_ID_REUSED", "the request_id was used before with another body", request_id=command.request_id
             )
-        return command.response_type.FromString(found.response)
+        return command.response_type.FromString(self._cipher.decrypt(_ANSWER, _row_of(command), found.response))
 
 
 def derived_request_id(*parts: str) -> str:

@@ -68,12 +68,12 @@ class Process:
         self.database = Database.from_config(config.database)
         self.redis = Redis.from_url(config.redis.url, protocol=2)
         self.documents = DocumentStore.open(config.documents.folder)
-        self.uow = UnitOfWork(self.database, self.clock)
         self.audit = writer.AuditWriter(self.database, self.clock)
         self.provider = TongsuoProvider()
         master = load_master_key(config.keys.master_key_file)
         self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
         self.cipher = FieldCipher.open(self.keys, self.provider)
+        self.uow = UnitOfWork(self.database, self.clock, self.cipher)
         self._tasks: list[Task] = []
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._closers: list[Task] = []

@@ -90,7 +90,7 @@ def _seals(process: Process, parts: _Parts) -> Seals:
 def _sealings(process: Process, parts: _Parts, config: Sealing) -> Sealings:
     seals, store = SealStore(process.database), SealingStore(process.database)
     patience = timedelta(seconds=config.patience_seconds)
-    process.background(Sweeper(process.database, store, process.clock, patience).run)
+    process.background(Sweeper(process.database, store, process.uow, patience).run)
     uses = Uses(process.uow, seals, store, process.audit, process.clock, process.config.region.code, patience)
     return Sealings(
         uses, OpenedSeals(seals, config.opened_seals), store, parts.keys, parts.signing, process.clock,

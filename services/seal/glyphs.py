@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from fontTools.pens.recordingPen import DecomposingRecordingPen
-from fontTools.ttLib import TTCollection, TTFont
-from noto_cjk_sans_otc import FONT_PATH
+from fontTools.pens.recordingPen import RecordingPen
+
+from libs.documents.outlines import noto_sans_sc
 
 Point = tuple[float, float]
 """x and y."""
-_FACE = "Noto Sans CJK SC"
 # A curve of a seal's glyph is a few tenths of a millimetre long: eight chords are exact to a thousandth.
 _CHORDS = 8
 
@@ -111,34 +110,19 @@ def _area(points: list[Point]) -> float:
     return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise([*points, points[0]]))
 
 
-@cache
-def _font() -> TTFont:
-    """Opens the face once; its tables and glyphs are read when they are asked for."""
-    for face in TTCollection(str(FONT_PATH), lazy=True).fonts:
-        if face["name"].getDebugName(1) == _FACE:
-            return face
-    raise RuntimeError(f"the font collection has no face {_FACE}")
-
-
-@cache
-def _names() -> dict[int, str]:
-    return dict(_font().getBestCmap())
-
-
 @lru_cache(maxsize=2048)
 def glyph(character: str) -> Outline | None:
     """Returns the outline of ``character`` in em units around the middle of its body, y up; None without a glyph."""
-    font = _font()
-    name = _names().get(ord(character))
-    if name is None:
+    face = noto_sans_sc()
+    number = face.glyph_of(character)
+    if number is None:
         return None
-    glyphs = font.getGlyphSet()
-    pen = DecomposingRecordingPen(glyphs)
-    glyphs[name].draw(pen)
-    em = font["head"].unitsPerEm
+    pen = RecordingPen()
+    width = face.draw(number, pen)
+    em = face.units_per_em
     # The body of a CJK glyph is the em square from the descender to the ascender of OS/2.
-    middle = (font["OS/2"].sTypoAscender + font["OS/2"].sTypoDescender) / 2
-    to_em = Transform(1 / em, 0, 0, 1 / em, -glyphs[name].width / 2 / em, -middle / em)
+    middle = (face.ascender + face.descender) / 2
+    to_em = Transform(1 / em, 0, 0, 1 / em, -width / 2 / em, -middle / em)
     return move(Outline(tuple(_contours(pen.value))), to_em)
 
 

@@ -148,7 +148,9 @@ def _finished(state: Path, told: Told, *, keep: bool) -> None:
     for name, path in told.files.items():
         _OUT.print(f"  {name:24} {path}", soft_wrap=True, highlight=False)
     if keep:
-        _OUT.print(f"both regions go on running: `./run status --state {state}`, `./run down --state {state}`")
+        _OUT.print(
+            f"both regions go on running: `./run status --state {state}`, `./run down --state {state}`", soft_wrap=True
+        )
 
 
 def main(

@@ -5,11 +5,10 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.engine import Database
 from libs.db.leader import lead
-from libs.db.uow import Transaction
+from libs.db.uow import UnitOfWork
 from libs.observability.logs import logger
 from services.seal.domain.sealings import ABANDONED
 from services.seal.store.sealings import SealingStore
@@ -26,11 +25,11 @@ class Sweeper:
     It voids and does not sign: whoever waited for the signature is gone or asks again, and gets new numbers then.
     """
 
-    def __init__(self, database: Database, store: SealingStore, clock: Clock, patience: timedelta) -> None:
+    def __init__(self, database: Database, store: SealingStore, uow: UnitOfWork, patience: timedelta) -> None:
         """Takes, besides its parts, how long a batch may be open."""
         self._database = database
         self._store = store
-        self._clock = clock
+        self._uow = uow
         self._patience = patience
 
     async def run(self) -> None:
@@ -48,7 +47,7 @@ class Sweeper:
             batches = await self._store.abandoned(connection, self._patience)
             if not batches:
                 return 0
-            tx = Transaction(connection, _COMMAND, self._clock.now())
+            tx = self._uow.within(connection, _COMMAND)
             voided = [await void(tx, self._store, batch, ABANDONED) for batch in batches]
             await tx.flush_step()
         _log.warning("voided abandoned sealings", batches=sum(voided))

@@ -190,7 +190,7 @@ async def test_a_record_that_commits_late_is_not_lost(log: Log) -> None:
     """It has a lower number than one that is integrated already."""
     process = log.process
     async with process.database.transaction() as connection:
-        late = Transaction(connection, command(common_pb2.Date()), process.clock.now())
+        late = process.uow.within(connection, command(common_pb2.Date()))
         await late.flush(common_pb2.Date())
         await log.write()
         assert await log.integrate() == 1

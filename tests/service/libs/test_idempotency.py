@@ -68,6 +68,21 @@ async def test_a_repeat_gets_the_first_answer(counter: Counter) -> None:
     assert await counter.rows() == (1, 1, 1)
 
 
+async def test_the_stored_answer_can_not_be_read_without_the_key(counter: Counter) -> None:
+    """An answer may hold a person's name; the row must not."""
+    holder = common_pb2.IdentityDocument(type_code="111", number="11010519491231002X")
+
+    async def work(_: Transaction) -> common_pb2.IdentityDocument:
+        return holder
+
+    once = command(SINGLE, common_pb2.IdentityDocument)
+    await counter.process.uow.run(once, work)
+    async with counter.process.database.read() as connection:
+        stored = await connection.scalar(sa.select(idempotency.c.response))
+    assert holder.number.encode() not in stored
+    assert await counter.process.uow.run(once, work) == holder
+
+
 async def test_eight_at_once_have_one_effect_and_one_answer(counter: Counter) -> None:
     once = _money()
     answers = await asyncio.gather(*(counter.run(once, wait_for=8) for _ in range(8)))

@@ -190,7 +190,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 async def sweep(office: SealOffice, patience: timedelta = timedelta(0)) -> int:
     process = office.service.process
-    sweeper = Sweeper(process.database, SealingStore(process.database), process.clock, patience)
+    sweeper = Sweeper(process.database, SealingStore(process.database), process.uow, patience)
     async with process.database.writes.connect() as connection:
         return await sweeper.sweep(connection)
 
