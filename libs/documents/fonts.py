@@ -8,19 +8,15 @@ finished pieces with ``struct`` in well under a millisecond.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import as_file, files
-from pathlib import Path
-from threading import Lock
-from typing import Any
 
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._n_a_m_e import table__n_a_m_e
 
+from libs.documents.outlines import CffFace, noto_sans_sc
 from libs.documents.truetype import Glyph, cmap_table, font_file, name_table, post_table
 from libs.errors import invalid_field
 
-_SIMPLIFIED_CHINESE_FACE = 2
 _MAX_CURVE_ERROR = 1.0  # units of 1/1000 em: invisible below a glyph height of one metre
 _NAMES_KEPT = (0, 1, 2, 3, 4, 5, 6, 13, 14)
 
@@ -45,23 +41,20 @@ class FontSubset:
 class Typeface:
     """One face of a CFF font collection whose outlines are converted to TrueType on first use. Safe between threads."""
 
-    def __init__(self, path: Path, face: int) -> None:
-        """Opens face number ``face`` of the collection at ``path``; keeps about 40 MB, half of it the outlines."""
-        with TTFont(path, fontNumber=face, lazy=True) as font:
-            self._charstrings: Any = font["CFF "].cff[0].CharStrings.charStringsIndex
-            self._index = {code: font.getGlyphID(name) for code, name in font.getBestCmap().items()}
-            self._tables = {tag: bytes(font.reader[tag]) for tag in ("head", "hhea", "OS/2")}
-            names = {number: str(font["name"].getDebugName(number) or "") for number in _NAMES_KEPT}
+    def __init__(self, source: CffFace) -> None:
+        """Takes the face; keeps of it what is converted."""
+        self._source = source
+        self._tables = {tag: source.table(tag) for tag in ("head", "hhea", "OS/2")}
+        names = _names(source)
         self.name = names[6]
         self.family = names[1]
         self._tables["name"] = name_table(names)
         self._tables["post"] = post_table()
         self._glyphs: dict[str, Glyph] = {}
-        self._lock = Lock()
 
     def __contains__(self, char: str) -> bool:
         """Tells whether the face can show ``char``."""
-        return ord(char) in self._index
+        return self._source.glyph_of(char) is not None
 
     def glyph(self, char: str) -> Glyph:
         """Returns the glyph of one character.
@@ -94,19 +87,22 @@ class Typeface:
         )
 
     def _convert(self, char: str) -> Glyph:
-        number = self._index.get(ord(char))
+        number = self._source.glyph_of(char)
         if number is None:
             raise invalid_field("text", "font.coverage", f"the document font has no glyph for U+{ord(char):04X}")
-        with self._lock:  # the outlines are read through one shared file position
-            glyph = _to_truetype(self._charstrings[number])
-            return self._glyphs.setdefault(char, glyph)
+        return self._glyphs.setdefault(char, _to_truetype(self._source, number))
 
 
-def _to_truetype(charstring: Any) -> Glyph:
+def _names(source: CffFace) -> dict[int, str]:
+    table = table__n_a_m_e()
+    table.decompile(source.table("name"), None)
+    return {number: str(table.getDebugName(number) or "") for number in _NAMES_KEPT}
+
+
+def _to_truetype(source: CffFace, number: int) -> Glyph:
     pen = TTGlyphPen(None)
-    charstring.draw(Cu2QuPen(pen, _MAX_CURVE_ERROR, reverse_direction=True))
+    advance = source.draw(number, Cu2QuPen(pen, _MAX_CURVE_ERROR, reverse_direction=True))
     outline = pen.glyph()
-    advance = int(charstring.width)
     if not outline.numberOfContours:
         return Glyph(advance, 0, 0, 0, b"")
     outline.recalcBounds(None)
@@ -123,6 +119,5 @@ def _subset(face: Typeface, characters: str) -> FontSubset:
 
 @lru_cache(maxsize=1)
 def document_face() -> Typeface:
-    """Returns the process's one Noto Sans CJK SC (SIL Open Font License), loaded on first use in about 0.1 s."""
-    with as_file(files("noto_cjk_sans_otc").joinpath("NotoSansCJK-Regular.ttc")) as path:
-        return Typeface(path, _SIMPLIFIED_CHINESE_FACE)
+    """Returns the process's one Noto Sans CJK SC, opened on first use in a few milliseconds."""
+    return Typeface(noto_sans_sc())

@@ -79,6 +79,7 @@ async def test_the_stored_answer_can_not_be_read_without_the_key(counter: Counte
     await counter.process.uow.run(once, work)
     async with counter.process.database.read() as connection:
         stored = await connection.scalar(sa.select(idempotency.c.response))
+    assert stored is not None
     assert holder.number.encode() not in stored
     assert await counter.process.uow.run(once, work) == holder
 
