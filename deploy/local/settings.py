@@ -65,7 +65,10 @@ def _service(house: House, service: str, contracts: list[Service]) -> Document:
     document = _common(house, service) | {
         "grpc": {"host": HOST, "port": house.ports[service], "allow": allowlist(service, contracts)},
         "database": {"dsn_file": secret / f"{service}.dsn", "owner_dsn_file": secret / f"{service}_owner.dsn"},
-        "redis": {"url": f"redis://:{redis_password}@{house.address('redis')}/0"},
+        "redis": {
+            "url": f"redis://:{redis_password}@{house.address('redis')}/0",
+            "event_key_file": secret / "events.key",
+        },
         "metrics": {"port": house.ports[f"{service}_metrics"]},
         "documents": {"folder": house.path("documents")},
         "keys": {"folder": keys.folder, "master_key_file": keys.master_key_file},
@@ -116,6 +119,7 @@ def _secrets(house: House) -> None:
         for role in (database, f"{database}_owner"):
             # Ports may change from one start to the next, so the DSN is written anew around the same password.
             write_secret(folder / f"{role}.dsn", _dsn(house, role, database, password(folder / f"{role}.password")))
+    create_master_key(folder / "events.key")
     for service in SERVICES:
         create_master_key(folder / f"{service}.master-key")
 

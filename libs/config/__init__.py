@@ -51,9 +51,10 @@ class DatabaseConfig(Section):
 
 
 class Redis(Section):
-    """Where events and caches live."""
+    """Where events and caches live, and the file of the key under which event data travels (32 hex digits)."""
 
     url: str
+    event_key_file: Path
 
 
 class Http(Section):

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
-from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +16,7 @@ from libs.db.leader import lead
 from libs.db.schema import parked_events
 from libs.errors import Code, Internal, TongbanError
 from libs.events.cloud_event import Event, from_fields
+from libs.events.wire import Wire
 from libs.observability import metrics, tracing
 from libs.observability.logs import logger, place_of
 
@@ -50,10 +50,11 @@ class Consumer:
     it does not hold up what comes after it.
     """
 
-    def __init__(self, name: str, redis: Redis, database: Database, streams: Sequence[str],
+    def __init__(self, name: str, wire: Wire, database: Database, streams: Sequence[str],
                  handlers: Mapping[str, EventHandler]) -> None:  # fmt: skip
         self._name = name
-        self._redis = redis
+        self._wire = wire
+        self._redis = wire.redis
         self._database = database
         self._streams = list(streams)
         self._handlers = handlers
@@ -136,7 +137,7 @@ class Consumer:
         try:
             parent = event.traceparent
             with tracing.following(parent), tracing.span(f"event {event.type}", parent=parent):
-                await handler(event)
+                await handler(self._wire.open(event))
         except TongbanError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - whatever a handler does wrong, the others go on

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +14,7 @@ from libs.db.engine import Database
 from libs.db.leader import lead
 from libs.db.schema import outbox
 from libs.events.cloud_event import Event, stream_of
+from libs.events.wire import Wire
 from libs.observability import metrics
 from libs.observability.logs import logger
 
@@ -39,9 +39,9 @@ class Relay:
     each id once.
     """
 
-    def __init__(self, database: Database, redis: Redis, region: str, service: str, committed: asyncio.Event) -> None:
+    def __init__(self, database: Database, wire: Wire, region: str, service: str, committed: asyncio.Event) -> None:
         self._database = database
-        self._redis = redis
+        self._wire = wire
         self._source = f"//{region}/{service}"
         self._stream = stream_of(region, service)
         self._committed = committed
@@ -78,8 +78,8 @@ class Relay:
         return len(rows)
 
     async def _publish(self, rows: Sequence[sa.Row[Any]]) -> None:
-        async with self._redis.pipeline(transaction=True) as pipe:
+        async with self._wire.redis.pipeline(transaction=True) as pipe:
             for row in rows:
                 event = Event(row.id, self._source, row.type, row.subject, row.time, row.data, row.traceparent)
-                pipe.xadd(self._stream, event.to_fields(), maxlen=_STREAM_LIMIT, approximate=True)  # type: ignore[arg-type]
+                pipe.xadd(self._stream, self._wire.close_up(event).to_fields(), maxlen=_STREAM_LIMIT, approximate=True)  # type: ignore[arg-type]
             await pipe.execute()

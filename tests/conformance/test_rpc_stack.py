@@ -46,7 +46,7 @@ from libs.rpc.contract import ContractError, Method
 from libs.rpc.server import ServerBuilder, default_stages
 from libs.rpc.stages.deadline import deadline
 from libs.rpc.stages.rate_limit import Buckets
-from libs.rpc.stages.validation import MAX_MESSAGE_BYTES
+from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, check
 from libs.rpc.status import from_rpc_error
 from libs.security.tokens import TokenVerifier
 from tests.support.backends import HOST, Backends, free_port
@@ -57,6 +57,7 @@ from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1.account_service_pb2_grpc import AccountServiceServicer, AccountServiceStub
 from tongban.license.v1 import material_service_pb2 as materials
+from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
 from tongban.license.v1.material_service_pb2_grpc import MaterialServiceServicer, MaterialServiceStub
 
 ACCOUNTS = pb.DESCRIPTOR.services_by_name["AccountService"]
@@ -158,7 +159,7 @@ def lab(lab_folder: Path) -> Lab:
     config = ServiceConfig(
         region=REGION, tls=ground.tls("identity"),
         grpc=Grpc(host=HOST, port=free_port(), allow={ACCOUNTS.full_name: ["gateway", "license"]}),
-        database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere), redis=Redis(url="redis://127.0.0.1:1/0"),
+        database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere), redis=Redis(url="redis://127.0.0.1:1/0", event_key_file=nowhere),
         metrics=Metrics(port=free_port()), documents=Documents(folder=str(nowhere)),
         keys=Keys(folder=nowhere, master_key_file=nowhere), public=Public(base_url=BASE_URL),
         identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
@@ -291,6 +292,27 @@ async def test_every_message_of_a_clients_stream_is_checked(lab: Lab) -> None:
     error = from_rpc_error(raised.value, "license")
     assert (error.reason, error.violations[0].field) == ("FIELD_INVALID", "part")
     assert servicer.received == []
+
+
+async def test_no_text_holds_a_nul(lab: Lab) -> None:
+    """PostgreSQL can't keep U+0000 in text, so the contract's stage refuses it in every string, however deep."""
+    path = f"/{ACCOUNTS.full_name}/CreateOrganization"
+    firm = resources.Organization(display_name="甲\0乙", uscc="x")
+    data = pb.CreateOrganizationRequest(organization=firm, request_id="\0").SerializeToString()
+    async with lab.serving() as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await channel.unary_unary(path)(data, metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=5)
+    error = from_rpc_error(raised.value, "identity")
+    assert (error.reason, isinstance(error, InvalidArgument)) == ("FIELD_INVALID", True)
+    assert [v.field for v in error.violations] == ["organization.display_name", "request_id"]
+
+
+def test_a_nul_is_found_in_lists_and_maps_and_not_in_bytes() -> None:
+    check(materials.UploadMaterialRequest(chunk=b"a\0b"))
+    issue = IssueLicenseRequest(face_fields={"KZ_JYCS": "a\0"}, holders=[{}, {"display_name": "\0"}])
+    with pytest.raises(InvalidArgument) as refused:
+        check(issue)
+    assert [v.field for v in refused.value.violations] == ["holders[1].display_name", "face_fields['KZ_JYCS']"]
 
 
 # ---- limits ----

@@ -56,6 +56,11 @@ class Ground:
     folder: Path
     ready: set[str] = field(default_factory=set)
 
+    def event_key(self) -> Path:
+        """The file of the key that all services of the session share for their events."""
+        create_master_key(self.folder / "events.key")
+        return self.folder / "events.key"
+
     async def template(self, service: str) -> None:
         """Makes and migrates the service's template database, once."""
         if service in self.ready:
@@ -129,7 +134,7 @@ async def configured(
         grpc=Grpc(host=HOST, port=free_port(), allow=allowlist(service, services(read_image()))),
         tls=ground.tls(service, region),
         database=DatabaseConfig(dsn_file=folder / f"{service}.dsn", owner_dsn_file=folder / f"{service}_owner.dsn"),
-        redis=Redis(url=ground.backends.redis_url),
+        redis=Redis(url=ground.backends.redis_url, event_key_file=ground.event_key()),
         metrics=Metrics(port=free_port()),
         documents=Documents(folder=str(folder / "documents")),
         keys=keys,

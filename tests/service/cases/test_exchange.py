@@ -323,6 +323,46 @@ async def test_progress_that_comes_early_is_held(pair: Pair) -> None:
         await push(second, stranger)
 
 
+async def test_an_officer_of_the_deciding_region_does_not_answer_past_its_service(pair: Pair) -> None:
+    sent = await pair.send()
+    officer = pair.home.service.issuer.token(f"{HANDLING}{REVIEWER}", "REGION", region="320402")
+    result = rpc.TransferResult(outcome=pb.OUTCOME_APPROVED)
+    result.decide_time.FromDatetime(morning(MONDAY))
+    push = rpc.PushProgressRequest(message=rpc.TransferMessage(
+        exchange_id=sent.exchange_id, sequence=1, sender_region="320402", transaction_id=sent.transaction_id,
+        result=result,
+    ))  # fmt: skip
+    returned = rpc.AcknowledgeTransferRequest(
+        exchange_id=sent.exchange_id, sender_region="320402", state=rpc.TRANSFER_STATE_RETURNED, reason="不予受理",
+        transaction_id=sent.transaction_id,
+    )  # fmt: skip
+    exchange = pair.home.exchange
+    for method, request in ((exchange.PushProgress, push), (exchange.AcknowledgeTransfer, returned)):
+        with pytest.raises(PermissionDenied) as refused:
+            await pair.home.call(method, request, rpc.TransferReceipt, officer)
+        assert refused.value.reason == "ACTOR_NOT_ALLOWED"
+    known = await pair.transfer(pair.home, sent.name)
+    assert not known.HasField("result") and known.state != rpc.TRANSFER_STATE_RETURNED
+
+
+@pytest.mark.parametrize("sequence", [2, 3], ids=["next", "early"])
+@pytest.mark.parametrize("claims", [{}, {"transfer": "transfers/another"}], ids=["unbound", "bound to another"])
+async def test_a_token_without_the_exchanges_transfer_adds_nothing_to_it(
+    pair: Pair, sequence: int, claims: dict[str, str]
+) -> None:
+    request = pair.request()
+    application = pair.message(request)
+    await pair.receive(application, pair.guest(transfer="transfers/this"))
+    later = rpc.TransferMessage(
+        exchange_id=application.exchange_id, sequence=sequence, sender_region="341500",
+        transaction_id=application.transaction_id,
+        correction=rpc.TransferCorrection(materials=[request.materials[1]]),
+    )  # fmt: skip
+    with pytest.raises(PermissionDenied) as refused:
+        await pair.receive(later, pair.guest(**claims))
+    assert refused.value.reason == "DELEGATION_MISMATCH"
+
+
 async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair) -> None:
     sent = await pair.send()
     token = pair.home.service.issuer.token(f"{HANDLING}services/cases", "REGION", region="320402")

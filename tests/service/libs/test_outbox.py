@@ -18,7 +18,7 @@ from libs.db.uow import Transaction
 from libs.errors import FailedPrecondition, TongbanError, Unavailable
 from libs.events import consumer as consumer_module
 from libs.events import relay as relay_module
-from libs.events.cloud_event import Event, stream_of
+from libs.events.cloud_event import Event, from_fields, stream_of
 from libs.events.consumer import Consumer
 from libs.events.relay import Relay
 from libs.process import Process
@@ -56,12 +56,18 @@ class Line:
     def relay(self, kind: type[Relay] = Relay, redis: Redis | None = None) -> Relay:
         """A relay of the producer."""
         process = self.producer
-        return kind(process.database, redis or process.redis, self.region, "identity", process.uow.committed)
+        return kind(
+            process.database,
+            process.wire.over(redis) if redis else process.wire,
+            self.region,
+            "identity",
+            process.uow.committed,
+        )
 
     def reader(self, name: str = "test") -> Consumer:
         """A consumer that handles by ``handle``."""
         process = self.consumer
-        return Consumer(name, process.redis, process.database, [self.stream], {TYPE: self.handle})
+        return Consumer(name, process.wire, process.database, [self.stream], {TYPE: self.handle})
 
     async def handle(self, event: Event) -> None:
         """Handles an event once, in a transaction that leaves a row in the consumer's outbox."""
@@ -169,6 +175,15 @@ async def test_a_failed_transaction_sends_nothing(line: Line) -> None:
     assert await line.drained()
 
 
+async def test_what_an_event_holds_can_not_be_read_in_redis(line: Line) -> None:
+    await line.emit("cases/1", 1234567)
+    async with running(line.relay().run):
+        await until(line.drained)
+    (fields,) = await line.entries()
+    assert common_pb2.Money(fen=1234567).SerializeToString() not in fields[b"data"]
+    assert line.producer.wire.open(from_fields(fields)).data == common_pb2.Money(fen=1234567).SerializeToString()
+
+
 async def test_an_event_that_is_delivered_again_changes_nothing(line: Line) -> None:
     await line.emit("cases/1", 1, 2)
     async with running(line.relay().run):
@@ -213,7 +228,7 @@ async def test_a_consumer_that_dies_before_it_acknowledges_takes_the_event_up_ag
         done.set()
         await asyncio.Event().wait()
 
-    dying = Consumer("test", line.consumer.redis, line.consumer.database, [line.stream], {TYPE: die_after})
+    dying = Consumer("test", line.consumer.wire, line.consumer.database, [line.stream], {TYPE: die_after})
     async with running(line.relay().run):
         async with running(dying.run):
             await asyncio.wait_for(done.wait(), 10)
@@ -251,7 +266,7 @@ async def test_an_unknown_exception_parks_too(line: Line) -> None:
     async def fail(_event: Event) -> None:
         raise RuntimeError("unexpected")
 
-    reader = Consumer("test", line.consumer.redis, line.consumer.database, [line.stream], {TYPE: fail})
+    reader = Consumer("test", line.consumer.wire, line.consumer.database, [line.stream], {TYPE: fail})
     await line.emit("cases/1", 1)
     async with running(line.relay().run, reader.run):
         await until(lambda: _parked(line))
@@ -359,4 +374,5 @@ async def test_more_than_a_batch_goes_out_in_order(line: Line, monkeypatch: pyte
     await line.emit("cases/1", *range(10))
     async with running(line.relay().run):
         await until(line.drained)
-    assert [common_pb2.Money.FromString(fields[b"data"]).fen for fields in await line.entries()] == list(range(10))
+    travelled = [line.producer.wire.open(from_fields(fields)).data for fields in await line.entries()]
+    assert [common_pb2.Money.FromString(data).fen for data in travelled] == list(range(10))

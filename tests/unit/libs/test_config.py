@@ -23,6 +23,7 @@ dsn_file = "cases.dsn"
 owner_dsn_file = "cases_owner.dsn"
 [redis]
 url = "redis://127.0.0.1:6379/0"
+event_key_file = "events.key"
 [metrics]
 port = 9001
 [documents]
