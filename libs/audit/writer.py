@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.audit.records import Record, leaf_hash
 from libs.clock import Clock
 from libs.errors import TongbanError, Unavailable
 from libs.ids.uuid7 import uuid7
+from libs.rpc.timestamps import timestamp
 from tongban.common.v1 import common_pb2
 
 if TYPE_CHECKING:
@@ -84,11 +84,10 @@ def entry_of(
 
 def receipt_of(entry: Entry) -> common_pb2.Receipt:
     """Builds the receipt that the caller gets for a record."""
-    time = Timestamp()
-    time.FromDatetime(entry.record_time)
     return common_pb2.Receipt(
         record=f"{_Log.service}/auditRecords/{entry.id}", log=f"//{_Log.region}/{_Log.service}",
-        leaf_hash=entry.leaf_hash, transaction_id=entry.transaction_id, record_time=time,
+        leaf_hash=entry.leaf_hash, transaction_id=entry.transaction_id,
+        record_time=timestamp(entry.record_time),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import asyncpg
@@ -101,21 +102,23 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction that commits at the end of the block; driver errors come out translated."""
-        async with _translating("transaction"), self._steps.connect() as connection:
-            driver = driver_of(connection)
-            try:
-                async with driver.transaction():
-                    yield connection
-            finally:
-                if driver.is_closed() or driver.is_in_transaction():
-                    # Cut, or cancelled before it could end: the pool must not lend it again.
-                    await connection.invalidate()
+        with _translating("transaction"):
+            async with self._steps.connect() as connection:
+                driver = driver_of(connection)
+                try:
+                    async with driver.transaction():
+                        yield connection
+                finally:
+                    if driver.is_closed() or driver.is_in_transaction():
+                        # Cut, or cancelled before it could end: the pool must not lend it again.
+                        await connection.invalidate()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Lends a connection whose every statement stands alone; driver errors come out translated."""
-        async with _translating("read"), self.reads.connect() as connection:
-            yield connection
+        with _translating("read"):
+            async with self.reads.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def driver(self) -> AsyncIterator[asyncpg.Connection]:
@@ -124,14 +127,15 @@ class Database:
         A lookup costs half of what it does through SQLAlchemy (measured: 0.036 ms against 0.083 ms). Parameters are
         ``$1``, ``$2``; a uuid comes as an object unless it is cast to text.
         """
-        async with _translating("read"), self.reads.connect() as connection:
-            raw = await connection.get_raw_connection()
-            try:
-                yield raw.driver_connection
-            except _BROKEN:
-                # The pool does not see what the driver raised itself, and would lend the dead connection again.
-                await connection.invalidate()
-                raise
+        with _translating("read"):
+            async with self.reads.connect() as connection:
+                raw = await connection.get_raw_connection()
+                try:
+                    yield raw.driver_connection
+                except _BROKEN:
+                    # The pool does not see what the driver raised itself, and would lend the dead connection again.
+                    await connection.invalidate()
+                    raise
 
     async def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
@@ -151,19 +155,28 @@ def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
     return connection.sync_connection.connection.driver_connection
 
 
-@asynccontextmanager
-async def _translating(what: str) -> AsyncIterator[None]:
+class _translating:  # noqa: N801 - used as a function
     """Stands around every use of the database: a span where spans are on, and errors in our own words."""
-    try:
-        with tracing.span(f"postgresql {what}", SpanKind.CLIENT):
-            yield
-    except TongbanError:
-        raise
-    except Exception as error:
-        meaning = translated(error)
-        if meaning is None:
-            raise
-        raise meaning from error
+
+    __slots__ = ("_span",)
+
+    def __init__(self, what: str) -> None:
+        # A class, and no span where there are none: a generator each would cost more than what it stands around.
+        self._span = tracing.span(f"postgresql {what}", SpanKind.CLIENT) if tracing.enabled() else None
+
+    def __enter__(self) -> None:
+        if self._span is not None:
+            self._span.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._span is not None:
+            self._span.__exit__(kind, error, trace)
+        if isinstance(error, Exception) and not isinstance(error, TongbanError):
+            meaning = translated(error)
+            if meaning is not None:
+                raise meaning from error
 
 
 def read_dsn(path: Path) -> str:

@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from fontTools.ttLib.tables._n_a_m_e import table__n_a_m_e
 
 from libs.documents.outlines import CffFace, noto_sans_sc
 from libs.documents.truetype import Glyph, cmap_table, font_file, name_table, post_table
@@ -45,7 +44,7 @@ class Typeface:
         """Takes the face; keeps of it what is converted."""
         self._source = source
         self._tables = {tag: source.table(tag) for tag in ("head", "hhea", "OS/2")}
-        names = _names(source)
+        names = {number: source.names.get(number, "") for number in _NAMES_KEPT}
         self.name = names[6]
         self.family = names[1]
         self._tables["name"] = name_table(names)
@@ -91,12 +90,6 @@ class Typeface:
         if number is None:
             raise invalid_field("text", "font.coverage", f"the document font has no glyph for U+{ord(char):04X}")
         return self._glyphs.setdefault(char, _to_truetype(self._source, number))
-
-
-def _names(source: CffFace) -> dict[int, str]:
-    table = table__n_a_m_e()
-    table.decompile(source.table("name"), None)
-    return {number: str(table.getDebugName(number) or "") for number in _NAMES_KEPT}
 
 
 def _to_truetype(source: CffFace, number: int) -> Glyph:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.engine import Row
@@ -101,6 +101,7 @@ def validity_message(row: Row) -> pb.Validity:
 
 def license_message(row: Row, content: pb.License, home: str, *, abroad: bool = False) -> pb.License:
     """Builds a licence's message with its face; its name carries the region ``home`` where another region asked."""
+    times: dict[str, Any] = {name: timestamp(getattr(row, name)) for name in _TIMES}
     message = pb.License(
         name=f"//{home}/licenses/{row.id}" if abroad else f"licenses/{row.id}", identifier=row.identifier,
         license_type=f"licenseTypes/{row.license_type}", type_code=row.type_code,
@@ -113,10 +114,8 @@ def license_message(row: Row, content: pb.License, home: str, *, abroad: bool = 
         associated_identifier=row.associated_identifier, next_identifier=row.next_identifier,
         state=pb.LicenseState.Value(f"LICENSE_STATE_{row.state}"), state_reason=row.state_reason,
         state_legal_basis=row.state_legal_basis, etag=etag_of(row.version),
+        **times,
     )  # fmt: skip
-    for name in _TIMES:
-        if (moment := getattr(row, name)) is not None:
-            getattr(message, name).FromDatetime(moment)
     message.MergeFrom(content)
     return message
 
