@@ -53,12 +53,14 @@ from tests.support.backends import HOST, Backends, free_port
 from tests.support.service import BASE_URL, REGION, Ground
 from tests.support.tokens import Issuer
 from tongban.common.v1 import common_pb2
+from tongban.common.v1.common_pb2 import UseContext
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1.account_service_pb2_grpc import AccountServiceServicer, AccountServiceStub
 from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
 from tongban.license.v1.material_service_pb2_grpc import MaterialServiceServicer, MaterialServiceStub
+from tongban.license.v1.resources_pb2 import Holder
 
 ACCOUNTS = pb.DESCRIPTOR.services_by_name["AccountService"]
 MATERIALS = materials.DESCRIPTOR.services_by_name["MaterialService"]
@@ -296,20 +298,19 @@ async def test_every_message_of_a_clients_stream_is_checked(lab: Lab) -> None:
 
 async def test_no_text_holds_a_nul(lab: Lab) -> None:
     """PostgreSQL can't keep U+0000 in text, so the contract's stage refuses it in every string, however deep."""
-    path = f"/{ACCOUNTS.full_name}/CreateOrganization"
-    firm = resources.Organization(display_name="甲\0乙", uscc="x")
-    data = pb.CreateOrganizationRequest(organization=firm, request_id="\0").SerializeToString()
+    path = f"/{ACCOUNTS.full_name}/RevealPerson"
+    data = pb.RevealPersonRequest(name="\0", context=UseContext(purpose="甲\0乙")).SerializeToString()
     async with lab.serving() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await channel.unary_unary(path)(data, metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=5)
     error = from_rpc_error(raised.value, "identity")
     assert (error.reason, isinstance(error, InvalidArgument)) == ("FIELD_INVALID", True)
-    assert [v.field for v in error.violations] == ["organization.display_name", "request_id"]
+    assert [v.field for v in error.violations] == ["name", "context.purpose"]
 
 
 def test_a_nul_is_found_in_lists_and_maps_and_not_in_bytes() -> None:
     check(materials.UploadMaterialRequest(chunk=b"a\0b"))
-    issue = IssueLicenseRequest(face_fields={"KZ_JYCS": "a\0"}, holders=[{}, {"display_name": "\0"}])
+    issue = IssueLicenseRequest(face_fields={"KZ_JYCS": "a\0"}, holders=[Holder(), Holder(display_name="\0")])
     with pytest.raises(InvalidArgument) as refused:
         check(issue)
     assert [v.field for v in refused.value.violations] == ["holders[1].display_name", "face_fields['KZ_JYCS']"]

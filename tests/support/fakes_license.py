@@ -30,7 +30,12 @@ from tongban.identity.v1 import (
 )
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.license.v1 import license_service_pb2 as licenses
-from tongban.license.v1 import license_service_pb2_grpc, material_service_pb2, recognition_service_pb2_grpc
+from tongban.license.v1 import (
+    license_service_pb2_grpc,
+    material_service_pb2,
+    material_service_pb2_grpc,
+    recognition_service_pb2_grpc,
+)
 from tongban.license.v1 import presentation_service_pb2 as presentations
 from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
@@ -264,6 +269,18 @@ class _LicensesAbroad(license_service_pb2_grpc.LicenseServiceServicer):
         return licenses.GetLicenseResponse(license=resources.License(name=f"//{ABROAD}/{request.name}"))
 
 
+class _MaterialsAbroad(material_service_pb2_grpc.MaterialServiceServicer):
+    """The other region's own materials: a person who asks in their own name gets what is theirs, here nothing."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def DownloadMaterial(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
+        await _refuse(context, PermissionDenied("NOT_OWNER", f"{request.name} is somebody else's"))
+        yield material_service_pb2.DownloadMaterialResponse()
+
+
 def _receipt(context: common_pb2.UseContext) -> common_pb2.Receipt:
     return common_pb2.Receipt(log=f"//{ABROAD}/license", transaction_id=context.transaction_id)
 
@@ -288,6 +305,7 @@ async def neighbours() -> AsyncIterator[Neighbours]:
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(_fake(_Tokens)(), server)
     recognition_service_pb2_grpc.add_RecognitionServiceServicer_to_server(_fake(_Recognition)(known), server)
     license_service_pb2_grpc.add_LicenseServiceServicer_to_server(_fake(_LicensesAbroad)(known), server)
+    material_service_pb2_grpc.add_MaterialServiceServicer_to_server(_fake(_MaterialsAbroad)(known), server)
     known.address = f"{HOST}:{server.add_insecure_port(f'{HOST}:0')}"
     await server.start()
     try:

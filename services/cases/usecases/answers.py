@@ -24,7 +24,7 @@ from services.cases.domain.transfers import (
 from services.cases.store.transfers import Exchange, TransferStore
 from services.cases.tables import transfers
 from services.cases.usecases.desk import Desk
-from services.cases.usecases.incoming import Incoming, message_digest, receipted, require_sender, use_of
+from services.cases.usecases.incoming import Incoming, message_digest, receipted, require_service, use_of
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
@@ -42,7 +42,7 @@ class Answers:
 
     async def acknowledge(self, command: Command, request: pb.AcknowledgeTransferRequest) -> pb.TransferReceipt:
         """Notes that the case was opened there, or that the application comes back."""
-        require_sender(current_call().principal, request.sender_region)
+        require_service(current_call().principal, request.sender_region)
         exchange = Exchange(request.sender_region, request.exchange_id, "OUTBOUND")
         row = await self._known(exchange)
         if request.case_name and names.parse(request.case_name, "case_name").region != request.sender_region:
@@ -74,7 +74,7 @@ class Answers:
 
     async def push(self, command: Command, message: pb.TransferMessage) -> pb.TransferReceipt:
         """Takes progress or the result; a repeated message gets the first receipt."""
-        require_sender(current_call().principal, message.sender_region)
+        require_service(current_call().principal, message.sender_region)
         payload = Payload(message.WhichOneof("payload") or "")
         check_payload(message.exchange_id, Direction.TO_RECEIVING, message.sequence, payload)
         exchange = Exchange(message.sender_region, message.exchange_id, "OUTBOUND")

@@ -50,6 +50,15 @@ def require_sender(principal: Principal, sender_region: str) -> None:
         raise InvalidArgument("REGION_MISMATCH", "the message is another region's", region=sender_region)
 
 
+def require_service(principal: Principal, sender_region: str) -> None:
+    """Raises ACTOR_NOT_ALLOWED unless that region's cases service itself calls: no officer of it answers past it."""
+    require_sender(principal, sender_region)
+    if principal.subject != f"//{sender_region}/services/cases":
+        raise PermissionDenied(
+            "ACTOR_NOT_ALLOWED", "the deciding region answers by its cases service only", actor_kind=principal.kind
+        )
+
+
 def receipted(
     tx: Transaction, message: pb.TransferMessage, digest: str, region: str, *, held: bool
 ) -> pb.TransferReceipt:
@@ -94,6 +103,9 @@ class Incoming:
             admission = admit(inbox, message.sequence, digest)
             if admission.verdict is Verdict.REPEAT:
                 raise AlreadyExists("RESOURCE_EXISTS", "the message was received before", resource="messages")
+            opened = await self._store.of_exchange(tx.connection, exchange)
+            if opened is not None:  # before it may be held: what is held is applied later under another's token
+                _require_same_transfer(opened, principal)
             receipt = receipted(tx, message, digest, self._desk.region, held=admission.verdict is Verdict.HOLD)
             for sequence in admission.apply:
                 row = found.get(sequence)
@@ -273,7 +285,7 @@ def _transfer_of(principal: Principal) -> str:
 
 
 def _require_same_transfer(row: Row, principal: Principal) -> None:
-    """A token that is bound to a transfer is good for that one only."""
+    """Only a token that is bound as the application's was is good for what comes later."""
     bound = _transfer_of(principal)
-    if bound and row.peer_transfer and bound != row.peer_transfer:
+    if bound != row.peer_transfer:
         raise PermissionDenied("DELEGATION_MISMATCH", "the token is for another transfer", transfer=bound)

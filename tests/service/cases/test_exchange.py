@@ -21,6 +21,7 @@ from tests.service.cases.conftest import (
     LICENSE_TYPE,
     MANDATE,
     MONDAY,
+    REVIEWER,
     TASK_CODE,
     TIANNING,
     Town,

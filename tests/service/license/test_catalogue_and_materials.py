@@ -184,3 +184,6 @@ async def test_another_regions_material_is_fetched_there(licensing: License) -> 
     assert content == b"%PDF-1.7 of another region"
     (asked,) = licensing.known.asked
     assert (asked.name, asked.context.case_name) == (name[9:], f"//341500/{CASE}")
+    # A person who knows name and case asks there in their own name, not with this region's right to the case.
+    assert (await refused(download(licensing, name, licensing.person(), case_name=CASE)))[0] == "NOT_OWNER"
+    assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"
