@@ -18,9 +18,10 @@ from libs.audit.servicer import AuditServicer
 from libs.clock import Clock, SystemClock
 from libs.clock.replay import ReplayClock
 from libs.config import ServiceConfig
-from libs.crypto.envelope import FieldCipher
+from libs.crypto.envelope import Column, FieldCipher
 from libs.crypto.keystore import KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
+from libs.db import paging
 from libs.db.engine import Database
 from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
@@ -39,6 +40,7 @@ from tongban.audit.v1 import audit_service_pb2
 from tongban.identity.v1 import resources_pb2
 
 _log = logger(__name__)
+_PAGING = Column("paging", "token")
 _GRACE_SECONDS = 3.0
 _CANCEL_AGAIN_SECONDS = 0.2
 Task = Callable[[], Awaitable[None]]
@@ -76,6 +78,7 @@ class Process:
         master = load_master_key(config.keys.master_key_file)
         self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
         self.cipher = FieldCipher.open(self.keys, self.provider)
+        paging.configure(self.cipher.blind_index(_PAGING, service))
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher)
         self._tasks: list[Task] = []

@@ -228,7 +228,7 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
         server_name="tongban",
-        max_request_headers_kb=32,
+        max_request_headers_kb=15,  # gRPC takes 16 and answers bare beyond
         request_headers_timeout="10s",
         stream_idle_timeout="60s",
         common_http_protocol_options={

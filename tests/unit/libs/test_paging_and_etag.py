@@ -80,3 +80,14 @@ def test_an_absent_etag_is_allowed_and_a_wrong_one_is_not() -> None:
     with pytest.raises(Aborted) as error:
         check_etag("cases/1", 4, etag_of(3))
     assert (error.value.reason, error.value.metadata) == ("ETAG_MISMATCH", {"resource": "cases/1"})
+
+
+def test_a_token_with_another_sort_key_is_refused() -> None:
+    """Whoever reads a token can write one like it, but not its digest."""
+    request = ListRecordsRequest(log="seal")
+    digest, *_ = json.loads(base64.urlsafe_b64decode(paging.next_token(request, 7) + "=="))
+    for last in (["x"], [], [8], [None], [[1]]):
+        forged = base64.urlsafe_b64encode(json.dumps([digest, *last]).encode()).decode().rstrip("=")
+        with pytest.raises(InvalidArgument) as error:
+            paging.position(request, forged)
+        assert error.value.reason == "PAGE_TOKEN_INVALID"
