@@ -25,7 +25,26 @@ _UNIQUE = "23505"
 _AWAY = ("08", "57P", "53")  # connection, operator intervention, insufficient resources
 
 
-_BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+_BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
+"""What the driver raises on a connection that is of no more use. A server that dies in the middle of an answer leaves
+the driver's protocol in a state it can't go on from (InternalClientError) while the connection still counts as open."""
+
+
+def _is_broken(error: Exception) -> bool:
+    cause = getattr(error.orig, "__cause__", None) if isinstance(error, DBAPIError) else error
+    return isinstance(cause, _BROKEN)
+
+
+@asynccontextmanager
+async def _lent(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Lends a connection of the pool, which must not lend it again once it broke."""
+    async with engine.connect() as connection:
+        try:
+            yield connection
+        except Exception as error:
+            if _is_broken(error):
+                await connection.invalidate()
+            raise
 
 
 def _state(error: DBAPIError) -> str:
@@ -45,7 +64,7 @@ def translated(error: Exception) -> TongbanError | None:
             return _changed()
         if error.connection_invalidated or isinstance(error, InterfaceError) or state.startswith(_AWAY):
             return _away()
-    if isinstance(error, (PoolTimeout, *_BROKEN)):
+    if isinstance(error, PoolTimeout) or _is_broken(error):
         return _away()
     if isinstance(error, asyncpg.PostgresError):
         return _translated_raw(error)
@@ -103,7 +122,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction that commits at the end of the block; driver errors come out translated."""
         with _translating("transaction"):
-            async with self._steps.connect() as connection:
+            async with _lent(self._steps) as connection:
                 driver = driver_of(connection)
                 try:
                     async with driver.transaction():
@@ -117,7 +136,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Lends a connection whose every statement stands alone; driver errors come out translated."""
         with _translating("read"):
-            async with self.reads.connect() as connection:
+            async with _lent(self.reads) as connection:
                 yield connection
 
     @asynccontextmanager
@@ -128,14 +147,9 @@ class Database:
         ``$1``, ``$2``; a uuid comes as an object unless it is cast to text.
         """
         with _translating("read"):
-            async with self.reads.connect() as connection:
+            async with _lent(self.reads) as connection:
                 raw = await connection.get_raw_connection()
-                try:
-                    yield raw.driver_connection
-                except _BROKEN:
-                    # The pool does not see what the driver raised itself, and would lend the dead connection again.
-                    await connection.invalidate()
-                    raise
+                yield raw.driver_connection
 
     async def ping(self) -> None:
         """Raises Unavailable unless the database answers."""

@@ -122,8 +122,26 @@ class Product(Generic[Answer]):
 Produce = Callable[[Intent], Awaitable[Product[Answer]]]
 
 
+_PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)
+
+
 class _AttemptTaken(Exception):
     """The same request has a batch under this attempt already."""
+
+
+async def _persistently(store: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Stores what is signed, also over a database that is away for some seconds.
+
+    To give up at once would leave the intent open until the sweeper's patience ends, and the caller waiting as long.
+    """
+    for pause in _PAUSES:
+        try:
+            return await store()
+        except (Unavailable, Aborted) as error:
+            if error.reason == "SEALING_UNFINISHED":
+                raise
+            await asyncio.sleep(pause)
+    return await store()
 
 
 class Uses:
@@ -256,7 +274,7 @@ class Uses:
             ))  # fmt: skip
             return product.answer(tx.now)
 
-        return await self._uow.run(replace(command, use=intent.use), work)
+        return await _persistently(lambda: self._uow.run(replace(command, use=intent.use), work))
 
     async def _void(self, command: Command, batch: str, reason: str) -> None:
         async def work(tx: Transaction) -> None:
