@@ -33,6 +33,9 @@ class Principal:
         posts: the posts of the staff member.
         region: the region whose token it was before it was exchanged, or an empty string for our own.
         client: the client that holds the token.
+        human: the human being who acts, `persons/…`: the person, or whom the member of staff in office or at the window
+            is; empty for a machine.
+        near: whose affairs are also theirs: firms that they represent by law, those they act for, those who act for them.
         claims: all claims as they stood in the token.
         token: the token itself, to be passed on in calls made for the caller; empty for a service of ours.
     """
@@ -48,6 +51,8 @@ class Principal:
     posts: tuple[str, ...] = ()
     region: str = ""
     client: str = ""
+    human: str = ""
+    near: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
 
@@ -55,6 +60,18 @@ class Principal:
     def kind_value(self) -> options_pb2.ActorKind.ValueType:
         """The kind as the contract's enum value."""
         return _KINDS[self.kind]
+
+    @cached_property
+    def humans(self) -> frozenset[str]:
+        """All human beings behind the token: who acts, about whom it is, and for whom is acted."""
+        named = (self.human, self.subject, self.organization)
+        return frozenset(name for name in named if is_person(name))
+
+    @cached_property
+    def affairs(self) -> frozenset[str]:
+        """Persons and organisations whose affairs are also those of the human being who acts."""
+        own = {self.human} if self.actor else {self.human, self.organization}
+        return frozenset(own | self.near) - {""}
 
     @cached_property
     def _prefixes(self) -> tuple[str, ...]:
@@ -65,12 +82,18 @@ class Principal:
         return permission in self.scopes or permission.startswith(self._prefixes or ("\0",))
 
 
+def is_person(name: str) -> bool:
+    """Tells whether a resource name is that of a human being, of this or of another region."""
+    return name.startswith("persons/") or (name.startswith("//") and name.split("/", 3)[-1].startswith("persons/"))
+
+
 def from_claims(claims: Mapping[str, Any], token: str) -> Principal:
     """Builds the principal that verified token claims describe (RFC 9068 and ours)."""
     act = claims.get("act") or {}
+    subject, kind = str(claims["sub"]), str(claims.get("actor_kind", "CLIENT"))
     return Principal(
-        subject=str(claims["sub"]),
-        kind=str(claims.get("actor_kind", "CLIENT")),
+        subject=subject,
+        kind=kind,
         scopes=frozenset(str(claims.get("scope", "")).split()),
         assurance=int(claims.get("acr", 0)),
         actor=str(act.get("sub", "")),
@@ -80,6 +103,8 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Principal:
         posts=tuple(claims.get("posts", ())),
         region=str(claims.get("region", "")),
         client=str(claims.get("client_id", "")),
+        human=str(claims.get("human", subject if kind == "PERSON" else "")),
+        near=frozenset(claims.get("near", ())),
         claims=claims,
         token=token,
     )

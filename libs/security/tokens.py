@@ -74,6 +74,8 @@ class TokenVerifier:
             raise _invalid("iss", "the access token is from another issuer")
         if self._audience not in audiences:
             raise _invalid("aud", "the access token is for another audience")
+        if claims.get("actor_kind") == "STAFF" and not claims.get("human"):
+            raise _invalid("human", "the access token does not tell who the member of staff is")
         if expires + _LEEWAY_SECONDS <= now:
             raise _invalid("exp", "the access token has expired")
         if issued - _LEEWAY_SECONDS > now:

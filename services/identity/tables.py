@@ -125,12 +125,12 @@ staff = sa.Table(
     sa.Column("full_name", sa.LargeBinary, nullable=False),
     sa.Column("staff_number", sa.Text, nullable=False),
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
-    sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id")),
+    sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     *_life(),
     sa.Index("staff_number", "department", "staff_number", unique=True),
     sa.Index("staff_order", "staff_number", "id"),
-    sa.Index("staff_person", "person", postgresql_where=sa.text("person IS NOT NULL")),
+    sa.Index("staff_person", "person", "department", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
     comment="Members of departments' staff.",
 )  # fmt: skip
 

@@ -2,10 +2,17 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+
+
+def human_of(subject: str, claims: Mapping[str, Any]) -> str:
+    """The human being that a member of staff is in these tests: a person of the staff's own id."""
+    acting = str((claims.get("act") or {}).get("sub", "")) or subject
+    return f"persons/{acting.rpartition('/')[2]}"
 
 
 class Issuer:
@@ -26,6 +33,7 @@ class Issuer:
         header = {"alg": "ES256", "typ": claims.pop("typ", "at+jwt"), "kid": claims.pop("kid", "test")}
         content = {
             "iss": self.issuer, "aud": self.audience, "sub": subject, "actor_kind": kind, "scope": scope, "acr": "4",
-            "iat": now, "exp": now + 600, "jti": str(uuid.uuid4()), "client_id": "clients/test", **claims,
+            "iat": now, "exp": now + 600, "jti": str(uuid.uuid4()), "client_id": "clients/test",
+            "human": human_of(subject, claims) if kind == "STAFF" else None, **claims,
         }  # fmt: skip
         return jwt.encode(header, {k: v for k, v in content.items() if v is not None}, self._key, algorithms=["ES256"])

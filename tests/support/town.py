@@ -217,10 +217,9 @@ class Town:
         return await self.call(self.offices.CreatePost, request, resources_pb2.Post, token)
 
     async def make_staff(self, number: str, token: str, person: str = "") -> resources_pb2.Staff:
-        """Enters a member of staff."""
-        member = resources_pb2.Staff(
-            full_name="测试职员", staff_number=number, department=self.department, person=person
-        )
+        """Enters a member of staff: ``person``, or somebody who was seen for this."""
+        person = person or await self.person(token="" if "receiving" in self.staff else token)
+        member = resources_pb2.Staff(staff_number=number, department=self.department, person=person)
         request = staff_service_pb2.CreateStaffRequest(staff=member, request_id=request_id())
         return await self.call(self.offices.CreateStaff, request, resources_pb2.Staff, token)
 
@@ -229,9 +228,9 @@ class Town:
         request = staff_service_pb2.AssignStaffRequest(name=staff, post=post, request_id=request_id())
         return await self.call(self.offices.AssignStaff, request, resources_pb2.Staff, token)
 
-    async def person(self, *, verified: bool = True) -> str:
-        """Opens a person's account at the window and checks the name in person."""
-        drawn, token = self.people.person(), await self.staff_token()
+    async def person(self, *, verified: bool = True, token: str = "") -> str:
+        """Opens a person's account and checks the name in person: at the window, or with the ``token`` given."""
+        drawn, token = self.people.person(), token or await self.staff_token()
         document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
         create = account_service_pb2.CreatePersonRequest(
             person=resources_pb2.Person(full_name=drawn.name, document=document), request_id=request_id()

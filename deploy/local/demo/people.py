@@ -4,16 +4,10 @@ import itertools
 from dataclasses import dataclass
 
 from deploy.local.demo.gateway import request_id
-from deploy.local.demo.office import Office
+from deploy.local.demo.office import Office, open_person
 from libs.ids.synthetic import SyntheticPopulation
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import (
-    account_service_pb2,
-    account_service_pb2_grpc,
-    resources_pb2,
-    verification_service_pb2,
-    verification_service_pb2_grpc,
-)  # fmt: skip
+from tongban.identity.v1 import account_service_pb2, account_service_pb2_grpc, resources_pb2
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,6 @@ class Registry:
         # No mobile number begins with 100.
         self._phones = itertools.count(10_000_000_001)
         self._accounts = account_service_pb2_grpc.AccountServiceStub(office.gateway.channel)
-        self._checks = verification_service_pb2_grpc.VerificationServiceStub(office.gateway.channel)
 
     def _phone(self) -> str:
         return str(next(self._phones))
@@ -67,13 +60,8 @@ class Registry:
         gateway, token = self._office.gateway, await self._office.token_of("receiving")
         drawn = self._people.person()
         document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
-        made = await gateway.call(self._accounts.CreatePerson, account_service_pb2.CreatePersonRequest(
-            person=resources_pb2.Person(full_name=drawn.name, document=document, phone=self._phone()),
-            request_id=request_id(),
-        ), resources_pb2.Person, token)  # fmt: skip
-        check = verification_service_pb2.RecordVerificationRequest(person=made.name, request_id=request_id())
-        check.in_person.place = f"{gateway.name}政务服务大厅"
-        await gateway.call(self._checks.RecordVerification, check, resources_pb2.Verification, token)
+        person = resources_pb2.Person(full_name=drawn.name, document=document, phone=self._phone())
+        made = await open_person(gateway, token, person)
         return Person(made.name, drawn.name, drawn.citizen_id)
 
     async def firm(self, representative: Person) -> Firm:

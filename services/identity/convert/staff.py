@@ -64,7 +64,7 @@ def staff_message(row: Row, assignments: Sequence[Row], cipher: FieldCipher) -> 
     return pb.Staff(
         name=f"staff/{row.id}", full_name=cipher.decrypt_text(STAFF_NAME, row.id, row.full_name),
         staff_number=row.staff_number, department=f"departments/{row.department}",
-        person=f"persons/{row.person}" if row.person else "",
+        person=f"persons/{row.person}",
         assignments=[assignment_message(assignment_of(each)) for each in assignments],
         state=pb.StaffState.Value(f"STAFF_STATE_{row.state}"), create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time), etag=etag_of(row.version),

@@ -1,9 +1,11 @@
 """How far a person's real name is proven (实名等级), 0 to 4, and what raises it."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from types import MappingProxyType
 
 from libs.errors import PermissionDenied
+from libs.separation import require_uninvolved
 
 HIGHEST = 4
 
@@ -32,6 +34,10 @@ LEVELS = MappingProxyType(
 """The level that each method proves."""
 
 
+STAFF = 3
+"""Whoever serves in office was seen or recognised: a name and a number that agree prove nobody's presence."""
+
+
 def after(current: int, method: Method, *, passed: bool) -> int:
     """Returns the level of a person at ``current`` after a check: it may rise, and never falls."""
     return max(current, LEVELS[method]) if passed else current
@@ -50,19 +56,19 @@ def require(actual: int, needed: int) -> None:
         )
 
 
-def check_verifier(method: Method, actor_kind: str, *, verifier_person: str, person: str) -> None:
+def check_verifier(method: Method, actor_kind: str, affairs: Collection[str], person: str, *, founding: bool) -> None:
     """Refuses a verifier who may not vouch for ``person``.
 
     Args:
         method: how the name is checked.
         actor_kind: the kind of caller, as in the token.
-        verifier_person: the verifier's own account as a person, or an empty string.
+        affairs: who the verifier is as a human being, and who is near to them; empty for a machine.
         person: whose name is checked.
+        founding: whether the region has no staff yet: then whoever sets it up vouches for the first.
 
     Raises:
         PermissionDenied: ACTOR_NOT_ALLOWED where another than staff vouches in person; ACTING_ON_SELF.
     """
-    if method is Method.IN_PERSON and actor_kind != "STAFF":
+    if method is Method.IN_PERSON and actor_kind != "STAFF" and not founding:
         raise PermissionDenied("ACTOR_NOT_ALLOWED", "only staff vouch for a person in person", actor_kind=actor_kind)
-    if verifier_person and verifier_person == person:
-        raise PermissionDenied("ACTING_ON_SELF", "nobody verifies themselves")
+    require_uninvolved(affairs, person)

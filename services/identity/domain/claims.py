@@ -89,6 +89,8 @@ class Claims:
         authority: for whom the subject acts, or None for itself.
         dept: the department of the staff, as subject or as actor.
         posts: their posts.
+        human: who the staff are as a human being, `persons/…`; empty for all others, who are their subject.
+        near: whose affairs are also the staff's: firms that they represent, those they act for, those who act for them.
         region: the home region of a guest, six digits; empty for the region's own.
         target: the region that a delegation is for, `//<region>`.
         transfer: the only transfer that the token is good for, or an empty string.
@@ -109,6 +111,8 @@ class Claims:
     authority: Authority | None = None
     dept: str = ""
     posts: tuple[str, ...] = ()
+    human: str = ""
+    near: tuple[str, ...] = ()
     region: str = ""
     target: str = ""
     transfer: str = ""
@@ -126,7 +130,7 @@ class Claims:
         }  # fmt: skip
         optional = {
             "scope": " ".join(self.scope), "client_id": self.client_id, "act": _act_payload(self.act),
-            "dept": self.dept, "posts": list(self.posts), "region": self.region, "target": self.target,
+            "dept": self.dept, "posts": list(self.posts), "human": self.human, "near": list(self.near), "region": self.region, "target": self.target,
             "transfer": self.transfer, **_authority_payload(self.authority),
         }  # fmt: skip
         return {**fixed, **{key: value for key, value in optional.items() if value}}
@@ -145,7 +149,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             actor_kind=Kind(_text(payload, "actor_kind")), acr=int(_text(payload, "acr")),
             scope=tuple(_text(payload, "scope", "").split()), client_id=_text(payload, "client_id", ""),
             act=_read_act(payload.get("act")), authority=_read_authority(payload), dept=_text(payload, "dept", ""),
-            posts=_texts(payload, "posts"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
+            posts=_texts(payload, "posts"), human=_text(payload, "human", ""), near=_texts(payload, "near"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
             transfer=_text(payload, "transfer", ""),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from libs.errors import InvalidArgument, PermissionDenied, Unauthenticated
+from libs.separation import require_uninvolved
 from services.identity.domain import assurance
 from services.identity.domain.claims import Actor, Authority, Claims, Kind, TokenType, check_times, invalid
 from services.identity.domain.duties import Duty
@@ -32,12 +33,10 @@ class Clerk:
     Attributes:
         token: their own access token.
         duties: what duties they have now.
-        person: their own account as a person, or an empty string.
     """
 
     token: Claims
     duties: frozenset[Duty]
-    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +100,15 @@ def act_for(issue: Issue, subject: Claims, authority: Authority, scope: tuple[st
     """Lets a person act for a firm or another person; the right itself was checked before.
 
     Raises:
-        PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `person`, `guest` or `already_acting`.
+        PermissionDenied: EXCHANGE_NOT_ALLOWED with rule `person`, `guest` or `already_acting`; ACTING_ON_SELF where it is
+            an affair of the staff at the window.
     """
     check_may_act(subject)
+    _require_uninvolved(subject, authority.principal)
     made = access(issue, subject.sub, subject.actor_kind, scope, subject.exp, authority.expire)
     return replace(
         made, acr=subject.acr, client_id=subject.client_id, act=subject.act, authority=authority, dept=subject.dept,
-        posts=subject.posts,
+        posts=subject.posts, human=subject.human, near=subject.near,
     )  # fmt: skip
 
 
@@ -152,12 +153,11 @@ def at_window(issue: Issue, person: Claims, clerk: Clerk, scope: tuple[str, ...]
     check_window(person, staff)
     if Duty.RECEIVING not in clerk.duties:
         raise _refused("duty", "only receiving staff act for people at a window")
-    if clerk.person == person.sub:
-        raise PermissionDenied("ACTING_ON_SELF", "staff don't handle their own affairs")
+    _require_uninvolved(staff, person.sub, person.authority.principal if person.authority else "")
     made = access(issue, person.sub, Kind.STAFF, scope, person.exp, staff.exp)
     return replace(
         made, acr=person.acr, client_id=staff.client_id, act=Actor(staff.sub, Kind.STAFF, staff.dept),
-        authority=person.authority, dept=staff.dept, posts=staff.posts,
+        authority=person.authority, dept=staff.dept, posts=staff.posts, human=staff.human, near=staff.near,
     )  # fmt: skip
 
 
@@ -260,7 +260,8 @@ def accept(issue: Issue, claims: Claims, home: Home, scope: tuple[str, ...]) -> 
     return replace(
         access(issue, claims.sub, guest_kind(claims.actor_kind), scope, until),
         acr=assurance.believed(claims.acr, home.max_assurance), client_id=f"//{home.region}", act=claims.act,
-        authority=claims.authority, dept=claims.dept, region=home.region, transfer=claims.transfer,
+        authority=claims.authority, dept=claims.dept, human=claims.human, region=home.region,
+        transfer=claims.transfer,
     )  # fmt: skip
 
 
@@ -272,7 +273,7 @@ def _names(claims: Claims) -> list[str]:
         act = act.act
     authority = claims.authority
     names += [authority.principal, authority.mandate] if authority else []
-    return [name for name in [*names, claims.dept, claims.transfer] if name]
+    return [name for name in [*names, claims.dept, claims.human, claims.transfer] if name]
 
 
 def _outgoing(issue: Issue, subject: Claims, audience: str) -> Claims:
@@ -284,7 +285,7 @@ def _outgoing(issue: Issue, subject: Claims, audience: str) -> Claims:
         type=TokenType.ASSERTION, iss=issue.issuer, sub=_global(home, subject.sub), aud=audience, iat=issue.iat,
         exp=issue.end(TokenType.ASSERTION, subject.exp, limit), jti=issue.jti, actor_kind=subject.actor_kind,
         acr=subject.acr, act=_global_act(home, subject.act), authority=_global_authority(home, authority),
-        dept=_global(home, subject.dept), transfer=_global(home, subject.transfer),
+        dept=_global(home, subject.dept), human=_global(home, subject.human), transfer=_global(home, subject.transfer),
     )  # fmt: skip
 
 
@@ -310,6 +311,11 @@ def _called_by(service: Claims, subject: Claims) -> Claims:
     if service.actor_kind is not Kind.SERVICE or not service.sub.startswith("services/"):
         raise _refused("service", "the actor token is not a service's own")
     return replace(subject, actor_kind=Kind.SERVICE, act=Actor(service.sub, Kind.SERVICE, act=subject.act))
+
+
+def _require_uninvolved(staff: Claims, *parties: str) -> None:
+    """Staff at a window serve neither themselves nor those who are near to them; a token without staff asks nothing."""
+    require_uninvolved((staff.human, *staff.near), *parties)
 
 
 def _require_person(subject: Claims) -> None:

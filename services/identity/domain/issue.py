@@ -1,11 +1,16 @@
 """First tokens: for machines, for the region's own services, and for people before a channel (RFC 6749, RFC 7523)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from libs.errors import FailedPrecondition
+from libs.separation import EVERYBODY
 from services.identity.domain import assurance, clients
 from services.identity.domain.claims import LONGEST_SECONDS, Claims, Kind, TokenType, invalid
+
+MOST_NEAR = 50
+"""So many names of those near to a member of staff fit into a token beside everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,18 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class StaffFacts:
-    """What a token says of a member of staff: name, department and the posts held now."""
+    """What a token says of a member of staff: name, department, the posts held now, the human being, and who is near."""
 
     name: str
     department: str
     posts: tuple[str, ...]
+    person: str
+    near: tuple[str, ...] = ()
+
+
+def named_near(near: Sequence[str]) -> tuple[str, ...]:
+    """Returns who is near to a member of staff as a token says it: by name, or everybody where they are too many."""
+    return tuple(near) if len(near) <= MOST_NEAR else (EVERYBODY,)
 
 
 def access(issue: Issue, sub: str, kind: Kind, scope: tuple[str, ...], *limits: int) -> Claims:
@@ -129,5 +141,6 @@ def for_staff(issue: Issue, channel: clients.Client, staff: StaffFacts, scope: t
         raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff holds no post now", staff=staff.name)
     return replace(
         access(issue, staff.name, Kind.STAFF, scope), client_id=channel.id, dept=staff.department, posts=staff.posts,
+        human=staff.person, near=staff.near,
         acr=assurance.believed(assurance.HIGHEST, channel.max_assurance),
     )  # fmt: skip

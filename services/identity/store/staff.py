@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.db import rows
 from libs.db.engine import Row
 from libs.errors import not_found
+from services.identity.domain.issue import MOST_NEAR
 from services.identity.store.reading import LIMIT, many, one
-from services.identity.tables import assignments, departments, posts, staff
+from services.identity.tables import assignments, departments, mandates, organizations, posts, staff
 
 _UUID = sa.Uuid(as_uuid=False)
 _TIME = sa.DateTime(timezone=True)
@@ -66,6 +67,18 @@ _HELD = (
     .order_by(assignments.c.begin_time, assignments.c.id)
 )
 _HELD_BY = _HELD.where(assignments.c.staff.in_(sa.bindparam("staff", expanding=True, type_=_UUID)))
+_name = sa.bindparam("name", type_=sa.Text)
+_LIVING = mandates.c.state.in_(("PROPOSED", "ACTIVE")) & (mandates.c.expire_time > _now)
+_NEAR = sa.select(
+    sa.union(
+        sa.select(sa.literal("organizations/").concat(sa.cast(organizations.c.id, sa.Text)).label("name")).where(
+            organizations.c.legal_representative == _uuid(rows.KEY), organizations.c.state == "ACTIVE"
+        ),
+        sa.select(mandates.c.principal).where(mandates.c.agent == _name, _LIVING),
+        sa.select(mandates.c.agent).where(mandates.c.principal == _name, _LIVING),
+    ).subquery()
+).limit(MOST_NEAR + 1)
+_ANYBODY = sa.select(staff.c.id).limit(1)
 _SAME_PERSON = sa.select(staff.c.id).where(staff.c.person == _uuid(rows.KEY))
 
 
@@ -104,6 +117,20 @@ async def held(connection: AsyncConnection, staff_ids: Sequence[str], now: datet
 async def staff_of_person(connection: AsyncConnection, person: str) -> list[str]:
     """Returns the ids of all staff records of one human being."""
     return [row.id for row in await many(connection, _SAME_PERSON, **{rows.KEY: person})]
+
+
+async def anybody(connection: AsyncConnection) -> bool:
+    """Says whether the region ever had a member of staff."""
+    return bool(await many(connection, _ANYBODY))
+
+
+async def near(connection: AsyncConnection, person: str, now: datetime) -> list[str]:
+    """Returns whose affairs are also a person's: firms that they represent, whom they act for, who acts for them.
+
+    A mandate counts from its proposal on. One more than ``MOST_NEAR`` is read at most.
+    """
+    found = await many(connection, _NEAR, **{rows.KEY: person}, name=f"persons/{person}", now=now)
+    return sorted({row.name for row in found})
 
 
 async def post(connection: AsyncConnection, name: str) -> Row:

@@ -144,11 +144,10 @@ class Exchange:
         exchange.check_window(person, member)
         async with self._database.read() as connection:
             await self._still_holds(connection, person)
-            row = await one(connection, staff, member.sub)
             _, duties = await self._posts(connection, member.sub)
         mine = scopes.within(roles.PERSON, person.scope)
         theirs = scopes.within(_AT_WINDOW_ONLY, member.scope)
-        clerk = exchange.Clerk(member, duties, f"persons/{row.person}" if row.person else "")
+        clerk = exchange.Clerk(member, duties)
         return exchange.at_window(issue, person, clerk, scopes.narrow((*mine, *theirs), request.scope))
 
     async def _posts(self, connection: AsyncConnection, name: str) -> tuple[tuple[str, ...], frozenset[Duty]]:

@@ -83,11 +83,15 @@ class Grants:
         now = self._clock.now()
         async with self._database.read() as connection:
             row = await one(connection, staff, assertion.subject)
+            person = await active_person(connection, f"persons/{row.person}")
+            near = await staff_store.near(connection, person.id, now)
             held, duties = facts_of(await staff_store.held(connection, [row.id], now), now)
         name = f"staff/{row.id}"
         if row.state != "ACTIVE":
             raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=name)
-        facts = issue.StaffFacts(name, f"departments/{row.department}", held)
+        facts = issue.StaffFacts(
+            name, f"departments/{row.department}", held, f"persons/{person.id}", issue.named_near(near)
+        )
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
         granted = narrow(roles.of_duties(duties), scope) if held else ()
         return issue.for_staff(self._codec.issue(), channel, facts, granted)

@@ -16,6 +16,7 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import AlreadyExists, FailedPrecondition, invalid_field, not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
+from services.identity.convert.accounts import FULL_NAME
 from services.identity.convert.staff import (
     STAFF_NAME,
     assignment_message,
@@ -24,6 +25,7 @@ from services.identity.convert.staff import (
     staff_message,
 )  # fmt: skip
 from services.identity.convert.times import moment
+from services.identity.domain import assurance
 from services.identity.domain.duties import Assignment, Duty, check_assignment
 from services.identity.store import staff as store
 from services.identity.store.reading import NO_ID, Page, id_of, one
@@ -45,17 +47,18 @@ class StaffMembers:
         self._cipher = cipher
 
     async def create(self, command: Command, member: resources.Staff) -> resources.Staff:
-        """Enters a member of staff."""
+        """Enters a member of staff, who is a human being whose real name somebody has seen to."""
         identifier = uuid7()
 
         async def work(tx: Transaction) -> resources.Staff:
             department = await one(tx.connection, departments, member.department)
-            person = await active_person(tx.connection, member.person) if member.person else None
+            person = await active_person(tx.connection, member.person)
+            assurance.require(person.assurance, assurance.STAFF)
+            full_name = self._cipher.decrypt_text(FULL_NAME, person.id, person.full_name)
             row = await rows.insert(tx.connection, staff, {
-                "id": identifier, "full_name": self._cipher.encrypt_text(STAFF_NAME, identifier, member.full_name),
-                "staff_number": member.staff_number, "department": department.id,
-                "person": person.id if person else None, "state": "ACTIVE",
-                "create_time": tx.now, "update_time": tx.now,
+                "id": identifier, "full_name": self._cipher.encrypt_text(STAFF_NAME, identifier, full_name),
+                "staff_number": member.staff_number, "department": department.id, "person": person.id,
+                "state": "ACTIVE", "create_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
             name = f"staff/{identifier}"
             tx.emit("cn.tongban.staff.created.v1", name, events.StaffCreated(staff=name, department=member.department))
@@ -89,7 +92,7 @@ class StaffMembers:
 
     async def assign(self, command: Command, request: pb.AssignStaffRequest) -> resources.Staff:
         """Assigns a post to a member of staff."""
-        assigner = staff_of(current_call().principal)
+        assigner = current_call().principal.human
 
         async def work(tx: Transaction) -> resources.Staff:
             row = await _lock(tx.connection, request.name, request.etag)
@@ -99,10 +102,8 @@ class StaffMembers:
             if post.department != row.department:
                 raise invalid_field("post", "post.department", "is a post of another department")
             wanted = _wanted(request, post, tx.now)
-            records = await _records_of_human(tx.connection, row)
-            held = await store.held(tx.connection, records, tx.now)
-            record = assigner if assigner.removeprefix("staff/") in records else request.name
-            check_assignment(map(assignment_of, held), wanted, assigner=assigner, staff=record)
+            held = await store.held(tx.connection, await store.staff_of_person(tx.connection, row.person), tx.now)
+            check_assignment(map(assignment_of, held), wanted, assigner=assigner, person=f"persons/{row.person}")
             _check_not_held([each for each in held if each.staff == row.id], wanted)
             await rows.insert(tx.connection, assignments, {
                 "id": uuid7(), "staff": row.id, "post": post.id, "begin_time": wanted.begin,
@@ -143,15 +144,9 @@ class StaffMembers:
 async def _lock(connection: AsyncConnection, name: str, etag: str) -> Row:
     row = await one(connection, staff, name, lock=True)
     check_etag(name, row.version, etag)
-    if row.person:
-        # Of two records of one human being only one changes at a time: their duties are judged together.
-        await active_person(connection, f"persons/{row.person}", lock=True)
+    # Of two records of one human being only one changes at a time: their duties are judged together.
+    await active_person(connection, f"persons/{row.person}", lock=True)
     return row
-
-
-async def _records_of_human(connection: AsyncConnection, row: Row) -> list[str]:
-    """Returns the ids of all records of this human being: duties that exclude one another lie apart over all of them."""
-    return await store.staff_of_person(connection, row.person) if row.person else [row.id]
 
 
 def _wanted(request: pb.AssignStaffRequest, post: Row, now: datetime) -> Assignment:

@@ -7,7 +7,8 @@ import pytest
 
 from libs.errors import TongbanError
 from tests.support.town import Town, reason_of, request_id
-from tongban.identity.v1 import resources_pb2
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import account_service_pb2, resources_pb2
 from tongban.identity.v1 import staff_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -83,6 +84,13 @@ async def test_a_post_bundles_no_duties_that_exclude_one_another(home: Town) -> 
     assert await reason_of(refused) == "RESOURCE_NOT_FOUND"
 
 
+async def _post(home: Town, department: str, duty: "resources_pb2.Duty.ValueType", token: str) -> str:
+    request = pb.CreatePostRequest(
+        parent=department, post=resources_pb2.Post(display_name="岗位", duties=[duty]), request_id=request_id()
+    )
+    return (await home.call(home.offices.CreatePost, request, resources_pb2.Post, token)).name
+
+
 async def test_receiving_and_deciding_lie_in_separate_hands(home: Town) -> None:
     token = await home.admin_token()
     deciding = await home.make_post("决定岗", [resources_pb2.DUTY_DECIDING], token)
@@ -100,11 +108,16 @@ async def test_receiving_and_deciding_lie_in_separate_hands(home: Town) -> None:
 
 async def test_two_records_of_one_human_being_count_as_one(home: Town) -> None:
     token = await home.admin_token()
-    deciding = await home.make_post("复核决定岗", [resources_pb2.DUTY_DECIDING], token)
     person = await home.person()
-    first, second = [await home.make_staff(number, token, person) for number in ("D-1", "D-2")]
+    first = await home.make_staff("D-1", token, person)
+    assert await reason_of(home.make_staff("D-2", token, person)) == "RESOURCE_EXISTS"
+    other = await _department(home, token, "兼职局")
+    deciding = await _post(home, other.name, resources_pb2.DUTY_DECIDING, token)
+    member = resources_pb2.Staff(staff_number="D-2", department=other.name, person=person)
+    entry = pb.CreateStaffRequest(staff=member, request_id=request_id())
+    second = await home.call(home.offices.CreateStaff, entry, resources_pb2.Staff, token)
     results = await asyncio.gather(
-        home.assign(first.name, home.posts["receiving"], token), home.assign(second.name, deciding.name, token),
+        home.assign(first.name, home.posts["receiving"], token), home.assign(second.name, deciding, token),
         return_exceptions=True,
     )  # fmt: skip
     refused = [each for each in results if isinstance(each, TongbanError)]
@@ -130,18 +143,48 @@ async def test_posts_of_different_times_do_not_meet(home: Town) -> None:
     assert [each.post for each in gone.assignments] == [home.posts["receiving"]]
 
 
-async def test_nobody_assigns_posts_to_themselves(home: Town) -> None:
-    own = await home.staff_token("administration")
+async def test_nobody_assigns_posts_to_themselves_under_any_of_their_records(home: Town) -> None:
+    own, token = await home.staff_token("administration"), await home.admin_token()
     refused = home.assign(home.staff["administration"], home.posts["administration"], own)
     assert await reason_of(refused) == "ACTING_ON_SELF"
+    other = await _department(home, token, "另一管理局")
+    human = (await _get(home, home.staff["administration"], token)).person
+    entry = pb.CreateStaffRequest(
+        staff=resources_pb2.Staff(staff_number="N-1", department=other.name, person=human), request_id=request_id()
+    )
+    second = await home.call(home.offices.CreateStaff, entry, resources_pb2.Staff, token)
+    post = await _post(home, other.name, resources_pb2.DUTY_ADMINISTRATION, token)
+    assert await reason_of(home.assign(second.name, post, own)) == "ACTING_ON_SELF"
+
+
+async def test_staff_are_human_beings_whom_somebody_has_seen(home: Town) -> None:
+    token = await home.admin_token()
+    unseen = await home.person(verified=False)
+    assert await reason_of(home.make_staff("U-1", token, unseen)) == "ASSURANCE_TOO_LOW"
+    nobody = pb.CreateStaffRequest(
+        staff=resources_pb2.Staff(staff_number="U-2", department=home.department), request_id=request_id()
+    )
+    assert await reason_of(home.call(home.offices.CreateStaff, nobody, resources_pb2.Staff, token)) == "FIELD_INVALID"
+
+
+async def test_a_token_of_staff_tells_who_they_are_and_who_is_near_to_them(home: Town) -> None:
+    token, clerk = await home.admin_token(), home.staff["receiving"]
+    boss, helper, human = await home.person(), await home.person(), (await _get(home, clerk, token)).person
+    firm = await home.firm(human)
+    await home.mandate(boss, human, await home.human_token(boss))
+    await home.mandate(human, helper, await home.human_token(human))
+    principal = await home.verifier().verify(await home.human_token(clerk))
+    assert principal.human == human
+    assert principal.affairs == {human, boss, helper, firm.name}
 
 
 async def test_posts_and_staff_belong_to_one_department(home: Town) -> None:
     token = await home.admin_token()
     other = await _department(home, token, "另一局")
     request = pb.CreateStaffRequest(
-        staff=resources_pb2.Staff(full_name="测试", staff_number="A-1", department=other.name), request_id=request_id()
-    )
+        staff=resources_pb2.Staff(staff_number="A-1", department=other.name, person=await home.person()),
+        request_id=request_id(),
+    )  # fmt: skip
     member = await home.call(home.offices.CreateStaff, request, resources_pb2.Staff, token)
     assert await reason_of(home.assign(member.name, home.posts["receiving"], token)) == "FIELD_INVALID"
     assert await reason_of(home.make_staff("receiving", token)) == "RESOURCE_EXISTS"
@@ -152,7 +195,12 @@ async def test_posts_and_staff_belong_to_one_department(home: Town) -> None:
 
 async def test_staff_read_themselves_and_administrators_everybody(home: Town) -> None:
     own, name = await home.staff_token(), home.staff["receiving"]
-    assert (await _get(home, name, own)).full_name == "测试职员"
+    shown = await _get(home, name, own)
+    read = account_service_pb2.RevealPersonRequest(name=shown.person, context=common_pb2.UseContext(purpose="核对"))
+    theirs = await home.call(
+        home.accounts.RevealPerson, read, account_service_pb2.RevealPersonResponse, await home.human_token(shown.person)
+    )
+    assert shown.full_name == theirs.person.full_name
     assert await reason_of(_get(home, home.staff["reviewing"], own)) == "RESOURCE_NOT_FOUND"
     assert (await _get(home, name, await home.staff_token("auditing"))).name == name
     request = pb.ListStaffRequest(post=home.posts["auditing"], state=resources_pb2.STAFF_STATE_ACTIVE)

@@ -144,6 +144,8 @@ async def test_only_staff_vouch_in_person_and_not_for_themselves(home: Town) -> 
     made = await _record(home, request, await home.staff_token())
     assert (made.assurance, made.verifier) == (4, home.staff["receiving"])
     admin = await home.admin_token()
+    request.request_id = request_id()
+    assert await reason_of(_record(home, request, admin)) == "ACTOR_NOT_ALLOWED"
     herself = await home.make_staff("V-1", admin, person)
     await home.assign(herself.name, home.posts["receiving"], admin)
     request.request_id = request_id()

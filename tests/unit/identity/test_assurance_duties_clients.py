@@ -37,12 +37,17 @@ def test_who_vouches_is_believed_up_to_a_ceiling() -> None:
 
 
 def test_only_staff_vouch_in_person_and_not_for_themselves() -> None:
-    assurance.check_verifier(Method.IN_PERSON, "STAFF", verifier_person="", person="persons/p")
-    assurance.check_verifier(Method.DOCUMENT_MATCH, "CLIENT", verifier_person="", person="persons/p")
+    def check(method: Method, kind: str, affairs: set[str], *, founding: bool = False) -> None:
+        assurance.check_verifier(method, kind, affairs, "persons/p", founding=founding)
+
+    check(Method.IN_PERSON, "STAFF", {"persons/clerk"})
+    check(Method.DOCUMENT_MATCH, "CLIENT", set())
+    check(Method.IN_PERSON, "CLIENT", set(), founding=True)
     with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
-        assurance.check_verifier(Method.IN_PERSON, "CLIENT", verifier_person="", person="persons/p")
-    with pytest.raises(PermissionDenied, match="ACTING_ON_SELF"):
-        assurance.check_verifier(Method.DOCUMENT_MATCH, "STAFF", verifier_person="persons/p", person="persons/p")
+        check(Method.IN_PERSON, "CLIENT", set())
+    for affairs in ({"persons/p"}, {"persons/clerk", "persons/p"}, {"persons/clerk", "*"}):
+        with pytest.raises(PermissionDenied, match="ACTING_ON_SELF"):
+            check(Method.DOCUMENT_MATCH, "STAFF", affairs)
 
 
 def post(*held: Duty, begin: int = 0, expire: int | None = None) -> Assignment:
@@ -50,8 +55,8 @@ def post(*held: Duty, begin: int = 0, expire: int | None = None) -> Assignment:
     return Assignment("departments/d/posts/p", frozenset(held), NOW + timedelta(days=begin), end)
 
 
-def assign(held: list[Assignment], wanted: Assignment, assigner: str = "staff/admin") -> None:
-    duties.check_assignment(held, wanted, assigner=assigner, staff="staff/s")
+def assign(held: list[Assignment], wanted: Assignment, assigner: str = "persons/admin") -> None:
+    duties.check_assignment(held, wanted, assigner=assigner, person="persons/s")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +97,7 @@ def test_duties_exclude_one_another_only_at_one_time() -> None:
 
 def test_nobody_assigns_themselves_and_terms_have_an_order() -> None:
     with pytest.raises(PermissionDenied, match="ACTING_ON_SELF"):
-        assign([], post(Duty.DATA), assigner="staff/s")
+        assign([], post(Duty.DATA), assigner="persons/s")
     with pytest.raises(InvalidArgument):
         assign([], post(Duty.DATA, begin=3, expire=3))
 

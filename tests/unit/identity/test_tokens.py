@@ -30,13 +30,15 @@ SCOPE = ("cases.cases.create", "cases.cases.get")
 CHANNEL = Client(
     "clients/window", ClientKind.CHANNEL, State.ACTIVE, assertable=frozenset({"PERSON", "STAFF"}), max_assurance=4
 )
-FACTS = StaffFacts("staff/clerk", "departments/hall", ("departments/hall/posts/window",))
+FACTS = StaffFacts(
+    "staff/clerk", "departments/hall", ("departments/hall/posts/window",), "persons/clerk", ("organizations/shop",)
+)
 FIRM = Authority("organizations/firm", "91350100M000100Y43", "mandates/m", ("ITEM-1",), ("APPLY",), T + 86_400)
 
 person = issue.for_person(LUAN, CHANNEL, "persons/agent", (4, 4), SCOPE)
 staff = issue.for_staff(LUAN, CHANNEL, FACTS, ("cases.cases.accept",))
 service = issue.for_service(LUAN, "cases", ("cases.*",))
-clerk = Clerk(staff, frozenset({Duty.RECEIVING}), "persons/clerk")
+clerk = Clerk(staff, frozenset({Duty.RECEIVING}))
 agent = exchange.act_for(LUAN, person, FIRM, SCOPE)
 at_window = exchange.at_window(LUAN, agent, clerk, SCOPE)
 
@@ -132,11 +134,41 @@ def test_window_staff_act_for_the_person_and_stay_visible() -> None:
         (person, replace(clerk, token=person), ("EXCHANGE_NOT_ALLOWED", "staff")),
         (person, replace(clerk, token=at_window), ("EXCHANGE_NOT_ALLOWED", "staff")),
         (person, replace(clerk, duties=frozenset({Duty.DECIDING})), ("EXCHANGE_NOT_ALLOWED", "duty")),
-        (person, replace(clerk, person="persons/agent"), ("ACTING_ON_SELF", "")),
+        (person, replace(clerk, token=replace(staff, human="persons/agent")), ("ACTING_ON_SELF", "")),
+        (person, replace(clerk, token=replace(staff, near=("persons/agent",))), ("ACTING_ON_SELF", "")),
+        (person, replace(clerk, token=replace(staff, near=("*",))), ("ACTING_ON_SELF", "")),
+        (agent, replace(clerk, token=replace(staff, near=("organizations/firm",))), ("ACTING_ON_SELF", "")),
     ],
 )
 def test_who_may_not_act_at_a_window(subject: Claims, who: Clerk, expected: tuple[str, str]) -> None:
     assert refusal(lambda: exchange.at_window(LUAN, subject, who, SCOPE)) == expected
+
+
+def test_nobody_acts_at_their_own_window_for_whom_they_represent() -> None:
+    standing = exchange.at_window(LUAN, person, clerk, SCOPE)
+    shop = replace(FIRM, principal="organizations/shop")
+    assert refusal(lambda: exchange.act_for(LUAN, standing, shop, SCOPE)) == ("ACTING_ON_SELF", "")
+    acting = exchange.act_for(LUAN, standing, FIRM, SCOPE)
+    assert (acting.human, acting.near) == ("persons/clerk", ("organizations/shop",))
+
+
+def test_the_human_being_behind_staff_goes_with_every_token() -> None:
+    for made in (staff, at_window):
+        assert (made.human, made.near) == ("persons/clerk", ("organizations/shop",))
+    asserted = exchange.assertion(LUAN, staff, "//320402")
+    assert (asserted.human, asserted.near) == ("//341500/persons/clerk", ())
+    there = replace(LUAN, region="320402", issuer="https://there.example")
+    guest = exchange.accept(there, asserted, HOME, ())
+    assert guest.human == "//341500/persons/clerk"
+    stranger = replace(asserted, human="//330000/persons/other")
+    assert refusal(lambda: exchange.check_assertion(there, stranger, HOME))[0] == "ASSERTION_SUBJECT_FOREIGN"
+    kept = exchange.delegation(LUAN, staff, "//320402", "transfers/t")
+    assert kept.human == "persons/clerk"
+
+
+def test_those_near_to_staff_are_named_up_to_what_a_token_holds() -> None:
+    assert issue.named_near(["persons/a"]) == ("persons/a",)
+    assert issue.named_near(["persons/a"] * 51) == ("*",)
 
 
 def test_an_assertion_names_everybody_in_full_and_lives_a_minute() -> None:
