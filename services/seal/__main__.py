@@ -8,9 +8,9 @@ import grpc
 from libs.config import Section, ServiceConfig, load
 from libs.process import Process, config_argument, start
 from libs.security.tokens import TokenVerifier
+from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.keys import SigningKeys
-from services.seal.pool import Pool
 from services.seal.servicers.certificates import CertificateServicer
 from services.seal.servicers.sealings import SealingServicer
 from services.seal.servicers.seals import SealServicer
@@ -67,7 +67,7 @@ class _Parts:
 
 
 def _parts(process: Process, config: Sealing) -> _Parts:
-    signing, validating = Pool(config.workers), Pool(config.workers)
+    signing, validating = Pool(config.workers, "signing"), Pool(config.workers, "validating")
     process.closing(signing.close)
     process.closing(validating.close)
     keys = SigningKeys(process.keys, config.opened_seals)

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 from asn1crypto import csr, x509
 
+from libs.crypto.asn1_budget import Asn1Limits, check_asn1
 from libs.crypto.errors import CryptoError
 from libs.crypto.provider import SmProvider
 from libs.crypto.sm2 import Sm2PublicKey
 from libs.crypto.x509.signed import SM2_WITH_SM3, UNREADABLE, split
 from libs.errors import InvalidArgument
+
+_LIMITS = Asn1Limits(size=16 * 1024, elements=1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ def read_request(der: bytes, provider: SmProvider) -> CertificateRequest:
         InvalidArgument: CERTIFICATE_REQUEST_INVALID with rule ``structure``, ``subject``, ``algorithm`` or ``signature``.
     """
     try:
+        check_asn1(der, _LIMITS)
         parts = split(der)
         request = csr.CertificationRequest.load(der, strict=True)
         info = request["certification_request_info"]

@@ -22,7 +22,6 @@ from libs.documents.ofd import (
     element,
     open_ofd,
     pack,
-    parse_xml,
     texts,
     to_bytes,
 )
@@ -143,6 +142,8 @@ def _size(seal: bytes) -> tuple[float, float]:
 def _listing(package: OfdPackage, body: etree._Element, document_name: str) -> tuple[str, etree._Element]:
     """Returns the name and the root of Signatures.xml, the one of the document or a new one."""
     stated = texts(body, "ofd:Signatures")
+    if len(stated) > 1:
+        raise OfdRefused("signatures_twice", "the document names more than one list of signatures")
     if not stated:
         fresh = element("Signatures")
         fresh.append(element("MaxSignId", "0"))
@@ -150,7 +151,7 @@ def _listing(package: OfdPackage, body: etree._Element, document_name: str) -> t
     name = package.find(stated[0])
     if name is None:
         raise OfdRefused("signatures_missing", "Signatures leads nowhere")
-    listing = parse_xml(package.entries[name])
+    listing = package.xml(name)
     for entry in listing.iterfind("ofd:Signature", NAMESPACES):
         _ensure_unlocked(package, entry.get("BaseLoc", ""), name)
     return name, listing
@@ -161,7 +162,7 @@ def _ensure_unlocked(package: OfdPackage, path: str, list_name: str) -> None:
     name = package.find(path, list_name)
     if name is None:
         raise OfdRefused("signature_missing", "an entry of Signatures.xml leads nowhere")
-    earlier = parse_xml(package.entries[name])
+    earlier = package.xml(name)
     for reference in earlier.iterfind(".//ofd:Reference", NAMESPACES):
         if package.find(reference.get("FileRef", "")) == list_name:
             raise FailedPrecondition("SEAL_DOCUMENT_LOCKED", "an earlier signature locks the document", signature=name)
@@ -212,7 +213,7 @@ def _signature_xml(
 def _stamps(
     package: OfdPackage, document_name: str, placements: Sequence[Placement], size: tuple[float, float]
 ) -> list[etree._Element]:
-    root = parse_xml(package.entries[document_name])
+    root = package.xml(document_name)
     general = texts(root, "ofd:CommonData/ofd:PageArea/ofd:PhysicalBox")
     entries = list(root.iterfind("ofd:Pages/ofd:Page", NAMESPACES))
     stamps: list[etree._Element] = []
@@ -243,7 +244,7 @@ def _page(package: OfdPackage, entry: etree._Element, base: str, general: list[s
     identity = entry.get("ID", "")
     if name is None or not identity:
         raise OfdRefused("page_missing", "a page has no ID, or its BaseLoc leads nowhere")
-    own = texts(parse_xml(package.entries[name]), "ofd:Area/ofd:PhysicalBox")
+    own = texts(package.xml(name), "ofd:Area/ofd:PhysicalBox")
     try:
         _, _, width, height = (float(part) for part in (own or general or [""])[0].split())
     except ValueError:

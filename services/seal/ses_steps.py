@@ -3,11 +3,12 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from libs.crypto.errors import CryptoError
 from libs.crypto.x509.certificate import Certificate
+from libs.workers import Stop
 from services.seal.domain.validation import (
     Finding,
     SubIndication,
@@ -34,6 +35,7 @@ class Checks:
         now: the time of the validation.
         time_stamp: takes a time stamp and the signature value it covers; None where no authority is trusted.
         skew: how far ahead of ours a signer's clock may be.
+        stop: tells whether the validation is still wanted.
     """
 
     verify: Callable[[bytes, bytes, bytes], None]
@@ -42,6 +44,7 @@ class Checks:
     now: datetime
     time_stamp: Callable[[bytes, bytes], Finding] | None = None
     skew: timedelta = timedelta(minutes=5)
+    stop: Stop = field(default_factory=Stop)
 
 
 def seal_steps(seal: ParsedSeal, at: datetime, checks: Checks) -> Iterator[NamedFinding]:

@@ -11,7 +11,8 @@ from lxml import etree
 
 from libs.crypto.errors import CryptoError
 from libs.crypto.x509.certificate import Certificate
-from libs.documents.ofd import NAMESPACES, OfdPackage, OfdRefused, open_ofd, parse_xml, texts
+from libs.documents.ofd import NAMESPACES, OfdPackage, OfdRefused, open_ofd, texts
+from libs.errors import InvalidArgument, invalid_field
 from services.seal.domain.validation import (
     Finding,
     Step,
@@ -96,16 +97,27 @@ def validate_seal(raw: bytes, checks: Checks) -> Report:
     except SesError as error:
         return _report(raw, [_step("seal.structure", failed(SubIndication.FORMAT_FAILURE, str(error)))], [], checks)
     steps = [_step("seal.structure", passed(f"version {seal.version}, {len(raw)} bytes"))]
-    steps += [_step(name, finding) for name, finding in seal_steps(seal, checks.now, checks)]
+    for name, finding in seal_steps(seal, checks.now, checks):
+        checks.stop.check()
+        steps.append(_step(name, finding))
     return _report(raw, steps, [SealSummary("", seal.seal_id, seal.name, "", None, conclude(steps))], checks)
 
 
 def validate_document(data: bytes, checks: Checks) -> Report:
-    """Validates every seal of an OFD file, each as of the time it claims."""
+    """Validates every seal of an OFD file, each as of the time it claims.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID (rule ``ofd.limits``) for a file that is too much to read: that says nothing of
+            its seals.
+        WorkEnded: once nobody waits for the report.
+    """
     try:
         package = open_ofd(data, LIMITS)
+        checks.stop.check()
         entries, lists = _entries(package)
     except OfdRefused as error:
+        if error.rule == "limits":
+            raise _too_much(error) from error
         finding = failed(SubIndication.FORMAT_FAILURE, f"{error.rule}: {error.message}")
         return _report(data, [_step("document.package", finding)], [], checks)
     steps = [_step("document.package", passed(f"{len(package.entries)} files"))]
@@ -113,11 +125,18 @@ def validate_document(data: bytes, checks: Checks) -> Report:
     seals: list[SealSummary] = []
     reader = _Reader(package, entries, lists, checks)
     for entry in entries:
-        mine = [_step(name, finding, entry.path) for name, finding in reader.steps(entry)]
+        mine: list[Step] = []
+        for name, finding in reader.steps(entry):
+            checks.stop.check()
+            mine.append(_step(name, finding, entry.path))
         steps += mine
         if (signature := reader.signature(entry)) is not None:
             seals.append(_summary(entry, signature, mine))
     return _report(data, steps, seals, checks)
+
+
+def _too_much(error: OfdRefused) -> InvalidArgument:
+    return invalid_field("document", f"ofd.{error.rule}", error.violations[0].description)
 
 
 def _step(name: str, finding: Finding, signature: str = "") -> Step:
@@ -156,10 +175,14 @@ def _entries(package: OfdPackage) -> tuple[list[_Entry], frozenset[str]]:
                 raise OfdRefused("signatures_missing", "Signatures leads nowhere")
             if name not in lists:
                 lists.add(name)
-                root = parse_xml(package.entries[name])
-                entries += [_entry(package, node, name) for node in root.iterfind("ofd:Signature", NAMESPACES)]
+                root = package.xml(name)
+                nodes = root.findall("ofd:Signature", NAMESPACES)[: MAX_SIGNATURES + 1]
+                entries += [_entry(package, node, name) for node in nodes]
             if len(entries) > MAX_SIGNATURES:
-                raise OfdRefused("too_many_signatures", f"more than {MAX_SIGNATURES} signatures")
+                raise OfdRefused("limits", f"the document has more than {MAX_SIGNATURES} signatures")
+    files = [entry.name for entry in entries if entry.name is not None]
+    if len(set(files)) != len(files):
+        raise OfdRefused("signature_twice", "one signature is listed twice")
     return entries, frozenset(lists)
 
 
@@ -169,8 +192,10 @@ def _entry(package: OfdPackage, node: etree._Element, list_name: str) -> _Entry:
     if name is None:
         return _Entry(path, kind, fault="BaseLoc leads nowhere")
     try:
-        root = parse_xml(package.entries[name])
+        root = package.xml(name)
     except OfdRefused as error:
+        if error.rule == "limits":
+            raise
         return _Entry(path, kind, name, fault=error.message, own_files=frozenset({name}))
     stated = texts(root, "ofd:SignedValue") + texts(root, "ofd:SignedInfo/ofd:Seal/ofd:BaseLoc")
     own = {found for text in stated if (found := package.find(text, name)) is not None}
@@ -213,14 +238,18 @@ class _Reader:
         yield from signature_steps(signature, self._package.entries[entry.name], is_own, self._checks)
 
     def _references(self, root: etree._Element) -> Finding:
-        holder = root.find("ofd:SignedInfo/ofd:References", NAMESPACES)
-        references = [] if holder is None else list(holder.iterfind("ofd:Reference", NAMESPACES))
-        if holder is None or not references:
+        holders = root.findall("ofd:SignedInfo/ofd:References", NAMESPACES)
+        if len(holders) > 1:
+            return failed(SubIndication.FORMAT_FAILURE, "there is more than one list of references")
+        references = [each for holder in holders for each in holder.iterfind("ofd:Reference", NAMESPACES)]
+        if not references:
             return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "there is no reference")
+        (holder,) = holders
         method = holder.get("CheckMethod", "")
         if method != SM3 and method.upper() != "SM3":
             return failed(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"CheckMethod {method[:60]!r} is not SM3")
         for reference in references:
+            self._checks.stop.check()
             finding = self._reference(reference)
             if finding.sub_indication is not None:
                 return finding
@@ -267,6 +296,8 @@ class _Reader:
         stated = texts(root, "ofd:SignedInfo/ofd:Seal/ofd:BaseLoc")
         if not stated:
             return not_applicable("Signature.xml names none")
+        if len(stated) > 1:
+            return failed(SubIndication.FORMAT_FAILURE, "Signature.xml names more than one seal")
         name = self._package.find(stated[0], entry.name or "")
         if name is None:
             return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "the seal's BaseLoc leads nowhere")

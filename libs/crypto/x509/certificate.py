@@ -8,13 +8,14 @@ from typing import Any
 
 from asn1crypto import x509
 
+from libs.crypto.asn1_budget import Asn1Limits, check_asn1
 from libs.crypto.errors import InvalidKey, MalformedCertificate
 from libs.crypto.sm2 import Sm2PublicKey
 from libs.crypto.sm3 import sm3
 from libs.crypto.x509.signed import SM2_WITH_SM3, UNREADABLE, armor, split, unarmor
 
-MAX_SIZE = 16 * 1024
-"""Bytes; no certificate of GM/T 0015 comes near it."""
+LIMITS = Asn1Limits(size=16 * 1024, elements=1_000)
+"""No certificate of GM/T 0015 comes near them."""
 
 
 class KeyUsage(Enum):
@@ -80,9 +81,8 @@ class Certificate:
         Raises:
             MalformedCertificate: if it is no version 3 certificate with an SM2 key and an SM2 signature.
         """
-        if len(der) > MAX_SIZE:
-            raise MalformedCertificate("larger than a certificate can be")
         try:
+            check_asn1(der, LIMITS)
             return cls(**_read(der))
         except (*UNREADABLE, InvalidKey) as error:
             raise MalformedCertificate(f"not an SM2 certificate: {error}") from error

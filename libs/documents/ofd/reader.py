@@ -2,60 +2,24 @@
 
 Tolerated: paths that differ from their entry in case (``TPLS`` and ``Tpls``), absolute and relative locations, the
 misspelt ``CuslomData``. Refused: too many or too large entries, high compression ratios, paths that leave the package,
-names that two readers could understand differently, encrypted entries, document type definitions.
+whatever two readers could understand differently (``archive``), encrypted entries, document type definitions. What is
+parsed is counted over the whole package, each file once, so that no input decides how much work it causes.
 """
 
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from posixpath import dirname, join, normpath
-from stat import S_IFDIR, S_IFMT, S_IFREG
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from lxml import etree
 
+from libs.documents.ofd.archive import OfdLimits, OfdRefused, read_archive
 from libs.documents.ofd.markup import NAMESPACES, OFD_NAMESPACE, texts
-from libs.errors import InvalidArgument, Violation
-
-_ENCRYPTED = 0x1
-_LONGEST_NAME = 512
-
-
-class OfdRefused(InvalidArgument):
-    """The file is not a sound OFD package: FIELD_INVALID with the rule ``ofd.<rule>``.
-
-    Attributes:
-        rule: what it breaks, such as ``zip``, ``limits``, ``path``, ``encrypted``, ``entry`` or ``xml``.
-    """
-
-    def __init__(self, rule: str, description: str) -> None:
-        violation = Violation("file", f"ofd.{rule}", description)
-        super().__init__("FIELD_INVALID", f"file: {description}", violations=(violation,))
-        self.rule = rule
-
-
-@dataclass(frozen=True, slots=True)
-class OfdLimits:
-    """What a package may cost to read.
-
-    Attributes:
-        entries: number of files in it.
-        total_bytes: of all files unpacked.
-        ratio: unpacked to packed size of one file, counted from 64 KiB on.
-    """
-
-    entries: int = 2000
-    total_bytes: int = 64 << 20
-    ratio: int = 200
-
 
 _USUAL_LIMITS = OfdLimits()
-_RATIO_FREE_BYTES = 64 << 10
+_ENCODINGS = frozenset({"UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "US-ASCII", "ASCII", "GB18030", "GBK", "GB2312"})
+"""What an entry may be encoded in: only these are read alike by every reader (UTF-7 hides tags from most)."""
 
 
-@dataclass(frozen=True)
 class OfdPackage:
     """A package whose entries are all in memory.
 
@@ -63,7 +27,10 @@ class OfdPackage:
         entries: content of each file by its path as written, without leading slash, in the order of the package.
     """
 
-    entries: Mapping[str, bytes]
+    def __init__(self, entries: Mapping[str, bytes], limits: OfdLimits = _USUAL_LIMITS) -> None:
+        self.entries = entries
+        self._bytes_left, self._marks_left = limits.xml_bytes, limits.xml_marks
+        self._trees: dict[str, etree._Element] = {}
 
     def find(self, location: str, base: str = "") -> str | None:
         """Returns the entry that ``location`` means, or None.
@@ -87,12 +54,25 @@ class OfdPackage:
         return self.entries[path]
 
     def xml(self, location: str, base: str = "") -> etree._Element:
-        """Returns the root element of an XML entry.
+        """Returns the root element of an XML entry, the same one each time: what is changed in it stays changed.
 
         Raises:
-            OfdRefused: FIELD_INVALID (rule ``ofd.entry`` or ``ofd.xml``).
+            OfdRefused: FIELD_INVALID (rule ``ofd.entry``, ``ofd.xml``, or ``ofd.limits`` where the XML of the package
+                is too much to parse).
         """
-        return parse_xml(self.read(location, base))
+        path = self.find(location, base)
+        if path is None:
+            raise OfdRefused("entry", "the package lacks a file that it refers to")
+        if path not in self._trees:
+            self._trees[path] = self._parsed(self.entries[path])
+        return self._trees[path]
+
+    def _parsed(self, content: bytes) -> etree._Element:
+        self._bytes_left -= len(content)
+        self._marks_left -= content.count(b"<")
+        if self._bytes_left < 0 or self._marks_left < 0:
+            raise OfdRefused("limits", "the package holds too much XML")
+        return parse_xml(content)
 
     @cached_property
     def _folded(self) -> dict[str, str]:
@@ -103,18 +83,14 @@ class OfdPackage:
         """The root element of OFD.xml."""
         return self.xml("OFD.xml")
 
-    @cached_property
+    @property
     def document_path(self) -> str:
         """The entry that holds the first document's Document.xml.
 
         Raises:
-            OfdRefused: FIELD_INVALID (rule ``ofd.entry``) when DocRoot is missing or leads nowhere.
+            OfdRefused: as ``documents``.
         """
-        location = self.root.findtext(f".//{{{OFD_NAMESPACE}}}DocRoot", default="").strip()
-        path = self.find(location) if location else None
-        if path is None:
-            raise OfdRefused("entry", "OFD.xml names no document")
-        return path
+        return self.documents()[0][1]
 
     def documents(self) -> list[tuple[etree._Element, str]]:
         """Returns the DocBody and the entry of Document.xml of each document, in their order.
@@ -122,26 +98,36 @@ class OfdPackage:
         The elements belong to ``root``: what is changed in them is changed there.
 
         Raises:
-            OfdRefused: FIELD_INVALID (rule ``ofd.entry``) when there is none, or a DocRoot leads nowhere.
+            OfdRefused: FIELD_INVALID (rule ``ofd.entry``) when there is none, a body names more than one, or a DocRoot
+                leads nowhere.
         """
-        found: list[tuple[etree._Element, str]] = []
-        for body in self.root.iterfind("ofd:DocBody", NAMESPACES):
-            for location in texts(body, "ofd:DocRoot"):
-                path = self.find(location)
-                if path is None:
-                    raise OfdRefused("entry", "DocRoot leads nowhere")
-                found.append((body, path))
-        if not found:
+        bodies = self.root.findall("ofd:DocBody", NAMESPACES)
+        if not bodies:
             raise OfdRefused("entry", "OFD.xml names no document")
-        return found
+        return [(body, self._document(body)) for body in bodies]
+
+    def _document(self, body: etree._Element) -> str:
+        locations = texts(body, "ofd:DocRoot")
+        if len(locations) != 1:
+            raise OfdRefused("entry", "OFD.xml names no document, or one body names more than one")
+        path = self.find(locations[0])
+        if path is None:
+            raise OfdRefused("entry", "DocRoot leads nowhere")
+        return path
 
     def custom_data(self) -> dict[str, str]:
-        """Returns the metadata of the first document (CustomDatas) by name; the first of equal names counts."""
+        """Returns the metadata of the first document (CustomDatas) by name.
+
+        Raises:
+            OfdRefused: FIELD_INVALID (rule ``ofd.entry``) where a name stands twice: which one counts is anyone's guess.
+        """
         found: dict[str, str] = {}
-        for element in self.root.iter(etree.Element):
+        for element in self.documents()[0][0].iter(etree.Element):
             if etree.QName(element).localname in ("CustomData", "CuslomData"):
                 name = element.get("Name") or element.get("name") or ""
-                found.setdefault(name, element.text or "")
+                if name in found:
+                    raise OfdRefused("entry", "the package states one of its metadata twice")
+                found[name] = element.text or ""
         return found
 
     def pages(self) -> dict[str, str]:
@@ -165,16 +151,9 @@ def open_ofd(data: bytes, limits: OfdLimits = _USUAL_LIMITS) -> OfdPackage:
     """Opens a package.
 
     Raises:
-        OfdRefused: FIELD_INVALID with rule ``ofd.zip`` (no ZIP file, or broken), ``ofd.limits``, ``ofd.path``,
-            ``ofd.encrypted``, ``ofd.entry`` (no OFD.xml) or ``ofd.xml``.
+        OfdRefused: FIELD_INVALID with a rule of ``read_archive``, ``ofd.entry`` (no OFD.xml) or ``ofd.xml``.
     """
-    try:
-        with ZipFile(BytesIO(data)) as archive:
-            _check_directory(archive.infolist(), limits)
-            files = [item for item in archive.infolist() if not item.is_dir()]
-            package = OfdPackage({item.filename: _content(archive, item) for item in files})
-    except (BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise OfdRefused("zip", "the file is not a sound OFD package") from error
+    package = OfdPackage(read_archive(data, limits), limits)
     if etree.QName(package.root).localname != "OFD":
         raise OfdRefused("xml", "OFD.xml does not hold an OFD element")
     return package
@@ -186,47 +165,17 @@ def parse_xml(data: bytes) -> etree._Element:
     Raises:
         OfdRefused: FIELD_INVALID (rule ``ofd.xml``).
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    # Without comments and processing instructions a text is one piece for us, as it is for those who join the pieces.
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise OfdRefused("xml", "an entry of the package is not well-formed XML") from error
-    if root.getroottree().docinfo.internalDTD is not None:
+    about = root.getroottree().docinfo
+    if about.internalDTD is not None:
         raise OfdRefused("xml", "an entry of the package holds a document type definition")
+    if (about.encoding or "UTF-8").upper() not in _ENCODINGS:
+        raise OfdRefused("xml", "an entry of the package is encoded in a way that only some readers know")
     return root
-
-
-def _check_directory(files: list[ZipInfo], limits: OfdLimits) -> None:
-    if len(files) > limits.entries or sum(item.file_size for item in files) > limits.total_bytes:
-        raise OfdRefused("limits", "the package has too many or too large entries")
-    names = [item.filename for item in files]
-    if len({name.casefold() for name in names}) != len(names):
-        raise OfdRefused("path", "two entries of the package have the same name")
-    for item in files:
-        _check_entry(item, limits)
-
-
-def _check_entry(item: ZipInfo, limits: OfdLimits) -> None:
-    name = item.orig_filename
-    plain = name.removesuffix("/")
-    if plain.startswith(("/", "../")) or any(mark in plain for mark in ":\\") or normpath(plain) != plain:
-        raise OfdRefused("path", "the name of an entry is not a plain relative path")
-    if len(name) > _LONGEST_NAME or any(character < " " or character == "\x7f" for character in name):
-        raise OfdRefused("path", "the name of an entry is too long or holds a control character")
-    if S_IFMT(item.external_attr >> 16) not in (0, S_IFREG, S_IFDIR):
-        raise OfdRefused("path", "an entry of the package is a link or a device")
-    if item.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise OfdRefused("zip", "an entry of the package is packed by an unusual method")
-    if item.flag_bits & _ENCRYPTED:
-        raise OfdRefused("encrypted", "an entry of the package is encrypted")
-    if item.file_size > max(_RATIO_FREE_BYTES, limits.ratio * item.compress_size):
-        raise OfdRefused("limits", "an entry of the package is compressed beyond measure")
-
-
-def _content(archive: ZipFile, item: ZipInfo) -> bytes:
-    # The directory's size is a claim: read one byte more than it says, so that a lie shows.
-    with archive.open(item) as stream:
-        content = stream.read(item.file_size + 1)
-    if len(content) != item.file_size:
-        raise OfdRefused("limits", "the size of an entry differs from what the package says")
-    return content

@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 
+from libs.rpc.call import current_call
 from services.seal.usecases.validations import Validations
 from tongban.seal.v1 import validation_service_pb2 as pb
 from tongban.seal.v1.validation_service_pb2_grpc import ValidationServiceServicer
@@ -19,8 +20,8 @@ class ValidationServicer(ValidationServiceServicer):
 
     async def ValidateDocument(self, request: pb.ValidateDocumentRequest, context: Context) -> pb.ValidationReport:
         """Validates a sealed document."""
-        return await self._validations.document(request.document)
+        return await self._validations.document(current_call().principal, request.document)
 
     async def ValidateSeal(self, request: pb.ValidateSealRequest, context: Context) -> pb.ValidationReport:
         """Validates a lone seal."""
-        return await self._validations.seal(request.seal)
+        return await self._validations.seal(current_call().principal, request.seal)

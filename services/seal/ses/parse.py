@@ -5,10 +5,13 @@ from datetime import datetime
 
 from asn1crypto import core
 
+from libs.crypto.asn1_budget import Asn1Limits, check_asn1
 from services.seal.ses import der
 from services.seal.ses.der import DerError, Element, Tag
 from services.seal.ses.structures import SesSealInfo, TbsSign
 
+LIMITS = Asn1Limits(size=2 << 20, elements=20_000)
+"""Of a seal or a seal signature: room for a picture of 1 MiB and a thousand signers."""
 VERSIONS = (4, 5)
 """The structure versions that are read."""
 MAX_CERTIFICATES = 1000
@@ -102,6 +105,7 @@ class ParsedSignature:
 def parse_seal(raw: bytes) -> ParsedSeal:
     """Parses a SESeal; raises SesError where it is not one."""
     try:
+        check_asn1(raw, LIMITS)
         return _seal(raw)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise SesError(f"SESeal: {error}") from error
@@ -110,6 +114,7 @@ def parse_seal(raw: bytes) -> ParsedSeal:
 def parse_signature(raw: bytes) -> ParsedSignature:
     """Parses a SES_Signature; raises SesError where it is not one."""
     try:
+        check_asn1(raw, LIMITS)
         return _signature(raw)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise SesError(f"SES_Signature: {error}") from error

@@ -15,11 +15,11 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import PermissionDenied, invalid_field, state_conflict
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
+from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.certificate_request import read_request
 from services.seal.convert import certificate_message, certificate_state
 from services.seal.keys import SigningKeys
-from services.seal.pool import Pool
 from services.seal.store.certificates import CertificateStore, certificate_values
 from services.seal.tables import certificates
 from services.seal.usecases.revocation import Revocation

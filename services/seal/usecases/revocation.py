@@ -7,8 +7,8 @@ from libs.crypto.x509 import Crl, RevocationReason, RevokedEntry
 from libs.db.engine import Database, Row
 from libs.errors import TongbanError
 from libs.observability.logs import logger
+from libs.workers import Pool
 from services.seal.authority import Authority
-from services.seal.pool import Pool
 from services.seal.store.certificates import CertificateStore
 
 _log = logger(__name__)

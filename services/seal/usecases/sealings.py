@@ -12,11 +12,11 @@ from libs.db import paging
 from libs.db.command import Command
 from libs.errors import Internal
 from libs.rpc.timestamps import timestamp
+from libs.workers import Pool
 from services.seal.convert import SealingView, digest_text, sealing_message
 from services.seal.domain.sealings import SealingKind, SealingState
 from services.seal.keys import SigningKeys, sign
 from services.seal.ofd_seal import Placement, PreparedSeal, finish, prepare
-from services.seal.pool import Pool
 from services.seal.ses import build_many_tbs, build_signature
 from services.seal.store.sealings import SealingStore
 from services.seal.usecases.opened_seals import OpenedSeal, OpenedSeals

@@ -13,12 +13,12 @@ from libs.errors import AlreadyExists, invalid_field
 from libs.ids import uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.timestamps import timestamp
+from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.convert import certificate_state, seal_message, seal_of
 from services.seal.domain.seals import SealChange, SealKind, SealRank, ensure_period, next_state, seal_code, state_at
 from services.seal.keys import SigningKeys
 from services.seal.picture import SealText
-from services.seal.pool import Pool
 from services.seal.ses import parse_seal
 from services.seal.store.certificates import CertificateStore, certificate_values
 from services.seal.store.seals import SealStore

@@ -4,18 +4,20 @@ import asyncio
 import re
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from datetime import datetime
 
 from libs.clock import Clock
 from libs.crypto.provider import SmProvider
 from libs.crypto.x509 import Crl, TrustPolicy
 from libs.errors import TongbanError
+from libs.security.principal import Principal
+from libs.workers import Pool, Share, Stop
 from services.seal.authority import Authority
 from services.seal.convert import report_message
 from services.seal.domain.seals import SealState
 from services.seal.domain.status import status_finding
 from services.seal.domain.validation import Finding, SubIndication, indeterminate
-from services.seal.pool import Pool
 from services.seal.ses_steps import Checks
 from services.seal.store.seals import SealStore
 from services.seal.trust import Trust
@@ -25,6 +27,7 @@ from tongban.seal.v1 import validation_service_pb2 as pb
 
 _OUR_SEAL_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _STATUS_SECONDS = 5.0
+_WAITING = 32
 
 
 class Validations:
@@ -40,17 +43,28 @@ class Validations:
         self._provider = provider
         self._pool = pool
         self._clock = clock
+        # Who shows a token has a place of their own; the public (and the licence service on its behalf) shares the rest.
+        self._known = Share(pool.workers, _WAITING)
+        self._anyone = Share(max(1, pool.workers - 1), _WAITING)
 
-    async def document(self, data: bytes) -> pb.ValidationReport:
-        """Validates every seal of an OFD file."""
-        return await self._report(validate_document, data)
+    async def document(self, principal: Principal, data: bytes) -> pb.ValidationReport:
+        """Validates every seal of an OFD file; raises FIELD_INVALID for one that is too much to read."""
+        return await self._report(principal, validate_document, data)
 
-    async def seal(self, data: bytes) -> pb.ValidationReport:
+    async def seal(self, principal: Principal, data: bytes) -> pb.ValidationReport:
         """Validates a lone seal."""
-        return await self._report(validate_seal, data)
+        return await self._report(principal, validate_seal, data)
 
-    async def _report(self, validate: Callable[[bytes, Checks], Report], data: bytes) -> pb.ValidationReport:
-        return report_message(await self._pool.run(validate, data, await self._checks()))
+    async def _report(
+        self, principal: Principal, validate: Callable[[bytes, Checks], Report], data: bytes
+    ) -> pb.ValidationReport:
+        async with self._known if principal.token else self._anyone:
+            checks = await self._checks()
+
+            def work(stop: Stop) -> Report:
+                return validate(data, replace(checks, stop=stop))
+
+            return report_message(await self._pool.run_while_wanted(work))
 
     async def _checks(self) -> Checks:
         # The authority is trusted because it is here: no list of the root's tells of its revocation.

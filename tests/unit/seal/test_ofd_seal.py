@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from libs.documents.ofd import NAMESPACES, open_ofd, parse_xml, texts
+from libs.documents.ofd import NAMESPACES, open_ofd, texts
+from libs.documents.ofd.reader import parse_xml
 from libs.errors import FailedPrecondition, InvalidArgument
 from services.seal.ofd_seal import Placement, finish, prepare
 from services.seal.ses import parse_signature
