@@ -8,6 +8,7 @@ import grpc
 from libs.config import load
 from libs.process import Process, config_argument, start
 from libs.security.tokens import TokenVerifier
+from libs.workers import Pool
 from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SealClient
 from services.license.config import Config
@@ -80,6 +81,8 @@ def wire(process: Process) -> Parts:
     identity = IdentityClient(lambda: process.neighbour("identity"))
     seals = SealClient(lambda: process.neighbour("seal"))
     renderer = Renderer(settings.render_threads)
+    readers = Pool(1, "reading")
+    process.closing(readers.close)
     abroad = Abroad(lambda: process.neighbour("identity"), process.audit, home)
     access = Access(presentations, home, clock)
     recording = Recording(uses, clock, process.uow.committed)
@@ -96,7 +99,7 @@ def wire(process: Process) -> Parts:
             licenses, types, access, recording, abroad, identity, seals, renderer, process.documents, cipher, clock,
             home,
         ),
-        verification=Verification(licenses, abroad, seals, cipher, clock, home),
+        verification=Verification(licenses, abroad, seals, cipher, clock, home, readers),
         presentations=Presentations(
             process.uow, presentations, licenses, identity, recording, abroad, cipher, clock, home
         ),

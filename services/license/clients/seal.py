@@ -7,7 +7,7 @@ from datetime import datetime
 import grpc
 from google.api import httpbody_pb2
 
-from libs.errors import FailedPrecondition, PermissionDenied, not_found
+from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, invalid_field, not_found
 from libs.rpc.client import invoke
 from libs.rpc.timestamps import timestamp
 from services.license.clients.kept import Kept
@@ -113,13 +113,18 @@ class SealClient:
     async def validate(self, document: bytes, seal_id: str) -> SealOutcome:
         """Checks that the seal with this esID stands on an OFD and holds.
 
-        What can't be told now (INDETERMINATE) is not checked; a missing or another seal is invalid.
+        What can't be told now (INDETERMINATE) is not checked; a missing or another seal is invalid. Raises FIELD_INVALID
+        for a document that the seal service finds too much to read.
         """
         stub = ValidationServiceStub(self._channel())
-        report = await invoke(
-            stub.ValidateDocument, validation_pb.ValidateDocumentRequest(document=document),
-            validation_pb.ValidationReport, to="seal", token="", timeout=10.0,
-        )  # fmt: skip
+        try:
+            report = await invoke(
+                stub.ValidateDocument, validation_pb.ValidateDocumentRequest(document=document),
+                validation_pb.ValidationReport, to="seal", token="", timeout=10.0,
+            )  # fmt: skip
+        except InvalidArgument as error:
+            rule = error.violations[0].rule if error.violations else "ofd.limits"
+            raise invalid_field("content", rule, "the file is too much to read") from error
         if report.conclusion == validation_pb.CONCLUSION_INDETERMINATE:
             return SealOutcome.NOT_CHECKED
         holds = report.conclusion == validation_pb.CONCLUSION_VALID and any(

@@ -1,16 +1,16 @@
 """Public verification: by identifier, QR code, file or digest, here or in the region that issued it."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
 from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
-from libs.documents.ofd import open_ofd
+from libs.documents.ofd import OfdRefused, open_ofd
 from libs.documents.store import digest_of
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, invalid_field
 from libs.ids import license_identifier
 from libs.rpc.call import current_call
+from libs.workers import Pool, Share
 from services.license.clients.seal import SealClient
 from services.license.convert import holders_of, open_content, verification_message
 from services.license.domain.disclosure import Brought, PublicFacts, SealOutcome, VerifiedLicense, disclose
@@ -25,6 +25,7 @@ from tongban.license.v1 import verification_service_pb2 as pb
 
 _ZIP = b"PK\x03\x04"
 _IDENTIFIER_KEY = "ZZBS"
+_FILES_AT_ONCE, _FILES_WAITING = 4, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,17 @@ class Verification:
     """Use cases of VerificationService."""
 
     def __init__(
-        self, store: LicenseStore, abroad: Abroad, seals: SealClient, cipher: FieldCipher, clock: Clock, home: str
-    ) -> None:
+        self, store: LicenseStore, abroad: Abroad, seals: SealClient, cipher: FieldCipher, clock: Clock, home: str,
+        readers: Pool,
+    ) -> None:  # fmt: skip
         self._store = store
         self._abroad = abroad
         self._seals = seals
         self._cipher = cipher
         self._clock = clock
         self._home = home
+        self._readers = readers
+        self._files = Share(_FILES_AT_ONCE, _FILES_WAITING)
 
     async def verify(self, request: pb.VerifyLicenseRequest) -> pb.VerifyLicenseResponse:
         """Tells whether a licence is good; another region's is asked for there."""
@@ -93,7 +97,8 @@ class Verification:
             case "digest":
                 return await self._by_digest(request.digest)
             case _:
-                return await self._by_file(request.content)
+                async with self._files:
+                    return await self._by_file(request.content)
 
     async def _by_identifier(self, text: str, field: str) -> VerifiedRow | None:
         row = await self._store.verified(text)
@@ -112,14 +117,15 @@ class Verification:
     async def _by_file(self, content: bytes) -> _Found:
         """Finds a file by its bytes; an OFD that is not known byte for byte by the identifier in its metadata.
 
-        Such a file is good only if the issuer's seal still holds on it (somebody may have sealed it once more).
+        Such a file is good only if the issuer's seal still holds on it (somebody may have sealed it once more). Raises
+        FIELD_INVALID (rule ``ofd.limits``) for one that is too much to read.
         """
-        digest = await asyncio.to_thread(digest_of, content)
+        digest = await self._readers.run(digest_of, content)
         known = await self._by_digest(digest)
         if known.row is not None:
             sealed = digest == known.row.ofd_digest
             return _Found(known.row, seal_outcome=await self._check_seal(content, known.row)) if sealed else known
-        claimed = await asyncio.to_thread(_claimed_identifier, content)
+        claimed = await self._readers.run(_claimed_identifier, content)
         row = await self._store.verified(claimed) if claimed else None
         if row is None:
             return _Found(None)
@@ -151,5 +157,7 @@ def _claimed_identifier(content: bytes) -> str:
         return ""
     try:
         return open_ofd(content).custom_data().get(_IDENTIFIER_KEY, "")
-    except InvalidArgument:
+    except OfdRefused as error:
+        if error.rule == "limits":
+            raise invalid_field("content", "ofd.limits", error.violations[0].description) from error
         return ""

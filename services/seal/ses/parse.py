@@ -10,11 +10,11 @@ from services.seal.ses import der
 from services.seal.ses.der import DerError, Element, Tag
 from services.seal.ses.structures import SesSealInfo, TbsSign
 
-LIMITS = Asn1Limits(size=2 << 20, elements=20_000)
-"""Of a seal or a seal signature: room for a picture of 1 MiB and a thousand signers."""
+LIMITS = Asn1Limits(size=2 << 20, elements=2_000)
+"""Of a seal or a seal signature: room for a picture of 1 MiB and MAX_CERTIFICATES signers."""
 VERSIONS = (4, 5)
 """The structure versions that are read."""
-MAX_CERTIFICATES = 1000
+MAX_CERTIFICATES = 200
 """More signers in one seal are refused."""
 
 

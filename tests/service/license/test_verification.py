@@ -153,3 +153,13 @@ async def test_other_regions_ask_here_and_not_about_third_ones(licensing: Licens
             licensing.person(PERSON),
         )  # fmt: skip
     assert FIRM_CODE not in str(found)
+
+
+async def test_a_file_that_is_too_much_to_read_is_refused_and_says_nothing_of_a_licence(licensing: License) -> None:
+    bomb = BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("OFD.xml", b"<a/>" + b" " * (16 << 20))
+    with pytest.raises(InvalidArgument) as caught:
+        await licensing.verify(content=bomb.getvalue())
+    (violation,) = caught.value.violations
+    assert (caught.value.reason, violation.field, violation.rule) == ("FIELD_INVALID", "content", "ofd.limits")
