@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from libs.config import ServiceConfig, Tls
-from libs.errors import TongbanError
+from libs.errors import ResourceExhausted, TongbanError
 from libs.rpc import status
 from libs.rpc.call import Call, Handler, Stage, enter
 from libs.rpc.contract import ContractError, Method, methods_of
@@ -30,12 +30,19 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 # A little more than the typed limit, so that the typed error can be given; far more is cut by gRPC itself.
 _TRANSPORT_LIMIT = 4 * MAX_MESSAGE_BYTES
+_METADATA_LIMIT = 64 * 1024
 _OPTIONS = [
     ("grpc.max_receive_message_length", _TRANSPORT_LIMIT),
     ("grpc.max_send_message_length", _TRANSPORT_LIMIT),
     ("grpc.so_reuseport", 1),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.http2.max_pings_without_data", 0),
+    # What the gateway lets through must not be cut here: gRPC's own refusal is bare. It adds the original path.
+    ("grpc.max_metadata_size", _METADATA_LIMIT),
+    ("grpc.absolute_max_metadata_size", _METADATA_LIMIT),
+    # The gateway asks every 30 s whether its connection lives, and all callers share it: never close it for that.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
 ]
 
 
@@ -54,8 +61,16 @@ def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Chec
 async def _abort(context: Context, error: TongbanError) -> None:
     details = status.to_status(error)
     await context.abort(
-        status.grpc_code(error), error.message, ((status.DETAILS_KEY, details.SerializeToString()),)
+        status.grpc_code(error), details.message, ((status.DETAILS_KEY, details.SerializeToString()),)
     )  # fmt: skip
+
+
+def _serialized(answer: Message) -> bytes:
+    data = answer.SerializeToString()
+    if len(data) > _TRANSPORT_LIMIT:
+        # gRPC would refuse to send it without our details.
+        raise ResourceExhausted("MESSAGE_TOO_LARGE", "the answer is too large", limit_bytes=str(_TRANSPORT_LIMIT))
+    return data
 
 
 def _text_metadata(context: Context) -> dict[str, str]:
@@ -67,7 +82,7 @@ def _entry(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitab
         call = Call(method, context, _text_metadata(context))
         enter(call)
         try:
-            return (await handler(request, call)).SerializeToString()
+            return _serialized(await handler(request, call))
         except TongbanError as error:
             await _abort(context, error)
             raise
@@ -84,7 +99,7 @@ def _streaming_entry(method: Method, handler: Handler) -> Callable[[Any, Context
         try:
             messages: Any = await handler(request, call)
             async for message in errors_of_stream(method, messages, call):
-                yield message.SerializeToString()
+                yield _serialized(message)
         except TongbanError as error:
             await _abort(context, error)
 

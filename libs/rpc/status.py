@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from libs.errors import Code, Internal, TongbanError, Unavailable, Violation, error_class
+from libs.rpc import fitting
 from tongban.common.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
@@ -29,20 +30,35 @@ def _pack(status: status_pb2.Status, detail: error_details_pb2.ErrorInfo | error
     status.details.append(packed)
 
 
+def sent_message(error: TongbanError) -> str:
+    """Returns the sentence of ``error`` as it goes over the wire."""
+    return fitting.message(error.message)
+
+
+def _metadata(error: TongbanError) -> dict[str, str]:
+    omitted = len(error.violations) - fitting.MOST_VIOLATIONS
+    counted = {fitting.OMITTED: str(omitted)} if omitted > 0 else {}
+    return fitting.metadata(counted | error.metadata)
+
+
 def to_status(error: TongbanError) -> status_pb2.Status:
-    """Builds the status of ``error``: one ErrorInfo, and BadRequest, RetryInfo and LocalizedMessage where they help."""
-    status = status_pb2.Status(code=error.code.value, message=error.message)
-    _pack(status, error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))
+    """Builds the status of ``error``: one ErrorInfo, and BadRequest, RetryInfo and LocalizedMessage where they help.
+
+    It fits into a response's trailers whatever the error says (``libs.rpc.fitting``).
+    """
+    reason = fitting.reason(error.reason)
+    status = status_pb2.Status(code=error.code.value, message=sent_message(error))
+    _pack(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=_metadata(error)))
     if error.violations:
         _pack(status, error_details_pb2.BadRequest(field_violations=[
             error_details_pb2.BadRequest.FieldViolation(field=v.field, reason=v.rule, description=v.description)
-            for v in error.violations
+            for v in fitting.violations(error.violations)
         ]))  # fmt: skip
     if error.retry_after is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         _pack(status, error_details_pb2.RetryInfo(retry_delay=delay))
-    _pack(status, error_details_pb2.LocalizedMessage(locale="zh-CN", message=_chinese(error.reason)))
+    _pack(status, error_details_pb2.LocalizedMessage(locale="zh-CN", message=_chinese(reason)))
     return status
 
 

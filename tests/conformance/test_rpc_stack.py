@@ -2,10 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -14,18 +11,6 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from libs.clock import SystemClock
-from libs.config import (
-    DatabaseConfig,
-    Documents,
-    Grpc,
-    IdentityConfig,
-    Keys,
-    Metrics,
-    Public,
-    Redis,
-    ServiceConfig,
-)  # fmt: skip
 from libs.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -43,15 +28,24 @@ from libs.errors import (
 from libs.rpc.call import Call, Stage, current_call
 from libs.rpc.client import invoke, neighbour_channel
 from libs.rpc.contract import ContractError, Method
-from libs.rpc.server import ServerBuilder, default_stages
+from libs.rpc.server import default_stages
 from libs.rpc.stages.deadline import deadline
 from libs.rpc.stages.rate_limit import Buckets
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, check
 from libs.rpc.status import from_rpc_error
-from libs.security.tokens import TokenVerifier
-from tests.support.backends import HOST, Backends, free_port
-from tests.support.service import BASE_URL, REGION, Ground
-from tests.support.tokens import Issuer
+from tests.support.backends import HOST, free_port
+from tests.support.rpc_lab import (
+    ACCOUNTS,
+    FIRM,
+    ID,
+    MATERIALS,
+    PERSON,
+    Accounts,
+    Lab,
+    Materials,
+    get_person,
+    refused_person,
+)
 from tongban.common.v1 import common_pb2
 from tongban.common.v1.common_pb2 import UseContext
 from tongban.identity.v1 import account_service_pb2 as pb
@@ -59,126 +53,10 @@ from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1.account_service_pb2_grpc import AccountServiceServicer, AccountServiceStub
 from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
-from tongban.license.v1.material_service_pb2_grpc import MaterialServiceServicer, MaterialServiceStub
+from tongban.license.v1.material_service_pb2_grpc import MaterialServiceStub
 from tongban.license.v1.resources_pb2 import Holder
 
-ACCOUNTS = pb.DESCRIPTOR.services_by_name["AccountService"]
-MATERIALS = materials.DESCRIPTOR.services_by_name["MaterialService"]
-ID = "00000000-0000-7000-8000-000000000001"
-PERSON = pb.GetPersonRequest(name=f"persons/{ID}")
-FIRM = pb.GetOrganizationRequest(name=f"organizations/{ID}")
 SECRET = "张三 110105 connection to postgres failed"
-
-Answering = Callable[[Any], Awaitable[Any]]
-
-
-async def _person(request: pb.GetPersonRequest) -> resources.Person:
-    return resources.Person(name=request.name)
-
-
-@dataclass
-class Accounts(AccountServiceServicer):
-    """An AccountService whose answers the test decides."""
-
-    person: Answering = _person
-    organization: Answering = _person
-
-    async def GetPerson(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self.person(request)
-
-    async def GetOrganization(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self.organization(request)
-
-    async def _unused(self, request: Any, context: Any) -> Any:
-        raise AssertionError
-
-    RevealPerson = LookupPerson = CreatePerson = CreateOrganization = _unused
-    LookupOrganization = SetLegalRepresentative = _unused
-
-
-@dataclass
-class Materials(MaterialServiceServicer):
-    """A MaterialService that streams what the test decides."""
-
-    chunks: list[bytes | Exception] = field(default_factory=list)
-    received: list[Any] = field(default_factory=list)
-
-    async def UploadMaterial(self, request: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
-        self.received += [message async for message in request]
-        return materials.Material(name=f"materials/{ID}")
-
-    async def DownloadMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
-        for chunk in self.chunks:
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield materials.DownloadMaterialResponse(chunk=chunk)
-
-    async def GetMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
-        raise AssertionError
-
-
-@dataclass
-class Lab:
-    """A server with the default stages around servicers of the test's own, and what is needed to call it."""
-
-    folder: Path
-    ground: Ground
-    issuer: Issuer
-    config: ServiceConfig
-
-    def builder(self, **changes: Any) -> ServerBuilder:
-        """The builder, with changes to the configuration of gRPC."""
-        config = self.config.model_copy(update={"grpc": self.config.grpc.model_copy(update=changes)})
-        return ServerBuilder(config, default_stages(config, self._verifier()))
-
-    def _verifier(self) -> TokenVerifier:
-        return TokenVerifier(self.issuer, issuer=BASE_URL, audience=f"//{REGION.code}", clock=SystemClock())
-
-    @asynccontextmanager
-    async def serving(self, servicer: Any = None, descriptor: ServiceDescriptor = ACCOUNTS, **changes: Any) -> Any:
-        """Serves and yields a channel of the gateway."""
-        builder = self.builder(allow={descriptor.full_name: ["gateway", "license"]}, **changes)
-        server = await builder.add(descriptor, servicer or Accounts()).build()
-        await server.start()
-        async with neighbour_channel(f"{HOST}:{self.config.grpc.port}", self.ground.tls("gateway")) as channel:
-            yield channel
-        await server.stop(None)
-
-    def token(self, kind: str = "PERSON", scope: str = "*", **claims: Any) -> str:
-        """A token that may everything, unless said otherwise."""
-        return self.issuer.token(f"persons/{ID}", kind, scope, **claims)
-
-
-@pytest.fixture(scope="module")
-def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("lab")
-
-
-@pytest.fixture
-def lab(lab_folder: Path) -> Lab:
-    """A laboratory with the region's certificates, and without any database."""
-    ground, nowhere = Ground(Backends("", ""), lab_folder), lab_folder / "nowhere"
-    config = ServiceConfig(
-        region=REGION, tls=ground.tls("identity"),
-        grpc=Grpc(host=HOST, port=free_port(), allow={ACCOUNTS.full_name: ["gateway", "license"]}),
-        database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere), redis=Redis(url="redis://127.0.0.1:1/0", event_key_file=nowhere),
-        metrics=Metrics(port=free_port()), documents=Documents(folder=str(nowhere)),
-        keys=Keys(folder=nowhere, master_key_file=nowhere), public=Public(base_url=BASE_URL),
-        identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
-    )  # fmt: skip
-    return Lab(lab_folder, ground, Issuer(BASE_URL, f"//{REGION.code}"), config)
-
-
-async def _get(channel: grpc.aio.Channel, token: str, timeout: float = 5.0) -> resources.Person:
-    stub = AccountServiceStub(channel)
-    return await invoke(stub.GetPerson, PERSON, resources.Person, to="identity", token=token, timeout=timeout)
-
-
-async def _refused(channel: Any, data: bytes, token: str = "", **metadata: str) -> TongbanError:
-    headers = [*metadata.items(), *([("authorization", f"Bearer {token}")] if token else [])]
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await channel.unary_unary(f"/{ACCOUNTS.full_name}/GetPerson")(data, metadata=headers, timeout=5)
-    return from_rpc_error(raised.value, "identity")
 
 
 # ---- order ----
@@ -191,8 +69,8 @@ def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
         ["trace", "access_log", "errors", "deadline", "peer", "caller"],
         ["permission", "rate_limit", "validation"],
     )
-    assert _names(default_stages(lab.config, lab._verifier())) == before + after
-    assert _names(default_stages(lab.config, lab._verifier(), trusted)) == [*before, "trust", *after]
+    assert _names(default_stages(lab.config, lab.verifier())) == before + after
+    assert _names(default_stages(lab.config, lab.verifier(), trusted)) == [*before, "trust", *after]
 
 
 def _names(stages: list[Stage]) -> list[str]:
@@ -204,12 +82,12 @@ async def test_each_stage_refuses_before_the_next_one_looks(lab: Lab) -> None:
     broken = b"\xff"
     async with lab.serving(calls_per_second_per_caller=1.0) as channel:
         async with neighbour_channel(f"{HOST}:{lab.config.grpc.port}", lab.ground.tls("seal")) as stranger:
-            assert (await _refused(stranger, broken, "no token")).reason == "PEER_NOT_ALLOWED"
-        assert (await _refused(channel, broken)).reason == "TOKEN_MISSING"
-        assert (await _refused(channel, broken, "no token")).reason == "TOKEN_INVALID"
-        assert (await _refused(channel, broken, lab.token(scope="x.y.z"))).reason == "PERMISSION_MISSING"
-        assert (await _refused(channel, broken, lab.token())).reason == "FIELD_INVALID"
-        assert (await _refused(channel, broken, lab.token())).reason == "RATE_LIMITED"
+            assert (await refused_person(stranger, broken, "no token")).reason == "PEER_NOT_ALLOWED"
+        assert (await refused_person(channel, broken)).reason == "TOKEN_MISSING"
+        assert (await refused_person(channel, broken, "no token")).reason == "TOKEN_INVALID"
+        assert (await refused_person(channel, broken, lab.token(scope="x.y.z"))).reason == "PERMISSION_MISSING"
+        assert (await refused_person(channel, broken, lab.token())).reason == "FIELD_INVALID"
+        assert (await refused_person(channel, broken, lab.token())).reason == "RATE_LIMITED"
 
 
 async def test_a_service_of_ours_needs_no_token(lab: Lab) -> None:
@@ -218,7 +96,7 @@ async def test_a_service_of_ours_needs_no_token(lab: Lab) -> None:
 
     address = f"{HOST}:{lab.config.grpc.port}"
     async with lab.serving(Accounts(person=who)), neighbour_channel(address, lab.ground.tls("license")) as channel:
-        assert (await _get(channel, "")).name == "services/license"
+        assert (await get_person(channel, "")).name == "services/license"
 
 
 # ---- what is hidden ----
@@ -233,7 +111,7 @@ async def test_an_unknown_exception_shows_a_fixed_text_and_where_to_look(
     trace = uuid.uuid4().hex
     async with lab.serving(Accounts(person=fail)) as channel:
         data = PERSON.SerializeToString()
-        error = await _refused(channel, data, lab.token(), traceparent=f"00-{trace}-{'1' * 16}-01")
+        error = await refused_person(channel, data, lab.token(), traceparent=f"00-{trace}-{'1' * 16}-01")
     assert isinstance(error, Internal)
     assert (error.reason, error.message) == ("INTERNAL", "an internal error occurred")
     assert error.metadata == {"correlation_id": trace}
@@ -245,7 +123,7 @@ async def test_a_fault_of_a_neighbour_keeps_a_correlation_id(lab: Lab) -> None:
         raise Internal("INTERNAL", "a neighbour failed")
 
     async with lab.serving(Accounts(person=fail)) as channel:
-        error = await _refused(channel, PERSON.SerializeToString(), lab.token())
+        error = await refused_person(channel, PERSON.SerializeToString(), lab.token())
     assert len(error.metadata["correlation_id"]) == 32
 
 
@@ -321,7 +199,7 @@ def test_a_nul_is_found_in_lists_and_maps_and_not_in_bytes() -> None:
 
 async def test_an_oversize_message_gets_a_typed_error(lab: Lab) -> None:
     async with lab.serving() as channel:
-        error = await _refused(channel, b"x" * (MAX_MESSAGE_BYTES + 1), lab.token())
+        error = await refused_person(channel, b"x" * (MAX_MESSAGE_BYTES + 1), lab.token())
     assert isinstance(error, ResourceExhausted)
     assert (error.reason, error.metadata) == ("MESSAGE_TOO_LARGE", {"limit_bytes": str(MAX_MESSAGE_BYTES)})
 
@@ -352,10 +230,10 @@ async def test_the_rate_limit_says_when_to_come_again(lab: Lab) -> None:
     async with lab.serving(calls_per_second_per_caller=2.0) as channel:
         token, other = lab.token(client_id="clients/a"), lab.token(client_id="clients/b")
         for _ in range(2):
-            await _get(channel, token)
+            await get_person(channel, token)
         with pytest.raises(ResourceExhausted) as error:
-            await _get(channel, token)
-        await _get(channel, other)
+            await get_person(channel, token)
+        await get_person(channel, other)
     assert error.value.reason == "RATE_LIMITED"
     assert 0 < (error.value.retry_after or 0) <= 0.5
 
@@ -388,7 +266,7 @@ async def test_error_details_survive_a_hop(lab: Lab) -> None:
         inner.append(channel)
         while meant:
             with pytest.raises(type(meant[0])) as error:
-                await _get(channel, lab.token())
+                await get_person(channel, lab.token())
             expected = meant.pop(0)
             got = error.value
             assert (got.reason, got.message, got.metadata) == (expected.reason, expected.message, expected.metadata)
@@ -419,7 +297,7 @@ async def test_caller_and_trace_go_along(lab: Lab) -> None:
     inner: list[grpc.aio.Channel] = []
     async with lab.serving(Accounts(person=ask_on, organization=note)) as channel:
         inner.append(channel)
-        await _get(channel, lab.token())
+        await get_person(channel, lab.token())
     assert len(seen) == 2
     assert seen[0] == seen[1]
     assert seen[0][1] == f"persons/{ID}"
@@ -428,7 +306,7 @@ async def test_caller_and_trace_go_along(lab: Lab) -> None:
 async def test_a_neighbour_that_is_away_is_a_dependency_that_does_not_answer(lab: Lab) -> None:
     async with neighbour_channel(f"{HOST}:{free_port()}", lab.ground.tls("gateway")) as channel:
         with pytest.raises(Unavailable) as error:
-            await _get(channel, "x")
+            await get_person(channel, "x")
     assert error.value.metadata == {"dependency": "identity"}
 
 
@@ -480,7 +358,7 @@ async def test_a_service_without_a_row_is_closed(lab: Lab) -> None:
     await server.start()
     async with neighbour_channel(f"{HOST}:{lab.config.grpc.port}", lab.ground.tls("gateway")) as channel:
         with pytest.raises(PermissionDenied) as error:
-            await _get(channel, lab.token())
+            await get_person(channel, lab.token())
     await server.stop(None)
     assert error.value.reason == "PEER_NOT_ALLOWED"
 
@@ -490,7 +368,7 @@ async def test_a_peer_without_our_certificate_gets_no_connection(lab: Lab) -> No
         authority = grpc.ssl_channel_credentials(lab.ground.tls("gateway").ca.read_bytes())
         async with grpc.aio.secure_channel(f"{HOST}:{lab.config.grpc.port}", authority) as channel:
             with pytest.raises(Unavailable):
-                await _get(channel, lab.token())
+                await get_person(channel, lab.token())
 
 
 async def test_a_reused_connection_does_not_keep_the_caller(lab: Lab) -> None:
@@ -498,9 +376,9 @@ async def test_a_reused_connection_does_not_keep_the_caller(lab: Lab) -> None:
         return resources.Person(name=current_call().principal.subject)
 
     async with lab.serving(Accounts(person=who)) as channel:
-        assert (await _get(channel, lab.token())).name == f"persons/{ID}"
+        assert (await get_person(channel, lab.token())).name == f"persons/{ID}"
         with pytest.raises(Unauthenticated):
-            await _get(channel, "")
+            await get_person(channel, "")
 
 
 async def test_the_same_error_object_may_be_raised_twice(lab: Lab) -> None:
@@ -510,5 +388,5 @@ async def test_the_same_error_object_may_be_raised_twice(lab: Lab) -> None:
         raise once
 
     async with lab.serving(Accounts(person=fail)) as channel:
-        errors = [await _refused(channel, PERSON.SerializeToString(), lab.token()) for _ in range(2)]
+        errors = [await refused_person(channel, PERSON.SerializeToString(), lab.token()) for _ in range(2)]
     assert [error.metadata for error in errors] == [{"request_id": "x"}] * 2

@@ -1,14 +1,27 @@
-"""Stage 8: no caller may take a whole worker. Partners' quotas over the cluster are the gateway's business."""
+"""Stage 8: no caller may take a whole worker. Partners' quotas over the cluster are the gateway's business.
+
+A caller is one person or service at one client: who shares a channel with somebody who asks too much is not refused for
+it. Callers without a token are told apart by the address that the gateway saw.
+"""
 
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from google.protobuf.message import Message
 
 from libs.errors import ResourceExhausted
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
+from libs.security.principal import ANONYMOUS
 
 _FORGET_AT = 50_000
+MOST_CALLS = 500
+"""Calls of one caller that one worker serves at the same time."""
+MOST_STREAMS = 32
+"""The same for calls that stream: their pace is the caller's, and so is the time that they take."""
+_RETRY_SECONDS = 1.0
 
 
 class Buckets:
@@ -30,17 +43,80 @@ class Buckets:
         return 0.0
 
 
+class Places:
+    """How many calls each caller has under way."""
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[str, bool], int] = {}
+
+    @contextmanager
+    def one(self, key: str, *, streams: bool) -> Iterator[None]:
+        """Takes a place until the block ends; raises ResourceExhausted RATE_LIMITED where the caller has too many."""
+        place = (key, streams)
+        taken = self._taken.get(place, 0)
+        if taken >= (MOST_STREAMS if streams else MOST_CALLS):
+            raise ResourceExhausted("RATE_LIMITED", "too many calls at the same time", retry_after=_RETRY_SECONDS)
+        self._taken[place] = taken + 1
+        try:
+            yield
+        finally:
+            self._leave(place)
+
+    def _leave(self, place: tuple[str, bool]) -> None:
+        left = self._taken[place] - 1
+        if left:
+            self._taken[place] = left
+        else:
+            del self._taken[place]
+
+
+def caller_key(call: Call) -> str:
+    """Returns what tells one caller from the other."""
+    if call.principal is ANONYMOUS:
+        # The gateway adds the address that it saw at the end; what stands before is the caller's own word.
+        return "address " + call.metadata.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return f"{call.principal.client} {call.principal.subject}"
+
+
 def rate_limit(per_second: float) -> Stage:
     """Builds the stage; ``per_second`` holds per caller and worker."""
-    buckets = Buckets(per_second)
+    buckets, places = Buckets(per_second), Places()
 
-    def stage(_method: Method, handler: Handler) -> Handler:
+    def enter(call: Call) -> str:
+        key = caller_key(call)
+        wait = buckets.take(key, time.monotonic())
+        if wait:
+            raise ResourceExhausted("RATE_LIMITED", "too many calls", retry_after=wait)
+        return key
+
+    def stage(method: Method, handler: Handler) -> Handler:
+        streams = method.descriptor.client_streaming
+
         async def with_limit(request: object, call: Call) -> Message:
-            wait = buckets.take(call.principal.client or call.principal.subject, time.monotonic())
-            if wait:
-                raise ResourceExhausted("RATE_LIMITED", "too many calls", retry_after=wait)
-            return await handler(request, call)
+            with places.one(enter(call), streams=streams):
+                return await handler(request, call)
 
-        return with_limit
+        async def with_limit_of_stream(request: object, call: Call) -> Any:
+            return await _first_of(_whole(request, call, enter(call)))
+
+        async def _whole(request: object, call: Call, key: str) -> AsyncIterator[Message]:
+            # The place is taken for as long as the answer is read.
+            with places.one(key, streams=True):
+                messages: Any = await handler(request, call)
+                async for message in messages:
+                    yield message
+
+        return with_limit_of_stream if method.descriptor.server_streaming else with_limit
 
     return stage
+
+
+async def _first_of(messages: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    """Waits for the first message, so that what is refused is refused within the stages."""
+    return _with(await anext(messages), messages)
+
+
+async def _with(first: Message, rest: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    yield first
+    async for message in rest:
+        yield message

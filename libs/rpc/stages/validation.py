@@ -5,17 +5,21 @@ broken UTF-8 get a typed error instead of gRPC's bare one.
 """
 
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from typing import Any
 
 import protovalidate
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from buf.validate import validate_pb2
 from libs.errors import InvalidArgument, ResourceExhausted, Violation
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_FEW_BYTES = 2_048
+_MOST_ELEMENTS = 5_000
 
 
 def _path(violation: Any) -> str:
@@ -69,12 +73,44 @@ def _refuse_nul(message: Message, data: bytes) -> None:
         raise InvalidArgument("FIELD_INVALID", "the request holds U+0000 in text", violations=violations)
 
 
+@cache
+def _most(field: FieldDescriptor) -> int:
+    """How many elements the contract lets a list or a map have."""
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    return min(rules.repeated.max_items or _MOST_ELEMENTS, rules.map.max_pairs or _MOST_ELEMENTS)
+
+
+def _counted(message: Message, inside: str = "") -> Iterator[tuple[str, int, int]]:
+    """The path, length and greatest length of every list and map that is set, one after the other."""
+    for field, value in message.ListFields():
+        path = f"{inside}{field.name}"
+        if field.is_repeated:
+            yield path, len(value), _most(field)
+        if field.message_type is not None:
+            for subscript, each in _members(value, field):
+                if isinstance(each, Message):
+                    yield from _counted(each, f"{path}{subscript}.")
+
+
+def _refuse_too_many(message: Message, data: bytes) -> None:
+    # The rules of every element are checked, so a list past its limit costs what its length says before it is refused.
+    if len(data) < _FEW_BYTES:
+        return
+    total = 0
+    for path, length, most in _counted(message):
+        total += length
+        if length > most or total > _MOST_ELEMENTS:
+            violation = Violation(path, "repeated.max_items", f"must hold at most {most} elements")
+            raise InvalidArgument("FIELD_INVALID", "the request holds too many elements", violations=(violation,))
+
+
 def check(message: Message) -> None:
     """Raises InvalidArgument FIELD_INVALID naming every field of ``message`` that breaks a rule or holds U+0000."""
     _check(message, message.SerializeToString())
 
 
 def _check(message: Message, data: bytes) -> None:
+    _refuse_too_many(message, data)
     _refuse_nul(message, data)
     violations = protovalidate.collect_violations(message)
     if violations:

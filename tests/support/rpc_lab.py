@@ -1,0 +1,148 @@
+"""A server with the default stages around servicers of the test's own, without any database."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import ServiceDescriptor
+
+from libs.clock import SystemClock
+from libs.config import (
+    DatabaseConfig,
+    Documents,
+    Grpc,
+    IdentityConfig,
+    Keys,
+    Metrics,
+    Public,
+    Redis,
+    ServiceConfig,
+)  # fmt: skip
+from libs.errors import TongbanError
+from libs.rpc.client import invoke, neighbour_channel
+from libs.rpc.server import ServerBuilder, default_stages
+from libs.rpc.status import from_rpc_error
+from libs.security.tokens import TokenVerifier
+from tests.support.backends import HOST, Backends, free_port
+from tests.support.service import BASE_URL, REGION, Ground
+from tests.support.tokens import Issuer
+from tongban.identity.v1 import account_service_pb2 as pb
+from tongban.identity.v1 import resources_pb2 as resources
+from tongban.identity.v1.account_service_pb2_grpc import AccountServiceServicer, AccountServiceStub
+from tongban.license.v1 import material_service_pb2 as materials
+from tongban.license.v1.material_service_pb2_grpc import MaterialServiceServicer
+
+ACCOUNTS = pb.DESCRIPTOR.services_by_name["AccountService"]
+MATERIALS = materials.DESCRIPTOR.services_by_name["MaterialService"]
+ID = "00000000-0000-7000-8000-000000000001"
+PERSON = pb.GetPersonRequest(name=f"persons/{ID}")
+FIRM = pb.GetOrganizationRequest(name=f"organizations/{ID}")
+
+Answering = Callable[[Any], Awaitable[Any]]
+
+
+async def _person(request: pb.GetPersonRequest) -> resources.Person:
+    return resources.Person(name=request.name)
+
+
+@dataclass
+class Accounts(AccountServiceServicer):
+    """An AccountService whose answers the test decides."""
+
+    person: Answering = _person
+    organization: Answering = _person
+
+    async def GetPerson(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await self.person(request)
+
+    async def GetOrganization(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await self.organization(request)
+
+    async def _unused(self, request: Any, context: Any) -> Any:
+        raise AssertionError
+
+    RevealPerson = LookupPerson = CreatePerson = CreateOrganization = _unused
+    LookupOrganization = SetLegalRepresentative = _unused
+
+
+@dataclass
+class Materials(MaterialServiceServicer):
+    """A MaterialService that streams what the test decides."""
+
+    chunks: list[bytes | Exception] = field(default_factory=list)
+    received: list[Any] = field(default_factory=list)
+
+    async def UploadMaterial(self, request: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
+        self.received += [message async for message in request]
+        return materials.Material(name=f"materials/{ID}")
+
+    async def DownloadMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
+        for chunk in self.chunks:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield materials.DownloadMaterialResponse(chunk=chunk)
+
+    async def GetMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise AssertionError
+
+
+@dataclass
+class Lab:
+    """A server with the default stages around servicers of the test's own, and what is needed to call it."""
+
+    folder: Path
+    ground: Ground
+    issuer: Issuer
+    config: ServiceConfig
+
+    def builder(self, **changes: Any) -> ServerBuilder:
+        """The builder, with changes to the configuration of gRPC."""
+        config = self.config.model_copy(update={"grpc": self.config.grpc.model_copy(update=changes)})
+        return ServerBuilder(config, default_stages(config, self.verifier()))
+
+    def verifier(self) -> TokenVerifier:
+        return TokenVerifier(self.issuer, issuer=BASE_URL, audience=f"//{REGION.code}", clock=SystemClock())
+
+    @asynccontextmanager
+    async def serving(self, servicer: Any = None, descriptor: ServiceDescriptor = ACCOUNTS, **changes: Any) -> Any:
+        """Serves and yields a channel of the gateway."""
+        builder = self.builder(allow={descriptor.full_name: ["gateway", "license"]}, **changes)
+        server = await builder.add(descriptor, servicer or Accounts()).build()
+        await server.start()
+        async with neighbour_channel(f"{HOST}:{self.config.grpc.port}", self.ground.tls("gateway")) as channel:
+            yield channel
+        await server.stop(None)
+
+    def token(self, kind: str = "PERSON", scope: str = "*", **claims: Any) -> str:
+        """A token that may everything, unless said otherwise."""
+        return self.issuer.token(f"persons/{ID}", kind, scope, **claims)
+
+
+async def get_person(channel: grpc.aio.Channel, token: str, timeout: float = 5.0) -> resources.Person:
+    stub = AccountServiceStub(channel)
+    return await invoke(stub.GetPerson, PERSON, resources.Person, to="identity", token=token, timeout=timeout)
+
+
+async def refused_person(channel: Any, data: bytes, token: str = "", **metadata: str) -> TongbanError:
+    headers = [*metadata.items(), *([("authorization", f"Bearer {token}")] if token else [])]
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await channel.unary_unary(f"/{ACCOUNTS.full_name}/GetPerson")(data, metadata=headers, timeout=5)
+    return from_rpc_error(raised.value, "identity")
+
+
+def make_lab(lab_folder: Path) -> Lab:
+    """Makes a laboratory with the region's certificates, and without any database."""
+    ground, nowhere = Ground(Backends("", ""), lab_folder), lab_folder / "nowhere"
+    config = ServiceConfig(
+        region=REGION, tls=ground.tls("identity"),
+        grpc=Grpc(host=HOST, port=free_port(), allow={ACCOUNTS.full_name: ["gateway", "license"]}),
+        database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere), redis=Redis(url="redis://127.0.0.1:1/0", event_key_file=nowhere),
+        metrics=Metrics(port=free_port()), documents=Documents(folder=str(nowhere)),
+        keys=Keys(folder=nowhere, master_key_file=nowhere), public=Public(base_url=BASE_URL),
+        identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
+    )  # fmt: skip
+    return Lab(lab_folder, ground, Issuer(BASE_URL, f"//{REGION.code}"), config)
