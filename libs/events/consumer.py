@@ -1,7 +1,7 @@
 """Handles other services' events: each once, in order per subject; what keeps failing is parked where it can be seen."""
 
 import asyncio
-from collections import defaultdict
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +16,7 @@ from libs.db.leader import lead
 from libs.db.schema import parked_events
 from libs.errors import Code, Internal, TongbanError
 from libs.events.cloud_event import Event, from_fields
+from libs.events.lanes import Entry, Lanes
 from libs.events.wire import Wire
 from libs.observability import metrics, tracing
 from libs.observability.logs import logger, place_of
@@ -26,6 +27,7 @@ _BLOCK_MS = 1_000
 _ATTEMPTS = 5
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
+_LOOK_BEHIND_SECONDS = 5.0
 _PASSING = {Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED}
 _WORKER = "leader"
 _PING = sa.text("SELECT 1")
@@ -33,7 +35,6 @@ _PING = sa.text("SELECT 1")
 EventHandler = Callable[[Event], Awaitable[None]]
 """Handles one event, under a command of the event's id (``command_of_event``), so that a repeated delivery changes
 nothing."""
-Entry = tuple[bytes, Mapping[bytes, bytes]]
 
 
 async def _still_held(lock: AsyncConnection) -> None:
@@ -42,12 +43,17 @@ async def _still_held(lock: AsyncConnection) -> None:
     await lock.rollback()
 
 
+def _place(entry_id: bytes) -> tuple[int, int]:
+    time_part, _, number = entry_id.partition(b"-")
+    return int(time_part), int(number)
+
+
 class Consumer:
     """One consumer group on some services' streams, read by one replica at a time.
 
-    Events of different subjects are handled side by side, events of one subject one after the other. A passing failure
-    (a neighbour is away) is tried again for as long as it takes; a lasting one is parked after five attempts, so that
-    it does not hold up what comes after it.
+    Events of different subjects are handled side by side, events of one subject one after the other (``lanes``). A
+    passing failure (a neighbour is away) is tried again for as long as it takes, and holds up its own subject only; a
+    lasting one is parked after five attempts.
     """
 
     def __init__(self, name: str, wire: Wire, database: Database, streams: Sequence[str],
@@ -66,13 +72,23 @@ class Consumer:
     async def _turn(self, lock: AsyncConnection) -> None:
         while True:
             try:
-                await self._prepare()
-                while True:
-                    await self._read(">")
-                    await _still_held(lock)
+                async with Lanes(self._settle, _FIRST_PAUSE, _LONGEST_PAUSE) as lanes:
+                    await self._prepare()
+                    await self._read_on(lanes, lock)
             except (RedisError, OSError) as error:
                 _log.warning("events can't be read", consumer=self._name, error=type(error).__name__)
                 await asyncio.sleep(1.0)
+
+    async def _read_on(self, lanes: Lanes, lock: AsyncConnection) -> None:
+        look_again = 0.0
+        while True:
+            if time.monotonic() >= look_again:
+                await self._look_behind(lanes)
+                look_again = time.monotonic() + _LOOK_BEHIND_SECONDS
+            await lanes.room()
+            await self._read(lanes, dict.fromkeys(self._streams, ">"), block=_BLOCK_MS)
+            metrics.EVENTS_WAITING.labels(self._name).set(lanes.waiting)
+            await _still_held(lock)
 
     async def _prepare(self) -> None:
         for stream in self._streams:
@@ -81,37 +97,70 @@ class Consumer:
             except ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
-        while await self._read("0"):
-            continue
 
-    async def _read(self, start: str) -> int:
-        """Handles one batch: ``>`` new entries, ``0`` those delivered before and never acknowledged."""
-        answer: Any = await self._redis.xreadgroup(
-            self._name, _WORKER, dict.fromkeys(self._streams, start), count=_BATCH, block=_BLOCK_MS
-        )
+    async def _look_behind(self, lanes: Lanes) -> None:
+        """Finds what reading on would never find.
+
+        That is: entries that were delivered once and are in no lane (a consumer died, or the stream was restored from an
+        older copy), and a stream that ends before the place up to which the group has read.
+        """
+        for stream in self._streams:
+            info: Any = await self._redis.xinfo_stream(stream)
+            for group in await self._redis.xinfo_groups(stream):
+                if group["name"] != self._name.encode():
+                    continue
+                if _place(group["last-delivered-id"]) > _place(info["last-generated-id"]):
+                    _log.warning("the stream goes back", consumer=self._name, stream=stream)
+                    await self._redis.xgroup_setid(stream, self._name, "0")
+                if group["pending"] > lanes.held(stream.encode()):
+                    await self._take_up(lanes, stream)
+
+    async def _take_up(self, lanes: Lanes, stream: str) -> None:
+        last: bytes | None = b"0"
+        while last is not None:
+            await lanes.room()
+            last = await self._read(lanes, {stream: last})
+
+    async def _read(self, lanes: Lanes, places: Mapping[str, str | bytes], block: int | None = None) -> bytes | None:
+        """Puts one batch into the lanes: ``>`` new entries, those after an id that were delivered and never acknowledged.
+
+        Returns the id of the last one, or None where there was none.
+        """
+        answer: Any = await self._redis.xreadgroup(self._name, _WORKER, places, count=_BATCH, block=block)  # type: ignore[arg-type]
+        last: bytes | None = None
         for stream, entries in answer:
-            await self._handle_all(stream, entries)
-        return sum(len(entries) for _, entries in answer)
+            for last, fields in entries:
+                # What was trimmed away before it was acknowledged has no fields, and a lane of its own.
+                subject = fields.get(b"subject", b"") if fields else last
+                lanes.put(Entry(stream, last, fields or {}), subject)
+        return last
 
-    async def _handle_all(self, stream: bytes, entries: Sequence[Entry]) -> None:
-        by_subject: dict[bytes, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            by_subject[entry[1].get(b"subject", b"")].append(entry)
+    async def _settle(self, entry: Entry) -> bool:
+        fields = entry.fields if entry.fields is not None else await self._read_again(entry)
+        event = self._read_entry(entry.stream, entry.id, fields) if fields else None
+        handler = self._handlers.get(event.type) if event else None
         try:
-            # A group, not gather(): where one subject can't go on none may still run when the batch is taken up again.
-            async with asyncio.TaskGroup() as tasks:
-                for group in by_subject.values():
-                    tasks.create_task(self._handle_in_order(stream, group))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from failures
+            if event is not None and handler is not None and not await self._done(event, handler, entry):
+                return False
+            await self._redis.xack(entry.stream, self._name, entry.id)
+        except (TongbanError, RedisError, OSError) as error:
+            _log.warning("event waits", consumer=self._name, entry=entry.id.decode(), error=type(error).__name__)
+            return False
+        return True
 
-    async def _handle_in_order(self, stream: bytes, entries: Sequence[Entry]) -> None:
-        for entry_id, fields in entries:
-            event = self._read_entry(stream, entry_id, fields) if fields else None
-            handler = self._handlers.get(event.type) if event else None
-            if event is not None and handler is not None:
-                await self._until_done(event, handler)
-            await self._redis.xack(stream, self._name, entry_id)
+    async def _read_again(self, entry: Entry) -> Mapping[bytes, bytes]:
+        found: Any = await self._redis.xrange(entry.stream, entry.id, entry.id)
+        return found[0][1] if found else {}
+
+    async def _done(self, event: Event, handler: EventHandler, entry: Entry) -> bool:
+        failure = await self._try(event, handler)
+        if failure is None:
+            return True
+        entry.failures += failure.code not in _PASSING
+        if entry.failures < _ATTEMPTS:
+            return False
+        await self._park(event, failure.reason)
+        return True
 
     def _read_entry(self, stream: bytes, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Event | None:
         """Reads an entry; one that is no CloudEvent of ours is passed over, it would stop all that come after it."""
@@ -121,16 +170,6 @@ class Consumer:
             _log.error("no event", consumer=self._name, stream=stream.decode(), entry=entry_id.decode(),
                        error=type(error).__name__)  # fmt: skip
             return None
-
-    async def _until_done(self, event: Event, handler: EventHandler) -> None:
-        attempts, pause = 0, _FIRST_PAUSE
-        while (failure := await self._try(event, handler)) is not None:
-            attempts += failure.code not in _PASSING
-            if attempts >= _ATTEMPTS:
-                await self._park(event, failure.reason)
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _try(self, event: Event, handler: EventHandler) -> TongbanError | None:
         failure: TongbanError

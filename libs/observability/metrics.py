@@ -10,6 +10,9 @@ SECONDS = Histogram(
 CLIENT_ERRORS = Counter("tongban_client_errors", "Calls to neighbours that failed", ["method", "code"])
 OUTBOX_LAG = Gauge("tongban_outbox_rows", "Events that wait to be published")
 EVENTS = Counter("tongban_events", "Events handled, by consumer, type and result", ["consumer", "type", "result"])
+EVENTS_WAITING = Gauge(
+    "tongban_event_subjects_waiting", "Subjects whose next event waits for something to come back", ["consumer"]
+)
 LOG_SIZE = Gauge("tongban_audit_tree_size", "Records in the newest signed head of the audit log")
 
 

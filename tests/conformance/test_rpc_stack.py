@@ -245,6 +245,16 @@ def test_a_bucket_fills_again() -> None:
     assert buckets.take("a", 100.0) == 0.0
 
 
+def test_many_callers_do_not_fill_the_buckets_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("libs.rpc.stages.rate_limit._FORGET_AT", 10)
+    buckets = Buckets(2.0)
+    for number in range(100):
+        assert buckets.take(f"quiet{number}", number / 1000) == 0.0
+        if number >= 90:
+            buckets.take("loud", number / 1000)
+    assert buckets.take("loud", 0.1) > 0.0
+
+
 # ---- hops ----
 
 

@@ -33,13 +33,15 @@ class Buckets:
 
     def take(self, key: str, now: float) -> float:
         """Takes one call of ``key`` at ``now`` (monotonic seconds); returns 0, or the seconds to wait."""
-        level, since = self._buckets.get(key, (self._rate, now))
-        level = min(self._rate, level + (now - since) * self._rate)
-        if level < 1:
-            return (1 - level) / self._rate
+        level, since = self._buckets.pop(key, (self._rate, now))
+        found = min(self._rate, level + (now - since) * self._rate)
+        if found < 1:
+            self._buckets[key] = (level, since)
+            return (1 - found) / self._rate
         if len(self._buckets) >= _FORGET_AT:
-            self._buckets.clear()
-        self._buckets[key] = (level - 1, now)
+            # The one that called longest ago: it is full again, unless so many call within a second.
+            del self._buckets[next(iter(self._buckets))]
+        self._buckets[key] = (found - 1, now)
         return 0.0
 
 
