@@ -21,7 +21,7 @@ _CALLERS = {
     "license": ("cases",),
     "seal": ("license", "sharing"),
     "sharing": ("cases",),
-    "cases": (),
+    "cases": ("sharing",),
 }
 
 Document = dict[str, Any]

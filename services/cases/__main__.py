@@ -2,13 +2,13 @@
 
 import grpc
 
+from libs.civil import notices
 from libs.config import ServiceConfig, load
 from libs.db.command import Command
 from libs.db.uow import derived_request_id
 from libs.process import Process, config_argument, start
 from libs.rpc.regions import Regions
 from libs.security.tokens import TokenVerifier
-from services.cases import calendar_data
 from services.cases.clients import Identity, Licenses
 from services.cases.consumers import LicenseEvents
 from services.cases.deliverer import Deliverer
@@ -116,7 +116,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
 
 def _set_up() -> Command:
     """The first start of a region's calendar; the years are part of its key, so that new ones are added once."""
-    years = ",".join(map(str, calendar_data.YEARS))
+    years = ",".join(map(str, notices.YEARS))
     return Command(
         caller=SELF, method="cases:setUp", request_id=derived_request_id("calendar", years), digest=years.encode(),
         response_type=calendar_service_pb2.Calendar, actor=SELF,

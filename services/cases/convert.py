@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
+from libs.civil.calendar import Calendar, local_day
 from libs.db.etag import etag_of
 from libs.errors import FailedPrecondition, invalid_field
 from libs.rpc.timestamps import timestamp
-from services.cases.domain.calendar import Calendar, local_day
 from services.cases.domain.clock import light_on
 from services.cases.domain.states import CaseState, public_status
 from services.cases.store.cases import CaseRecord

@@ -7,6 +7,7 @@ import asyncio
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.engine import Database
@@ -14,7 +15,6 @@ from libs.db.leader import lead
 from libs.db.uow import derived_request_id
 from libs.errors import TongbanError
 from libs.observability.logs import logger
-from services.cases.domain.calendar import local_day
 from services.cases.store.cases import CaseStore
 from services.cases.usecases.acceptance import SELF, Acceptance
 from tongban.cases.v1 import resources_pb2 as pb

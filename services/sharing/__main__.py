@@ -2,13 +2,14 @@
 
 import grpc
 
+from libs.civil.calendar import local_day
 from libs.config import load
 from libs.db.engine import read_dsn
 from libs.process import Process, config_argument, start
 from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder
 from libs.security.tokens import TokenVerifier
-from services.sharing.calendar import local_day
+from services.sharing.calendar import RegionCalendar
 from services.sharing.config import Config
 from services.sharing.ledger import Ledger
 from services.sharing.servicers.catalog import CatalogServicer
@@ -48,7 +49,9 @@ def _add_requests(builder: ServerBuilder, process: Process, sources: DataSources
         **catalog_service_pb2.DESCRIPTOR.services_by_name, **mount_service_pb2.DESCRIPTOR.services_by_name,
         **grant_service_pb2.DESCRIPTOR.services_by_name,
     }  # fmt: skip
-    requests = Requests(uow, catalog, grants, process.cipher, home)
+    beside = "cases" in process.config.neighbours
+    days = RegionCalendar(process.neighbour("cases") if beside else None)
+    requests = Requests(uow, catalog, grants, process.cipher, days, home)
     add(services["CatalogService"], CatalogServicer(Catalog(uow, catalog, home)))
     add(services["MountService"], MountServicer(Mounts(uow, catalog, grants, sources, home)))
     add(services["GrantService"], GrantServicer(requests, Grants(grants, process.clock, home)))

@@ -1,31 +1,70 @@
-"""Working days, by the State Council's notices as the package ``chinesecalendar`` has them."""
+"""The region's one calendar as sharing sees it: that of ``cases``, kept for a few seconds, and never a reason to refuse."""
 
-from datetime import date, datetime, timedelta, timezone
+import asyncio
+import time
+from datetime import date
+from functools import cache
 
-from chinese_calendar import is_workday
+import grpc
 
-from libs.errors import FailedPrecondition
+from libs.civil import notices
+from libs.civil.calendar import Calendar, DayKind, DayRow
+from libs.errors import TongbanError
+from libs.observability.logs import logger
+from libs.rpc.client import invoke
+from tongban.cases.v1 import calendar_service_pb2 as pb
+from tongban.cases.v1.calendar_service_pb2_grpc import CalendarServiceStub
 
-_CHINA_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
-_ONE_DAY = timedelta(days=1)
-
-
-def local_day(moment: datetime) -> date:
-    """Returns the day that an aware ``moment`` falls on in China (UTC+8)."""
-    return moment.astimezone(_CHINA_TIME).date()
-
-
-def is_working_day(day: date) -> bool:
-    """Tells whether ``day`` is worked; raises FailedPrecondition CALENDAR_UNKNOWN where no notice covers its year."""
-    try:
-        return bool(is_workday(day))
-    except NotImplementedError as error:
-        raise FailedPrecondition("CALENDAR_UNKNOWN", f"no holiday notice covers {day}", date=day.isoformat()) from error
+_log = logger(__name__)
+_KEEP_SECONDS = 5.0
+_TIMEOUT = 1.0
 
 
-def add_working_days(day: date, count: int) -> date:
-    """Returns the ``count``-th working day after ``day``; raises FailedPrecondition CALENDAR_UNKNOWN."""
-    while count > 0:
-        day += _ONE_DAY
-        count -= is_working_day(day)
-    return day
+@cache
+def shipped() -> Calendar:
+    """Returns the calendar that every region starts with."""
+    return Calendar(notices.all_rows())
+
+
+class RegionCalendar:
+    """Asks ``cases`` for the calendar. While it is away the last answer holds, or else what every region starts with.
+
+    That does no harm: deadlines are never stored here, only what they are derived from, so a later answer mends them all.
+    """
+
+    def __init__(self, cases: grpc.aio.Channel | None) -> None:
+        self._stub = CalendarServiceStub(cases) if cases is not None else None
+        self._calendar = shipped()
+        self._until = 0.0
+        self._asking = asyncio.Lock()
+
+    async def current(self) -> Calendar:
+        """Returns the calendar, at most five seconds old while ``cases`` answers."""
+        if self._stub is not None and self._until <= time.monotonic():
+            async with self._asking:
+                if self._until <= time.monotonic():
+                    await self._ask(self._stub)
+                    self._until = time.monotonic() + _KEEP_SECONDS
+        return self._calendar
+
+    async def _ask(self, stub: CalendarServiceStub) -> None:
+        request = pb.ReadCalendarsRequest(edition=self._calendar.edition)
+        try:
+            answer = await invoke(
+                stub.ReadCalendars, request, pb.ReadCalendarsResponse, to="cases", timeout=_TIMEOUT, token=""
+            )
+        except TongbanError as error:
+            _log.warning("the region's calendar can't be read; the last one holds", reason=error.reason)
+            return
+        if answer.calendars:
+            rows = (_row(day) for year in answer.calendars for day in year.days)
+            self._calendar = Calendar(rows, answer.edition)
+
+    def forget(self) -> None:
+        """Asks anew at the next use."""
+        self._until = 0.0
+
+
+def _row(day: pb.CalendarDay) -> DayRow:
+    kind = DayKind(pb.DayKind.Name(day.kind).removeprefix("DAY_KIND_"))
+    return DayRow(date(day.date.year, day.date.month, day.date.day), kind, day.note)

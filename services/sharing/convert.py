@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from libs.civil.calendar import Calendar, local_day
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.engine import Row
 from libs.db.etag import etag_of
@@ -117,20 +118,29 @@ def _condition_of(path: str, condition: pb.RowCondition, fields: Mapping[str, Da
 # ---- requests and grants ----
 
 
-def request_message(row: Row, cipher: FieldCipher) -> pb.SharingRequest:
-    """Builds a request's message, with the responsible person in clear: applicant and provider must reach them."""
+def due(since: datetime | None, days: int | None, calendar: Calendar) -> date | None:
+    """Returns the last day of a period of working days; None where it hasn't begun."""
+    return calendar.add(local_day(since), days) if since and days is not None else None
+
+
+def request_message(row: Row, cipher: FieldCipher, calendar: Calendar) -> pb.SharingRequest:
+    """Builds a request's message, with the responsible person in clear: applicant and provider must reach them.
+
+    Its deadlines are derived here from what is stored: when a period began and how long it is.
+    """
     content = pb.RequestContent.FromString(row.content)
     content.responsible_person = cipher.decrypt_text(RESPONSIBLE_PERSON, row.id, row.responsible_person)
     content.responsible_phone = cipher.decrypt_text(RESPONSIBLE_PHONE, row.id, row.responsible_phone)
     return pb.SharingRequest(
         name=f"requests/{row.id}", state=pb.RequestState.Value(f"REQUEST_STATE_{row.state}"), content=content,
         applicant=row.applicant, submit_time=timestamp(row.submit_time),
-        answer_due_date=date_message(row.answer_due_date),
+        answer_due_date=date_message(due(row.submit_time, row.answer_days, calendar)),
         pre_review_time=timestamp(row.pre_review_time), pre_reviewer=row.pre_reviewer,
         review_time=timestamp(row.review_time), reviewer=row.reviewer,
         opinions=[_opinion_message(opinion) for opinion in row.opinions],
         decide_time=timestamp(row.decide_time), decider=row.decider, refusal_reason=row.refusal_reason,
-        grant=f"grants/{row.grant_id}" if row.grant_id else "", supply_due_date=date_message(row.supply_due_date),
+        grant=f"grants/{row.grant_id}" if row.grant_id else "",
+        supply_due_date=date_message(due(row.decide_time, row.supply_days, calendar)),
         create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
     )  # fmt: skip
 

@@ -12,11 +12,11 @@ from deploy.local.demo.catalogue import CONVENIENCE_STORE, task_code
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import Firm, Person, Registry
+from libs.civil import notices
+from libs.civil.calendar import Calendar
 from libs.documents.store import digest_of
 from libs.ids.uuid7 import uuid7
 from libs.rpc.regions import ACCESS_TOKEN
-from services.cases import calendar_data
-from services.cases.domain.calendar import Calendar
 from tongban.cases.v1 import (
     case_service_pb2,
     case_service_pb2_grpc,
@@ -335,9 +335,9 @@ class Application:
         self._say(f"4  天宁 asks once for a correction; its deadline moves by {moved} working days")
 
     def _stood_still(self) -> int:
-        return Calendar(calendar_data.all_rows()).count(ASKED, ANSWERED)
+        return Calendar(notices.all_rows()).count(ASKED, ANSWERED)
 
     def _moved(self, before: cases.Clock, after: cases.Clock) -> int:
-        calendar = Calendar(calendar_data.all_rows())
+        calendar = Calendar(notices.all_rows())
         first, second = (date(d.year, d.month, d.day) for d in (before.statutory_deadline, after.statutory_deadline))
         return calendar.count(first, second)

@@ -11,8 +11,8 @@ from deploy.local.demo.catalogue import ITEMS, DemoItem, scaled
 from deploy.local.demo.gateway import Gateway, request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import Firm, Person, Registry
-from services.cases import calendar_data
-from services.cases.domain.calendar import Calendar
+from libs.civil import notices
+from libs.civil.calendar import Calendar
 from tongban.cases.v1 import (
     case_service_pb2,
     case_service_pb2_grpc,
@@ -47,7 +47,7 @@ class RunningCase:
 
 def working_days() -> list[date]:
     """The working days of the five months."""
-    calendar = Calendar(calendar_data.all_rows())
+    calendar = Calendar(notices.all_rows())
     days = (FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1))
     return [day for day in days if calendar.is_working_day(day)]
 

@@ -9,9 +9,9 @@ from joserfc.jwk import ECKey
 
 from deploy.local.demo.catalogue import CONVENIENCE_STORE, DemoItem, LicenceKind, task_code
 from deploy.local.demo.gateway import Gateway, Machine, request_id
+from libs.civil import notices
 from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
-from services.cases import calendar_data
 from tongban.cases.v1 import calendar_service_pb2, calendar_service_pb2_grpc, item_service_pb2, item_service_pb2_grpc
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
@@ -183,16 +183,16 @@ async def open_person(gateway: Gateway, token: str, person: resources_pb2.Person
 async def import_calendars(office: Office) -> None:
     """Imports the State Council's calendars into the region."""
     stub = calendar_service_pb2_grpc.CalendarServiceStub(office.gateway.channel)
-    for year in calendar_data.YEARS:
+    for year in notices.YEARS:
         days = [
             calendar_service_pb2.CalendarDay(
                 date=common_pb2.Date(year=row.day.year, month=row.day.month, day=row.day.day),
                 kind=calendar_service_pb2.DayKind.Value(f"DAY_KIND_{row.kind.name}"), note=row.note,
             )
-            for row in calendar_data.calendar_rows(year)
+            for row in notices.calendar_rows(year)
         ]  # fmt: skip
         request = calendar_service_pb2.ImportCalendarRequest(
-            year=year, days=days, source=calendar_data.SOURCE, request_id=request_id()
+            year=year, days=days, source=notices.SOURCE, request_id=request_id()
         )
         token = await office.admin_token()
         await office.gateway.call(stub.ImportCalendar, request, calendar_service_pb2.Calendar, token)

@@ -9,8 +9,8 @@ from datetime import date
 from enum import StrEnum
 from itertools import pairwise
 
+from libs.civil.calendar import Calendar
 from libs.errors import FailedPrecondition
-from services.cases.domain.calendar import Calendar
 
 ACCEPTANCE_DAYS = 5
 """Working days to tell everything that is missing; silence accepts (行政许可法 32)."""

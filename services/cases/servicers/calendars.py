@@ -31,3 +31,7 @@ class CalendarServicer(CalendarServiceServicer):
     ) -> pb.CountWorkingDaysResponse:
         """Counts working days."""
         return await self._calendars.count(request)
+
+    async def ReadCalendars(self, request: pb.ReadCalendarsRequest, context: Context) -> pb.ReadCalendarsResponse:
+        """Reads all years."""
+        return await self._calendars.read(request)

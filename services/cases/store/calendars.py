@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.civil.calendar import Calendar, DayKind, DayRow
 from libs.db.engine import Database, Row
 from libs.errors import FailedPrecondition, not_found
-from services.cases.domain.calendar import Calendar, DayKind, DayRow
 from services.cases.tables import calendar_days, calendars
 
 _KEEP_SECONDS = 5.0
 _NEWEST = sa.text("SELECT year, max(revision) AS revision FROM calendars GROUP BY year ORDER BY year")
+_EDITION = sa.text("SELECT count(*) AS edition FROM calendars")
 _DAYS = sa.text("""
 SELECT day, kind, note FROM calendar_days JOIN
   (SELECT year, max(revision) AS revision FROM calendars GROUP BY year) AS newest USING (year, revision) ORDER BY day
@@ -34,7 +35,7 @@ FROM unnest(:days, :kinds, :notes) AS d (day, kind, note) WHERE EXISTS (SELECT 1
     sa.bindparam("days", type_=sa.ARRAY(sa.Date)), sa.bindparam("kinds", type_=sa.ARRAY(sa.Text)),
     sa.bindparam("notes", type_=sa.ARRAY(sa.Text)),
 )  # fmt: skip
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('calendar:' || :year, 0))")
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('calendars', 0))")
 
 
 class CalendarStore:
@@ -42,7 +43,6 @@ class CalendarStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._revisions: tuple[tuple[int, int], ...] = ()
         self._calendar: Calendar | None = None
         self._until = 0.0
 
@@ -56,13 +56,17 @@ class CalendarStore:
 
     async def _refresh(self) -> None:
         async with self._database.read() as connection:
-            revisions = tuple((row.year, row.revision) for row in (await connection.execute(_NEWEST)).all())
-            if revisions != self._revisions:
+            edition = int((await connection.execute(_EDITION)).scalar_one())
+            if edition and (self._calendar is None or edition != self._calendar.edition):
                 found = (await connection.execute(_DAYS)).all()
-                table = [DayRow(row.day, DayKind(row.kind), row.note) for row in found]
-                self._calendar = Calendar(_last_run(table)) if table else None
-                self._revisions = revisions
+                self._calendar = Calendar((DayRow(row.day, DayKind(row.kind), row.note) for row in found), edition)
         self._until = time.monotonic() + _KEEP_SECONDS
+
+    async def edition(self) -> tuple[int, list[int]]:
+        """Reads the number of imports there have been, and the years that are there, in order."""
+        async with self._database.read() as connection:
+            years = [int(row.year) for row in (await connection.execute(_NEWEST)).all()]
+            return int((await connection.execute(_EDITION)).scalar_one()), years
 
     def forget(self) -> None:
         """Reads anew at the next use, after an import made here."""
@@ -77,11 +81,10 @@ class CalendarStore:
             values = {"year": year, "revision": row.revision}
             return row, (await connection.execute(_DAYS_OF_YEAR, values)).all()
 
-    async def next_revision(self, connection: AsyncConnection, year: int) -> int:
-        """Returns the number of a year's next revision; keeps others from importing the year until then."""
-        await connection.execute(_LOCK, {"year": str(year)})
-        row: Row | None = (await connection.execute(_YEAR, {"year": year})).first()
-        return 1 if row is None else int(row.revision) + 1
+    async def lock_years(self, connection: AsyncConnection) -> dict[int, int]:
+        """Returns the newest revision of each year; keeps others from importing any until the transaction ends."""
+        await connection.execute(_LOCK)
+        return {int(row.year): int(row.revision) for row in (await connection.execute(_NEWEST)).all()}
 
     async def insert(
         self, connection: AsyncConnection, year: int, revision: int, source: str, days: Sequence[DayRow], now: datetime
@@ -91,11 +94,3 @@ class CalendarStore:
             "year": year, "revision": revision, "source": source, "now": now, "days": [each.day for each in days],
             "kinds": [str(each.kind) for each in days], "notes": [each.note for each in days],
         })  # fmt: skip
-
-
-def _last_run(table: Sequence[DayRow]) -> Sequence[DayRow]:
-    """Returns the newest days without a gap: where a year between two was never imported, the earlier ones are cut."""
-    first = len(table) - 1
-    while first > 0 and table[first].day - table[first - 1].day == timedelta(days=1):
-        first -= 1
-    return table[first:]

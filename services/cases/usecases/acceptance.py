@@ -1,5 +1,6 @@
 """The receiving side of a case (受理): ask for correction, accept, accept with tolerance, decline, accept by law."""
 
+from libs.civil.calendar import local_day
 from libs.db.command import Command
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
@@ -8,7 +9,6 @@ from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from libs.security.principal import Principal
 from services.cases.convert import ACTION, codes_of, date_message, day_of, id_of
-from services.cases.domain.calendar import local_day
 from services.cases.domain.clock import SpecialProcedure, is_deemed_accepted
 from services.cases.domain.materials import Obligation, check_codes, missing_at_acceptance, tolerate
 from services.cases.domain.states import Action, CaseState

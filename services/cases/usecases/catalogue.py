@@ -1,5 +1,10 @@
 """Items and calendars: what cases are opened under, and what their limits are counted in."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
+from libs.civil import notices
+from libs.civil.calendar import DayKind, DayRow
 from libs.db import paging, rows
 from libs.db.command import Command
 from libs.db.engine import Row
@@ -10,9 +15,8 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from libs.security.principal import Principal
-from services.cases import calendar_data
 from services.cases.convert import DAY_KIND, HANDLING, ITEM_STATE, date_message, day_of, id_of
-from services.cases.domain.calendar import DayKind, DayRow, check_year, count_working_days
+from services.cases.domain.calendar import check_import, count_working_days
 from services.cases.domain.clock import Limits
 from services.cases.domain.items import (
     HandlingKind,
@@ -139,9 +143,9 @@ class Calendars:
         """Gives a new region the years that are known; a region that has them keeps its own."""
 
         async def work(tx: Transaction) -> calendar_service_pb2.Calendar:
-            for year in calendar_data.YEARS:
-                days = calendar_data.calendar_rows(year)
-                await self._store.insert(tx.connection, year, 1, calendar_data.SOURCE, days, tx.now)
+            for year in notices.YEARS:
+                days = notices.calendar_rows(year)
+                await self._store.insert(tx.connection, year, 1, notices.SOURCE, days, tx.now)
             return calendar_service_pb2.Calendar(name="calendars")
 
         await self._uow.run(command, work)
@@ -149,21 +153,20 @@ class Calendars:
     async def import_year(
         self, command: Command, request: calendar_service_pb2.ImportCalendarRequest
     ) -> calendar_service_pb2.Calendar:
-        """Imports a year's next revision."""
-        days = check_year(request.year, [
-            DayRow(day_of(each.date, "days.date"), DayKind(DAY_KIND.name(each.kind)), each.note)
-            for each in request.days
-        ])  # fmt: skip
+        """Imports a year's next revision, or nothing of it."""
+        rows = [
+            DayRow(day_of(each.date, f"days[{place}].date"), DayKind(DAY_KIND.name(each.kind)), each.note)
+            for place, each in enumerate(request.days)
+        ]
 
         async def work(tx: Transaction) -> calendar_service_pb2.Calendar:
-            revision = await self._store.next_revision(tx.connection, request.year)
+            known = await self._store.lock_years(tx.connection)
+            days = check_import(request.year, rows, request.source, frozenset(known))
+            revision = known.get(request.year, 0) + 1
             await self._store.insert(tx.connection, request.year, revision, request.source, days, tx.now)
             name = f"calendars/{request.year}"
             tx.emit("cn.tongban.calendar.imported.v1", name, events.CalendarImported(name=name, revision=revision))
-            return calendar_service_pb2.Calendar(
-                name=name, revision=revision, source=request.source, days=[_day_message(each) for each in days],
-                working_days=sum(each.kind.is_working for each in days), create_time=timestamp(tx.now),
-            )  # fmt: skip
+            return _calendar_message(name, revision, request.source, days, tx.now)
 
         answer = await self._uow.run(command, work)
         self._store.forget()
@@ -173,10 +176,17 @@ class Calendars:
         """Reads the newest revision of a year."""
         row, found = await self._store.year(int(id_of(name)))
         days = [DayRow(each.day, DayKind(each.kind), each.note) for each in found]
-        return calendar_service_pb2.Calendar(
-            name=name, revision=row.revision, source=row.source, days=[_day_message(each) for each in days],
-            working_days=sum(each.kind.is_working for each in days), create_time=timestamp(row.create_time),
-        )  # fmt: skip
+        return _calendar_message(name, row.revision, row.source, days, row.create_time)
+
+    async def read(
+        self, request: calendar_service_pb2.ReadCalendarsRequest
+    ) -> calendar_service_pb2.ReadCalendarsResponse:
+        """Reads the newest revisions of all years, unless the caller has this edition already."""
+        edition, years = await self._store.edition()
+        answer = calendar_service_pb2.ReadCalendarsResponse(edition=edition)
+        if edition != request.edition:
+            answer.calendars.extend([await self.get(f"calendars/{year}") for year in years])
+        return answer
 
     async def count(
         self, request: calendar_service_pb2.CountWorkingDaysRequest
@@ -185,6 +195,15 @@ class Calendars:
         start, end = day_of(request.start_date, "start_date"), day_of(request.end_date, "end_date")
         days = count_working_days(await self._store.current(), start, end)
         return calendar_service_pb2.CountWorkingDaysResponse(working_days=days)
+
+
+def _calendar_message(
+    name: str, revision: int, source: str, days: Sequence[DayRow], create_time: datetime
+) -> calendar_service_pb2.Calendar:
+    return calendar_service_pb2.Calendar(
+        name=name, revision=revision, source=source, days=[_day_message(each) for each in days],
+        working_days=sum(each.kind.is_working for each in days), create_time=timestamp(create_time),
+    )  # fmt: skip
 
 
 def _day_message(row: DayRow) -> calendar_service_pb2.CalendarDay:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from libs.civil.calendar import Calendar, local_day
 from libs.db.uow import Transaction
 from libs.rpc.timestamps import timestamp
 from services.cases.convert import LIGHT, PROCEDURE, date_message, is_over, last_clock_day
-from services.cases.domain.calendar import Calendar, local_day
 from services.cases.domain.clock import (
     Clock,
     Extension,
@@ -117,6 +117,7 @@ def clock_message(
         statutory_deadline=date_message(reading.statutory_deadline),
         promised_deadline=date_message(reading.promised_deadline), remaining_days=reading.remaining_days,
         light=LIGHT.number(str(reading.light)),
+        provisional=not calendar.knows(clock.start, max(reading.statutory_deadline, reading.promised_deadline)),
     ))  # fmt: skip
     message.phase = pb.CLOCK_PHASE_ENDED if over else phases[phase_of(record)]
     message.suspensions.extend(_suspension(row) for row in ledger)

@@ -6,11 +6,11 @@ from datetime import date, datetime
 
 from google.protobuf.message import Message
 
+from libs.civil.calendar import local_day
 from libs.db.command import Command
 from libs.db.uow import Answer, Transaction, UnitOfWork
 from services.cases.clients import Identity
 from services.cases.convert import case_message, light_of, summary
-from services.cases.domain.calendar import local_day
 from services.cases.domain.numbers import case_number
 from services.cases.domain.outcomes import EVENTS
 from services.cases.domain.states import Action, CaseFacts, CaseState, advance

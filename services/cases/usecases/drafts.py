@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.civil.calendar import local_day
 from libs.db.command import Command
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
@@ -12,7 +13,6 @@ from libs.rpc.call import current_call
 from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
 from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, date_message, day_of, id_of
-from services.cases.domain.calendar import local_day
 from services.cases.domain.items import check_offer
 from services.cases.domain.materials import (
     Obligation,

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.uow import Transaction, derived_request_id
@@ -17,7 +18,6 @@ from libs.ids.names import parse
 from libs.ids.uuid7 import uuid7
 from services.cases.clients import Licenses, is_passing
 from services.cases.convert import day_of
-from services.cases.domain.calendar import local_day
 from services.cases.store.cases import CaseRecord, CaseStore
 from services.cases.store.items import ItemVersion
 from tongban.cases.v1 import resources_pb2 as pb

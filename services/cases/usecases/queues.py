@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db import paging
 from libs.db.command import Command
@@ -13,7 +14,6 @@ from libs.errors import FailedPrecondition, InvalidArgument, state_conflict
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from services.cases.convert import LIGHT, TASK_KIND, TASK_STATE, date_message, id_of
-from services.cases.domain.calendar import local_day
 from services.cases.domain.clock import light_on
 from services.cases.domain.states import Action, require_separate_duties
 from services.cases.store.cases import NO_DEADLINE

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 
+from libs.civil.calendar import CHINA_TIME
 from libs.clock import Clock
 from libs.errors import invalid_field
 from libs.rpc.timestamps import timestamp
 from services.cases.convert import Names, day_of
-from services.cases.domain.calendar import CHINA_TIME
 from services.cases.store.items import ItemStore
 from services.cases.store.statistics import StatisticsStore
 from tongban.cases.v1 import statistics_service_pb2 as pb

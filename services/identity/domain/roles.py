@@ -118,7 +118,7 @@ SERVICES = MappingProxyType(
         "license": ("license.*", "identity.*", "seal.*", "cases.cases.get"),
         "seal": ("seal.*",),
         "cases": ("cases.*", "identity.*", "license.*", "sharing.*"),
-        "sharing": ("sharing.*", "identity.*", "seal.*"),
+        "sharing": ("sharing.*", "identity.*", "seal.*", "cases.calendars.read"),
     }
 )
 """What the region's own services may do, after who calls whom."""

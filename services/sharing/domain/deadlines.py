@@ -30,10 +30,14 @@ class Limits:
     catalogue_publication: int = 2
 
 
+def answer_days(sharing_class: SharingClass, limits: Limits) -> int:
+    """Returns how many working days there are for the answer to a request."""
+    return limits.answer_unconditional if sharing_class is SharingClass.UNCONDITIONAL else limits.answer_conditional
+
+
 def answer_due(sharing_class: SharingClass, submitted: date, limits: Limits, add: AddWorkingDays) -> date:
     """Returns the last day for the answer to a request handed in on ``submitted``."""
-    unconditional = sharing_class is SharingClass.UNCONDITIONAL
-    return add(submitted, limits.answer_unconditional if unconditional else limits.answer_conditional)
+    return add(submitted, answer_days(sharing_class, limits))
 
 
 def extended(due: date, days: int, limits: Limits, add: AddWorkingDays) -> date:

@@ -1,10 +1,10 @@
 """Reading grants, with what was used of them."""
 
+from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db import paging
 from libs.db.engine import Row
 from libs.errors import not_found
-from services.sharing.calendar import local_day
 from services.sharing.caller import calling, key_of
 from services.sharing.convert import grant_message, stored_entry
 from services.sharing.store.grants import GrantStore, Wanted

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any
 
+from libs.civil.calendar import local_day
 from libs.crypto.envelope import FieldCipher
 from libs.db import paging, rows
 from libs.db.command import Command, command_of
@@ -13,7 +14,7 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import PermissionDenied, not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.timestamps import timestamp
-from services.sharing.calendar import add_working_days, local_day
+from services.sharing.calendar import RegionCalendar
 from services.sharing.caller import Caller, calling, key_of
 from services.sharing.convert import (
     RESPONSIBLE_PERSON,
@@ -24,7 +25,7 @@ from services.sharing.convert import (
     terms_of,
 )
 from services.sharing.domain.catalog import SharingClass, require_shareable
-from services.sharing.domain.deadlines import Limits, answer_due, supply_due
+from services.sharing.domain.deadlines import Limits, answer_days
 from services.sharing.domain.grants import GrantState, initial_state
 from services.sharing.domain.requests import Progress, RequestState, Step, advance
 from services.sharing.domain.terms import check_terms, require_within
@@ -44,13 +45,14 @@ class Requests:
     """Use cases of GrantService that have to do with requests."""
 
     def __init__(
-        self, uow: UnitOfWork, catalog: CatalogStore, store: GrantStore, cipher: FieldCipher, home: str,
-        limits: Limits | None = None,
+        self, uow: UnitOfWork, catalog: CatalogStore, store: GrantStore, cipher: FieldCipher, days: RegionCalendar,
+        home: str, limits: Limits | None = None,
     ) -> None:  # fmt: skip
         self._uow = uow
         self._catalog = catalog
         self._store = store
         self._cipher = cipher
+        self._days = days
         self._home = home
         self._limits = limits or Limits()
 
@@ -70,9 +72,12 @@ class Requests:
 
         async def work(tx: Transaction) -> messages.SharingRequest:
             row = await rows.insert(tx.connection, requests, values | {"create_time": tx.now, "update_time": tx.now})
-            return request_message(row, self._cipher)
+            return await self._message(row)
 
         return await self._uow.run(command_of(request), work)
+
+    async def _message(self, row: Row) -> messages.SharingRequest:
+        return request_message(row, self._cipher, await self._days.current())
 
     def _values(self, content: messages.RequestContent) -> Changes:
         key, kept = uuid7(), messages.RequestContent()
@@ -92,7 +97,7 @@ class Requests:
         row = await self._store.request(key_of(request.name))
         if not calling(self._home).sees(row):
             raise not_found(request.name)
-        return request_message(row, self._cipher)
+        return await self._message(row)
 
     async def list(self, request: pb.ListRequestsRequest) -> pb.ListRequestsResponse:
         """Lists requests, newest first."""
@@ -104,7 +109,7 @@ class Requests:
         size, before = paging.page_size(request.page_size), str(position[0]) if position else ""
         found = await self._store.list_requests(calling(self._home), wanted, before, size + 1)
         return pb.ListRequestsResponse(
-            requests=[request_message(row, self._cipher) for row in found[:size]],
+            requests=[await self._message(row) for row in found[:size]],
             next_page_token=paging.next_token(request, found[size - 1].id) if len(found) > size else "",
         )
 
@@ -114,12 +119,13 @@ class Requests:
         async def change(tx: Transaction, row: Row, caller: Caller) -> Changes:
             if caller.subject != row.applicant:
                 raise PermissionDenied("NOT_OWNER", "only the applicant hands a request in")
-            due = answer_due(await self._class_of(row), local_day(tx.now), self._limits, add_working_days)
+            days = answer_days(await self._class_of(row), self._limits)
+            due = (await self._days.current()).add(local_day(tx.now), days)
             tx.emit("cn.tongban.request.submitted.v1", request.name, events.RequestSubmitted(
                 request=request.name, resource=f"resources/{row.resource_id}", consumer_region=row.consumer_region,
                 submit_time=timestamp(tx.now), answer_due_date=date_message(due),
             ))  # fmt: skip
-            return {"submit_time": tx.now, "answer_due_date": due}
+            return {"submit_time": tx.now, "answer_days": days}
 
         return await self._step(command_of(request), request, Step.SUBMIT, change)
 
@@ -177,12 +183,12 @@ class Requests:
             self._check_granted(row, resource, content.terms, terms)
             supplied = mount is not None and mount.state == "ACTIVE"
             grant = await _insert_grant(tx, row, content.legal_basis, terms, initial_state(mounted=supplied))
-            due = supply_due(local_day(tx.now), self._limits, add_working_days)
+            due = (await self._days.current()).add(local_day(tx.now), self._limits.supply)
             _emit_granted(tx, row, grant, due)
             if supplied:
                 emit_provisioned(tx, f"grants/{grant}", f"resources/{row.resource_id}", terms)
             return {
-                "decide_time": tx.now, "decider": caller.subject, "grant_id": grant, "supply_due_date": due,
+                "decide_time": tx.now, "decider": caller.subject, "grant_id": grant, "supply_days": self._limits.supply,
             } | _opinion(tx, row, caller, RequestState.GRANTED, request.opinion)  # fmt: skip
 
         return await self._step(command_of(request), request, Step.APPROVE, change)
@@ -197,6 +203,7 @@ class Requests:
     async def _step(self, command: Command, request: Any, step: Step, change: Change) -> messages.SharingRequest:
         """Takes one step of the state machine; ``change`` says what else is written, and who may."""
         caller, key = calling(self._home), key_of(request.name)
+        await self._days.current()  # asked for now and kept: not while rows are locked
 
         async def work(tx: Transaction) -> messages.SharingRequest:
             row = await self._store.lock_request(tx.connection, key)
@@ -207,7 +214,7 @@ class Requests:
             state = advance(_progress(row), step, caller.subject)
             changes = await change(tx, row, caller)
             values = {"state": state.name, "update_time": tx.now, **changes}
-            return request_message(await rows.update(tx.connection, requests, key, values), self._cipher)
+            return await self._message(await rows.update(tx.connection, requests, key, values))
 
         return await self._uow.run(command, work)
 

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from libs.audit.writer import Entry, entry_of, receipt_of
+from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db import paging
 from libs.db.command import Command, digest_of
 from libs.errors import Aborted, InvalidArgument, ResourceExhausted, TongbanError, Unavailable, invalid_field
 from services.sharing import statements
-from services.sharing.calendar import local_day
 from services.sharing.caller import key_of
 from services.sharing.domain.catalog import require_keys, require_known
 from services.sharing.domain.grants import Allowed, Mode, Use, decide, require

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from libs.civil import notices
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from services.cases import calendar_data
 from tests.service.cases.conftest import DEPARTMENT, LICENSE_TYPE, PERSON, TASK_CODE, Town, request_id
 from tongban.cases.v1 import calendar_service_pb2 as calendars
 from tongban.cases.v1 import delivery_service_pb2 as deliveries
@@ -188,7 +188,7 @@ async def test_calendars_have_revisions(town: Town) -> None:
         )
 
     known = await get(2024)
-    assert (known.revision, known.working_days, known.source) == (1, 251, calendar_data.SOURCE)
+    assert (known.revision, known.working_days, known.source) == (1, 251, notices.SOURCE)
     with pytest.raises(NotFound):
         await get(2027)
     changed = calendars.ImportCalendarRequest(year=2024, days=known.days, source="更正", request_id=request_id())

@@ -1,7 +1,6 @@
 """GrantService: requests, separation, deadlines, grants."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -209,16 +208,6 @@ async def test_the_responsible_person_is_encrypted_at_rest(sharing: Sharing) -> 
     async with sharing.service.process.database.read() as connection:
         row = (await connection.exec_driver_sql("SELECT * FROM requests")).one()
     assert "示例责任人".encode() not in b"".join(value for value in row if isinstance(value, bytes))
-
-
-async def test_beyond_the_last_holiday_notice_there_is_no_deadline(sharing: Sharing) -> None:
-    resource = await sharing.published()
-    name = (await sharing.requested(resource, terms())).name
-    sharing.clock.move_to(datetime(2026, 12, 30, tzinfo=UTC))
-    submit = pb.SubmitRequestRequest(name=name, request_id=request_id())
-    with pytest.raises(FailedPrecondition) as error:
-        await sharing.call(sharing.grants.SubmitRequest, submit, messages.SharingRequest, sharing.officer())
-    assert (error.value.reason, error.value.metadata) == ("CALENDAR_UNKNOWN", {"date": "2027-01-01"})
 
 
 async def test_a_repeated_creation_gives_the_same_request(sharing: Sharing) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from services.cases.calendar_data import all_rows
-from services.cases.domain.calendar import Calendar
+from libs.civil.calendar import Calendar
+from libs.civil.notices import all_rows
 
 
 @pytest.fixture(scope="session")

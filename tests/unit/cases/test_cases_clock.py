@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.civil.calendar import Calendar
+from libs.civil.notices import all_rows
 from libs.errors import FailedPrecondition
-from services.cases.calendar_data import all_rows
-from services.cases.domain.calendar import Calendar
 from services.cases.domain.clock import (
     Clock,
     Extension,

@@ -6,7 +6,8 @@ import pytest
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
 
-from services.cases.domain import calendar, clock, items, outcomes, ratings, states, transfers
+from libs.civil.calendar import DayKind
+from services.cases.domain import clock, items, outcomes, ratings, states, transfers
 from tongban.cases.v1 import (
     calendar_service_pb2,
     case_service_pb2,
@@ -28,7 +29,7 @@ def _names(descriptor: EnumDescriptor) -> set[str]:
 @pytest.mark.parametrize(
     ("kind", "descriptor"),
     [
-        (calendar.DayKind, calendar_service_pb2.DayKind.DESCRIPTOR),
+        (DayKind, calendar_service_pb2.DayKind.DESCRIPTOR),
         (clock.Light, resources_pb2.Light.DESCRIPTOR),
         (clock.SpecialProcedure, resources_pb2.SpecialProcedure.DESCRIPTOR),
         (items.ItemState, item_service_pb2.ItemState.DESCRIPTOR),

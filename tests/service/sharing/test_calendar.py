@@ -1,0 +1,89 @@
+"""Sharing counts by the region's one calendar, whatever year it is, and whether or not cases answers."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.civil.calendar import DayKind, DayRow, provisional_rows
+from libs.clock import FakeClock
+from services.sharing import calendar as sharing_calendar
+from tests.service.cases.conftest import Town, running
+from tests.service.sharing.conftest import (
+    Sharing,
+    identity_beside,
+    make_source,
+    request_id,
+    terms,
+)
+from tests.support.backends import HOST
+from tests.support.service import Ground, serving
+from tongban.cases.v1 import calendar_service_pb2 as calendars
+from tongban.common.v1 import common_pb2
+from tongban.sharing.v1 import grant_service_pb2 as pb
+from tongban.sharing.v1 import resources_pb2 as messages
+
+
+def day(message: common_pb2.Date) -> date:
+    return date(message.year, message.month, message.day)
+
+
+def message_of(row: DayRow) -> calendars.CalendarDay:
+    date_message = common_pb2.Date(year=row.day.year, month=row.day.month, day=row.day.day)
+    return calendars.CalendarDay(date=date_message, kind=calendars.DayKind.Value(f"DAY_KIND_{row.kind}"))
+
+
+@pytest.mark.parametrize(
+    ("today", "answer", "supply"),
+    [
+        (date(2026, 12, 4), date(2026, 12, 18), date(2027, 1, 4)),
+        (date(2027, 3, 1), date(2027, 3, 15), date(2027, 3, 29)),
+        (date(2031, 1, 2), date(2031, 1, 16), date(2031, 1, 30)),
+    ],
+)
+async def test_a_request_is_granted_whatever_the_day(sharing: Sharing, today: date, answer: date, supply: date) -> None:
+    sharing.clock.move_to(datetime(today.year, today.month, today.day, 2, tzinfo=UTC))
+    request = await sharing.requested(await sharing.published(), terms())
+    await sharing.in_review(request.name)
+    done = await sharing.approved(request.name)
+    assert done.state == messages.REQUEST_STATE_GRANTED
+    assert (day(done.answer_due_date), day(done.supply_due_date)) == (answer, supply)
+
+
+async def _beside_cases(ground: Ground, town: Town, folder: Path, identity: str) -> Any:
+    owner, source = await make_source(ground, folder)
+    cases = f"{HOST}:{town.service.process.config.grpc.port}"
+    extra: dict[str, Any] = {"data_sources": {"registry": source}, "neighbours": {"identity": identity, "cases": cases}}
+    return owner, extra
+
+
+async def test_what_is_imported_at_cases_moves_the_deadlines_here(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notice of 2027 makes 4 to 6 January rest days; a request of before follows it, and keeps it without cases."""
+    monkeypatch.setattr(sharing_calendar, "_KEEP_SECONDS", 0.0)
+    clock = FakeClock(datetime(2026, 12, 25, 2, tzinfo=UTC))
+    async with running(ground) as town, identity_beside(ground, f"http://{HOST}:1") as identity:
+        owner, extra = await _beside_cases(ground, town, tmp_path, identity)
+        async with serving(ground, "sharing", clock, **extra) as service:
+            sharing = Sharing(service, clock, owner)
+            request = await sharing.requested(await sharing.published(), terms())
+            await sharing.in_review(request.name)
+
+            async def due() -> date:
+                get = pb.GetRequestRequest(name=request.name)
+                found = await sharing.call(sharing.grants.GetRequest, get, messages.SharingRequest, sharing.officer())
+                return day(found.answer_due_date)
+
+            assert await due() == date(2027, 1, 11)
+            off = {date(2027, 1, 4), date(2027, 1, 5), date(2027, 1, 6)}
+            rows = [DayRow(row.day, DayKind.SWAPPED_REST) if row.day in off else row for row in provisional_rows(2027)]
+            notice = calendars.ImportCalendarRequest(
+                year=2027, days=map(message_of, rows), source="国办发明电〔2026〕9号", request_id=request_id()
+            )
+            await town.call(town.calendars.ImportCalendar, notice, calendars.Calendar, town.system)
+            assert await due() == date(2027, 1, 14)
+            await town.service.process.close()
+            await town.service.channel.close()
+            assert await due() == date(2027, 1, 14)
