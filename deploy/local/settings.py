@@ -21,8 +21,11 @@ _CALLERS = {
     "license": ("cases",),
     "seal": ("license", "sharing"),
     "sharing": ("cases",),
-    "cases": ("sharing",),
+    "cases": (),
 }
+
+# Who calls one gRPC service only, beside those who call all of its owner's.
+_CALLERS_OF = {"tongban.cases.v1.CalendarService": ("sharing",)}
 
 Document = dict[str, Any]
 
@@ -30,12 +33,17 @@ Document = dict[str, Any]
 def allowlist(service: str, contracts: list[Service]) -> dict[str, list[str]]:
     """Names who may call each gRPC service of ``service``: its neighbours, and the gateway where anything is public."""
     return {
-        contract.full_name: [GATEWAY, *(_CALLERS[service] if contract.owner == service else ())]
-        if contract.public_rpcs
-        else list(_CALLERS[service])
+        contract.full_name: _callers(service, contract)
         for contract in contracts
         if contract.owner == service or contract.full_name == AUDIT
     }
+
+
+def _callers(service: str, contract: Service) -> list[str]:
+    neighbours = [*_CALLERS[service], *_CALLERS_OF.get(contract.full_name, ())]
+    if not contract.public_rpcs:
+        return neighbours
+    return [GATEWAY, *(neighbours if contract.owner == service else ())]
 
 
 def _tls(house: House, name: str) -> Document:
