@@ -2,17 +2,23 @@
 
 A document is named by the SM3 digest of its bytes, so putting it twice stores it once, and what is read is checked
 against the name it is read by. The store knows nothing of media types or owners: those stand in the services' rows.
+
+At rest a document is encrypted like a field (``libs.crypto.envelope``), bound to its digest, under a path that is a keyed
+digest: whoever holds the disk reads nothing, and can't ask it either whether it has a file that they have.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from libs.crypto.envelope import Column, FieldCipher
+from libs.crypto.errors import DecryptionFailed
 from libs.crypto.sm3 import hasher, sm3
 from libs.errors import Internal, ResourceExhausted, Unavailable, invalid_field, not_found
 
@@ -21,7 +27,9 @@ MAX_SIZE = 64 * 1024 * 1024
 
 _PREFIX = "sm3:"
 _HEX_DIGITS = frozenset("0123456789abcdef")
-_HASH_IN_THREAD_FROM = 256 * 1024
+_IN_THREAD_FROM = 256 * 1024
+_CONTENT, _PATH = Column("documents", "content"), Column("documents", "path")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +66,23 @@ def check_digest(digest: str, field: str) -> str:
 class DocumentStore:
     """Puts and gets whole documents. Safe for tasks and for several processes on one store."""
 
-    def __init__(self, store: ObjectStore, max_size: int = MAX_SIZE) -> None:
-        """Takes an opened object store; refuses documents of more than ``max_size`` bytes."""
+    def __init__(self, store: ObjectStore, cipher: FieldCipher, max_size: int = MAX_SIZE) -> None:
+        """Takes an opened object store and what encrypts; refuses documents of more than ``max_size`` bytes."""
         self._store = store
+        self._cipher = cipher
         self._max_size = max_size
 
     @classmethod
-    def open(cls, location: str, max_size: int = MAX_SIZE) -> "DocumentStore":
+    def open(cls, location: str, cipher: FieldCipher, max_size: int = MAX_SIZE) -> "DocumentStore":
         """Opens a folder (made if it is missing) or a URL of obstore's, such as ``s3://bucket/prefix``.
 
         Credentials for a URL come from the environment, as obstore documents them.
         """
         if "://" in location:
-            return cls(from_url(location), max_size)
+            return cls(from_url(location), cipher, max_size)
         folder = Path(location)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(LocalStore(folder), max_size)
+        return cls(LocalStore(folder), cipher, max_size)
 
     async def put(self, content: bytes, media_type: str) -> DocumentRef:
         """Stores ``content`` whole or not at all, and returns its reference. Idempotent.
@@ -83,7 +92,7 @@ class DocumentStore:
             Unavailable: DEPENDENCY_UNAVAILABLE if the object store does not take it.
         """
         self._check_size(len(content))
-        digest = _PREFIX + (await _sm3(content)).hex()
+        digest = await _off_the_loop(len(content), lambda: digest_of(content))
         await self._write(digest, content)
         return DocumentRef(digest, media_type, len(content))
 
@@ -112,16 +121,23 @@ class DocumentStore:
             Internal: INTERNAL if the stored bytes are not those that were put.
             Unavailable: DEPENDENCY_UNAVAILABLE if the object store does not answer.
         """
-        path = _path(digest)
+        path = self._path(digest)
         try:
             answer = await obstore.get_async(self._store, path)
-            content = bytes(await answer.bytes_async())
+            stored = bytes(await answer.bytes_async())
         except FileNotFoundError:
             raise not_found(f"documents/{digest}") from None
         except (BaseError, OSError) as error:
             raise _unavailable() from error
-        if _PREFIX + (await _sm3(content)).hex() != digest:
-            raise Internal("INTERNAL", f"the stored bytes of {digest} are damaged")
+        return await _off_the_loop(len(stored), lambda: self._opened(digest, stored))
+
+    def _opened(self, digest: str, stored: bytes) -> bytes:
+        try:
+            content = self._cipher.decrypt(_CONTENT, digest, stored)
+        except DecryptionFailed as error:
+            raise _damaged(digest) from error
+        if digest_of(content) != digest:
+            raise _damaged(digest)
         return content
 
     async def exists(self, digest: str) -> bool:
@@ -132,7 +148,7 @@ class DocumentStore:
             Unavailable: DEPENDENCY_UNAVAILABLE if the object store does not answer.
         """
         try:
-            await obstore.head_async(self._store, _path(digest))
+            await obstore.head_async(self._store, self._path(digest))
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as error:
@@ -147,7 +163,7 @@ class DocumentStore:
             Unavailable: DEPENDENCY_UNAVAILABLE if the object store does not answer.
         """
         try:
-            await obstore.delete_async(self._store, _path(digest))
+            await obstore.delete_async(self._store, self._path(digest))
         except FileNotFoundError:
             return
         except (BaseError, OSError) as error:
@@ -158,34 +174,37 @@ class DocumentStore:
             raise ResourceExhausted("MESSAGE_TOO_LARGE", "the document is too large", limit_bytes=str(self._max_size))
 
     async def _write(self, digest: str, content: bytes) -> None:
-        path = _path(digest)
+        path = self._path(digest)
+        stored = await _off_the_loop(len(content), lambda: self._cipher.encrypt(_CONTENT, digest, content))
         try:
-            await obstore.put_async(self._store, path, content, mode="create", use_multipart=False)
+            await obstore.put_async(self._store, path, stored, mode="create", use_multipart=False)
         except AlreadyExistsError:
             return
         except (NotSupportedError, NotImplementedError):
-            # Some S3 look-alikes have no conditional put; the same bytes again do no harm.
-            await self._overwrite(path, content)
+            # Some S3 look-alikes have no conditional put; the same document again does no harm.
+            await self._overwrite(path, stored)
         except (BaseError, OSError) as error:
             raise _unavailable() from error
 
-    async def _overwrite(self, path: str, content: bytes) -> None:
+    async def _overwrite(self, path: str, stored: bytes) -> None:
         try:
-            await obstore.put_async(self._store, path, content, use_multipart=False)
+            await obstore.put_async(self._store, path, stored, use_multipart=False)
         except (BaseError, OSError) as error:
             raise _unavailable() from error
 
+    def _path(self, digest: str) -> str:
+        # Two levels of folders keep each of them small on a file system.
+        name = self._cipher.blind_index(_PATH, check_digest(digest, "digest")).hex()
+        return f"{name[:2]}/{name[2:4]}/{name}"
 
-def _path(digest: str) -> str:
-    # Two levels of folders keep each of them small on a file system.
-    number = check_digest(digest, "digest")[len(_PREFIX) :]
-    return f"sm3/{number[:2]}/{number[2:4]}/{number}"
+
+async def _off_the_loop(size: int, work: Callable[[], _T]) -> _T:
+    """Does at once what takes a moment, and in a thread what would hold up others."""
+    return work() if size < _IN_THREAD_FROM else await asyncio.to_thread(work)
 
 
-async def _sm3(content: bytes) -> bytes:
-    if len(content) < _HASH_IN_THREAD_FROM:
-        return sm3(content)
-    return await asyncio.to_thread(sm3, content)
+def _damaged(digest: str) -> Internal:
+    return Internal("INTERNAL", f"the stored bytes of {digest} are damaged")
 
 
 def _unavailable() -> Unavailable:

@@ -8,17 +8,20 @@ import pytest
 from obstore.exceptions import NotSupportedError
 from obstore.store import MemoryStore
 
+from libs.crypto.envelope import FieldCipher
+from libs.crypto.tongsuo import default_provider
 from libs.documents.store import DocumentRef, DocumentStore, check_digest, digest_of
 from libs.errors import Internal, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 
+CIPHER = FieldCipher({1: bytes(range(16))}, bytes(32), default_provider())
 ABC = "sm3:66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
 
 
 @pytest.fixture(params=["folder", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> DocumentStore:
     if request.param == "memory":
-        return DocumentStore(MemoryStore(), max_size=1_000_000)
-    return DocumentStore.open(str(tmp_path / "documents"), max_size=1_000_000)
+        return DocumentStore(MemoryStore(), CIPHER, max_size=1_000_000)
+    return DocumentStore.open(str(tmp_path / "documents"), CIPHER, max_size=1_000_000)
 
 
 async def test_put_and_get(store: DocumentStore) -> None:
@@ -80,7 +83,7 @@ async def test_bad_digests(store: DocumentStore, digest: str) -> None:
 
 
 async def test_damage_is_noticed(tmp_path: Path) -> None:
-    store = DocumentStore.open(str(tmp_path))
+    store = DocumentStore.open(str(tmp_path), CIPHER)
     await store.put(b"abc", "text/plain")
     (path,) = [entry for entry in tmp_path.rglob("*") if entry.is_file()]  # noqa: ASYNC240 - a test may wait
     path.write_bytes(b"abd")
@@ -89,13 +92,13 @@ async def test_damage_is_noticed(tmp_path: Path) -> None:
 
 
 async def test_reopened_folder_keeps_documents(tmp_path: Path) -> None:
-    await DocumentStore.open(str(tmp_path)).put(b"abc", "text/plain")
-    assert await DocumentStore.open(str(tmp_path)).get(ABC) == b"abc"
-    assert await DocumentStore.open(tmp_path.as_uri()).get(ABC) == b"abc"
+    await DocumentStore.open(str(tmp_path), CIPHER).put(b"abc", "text/plain")
+    assert await DocumentStore.open(str(tmp_path), CIPHER).get(ABC) == b"abc"
+    assert await DocumentStore.open(tmp_path.as_uri(), CIPHER).get(ABC) == b"abc"
 
 
 async def test_store_without_conditional_put(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, plain = DocumentStore(MemoryStore()), obstore.put_async
+    store, plain = DocumentStore(MemoryStore(), CIPHER), obstore.put_async
 
     async def put(*args: object, mode: str | None = None, **options: object) -> object:
         if mode == "create":
@@ -109,9 +112,33 @@ async def test_store_without_conditional_put(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_store_that_does_not_answer(tmp_path: Path) -> None:
     folder = tmp_path / "documents"
-    store = DocumentStore.open(str(folder))
+    store = DocumentStore.open(str(folder), CIPHER)
     folder.rmdir()
     folder.write_bytes(b"a file in its place")
     with pytest.raises(Unavailable) as error:
         await store.put(b"abc", "text/plain")
     assert error.value.metadata == {"dependency": "documents"}
+
+
+async def test_the_folder_tells_nothing_to_who_holds_it(tmp_path: Path) -> None:
+    """Neither what a document says, nor that it is there, nor that two regions hold the same one."""
+    folder, content = tmp_path / "documents", "PK\x03\x04 虚构路一号".encode()
+    other = FieldCipher({1: bytes(16)}, bytes(31) + b"1", default_provider())
+    reference = await DocumentStore.open(str(folder), CIPHER).put(content, "application/ofd")
+    assert await DocumentStore.open(str(folder), CIPHER).get(reference.digest) == content
+    stranger = DocumentStore.open(str(folder), other)
+    assert not await stranger.exists(reference.digest)
+    (path,) = [entry for entry in folder.rglob("*") if entry.is_file()]  # noqa: ASYNC240 - a test may wait
+    assert content not in path.read_bytes()
+    assert reference.digest[4:] not in str(path)
+
+
+async def test_a_document_in_the_place_of_another_is_noticed(tmp_path: Path) -> None:
+    store = DocumentStore.open(str(tmp_path), CIPHER)
+    await store.put(b"abc", "text/plain")
+    (path,) = [entry for entry in tmp_path.rglob("*") if entry.is_file()]  # noqa: ASYNC240 - a test may wait
+    other = await store.put(b"def", "text/plain")
+    (second,) = [entry for entry in tmp_path.rglob("*") if entry.is_file() and entry != path]  # noqa: ASYNC240
+    second.write_bytes(path.read_bytes())
+    with pytest.raises(Internal):
+        await store.get(other.digest)
