@@ -44,6 +44,10 @@ def command(data: Path, port: int, max_connections: int = 200) -> tuple[str, ...
         "max_wal_size": "1GB",
         "jit": "off",
         "log_min_duration_statement": "500ms",
+        # Statements are logged by their text; what they were called with, and the rows that break a rule, are data.
+        "log_parameter_max_length": 0,
+        "log_parameter_max_length_on_error": 0,
+        "log_error_verbosity": "terse",
         "password_encryption": "scram-sha-256",
     }
     pairs = (part for key, value in settings.items() for part in ("-c", f"{key}={value}"))

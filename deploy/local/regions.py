@@ -123,7 +123,8 @@ def settle(state: Path, region: Region, http_port: int, *, replay: bool = False)
     folder = state.resolve() / region.code
     for name in ("config", "logs", "secrets", "documents", "keys", "redis", "pki"):
         folder.joinpath(name).mkdir(parents=True, exist_ok=True)
-    folder.joinpath("secrets").chmod(0o700)
+        # Its own user's alone; the region's folder itself stays open to PostgreSQL, which may run as another user.
+        folder.joinpath(name).chmod(0o700)
     clock = replay_file(state, region)
     if replay and not clock.exists():
         clock.write_text("0", encoding="ascii")

@@ -19,6 +19,7 @@ from libs.db.engine import Database
 from libs.db.schema import idempotency
 from libs.db.statement import Statement
 from libs.errors import FailedPrecondition, TongbanError
+from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
 
@@ -72,6 +73,7 @@ class Transaction:
         command: what is being done.
         now: the time of everything it does.
         cipher: encrypts the stored answer, which may hold personal data.
+        wire: encrypts the events, which may hold it too.
         about: what the audit record is about, where the answer has no ``name``.
     """
 
@@ -79,6 +81,7 @@ class Transaction:
     command: Command
     now: datetime
     cipher: FieldCipher
+    wire: Wire
     about: str = ""
     _events: list[tuple[str, str, str, bytes]] = field(default_factory=list)
     _entries: list[Entry] = field(default_factory=list)
@@ -89,7 +92,8 @@ class Transaction:
         Events of one subject arrive in the order in which their transactions committed.
         """
         event_id = uuid7()
-        self._events.append((event_id, event_type, subject, data.SerializeToString()))
+        closed = self.wire.close_up(event_id, data.SerializeToString())
+        self._events.append((event_id, event_type, subject, closed))
         return event_id
 
     def record(self, entry: Entry) -> None:
@@ -127,10 +131,11 @@ class Transaction:
 class UnitOfWork:
     """Runs commands, each exactly once."""
 
-    def __init__(self, database: Database, clock: Clock, cipher: FieldCipher) -> None:
+    def __init__(self, database: Database, clock: Clock, cipher: FieldCipher, wire: Wire) -> None:
         self._database = database
         self._clock = clock
         self._cipher = cipher
+        self._wire = wire
         self.committed = asyncio.Event()
 
     async def run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
@@ -158,7 +163,7 @@ class UnitOfWork:
 
     def within(self, connection: AsyncConnection, command: Command) -> Transaction:
         """Makes what a use case works with, in a transaction that is open already (a leader's)."""
-        return Transaction(connection, command, self._clock.now(), self._cipher)
+        return Transaction(connection, command, self._clock.now(), self._cipher, self._wire)
 
     async def step(self, command: Command, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Runs one step of a command that takes several: state, events and the records that ``work`` adds.

@@ -81,5 +81,5 @@ class Relay:
         async with self._wire.redis.pipeline(transaction=True) as pipe:
             for row in rows:
                 event = Event(row.id, self._source, row.type, row.subject, row.time, row.data, row.traceparent)
-                pipe.xadd(self._stream, self._wire.close_up(event).to_fields(), maxlen=_STREAM_LIMIT, approximate=True)  # type: ignore[arg-type]
+                pipe.xadd(self._stream, event.to_fields(), maxlen=_STREAM_LIMIT, approximate=True)  # type: ignore[arg-type]
             await pipe.execute()

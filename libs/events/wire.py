@@ -1,7 +1,8 @@
-"""How events travel: on Redis Streams, their data encrypted under the region's event key.
+"""How events travel: through the outbox and Redis Streams, their data encrypted under the region's event key.
 
-An event may hold personal data (``case.decided`` carries the holder), and streams are kept on disk. Only the services of
-the region have the key; attributes stay readable, they are names and types.
+An event may hold personal data (``case.decided`` carries the holder), and both are kept on disk: the outbox in pages and
+write-ahead logs long after its rows are gone. So data is encrypted where it is emitted and opened where it is handled.
+Only the services of the region have the key; attributes stay readable, they are names and types.
 """
 
 from dataclasses import replace
@@ -30,9 +31,9 @@ class Wire:
         """Returns the same key over another connection."""
         return Wire(redis, self._cipher)
 
-    def close_up(self, event: Event) -> Event:
-        """Returns the event as it travels."""
-        return replace(event, data=self._cipher.encrypt(_DATA, event.id, event.data))
+    def close_up(self, event_id: str, data: bytes) -> bytes:
+        """Returns the data of the event with this id as it travels."""
+        return self._cipher.encrypt(_DATA, event_id, data)
 
     def open(self, event: Event) -> Event:
         """Returns the event as it was emitted; raises DecryptionFailed for one that was not closed up by us."""

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cached_property
@@ -80,7 +81,7 @@ class Process:
         self.documents = DocumentStore.open(config.documents.folder, self.cipher)
         paging.configure(self.cipher.blind_index(_PAGING, service))
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
-        self.uow = UnitOfWork(self.database, self.clock, self.cipher)
+        self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire)
         self._tasks: list[Task] = []
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._closers: list[Task] = []
@@ -191,7 +192,8 @@ def config_argument() -> Path:
 
 
 def start(main: Callable[[], Awaitable[None]]) -> None:
-    """Runs a service's ``main`` on uvloop."""
+    """Runs a service's ``main`` on uvloop. What it writes is for its own user alone."""
+    os.umask(0o077)
 
     async def run() -> None:
         await main()

@@ -85,7 +85,7 @@ def wire(process: Process) -> Parts:
     process.closing(readers.close)
     abroad = Abroad(lambda: process.neighbour("identity"), process.audit, home)
     access = Access(presentations, home, clock)
-    recording = Recording(uses, clock, process.uow.committed)
+    recording = Recording(uses, process.wire, clock, process.uow.committed)
     drafting = Drafting(identity, seals, renderer, cipher, home, process.config.public.base_url)
     issuing = Issuing(
         clock, process.uow, licenses, types, drafting, seals, renderer, process.documents, cipher, home,

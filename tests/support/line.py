@@ -15,6 +15,7 @@ from libs.events.cloud_event import Event, stream_of
 from libs.events.consumer import Consumer
 from libs.events.relay import Relay
 from libs.process import Process
+from tests.support.outbox import emitted
 from tests.support.process import command, count
 from tongban.common.v1 import common_pb2
 
@@ -85,7 +86,7 @@ class Line:
             rows = (await connection.execute(sa.select(outbox).order_by(outbox.c.seq))).all()
         found: dict[str, list[int]] = {}
         for row in rows:
-            found.setdefault(row.subject, []).append(common_pb2.Money.FromString(row.data).fen)
+            found.setdefault(row.subject, []).append(common_pb2.Money.FromString(emitted(self.consumer.wire, row)).fen)
         return found
 
     async def has_effects(self, wanted: int) -> bool:

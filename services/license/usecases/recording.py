@@ -11,6 +11,7 @@ from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.engine import Row
 from libs.errors import TongbanError, Unavailable
+from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
 from libs.rpc.timestamps import timestamp
@@ -28,8 +29,9 @@ FILE = ("file",)
 class Recording:
     """Writes use records."""
 
-    def __init__(self, store: UseStore, clock: Clock, committed: asyncio.Event) -> None:
+    def __init__(self, store: UseStore, wire: Wire, clock: Clock, committed: asyncio.Event) -> None:
         self._store = store
+        self._wire = wire
         self._clock = clock
         self._committed = committed
 
@@ -62,7 +64,7 @@ class Recording:
             entry, action, presentation, context, asking.principal.subject, asking.reader.region_code,
             tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "", receipt.record, copy,
         )  # fmt: skip
-        uses = [_use(row, basis, shared) for row, basis in used]
+        uses = [self._use(row, basis, shared) for row, basis in used]
         try:
             await self._store.record(shared, uses)
         except (TongbanError, SQLAlchemyError, PostgresError) as error:
@@ -72,13 +74,12 @@ class Recording:
         self._committed.set()
         return receipt, f"licenseUses/{uses[-1].id}"
 
-
-def _use(row: Row, basis: Basis, shared: UseRecord) -> Use:
-    identifier = uuid7()
-    event = events.LicenseUsed(
-        license=f"licenses/{row.id}", license_use=f"licenseUses/{identifier}",
-        action=pb.UseAction.Value(f"USE_ACTION_{shared.action}"), basis=pb.UseBasis.Value(f"USE_BASIS_{basis.value}"),
-        region_code=shared.region_code, department=shared.context.department, case_name=shared.context.case_name,
-        holders=row.holders, use_time=timestamp(shared.entry.record_time),
-    )  # fmt: skip
-    return Use(identifier, row, basis.value, uuid7(), event.SerializeToString())
+    def _use(self, row: Row, basis: Basis, shared: UseRecord) -> Use:
+        identifier, event_id = uuid7(), uuid7()
+        event = events.LicenseUsed(
+            license=f"licenses/{row.id}", license_use=f"licenseUses/{identifier}",
+            action=pb.UseAction.Value(f"USE_ACTION_{shared.action}"), basis=pb.UseBasis.Value(f"USE_BASIS_{basis.value}"),
+            region_code=shared.region_code, department=shared.context.department, case_name=shared.context.case_name,
+            holders=row.holders, use_time=timestamp(shared.entry.record_time),
+        )  # fmt: skip
+        return Use(identifier, row, basis.value, event_id, self._wire.close_up(event_id, event.SerializeToString()))

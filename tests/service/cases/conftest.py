@@ -10,15 +10,16 @@ from typing import Any, TypeVar
 
 import pytest_asyncio
 from google.protobuf.message import Message
-from sqlalchemy import text
 
 from libs.clock import FakeClock
 from libs.config import Region
+from libs.db.schema import outbox
 from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc.client import invoke
 from tests.support.fakes_cases import Neighbours, neighbours
+from tests.support.outbox import emitted
 from tests.support.service import REGION, Ground, Service, serving
 from tongban.cases.v1 import (
     calendar_service_pb2_grpc,
@@ -224,8 +225,8 @@ class Town:
     async def events(self) -> list[tuple[str, bytes]]:
         """What lies in the outbox, in order."""
         async with self.service.process.database.read() as connection:
-            rows = await connection.execute(text("SELECT type, data FROM outbox ORDER BY seq"))
-            return [(row.type, row.data) for row in rows]
+            rows = (await connection.execute(outbox.select().order_by(outbox.c.seq))).all()
+        return [(row.type, emitted(self.service.process.wire, row)) for row in rows]
 
 
 async def eventually(read: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from libs.clock import FakeClock
+from libs.db.schema import outbox
 from libs.documents.ofd import open_ofd
 from libs.errors import (
     AlreadyExists,
@@ -24,6 +25,7 @@ from services.license.tables import licenses
 from services.license.usecases.sweeper import Sweeper
 from tests.service.license.conftest import CASE, FIRM, FIRM_CODE, OTHER_DEPARTMENT, License, firm_holder, request_id
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, SEAL, SEAL_ID
+from tests.support.outbox import emitted
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
@@ -39,9 +41,10 @@ async def rows(licensing: License) -> list[sa.Row[*tuple[object, ...]]]:
 
 
 async def told(licensing: License, event_type: str) -> list[bytes]:
-    query = sa.text("SELECT data FROM outbox WHERE type = :type ORDER BY seq")
+    query = outbox.select().where(outbox.c.type == event_type).order_by(outbox.c.seq)
     async with licensing.service.process.database.read() as connection:
-        return [row.data for row in await connection.execute(query, {"type": event_type})]
+        found = (await connection.execute(query)).all()
+    return [emitted(licensing.service.process.wire, row) for row in found]
 
 
 def later(licensing: License) -> Sweeper:

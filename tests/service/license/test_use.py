@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-import sqlalchemy as sa
 
 from libs.db.engine import read_dsn
+from libs.db.schema import outbox
 from libs.documents.ofd import open_ofd
 from libs.documents.store import digest_of
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, TongbanError, Unavailable
@@ -23,6 +23,7 @@ from tests.service.license.conftest import (
     request_id,
 )  # fmt: skip
 from tests.support.fakes_license import DEPARTMENT
+from tests.support.outbox import emitted
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
 from tongban.license.v1 import events_pb2 as events
@@ -79,10 +80,10 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     assert (record.object, record.case_name) == (made.name, ITEM_CASE)
     assert list(record.fields) == ["number", "holders", "face_fields"]
     async with licensing.service.process.database.read() as connection:
-        data = await connection.scalar(
-            sa.text("SELECT data FROM outbox WHERE type = 'cn.tongban.license.used.v1' ORDER BY seq DESC LIMIT 1")
-        )
-    told = events.LicenseUsed.FromString(data)
+        newest_first = outbox.select().order_by(outbox.c.seq.desc())
+        row = (await connection.execute(newest_first.where(outbox.c.type == "cn.tongban.license.used.v1"))).first()
+    assert row is not None
+    told = events.LicenseUsed.FromString(emitted(licensing.service.process.wire, row))
     assert (told.license, told.license_use, list(told.holders)) == (made.name, newest.name, [FIRM])
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from libs.crypto.provider import Signer
 from libs.crypto.x509 import Certificate
+from libs.db.schema import outbox
 from libs.documents.ofd import open_ofd
 from libs.errors import (
     FailedPrecondition,
@@ -31,6 +32,7 @@ from services.seal.ses import build_tbs, parse_signature
 from services.seal.store.sealings import SealingStore
 from services.seal.usecases import sealings as usecase
 from services.seal.usecases.sweeper import Sweeper
+from tests.support.outbox import emitted
 from tests.support.seal_office import (
     LICENSE,
     USE,
@@ -70,8 +72,8 @@ async def sealing(office: SealOffice, name: str) -> resources_pb2.Sealing:
 
 async def events(office: SealOffice) -> list[tuple[str, str, bytes]]:
     async with office.service.process.database.read() as connection:
-        found = await connection.execute(sa.text("SELECT type, subject, data FROM outbox ORDER BY seq"))
-        return [(row.type, row.subject, row.data) for row in found]
+        found = (await connection.execute(outbox.select().order_by(outbox.c.seq))).all()
+    return [(row.type, row.subject, emitted(office.service.process.wire, row)) for row in found]
 
 
 async def test_a_document_is_sealed_recorded_and_valid(office: SealOffice) -> None:

@@ -128,7 +128,7 @@ async def test_the_folder_tells_nothing_to_who_holds_it(tmp_path: Path) -> None:
     assert await DocumentStore.open(str(folder), CIPHER).get(reference.digest) == content
     stranger = DocumentStore.open(str(folder), other)
     assert not await stranger.exists(reference.digest)
-    (path,) = [entry for entry in folder.rglob("*") if entry.is_file()]  # noqa: ASYNC240 - a test may wait
+    (path,) = [entry for entry in folder.rglob("*") if entry.is_file()]
     assert content not in path.read_bytes()
     assert reference.digest[4:] not in str(path)
 
