@@ -67,10 +67,6 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONUNBUFFERED": "1", "no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
 
 
-def _own(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 def _tail(log: Path) -> str:
     with suppress(OSError), log.open(encoding="utf-8", errors="replace") as lines:
         return "".join(deque(lines, _TAIL))
@@ -165,7 +161,7 @@ class Supervisor:
     async def _spawn(self, process: Process) -> asyncio.subprocess.Process:
         if process.log.exists() and process.log.stat().st_size > _LOG_AT_MOST:
             process.log.replace(process.log.with_suffix(".log.1"))
-        with process.log.open("ab", opener=_own) as log:
+        with os.fdopen(os.open(process.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             return await asyncio.create_subprocess_exec(
                 *programs.tied(process.command, process.death_signal),
                 stdin=asyncio.subprocess.DEVNULL,

@@ -64,7 +64,7 @@ async def test_a_failed_transaction_sends_nothing(line: Line) -> None:
 async def test_what_an_event_holds_can_not_be_read_in_the_outbox_nor_in_redis(line: Line) -> None:
     await line.emit("cases/1", 1234567)
     async with line.producer.database.read() as connection:
-        waiting = await connection.scalar(sa.select(outbox.c.data))
+        waiting = bytes(await connection.scalar(sa.select(outbox.c.data)) or b"")
     assert common_pb2.Money(fen=1234567).SerializeToString() not in waiting
     async with running(line.relay().run):
         await until(line.drained)
