@@ -135,8 +135,18 @@ def status(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def demo(context: typer.Context) -> None:
     """Runs the cross-province case and the five months of 2024 in two regions, and compares the figures."""
-    # A process of its own: the demo's imports would slow `status`.
-    command = programs.python("deploy.local.demo", *context.args)
+    # A process of its own, here and below: the imports would slow `status`.
+    _become("deploy.local.demo", context)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def events(context: typer.Context) -> None:
+    """Events that a service set aside: list, show, replay, drop."""
+    _become("deploy.local.events_cli", context)
+
+
+def _become(module: str, context: typer.Context) -> None:
+    command = programs.python(module, *context.args)
     os.execv(command[0], command)  # noqa: S606 - a shell is what this must not be
 
 

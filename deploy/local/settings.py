@@ -9,7 +9,7 @@ from deploy.local.regions import HOST, SERVICES, House, replay_file
 from deploy.local.secret_files import password, write_secret
 from libs.config import Keys
 from libs.crypto.keystore import create_master_key
-from services.gateway.contracts import AUDIT, Service, read_image, services
+from services.gateway.contracts import SHARED, Service, read_image, services
 
 GATEWAY = "gateway"
 SUPERVISOR = "supervisor"
@@ -35,7 +35,7 @@ def allowlist(service: str, contracts: list[Service]) -> dict[str, list[str]]:
     return {
         contract.full_name: _callers(service, contract)
         for contract in contracts
-        if contract.owner == service or contract.full_name == AUDIT
+        if contract.owner == service or contract.full_name in SHARED
     }
 
 

@@ -43,6 +43,7 @@ parked_events = sa.Table(
     sa.Column("time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="5"),
     sa.Column("park_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     comment="Events whose handling kept failing, for an operator to see and to replay.",
 )  # fmt: skip

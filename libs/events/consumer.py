@@ -3,20 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from google.protobuf.message import DecodeError
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.crypto.errors import DecryptionFailed
 from libs.db.engine import Database
 from libs.db.leader import lead
-from libs.db.schema import parked_events
 from libs.errors import Code, Internal, TongbanError
 from libs.events.cloud_event import Event, from_fields
 from libs.events.lanes import Entry, Lanes
+from libs.events.parking import UNREADABLE, Parking, unreadable, unwrapped, wrapped
 from libs.events.wire import Wire
 from libs.observability import metrics, tracing
 from libs.observability.logs import logger, place_of
@@ -53,7 +54,8 @@ class Consumer:
 
     Events of different subjects are handled side by side, events of one subject one after the other (``lanes``). A
     passing failure (a neighbour is away) is tried again for as long as it takes, and holds up its own subject only; a
-    lasting one is parked after five attempts.
+    lasting one is parked after five attempts, and what nothing can read at once. An entry is acknowledged only when it
+    was handled or its parking is committed.
     """
 
     def __init__(self, name: str, wire: Wire, database: Database, streams: Sequence[str],
@@ -62,6 +64,7 @@ class Consumer:
         self._wire = wire
         self._redis = wire.redis
         self._database = database
+        self._parking = Parking(database, name)
         self._streams = list(streams)
         self._handlers = handlers
 
@@ -137,10 +140,8 @@ class Consumer:
 
     async def _settle(self, entry: Entry) -> bool:
         fields = entry.fields if entry.fields is not None else await self._read_again(entry)
-        event = self._read_entry(entry.stream, entry.id, fields) if fields else None
-        handler = self._handlers.get(event.type) if event else None
         try:
-            if event is not None and handler is not None and not await self._done(event, handler, entry):
+            if fields and not await self._handled(entry, fields):
                 return False
             await self._redis.xack(entry.stream, self._name, entry.id)
         except (TongbanError, RedisError, OSError) as error:
@@ -152,6 +153,18 @@ class Consumer:
         found: Any = await self._redis.xrange(entry.stream, entry.id, entry.id)
         return found[0][1] if found else {}
 
+    async def _handled(self, entry: Entry, fields: Mapping[bytes, bytes]) -> bool:
+        """Handles an entry; one that is no CloudEvent of ours is parked, it would stop all that come after it."""
+        try:
+            event = from_fields(fields)
+        except (KeyError, ValueError):
+            opened = wrapped(entry.stream, entry.id, fields)
+            closed = replace(opened, data=self._wire.close_up(opened.id, opened.data))
+            await self._park(closed, UNREADABLE, 0)
+            return True
+        handler = self._handlers.get(event.type)
+        return handler is None or await self._done(event, handler, entry)
+
     async def _done(self, event: Event, handler: EventHandler, entry: Entry) -> bool:
         failure = await self._try(event, handler)
         if failure is None:
@@ -159,17 +172,8 @@ class Consumer:
         entry.failures += failure.code not in _PASSING
         if entry.failures < _ATTEMPTS:
             return False
-        await self._park(event, failure.reason)
+        await self._park(event, failure.reason, entry.failures)
         return True
-
-    def _read_entry(self, stream: bytes, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Event | None:
-        """Reads an entry; one that is no CloudEvent of ours is passed over, it would stop all that come after it."""
-        try:
-            return from_fields(fields)
-        except (KeyError, ValueError) as error:
-            _log.error("no event", consumer=self._name, stream=stream.decode(), entry=entry_id.decode(),
-                       error=type(error).__name__)  # fmt: skip
-            return None
 
     async def _try(self, event: Event, handler: EventHandler) -> TongbanError | None:
         failure: TongbanError
@@ -179,6 +183,10 @@ class Consumer:
                 await handler(self._wire.open(event))
         except TongbanError as error:
             failure = error
+        except (DecryptionFailed, DecodeError) as error:
+            _log.error("event unreadable", consumer=self._name, type=event.type, event_id=event.id,
+                       error=type(error).__name__)  # fmt: skip
+            failure = unreadable()
         except Exception as error:  # noqa: BLE001 - whatever a handler does wrong, the others go on
             _log.error("event failed", consumer=self._name, type=event.type, event_id=event.id, **place_of(error))
             failure = Internal("INTERNAL", "the handler failed")
@@ -188,26 +196,20 @@ class Consumer:
         metrics.EVENTS.labels(self._name, event.type, failure.reason).inc()
         return failure
 
-    async def _park(self, event: Event, reason: str) -> None:
-        row = {**asdict(event), "consumer": self._name, "reason": reason}
-        async with self._database.transaction() as connection:
-            await connection.execute(insert(parked_events).values(row).on_conflict_do_nothing())
+    async def _park(self, event: Event, reason: str, attempts: int) -> None:
+        await self._parking.park(event, reason, attempts)
         metrics.EVENTS.labels(self._name, event.type, "PARKED").inc()
         _log.error("event parked", consumer=self._name, type=event.type, event_id=event.id, reason=reason)
 
-    async def replay(self) -> int:
-        """Hands every parked event of this consumer to its handler again; returns how many were handled."""
-        mine = parked_events.c.consumer == self._name
-        async with self._database.read() as connection:
-            rows = (await connection.execute(sa.select(parked_events).where(mine).order_by("park_time"))).all()
-        return sum([await self._replay_one(row) for row in rows])
+    async def replay(self, event: Event) -> TongbanError | None:
+        """Hands a parked event, closed up as it travels, to its handler once more; returns why that failed, or None.
 
-    async def _replay_one(self, row: sa.Row[Any]) -> bool:
-        event = Event(row.id, row.source, row.type, row.subject, row.time, row.data, row.traceparent)
-        if await self._try(event, self._handlers[event.type]) is not None:
-            return False
-        async with self._database.transaction() as connection:
-            await connection.execute(
-                sa.delete(parked_events).where(parked_events.c.consumer == self._name, parked_events.c.id == event.id)
-            )
-        return True
+        The handler does nothing twice (``EventHandler``), so a replay beside another, or of an event that was handled
+        in the meantime, changes nothing.
+        """
+        try:
+            readable = event if event.type else unwrapped(self._wire.open(event))
+        except (KeyError, ValueError, DecryptionFailed):
+            return unreadable()
+        handler = self._handlers.get(readable.type)
+        return unreadable() if handler is None else await self._try(readable, handler)

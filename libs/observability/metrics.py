@@ -13,6 +13,7 @@ EVENTS = Counter("tongban_events", "Events handled, by consumer, type and result
 EVENTS_WAITING = Gauge(
     "tongban_event_subjects_waiting", "Subjects whose next event waits for something to come back", ["consumer"]
 )
+PARKED = Gauge("tongban_parked_events", "Events that were set aside and wait for an operator")
 LOG_SIZE = Gauge("tongban_audit_tree_size", "Records in the newest signed head of the audit log")
 
 

@@ -28,7 +28,9 @@ from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
 from libs.events.cloud_event import stream_of
 from libs.events.consumer import Consumer, EventHandler
+from libs.events.parking import Parking
 from libs.events.relay import Relay
+from libs.events.servicer import ParkedEventServicer
 from libs.events.wire import Wire, event_cipher
 from libs.observability import logs, metrics, tracing
 from libs.observability.logs import logger
@@ -38,6 +40,7 @@ from libs.rpc.server import ServerBuilder, default_stages
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
 from tongban.audit.v1 import audit_service_pb2
+from tongban.events.v1 import parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
 
 _log = logger(__name__)
@@ -57,6 +60,7 @@ class Process:
         database, redis, documents: its stores.
         wire: carries its events.
         uow: runs its mutations.
+        parking: holds the events that it could not handle.
         audit: writes its audit records.
         keys: its key store.
         cipher: encrypts its personal fields.
@@ -82,6 +86,8 @@ class Process:
         paging.configure(self.cipher.blind_index(_PAGING, service))
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire)
+        self.parking = Parking(self.database, service)
+        self._consumers: list[Consumer] = []
         self._tasks: list[Task] = []
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._closers: list[Task] = []
@@ -100,10 +106,12 @@ class Process:
         )
 
     def server(self, verifier: TokenVerifier) -> ServerBuilder:
-        """Returns a server builder that serves the audit log already; the service adds its own."""
+        """Returns a server builder that serves audit log and parked events already; the service adds its own."""
         asks = self._is_trusted if "identity" in self.config.neighbours else None
         builder = ServerBuilder(self.config, default_stages(self.config, verifier, asks))
         audit = AuditServicer(self.database, self.config.region.code, self.service)
+        parked = ParkedEventServicer(self.service, self.parking, self.uow, self.audit, self._consumers)
+        builder.add(parked_event_service_pb2.DESCRIPTOR.services_by_name["ParkedEventService"], parked)
         return builder.add(audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit)
 
     @cached_property
@@ -124,7 +132,8 @@ class Process:
     def consume(self, sources: Sequence[str], handlers: dict[str, EventHandler]) -> None:
         """Adds a consumer of other services' events."""
         streams = [stream_of(self.config.region.code, source) for source in sources]
-        self.background(Consumer(self.service, self.wire, self.database, streams, handlers).run)
+        self._consumers.append(Consumer(self.service, self.wire, self.database, streams, handlers))
+        self.background(self._consumers[-1].run)
 
     def _standing_tasks(self) -> list[Task]:
         region = self.config.region.code
@@ -133,7 +142,7 @@ class Process:
         integrator = Integrator(
             self.database, f"//{region}/{self.service}", self.keys.signer("log"), certificate, self.clock
         )
-        return [relay.run, integrator.run]
+        return [relay.run, integrator.run, self.parking.watch]
 
     async def run(self, server: grpc.aio.Server) -> None:
         """Serves until SIGTERM or SIGINT, then lets running calls end."""

@@ -11,7 +11,8 @@ from google.protobuf import descriptor_pb2
 
 from tongban.options.v1 import options_pb2
 
-AUDIT = "tongban.audit.v1.AuditService"
+SHARED = {"tongban.audit.v1.AuditService": "audit", "tongban.events.v1.ParkedEventService": "events"}
+"""What every service serves over its own records, and the part of the path that it stands under."""
 _IMAGE = "tongban.binpb"
 _SERVICE_FIELD, _METHOD_FIELD = 6, 2
 
@@ -89,7 +90,7 @@ class Service:
 
     @property
     def owner(self) -> str:
-        """The process that serves it: ``cases`` of ``tongban.cases.v1.CaseService``; ``audit`` stands for all five."""
+        """The process that serves it: ``cases`` of ``tongban.cases.v1.CaseService``; ``audit`` and ``events`` stand for all five."""
         return self.full_name.split(".")[1]
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.gateway import contracts
 from services.gateway.config import GatewayConfig
-from services.gateway.contracts import AUDIT, Rpc, Service
+from services.gateway.contracts import SHARED, Rpc, Service
 from services.gateway.replies import local_reply_config
 
 Json = dict[str, Any]
@@ -17,7 +17,7 @@ _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.S
 _PAGES = ("/", "/docs", "/openapi.json", "/verify", "/healthz")
 _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _MAX_CONNECTIONS = 10_000
-# Which log a native gRPC caller of AuditService means; JSON callers say it by a part of the path.
+# Whose records a native gRPC caller of a shared service means; JSON callers say it by a part of the path.
 LOG_HEADER = "tongban-log"
 
 
@@ -78,7 +78,7 @@ def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json
         _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds)
         for each in _OWNERS
         for header in (
-            {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/audit/{each}/"}},
+            {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{SHARED[rpc.service]}/{each}/"}},
             {"name": LOG_HEADER, "string_match": {"exact": each}},
         )
     ]
@@ -88,7 +88,7 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     pages = [_http_route({"path": page}, "pages") for page in _PAGES]
     oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in _IDENTITY_PREFIXES]
     reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in _REFLECTION]
-    known = [service for service in services if _owner(service) or service.full_name == AUDIT]
+    known = [service for service in services if _owner(service) or service.full_name in SHARED]
     rpcs = [
         route
         for service in known

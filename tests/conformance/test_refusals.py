@@ -70,7 +70,7 @@ async def caller(request: pytest.FixtureRequest, ground: Ground) -> AsyncIterato
 
 
 def _methods(caller: Caller) -> list[Method]:
-    return [*contracts.methods_of_owner(caller.service.process.service), *contracts.methods_of_owner("audit")]
+    return [*contracts.methods_of_owner(caller.service.process.service), *contracts.methods_of_shared()]
 
 
 def _said(error: TongbanError | None) -> str:

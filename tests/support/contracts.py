@@ -16,8 +16,7 @@ from services.gateway.contracts import image_path, read_image, services
 from tongban.options.v1 import options_pb2
 
 OWNERS = ("identity", "license", "seal", "cases", "sharing")
-"""The five services; each serves AuditService besides its own."""
-AUDIT = "tongban.audit.v1.AuditService"
+"""The five services; each serves AuditService and ParkedEventService besides its own."""
 _OURS = "tongban."
 _OUTPUT_ONLY = field_behavior_pb2.OUTPUT_ONLY
 
@@ -45,8 +44,13 @@ def methods() -> tuple[Method, ...]:
 
 
 def methods_of_owner(owner: str) -> list[Method]:
-    """The RPCs of the gRPC services that ``owner`` declares, without AuditService."""
+    """The RPCs of the gRPC services that ``owner`` declares, without those that all serve."""
     return [method for method in methods() if owner_of(method) == owner]
+
+
+def methods_of_shared() -> list[Method]:
+    """The RPCs that every service serves over its own records."""
+    return [method for method in methods() if owner_of(method) not in OWNERS]
 
 
 def owner_of(method: Method) -> str:

@@ -83,7 +83,7 @@ _BY_DUTY = MappingProxyType(
         Duty.ADMINISTRATION: (
             "identity.departments.*", "identity.posts.*", "identity.staff.*", "identity.clients.*",
             "identity.regions.*", "identity.persons.lookup", "cases.items.*", "cases.calendars.*", "license.types.*",
-            "seal.certificates.*", "sharing.mounts.get",
+            "seal.certificates.*", "sharing.mounts.get", "events.parked.*",
         ),
         Duty.AUDITING: (
             "audit.*", "identity.posts.list", "identity.staff.list", "identity.clients.get", "identity.clients.list",

@@ -60,7 +60,7 @@ async def test_calls_that_hang_hold_up_no_other_subject(line: Line, monkeypatch:
 
 async def test_a_fault_in_one_lane_is_not_the_others(line: Line) -> None:
     class Broken(Consumer):
-        async def _park(self, event: Event, reason: str) -> None:
+        async def _park(self, event: Event, reason: str, attempts: int) -> None:
             raise RuntimeError("unforeseen")
 
     async def fail(event: Event) -> None:

@@ -128,44 +128,6 @@ async def test_a_consumer_that_dies_before_it_acknowledges_takes_the_event_up_ag
     assert len(line.tried) == 3
 
 
-async def test_what_keeps_failing_is_parked_and_can_be_replayed(line: Line) -> None:
-    refusal = FailedPrecondition("STATE_CONFLICT", "not now")
-    line.failures["cases/1"] = [refusal] * 5
-    reader = line.reader()
-    async with running(line.relay().run, reader.run):
-        await line.emit("cases/1", 1, 2)
-        await line.emit("cases/2", 1)
-        await until(lambda: line.has_effects(2))
-        await until(line.settled)
-    assert await line.effects() == {"cases/1": [2], "cases/2": [1]}
-    async with line.consumer.database.read() as connection:
-        parked = (await connection.execute(sa.select(parked_events))).one()
-    assert (parked.consumer, parked.subject, parked.reason) == ("test", "cases/1", "STATE_CONFLICT")
-    assert line.tried.count(parked.id) == 5
-    line.failures["cases/1"] = [refusal]
-    assert await reader.replay() == 0
-    assert await count(line.consumer, parked_events) == 1
-    assert await reader.replay() == 1
-    assert await count(line.consumer, parked_events) == 0
-    assert (await line.effects())["cases/1"] == [2, 1]
-    assert await reader.replay() == 0
-
-
-async def test_an_unknown_exception_parks_too(line: Line) -> None:
-    async def fail(_event: Event) -> None:
-        raise RuntimeError("unexpected")
-
-    reader = Consumer("test", line.consumer.wire, line.consumer.database, [line.stream], {TYPE: fail})
-    await line.emit("cases/1", 1)
-    async with running(line.relay().run, reader.run):
-        await until(lambda: _parked(line))
-    assert await reader.replay() == 0
-
-
-async def _parked(line: Line) -> bool:
-    return await count(line.consumer, parked_events) == 1
-
-
 async def test_a_neighbour_that_is_away_is_waited_for(line: Line) -> None:
     away = Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="seal")
     line.failures["cases/1"] = [away] * 12

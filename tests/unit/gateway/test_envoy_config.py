@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.gateway.config import GatewayConfig
-from services.gateway.contracts import AUDIT, Rpc, Service, read_image, services
+from services.gateway.contracts import SHARED, Rpc, Service, read_image, services
 from services.gateway.envoy_config import bootstrap
 from services.gateway.replies import documented, replies, status_of
 from tongban.options.v1 import options_pb2
@@ -46,7 +46,7 @@ def test_every_public_rpc_leads_to_its_owner(config: GatewayConfig) -> None:
     paths = _paths(bootstrap(config, known))
     for service in known:
         for rpc in service.public_rpcs:
-            assert service.full_name == AUDIT or paths[rpc.path] == service.owner
+            assert service.full_name in SHARED or paths[rpc.path] == service.owner
 
 
 def _closed(rpc: Rpc) -> Rpc:
@@ -68,6 +68,19 @@ def test_an_internal_rpc_has_no_route(config: GatewayConfig) -> None:
 def test_the_audit_log_is_told_apart_by_path_and_by_header(config: GatewayConfig) -> None:
     routes = [route for route in _routes(bootstrap(config, services(read_image()))) if "headers" in route["match"]]
     assert {route["route"]["cluster"] for route in routes} == {"identity", "license", "seal", "cases", "sharing"}
+
+
+@pytest.mark.parametrize("owner", ["identity", "license", "seal", "cases", "sharing"])
+def test_parked_events_are_told_apart_by_path_and_by_header(config: GatewayConfig, owner: str) -> None:
+    path = "/tongban.events.v1.ParkedEventService/DropParkedEvent"
+    found = [
+        route["match"]["headers"] for route in _routes(bootstrap(config, services(read_image())))
+        if route["match"].get("path") == path and route["route"]["cluster"] == owner
+    ]  # fmt: skip
+    assert found == [
+        [{"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/events/{owner}/"}}],
+        [{"name": "tongban-log", "string_match": {"exact": owner}}],
+    ]
 
 
 def test_spans_go_nowhere_without_an_endpoint(config: GatewayConfig) -> None:

@@ -1,0 +1,116 @@
+"""ParkedEventService over a service's own parked events; every service registers it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import grpc
+
+from libs.audit.writer import AuditWriter, entry_of
+from libs.db import paging
+from libs.db.command import command_of
+from libs.db.engine import Row
+from libs.db.uow import Transaction, UnitOfWork
+from libs.errors import TongbanError, invalid_field, not_found
+from libs.events.consumer import Consumer
+from libs.events.parking import UNREADABLE, Parking, event_of, unreadable
+from libs.rpc.timestamps import timestamp
+from tongban.common.v1 import common_pb2
+from tongban.events.v1 import parked_event_service_pb2 as pb
+from tongban.events.v1 import parked_event_service_pb2_grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ParkedEventServicer(parked_event_service_pb2_grpc.ParkedEventServiceServicer):
+    """Shows, replays and drops parked events; what they say stays closed."""
+
+    def __init__(
+        self, service: str, parking: Parking, uow: UnitOfWork, audit: AuditWriter, consumers: Sequence[Consumer]
+    ) -> None:
+        self._service = service
+        self._parking = parking
+        self._uow = uow
+        self._audit = audit
+        self._consumers = consumers
+
+    async def ListParkedEvents(
+        self, request: pb.ListParkedEventsRequest, context: Context
+    ) -> pb.ListParkedEventsResponse:
+        """Lists parked events, those parked first at the head."""
+        self._must_be_ours("service", request.service)
+        size = paging.page_size(request.page_size)
+        last = paging.position(request, request.page_token)
+        after = (datetime.fromisoformat(str(last[0])), str(last[1])) if last else None
+        found = await self._parking.page(request.type, after, size + 1)
+        shown = found[:size]
+        await self._audit.write(command_of(request), f"{self._service}/parkedEvents", record_count=len(shown))
+        more = len(found) > size
+        token = paging.next_token(request, shown[-1].park_time.isoformat(), shown[-1].id) if more else ""
+        return pb.ListParkedEventsResponse(parked_events=map(self._message, shown), next_page_token=token)
+
+    async def GetParkedEvent(self, request: pb.GetParkedEventRequest, context: Context) -> pb.ParkedEvent:
+        """Gets a parked event."""
+        row = await self._parking.get(self._identifier(request.name))
+        await self._audit.write(command_of(request), request.name, record_count=1)
+        return self._message(row)
+
+    async def ReplayParkedEvent(
+        self, request: pb.ReplayParkedEventRequest, context: Context
+    ) -> pb.ReplayParkedEventResponse:
+        """Hands a parked event to its handler again; what came of it is one record, and one answer for its request_id."""
+        identifier, command = self._identifier(request.name), command_of(request)
+        stored = await self._uow.stored(command)
+        if isinstance(stored, pb.ReplayParkedEventResponse):
+            return stored
+        row = await self._parking.get(identifier)
+        failure = await self._replay(row)
+
+        async def work(tx: Transaction) -> pb.ReplayParkedEventResponse:
+            tx.about = request.name
+            if failure is None:
+                await self._parking.take_out(tx.connection, identifier)
+                return pb.ReplayParkedEventResponse(parked_event=self._message(row), handled=True)
+            tx.record(entry_of(tx.command, tx.now, request.name, result=failure.reason))
+            changed = await self._parking.failed_again(tx.connection, identifier, failure.reason)
+            return pb.ReplayParkedEventResponse(parked_event=self._message(changed))
+
+        return await self._uow.run(command, work)
+
+    async def _replay(self, row: Row) -> TongbanError | None:
+        """Has the consumer that can read the event handle it."""
+        failure: TongbanError | None = unreadable()
+        for consumer in self._consumers:
+            failure = await consumer.replay(event_of(row))
+            if failure is None or failure.reason != UNREADABLE:
+                break
+        return failure
+
+    async def DropParkedEvent(self, request: pb.DropParkedEventRequest, context: Context) -> pb.ParkedEvent:
+        """Gives a parked event up."""
+        identifier = self._identifier(request.name)
+
+        async def work(tx: Transaction) -> pb.ParkedEvent:
+            row = await self._parking.take_out(tx.connection, identifier)
+            if row is None:
+                raise not_found(request.name)
+            return self._message(row)
+
+        return await self._uow.run(replace(command_of(request), use=common_pb2.UseContext(purpose=request.why)), work)
+
+    def _must_be_ours(self, field: str, service: str) -> None:
+        if service != self._service:
+            raise invalid_field(field, "service", f"these are the parked events of {self._service}")
+
+    def _identifier(self, name: str) -> str:
+        service, _, identifier = name.split("/")
+        self._must_be_ours("name", service)
+        return identifier
+
+    def _message(self, row: Row) -> pb.ParkedEvent:
+        return pb.ParkedEvent(
+            name=f"{self._service}/parkedEvents/{row.id}", type=row.type, subject=row.subject, source=row.source,
+            event_time=timestamp(row.time), park_time=timestamp(row.park_time), reason=row.reason,
+            attempts=row.attempts,
+        )  # fmt: skip
