@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from enum import Enum, auto
+from functools import cached_property, lru_cache
 from typing import Any
 
+from libs.ids.subjects import Subject, SubjectKind, check_named, parse_subject
 from tongban.options.v1 import options_pb2
 
 _KINDS: dict[str, options_pb2.ActorKind.ValueType] = {
@@ -14,6 +16,27 @@ _KINDS: dict[str, options_pb2.ActorKind.ValueType] = {
     "SERVICE": options_pb2.ACTOR_KIND_SERVICE,
     "REGION": options_pb2.ACTOR_KIND_REGION,
 }
+
+
+class Standing(Enum):
+    """For whom a caller stands here.
+
+    Every rule of who may see and do what asks for this, never for the token's kind: staff at a window carry the kind
+    STAFF, and yet speak for the one person who stands before them.
+    """
+
+    NOBODY = auto()
+    """The token is of no known shape, or there is none: such a caller gets nothing."""
+    PERSON = auto()
+    """A person, of this region or a guest, by themselves or with staff at a window."""
+    OFFICE = auto()
+    """Staff of this region, in office."""
+    CLIENT = auto()
+    """A client of this region, a machine."""
+    SERVICE = auto()
+    """A service of this region."""
+    REGION = auto()
+    """The services and the staff of another region."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +97,36 @@ class Principal:
         return frozenset(own | self.near) - {""}
 
     @cached_property
+    def standing(self) -> Standing:
+        """For whom the caller stands here."""
+        try:
+            return _standing(self)
+        except ValueError:
+            return Standing.NOBODY
+
+    @property
+    def person(self) -> str:
+        """The person whom the token speaks for; empty where it speaks for none, who then sees no person's things."""
+        return self.subject if self.standing is Standing.PERSON else ""
+
+    @property
+    def speaks_for(self) -> frozenset[str]:
+        """For whom the token speaks: the person and whom the person acts for; nobody for all other callers."""
+        return frozenset(filter(None, (self.person, self.organization))) if self.person else frozenset()
+
+    @property
+    def office(self) -> str:
+        """The department of staff in office; empty for everybody else, at a window too."""
+        return self.department if self.standing is Standing.OFFICE else ""
+
+    @property
+    def clerk(self) -> str:
+        """The staff of this region at the keyboard, in office or at a window; empty where there is none."""
+        if self.standing is Standing.OFFICE:
+            return self.subject
+        return self.actor if self.standing is Standing.PERSON and not self.region else ""
+
+    @cached_property
     def _prefixes(self) -> tuple[str, ...]:
         return tuple(scope[:-1] for scope in self.scopes if scope == "*" or scope.endswith(".*"))
 
@@ -84,14 +137,59 @@ class Principal:
 
 def is_person(name: str) -> bool:
     """Tells whether a resource name is that of a human being, of this or of another region."""
-    return name.startswith("persons/") or (name.startswith("//") and name.split("/", 3)[-1].startswith("persons/"))
+    try:
+        return parse_subject(name).kind is SubjectKind.PERSON
+    except ValueError:
+        return False
+
+
+_SELF = {SubjectKind.STAFF: "STAFF", SubjectKind.CLIENT: "CLIENT", SubjectKind.SERVICE: "SERVICE"}
+_STANDINGS = {"STAFF": Standing.OFFICE, "CLIENT": Standing.CLIENT, "SERVICE": Standing.SERVICE}
+
+
+def _standing(principal: Principal) -> Standing:
+    """Tells for whom a caller stands; raises ValueError where the parts of the token are of no shape, or don't agree."""
+    region = principal.region
+    subject = parse_subject(principal.subject)
+    actor = parse_subject(principal.actor) if principal.actor else None
+    if subject.region != region or (actor and actor.region != region):
+        raise ValueError("the token's names are of another region")
+    _check_names(principal, region)
+    if region and principal.kind == "REGION":
+        return Standing.REGION
+    return _at_home(principal.kind, subject, actor, guest=bool(region))
+
+
+def _at_home(kind: str, subject: Subject, actor: Subject | None, *, guest: bool) -> Standing:
+    if subject.kind is SubjectKind.PERSON:
+        at_window = actor is not None and actor.kind is SubjectKind.STAFF and not guest
+        if kind == ("STAFF" if at_window else "PERSON") and (at_window or actor is None):
+            return Standing.PERSON
+    elif not guest and actor is None and _SELF[subject.kind] == kind:
+        return _STANDINGS[kind]
+    raise ValueError("the kind is not the subject's")
+
+
+def _check_names(principal: Principal, region: str) -> None:
+    if principal.organization:
+        check_named(principal.organization, region, "organizations", "persons")
+    if principal.mandate:
+        check_named(principal.mandate, region, "mandates")
+    if principal.department or principal.kind == "STAFF":
+        check_named(principal.department, region, "departments")
+    if principal.human:
+        check_named(principal.human, region, "persons")
 
 
 def from_claims(claims: Mapping[str, Any], token: str) -> Principal:
-    """Builds the principal that verified token claims describe (RFC 9068 and ours)."""
+    """Builds the principal that verified token claims describe (RFC 9068 and ours).
+
+    Raises:
+        ValueError: the token speaks of nobody: a part of it is of no known shape, or its parts don't agree.
+    """
     act = claims.get("act") or {}
-    subject, kind = str(claims["sub"]), str(claims.get("actor_kind", "CLIENT"))
-    return Principal(
+    subject, kind = str(claims["sub"]), str(claims.get("actor_kind", ""))
+    principal = Principal(
         subject=subject,
         kind=kind,
         scopes=frozenset(str(claims.get("scope", "")).split()),
@@ -108,12 +206,16 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Principal:
         claims=claims,
         token=token,
     )
+    if _standing(principal) is Standing.NOBODY:
+        raise ValueError("the token speaks of nobody")
+    return principal
 
 
+@lru_cache(maxsize=16)
 def service_principal(name: str) -> Principal:
     """Builds the principal of one of the region's own services, known by its mTLS name alone."""
     return Principal(subject=f"services/{name}", kind="SERVICE", scopes=frozenset({"*"}), assurance=4)
 
 
-ANONYMOUS = Principal(subject="anonymous", kind="CLIENT", scopes=frozenset())
-"""The caller of a public RPC who brought no token."""
+ANONYMOUS = Principal(subject="anonymous", kind="", scopes=frozenset())
+"""The caller of a public RPC who brought no token: of no standing."""

@@ -80,4 +80,7 @@ class TokenVerifier:
             raise _invalid("exp", "the access token has expired")
         if issued - _LEEWAY_SECONDS > now:
             raise _invalid("iat", "the access token is from the future")
-        return from_claims(claims, token), float(expires)
+        try:
+            return from_claims(claims, token), float(expires)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise _invalid("sub", "the access token speaks of nobody who is known to be somebody") from error

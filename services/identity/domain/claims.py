@@ -36,6 +36,8 @@ LONGEST_SECONDS = MappingProxyType(
 )
 """No token lives longer, whatever was configured."""
 
+_MOST_ACTORS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -189,14 +191,13 @@ def _authority_payload(authority: Authority | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read_act(value: object) -> Actor | None:
+def _read_act(value: object, depth: int = 0) -> Actor | None:
     if value is None:
         return None
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or depth == _MOST_ACTORS:
         raise TypeError("act")
-    return Actor(
-        _text(value, "sub"), Kind(_text(value, "actor_kind")), _text(value, "dept", ""), _read_act(value.get("act"))
-    )
+    before = _read_act(value.get("act"), depth + 1)
+    return Actor(_text(value, "sub"), Kind(_text(value, "actor_kind")), _text(value, "dept", ""), before)
 
 
 def _read_authority(payload: Mapping[str, Any]) -> Authority | None:

@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from libs.errors import InvalidArgument, PermissionDenied, Unauthenticated
+from libs.ids.subjects import SubjectKind, parse_subject
 from libs.separation import require_uninvolved
 from services.identity.domain import assurance
 from services.identity.domain.claims import Actor, Authority, Claims, Kind, TokenType, check_times, invalid
 from services.identity.domain.duties import Duty
 from services.identity.domain.issue import Issue, access
+from services.identity.domain.subjects import check_subject
 
 ACCESS_URN = "urn:ietf:params:oauth:token-type:access_token"
 ASSERTION_URN = "urn:ietf:params:oauth:token-type:jwt"
@@ -231,7 +233,8 @@ def check_assertion(issue: Issue, claims: Claims, home: Home) -> None:
         home: the region whose key signed it.
 
     Raises:
-        Unauthenticated: TOKEN_INVALID with rule `iss`, `aud`, `exp`, `iat`, `lifetime` or `kind`;
+        Unauthenticated: TOKEN_INVALID with rule `iss`, `aud`, `exp`, `iat`, `lifetime`, `kind` or
+            `sub`;
             ASSERTION_SUBJECT_FOREIGN where it names anybody who is not of that region.
     """
     if claims.iss != home.issuer:
@@ -245,6 +248,7 @@ def check_assertion(issue: Issue, claims: Claims, home: Home) -> None:
         raise Unauthenticated(
             "ASSERTION_SUBJECT_FOREIGN", "the assertion names somebody of another region", region=home.region
         )
+    check_subject(claims, home.region)
 
 
 def accept(issue: Issue, claims: Claims, home: Home, scope: tuple[str, ...]) -> Claims:
@@ -308,7 +312,7 @@ def _global_authority(home: str, authority: Authority | None) -> Authority | Non
 
 def _called_by(service: Claims, subject: Claims) -> Claims:
     """Puts a service of the region between the subject and the other region."""
-    if service.actor_kind is not Kind.SERVICE or not service.sub.startswith("services/"):
+    if service.actor_kind is not Kind.SERVICE or not _is(service.sub, SubjectKind.SERVICE):
         raise _refused("service", "the actor token is not a service's own")
     return replace(subject, actor_kind=Kind.SERVICE, act=Actor(service.sub, Kind.SERVICE, act=subject.act))
 
@@ -321,8 +325,17 @@ def _require_uninvolved(staff: Claims, *parties: str) -> None:
 def _require_person(subject: Claims) -> None:
     if subject.region:
         raise _refused("guest", "a guest acts for others under the home region's assertion only")
-    if not subject.sub.startswith("persons/"):
+    if not _is(subject.sub, SubjectKind.PERSON):
         raise _refused("person", "the token does not speak of a person")
+
+
+def _is(name: str, kind: SubjectKind) -> bool:
+    """Says whether ``name`` is somebody of this region and ``kind``."""
+    try:
+        subject = parse_subject(name)
+    except ValueError:
+        return False
+    return subject.kind is kind and not subject.region
 
 
 def _refused(rule: str, message: str) -> PermissionDenied:

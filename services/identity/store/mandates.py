@@ -32,7 +32,7 @@ _LIST = (
     sa.select(mandates)
     .where(
         mandates.c.id < sa.bindparam("after", type_=sa.Uuid(as_uuid=False)),
-        (_text("party") == "")
+        sa.bindparam("everybody", type_=sa.Boolean)
         | (mandates.c.agent == _text("party"))
         | (mandates.c.principal == _text("party"))
         | mandates.c.principal.in_(_REPRESENTED),
@@ -57,14 +57,15 @@ _REMEMBER = _new.on_conflict_do_update(
 
 
 async def list_mandates(
-    connection: AsyncConnection, *, party: str, principal: str, agent: str, state: str, now: datetime, after: str,
+    connection: AsyncConnection, *, party: str | None, principal: str, agent: str, state: str, now: datetime, after: str,
     limit: int,
 ) -> Sequence[Row]:  # fmt: skip
     """Lists mandates, newest first.
 
     Args:
         connection: where from.
-        party: only those that this person is a party to, by themselves or as legal representative; empty for all.
+        party: only those that this person is a party to, by themselves or as legal representative; None for all, and
+            an empty one is a party to nothing.
         principal: only those of this principal; empty for all.
         agent: only those of this agent; empty for all.
         state: only those in this state at ``now``; empty for all.
@@ -72,9 +73,10 @@ async def list_mandates(
         after: the id before which the page begins.
         limit: at most so many.
     """
-    representative = party.removeprefix("persons/") if party.startswith("persons/") else NO_ID
+    representative = party.removeprefix("persons/") if party and party.startswith("persons/") else NO_ID
     return await many(
-        connection, _LIST, party=party, representative=representative, principal=principal, agent=agent, state=state,
+        connection, _LIST, everybody=party is None, party=party or "", representative=representative, principal=principal,
+        agent=agent, state=state,
         now=now, after=after, **{LIMIT: limit},
     )  # fmt: skip
 

@@ -20,9 +20,9 @@ LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 def id_of(name: str) -> str:
-    """Returns the last part of a resource name; raises NotFound where it is no id that was ever given out."""
+    """Returns the last part of a name of this region; raises NotFound where it is no id that was ever given out."""
     identifier = name.rpartition("/")[2]
-    if not is_uuid7(identifier):
+    if name.startswith("//") or not is_uuid7(identifier):
         raise not_found(name)
     return identifier
 

@@ -24,7 +24,7 @@ from services.identity.domain.organizations import Kind, check_kind
 from services.identity.store.accounts import AccountStore
 from services.identity.tables import organizations, persons
 from services.identity.usecases import acting
-from services.identity.usecases.caller import person_of
+from services.identity.usecases.caller import whose
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
@@ -84,8 +84,8 @@ class Accounts:
     async def get_person(self, request: pb.GetPersonRequest) -> resources.Person:
         """Reads a person, masked; another's reading, and staff's at a window, is recorded first."""
         principal = current_call().principal
-        asker = person_of(principal)
-        if asker and request.name not in (asker, principal.organization):
+        asker = whose(principal)
+        if asker is not None and request.name not in (asker, principal.organization):
             raise not_found(request.name)
         row = await self._store.person(request.name)
         if asker != request.name or principal.actor:
@@ -96,9 +96,9 @@ class Accounts:
 
     async def reveal_person(self, request: pb.RevealPersonRequest) -> pb.RevealPersonResponse:
         """Reads a person in clear, after the record of it is written."""
-        asker = person_of(current_call().principal)
+        asker = whose(current_call().principal)
         # A window token speaks of the person although its kind is STAFF: it opens that one account only.
-        if asker and asker != request.name:
+        if asker is not None and asker != request.name:
             raise PermissionDenied("NOT_OWNER", "a person reads only their own account in clear")
         row = await self._store.person(request.name)
         fields = ("full_name", "document.number", "phone")

@@ -1,18 +1,24 @@
 """Who asks: a person, by themselves or at a window; staff in office; a machine."""
 
-from libs.security.principal import Principal
+from libs.errors import PermissionDenied
+from libs.security.principal import Principal, Standing
+
+_OFFICIAL = (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
 
 
-def person_of(principal: Principal) -> str:
-    """Returns the person whom the token speaks of, of another region with ``//<region>/``; empty where it is none."""
-    subject = principal.subject
-    local = subject.split("/", 3)[-1] if subject.startswith("//") else subject
-    return subject if local.startswith("persons/") else ""
+def whose(principal: Principal) -> str | None:
+    """Returns the one person whose things the caller may see; None for staff in office and the region's own machines.
 
+    None is "of everybody", which the permission alone then limits. Nobody gets it by having no subject.
 
-def staff_of(principal: Principal) -> str:
-    """Returns the member of staff who acts, in office or at a window for a person; empty where it is none."""
-    return next((name for name in (principal.actor, principal.subject) if name.startswith("staff/")), "")
+    Raises:
+        PermissionDenied: ACTOR_NOT_ALLOWED for everybody else.
+    """
+    if principal.person:
+        return principal.person
+    if principal.standing in _OFFICIAL:
+        return None
+    raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for no person", actor_kind=principal.kind)
 
 
 def local_name(name: str, region: str) -> str:

@@ -23,7 +23,7 @@ from services.identity.domain.regions import Direction
 from services.identity.store.reading import one
 from services.identity.tables import consents
 from services.identity.usecases import acting
-from services.identity.usecases.caller import local_name, person_of, region_of, staff_of
+from services.identity.usecases.caller import local_name, region_of, whose
 from tongban.common.v1 import error_reason_pb2 as reasons
 from tongban.identity.v1 import consent_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
@@ -45,7 +45,7 @@ class Consents:
         """Gives a consent."""
         principal, identifier = current_call().principal, uuid7()
         method = resources.ConsentMethod.Name(draft.method).removeprefix("CONSENT_METHOD_")
-        _check_method(draft, staff_of(principal))
+        _check_method(draft, principal.clerk)
         recipient = local_name(draft.recipient, self._region)
 
         async def work(tx: Transaction) -> resources.Consent:
@@ -60,7 +60,7 @@ class Consents:
                 "case_name": draft.case_name, "resources": list(draft.resources), "begin_time": begin,
                 "expire_time": expire, "method": method,
                 "evidence": draft.evidence.SerializeToString() if draft.HasField("evidence") else None,
-                "granter": person_of(principal), "mandate": mandate, "witness": staff_of(principal),
+                "granter": principal.person, "mandate": mandate, "witness": principal.clerk,
                 "state": domain.State.ACTIVE.value, "create_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
             message = consent_message(row, tx.now)
@@ -92,7 +92,7 @@ class Consents:
         principal, now = current_call().principal, self._clock.now()
         async with self._database.read() as connection:
             row = await one(connection, consents, name)
-            if person_of(principal):
+            if whose(principal) is not None:
                 try:
                     await _speaks_for(connection, principal, row.subject, now)
                 except TongbanError as refusal:
@@ -130,7 +130,7 @@ async def _speaks_for(connection: AsyncConnection, principal: Principal, subject
         PermissionDenied: NOT_OWNER, NOT_LEGAL_REPRESENTATIVE, MANDATE_NOT_ACTIVE, MANDATE_OUT_OF_SCOPE.
         FailedPrecondition: PERSON_NOT_ACTIVE, ORGANIZATION_NOT_ACTIVE.
     """
-    person = person_of(principal)
+    person = principal.person
     mandate = principal.mandate if principal.organization == subject else ""
     if not person or (not mandate and subject.startswith("persons/") and person != subject):
         raise PermissionDenied("NOT_OWNER", "the consent is another's to give")

@@ -3,6 +3,7 @@
 from libs.clock import Clock
 from libs.db.engine import Database, Row
 from libs.errors import FailedPrecondition, NotFound, PermissionDenied
+from libs.ids.subjects import SubjectKind, parse_subject
 from libs.rpc.call import current_call
 from libs.rpc.stages.caller import GATEWAY, OWN_SERVICES
 from services.identity.convert.clients import client_of
@@ -21,6 +22,7 @@ from services.identity.usecases.token_records import TokenRecords, token_name
 from tongban.identity.v1 import token_service_pb2 as pb
 
 _JWT_BEARER = "oauth.jwt-bearer"
+_ASSERTED = {SubjectKind.PERSON: Kind.PERSON, SubjectKind.STAFF: Kind.STAFF}
 
 
 class Grants:
@@ -57,7 +59,7 @@ class Grants:
         """
         row, assertion = await self._authentication.signed(token)
         channel = client_of(row)
-        kind = Kind.STAFF if assertion.subject.startswith("staff/") else Kind.PERSON
+        kind = _kind_of(assertion.subject)
         clients.check_assertion(channel, kind)
         try:
             made = await (self._staff if kind is Kind.STAFF else self._person)(channel, assertion, scope)
@@ -70,8 +72,6 @@ class Grants:
     async def _person(self, channel: clients.Client, assertion: Assertion, scope: str) -> Claims:
         if assertion.acr is None:
             raise invalid("acr", "the assertion must say how far the channel knows the person (acr)")
-        if not assertion.subject.startswith("persons/"):
-            raise invalid("sub", "the assertion speaks neither of a person nor of staff")
         async with self._database.read() as connection:
             person = await active_person(connection, assertion.subject)
         levels = (person.assurance, assertion.acr)
@@ -107,3 +107,14 @@ class Grants:
         return pb.IssueServiceTokenResponse(
             access_token=self._codec.encode(made), expires_in=made.lifetime, scope=" ".join(made.scope)
         )
+
+
+def _kind_of(name: str) -> Kind:
+    """Returns what a channel says that somebody is; raises Unauthenticated TOKEN_INVALID where they are nobody of ours."""
+    try:
+        subject = parse_subject(name)
+    except ValueError as error:
+        raise invalid("sub", "the assertion speaks of nobody") from error
+    if subject.region or subject.kind not in _ASSERTED:
+        raise invalid("sub", "the assertion speaks neither of a person nor of staff")
+    return _ASSERTED[subject.kind]

@@ -22,7 +22,7 @@ from services.identity.store.mandates import asserted_right, list_mandates
 from services.identity.store.reading import LAST_ID, Page, one
 from services.identity.tables import mandates
 from services.identity.usecases import acting
-from services.identity.usecases.caller import local_name, person_of, region_of
+from services.identity.usecases.caller import local_name, region_of, whose
 from tongban.common.v1 import error_reason_pb2 as reasons
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import mandate_service_pb2 as pb
@@ -43,7 +43,7 @@ class Mandates:
 
     async def create(self, command: Command, draft: resources.Mandate) -> resources.Mandate:
         """Gives a mandate."""
-        identifier, granter = uuid7(), person_of(current_call().principal)
+        identifier, granter = uuid7(), current_call().principal.person
         agent = local_name(draft.agent, self._region)
 
         async def work(tx: Transaction) -> resources.Mandate:
@@ -72,7 +72,7 @@ class Mandates:
 
     async def accept(self, command: Command, request: pb.AcceptMandateRequest) -> resources.Mandate:
         """Lets the agent accept a mandate."""
-        person = person_of(current_call().principal)
+        person = current_call().principal.person
 
         async def work(tx: Transaction) -> resources.Mandate:
             row = await one(tx.connection, mandates, request.name, lock=True)
@@ -89,7 +89,7 @@ class Mandates:
 
     async def revoke(self, command: Command, request: pb.RevokeMandateRequest) -> resources.Mandate:
         """Ends a mandate."""
-        person = person_of(current_call().principal)
+        person = current_call().principal.person
 
         async def work(tx: Transaction) -> resources.Mandate:
             row = await one(tx.connection, mandates, request.name, lock=True)
@@ -109,10 +109,10 @@ class Mandates:
 
     async def get(self, name: str) -> resources.Mandate:
         """Reads a mandate; people read those that they are a party to."""
-        person = person_of(current_call().principal)
+        person = whose(current_call().principal)
         async with self._database.read() as connection:
             row = await one(connection, mandates, name)
-            if person and not await _is_party(connection, person, row):
+            if person is not None and not await _is_party(connection, person, row):
                 raise not_found(name)
         return mandate_message(row, self._clock.now())
 
@@ -122,7 +122,7 @@ class Mandates:
         state = resources.MandateState.Name(request.state).removeprefix("MANDATE_STATE_") if request.state else ""
         async with self._database.read() as connection:
             found = await list_mandates(
-                connection, party=person_of(current_call().principal), principal=request.principal,
+                connection, party=whose(current_call().principal), principal=request.principal,
                 agent=local_name(request.agent, self._region), state=state, now=now, after=page.after[0],
                 limit=page.limit,
             )  # fmt: skip

@@ -31,7 +31,6 @@ from services.identity.store import staff as store
 from services.identity.store.reading import NO_ID, Page, id_of, one
 from services.identity.tables import assignments, departments, staff
 from services.identity.usecases.acting import active_person
-from services.identity.usecases.caller import staff_of
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import staff_service_pb2 as pb
@@ -69,7 +68,7 @@ class StaffMembers:
     async def get(self, name: str) -> resources.Staff:
         """Reads a member of staff; staff without the right to list others read themselves only."""
         principal = current_call().principal
-        if not principal.may("identity.staff.list") and staff_of(principal) != name:
+        if not principal.may("identity.staff.list") and principal.clerk != name:
             raise not_found(name)
         async with self._database.read() as connection:
             row = await one(connection, staff, name)

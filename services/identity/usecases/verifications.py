@@ -25,7 +25,6 @@ from services.identity.store.accounts import AccountStore
 from services.identity.tables import persons, verifications
 from services.identity.usecases.accounts import normal_number
 from services.identity.usecases.acting import active_person
-from services.identity.usecases.caller import staff_of
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import verification_service_pb2 as pb
@@ -59,7 +58,7 @@ class Verifications:
         if stored is not None:
             assert isinstance(stored, resources.Verification)
             return stored
-        passed, verifier = True, staff_of(principal) or principal.subject
+        passed, verifier = True, principal.clerk or principal.subject
         if method is Method.DOCUMENT_MATCH:
             passed, verifier = await self._matches(request), self._register.name
         details = _details(request)

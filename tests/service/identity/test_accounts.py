@@ -91,11 +91,11 @@ async def test_strangers_are_refused(identity: Service) -> None:
     with pytest.raises(Unauthenticated) as missing:
         await invoke(stub.CreatePerson, _create(), resources_pb2.Person, to="identity", token="")
     assert missing.value.reason == "TOKEN_MISSING"
-    expired = identity.issuer.token("staff/x", "STAFF", now=1_600_000_000)
+    expired = identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF", now=1_600_000_000)
     with pytest.raises(Unauthenticated) as late:
         await invoke(stub.CreatePerson, _create(), resources_pb2.Person, to="identity", token=expired)
     assert late.value.metadata == {"rule": "exp"}
-    person = identity.issuer.token("persons/x", "PERSON")
+    person = identity.issuer.token("persons/00000000-0000-7000-8000-0000000000ea", "PERSON")
     with pytest.raises(PermissionDenied) as kind:
         await invoke(stub.CreatePerson, _create(), resources_pb2.Person, to="identity", token=person)
     assert kind.value.reason == "ACTOR_NOT_ALLOWED"
@@ -109,7 +109,7 @@ async def test_strangers_are_refused(identity: Service) -> None:
 
 async def test_broken_bytes_get_a_typed_error(identity: Service) -> None:
     call: Any = identity.channel.unary_unary("/tongban.identity.v1.AccountService/CreatePerson")
-    metadata = identity.metadata("staff/x", "STAFF")
+    metadata = identity.metadata("staff/00000000-0000-7000-8000-0000000000ad", "STAFF")
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call(b"\x0a\x05\x0a\x03\xff\xfe\xfd", metadata=metadata, timeout=5)
     error = from_rpc_error(raised.value, "identity")
@@ -129,7 +129,7 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     record = await invoke(
         log.GetRecord, audit.GetRecordRequest(name=revealed.receipt.record), audit.Record, to="identity",
-        token=identity.issuer.token("staff/auditor", "STAFF"),
+        token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
     )  # fmt: skip
     assert (record.purpose, record.case_name, record.object) == ("核对身份", "cases/1", person.name)
     assert list(record.fields) == ["full_name", "document.number", "phone"]
@@ -140,15 +140,18 @@ async def test_unknown_names_are_not_found(identity: Service) -> None:
     name = "organizations/00000000-0000-7000-8000-00000000000f"
     with pytest.raises(NotFound) as error:
         await invoke(stub.GetOrganization, pb.GetOrganizationRequest(name=name), resources_pb2.Organization,
-                     to="identity", token=identity.issuer.token("persons/x", "PERSON"))  # fmt: skip
+                     to="identity", token=identity.issuer.token("persons/00000000-0000-7000-8000-0000000000ea", "PERSON"))  # fmt: skip
     assert error.value.metadata == {"resource": name}
 
 
 async def test_people_read_their_own_account_and_staff_say_why(identity: Service) -> None:
     clerk = _Clerk(identity)
     person = await clerk.create(_create())
-    own, other = identity.issuer.token(person.name, "PERSON"), identity.issuer.token("persons/other", "PERSON")
-    helper = identity.issuer.token("persons/other", "PERSON", org=person.name)
+    own, other = (
+        identity.issuer.token(person.name, "PERSON"),
+        identity.issuer.token("persons/00000000-0000-7000-8000-0000000000ee", "PERSON"),
+    )
+    helper = identity.issuer.token("persons/00000000-0000-7000-8000-0000000000ee", "PERSON", org=person.name)
     get = pb.GetPersonRequest(name=person.name)
 
     async def read(token: str) -> resources_pb2.Person:
@@ -179,7 +182,7 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
 
     assert (await reveal(person.name)).person.document.number == DOCUMENT.number
     with pytest.raises(PermissionDenied) as error:
-        await reveal("persons/other")
+        await reveal("persons/00000000-0000-7000-8000-0000000000ee")
     assert error.value.reason == "NOT_OWNER"
 
 
@@ -192,7 +195,7 @@ async def test_a_search_for_an_impossible_number_finds_nobody_and_is_recorded(id
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     page = await invoke(
         log.ListRecords, audit.ListRecordsRequest(log="identity", object="persons"), audit.ListRecordsResponse,
-        to="identity", token=identity.issuer.token("staff/auditor", "STAFF"),
+        to="identity", token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
     )  # fmt: skip
     assert [record.purpose for record in page.records] == ["窗口受理"]
 

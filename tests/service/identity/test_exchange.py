@@ -107,7 +107,7 @@ async def test_tokens_of_one_type_never_pass_for_another(home: Town) -> None:
         own, DELEGATION, actor_token=own, actor_token_type=ACCESS_TOKEN, audience="//320402", transfer=TRANSFER
     )
     assert await reason_of(used) == "TOKEN_INVALID"
-    forged = home.service.issuer.token("persons/x", "PERSON")
+    forged = home.service.issuer.token("persons/00000000-0000-7000-8000-0000000000ea", "PERSON")
     assert await reason_of(home.exchange(forged, on_behalf_of=SOMEBODY)) == "TOKEN_INVALID"
 
 

@@ -31,11 +31,22 @@ CHANNEL = Client(
     "clients/window", ClientKind.CHANNEL, State.ACTIVE, assertable=frozenset({"PERSON", "STAFF"}), max_assurance=4
 )
 FACTS = StaffFacts(
-    "staff/clerk", "departments/hall", ("departments/hall/posts/window",), "persons/clerk", ("organizations/shop",)
+    "staff/00000000-0000-7000-8000-c40dc72b0228",
+    "departments/00000000-0000-7000-8000-3cbaeb57c640",
+    ("departments/00000000-0000-7000-8000-3cbaeb57c640/posts/window",),
+    "persons/00000000-0000-7000-8000-c40dc72b0228",
+    ("organizations/00000000-0000-7000-8000-8d9001d32c6a",),
 )
-FIRM = Authority("organizations/firm", "91350100M000100Y43", "mandates/m", ("ITEM-1",), ("APPLY",), T + 86_400)
+FIRM = Authority(
+    "organizations/00000000-0000-7000-8000-3f62550731d9",
+    "91350100M000100Y43",
+    "mandates/00000000-0000-7000-8000-62c66a7a5dd7",
+    ("ITEM-1",),
+    ("APPLY",),
+    T + 86_400,
+)
 
-person = issue.for_person(LUAN, CHANNEL, "persons/agent", (4, 4), SCOPE)
+person = issue.for_person(LUAN, CHANNEL, "persons/00000000-0000-7000-8000-d4f0bc5a29de", (4, 4), SCOPE)
 staff = issue.for_staff(LUAN, CHANNEL, FACTS, ("cases.cases.accept",))
 service = issue.for_service(LUAN, "cases", ("cases.*",))
 clerk = Clerk(staff, frozenset({Duty.RECEIVING}))
@@ -51,7 +62,7 @@ def refusal(act: Callable[[], object]) -> tuple[str, str]:
 
 def test_a_person_gets_a_token_by_a_channel() -> None:
     assert person.payload() == {
-        "iss": "https://luan.example", "sub": "persons/agent", "aud": "//341500", "iat": T, "exp": T + 600,
+        "iss": "https://luan.example", "sub": "persons/00000000-0000-7000-8000-d4f0bc5a29de", "aud": "//341500", "iat": T, "exp": T + 600,
         "jti": "jti-1", "actor_kind": "PERSON", "acr": "4", "scope": "cases.cases.create cases.cases.get",
         "client_id": "window",
     }  # fmt: skip
@@ -60,7 +71,9 @@ def test_a_person_gets_a_token_by_a_channel() -> None:
 @pytest.mark.parametrize(("account", "session", "ceiling", "acr"), [(4, 4, 2, 2), (1, 4, 4, 1), (4, 1, 4, 1)])
 def test_the_lowest_assurance_counts(account: int, session: int, ceiling: int, acr: int) -> None:
     kiosk = replace(CHANNEL, max_assurance=ceiling)
-    assert issue.for_person(LUAN, kiosk, "persons/p", (account, session), ()).acr == acr
+    assert (
+        issue.for_person(LUAN, kiosk, "persons/00000000-0000-7000-8000-148de9c5a7a4", (account, session), ()).acr == acr
+    )
 
 
 def test_staff_machines_and_services_get_tokens() -> None:
@@ -73,7 +86,10 @@ def test_staff_machines_and_services_get_tokens() -> None:
         refusal(lambda: issue.for_client(LUAN, replace(machine, state=State.SUSPENDED), ()))[0] == "CLIENT_NOT_ACTIVE"
     )
     deaf = replace(CHANNEL, assertable=frozenset())
-    assert refusal(lambda: issue.for_person(LUAN, deaf, "persons/p", (4, 4), ()))[0] == "CLIENT_MAY_NOT_ASSERT"
+    assert (
+        refusal(lambda: issue.for_person(LUAN, deaf, "persons/00000000-0000-7000-8000-148de9c5a7a4", (4, 4), ()))[0]
+        == "CLIENT_MAY_NOT_ASSERT"
+    )
     with pytest.raises(FailedPrecondition, match="STAFF_NOT_ACTIVE"):
         issue.for_staff(LUAN, CHANNEL, replace(FACTS, posts=()), ())
 
@@ -85,7 +101,7 @@ def test_no_configuration_makes_access_tokens_live_longer_than_ten_minutes(confi
 
 def test_every_claim_survives_the_payload() -> None:
     asserted = exchange.assertion(LUAN, at_window, "//320402", service)
-    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/t")
+    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
     guest = exchange.accept(TIANNING, asserted, HOME, SCOPE)
     for token in (person, staff, service, agent, at_window, asserted, kept, guest):
         assert from_payload(token.type, token.payload()) == token
@@ -94,7 +110,7 @@ def test_every_claim_survives_the_payload() -> None:
 @pytest.mark.parametrize(
     "change",
     [{"sub": None}, {"exp": "soon"}, {"exp": True}, {"actor_kind": "GOD"}, {"acr": 4}, {"acr": "x"}, {"posts": "p"},
-     {"act": "staff/s"}, {"act": {"sub": "staff/s"}}, {"org": 5}, {"posts": [1]}],
+     {"act": "staff/00000000-0000-7000-8000-043a718774c5"}, {"act": {"sub": "staff/00000000-0000-7000-8000-043a718774c5"}}, {"org": 5}, {"posts": [1]}],
 )  # fmt: skip
 def test_a_payload_of_another_shape_is_refused(change: dict[str, object]) -> None:
     assert refusal(lambda: from_payload(TokenType.ACCESS, {**person.payload(), **change})) == (
@@ -104,8 +120,13 @@ def test_a_payload_of_another_shape_is_refused(change: dict[str, object]) -> Non
 
 
 def test_acting_for_a_firm_keeps_the_person_and_ends_with_the_first_of_its_roots() -> None:
-    assert (agent.sub, agent.actor_kind, agent.authority, agent.acr) == ("persons/agent", Kind.PERSON, FIRM, 4)
-    assert agent.payload()["org"] == "organizations/firm"
+    assert (agent.sub, agent.actor_kind, agent.authority, agent.acr) == (
+        "persons/00000000-0000-7000-8000-d4f0bc5a29de",
+        Kind.PERSON,
+        FIRM,
+        4,
+    )
+    assert agent.payload()["org"] == "organizations/00000000-0000-7000-8000-3f62550731d9"
     later = replace(LUAN, now=NOW + timedelta(minutes=9))
     assert exchange.act_for(later, person, FIRM, SCOPE).exp == person.exp
     assert exchange.act_for(LUAN, person, replace(FIRM, expire=T + 5), SCOPE).exp == T + 5
@@ -121,9 +142,15 @@ def test_only_a_person_of_this_region_acts_and_only_for_one() -> None:
 
 def test_window_staff_act_for_the_person_and_stay_visible() -> None:
     assert at_window.actor_kind is Kind.STAFF
-    assert at_window.sub == "persons/agent"
-    assert at_window.act == Actor("staff/clerk", Kind.STAFF, "departments/hall")
-    assert (at_window.authority, at_window.dept, at_window.scope) == (FIRM, "departments/hall", SCOPE)
+    assert at_window.sub == "persons/00000000-0000-7000-8000-d4f0bc5a29de"
+    assert at_window.act == Actor(
+        "staff/00000000-0000-7000-8000-c40dc72b0228", Kind.STAFF, "departments/00000000-0000-7000-8000-3cbaeb57c640"
+    )
+    assert (at_window.authority, at_window.dept, at_window.scope) == (
+        FIRM,
+        "departments/00000000-0000-7000-8000-3cbaeb57c640",
+        SCOPE,
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,10 +161,22 @@ def test_window_staff_act_for_the_person_and_stay_visible() -> None:
         (person, replace(clerk, token=person), ("EXCHANGE_NOT_ALLOWED", "staff")),
         (person, replace(clerk, token=at_window), ("EXCHANGE_NOT_ALLOWED", "staff")),
         (person, replace(clerk, duties=frozenset({Duty.DECIDING})), ("EXCHANGE_NOT_ALLOWED", "duty")),
-        (person, replace(clerk, token=replace(staff, human="persons/agent")), ("ACTING_ON_SELF", "")),
-        (person, replace(clerk, token=replace(staff, near=("persons/agent",))), ("ACTING_ON_SELF", "")),
+        (
+            person,
+            replace(clerk, token=replace(staff, human="persons/00000000-0000-7000-8000-d4f0bc5a29de")),
+            ("ACTING_ON_SELF", ""),
+        ),
+        (
+            person,
+            replace(clerk, token=replace(staff, near=("persons/00000000-0000-7000-8000-d4f0bc5a29de",))),
+            ("ACTING_ON_SELF", ""),
+        ),
         (person, replace(clerk, token=replace(staff, near=("*",))), ("ACTING_ON_SELF", "")),
-        (agent, replace(clerk, token=replace(staff, near=("organizations/firm",))), ("ACTING_ON_SELF", "")),
+        (
+            agent,
+            replace(clerk, token=replace(staff, near=("organizations/00000000-0000-7000-8000-3f62550731d9",))),
+            ("ACTING_ON_SELF", ""),
+        ),
     ],
 )
 def test_who_may_not_act_at_a_window(subject: Claims, who: Clerk, expected: tuple[str, str]) -> None:
@@ -146,41 +185,53 @@ def test_who_may_not_act_at_a_window(subject: Claims, who: Clerk, expected: tupl
 
 def test_nobody_acts_at_their_own_window_for_whom_they_represent() -> None:
     standing = exchange.at_window(LUAN, person, clerk, SCOPE)
-    shop = replace(FIRM, principal="organizations/shop")
+    shop = replace(FIRM, principal="organizations/00000000-0000-7000-8000-8d9001d32c6a")
     assert refusal(lambda: exchange.act_for(LUAN, standing, shop, SCOPE)) == ("ACTING_ON_SELF", "")
     acting = exchange.act_for(LUAN, standing, FIRM, SCOPE)
-    assert (acting.human, acting.near) == ("persons/clerk", ("organizations/shop",))
+    assert (acting.human, acting.near) == (
+        "persons/00000000-0000-7000-8000-c40dc72b0228",
+        ("organizations/00000000-0000-7000-8000-8d9001d32c6a",),
+    )
 
 
 def test_the_human_being_behind_staff_goes_with_every_token() -> None:
     for made in (staff, at_window):
-        assert (made.human, made.near) == ("persons/clerk", ("organizations/shop",))
+        assert (made.human, made.near) == (
+            "persons/00000000-0000-7000-8000-c40dc72b0228",
+            ("organizations/00000000-0000-7000-8000-8d9001d32c6a",),
+        )
     asserted = exchange.assertion(LUAN, staff, "//320402")
-    assert (asserted.human, asserted.near) == ("//341500/persons/clerk", ())
+    assert (asserted.human, asserted.near) == ("//341500/persons/00000000-0000-7000-8000-c40dc72b0228", ())
     there = replace(LUAN, region="320402", issuer="https://there.example")
     guest = exchange.accept(there, asserted, HOME, ())
-    assert guest.human == "//341500/persons/clerk"
-    stranger = replace(asserted, human="//330000/persons/other")
+    assert guest.human == "//341500/persons/00000000-0000-7000-8000-c40dc72b0228"
+    stranger = replace(asserted, human="//330000/persons/00000000-0000-7000-8000-d9298a10d1b0")
     assert refusal(lambda: exchange.check_assertion(there, stranger, HOME))[0] == "ASSERTION_SUBJECT_FOREIGN"
-    kept = exchange.delegation(LUAN, staff, "//320402", "transfers/t")
-    assert kept.human == "persons/clerk"
+    kept = exchange.delegation(LUAN, staff, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
+    assert kept.human == "persons/00000000-0000-7000-8000-c40dc72b0228"
 
 
 def test_those_near_to_staff_are_named_up_to_what_a_token_holds() -> None:
-    assert issue.named_near(["persons/a"]) == ("persons/a",)
-    assert issue.named_near(["persons/a"] * 51) == ("*",)
+    assert issue.named_near(["persons/00000000-0000-7000-8000-ca978112ca1b"]) == (
+        "persons/00000000-0000-7000-8000-ca978112ca1b",
+    )
+    assert issue.named_near(["persons/00000000-0000-7000-8000-ca978112ca1b"] * 51) == ("*",)
 
 
 def test_an_assertion_names_everybody_in_full_and_lives_a_minute() -> None:
     made = exchange.assertion(LUAN, at_window, "//320402", service)
     assert (made.type, made.aud, made.lifetime, made.scope) == (TokenType.ASSERTION, "//320402", 60, ())
-    assert made.sub == "//341500/persons/agent"
+    assert made.sub == "//341500/persons/00000000-0000-7000-8000-d4f0bc5a29de"
     assert made.actor_kind is Kind.SERVICE
-    clerk_before = Actor("//341500/staff/clerk", Kind.STAFF, "//341500/departments/hall")
+    clerk_before = Actor(
+        "//341500/staff/00000000-0000-7000-8000-c40dc72b0228",
+        Kind.STAFF,
+        "//341500/departments/00000000-0000-7000-8000-3cbaeb57c640",
+    )
     assert made.act == Actor("//341500/services/cases", Kind.SERVICE, act=clerk_before)
     assert made.authority is not None
-    assert made.authority.principal == "//341500/organizations/firm"
-    assert made.authority.mandate == "//341500/mandates/m"
+    assert made.authority.principal == "//341500/organizations/00000000-0000-7000-8000-3f62550731d9"
+    assert made.authority.mandate == "//341500/mandates/00000000-0000-7000-8000-62c66a7a5dd7"
     assert made.authority.uscc == FIRM.uscc
 
 
@@ -194,7 +245,7 @@ def test_guests_and_clients_are_not_asserted() -> None:
     guest = replace(person, region="320402")
     for make in (
         lambda token: exchange.assertion(LUAN, token, "//320402"),
-        lambda token: exchange.delegation(LUAN, token, "//320402", "transfers/t"),
+        lambda token: exchange.delegation(LUAN, token, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a"),
     ):
         assert refusal(lambda make=make: make(machine)) == ("EXCHANGE_NOT_ALLOWED", "client")  # type: ignore[misc]
         assert refusal(lambda make=make: make(guest)) == ("EXCHANGE_NOT_ALLOWED", "guest")  # type: ignore[misc]
@@ -205,7 +256,11 @@ def test_a_trusted_regions_assertion_becomes_a_guests_token() -> None:
     asserted = exchange.assertion(LUAN, agent, "//320402")
     exchange.check_assertion(TIANNING, asserted, HOME)
     guest = exchange.accept(TIANNING, asserted, replace(HOME, max_assurance=3), SCOPE)
-    assert (guest.sub, guest.aud, guest.iss) == ("//341500/persons/agent", "//320402", "https://tianning.example")
+    assert (guest.sub, guest.aud, guest.iss) == (
+        "//341500/persons/00000000-0000-7000-8000-d4f0bc5a29de",
+        "//320402",
+        "https://tianning.example",
+    )
     assert (guest.actor_kind, guest.region, guest.acr, guest.lifetime) == (Kind.PERSON, "341500", 3, 600)
     assert guest.authority is not None
     assert guest.authority.items == ("ITEM-1",)
@@ -232,13 +287,13 @@ ASSERTED = exchange.assertion(LUAN, at_window, "//320402", service)
         ({"iat": T, "exp": T}, ("TOKEN_INVALID", "lifetime")),
         ({"actor_kind": Kind.CLIENT}, ("TOKEN_INVALID", "kind")),
         ({"actor_kind": Kind.REGION}, ("TOKEN_INVALID", "kind")),
-        ({"sub": "//320402/persons/victim"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
-        ({"sub": "persons/victim"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
-        ({"sub": "//3415001/persons/x"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"sub": "//320402/persons/00000000-0000-7000-8000-1bdd5b5b92e2"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"sub": "persons/00000000-0000-7000-8000-1bdd5b5b92e2"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"sub": "//3415001/persons/00000000-0000-7000-8000-2d711642b726"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
         ({"authority": replace(FIRM, mandate="")}, ("ASSERTION_SUBJECT_FOREIGN", "")),
-        ({"act": Actor("//341500/services/cases", Kind.SERVICE, act=Actor("staff/x", Kind.STAFF))},
+        ({"act": Actor("//341500/services/cases", Kind.SERVICE, act=Actor("staff/00000000-0000-7000-8000-2d711642b726", Kind.STAFF))},
          ("ASSERTION_SUBJECT_FOREIGN", "")),
-        ({"transfer": "transfers/t"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"transfer": "transfers/00000000-0000-7000-8000-e3b98a4da31a"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
     ],
 )  # fmt: skip
 def test_a_bad_assertion_is_refused(change: dict[str, object], expected: tuple[str, str]) -> None:
@@ -247,41 +302,56 @@ def test_a_bad_assertion_is_refused(change: dict[str, object], expected: tuple[s
 
 
 def test_a_delegation_gives_fresh_assertions_for_its_transfer_only() -> None:
-    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/t")
+    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
     assert (kept.type, kept.aud, kept.scope) == (TokenType.DELEGATION, "//341500", ())
     assert kept.exp == FIRM.expire
     hours_later = replace(LUAN, now=NOW + timedelta(hours=20), jti="jti-9")
-    fresh = exchange.use_delegation(hours_later, kept, service, "//320402", "transfers/t")
+    fresh = exchange.use_delegation(
+        hours_later, kept, service, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a"
+    )
     assert (fresh.type, fresh.lifetime, fresh.jti) == (TokenType.ASSERTION, 60, "jti-9")
-    assert (fresh.sub, fresh.transfer) == ("//341500/persons/agent", "//341500/transfers/t")
+    assert (fresh.sub, fresh.transfer) == (
+        "//341500/persons/00000000-0000-7000-8000-d4f0bc5a29de",
+        "//341500/transfers/00000000-0000-7000-8000-e3b98a4da31a",
+    )
     assert fresh.act is not None
     assert (fresh.act.sub, fresh.act.act) == (
         "//341500/services/cases",
-        Actor("//341500/staff/clerk", Kind.STAFF, "//341500/departments/hall"),
+        Actor(
+            "//341500/staff/00000000-0000-7000-8000-c40dc72b0228",
+            Kind.STAFF,
+            "//341500/departments/00000000-0000-7000-8000-3cbaeb57c640",
+        ),
     )
     received = replace(TIANNING, now=hours_later.now)
     exchange.check_assertion(received, fresh, HOME)
     guest = exchange.accept(received, fresh, HOME, ())
-    assert (guest.actor_kind, guest.transfer) == (Kind.REGION, "//341500/transfers/t")
+    assert (guest.actor_kind, guest.transfer) == (
+        Kind.REGION,
+        "//341500/transfers/00000000-0000-7000-8000-e3b98a4da31a",
+    )
 
 
 def test_a_delegation_lives_ninety_days_at_most() -> None:
-    assert exchange.delegation(LUAN, person, "//320402", "transfers/t").lifetime == 90 * 86_400
+    assert (
+        exchange.delegation(LUAN, person, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a").lifetime
+        == 90 * 86_400
+    )
 
 
 def test_a_delegation_is_good_for_nothing_else() -> None:
-    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/t")
+    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
 
     def use(
         token: Claims = kept,
         by: Claims = service,
         to: str = "//320402",
-        transfer: str = "transfers/t",
+        transfer: str = "transfers/00000000-0000-7000-8000-e3b98a4da31a",
         at: Issue = LUAN,
     ) -> Callable[[], Claims]:
         return lambda: exchange.use_delegation(at, token, by, to, transfer)
 
-    assert refusal(use(transfer="transfers/u"))[0] == "DELEGATION_MISMATCH"
+    assert refusal(use(transfer="transfers/00000000-0000-7000-8000-0bfe935e70c3"))[0] == "DELEGATION_MISMATCH"
     assert refusal(use(to="//310000"))[0] == "DELEGATION_MISMATCH"
     assert refusal(use(by=staff)) == ("EXCHANGE_NOT_ALLOWED", "service")
     assert refusal(use(at=TIANNING)) == ("TOKEN_INVALID", "aud")

@@ -13,12 +13,15 @@ from joserfc.jwk import ECKey
 from libs.clock import FakeClock
 from libs.errors import Unauthenticated, Unavailable
 from libs.security.jwks import RemoteKeys
-from libs.security.principal import ANONYMOUS, Principal, service_principal
+from libs.security.principal import ANONYMOUS, Principal, Standing, service_principal
 from libs.security.tokens import TokenVerifier
 from tests.support.tokens import Issuer
 
 NOW = datetime(2024, 5, 6, 8, tzinfo=UTC)
 ISSUER = "http://gateway.test"
+ID = "00000000-0000-7000-8000-000000000001"
+PERSON, CLERK, FIRM = f"persons/{ID}", f"staff/{ID}", f"organizations/{ID}"
+MANDATE, DEPARTMENT = f"mandates/{ID}", f"departments/{ID}"
 
 
 @pytest.fixture
@@ -37,7 +40,8 @@ def verifier(issuer: Issuer, clock: FakeClock) -> TokenVerifier:
 
 
 def _token(issuer: Issuer, **claims: Any) -> str:
-    return issuer.token("persons/1", "PERSON", "cases.cases.get", **{"now": NOW.timestamp(), **claims})
+    kind = claims.pop("kind", "PERSON")
+    return issuer.token(PERSON, kind, "cases.cases.get", **{"now": NOW.timestamp(), **claims})
 
 
 async def _rule(verifier: TokenVerifier, token: str) -> str:
@@ -52,20 +56,77 @@ def _part(content: Any) -> str:
 
 
 async def test_a_good_token_says_who_calls(verifier: TokenVerifier, issuer: Issuer) -> None:
-    more = {"acr": "3", "org": "organizations/2", "mandate": "mandates/3", "act": {"sub": "staff/4"}, "region": "320402",
-            "dept": "departments/5", "posts": ["p"]}  # fmt: skip
-    token = _token(issuer, **more)
+    more = {"acr": "3", "org": FIRM, "mandate": MANDATE, "act": {"sub": CLERK}, "dept": DEPARTMENT, "posts": ["p"]}
+    token = _token(issuer, kind="STAFF", **more)
     found = await verifier.verify(token)
-    assert (found.subject, found.kind, found.assurance, found.actor) == ("persons/1", "PERSON", 3, "staff/4")
-    assert (found.organization, found.mandate, found.region) == ("organizations/2", "mandates/3", "320402")
-    assert (found.department, found.posts, found.client) == ("departments/5", ("p",), "clients/test")
+    assert (found.subject, found.kind, found.assurance, found.actor) == (PERSON, "STAFF", 3, CLERK)
+    assert (found.organization, found.mandate, found.region) == (FIRM, MANDATE, "")
+    assert (found.department, found.posts, found.client) == (DEPARTMENT, ("p",), "clients/test")
     assert found.scopes == {"cases.cases.get"}
     assert found.token == token
     assert token not in repr(found)
 
 
+STANDINGS: list[tuple[str, str, dict[str, Any], Standing, str]] = [
+    (PERSON, "PERSON", {}, Standing.PERSON, PERSON),
+    (PERSON, "PERSON", {"org": FIRM}, Standing.PERSON, PERSON),
+    (PERSON, "STAFF", {"act": {"sub": CLERK}}, Standing.PERSON, PERSON),
+    (CLERK, "STAFF", {}, Standing.OFFICE, ""),
+    ("clients/partner", "CLIENT", {}, Standing.CLIENT, ""),
+    ("services/cases", "SERVICE", {}, Standing.SERVICE, ""),
+    (f"//320402/{PERSON}", "PERSON", {"region": "320402"}, Standing.PERSON, f"//320402/{PERSON}"),
+    ("//320402/services/cases", "REGION", {"region": "320402"}, Standing.REGION, ""),
+    (f"//320402/{CLERK}", "REGION", {"region": "320402"}, Standing.REGION, ""),
+    (f"//320402/{PERSON}", "REGION", {"region": "320402", "act": {"sub": "//320402/services/cases"}},
+     Standing.REGION, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("subject", "kind", "claims", "standing", "person"), STANDINGS)
+async def test_a_caller_stands_for_what_the_subject_is(
+    verifier: TokenVerifier, issuer: Issuer, subject: str, kind: str, claims: dict[str, Any], standing: Standing,
+    person: str,
+) -> None:  # fmt: skip
+    found = await verifier.verify(issuer.token(subject, kind, now=NOW.timestamp(), **claims))
+    assert (found.standing, found.person) == (standing, person)
+    assert found.speaks_for == ({person, claims.get("org", person)} if person else set())
+
+
+NOBODIES: list[tuple[str, str, dict[str, Any]]] = [
+    *((subject, kind, {}) for kind in ("PERSON", "STAFF", "CLIENT", "SERVICE", "REGION", "")
+      for subject in (" ", "anonymous", "persons/", "persons/1", "nobody", "//320402/nobody", "/persons/" + ID, "//",
+                      f"{PERSON}/", f"{PERSON}\n", f"persons//{ID}", f"people/{ID}", f"//32040/{PERSON}")),
+    (PERSON, "CLIENT", {}), (PERSON, "SERVICE", {}), (PERSON, "STAFF", {}), (PERSON, "REGION", {}),
+    (CLERK, "PERSON", {}), ("clients/partner", "PERSON", {}), ("clients/x", "CLIENT", {}),
+    (f"//320402/{PERSON}", "PERSON", {}), (PERSON, "PERSON", {"region": "320402"}),
+    (f"//320402/{PERSON}", "PERSON", {"region": "341500"}), (PERSON, "PERSON", {"act": {"sub": CLERK}}),
+    (f"//320402/{CLERK}", "STAFF", {"region": "320402"}), (CLERK, "STAFF", {"act": {"sub": CLERK}}),
+    (PERSON, "STAFF", {"act": {"sub": "nobody"}}), (PERSON, "STAFF", {"act": {"sub": f"//320402/{CLERK}"}}),
+    (CLERK, "STAFF", {"dept": ""}), (CLERK, "STAFF", {"dept": None}), (CLERK, "STAFF", {"dept": "departments/"}),
+    (PERSON, "PERSON", {"org": "nobody"}), (PERSON, "PERSON", {"org": "organizations/"}),
+    (PERSON, "PERSON", {"org": f"//320402/{FIRM}"}), (PERSON, "PERSON", {"org": FIRM, "mandate": "mandates/"}),
+    ("//320402/clients/partner", "REGION", {"region": "320402"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("subject", "kind", "claims"), NOBODIES)
+async def test_a_token_that_speaks_of_nobody_is_refused(
+    verifier: TokenVerifier, issuer: Issuer, subject: str, kind: str, claims: dict[str, Any]
+) -> None:
+    assert await _rule(verifier, issuer.token(subject, kind, now=NOW.timestamp(), **claims)) == "sub"
+
+
+@pytest.mark.parametrize("subject", ["", "nobody", "//320402/nobody", "persons/", "anonymous"])
+@pytest.mark.parametrize("kind", ["PERSON", "STAFF", "CLIENT", "SERVICE", "REGION", ""])
+def test_a_caller_of_no_shape_stands_for_nobody(subject: str, kind: str) -> None:
+    """What a rule sees of a caller who came past the door, as anonymous ones do."""
+    caller = Principal(subject, kind, frozenset({"*"}), organization=FIRM, department=DEPARTMENT, actor=CLERK)
+    assert caller.standing is Standing.NOBODY
+    assert (caller.person, caller.office, caller.clerk, caller.speaks_for) == ("", "", "", frozenset())
+
+
 async def test_a_list_of_audiences_may_hold_ours(verifier: TokenVerifier, issuer: Issuer) -> None:
-    assert (await verifier.verify(_token(issuer, aud=["//1", "//341500"]))).subject == "persons/1"
+    assert (await verifier.verify(_token(issuer, aud=["//1", "//341500"]))).subject == PERSON
 
 
 @pytest.mark.parametrize(
@@ -137,7 +198,7 @@ async def test_a_token_that_was_known_expires_all_the_same(
 
 
 def _principal(*scopes: str) -> Principal:
-    return Principal("persons/1", "PERSON", frozenset(scopes))
+    return Principal(PERSON, "PERSON", frozenset(scopes))
 
 
 @pytest.mark.parametrize(
