@@ -118,6 +118,6 @@ async def test_a_guest_sees_nothing_of_the_people_here(federation: Federation) -
 async def test_consents_are_shown_to_nobody_who_speaks_for_nobody(federation: Federation) -> None:
     request = consent_service_pb2.GetConsentRequest(name=f"consents/{ID}")
     token = await federation.away.exchange(_signed(federation.home, SUBJECT), ASSERTION)
-    stub = federation.away.service.channel.unary_unary("/tongban.identity.v1.ConsentService/GetConsent")
+    stub: Any = federation.away.service.channel.unary_unary("/tongban.identity.v1.ConsentService/GetConsent")
     with pytest.raises(Exception, match="NOT_FOUND"):
         await stub(request.SerializeToString(), metadata=(("authorization", f"Bearer {token}"),))
