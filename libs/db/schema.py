@@ -48,6 +48,19 @@ parked_events = sa.Table(
     comment="Events whose handling kept failing, for an operator to see and to replay.",
 )  # fmt: skip
 
+retries = sa.Table(
+    "retries", COMMON,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("party", sa.Text, nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("last_reason", sa.Text, nullable=False, server_default=""),
+    sa.Index("retries_due", "task", "next_attempt"),
+    comment="What sweeps found undone, when they saw it first and when they try again; by the database's own clock.",
+)  # fmt: skip
+
 audit_records = sa.Table(
     "audit_records", COMMON,
     sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True),

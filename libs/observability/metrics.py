@@ -14,6 +14,11 @@ EVENTS_WAITING = Gauge(
     "tongban_event_subjects_waiting", "Subjects whose next event waits for something to come back", ["consumer"]
 )
 PARKED = Gauge("tongban_parked_events", "Events that were set aside and wait for an operator")
+HANDOVER_MISSING = Gauge(
+    "tongban_handover_missing", "Hand-overs whose second half has not come in time, by hand-over", ["handover"]
+)
+HANDOVER_OLDEST = Gauge("tongban_handover_oldest_seconds", "How long the oldest of them has been missing", ["handover"])
+HANDOVER_REPEATS = Counter("tongban_handover_repeats", "Hand-overs taken up again, by result", ["handover", "result"])
 LOG_SIZE = Gauge("tongban_audit_tree_size", "Records in the newest signed head of the audit log")
 
 

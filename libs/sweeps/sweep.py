@@ -1,0 +1,183 @@
+"""Finds what was left undone between two steps or two services, and takes it up again, for as long as it takes.
+
+Every hand-over (a decision and its licence, an intent and its signature) is one backlog: a query that tells what is
+missing now, and a way to take one up. What is found is noted with the moment it was first seen, by the database's clock;
+once it is older than the backlog's patience it is taken up, and again after a pause that doubles, stored with it. The
+due-time stands in the query before its limit, and parties take turns, so that what can't be done hides nothing else.
+
+To take something up must be right at any time and any number of times: the hand-over may have happened just now.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.db.engine import Database
+from libs.db.leader import lead
+from libs.errors import TongbanError
+from libs.observability import metrics
+from libs.observability.logs import logger
+from libs.sweeps.fair import Due, FairWorker, Wanted
+
+_log = logger(__name__)
+_FIRST_PAUSE_SECONDS = 60.0
+_LONGEST_PAUSE_SECONDS = 3600.0
+_PING = sa.text("SELECT 1")
+
+_NOTE = """
+WITH found AS ({query}), new AS (
+  INSERT INTO retries (task, key, party, next_attempt)
+  SELECT :task, CAST(key AS text), party, now() + :patience FROM found ON CONFLICT DO NOTHING
+)
+DELETE FROM retries WHERE task = :task AND NOT EXISTS (SELECT 1 FROM found WHERE CAST(found.key AS text) = retries.key)
+"""
+_STATE = sa.text("""
+SELECT count(*) AS missing, coalesce(extract(epoch FROM now() - min(since)), 0) AS age
+FROM retries WHERE task = :task AND since <= now() - :patience
+""").bindparams(sa.bindparam("patience", type_=sa.Interval))
+_DUE = sa.text("""
+SELECT key, party FROM (
+  SELECT key, party, row_number() OVER (PARTITION BY party ORDER BY next_attempt, key) AS place
+  FROM retries
+  WHERE task = :task AND next_attempt <= now() AND key <> ALL(:busy) AND party <> ALL(:full)
+) AS due WHERE place <= :each ORDER BY place, key LIMIT :size
+""").bindparams(*(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("busy", "full")))
+_TAKEN_UP = sa.text("""
+UPDATE retries SET attempts = attempts + 1, last_reason = :reason,
+  next_attempt = now() + make_interval(secs => least(:longest, :first * power(2, least(attempts, 16))))
+WHERE task = :task AND key = :key
+""").bindparams(*(sa.bindparam(name, type_=sa.Float) for name in ("first", "longest")))
+
+
+def _nothing() -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """One hand-over.
+
+    Attributes:
+        name: what it is called in metrics and in the runbook, ``<from>_<to>``.
+        query: SQL that gives ``key`` and ``party`` of everything that is missing now, with no limit.
+        take_up: does again what is missing of one key; raises a TongbanError where it can't be done now.
+        values: the query's parameters.
+        patience: how long something may be missing before it is taken up.
+        pause: how long after the first time it is taken up the second time.
+    """
+
+    name: str
+    query: str
+    take_up: Callable[[str], Awaitable[None]]
+    values: Callable[[], Mapping[str, Any]] = _nothing
+    patience: timedelta = timedelta(0)
+    pause: timedelta = timedelta(seconds=_FIRST_PAUSE_SECONDS)
+
+
+@dataclass(slots=True)
+class _Followed:
+    backlog: Backlog
+    note: sa.TextClause
+    worker: FairWorker
+    done: list[str] = field(default_factory=list)
+
+
+class Sweep:
+    """Follows some backlogs, on one replica at a time."""
+
+    def __init__(self, database: Database, name: str, backlogs: Sequence[Backlog], pause_seconds: float) -> None:
+        self._database = database
+        self._name = name
+        self._pause = pause_seconds
+        self._woken = asyncio.Event()
+        self._followed = [self._follow(backlog) for backlog in backlogs]
+
+    def _follow(self, backlog: Backlog) -> _Followed:
+        async def find(wanted: Wanted) -> Sequence[Due]:
+            return await self._due(backlog, wanted)
+
+        async def work(due: Due) -> bool:
+            return await self._take_up(followed, due)
+
+        note = sa.text(_NOTE.format(query=backlog.query)).bindparams(sa.bindparam("patience", type_=sa.Interval))
+        followed = _Followed(backlog, note, FairWorker(find, work, self._woken, at_once=16, troubled=8))
+        return followed
+
+    async def run(self) -> None:
+        """Sweeps for ever."""
+        await lead(self._database, self._name, self._turn)
+
+    async def _turn(self, lock: AsyncConnection) -> None:
+        look = 0.0
+        try:
+            while True:
+                if time.monotonic() >= look:
+                    await self._look()
+                    look = time.monotonic() + self._pause
+                self._woken.clear()
+                for followed in self._followed:
+                    await followed.worker.start()
+                # What ends meanwhile is followed by the next piece at once; what hangs is not waited for.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), max(0.0, look - time.monotonic()))
+                await lock.execute(_PING)
+                await lock.rollback()
+        finally:
+            for followed in self._followed:
+                await followed.worker.stop()
+
+    async def sweep(self) -> int:
+        """Looks once, does all that is due to its end, and returns how many pieces could be done."""
+        await self._look()
+        await asyncio.gather(*(each.worker.drain() for each in self._followed))
+        await self._look()
+        done = sum(len(each.done) for each in self._followed)
+        for each in self._followed:
+            each.done.clear()
+        return done
+
+    async def _look(self) -> None:
+        for followed in self._followed:
+            backlog = followed.backlog
+            key = {"task": backlog.name, "patience": backlog.patience}
+            async with self._database.read() as connection:
+                await connection.execute(followed.note, key | dict(backlog.values()))
+                state = (await connection.execute(_STATE, key)).one()
+            metrics.HANDOVER_MISSING.labels(backlog.name).set(state.missing)
+            metrics.HANDOVER_OLDEST.labels(backlog.name).set(float(state.age))
+
+    async def _due(self, backlog: Backlog, wanted: Wanted) -> Sequence[Due]:
+        values = {
+            "task": backlog.name, "busy": wanted.busy, "full": wanted.full, "each": wanted.each, "size": wanted.size,
+        }  # fmt: skip
+        async with self._database.read() as connection:
+            return [Due(row.key, row.party) for row in (await connection.execute(_DUE, values)).all()]
+
+    async def _take_up(self, followed: _Followed, due: Due) -> bool:
+        backlog, reason = followed.backlog, "INTERNAL"
+        try:
+            await backlog.take_up(due.key)
+            reason = ""
+            followed.done.append(due.key)
+        except TongbanError as error:
+            reason = error.reason
+        finally:
+            _log.warning("taken up", handover=backlog.name, key=due.key, reason=reason)
+            metrics.HANDOVER_REPEATS.labels(backlog.name, reason or "OK").inc()
+            await self._put_off(backlog, due.key, reason)
+        return not reason
+
+    async def _put_off(self, backlog: Backlog, key: str, reason: str) -> None:
+        async with self._database.read() as connection:
+            await connection.execute(_TAKEN_UP, {
+                "task": backlog.name, "key": key, "reason": reason, "first": backlog.pause.total_seconds(),
+                "longest": _LONGEST_PAUSE_SECONDS,
+            })  # fmt: skip

@@ -1,0 +1,137 @@
+"""Sweeps: what is missing is found, taken up again and again, and nothing that can't be done hides anything else."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest_asyncio
+import sqlalchemy as sa
+
+from libs.db.schema import retries
+from libs.errors import FailedPrecondition
+from libs.observability import metrics
+from libs.process import Process
+from libs.sweeps.sweep import Backlog, Sweep
+from tests.support.process import process_of, running, until
+from tests.support.service import Ground
+
+_QUERY = """
+SELECT key, split_part(key, '/', 1) AS party FROM unnest(CAST(:keys AS text[])) AS found (key)
+"""
+
+
+@dataclass
+class Work:
+    """Some pieces of work, of parties named before the slash."""
+
+    process: Process
+    missing: list[str] = field(default_factory=list)
+    refuses: set[str] = field(default_factory=set)
+    hangs: set[str] = field(default_factory=set)
+    tried: list[str] = field(default_factory=list)
+    back: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def backlog(self, name: str = "test", patience: timedelta = timedelta(0), **more: Any) -> Backlog:
+        return Backlog(name, _QUERY, self.take_up, self.values, patience, **more)
+
+    def values(self) -> Mapping[str, Any]:
+        return {"keys": list(self.missing)}
+
+    async def take_up(self, key: str) -> None:
+        self.tried.append(key)
+        party = key.partition("/")[0]
+        if party in self.hangs:
+            await self.back.wait()
+        if party in self.refuses:
+            raise FailedPrecondition("STATE_CONFLICT", "not to be done")
+        self.missing.remove(key)
+
+    def sweep(self, *backlogs: Backlog) -> Sweep:
+        return Sweep(self.process.database, "test", backlogs or (self.backlog(),), 0.05)
+
+    async def rows(self) -> dict[str, sa.Row[Any]]:
+        async with self.process.database.read() as connection:
+            return {row.key: row for row in (await connection.execute(sa.select(retries))).all()}
+
+
+@pytest_asyncio.fixture
+async def work(ground: Ground) -> Any:
+    async with process_of(ground) as process:
+        yield Work(process)
+
+
+async def test_what_is_missing_is_done_once(work: Work) -> None:
+    work.missing = [f"a/{number}" for number in range(120)]
+    sweep = work.sweep()
+    assert await sweep.sweep() == 120
+    assert (sorted(work.tried), work.missing) == (sorted(f"a/{number}" for number in range(120)), [])
+    assert await sweep.sweep() == 0
+    assert await work.rows() == {}
+
+
+async def test_hundreds_that_can_not_be_done_starve_nobody(work: Work) -> None:
+    work.refuses = {"a"}
+    work.missing = [f"a/{number}" for number in range(300)] + ["b/1", "c/1"]
+    assert await work.sweep().sweep() == 2
+    assert len(work.missing) == 300
+    first = work.tried.index("b/1"), work.tried.index("c/1")
+    assert max(first) < 50
+
+
+async def test_a_failure_is_put_off_with_its_reason_for_longer_each_time(work: Work) -> None:
+    work.refuses, work.missing = {"a"}, ["a/1"]
+    sweep = work.sweep(work.backlog(pause=timedelta(minutes=1)))
+    assert await sweep.sweep() == await sweep.sweep() == 0
+    assert work.tried == ["a/1"]
+    row = (await work.rows())["a/1"]
+    assert (row.attempts, row.last_reason) == (1, "STATE_CONFLICT")
+    due = sa.text("UPDATE retries SET since = since - interval '1 day', next_attempt = now() - interval '1 second'")
+    async with work.process.database.transaction() as connection:
+        await connection.execute(due)
+    await sweep.sweep()
+    row = (await work.rows())["a/1"]
+    async with work.process.database.read() as connection:
+        now = await connection.scalar(sa.text("SELECT now()"))
+    assert row.attempts == 2
+    assert timedelta(seconds=90) < row.next_attempt - now <= timedelta(minutes=2)
+    assert metrics.HANDOVER_MISSING.labels("test")._value.get() == 1
+    assert metrics.HANDOVER_OLDEST.labels("test")._value.get() > 80_000
+
+
+async def test_what_is_young_is_left_alone_and_what_came_by_itself_is_forgotten(work: Work) -> None:
+    work.missing = ["a/1", "a/2"]
+    sweep = work.sweep(work.backlog(patience=timedelta(hours=1)))
+    assert await sweep.sweep() == 0
+    assert metrics.HANDOVER_MISSING.labels("test")._value.get() == 0
+    work.missing = ["a/2"]
+    await sweep.sweep()
+    assert (list(await work.rows()), work.tried) == (["a/2"], [])
+
+
+async def test_what_hangs_holds_up_neither_other_parties_nor_other_backlogs(work: Work) -> None:
+    other = Work(work.process, missing=["a/1"])
+    work.hangs = {f"away{number}" for number in range(40)}
+    work.missing = [f"away{number}/{each}" for number in range(40) for each in range(3)]
+    sweep = work.sweep(work.backlog(), other.backlog("other"))
+    async with running(sweep.run):
+        await until(lambda: _is(lambda: not other.missing))
+        work.missing.append("here/1")
+        await until(lambda: _is(lambda: "here/1" not in work.missing))
+        work.back.set()
+        await until(lambda: _is(lambda: not work.missing))
+
+
+async def test_an_unforeseen_fault_is_put_off_like_any_other(work: Work) -> None:
+    async def fail(key: str) -> None:
+        raise RuntimeError("unforeseen")
+
+    work.missing = ["a/1"]
+    sweep = work.sweep(Backlog("test", _QUERY, fail, work.values))
+    assert await sweep.sweep() == 0
+    assert (await work.rows())["a/1"].last_reason == "INTERNAL"
+
+
+async def _is(condition: Any) -> bool:
+    return bool(condition())
