@@ -20,7 +20,7 @@ from libs.audit.report import Outcome, Report, Step
 from libs.crypto.errors import InvalidSignature, MalformedCertificate
 from libs.crypto.provider import SmProvider
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Certificate, KeyUsage, TrustPolicy, verify_chain
+from libs.crypto.x509 import Certificate, Role, TrustPolicy, verify_chain
 
 app = typer.Typer(no_args_is_help=True, help="The audit logs, checked offline.")
 _OUT = Console(highlight=False)
@@ -70,7 +70,7 @@ def verify(
 def trust(root: Certificate, provider: SmProvider) -> VerifySignature:
     """Returns the check of a head's signature under the region's root.
 
-    The certificate must have been issued by ``root`` for signatures, be valid at the time the head says it was signed, and
+    The certificate must have been issued by ``root`` for audit logs, be valid at the time the head says it was signed, and
     name the log: a region's other keys sign no heads, and one service's key none of another's.
     """
 
@@ -78,7 +78,7 @@ def trust(root: Certificate, provider: SmProvider) -> VerifySignature:
         leaf = Certificate.parse(certificate)
         _, log, _, _, sign_time, *_ = message.decode().split("\n")
         policy = TrustPolicy((root,), require_crl=False)
-        verify_chain(leaf, (), parse_rfc3339(sign_time), policy, provider, KeyUsage.DIGITAL_SIGNATURE)
+        verify_chain(leaf, (), parse_rfc3339(sign_time), policy, provider, Role.AUDIT_LOG)
         common_name = leaf.subject.removeprefix("CN=").partition(", ")[0]
         if not f" {common_name}".endswith(f" {log.removeprefix('//')}"):
             raise InvalidSignature(f"the certificate is that of {common_name}, not of {log}")

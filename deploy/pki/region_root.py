@@ -64,10 +64,17 @@ class RegionRoot:
         store = _store(keys.folder, keys.master_key_file)
         for wanted in (*_EVERY_SERVICE, *_SERVICE.get(service, ())):
             path = keys.folder / f"{wanted.key}.der"
-            if not path.exists():
-                store.ensure(wanted.key, Algorithm.SM2)
+            store.ensure(wanted.key, Algorithm.SM2)
+            if not self._entitles(path, wanted.profile):
                 _write(path, self._issue(service, wanted, store).der)
         _write(keys.folder / ROOT_FILE, self.certificate.der)
+
+    def _entitles(self, path: Path, profile: Profile) -> bool:
+        """Tells whether the certificate is there, this root's, and says what it is for."""
+        if not path.exists():
+            return False
+        known = Certificate.parse(path.read_bytes())
+        return known.issuer_der == self.certificate.subject_der and known.purposes == profile.purposes
 
     def _issue(self, service: str, wanted: _Wanted, store: KeyStore) -> Certificate:
         subject = Subject(f"{wanted.title} {self._region}/{service}", organization="Tongban", identifier=self._region)

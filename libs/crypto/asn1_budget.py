@@ -19,7 +19,7 @@ _LONGEST = {
     _GENERALIZED_TIME: 32,
 }
 """The most bytes of content of each kind of element; what is not listed holds text or bytes and is bounded as a whole."""
-_LONGEST_ARC = 9  # octets: 63 bits
+_LONGEST_ARC = 19  # octets: 128 bits, a UUID (ITU-T X.667)
 _PLAIN = 128
 """An OCTET STRING up to this many bytes is not looked into: it can't cost, and a digest may look like anything."""
 
@@ -108,7 +108,7 @@ class _Walk:
         for octet in self._data[start:stop]:
             length = length + 1 if octet & 0x80 else 0
             if length >= _LONGEST_ARC:
-                raise Asn1Refused("an arc of an object identifier is larger than 63 bits")
+                raise Asn1Refused("an arc of an object identifier is larger than a UUID")
 
     def _inside(self, start: int, stop: int, depth: int) -> None:
         left = self._left

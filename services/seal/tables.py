@@ -35,6 +35,7 @@ certificates = sa.Table(
     _moment("not_before_time"), _moment("not_after_time"),
     _moment("revoke_time", nullable=True),
     sa.Column("revocation_reason", sa.Text),
+    _moment("invalidity_time", nullable=True),
     sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     _moment("create_time"), _moment("update_time"),
     sa.Index("certificates_kind", "kind", "create_time"),
@@ -115,6 +116,8 @@ sealings = sa.Table(
     sa.Column("property_info", sa.Text, nullable=False),
     sa.Index("sealings_seal", "seal", "id"),
     sa.Index("sealings_batch", "batch", "place"),
+    # A validation asks whether a signature is on record; a hash index costs a use least.
+    sa.Index("sealings_digest", "digest", postgresql_using="hash"),
     info=EVIDENCE,
     comment="The intents of a batch: digest is SM3 of the exact TBS_Sign bytes that the key signs under this number.",
 )  # fmt: skip

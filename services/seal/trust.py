@@ -1,26 +1,30 @@
 """Says which certificates a validation trusts, and turns refusals of libs.crypto into findings."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from libs.crypto.errors import CertificateNotAccepted, MalformedCertificate
 from libs.crypto.errors import SubIndication as Refusal
 from libs.crypto.provider import SmProvider
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy, verify_chain
-from services.seal.domain.validation import Finding, SubIndication, failed, indeterminate, passed
+from libs.crypto.x509.roles import Role
+from services.seal.domain.validation import Finding, SubIndication, Times, failed, indeterminate, passed
+from services.seal.ses_steps import unreadable
 
-# The chain is checked at the time of use: what was revoked or expired by then had no force, whatever comes later.
+# What had ended by the stated time had no force; what ended since leaves open whether the stated time is the true one.
 _FAILURES = {
     Refusal.SIG_CRYPTO_FAILURE: SubIndication.SIG_CRYPTO_FAILURE,
     Refusal.CHAIN_CONSTRAINTS_FAILURE: SubIndication.CHAIN_CONSTRAINTS_FAILURE,
     Refusal.NOT_YET_VALID: SubIndication.NOT_YET_VALID,
-    Refusal.OUT_OF_BOUNDS_NO_POE: SubIndication.EXPIRED,
-    Refusal.REVOKED_NO_POE: SubIndication.REVOKED,
+    Refusal.EXPIRED: SubIndication.EXPIRED,
+    Refusal.REVOKED: SubIndication.REVOKED,
 }
 _UNKNOWNS = {
     Refusal.NO_CERTIFICATE_CHAIN_FOUND: SubIndication.NO_CERTIFICATE_CHAIN_FOUND,
     Refusal.TRY_LATER: SubIndication.TRY_LATER,
+    Refusal.OUT_OF_BOUNDS_NO_POE: SubIndication.OUT_OF_BOUNDS_NO_POE,
+    Refusal.REVOKED_NO_POE: SubIndication.REVOKED_NO_POE,
+    Refusal.REVOKED_CA_NO_POE: SubIndication.REVOKED_CA_NO_POE,
 }
 
 
@@ -42,14 +46,18 @@ class Trust:
         """Checks a DER signature over ``message``; raises CryptoError where it does not hold."""
         self.provider.sm2_verify(Certificate.parse(certificate).public_key, message, signature)
 
-    def chain(self, certificate: bytes, at: datetime) -> Finding:
-        """Tells whether a chain leads from a DER certificate to a root, and held at ``at``."""
+    def chain(self, certificate: bytes, role: Role, times: Times) -> Finding:
+        """Tells whether a chain leads from a DER certificate to a root, entitles it to ``role``, and held at its use."""
         try:
-            found = verify_chain(Certificate.parse(certificate), self.intermediates, at, self.policy, self.provider)
+            leaf = Certificate.parse(certificate)
+            found = verify_chain(
+                leaf, self.intermediates, times.stated, self.policy, self.provider, role, proven=times.proven
+            )
         except MalformedCertificate as error:
-            return failed(SubIndication.FORMAT_FAILURE, str(error))
+            return unreadable(error)
         except CertificateNotAccepted as error:
-            if error.sub_indication in _UNKNOWNS:
-                return indeterminate(_UNKNOWNS[error.sub_indication], error.sub_indication.value)
-            return failed(_FAILURES[error.sub_indication], error.sub_indication.value)
-        return passed(f"{len(found)} certificates, root serial {found[-1].serial_number:x}")
+            why = error.sub_indication
+            if why in _UNKNOWNS:
+                return indeterminate(_UNKNOWNS[why], why.value)
+            return failed(_FAILURES[why], f"{why.value}, asked for {role.name}")
+        return passed(f"{len(found)} certificates for {role.name}, root serial {found[-1].serial_number:x}")

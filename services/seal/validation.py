@@ -14,6 +14,7 @@ from libs.crypto.x509.certificate import Certificate
 from libs.documents.ofd import NAMESPACES, OfdPackage, OfdRefused, open_ofd, texts
 from libs.errors import InvalidArgument, invalid_field
 from services.seal.domain.validation import (
+    Conclusion,
     Finding,
     Step,
     SubIndication,
@@ -26,7 +27,15 @@ from services.seal.domain.validation import (
 )
 from services.seal.ofd_seal import LIMITS
 from services.seal.ses import SM3, ParsedSignature, SesError, parse_seal, parse_signature
-from services.seal.ses_steps import Checks, NamedFinding, digest_finding, seal_steps, signature_steps
+from services.seal.ses_steps import (
+    Checks,
+    NamedFinding,
+    digest_finding,
+    known_of_seal,
+    known_of_signature,
+    seal_steps,
+    signature_steps,
+)
 
 MAX_SIGNATURES = 50
 """A document with more signatures is refused: each costs two SM2 verifications."""
@@ -97,7 +106,7 @@ def validate_seal(raw: bytes, checks: Checks) -> Report:
     except SesError as error:
         return _report(raw, [_step("seal.structure", failed(SubIndication.FORMAT_FAILURE, str(error)))], [], checks)
     steps = [_step("seal.structure", passed(f"version {seal.version}, {len(raw)} bytes"))]
-    for name, finding in seal_steps(seal, checks.now, checks):
+    for name, finding in seal_steps(seal, known_of_seal(seal, checks), checks):
         checks.stop.check()
         steps.append(_step(name, finding))
     return _report(raw, steps, [SealSummary("", seal.seal_id, seal.name, "", None, conclude(steps))], checks)
@@ -132,7 +141,8 @@ def validate_document(data: bytes, checks: Checks) -> Report:
         steps += mine
         if (signature := reader.signature(entry)) is not None:
             seals.append(_summary(entry, signature, mine))
-    return _report(data, steps, seals, checks)
+    report = _report(data, steps, seals, checks)
+    return report if entries else replace(report, verdict=Verdict(Conclusion.NO_SIGNATURE))
 
 
 def _too_much(error: OfdRefused) -> InvalidArgument:
@@ -160,7 +170,7 @@ def _summary(entry: _Entry, signature: ParsedSignature, steps: list[Step]) -> Se
 
 def _count(entries: list[_Entry]) -> Finding:
     if not entries:
-        return failed(SubIndication.FORMAT_FAILURE, "the document carries no signature")
+        return not_applicable("the document carries no signature")
     return passed(f"{len(entries)}")
 
 
@@ -233,9 +243,10 @@ class _Reader:
         if signature is None:
             return
         yield "signature.seal_file", self._seal_file(entry, entry.root, signature)
-        yield from seal_steps(signature.seal, signature.time, self._checks)
+        known = known_of_signature(signature, self._checks)
+        yield from seal_steps(signature.seal, known, self._checks)
         is_own = self._package.find(signature.property_info) == entry.name
-        yield from signature_steps(signature, self._package.entries[entry.name], is_own, self._checks)
+        yield from signature_steps(signature, known, self._package.entries[entry.name], is_own, self._checks)
 
     def _references(self, root: etree._Element) -> Finding:
         holders = root.findall("ofd:SignedInfo/ofd:References", NAMESPACES)
@@ -247,7 +258,7 @@ class _Reader:
         (holder,) = holders
         method = holder.get("CheckMethod", "")
         if method != SM3 and method.upper() != "SM3":
-            return failed(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"CheckMethod {method[:60]!r} is not SM3")
+            return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"CheckMethod {method[:60]!r} is not SM3")
         for reference in references:
             self._checks.stop.check()
             finding = self._reference(reference)

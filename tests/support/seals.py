@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from libs.crypto.provider import SmProvider, SoftwareSigner
 from libs.crypto.tongsuo import default_provider
@@ -11,19 +10,20 @@ from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy
 from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
 from libs.documents.ofd import open_ofd, pack
-from services.seal.domain.validation import Finding, passed
+from services.seal.domain.seals import SealState
+from services.seal.domain.status import RegisteredSeal
+from services.seal.domain.validation import Outcome, SubIndication
 from services.seal.ofd_seal import Placement, finish, prepare
-from services.seal.ses import SealPlan, build_seal, build_seal_info
-from services.seal.ses_steps import Checks
+from services.seal.ses import ParsedSeal, ParsedSignature, SealPlan, build_seal, build_seal_info, der, parse_signature
+from services.seal.ses_steps import Checks, RecordsUnreachable
 from services.seal.trust import Trust
+from services.seal.validation import Report
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """When the seal was made."""
 T1 = T0 + timedelta(days=10)
 """When it is used."""
 SEAL_ID = "0f" * 16
-SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "samples"
-"""The published sample files, beside the checkout."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class SealKit:
     stranger: Party
     seal: bytes
 
-    def checks(self, now: datetime = T1 + timedelta(hours=1)) -> Checks:
-        """What a validator knows who trusts the root and needs no CRL."""
+    def checks(self, now: datetime = T1 + timedelta(hours=1), records: "Records | None" = None) -> Checks:
+        """What a validator knows who trusts the root, needs no CRL, and has every seal and every use on record."""
         trust = Trust(TrustPolicy((self.root.certificate,), require_crl=False), self.provider)
-        return Checks(trust.verify, trust.chain, seal_in_force, now)
+        return Checks(trust.verify, trust.chain, records or Records(), now)
 
     def sealed(self, document: bytes, at: datetime = T1, by: Party | None = None) -> bytes:
         """Seals ``document`` on its first page."""
@@ -61,9 +61,43 @@ class SealKit:
         return replace(self, seal=make_seal(self.maker, change(seal_plan(self.signer))))
 
 
-def seal_in_force(_seal_id: str, _at: datetime) -> Finding:
-    """Tells that every seal is in force."""
-    return passed("on the list")
+@dataclass(frozen=True)
+class Records:
+    """A region's records, answering the same for every seal.
+
+    Attributes:
+        structure: the registered structure; None where it is the one that is asked for.
+        state: the seal's state.
+        end_time: when it ended.
+        registered: whether the seal is known here at all.
+        recorded: whether the use is on record.
+        reachable: False where nothing can be read.
+    """
+
+    structure: bytes | None = None
+    state: SealState = SealState.ACTIVE
+    end_time: datetime | None = None
+    registered: bool = True
+    recorded: bool = True
+    reachable: bool = True
+
+    def seal(self, seal: ParsedSeal) -> RegisteredSeal | None:
+        """The registered seal."""
+        if not self.reachable:
+            raise RecordsUnreachable
+        if not self.registered:
+            return None
+        return RegisteredSeal(self.structure or seal.raw, self.state, T0, self.end_time)
+
+    def has_sealing(self, _signature: ParsedSignature) -> bool:
+        """Whether the use is on record."""
+        return self.recorded
+
+
+VALUE = "Doc_0/Signs/Sign_1/SignedValue.dat"
+"""Where the first signature of a document lies."""
+ABROAD = Records(registered=False, recorded=False)
+"""The records of a region that knows nothing of the seal."""
 
 
 def seal_plan(signer: Party) -> SealPlan:
@@ -134,3 +168,21 @@ def rewritten(document: bytes, change: Callable[[dict[str, bytes]], None]) -> by
     files = dict(open_ofd(document).entries)
     change(files)
     return pack(files)
+
+
+def unsound(report: Report) -> dict[str, SubIndication | None]:
+    """The steps that are not PASSED, and why."""
+    fine = (Outcome.PASSED, Outcome.NOT_APPLICABLE)
+    return {step.name: step.finding.sub_indication for step in report.steps if step.finding.outcome not in fine}
+
+
+def stamped(document: bytes) -> bytes:
+    """The document with something for a time stamp beside the signature value."""
+
+    def stamp(files: dict[str, bytes]) -> None:
+        signature = parse_signature(files[VALUE])
+        bits = der.encode(der.Tag.BIT_STRING, b"\0stamp")
+        parts = [part.raw for part in der.elements(der.one(signature.raw, der.Tag.SEQUENCE).content)]
+        files[VALUE] = der.encode(der.Tag.SEQUENCE, *parts, der.encode(der.Tag.CONTEXT_0, bits))
+
+    return rewritten(document, stamp)

@@ -7,6 +7,7 @@ from libs.crypto.x509.certificate import Certificate, KeyUsage
 from libs.crypto.x509.chain import TrustPolicy, verify_chain
 from libs.crypto.x509.crl import Crl, RevocationReason, RevokedEntry, make_crl
 from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
+from libs.crypto.x509.roles import Role
 
 __all__ = [
     "Certificate",
@@ -15,6 +16,7 @@ __all__ = [
     "Profile",
     "RevocationReason",
     "RevokedEntry",
+    "Role",
     "Subject",
     "TrustPolicy",
     "Validity",

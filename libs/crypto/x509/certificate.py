@@ -51,6 +51,7 @@ class Certificate:
         is_ca: whether basic constraints make it a CA.
         path_length: how many CAs may follow below it, None for any number.
         key_usage: the allowed usages, None if the extension is absent.
+        purposes: object identifiers of the extended key usages (see ``roles.Role``), None if the extension is absent.
         key_identifier: the subject's key identifier or b"".
         authority_key_identifier: the issuer's key identifier or b"".
         unknown_critical: object identifiers of critical extensions that ``verify_chain`` does not process.
@@ -70,6 +71,7 @@ class Certificate:
     is_ca: bool = field(compare=False)
     path_length: int | None = field(compare=False)
     key_usage: frozenset[KeyUsage] | None = field(compare=False)
+    purposes: frozenset[str] | None = field(compare=False)
     key_identifier: bytes = field(repr=False, compare=False)
     authority_key_identifier: bytes = field(repr=False, compare=False)
     unknown_critical: tuple[str, ...] = field(compare=False)
@@ -111,7 +113,10 @@ class Certificate:
         return self.key_usage is None or usage in self.key_usage
 
 
-_PROCESSED = ("basic_constraints", "key_usage", "key_identifier", "authority_key_identifier", "subject_alt_name")
+_PROCESSED = (
+    "basic_constraints", "key_usage", "key_identifier", "authority_key_identifier", "subject_alt_name",
+    "extended_key_usage",
+)  # fmt: skip
 
 
 def _read(der: bytes) -> dict[str, Any]:
@@ -119,10 +124,11 @@ def _read(der: bytes) -> dict[str, Any]:
     certificate = x509.Certificate.load(der, strict=True)
     tbs = certificate["tbs_certificate"]
     _check_algorithms(certificate)
-    constraints, authority, usage = (
+    constraints, authority, usage, purposes = (
         certificate.basic_constraints_value,
         certificate.authority_key_identifier_value,
         certificate.key_usage_value,
+        certificate.extended_key_usage_value,
     )
     is_ca = constraints is not None and constraints["ca"].native
     return {
@@ -140,6 +146,7 @@ def _read(der: bytes) -> dict[str, Any]:
         "is_ca": is_ca,
         "path_length": constraints["path_len_constraint"].native if is_ca else None,
         "key_usage": None if usage is None else frozenset(KeyUsage(name) for name in usage.native),
+        "purposes": None if purposes is None else frozenset(purpose.dotted for purpose in purposes),
         "key_identifier": certificate.key_identifier or b"",
         "authority_key_identifier": (authority["key_identifier"].native if authority else None) or b"",
         "unknown_critical": _unknown_critical(tbs["extensions"]),

@@ -2,6 +2,9 @@
 
 After RFC 5280, 6.1, for the certificates that Tongban meets: no policies, no name constraints (a certificate with
 critical ones is not accepted). Errors speak the words of ETSI EN 319 102-1.
+
+That an issuer is trusted says who somebody is, not what they may do: whoever verifies names the role, and there is no
+way to leave it out.
 """
 
 from collections.abc import Iterable
@@ -13,6 +16,7 @@ from libs.crypto.errors import CertificateNotAccepted, InvalidSignature, SubIndi
 from libs.crypto.provider import SmProvider
 from libs.crypto.x509.certificate import Certificate, KeyUsage
 from libs.crypto.x509.crl import Crl
+from libs.crypto.x509.roles import ANY_PURPOSE, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +43,44 @@ def verify_chain(
     at: datetime,
     policy: TrustPolicy,
     provider: SmProvider,
-    usage: KeyUsage | None = KeyUsage.DIGITAL_SIGNATURE,
+    role: Role | None,
+    *,
+    proven: datetime | None = None,
 ) -> tuple[Certificate, ...]:
-    """Checks that ``leaf`` was trustworthy at the moment ``at``; returns the chain, leaf first and root last.
+    """Checks that ``leaf`` was entitled to ``role`` at the moment ``at``; returns the chain, leaf first and root last.
 
     1. A chain leads from the leaf to a root, every signature in it holds, and every issuer is a CA that may sign
        certificates, within its path length (RFC 5280, 6.1.3 (a)(1), 6.1.4 (k) to (n)).
-    2. No critical extension is unknown, and key usage allows what the key was used for.
-    3. Every certificate of the chain is within its validity at ``at``.
-    4. None of them was revoked by ``at``, according to a CRL of its issuer that covers ``at``.
+    2. No critical extension is unknown. The leaf is made for ``role`` and says so, and no CA above it is bound to other
+       roles. None asks for an issuer alone, such as a root.
+    3. Every certificate of the chain is within its validity at ``at``, and was not revoked by then.
+    4. The same at ``proven``, before which the signature is known to have existed. Who holds a key says what time they
+       like: what ended between the two is not known to have been used before its end (EN 319 102-1, 5.6.2).
 
-    The caller still checks that the leaf is the one it expects: name, role, place in a seal's list.
+    The caller still checks that the leaf is the one it expects: name, place in a seal's list.
+
+    Args:
+        leaf: the certificate.
+        intermediates: CAs below the roots.
+        at: the moment that the signer states.
+        policy: what is trusted.
+        provider: the algorithms.
+        role: what the leaf's key was used for.
+        proven: the moment of the earliest proof of existence: of a record, of a time stamp, else of the validation.
+            Without it ``at`` is taken as proven: it is the verifier's own time.
 
     Raises:
         CertificateNotAccepted: with the rule that is broken.
     """
     chain = _build(leaf, tuple(intermediates), policy, provider)
-    _check_constraints(chain, usage)
+    _check_constraints(chain)
+    if role is not None:
+        _check_role(chain, role)
+    existed = max(at, proven or at)
     for certificate in chain:
-        _check_time(certificate, at)
+        _check_time(certificate, at, existed)
     for certificate, issuer in pairwise(chain):
-        _check_revocation(certificate, issuer, at, policy, provider)
+        _check_revocation(certificate, issuer, at, existed, policy, provider)
     return chain
 
 
@@ -93,9 +114,7 @@ def _signed(issuer: Certificate, child: Certificate | Crl, provider: SmProvider)
     return True
 
 
-def _check_constraints(chain: tuple[Certificate, ...], usage: KeyUsage | None) -> None:
-    if usage is not None and not chain[0].allows(usage):
-        raise _refusal(SubIndication.CHAIN_CONSTRAINTS_FAILURE, chain[0], f"its key is not for {usage.value}")
+def _check_constraints(chain: tuple[Certificate, ...]) -> None:
     for certificate in chain:
         if certificate.unknown_critical:
             unknown = ", ".join(certificate.unknown_critical)
@@ -107,24 +126,42 @@ def _check_constraints(chain: tuple[Certificate, ...], usage: KeyUsage | None) -
             raise _refusal(SubIndication.CHAIN_CONSTRAINTS_FAILURE, issuer, "too many CAs below it")
 
 
-def _check_time(certificate: Certificate, at: datetime) -> None:
+def _check_role(chain: tuple[Certificate, ...], role: Role) -> None:
+    """An end entity has the role it names; a CA passes on what it is bound to, or anything where it is not bound."""
+    leaf, *issuers = chain
+    if leaf.is_ca or not leaf.allows(KeyUsage.DIGITAL_SIGNATURE) or leaf.purposes != frozenset((role.value,)):
+        raise _refusal(SubIndication.CHAIN_CONSTRAINTS_FAILURE, leaf, f"it is not made for {role.name}, or not alone")
+    for issuer in issuers:
+        if issuer.purposes is not None and not issuer.purposes & {role.value, ANY_PURPOSE}:
+            raise _refusal(
+                SubIndication.CHAIN_CONSTRAINTS_FAILURE, issuer, f"it issues no certificates for {role.name}"
+            )
+
+
+def _check_time(certificate: Certificate, at: datetime, existed: datetime) -> None:
     if at < certificate.not_before:
         raise _refusal(SubIndication.NOT_YET_VALID, certificate, f"valid from {certificate.not_before}")
     if at > certificate.not_after:
+        raise _refusal(SubIndication.EXPIRED, certificate, f"valid until {certificate.not_after}")
+    if existed > certificate.not_after:
         raise _refusal(SubIndication.OUT_OF_BOUNDS_NO_POE, certificate, f"valid until {certificate.not_after}")
 
 
 def _check_revocation(
-    certificate: Certificate, issuer: Certificate, at: datetime, policy: TrustPolicy, provider: SmProvider
-) -> None:
+    certificate: Certificate, issuer: Certificate, at: datetime, existed: datetime, policy: TrustPolicy,
+    provider: SmProvider,
+) -> None:  # fmt: skip
     mine = [crl for crl in policy.crls if crl.issuer_der == issuer.subject_der and issuer.allows(KeyUsage.CRL_SIGN)]
     lists = [crl for crl in mine if _signed(issuer, crl, provider)]
     for crl in lists:
         entry = crl.entries.get(certificate.serial_number)
         if entry is not None and entry.revocation_time <= at:
-            raise _refusal(SubIndication.REVOKED_NO_POE, certificate, f"revoked at {entry.revocation_time}")
+            raise _refusal(SubIndication.REVOKED, certificate, f"revoked at {entry.revocation_time}")
+        if entry is not None and entry.doubtful_from <= existed:
+            no_proof = SubIndication.REVOKED_CA_NO_POE if certificate.is_ca else SubIndication.REVOKED_NO_POE
+            raise _refusal(no_proof, certificate, f"revoked at {entry.revocation_time}, {entry.reason.value}")
     # A later list covers an earlier moment too: entries stay until the certificate has expired.
-    if policy.require_crl and not any(at <= crl.next_update for crl in lists):
+    if policy.require_crl and not any(existed <= crl.next_update for crl in lists):
         raise _refusal(SubIndication.TRY_LATER, certificate, "no CRL of its issuer covers that time")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -32,13 +32,37 @@ class RevocationReason(Enum):
     AA_COMPROMISE = "aa_compromise"
 
 
+_KEY_IN_OTHER_HANDS = frozenset(
+    (RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE, RevocationReason.AA_COMPROMISE)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RevokedEntry:
-    """One revoked certificate."""
+    """One revoked certificate.
+
+    Attributes:
+        serial_number: its serial number.
+        revocation_time: from when it holds no longer.
+        reason: why.
+        invalidity_time: from when its key may have been in other hands, where that is known (RFC 5280, 5.3.2).
+    """
 
     serial_number: int
     revocation_time: datetime
     reason: RevocationReason = RevocationReason.UNSPECIFIED
+    invalidity_time: datetime | None = None
+
+    @property
+    def doubtful_from(self) -> datetime:
+        """From when a use counts only if it is proven to be older: the reason decides.
+
+        A compromised key was in other hands before anybody revoked it; a certificate that was merely replaced or no
+        longer needed was good until it was revoked.
+        """
+        if self.invalidity_time is None or self.reason not in _KEY_IN_OTHER_HANDS:
+            return self.revocation_time
+        return min(self.invalidity_time, self.revocation_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +160,16 @@ def _revoked(entry: RevokedEntry) -> dict[str, object]:
         "revocation_date": time_value(entry.revocation_time),
     }
     # RFC 5280, 5.3.1: "unspecified" is said by leaving the extension out.
+    values: list[tuple[str, object]] = []
     if entry.reason is not RevocationReason.UNSPECIFIED:
-        reason = {"extn_id": "crl_reason", "critical": False, "extn_value": entry.reason.value}
-        fields["crl_entry_extensions"] = [asn1_crl.CRLEntryExtension(reason)]
+        values.append(("crl_reason", entry.reason.value))
+    if entry.invalidity_time is not None:
+        values.append(("invalidity_date", entry.invalidity_time.astimezone(UTC).replace(microsecond=0)))
+    if values:
+        fields["crl_entry_extensions"] = [
+            asn1_crl.CRLEntryExtension({"extn_id": kind, "critical": False, "extn_value": value})
+            for kind, value in values
+        ]
     return fields
 
 
@@ -177,6 +208,7 @@ def _read_entry(entry: asn1_crl.RevokedCertificate) -> RevokedEntry:
         entry["user_certificate"].native,
         entry["revocation_date"].native,
         RevocationReason.UNSPECIFIED if reason is None else RevocationReason(reason.native),
+        None if entry.invalidity_date_value is None else entry.invalidity_date_value.native,
     )
 
 

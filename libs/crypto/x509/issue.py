@@ -11,16 +11,22 @@ from asn1crypto import keys, x509
 from libs.crypto.provider import Signer
 from libs.crypto.sm2 import Sm2PublicKey
 from libs.crypto.x509.certificate import Certificate
+from libs.crypto.x509.roles import Role
 from libs.crypto.x509.signed import algorithm, join, time_value
 
 
 class Profile(Enum):
-    """What a certificate is for; decides basic constraints and key usage."""
+    """What a certificate is for; decides basic constraints, key usage and roles."""
 
     SUBORDINATE_CA = "SUBORDINATE_CA"
     SEAL_MAKER = "SEAL_MAKER"
     SIGNER = "SIGNER"
     LOG = "LOG"
+
+    @property
+    def purposes(self) -> frozenset[str]:
+        """The object identifiers of the roles that a certificate of this profile gives, or a CA's may pass on."""
+        return frozenset(role.value for role in _ROLES[self])
 
 
 _ROOT_USAGE = {"key_cert_sign", "crl_sign"}
@@ -30,6 +36,13 @@ _USAGES = {
     Profile.SIGNER: {"digital_signature", "non_repudiation"},
     Profile.LOG: {"digital_signature"},
 }
+_ROLES = {
+    Profile.SUBORDINATE_CA: (Role.SEAL_MAKER, Role.SEAL_SIGNER, Role.AUDIT_LOG),
+    Profile.SEAL_MAKER: (Role.SEAL_MAKER,),
+    Profile.SIGNER: (Role.SEAL_SIGNER,),
+    Profile.LOG: (Role.AUDIT_LOG,),
+}
+"""An end entity has one role; a CA below the root is bound to those that it may give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,8 @@ def issue_certificate(
     extensions = [
         _extension("basic_constraints", constraints, critical=True),
         _extension("key_usage", _USAGES[profile], critical=True),
+        # Critical where it entitles, so that nobody takes the key for something else.
+        _extension("extended_key_usage", sorted(profile.purposes), critical=not is_ca),
         _extension("key_identifier", _key_identifier(public_key)),
         _extension("authority_key_identifier", {"key_identifier": issuer.key_identifier}),
     ]

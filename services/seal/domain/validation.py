@@ -7,15 +7,19 @@ from enum import StrEnum
 
 
 class Conclusion(StrEnum):
-    """What a validation comes to: TOTAL-PASSED, TOTAL-FAILED, INDETERMINATE in the words of the standard."""
+    """What a validation comes to: TOTAL-PASSED, TOTAL-FAILED, INDETERMINATE in the words of the standard.
+
+    NO_SIGNATURE is none of these: there was nothing to validate.
+    """
 
     VALID = "VALID"
     INVALID = "INVALID"
     INDETERMINATE = "INDETERMINATE"
+    NO_SIGNATURE = "NO_SIGNATURE"
 
 
 class SubIndication(StrEnum):
-    """Why a conclusion is not VALID (ETSI EN 319 102-1, tables 5 and 6)."""
+    """Why a conclusion is not VALID (ETSI EN 319 102-1, tables 5 and 6; UNSUPPORTED is ours, as its CUSTOM allows)."""
 
     FORMAT_FAILURE = "FORMAT_FAILURE"
     HASH_FAILURE = "HASH_FAILURE"
@@ -31,6 +35,10 @@ class SubIndication(StrEnum):
     TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
     NO_POE = "NO_POE"
     TRY_LATER = "TRY_LATER"
+    REVOKED_NO_POE = "REVOKED_NO_POE"
+    REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
+    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
+    UNSUPPORTED = "UNSUPPORTED"
 
 
 class Outcome(StrEnum):
@@ -120,11 +128,31 @@ def conclude(steps: Iterable[Step]) -> Verdict:
     return Verdict(Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND)
 
 
-def within(start: datetime, end: datetime, at: datetime) -> Finding:
-    """Checks ``start <= at <= end``."""
-    evidence = f"{start.isoformat()} to {end.isoformat()}, at {at.isoformat()}"
-    if at < start:
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When something was used.
+
+    Attributes:
+        stated: as its signer says, who may say what they like.
+        proven: before which it is known to have existed: from a record, from a time stamp, else since this validation.
+    """
+
+    stated: datetime
+    proven: datetime
+
+    @property
+    def latest(self) -> datetime:
+        """The latest moment at which it may have been made."""
+        return max(self.stated, self.proven)
+
+
+def within(start: datetime, end: datetime, times: Times) -> Finding:
+    """Checks that a use lies in a period, both ends included: as stated, and as far as it is proven."""
+    evidence = f"{start.isoformat()} to {end.isoformat()}, used {times.stated.isoformat()}"
+    if times.stated < start:
         return failed(SubIndication.NOT_YET_VALID, evidence)
-    if at > end:
+    if times.stated > end:
         return failed(SubIndication.EXPIRED, evidence)
+    if times.latest > end:
+        return indeterminate(SubIndication.OUT_OF_BOUNDS_NO_POE, f"{evidence} without a proof of that time")
     return passed(evidence)

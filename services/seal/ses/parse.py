@@ -28,7 +28,8 @@ class ParsedSeal:
 
     Attributes:
         raw: the SESeal as received.
-        info_raw: the SES_SealInfo as received: what the maker signed.
+        info_raw: the SES_SealInfo as received.
+        signed_raws: what the maker may have signed, the standard's way first.
         version: 4 or 5.
         vendor: the maker's product (Vid).
         seal_id: esID.
@@ -51,6 +52,7 @@ class ParsedSeal:
 
     raw: bytes
     info_raw: bytes
+    signed_raws: tuple[bytes, ...]
     version: int
     vendor: str
     seal_id: str
@@ -162,6 +164,7 @@ def _seal(raw: bytes) -> ParsedSeal:
     return ParsedSeal(
         raw=raw,
         info_raw=info.raw,
+        signed_raws=(info.raw,),
         version=version,
         vendor=header["vid"].native,
         seal_id=known["es_id"].native,

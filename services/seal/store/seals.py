@@ -38,7 +38,9 @@ _FOR_USE = (
     .join(certificates, certificates.c.id == seals.c.certificate)
     .where(seals.c.id == sa.bindparam(rows.KEY))
 )  # fmt: skip
-_STATUS = sa.select(seals.c.state, seals.c.revoke_time).where(seals.c.seal_id == sa.bindparam("seal_id"))
+_REGISTERED = sa.select(seals.c.structure, seals.c.state, seals.c.make_time, seals.c.revoke_time).where(
+    seals.c.seal_id == sa.bindparam("seal_id")
+)
 _BY_CODE = sa.select(seals.c.id).where(seals.c.seal_code == sa.bindparam("code"))
 _NEXT_CODE = sa.select(sa.func.nextval(SEAL_CODES))
 _STATE = sa.case(
@@ -95,10 +97,10 @@ class SealStore:
             raise not_found(f"seals/{identifier}")
         return row
 
-    async def status(self, seal_id: str) -> Row | None:
-        """Reads state and end of the seal with this esID; None where it isn't ours."""
+    async def registered(self, seal_id: str) -> Row | None:
+        """Reads structure, state, making and end of the seal with this esID; None where it isn't ours."""
         async with self._database.read() as connection:
-            return (await connection.execute(_STATUS, {"seal_id": seal_id})).first()
+            return (await connection.execute(_REGISTERED, {"seal_id": seal_id})).first()
 
     async def has_code(self, code: str) -> bool:
         """Tells whether a seal bears this code."""

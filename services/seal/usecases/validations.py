@@ -2,13 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
-from datetime import datetime
+from typing import Any, TypeVar
 
 from libs.clock import Clock
 from libs.crypto.provider import SmProvider
+from libs.crypto.sm3 import sm3
 from libs.crypto.x509 import Crl, TrustPolicy
 from libs.errors import TongbanError
 from libs.security.principal import Principal
@@ -16,17 +17,19 @@ from libs.workers import Pool, Share, Stop
 from services.seal.authority import Authority
 from services.seal.convert import report_message
 from services.seal.domain.seals import SealState
-from services.seal.domain.status import status_finding
-from services.seal.domain.validation import Finding, SubIndication, indeterminate
-from services.seal.ses_steps import Checks
+from services.seal.domain.status import RegisteredSeal
+from services.seal.ses import ParsedSeal, ParsedSignature
+from services.seal.ses_steps import Checks, RecordsUnreachable
+from services.seal.store.sealings import SealingStore
 from services.seal.store.seals import SealStore
 from services.seal.trust import Trust
 from services.seal.usecases.revocation import Revocation
 from services.seal.validation import Report, validate_document, validate_seal
 from tongban.seal.v1 import validation_service_pb2 as pb
 
+Answer = TypeVar("Answer")
 _OUR_SEAL_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_STATUS_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0
 _WAITING = 32
 
 
@@ -34,10 +37,11 @@ class Validations:
     """Use cases of ValidationService."""
 
     def __init__(
-        self, store: SealStore, authority: Authority, revocation: Revocation, provider: SmProvider, pool: Pool,
-        clock: Clock,
+        self, store: SealStore, sealings: SealingStore, authority: Authority, revocation: Revocation,
+        provider: SmProvider, pool: Pool, clock: Clock,
     ) -> None:  # fmt: skip
         self._store = store
+        self._sealings = sealings
         self._authority = authority
         self._revocation = revocation
         self._provider = provider
@@ -70,7 +74,8 @@ class Validations:
         # The authority is trusted because it is here: no list of the root's tells of its revocation.
         anchors = (self._authority.certificate, self._authority.root)
         trust = Trust(TrustPolicy(anchors, await self._lists()), self._provider)
-        return Checks(trust.verify, trust.chain, self._status_from_thread(), self._clock.now())
+        records = _Records(self._store, self._sealings, asyncio.get_running_loop())
+        return Checks(trust.verify, trust.chain, records, self._clock.now())
 
     async def _lists(self) -> tuple[Crl, ...]:
         """Returns the CRL; without one the report says TRY_LATER, which is an answer too."""
@@ -79,22 +84,32 @@ class Validations:
         except TongbanError:
             return ()
 
-    def _status_from_thread(self) -> Callable[[str, datetime], Finding]:
-        """Returns a check that the validating thread may call: it asks the database through the event loop."""
-        loop = asyncio.get_running_loop()
 
-        def status(seal_id: str, at: datetime) -> Finding:
-            asked = asyncio.run_coroutine_threadsafe(self._status(seal_id, at), loop)
-            try:
-                return asked.result(_STATUS_SECONDS)
-            except (TongbanError, FutureTimeout):
-                asked.cancel()
-                return indeterminate(SubIndication.TRY_LATER, "the list of seals can't be read now")
+class _Records:
+    """This region's records for the validating thread: asks the database through the event loop."""
 
-        return status
+    def __init__(self, seals: SealStore, sealings: SealingStore, loop: asyncio.AbstractEventLoop) -> None:
+        self._seals = seals
+        self._sealings = sealings
+        self._loop = loop
 
-    async def _status(self, seal_id: str, at: datetime) -> Finding:
-        row = await self._store.status(seal_id) if _OUR_SEAL_ID.fullmatch(seal_id) else None
+    def seal(self, seal: ParsedSeal) -> RegisteredSeal | None:
+        """Reads the seal that is registered under the same esID."""
+        if not _OUR_SEAL_ID.fullmatch(seal.seal_id):
+            return None
+        row = self._asked(self._seals.registered(seal.seal_id))
         if row is None:
-            return indeterminate(SubIndication.TRY_LATER, "the seal is not on this region's list")
-        return status_finding(SealState(row.state), row.revoke_time, at)
+            return None
+        return RegisteredSeal(row.structure, SealState(row.state), row.make_time, row.revoke_time)
+
+    def has_sealing(self, signature: ParsedSignature) -> bool:
+        """Looks for a signed use with these bytes and this value."""
+        return self._asked(self._sealings.has_signed(sm3(signature.tbs_raw), signature.signature))
+
+    def _asked(self, question: Coroutine[Any, Any, Answer]) -> Answer:
+        asked = asyncio.run_coroutine_threadsafe(question, self._loop)
+        try:
+            return asked.result(_ANSWER_SECONDS)
+        except (TongbanError, FutureTimeout) as error:
+            asked.cancel()
+            raise RecordsUnreachable from error

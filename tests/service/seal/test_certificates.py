@@ -12,7 +12,7 @@ from asn1crypto import csr, keys, x509
 from libs.clock import FakeClock, SystemClock
 from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Certificate, Crl, KeyUsage, RevocationReason, Subject, TrustPolicy, verify_chain
+from libs.crypto.x509 import Certificate, Crl, KeyUsage, RevocationReason, Role, Subject, TrustPolicy, verify_chain
 from libs.crypto.x509.signed import join
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from libs.rpc.client import invoke
@@ -67,7 +67,12 @@ async def test_a_certificate_is_issued_for_the_key_that_asked(office: SealOffice
     assert issued.serial_number == f"{certificate.serial_number:x}"
     authority, root = (Certificate.parse(der) for der in issued.chain)
     chain = verify_chain(
-        certificate, (authority,), SystemClock().now(), TrustPolicy((root,), require_crl=False), PROVIDER
+        certificate,
+        (authority,),
+        SystemClock().now(),
+        TrustPolicy((root,), require_crl=False),
+        PROVIDER,
+        Role.AUDIT_LOG,
     )
     assert [len(chain), KeyUsage.NON_REPUDIATION in (certificate.key_usage or ())] == [3, False]
     read = await office.ask(

@@ -35,8 +35,9 @@ def test_an_object_identifier_without_measure_is_refused_wherever_it_stands(arcs
         _refused(wrapped)
 
 
-def test_an_arc_of_more_than_63_bits_is_refused() -> None:
-    assert "63 bits" in _refused(encode(Tag.OBJECT_IDENTIFIER, b"\x2a" + b"\x81" * 9 + b"\x01"))
+def test_an_arc_larger_than_a_uuid_is_refused() -> None:
+    assert "larger than a UUID" in _refused(encode(Tag.OBJECT_IDENTIFIER, b"\x2a" + b"\x81" * 19 + b"\x01"))
+    check_asn1(encode(Tag.OBJECT_IDENTIFIER, b"\x69" + b"\x81" * 18 + b"\x01"), LIMITS)
 
 
 @pytest.mark.parametrize(

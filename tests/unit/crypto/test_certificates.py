@@ -17,6 +17,7 @@ from libs.crypto.x509 import (
     Profile,
     RevocationReason,
     RevokedEntry,
+    Role,
     Subject,
     TrustPolicy,
     Validity,
@@ -25,6 +26,7 @@ from libs.crypto.x509 import (
     make_root,
     verify_chain,
 )
+from libs.crypto.x509.roles import ANY_PURPOSE
 
 PROVIDER = default_provider()
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -53,8 +55,11 @@ class Pki:
     def policy(self) -> TrustPolicy:
         return TrustPolicy((self.root,), (self.root_crl, self.ca_crl))
 
-    def verify(self, leaf: Certificate | None = None, at: datetime = NOW, policy: TrustPolicy | None = None) -> None:
-        verify_chain(leaf or self.maker, [self.ca], at, policy or self.policy, PROVIDER)
+    def verify(
+        self, leaf: Certificate | None = None, at: datetime = NOW, policy: TrustPolicy | None = None,
+        proven: datetime | None = None,
+    ) -> None:  # fmt: skip
+        verify_chain(leaf or self.maker, [self.ca], at, policy or self.policy, PROVIDER, Role.SEAL_MAKER, proven=proven)
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +117,9 @@ def test_log_key_profile(pki: Pki) -> None:
 
 
 def test_good_chain(pki: Pki) -> None:
-    chain = verify_chain(pki.maker, [pki.ca], NOW, pki.policy, PROVIDER)
+    chain = verify_chain(pki.maker, [pki.ca], NOW, pki.policy, PROVIDER, Role.SEAL_MAKER)
     assert chain == (pki.maker, pki.ca, pki.root)
-    assert verify_chain(pki.root, [], NOW, pki.policy, PROVIDER, usage=None) == (pki.root,)
+    assert verify_chain(pki.root, [], NOW, pki.policy, PROVIDER, None) == (pki.root,)
 
 
 def test_times(pki: Pki) -> None:
@@ -122,12 +127,16 @@ def test_times(pki: Pki) -> None:
     pki.verify(at=START, policy=policy)
     pki.verify(at=pki.maker.not_after, policy=policy)
     refused(pki, SubIndication.NOT_YET_VALID, at=START - timedelta(seconds=1), policy=policy)
-    refused(pki, SubIndication.OUT_OF_BOUNDS_NO_POE, at=pki.maker.not_after + timedelta(seconds=1), policy=policy)
+    late = pki.maker.not_after + timedelta(seconds=1)
+    refused(pki, SubIndication.EXPIRED, at=late, policy=policy)
+    # Used in time, as its holder says: nobody knows, unless something proves it.
+    refused(pki, SubIndication.OUT_OF_BOUNDS_NO_POE, at=NOW, proven=late, policy=policy)
+    pki.verify(at=NOW, proven=pki.maker.not_after, policy=policy)
 
 
 def test_missing_issuer_and_foreign_root(pki: Pki) -> None:
     with pytest.raises(CertificateNotAccepted) as error:
-        verify_chain(pki.maker, [], NOW, pki.policy, PROVIDER)
+        verify_chain(pki.maker, [], NOW, pki.policy, PROVIDER, Role.SEAL_MAKER)
     assert error.value.sub_indication is SubIndication.NO_CERTIFICATE_CHAIN_FOUND
     foreign = make_root(new_signer(), Subject("别的根"), Validity.days(START, 1))
     refused(pki, SubIndication.NO_CERTIFICATE_CHAIN_FOUND, policy=TrustPolicy((foreign,)))
@@ -152,7 +161,9 @@ def test_leaf_is_no_issuer(pki: Pki) -> None:
         Validity.days(START, 1),
     )  # fmt: skip
     with pytest.raises(CertificateNotAccepted) as error:
-        verify_chain(child, [pki.maker, pki.ca], START, replace(pki.policy, require_crl=False), PROVIDER)
+        verify_chain(
+            child, [pki.maker, pki.ca], START, replace(pki.policy, require_crl=False), PROVIDER, Role.SEAL_SIGNER
+        )
     assert error.value.sub_indication is SubIndication.CHAIN_CONSTRAINTS_FAILURE
     assert "测试制章" in error.value.subject
 
@@ -166,12 +177,58 @@ def test_path_length(pki: Pki) -> None:
         deeper, key, Subject("末级"), new_signer().public_key, Profile.SIGNER, Validity.days(START, 9)
     )
     with pytest.raises(CertificateNotAccepted, match="too many CAs"):
-        verify_chain(leaf, [pki.ca, deeper], START, replace(pki.policy, require_crl=False), PROVIDER)
+        verify_chain(leaf, [pki.ca, deeper], START, replace(pki.policy, require_crl=False), PROVIDER, Role.SEAL_SIGNER)
 
 
-def test_key_usage_and_critical_extensions(pki: Pki) -> None:
-    with pytest.raises(CertificateNotAccepted, match="not for key_agreement"):
-        verify_chain(pki.maker, [pki.ca], NOW, pki.policy, PROVIDER, usage=KeyUsage.KEY_AGREEMENT)
+OF_ROLE = {Role.SEAL_MAKER: Profile.SEAL_MAKER, Role.SEAL_SIGNER: Profile.SIGNER, Role.AUDIT_LOG: Profile.LOG}
+
+
+@pytest.mark.parametrize("profile", [*OF_ROLE.values(), Profile.SUBORDINATE_CA])
+@pytest.mark.parametrize("role", [*OF_ROLE, Role.TIME_STAMPING])
+def test_a_certificate_entitles_to_its_own_role_alone(pki: Pki, profile: Profile, role: Role) -> None:
+    leaf = issue_certificate(
+        pki.root, pki.root_key, Subject("x"), new_signer().public_key, profile, Validity.days(START, 30)
+    )
+    if profile is OF_ROLE.get(role):
+        assert len(verify_chain(leaf, [], NOW, pki.policy, PROVIDER, role)) == 2
+        return
+    with pytest.raises(CertificateNotAccepted, match=f"not made for {role.name}") as error:
+        verify_chain(leaf, [], NOW, pki.policy, PROVIDER, role)
+    assert error.value.sub_indication is SubIndication.CHAIN_CONSTRAINTS_FAILURE
+
+
+@pytest.mark.parametrize(
+    "purposes", [None, frozenset(), {ANY_PURPOSE}, {Role.SEAL_MAKER.value, ANY_PURPOSE}, {r.value for r in OF_ROLE}]
+)
+def test_no_purpose_any_purpose_and_several_entitle_to_nothing(pki: Pki, purposes: frozenset[str] | None) -> None:
+    refused(pki, SubIndication.CHAIN_CONSTRAINTS_FAILURE, leaf=replace(pki.maker, purposes=purposes))
+
+
+def test_a_ca_gives_the_roles_it_is_bound_to(pki: Pki) -> None:
+    key = new_signer()
+    stamps = replace(pki.maker, purposes=frozenset({Role.TIME_STAMPING.value}))
+    with pytest.raises(CertificateNotAccepted, match="issues no certificates for TIME_STAMPING"):
+        verify_chain(stamps, [pki.ca], NOW, pki.policy, PROVIDER, Role.TIME_STAMPING)
+    ca = issue_certificate(
+        pki.root, pki.root_key, Subject("子"), key.public_key, Profile.SUBORDINATE_CA, Validity.days(START, 60)
+    )
+    maker = issue_certificate(ca, key, Subject("制"), key.public_key, Profile.SEAL_MAKER, Validity.days(START, 60))
+    policy = replace(pki.policy, require_crl=False)
+    for purposes, good in (({ANY_PURPOSE}, True), (None, True), ({Role.AUDIT_LOG.value}, False)):
+        bound = replace(ca, purposes=None if purposes is None else frozenset(purposes))
+        if good:
+            verify_chain(maker, [bound], NOW, policy, PROVIDER, Role.SEAL_MAKER)
+        else:
+            with pytest.raises(CertificateNotAccepted, match="issues no certificates for SEAL_MAKER"):
+                verify_chain(maker, [bound], NOW, policy, PROVIDER, Role.SEAL_MAKER)
+
+
+def test_a_key_that_may_not_sign_has_no_role(pki: Pki) -> None:
+    agrees = replace(pki.maker, key_usage=frozenset({KeyUsage.KEY_AGREEMENT}))
+    refused(pki, SubIndication.CHAIN_CONSTRAINTS_FAILURE, leaf=agrees)
+
+
+def test_critical_extensions(pki: Pki) -> None:
     error = refused(pki, SubIndication.CHAIN_CONSTRAINTS_FAILURE, leaf=replace(pki.maker, unknown_critical=("1.2.3",)))
     assert "1.2.3" in str(error)
 
@@ -182,8 +239,45 @@ def test_revocation(pki: Pki) -> None:
     assert crl.number == 2
     assert crl.entries == {1234: entry, 9: RevokedEntry(9, START)}
     policy = TrustPolicy((pki.root,), (pki.root_crl, crl))
-    refused(pki, SubIndication.REVOKED_NO_POE, policy=policy)
-    pki.verify(at=entry.revocation_time - timedelta(seconds=1), policy=policy)
+    refused(pki, SubIndication.REVOKED, policy=policy)
+    refused(pki, SubIndication.REVOKED_NO_POE, at=START, proven=NOW, policy=policy)
+    refused(pki, SubIndication.REVOKED_NO_POE, at=START, proven=entry.revocation_time, policy=policy)
+    before = entry.revocation_time - timedelta(seconds=1)
+    pki.verify(at=before, policy=policy)
+    pki.verify(at=START, proven=before, policy=policy)
+
+
+@pytest.mark.parametrize(
+    ("reason", "counts"),
+    [
+        (RevocationReason.KEY_COMPROMISE, True),
+        (RevocationReason.CA_COMPROMISE, True),
+        (RevocationReason.SUPERSEDED, False),
+        (RevocationReason.CESSATION_OF_OPERATION, False),
+        (RevocationReason.UNSPECIFIED, False),
+    ],
+)
+def test_a_compromised_key_is_doubted_from_its_invalidity_date_on(
+    pki: Pki, reason: RevocationReason, counts: bool
+) -> None:
+    day = timedelta(days=1)
+    entry = RevokedEntry(pki.maker.serial_number, START + 5 * day, reason, START + 3 * day)
+    crl = make_crl(pki.ca, pki.ca_key, 2, NOW, NOW + timedelta(days=30), [entry])
+    assert crl.entries[pki.maker.serial_number] == entry
+    policy = TrustPolicy((pki.root,), (pki.root_crl, crl))
+    pki.verify(at=START, proven=START + 2 * day, policy=policy)
+    if counts:
+        refused(pki, SubIndication.REVOKED_NO_POE, at=START, proven=START + 4 * day, policy=policy)
+    else:
+        pki.verify(at=START, proven=START + 4 * day, policy=policy)
+    refused(pki, SubIndication.REVOKED, at=START + 5 * day, policy=policy)
+
+
+def test_a_revoked_ca_is_told_as_such(pki: Pki) -> None:
+    entry = RevokedEntry(pki.ca.serial_number, START + timedelta(days=5))
+    crl = make_crl(pki.root, pki.root_key, 2, NOW, NOW + timedelta(days=30), [entry])
+    policy = TrustPolicy((pki.root,), (crl, pki.ca_crl))
+    refused(pki, SubIndication.REVOKED_CA_NO_POE, at=START, proven=NOW, policy=policy)
 
 
 def test_no_fresh_crl_means_not_known(pki: Pki) -> None:

@@ -159,6 +159,9 @@ def test_a_copy_cut_short_or_of_another_log_is_caught(files: Files) -> None:
         lambda files, key: files.certify("审计日志 341500/seal", key),
         lambda files, key: files.certify("审计日志 9341500/sharing", key),
         lambda files, key: files.certify("审计日志 341500/sharing", key, Profile.SUBORDINATE_CA),
+        # Issued by the region's root and with the right name, but for something else.
+        lambda files, key: files.certify("审计日志 341500/sharing", key, Profile.SEAL_MAKER),
+        lambda files, key: files.certify("审计日志 341500/sharing", key, Profile.SIGNER),
         lambda files, key: make_root(key, Subject("审计日志 341500/sharing"), Validity.days(START, 100)),
     ],
 )
@@ -177,7 +180,7 @@ def test_a_head_signed_after_the_certificate_ended_does_not_hold(files: Files) -
     files.write("receipt.json", files.receipt(late))
     code, output = run(files, "--json")
     assert code == 1
-    assert "OUT_OF_BOUNDS_NO_POE" in output
+    assert "EXPIRED" in output
 
 
 def test_what_is_no_evidence_gets_one_clear_line(files: Files) -> None:

@@ -21,13 +21,14 @@ from services.seal.domain.seals import (
     seal_code,
     state_at,
 )
-from services.seal.domain.status import status_finding
+from services.seal.domain.status import RegisteredSeal, existence_finding, status_finding, structure_finding
 from services.seal.domain.validation import (
     Conclusion,
     Finding,
     Outcome,
     Step,
     SubIndication,
+    Times,
     conclude,
     failed,
     indeterminate,
@@ -160,27 +161,68 @@ def test_the_worst_step_decides(
     assert (verdict.conclusion, verdict.sub_indication) == (conclusion, sub_indication)
 
 
+def used(stated: datetime, proven: datetime | None = None) -> Times:
+    return Times(stated, proven or stated)
+
+
 def test_periods_include_both_ends() -> None:
-    assert within(NOW, NOW + DAY, NOW).outcome is Outcome.PASSED
-    assert within(NOW, NOW + DAY, NOW + DAY).outcome is Outcome.PASSED
-    assert within(NOW, NOW + DAY, NOW - DAY).sub_indication is SubIndication.NOT_YET_VALID
-    assert within(NOW, NOW + DAY, NOW + 2 * DAY).sub_indication is SubIndication.EXPIRED
+    assert within(NOW, NOW + DAY, used(NOW)).outcome is Outcome.PASSED
+    assert within(NOW, NOW + DAY, used(NOW + DAY)).outcome is Outcome.PASSED
+    assert within(NOW, NOW + DAY, used(NOW, NOW + DAY)).outcome is Outcome.PASSED
+    assert within(NOW, NOW + DAY, used(NOW - DAY)).sub_indication is SubIndication.NOT_YET_VALID
+    assert within(NOW, NOW + DAY, used(NOW + 2 * DAY)).sub_indication is SubIndication.EXPIRED
+    late = within(NOW, NOW + DAY, used(NOW, NOW + 2 * DAY))
+    assert (late.outcome, late.sub_indication) == (Outcome.INDETERMINATE, SubIndication.OUT_OF_BOUNDS_NO_POE)
 
 
 @pytest.mark.parametrize(
-    ("state", "end", "outcome"),
+    ("state", "end", "times", "recorded", "sub_indication"),
     [
-        (SealState.ACTIVE, None, Outcome.PASSED),
-        (SealState.FROZEN, None, Outcome.FAILED),
-        (SealState.REVOKED, NOW + DAY, Outcome.PASSED),
-        (SealState.REVOKED, NOW, Outcome.FAILED),
+        (SealState.ACTIVE, None, used(NOW), False, None),
+        (SealState.FROZEN, None, used(NOW), False, SubIndication.TRY_LATER),
+        (SealState.FROZEN, None, used(NOW), True, None),
+        (SealState.REVOKED, NOW + DAY, used(NOW), True, None),
+        (SealState.REVOKED, NOW + DAY, used(NOW, NOW + 2 * DAY), False, SubIndication.REVOKED_NO_POE),
+        (SealState.REPLACED, NOW + DAY, used(NOW, NOW + DAY), False, SubIndication.REVOKED_NO_POE),
+        (SealState.REVOKED, NOW, used(NOW), True, SubIndication.REVOKED),
+        (SealState.REVOKED, NOW, used(NOW, NOW + DAY), False, SubIndication.REVOKED),
     ],
 )
-def test_what_was_sealed_before_the_end_of_a_seal_stays_valid(
-    state: SealState, end: datetime | None, outcome: Outcome
+def test_what_is_proven_to_be_sealed_before_the_end_of_a_seal_stays_valid(
+    state: SealState, end: datetime | None, times: Times, recorded: bool, sub_indication: SubIndication | None
 ) -> None:
-    found = status_finding(state, end, NOW)
-    assert (found.outcome, found.sub_indication) == (
-        outcome,
-        SubIndication.REVOKED if outcome is Outcome.FAILED else None,
+    found = status_finding(RegisteredSeal(b"", state, NOW, end), times, recorded=recorded)
+    assert found.sub_indication == sub_indication
+    ended = sub_indication is SubIndication.REVOKED
+    assert (found.outcome is Outcome.FAILED, found.outcome is Outcome.PASSED) == (ended, sub_indication is None)
+
+
+def test_a_seal_that_is_not_on_the_list_is_not_known() -> None:
+    assert status_finding(None, used(NOW), recorded=False).sub_indication is SubIndication.TRY_LATER
+    assert structure_finding(None, b"x").outcome is Outcome.NOT_APPLICABLE
+
+
+def test_a_seal_is_the_registered_one_or_a_forgery() -> None:
+    known = RegisteredSeal(b"structure", SealState.ACTIVE, NOW)
+    assert structure_finding(known, b"structure").outcome is Outcome.PASSED
+    assert structure_finding(known, b"structurE") == failed(
+        SubIndication.HASH_FAILURE, "this region registered another structure under this esID"
     )
+
+
+@pytest.mark.parametrize(
+    ("registered", "stamped", "recorded", "outcome"),
+    [
+        (True, None, True, Outcome.PASSED),
+        (True, NOW, False, Outcome.PASSED),
+        (False, NOW, False, Outcome.PASSED),
+        (False, None, False, Outcome.NOT_APPLICABLE),
+        # The region's own seal, but not its own use of it.
+        (True, None, False, Outcome.INDETERMINATE),
+    ],
+)
+def test_what_proves_that_a_signature_exists(
+    registered: bool, stamped: datetime | None, recorded: bool, outcome: Outcome
+) -> None:
+    known = RegisteredSeal(b"", SealState.ACTIVE, NOW) if registered else None
+    assert existence_finding(known, stamped, used(NOW), recorded=recorded).outcome is outcome

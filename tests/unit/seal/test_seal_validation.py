@@ -9,22 +9,17 @@ import pytest
 
 from libs.crypto.x509.chain import TrustPolicy
 from libs.documents.ofd import open_ofd
-from services.seal.domain.validation import Conclusion, Finding, Outcome, SubIndication, failed, indeterminate, passed
+from services.seal.domain.seals import SealState
+from services.seal.domain.validation import Conclusion, SubIndication
 from services.seal.ofd_seal import Placement, finish, prepare
 from services.seal.ses import build_seal, build_signature, build_tbs, der, parse_signature
 from services.seal.trust import Trust
-from services.seal.validation import Report, validate_document, validate_seal
-from tests.support.seals import SEAL_ID, T0, T1, SealKit, make_kit, ofd_document, rewritten
+from services.seal.validation import validate_document, validate_seal
+from tests.support.seals import SEAL_ID, T0, T1, Records, SealKit, make_kit, ofd_document, rewritten, stamped, unsound
 
 SIGN = "Doc_0/Signs/Sign_1/"
 PATH = f"/{SIGN}Signature.xml"
 VALUE = f"{SIGN}SignedValue.dat"
-
-
-def unsound(report: Report) -> dict[str, SubIndication | None]:
-    """The steps that are not PASSED, and why."""
-    fine = (Outcome.PASSED, Outcome.NOT_APPLICABLE)
-    return {step.name: step.finding.sub_indication for step in report.steps if step.finding.outcome not in fine}
 
 
 def flip(content: bytes, part: bytes, offset: int = -1) -> bytes:
@@ -51,9 +46,8 @@ def test_each_of_two_seals_is_valid(kit: SealKit) -> None:
 
 
 def test_a_document_without_a_seal_is_not_valid(kit: SealKit) -> None:
-    assert unsound(validate_document(ofd_document(), kit.checks())) == {
-        "document.signatures": SubIndication.FORMAT_FAILURE
-    }
+    report = validate_document(ofd_document(), kit.checks())
+    assert (unsound(report), report.verdict.conclusion) == ({}, Conclusion.NO_SIGNATURE)
 
 
 def test_what_is_no_package_is_an_answer(kit: SealKit) -> None:
@@ -209,31 +203,24 @@ def test_without_a_revocation_list_it_is_to_be_tried_later(kit: SealKit) -> None
 
 
 def test_the_seal_is_asked_for_at_the_time_of_its_use(kit: SealKit) -> None:
-    def status(seal_id: str, at: datetime) -> Finding:
-        assert seal_id == SEAL_ID
-        return failed(SubIndication.REVOKED, "revoked") if at == T1 else passed()
-
-    report = validate_document(kit.sealed(ofd_document()), replace(kit.checks(), seal_status=status))
+    records = Records(state=SealState.REVOKED, end_time=T1)
+    report = validate_document(kit.sealed(ofd_document()), kit.checks(records=records))
     assert unsound(report) == {"seal.status": SubIndication.REVOKED}
+    before = replace(records, end_time=T1 + timedelta(seconds=1))
+    assert unsound(validate_document(kit.sealed(ofd_document()), kit.checks(records=before))) == {}
 
 
 def test_a_time_stamp_that_nobody_can_check_leaves_it_open(kit: SealKit) -> None:
-    def stamp(files: dict[str, bytes]) -> None:
-        signature = parse_signature(files[VALUE])
-        bits = der.encode(der.Tag.BIT_STRING, b"\0stamp")
-        parts = [part.raw for part in der.elements(der.one(signature.raw, der.Tag.SEQUENCE).content)]
-        files[VALUE] = der.encode(der.Tag.SEQUENCE, *parts, der.encode(der.Tag.CONTEXT_0, bits))
-
-    document = rewritten(kit.sealed(ofd_document()), stamp)
+    document = stamped(kit.sealed(ofd_document()))
     assert unsound(validate_document(document, kit.checks())) == {"signature.time_stamp": SubIndication.NO_POE}
-    seen: list[tuple[bytes, bytes]] = []
+    seen: set[tuple[bytes, bytes]] = set()
 
-    def trusted(value: bytes, signature: bytes) -> Finding:
-        seen.append((value, signature))
-        return passed()
+    def trusted(value: bytes, signature: bytes) -> datetime:
+        seen.add((value, signature))
+        return T1
 
     assert unsound(validate_document(document, replace(kit.checks(), time_stamp=trusted))) == {}
-    assert seen == [(b"stamp", parse_signature(open_ofd(document).entries[VALUE]).signature)]
+    assert seen == {(b"stamp", parse_signature(open_ofd(document).entries[VALUE]).signature)}
 
 
 def test_a_signature_of_another_document_is_caught(kit: SealKit) -> None:
@@ -326,8 +313,7 @@ def _rebuilt(seal: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def test_an_indeterminate_status_is_told(kit: SealKit) -> None:
-    dark = replace(kit.checks(), seal_status=lambda *_: indeterminate(SubIndication.TRY_LATER, "no list"))
-    report = validate_seal(kit.seal, dark)
+    report = validate_seal(kit.seal, kit.checks(records=Records(reachable=False)))
     assert (report.verdict.conclusion, report.verdict.sub_indication) == (
         Conclusion.INDETERMINATE,
         SubIndication.TRY_LATER,
