@@ -6,6 +6,7 @@ from enum import Enum, auto
 from functools import cached_property, lru_cache
 from typing import Any
 
+from libs import separation
 from libs.ids.subjects import Subject, SubjectKind, check_named, parse_subject
 from tongban.options.v1 import options_pb2
 
@@ -16,6 +17,8 @@ _KINDS: dict[str, options_pb2.ActorKind.ValueType] = {
     "SERVICE": options_pb2.ACTOR_KIND_SERVICE,
     "REGION": options_pb2.ACTOR_KIND_REGION,
 }
+
+_IN_OFFICE = frozenset({"STAFF", "REGION"})
 
 
 class Standing(Enum):
@@ -95,6 +98,19 @@ class Principal:
         """Persons and organisations whose affairs are also those of the human being who acts."""
         own = {self.human} if self.actor else {self.human, self.organization}
         return frozenset(own | self.near) - {""}
+
+    def require_human(self) -> str:
+        """Returns the human being who acts; raises PermissionDenied ACTOR_NOT_ALLOWED for a machine."""
+        return separation.require_human(self.human, self.kind)
+
+    def require_impartial(self, *parties: str) -> None:
+        """Raises PermissionDenied ACTING_ON_SELF where staff, in office or at a window, handle an affair of their own.
+
+        Args:
+            parties: whose affair it is: persons and organisations, named as this region names them.
+        """
+        if self.kind in _IN_OFFICE:
+            separation.require_uninvolved(self.affairs, *parties)
 
     @cached_property
     def standing(self) -> Standing:

@@ -107,6 +107,7 @@ cases = sa.Table(
     _time("submit_time"), _time("accept_time"), _time("decide_time"), _time("close_time"), _time("deliver_time"),
     _time("end_time"), _time("rate_time"),
     *_life(),
+    _text("received_human"), _text("accepted_human"),
     sa.Index("cases_number", "number", unique=True),
     sa.Index("cases_applicant", "applicant", "create_time", "id"),
     sa.Index("cases_agent", "agent", "create_time", "id", postgresql_where=sa.text("agent <> ''")),

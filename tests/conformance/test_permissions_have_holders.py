@@ -19,7 +19,10 @@ def _holders() -> list[Principal]:
         ("STAFF", roles.ASSISTED_PERSON), ("REGION", roles.REGION), ("CLIENT", roles.ADMINISTRATOR),
         *(("SERVICE", patterns) for patterns in roles.SERVICES.values()),
     ]  # fmt: skip
-    return [Principal(f"role/{place}", kind, frozenset(held), ASSURED) for place, (kind, held) in enumerate(found)]
+    return [
+        Principal(f"role/{place}", kind, frozenset(held), ASSURED, human="persons/p" if kind == "STAFF" else "")
+        for place, (kind, held) in enumerate(found)
+    ]
 
 
 HOLDERS = _holders()

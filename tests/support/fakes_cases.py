@@ -153,7 +153,7 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
     def _assertion(self, claims: dict[str, Any], transfer: str) -> dict[str, Any]:
         home = f"//{self.known.code}/"
         act = {"sub": f"{home}services/cases", "act": {"sub": home + claims["act"]["sub"]}}
-        names = {key: home + claims[key] for key in ("org", "mandate") if claims.get(key)}
+        names = {key: home + claims[key] for key in ("org", "mandate", "human") if claims.get(key)}
         return {
             "region": self.known.code, "sub": home + claims["sub"], "acr": claims["acr"], "act": act,
             "transfer": home + transfer, **names,

@@ -6,6 +6,7 @@ from libs.errors import PermissionDenied
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
 from libs.security.principal import Principal
+from tongban.options.v1 import options_pb2
 
 _ASSURED = frozenset({"PERSON", "STAFF"})
 
@@ -19,6 +20,8 @@ def check(method: Method, principal: Principal) -> None:
         raise PermissionDenied(
             "ACTOR_NOT_ALLOWED", "this method is not for this kind of caller", actor_kind=principal.kind
         )
+    if access.handling == options_pb2.HANDLING_HUMAN:
+        principal.require_human()
     if not principal.may(access.permission):
         raise PermissionDenied(
             "PERMISSION_MISSING", f"the token does not hold {access.permission}", permission=access.permission

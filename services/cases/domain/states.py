@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from libs.errors import FailedPrecondition, PermissionDenied, state_conflict
+from libs.separation import took_part
 
 
 class CaseState(StrEnum):
@@ -115,8 +116,8 @@ class CaseFacts:
     Attributes:
         name: its resource name.
         state: where it stands.
-        received_by: the clerk who took it in, or empty.
-        accepted_by: the clerk who accepted it, or empty.
+        received_by: the human being who took it in, or empty.
+        accepted_by: the human being who accepted it, or empty.
         correction_asked: whether correction was ever asked for.
         missing_materials: codes that must be there for the action and are not; see ``domain.materials``.
         unverified_materials: codes of licences that could not be verified.
@@ -140,8 +141,8 @@ class CaseFacts:
 Guard = Callable[[CaseFacts, Action, str], None]
 
 
-def advance(facts: CaseFacts, action: Action, actor: str) -> CaseState:
-    """Returns the state after ``action`` by ``actor`` (a token's subject).
+def advance(facts: CaseFacts, action: Action, human: str) -> CaseState:
+    """Returns the state after ``action`` by a human being, `persons/…`; empty where a machine acts.
 
     Raises:
         FailedPrecondition: ``STATE_CONFLICT``, or a guard's reason.
@@ -151,7 +152,7 @@ def advance(facts: CaseFacts, action: Action, actor: str) -> CaseState:
     if following is None:
         raise state_conflict(facts.name, facts.state, *states_allowing(action))
     for guard in _GUARDS.get(action, ()):
-        guard(facts, action, actor)
+        guard(facts, action, human)
     return following
 
 
@@ -170,37 +171,37 @@ def public_status(state: CaseState) -> PublicStatus:
     return _PUBLIC[state]
 
 
-def require_separate_duties(facts: CaseFacts, action: Action, actor: str) -> None:
-    """Refuses review and decision by who received or accepted the case (受审分离)."""
-    if actor in {facts.received_by, facts.accepted_by} - {""}:
+def require_separate_duties(facts: CaseFacts, action: Action, human: str) -> None:
+    """Refuses review and decision by who received or accepted the case, under whatever record (受审分离)."""
+    if took_part(human, (facts.received_by, facts.accepted_by)):
         raise PermissionDenied(
             "CASE_DUTIES_NOT_SEPARATED", "who received or accepted a case may not review or decide it", action=action
         )
 
 
-def _ask_only_once(facts: CaseFacts, _action: Action, _actor: str) -> None:
+def _ask_only_once(facts: CaseFacts, _action: Action, _human: str) -> None:
     if facts.correction_asked:
         raise FailedPrecondition("CASE_CORRECTION_ALREADY_ASKED", f"{facts.name}: correction is asked for once")
 
 
-def _materials_complete(facts: CaseFacts, _action: Action, _actor: str) -> None:
+def _materials_complete(facts: CaseFacts, _action: Action, _human: str) -> None:
     _require_none("CASE_MATERIAL_MISSING", "materials are missing", facts.missing_materials)
 
 
-def _materials_verified(facts: CaseFacts, _action: Action, _actor: str) -> None:
+def _materials_verified(facts: CaseFacts, _action: Action, _human: str) -> None:
     _require_none("CASE_MATERIAL_UNVERIFIED", "materials are not verified", facts.unverified_materials)
 
 
-def _obligations_fulfilled(facts: CaseFacts, _action: Action, _actor: str) -> None:
+def _obligations_fulfilled(facts: CaseFacts, _action: Action, _human: str) -> None:
     _require_none("CASE_OBLIGATION_OPEN", "tolerated materials have not arrived", facts.open_obligations)
 
 
-def _license_issued(facts: CaseFacts, _action: Action, _actor: str) -> None:
+def _license_issued(facts: CaseFacts, _action: Action, _human: str) -> None:
     if facts.license_pending:
         raise FailedPrecondition("CASE_LICENSE_PENDING", f"{facts.name}: its licence is not issued yet")
 
 
-def _acceptance_overdue(facts: CaseFacts, _action: Action, _actor: str) -> None:
+def _acceptance_overdue(facts: CaseFacts, _action: Action, _human: str) -> None:
     if not facts.acceptance_overdue:
         raise FailedPrecondition("CASE_NOT_DEEMED_ACCEPTED", f"{facts.name}: the acceptance period is not over")
 

@@ -71,6 +71,8 @@ class CaseRecord:
     version: int
     create_time: datetime
     update_time: datetime
+    received_human: str
+    accepted_human: str
     content: pb.Case = field(default_factory=pb.Case)
     changed: bool = False
 

@@ -15,7 +15,7 @@ from services.cases.domain.states import Action, CaseState
 from services.cases.store.cases import CaseRecord
 from services.cases.store.items import ItemVersion
 from services.cases.usecases import deadlines
-from services.cases.usecases.access import require_staff
+from services.cases.usecases.access import require_handler
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of
 from services.cases.usecases.material_checks import MaterialChecks, key_of, unchecked
 from tongban.cases.v1 import case_service_pb2 as rpc
@@ -43,7 +43,7 @@ class Acceptance:
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request.name, request.etag, principal)
             check_codes(item.rules, [point.material_code for point in request.points if point.material_code])
-            before = self._desk.move(record, facts_of(record), Action.REQUEST_CORRECTION, principal.subject)
+            before = self._desk.move(record, facts_of(record), Action.REQUEST_CORRECTION, principal.human)
             await self._deadlines.stop(tx, record, item, SpecialProcedure.CORRECTION, "")
             calendar = await self._desk.calendars.current()
             due = date_message(calendar.add(local_day(tx.now), request.answer_days or _ANSWER_DAYS))
@@ -91,7 +91,7 @@ class Acceptance:
                 record, missing_materials=missing_at_acceptance(item.rules, codes_of(record.content.materials), tolerated),
                 unverified_materials=tuple(each.reference.code for each in unchecked(record)),
             )  # fmt: skip
-            before = self._desk.move(record, facts, action, principal.subject)
+            before = self._desk.move(record, facts, action, principal.human)
             if commitment is not None:
                 record.content.commitment.CopyFrom(commitment)
                 record.content.obligations.extend(
@@ -99,6 +99,7 @@ class Acceptance:
                     for each in obligations
                 )
                 record.changed = True
+            record.accepted_human = principal.human
             change = Change(action, principal.subject, principal.department, request.note, open_task="REVIEW")
             return await self._accepted(tx, record, item, before, change)
 
@@ -137,8 +138,8 @@ class Acceptance:
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request.name, request.etag, principal)
-            before = self._desk.move(record, facts_of(record), Action.DECLINE, principal.subject)
-            record.end_time, record.accepted_by = tx.now, principal.subject
+            before = self._desk.move(record, facts_of(record), Action.DECLINE, principal.human)
+            record.end_time, record.accepted_by, record.accepted_human = tx.now, principal.subject, principal.human
             record.content.end_reason, record.changed = request.reason, True
             change = Change(Action.DECLINE, principal.subject, principal.department, request.reason)
             return await self._desk.finish(tx, record, item, before, change, events.CaseDeclined(reason=request.reason))
@@ -156,7 +157,7 @@ class Acceptance:
             clock = deadlines.clock_of(record, await self._desk.store.ledger(tx.connection, case_id), item)
             overdue = is_deemed_accepted(clock, await self._desk.calendars.current(), local_day(tx.now))
             facts = facts_of(record, acceptance_overdue=overdue)
-            before = self._desk.move(record, facts, Action.DEEM_ACCEPTED, SELF)
+            before = self._desk.move(record, facts, Action.DEEM_ACCEPTED)
             change = Change(Action.DEEM_ACCEPTED, SELF, note="逾期未告知,视为受理", open_task="REVIEW")
             return await self._accepted(tx, record, item, before, change)
 
@@ -166,6 +167,6 @@ class Acceptance:
         self, tx: Transaction, name: str, etag: str, principal: Principal
     ) -> tuple[CaseRecord, ItemVersion]:
         record = await self._desk.store.lock(tx.connection, id_of(name))
-        require_staff(principal, record.department, name)
+        require_handler(principal, record)
         check_etag(name, record.version, etag)
         return record, await self._desk.items.version(record.item)

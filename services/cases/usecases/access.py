@@ -52,9 +52,24 @@ def made_by(principal: Principal, record: CaseRecord) -> bool:
 
 
 def require_applicant_side(principal: Principal, record: CaseRecord) -> None:
-    """Raises NOT_OWNER unless the caller may do what who opens a draft may do with it."""
+    """Checks that the caller may do with a case what who opens a draft may do with it.
+
+    Raises:
+        PermissionDenied: NOT_OWNER; ACTING_ON_SELF for staff whose own affair it is: they apply like everybody else.
+    """
     if not (is_party(principal, record) or of_department(principal, record) or made_by(principal, record)):
         raise not_owner(record.name)
+    principal.require_impartial(record.applicant, record.agent)
+
+
+def require_handler(principal: Principal, record: CaseRecord) -> None:
+    """Raises unless the caller is staff of the deciding department whose affair the case is not.
+
+    Raises:
+        PermissionDenied: ACTOR_NOT_ALLOWED, NOT_OWNER, ACTING_ON_SELF.
+    """
+    require_staff(principal, record.department, record.name)
+    principal.require_impartial(record.applicant, record.agent)
 
 
 def require_staff(principal: Principal, department: str, name: str) -> None:

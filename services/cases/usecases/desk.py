@@ -91,10 +91,13 @@ class Desk:
             light = light_of(record, await self.calendars.current(), local_day(now))
         return case_message(record, item.content.display_name, item.number, light, whole=whole)
 
-    def move(self, record: CaseRecord, facts: CaseFacts, action: Action, actor: str) -> str:
-        """Moves a case to its next state; returns the one before. Raises what the state machine raises."""
+    def move(self, record: CaseRecord, facts: CaseFacts, action: Action, human: str = "") -> str:
+        """Moves a case to its next state; returns the one before. Raises what the state machine raises.
+
+        ``human`` is the human being who acts, where duties are separated by it.
+        """
         before = record.state
-        record.state = str(advance(facts, action, actor))
+        record.state = str(advance(facts, action, human))
         return before
 
     async def finish(
@@ -130,6 +133,6 @@ def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, eve
 def facts_of(record: CaseRecord, **more: object) -> CaseFacts:
     """Builds what the state machine needs to know of a case."""
     return CaseFacts(
-        name=record.name, state=CaseState(record.state), received_by=record.received_by,
-        accepted_by=record.accepted_by, correction_asked=record.content.HasField("correction"), **more,  # type: ignore[arg-type]
+        name=record.name, state=CaseState(record.state), received_by=record.received_human,
+        accepted_by=record.accepted_human, correction_asked=record.content.HasField("correction"), **more,  # type: ignore[arg-type]
     )  # fmt: skip

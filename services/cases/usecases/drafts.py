@@ -53,6 +53,7 @@ class Application:
         assurance: how well the person is known.
         receiving_region: the region whose window took it in.
         received_by: the clerk who took it in, or empty.
+        received_human: the human being that the clerk is, or empty.
         transfer: the transfer that brought it, or None.
     """
 
@@ -70,7 +71,13 @@ class Application:
     assurance: int
     receiving_region: str
     received_by: str = ""
+    received_human: str = ""
     transfer: str | None = None
+
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Whose affair it is."""
+        return (self.applicant.subject, self.agent.subject if self.agent else "")
 
     def record(self, home_region: str, now: datetime) -> CaseRecord:
         """Builds the row of the draft."""
@@ -84,7 +91,8 @@ class Application:
             mandate=self.agent.mandate if self.agent else "", created_by=self.created_by, assurance=self.assurance,
             home_region=applications.home_region_of(self.applicant.subject, home_region),
             receiving_region=self.receiving_region, transfer=self.transfer, sealed=b"", outcome="", license="",
-            license_identifier="", received_by=self.received_by, accepted_by="", reviewed_by="", rating="",
+            license_identifier="", received_by=self.received_by, accepted_by="", reviewed_by="",
+            received_human=self.received_human, accepted_human="", rating="",
             delivery=None, clock_start=None, due_date=None, statutory_date=None, stopped_on=None, extension_days=0,
             steps=1, submit_time=None, accept_time=None, decide_time=None, close_time=None, deliver_time=None,
             end_time=None, rate_time=None, version=1, create_time=now, update_time=now, content=content, changed=True,
@@ -139,6 +147,7 @@ class Drafts:
         applications.check_parties(application.applicant, application.agent)
         applications.check_materials(item, application.materials, paper_allowed=principal.kind == "STAFF")
         applications.check_form(item, application.form_values)
+        principal.require_impartial(*application.parties)
         if speaks_for(principal):
             _check_spoken_for(application, principal)
 
@@ -182,6 +191,7 @@ class Drafts:
                 record.changed = bool(request.materials or request.form_values)
                 record.assurance = principal.assurance
             record.received_by = clerk_of(principal)
+            record.received_human = principal.human if record.received_by else ""
             return await self.submitted(tx, record, item, actor_of(principal), principal.department)
 
         return await self._desk.run(command, work)
@@ -210,7 +220,7 @@ class Drafts:
         desk, day = self._desk, local_day(tx.now)
         missing = missing_at_submission(item.rules, codes_of(record.content.materials))
         missing += applications.missing_form(item, record.content.form_values)
-        before = desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT, actor)
+        before = desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT)
         deadlines.start(record, await desk.calendars.current(), day)
         record.submit_time = tx.now
         event = events.CaseSubmitted(acceptance_deadline=date_message(record.due_date))
@@ -242,10 +252,10 @@ class Drafts:
         applications.check_form(item, values)
         codes = [material.code for material in materials]
         if record.state in {CaseState.ACCEPTED, CaseState.UNDER_REVIEW, CaseState.SUSPENDED}:
-            before, suspended = self._fulfilled(tx, record, codes, values, actor), 0
+            before, suspended = self._fulfilled(tx, record, codes, values), 0
             change = Change(Action.FULFILL_OBLIGATION, actor, department, end_tasks="")
         else:
-            before, suspended = await self._answered(tx, record, item, codes, values, actor)
+            before, suspended = await self._answered(tx, record, item, codes, values)
             change = Change(Action.SUBMIT_CORRECTION, actor, department, end_tasks="", open_task="ACCEPT")
         applications.put_in(record.content, materials, values, tx.now)
         record.changed = True
@@ -253,7 +263,7 @@ class Drafts:
         return await self._desk.finish(tx, record, item, before, change, event)
 
     def _fulfilled(
-        self, tx: Transaction, record: CaseRecord, codes: list[str], values: tuple[pb.FormValue, ...], actor: str
+        self, tx: Transaction, record: CaseRecord, codes: list[str], values: tuple[pb.FormValue, ...]
     ) -> str:
         obligations = obligations_of(record)
         still_open = open_codes(obligations)
@@ -265,17 +275,17 @@ class Drafts:
         for obligation in record.content.obligations:
             if obligation.material_code in codes:
                 obligation.fulfill_time.FromDatetime(tx.now)
-        return self._desk.move(record, facts_of(record), Action.FULFILL_OBLIGATION, actor)
+        return self._desk.move(record, facts_of(record), Action.FULFILL_OBLIGATION)
 
     async def _answered(
         self, tx: Transaction, record: CaseRecord, item: ItemVersion, codes: list[str],
-        values: tuple[pb.FormValue, ...], actor: str,
+        values: tuple[pb.FormValue, ...],
     ) -> tuple[str, int]:  # fmt: skip
         asked = [point.material_code for point in record.content.correction.points]
         missing = missing_from_correction(asked, codes)
         if "" in asked and not values:
             missing += ("form",)
-        before = self._desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT_CORRECTION, actor)
+        before = self._desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT_CORRECTION)
         suspended = await self._deadlines.go(tx, record, item, await self._desk.calendars.current())
         record.content.correction.answer_time.FromDatetime(tx.now)
         return before, suspended
@@ -289,7 +299,7 @@ class Drafts:
         async def work(tx: Transaction) -> pb.Case:
             record = await self._locked(tx, request.name, request.etag, principal)
             item = await self._desk.items.version(record.item)
-            before = self._desk.move(record, facts_of(record), Action.WITHDRAW, actor_of(principal))
+            before = self._desk.move(record, facts_of(record), Action.WITHDRAW)
             await self._deadlines.end(tx, record)
             record.end_time, record.content.end_reason, record.changed = tx.now, request.reason, True
             change = Change(Action.WITHDRAW, actor_of(principal), principal.department, request.reason, "CANCELLED")

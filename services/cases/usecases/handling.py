@@ -17,7 +17,7 @@ from services.cases.domain.outcomes import Outcome, check_reason, yields_license
 from services.cases.domain.states import Action, CaseState
 from services.cases.store.cases import CaseRecord
 from services.cases.store.items import ItemVersion
-from services.cases.usecases.access import require_staff
+from services.cases.usecases.access import require_handler
 from services.cases.usecases.deadlines import Deadlines
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of
 from services.cases.usecases.drafts import obligations_of
@@ -48,7 +48,7 @@ class Handling:
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.START_REVIEW, principal.subject)
+            before = self._desk.move(record, facts_of(record), Action.START_REVIEW, principal.human)
             record.reviewed_by = principal.subject
             change = _change(Action.START_REVIEW, principal, open_task="DECIDE")
             return await self._desk.finish(tx, record, item, before, change, events.CaseReviewStarted())
@@ -61,7 +61,7 @@ class Handling:
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.SUSPEND, principal.subject)
+            before = self._desk.move(record, facts_of(record), Action.SUSPEND, principal.human)
             procedure = SpecialProcedure(PROCEDURE.name(request.procedure))
             await self._deadlines.stop(tx, record, item, procedure, request.reason)
             change = _change(Action.SUSPEND, principal, request.reason, end_tasks="")
@@ -76,7 +76,7 @@ class Handling:
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.RESUME, principal.subject)
+            before = self._desk.move(record, facts_of(record), Action.RESUME, principal.human)
             suspended = await self._deadlines.go(tx, record, item, await self._desk.calendars.current())
             change = _change(Action.RESUME, principal, request.result, end_tasks="")
             event = events.CaseResumed(
@@ -93,7 +93,7 @@ class Handling:
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.EXTEND, principal.subject)
+            before = self._desk.move(record, facts_of(record), Action.EXTEND, principal.human)
             extension = Extension(request.days, request.reason, principal.subject)
             await self._deadlines.extend(tx, record, item, await self._desk.calendars.current(), extension)
             change = _change(Action.EXTEND, principal, request.reason, end_tasks="")
@@ -117,7 +117,7 @@ class Handling:
             if record.state == CaseState.UNDER_REVIEW:
                 self._ask_checks(command, record, item, asked)
             facts = facts_of(record, open_obligations=_not_arrived(record))
-            before = self._desk.move(record, facts, Action.DECIDE, principal.subject)
+            before = self._desk.move(record, facts, Action.DECIDE, principal.human)
             record.decide_time, record.outcome, record.changed = tx.now, str(outcome), True
             record.content.decision.CopyFrom(pb.Decision(
                 outcome=request.outcome, reason=request.reason, decided_by=principal.subject,
@@ -158,7 +158,7 @@ class Handling:
         """Closes a locked case."""
         yields = bool(record.outcome) and yields_license(Outcome(record.outcome), item.content.license_type)
         facts = facts_of(record, license_pending=yields and not record.license)
-        before = self._desk.move(record, facts, Action.CLOSE, actor)
+        before = self._desk.move(record, facts, Action.CLOSE)
         record.close_time = tx.now
         change = Change(Action.CLOSE, actor, department, note, open_task="DELIVER")
         event = events.CaseClosed(outcome=OUTCOME.number(record.outcome), license=record.license)
@@ -170,7 +170,7 @@ class Handling:
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.TERMINATE, principal.subject)
+            before = self._desk.move(record, facts_of(record), Action.TERMINATE, principal.human)
             await self._deadlines.end(tx, record)
             record.end_time, record.content.end_reason, record.changed = tx.now, request.reason, True
             change = _change(Action.TERMINATE, principal, request.reason, end_tasks="CANCELLED")
@@ -181,7 +181,7 @@ class Handling:
 
     async def _locked(self, tx: Transaction, request: _Named, principal: Principal) -> tuple[CaseRecord, ItemVersion]:
         record = await self._desk.store.lock(tx.connection, id_of(request.name))
-        require_staff(principal, record.department, request.name)
+        require_handler(principal, record)
         check_etag(request.name, record.version, request.etag)
         return record, await self._desk.items.version(record.item)
 

@@ -191,7 +191,8 @@ class Incoming:
             title=application.title, materials=tuple(application.materials),
             form_values=tuple(application.form_values), created_by=clerk, actor=clerk,
             department=f"//{exchange.peer}/{application.department}", assurance=principal.assurance,
-            receiving_region=exchange.peer, received_by=clerk, transfer=identifier,
+            receiving_region=exchange.peer, received_by=clerk, received_human=principal.human,
+            transfer=identifier,
         )  # fmt: skip
         record = await self._drafts.insert(tx, opened)
         case = await self._drafts.submitted(tx, record, item, clerk, opened.department)

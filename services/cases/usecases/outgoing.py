@@ -112,6 +112,7 @@ class Outgoing:
             raise invalid_field("handling_region", "transfer.other", "must be another region")
         agent = application.agent if application.HasField("agent") else None
         applications.check_parties(application.applicant, agent)
+        self._require_impartial(principal, application.applicant.subject, application.agent.subject)
         mine = {self._global(name) for name in speaks_for(principal)}
         if application.applicant.subject not in mine:
             raise not_owner(application.applicant.subject)
@@ -122,6 +123,9 @@ class Outgoing:
             raise mandate_not_covering(agent.mandate if agent else "", application.task_code, "the token names another")
         if application.identity_check.assurance > principal.assurance:
             raise invalid_field("identity_check.assurance", "assurance.token", "is more than the token says")
+
+    def _require_impartial(self, principal: Principal, *parties: str) -> None:
+        principal.require_impartial(*(applications.at_home(name, self._desk.region) for name in parties))
 
     async def _check_mandate(self, application: pb.TransferApplication) -> None:
         if not application.agent.mandate:
@@ -166,6 +170,7 @@ class Outgoing:
             row = await self._store.lock(tx.connection, id_of(request.name))
             if row.direction != "OUTBOUND" or row.owner_department != principal.department:
                 raise not_found(request.name)
+            self._require_impartial(principal, row.applicant, row.agent)
             check_etag(request.name, row.version, request.etag)
             _require_asked(request.name, row)
             await self._desk.news.queue(tx, row.id, "correction", pb.TransferMessage(correction=correction))
@@ -208,6 +213,7 @@ class Outgoing:
         if row.agent in mine or (row.applicant in mine and "/persons/" in row.applicant):
             return self._global(principal.subject)
         of_window = is_staff(principal) and principal.department == row.owner_department
+        self._require_impartial(principal, row.applicant, row.agent)
         if row.applicant in mine or of_window or principal.kind == "CLIENT":
             return self._global(principal.subject) if mine else str(row.agent or row.applicant)
         raise not_owner(request.case_name)

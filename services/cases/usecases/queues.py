@@ -65,9 +65,10 @@ class Tasks:
                 raise FailedPrecondition("TASK_TAKEN", "somebody else took the task", task=request.name)
             if row.state != "OPEN":
                 raise state_conflict(request.name, row.state, "OPEN")
+            record = await self._desk.store.read(row.case_id)
+            principal.require_impartial(record.applicant, record.agent)
             if row.kind in _SEPARATED:
-                record = await self._desk.store.read(row.case_id)
-                require_separate_duties(facts_of(record), _SEPARATED[row.kind], principal.subject)
+                require_separate_duties(facts_of(record), _SEPARATED[row.kind], principal.human)
             await self._store.claim(tx.connection, identifier, principal.subject, tx.now)
             return await self._message(await self._store.shown(tx.connection, identifier))
 

@@ -34,6 +34,7 @@ from services.cases.usecases.access import (
     made_by,
     not_owner,
     of_department,
+    require_applicant_side,
     speaks_for,
 )
 from services.cases.usecases.desk import Change, Desk, facts_of
@@ -62,6 +63,7 @@ class Deliveries:
 
         async def work(tx: Transaction) -> delivery_service_pb2.Delivery:
             record = await self._desk.store.lock(tx.connection, id_of(request.case_name))
+            require_applicant_side(principal, record)
             _require_deliverer(principal, record, method)
             if record.state != CaseState.CLOSED:
                 raise state_conflict(record.name, record.state, str(CaseState.CLOSED))
@@ -101,8 +103,7 @@ class Deliveries:
             found = await self._store.delivery(id_of(request.name))
             record = await self._desk.store.lock(tx.connection, found.case_id)
             row = await self._store.lock_delivery(tx.connection, found.id)
-            if not (principal.kind == "CLIENT" or is_party(principal, record) or of_department(principal, record)):
-                raise not_owner(request.name)
+            require_applicant_side(principal, record)
             check_etag(request.name, row.version, request.etag)
             if row.state != "PENDING":
                 raise state_conflict(request.name, row.state, "PENDING")
@@ -118,7 +119,7 @@ class Deliveries:
     async def _delivered(self, tx: Transaction, record: CaseRecord, row: Row, principal: Principal) -> None:
         item = await self._desk.items.version(record.item)
         actor = actor_of(principal)
-        before = self._desk.move(record, facts_of(record), Action.DELIVER, actor)
+        before = self._desk.move(record, facts_of(record), Action.DELIVER)
         record.deliver_time = tx.now
         event = events.CaseDelivered(delivery=f"deliveries/{row.id}", method=METHOD.number(row.method))
         change = Change(Action.DELIVER, actor, principal.department)
@@ -245,5 +246,6 @@ def _rater(principal: Principal, record: CaseRecord, channel: int) -> str:
     if is_party(principal, record):
         return principal.subject
     if principal.kind == "CLIENT" or of_department(principal, record):
+        principal.require_impartial(record.applicant, record.agent)
         return record.agent or record.applicant
     raise not_owner(record.name)
