@@ -1,5 +1,7 @@
 """The public keys of the token issuer, read over HTTP and kept until an unknown key id asks for more."""
 
+import asyncio
+import math
 import time
 from typing import Protocol
 
@@ -7,8 +9,11 @@ import httpx
 from joserfc.jwk import ECKey, KeySet
 
 from libs.errors import Unavailable
+from libs.observability.logs import logger
 
 _REFRESH_AT_MOST_EVERY = 2.0
+_TIMEOUT = 2.0
+_log = logger(__name__)
 
 
 class KeySource(Protocol):
@@ -19,40 +24,58 @@ class KeySource(Protocol):
 
 
 class RemoteKeys:
-    """The JWKS of the identity service, refreshed when a token names a key that is not known yet.
+    """The JWKS of the identity service, read anew when a token names a key that is not known yet.
 
-    A forged ``kid`` can't make this ask more often than once in two seconds.
+    Known keys hold while the issuer is away: what was valid stays valid. A key that nobody could ask for is no wrong key:
+    that is Unavailable. A forged ``kid`` can't make this ask more often than once in two seconds, nor wait for more than
+    the one question that is under way.
     """
 
     def __init__(self, url: str, *, verify: str | bool = True) -> None:
         self._url = url
-        self._client = httpx.AsyncClient(timeout=5.0, verify=verify, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=_TIMEOUT, verify=verify, trust_env=False)
         self._keys: dict[str, ECKey] = {}
-        self._asked = -_REFRESH_AT_MOST_EVERY
+        self._asked = -math.inf
+        self._answered = True
+        self._asking: asyncio.Task[None] | None = None
 
     async def key(self, kid: str) -> ECKey | None:
-        """Returns the key named ``kid``; raises Unavailable if the issuer can't be asked."""
+        """Returns the key named ``kid``; raises Unavailable if it is not known and the issuer can't be asked."""
         known = self._keys.get(kid)
-        if known is not None or time.monotonic() - self._asked < _REFRESH_AT_MOST_EVERY:
+        if known is not None:
             return known
-        await self._refresh()
-        return self._keys.get(kid)
+        if time.monotonic() - self._asked >= _REFRESH_AT_MOST_EVERY:
+            await self._ask()
+        known = self._keys.get(kid)
+        if known is None and not self._answered:
+            raise _away()
+        return known
+
+    async def _ask(self) -> None:
+        if self._asking is None or self._asking.done():
+            # A task of its own: the caller who began it may hang up while others wait for it.
+            self._asking = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._asking)
 
     async def _refresh(self) -> None:
         try:
             answer = await self._client.get(self._url)
             answer.raise_for_status()
             keys = KeySet.import_key_set(answer.json()).keys
-        except (httpx.HTTPError, ValueError) as error:
-            raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE",
-                "the token issuer's keys can't be read",
-                retry_after=1.0,
-                dependency="identity",
-            ) from error
-        self._asked = time.monotonic()
-        self._keys = {str(key.kid): key for key in keys if isinstance(key, ECKey)}
+            self._keys = {str(key.kid): key for key in keys if isinstance(key, ECKey)}
+            self._answered = True
+        except Exception as error:  # noqa: BLE001 - whatever it answers, it is the issuer's fault and not the caller's
+            _log.warning("the token issuer's keys can't be read", error=type(error).__qualname__)
+            self._answered = False
+        finally:
+            self._asked = time.monotonic()
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.aclose()
+
+
+def _away() -> Unavailable:
+    return Unavailable(
+        "DEPENDENCY_UNAVAILABLE", "the token issuer's keys can't be read", retry_after=1.0, dependency="identity"
+    )

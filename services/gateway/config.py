@@ -22,8 +22,9 @@ class EnvoyFiles(Section):
 
 
 class Limits(Section):
-    """What one gateway takes: requests a second with bursts, bytes of a request and of an answer, seconds of a call.
+    """What one gateway takes: bytes of a request and of an answer, seconds of a call.
 
+    Requests a second, with bursts, are those of one connection: nobody uses up another's.
     Bytes are counted in JSON, where a file of 3 MiB takes 4: a service's own limit is smaller.
     """
 

@@ -4,7 +4,7 @@ import json
 from ipaddress import ip_address
 from typing import Any
 
-from services.gateway import contracts
+from services.gateway import contract_gate, contracts
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import SHARED, Rpc, Service
 from services.gateway.replies import local_reply_config
@@ -49,7 +49,9 @@ def _unbuffered() -> Json:
 
 def _http_route(match: Json, cluster: str) -> Json:
     per_filter = _without_transcoder()
-    return {"match": match, "route": {"cluster": cluster, "timeout": "15s"}, "typed_per_filter_config": per_filter}
+    # The timeout begins when the request is whole; the stream's also ends one that never is.
+    limits = {"timeout": "15s", "max_stream_duration": {"max_stream_duration": "30s"}}
+    return {"match": match, "route": {"cluster": cluster, **limits}, "typed_per_filter_config": per_filter}
 
 
 def _grpc_route(match: Json, cluster: str, seconds: int, *, streams: bool = False) -> Json:
@@ -125,7 +127,7 @@ def _ratelimit(config: GatewayConfig) -> Json:
     }
     return _filter(
         "local_ratelimit", "LocalRateLimit", stat_prefix="edge", token_bucket=bucket, filter_enabled=always,
-        filter_enforced=always,
+        filter_enforced=always, local_rate_limit_per_downstream_connection=True,
     )  # fmt: skip
 
 
@@ -135,7 +137,9 @@ def _jwt(config: GatewayConfig) -> Json:
         "forward": True,
         "remote_jwks": {
             "http_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},
+            # Fetched beside the requests and kept while the issuer does not answer: what was valid stays valid.
             "cache_duration": "60s",
+            "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
         },
     }
     # A token of another kind, such as an authorization code's or a logout token's, is for /oauth to judge.
@@ -165,6 +169,11 @@ def _transcoder(config: GatewayConfig, services: list[Service]) -> Json:
     )
 
 
+def _gate(services: list[Service]) -> Json:
+    code = contract_gate.script(contracts.read_image(), services)
+    return _filter("lua", "Lua", default_source_code={"inline_string": code})
+
+
 def _strip_internal_headers() -> Json:
     prefixes = ("x-tongban-", "x-envoy-original-")
     removals = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes]
@@ -179,6 +188,7 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
         _jwt(config),
         # The transcoder's own limit counts only what it has not read yet, so a body past the limit would come through.
         _filter("buffer", "Buffer", max_request_bytes=config.limits.request_bytes),
+        _gate(services),
         _filter("grpc_web", "GrpcWeb"),
         _transcoder(config, services),
         _filter("router", "Router", suppress_envoy_headers=True),
@@ -280,15 +290,20 @@ def _upstream_tls(config: GatewayConfig, peer: str, protocol: str) -> Json:
 
 
 def _protocol(http2: bool) -> Json:
-    keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
-    options: Json = {"http2_protocol_options": keepalive} if http2 else {"http_protocol_options": {}}
+    # One connection carries everybody's calls. What one reader leaves unread may fill its stream, never the connection.
+    shared = {
+        "connection_keepalive": {"interval": "30s", "timeout": "5s"},
+        "initial_stream_window_size": 256 * 1024,
+        "initial_connection_window_size": 1024 * 1024 * 1024,
+    }
+    options: Json = {"http2_protocol_options": shared} if http2 else {"http_protocol_options": {}}
     kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {kind: _typed(kind, explicit_http_config=options)}
 
 
 def _cluster(name: str, address: str, *, http2: bool, tls: Json | None) -> Json:
     endpoint = {"endpoint": {"address": _address(address)}}
-    limits = {"max_connections": 1024, "max_pending_requests": 4096, "max_requests": 4096}
+    limits = {"max_connections": 1024, "max_pending_requests": 16384, "max_requests": 16384}
     cluster: Json = {
         "name": name,
         "type": "STATIC" if _is_ip(address) else "STRICT_DNS",

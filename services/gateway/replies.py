@@ -25,6 +25,8 @@ class Reply:
         message: one sentence for developers; ``%LOCAL_REPLY_BODY%`` stands for Envoy's own words.
         answered: the HTTP status that goes out.
         metadata: the keys that the reason's documentation promises.
+        details: part of Envoy's own code of the answer, where the status alone does not tell what it means.
+        retry: whether the same request may succeed in a second.
     """
 
     http: int
@@ -32,11 +34,18 @@ class Reply:
     message: str
     answered: int
     metadata: tuple[tuple[str, str], ...] = ()
+    details: str = ""
+    retry: bool = False
+
+
+GATE_HEADER = "x-tongban-gate"
+"""Set on a request that the gate refused: its answer is whole already."""
+_RETRY_SECONDS = 1.0
 
 
 def _upstream_away(http: int) -> Reply:
     message = "a service behind the gateway does not answer"
-    return Reply(http, "DEPENDENCY_UNAVAILABLE", message, 503, (("dependency", "upstream"),))
+    return Reply(http, "DEPENDENCY_UNAVAILABLE", message, 503, (("dependency", "upstream"),), retry=True)
 
 
 def replies(request_bytes: int) -> tuple[Reply, ...]:
@@ -44,18 +53,32 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
     too_large = (("limit_bytes", str(request_bytes)),)
     return (
         Reply(400, "FIELD_INVALID", "the request can't be read: %LOCAL_REPLY_BODY%", 400),
+        # A token that can't be judged because the issuer's keys could not be fetched yet is not a bad token.
+        Reply(
+            401,
+            "DEPENDENCY_UNAVAILABLE",
+            "the token issuer's keys can't be read",
+            503,
+            (("dependency", "identity"),),
+            details="Jwks_remote_fetch",
+            retry=True,
+        ),
         Reply(401, "TOKEN_INVALID", "%LOCAL_REPLY_BODY%", 401, (("rule", "edge"),)),
         Reply(403, "TOKEN_INVALID", "%LOCAL_REPLY_BODY%", 401, (("rule", "edge"),)),
         Reply(404, "ROUTE_NOT_FOUND", "no method is at this path with this verb", 404),
+        Reply(405, "ROUTE_NOT_FOUND", "this path does not take this verb", 405),
         Reply(408, "DEADLINE_TOO_SHORT", "the request came too slowly", 504),
         Reply(413, "MESSAGE_TOO_LARGE", "the request is larger than the gateway takes", 413, too_large),
         Reply(415, "FIELD_INVALID", "the request's media type is not taken here", 400),
-        Reply(429, "RATE_LIMITED", "too many requests", 429),
+        Reply(426, "FIELD_INVALID", "the gateway takes HTTP/1.1 and HTTP/2", 426),
+        Reply(429, "RATE_LIMITED", "too many requests", 429, retry=True),
         Reply(431, "MESSAGE_TOO_LARGE", "the request's headers are larger than the gateway takes", 413, too_large),
         Reply(500, "INTERNAL", "the gateway can't serve this request", 500, (("correlation_id", "-"),)),
+        Reply(501, "FIELD_INVALID", "the gateway does not take this transfer coding or verb", 400),
         _upstream_away(502),
         _upstream_away(503),
         Reply(504, "DEADLINE_TOO_SHORT", "the service did not answer in time", 504),
+        Reply(505, "FIELD_INVALID", "the gateway takes HTTP/1.1 and HTTP/2", 400),
     )
 
 
@@ -70,6 +93,7 @@ def status_of(reply: Reply) -> status_pb2.Status:
     refusal = error_class(Code[documented(reply.reason).code])
     error = refusal(reply.reason, reply.message)
     error.metadata = dict(reply.metadata)
+    error.retry_after = _RETRY_SECONDS if reply.retry else None
     return status.to_status(error)
 
 
@@ -85,25 +109,44 @@ def _details_header(reply: Reply) -> str:
     return base64.b64encode(made.SerializeToString()).decode().rstrip("=")
 
 
-def _has_status(http: int) -> Json:
-    value = {"default_value": http, "runtime_key": f"gateway.reply.{http}"}
-    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+def _has_status(http: int, op: str = "EQ") -> Json:
+    value = {"default_value": http, "runtime_key": f"gateway.reply.{op.lower()}.{http}"}
+    return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
 
 
-def _is_native_grpc() -> Json:
+def _has_details(words: str) -> Json:
+    kind = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+    expression = f"response.code_details.contains('{words}')"
+    typed = {"@type": kind, "expression": expression}
+    return {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": typed}}
+
+
+def _all(*filters: Json) -> Json:
+    return {"and_filter": {"filters": list(filters)}} if len(filters) > 1 else filters[0]
+
+
+def _is_for(reply: Reply) -> list[Json]:
+    return [_has_status(reply.http), *([_has_details(reply.details)] if reply.details else [])]
+
+
+def _native_grpc() -> list[Json]:
     # What the transcoder made of a JSON request looks like gRPC by now; the original method gives it away.
     grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     transcoded = {"name": "x-envoy-original-method", "present_match": False}
-    return {"and_filter": {"filters": [{"header_filter": {"header": header}} for header in (grpc, transcoded)]}}
+    return [{"header_filter": {"header": header}} for header in (grpc, transcoded)]
 
 
 def _header(name: str, value: str) -> Json:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
+def _retry_header(reply: Reply) -> list[Json]:
+    return [_header("retry-after", f"{_RETRY_SECONDS:.0f}")] if reply.retry else []
+
+
 def _grpc_mapper(reply: Reply) -> Json:
     return {
-        "filter": {"and_filter": {"filters": [_has_status(reply.http), _is_native_grpc()]}},
+        "filter": _all(*_is_for(reply), *_native_grpc()),
         "headers_to_add": [
             _header("grpc-status-details-bin", _details_header(reply)),
             _header("grpc-status", str(status_of(reply).code)),
@@ -112,15 +155,31 @@ def _grpc_mapper(reply: Reply) -> Json:
     }
 
 
-def _json_mapper(reply: Reply) -> Json:
+def _json_mapper(reply: Reply, where: Json | None = None) -> Json:
     return {
-        "filter": _has_status(reply.http),
+        "filter": where or _all(*_is_for(reply)),
         "status_code": reply.answered,
+        "headers_to_add": _retry_header(reply),
         "body_format_override": {"json_format": _json_body(reply), "content_type": "application/json"},
     }
+
+
+def _gate_mapper() -> Json:
+    # The gate's answer is JSON already.
+    refused = {"header_filter": {"header": {"name": GATE_HEADER, "present_match": True}}}
+    body = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": "application/json"}
+    return {"filter": refused, "body_format_override": body}
+
+
+def _others() -> list[Json]:
+    """What no row names is typed all the same."""
+    fault = Reply(500, "INTERNAL", "the gateway can't serve this request", 500, (("correlation_id", "-"),))
+    refused = Reply(400, "FIELD_INVALID", "the gateway does not take this request: %LOCAL_REPLY_BODY%", 400)
+    return [_json_mapper(fault, _has_status(500, "GE")), _json_mapper(refused, _has_status(400, "GE"))]
 
 
 def local_reply_config(request_bytes: int) -> Json:
     """Envoy's ``local_reply_config`` for the table of replies; of two mappers with one status the first that fits counts."""
     table = replies(request_bytes)
-    return {"mappers": [mapper for reply in table for mapper in (_grpc_mapper(reply), _json_mapper(reply))]}
+    rows = [mapper for reply in table for mapper in (_grpc_mapper(reply), _json_mapper(reply))]
+    return {"mappers": [_gate_mapper(), *rows, *_others()]}

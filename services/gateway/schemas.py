@@ -36,7 +36,7 @@ _SCALARS: dict[int, Json] = {
     Field.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},
 }
 _ANY_OBJECT: Json = {"type": "object", "additionalProperties": True}
-_WELL_KNOWN: dict[str, Json] = {
+WELL_KNOWN: dict[str, Json] = {
     ".google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     ".google.protobuf.Duration": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$"},
     ".google.protobuf.FieldMask": {"type": "string", "description": "Field names, separated by commas."},
@@ -99,8 +99,8 @@ class Schemas:
 
     def reference(self, type_name: str) -> Json:
         """Returns a schema that refers to a message or an enum (``.tongban.cases.v1.Case``)."""
-        if type_name in _WELL_KNOWN:
-            return dict(_WELL_KNOWN[type_name])
+        if type_name in WELL_KNOWN:
+            return dict(WELL_KNOWN[type_name])
         name = type_name.removeprefix(".").removeprefix("tongban.")
         if name not in self._made:
             self._made[name] = {}
@@ -121,7 +121,7 @@ class Schemas:
             name = f"{prefix}{field.json_name}"
             if field.name in without and not prefix:
                 continue
-            if field.type != Field.TYPE_MESSAGE or field.type_name in _WELL_KNOWN:
+            if field.type != Field.TYPE_MESSAGE or field.type_name in WELL_KNOWN:
                 comment = self._comments.get(f"{type_name}.{field.name}", "")
                 yield name, self._field(type_name, field, comment=False), comment, _is_required(field) and not prefix
             elif name.count(".") < _QUERY_DEPTH and field.label != Field.LABEL_REPEATED:

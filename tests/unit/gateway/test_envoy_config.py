@@ -93,4 +93,4 @@ def test_spans_go_nowhere_without_an_endpoint(config: GatewayConfig) -> None:
 def test_every_reply_is_documented_with_its_metadata() -> None:
     for reply in replies(1):
         assert {key for key, _ in reply.metadata} == set(documented(reply.reason).metadata)
-        assert len(status_of(reply).details) == 2
+        assert len(status_of(reply).details) == 2 + reply.retry

@@ -1,0 +1,151 @@
+"""The gate for JSON requests: routes, verbs, tokens, field names and enum values by the contracts, checked within Envoy.
+
+Envoy's transcoder drops a body's field that it does not know, and answers a wrong verb as an unknown path. So a Lua
+filter (``contract_gate.lua``) stands before it, with tables made here from the contracts.
+"""
+
+import json
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+from google.protobuf import descriptor_pb2, json_format
+
+from libs.errors import Internal as InternalError
+from libs.errors import InvalidArgument, NotFound, TongbanError, Unauthenticated, Violation
+from libs.rpc import status
+from services.gateway.contracts import Rpc, Service
+from services.gateway.openapi import path_of
+from services.gateway.schemas import WELL_KNOWN
+
+Json = dict[str, Any]
+Field = descriptor_pb2.FieldDescriptorProto
+_ANYTHING = "*"
+
+
+def lua(value: object) -> str:
+    """Writes ``value`` as an expression of Lua: texts, truths, and dictionaries with texts as keys."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # JSON escapes what Lua escapes, as long as no \\u is needed.
+        return json.dumps(value, ensure_ascii=False).replace("\\/", "/")
+    assert isinstance(value, dict)
+    return "{" + ",".join(f"[{lua(key)}]={lua(each)}" for key, each in value.items()) + "}"
+
+
+class _Types:
+    """The messages and enums that requests can hold, collected as they are asked for."""
+
+    def __init__(self, image: descriptor_pb2.FileDescriptorSet) -> None:
+        self._messages: dict[str, descriptor_pb2.DescriptorProto] = {}
+        self._enums: dict[str, descriptor_pb2.EnumDescriptorProto] = {}
+        self.types: dict[str, dict[str, str]] = {}
+        self.enums: dict[str, str] = {}
+        for file in image.file:
+            self._add(f".{file.package}", file.message_type, file.enum_type)
+
+    def _add(self, prefix: str, messages: Any, enums: Any) -> None:
+        self._enums |= {f"{prefix}.{enum.name}": enum for enum in enums}
+        for message in messages:
+            self._messages[f"{prefix}.{message.name}"] = message
+            self._add(f"{prefix}.{message.name}", message.nested_type, message.enum_type)
+
+    def message(self, name: str) -> str:
+        """Returns the kind of a message: what is not fixed by its fields is anything."""
+        if name in WELL_KNOWN or name not in self._messages:
+            return _ANYTHING
+        if name not in self.types:
+            self.types[name] = {}
+            self.types[name] |= dict(self._fields(self._messages[name]))
+        return f"m{name}"
+
+    def _fields(self, message: descriptor_pb2.DescriptorProto) -> Iterator[tuple[str, str]]:
+        for field in message.field:
+            kind = f"{field.name} {self.field(field)}"
+            yield field.name, kind
+            yield field.json_name, kind
+
+    def field(self, field: Field) -> str:
+        """Returns the kind of a field."""
+        inner = self._messages.get(field.type_name)
+        if inner is not None and inner.options.map_entry:
+            return "{" + self._single(inner.field[1])
+        return ("[" if field.label == Field.LABEL_REPEATED else "") + self._single(field)
+
+    def _single(self, field: Field) -> str:
+        if field.type == Field.TYPE_ENUM:
+            values = self._enums[field.type_name].value
+            # The name of "not said" is taken, as the transcoder takes it, and not proposed first.
+            self.enums[field.type_name] = "|" + "|".join(value.name for value in values) + "|"
+            return f"e{field.type_name}"
+        return self.message(field.type_name) if field.type == Field.TYPE_MESSAGE else ""
+
+    def body(self, input_type: str, body: str) -> str:
+        """Returns the kind of a request's body: the whole request, or one field of it."""
+        kind = self.message(input_type)
+        if body == "*":
+            return kind
+        field = next(each for each in self._messages[input_type].field if each.name == body)
+        return self.field(field)
+
+
+def _operation(rpc: Rpc, body: str, types: _Types) -> Json:
+    input_type = rpc.descriptor.input_type
+    types.message(input_type)
+    operation: Json = {"input": input_type, "public": rpc.access.public}
+    if body:
+        kind = types.body(input_type, body)
+        operation["body"] = f"[{kind}" if rpc.descriptor.client_streaming else kind
+    return operation
+
+
+def _insert(root: Json, path: str, operation: Json, method: str) -> str:
+    """Puts an operation into the tree of path segments and returns the custom verb of its path."""
+    plain, _, verb = path.partition(":")
+    node = root
+    for part in plain.strip("/").split("/"):
+        node = node.setdefault("*" if part.startswith("{") else part, {})
+    node.setdefault("verbs", {}).setdefault(verb, {})[method] = operation
+    return verb
+
+
+def _routes(services: list[Service], types: _Types) -> tuple[Json, Json]:
+    root: Json = {}
+    verbs: Json = {}
+    for rpc in (rpc for service in services for rpc in service.public_rpcs):
+        for method, template, body in rpc.http:
+            path, _, _ = path_of(template)
+            if verb := _insert(root, path, _operation(rpc, body, types), method):
+                verbs[verb] = True
+    return root, verbs
+
+
+def _answer(http: int, error: TongbanError) -> Json:
+    body = json_format.MessageToDict(status.to_status(error))
+    return {"status": str(http), "body": json.dumps(body, ensure_ascii=False)}
+
+
+def _answers() -> Json:
+    """The gate's refusals; words between @ are put in by the gate."""
+    field = InvalidArgument(
+        "FIELD_INVALID", "@FIELD@: @DESCRIPTION@", violations=(Violation("@FIELD@", "@RULE@", "@DESCRIPTION@"),)
+    )
+    return {
+        "field": _answer(400, field),
+        "token": _answer(401, Unauthenticated("TOKEN_MISSING", "this method needs an access token")),
+        "route": _answer(404, NotFound("ROUTE_NOT_FOUND", "no method is at this path")),
+        "method": _answer(405, NotFound("ROUTE_NOT_FOUND", "this path takes @ALLOWED@ only")),
+        "fault": _answer(500, InternalError("INTERNAL", "the gateway can't serve this request", correlation_id="-")),
+    }
+
+
+def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> str:
+    """Returns the Lua text of the gate for these contracts."""
+    types = _Types(image)
+    routes, verbs = _routes(services, types)
+    tables = {
+        "routes": routes, "verbs": verbs, "types": types.types, "enums": types.enums, "answers": _answers(),
+    }  # fmt: skip
+    code = resources.files("services.gateway").joinpath("contract_gate.lua").read_text(encoding="utf-8")
+    return f"local T = {lua(tables)}\n{code}"

@@ -1,0 +1,192 @@
+"""The real Envoy with the generated configuration, in front of a small gRPC server that stands for the services."""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from deploy.local import programs
+from deploy.pki import development
+from libs.errors import NotFound
+from libs.rpc import status
+from services.gateway import envoy_config
+from services.gateway.config import GatewayConfig
+from tests.support.ports import free_port
+from tongban.audit.v1 import audit_service_pb2
+
+_REGION = "341500"
+_PROCESSES = ("identity", "license", "seal", "cases", "sharing", "gateway")
+HEAD = "/tongban.audit.v1.AuditService/GetHead"
+KEY = ECKey.generate_key("P-256", {"kid": "k1", "use": "sig", "alg": "ES256"})
+
+
+@dataclass
+class Seen:
+    """What reached the service."""
+
+    metadata: list[dict[str, str]] = field(default_factory=list)
+
+
+class Audit:
+    """Answers one method of the audit service, and refuses another as our services do."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+
+    def GetHead(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        self._seen.metadata.append(dict(context.invocation_metadata()))
+        return audit_service_pb2.SignedHead(log=request.log, tree_size=7, root_hash=b"\x01\x02")
+
+    def GetRecord(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        error = NotFound("RESOURCE_NOT_FOUND", "no such record", resource=request.name)
+        context.set_trailing_metadata(((status.DETAILS_KEY, status.to_status(error).SerializeToString()),))
+        context.abort(grpc.StatusCode.NOT_FOUND, error.message)
+
+
+class KeyServer(ThreadingHTTPServer):
+    """Publishes the key of the token issuer; can be frozen."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Jwks)
+        self.going, self.asked_while_frozen = threading.Event(), threading.Event()
+        self.going.set()
+
+
+class Jwks(BaseHTTPRequestHandler):
+    """Answers for the key server."""
+
+    server: KeyServer
+
+    def do_GET(self) -> None:
+        if not self.server.going.is_set():
+            self.server.asked_while_frozen.set()
+            self.server.going.wait()
+        body = json.dumps({"keys": [KEY.as_dict(private=False)]}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        pass
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A running gateway."""
+
+    url: str
+    target: str
+    seen: Seen
+    keys: KeyServer
+
+
+def _config(folder: Path, service_port: int, jwks_port: int) -> GatewayConfig:
+    http, away = free_port(), free_port()
+    base = f"http://127.0.0.1:{http}"
+    neighbours = dict.fromkeys(("license", "seal", "cases", "sharing"), f"127.0.0.1:{away}")
+    return GatewayConfig.model_validate(
+        {
+            "region": {"code": _REGION, "name": "六安市"},
+            "http": {"port": http},
+            "tls": {"ca": folder / "ca.pem", "cert": folder / "gateway.pem", "key": folder / "gateway.key"},
+            "identity": {"address": "-", "issuer": base, "jwks_url": f"http://127.0.0.1:{jwks_port}/jwks.json"},
+            "pages": {"port": away, "reflection_port": away},
+            "envoy": {"admin_port": free_port(), "file": folder / "envoy.json"},
+            "public": {"base_url": base},
+            "neighbours": neighbours | {"identity": f"127.0.0.1:{service_port}"},
+            "limits": {"request_bytes": 100_000},
+        }
+    )
+
+
+def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
+    server = grpc.server(ThreadPoolExecutor(4))
+    audit, requests = Audit(seen), audit_service_pb2
+    handlers: dict[str, Any] = {
+        "GetHead": grpc.unary_unary_rpc_method_handler(
+            audit.GetHead, requests.GetHeadRequest.FromString, requests.SignedHead.SerializeToString
+        ),
+        "GetRecord": grpc.unary_unary_rpc_method_handler(
+            audit.GetRecord, requests.GetRecordRequest.FromString, requests.Record.SerializeToString
+        ),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("tongban.audit.v1.AuditService", handlers),))
+    pair = (folder / "identity.key").read_bytes(), (folder / "identity.pem").read_bytes()
+    authority = (folder / "ca.pem").read_bytes()
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair], authority, True))
+    server.start()
+    return server, port
+
+
+def await_up(url: str, envoy: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and envoy.poll() is None:
+        try:
+            httpx.get(url, timeout=1, trust_env=False)
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("Envoy did not start")
+
+
+def reason_of(answer: httpx.Response) -> str:
+    assert answer.headers["content-type"] == "application/json"
+    details = answer.json()["details"]
+    assert details[0]["domain"] == "tongban"
+    assert details[-1]["locale"] == "zh-CN"
+    return str(details[0]["reason"])
+
+
+def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
+    now = int(time.time())
+    claims = {"iss": issuer, "aud": "//341500", "sub": "clients/a", "iat": now, "exp": now + lifetime}
+    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims, key)
+
+
+@contextmanager
+def running_edge(folder: Path, *, frozen: bool = False, renew: str = "60s") -> Iterator[Edge]:
+    """Runs Envoy before the small service; ends both.
+
+    Args:
+        folder: where its files lie.
+        frozen: whether the token issuer's keys can't be read at first.
+        renew: how often they are read.
+    """
+    development.ensure(folder, _REGION, _PROCESSES)
+    seen = Seen()
+    server, port = _service(folder, seen)
+    jwks = KeyServer()
+    if frozen:
+        jwks.going.clear()
+    threading.Thread(target=jwks.serve_forever).start()
+    config = _config(folder, port, jwks.server_port)
+    envoy_config.write(config)
+    config.envoy.file.write_text(
+        config.envoy.file.read_text().replace('"cache_duration": "60s"', f'"cache_duration": "{renew}"')
+    )
+    command = (programs.envoy(), "-c", str(config.envoy.file), "--disable-hot-restart", "--concurrency", "1")
+    with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
+        try:
+            await_up(config.public.base_url, envoy)
+            yield Edge(config.public.base_url, f"127.0.0.1:{config.http.port}", seen, jwks)
+        finally:
+            jwks.going.set()
+            envoy.terminate()
+            jwks.shutdown()
+            jwks.server_close()
+            server.stop(None).wait()
