@@ -220,6 +220,9 @@ local function check_request(handle, headers)
   end
 end
 
+-- A tunnel has no end that the filters behind could wait for.
+local function refuse_tunnel() broken("upgrade", "http.upgrade", "the gateway opens no tunnels and changes no protocol") end
+
 local function respond(handle, refusal)
   local answer = T.answers[refusal.answer]
   local words = refusal.words
@@ -233,9 +236,10 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
-  if not find(headers:get(":path") or "", "^/v1/") then return end
-  if find(headers:get("content-type") or "", "^application/grpc") then return end
-  local held, refusal = pcall(check_request, handle, headers)
+  local tunnel = headers:get(":method") == "CONNECT" or headers:get("upgrade")
+  if not tunnel and not find(headers:get(":path") or "", "^/v1/") then return end
+  if not tunnel and find(headers:get("content-type") or "", "^application/grpc") then return end
+  local held, refusal = pcall(tunnel and refuse_tunnel or check_request, handle, headers)
   if held then return end
   text = nil
   if type(refusal) ~= "table" then

@@ -186,9 +186,9 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
         _filter("cors", "Cors"),
         _ratelimit(config),
         _jwt(config),
+        _gate(services),
         # The transcoder's own limit counts only what it has not read yet, so a body past the limit would come through.
         _filter("buffer", "Buffer", max_request_bytes=config.limits.request_bytes),
-        _gate(services),
         _filter("grpc_web", "GrpcWeb"),
         _transcoder(config, services),
         _filter("router", "Router", suppress_envoy_headers=True),

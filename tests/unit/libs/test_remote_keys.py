@@ -1,0 +1,96 @@
+"""The token issuer's keys: what is known stays known while it is away, and what can't be judged is Unavailable."""
+
+import asyncio
+
+import httpx
+import pytest
+from joserfc.jwk import ECKey
+
+from libs.errors import Unavailable
+from libs.security import jwks
+from libs.security.jwks import RemoteKeys
+
+
+class _Issuer:
+    """An issuer that can be frozen, broken and mended."""
+
+    def __init__(self) -> None:
+        self.kids = ["a"]
+        self.asked = 0
+        self.going = asyncio.Event()
+        self.going.set()
+        self.answer: httpx.Response | None = None
+
+    async def __call__(self, _request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        await self.going.wait()
+        keys = [ECKey.generate_key("P-256", {"kid": kid}).as_dict(private=False) for kid in self.kids]
+        return self.answer or httpx.Response(200, json={"keys": keys})
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The machine's monotonic clock, which stands."""
+    moment = [100.0]
+    monkeypatch.setattr(jwks.time, "monotonic", lambda: moment[0])
+    return moment
+
+
+async def _remote(issuer: _Issuer) -> RemoteKeys:
+    keys = RemoteKeys("http://issuer.test/jwks")
+    await keys.close()
+    keys._client = httpx.AsyncClient(transport=httpx.MockTransport(issuer))
+    return keys
+
+
+async def test_a_known_key_holds_while_the_issuer_is_frozen(now: list[float]) -> None:
+    issuer = _Issuer()
+    keys = await _remote(issuer)
+    known = await keys.key("a")
+    issuer.going.clear()
+    stranger = asyncio.ensure_future(keys.key("forged"))
+    now[0] += 3600
+    assert await keys.key("a") is known
+    issuer.going.set()
+    assert await stranger is None
+
+
+async def test_many_unknown_keys_ask_once(now: list[float]) -> None:
+    issuer = _Issuer()
+    keys = await _remote(issuer)
+    issuer.going.clear()
+    asking = [asyncio.ensure_future(keys.key(f"forged-{place}")) for place in range(50)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    asking[0].cancel()  # who began it hangs up; the others wait on
+    await asyncio.sleep(0)
+    issuer.going.set()
+    assert await asyncio.gather(*asking[1:]) == [None] * 49
+    assert issuer.asked == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(503), httpx.Response(200, content=b"no json"), httpx.Response(200, json=[]),
+        httpx.Response(200, json={"keys": [{"kty": "EC"}]}), httpx.Response(200, content=b"[" * 100_000),
+        httpx.Response(200, content=b"\xff"),
+    ],
+)  # fmt: skip
+async def test_an_issuer_that_answers_nonsense_is_away_and_not_the_caller_s_fault(
+    now: list[float], answer: httpx.Response
+) -> None:
+    issuer = _Issuer()
+    keys = await _remote(issuer)
+    known = await keys.key("a")
+    issuer.answer = answer
+    now[0] += 10
+    for _ in range(2):  # the second is not asked for: it is judged by what came of the first
+        with pytest.raises(Unavailable) as away:
+            await keys.key("b")
+        assert away.value.retry_after
+    assert issuer.asked == 2
+    assert await keys.key("a") is known
+    issuer.answer, issuer.kids = None, ["a", "b"]
+    now[0] += 10
+    assert await keys.key("b") is not None
