@@ -7,7 +7,6 @@ import pytest
 from joserfc.jwk import ECKey
 
 from libs.errors import Unavailable
-from libs.security import jwks
 from libs.security.jwks import RemoteKeys
 
 
@@ -32,7 +31,7 @@ class _Issuer:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The machine's monotonic clock, which stands."""
     moment = [100.0]
-    monkeypatch.setattr(jwks.time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr("libs.security.jwks.time.monotonic", lambda: moment[0])
     return moment
 
 
