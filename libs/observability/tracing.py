@@ -80,8 +80,15 @@ def span(name: str, kind: trace.SpanKind = trace.SpanKind.INTERNAL, parent: str 
         return
     context = _propagator.extract({"traceparent": parent}) if parent else otel_context.get_current()
     tracer = _State.provider.get_tracer("tongban")
-    with tracer.start_as_current_span(name, context=context, kind=kind) as current:
-        yield current
+    # An exception's words and stack hold what the call was about; that it failed is all that a span may tell.
+    with tracer.start_as_current_span(
+        name, context=context, kind=kind, record_exception=False, set_status_on_exception=False
+    ) as current:
+        try:
+            yield current
+        except Exception:
+            current.set_status(trace.StatusCode.ERROR)
+            raise
 
 
 def enabled() -> bool:

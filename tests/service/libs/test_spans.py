@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
+from libs.errors import AlreadyExists
 from libs.ids.synthetic import SyntheticPopulation
 from libs.observability import tracing
 from libs.rpc.client import invoke
@@ -46,3 +48,30 @@ async def test_a_call_and_its_transaction_are_one_trace(ground: Ground, exporter
     written = str([(span.name, dict(span.attributes or {})) for span in spans.values()])
     assert firm.name not in written
     assert firm.uscc not in written
+
+
+async def test_a_failure_tells_its_span_that_it_failed_and_nothing_else(
+    ground: Ground, exporter: InMemorySpanExporter
+) -> None:
+    """The second organisation breaks a unique key: the database's own words name the number."""
+    firm = SyntheticPopulation("spans of failures").firm()
+    async with serving(ground, "identity") as identity:
+        stub = account_service_pb2_grpc.AccountServiceStub(identity.channel)
+        organization = resources_pb2.Organization(
+            display_name=firm.name, uscc=firm.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE
+        )
+        token = identity.issuer.token("staff/00000000-0000-7000-8000-000000000001", "STAFF")
+        request = pb.CreateOrganizationRequest(organization=organization, request_id=str(uuid.uuid4()))
+        await invoke(stub.CreateOrganization, request, resources_pb2.Organization, to="identity", token=token)
+        request.request_id = str(uuid.uuid4())
+        with pytest.raises(AlreadyExists):
+            await invoke(stub.CreateOrganization, request, resources_pb2.Organization, to="identity", token=token)
+        with pytest.raises(ValueError, match="secret"), tracing.span("by hand"):
+            raise ValueError(f"secret {firm.uscc}")
+    tracing.shutdown()
+    spans = exporter.get_finished_spans()
+    assert {span.name for span in spans if span.status.status_code is StatusCode.ERROR} >= {"by hand"}
+    written = "".join(span.to_json() for span in spans)
+    assert firm.name not in written
+    assert firm.uscc not in written
+    assert "Traceback" not in written
