@@ -19,6 +19,7 @@ from services.seal.store.certificates import CertificateStore
 from services.seal.store.sealings import SealingStore
 from services.seal.store.seals import SealStore
 from services.seal.usecases.certificates import Certificates
+from services.seal.usecases.endings import Endings
 from services.seal.usecases.opened_seals import OpenedSeals
 from services.seal.usecases.revocation import Revocation
 from services.seal.usecases.sealings import Sealings
@@ -63,6 +64,7 @@ class _Parts:
     keys: SigningKeys
     authority: Authority
     revocation: Revocation
+    endings: Endings
     certificates: Certificates
 
 
@@ -74,16 +76,18 @@ def _parts(process: Process, config: Sealing) -> _Parts:
     authority = Authority.open(process.config.keys.folder, keys, process.config.public.base_url)
     store = CertificateStore(process.database)
     revocation = Revocation(process.database, store, authority, signing, process.clock)
+    endings = Endings(SealStore(process.database), store)
     certificates = Certificates(
-        process.uow, store, authority, keys, revocation, process.provider, signing, process.clock
+        process.uow, store, endings, authority, keys, revocation, process.provider, signing, process.clock
     )  # fmt: skip
-    return _Parts(signing, validating, keys, authority, revocation, certificates)
+    return _Parts(signing, validating, keys, authority, revocation, endings, certificates)
 
 
 def _seals(process: Process, parts: _Parts) -> Seals:
     return Seals(
-        process.uow, SealStore(process.database), CertificateStore(process.database), parts.certificates,
-        parts.authority, parts.keys, parts.revocation, parts.signing, process.clock, process.config.region.code,
+        process.uow, SealStore(process.database), CertificateStore(process.database), parts.endings,
+        parts.certificates, parts.authority, parts.keys, parts.revocation, parts.signing, process.clock,
+        process.config.region.code,
     )  # fmt: skip
 
 

@@ -20,7 +20,10 @@ from tongban.seal.v1 import validation_service_pb2 as validation
 def seal_of(row: Row, identifier: str) -> Seal:
     """Returns what the rules need to know of a seal."""
     users = tuple(SealUser(user["subject"], user["approval_needed"]) for user in row.users)
-    return Seal(f"seals/{identifier}", SealState(row.state), row.valid_from_time, row.valid_until_time, users)
+    return Seal(
+        f"seals/{identifier}", SealState(row.state), row.valid_from_time, row.valid_until_time, users,
+        row.certified_until_time,
+    )  # fmt: skip
 
 
 def seal_message(row: Row, now: datetime, structure: bytes = b"") -> pb.Seal:
@@ -101,7 +104,7 @@ def certificate_message(row: Row, authority: Authority, now: datetime) -> pb.Cer
         chain=authority.chain_of(row.kind), create_time=timestamp(row.create_time),
         revoke_time=timestamp(row.revoke_time),
         revocation_reason=pb.RevocationReason.Value(f"REVOCATION_REASON_{reason}"),
-        etag=etag_of(row.version),
+        etag=etag_of(row.version), invalidity_time=timestamp(row.invalidity_time),
     )  # fmt: skip
 
 

@@ -67,6 +67,8 @@ seals = sa.Table(
     sa.Column("diameter_mm", sa.SmallInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     _moment("valid_from_time"), _moment("valid_until_time"),
+    # The earlier end of the two certificates; neither ever changes.
+    _moment("certified_until_time"),
     sa.Column("users", JSONB, nullable=False),
     _reference("certificate", "certificates.id"),
     _reference("maker_certificate", "certificates.id"),

@@ -29,3 +29,7 @@ class Kept(Generic[Value]):
     def forget(self, key: str) -> None:
         """Drops what is kept under ``key``."""
         self._values.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Drops all that is kept."""
+        self._values.clear()

@@ -1,6 +1,6 @@
 """What the license service asks of the seal service."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,7 @@ SELF = "services/license"
 _KEEP_SEALS_SECONDS = 5.0
 _KEEP_PICTURES_SECONDS = 3600.0
 _SEAL_TIMEOUT = 30.0
+_ENDED = ("SEAL_NOT_USABLE", "CERTIFICATE_NOT_VALID")
 Channel = Callable[[], grpc.aio.Channel]
 
 
@@ -52,15 +53,24 @@ class SealClient:
         """
 
         async def ask() -> SealToUse:
-            request = seal_pb.ListSealsRequest(owner=department, state=seals.SEAL_STATE_ACTIVE, page_size=100)
-            stub = SealServiceStub(self._channel())
-            found = await invoke(stub.ListSeals, request, seal_pb.ListSealsResponse, to="seal", token="")
-            for seal in found.seals:
+            async for seal in self._in_force(department):
                 if _may_use(seal) and _in_force(seal, now):
                     return _to_use(seal)
             raise not_found(f"{department}/seals")
 
         return await self._seals.get(department, ask)
+
+    async def _in_force(self, department: str) -> AsyncIterator[seals.Seal]:
+        """Goes through the department's seals that can seal: neither they nor the certificates they hang on have ended."""
+        request = seal_pb.ListSealsRequest(owner=department, state=seals.SEAL_STATE_ACTIVE, page_size=100)
+        stub = SealServiceStub(self._channel())
+        while True:
+            found = await invoke(stub.ListSeals, request, seal_pb.ListSealsResponse, to="seal", token="")
+            for seal in found.seals:
+                yield seal
+            request.page_token = found.next_page_token
+            if not request.page_token:
+                return
 
     async def named(self, name: str, department: str, now: datetime) -> SealToUse:
         """Gets the seal that a request names.
@@ -94,9 +104,15 @@ class SealClient:
             placements=[sealing_pb.StampPlacement(page=1, center_x_mm=x, center_y_mm=y)],
         )  # fmt: skip
         stub = SealingServiceStub(self._channel())
-        answer = await invoke(
-            stub.SealDocument, request, sealing_pb.SealDocumentResponse, to="seal", token="", timeout=_SEAL_TIMEOUT
-        )
+        try:
+            answer = await invoke(
+                stub.SealDocument, request, sealing_pb.SealDocumentResponse, to="seal", token="", timeout=_SEAL_TIMEOUT
+            )
+        except FailedPrecondition as error:
+            if error.reason in _ENDED:
+                # What was kept of the department's choice may be this seal: the next licence asks anew.
+                self._seals.forget_all()
+            raise
         return answer.document, answer.sealing.name
 
     async def picture(self, name: str) -> bytes:

@@ -99,6 +99,8 @@ class Seal:
         valid_from: from when it may be used, inclusive.
         valid_until: until when it may be used, inclusive (GB/T 38540: validStart to validEnd).
         users: who may use it.
+        certified_until: until when the certificates of its signer and its maker hold, or None where they hold longer
+            than the seal.
     """
 
     name: str
@@ -106,6 +108,12 @@ class Seal:
     valid_from: datetime
     valid_until: datetime
     users: tuple[SealUser, ...] = ()
+    certified_until: datetime | None = None
+
+    @property
+    def ends(self) -> datetime:
+        """Until when it may be used: its own end or its certificates', whichever is earlier."""
+        return min(self.valid_until, self.certified_until or self.valid_until)
 
 
 def next_state(name: str, state: SealState, change: SealChange) -> SealState:
@@ -117,8 +125,8 @@ def next_state(name: str, state: SealState, change: SealChange) -> SealState:
 
 
 def state_at(seal: Seal, at: datetime) -> SealState:
-    """Returns the state of ``seal`` at ``at``: past its period it is EXPIRED before anybody writes that down."""
-    if seal.state in _LIVING and at > seal.valid_until:
+    """Returns the state of ``seal`` at ``at``: past its end it is EXPIRED before anybody writes that down."""
+    if seal.state in _LIVING and at > seal.ends:
         return SealState.EXPIRED
     return seal.state
 

@@ -33,11 +33,15 @@ _NEWEST_CRL = (
 )  # fmt: skip
 _CRL = sa.select(crls.c.der).where(crls.c.number == sa.bindparam("number"))
 _ALL_REVOKED = sa.select(
-    certificates.c.serial_number, certificates.c.revoke_time, certificates.c.revocation_reason
+    certificates.c.serial_number,
+    certificates.c.revoke_time,
+    certificates.c.revocation_reason,
+    certificates.c.invalidity_time,
 ).where(_REVOKED)
 _REGISTER = (
     postgresql.insert(certificates).on_conflict_do_nothing(index_elements=[certificates.c.serial_number])
 )  # fmt: skip
+_HOLD = rows.by_id(certificates).with_for_update(read=True)
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
 
 
@@ -66,6 +70,10 @@ class CertificateStore:
     async def lock(self, connection: AsyncConnection, identifier: str) -> Row:
         """Reads a certificate and keeps others from changing it; raises NotFound."""
         return await self._one(connection, rows.by_id(certificates, lock=True), identifier)
+
+    async def hold(self, connection: AsyncConnection, identifier: str) -> Row:
+        """Reads a certificate and keeps it from being revoked until the transaction ends; raises NotFound."""
+        return await self._one(connection, _HOLD, identifier)
 
     async def _one(self, connection: AsyncConnection, query: sa.Select[Any], identifier: str) -> Row:
         row: Row | None = (await connection.execute(query, {rows.KEY: identifier})).first()

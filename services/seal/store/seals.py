@@ -31,7 +31,8 @@ _NUMBERS = (
 )
 _FOR_USE = (
     sa.select(
-        seals.c.version, seals.c.state, seals.c.valid_from_time, seals.c.valid_until_time, seals.c.users,
+        seals.c.version, seals.c.state, seals.c.valid_from_time, seals.c.valid_until_time,
+        seals.c.certified_until_time, seals.c.users,
         certificates.c.revoke_time, certificates.c.not_before_time, certificates.c.not_after_time,
         _NUMBERS.label("numbers"),
     )
@@ -43,16 +44,29 @@ _REGISTERED = sa.select(seals.c.structure, seals.c.state, seals.c.make_time, sea
 )
 _BY_CODE = sa.select(seals.c.id).where(seals.c.seal_code == sa.bindparam("code"))
 _NEXT_CODE = sa.select(sa.func.nextval(SEAL_CODES))
+_NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 _STATE = sa.case(
     (
         sa.and_(
             seals.c.state.in_([SealState.ACTIVE, SealState.FROZEN]),
-            seals.c.valid_until_time < sa.bindparam("now", type_=sa.DateTime(timezone=True)),
+            sa.func.least(seals.c.valid_until_time, seals.c.certified_until_time) < _NOW,
         ),
         SealState.EXPIRED,
     ),
     else_=seals.c.state,
 )
+_HANGING = (
+    sa.select(seals.c.id, seals.c.owner, seals.c.certificate)
+    .where(
+        sa.or_(*(
+            column == sa.bindparam("certificate", type_=sa.Uuid(as_uuid=False))
+            for column in (seals.c.certificate, seals.c.maker_certificate)
+        )),
+        sa.or_(_STATE == SealState.ACTIVE, _STATE == SealState.FROZEN),
+    )
+    .order_by(seals.c.id)
+    .with_for_update()
+)  # fmt: skip
 _FILTERS = {
     "owner": seals.c.owner == sa.bindparam("owner"),
     "state": sa.bindparam("state") == _STATE,
@@ -83,6 +97,10 @@ class SealStore:
     async def lock(self, connection: AsyncConnection, identifier: str) -> Row:
         """Reads a seal and keeps others from using or changing it; raises NotFound."""
         return await _one(connection, rows.by_id(seals, lock=True), identifier)
+
+    async def hanging(self, connection: AsyncConnection, certificate: str, now: datetime) -> Sequence[Row]:
+        """Reads and locks the seals in force that this certificate signs with, or whose maker it certifies."""
+        return (await connection.execute(_HANGING, {"certificate": certificate, "now": now})).all()
 
     async def opened(self, identifier: str) -> Row:
         """Reads what of a seal never changes: structure, certificate and key; raises NotFound."""

@@ -22,6 +22,7 @@ from services.seal.convert import certificate_message, certificate_state
 from services.seal.keys import SigningKeys
 from services.seal.store.certificates import CertificateStore, certificate_values
 from services.seal.tables import certificates
+from services.seal.usecases.endings import Endings
 from services.seal.usecases.revocation import Revocation
 from services.seal.workshop import Maker
 from tongban.seal.v1 import certificate_service_pb2 as pb
@@ -43,28 +44,16 @@ def emit_issued(tx: Transaction, row: Row) -> None:
     ))  # fmt: skip
 
 
-async def revoke(tx: Transaction, identifier: str, reason: str) -> Row:
-    """Revokes a certificate whose row is locked, and tells so."""
-    row = await rows.update(tx.connection, certificates, identifier, {
-        "revoke_time": tx.now, "revocation_reason": reason, "update_time": tx.now,
-    })  # fmt: skip
-    name = f"certificates/{identifier}"
-    tx.emit("cn.tongban.certificate.revoked.v1", name, events.CertificateRevoked(
-        certificate=name, serial_number=row.serial_number, revoke_time=timestamp(tx.now),
-        reason=resources.RevocationReason.Value(f"REVOCATION_REASON_{reason}"),
-    ))  # fmt: skip
-    return row
-
-
 class Certificates:
     """Use cases of CertificateService, and the seal maker's certificate."""
 
     def __init__(
-        self, uow: UnitOfWork, store: CertificateStore, authority: Authority, keys: SigningKeys,
+        self, uow: UnitOfWork, store: CertificateStore, endings: Endings, authority: Authority, keys: SigningKeys,
         revocation: Revocation, provider: SmProvider, pool: Pool, clock: Clock,
     ) -> None:  # fmt: skip
         self._uow = uow
         self._store = store
+        self._endings = endings
         self._authority = authority
         self._keys = keys
         self._revocation = revocation
@@ -104,17 +93,18 @@ class Certificates:
         return end
 
     async def revoke(self, command: Command, request: pb.RevokeCertificateRequest) -> resources.Certificate:
-        """Revokes a certificate and publishes a new CRL."""
+        """Revokes a certificate with the seals that hang on it, and publishes a new CRL."""
         identifier = request.name.removeprefix("certificates/")
         reason = resources.RevocationReason.Name(request.reason).removeprefix("REVOCATION_REASON_")
 
         async def work(tx: Transaction) -> resources.Certificate:
-            row = await self._store.lock(tx.connection, identifier)
+            row = await self._endings.lock_certificate(tx, identifier)
             check_etag(request.name, row.version, request.etag)
             state = row.kind if row.kind in _ABOVE else certificate_state(row, tx.now)
             if state != "VALID":
                 raise state_conflict(request.name, state, "VALID")
-            return certificate_message(await revoke(tx, identifier, reason), self._authority, tx.now)
+            revoked = await self._endings.certificate(tx, identifier, reason, _invalidity(request, tx.now))
+            return certificate_message(revoked, self._authority, tx.now)
 
         answer = await self._uow.run(command, work)
         await self._revocation.publish_soon()
@@ -171,6 +161,15 @@ class Certificates:
         emit_issued(tx, made)
         tx.record(entry_of(tx.command, tx.now, f"certificates/{made.id}"))
         return made
+
+
+def _invalidity(request: pb.RevokeCertificateRequest, now: datetime) -> datetime | None:
+    if not request.HasField("invalidity_time"):
+        return None
+    since: datetime = request.invalidity_time.ToDatetime(now.tzinfo)
+    if since > now:
+        raise invalid_field("invalidity_time", "in_the_past", "must not be in the future")
+    return since
 
 
 def _own_command(method: str) -> Command:

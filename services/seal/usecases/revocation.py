@@ -72,4 +72,5 @@ class Revocation:
 def _entry(row: Row) -> RevokedEntry:
     # Signatures carry whole seconds, cut off: of the second in which the end fell, the uses before it stay valid.
     end = row.revoke_time.replace(microsecond=0) + timedelta(seconds=1)
-    return RevokedEntry(int(row.serial_number, 16), end, RevocationReason[row.revocation_reason])
+    reason = RevocationReason[row.revocation_reason]
+    return RevokedEntry(int(row.serial_number, 16), end, reason, row.invalidity_time)

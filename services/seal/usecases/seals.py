@@ -9,7 +9,7 @@ from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import AlreadyExists, invalid_field
+from libs.errors import Aborted, AlreadyExists, invalid_field
 from libs.ids import uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.timestamps import timestamp
@@ -23,7 +23,8 @@ from services.seal.ses import parse_seal
 from services.seal.store.certificates import CertificateStore, certificate_values
 from services.seal.store.seals import SealStore
 from services.seal.tables import certificates, seals
-from services.seal.usecases.certificates import Certificates, revoke
+from services.seal.usecases.certificates import Certificates
+from services.seal.usecases.endings import Endings
 from services.seal.usecases.revocation import Revocation
 from services.seal.workshop import MadeSeal, Maker, SealOrder, make_seal
 from tongban.seal.v1 import events_pb2 as events
@@ -37,12 +38,13 @@ class Seals:
     """Use cases of SealService."""
 
     def __init__(
-        self, uow: UnitOfWork, store: SealStore, certificate_store: CertificateStore, makers: Certificates,
-        authority: Authority, keys: SigningKeys, revocation: Revocation, pool: Pool, clock: Clock, region: str,
+        self, uow: UnitOfWork, store: SealStore, certificate_store: CertificateStore, endings: Endings,
+        makers: Certificates, authority: Authority, keys: SigningKeys, revocation: Revocation, pool: Pool, clock: Clock, region: str,
     ) -> None:  # fmt: skip
         self._uow = uow
         self._store = store
         self._certificates = certificate_store
+        self._endings = endings
         self._makers = makers
         self._authority = authority
         self._keys = keys
@@ -85,6 +87,9 @@ class Seals:
     async def _insert(
         self, tx: Transaction, request: pb.MakeSealRequest, order: SealOrder, made: MadeSeal, maker: Maker
     ) -> Row:  # fmt: skip
+        made_with = await self._certificates.hold(tx.connection, maker.identifier)
+        if certificate_state(made_with, tx.now) != "VALID":
+            raise Aborted("CONCURRENT_CHANGE", "the seal maker's certificate has ended meanwhile", retry_after=0.1)
         certificate = certificate_values(made.certificate, "SIGNER", tx.now, made.key_name, made.key_version)
         await rows.insert(tx.connection, certificates, certificate)
         users = [{"subject": user.subject, "approval_needed": user.approval_needed} for user in request.users]
@@ -93,7 +98,8 @@ class Seals:
             "display_name": order.name, "kind": order.kind.value, "rank": order.rank.value, "owner": request.owner,
             "owner_uscc": order.owner_uscc, "arc_text": order.text.arc, "bottom_text": order.text.bottom,
             "diameter_mm": order.diameter_mm, "state": "ACTIVE", "valid_from_time": order.valid_from,
-            "valid_until_time": order.valid_until, "users": users, "certificate": certificate["id"],
+            "valid_until_time": order.valid_until,
+            "certified_until_time": min(made.certificate.not_after, made_with.not_after_time), "users": users, "certificate": certificate["id"],
             "maker_certificate": maker.identifier, "structure": made.structure, "svg": made.svg,
             "make_time": order.make_time, "create_time": tx.now, "update_time": tx.now,
         })  # fmt: skip
@@ -105,15 +111,8 @@ class Seals:
         async def work(tx: Transaction) -> resources.Seal:
             row = await self._store.lock(tx.connection, identifier)
             check_etag(request.name, row.version, request.etag)
-            state = next_state(request.name, state_at(seal_of(row, identifier), tx.now), SealChange.REVOKE)
-            row = await rows.update(tx.connection, seals, identifier, {
-                "state": state.value, "revoke_time": tx.now, "revoke_reason": request.reason, "update_time": tx.now,
-            })  # fmt: skip
-            certificate = await self._certificates.lock(tx.connection, row.certificate)
-            if certificate_state(certificate, tx.now) == "VALID":
-                await revoke(tx, row.certificate, "CESSATION_OF_OPERATION")
-            tx.emit("cn.tongban.seal.revoked.v1", request.name, events.SealRevoked(
-                seal=request.name, owner=row.owner, reason=request.reason, revoke_time=timestamp(tx.now)))  # fmt: skip
+            next_state(request.name, state_at(seal_of(row, identifier), tx.now), SealChange.REVOKE)
+            row = await self._endings.seal(tx, row, request.reason)
             return seal_message(row, tx.now)
 
         answer = await self._uow.run(command, work)

@@ -9,9 +9,10 @@ from asn1crypto import csr, keys
 from libs.clock import FakeClock, SystemClock
 from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Subject
+from libs.crypto.x509 import Crl, RevocationReason, Subject
 from libs.crypto.x509.signed import join
 from libs.documents.ofd import open_ofd
+from libs.errors import InvalidArgument
 from services.seal.ofd_seal import Placement, finish, prepare
 from services.seal.ses import build_seal, parse_seal, parse_signature
 from tests.support.seal_office import SealOffice, document_request, fresh, seal_office
@@ -129,3 +130,32 @@ async def test_a_use_of_our_seal_that_is_not_on_record_is_not_valid(office: Seal
     report = await office.validate(sealed_by(seal.structure, certificate, stolen, SystemClock().now()))
     assert report.conclusion == pb.CONCLUSION_INDETERMINATE
     assert unsound(report) == {"signature.existence": "NO_POE"}
+
+
+async def test_the_date_of_the_compromise_stands_on_the_list_and_in_the_verdict(ground: Ground) -> None:
+    clock = FakeClock(SystemClock().now())
+    async with seal_office(ground, clock=clock) as office:
+        seal = await office.make()
+        clock.advance(timedelta(minutes=1))
+        good = (await office.seal_document(document_request(seal, ofd_document()))).document
+        clock.advance(timedelta(minutes=1))
+        since = clock.now()
+        clock.advance(timedelta(minutes=1))
+        doubtful = (await office.seal_document(document_request(seal, ofd_document()))).document
+        clock.advance(timedelta(minutes=1))
+        late = certificates_pb.RevokeCertificateRequest(
+            name=seal.certificate, request_id=fresh(), reason=resources.REVOCATION_REASON_KEY_COMPROMISE
+        )
+        late.invalidity_time.FromDatetime(clock.now() + timedelta(minutes=1))
+        with pytest.raises(InvalidArgument) as caught:
+            await office.ask(office.certificates.RevokeCertificate, late, resources.Certificate)
+        assert caught.value.violations[0].field == "invalidity_time"
+        revoked = await revoke(office, seal.certificate, invalidity_time=since)
+        assert revoked.invalidity_time.ToDatetime(since.tzinfo) == since
+        (entry,) = Crl.parse(await office.crl()).entries.values()
+        assert (entry.reason, entry.invalidity_time) == (
+            RevocationReason.KEY_COMPROMISE, since.replace(microsecond=0),
+        )  # fmt: skip
+        clock.advance(timedelta(minutes=1))
+        assert unsound(await office.validate(good)) == {}
+        assert unsound(await office.validate(doubtful)) == {"signature.certificate_chain": "REVOKED_NO_POE"}

@@ -1,5 +1,6 @@
 """The rules of seals, of their use, and of conclusions."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -68,6 +69,13 @@ def test_a_seal_expires_by_itself() -> None:
     assert state_at(a_seal(), NOW + DAY) is SealState.ACTIVE
     assert state_at(a_seal(), NOW + 2 * DAY) is SealState.EXPIRED
     assert state_at(a_seal(SealState.REVOKED), NOW + 2 * DAY) is SealState.REVOKED
+
+
+def test_a_seal_expires_with_its_certificates() -> None:
+    seal = replace(a_seal(), certified_until=NOW)
+    assert (state_at(seal, NOW), state_at(seal, NOW + DAY / 2)) == (SealState.ACTIVE, SealState.EXPIRED)
+    longer = replace(seal, certified_until=NOW + 9 * DAY)
+    assert (longer.ends, state_at(longer, NOW + 2 * DAY)) == (longer.valid_until, SealState.EXPIRED)
 
 
 @pytest.mark.parametrize(
