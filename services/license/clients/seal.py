@@ -111,9 +111,13 @@ class SealClient:
         except FailedPrecondition as error:
             if error.reason in _ENDED:
                 # What was kept of the department's choice may be this seal: the next licence asks anew.
-                self._seals.forget_all()
+                self.forget()
             raise
         return answer.document, answer.sealing.name
+
+    def forget(self) -> None:
+        """Forgets which seals the departments use."""
+        self._seals.forget_all()
 
     async def picture(self, name: str) -> bytes:
         """Gets a seal's picture as PNG."""
