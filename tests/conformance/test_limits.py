@@ -13,7 +13,7 @@ from libs.rpc.call import Call
 from libs.rpc.contract import Method
 from libs.rpc.stages.rate_limit import MOST_CALLS, MOST_STREAMS, caller_key, rate_limit
 from libs.rpc.stages.validation import check
-from tests.support.rpc_lab import ACCOUNTS, MATERIALS, PERSON, Accounts, Lab, get_person, refused_person
+from tests.support.rpc_lab import ACCOUNTS, ID, MATERIALS, PERSON, Accounts, Lab, get_person, refused_person
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
@@ -30,7 +30,9 @@ class _Context:
 
 async def test_one_person_s_limit_is_not_that_of_the_others_at_the_same_client(lab: Lab) -> None:
     async with lab.serving(calls_per_second_per_caller=1.0) as channel:
-        tokens = [lab.issuer.token(f"persons/{place}", "PERSON", "*", client_id="clients/a") for place in "abc"]
+        tokens = [
+            lab.issuer.token(f"persons/{ID[:-1]}{place}", "PERSON", "*", client_id="clients/a") for place in "abc"
+        ]
         for token in tokens:
             await get_person(channel, token)
         with pytest.raises(ResourceExhausted):

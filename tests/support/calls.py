@@ -69,7 +69,11 @@ class Caller:
             more["region"] = OTHER_REGION
         if kind == "STAFF":
             more["dept"] = "departments/00000000-0000-7000-8000-0000000000a3"
-        return self.service.issuer.token(_SUBJECTS[kind], kind, scope, **{**more, **claims})
+        claims = {**more, **claims}
+        subject = _SUBJECTS[kind]
+        if kind == "REGION":
+            subject = subject.replace(OTHER_REGION, claims["region"])
+        return self.service.issuer.token(subject, kind, scope, **claims)
 
     async def error(
         self, method: Method, request: Message | bytes, token: str = "", peer: str = ""

@@ -109,9 +109,10 @@ class Pair:
         return rpc.TransferMessage(**values)
 
     def guest(self, **claims: Any) -> str:
-        """The token of 六安's service for its agent, as 天宁's identity makes it."""
-        values = {"region": "341500", "org": HOME + FIRM, "mandate": HOME + MANDATE, **claims}
-        return self.handling.service.issuer.token(HOME + AGENT, "REGION", **values)
+        """The token of 六安's service for its agent, as 天宁's identity makes it; or of another region's."""
+        home = f"//{claims.get('region', '341500')}/"
+        values = {"region": "341500", "org": home + FIRM, "mandate": home + MANDATE, **claims}
+        return self.handling.service.issuer.token(home + AGENT, "REGION", **values)
 
     async def receive(self, message: rpc.TransferMessage, token: str = "") -> rpc.TransferReceipt:
         request = rpc.ReceiveTransferRequest(message=message)

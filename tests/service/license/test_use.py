@@ -75,7 +75,7 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     assert (newest.context.department, newest.context.case_name) == (OTHER_DEPARTMENT, ITEM_CASE)
     assert newest.record == found.receipt.record
     log = audit_service_pb2_grpc.AuditServiceStub(licensing.service.channel)
-    auditor = licensing.token("staff/auditor", "STAFF", scope="audit.*")
+    auditor = licensing.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF", scope="audit.*")
     record = await licensing.call(log.GetRecord, audit.GetRecordRequest(name=newest.record), audit.Record, auditor)
     assert (record.object, record.case_name) == (made.name, ITEM_CASE)
     assert list(record.fields) == ["number", "holders", "face_fields"]
@@ -272,9 +272,13 @@ async def test_uses_are_told_to_holders_issuers_and_auditors_only(licensing: Lic
     assert (await refused(uses(licensing, licensing.person(STRANGER), holder=FIRM)))[0] == "NOT_OWNER"
     assert (await refused(uses(licensing, holder, case_name=ITEM_CASE)))[0] == "FIELD_INVALID"
     assert (await uses(licensing, licensing.staff(OTHER_DEPARTMENT), case_name=ITEM_CASE)).license_uses == []
-    auditor = licensing.token("staff/auditor", "STAFF", scope="audit.* license.uses.list", dept=OTHER_DEPARTMENT)
+    auditor = licensing.token(
+        "staff/00000000-0000-7000-8000-0000000000ad", "STAFF", scope="audit.* license.uses.list", dept=OTHER_DEPARTMENT
+    )
     assert len((await uses(licensing, auditor, case_name=ITEM_CASE)).license_uses) == 1
-    assert (await refused(uses(licensing, licensing.token("clients/x", "CLIENT"), license=made.name)))[0] == "NOT_OWNER"
+    assert (await refused(uses(licensing, licensing.token("clients/other", "CLIENT"), license=made.name)))[
+        0
+    ] == "NOT_OWNER"
     assert (await refused(uses(licensing, licensing.staff())))[0] == "FIELD_INVALID"
 
 

@@ -156,7 +156,7 @@ async def test_a_seal_past_its_period_is_shown_as_expired(ground: Ground) -> Non
 
 async def test_only_officers_make_seals(office: SealOffice) -> None:
     for token, reason in (
-        (office.token("persons/x", "PERSON"), "ACTOR_NOT_ALLOWED"),
+        (office.token("persons/00000000-0000-7000-8000-0000000000ea", "PERSON"), "ACTOR_NOT_ALLOWED"),
         (office.token(scope="seal.seals.get"), "PERMISSION_MISSING"),
     ):
         with pytest.raises(PermissionDenied) as caught:

@@ -49,6 +49,12 @@ CONSUMER = "departments/00000000-0000-7000-8000-00000000000b"
 ABROAD = "//320402/departments/00000000-0000-7000-8000-00000000000c"
 PURPOSE = "核验经营场所"
 
+
+def id_of(word: str) -> str:
+    """The id of whom these tests call by a short word."""
+    return f"00000000-0000-7000-8000-{word.encode().hex():0>12}"
+
+
 _TABLE = """
 CREATE TABLE firms (
   code text NOT NULL, firm_name varchar(100) NOT NULL, trade text, capital numeric, staff integer, founded date,
@@ -151,7 +157,7 @@ class Sharing:
         self.log = audit_service_pb2_grpc.AuditServiceStub(channel)
 
     def staff(self, person: str, department: str, scope: str = "sharing.*", **claims: Any) -> str:
-        return self.service.issuer.token(f"staff/{person}", "STAFF", scope, dept=department, **claims)
+        return self.service.issuer.token(f"staff/{id_of(person)}", "STAFF", scope, dept=department, **claims)
 
     def guest(self, subject: str, department: str = "") -> str:
         return self.service.issuer.token(
@@ -222,7 +228,10 @@ class Sharing:
         return (await self.approved(request.name)).grant
 
     async def granted_abroad(self, resource: str) -> str:
-        applicant, colleague = self.guest("staff/x1", ABROAD), self.guest("staff/x2", ABROAD)
+        applicant, colleague = (
+            self.guest("staff/00000000-0000-7000-8000-000000007831", ABROAD),
+            self.guest("staff/00000000-0000-7000-8000-000000007832", ABROAD),
+        )
         wanted = terms(region="320402", department=ABROAD, fields=["name", "trade"], compare_fields=[])
         request = await self.requested(resource, wanted, applicant)
         await self.in_review(request.name, applicant, colleague)
@@ -248,7 +257,7 @@ class Sharing:
 
     async def records(self, transaction_id: str = "", page_size: int = 100) -> list[audit.Record]:
         request = audit.ListRecordsRequest(log="sharing", page_size=page_size, transaction_id=transaction_id)
-        token = self.service.issuer.token("staff/auditor", "STAFF", "audit.*")
+        token = self.service.issuer.token("staff/00000000-0000-7000-8000-756469746f72", "STAFF", "audit.*")
         return list((await self.call(self.log.ListRecords, request, audit.ListRecordsResponse, token)).records)
 
 

@@ -48,8 +48,8 @@ async def test_a_draft_is_hidden_from_others(sharing: Sharing) -> None:
     get = pb.GetResourceRequest(name=draft.name)
     scope = "sharing.resources.get sharing.resources.list sharing.resources.submit sharing.mounts.*"
     stranger = sharing.staff("s1", CONSUMER, scope)
-    person = sharing.service.issuer.token("persons/1", "PERSON", scope)
-    for token in (stranger, person, sharing.guest("staff/x1")):
+    person = sharing.service.issuer.token("persons/00000000-0000-7000-8000-000000000001", "PERSON", scope)
+    for token in (stranger, person, sharing.guest("staff/00000000-0000-7000-8000-000000007831")):
         with pytest.raises(NotFound):
             await sharing.call(sharing.catalog.GetResource, get, messages.Resource, token)
         listed = await sharing.call(

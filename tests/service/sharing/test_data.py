@@ -48,7 +48,11 @@ async def test_granted_fields_leave_with_their_types_and_a_receipt(sharing: Shar
     (record,) = await sharing.records(answer.receipt.transaction_id)
     assert (record.name, record.result, record.record_count) == (answer.receipt.record, "OK", 2)
     assert list(record.fields) == ASKED
-    assert (record.object, record.department, record.actor) == (resource, CONSUMER, "staff/c1")
+    assert (record.object, record.department, record.actor) == (
+        resource,
+        CONSUMER,
+        "staff/00000000-0000-7000-8000-000000006331",
+    )
     assert (record.purpose, record.case_name) == (PURPOSE, "cases/1")
     assert record.legal_basis == grant
     assert len(record.request_digest) == len(record.response_digest) == 32
@@ -155,11 +159,17 @@ async def test_our_own_service_asks_for_a_department(sharing: Sharing) -> None:
     resource, _ = await sharing.ready()
     channel = sharing.service.channel_as("cases")
     stub = data_service_pb2_grpc.DataServiceStub(channel)
-    request = query(resource, use_context=context(department=CONSUMER, operator="staff/c9"))
+    request = query(
+        resource, use_context=context(department=CONSUMER, operator="staff/00000000-0000-7000-8000-000000006339")
+    )
     answer = await invoke(stub.Query, request, data.QueryResponse, to="sharing", token="")
     await channel.close()
     (record,) = await sharing.records(answer.receipt.transaction_id)
-    assert (record.actor, record.on_behalf_of, record.department) == ("services/cases", "staff/c9", CONSUMER)
+    assert (record.actor, record.on_behalf_of, record.department) == (
+        "services/cases",
+        "staff/00000000-0000-7000-8000-000000006339",
+        CONSUMER,
+    )
 
 
 async def test_pages_bring_every_row_once_and_no_more_than_one_query_may(sharing: Sharing) -> None:

@@ -109,7 +109,10 @@ async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Fed
     assert (answer.local_receipt.log, answer.local_receipt.transaction_id) == ("//341500/sharing", TRANSACTION)
     (asked,) = federation.gateway.asked
     sent = asked.use_context
-    assert (sent.department, sent.operator) == (f"//341500/{CONSUMER}", "//341500/staff/c1")
+    assert (sent.department, sent.operator) == (
+        f"//341500/{CONSUMER}",
+        "//341500/staff/00000000-0000-7000-8000-000000006331",
+    )
     assert (sent.transaction_id, sent.case_name) == (TRANSACTION, "//341500/cases/1")
     records = await federation.sharing.records(TRANSACTION)
     assert [(each.action.rpartition(".")[2], each.result, list(each.fields)) for each in records] == [
@@ -160,7 +163,7 @@ async def test_a_region_without_trust_or_answer_is_told_apart(federation: Federa
 
 def _remote(resource: str, **changes: Any) -> data.QueryRemoteRequest:
     use = context(**{
-        "department": ABROAD, "operator": "//320402/staff/x9", "transaction_id": TRANSACTION,
+        "department": ABROAD, "operator": "//320402/staff/00000000-0000-7000-8000-000000007839", "transaction_id": TRANSACTION,
         "case_name": "//320402/cases/1", **changes,
     })  # fmt: skip
     return data.QueryRemoteRequest(query=query(resource, use_context=use))
@@ -180,7 +183,10 @@ async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> No
         assert (answer.grant, answer.receipt.transaction_id) == (grant, TRANSACTION)
     records = await sharing.records(TRANSACTION)
     assert len(records) == 2
-    assert (records[0].actor, records[0].on_behalf_of) == ("//320402/services/sharing", "//320402/staff/x9")
+    assert (records[0].actor, records[0].on_behalf_of) == (
+        "//320402/services/sharing",
+        "//320402/staff/00000000-0000-7000-8000-000000007839",
+    )
     assert (records[0].department, records[0].object) == (ABROAD, resource)
     request = data.CompareRequest(
         resource=resource, conditions=query(resource).conditions, use_context=_remote(resource).query.use_context,
@@ -198,7 +204,7 @@ async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> No
     [
         ({"department": CONSUMER}, "FIELD_INVALID"),
         ({"department": ""}, "FIELD_INVALID"),
-        ({"operator": "staff/c1"}, "FIELD_INVALID"),
+        ({"operator": "staff/00000000-0000-7000-8000-000000006331"}, "FIELD_INVALID"),
         ({"transaction_id": ""}, "FIELD_INVALID"),
         ({"department": ABROAD[:-1] + "d"}, "GRANT_MISSING"),
         ({"purpose": "别的目的"}, "GRANT_PURPOSE_MISMATCH"),
@@ -219,10 +225,12 @@ async def test_another_region_can_not_say_what_is_not_so(
 async def test_staff_of_another_region_ask_for_their_own_department_only(sharing: Sharing) -> None:
     resource, _ = await sharing.ready()
     await sharing.granted_abroad(resource)
-    own = sharing.guest("staff/x9", ABROAD)
+    own = sharing.guest("staff/00000000-0000-7000-8000-000000007839", ABROAD)
     assert (await _asked(sharing, _remote(resource), own)).rows
     with pytest.raises(PermissionDenied) as error:
-        await _asked(sharing, _remote(resource), sharing.guest("staff/y1", ABROAD[:-1] + "d"))
+        await _asked(
+            sharing, _remote(resource), sharing.guest("staff/00000000-0000-7000-8000-000000007931", ABROAD[:-1] + "d")
+        )
     assert error.value.reason == "NOT_OWNER"
     with pytest.raises(InvalidArgument) as third:
         await _asked(sharing, _remote(FOREIGN))

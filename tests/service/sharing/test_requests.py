@@ -17,14 +17,21 @@ async def test_a_request_goes_through_four_people_to_its_grant(sharing: Sharing)
     resource = await sharing.published()
     await sharing.checked((await sharing.mounted(resource)).name)
     request = await sharing.requested(resource, terms())
-    assert (request.applicant, request.content.responsible_phone) == ("staff/c1", "10000000000")
+    assert (request.applicant, request.content.responsible_phone) == (
+        "staff/00000000-0000-7000-8000-000000006331",
+        "10000000000",
+    )
     await sharing.in_review(request.name)
     done = await sharing.approved(request.name)
     assert done.state == messages.REQUEST_STATE_GRANTED
     # 2024-05-06 is a Monday; ten working days on, with the make-up Saturday 11 May, is 17 May; twenty, 31 May.
     assert (done.answer_due_date.month, done.answer_due_date.day) == (5, 17)
     assert (done.supply_due_date.month, done.supply_due_date.day) == (5, 31)
-    assert [opinion.reviewer for opinion in done.opinions] == ["staff/c2", "staff/p1", "staff/p2"]
+    assert [opinion.reviewer for opinion in done.opinions] == [
+        "staff/00000000-0000-7000-8000-000000006332",
+        "staff/00000000-0000-7000-8000-000000007031",
+        "staff/00000000-0000-7000-8000-000000007032",
+    ]
     grant = await sharing.grant(done.grant)
     assert (grant.state, grant.terms) == (messages.GRANT_STATE_ACTIVE, terms())
     assert (grant.queries_today, grant.rows_total) == (0, 0)
@@ -178,7 +185,11 @@ async def test_requests_and_grants_are_seen_by_their_two_sides_only(sharing: Sha
             sharing.grants.GetRequest, pb.GetRequestRequest(name=request), messages.SharingRequest, token
         )
         assert got.grant == grant
-    for token in (stranger, sharing.guest("staff/x1", ABROAD), sharing.guest("services/sharing")):
+    for token in (
+        stranger,
+        sharing.guest("staff/00000000-0000-7000-8000-000000007831", ABROAD),
+        sharing.guest("services/sharing"),
+    ):
         assert await seen(token) == (0, 0)
         with pytest.raises(NotFound):
             await sharing.call(sharing.grants.GetGrant, pb.GetGrantRequest(name=grant), messages.Grant, token)
