@@ -17,8 +17,8 @@ from libs.errors import FailedPrecondition, InvalidArgument, Violation
 CHINA_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China's one time zone; no daylight saving since 1991, so a fixed offset is exact."""
 
-LAST_YEAR = 2100
-"""The last year that is counted in."""
+FIRST_YEAR, LAST_YEAR = 1970, 2100
+"""The years that are counted in; a machine whose clock says less or more has none."""
 
 _ONE_DAY = timedelta(days=1)
 _SATURDAY = 5
@@ -120,7 +120,7 @@ class _Year:
 class Calendar:
     """Working days by year, whether known by a notice or provisional. Counting takes constant time a year."""
 
-    __slots__ = ("_first", "_known", "_years", "edition")
+    __slots__ = ("_known", "_years", "edition")
 
     def __init__(self, rows: Iterable[DayRow], edition: int = 0) -> None:
         """Builds the calendar.
@@ -140,7 +140,6 @@ class Calendar:
         self.edition = edition
         self._years = {year: _Year(check_year(year, found)) for year, found in by_year.items()}
         self._known = frozenset(by_year)
-        self._first = min(by_year)
 
     @property
     def known_years(self) -> frozenset[int]:
@@ -152,7 +151,7 @@ class Calendar:
         return all(year in self._known for year in range(start.year, end.year + 1))
 
     def is_working_day(self, day: date) -> bool:
-        """True where ``day`` is worked. Raises ``CALENDAR_UNKNOWN`` before the first year and after ``LAST_YEAR``."""
+        """True where ``day`` is worked. Raises ``CALENDAR_UNKNOWN`` before ``FIRST_YEAR`` and after ``LAST_YEAR``."""
         year, through = self._at(day)
         return through > 0 and year.working[through - 1] == day
 
@@ -189,7 +188,7 @@ class Calendar:
     def _year(self, day: date) -> _Year:
         found = self._years.get(day.year)
         if found is None:
-            if not self._first <= day.year <= LAST_YEAR:
+            if not FIRST_YEAR <= day.year <= LAST_YEAR:
                 raise unknown(day)
             found = self._years[day.year] = _Year(provisional_rows(day.year))
         return found

@@ -37,3 +37,8 @@ class Statement:
     async def first(self, connection: AsyncConnection, values: Mapping[str, Any]) -> asyncpg.Record | None:
         """Runs the statement and returns its first row, or None."""
         return await driver_of(connection).fetchrow(self.text, *self.arguments(values))
+
+    async def all(self, connection: AsyncConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
+        """Runs the statement and returns its rows."""
+        rows: list[asyncpg.Record] = await driver_of(connection).fetch(self.text, *self.arguments(values))
+        return rows

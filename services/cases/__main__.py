@@ -12,6 +12,7 @@ from libs.security.tokens import TokenVerifier
 from services.cases.clients import Identity, Licenses
 from services.cases.consumers import LicenseEvents
 from services.cases.deliverer import Deliverer
+from services.cases.recount import Recounter
 from services.cases.servicers.calendars import CalendarServicer
 from services.cases.servicers.cases import CaseServicer
 from services.cases.servicers.deliveries import DeliveryServicer
@@ -82,6 +83,7 @@ class _Parts:
         self.deliverer = Deliverer(
             database, process.uow, process.audit, self.transfers, self.news, identity, self.regions, region
         )
+        self.recounter = Recounter(database, self.desk, self.calendars, process.clock)
         self.sweeper = Sweeper(database, self.cases, self.acceptance, process.clock)
 
 
@@ -110,6 +112,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     process.consume(["license"], LicenseEvents(parts.desk, parts.handling).handlers())
     process.background(parts.deliverer.run)
     process.background(parts.sweeper.run)
+    process.background(parts.recounter.run)
     process.closing(parts.regions.close)
     return await builder.build()
 

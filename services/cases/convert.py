@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from libs.civil.calendar import Calendar, local_day
 from libs.db.etag import etag_of
-from libs.errors import FailedPrecondition, invalid_field
+from libs.errors import invalid_field
 from libs.rpc.timestamps import timestamp
-from services.cases.domain.clock import light_on
+from services.cases.domain.clock import Reading
 from services.cases.domain.states import CaseState, public_status
 from services.cases.store.cases import CaseRecord
 from tongban.cases.v1 import (
@@ -87,29 +86,12 @@ def id_of(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def is_over(record: CaseRecord) -> bool:
-    """True where the clock of a case has ended."""
-    return record.decide_time is not None or record.end_time is not None
-
-
-def last_clock_day(record: CaseRecord, today: date) -> date:
-    """Returns the day to read the clock on: today, or the day on which it ended."""
-    ended = record.decide_time or record.end_time
-    return local_day(ended) if ended else today
-
-
-def light_of(record: CaseRecord, calendar: Calendar, today: date) -> str:
-    """Returns the colour of a case's clock; empty where none ran, or where the calendar doesn't reach that far."""
-    if record.due_date is None:
-        return ""
-    try:
-        return str(light_on(calendar, record.due_date, record.stopped_on, last_clock_day(record, today)))
-    except FailedPrecondition:
-        return ""
-
-
-def case_message(record: CaseRecord, item_name: str, item_version: int, light: str, *, whole: bool = True) -> pb.Case:
-    """Builds a case's message, with its materials and form only where ``whole``."""
+def case_message(
+    record: CaseRecord, item_name: str, item_version: int, reading: Reading | None, *, whole: bool = True
+) -> pb.Case:
+    """Builds a case's message, with its materials and form only where ``whole``; ``reading`` is that of its clock."""
+    light = str(reading.light) if reading else ""
+    promised = reading.promised_deadline if reading and record.accept_time else None
     message = pb.Case()
     message.CopyFrom(record.content)
     if not whole:
@@ -125,7 +107,7 @@ def case_message(record: CaseRecord, item_name: str, item_version: int, light: s
         transfer=f"transfers/{record.transfer}" if record.transfer else "",
         license=record.license, license_identifier=record.license_identifier, received_by=record.received_by,
         accepted_by=record.accepted_by, reviewed_by=record.reviewed_by,
-        promised_date=date_message(record.due_date) if record.accept_time else None, light=LIGHT.number(light),
+        promised_date=date_message(promised), light=LIGHT.number(light),
         rating=SATISFACTION.number(record.rating), delivery=f"deliveries/{record.delivery}" if record.delivery else "",
         create_time=timestamp(record.create_time), update_time=timestamp(record.update_time),
         submit_time=timestamp(record.submit_time), accept_time=timestamp(record.accept_time),

@@ -100,8 +100,12 @@ cases = sa.Table(
     _text("outcome"), _text("license"), _text("license_identifier"),
     _text("received_by"), _text("accepted_by"), _text("reviewed_by"), _text("rating"),
     sa.Column("delivery", sa.Uuid(as_uuid=False)),
-    sa.Column("clock_start", sa.Date), sa.Column("due_date", sa.Date), sa.Column("statutory_date", sa.Date),
-    sa.Column("stopped_on", sa.Date),
+    sa.Column("clock_start", sa.Date),
+    # The days on which the clock stopped and went on in this period, in turn: with clock_start and extension_days all that
+    # its deadlines are derived from.
+    sa.Column("standstills", ARRAY(sa.Date), nullable=False, server_default="{}"),
+    # For the sweeper's search and the order of queues only: the deadline as the calendar of that edition had it.
+    sa.Column("due_date", sa.Date), sa.Column("calendar_edition", sa.Integer, nullable=False, server_default="0"),
     sa.Column("extension_days", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("steps", sa.Integer, nullable=False),
     _time("submit_time"), _time("accept_time"), _time("decide_time"), _time("close_time"), _time("deliver_time"),
@@ -112,6 +116,7 @@ cases = sa.Table(
     sa.Index("cases_applicant", "applicant", "create_time", "id"),
     sa.Index("cases_agent", "agent", "create_time", "id", postgresql_where=sa.text("agent <> ''")),
     sa.Index("cases_department", "department", "state", "create_time", "id"),
+    sa.Index("cases_recount", "calendar_edition", "id", postgresql_where=sa.text("calendar_edition > 0")),
     # BRIN: the times grow with the table, and PostgreSQL 16+ keeps an update that touches only these a HOT one.
     sa.Index("cases_times", "create_time", "submit_time", "accept_time", "decide_time", "close_time", "rate_time",
              postgresql_using="brin"),

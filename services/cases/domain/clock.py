@@ -4,10 +4,10 @@ All edges follow one convention: the day on which something begins is day 0 and 
 suspension still counts as run, and the day of resumption as stood still, just as the day of acceptance is not counted.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from itertools import pairwise
 
 from libs.civil.calendar import Calendar
 from libs.errors import FailedPrecondition
@@ -49,13 +49,8 @@ class Standstill:
     """An interval in which the clock stood still: after ``start``, up to and with ``end`` (None while it is open)."""
 
     start: date
-    procedure: SpecialProcedure
+    procedure: SpecialProcedure | None = None
     end: date | None = None
-
-    def __post_init__(self) -> None:
-        """Refuses an interval that ends before it begins."""
-        if self.end is not None and self.end < self.start:
-            raise ValueError("a standstill can't end before it begins")
 
     def working_days(self, calendar: Calendar, today: date) -> int:
         """Counts the working days stood still; an open interval counts up to ``today``."""
@@ -65,29 +60,48 @@ class Standstill:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The standstills of one clock, oldest first; they never overlap and at most the last is open."""
+    """The standstills of one clock, oldest first; they never overlap and at most the last is open.
+
+    Every ledger can be read, whatever the machine's clock did while it was written: an interval that would end before it
+    begins is empty, and one that would begin before the last one's end begins there.
+    """
 
     standstills: tuple[Standstill, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuses intervals that overlap or are out of order."""
-        for before, after in pairwise(self.standstills):
-            if before.end is None or after.start < before.end:
-                raise ValueError("standstills must not overlap")
+        """Puts the intervals in order."""
+        object.__setattr__(self, "standstills", tuple(_in_order(self.standstills)))
+
+    @classmethod
+    def of_days(cls, days: Iterable[date]) -> "Ledger":
+        """Builds a ledger from the days on which the clock stopped and went on, in turn."""
+        listed: list[date | None] = [*days]
+        ends = [*listed[1::2], None]
+        return cls(tuple(Standstill(start, end=end) for start, end in zip(listed[::2], ends, strict=False) if start))
+
+    def days(self) -> list[date]:
+        """Returns the days on which the clock stopped and went on, in turn."""
+        return [day for each in self.standstills for day in (each.start, each.end) if day is not None]
 
     @property
     def is_open(self) -> bool:
         """True while the clock stands still."""
         return bool(self.standstills) and self.standstills[-1].end is None
 
-    def stop(self, day: date, procedure: SpecialProcedure) -> "Ledger":
-        """Returns the ledger with a standstill that begins on ``day``. Raises ``STATE_CONFLICT`` while one is open."""
+    def stop(self, day: date, procedure: SpecialProcedure | None = None) -> "Ledger":
+        """Returns the ledger with a standstill that begins on ``day``, or with the end of the last one if that is later.
+
+        Raises ``STATE_CONFLICT`` while one is open.
+        """
         if self.is_open:
             raise _clock_conflict("STOPPED", "RUNNING")
         return Ledger((*self.standstills, Standstill(day, procedure)))
 
     def go(self, day: date) -> "Ledger":
-        """Returns the ledger with the open standstill ended on ``day``. Raises ``STATE_CONFLICT`` without one."""
+        """Returns the ledger with the open standstill ended on ``day``, or on its first day if that is later.
+
+        Raises ``STATE_CONFLICT`` without one.
+        """
         if not self.is_open:
             raise _clock_conflict("RUNNING", "STOPPED")
         return Ledger((*self.standstills[:-1], replace(self.standstills[-1], end=day)))
@@ -95,6 +109,16 @@ class Ledger:
     def working_days(self, calendar: Calendar, today: date) -> int:
         """Counts all working days stood still until ``today``."""
         return sum(standstill.working_days(calendar, today) for standstill in self.standstills)
+
+
+def _in_order(standstills: tuple[Standstill, ...]) -> Iterator[Standstill]:
+    earliest = date.min
+    for place, each in enumerate(standstills):
+        start, end = max(each.start, earliest), each.end
+        if end is None and place < len(standstills) - 1:
+            end = standstills[place + 1].start
+        earliest = start if end is None else max(start, end)
+        yield replace(each, start=start, end=None if end is None else earliest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +166,19 @@ class Clock:
     ledger: Ledger = field(default_factory=Ledger)
     extension: Extension | None = None
 
-    def stop(self, day: date, procedure: SpecialProcedure) -> "Clock":
-        """Returns the clock stopped on ``day``."""
-        return replace(self, ledger=self.ledger.stop(day, procedure))
+    def stop(self, day: date, procedure: SpecialProcedure | None = None) -> "Clock":
+        """Returns the clock stopped on ``day``, or on its first day if that is later."""
+        return replace(self, ledger=self.ledger.stop(max(day, self.start), procedure))
 
     def go(self, day: date) -> "Clock":
         """Returns the clock going again from ``day``."""
         return replace(self, ledger=self.ledger.go(day))
 
-    def extend(self, extension: Extension) -> "Clock":
-        """Returns the clock with both limits extended (行政许可法 42).
+    def extend(self, extension: Extension, calendar: Calendar, today: date) -> "Clock":
+        """Returns the clock with both limits extended (行政许可法 42): while the limit runs, never after it.
 
         Raises:
-            FailedPrecondition: ``CASE_EXTENSION_NOT_ALLOWED`` with ``rule`` ``once``, ``days`` or ``reason``.
+            FailedPrecondition: ``CASE_EXTENSION_NOT_ALLOWED`` with ``rule`` ``once``, ``days``, ``reason`` or ``expired``.
         """
         if self.extension is not None:
             raise _extension_refused("once", "the limit was extended before")
@@ -162,17 +186,24 @@ class Clock:
             raise _extension_refused("days", f"a limit is extended by 1 to {MAX_EXTENSION_DAYS} working days")
         if not extension.reason.strip():
             raise _extension_refused("reason", "an extension needs a reason for the applicant")
+        if today > self.deadline(calendar, self.limits.promised_days, today):
+            raise _extension_refused("expired", "the limit is over: what is overdue stays overdue")
         return replace(self, extension=extension)
 
     def deadline(self, calendar: Calendar, limit_days: int, today: date) -> date:
         """Returns the last day of a limit of ``limit_days``, as known on ``today``.
 
         The days stood still and those of an extension are added to the day on which the limit would have ended, so that
-        the deadline moves by exactly that many working days, also for a limit of 0 days that starts on a rest day.
+        the deadline moves by exactly that many working days, also for a limit of 0 days that starts on a rest day. A
+        standstill that began when the limit was over already moves nothing: what is overdue stays overdue.
         """
         extended = 0 if self.extension is None else self.extension.days
-        undisturbed = calendar.add(self.start, limit_days)
-        return calendar.add(undisturbed, extended + self.ledger.working_days(calendar, today))
+        deadline = calendar.add(calendar.add(self.start, limit_days), extended)
+        for standstill in self.ledger.standstills:
+            if standstill.start > deadline:
+                break
+            deadline = calendar.add(deadline, standstill.working_days(calendar, today))
+        return deadline
 
     def read(self, calendar: Calendar, today: date, yellow_days: int = YELLOW_DAYS) -> Reading:
         """Reads the clock on ``today``; for a period that is over, pass the day on which it ended.
@@ -192,29 +223,20 @@ class Clock:
 
 
 def acceptance_clock(received_on: date, ledger: Ledger | None = None) -> Clock:
-    """Returns the clock of the five days of acceptance (行政许可法 32), from the day of receipt."""
+    """Returns the clock of the five days of acceptance (行政许可法 32), from the day of receipt.
+
+    Once a correction was answered, that is the day on which the last of what was asked for came.
+    """
     return Clock(received_on, Limits(ACCEPTANCE_DAYS, ACCEPTANCE_DAYS), ledger or Ledger())
 
 
 def is_deemed_accepted(clock: Clock, calendar: Calendar, today: date) -> bool:
     """True where the acceptance period is over with no word to the applicant: it is accepted by law.
 
-    Never while the clock stands still. The handling clock then starts on the day of receipt, not on ``today``.
+    Never while the clock stands still. The handling clock then starts on the day of receipt (of the last full submission),
+    not on ``today``.
     """
     return not clock.ledger.is_open and today > clock.deadline(calendar, ACCEPTANCE_DAYS, today)
-
-
-def light_on(calendar: Calendar, promised: date, stopped_on: date | None, today: date) -> Light:
-    """Returns the colour on ``today`` of a clock whose deadline is known, without its ledger.
-
-    Args:
-        calendar: the working days.
-        promised: the deadline as it stood when the clock last started or stopped.
-        stopped_on: the day on which it stopped, or None while it runs; the deadline moves while it stands still.
-        today: the day; of a clock that ended, its last.
-    """
-    deadline = promised if stopped_on is None else calendar.add(promised, max(0, calendar.count(stopped_on, today)))
-    return _light(today, deadline, calendar.count(today, deadline), YELLOW_DAYS)
 
 
 def _light(today: date, deadline: date, remaining: int, yellow_days: int) -> Light:

@@ -124,6 +124,7 @@ class CaseFacts:
         open_obligations: codes promised under tolerance that have not arrived.
         license_pending: whether the decision yields a licence that is not issued yet.
         acceptance_overdue: whether the acceptance period is over; see ``domain.clock.is_deemed_accepted``.
+        told_too_late: whether what is told to the applicant now comes after that period.
     """
 
     name: str
@@ -136,6 +137,7 @@ class CaseFacts:
     open_obligations: tuple[str, ...] = ()
     license_pending: bool = False
     acceptance_overdue: bool = False
+    told_too_late: bool = False
 
 
 Guard = Callable[[CaseFacts, Action, str], None]
@@ -201,6 +203,13 @@ def _license_issued(facts: CaseFacts, _action: Action, _human: str) -> None:
         raise FailedPrecondition("CASE_LICENSE_PENDING", f"{facts.name}: its licence is not issued yet")
 
 
+def _acceptance_open(facts: CaseFacts, _action: Action, _human: str) -> None:
+    if facts.told_too_late:
+        raise FailedPrecondition(
+            "CASE_ACCEPTANCE_EXPIRED", f"{facts.name}: it is accepted by law, nothing was told in time"
+        )
+
+
 def _acceptance_overdue(facts: CaseFacts, _action: Action, _human: str) -> None:
     if not facts.acceptance_overdue:
         raise FailedPrecondition("CASE_NOT_DEEMED_ACCEPTED", f"{facts.name}: the acceptance period is not over")
@@ -214,7 +223,8 @@ def _require_none(reason: str, message: str, codes: tuple[str, ...]) -> None:
 
 _GUARDS: Mapping[Action, tuple[Guard, ...]] = {
     _A.SUBMIT: (_materials_complete,),
-    _A.REQUEST_CORRECTION: (_ask_only_once,),
+    _A.REQUEST_CORRECTION: (_ask_only_once, _acceptance_open),
+    _A.DECLINE: (_acceptance_open,),
     _A.SUBMIT_CORRECTION: (_materials_complete,),
     _A.ACCEPT: (_materials_complete, _materials_verified),
     _A.ACCEPT_WITH_TOLERANCE: (_materials_complete, _materials_verified),

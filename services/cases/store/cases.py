@@ -56,9 +56,9 @@ class CaseRecord:
     rating: str
     delivery: str | None
     clock_start: date | None
+    standstills: list[date]
     due_date: date | None
-    statutory_date: date | None
-    stopped_on: date | None
+    calendar_edition: int
     extension_days: int
     steps: int
     submit_time: datetime | None
@@ -109,7 +109,6 @@ class Step:
 class StandstillRow:
     """One row of the ledger."""
 
-    sequence: int
     phase: str
     procedure: str
     reason: str
@@ -166,9 +165,15 @@ _UPDATE = Statement(f"UPDATE cases SET {', '.join(f'{name} = :{name}' for name i
 _READ_COLUMNS = ", ".join(
     f"CAST({column.name} AS text)" if isinstance(column.type, sa.Uuid) else column.name for column in cases.columns
 )
+_LISTED = ", ".join(f"cases.{column.name}" for column in cases.columns)
 _BY_ID = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE id = :key")  # noqa: S608 - made of column names of our own
 _BY_ID_LOCKED = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE id = :key FOR UPDATE")  # noqa: S608 - likewise
 _BY_NUMBER = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE number = :key")  # noqa: S608 - likewise
+_BEHIND = Statement(f"""
+SELECT {_READ_COLUMNS} FROM cases WHERE calendar_edition > 0 AND calendar_edition < :edition
+ORDER BY calendar_edition, id LIMIT :size FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - made of column names of our own
+_RECOUNTED = sa.text("UPDATE cases SET due_date = :due, calendar_edition = :edition WHERE id = :id")
 _DUE_TASKS = sa.text("""
 UPDATE tasks SET due_date = :due, update_time = :now, version = version + 1
 WHERE case_id = :id AND state IN ('OPEN', 'CLAIMED')
@@ -176,9 +181,15 @@ WHERE case_id = :id AND state IN ('OPEN', 'CLAIMED')
 _LEDGER = sa.select(case_standstills).where(case_standstills.c.case_id == sa.bindparam(rows.KEY)).order_by("sequence")
 _STOP = sa.text("""
 INSERT INTO case_standstills (case_id, sequence, phase, procedure, reason, start_time)
-VALUES (:id, :sequence, :phase, :procedure, :reason, :now)
+SELECT CAST(:id AS uuid), coalesce(max(sequence), 0) + 1, CAST(:phase AS text), CAST(:procedure AS text),
+  CAST(:reason AS bytea), CAST(:now AS timestamptz)
+FROM case_standstills WHERE case_id = CAST(:id AS uuid)
 """)
-_GO = sa.text("UPDATE case_standstills SET end_time = :now WHERE case_id = :id AND end_time IS NULL")
+# Never before its start, whatever the machine's clock says.
+_GO = sa.text("""
+UPDATE case_standstills SET end_time = greatest(start_time, CAST(:now AS timestamptz))
+WHERE case_id = :id AND end_time IS NULL
+""")
 _LICENSED = sa.text("""
 INSERT INTO case_licenses (license, case_id, identifier, issue_time) VALUES (:license, :id, :identifier, :issue_time)
 ON CONFLICT DO NOTHING
@@ -285,6 +296,16 @@ class CaseStore:
             "actor_department": step.department, "note": note,
         }  # fmt: skip
 
+    async def behind(self, connection: AsyncConnection, edition: int, size: int) -> list[CaseRecord]:
+        """Reads and locks running cases whose search date an older edition of the calendar counted."""
+        return [self.record(row) for row in await _BEHIND.all(connection, {"edition": edition, "size": size})]
+
+    async def recounted(self, connection: AsyncConnection, record: CaseRecord) -> None:
+        """Writes the search date of a case, and no more: it is no change of the case."""
+        await connection.execute(_RECOUNTED, {
+            "id": record.id, "due": record.due_date, "edition": record.calendar_edition,
+        })  # fmt: skip
+
     async def move_tasks(self, connection: AsyncConnection, record: CaseRecord, now: datetime) -> None:
         """Gives the open tasks of a case its new deadline."""
         await connection.execute(_DUE_TASKS, {"id": record.id, "due": record.due_date or NO_DEADLINE, "now": now})
@@ -294,7 +315,7 @@ class CaseStore:
         found = (await connection.execute(_LEDGER, {rows.KEY: case_id})).all()
         return [
             StandstillRow(
-                row.sequence, row.phase, row.procedure,
+                row.phase, row.procedure,
                 self._cipher.decrypt_text(REASON, case_id, row.reason) if row.reason else "",
                 row.start_time, row.end_time,
             )
@@ -310,7 +331,7 @@ class CaseStore:
         """Opens an interval in the ledger."""
         reason = self._cipher.encrypt_text(REASON, case_id, row.reason) if row.reason else None
         await connection.execute(_STOP, {
-            "id": case_id, "sequence": row.sequence, "phase": row.phase, "procedure": row.procedure, "reason": reason,
+            "id": case_id, "phase": row.phase, "procedure": row.procedure, "reason": reason,
             "now": row.start_time,
         })  # fmt: skip
 
@@ -371,7 +392,7 @@ def _of_parties(applicants: int, filters: frozenset[str]) -> Any:
         f"({_MINE.format(column=column, name=name, state=_conditions(filters))})" for column, name in branches
     )
     return _typed(f"""
-        SELECT cases.* FROM cases JOIN ({union}) AS mine USING (id)
+        SELECT {_LISTED} FROM cases JOIN ({union}) AS mine USING (id)
         ORDER BY cases.create_time DESC, cases.id DESC LIMIT :size
     """)  # noqa: S608 - made of column names of our own
 
@@ -379,7 +400,7 @@ def _of_parties(applicants: int, filters: frozenset[str]) -> Any:
 @cache
 def _filtered(filters: frozenset[str]) -> Any:
     return _typed(f"""
-        SELECT * FROM cases WHERE (create_time, id) < (:time, CAST(:after AS uuid)){_conditions(filters)}
+        SELECT {_LISTED} FROM cases WHERE (create_time, id) < (:time, CAST(:after AS uuid)){_conditions(filters)}
         ORDER BY create_time DESC, id DESC LIMIT :size
     """)  # noqa: S608 - made of column names of our own
 

@@ -15,8 +15,8 @@ from services.cases.tables import cases, deliveries, ratings, tasks
 
 _KINDS_OF_RATING = sa.select(ratings).where(ratings.c.case_name == sa.bindparam(rows.KEY))
 _COLUMNS = """
-SELECT tasks.*, cases.number, cases.item, cases.due_date AS clock_due, cases.stopped_on, cases.decide_time,
-  cases.end_time AS case_end_time
+SELECT tasks.*, cases.number, cases.item, cases.clock_start, cases.standstills, cases.extension_days,
+  cases.accept_time, coalesce(cases.decide_time, cases.end_time) AS clock_end
 FROM tasks JOIN cases ON cases.id = tasks.case_id
 """
 _ONE = sa.text(f"{_COLUMNS} WHERE tasks.id = :id")
@@ -26,8 +26,8 @@ _PAGE_FILTERS = {
     "waiting": "tasks.state IN ('OPEN', 'CLAIMED') AND CAST(:waiting AS boolean)",
 }  # fmt: skip
 _TYPES = (
-    *tasks.columns, cases.c.number, cases.c.item, sa.column("clock_due", sa.Date), cases.c.stopped_on,
-    cases.c.decide_time, sa.column("case_end_time", sa.DateTime(timezone=True)),
+    *tasks.columns, cases.c.number, cases.c.item, cases.c.clock_start, cases.c.standstills, cases.c.extension_days,
+    cases.c.accept_time, sa.column("clock_end", sa.DateTime(timezone=True)),
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The receiving side of a case (受理): ask for correction, accept, accept with tolerance, decline, accept by law."""
 
-from libs.civil.calendar import local_day
+from libs.civil.calendar import Calendar, local_day
 from libs.db.command import Command
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
@@ -25,7 +25,6 @@ from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
 
 SELF = "services/cases"
-_ANSWER_DAYS = 15
 
 
 class Acceptance:
@@ -43,14 +42,16 @@ class Acceptance:
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request.name, request.etag, principal)
             check_codes(item.rules, [point.material_code for point in request.points if point.material_code])
-            before = self._desk.move(record, facts_of(record), Action.REQUEST_CORRECTION, principal.human)
-            await self._deadlines.stop(tx, record, item, SpecialProcedure.CORRECTION, "")
             calendar = await self._desk.calendars.current()
-            due = date_message(calendar.add(local_day(tx.now), request.answer_days or _ANSWER_DAYS))
+            facts = facts_of(record, told_too_late=self._is_overdue(tx, record, item, calendar))
+            before = self._desk.move(record, facts, Action.REQUEST_CORRECTION, principal.human)
+            await self._deadlines.stop(tx, record, item, SpecialProcedure.CORRECTION, "")
             record.content.correction.CopyFrom(pb.Correction(
-                points=request.points, due_date=due, request_time=timestamp(tx.now), requested_by=principal.subject
+                points=request.points, answer_days=request.answer_days or deadlines.ANSWER_DAYS,
+                request_time=timestamp(tx.now), requested_by=principal.subject,
             ))  # fmt: skip
             record.changed = True
+            due = date_message(deadlines.correction_due(record.content.correction, calendar))
             change = Change(
                 Action.REQUEST_CORRECTION, principal.subject, principal.department, "补正告知",
                 progress=exchange.TransferProgress(correction_points=request.points, correction_due_date=due),
@@ -59,6 +60,12 @@ class Acceptance:
             return await self._desk.finish(tx, record, item, before, change, event)
 
         return await self._desk.run(command, work)
+
+    def _is_overdue(self, tx: Transaction, record: CaseRecord, item: ItemVersion, calendar: Calendar) -> bool:
+        """True where the case is accepted by law already: nothing was told within the period (行政许可法 32)."""
+        if record.state != CaseState.SUBMITTED:
+            return False
+        return is_deemed_accepted(deadlines.clock_of(record, item), calendar, local_day(tx.now))
 
     async def accept(self, command: Command, request: rpc.AcceptCaseRequest) -> pb.Case:
         """Accepts a case; licences and files handed over by reference are checked before."""
@@ -120,15 +127,18 @@ class Acceptance:
     async def _accepted(
         self, tx: Transaction, record: CaseRecord, item: ItemVersion, before: str, change: Change
     ) -> pb.Case:
-        day = local_day(tx.now)
-        if change.action is Action.DEEM_ACCEPTED and record.submit_time is not None:
-            # Silence accepts from the day of receipt on, not from the day on which somebody notices (行政许可法 32).
-            day = local_day(record.submit_time)
+        calendar, day = await self._desk.calendars.current(), local_day(tx.now)
+        if is_deemed_accepted(deadlines.clock_of(record, item), calendar, day):
+            # Silence accepts from the day of receipt on (of the last full submission), not from the day on which somebody
+            # notices, and not from the day of an acceptance that comes too late (行政许可法 32).
+            assert record.clock_start is not None
+            day = record.clock_start
         record.accept_time, record.accepted_by = tx.now, change.actor
-        deadlines.start(record, await self._desk.calendars.current(), day, item.limits)
+        deadlines.start(record, day)
+        promised, statutory = deadlines.last_days(record, item, calendar, tx.now)
         event = events.CaseAccepted(
-            action=ACTION.number(str(change.action)), promised_date=date_message(record.due_date),
-            statutory_date=date_message(record.statutory_date), obligations=record.content.obligations,
+            action=ACTION.number(str(change.action)), promised_date=promised, statutory_date=statutory,
+            obligations=record.content.obligations,
         )  # fmt: skip
         return await self._desk.finish(tx, record, item, before, change, event)
 
@@ -138,7 +148,9 @@ class Acceptance:
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request.name, request.etag, principal)
-            before = self._desk.move(record, facts_of(record), Action.DECLINE, principal.human)
+            calendar = await self._desk.calendars.current()
+            facts = facts_of(record, told_too_late=self._is_overdue(tx, record, item, calendar))
+            before = self._desk.move(record, facts, Action.DECLINE, principal.human)
             record.end_time, record.accepted_by, record.accepted_human = tx.now, principal.subject, principal.human
             record.content.end_reason, record.changed = request.reason, True
             change = Change(Action.DECLINE, principal.subject, principal.department, request.reason)
@@ -154,9 +166,8 @@ class Acceptance:
             item = await self._desk.items.version(record.item)
             if record.state != CaseState.SUBMITTED:
                 raise FailedPrecondition("CASE_NOT_DEEMED_ACCEPTED", f"{record.name} is {record.state}")
-            clock = deadlines.clock_of(record, await self._desk.store.ledger(tx.connection, case_id), item)
-            overdue = is_deemed_accepted(clock, await self._desk.calendars.current(), local_day(tx.now))
-            facts = facts_of(record, acceptance_overdue=overdue)
+            calendar = await self._desk.calendars.current()
+            facts = facts_of(record, acceptance_overdue=self._is_overdue(tx, record, item, calendar))
             before = self._desk.move(record, facts, Action.DEEM_ACCEPTED)
             change = Change(Action.DEEM_ACCEPTED, SELF, note="逾期未告知,视为受理", open_task="REVIEW")
             return await self._accepted(tx, record, item, before, change)

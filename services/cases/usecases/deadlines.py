@@ -1,60 +1,116 @@
-"""The clock of a case: between its row with its ledger and the rules of ``domain.clock``."""
+"""The clock of a case: between its row and the rules of ``domain.clock``.
+
+What is stored is what happened: when a period began, on which days it stood still, by how much it was extended. Every
+deadline, count and colour that is told is derived from that by the calendar as it is now (decision 0024); the columns that
+hold a deadline serve searching and sorting, and nobody is shown them.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
-from libs.civil.calendar import Calendar, local_day
+from libs.civil.calendar import CHINA_TIME, Calendar, local_day
 from libs.db.uow import Transaction
+from libs.errors import FailedPrecondition
 from libs.rpc.timestamps import timestamp
-from services.cases.convert import LIGHT, PROCEDURE, date_message, is_over, last_clock_day
-from services.cases.domain.clock import (
-    Clock,
-    Extension,
-    Ledger,
-    Limits,
-    SpecialProcedure,
-    Standstill,
-    acceptance_clock,
-)
+from services.cases.convert import LIGHT, PROCEDURE, date_message
+from services.cases.domain.clock import Clock, Extension, Ledger, Limits, Reading, SpecialProcedure, acceptance_clock
 from services.cases.store.cases import CaseRecord, CaseStore, StandstillRow
 from services.cases.store.items import ItemVersion
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import common_pb2
 
 ACCEPTANCE, HANDLING = "ACCEPTANCE", "HANDLING"
+ANSWER_DAYS = 15
+"""Working days to answer a correction, where the notice doesn't say."""
 
 
-def phase_of(record: CaseRecord) -> str:
-    """Returns the period that runs, or ran last."""
-    return HANDLING if record.accept_time else ACCEPTANCE
+@dataclass(frozen=True, slots=True)
+class ClockFacts:
+    """What a case's clock is derived from.
+
+    Attributes:
+        clock_start: day 0 of the period that runs, or ran last; None before the first.
+        accepted: whether that is the period of handling.
+        standstills: the days on which it stopped and went on, in turn.
+        extension_days: working days by which it was extended.
+        ended: when it ended, or None.
+    """
+
+    clock_start: date | None
+    accepted: bool
+    standstills: Sequence[date]
+    extension_days: int
+    ended: datetime | None
 
 
-def clock_of(record: CaseRecord, ledger: Sequence[StandstillRow], item: ItemVersion) -> Clock:
-    """Builds the clock of the period that runs, or ran last; the case must have been submitted."""
-    assert record.clock_start is not None
-    standstills = tuple(
-        Standstill(local_day(row.start_time), SpecialProcedure(row.procedure), local_day(row.end_time) if row.end_time else None)
-        for row in ledger if row.phase == phase_of(record)
+def facts_of_clock(record: CaseRecord) -> ClockFacts:
+    """Returns what the clock of a case is derived from."""
+    return ClockFacts(
+        record.clock_start, record.accept_time is not None, record.standstills, record.extension_days,
+        record.decide_time or record.end_time,
     )  # fmt: skip
-    if record.accept_time is None:
-        return acceptance_clock(record.clock_start, Ledger(standstills))
-    extension = Extension(record.extension_days, "", "") if record.extension_days else None
-    return Clock(record.clock_start, item.limits, Ledger(standstills), extension)
 
 
-def start(record: CaseRecord, calendar: Calendar, day: date, limits: Limits | None = None) -> None:
-    """Starts a period with ``day`` as its day 0: that of acceptance, or the item's where ``limits`` are given."""
-    clock = acceptance_clock(day) if limits is None else Clock(day, limits)
-    record.clock_start, record.stopped_on = day, None
-    _take(record, clock, calendar, day)
+def clock_from(facts: ClockFacts, limits: Limits) -> Clock:
+    """Builds the clock of the period that runs, or ran last; there must have been one."""
+    assert facts.clock_start is not None
+    ledger = Ledger.of_days(facts.standstills)
+    if not facts.accepted:
+        return acceptance_clock(facts.clock_start, ledger)
+    extension = Extension(facts.extension_days, "", "") if facts.extension_days else None
+    return Clock(facts.clock_start, limits, ledger, extension)
 
 
-def _take(record: CaseRecord, clock: Clock, calendar: Calendar, day: date) -> None:
-    reading = clock.read(calendar, day)
-    record.due_date, record.statutory_date = reading.promised_deadline, reading.statutory_deadline
+def clock_of(record: CaseRecord, item: ItemVersion) -> Clock:
+    """Builds the clock of a case that was submitted."""
+    return clock_from(facts_of_clock(record), item.limits)
+
+
+def reading_of(facts: ClockFacts, limits: Limits, calendar: Calendar, now: datetime) -> Reading | None:
+    """Reads a clock now, or on the day on which it ended; None where none ran, or where no calendar reaches that far."""
+    if facts.clock_start is None:
+        return None
+    try:
+        return clock_from(facts, limits).read(calendar, local_day(facts.ended or now))
+    except FailedPrecondition:  # the machine's clock is off by decades
+        return None
+
+
+def start(record: CaseRecord, day: date) -> None:
+    """Starts a period with ``day`` as its day 0, or with that of the period before it if that is later."""
+    record.clock_start = day if record.clock_start is None else max(day, record.clock_start)
+    record.standstills = []
+
+
+def note(record: CaseRecord, item: ItemVersion, calendar: Calendar, now: datetime) -> Reading | None:
+    """Writes what searching and sorting need into a row that is about to be saved; returns the reading it is from."""
+    facts = facts_of_clock(record)
+    reading = reading_of(facts, item.limits, calendar, now)
+    if reading is not None:
+        record.due_date = reading.promised_deadline
+        record.calendar_edition = 0 if facts.ended else calendar.edition
+    return reading
+
+
+def last_days(
+    record: CaseRecord, item: ItemVersion, calendar: Calendar, now: datetime
+) -> tuple[common_pb2.Date | None, common_pb2.Date | None]:
+    """Returns the last day by promise and that by law of a running clock, as messages."""
+    reading = reading_of(facts_of_clock(record), item.limits, calendar, now)
+    if reading is None:
+        return None, None
+    return date_message(reading.promised_deadline), date_message(reading.statutory_deadline)
+
+
+def correction_due(correction: pb.Correction, calendar: Calendar) -> date:
+    """Returns the day until which the applicant should answer a correction."""
+    asked = local_day(correction.request_time.ToDatetime(tzinfo=CHINA_TIME))
+    return calendar.add(asked, correction.answer_days or ANSWER_DAYS)
 
 
 class Deadlines:
-    """Stops and starts clocks, with their ledger."""
+    """Stops and starts clocks, with their ledger. Whoever calls it saves the case."""
 
     def __init__(self, store: CaseStore) -> None:
         self._store = store
@@ -63,65 +119,77 @@ class Deadlines:
         self, tx: Transaction, record: CaseRecord, item: ItemVersion, procedure: SpecialProcedure, reason: str
     ) -> None:
         """Stops the clock; raises STATE_CONFLICT where it stands still."""
-        ledger = await self._store.ledger(tx.connection, record.id)
-        clock_of(record, ledger, item).stop(local_day(tx.now), procedure)
-        row = StandstillRow(len(ledger) + 1, phase_of(record), str(procedure), reason, tx.now, None)
+        record.standstills = clock_of(record, item).stop(local_day(tx.now), procedure).ledger.days()
+        row = StandstillRow(phase_of(record), str(procedure), reason, tx.now, None)
         await self._store.stop(tx.connection, record.id, row)
-        record.stopped_on = local_day(tx.now)
 
     async def go(self, tx: Transaction, record: CaseRecord, item: ItemVersion, calendar: Calendar) -> int:
         """Sets the clock going again; returns the working days that it stood still this time."""
-        day, since = local_day(tx.now), record.stopped_on
-        clock = clock_of(record, await self._store.ledger(tx.connection, record.id), item).go(day)
+        clock = clock_of(record, item).go(local_day(tx.now))
+        record.standstills = clock.ledger.days()
         await self._store.go(tx.connection, record.id, tx.now)
-        record.stopped_on = None
-        _take(record, clock, calendar, day)
+        await self._move(tx, record, item, calendar)
+        since, until = record.standstills[-2:]
+        return calendar.count(since, until)
+
+    async def begin_again(self, tx: Transaction, record: CaseRecord, item: ItemVersion, calendar: Calendar) -> int:
+        """Starts the period of acceptance anew, with a correction that came today; returns the working days it took."""
+        taken = await self.go(tx, record, item, calendar)
+        start(record, local_day(tx.now))
+        await self._move(tx, record, item, calendar)
+        return taken
+
+    async def _move(self, tx: Transaction, record: CaseRecord, item: ItemVersion, calendar: Calendar) -> None:
+        note(record, item, calendar, tx.now)
         await self._store.move_tasks(tx.connection, record, tx.now)
-        assert since is not None
-        return calendar.count(since, day)
 
     async def end(self, tx: Transaction, record: CaseRecord) -> None:
-        """Ends the clock where it stands; the row keeps the deadline, the ledger gets no open interval."""
-        if record.stopped_on is not None:
+        """Ends the clock where it stands; the ledger gets no open interval."""
+        if len(record.standstills) % 2:
             await self._store.go(tx.connection, record.id, tx.now)
 
     async def extend(
         self, tx: Transaction, record: CaseRecord, item: ItemVersion, calendar: Calendar, extension: Extension
     ) -> None:
         """Extends the limits; raises CASE_EXTENSION_NOT_ALLOWED."""
-        ledger = await self._store.ledger(tx.connection, record.id)
-        clock = clock_of(record, ledger, item).extend(extension)
+        clock_of(record, item).extend(extension, calendar, local_day(tx.now))
         record.extension_days = extension.days
-        _take(record, clock, calendar, local_day(tx.now))
-        await self._store.move_tasks(tx.connection, record, tx.now)
+        await self._move(tx, record, item, calendar)
+
+
+def phase_of(record: CaseRecord) -> str:
+    """Returns the period that runs, or ran last."""
+    return HANDLING if record.accept_time else ACCEPTANCE
 
 
 def clock_message(
-    record: CaseRecord, ledger: Sequence[StandstillRow], item: ItemVersion, calendar: Calendar | None, now: datetime
+    record: CaseRecord, ledger: Sequence[StandstillRow], item: ItemVersion, calendar: Calendar, now: datetime
 ) -> pb.Clock:
-    """Reads the clock of a case; ``calendar`` is needed unless the case never was submitted."""
-    day = last_clock_day(record, local_day(now))
+    """Reads the clock of a case, with every interval in which it stood still."""
+    facts = facts_of_clock(record)
+    day = local_day(facts.ended or now)
     message = pb.Clock(name=f"{record.name}/clock", phase=pb.CLOCK_PHASE_NOT_STARTED, as_of_date=date_message(day))
-    if record.clock_start is None or calendar is None:
-        if is_over(record):
-            message.phase = pb.CLOCK_PHASE_ENDED
-        return message
-    clock = clock_of(record, ledger, item)
+    if facts.clock_start is not None:
+        phases = {ACCEPTANCE: pb.CLOCK_PHASE_ACCEPTANCE, HANDLING: pb.CLOCK_PHASE_HANDLING}
+        message.phase = phases[phase_of(record)]
+        _fill(message, clock_from(facts, item.limits), calendar, day)
+    message.suspensions.extend(_suspension(row) for row in ledger)
+    if facts.ended:
+        message.phase, message.running = pb.CLOCK_PHASE_ENDED, False
+    return message
+
+
+def _fill(message: pb.Clock, clock: Clock, calendar: Calendar, day: date) -> None:
     reading = clock.read(calendar, day)
-    phases = {ACCEPTANCE: pb.CLOCK_PHASE_ACCEPTANCE, HANDLING: pb.CLOCK_PHASE_HANDLING}
-    over = is_over(record)
+    last = max(reading.statutory_deadline, reading.promised_deadline)
     message.MergeFrom(pb.Clock(
-        running=not over and not clock.ledger.is_open, start_date=date_message(clock.start),
+        running=not clock.ledger.is_open, start_date=date_message(clock.start),
         statutory_limit_days=clock.limits.statutory_days, promised_limit_days=clock.limits.promised_days,
-        suspended_days=reading.suspended_days, extension_days=record.extension_days,
+        suspended_days=reading.suspended_days, extension_days=clock.extension.days if clock.extension else 0,
         statutory_deadline=date_message(reading.statutory_deadline),
         promised_deadline=date_message(reading.promised_deadline), remaining_days=reading.remaining_days,
-        light=LIGHT.number(str(reading.light)),
-        provisional=not calendar.knows(clock.start, max(reading.statutory_deadline, reading.promised_deadline)),
+        light=LIGHT.number(str(reading.light)), provisional=not calendar.knows(clock.start, last),
     ))  # fmt: skip
-    message.phase = pb.CLOCK_PHASE_ENDED if over else phases[phase_of(record)]
-    message.suspensions.extend(_suspension(row) for row in ledger)
-    return message
 
 
 def _suspension(row: StandstillRow) -> pb.Suspension:

@@ -6,17 +6,17 @@ from datetime import date, datetime
 
 from google.protobuf.message import Message
 
-from libs.civil.calendar import local_day
 from libs.db.command import Command
 from libs.db.uow import Answer, Transaction, UnitOfWork
 from services.cases.clients import Identity
-from services.cases.convert import case_message, light_of, summary
+from services.cases.convert import case_message, date_message, summary
 from services.cases.domain.numbers import case_number
 from services.cases.domain.outcomes import EVENTS
 from services.cases.domain.states import Action, CaseFacts, CaseState, advance
 from services.cases.store.calendars import CalendarStore
 from services.cases.store.cases import CaseRecord, CaseStore, Step
 from services.cases.store.items import ItemStore, ItemVersion
+from services.cases.usecases import deadlines
 from services.cases.usecases.news import News
 from tongban.cases.v1 import exchange_service_pb2 as exchange
 from tongban.cases.v1 import resources_pb2 as pb
@@ -85,11 +85,16 @@ class Desk:
         raise RuntimeError("what was settled outside did not satisfy the work")
 
     async def message(self, record: CaseRecord, item: ItemVersion, now: datetime, *, whole: bool = True) -> pb.Case:
-        """Builds the message of a case."""
-        light = ""
-        if record.due_date is not None:
-            light = light_of(record, await self.calendars.current(), local_day(now))
-        return case_message(record, item.content.display_name, item.number, light, whole=whole)
+        """Builds the message of a case, its deadlines derived from the calendar as it is."""
+        reading = None
+        if record.clock_start is not None:
+            calendar = await self.calendars.current()
+            reading = deadlines.reading_of(deadlines.facts_of_clock(record), item.limits, calendar, now)
+        message = case_message(record, item.content.display_name, item.number, reading, whole=whole)
+        if message.HasField("correction"):
+            due = deadlines.correction_due(message.correction, await self.calendars.current())
+            message.correction.MergeFrom(pb.Correction(due_date=date_message(due)))
+        return message
 
     def move(self, record: CaseRecord, facts: CaseFacts, action: Action, human: str = "") -> str:
         """Moves a case to its next state; returns the one before. Raises what the state machine raises.
@@ -109,6 +114,9 @@ class Desk:
         """
         record.steps += 1
         record.update_time = tx.now
+        reading = None
+        if record.clock_start is not None:
+            reading = deadlines.note(record, item, await self.calendars.current(), tx.now)
         step = Step(
             str(change.action), before, change.actor, change.department, change.note, change.end_tasks, change.open_task
         )
@@ -119,7 +127,8 @@ class Desk:
             record.number = case_number(record.task_code, change.number_day, sequence)
         tell(tx, record, item, change.actor, EVENTS[change.action], event)
         if record.transfer and change.action is not Action.SUBMIT:  # the acknowledgement tells of that
-            await self.news.progress(tx, record, change.action, change.note, change.progress)
+            promised = reading.promised_deadline if reading and record.accept_time else None
+            await self.news.progress(tx, record, str(change.action), change.note, change.progress, promised)
         return await self.message(record, item, tx.now)
 
 

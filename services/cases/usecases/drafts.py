@@ -12,7 +12,7 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
-from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, date_message, day_of, id_of
+from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, day_of, id_of
 from services.cases.domain.items import check_offer
 from services.cases.domain.materials import (
     Obligation,
@@ -93,7 +93,7 @@ class Application:
             receiving_region=self.receiving_region, transfer=self.transfer, sealed=b"", outcome="", license="",
             license_identifier="", received_by=self.received_by, accepted_by="", reviewed_by="",
             received_human=self.received_human, accepted_human="", rating="",
-            delivery=None, clock_start=None, due_date=None, statutory_date=None, stopped_on=None, extension_days=0,
+            delivery=None, clock_start=None, standstills=[], due_date=None, calendar_edition=0, extension_days=0,
             steps=1, submit_time=None, accept_time=None, decide_time=None, close_time=None, deliver_time=None,
             end_time=None, rate_time=None, version=1, create_time=now, update_time=now, content=content, changed=True,
         )  # fmt: skip
@@ -221,9 +221,10 @@ class Drafts:
         missing = missing_at_submission(item.rules, codes_of(record.content.materials))
         missing += applications.missing_form(item, record.content.form_values)
         before = desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT)
-        deadlines.start(record, await desk.calendars.current(), day)
+        deadlines.start(record, day)
         record.submit_time = tx.now
-        event = events.CaseSubmitted(acceptance_deadline=date_message(record.due_date))
+        deadline, _ = deadlines.last_days(record, item, await desk.calendars.current(), tx.now)
+        event = events.CaseSubmitted(acceptance_deadline=deadline)
         change = Change(Action.SUBMIT, actor, department, end_tasks="", open_task="ACCEPT", number_day=day)
         return await desk.finish(tx, record, item, before, change, event)
 
@@ -286,7 +287,7 @@ class Drafts:
         if "" in asked and not values:
             missing += ("form",)
         before = self._desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT_CORRECTION)
-        suspended = await self._deadlines.go(tx, record, item, await self._desk.calendars.current())
+        suspended = await self._deadlines.begin_again(tx, record, item, await self._desk.calendars.current())
         record.content.correction.answer_time.FromDatetime(tx.now)
         return before, suspended
 

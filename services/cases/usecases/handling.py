@@ -10,7 +10,7 @@ from libs.db.uow import Transaction
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from libs.security.principal import Principal
-from services.cases.convert import OUTCOME, PROCEDURE, date_message, id_of
+from services.cases.convert import OUTCOME, PROCEDURE, id_of
 from services.cases.domain.clock import Extension, SpecialProcedure
 from services.cases.domain.materials import open_codes
 from services.cases.domain.outcomes import Outcome, check_reason, yields_license
@@ -18,7 +18,7 @@ from services.cases.domain.states import Action, CaseState
 from services.cases.store.cases import CaseRecord
 from services.cases.store.items import ItemVersion
 from services.cases.usecases.access import require_handler
-from services.cases.usecases.deadlines import Deadlines
+from services.cases.usecases.deadlines import Deadlines, last_days
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of
 from services.cases.usecases.drafts import obligations_of
 from services.cases.usecases.material_checks import MaterialChecks, unchecked
@@ -77,12 +77,11 @@ class Handling:
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request, principal)
             before = self._desk.move(record, facts_of(record), Action.RESUME, principal.human)
-            suspended = await self._deadlines.go(tx, record, item, await self._desk.calendars.current())
+            calendar = await self._desk.calendars.current()
+            suspended = await self._deadlines.go(tx, record, item, calendar)
+            promised, statutory = last_days(record, item, calendar, tx.now)
             change = _change(Action.RESUME, principal, request.result, end_tasks="")
-            event = events.CaseResumed(
-                suspended_days=suspended, promised_date=date_message(record.due_date),
-                statutory_date=date_message(record.statutory_date),
-            )  # fmt: skip
+            event = events.CaseResumed(suspended_days=suspended, promised_date=promised, statutory_date=statutory)
             return await self._desk.finish(tx, record, item, before, change, event)
 
         return await self._desk.run(command, work)
@@ -95,12 +94,13 @@ class Handling:
             record, item = await self._locked(tx, request, principal)
             before = self._desk.move(record, facts_of(record), Action.EXTEND, principal.human)
             extension = Extension(request.days, request.reason, principal.subject)
-            await self._deadlines.extend(tx, record, item, await self._desk.calendars.current(), extension)
+            calendar = await self._desk.calendars.current()
+            await self._deadlines.extend(tx, record, item, calendar, extension)
+            promised, statutory = last_days(record, item, calendar, tx.now)
             change = _change(Action.EXTEND, principal, request.reason, end_tasks="")
             event = events.CaseExtended(
-                days=request.days, reason=request.reason, promised_date=date_message(record.due_date),
-                statutory_date=date_message(record.statutory_date),
-            )  # fmt: skip
+                days=request.days, reason=request.reason, promised_date=promised, statutory_date=statutory
+            )
             return await self._desk.finish(tx, record, item, before, change, event)
 
         return await self._desk.run(command, work)

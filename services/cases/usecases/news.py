@@ -1,6 +1,7 @@
 """What goes to the region that sent a case: progress at every step, the result when the case is closed."""
 
 import asyncio
+from datetime import date
 
 from libs.db.uow import Transaction
 from libs.rpc.timestamps import timestamp
@@ -27,17 +28,18 @@ class News:
             self.woken.set()
 
     async def progress(
-        self, tx: Transaction, record: CaseRecord, action: Action, note: str, more: pb.TransferProgress
-    ) -> None:
-        """Tells of a step; ``more`` holds what only some steps tell."""
+        self, tx: Transaction, record: CaseRecord, action: str, note: str, more: pb.TransferProgress,
+        promised: date | None,
+    ) -> None:  # fmt: skip
+        """Tells of a step; ``more`` holds what only some steps tell, ``promised`` the last day by promise as it is now."""
         progress = pb.TransferProgress(
-            state=STATE.number(record.state), action=ACTION.number(str(action)), note=note[:1000],
-            promised_date=date_message(record.due_date) if record.accept_time else None, event_time=timestamp(tx.now),
+            state=STATE.number(record.state), action=ACTION.number(action), note=note[:1000],
+            promised_date=date_message(promised), event_time=timestamp(tx.now),
         )  # fmt: skip
         progress.MergeFrom(more)
         assert record.transfer is not None
         await self.queue(tx, record.transfer, "progress", pb.TransferMessage(progress=progress))
-        if action is Action.CLOSE:
+        if action == Action.CLOSE:
             await self.queue(tx, record.transfer, "result", pb.TransferMessage(result=self._result(record)))
 
     def _result(self, record: CaseRecord) -> pb.TransferResult:

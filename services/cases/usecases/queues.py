@@ -3,7 +3,6 @@
 from datetime import date
 from typing import Any
 
-from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db import paging
 from libs.db.command import Command
@@ -14,11 +13,11 @@ from libs.errors import FailedPrecondition, InvalidArgument, state_conflict
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from services.cases.convert import LIGHT, TASK_KIND, TASK_STATE, date_message, id_of
-from services.cases.domain.clock import light_on
 from services.cases.domain.states import Action, require_separate_duties
 from services.cases.store.cases import NO_DEADLINE
 from services.cases.store.tasks import TaskStore
 from services.cases.usecases.access import require_staff
+from services.cases.usecases.deadlines import ClockFacts, reading_of
 from services.cases.usecases.desk import Desk, facts_of
 from tongban.cases.v1 import task_service_pb2 as pb
 
@@ -76,23 +75,20 @@ class Tasks:
 
     async def _message(self, row: Row) -> pb.Task:
         item = await self._desk.items.version(row.item)
+        facts = ClockFacts(
+            row.clock_start, row.accept_time is not None, row.standstills, row.extension_days, row.clock_end
+        )
+        reading = reading_of(facts, item.limits, await self._desk.calendars.current(), self._clock.now())
+        # A task that was made when no period ran has no deadline.
+        due = reading.promised_deadline if reading and row.due_date != NO_DEADLINE else None
         return pb.Task(
             name=f"tasks/{row.id}", kind=TASK_KIND.number(row.kind), state=TASK_STATE.number(row.state),
             case_name=f"cases/{row.case_id}", case_number=row.number or "",
             item_display_name=item.content.display_name, department=row.department, assignee=row.assignee,
-            due_date=date_message(row.due_date) if row.due_date != NO_DEADLINE else None,
-            light=LIGHT.number(await self._light(row)), create_time=timestamp(row.create_time),
-            update_time=timestamp(row.update_time), claim_time=timestamp(row.claim_time),
-            end_time=timestamp(row.end_time), etag=etag_of(row.version),
+            due_date=date_message(due), light=LIGHT.number(str(reading.light) if reading else ""),
+            create_time=timestamp(row.create_time), update_time=timestamp(row.update_time),
+            claim_time=timestamp(row.claim_time), end_time=timestamp(row.end_time), etag=etag_of(row.version),
         )  # fmt: skip
-
-    async def _light(self, row: Row) -> str:
-        ended = row.decide_time or row.case_end_time
-        day = local_day(ended or self._clock.now())
-        try:
-            return str(light_on(await self._desk.calendars.current(), row.clock_due, row.stopped_on, day))
-        except FailedPrecondition:
-            return ""
 
 
 def _after(request: pb.ListTasksRequest) -> tuple[date, str]:

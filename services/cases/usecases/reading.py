@@ -81,7 +81,7 @@ class Cases:
         record = await self._desk.store.read(request.name.split("/")[1])
         await self._reading.allow(request, request.context, record, "clock")
         item = await self._desk.items.version(record.item)
-        calendar = await self._desk.calendars.current() if record.clock_start else None
+        calendar = await self._desk.calendars.current()
         ledger = await self._desk.store.read_ledger(record.id)
         return clock_message(record, ledger, item, calendar, self._clock.now())
 

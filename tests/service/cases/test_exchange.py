@@ -160,7 +160,7 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
     await pair.carry()
     assert (await handling.get(case.name)).state == pb.CASE_STATE_SUBMITTED
-    assert day((await handling.clock_of(case)).promised_deadline) == date(2024, 3, 14)
+    assert day((await handling.clock_of(case)).promised_deadline) == date(2024, 3, 15)
 
     for verb in ("Accept", "StartReview"):
         case = await handling.step(verb, case)

@@ -162,7 +162,7 @@ async def test_missing_materials_and_form_fields_hold_the_submission(town: Town)
     assert accept.value.metadata == {"materials": "M1"}
 
 
-async def test_correction_is_asked_once_and_moves_the_deadline_by_the_days_it_took(town: Town) -> None:
+async def test_correction_is_asked_once_and_the_days_of_acceptance_begin_anew_with_the_answer(town: Town) -> None:
     item = await town.item(materials=[LEASE])
     case = await town.create(item)
     await town.step("Submit", case, town.clerk, materials=[paper("M2")])
@@ -180,7 +180,8 @@ async def test_correction_is_asked_once_and_moves_the_deadline_by_the_days_it_to
     corrected = await town.step("SubmitCorrection", case, town.clerk, materials=[paper("M2")])
     assert corrected.state == pb.CASE_STATE_SUBMITTED and corrected.correction.HasField("answer_time")
     after = await town.clock_of(case)
-    assert (after.suspended_days, day(after.promised_deadline)) == (3, date(2024, 3, 14))
+    assert (day(after.start_date), after.suspended_days) == (date(2024, 3, 8), 0)
+    assert day(after.promised_deadline) == date(2024, 3, 15)  # 11 to 15 March
     assert after.suspensions[0].procedure == pb.SPECIAL_PROCEDURE_CORRECTION
     with pytest.raises(FailedPrecondition) as again:
         await town.step("RequestCorrection", case, points=points)

@@ -1,0 +1,121 @@
+"""Deadlines that are derived: from the last full submission, never back to timely, the same wherever they are told."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from libs.errors import FailedPrecondition
+from tests.service.cases.conftest import MONDAY, Town, day
+from tests.service.cases.test_calendar import imported
+from tests.service.cases.test_life import LEASE, paper
+from tongban.cases.v1 import resources_pb2 as pb
+from tongban.cases.v1 import task_service_pb2 as tasks
+
+POINTS = [pb.CorrectionPoint(material_code="M2", explanation="缺少签章")]
+
+
+async def listed(town: Town, case: pb.Case) -> tasks.Task:
+    request = tasks.ListTasksRequest(case_name=case.name)
+    return (await town.call(town.tasks.ListTasks, request, tasks.ListTasksResponse, town.clerk)).tasks[0]
+
+
+async def test_acceptance_by_silence_counts_from_the_corrected_submission(town: Town) -> None:
+    """Asked on the day of submission, answered seventeen working days later, then five days of silence."""
+    case = await town.create(await town.item(materials=[LEASE], promised_limit_days=10))
+    await town.step("Submit", case, town.clerk, materials=[paper("M2")])
+    await town.step("RequestCorrection", case, points=POINTS)
+    town.at(date(2024, 3, 27))
+    await town.step("SubmitCorrection", case, town.clerk, materials=[paper("M2")])
+    sweep = town.part("Sweeper").sweep
+    town.at(date(2024, 4, 3))  # the fifth working day
+    assert await sweep() == 0
+    town.at(date(2024, 4, 4))
+    assert await sweep() == 1
+    accepted = await town.get(case.name)
+    clock = await town.clock_of(case)
+    assert (day(clock.start_date), clock.light) == (date(2024, 3, 27), pb.LIGHT_GREEN)
+    # 28 and 29 March, 1 to 3 April; the Qingming holiday; worked on Sunday 7, then 8 to 11 April.
+    assert day(accepted.promised_date) == day(clock.promised_deadline) == date(2024, 4, 11)
+
+
+async def test_an_acceptance_that_comes_too_late_gains_no_time(town: Town) -> None:
+    case = await town.step("Submit", await town.create(await town.item()))
+    town.at(date(2024, 3, 12))
+    points = [pb.CorrectionPoint(explanation="填写有误")]
+    for verb, more in (("RequestCorrection", {"points": points}), ("Decline", {"reason": "不受理"})):
+        with pytest.raises(FailedPrecondition) as late:
+            await town.step(verb, case, **more)
+        assert late.value.reason == "CASE_ACCEPTANCE_EXPIRED"
+    accepted = await town.step("Accept", case)
+    assert (day(accepted.promised_date), accepted.light) == (date(2024, 3, 11), pb.LIGHT_RED)
+
+
+async def test_what_is_overdue_stays_overdue(town: Town) -> None:
+    case = await town.review(await town.create(await town.item()))
+    town.at(date(2024, 3, 12))
+    assert (await town.get(case.name)).light == pb.LIGHT_RED
+    with pytest.raises(FailedPrecondition) as late:
+        await town.step("Extend", case, days=10, reason="情况复杂")
+    assert (late.value.reason, late.value.metadata) == ("CASE_EXTENSION_NOT_ALLOWED", {"rule": "expired"})
+    await town.step("Suspend", case, procedure=pb.SPECIAL_PROCEDURE_HEARING, reason="听证")
+    town.at(date(2024, 3, 22))
+    resumed = await town.step("Resume", case)
+    assert (day(resumed.promised_date), resumed.light) == (date(2024, 3, 11), pb.LIGHT_RED)
+
+
+async def test_a_clock_that_steps_back_over_midnight_harms_no_case(town: Town) -> None:
+    case = await town.review(await town.create(await town.item()))
+    town.clock.move_to(town.clock.now().replace(hour=16, minute=1))  # one minute past midnight in China
+    await town.step("Suspend", case, procedure=pb.SPECIAL_PROCEDURE_HEARING, reason="听证")
+    town.clock.move_to(town.clock.now() - timedelta(seconds=90))
+    await town.step("Resume", case)
+    await town.step("Suspend", case, procedure=pb.SPECIAL_PROCEDURE_TESTING, reason="检测")
+    town.clock.move_to(town.clock.now() - timedelta(days=400))
+    await town.step("Resume", case)
+    clock = await town.clock_of(case)
+    assert all(each.end_time.ToDatetime() >= each.start_time.ToDatetime() for each in clock.suspensions)
+    assert (clock.suspended_days, len(clock.suspensions)) == (0, 2)
+    town.at(MONDAY + timedelta(days=1))
+    await town.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
+    assert (await town.get(case.name)).light == pb.LIGHT_GREEN
+
+
+async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None:
+    """The notice of 2027 makes the first days of January rest days; case, clock, task and the sweeper's date follow."""
+    town.at(date(2026, 12, 28))
+    running = await town.review(await town.create(await town.item()))
+    waiting = await town.create(await town.item(materials=[LEASE], task_code="11341500MB1234567X4123456789019"))
+    await town.step("Submit", waiting, town.clerk, materials=[paper("M2")])
+    await town.step("RequestCorrection", waiting, points=POINTS)
+    assert day((await town.get(running.name)).promised_date) == date(2027, 1, 5)
+    await imported(town, 2027, date(2027, 1, 4), date(2027, 1, 5), date(2027, 1, 6))
+    case, clock, task = await town.get(running.name), await town.clock_of(running), await listed(town, running)
+    assert {day(case.promised_date), day(clock.promised_deadline), day(task.due_date)} == {date(2027, 1, 8)}
+    assert case.light == clock.light == task.light == pb.LIGHT_GREEN
+    correction = (await town.get(waiting.name)).correction
+    assert (correction.answer_days, day(correction.due_date)) == (15, date(2027, 1, 22))
+    async with town.service.process.database.read() as connection:
+        before = (await connection.exec_driver_sql("SELECT due_date FROM cases ORDER BY create_time")).scalars().all()
+    assert before[0] == date(2027, 1, 5)
+    assert await town.part("Recounter").recount() == 2
+    assert await town.part("Recounter").recount() == 0
+    async with town.service.process.database.read() as connection:
+        found = await connection.exec_driver_sql("""
+            SELECT cases.due_date, tasks.due_date, cases.version FROM cases JOIN tasks ON tasks.case_id = cases.id
+            WHERE tasks.state = 'OPEN' ORDER BY cases.create_time
+        """)  # fmt: skip
+        rows = [tuple(row) for row in found]
+    assert rows[0] == (date(2027, 1, 8), date(2027, 1, 8), 4)
+
+
+async def test_recounting_goes_on_where_it_was_stopped(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.cases.recount._BATCH", 2)
+    town.at(date(2026, 12, 28))
+    item = await town.item()
+    for _ in range(5):
+        await town.step("Submit", await town.create(item))
+    await imported(town, 2027, date(2027, 1, 4))
+    recounter = town.part("Recounter")
+    calendar = await recounter._calendars.current()
+    assert await recounter._batch(calendar) == 2  # and then it was killed
+    assert await recounter.recount() == 3
