@@ -19,7 +19,7 @@ _KEY = 64
 _MOST_METADATA = 12
 _METADATA = 1_200  # bytes of all keys and values
 _VIOLATIONS = 2_600
-_WIDE = (200, 64, 200)  # bytes of a violation's field, rule and description
+_WIDE = (200, 120, 200)  # bytes of a violation's field, rule and description
 _NARROW = (64, 24, 32)
 _CUT = "…"
 
