@@ -22,7 +22,9 @@ def _add_trace(_logger: Any, _name: str, event: structlog.typing.EventDict) -> s
 def _place_of_exc_info(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     error = event.pop("exc_info", None)
     error = sys.exc_info()[1] if error is True else error
-    return event | place_of(error) if isinstance(error, BaseException) else event
+    if isinstance(error, BaseException):
+        event.update(place_of(error))
+    return event
 
 
 class _Wordless(logging.Formatter):
