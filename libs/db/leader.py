@@ -40,4 +40,8 @@ async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[Asyn
     held = await connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _key(task)})
     await connection.commit()
     if held:
-        await work(connection)
+        try:
+            await work(connection)
+        finally:
+            # The lock is the connection's: lent to another task, it would keep everybody from leading.
+            await connection.invalidate()

@@ -83,11 +83,14 @@ class FairWorker:
     async def drain(self) -> int:
         """Does all that is due now and comes due meanwhile; returns how many pieces that were."""
         done = 0
-        while (started := await self.start()) or self._tasks:
+        while True:
+            at_work = bool(self._tasks)
+            started = await self.start()
             done += started
             if tasks := list(self._tasks.values()):
                 await asyncio.wait(tasks, timeout=_SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        return done
+            elif not (at_work or started):
+                return done
 
     async def stop(self) -> None:
         """Ends whatever is at work."""

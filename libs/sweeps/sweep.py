@@ -22,14 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Database
 from libs.db.leader import lead
-from libs.errors import TongbanError
+from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.sweeps.fair import Due, FairWorker, Wanted
 
 _log = logger(__name__)
-_FIRST_PAUSE_SECONDS = 60.0
-_LONGEST_PAUSE_SECONDS = 3600.0
+_AWAY = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
 _PING = sa.text("SELECT 1")
 
 _NOTE = """
@@ -71,7 +70,8 @@ class Backlog:
         take_up: does again what is missing of one key; raises a TongbanError where it can't be done now.
         values: the query's parameters.
         patience: how long something may be missing before it is taken up.
-        pause: how long after the first time it is taken up the second time.
+        pause: how long after the first time it is taken up the second time; doubled each time.
+        longest: the longest that this pause becomes.
     """
 
     name: str
@@ -79,7 +79,8 @@ class Backlog:
     take_up: Callable[[str], Awaitable[None]]
     values: Callable[[], Mapping[str, Any]] = _nothing
     patience: timedelta = timedelta(0)
-    pause: timedelta = timedelta(seconds=_FIRST_PAUSE_SECONDS)
+    pause: timedelta = timedelta(minutes=1)
+    longest: timedelta = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -162,22 +163,22 @@ class Sweep:
             return [Due(row.key, row.party) for row in (await connection.execute(_DUE, values)).all()]
 
     async def _take_up(self, followed: _Followed, due: Due) -> bool:
-        backlog, reason = followed.backlog, "INTERNAL"
+        backlog, reason, answered = followed.backlog, "INTERNAL", True
         try:
             await backlog.take_up(due.key)
             reason = ""
             followed.done.append(due.key)
         except TongbanError as error:
-            reason = error.reason
+            reason, answered = error.reason, error.code not in _AWAY
         finally:
             _log.warning("taken up", handover=backlog.name, key=due.key, reason=reason)
             metrics.HANDOVER_REPEATS.labels(backlog.name, reason or "OK").inc()
             await self._put_off(backlog, due.key, reason)
-        return not reason
+        return answered
 
     async def _put_off(self, backlog: Backlog, key: str, reason: str) -> None:
         async with self._database.read() as connection:
             await connection.execute(_TAKEN_UP, {
                 "task": backlog.name, "key": key, "reason": reason, "first": backlog.pause.total_seconds(),
-                "longest": _LONGEST_PAUSE_SECONDS,
+                "longest": backlog.longest.total_seconds(),
             })  # fmt: skip

@@ -9,6 +9,7 @@ from libs.db.uow import derived_request_id
 from libs.process import Process, config_argument, start
 from libs.rpc.regions import Regions
 from libs.security.tokens import TokenVerifier
+from libs.sweeps.sweep import Sweep
 from services.cases.clients import Identity, Licenses
 from services.cases.consumers import LicenseEvents
 from services.cases.deliverer import Deliverer
@@ -27,10 +28,11 @@ from services.cases.store.items import ItemStore
 from services.cases.store.statistics import StatisticsStore
 from services.cases.store.tasks import TaskStore
 from services.cases.store.transfers import TransferStore
-from services.cases.sweeper import Sweeper
+from services.cases.sweeper import PAUSE_SECONDS, overdue, unlicensed
 from services.cases.usecases.acceptance import SELF, Acceptance
 from services.cases.usecases.access import Reading
 from services.cases.usecases.answers import Answers
+from services.cases.usecases.asking import Asking
 from services.cases.usecases.catalogue import Calendars, Items
 from services.cases.usecases.deadlines import Deadlines
 from services.cases.usecases.desk import Desk
@@ -84,7 +86,12 @@ class _Parts:
             database, process.uow, process.audit, self.transfers, self.news, identity, self.regions, region
         )
         self.recounter = Recounter(database, self.desk, self.calendars, process.clock)
-        self.sweeper = Sweeper(database, self.cases, self.acceptance, process.clock)
+        self.sweep = Sweep(
+            database,
+            "cases:sweeper",
+            [overdue(self.acceptance, process.clock), unlicensed(Asking(self.desk))],
+            PAUSE_SECONDS,
+        )
 
 
 async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
@@ -111,8 +118,8 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
             builder.add(descriptor, servicer)
     process.consume(["license"], LicenseEvents(parts.desk, parts.handling).handlers())
     process.background(parts.deliverer.run)
-    process.background(parts.sweeper.run)
     process.background(parts.recounter.run)
+    process.background(parts.sweep.run)
     process.closing(parts.regions.close)
     return await builder.build()
 

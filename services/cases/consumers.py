@@ -4,10 +4,8 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 
-from google.protobuf.message import Message
-
 from libs.db.command import command_of_event
-from libs.db.uow import Transaction
+from libs.db.uow import Transaction, derived_request_id
 from libs.errors import NotFound
 from libs.events.cloud_event import Event
 from libs.events.consumer import EventHandler
@@ -56,7 +54,9 @@ class LicenseEvents:
             await self._desk.store.save_quietly(tx.connection, record)
             return await self._desk.message(record, item, tx.now)
 
-        await self._once(event, message.case_name, message, work)
+        # The license service tells again what it told before, if it is asked: it is the licence that counts once.
+        said = events.LicenseIssued(license=message.license, identifier=message.identifier, case_name=message.case_name)
+        await self._once(event, said, work)
 
     async def voided(self, event: Event) -> None:
         """Notes on the case that its licence could not be made; the case stays as it is, and waits for another."""
@@ -71,14 +71,18 @@ class LicenseEvents:
             await self._desk.store.save(tx.connection, record, Step("NOTE", record.state, SELF, note=note))
             return await self._desk.message(record, item, tx.now)
 
-        await self._once(event, message.case_name, message, work)
+        said = events.LicenseVoided(license=message.license, identifier=message.identifier, case_name=message.case_name)
+        await self._once(event, said, work)
 
     async def _once(
-        self, event: Event, case_name: str, message: Message, work: Callable[[Transaction], Awaitable[pb.Case]]
-    ) -> None:
-        if not _OUR_CASE.fullmatch(case_name):
+        self, event: Event, said: events.LicenseIssued | events.LicenseVoided,
+        work: Callable[[Transaction], Awaitable[pb.Case]],
+    ) -> None:  # fmt: skip
+        """Does the work once for what is said of a licence, under whatever event ids it is said."""
+        if not _OUR_CASE.fullmatch(said.case_name):
             return
-        command = command_of_event(_CONSUMER, event.id, message, pb.Case, actor=SELF)
+        key = derived_request_id(event.type, said.license, said.case_name)
+        command = command_of_event(_CONSUMER, key, said, pb.Case, actor=SELF)
         try:
             await self._desk.run(command, work)
         except NotFound:

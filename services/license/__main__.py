@@ -8,6 +8,7 @@ import grpc
 from libs.config import load
 from libs.process import Process, config_argument, start
 from libs.security.tokens import TokenVerifier
+from libs.sweeps.sweep import Sweep
 from libs.workers import Pool
 from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SealClient
@@ -36,7 +37,8 @@ from services.license.usecases.licenses import Licenses
 from services.license.usecases.materials import Materials
 from services.license.usecases.presentations import Presentations
 from services.license.usecases.recording import Recording
-from services.license.usecases.sweeper import Sweeper
+from services.license.usecases.sweeper import Drafts
+from services.license.usecases.telling import Telling
 from services.license.usecases.types import LicenseTypes
 from services.license.usecases.uses import Uses
 from services.license.usecases.verification import Verification
@@ -64,7 +66,7 @@ class Parts:
     uses: Uses
     materials: Materials
     consumer: DecidedCases
-    sweeper: Sweeper
+    sweep: Sweep
 
 
 def _settings(process: Process) -> IssuingConfig:
@@ -91,6 +93,7 @@ def wire(process: Process) -> Parts:
         clock, process.uow, licenses, types, drafting, seals, renderer, process.documents, cipher, home,
         settings.at_once,
     )  # fmt: skip
+    drafts = Drafts(licenses, issuing, process.wall, settings.patience_seconds)
     return Parts(
         types=LicenseTypes(process.uow, types),
         licenses=Licenses(process.uow, licenses, access, recording, abroad, process.audit, cipher, home),
@@ -107,10 +110,8 @@ def wire(process: Process) -> Parts:
         materials=Materials(
             process.uow, MaterialStore(process.database), process.documents, process.audit, abroad, cipher, clock, home
         ),
-        consumer=DecidedCases(issuing, identity, home),
-        sweeper=Sweeper(
-            process.database, licenses, issuing, process.wall, settings.sweep_seconds, settings.patience_seconds
-        ),
+        consumer=DecidedCases(issuing, Telling(process.uow, licenses), identity, home),
+        sweep=Sweep(process.database, "license:sweeper", [drafts.backlog(settings.sweep_seconds)], settings.sweep_seconds),
     )  # fmt: skip
 
 
@@ -134,7 +135,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     for module, name, servicer in _servicers(parts):
         builder.add(module.DESCRIPTOR.services_by_name[name], servicer)
     process.consume(["cases"], {CASE_DECIDED: parts.consumer.handle})
-    process.background(parts.sweeper.run)
+    process.background(parts.sweep.run)
     return await builder.build()
 
 

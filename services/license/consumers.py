@@ -9,6 +9,7 @@ from libs.observability import tracing
 from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SELF
 from services.license.usecases.issue import PURPOSE, Issuing, LicenseVoided
+from services.license.usecases.telling import Telling
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
@@ -21,8 +22,9 @@ CASE_DECIDED = "cn.tongban.case.decided.v1"
 class DecidedCases:
     """Issues the licences of decided cases."""
 
-    def __init__(self, issuing: Issuing, identity: IdentityClient, home: str) -> None:
+    def __init__(self, issuing: Issuing, telling: Telling, identity: IdentityClient, home: str) -> None:
         self._issuing = issuing
+        self._telling = telling
         self._home = home
         self._identity = identity
 
@@ -30,14 +32,18 @@ class DecidedCases:
         """Issues what the case yields, once, however often the event comes.
 
         Passing errors go up, so that the consumer tries again. A draft that had to be voided ends the event: ``cases``
-        hears of it by ``license.voided``, and a member of staff issues anew when the cause is mended.
+        hears of it by ``license.voided``, and a member of staff issues anew when the cause is mended. Another event for
+        a case that was answered is a question for the answer (``Telling``).
         """
         decided = cases.CaseDecided.FromString(event.data)
         if not decided.license_type or decided.decision.outcome == case_resources.OUTCOME_REJECTED:
             return
+        command = _command(event, decided)
+        if await self._telling.answered(command, decided.case.name, decided.license_type):
+            return
         order = await self._order(decided)
         try:
-            await self._issuing.attempt(_command(event, decided), order)
+            await self._issuing.attempt(command, order)
         except AlreadyExists as error:
             # Somebody issued it by hand before the event came.
             if error.reason != "LICENSE_ALREADY_ISSUED":

@@ -92,6 +92,10 @@ licenses = sa.Table(
         "licenses_case", "case_name", "license_type", unique=True,
         postgresql_where=sa.text("case_name <> '' AND state <> 'VOIDED'"),
     ),
+    sa.Index(
+        "licenses_voided_case", "case_name", "license_type", "id",
+        postgresql_where=sa.text("case_name <> '' AND state = 'VOIDED'"),
+    ),
     sa.Index("licenses_holders", "holders", postgresql_using="gin"),
     sa.Index("licenses_issuer", "issuer_department", "id"),
     sa.Index("licenses_ofd", "ofd_digest", postgresql_where=sa.text("ofd_digest IS NOT NULL")),

@@ -8,6 +8,7 @@ import grpc
 from libs.config import Section, ServiceConfig, load
 from libs.process import Process, config_argument, start
 from libs.security.tokens import TokenVerifier
+from libs.sweeps.sweep import Sweep
 from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.keys import SigningKeys
@@ -24,7 +25,7 @@ from services.seal.usecases.opened_seals import OpenedSeals
 from services.seal.usecases.revocation import Revocation
 from services.seal.usecases.sealings import Sealings
 from services.seal.usecases.seals import Seals
-from services.seal.usecases.sweeper import Sweeper
+from services.seal.usecases.sweeper import abandoned
 from services.seal.usecases.uses import Uses
 from services.seal.usecases.validations import Validations
 from tongban.seal.v1 import (
@@ -94,7 +95,8 @@ def _seals(process: Process, parts: _Parts) -> Seals:
 def _sealings(process: Process, parts: _Parts, config: Sealing) -> Sealings:
     seals, store = SealStore(process.database), SealingStore(process.database)
     patience = timedelta(seconds=config.patience_seconds)
-    process.background(Sweeper(process.database, store, process.uow, patience).run)
+    backlog = abandoned(store, process.uow, patience)
+    process.background(Sweep(process.database, "sealings", [backlog], config.patience_seconds / 2).run)
     uses = Uses(process.uow, seals, store, process.audit, process.clock, process.config.region.code, patience)
     return Sealings(
         uses, OpenedSeals(seals, config.opened_seals), store, parts.keys, parts.signing, process.clock,

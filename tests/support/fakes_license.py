@@ -77,6 +77,7 @@ class Neighbours:
     """
 
     address: str = ""
+    department: str = DEPARTMENT
     seal_owner: str = DEPARTMENT
     seal_users: tuple[str, ...] = ("services/license",)
     seal_error: TongbanError | None = None
@@ -154,10 +155,13 @@ class _Validation(validation_service_pb2_grpc.ValidationServiceServicer):
 
 
 class _Staff(staff_service_pb2_grpc.StaffServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
     async def GetDepartment(self, request: Any, context: Any) -> Any:
-        if request.name != DEPARTMENT:
+        if request.name != self.known.department:
             await _refuse(context, not_found(request.name))
-        return identity.Department(name=DEPARTMENT, display_name=DEPARTMENT_NAME, uscc=DEPARTMENT_CODE)
+        return identity.Department(name=request.name, display_name=DEPARTMENT_NAME, uscc=DEPARTMENT_CODE)
 
 
 class _Consents(consent_service_pb2_grpc.ConsentServiceServicer):
@@ -298,7 +302,7 @@ async def neighbours() -> AsyncIterator[Neighbours]:
     seal_service_pb2_grpc.add_SealServiceServicer_to_server(_fake(_Seals)(known), server)
     sealing_service_pb2_grpc.add_SealingServiceServicer_to_server(_fake(_Sealing)(known), server)
     validation_service_pb2_grpc.add_ValidationServiceServicer_to_server(_fake(_Validation)(known), server)
-    staff_service_pb2_grpc.add_StaffServiceServicer_to_server(_fake(_Staff)(), server)
+    staff_service_pb2_grpc.add_StaffServiceServicer_to_server(_fake(_Staff)(known), server)
     consent_service_pb2_grpc.add_ConsentServiceServicer_to_server(_fake(_Consents)(known), server)
     mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_fake(_Mandates)(known), server)
     region_service_pb2_grpc.add_RegionServiceServicer_to_server(_fake(_Regions)(known), server)

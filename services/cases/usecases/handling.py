@@ -125,7 +125,7 @@ class Handling:
             ))  # fmt: skip
             yields = yields_license(outcome, item.content.license_type)
             change = _change(Action.DECIDE, principal, request.reason, open_task="" if yields else "CLOSE")
-            return await self._desk.finish(tx, record, item, before, change, _decided(record, item, yields=yields))
+            return await self._desk.finish(tx, record, item, before, change, decided(record, item, yields=yields))
 
         return await self._desk.run(command, work)
 
@@ -200,7 +200,8 @@ def _not_arrived(record: CaseRecord) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*still_open, *refused]))
 
 
-def _decided(record: CaseRecord, item: ItemVersion, *, yields: bool) -> Message:
+def decided(record: CaseRecord, item: ItemVersion, *, yields: bool) -> Message:
+    """Builds the event of a decision, all that the license service needs to issue on it."""
     values = {value.key: value.value for value in record.content.form_values}
     fields = [
         events.LicenseField(key=each.license_field, value=values[each.key])

@@ -11,11 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.clock import unix_ms
 from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
-from libs.ids.uuid7 import uuid7
 from services.license.tables import licenses
 
 _C = licenses.c
@@ -53,7 +51,25 @@ _OF_CASE = sa.select(licenses).where(
     _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
     _C.case_name != "", _C.state != "VOIDED",
 )  # fmt: skip
-_DRAFTS = sa.select(licenses).where(_C.state == "DRAFT", _C.id < sa.bindparam("before")).order_by(_C.id).limit(50)
+# Two selects, so that each has its partial index. What is not voided comes first.
+_LAST_OF_CASE = (
+    sa.select(licenses.c.id)
+    .where(
+        _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
+        _C.case_name != "", _C.state != "VOIDED",
+    )
+    .union_all(
+        sa.select(licenses.c.id).where(
+            _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
+            _C.case_name != "", _C.state == "VOIDED",
+        ).order_by(_C.id.desc()).limit(1)
+    )
+    .limit(1)
+)  # fmt: skip
+DRAFTS = """
+SELECT id AS key, issuer_department AS party FROM licenses WHERE state = 'DRAFT' AND id < CAST(:before AS uuid)
+"""
+"""The drafts begun before a moment of the machine's time, which their ids carry, as a sweep looks for them."""
 # The hottest reads go to the driver itself. Its records become rows of the same attributes.
 _COLUMNS = ", ".join(f"{each.name}::text" if isinstance(each.type, sa.Uuid) else each.name for each in _C)
 _HOT_BY_ID = f"SELECT {_COLUMNS} FROM licenses WHERE id = $1"  # noqa: S608 - names of our own columns
@@ -142,10 +158,11 @@ class LicenseStore:
             row: Row | None = (await connection.execute(_OF_CASE, values)).first()
             return row
 
-    async def drafts(self, before: datetime) -> list[Row]:
-        """Lists drafts made before a moment of the machine's time, which their ids carry; at most 50."""
+    async def last_of_case(self, case_name: str, license_type: str) -> str | None:
+        """Returns the id of the licence of this type that a case yields, or of its last voided draft, or None."""
         async with self._database.read() as connection:
-            return list((await connection.execute(_DRAFTS, {"before": uuid7(unix_ms(before))})).all())
+            values = {"case_name": case_name, "license_type": license_type}
+            return (await connection.execute(_LAST_OF_CASE, values)).scalar()
 
     async def verified(self, identifier: str) -> VerifiedRow | None:
         """Reads what a verification by identifier needs, or None."""

@@ -20,9 +20,8 @@ from libs.db.uow import Transaction, UnitOfWork, derived_request_id
 from libs.documents.store import DocumentStore, digest_of
 from libs.errors import AlreadyExists, Code, FailedPrecondition, Internal, TongbanError, Unavailable, state_conflict
 from libs.observability.logs import logger
-from libs.rpc.timestamps import timestamp
 from services.license.clients.seal import SELF, SealClient
-from services.license.convert import OFD, license_message, open_content, validity_message
+from services.license.convert import OFD, license_message, open_content
 from services.license.domain.lifecycle import State
 from services.license.pages import Renderer, page_of, seal_center
 from services.license.store.licenses import LicenseStore
@@ -30,8 +29,8 @@ from services.license.store.types import TypeStore
 from services.license.tables import licenses
 from services.license.usecases.drafting import Drafting
 from services.license.usecases.licenses import bare
+from services.license.usecases.telling import tell_issued, tell_voided
 from tongban.common.v1 import common_pb2
-from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
@@ -192,11 +191,7 @@ class Issuing:
             if not issued.ofd_digest:
                 raise state_conflict(f"licenses/{row.id}", issued.state, State.DRAFT.value)
             return issued
-        tx.emit("cn.tongban.license.issued.v1", f"licenses/{row.id}", events.LicenseIssued(
-            license=f"licenses/{row.id}", identifier=row.identifier, license_type=f"licenseTypes/{row.license_type}",
-            type_display_name=row.type_display_name, version=row.license_version, holders=row.holders,
-            issuer_department=row.issuer_department, case_name=row.case_name, receiving_region=row.receiving_region,
-            validity=validity_message(row), issue_time=timestamp(tx.now)))  # fmt: skip
+        tell_issued(tx, issued)
         return issued
 
     async def void(self, row: Row, reason: str) -> None:
@@ -208,9 +203,7 @@ class Issuing:
                 "update_time": tx.now,
             })  # fmt: skip
             if voided is not None:
-                tx.emit("cn.tongban.license.voided.v1", f"licenses/{row.id}", events.LicenseVoided(
-                    license=f"licenses/{row.id}", identifier=row.identifier, case_name=row.case_name,
-                    error_reason=reason, void_time=timestamp(tx.now)))  # fmt: skip
+                tell_voided(tx, voided)
             return bare(row)
 
         await self._uow.run(own_command("void", row), work)

@@ -1,61 +1,49 @@
 """Takes up what a crash or an absent neighbour left: drafts that nobody works on any more."""
 
-import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from libs.clock import Clock
-from libs.db.engine import Database, Row
-from libs.db.leader import lead
-from libs.errors import Internal, TongbanError
-from libs.observability.logs import logger
-from services.license.store.licenses import LicenseStore
+from libs.clock import Clock, unix_ms
+from libs.errors import Internal
+from libs.ids.uuid7 import uuid7
+from libs.sweeps.sweep import Backlog
+from services.license.domain.lifecycle import State
+from services.license.store.licenses import DRAFTS, LicenseStore
 from services.license.usecases.issue import Issuing, LicenseVoided, own_command
 
-_log = logger(__name__)
 _REDRAWN = "PAGE_CHANGED"
 
 
-class Sweeper:
-    """Finishes drafts, or voids them: one replica at a time."""
+class Drafts:
+    """Finishes drafts older than the patience, or voids them."""
 
-    def __init__(
-        self, database: Database, store: LicenseStore, issuing: Issuing, wall: Clock, pause: float, patience: float
-    ) -> None:
-        self._database = database
+    def __init__(self, store: LicenseStore, issuing: Issuing, wall: Clock, patience: float) -> None:
         self._store = store
         self._issuing = issuing
         self._wall = wall
-        self._pause = pause
         self._patience = timedelta(seconds=patience)
 
-    async def run(self) -> None:
-        """Sweeps for ever."""
-        await lead(self._database, "license:sweeper", self._turn)
+    def backlog(self, pause: float) -> Backlog:
+        """Returns the hand-over to the seal service as a sweep follows it; ``pause`` seconds before the second try."""
+        first = timedelta(seconds=pause)
+        return Backlog("license_draft_sealed", DRAFTS, self.end, self._values, pause=first, longest=8 * first)
 
-    async def _turn(self, _lock: AsyncConnection) -> None:
-        while True:
-            await self.sweep()
-            await asyncio.sleep(self._pause)
+    def _values(self) -> Mapping[str, Any]:
+        return {"before": uuid7(unix_ms(self._wall.now() - self._patience))}
 
-    async def sweep(self) -> int:
-        """Takes up every draft older than the patience, at most 50; returns how many were ended."""
-        drafts = await self._store.drafts(self._wall.now() - self._patience)
-        return sum([await self._end(row) for row in drafts])
-
-    async def _end(self, row: Row) -> bool:
+    async def end(self, identifier: str) -> None:
+        """Takes the steps that are missing; raises what the seal service refuses with for now."""
+        row = await self._store.get(identifier)
+        if row.state != State.DRAFT.value:
+            return
         try:
             page = await self._issuing.redraw(row)
         except Internal:
             # The bytes that the intent fixed can't be made any more (another version draws differently).
             await self._issuing.void(row, _REDRAWN)
-            return True
+            return
         try:
             await self._issuing.finish(own_command("finish", row), row, page)
         except LicenseVoided:
-            return True
-        except TongbanError as error:
-            _log.warning("draft waits", license=row.id, reason=error.reason)
-            return False
-        return True
+            return

@@ -81,10 +81,11 @@ WHERE b.caller = :caller AND b.method = :method AND b.request_id = :request_id
 ORDER BY b.attempt DESC LIMIT 1
 """).bindparams(sa.bindparam("patience", type_=sa.Interval))
 
-_ABANDONED = sa.text("""
-SELECT batch FROM sealing_open WHERE commit_time < now() - :patience ORDER BY commit_time LIMIT 100
-FOR UPDATE SKIP LOCKED
-""").bindparams(sa.bindparam("patience", type_=sa.Interval))
+ABANDONED_BATCHES = """
+SELECT w.batch AS key, CAST(b.seal AS text) AS party FROM sealing_open AS w JOIN sealing_batches AS b ON b.id = w.batch
+WHERE w.commit_time < now() - CAST(:age AS interval)
+"""
+"""Batches that have been open for longer than an age, as a sweep looks for them."""
 
 _OF_BATCH = (
     sa.select(sealings.c.id, sealings.c.seal)
@@ -191,10 +192,6 @@ class SealingStore:
                 "caller": command.caller, "method": command.method, "request_id": command.request_id,
                 "patience": patience,
             })).first()  # fmt: skip
-
-    async def abandoned(self, connection: AsyncConnection, patience: timedelta) -> list[str]:
-        """Reads and locks batches that have been open for longer than ``patience``."""
-        return [str(row.batch) for row in (await connection.execute(_ABANDONED, {"patience": patience})).all()]
 
     async def of_batch(self, connection: AsyncConnection, batch: str) -> Sequence[Row]:
         """Reads id and seal of each intent of a batch."""

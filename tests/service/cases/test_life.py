@@ -315,6 +315,11 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
     assert await town.history(case) == [
         "CREATE", "SUBMIT", "ACCEPT", "START_REVIEW", "DECIDE", "NOTE", "CLOSE"
     ]  # fmt: skip
+    for _ in range(2):  # told again, under other ids: nothing changes
+        await town.told("cn.tongban.license.issued.v1", issued)
+        await town.told("cn.tongban.license.voided.v1", voided)
+    assert await town.get(case.name) == closed
+    assert (await town.history(case)).count("NOTE") == 1
     issued.case_name = "cases/00000000-0000-7000-8000-00000000dead"
     await town.told("cn.tongban.license.issued.v1", issued)
 
@@ -322,7 +327,7 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
 async def test_silence_accepts_from_the_day_of_receipt(town: Town) -> None:
     case = await town.create(await town.item())
     await town.step("Submit", case)
-    sweeper = town.part("Sweeper")
+    sweeper = town.part("Sweep")
     town.at(date(2024, 3, 11))
     assert await sweeper.sweep() == 0
     town.at(date(2024, 3, 12))

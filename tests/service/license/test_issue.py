@@ -20,9 +20,9 @@ from libs.errors import (
     Unavailable,
 )
 from libs.events.cloud_event import Event
+from libs.sweeps.sweep import Sweep
 from services.license.__main__ import wire
 from services.license.tables import licenses
-from services.license.usecases.sweeper import Sweeper
 from tests.service.license.conftest import CASE, FIRM, FIRM_CODE, OTHER_DEPARTMENT, License, firm_holder, request_id
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, SEAL, SEAL_ID
 from tests.support.outbox import emitted
@@ -33,6 +33,8 @@ from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_type_service_pb2 as types_pb
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1.verification_service_pb2 import STANDING_UNKNOWN
+
+ISSUED = "cn.tongban.license.issued.v1"
 
 
 async def rows(licensing: License) -> list[sa.Row[*tuple[object, ...]]]:
@@ -47,11 +49,11 @@ async def told(licensing: License, event_type: str) -> list[bytes]:
     return [emitted(licensing.service.process.wire, row) for row in found]
 
 
-def later(licensing: License) -> Sweeper:
+def later(licensing: License) -> Sweep:
     """The sweeper two minutes from now."""
     process = licensing.service.process
     process.wall = FakeClock(datetime.now(UTC) + timedelta(minutes=2))
-    return wire(process).sweeper
+    return wire(process).sweep
 
 
 async def test_a_licence_is_issued_sealed_and_stored(licensing: License) -> None:
@@ -175,7 +177,7 @@ async def test_the_sweeper_finishes_what_was_left(licensing: License) -> None:
     order = licensing.order(kind.name)
     with pytest.raises(Unavailable):
         await licensing.issue(order)
-    sweeper = wire(licensing.service.process).sweeper
+    sweeper = wire(licensing.service.process).sweep
     licensing.known.seal_error = None
     assert await sweeper.sweep() == 0  # too young: somebody may be at work on it
     sweeper = later(licensing)
@@ -294,6 +296,57 @@ async def test_an_event_for_a_case_that_has_its_licence_is_over(licensing: Licen
     await licensing.issue(licensing.order(kind.name))
     await wire(licensing.service.process).consumer.handle(event_of(decided(kind.name)))
     assert len(await rows(licensing)) == 1
+
+
+async def test_a_case_that_asks_again_is_told_again_and_gets_no_second_licence(licensing: License) -> None:
+    kind = await licensing.license_type()
+    handler, data = wire(licensing.service.process).consumer, decided(kind.name)
+    await handler.handle(event_of(data))
+    data.case.sequence += 1
+    again = event_of(data)
+    for _ in range(2):
+        await handler.handle(again)
+    first, second = [events.LicenseIssued.FromString(each) for each in await told(licensing, ISSUED)]
+    assert first == second
+    await handler.handle(event_of(data))
+    assert len(await told(licensing, ISSUED)) == 3
+    assert (len(await rows(licensing)), len(licensing.known.sealed)) == (1, 1)
+
+
+async def test_a_licence_issued_by_hand_is_told_to_the_case_that_asks(licensing: License) -> None:
+    kind = await licensing.license_type()
+    made = await licensing.issue(licensing.order(kind.name))
+    await wire(licensing.service.process).consumer.handle(event_of(decided(kind.name)))
+    told_twice = [events.LicenseIssued.FromString(each).license for each in await told(licensing, ISSUED)]
+    assert told_twice == [made.name, made.name]
+
+
+async def test_a_case_whose_draft_was_voided_hears_that_again(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = FailedPrecondition("CERTIFICATE_NOT_VALID", "revoked", certificate="certificates/1")
+    handler, data = wire(licensing.service.process).consumer, decided(kind.name)
+    await handler.handle(event_of(data))
+    licensing.known.seal_error = None
+    await handler.handle(event_of(data))
+    first, second = [
+        events.LicenseVoided.FromString(each) for each in await told(licensing, "cn.tongban.license.voided.v1")
+    ]
+    assert first == second
+    assert [row.state for row in await rows(licensing)] == ["VOIDED"]
+
+
+async def test_a_draft_at_work_is_left_to_who_works_on_it(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
+    handler, event = wire(licensing.service.process).consumer, event_of(decided(kind.name))
+    with pytest.raises(Unavailable):
+        await handler.handle(event)
+    await handler.handle(event_of(decided(kind.name)))
+    assert [row.state for row in await rows(licensing)] == ["DRAFT"]
+    licensing.known.seal_error = None
+    await handler.handle(event)
+    assert [row.state for row in await rows(licensing)] == ["ISSUED"]
+    assert len(await told(licensing, ISSUED)) == 1
 
 
 async def test_many_cases_side_by_side_get_different_numbers(licensing: License) -> None:

@@ -25,13 +25,14 @@ from libs.errors import (
     TongbanError,
     Unavailable,
 )
+from libs.sweeps.sweep import Sweep
 from services.seal import tables
 from services.seal.__main__ import Sealing as SealingConfig
 from services.seal.keys import key_unavailable, sign
 from services.seal.ses import build_tbs, parse_signature
 from services.seal.store.sealings import SealingStore
 from services.seal.usecases import sealings as usecase
-from services.seal.usecases.sweeper import Sweeper
+from services.seal.usecases.sweeper import abandoned
 from tests.support.outbox import emitted
 from tests.support.seal_office import (
     LICENSE,
@@ -192,9 +193,8 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 async def sweep(office: SealOffice, patience: timedelta = timedelta(0)) -> int:
     process = office.service.process
-    sweeper = Sweeper(process.database, SealingStore(process.database), process.uow, patience)
-    async with process.database.writes.connect() as connection:
-        return await sweeper.sweep(connection)
+    backlog = abandoned(SealingStore(process.database), process.uow, patience)
+    return await Sweep(process.database, "test", [backlog], 1.0).sweep()
 
 
 async def test_what_a_crash_left_is_voided_and_the_repeat_gets_new_numbers(
