@@ -104,7 +104,13 @@ class Database:
 
     def __init__(self, dsn: str, pool_size: int = 12) -> None:
         url = dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
-        shared = {"pool_size": pool_size, "max_overflow": 4, "pool_timeout": 5.0, "pool_pre_ping": False}
+        shared = {
+            "pool_size": pool_size,
+            "max_overflow": 4,
+            "pool_timeout": 5.0,
+            "pool_pre_ping": False,
+            "hide_parameters": True,
+        }
         self.writes: AsyncEngine = create_async_engine(url, **shared)
         self.reads: AsyncEngine = create_async_engine(
             url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **shared

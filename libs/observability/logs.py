@@ -19,6 +19,28 @@ def _add_trace(_logger: Any, _name: str, event: structlog.typing.EventDict) -> s
     return event
 
 
+def _place_of_exc_info(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    error = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if error is True else error
+    if isinstance(error, BaseException):
+        event.update(place_of(error))
+    return event
+
+
+class _Wordless(logging.Formatter):
+    """Writes of an exception what ``place_of`` tells: libraries log theirs with the values that they failed on."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
+        place = place_of(ei[1])
+        return f"{place['error']}\n{place['stack']}"
+
+
+def _calm_libraries() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Wordless("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
 def configure(service: str, region: str, level: str = "info") -> None:
     """Sets up structlog for this process: one JSON object a line on standard output."""
     structlog.configure(
@@ -26,7 +48,7 @@ def configure(service: str, region: str, level: str = "info") -> None:
             _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            _place_of_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -34,7 +56,7 @@ def configure(service: str, region: str, level: str = "info") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service, region=region)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    _calm_libraries()
 
 
 def place_of(error: BaseException) -> dict[str, str]:

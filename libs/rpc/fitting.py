@@ -13,13 +13,13 @@ MOST_VIOLATIONS = 20
 OMITTED = "omitted_violations"
 """The metadata key under which the violations are counted that are not named."""
 
-_MESSAGE = 900  # bytes, percent-encoded
+_MESSAGE = 700  # bytes, percent-encoded
 _REASON = 64  # bytes
 _KEY = 64
 _MOST_METADATA = 12
-_METADATA = 1_200  # bytes of all keys and values
-_VIOLATIONS = 2_600
-_WIDE = (200, 64, 200)  # bytes of a violation's field, rule and description
+_METADATA = 900  # bytes of all keys and values
+_VIOLATIONS = 2_400
+_WIDE = (200, 120, 200)  # bytes of a violation's field, rule and description
 _NARROW = (64, 24, 32)
 _CUT = "…"
 

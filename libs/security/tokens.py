@@ -2,8 +2,8 @@
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jws import extract_compact
 
+from libs import outside
 from libs.clock import Clock
 from libs.errors import Unauthenticated
 from libs.security.jwks import KeySource
@@ -50,8 +50,8 @@ class TokenVerifier:
         if len(token) > _MAX_TOKEN:
             raise _invalid("size", "the access token is too large")
         try:
-            header = extract_compact(token.encode("ascii")).protected
-        except (JoseError, ValueError) as error:
+            header, _ = outside.jwt_parts(token, _MAX_TOKEN)
+        except outside.Unfit as error:
             raise _invalid("form", "the access token is not a JWT") from error
         if header.get("alg") != "ES256" or header.get("typ") != "at+jwt":
             raise _invalid("typ", "the token is not an ES256 access token (RFC 9068)")

@@ -6,6 +6,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,6 +15,7 @@ from libs.db.engine import Row
 from libs.errors import TongbanError
 from libs.observability import metrics, tracing
 from libs.observability.logs import logger
+from libs.observability.net import App, net
 from libs.rpc.stages.validation import check
 from services.identity.domain.claims import Claims
 from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, document
@@ -36,6 +38,23 @@ Json = dict[str, Any]
 Serve = Callable[[Form, Row | None], Awaitable[Json]]
 
 
+def _server_error() -> Refused:
+    return Refused("server_error", "an internal error occurred", status=500)
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    return _server_error().response()
+
+
+async def _not_served(_request: Request, error: Exception) -> Response:
+    """What is at no path of ours, or there for another verb, in the words of the rest (RFC 6749, 5.2)."""
+    assert isinstance(error, HTTPException)
+    words = {404: "nothing is served at this path", 405: "this path does not take this verb"}
+    description = words.get(error.status_code, "this can't be served")
+    headers = dict(error.headers or {})
+    return Refused("invalid_request", description, status=error.status_code, headers=headers).response()
+
+
 class OAuthEndpoints:
     """What the region offers over HTTP."""
 
@@ -53,14 +72,17 @@ class OAuthEndpoints:
             TOKEN_EXCHANGE: self._token_exchange,
         }  # fmt: skip
 
-    def app(self) -> Starlette:
+    def app(self) -> App:
         """Returns the application."""
-        return Starlette(routes=[
+        routes = [
             Route("/oauth/token", self.token, methods=["POST"]),
             Route("/.well-known/jwks.json", self.jwks),
             Route("/.well-known/openid-configuration", self.discovery),
             Route("/.well-known/oauth-authorization-server", self.discovery),
-        ])  # fmt: skip
+        ]
+        app = Starlette(routes=routes, exception_handlers={HTTPException: _not_served, Exception: _failed})
+        app.router.redirect_slashes = False
+        return net(app, lambda _correlation_id: _server_error().response())
 
     async def token(self, request: Request) -> Response:
         """Gives a token (RFC 6749, 3.2)."""
@@ -71,10 +93,9 @@ class OAuthEndpoints:
                 metrics.CALLS.labels("oauth.token", refusal.error).inc()
                 _log.info("no token", error=refusal.error, reason=refusal.reason, description=refusal.description)
                 return refusal.response()
-            except Exception:  # noqa: BLE001 - as for RPCs, the caller learns nothing of our insides
+            except Exception:
                 metrics.CALLS.labels("oauth.token", "server_error").inc()
-                _log.error("unexpected", method="oauth.token", exc_info=True)
-                return Refused("server_error", "an internal error occurred", status=500).response()
+                raise
             metrics.CALLS.labels("oauth.token", "OK").inc()
             return JSONResponse(answer, headers=NOT_STORED)
 

@@ -1,17 +1,19 @@
 """Reads the token endpoint's form, and the client's credentials in it or in the Authorization header."""
 
 import base64
-import binascii
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.requests import Request
 
+from libs import outside
 from services.identity.oauth.errors import Refused, invalid_request
 
 CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LARGEST = 65_536
 _MOST_FIELDS = 40
+_LONGEST_NAME = 100
+_LONGEST_CREDENTIAL = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,17 @@ async def read_form(request: Request) -> Form:
         )  # fmt: skip
     except (ValueError, UnicodeDecodeError) as error:
         raise invalid_request("the body can't be read as a form") from error
-    fields = dict(pairs)
+    fields = {_fit(name, "a field's name", _LONGEST_NAME): _fit(value, "a field", _LARGEST) for name, value in pairs}
     if len(fields) != len(pairs):
         raise invalid_request("a field stands twice")
     return Form(body, fields, request.headers.get("authorization", ""))
+
+
+def _fit(value: str, what: str, most: int) -> str:
+    try:
+        return outside.text(value, most)
+    except outside.Unfit as unfit:
+        raise invalid_request(f"{what} {unfit}") from unfit
 
 
 async def _body(request: Request) -> bytes:
@@ -98,12 +107,13 @@ def _basic(form: Form) -> Credentials | None:
         return None
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError) as error:
+        client_id, _, secret = text.partition(":")
+        # RFC 6749, 2.3.1: both are form-encoded before they are joined.
+        shown = [outside.line(unquote_plus(part, errors="strict"), _LONGEST_CREDENTIAL) for part in (client_id, secret)]
+    except ValueError as error:
         raise Refused("invalid_client", "the Authorization header can't be read", status=401,
                       headers={"www-authenticate": 'Basic realm="tongban"'}) from error  # fmt: skip
-    client_id, _, secret = text.partition(":")
-    # RFC 6749, 2.3.1: both are form-encoded before they are joined.
-    return Credentials(unquote_plus(client_id), secret=unquote_plus(secret), basic=True)
+    return Credentials(shown[0], secret=shown[1], basic=True)
 
 
 def _post(form: Form) -> Credentials | None:

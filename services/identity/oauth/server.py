@@ -6,9 +6,9 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.applications import Starlette
 
 from libs.config import Http
+from libs.observability.net import App
 
 _GRACE_SECONDS = 3
 
@@ -25,7 +25,7 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """An HTTP server that runs until its task is cancelled."""
 
-    def __init__(self, app: Starlette, config: Http) -> None:
+    def __init__(self, app: App, config: Http) -> None:
         self._address = (config.host, config.port)
         self._server = _Server(uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, date_header=False, lifespan="off",

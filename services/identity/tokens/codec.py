@@ -1,6 +1,5 @@
 """Tokens as text: signed with our key, read with ours or with a key that was pinned."""
 
-import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,8 +8,8 @@ from typing import Any
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key
-from joserfc.jws import extract_compact
 
+from libs import outside
 from libs.clock import Clock
 from services.identity.domain.claims import Claims, TokenType, check_times, from_payload, invalid
 from services.identity.domain.issue import Issue
@@ -28,13 +27,9 @@ def peek(token: str) -> tuple[Json, Json]:
     if len(token) > LONGEST_TOKEN:
         raise invalid("size", "the token is too large")
     try:
-        found = extract_compact(token.encode("ascii"))
-        payload = json.loads(found.payload)
-    except (JoseError, ValueError) as error:
-        raise invalid("form", "the token is not a JWT") from error
-    if not isinstance(payload, dict):
-        raise invalid("form", "the token's payload is no JSON object")
-    return found.protected, payload
+        return outside.jwt_parts(token, LONGEST_TOKEN)
+    except outside.Unfit as error:
+        raise invalid("form", f"the token {error}") from error
 
 
 def verified(token: str, key: Key, algorithm: str) -> Json:
