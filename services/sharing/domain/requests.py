@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from libs.errors import PermissionDenied, state_conflict
+from libs.separation import took_part
 
 
 class RequestState(IntEnum):
@@ -51,7 +52,7 @@ _MOVES: dict[Step, tuple[tuple[RequestState, ...], RequestState]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a request has come, and who brought it there (token subjects; empty where nobody has yet)."""
+    """How far a request has come, and which human beings brought it there (empty where nobody has yet)."""
 
     name: str
     state: RequestState
@@ -61,25 +62,25 @@ class Progress:
     supplement_asked: bool = False
 
 
-def advance(request: Progress, step: Step, actor: str) -> RequestState:
+def advance(request: Progress, step: Step, human: str) -> RequestState:
     """Returns the state that ``step`` leads to.
 
     Args:
         request: where it stands.
         step: what is done.
-        actor: who does it, the subject of the token.
+        human: which human being does it, `persons/…`.
 
     Raises:
         FailedPrecondition: STATE_CONFLICT, where the state does not allow the step, or where material is asked for a
             second time (一次性告知).
-        PermissionDenied: REVIEW_NOT_SEPARATED, where the actor had a part in an earlier step.
+        PermissionDenied: REVIEW_NOT_SEPARATED, where they had a part in an earlier step, under whatever record.
     """
     sources, target = _MOVES[step]
     if request.state not in sources:
         raise state_conflict(request.name, request.state.name, *(state.name for state in sources))
     if step is Step.ASK_SUPPLEMENT and request.supplement_asked:
         raise state_conflict(request.name, "SUPPLEMENT_ASKED_BEFORE", "SUPPLEMENT_NOT_ASKED")
-    if actor in _others(request, step):
+    if took_part(human, _others(request, step)):
         raise PermissionDenied(
             "REVIEW_NOT_SEPARATED", f"{step.value} needs another person than the steps before",
             request=request.name, step=step.value,
@@ -88,7 +89,7 @@ def advance(request: Progress, step: Step, actor: str) -> RequestState:
 
 
 def _others(request: Progress, step: Step) -> set[str]:
-    """Returns those who must not take the step; an empty subject stands for nobody and never matches a token."""
+    """Returns those who must not take the step."""
     match step:
         case Step.PRE_REVIEW:
             return {request.applicant}

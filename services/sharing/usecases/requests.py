@@ -68,6 +68,7 @@ class Requests:
         values = self._values(content) | {
             "resource_id": resource.id, "provider_department": resource.provider_department,
             "state": RequestState.DRAFT.name, "applicant": caller.subject,
+            "applicant_human": caller.principal.human,
         }  # fmt: skip
 
         async def work(tx: Transaction) -> messages.SharingRequest:
@@ -140,9 +141,11 @@ class Requests:
         async def change(tx: Transaction, row: Row, caller: Caller) -> Changes:
             if caller.region != row.consumer_region:
                 raise PermissionDenied("NOT_OWNER", "the applicant's own region consents first")
-            return {"pre_review_time": tx.now, "pre_reviewer": caller.subject} | _opinion(
-                tx, row, caller, RequestState.PRE_REVIEWED, request.opinion
-            )
+            return {
+                "pre_review_time": tx.now,
+                "pre_reviewer": caller.subject,
+                "pre_reviewer_human": caller.principal.human,
+            } | _opinion(tx, row, caller, RequestState.PRE_REVIEWED, request.opinion)
 
         return await self._step(command_of(request), request, Step.PRE_REVIEW, change)
 
@@ -151,9 +154,11 @@ class Requests:
 
         async def change(tx: Transaction, row: Row, caller: Caller) -> Changes:
             caller.must_provide(row.provider_department)
-            return {"review_time": tx.now, "reviewer": caller.subject} | _opinion(
-                tx, row, caller, RequestState.PROVIDER_REVIEW, request.opinion
-            )
+            return {
+                "review_time": tx.now,
+                "reviewer": caller.subject,
+                "reviewer_human": caller.principal.human,
+            } | _opinion(tx, row, caller, RequestState.PROVIDER_REVIEW, request.opinion)
 
         return await self._step(command_of(request), request, Step.REVIEW, change)
 
@@ -211,7 +216,7 @@ class Requests:
             if not caller.sees(row) and caller.region != row.consumer_region:
                 raise not_found(request.name)
             check_etag(request.name, row.version, request.etag)
-            state = advance(_progress(row), step, caller.subject)
+            state = advance(_progress(row), step, caller.principal.require_human())
             changes = await change(tx, row, caller)
             values = {"state": state.name, "update_time": tx.now, **changes}
             return await self._message(await rows.update(tx.connection, requests, key, values))
@@ -221,8 +226,8 @@ class Requests:
 
 def _progress(row: Row) -> Progress:
     return Progress(
-        name=f"requests/{row.id}", state=RequestState[row.state], applicant=row.applicant,
-        pre_reviewer=row.pre_reviewer, reviewer=row.reviewer,
+        name=f"requests/{row.id}", state=RequestState[row.state], applicant=row.applicant_human,
+        pre_reviewer=row.pre_reviewer_human, reviewer=row.reviewer_human,
     )  # fmt: skip
 
 

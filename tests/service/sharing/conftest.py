@@ -160,8 +160,9 @@ class Sharing:
         return self.service.issuer.token(f"staff/{id_of(person)}", "STAFF", scope, dept=department, **claims)
 
     def guest(self, subject: str, department: str = "") -> str:
+        human = f"//320402/persons/{subject[6:]}" if subject.startswith("staff/") else None
         return self.service.issuer.token(
-            f"//320402/{subject}", "REGION", "sharing.*", region="320402", dept=department or None
+            f"//320402/{subject}", "REGION", "sharing.*", region="320402", dept=department or None, human=human
         )
 
     def provider(self, person: str = "p1") -> str:

@@ -8,7 +8,9 @@ import pytest
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, TongbanError
 from libs.events.cloud_event import stream_of
 from libs.events.relay import Relay
+from libs.rpc.contract import Method
 from tests.service.sharing.conftest import ABROAD, CONSUMER, PROVIDER, Sharing, content, request_id, terms
+from tests.support.handling import handling_methods, human_only
 from tongban.sharing.v1 import grant_service_pb2 as pb
 from tongban.sharing.v1 import resources_pb2 as messages
 
@@ -233,3 +235,43 @@ async def test_a_repeated_creation_gives_the_same_request(sharing: Sharing) -> N
     with pytest.raises(FailedPrecondition) as error:
         await sharing.call(sharing.grants.CreateRequest, request, messages.SharingRequest, sharing.officer())
     assert error.value.reason == "REQUEST_ID_REUSED"
+
+
+async def test_one_human_being_under_four_records_is_one(sharing: Sharing) -> None:
+    resource = await sharing.published()
+    human = "persons/00000000-0000-7000-8000-0000000000c1"
+
+    def hand(place: int, department: str) -> str:
+        return sharing.staff(f"00000000-0000-7000-8000-0000000000f{place}", department, human=human)
+
+    applicant = hand(1, CONSUMER)
+    name = (await sharing.requested(resource, terms(), applicant)).name
+    submit = pb.SubmitRequestRequest(name=name, request_id=request_id())
+    await sharing.call(sharing.grants.SubmitRequest, submit, messages.SharingRequest, applicant)
+    steps = (
+        (sharing.grants.PreReviewRequest, pb.PreReviewRequestRequest, CONSUMER, sharing.officer("c2")),
+        (sharing.grants.ReviewRequest, pb.ReviewRequestRequest, PROVIDER, sharing.provider()),
+        (sharing.grants.ApproveRequest, pb.ApproveRequestRequest, PROVIDER, sharing.provider("p2")),
+    )
+    for place, (method, kind, department, another) in enumerate(steps, start=2):
+        request = kind(name=name, request_id=request_id(), opinion="同意")
+        with pytest.raises(PermissionDenied) as same:
+            await sharing.call(method, request, messages.SharingRequest, hand(place, department))
+        assert same.value.reason == "REVIEW_NOT_SEPARATED"
+        await sharing.call(method, request, messages.SharingRequest, another)
+
+
+@pytest.mark.parametrize("method", handling_methods("tongban.sharing.v1"), ids=lambda method: method.descriptor.name)
+async def test_a_machine_is_nobodys_second_pair_of_eyes(sharing: Sharing, method: Method) -> None:
+    """An administrator with four clients, a service, and a service of another region."""
+    assert human_only(method)
+    stub = getattr(sharing.grants, method.descriptor.name)
+    machines = [
+        sharing.service.issuer.token("clients/first", "CLIENT", "sharing.*"),
+        sharing.service.issuer.token("services/sharing", "SERVICE", "sharing.*"),
+        sharing.guest("services/sharing"),
+    ]
+    for token in machines:
+        with pytest.raises(PermissionDenied) as refused:
+            await sharing.call(stub, method.request_type(), messages.SharingRequest, token)
+        assert refused.value.reason == "ACTOR_NOT_ALLOWED"

@@ -30,23 +30,23 @@ def count(first: date, last: date) -> int:
 
 def progress(state: RequestState, **more: object) -> Progress:
     return Progress(
-        name="requests/1", state=state, applicant="staff/a", pre_reviewer="staff/p", reviewer="staff/r",
+        name="requests/1", state=state, applicant="persons/a", pre_reviewer="persons/p", reviewer="persons/r",
         **more,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
 def test_the_whole_way() -> None:
-    request = Progress(name="requests/1", state=RequestState.DRAFT, applicant="staff/a")
-    state = advance(request, Step.SUBMIT, "staff/a")
+    request = Progress(name="requests/1", state=RequestState.DRAFT, applicant="persons/a")
+    state = advance(request, Step.SUBMIT, "persons/a")
     assert state is RequestState.SUBMITTED
-    request = Progress(name="requests/1", state=state, applicant="staff/a")
-    state = advance(request, Step.PRE_REVIEW, "staff/p")
+    request = Progress(name="requests/1", state=state, applicant="persons/a")
+    state = advance(request, Step.PRE_REVIEW, "persons/p")
     assert state is RequestState.PRE_REVIEWED
-    request = Progress(name="requests/1", state=state, applicant="staff/a", pre_reviewer="staff/p")
-    state = advance(request, Step.REVIEW, "staff/r")
+    request = Progress(name="requests/1", state=state, applicant="persons/a", pre_reviewer="persons/p")
+    state = advance(request, Step.REVIEW, "persons/r")
     assert state is RequestState.PROVIDER_REVIEW
-    assert advance(progress(state), Step.APPROVE, "staff/d") is RequestState.GRANTED
-    assert advance(progress(state), Step.REFUSE, "staff/d") is RequestState.REFUSED
+    assert advance(progress(state), Step.APPROVE, "persons/d") is RequestState.GRANTED
+    assert advance(progress(state), Step.REFUSE, "persons/d") is RequestState.REFUSED
 
 
 ALLOWED = {
@@ -64,10 +64,10 @@ ALLOWED = {
 @pytest.mark.parametrize("step", Step)
 def test_only_these_steps_exist(state: RequestState, step: Step) -> None:
     if (state, step) in ALLOWED:
-        advance(progress(state), step, "staff/other")
+        advance(progress(state), step, "persons/other")
     else:
         with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-            advance(progress(state), step, "staff/other")
+            advance(progress(state), step, "persons/other")
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_only_these_steps_exist(state: RequestState, step: Step) -> None:
 def test_nobody_acts_at_two_steps(state: RequestState, step: Step, actors: str) -> None:
     for actor in actors:
         with pytest.raises(PermissionDenied, match="REVIEW_NOT_SEPARATED"):
-            advance(progress(state), step, f"staff/{actor}")
+            advance(progress(state), step, f"persons/{actor}")
 
 
 def test_material_is_asked_for_once() -> None:
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-        advance(progress(RequestState.PROVIDER_REVIEW, supplement_asked=True), Step.ASK_SUPPLEMENT, "staff/r")
+        advance(progress(RequestState.PROVIDER_REVIEW, supplement_asked=True), Step.ASK_SUPPLEMENT, "persons/r")
 
 
 def test_answer_by_sharing_class() -> None:
