@@ -6,8 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import combinations
 
-from libs.errors import FailedPrecondition, PermissionDenied, invalid_field
-from libs.separation import took_part
+from libs.errors import FailedPrecondition, invalid_field
 
 
 class Duty(StrEnum):
@@ -81,22 +80,17 @@ def check_post(duties: Iterable[Duty]) -> None:
             raise _refuse(pair)
 
 
-def check_assignment(held: Iterable[Assignment], wanted: Assignment, *, assigner: str, person: str) -> None:
+def check_assignment(held: Iterable[Assignment], wanted: Assignment) -> None:
     """Checks that a member of staff may be given a post beside those that they hold, or will hold, in its time.
 
     Args:
         held: the posts that they hold under all of their records; those held at another time don't count.
         wanted: the post to be given.
-        assigner: the human being who gives it; empty for a machine.
-        person: the human being who gets it, `persons/<uuid>`.
 
     Raises:
-        PermissionDenied: ACTING_ON_SELF.
         InvalidArgument: FIELD_INVALID where it ends before it begins.
         FailedPrecondition: DUTIES_CONFLICT.
     """
-    if took_part(assigner, (person,)):
-        raise PermissionDenied("ACTING_ON_SELF", "nobody assigns posts to themselves")
     if wanted.expire is not None and wanted.expire <= wanted.begin:
         raise invalid_field("expire_time", "term.order", "must be later than begin_time")
     for other in held:

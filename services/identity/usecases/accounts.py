@@ -123,6 +123,7 @@ class Accounts:
         kind = Kind(resources.OrganizationKind.Name(organization.kind).removeprefix("ORGANIZATION_KIND_"))
         check_kind(code.category, kind)
         identifier = uuid7()
+        current_call().principal.require_impartial(organization.legal_representative)
 
         async def work(tx: Transaction) -> resources.Organization:
             representative = await self._representative(tx, organization.legal_representative)
@@ -162,6 +163,7 @@ class Accounts:
         self, command: Command, request: pb.SetLegalRepresentativeRequest
     ) -> resources.Organization:
         """Sets who represents an organisation by law."""
+        current_call().principal.require_impartial(request.name, request.legal_representative)
 
         async def work(tx: Transaction) -> resources.Organization:
             before = await acting.active_organization(tx.connection, request.name, lock=True)

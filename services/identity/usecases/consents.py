@@ -127,9 +127,10 @@ async def _speaks_for(connection: AsyncConnection, principal: Principal, subject
     """Checks that the caller may consent in the name of ``subject``; returns the mandate by which, or an empty string.
 
     Raises:
-        PermissionDenied: NOT_OWNER, NOT_LEGAL_REPRESENTATIVE, MANDATE_NOT_ACTIVE, MANDATE_OUT_OF_SCOPE.
+        PermissionDenied: ACTING_ON_SELF, NOT_OWNER, NOT_LEGAL_REPRESENTATIVE, MANDATE_NOT_ACTIVE, MANDATE_OUT_OF_SCOPE.
         FailedPrecondition: PERSON_NOT_ACTIVE, ORGANIZATION_NOT_ACTIVE.
     """
+    principal.require_impartial(subject)
     person = principal.person
     mandate = principal.mandate if principal.organization == subject else ""
     if not person or (not mandate and subject.startswith("persons/") and person != subject):

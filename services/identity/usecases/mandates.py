@@ -45,6 +45,7 @@ class Mandates:
         """Gives a mandate."""
         identifier, granter = uuid7(), current_call().principal.person
         agent = local_name(draft.agent, self._region)
+        current_call().principal.require_impartial(draft.principal, agent)
 
         async def work(tx: Transaction) -> resources.Mandate:
             given = domain.grant(
@@ -72,10 +73,12 @@ class Mandates:
 
     async def accept(self, command: Command, request: pb.AcceptMandateRequest) -> resources.Mandate:
         """Lets the agent accept a mandate."""
-        person = current_call().principal.person
+        caller = current_call().principal
+        person = caller.person
 
         async def work(tx: Transaction) -> resources.Mandate:
             row = await one(tx.connection, mandates, request.name, lock=True)
+            caller.require_impartial(row.principal, row.agent)
             accepted = domain.accept(mandate_of(row), person, tx.now)
             check_etag(request.name, row.version, request.etag)
             row = await rows.update(tx.connection, mandates, row.id, {
@@ -89,10 +92,12 @@ class Mandates:
 
     async def revoke(self, command: Command, request: pb.RevokeMandateRequest) -> resources.Mandate:
         """Ends a mandate."""
-        person = current_call().principal.person
+        caller = current_call().principal
+        person = caller.person
 
         async def work(tx: Transaction) -> resources.Mandate:
             row = await one(tx.connection, mandates, request.name, lock=True)
+            caller.require_impartial(row.principal, row.agent)
             if not await _is_party(tx.connection, person, row):
                 raise PermissionDenied("NOT_OWNER", "only who gave or holds the mandate ends it")
             check_etag(request.name, row.version, request.etag)

@@ -48,6 +48,7 @@ class StaffMembers:
     async def create(self, command: Command, member: resources.Staff) -> resources.Staff:
         """Enters a member of staff, who is a human being whose real name somebody has seen to."""
         identifier = uuid7()
+        current_call().principal.require_impartial(member.person)
 
         async def work(tx: Transaction) -> resources.Staff:
             department = await one(tx.connection, departments, member.department)
@@ -91,10 +92,11 @@ class StaffMembers:
 
     async def assign(self, command: Command, request: pb.AssignStaffRequest) -> resources.Staff:
         """Assigns a post to a member of staff."""
-        assigner = current_call().principal.human
+        principal = current_call().principal
 
         async def work(tx: Transaction) -> resources.Staff:
             row = await _lock(tx.connection, request.name, request.etag)
+            principal.require_impartial(f"persons/{row.person}")
             if row.state != "ACTIVE":
                 raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=request.name)
             post = await store.post(tx.connection, request.post)
@@ -102,7 +104,7 @@ class StaffMembers:
                 raise invalid_field("post", "post.department", "is a post of another department")
             wanted = _wanted(request, post, tx.now)
             held = await store.held(tx.connection, await store.staff_of_person(tx.connection, row.person), tx.now)
-            check_assignment(map(assignment_of, held), wanted, assigner=assigner, person=f"persons/{row.person}")
+            check_assignment(map(assignment_of, held), wanted)
             _check_not_held([each for each in held if each.staff == row.id], wanted)
             await rows.insert(tx.connection, assignments, {
                 "id": uuid7(), "staff": row.id, "post": post.id, "begin_time": wanted.begin,

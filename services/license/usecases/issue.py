@@ -20,6 +20,7 @@ from libs.db.uow import Transaction, UnitOfWork, derived_request_id
 from libs.documents.store import DocumentStore, digest_of
 from libs.errors import AlreadyExists, Code, FailedPrecondition, Internal, TongbanError, Unavailable, state_conflict
 from libs.observability.logs import logger
+from libs.rpc.call import current_call
 from services.license.clients.seal import SELF, SealClient
 from services.license.convert import OFD, license_message, open_content
 from services.license.domain.lifecycle import State
@@ -73,7 +74,9 @@ class Issuing:
         Raises what ``Drafting.draw_up`` and the seal service refuse with, and:
             AlreadyExists: LICENSE_ALREADY_ISSUED; RESOURCE_EXISTS, the number is taken.
             FailedPrecondition: STATE_CONFLICT, an earlier try of this command ended in a voided draft.
+            PermissionDenied: ACTING_ON_SELF.
         """
+        current_call().principal.require_impartial(*(holder.subject for holder in order.holders))
         try:
             return await self.attempt(command, order)
         except LicenseVoided as ended:

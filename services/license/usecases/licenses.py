@@ -111,11 +111,12 @@ class Licenses:
     async def revoke(self, command: Command, request: pb.RevokeLicenseRequest) -> resources.License:
         """Takes a licence away (吊销)."""
         changed: list[Row] = []
-        department = current_call().principal.department
+        principal = current_call().principal
 
         async def work(tx: Transaction) -> resources.License:
             row = await self._store.lock(tx.connection, request.name.removeprefix("licenses/"))
-            check_issuer(row.issuer_department, department)
+            check_issuer(row.issuer_department, principal.department)
+            principal.require_impartial(*row.holders)
             check_etag(request.name, row.version, request.etag)
             state = next_state(request.name, State(row.state), Action.REVOKE)
             row = await rows.update(tx.connection, licenses, row.id, {

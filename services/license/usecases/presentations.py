@@ -69,6 +69,7 @@ class Presentations:
         principal = current_call().principal
         asked = asking(principal, request.context, self._home)
         holder = _holder(request, principal)
+        principal.require_impartial(holder)
         await self._check_power(request, principal, holder)
         await self._check_licenses(request, holder)
         wanted = request.expire_time.ToDatetime(UTC) if request.HasField("expire_time") else None

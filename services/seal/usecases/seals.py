@@ -12,6 +12,7 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import Aborted, AlreadyExists, invalid_field
 from libs.ids import uscc
 from libs.ids.uuid7 import uuid7
+from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from libs.workers import Pool
 from services.seal.authority import Authority
@@ -55,6 +56,7 @@ class Seals:
 
     async def make(self, command: Command, request: pb.MakeSealRequest) -> resources.Seal:
         """Makes a seal and puts it into force."""
+        current_call().principal.require_impartial(request.owner)
         stored = await self._uow.stored(command)
         if stored is not None:
             return cast("resources.Seal", stored)
@@ -106,10 +108,12 @@ class Seals:
 
     async def revoke(self, command: Command, request: pb.RevokeSealRequest) -> resources.Seal:
         """Ends a seal and revokes its signer's certificate."""
+        principal = current_call().principal
         identifier = request.name.removeprefix("seals/")
 
         async def work(tx: Transaction) -> resources.Seal:
             row = await self._store.lock(tx.connection, identifier)
+            principal.require_impartial(row.owner)
             check_etag(request.name, row.version, request.etag)
             next_state(request.name, state_at(seal_of(row, identifier), tx.now), SealChange.REVOKE)
             row = await self._endings.seal(tx, row, request.reason)

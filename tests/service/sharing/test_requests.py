@@ -242,7 +242,7 @@ async def test_one_human_being_under_four_records_is_one(sharing: Sharing) -> No
     human = "persons/00000000-0000-7000-8000-0000000000c1"
 
     def hand(place: int, department: str) -> str:
-        return sharing.staff(f"00000000-0000-7000-8000-0000000000f{place}", department, human=human)
+        return sharing.staff(f"hand{place}", department, human=human)
 
     applicant = hand(1, CONSUMER)
     name = (await sharing.requested(resource, terms(), applicant)).name

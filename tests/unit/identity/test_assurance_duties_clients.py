@@ -55,8 +55,8 @@ def post(*held: Duty, begin: int = 0, expire: int | None = None) -> Assignment:
     return Assignment("departments/d/posts/p", frozenset(held), NOW + timedelta(days=begin), end)
 
 
-def assign(held: list[Assignment], wanted: Assignment, assigner: str = "persons/admin") -> None:
-    duties.check_assignment(held, wanted, assigner=assigner, person="persons/s")
+def assign(held: list[Assignment], wanted: Assignment) -> None:
+    duties.check_assignment(held, wanted)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,7 @@ def test_duties_exclude_one_another_only_at_one_time() -> None:
         assign([post(Duty.RECEIVING, begin=9)], post(Duty.DECIDING))
 
 
-def test_nobody_assigns_themselves_and_terms_have_an_order() -> None:
-    with pytest.raises(PermissionDenied, match="ACTING_ON_SELF"):
-        assign([], post(Duty.DATA), assigner="persons/s")
+def test_terms_have_an_order() -> None:
     with pytest.raises(InvalidArgument):
         assign([], post(Duty.DATA, begin=3, expire=3))
 

@@ -1,0 +1,93 @@
+"""Every RPC by which staff handle somebody's affair says so in its contract, and the permission stage holds it."""
+
+from collections.abc import Iterator
+
+import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from buf.validate import validate_pb2
+from libs.errors import PermissionDenied
+from libs.rpc.contract import Method
+from libs.rpc.stages.permission import check
+from libs.security.principal import Principal
+from tests.support import contracts
+from tests.support.handling import human_only
+from tongban.options.v1 import options_pb2
+
+NOT_OF_SOMEBODY = {
+    "tongban.identity.v1.AccountService.CreatePerson": "an account of somebody who has none yet; it gives no right",
+    "tongban.identity.v1.ClientService.CreateClient": "of a machine: judged by the giver's own rights",
+    "tongban.identity.v1.ClientService.ResumeClient": "of a machine: judged by the giver's own rights",
+    "tongban.identity.v1.ClientService.RotateClientKey": "of a machine: judged by the giver's own rights",
+    "tongban.identity.v1.ClientService.SuspendClient": "takes rights away",
+    "tongban.identity.v1.StaffService.UnassignStaff": "takes a right away, which anybody may do to themselves",
+    "tongban.license.v1.PresentationService.RedeemPresentation": "a read, judged and recorded as a use",
+    "tongban.seal.v1.CertificateService.IssueCertificate": "of a key of the region's own",
+    "tongban.seal.v1.CertificateService.RevokeCertificate": "of a key of the region's own",
+    "tongban.seal.v1.SealingService.SealDigests": "judged by the users that the seal names",
+    "tongban.seal.v1.SealingService.SealDocument": "judged by the users that the seal names",
+    "tongban.sharing.v1.CatalogService.CreateResource": "of a department",
+    "tongban.sharing.v1.CatalogService.SubmitResource": "of a department",
+    "tongban.sharing.v1.CatalogService.PublishResource": "of a department",
+    "tongban.sharing.v1.MountService.CreateMount": "of a department",
+    "tongban.sharing.v1.MountService.CheckMount": "of a department",
+}
+"""RPCs whose messages could name somebody and that handle nobody's affair, each with why."""
+
+
+def _fields(message: Descriptor, seen: set[str]) -> Iterator[FieldDescriptor]:
+    if message.full_name in seen:
+        return
+    seen.add(message.full_name)
+    for each in message.fields:
+        yield each
+        if each.message_type is not None:
+            yield from _fields(each.message_type, seen)
+
+
+def _names_somebody(field: FieldDescriptor) -> bool:
+    """Whether a field holds a person or an organisation: by its rule, or because it is personal."""
+    options = field.GetOptions()
+    rules = options.Extensions[validate_pb2.field]
+    patterns = (rules.string.pattern, rules.repeated.items.string.pattern)
+    told = any(word in pattern for pattern in patterns for word in ("persons", "organizations"))
+    return told or bool(options.Extensions[options_pb2.personal])
+
+
+def _is_of_somebody(method: Method) -> bool:
+    types = (method.descriptor.input_type, method.descriptor.output_type)
+    return any(_names_somebody(field) for each in types for field in _fields(each, set()))
+
+
+def _by_staff(method: Method) -> bool:
+    access = method.access
+    kinds = {"STAFF", "REGION"} if not access.actors else set(map(options_pb2.ActorKind.Name, access.actors))
+    changes = "request_id" in method.descriptor.input_type.fields_by_name
+    front = access.audience == options_pb2.AUDIENCE_FRONT
+    return changes and front and not kinds.isdisjoint({"STAFF", "ACTOR_KIND_STAFF"})
+
+
+def test_what_staff_do_in_somebodys_affair_is_declared() -> None:
+    handled = {method.name for method in contracts.methods() if _by_staff(method) and _is_of_somebody(method)}
+    declared = {method.name for method in contracts.methods() if method.access.handling}
+    assert len(handled) > 30
+    assert handled - declared - NOT_OF_SOMEBODY.keys() == set()
+    assert NOT_OF_SOMEBODY.keys() <= {method.name for method in contracts.methods()}
+
+
+@pytest.mark.parametrize(
+    "method", [each for each in contracts.methods() if human_only(each)], ids=lambda method: method.name
+)
+def test_no_machine_takes_a_step_that_a_human_being_must_take(method: Method) -> None:
+    human = Principal("staff/s", "STAFF", frozenset({"*"}), 4, human="persons/p")
+    check(method, human)
+    for kind in ("STAFF", "CLIENT", "SERVICE", "REGION"):
+        with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
+            check(method, Principal("clients/c", kind, frozenset({"*"}), 4))
+
+
+@pytest.mark.parametrize(
+    "method", [each for each in contracts.methods() if each.access.handling], ids=lambda method: method.name
+)
+def test_the_comment_tells_what_staff_are_refused_with(method: Method) -> None:
+    assert "ACTING_ON_SELF" in contracts.comment_of(method.name)

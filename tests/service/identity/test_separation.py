@@ -1,0 +1,204 @@
+"""In office nobody handles what concerns themselves: accounts, names, posts, mandates and consents."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from google.protobuf.message import Message
+
+from tests.support.handling import undriven
+from tests.support.town import Town, reason_of, request_id
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import (
+    account_service_pb2,
+    consent_service_pb2,
+    consent_service_pb2_grpc,
+    mandate_service_pb2,
+    resources_pb2,
+    staff_service_pb2,
+    verification_service_pb2,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+SCAN = common_pb2.DocumentRef(digest=f"sm3:{'1' * 64}", media_type="image/png", size_bytes=1)
+
+
+@dataclass
+class Family:
+    """A member of staff with two hats, the firm that they represent, and a neighbour who acts for them.
+
+    Attributes:
+        human: the member of staff as a person.
+        clerk: their token, as receiving staff.
+        administrator: another token of theirs, as an administrator of another department.
+        firm: whom they represent by law.
+        neighbour: has a mandate of theirs.
+        stranger: has nothing to do with any of it.
+    """
+
+    town: Town
+    human: str
+    clerk: str
+    administrator: str
+    firm: str
+    neighbour: str
+    stranger: str
+
+    async def call(self, method: Any, request: Message, answer: Any, token: str) -> Any:
+        return await self.town.call(method, request, answer, token)
+
+    async def at_window(self, person: str, **claims: str) -> str:
+        """The token of somebody at another clerk's window, whom that clerk may serve."""
+        return await self.town.at_window(await self.town.human_token(person), await self.town.staff_token())
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def family(home: Town) -> Family:
+    admin = await home.admin_token()
+    human, neighbour, stranger = [await home.person() for _ in range(3)]
+    firm = (await home.firm(human)).name
+    await home.mandate(human, neighbour, await home.human_token(human))
+    clerk = await home.make_staff(f"F-{request_id()[:8]}", admin, human)
+    await home.assign(clerk.name, home.posts["receiving"], admin)
+    token = await home.human_token(clerk.name)
+    # Another hat, in an office of its own.
+    office = staff_service_pb2.CreateDepartmentRequest(request_id=request_id())
+    office.department.display_name, office.department.uscc = f"局{request_id()[:8]}", home.people.uscc("11")
+    office.department.region_code = home.region.code
+    department = (await home.call(home.offices.CreateDepartment, office, resources_pb2.Department, admin)).name
+    post = staff_service_pb2.CreatePostRequest(
+        parent=department, request_id=request_id(),
+        post=resources_pb2.Post(display_name="管理", duties=[resources_pb2.DUTY_ADMINISTRATION]),
+    )  # fmt: skip
+    made = await home.call(home.offices.CreatePost, post, resources_pb2.Post, admin)
+    boss = await home.person()
+    second = resources_pb2.Staff(staff_number="1", department=department, person=boss)
+    entered = staff_service_pb2.CreateStaffRequest(staff=second, request_id=request_id())
+    administrator = await home.call(home.offices.CreateStaff, entered, resources_pb2.Staff, admin)
+    await home.assign(administrator.name, made.name, admin)
+    # The administrator acts for the clerk: they are near to each other.
+    await home.mandate(human, boss, await home.human_token(human))
+    return Family(home, human, token, await home.human_token(administrator.name), firm, neighbour, stranger)
+
+
+async def _open(family: Family) -> None:
+    organization = resources_pb2.Organization(
+        display_name="自家店", uscc=family.town.people.uscc(), kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+        legal_representative=family.human,
+    )  # fmt: skip
+    request = account_service_pb2.CreateOrganizationRequest(organization=organization, request_id=request_id())
+    await family.call(family.town.accounts.CreateOrganization, request, resources_pb2.Organization, family.clerk)
+
+
+async def _represent(family: Family) -> None:
+    request = account_service_pb2.SetLegalRepresentativeRequest(
+        name=family.firm, legal_representative=family.stranger, request_id=request_id()
+    )
+    method = family.town.accounts.SetLegalRepresentative
+    await family.call(method, request, resources_pb2.Organization, family.clerk)
+
+
+async def _verify(family: Family) -> None:
+    request = verification_service_pb2.RecordVerificationRequest(person=family.neighbour, request_id=request_id())
+    request.in_person.place = "大厅"
+    await family.call(family.town.checks.RecordVerification, request, resources_pb2.Verification, family.clerk)
+
+
+async def _enter(family: Family) -> None:
+    member = resources_pb2.Staff(staff_number="X", department=family.town.department, person=family.human)
+    request = staff_service_pb2.CreateStaffRequest(staff=member, request_id=request_id())
+    await family.call(family.town.offices.CreateStaff, request, resources_pb2.Staff, family.administrator)
+
+
+async def _assign(family: Family) -> None:
+    listed = await family.call(
+        family.town.offices.ListStaff, staff_service_pb2.ListStaffRequest(page_size=1000),
+        staff_service_pb2.ListStaffResponse, family.administrator,
+    )  # fmt: skip
+    own = next(each.name for each in listed.staff if each.person == family.human)
+    request = staff_service_pb2.AssignStaffRequest(
+        name=own, post=family.town.posts["reviewing"], request_id=request_id()
+    )
+    await family.call(family.town.offices.AssignStaff, request, resources_pb2.Staff, family.administrator)
+
+
+async def _window(family: Family) -> str:
+    """The stranger at the clerk's own window: nothing forbids that yet."""
+    return await family.town.at_window(await family.town.human_token(family.stranger), family.clerk)
+
+
+async def _mandate(family: Family) -> None:
+    # Signed at the clerk's window, and it makes the clerk an agent.
+    await family.town.mandate(family.stranger, family.human, await _window(family))
+
+
+async def _given(family: Family) -> resources_pb2.Mandate:
+    """A mandate of the stranger for the clerk, given elsewhere after the clerk's token was made."""
+    return await family.town.mandate(
+        family.stranger, family.human, await family.town.human_token(family.stranger), acceptance_required=True
+    )
+
+
+async def _accept(family: Family) -> None:
+    window = await _window(family)
+    request = mandate_service_pb2.AcceptMandateRequest(name=(await _given(family)).name, request_id=request_id())
+    await family.call(family.town.mandates.AcceptMandate, request, resources_pb2.Mandate, window)
+
+
+async def _revoke(family: Family) -> None:
+    window = await _window(family)
+    request = mandate_service_pb2.RevokeMandateRequest(
+        name=(await _given(family)).name, reason="不用了", request_id=request_id()
+    )
+    await family.call(family.town.mandates.RevokeMandate, request, resources_pb2.Mandate, window)
+
+
+def _consent(family: Family, subject: str) -> consent_service_pb2.GrantConsentRequest:
+    draft = resources_pb2.Consent(
+        subject=subject, recipient=family.town.department, purpose="核验", resources=["licenses/-"],
+        method=resources_pb2.CONSENT_METHOD_WINDOW, evidence=SCAN,
+    )  # fmt: skip
+    draft.expire_time.FromSeconds(int(family.town.service.process.clock.now().timestamp()) + 3600)
+    return consent_service_pb2.GrantConsentRequest(consent=draft, request_id=request_id())
+
+
+async def _grant(family: Family) -> None:
+    stub = consent_service_pb2_grpc.ConsentServiceStub(family.town.service.channel)
+    window = await _window(family)
+    await family.call(stub.GrantConsent, _consent(family, family.firm), resources_pb2.Consent, window)
+
+
+async def _withdraw(family: Family) -> None:
+    stub = consent_service_pb2_grpc.ConsentServiceStub(family.town.service.channel)
+    draft = _consent(family, family.firm)
+    draft.consent.method = resources_pb2.CONSENT_METHOD_ONLINE
+    draft.consent.ClearField("evidence")
+    given = await family.call(
+        stub.GrantConsent, draft, resources_pb2.Consent, await family.town.human_token(family.human)
+    )
+    request = consent_service_pb2.WithdrawConsentRequest(name=given.name, request_id=request_id())
+    await family.call(stub.WithdrawConsent, request, resources_pb2.Consent, await _window(family))
+
+
+DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
+    "CreateOrganization": _open, "SetLegalRepresentative": _represent, "RecordVerification": _verify,
+    "CreateStaff": _enter, "AssignStaff": _assign, "CreateMandate": _mandate, "AcceptMandate": _accept,
+    "RevokeMandate": _revoke, "GrantConsent": _grant, "WithdrawConsent": _withdraw,
+}  # fmt: skip
+
+
+def test_every_step_that_the_contract_says_is_driven() -> None:
+    assert undriven("tongban.identity.v1", DRIVES) == set()
+
+
+@pytest.mark.parametrize("verb", DRIVES)
+async def test_nobody_handles_what_concerns_themselves(family: Family, verb: str) -> None:
+    assert await reason_of(DRIVES[verb](family)) == "ACTING_ON_SELF"
+
+
+async def test_who_acts_for_a_clerk_is_not_served_at_their_window(family: Family) -> None:
+    assert await reason_of(family.town.at_window(
+        await family.town.human_token(family.neighbour), family.clerk
+    )) == "ACTING_ON_SELF"  # fmt: skip
