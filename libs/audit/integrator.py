@@ -13,6 +13,7 @@ from libs.clock import Clock
 from libs.crypto.provider import Signer
 from libs.db.engine import Database
 from libs.db.leader import lead
+from libs.db.protocol import begun
 from libs.db.schema import audit_heads, audit_nodes, audit_pending, audit_records
 from libs.observability import metrics
 
@@ -63,6 +64,7 @@ class Integrator:
         self._signer = signer
         self._certificate = certificate
         self._clock = clock
+        self._size = 0
 
     async def run(self) -> None:
         """Integrates for ever, on one replica at a time."""
@@ -70,8 +72,10 @@ class Integrator:
 
     async def _turn(self, connection: AsyncConnection) -> None:
         while True:
-            async with connection.begin():
+            async with begun(connection):
                 done = await self.integrate(connection)
+            if done:
+                metrics.LOG_SIZE.set(self._size)  # told once it is committed
             if done < _BATCH:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -85,7 +89,8 @@ class Integrator:
         new = merkle.append(size, [row.leaf_hash for row in rows], merkle.getter(known))
         nodes = {**known, **{(node.level, node.index): node.hash for node in new}}
         await self._store(connection, size, [row.seq for row in rows], new)
-        await self._sign(connection, size + len(rows), merkle.root(size + len(rows), merkle.getter(nodes)))
+        self._size = size + len(rows)
+        await self._sign(connection, self._size, merkle.root(self._size, merkle.getter(nodes)))
         return len(rows)
 
     async def _store(self, connection: AsyncConnection, size: int, seqs: list[int], new: list[merkle.Node]) -> None:
@@ -100,4 +105,3 @@ class Integrator:
         await connection.execute(sa.insert(audit_heads).values(
             tree_size=size, root_hash=root, sign_time=now, signature=signature, certificate=self._certificate
         ))  # fmt: skip
-        metrics.LOG_SIZE.set(size)

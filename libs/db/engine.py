@@ -1,161 +1,93 @@
-"""Connections to PostgreSQL, and what its errors mean to a caller."""
+"""One service's database: what its connections are lent for, and for how long anything is waited for."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
 from opentelemetry.trace import SpanKind
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.config import DatabaseConfig
-from libs.errors import Aborted, AlreadyExists, TongbanError, Unavailable
+from libs.db.failures import is_gone, translated
+from libs.db.pool import Held, Pool, Server, engine_of, opened
+from libs.db.protocol import begin, commit, is_whole, rollback
+from libs.errors import TongbanError
 from libs.observability import tracing
 
 Row = sa.Row[*tuple[Any, ...]]
 """A row as a query returned it; its columns are attributes."""
 
-_RETRYABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
-_UNIQUE = "23505"
-_AWAY = ("08", "57P", "53")  # connection, operator intervention, insufficient resources
+_CONNECT_SECONDS = 3.0
+_STATEMENT_SECONDS = 5
+_ANSWER_SECONDS = 6.0
+_SETTINGS = {
+    "application_name": "tongban",
+    # A living server ends a statement by itself and says so; where it says nothing it is the driver that gives up.
+    "statement_timeout": f"{_STATEMENT_SECONDS}s",
+    # What we left behind must not keep its locks: a caller who went in the middle of a wait, a process that was frozen.
+    "client_connection_check_interval": "2s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+_LEADER_SECONDS = 30
 
-
-_BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
-"""What the driver raises on a connection that is of no more use. A server that dies in the middle of an answer leaves
-the driver's protocol in a state it can't go on from (InternalClientError) while the connection still counts as open."""
-
-
-def _is_broken(error: Exception) -> bool:
-    cause = getattr(error.orig, "__cause__", None) if isinstance(error, DBAPIError) else error
-    return isinstance(cause, _BROKEN)
-
-
-@asynccontextmanager
-async def _lent(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Lends a connection of the pool, which must not lend it again once it broke."""
-    async with engine.connect() as connection:
-        try:
-            yield connection
-        except Exception as error:
-            if _is_broken(error):
-                await connection.invalidate()
-            raise
-
-
-def _state(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
-
-
-def translated(error: Exception) -> TongbanError | None:
-    """Returns what a driver's error means to the caller, or None where it is a fault of ours.
-
-    The driver's own words never leave: they hold values.
-    """
-    if isinstance(error, DBAPIError):
-        state = _state(error)
-        if isinstance(error, IntegrityError) and state == _UNIQUE:
-            return _taken(getattr(getattr(error.orig, "__cause__", None), "table_name", None))
-        if state in _RETRYABLE:
-            return _changed()
-        if error.connection_invalidated or isinstance(error, InterfaceError) or state.startswith(_AWAY):
-            return _away()
-    if isinstance(error, PoolTimeout) or _is_broken(error):
-        return _away()
-    if isinstance(error, asyncpg.PostgresError):
-        return _translated_raw(error)
-    return None
-
-
-def _translated_raw(error: asyncpg.PostgresError) -> TongbanError | None:
-    """As ``translated``, for what the driver itself raised."""
-    state = str(error.sqlstate or "")
-    if state == _UNIQUE:
-        return _taken(error.table_name)
-    if state in _RETRYABLE:
-        return _changed()
-    return _away() if state.startswith(_AWAY) else None
-
-
-def _taken(table: str | None) -> AlreadyExists:
-    return AlreadyExists("RESOURCE_EXISTS", "a resource with this key exists already", resource=table or "resource")
-
-
-def _changed() -> Aborted:
-    return Aborted("CONCURRENT_CHANGE", "another change was under way; try again", retry_after=0.1)
-
-
-def _away() -> Unavailable:
-    return Unavailable("DEPENDENCY_UNAVAILABLE", "the database does not answer", retry_after=1.0, dependency="database")
+Given = TypeVar("Given")
 
 
 class Database:
-    """One service's database: transactions for writes, single statements in AUTOCOMMIT for reads.
+    """One service's database: transactions for writes, single statements for reads.
 
-    Reads go through an engine that begins nothing and resets nothing: one round trip (measured: half the cost).
-    Transactions are begun and ended by the driver, over SQLAlchemy's pool: that costs a third of SQLAlchemy's own, and
-    statements of both run in them (``libs.db.statement`` for the hot ones). ``writes`` is for who holds a connection for
-    long and commits by itself, as leaders do.
+    Every connection is in AUTOCOMMIT: a read begins nothing and resets nothing, one round trip (measured: half the
+    cost). A transaction is BEGIN and COMMIT sent and seen answered (``libs.db.protocol``); statements of SQLAlchemy and
+    of the driver (``libs.db.statement``, for the hot ones) run in it.
+
+    Reads and transactions have pools of ``pool_size`` each, for who holds a transaction may read beside it; the two know
+    in common when the server went away. Leaders hold a connection of their own.
     """
 
     def __init__(self, dsn: str, pool_size: int = 12) -> None:
-        url = dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
-        shared = {
-            "pool_size": pool_size,
-            "max_overflow": 4,
-            "pool_timeout": 5.0,
-            "pool_pre_ping": False,
-            "hide_parameters": True,
-        }
-        self.writes: AsyncEngine = create_async_engine(url, **shared)
-        self.reads: AsyncEngine = create_async_engine(
-            url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **shared
-        )
-        self._steps: AsyncEngine = create_async_engine(
-            url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **shared
-        )
+        self._dsn = dsn
+        self._server = Server()
+        engine = engine_of(lambda: self._connect(_STATEMENT_SECONDS, _ANSWER_SECONDS))
+        self._reads, self._steps = Pool(engine, pool_size, self._server), Pool(engine, pool_size, self._server)
+        # Batches of leaders may take long under load, and nobody waits for their answers.
+        self._own = engine_of(lambda: self._connect(_LEADER_SECONDS, _LEADER_SECONDS + 1.0))
 
     @classmethod
     def from_config(cls, config: DatabaseConfig) -> "Database":
         """Opens the database whose DSN lies in the configured file."""
         return cls(read_dsn(config.dsn_file), config.pool_size)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Opens a transaction that commits at the end of the block; driver errors come out translated."""
-        with _translating("transaction"):
-            async with _lent(self._steps) as connection:
-                driver = driver_of(connection)
-                try:
-                    async with driver.transaction():
-                        yield connection
-                finally:
-                    if driver.is_closed() or driver.is_in_transaction():
-                        # Cut, or cancelled before it could end: the pool must not lend it again.
-                        await connection.invalidate()
+    async def _connect(self, statement: int, answer: float) -> asyncpg.Connection:
+        settings = _SETTINGS | {"statement_timeout": f"{statement}s"}
+        return await asyncpg.connect(
+            self._dsn, timeout=_CONNECT_SECONDS, command_timeout=answer, server_settings=settings
+        )
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    def transaction(self) -> "_Transaction":
+        """Opens a transaction that is committed at the end of the block; driver errors come out translated.
+
+        Where the block ends without an error the server has said that it is committed. Unavailable
+        DEPENDENCY_UNAVAILABLE may mean that it was, too: a repeat with the same request_id finds out.
+        """
+        return _Transaction(self._steps, "transaction")
+
+    def read(self) -> "_Read":
         """Lends a connection whose every statement stands alone; driver errors come out translated."""
-        with _translating("read"):
-            async with _lent(self.reads) as connection:
-                yield connection
+        return _Read(self._reads, "read")
 
-    @asynccontextmanager
-    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
+    def driver(self) -> "_Driver":
         """Lends the driver's own connection, every statement of which stands alone: for the few hottest paths.
 
         A lookup costs half of what it does through SQLAlchemy (measured: 0.036 ms against 0.083 ms). Parameters are
         ``$1``, ``$2``; a uuid comes as an object unless it is cast to text.
         """
-        with _translating("read"):
-            async with _lent(self.reads) as connection:
-                raw = await connection.get_raw_connection()
-                yield raw.driver_connection
+        return _Driver(self._reads, "read")
+
+    def own(self) -> "_Own":
+        """Opens a connection for who holds one for long, as leaders do; it is closed at the end of the block."""
+        return _Own(self._own, self._server)
 
     async def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
@@ -163,40 +95,133 @@ class Database:
             await connection.execute(sa.text("SELECT 1"))
 
     async def close(self) -> None:
-        """Closes all connections."""
-        await self.writes.dispose()
-        await self.reads.dispose()
-        await self._steps.dispose()
+        """Closes all connections that are not lent; those close when they come back."""
+        await self._reads.close()
+        await self._steps.close()
 
 
-def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
-    """Returns the driver's own connection under a lent one; what it runs stands in the same transaction."""
-    assert connection.sync_connection is not None
-    return connection.sync_connection.connection.driver_connection
+class _Lending(Generic[Given]):
+    """One use of a lent connection: a span where spans are on, and errors in our own words.
 
+    A class, and no generator: one that is dropped half way must still give its connection back without an await, and
+    two generators would cost more than what they stand around.
+    """
 
-class _translating:  # noqa: N801 - used as a function
-    """Stands around every use of the database: a span where spans are on, and errors in our own words."""
+    __slots__ = ("_held", "_pool", "_span")
 
-    __slots__ = ("_span",)
-
-    def __init__(self, what: str) -> None:
-        # A class, and no span where there are none: a generator each would cost more than what it stands around.
+    def __init__(self, pool: Pool, what: str) -> None:
+        self._pool = pool
         self._span = tracing.span(f"postgresql {what}", SpanKind.CLIENT) if tracing.enabled() else None
 
-    def __enter__(self) -> None:
+    async def __aenter__(self) -> Given:
         if self._span is not None:
             self._span.__enter__()
+        try:
+            self._held = await self._pool.take()
+            try:
+                await self._begin(self._held)
+            except BaseException as error:
+                self._pool.give(self._held, error, fit=False)
+                raise
+        except BaseException as error:
+            self._close_span(error)
+            _raise_translated(error)
+            raise
+        return self._given(self._held)
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        fit, told = False, error
+        try:
+            fit = await self._end(self._held, error)
+        except BaseException as failure:
+            told = failure
+            raise
+        finally:
+            # An error of the network that left the connection whole is another's: a neighbour's, a file's.
+            whole = is_whole(self._held.driver)
+            self._pool.give(self._held, _origin(told), fit=fit)
+            self._close_span(told)
+            if told is not None and not (isinstance(told, OSError) and whole):
+                _raise_translated(told)
+
+    def _close_span(self, error: BaseException | None) -> None:
         if self._span is not None:
-            self._span.__exit__(kind, error, trace)
-        if isinstance(error, Exception) and not isinstance(error, TongbanError):
-            meaning = translated(error)
-            if meaning is not None:
-                raise meaning from error
+            self._span.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+
+    async def _begin(self, held: Held) -> None:
+        """Does what stands before the block."""
+
+    async def _end(self, held: Held, error: BaseException | None) -> bool:  # noqa: ARG002 - some need it
+        """Does what stands after the block; returns whether the connection is fit to be lent again."""
+        # Who was cancelled may have been in the middle of a statement.
+        return error is None or isinstance(error, Exception)
+
+    def _given(self, held: Held) -> Given:
+        raise NotImplementedError
+
+
+class _Read(_Lending[AsyncConnection]):
+    __slots__ = ()
+
+    def _given(self, held: Held) -> AsyncConnection:
+        return held.connection
+
+
+class _Driver(_Lending[asyncpg.Connection]):
+    __slots__ = ()
+
+    def _given(self, held: Held) -> asyncpg.Connection:
+        return held.driver
+
+
+class _Transaction(_Read):
+    __slots__ = ()
+
+    async def _begin(self, held: Held) -> None:
+        await begin(held.driver)
+
+    async def _end(self, held: Held, error: BaseException | None) -> bool:
+        if error is not None:
+            return await rollback(held.driver, error)
+        await commit(held.driver)
+        return True
+
+
+class _Own:
+    """A connection of one's own, for the length of a block; errors come out as they are."""
+
+    __slots__ = ("_engine", "_held", "_server")
+
+    def __init__(self, engine: Any, server: Server) -> None:
+        self._engine = engine
+        self._server = server
+
+    async def __aenter__(self) -> AsyncConnection:
+        self._held = await opened(self._engine, self._server.age)
+        return self._held.connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.drop()
+        if error is not None and is_gone(error):
+            self._server.ended(self._held.age)
+
+
+def _origin(error: BaseException | None) -> BaseException | None:
+    """What lies under an error in our own words: whether the server went away is told by that."""
+    if isinstance(error, TongbanError):
+        return error.__cause__
+    return error
+
+
+def _raise_translated(error: BaseException) -> None:
+    if isinstance(error, Exception) and not isinstance(error, TongbanError):
+        meaning = translated(error)
+        if meaning is not None:
+            raise meaning from error
 
 
 def read_dsn(path: Path) -> str:

@@ -8,11 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Database
+from libs.db.failures import DATABASE_ERRORS
 from libs.errors import TongbanError
 from libs.observability.logs import logger
 
 _log = logger(__name__)
 _TRY_AGAIN_SECONDS = 1.0
+_TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
 
 
 def _key(task: str) -> int:
@@ -22,26 +24,24 @@ def _key(task: str) -> int:
 async def lead(database: Database, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
     """Runs ``work`` for ever on whichever replica holds the lock of ``task``.
 
-    ``work`` gets the connection that holds the lock and must write through it: when the connection dies the lock is
-    gone, and with it the power to write. An error ends the turn, not the loop.
+    ``work`` gets the connection that holds the lock and must write through it, in ``libs.db.protocol.begun``: when the
+    connection dies the lock is gone, and with it the power to write. An error ends the turn, not the loop; a turn's
+    connection is closed with it and never lent to anybody else.
     """
     while True:
         try:
-            async with database.writes.connect() as connection:
+            async with database.own() as connection:
                 await _one_turn(connection, task, work)
         except asyncio.CancelledError:
             raise
-        except (TongbanError, sa.exc.SQLAlchemyError, OSError) as error:
+        except (TongbanError, *DATABASE_ERRORS) as error:
             _log.warning("turn ended", task=task, error=type(error).__name__)
         await asyncio.sleep(_TRY_AGAIN_SECONDS)
 
 
 async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
-    held = await connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _key(task)})
-    await connection.commit()
-    if held:
-        try:
+    while True:
+        if await connection.scalar(_TRY, {"key": _key(task)}):
             await work(connection)
-        finally:
-            # The lock is the connection's: lent to another task, it would keep everybody from leading.
-            await connection.invalidate()
+            return
+        await asyncio.sleep(_TRY_AGAIN_SECONDS)

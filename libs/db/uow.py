@@ -18,7 +18,7 @@ from libs.db.command import Command, digest_of
 from libs.db.engine import Database
 from libs.db.schema import idempotency
 from libs.db.statement import Statement
-from libs.errors import FailedPrecondition, TongbanError
+from libs.errors import FailedPrecondition, TongbanError, Unavailable
 from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
@@ -146,14 +146,26 @@ class UnitOfWork:
 
         Raises:
             FailedPrecondition: REQUEST_ID_REUSED, the id was used with another body.
-            TongbanError: whatever ``work`` raises; nothing is changed then.
+            Unavailable: DEPENDENCY_UNAVAILABLE, the database does not answer; where it was asked to commit before, it
+                may have done so. A repeat with the same request_id gets the stored answer then, or does the work.
+            TongbanError: whatever else ``work`` raises; nothing is changed then.
         """
         try:
             async with self._database.transaction() as connection:
                 transaction = self.within(connection, command)
                 answer = await work(transaction)
                 await transaction.flush(answer)
+        except Unavailable as error:
+            # What is stored is true. That nothing is stored proves nothing: COMMIT may still be under way to the server.
+            try:
+                stored = await self.stored(command)
+            except Unavailable:
+                raise error from error.__cause__
+            if stored is None:
+                raise
+            return cast("Answer", stored)
         except TongbanError:
+            # A refusal may be told only where the database says that it is not a repeat's.
             stored = await self.stored(command)
             if stored is None:
                 raise

@@ -41,7 +41,6 @@ nothing."""
 async def _still_held(lock: AsyncConnection) -> None:
     """Raises where the connection that holds the leader's lock has died: another replica may lead by now."""
     await lock.execute(_PING)
-    await lock.rollback()
 
 
 def _place(entry_id: bytes) -> tuple[int, int]:

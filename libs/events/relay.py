@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Database
 from libs.db.leader import lead
+from libs.db.protocol import begun
 from libs.db.schema import outbox
 from libs.events.cloud_event import Event, stream_of
 from libs.events.wire import Wire
@@ -69,7 +70,7 @@ class Relay:
                 await asyncio.sleep(_GATHER_SECONDS)
 
     async def _move(self, connection: AsyncConnection) -> int:
-        async with connection.begin():
+        async with begun(connection):
             rows = (await connection.execute(_NEXT)).all()
             metrics.OUTBOX_LAG.set(len(rows))
             if rows:

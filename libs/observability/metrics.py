@@ -19,6 +19,9 @@ HANDOVER_MISSING = Gauge(
 )
 HANDOVER_OLDEST = Gauge("tongban_handover_oldest_seconds", "How long the oldest of them has been missing", ["handover"])
 HANDOVER_REPEATS = Counter("tongban_handover_repeats", "Hand-overs taken up again, by result", ["handover", "result"])
+DATABASE_RENEWALS = Counter(
+    "tongban_database_renewals", "Times that all connections were renewed: the server went away"
+)
 LOG_SIZE = Gauge("tongban_audit_tree_size", "Records in the newest signed head of the audit log")
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import grpc
 import uvloop
-from redis.asyncio import Redis
 
 from libs.audit import writer
 from libs.audit.integrator import Integrator
@@ -27,6 +26,7 @@ from libs.db.engine import Database
 from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
 from libs.events.cloud_event import stream_of
+from libs.events.connection import redis_of
 from libs.events.consumer import Consumer, EventHandler
 from libs.events.parking import Parking
 from libs.events.relay import Relay
@@ -76,7 +76,7 @@ class Process:
         tracing.configure(service, config.region.code, config.telemetry.endpoint)
         writer.configure(service, config.region.code)
         self.database = Database.from_config(config.database)
-        self.redis = Redis.from_url(config.redis.url, protocol=2)
+        self.redis = redis_of(config.redis.url)
         self.audit = writer.AuditWriter(self.database, self.clock)
         self.provider = TongsuoProvider()
         master = load_master_key(config.keys.master_key_file)

@@ -130,7 +130,6 @@ class Sweep:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), max(0.0, look - time.monotonic()))
                 await lock.execute(_PING)
-                await lock.rollback()
         finally:
             for followed in self._followed:
                 await followed.worker.stop()

@@ -136,7 +136,12 @@ class Ledger:
 
     async def _settle_groups(self, groups: list[list[Settlement]]) -> None:
         today = self._today()
-        rows = await (await self._connected()).fetch(_SETTLE, *_arguments(groups, today))
+        try:
+            rows = await (await self._connected()).fetch(_SETTLE, *_arguments(groups, today))
+        except BaseException:
+            # Its answer may still come: it must not meet the next question.
+            self._drop()
+            raise
         counted = {row[0]: Usage(row[1], row[2]) for row in rows}
         for group in groups:
             usage = counted.get(group[0].held.key)
@@ -158,10 +163,14 @@ class Ledger:
             )  # fmt: skip
         return self._connection
 
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
     async def close(self) -> None:
         """Closes the connection."""
-        if self._connection is not None:
-            await self._connection.close()
+        self._drop()
 
 
 def _arguments(groups: list[list[Settlement]], today: date) -> tuple[Any, ...]:

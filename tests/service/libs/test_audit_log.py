@@ -24,6 +24,7 @@ from libs.audit.servicer import AuditServicer
 from libs.crypto.errors import InvalidSignature
 from libs.crypto.x509 import Certificate
 from libs.db.engine import read_dsn
+from libs.db.protocol import begin, begun, driver_of
 from libs.db.schema import audit_heads, audit_leaves, audit_nodes, audit_pending, audit_records
 from libs.db.uow import Transaction
 from libs.errors import InvalidArgument, NotFound, Unavailable
@@ -59,7 +60,7 @@ class Log:
 
     async def integrate(self) -> int:
         """Takes up one batch."""
-        async with self.process.database.writes.connect() as connection, connection.begin():
+        async with self.process.database.own() as connection, begun(connection):
             return await self.integrator.integrate(connection)
 
     async def head(self, size: int = 0) -> pb.SignedHead:
@@ -167,10 +168,10 @@ async def test_the_heads_certificate_is_of_the_regions_root(log: Log) -> None:
 
 async def test_a_crash_while_integrating_leads_to_the_same_tree(log: Log) -> None:
     await log.write(7)
-    async with log.process.database.writes.connect() as connection:
-        await connection.begin()
+    async with log.process.database.own() as connection:
+        await begin(driver_of(connection))
         assert await log.integrator.integrate(connection) == 7
-        await connection.rollback()
+        # The connection is cut as it is.
     for table in (audit_leaves, audit_nodes, audit_heads):
         assert await count(log.process, table) == 0
     assert await count(log.process, audit_pending) == 7

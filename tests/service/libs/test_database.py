@@ -1,6 +1,7 @@
 """What a service's database role may do, and what a database in trouble means to a caller."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -132,7 +133,9 @@ async def test_connections_that_were_cut_are_replaced(process: Process) -> None:
     async with process.database.transaction() as connection:
         await connection.execute(sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
                                          " pg_backend_pid() AND datname = current_database()"))  # fmt: skip
-    assert await _unavailable(process.database) == "DEPENDENCY_UNAVAILABLE"
+    # Whether the first call still meets one of them depends on when the driver hears of it; no second does.
+    with contextlib.suppress(Unavailable):
+        await process.database.ping()
     await process.database.ping()
 
 

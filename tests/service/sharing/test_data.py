@@ -6,8 +6,10 @@ from typing import Any
 
 import asyncpg
 import pytest
+import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from libs.db.engine import read_dsn
 from libs.errors import (
     FailedPrecondition,
     InvalidArgument,
@@ -262,7 +264,7 @@ async def test_a_table_that_is_gone_or_away_is_told_apart(sharing: Sharing) -> N
 async def test_without_a_record_nothing_leaves(sharing: Sharing) -> None:
     resource, grant = await sharing.ready()
     await sharing.query(query(resource))
-    name = sharing.service.process.database.reads.url.database
+    name = sa.make_url(read_dsn(sharing.service.process.config.database.dsn_file)).database
     admin = await asyncpg.connect(sharing.service.ground.backends.postgres_dsn, database=name)
     await admin.execute("REVOKE INSERT ON audit_records FROM sharing")
     with pytest.raises(Unavailable) as error:

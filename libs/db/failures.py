@@ -1,0 +1,115 @@
+"""What PostgreSQL's errors, and the driver's, mean to a caller, and to the connection they came over."""
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchemyError
+
+from libs.errors import Aborted, AlreadyExists, TongbanError, Unavailable
+
+_RETRYABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+_UNIQUE = "23505"
+_CANCELED = "57014"
+_AWAY = ("08", "57P", "53", _CANCELED)  # connection, operator intervention, insufficient resources, statement timeout
+_UNSURE = ("08", "57", "53", "58", "XX", "40003")  # said of COMMIT, these leave open whether it was done
+_BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
+"""What the driver raises on a connection that is of no more use. A server that dies in the middle of an answer leaves
+the driver's protocol in a state it can't go on from (InternalClientError) while the connection still counts as open."""
+
+
+class ProtocolError(Exception):
+    """A connection, or the server over it, did not do what a transaction needs; the connection must not be used again."""
+
+
+DATABASE_ERRORS = (
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ProtocolError,
+)
+"""Whatever a use of the database may raise, in the driver's words and in ours."""
+
+
+class NoRoom(Exception):
+    """All connections were in use for as long as one may wait."""
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return getattr(error.orig, "__cause__", None) if isinstance(error, DBAPIError) else error
+
+
+def state_of(error: BaseException) -> str:
+    """Returns the SQLSTATE of what a driver raised, or an empty string."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or "")
+
+
+def is_broken(error: BaseException) -> bool:
+    """Whether the connection is of no more use."""
+    return isinstance(_cause(error), (*_BROKEN, ProtocolError))
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether the server went away, or does not answer: what holds of one connection then holds of all."""
+    cause = _cause(error)
+    if isinstance(cause, (OSError, asyncpg.PostgresConnectionError, asyncpg.InternalClientError)):
+        return True  # TimeoutError, which the driver raises where no answer came, is an OSError
+    return state_of(error).startswith("57P")
+
+
+def is_unsure(error: BaseException) -> bool:
+    """Whether ``error``, which COMMIT ended with, leaves open if it was done."""
+    state = state_of(error)
+    return state.startswith(_UNSURE) if state else True
+
+
+def translated(error: Exception) -> TongbanError | None:
+    """Returns what a driver's error means to the caller, or None where it is a fault of ours.
+
+    The driver's own words never leave: they hold values.
+    """
+    if isinstance(error, DBAPIError):
+        state = state_of(error)
+        if isinstance(error, IntegrityError) and state == _UNIQUE:
+            return _taken(getattr(getattr(error.orig, "__cause__", None), "table_name", None))
+        if state in _RETRYABLE:
+            return _changed()
+        if error.connection_invalidated or isinstance(error, InterfaceError) or state.startswith(_AWAY):
+            return away()
+    if isinstance(error, NoRoom) or is_broken(error):
+        return away()
+    if isinstance(error, asyncpg.PostgresError):
+        return _translated_raw(error)
+    return None
+
+
+def _translated_raw(error: asyncpg.PostgresError) -> TongbanError | None:
+    """As ``translated``, for what the driver itself raised."""
+    state = str(error.sqlstate or "")
+    if state == _UNIQUE:
+        return _taken(error.table_name)
+    if state in _RETRYABLE:
+        return _changed()
+    return away() if state.startswith(_AWAY) else None
+
+
+def _taken(table: str | None) -> AlreadyExists:
+    return AlreadyExists("RESOURCE_EXISTS", "a resource with this key exists already", resource=table or "resource")
+
+
+def _changed() -> Aborted:
+    return Aborted("CONCURRENT_CHANGE", "another change was under way; try again", retry_after=0.1)
+
+
+def away() -> Unavailable:
+    """The database does not answer."""
+    return Unavailable("DEPENDENCY_UNAVAILABLE", "the database does not answer", retry_after=1.0, dependency="database")
+
+
+def unknown() -> Unavailable:
+    """COMMIT was asked for and its answer not seen: it may have been done. A repeat with the same request_id finds out."""
+    return Unavailable(
+        "DEPENDENCY_UNAVAILABLE",
+        "the database did not answer whether this was done; repeat it with the same request_id",
+        retry_after=1.0, dependency="database",
+    )  # fmt: skip
