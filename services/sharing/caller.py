@@ -7,7 +7,9 @@ from libs.db.engine import Row
 from libs.errors import PermissionDenied, not_found
 from libs.ids.uuid7 import is_uuid7
 from libs.rpc.call import current_call
-from libs.security.principal import Principal
+from libs.security.principal import Principal, Standing
+
+_WHOLE = (Standing.CLIENT, Standing.SERVICE, Standing.REGION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +32,36 @@ class Caller:
 
     def provides(self, department: str) -> bool:
         """Tells whether the caller is of the provider: staff or a system of this region, of no other department of it."""
-        return self.home and self.principal.kind != "PERSON" and self.department in ("", department)
+        return self.home and self._is_of((department,))
 
     def consumes(self, region: str, departments: Collection[str]) -> bool:
         """Tells whether the caller is of the consumer: of its region, and of no other department than those."""
-        return self.region == region and (not self.department or self.department in departments)
+        return self.region == region and self._is_of(departments)
+
+    @property
+    def whole_region(self) -> bool:
+        """Tells whether the caller stands for its region as a whole: a system or service of it that names no department.
+
+        Staff always have one; whoever has none because they are nobody in office stands for nothing.
+        """
+        return not self.department and self.principal.standing in _WHOLE
+
+    def _is_of(self, departments: Collection[str]) -> bool:
+        return self.whole_region or bool(self.department and self.department in departments)
 
     @property
     def audits(self) -> bool:
         """Tells whether the caller audits this region, and so sees every department's requests and grants."""
-        return self.home and self.principal.may("audit.records.list")
+        return self.home and self._in_office and self.principal.may("audit.records.list")
 
     @property
     def publishes(self) -> bool:
         """Tells whether the caller is of the competent authority, which sees what is not published yet."""
-        return self.home and self.principal.may("sharing.resources.publish")
+        return self.home and self._in_office and self.principal.may("sharing.resources.publish")
+
+    @property
+    def _in_office(self) -> bool:
+        return self.principal.standing in (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
 
     def sees(self, row: Row) -> bool:
         """Tells whether the caller may know of a request or grant: as its provider, its consumer or an auditor."""
@@ -58,7 +75,8 @@ class Caller:
 
     def must_consume(self, region: str, departments: Collection[str]) -> None:
         """Raises PermissionDenied NOT_OWNER unless the caller may speak for every one of the departments."""
-        if self.region != region or (self.department and set(departments) != {self.department}):
+        own = self.whole_region or set(departments) == {self.department}
+        if self.region != region or not own:
             raise PermissionDenied("NOT_OWNER", "a request is made for one's own department only")
 
 
@@ -66,9 +84,9 @@ def calling(home: str) -> Caller:
     """Returns the caller of the call being served; ``home`` is this region's code."""
     principal = current_call().principal
     region = principal.region or home
-    at_window = principal.kind == "STAFF" and principal.actor
-    subject = principal.actor if at_window else principal.subject
-    return Caller(subject, region, principal.department, region == home, principal)
+    # A window token speaks for a person: the clerk's department is not asked for then.
+    department = "" if principal.standing is Standing.PERSON else principal.department
+    return Caller(principal.clerk or principal.subject, region, department, region == home, principal)
 
 
 def key_of(name: str) -> str:

@@ -245,7 +245,8 @@ async def _one(connection: AsyncConnection, query: sa.Select[Any], key: str, nam
 
 @cache
 def _page(filters: frozenset[str]) -> Any:
-    chosen = "".join(f" AND {name} = :{name}" for name in sorted(filters))
+    of_parties = " AND (applicant = ANY(:parties) OR agent = ANY(:parties))" if "parties" in filters else ""
+    chosen = of_parties + "".join(f" AND {name} = :{name}" for name in sorted(filters - {"parties"}))
     return sa.text(f"""
         SELECT * FROM transfers WHERE (create_time, id) < (:time, CAST(:after AS uuid)){chosen}
         ORDER BY create_time DESC, id DESC LIMIT :size

@@ -6,19 +6,30 @@ from libs.audit.writer import AuditWriter
 from libs.db.command import command_of
 from libs.errors import PermissionDenied, invalid_field, not_found
 from libs.rpc.call import current_call
-from libs.security.principal import Principal
+from libs.security.principal import Principal, Standing
 from services.cases.store.cases import CaseRecord
 from tongban.common.v1 import common_pb2
 
 
 def is_staff(principal: Principal) -> bool:
     """True for staff in their own office; false for staff who stand at a window for a person (claim ``act``)."""
-    return principal.kind == "STAFF" and principal.subject.startswith("staff/")
+    return principal.standing is Standing.OFFICE
+
+
+def is_machine(principal: Principal) -> bool:
+    """True for a client of this region."""
+    return principal.standing is Standing.CLIENT
+
+
+def require_official(principal: Principal) -> None:
+    """Raises ACTOR_NOT_ALLOWED unless staff in office, or a machine of this region, ask: they may see others' things."""
+    if principal.standing not in (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE):
+        raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=principal.kind)
 
 
 def clerk_of(principal: Principal) -> str:
     """Returns the member of staff at the keyboard, `staff/…`, or an empty string."""
-    return next((name for name in (principal.actor, principal.subject) if name.startswith("staff/")), "")
+    return principal.clerk
 
 
 def actor_of(principal: Principal) -> str:
@@ -28,9 +39,7 @@ def actor_of(principal: Principal) -> str:
 
 def speaks_for(principal: Principal) -> tuple[str, ...]:
     """Returns for whom the token speaks: the person and the organisation that they act for; nobody for staff."""
-    if principal.kind not in {"PERSON", "STAFF"} or is_staff(principal):
-        return ()
-    return tuple(name for name in (principal.subject, principal.organization) if name)
+    return tuple(sorted(principal.speaks_for))
 
 
 def is_party(principal: Principal, record: CaseRecord) -> bool:
@@ -41,14 +50,14 @@ def is_party(principal: Principal, record: CaseRecord) -> bool:
 
 def of_department(principal: Principal, record: CaseRecord) -> bool:
     """True for staff of the deciding department, and for the clerk who took the case in."""
-    if not is_staff(principal):
+    if not principal.office:
         return False
-    return principal.department == record.department or principal.subject in {record.received_by, record.created_by}
+    return principal.office == record.department or principal.subject in {record.received_by, record.created_by}
 
 
 def made_by(principal: Principal, record: CaseRecord) -> bool:
     """True for the machine that opened the case."""
-    return principal.kind == "CLIENT" and principal.subject == record.created_by
+    return is_machine(principal) and principal.subject == record.created_by
 
 
 def require_applicant_side(principal: Principal, record: CaseRecord) -> None:
@@ -76,7 +85,7 @@ def require_staff(principal: Principal, department: str, name: str) -> None:
     """Raises unless the caller is staff, in their own office, of the deciding department."""
     if not is_staff(principal):
         raise PermissionDenied("ACTOR_NOT_ALLOWED", "only staff in office may do this", actor_kind=principal.kind)
-    if principal.department != department:
+    if principal.office != department:
         raise not_owner(name)
 
 
@@ -109,8 +118,9 @@ class Reading:
     async def use(
         self, request: Message, context: common_pb2.UseContext, name: str, field: str, count: int = 1
     ) -> None:
-        """Records a read that has to say why."""
+        """Records a read that has to say why; raises ACTOR_NOT_ALLOWED for who is neither official nor a party."""
         principal = current_call().principal
+        require_official(principal)
         if not context.purpose:
             raise invalid_field("context.purpose", "required", "say why a case of others is read")
         if is_staff(principal) and context.department not in {"", principal.department}:

@@ -31,7 +31,7 @@ from services.cases.domain.materials import MaterialRule, check_rules
 from services.cases.store.calendars import CalendarStore
 from services.cases.store.items import ItemStore
 from services.cases.tables import items
-from services.cases.usecases.access import not_owner
+from services.cases.usecases.access import is_staff, not_owner, require_official
 from services.cases.usecases.applications import check_form_fields
 from tongban.cases.v1 import calendar_service_pb2, item_service_pb2
 from tongban.cases.v1 import events_pb2 as events
@@ -128,7 +128,8 @@ class Items:
 
 
 def _require_department(principal: Principal, department: str, name: str) -> None:
-    if principal.kind == "STAFF" and principal.department != department:
+    require_official(principal)
+    if is_staff(principal) and principal.office != department:
         raise not_owner(name)
 
 

@@ -29,8 +29,10 @@ from services.cases.usecases import applications, deadlines
 from services.cases.usecases.access import (
     actor_of,
     clerk_of,
+    is_machine,
     not_owner,
     require_applicant_side,
+    require_official,
     speaks_for,
 )
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of, tell
@@ -145,11 +147,13 @@ class Drafts:
             raise invalid_field("channel", "channel.transfer_only", "is for cases that a transfer brings")
         check_offer(item.offer(), APPLICANT_TYPE.name(application.applicant.type), application.channel)
         applications.check_parties(application.applicant, application.agent)
-        applications.check_materials(item, application.materials, paper_allowed=principal.kind == "STAFF")
+        applications.check_materials(item, application.materials, paper_allowed=bool(principal.clerk))
         applications.check_form(item, application.form_values)
         principal.require_impartial(*application.parties)
         if speaks_for(principal):
             _check_spoken_for(application, principal)
+        else:
+            require_official(principal)
 
     async def _check_mandate(self, application: Application, principal: Principal) -> None:
         """Asks for the mandate where one is used, or where nobody has said yet that none is needed."""
@@ -160,7 +164,7 @@ class Drafts:
                 raise mandate_not_covering(principal.mandate, applicant.subject, "the agent is not named")
             return
         is_representative = principal.organization == applicant.subject and principal.subject == agent.subject
-        if not agent.mandate and (principal.kind == "CLIENT" or is_representative):
+        if not agent.mandate and (is_machine(principal) or is_representative):
             return
         await self._desk.identity.check_mandate(agent.subject, applicant.subject, agent.mandate, application.item.codes)
 
@@ -185,7 +189,7 @@ class Drafts:
             if record.state == CaseState.DRAFT:
                 self._check_assurance(item, principal)
                 self._ask_mandate(record, item, checked)
-                applications.check_materials(item, request.materials, paper_allowed=principal.kind == "STAFF")
+                applications.check_materials(item, request.materials, paper_allowed=bool(principal.clerk))
                 applications.check_form(item, request.form_values)
                 applications.put_in(record.content, request.materials, request.form_values, tx.now)
                 record.changed = bool(request.materials or request.form_values)
@@ -207,7 +211,7 @@ class Drafts:
         raise Outside(settle)
 
     def _check_assurance(self, item: ItemVersion, principal: Principal) -> None:
-        if principal.kind != "CLIENT" and principal.assurance < item.content.min_assurance:
+        if not is_machine(principal) and principal.assurance < item.content.min_assurance:
             raise PermissionDenied(
                 "ASSURANCE_TOO_LOW", "the person must be known better for this item",
                 required=str(item.content.min_assurance), actual=str(principal.assurance),
@@ -238,7 +242,7 @@ class Drafts:
             record = await self._locked(tx, request.name, request.etag, principal)
             return await self.corrected(
                 tx, record, tuple(request.materials), tuple(request.form_values), actor_of(principal),
-                principal.department, paper_allowed=principal.kind == "STAFF",
+                principal.department, paper_allowed=bool(principal.clerk),
             )  # fmt: skip
 
         return await self._desk.run(command, work)

@@ -22,7 +22,7 @@ from services.cases.domain.states import CaseState
 from services.cases.store.transfers import TransferStore
 from services.cases.tables import transfers
 from services.cases.usecases import applications
-from services.cases.usecases.access import clerk_of, is_staff, not_owner, speaks_for
+from services.cases.usecases.access import clerk_of, is_machine, is_staff, not_owner, require_official, speaks_for
 from services.cases.usecases.desk import Desk
 from services.cases.usecases.reading import after_of
 from services.cases.usecases.results import Ratings
@@ -212,9 +212,9 @@ class Outgoing:
         mine = {self._global(name) for name in speaks_for(principal)}
         if row.agent in mine or (row.applicant in mine and "/persons/" in row.applicant):
             return self._global(principal.subject)
-        of_window = is_staff(principal) and principal.department == row.owner_department
+        of_window = bool(principal.office) and principal.office == row.owner_department
         self._require_impartial(principal, row.applicant, row.agent)
-        if row.applicant in mine or of_window or principal.kind == "CLIENT":
+        if row.applicant in mine or of_window or is_machine(principal):
             return self._global(principal.subject) if mine else str(row.agent or row.applicant)
         raise not_owner(request.case_name)
 
@@ -224,7 +224,10 @@ class Outgoing:
         """Reads a transfer: the window's department, or the deciding one."""
         principal = current_call().principal
         row = await self._store.read(id_of(name))
-        if principal.kind == "STAFF" and principal.department != row.owner_department:
+        mine = self._mine(principal)
+        if mine is None and principal.office not in ("", row.owner_department):
+            raise not_found(name)
+        if mine is not None and mine.isdisjoint((row.applicant, row.agent)):
             raise not_found(name)
         return self.message(row)
 
@@ -235,13 +238,24 @@ class Outgoing:
         given = {
             "direction": DIRECTION.name(request.direction), "state": TRANSFER_STATE.name(request.state),
             "peer_region": request.peer_region, "department": request.department,
-            "owner_department": principal.department if principal.kind == "STAFF" else "",
+            "owner_department": principal.office,
         }  # fmt: skip
-        filters = {name: value for name, value in given.items() if value}
+        filters: dict[str, Any] = {name: value for name, value in given.items() if value}
+        mine = self._mine(principal)
+        if mine is not None:
+            filters["parties"] = sorted(mine)
         found = await self._store.page(filters, after_of(request, request.page_token), size + 1)
         last = found[size - 1] if len(found) > size else None
         token = paging.next_token(request, last.create_time.isoformat(), last.id) if last else ""
         return pb.ListTransfersResponse(transfers=map(self.message, found[:size]), next_page_token=token)
+
+    def _mine(self, principal: Principal) -> frozenset[str] | None:
+        """Returns the parties whose transfers the caller may see; None for staff in office and machines."""
+        names = speaks_for(principal)
+        if not names:
+            require_official(principal)
+            return None
+        return frozenset(map(self._global, names))
 
     def message(self, row: Row) -> pb.Transfer:
         """Builds the message of a transfer."""

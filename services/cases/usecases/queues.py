@@ -16,7 +16,7 @@ from services.cases.convert import LIGHT, TASK_KIND, TASK_STATE, date_message, i
 from services.cases.domain.states import Action, require_separate_duties
 from services.cases.store.cases import NO_DEADLINE
 from services.cases.store.tasks import TaskStore
-from services.cases.usecases.access import require_staff
+from services.cases.usecases.access import require_official, require_staff
 from services.cases.usecases.deadlines import ClockFacts, reading_of
 from services.cases.usecases.desk import Desk, facts_of
 from tongban.cases.v1 import task_service_pb2 as pb
@@ -38,7 +38,8 @@ class Tasks:
         """Lists tasks, the most urgent first; staff see their department's."""
         principal = current_call().principal
         size = paging.page_size(request.page_size, _MOST)
-        department = principal.department if principal.kind == "STAFF" else request.department
+        require_official(principal)
+        department = principal.office or request.department
         if request.department and request.department != department:
             return pb.ListTasksResponse()
         given: dict[str, Any] = {

@@ -29,8 +29,8 @@ from services.cases.store.tasks import TaskStore
 from services.cases.tables import deliveries, ratings
 from services.cases.usecases.access import (
     actor_of,
+    is_machine,
     is_party,
-    is_staff,
     made_by,
     not_owner,
     of_department,
@@ -129,7 +129,7 @@ class Deliveries:
         """Reads a delivery."""
         principal = current_call().principal
         row = await self._store.delivery(id_of(name))
-        if principal.kind != "CLIENT":
+        if not is_machine(principal):
             record = await self._desk.store.read(row.case_id)
             if not (is_party(principal, record) or of_department(principal, record)):
                 raise not_found(name)
@@ -221,8 +221,8 @@ class Ratings:
         """Reads a rating: who gave it, and the rated department."""
         principal = current_call().principal
         row = await self._store.rating(id_of(name))
-        own = row.rater in speaks_for(principal) or (is_staff(principal) and principal.department == row.department)
-        if not own and principal.kind != "CLIENT":
+        own = row.rater in speaks_for(principal) or bool(principal.office and principal.office == row.department)
+        if not own and not is_machine(principal):
             raise not_found(name)
         return self.message(row)
 
@@ -240,12 +240,12 @@ class Ratings:
 def _rater(principal: Principal, record: CaseRecord, channel: int) -> str:
     """Returns in whose name a rating is given; raises NOT_OWNER, or FIELD_INVALID for a default by a person."""
     if channel == rating_service_pb2.RATING_CHANNEL_SYSTEM_DEFAULT:
-        if principal.kind != "CLIENT":
+        if not is_machine(principal):
             raise invalid_field("channel", "rating.default", "is set by systems only")
         return ""
     if is_party(principal, record):
         return principal.subject
-    if principal.kind == "CLIENT" or of_department(principal, record):
+    if is_machine(principal) or of_department(principal, record):
         principal.require_impartial(record.applicant, record.agent)
         return record.agent or record.applicant
     raise not_owner(record.name)

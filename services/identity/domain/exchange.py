@@ -233,8 +233,7 @@ def check_assertion(issue: Issue, claims: Claims, home: Home) -> None:
         home: the region whose key signed it.
 
     Raises:
-        Unauthenticated: TOKEN_INVALID with rule `iss`, `aud`, `exp`, `iat`, `lifetime`, `kind` or
-            `sub`;
+        Unauthenticated: TOKEN_INVALID with rule `iss`, `aud`, `exp`, `iat`, `lifetime`, `kind` or `sub`;
             ASSERTION_SUBJECT_FOREIGN where it names anybody who is not of that region.
     """
     if claims.iss != home.issuer:

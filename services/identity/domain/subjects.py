@@ -30,6 +30,8 @@ def _check(claims: Claims, region: str) -> None:
             raise ValueError("these don't act for one another")
     if claims.dept or Kind.STAFF in kinds:
         check_named(claims.dept, region, "departments")
+    if claims.human:
+        check_named(claims.human, region, "persons")
     if claims.transfer:
         check_named(claims.transfer, region, "transfers")
     _check_authority(claims.authority, kinds[0], region)

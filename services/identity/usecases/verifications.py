@@ -84,10 +84,12 @@ class Verifications:
 
     async def _check_verifier(self, method: Method, principal: Principal, person: str) -> None:
         founding = False
-        if method is Method.IN_PERSON and principal.kind != "STAFF" and principal.may(FOUNDING):
+        if method is Method.IN_PERSON and not principal.clerk and principal.may(FOUNDING):
             async with self._database.read() as connection:
                 founding = not await staff_store.anybody(connection)
-        assurance.check_verifier(method, principal.kind, principal.affairs, person, founding=founding)
+        assurance.check_verifier(
+            method, affairs=principal.affairs, person=person, founding=founding, actor_kind=principal.kind
+        )
 
     async def _matches(self, request: pb.RecordVerificationRequest) -> bool:
         """Compares what was stated with the account, and only what agrees with it with the register."""

@@ -16,6 +16,10 @@ class Reader:
     department: str = ""
     client: str = ""
 
+    def is_issuer(self, department: str, home: str) -> bool:
+        """Tells whether the reader is of the department that issued; no department is nobody's."""
+        return bool(department) and self.region_code == home and self.department == department
+
     def own_name(self) -> str:
         """Returns the narrowest name with the region: the department's, else the client's, else the region's."""
         part = self.department or self.client

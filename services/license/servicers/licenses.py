@@ -6,6 +6,7 @@ import grpc
 
 from libs.db.command import command_of
 from libs.rpc.call import current_call
+from libs.security.principal import Standing
 from services.license.domain.numbering import check_issuer
 from services.license.usecases.downloads import Downloads
 from services.license.usecases.issue import Issuing
@@ -28,7 +29,7 @@ class LicenseServicer(LicenseServiceServicer):
     async def IssueLicense(self, request: pb.IssueLicenseRequest, context: Context) -> resources.License:
         """Issues a licence; staff and clients only for their own department."""
         principal = current_call().principal
-        if principal.kind != "SERVICE":
+        if principal.standing is not Standing.SERVICE:
             check_issuer(request.issuer.department, principal.department)
         return await self._issuing.issue(command_of(request), request)
 

@@ -171,7 +171,7 @@ class Abroad:
         What belongs to a person is theirs in every region that trusts this one (一地认证、全网通办).
         """
         principal = current_call().principal
-        if principal.kind != "PERSON":
+        if not principal.person or principal.actor:
             return ""
         request = tokens.ExchangeTokenRequest(
             subject_token=principal.token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"

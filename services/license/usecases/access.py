@@ -39,7 +39,7 @@ class Access:
             FailedPrecondition: PRESENTATION_EXPIRED.
         """
         facts = license_facts(row, self._home)
-        own = asked.reader.region_code == self._home and asked.reader.department == row.issuer_department
+        own = asked.reader.is_issuer(row.issuer_department, self._home)
         if row.state in HIDDEN and not own:
             raise not_found(facts.name)
         asked.check_person(facts)

@@ -7,10 +7,13 @@ services and for other regions, which answer for their departments themselves.
 from dataclasses import dataclass
 
 from libs.errors import PermissionDenied, invalid_field
-from libs.security.principal import Principal
+from libs.security.principal import Principal, Standing, is_person
 from services.license.domain.access import LicenseFacts
 from services.license.domain.reader import Purpose, Reader, canonical_case
 from tongban.common.v1 import common_pb2
+
+_OFFICIAL = (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
+_ANSWERABLE = (Standing.OFFICE, Standing.SERVICE, Standing.REGION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,14 @@ class Asking:
     @property
     def abroad(self) -> bool:
         """Whether another region asks, so that names in the answer carry the region."""
-        return self.principal.kind == "REGION" or bool(self.principal.region)
+        return bool(self.principal.region)
 
     def check_person(self, facts: LicenseFacts) -> None:
         """Raises LICENSE_USE_NOT_ALLOWED where a person asks for a licence that neither they nor their firm hold.
 
         A person's region or case is no basis: those are for the people who work on a case.
         """
-        if self.principal.kind == "PERSON" and not self.reader.subjects & facts.holders:
+        if self.principal.standing is Standing.PERSON and not self.reader.subjects & facts.holders:
             raise PermissionDenied(
                 "LICENSE_USE_NOT_ALLOWED", f"{facts.name} is held by somebody else", resource=facts.name, rule="holder"
             )
@@ -47,8 +50,25 @@ class Asking:
 
 def subjects_of(principal: Principal) -> frozenset[str]:
     """Returns for whom a token speaks as a possible holder: the person, and the firm that the person acts for."""
-    person = principal.subject if "persons/" in principal.subject else ""
-    return frozenset(filter(None, (person, principal.organization)))
+    if principal.standing is Standing.REGION and is_person(principal.subject):
+        return frozenset(filter(None, (principal.subject, principal.organization)))
+    return principal.speaks_for
+
+
+def visible_holder(principal: Principal, asked: str) -> str:
+    """Returns whose things are listed: as asked by staff in office and machines, of all others only their own.
+
+    Raises:
+        PermissionDenied: NOT_OWNER where somebody else's are asked for, ACTOR_NOT_ALLOWED for who speaks for nobody.
+    """
+    if principal.standing in _OFFICIAL:
+        return asked
+    if principal.standing is not Standing.PERSON:
+        raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=principal.kind)
+    holder = asked or principal.organization or principal.subject
+    if holder not in principal.speaks_for:
+        raise PermissionDenied("NOT_OWNER", "a person lists only what is their own")
+    return holder
 
 
 def asking(principal: Principal, context: common_pb2.UseContext, home: str) -> Asking:
@@ -62,31 +82,30 @@ def asking(principal: Principal, context: common_pb2.UseContext, home: str) -> A
     recorded.department = _department(principal, context, region)
     recorded.operator = _operator(principal, context)
     recorded.case_name = canonical_case(_with_region(context.case_name, region, home), home)
-    trusted = principal.kind in ("STAFF", "SERVICE", "REGION") or bool(principal.department)
+    trusted = principal.standing in _ANSWERABLE or bool(principal.department)
     reader = Reader(
         region, subjects_of(principal), recorded.department if trusted else "",
-        principal.subject if principal.kind in ("CLIENT", "SERVICE") else "",
+        principal.subject if principal.standing in (Standing.CLIENT, Standing.SERVICE) else "",
     )  # fmt: skip
     return Asking(principal, reader, Purpose(recorded.case_name, context.legal_basis), recorded)
 
 
 def _department(principal: Principal, context: common_pb2.UseContext, region: str) -> str:
     said = context.department.removeprefix(f"//{region}/")
-    if principal.kind in ("STAFF", "CLIENT") and principal.department:
+    if principal.department and principal.standing is not Standing.REGION:
         if said not in ("", principal.department):
             raise invalid_field("context.department", "context.token", "must be the department of the token")
         return principal.department
-    # Staff whose token names no department have none; services and other regions answer for what they say.
-    return "" if principal.kind == "STAFF" else said
+    # Services and other regions answer for what they say.
+    return said
 
 
 def _operator(principal: Principal, context: common_pb2.UseContext) -> str:
-    if principal.kind != "STAFF":
+    if not principal.clerk:
         return context.operator
-    own = principal.actor or principal.subject
-    if context.operator not in ("", own):
+    if context.operator not in ("", principal.clerk):
         raise invalid_field("context.operator", "context.token", "must be the staff of the token")
-    return own
+    return principal.clerk
 
 
 def _with_region(case_name: str, region: str, home: str) -> str:

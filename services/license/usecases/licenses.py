@@ -11,11 +11,10 @@ from libs.db.engine import Row
 from libs.db.etag import check_etag
 from libs.db.paging import next_token, page_size, position
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import PermissionDenied, invalid_field
+from libs.errors import invalid_field
 from libs.ids import license_identifier, names
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.license.convert import license_message, listed_license, open_content
 from services.license.domain.lifecycle import Action, State, next_state
 from services.license.domain.numbering import check_issuer
@@ -23,7 +22,7 @@ from services.license.store.licenses import LicenseStore
 from services.license.tables import licenses
 from services.license.usecases.abroad import Abroad
 from services.license.usecases.access import Access
-from services.license.usecases.asking import Asking, asking
+from services.license.usecases.asking import Asking, asking, visible_holder
 from services.license.usecases.recording import Recording
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
@@ -93,7 +92,7 @@ class Licenses:
         )  # fmt: skip
 
     def _filters(self, request: pb.ListLicensesRequest, asked: Asking) -> dict[str, Any]:
-        holder = _visible_holder(request, asked)
+        holder = visible_holder(asked.principal, request.holder)
         if not (holder or request.case_name or request.issuer_department):
             raise invalid_field("holder", "filter.required", "give holder, case_name or issuer_department")
         after = position(request, request.page_token)
@@ -141,14 +140,3 @@ class Licenses:
 def bare(row: Row) -> resources.License:
     """Returns the answer as it is stored for repeats: the name alone, since answers are not encrypted at rest."""
     return resources.License(name=f"licenses/{row.id}")
-
-
-def _visible_holder(request: pb.ListLicensesRequest, asked: Asking) -> str:
-    """Returns the holder to list; a person lists their own, or those of the firm that they act for."""
-    principal: Principal = asked.principal
-    if principal.kind != "PERSON":
-        return request.holder
-    holder = request.holder or principal.organization or principal.subject
-    if holder not in asked.reader.subjects:
-        raise PermissionDenied("NOT_OWNER", "a person lists only their own licences")
-    return holder

@@ -18,7 +18,7 @@ from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
+from libs.security.principal import Principal, Standing
 from services.license.convert import FILE_NAME, date_of, material_message, material_rules_of
 from services.license.domain import material as rules
 from services.license.domain.reader import canonical_case
@@ -108,7 +108,7 @@ class Materials:
 
     def _check(self, row: Row, asked: Asking) -> None:
         material = material_rules_of(row)
-        if asked.principal.kind == "PERSON" and row.owner not in asked.reader.subjects:
+        if asked.principal.standing is Standing.PERSON and row.owner not in asked.reader.subjects:
             # A person's region or case opens nothing: those are for the people who work on a case.
             raise PermissionDenied("NOT_OWNER", f"{material.name} is somebody else's")
         rules.check_read(material, asked.reader, self._home, asked.purpose.case_name)
@@ -174,10 +174,10 @@ def _owner(metadata: pb.MaterialMetadata, principal: Principal) -> str:
     Raises FIELD_INVALID where neither says it, NOT_OWNER where a person names somebody else.
     """
     mine = subjects_of(principal)
-    own = principal.organization or (principal.subject if principal.subject in mine else "")
+    own = principal.organization or principal.person
     owner = metadata.owner or own
     if not owner:
         raise invalid_field("metadata.owner", "owner.required", "staff and systems must say whose it is")
-    if principal.kind == "PERSON" and owner not in mine:
+    if principal.standing is Standing.PERSON and owner not in mine:
         raise PermissionDenied("NOT_OWNER", "a person hands in only their own materials")
     return owner

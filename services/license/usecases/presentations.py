@@ -192,7 +192,7 @@ class Presentations:
 
 def _holder(request: pb.CreatePresentationRequest, principal: Principal) -> str:
     """Returns who presents: as the request says, or whom the token speaks for."""
-    own = principal.organization or (principal.subject if "persons/" in principal.subject else "")
+    own = principal.organization or principal.person
     holder = request.holder or own
     if not holder:
         raise invalid_field("holder", "holder.required", "staff must say whose licences they are")

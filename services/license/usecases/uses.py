@@ -5,10 +5,9 @@ from typing import Any
 from libs.db.paging import next_token, page_size, position
 from libs.errors import PermissionDenied, invalid_field
 from libs.rpc.call import current_call
-from libs.security.principal import Principal
+from libs.security.principal import Principal, Standing
 from services.license.convert import use_message
 from services.license.store.uses import UseStore
-from services.license.usecases.asking import subjects_of
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import use_service_pb2 as pb
 
@@ -43,16 +42,17 @@ class Uses:
 
 def _visible(request: pb.ListUsesRequest, principal: Principal) -> dict[str, Any]:
     """Returns the filters that keep a caller within what is theirs: a wrong guess finds nothing."""
-    if principal.kind == "PERSON":
-        mine = subjects_of(principal)
+    if principal.standing is Standing.PERSON:
+        # Also at a window: what the clerk may see of others is for the clerk's own token to ask.
+        mine = principal.speaks_for
         if request.holder and request.holder not in mine:
             raise PermissionDenied("NOT_OWNER", "a person sees only the uses of their own licences")
         if not (request.holder or request.license):
             raise invalid_field("holder", "filter.required", "a person gives holder or license")
         return {"holders": [request.holder] if request.holder else sorted(mine)}
     holders = [request.holder] if request.holder else None
-    if principal.may(_AUDITOR):
+    if principal.standing in (Standing.OFFICE, Standing.CLIENT) and principal.may(_AUDITOR):
         return {"holders": holders}
-    if not principal.department:
+    if not principal.office:
         raise PermissionDenied("NOT_OWNER", "only the issuing department and auditors see the uses")
-    return {"holders": holders, "issuer": principal.department}
+    return {"holders": holders, "issuer": principal.office}

@@ -15,6 +15,7 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import PermissionDenied, invalid_field, state_conflict
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
+from libs.security.principal import Standing
 from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.certificate_request import read_request
@@ -68,7 +69,7 @@ class Certificates:
             return cast("resources.Certificate", stored)
         kind = resources.CertificateKind.Name(request.kind).removeprefix("CERTIFICATE_KIND_")
         caller = current_call().principal
-        if caller.kind == "SERVICE" and kind != "LOG":
+        if caller.standing is Standing.SERVICE and kind != "LOG":
             raise PermissionDenied("ACTOR_NOT_ALLOWED", "services get certificates for logs", actor_kind=caller.kind)
         now = self._clock.now()
         validity = self._authority.within(now, self._end(request, now))

@@ -312,9 +312,9 @@ def _ensure_usable(row: Row, plan: Plan, caller: Principal) -> None:
 
 def _stated_use(use: common_pb2.UseContext, caller: Principal) -> common_pb2.UseContext:
     """Returns the use with department and operator as the token of a staff member says."""
-    if caller.kind != "STAFF":
+    if not caller.clerk:
         return use
-    operator = caller.actor or caller.subject
+    operator = caller.clerk
     for field, stated, known in (
         ("department", use.department, caller.department),
         ("operator", use.operator, operator),

@@ -97,10 +97,10 @@ class GrantStore:
 
 def _visible(table: sa.Table, caller: Caller) -> sa.ColumnElement[bool]:
     """Returns what :meth:`Caller.sees` says of a row, as a condition."""
-    if caller.audits or (caller.home and not caller.department):
+    if caller.audits or (caller.home and caller.whole_region):
         return sa.true()
     consumes = table.c.consumer_region == caller.region
-    if caller.department:
+    if not caller.whole_region:
         consumes = sa.and_(consumes, table.c.departments.contains([caller.department]))
     if not caller.home:
         return consumes

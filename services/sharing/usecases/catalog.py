@@ -60,7 +60,7 @@ class Catalog:
         """Lists entries by code."""
         caller = calling(self._home)
         position = paging.position(request, request.page_token)
-        sees_all = caller.publishes or (not caller.department and caller.provides(""))
+        sees_all = caller.publishes or (caller.home and caller.whole_region)
         wanted = ResourceFilter(
             state=ResourceState(request.state).name if request.state else "",
             sharing_class=SharingClass(request.sharing_class).name if request.sharing_class else "",

@@ -12,6 +12,7 @@ from libs.db.command import Command, command_of
 from libs.errors import InvalidArgument, PermissionDenied, TongbanError, invalid_field
 from libs.ids import names
 from libs.rpc.call import current_call
+from libs.security.principal import Standing
 from services.sharing.usecases.forward import Forwarder
 from services.sharing.usecases.uses import Consumer, Uses
 from tongban.common.v1 import common_pb2
@@ -81,11 +82,11 @@ class Data:
         principal, context = current_call().principal, request.use_context
         claimed = context.department.removeprefix(f"//{self._home}/")
         operator = context.operator.removeprefix(f"//{self._home}/")
-        if principal.kind == "SERVICE":
+        if principal.standing is Standing.SERVICE:
             return Consumer(self._home, claimed, operator or principal.subject)
         if claimed and claimed != principal.department:
             raise PermissionDenied("NOT_OWNER", "data is used for one's own department only")
-        if principal.kind == "STAFF" and operator not in ("", principal.subject, principal.actor):
+        if principal.clerk and operator not in ("", principal.clerk):
             raise PermissionDenied("NOT_OWNER", "the person at the keyboard is who the token names")
         return Consumer(self._home, principal.department, operator or principal.actor or principal.subject)
 

@@ -451,6 +451,15 @@ async def test_transfers_are_seen_by_their_department(pair: Pair) -> None:
     assert await names(pair.home.clerk) == [sent.name]
     assert await names(pair.home.stranger_clerk) == []
     assert await names(pair.home.system) == [sent.name]
+    # At a window the one person who stands there, and whom they act for; not all that the clerk's department sent.
+    assert await names(pair.home.window) == [sent.name]
+    other = "persons/00000000-0000-7000-8000-0000000000a3"
+    window = pair.home.service.issuer.token(other, "STAFF", act={"sub": CLERK}, dept=DEPARTMENT)
+    assert await names(window) == []
+    with pytest.raises(NotFound):
+        await pair.home.call(
+            pair.home.exchange.GetTransfer, rpc.GetTransferRequest(name=sent.name), rpc.Transfer, window
+        )
     with pytest.raises(NotFound):
         await pair.home.call(
             pair.home.exchange.GetTransfer, rpc.GetTransferRequest(name=sent.name), rpc.Transfer,

@@ -16,6 +16,7 @@ from tests.service.license.conftest import (
     FIRM,
     OTHER_DEPARTMENT,
     PERSON,
+    STAFF,
     STRANGER,
     License,
     context,
@@ -280,6 +281,24 @@ async def test_uses_are_told_to_holders_issuers_and_auditors_only(licensing: Lic
         0
     ] == "NOT_OWNER"
     assert (await refused(uses(licensing, licensing.staff())))[0] == "FIELD_INVALID"
+
+
+async def test_a_window_token_opens_what_is_of_the_one_who_stands_there(licensing: License) -> None:
+    """The clerk's department issued the licence, and yet at the window of another its uses and its face stay shut."""
+    made = await licensing.issued()
+    await get(licensing, made.name, licensing.staff())
+    at_window = {"act": {"sub": STAFF, "actor_kind": "STAFF"}, "dept": DEPARTMENT}
+    stranger = licensing.token(STRANGER, "STAFF", **at_window)
+    assert (await uses(licensing, stranger, license=made.name)).license_uses == []
+    assert (await refused(uses(licensing, stranger, holder=FIRM)))[0] == "NOT_OWNER"
+    assert (await refused(uses(licensing, stranger, case_name=ITEM_CASE)))[0] == "FIELD_INVALID"
+    assert (await refused(get(licensing, made.name, stranger)))[0] == "LICENSE_USE_NOT_ALLOWED"
+    page = pb.ListLicensesRequest(context=context(), holder=FIRM)
+    listed = licensing.call(licensing.licenses.ListLicenses, page, pb.ListLicensesResponse, stranger)
+    assert (await refused(listed))[0] == "NOT_OWNER"
+    holder = licensing.token(PERSON, "STAFF", org=FIRM, **at_window)
+    assert len((await uses(licensing, holder, license=made.name)).license_uses) == 1
+    assert (await get(licensing, made.name, holder)).license.name == made.name
 
 
 async def test_no_record_no_service(licensing: License) -> None:
