@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.backends import Backends, backends
 from tests.support.service import Ground
+
+# How long an example takes is the machine's business; time limits stand in ./run bench.
+settings.register_profile("tongban", deadline=None)
+settings.load_profile("tongban")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.civil.calendar import Calendar
@@ -146,7 +146,6 @@ def test_a_ledger_never_goes_back() -> None:
 STEPS = st.lists(st.tuples(st.integers(-400, 400), st.booleans()), max_size=12)
 
 
-@settings(deadline=None)
 @given(start=st.integers(0, 400).map(lambda offset: FIRST + timedelta(days=offset)), steps=STEPS)
 def test_whatever_the_clock_does_everything_stored_can_be_read(start: date, steps: list[tuple[int, bool]]) -> None:
     """A machine's clock that jumps both ways: the ledger is written, stored as days, read again, and grows only."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.civil.calendar import Calendar, DayKind, DayRow, check_year, days_of_year, local_day, provisional_rows
@@ -105,7 +105,6 @@ DAYS = st.integers(0, 365 * 20).map(lambda offset: date(2023, 1, 1) + timedelta(
 SHIPPED = Calendar(all_rows())
 
 
-@settings(deadline=None)
 @given(start=DAYS, days=st.integers(0, 400))
 def test_counting_is_the_sum_over_days(start: date, days: int) -> None:
     calendar = SHIPPED

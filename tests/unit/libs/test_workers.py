@@ -46,6 +46,8 @@ async def test_work_that_waits_for_a_thread_never_begins_for_one_who_has_gone(po
     second = asyncio.ensure_future(pool.run_while_wanted(done.append))
     await asyncio.sleep(0)
     second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
     gate.set()
     await first
     await pool.run(int)

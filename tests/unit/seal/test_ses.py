@@ -98,7 +98,7 @@ def test_what_is_no_seal_is_refused(raw: bytes) -> None:
         parse_seal(raw)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(place=st.integers(0, len(SIGNATURE) - 1), value=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_refused_but_never_breaks_the_parser(place: int, value: int) -> None:
     raw = SIGNATURE[:place] + bytes((value,)) + SIGNATURE[place + 1 :]
@@ -111,7 +111,7 @@ def test_a_changed_byte_is_read_or_refused_but_never_breaks_the_parser(place: in
     assert signature.seal.info_raw in signature.seal.raw in signature.tbs_raw
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(raw=st.binary(max_size=200))
 def test_any_bytes_are_refused_in_one_way(raw: bytes) -> None:
     with pytest.raises(SesError):
