@@ -35,7 +35,7 @@ async def _all(ground: Ground) -> Report:
     loads = Workloads(ground)
     groups = (
         _once(loads.create_organization), _once(loads.client_grant), loads.licences(), loads.cases(),
-        _once(loads.query), _once(loads.seal),
+        _once(loads.query), _once(loads.seal), loads.hostile(),
     )  # fmt: skip
     echoes, results = [_said(await loads.echo())], list[Measured]()
     beside: dict[str, float] = {}

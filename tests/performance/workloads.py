@@ -19,8 +19,11 @@ from libs.ids.uuid7 import uuid7
 from tests.performance import echo, shared_table
 from tests.performance.ground import Ground
 from tests.performance.load import Measured, Operation, measure
+from tests.performance.names import HOSTILE
 from tests.support.case_runs import application, approval
+from tests.support.hostile import many_extensions, many_references
 from tests.support.regions import PLAIN
+from tests.support.seals import make_kit
 from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2, account_service_pb2_grpc, resources_pb2
@@ -37,6 +40,8 @@ from tongban.seal.v1 import (
     seal_service_pb2_grpc,
     sealing_service_pb2,
     sealing_service_pb2_grpc,
+    validation_service_pb2,
+    validation_service_pb2_grpc,
 )  # fmt: skip
 from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
 from tongban.sharing.v1 import resources_pb2 as sharing
@@ -44,7 +49,7 @@ from tongban.sharing.v1 import resources_pb2 as sharing
 READS, WRITES, WARM_UP = 4000, 1600, 100
 BATCH = 100
 _BATCHES, _LICENCES = 40, 90
-_RAW_SIGNATURES = 1500
+_RAW_SIGNATURES, _HOSTILE = 1500, 6
 
 Calls = AsyncIterator[Measured]
 
@@ -231,6 +236,17 @@ class Workloads:
             f"seal {BATCH} digests", operation, _BATCHES, self._ground.meter, ("seal",), units=BATCH, warm_up=4,
             at_once=4,
         )  # fmt: skip
+
+    async def hostile(self) -> Calls:
+        """Files made to hurt, each the dearest of its kind that validation takes."""
+        kit = make_kit()
+        stub = self._ground.stub(validation_service_pb2_grpc.ValidationServiceStub, "seal")
+        for name, document in (("references", many_references(kit)), ("extensions", many_extensions(kit))):
+            request = validation_service_pb2.ValidateDocumentRequest(document=document)
+            operation = await self._calls(stub.ValidateDocument, _cycled([request]), "")
+            yield await measure(
+                f"{HOSTILE} {name}", operation, _HOSTILE, self._ground.meter, ("seal",), warm_up=1, at_once=1
+            )
 
     async def _seal_of_custody(self) -> str:
         """Makes a seal that its custodian may use."""

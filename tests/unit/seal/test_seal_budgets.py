@@ -10,26 +10,8 @@ from libs.workers import WorkEnded
 from services.seal.domain.validation import SubIndication
 from services.seal.ofd_seal import Placement, prepare
 from services.seal.validation import Report, validate_document
+from tests.support.hostile import SIGNS, changed, list_of, many_extensions, many_references, signature_xml
 from tests.support.seals import T1, SealKit, ofd_document
-
-SIGNS = "Doc_0/Signs/"
-NS = 'xmlns:ofd="http://www.ofdspec.org/2016"'
-REFERENCE = '<ofd:Reference FileRef="/OFD.xml"><ofd:CheckValue>AAAA</ofd:CheckValue></ofd:Reference>'
-
-
-def _signature(references: int, lists: int = 1) -> bytes:
-    listed = f'<ofd:References CheckMethod="1.2.156.10197.1.401">{REFERENCE * references}</ofd:References>'
-    signed = f"<ofd:SignedInfo>{listed * lists}</ofd:SignedInfo><ofd:SignedValue>SignedValue.dat</ofd:SignedValue>"
-    return f"<ofd:Signature {NS}>{signed}</ofd:Signature>".encode()
-
-
-def _list_of(*paths: str) -> bytes:
-    entries = "".join(f'<ofd:Signature ID="{n}" Type="Seal" BaseLoc="{path}"/>' for n, path in enumerate(paths, 1))
-    return f"<ofd:Signatures {NS}>{entries}</ofd:Signatures>".encode()
-
-
-def _with(kit: SealKit, changes: Mapping[str, bytes]) -> bytes:
-    return pack({**open_ofd(kit.sealed(ofd_document())).entries, **changes})
 
 
 def _first_fault(report: Report) -> tuple[str, SubIndication | None, str]:
@@ -39,7 +21,9 @@ def _first_fault(report: Report) -> tuple[str, SubIndication | None, str]:
 
 def test_a_signature_that_is_listed_twice_is_read_once_and_refused(kit: SealKit) -> None:
     path = f"/{SIGNS}Sign_1/Signature.xml"
-    report = validate_document(_with(kit, {f"{SIGNS}Signatures.xml": _list_of(*[path] * 50)}), kit.checks())
+    report = validate_document(
+        changed(kit.sealed(ofd_document()), {f"{SIGNS}Signatures.xml": list_of(*[path] * 50)}), kit.checks()
+    )
     name, why, evidence = _first_fault(report)
     assert (name, why) == ("document.package", SubIndication.FORMAT_FAILURE)
     assert "signature_twice" in evidence
@@ -47,30 +31,31 @@ def test_a_signature_that_is_listed_twice_is_read_once_and_refused(kit: SealKit)
 
 def _too_much(kit: SealKit, changes: Mapping[str, bytes]) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        validate_document(_with(kit, changes), kit.checks())
+        validate_document(changed(kit.sealed(ofd_document()), changes), kit.checks())
     (violation,) = caught.value.violations
     assert (caught.value.reason, violation.field, violation.rule) == ("FIELD_INVALID", "document", "ofd.limits")
 
 
 def test_xml_is_counted_over_the_whole_document(kit: SealKit) -> None:
     """One file of 75,000 references is taken, a few of them are not: their sum is what has a limit."""
-    files = {f"{SIGNS}Sign_{n}/Signature.xml": _signature(25_000) for n in range(2, 6)}
-    listing = _list_of(*(f"/{name}" for name in files))
+    files = {f"{SIGNS}Sign_{n}/Signature.xml": signature_xml(25_000) for n in range(2, 6)}
+    listing = list_of(*(f"/{name}" for name in files))
     _too_much(kit, files | {f"{SIGNS}Signatures.xml": listing})
     few = dict(list(files.items())[:1])
     report = validate_document(
-        _with(kit, few | {f"{SIGNS}Signatures.xml": _list_of(f"/{next(iter(few))}")}), kit.checks()
+        changed(kit.sealed(ofd_document()), few | {f"{SIGNS}Signatures.xml": list_of(f"/{next(iter(few))}")}),
+        kit.checks(),
     )
     assert _first_fault(report)[0] == "signature.references"
 
 
 def test_too_many_signatures_say_nothing_of_the_seals(kit: SealKit) -> None:
-    _too_much(kit, {f"{SIGNS}Signatures.xml": _list_of(*(f"/{SIGNS}Sign_{n}/Signature.xml" for n in range(51)))})
+    _too_much(kit, {f"{SIGNS}Signatures.xml": list_of(*(f"/{SIGNS}Sign_{n}/Signature.xml" for n in range(51)))})
 
 
 def test_a_list_of_references_beside_the_one_that_is_checked_covers_nothing(kit: SealKit) -> None:
-    changes = {f"{SIGNS}Sign_1/Signature.xml": _signature(1, lists=2)}
-    name, why, _ = _first_fault(validate_document(_with(kit, changes), kit.checks()))
+    changes = {f"{SIGNS}Sign_1/Signature.xml": signature_xml(1, lists=2)}
+    name, why, _ = _first_fault(validate_document(changed(kit.sealed(ofd_document()), changes), kit.checks()))
     assert (name, why) == ("signature.references", SubIndication.FORMAT_FAILURE)
 
 
@@ -89,3 +74,10 @@ def test_a_document_with_two_lists_of_signatures_is_not_sealed(kit: SealKit) -> 
     with pytest.raises(InvalidArgument) as caught:
         prepare(pack(files), kit.seal, kit.signer.certificate.der, [Placement(1, 150, 240)], T1)
     assert (caught.value.reason, caught.value.metadata["rule"]) == ("SEAL_DOCUMENT_INVALID", "signatures_twice")
+
+
+def test_the_dearest_files_that_are_taken_get_a_report_on_every_signature(kit: SealKit) -> None:
+    """What they cost stands in the bench."""
+    for document in (many_references(kit, each=20), many_extensions(kit, each=20)):
+        report = validate_document(document, kit.checks())
+        assert len({step.signature for step in report.steps if step.signature}) == 50

@@ -1,0 +1,4 @@
+"""Names of operations that more than one file speaks of."""
+
+HOSTILE = "validate a file made to hurt:"
+"""What the names of such files' validations begin with."""
