@@ -51,6 +51,23 @@ class Sm2PublicKey:
         return cls(der[len(_SPKI_PREFIX) :])
 
     @classmethod
+    def from_point(cls, octets: bytes) -> "Sm2PublicKey":
+        """Reads a point in any form that SEC 1, 2.3.4 knows: uncompressed, compressed or hybrid.
+
+        Raises:
+            InvalidKey: if it is none of the curve.
+        """
+        form, x = octets[:1], octets[1:33]
+        if form in (b"\x06", b"\x07") and len(octets) == 65 and octets[-1] & 1 == form[0] & 1:
+            return cls(b"\x04" + octets[1:])
+        if form not in (b"\x02", b"\x03") or len(octets) != 33:
+            return cls(octets)
+        number = int.from_bytes(x)
+        # p is 3 modulo 4, so that a square's root is a power of it; a number that is none gives a point off the curve.
+        y = pow((number * number * number + _A * number + _B) % _P, (_P + 1) // 4, _P)
+        return cls(b"\x04" + x + (y if y & 1 == form[0] & 1 else _P - y).to_bytes(32))
+
+    @classmethod
     def from_pem(cls, text: bytes) -> "Sm2PublicKey":
         """Reads a PEM ``PUBLIC KEY``.
 

@@ -26,7 +26,15 @@ from services.seal.domain.validation import (
     passed,
 )
 from services.seal.ofd_seal import LIMITS
-from services.seal.ses import SM3, ParsedSignature, SesError, parse_seal, parse_signature
+from services.seal.ses import (
+    SM3,
+    ParsedSeal,
+    ParsedSignature,
+    SesError,
+    SesUnsupported,
+    parse_seal,
+    parse_signature,
+)
 from services.seal.ses_steps import (
     Checks,
     NamedFinding,
@@ -104,8 +112,8 @@ def validate_seal(raw: bytes, checks: Checks) -> Report:
     try:
         seal = parse_seal(raw)
     except SesError as error:
-        return _report(raw, [_step("seal.structure", failed(SubIndication.FORMAT_FAILURE, str(error)))], [], checks)
-    steps = [_step("seal.structure", passed(f"version {seal.version}, {len(raw)} bytes"))]
+        return _report(raw, [_step("seal.structure", _not_read(error))], [], checks)
+    steps = [_step("seal.structure", _read(seal))]
     for name, finding in seal_steps(seal, known_of_seal(seal, checks), checks):
         checks.stop.check()
         steps.append(_step(name, finding))
@@ -129,7 +137,7 @@ def validate_document(data: bytes, checks: Checks) -> Report:
             raise _too_much(error) from error
         finding = failed(SubIndication.FORMAT_FAILURE, f"{error.rule}: {error.message}")
         return _report(data, [_step("document.package", finding)], [], checks)
-    steps = [_step("document.package", passed(f"{len(package.entries)} files"))]
+    steps = [_step("document.package", passed(_seen(package)))]
     steps.append(_step("document.signatures", _count(entries)))
     seals: list[SealSummary] = []
     reader = _Reader(package, entries, lists, checks)
@@ -145,8 +153,23 @@ def validate_document(data: bytes, checks: Checks) -> Report:
     return report if entries else replace(report, verdict=Verdict(Conclusion.NO_SIGNATURE))
 
 
+def _seen(package: OfdPackage) -> str:
+    return f"{len(package.entries)} files{'; tolerated: the older namespace' if package.is_older else ''}"
+
+
 def _too_much(error: OfdRefused) -> InvalidArgument:
     return invalid_field("document", f"ofd.{error.rule}", error.violations[0].description)
+
+
+def _read(structure: ParsedSeal | ParsedSignature) -> Finding:
+    tolerated = "".join(f"; tolerated: {deviation}" for deviation in structure.tolerated)
+    return passed(f"version {structure.version}, {len(structure.raw)} bytes{tolerated}")
+
+
+def _not_read(error: SesError) -> Finding:
+    if isinstance(error, SesUnsupported):
+        return indeterminate(SubIndication.UNSUPPORTED, str(error))
+    return failed(SubIndication.FORMAT_FAILURE, str(error))
 
 
 def _step(name: str, finding: Finding, signature: str = "") -> Step:
@@ -300,8 +323,8 @@ class _Reader:
         try:
             self._signatures[entry.path] = parse_signature(raw)
         except SesError as error:
-            return failed(SubIndication.FORMAT_FAILURE, str(error))
-        return passed(f"version {self._signatures[entry.path].version}, {len(raw)} bytes")
+            return _not_read(error)
+        return _read(self._signatures[entry.path])
 
     def _seal_file(self, entry: _Entry, root: etree._Element, signature: ParsedSignature) -> Finding:
         stated = texts(root, "ofd:SignedInfo/ofd:Seal/ofd:BaseLoc")

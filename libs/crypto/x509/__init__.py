@@ -3,9 +3,10 @@
 What was received is kept as received: signatures are checked over those bytes, never over a new encoding.
 """
 
-from libs.crypto.x509.certificate import Certificate, KeyUsage
+from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy, verify_chain
 from libs.crypto.x509.crl import Crl, RevocationReason, RevokedEntry, make_crl
+from libs.crypto.x509.extensions import KeyUsage
 from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
 from libs.crypto.x509.roles import Role
 

@@ -1,35 +1,22 @@
-"""A certificate as a value."""
+"""A certificate as a value: read as OpenSSL reads it, judged only where a chain is checked."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
-from asn1crypto import x509
-
 from libs.crypto.asn1_budget import Asn1Limits, check_asn1
-from libs.crypto.errors import InvalidKey, MalformedCertificate
-from libs.crypto.sm2 import Sm2PublicKey
+from libs.crypto.errors import InvalidKey, MalformedCertificate, UnsupportedCertificate
+from libs.crypto.sm2 import CURVE_OID, Sm2PublicKey
 from libs.crypto.sm3 import sm3
-from libs.crypto.x509.signed import SM2_WITH_SM3, UNREADABLE, armor, split, unarmor
+from libs.crypto.x509.extensions import Extensions, KeyUsage
+from libs.crypto.x509.names import display
+from libs.crypto.x509.signed import SM2_WITH_SM3, armor, unarmor
+from libs.crypto.x509.tlv import OID, SEQUENCE, Tlv, dotted, moment, only
 
 LIMITS = Asn1Limits(size=16 * 1024, elements=1_000)
 """No certificate of GM/T 0015 comes near them."""
 
-
-class KeyUsage(Enum):
-    """What a key may be used for (RFC 5280, 4.2.1.3)."""
-
-    DIGITAL_SIGNATURE = "digital_signature"
-    NON_REPUDIATION = "non_repudiation"
-    KEY_ENCIPHERMENT = "key_encipherment"
-    DATA_ENCIPHERMENT = "data_encipherment"
-    KEY_AGREEMENT = "key_agreement"
-    KEY_CERT_SIGN = "key_cert_sign"
-    CRL_SIGN = "crl_sign"
-    ENCIPHER_ONLY = "encipher_only"
-    DECIPHER_ONLY = "decipher_only"
+_EC_KEY = "1.2.840.10045.2.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +27,7 @@ class Certificate:
         der: the bytes as received.
         tbs: the signed part of them.
         signature: DER SEQUENCE {r, s}.
-        serial_number: positive, at most 20 bytes.
+        serial_number: as it stands there; others than ours may be negative, zero or longer than 20 bytes.
         subject: the subject for people, "CN=…, O=…, C=…".
         issuer: the issuer for people.
         subject_der: the subject's encoding, by which chains are linked.
@@ -55,6 +42,7 @@ class Certificate:
         key_identifier: the subject's key identifier or b"".
         authority_key_identifier: the issuer's key identifier or b"".
         unknown_critical: object identifiers of critical extensions that ``verify_chain`` does not process.
+        faults: what is contradictory or unreadable in it; no chain with such a certificate holds.
     """
 
     der: bytes
@@ -75,18 +63,20 @@ class Certificate:
     key_identifier: bytes = field(repr=False, compare=False)
     authority_key_identifier: bytes = field(repr=False, compare=False)
     unknown_critical: tuple[str, ...] = field(compare=False)
+    faults: tuple[str, ...] = field(compare=False, default=())
 
     @classmethod
     def parse(cls, der: bytes) -> "Certificate":
         """Reads DER.
 
         Raises:
-            MalformedCertificate: if it is no version 3 certificate with an SM2 key and an SM2 signature.
+            UnsupportedCertificate: if key or signature are of another algorithm than SM2.
+            MalformedCertificate: if it is no certificate.
         """
         try:
             check_asn1(der, LIMITS)
             return cls(**_read(der))
-        except (*UNREADABLE, InvalidKey) as error:
+        except (ValueError, IndexError, OverflowError, InvalidKey) as error:
             raise MalformedCertificate(f"not an SM2 certificate: {error}") from error
 
     @classmethod
@@ -113,69 +103,52 @@ class Certificate:
         return self.key_usage is None or usage in self.key_usage
 
 
-_PROCESSED = (
-    "basic_constraints", "key_usage", "key_identifier", "authority_key_identifier", "subject_alt_name",
-    "extended_key_usage",
-)  # fmt: skip
+_VERSION, _EXTENSIONS = 0xA0, 0xA3
 
 
 def _read(der: bytes) -> dict[str, Any]:
-    parts = split(der)
-    certificate = x509.Certificate.load(der, strict=True)
-    tbs = certificate["tbs_certificate"]
-    _check_algorithms(certificate)
-    constraints, authority, usage, purposes = (
-        certificate.basic_constraints_value,
-        certificate.authority_key_identifier_value,
-        certificate.key_usage_value,
-        certificate.extended_key_usage_value,
-    )
-    is_ca = constraints is not None and constraints["ca"].native
+    tbs, outer, signature = only(der, SEQUENCE).children
+    fields = tbs.expect(SEQUENCE).children
+    if fields[0].tag == _VERSION:
+        fields.pop(0)
+    serial_number, inner, issuer, validity, subject, key = fields[:6]
+    _check_algorithm(outer)
+    not_before, not_after = (moment(time) for time in validity.expect(SEQUENCE).children)
+    extensions = Extensions.read(next((part for part in fields[6:] if part.tag == _EXTENSIONS), None))
+    # RFC 5280, 4.1.1.2: both algorithms must be the same, parameters included.
+    faults = extensions.faults if inner.whole == outer.whole else (*extensions.faults, "two signature algorithms")
     return {
         "der": der,
-        "tbs": parts.tbs,
-        "signature": parts.signature,
-        "serial_number": tbs["serial_number"].native,
-        "subject": display(certificate.subject),
-        "issuer": display(certificate.issuer),
-        "subject_der": certificate.subject.dump(),
-        "issuer_der": certificate.issuer.dump(),
-        "not_before": certificate.not_valid_before,
-        "not_after": certificate.not_valid_after,
-        "public_key": Sm2PublicKey.from_spki(certificate.public_key.dump()),
-        "is_ca": is_ca,
-        "path_length": constraints["path_len_constraint"].native if is_ca else None,
-        "key_usage": None if usage is None else frozenset(KeyUsage(name) for name in usage.native),
-        "purposes": None if purposes is None else frozenset(purpose.dotted for purpose in purposes),
-        "key_identifier": certificate.key_identifier or b"",
-        "authority_key_identifier": (authority["key_identifier"].native if authority else None) or b"",
-        "unknown_critical": _unknown_critical(tbs["extensions"]),
+        "tbs": tbs.whole,
+        "signature": signature.octets,
+        "serial_number": serial_number.integer,
+        "subject": display(subject.whole),
+        "issuer": display(issuer.whole),
+        "subject_der": subject.whole,
+        "issuer_der": issuer.whole,
+        "not_before": not_before,
+        "not_after": not_after,
+        "public_key": _public_key(key),
+        "is_ca": extensions.is_ca,
+        "path_length": extensions.path_length,
+        "key_usage": extensions.key_usage,
+        "purposes": extensions.purposes,
+        "key_identifier": extensions.key_identifier,
+        "authority_key_identifier": extensions.authority_key_identifier,
+        "unknown_critical": extensions.unknown_critical,
+        "faults": faults,
     }
 
 
-def display(name: x509.Name) -> str:
-    """Returns a distinguished name for people, most specific part first, in the order of RFC 4514."""
-    short = {
-        "common_name": "CN", "organization_name": "O", "organizational_unit_name": "OU", "country_name": "C",
-        "state_or_province_name": "ST", "locality_name": "L", "serial_number": "serialNumber",
-    }  # fmt: skip
-    pairs = [(pair["type"].native, pair["value"].native) for relative in name.chosen for pair in relative]
-    return ", ".join(f"{short.get(kind, kind)}={value}" for kind, value in reversed(pairs))
+def _check_algorithm(algorithm: Tlv) -> None:
+    oid = dotted(algorithm.expect(SEQUENCE).children[0])
+    if oid != SM2_WITH_SM3:
+        raise UnsupportedCertificate(f"not signed by SM2 with SM3, but by {oid}")
 
 
-def _check_algorithms(certificate: x509.Certificate) -> None:
-    tbs = certificate["tbs_certificate"]
-    if tbs["version"].native != "v3" or not 0 < tbs["serial_number"].native < 1 << 160:
-        raise ValueError("wanted version 3 and a serial number of at most 20 bytes")
-    outer, inner = certificate["signature_algorithm"], tbs["signature"]
-    # RFC 5280, 4.1.1.2: both must be the same, parameters included.
-    if outer["algorithm"].native != SM2_WITH_SM3 or outer.dump() != inner.dump():
-        raise ValueError("not signed by SM2 with SM3")
-
-
-def _unknown_critical(extensions: Iterable[x509.Extension]) -> tuple[str, ...]:
-    return tuple(
-        extension["extn_id"].dotted
-        for extension in extensions
-        if extension["critical"].native and extension["extn_id"].native not in _PROCESSED
-    )
+def _public_key(info: Tlv) -> Sm2PublicKey:
+    algorithm, value = info.expect(SEQUENCE).children
+    kinds = [dotted(part) for part in algorithm.expect(SEQUENCE).children if part.tag == OID]
+    if kinds not in ([_EC_KEY, CURVE_OID], [CURVE_OID]):
+        raise UnsupportedCertificate("its key is none of SM2")
+    return Sm2PublicKey.from_point(value.octets)

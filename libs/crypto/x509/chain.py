@@ -14,8 +14,9 @@ from itertools import pairwise
 
 from libs.crypto.errors import CertificateNotAccepted, InvalidSignature, SubIndication
 from libs.crypto.provider import SmProvider
-from libs.crypto.x509.certificate import Certificate, KeyUsage
+from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.crl import Crl
+from libs.crypto.x509.extensions import KeyUsage
 from libs.crypto.x509.roles import ANY_PURPOSE, Role
 
 
@@ -116,6 +117,8 @@ def _signed(issuer: Certificate, child: Certificate | Crl, provider: SmProvider)
 
 def _check_constraints(chain: tuple[Certificate, ...]) -> None:
     for certificate in chain:
+        if certificate.faults:
+            raise _refusal(SubIndication.CHAIN_CONSTRAINTS_FAILURE, certificate, ", ".join(certificate.faults))
         if certificate.unknown_critical:
             unknown = ", ".join(certificate.unknown_critical)
             raise _refusal(SubIndication.CHAIN_CONSTRAINTS_FAILURE, certificate, f"critical extension {unknown}")

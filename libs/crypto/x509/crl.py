@@ -11,7 +11,8 @@ from asn1crypto import x509
 
 from libs.crypto.errors import MalformedCertificate
 from libs.crypto.provider import Signer
-from libs.crypto.x509.certificate import Certificate, display
+from libs.crypto.x509.certificate import Certificate
+from libs.crypto.x509.names import display
 from libs.crypto.x509.signed import SM2_WITH_SM3, UNREADABLE, algorithm, armor, join, split, time_value, unarmor
 
 MAX_SIZE = 16 * 1024 * 1024
@@ -191,7 +192,7 @@ def _read(der: bytes) -> dict[str, Any]:
         "der": der,
         "tbs": parts.tbs,
         "signature": parts.signature,
-        "issuer": display(tbs["issuer"]),
+        "issuer": display(tbs["issuer"].dump()),
         "issuer_der": tbs["issuer"].dump(),
         "number": _number(parsed),
         "this_update": tbs["this_update"].native,

@@ -3,6 +3,8 @@
 from lxml import etree
 
 OFD_NAMESPACE = "http://www.ofdspec.org/2016"
+OLDER_NAMESPACES = frozenset(("http://www.ofdspec.org", "http://www.ofdspec.org/"))
+"""What files from before GB/T 33190-2016 call it; read as if it were the one of the standard."""
 NAMESPACES = {"ofd": OFD_NAMESPACE}
 """What ``ofd:`` means in a path of an element."""
 

@@ -1,11 +1,12 @@
 """Reads OFD packages from anywhere. Tolerant where real files deviate, strict where a file could do harm.
 
 Tolerated: paths that differ from their entry in case (``TPLS`` and ``Tpls``), absolute and relative locations, the
-misspelt ``CuslomData``. Refused: too many or too large entries, high compression ratios, paths that leave the package,
+misspelt ``CuslomData``, the older namespace (all through a file, not beside the newer one). Refused: too many or too large entries, high compression ratios, paths that leave the package,
 whatever two readers could understand differently (``archive``), encrypted entries, document type definitions. What is
 parsed is counted over the whole package, each file once, so that no input decides how much work it causes.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from posixpath import dirname, join, normpath
@@ -13,11 +14,14 @@ from posixpath import dirname, join, normpath
 from lxml import etree
 
 from libs.documents.ofd.archive import OfdLimits, OfdRefused, read_archive
-from libs.documents.ofd.markup import NAMESPACES, OFD_NAMESPACE, texts
+from libs.documents.ofd.markup import NAMESPACES, OFD_NAMESPACE, OLDER_NAMESPACES, texts
 
 _USUAL_LIMITS = OfdLimits()
 _ENCODINGS = frozenset({"UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "US-ASCII", "ASCII", "GB18030", "GBK", "GB2312"})
 """What an entry may be encoded in: only these are read alike by every reader (UTF-7 hides tags from most)."""
+
+_MAY_BE_OLDER = re.compile(rb"""ofdspec\.org/?["']|\0|&""")
+"""Bytes without which no element can be of an older namespace (UTF-16 has zeros, a reference may hide anything)."""
 
 
 class OfdPackage:
@@ -77,6 +81,11 @@ class OfdPackage:
     @cached_property
     def _folded(self) -> dict[str, str]:
         return {path.casefold(): path for path in self.entries}
+
+    @property
+    def is_older(self) -> bool:
+        """Whether OFD.xml is written in the older namespace."""
+        return not OLDER_NAMESPACES.isdisjoint(filter(None, self.root.nsmap.values()))
 
     @cached_property
     def root(self) -> etree._Element:
@@ -178,4 +187,20 @@ def parse_xml(data: bytes) -> etree._Element:
         raise OfdRefused("xml", "an entry of the package holds a document type definition")
     if (about.encoding or "UTF-8").upper() not in _ENCODINGS:
         raise OfdRefused("xml", "an entry of the package is encoded in a way that only some readers know")
+    return _of_one_namespace(root, data)
+
+
+def _of_one_namespace(root: etree._Element, data: bytes) -> etree._Element:
+    """Takes the older namespace for the newer one; raises OfdRefused where both stand in one file.
+
+    Readers differ in whether they know the older one, so that a file with both would show each of them something else.
+    """
+    if not _MAY_BE_OLDER.search(data):
+        return root
+    elements = list(root.iter(etree.Element))
+    older = [each for each in elements if etree.QName(each).namespace in OLDER_NAMESPACES]
+    if older and any(etree.QName(each).namespace == OFD_NAMESPACE for each in elements):
+        raise OfdRefused("xml", "an entry of the package mixes two namespaces of OFD")
+    for each in older:
+        each.tag = f"{{{OFD_NAMESPACE}}}{etree.QName(each).localname}"
     return root

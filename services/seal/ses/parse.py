@@ -1,25 +1,38 @@
-"""Parses SESeal and SES_Signature, versions 4 (GB/T 38540-2020) and 5 (GM/T 0031-2025), keeping the received bytes."""
+"""Parses SESeal and SES_Signature, keeping the received bytes.
+
+GB/T 38540-2020 (version 4), GM/T 0031-2025 (5), and the older GM/T 0031-2014 (1), which is read only. Read leniently where makers deviate and nothing hangs on it: kinds of strings and times, lengths that are not the shortest.
+What was tolerated is told.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
-
-from asn1crypto import core
+from typing import Any
 
 from libs.crypto.asn1_budget import Asn1Limits, check_asn1
+from libs.crypto.x509 import tlv
+from libs.crypto.x509.tlv import BIT_STRING, OCTET_STRING, SEQUENCE, Tlv, only
 from services.seal.ses import der
-from services.seal.ses.der import DerError, Element, Tag
-from services.seal.ses.structures import SesSealInfo, TbsSign
 
 LIMITS = Asn1Limits(size=2 << 20, elements=2_000)
 """Of a seal or a seal signature: room for a picture of 1 MiB and MAX_CERTIFICATES signers."""
-VERSIONS = (4, 5)
-"""The structure versions that are read."""
+VERSIONS: tuple[int, ...] = (4, 5)
+"""The versions of the newer structure that are read."""
+OLDER_VERSIONS: tuple[int, ...] = (1, 2, 3)
+"""What header and TBS_Sign of the older structure state; it is told by its shape."""
 MAX_CERTIFICATES = 200
 """More signers in one seal are refused."""
+_TIME_STAMP, _TIME_LENGTH = 0xA0, 15
+_IA5, _UTF8, _PRINTABLE = 0x16, 0x0C, 0x13
+_STRINGS = frozenset((0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1B, 0x1C, 0x1E))
+_BY_VALUE, _BY_DIGEST = 1, 2
 
 
 class SesError(ValueError):
-    """The bytes are not a seal or seal signature of a version that is read; the message names the rule."""
+    """The bytes are not a seal or seal signature; the message names the rule."""
+
+
+class SesUnsupported(SesError):
+    """They may be one, but of a version or form that is not read here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,7 @@ class ParsedSeal:
         raw: the SESeal as received.
         info_raw: the SES_SealInfo as received.
         signed_raws: what the maker may have signed, the standard's way first.
-        version: 4 or 5.
+        version: 4 or 5; 1 (or what else its header states) for the older structure.
         vendor: the maker's product (Vid).
         seal_id: esID.
         seal_type: the business type.
@@ -48,6 +61,7 @@ class ParsedSeal:
         algorithm: signAlgID, dotted.
         signature: the maker's signature value, DER.
         time_stamp: the time stamp over it, or None.
+        tolerated: what deviates from the standard and was read all the same.
     """
 
     raw: bytes
@@ -71,6 +85,7 @@ class ParsedSeal:
     algorithm: str
     signature: bytes
     time_stamp: bytes | None
+    tolerated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,7 @@ class ParsedSignature:
         algorithm: signatureAlgID, dotted.
         signature: the signature value, DER.
         time_stamp: the time stamp over it, or None.
+        tolerated: what deviates from the standard and was read all the same, in the seal too.
     """
 
     raw: bytes
@@ -102,106 +118,172 @@ class ParsedSignature:
     algorithm: str
     signature: bytes
     time_stamp: bytes | None
+    tolerated: tuple[str, ...] = ()
 
 
 def parse_seal(raw: bytes) -> ParsedSeal:
-    """Parses a SESeal; raises SesError where it is not one."""
+    """Parses a SESeal; raises SesError where it is not one that is read."""
     try:
         check_asn1(raw, LIMITS)
-        return _seal(raw)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        return _seal(raw, _Reading())
+    except SesError:
+        raise
+    except (ValueError, IndexError, OverflowError) as error:
         raise SesError(f"SESeal: {error}") from error
 
 
 def parse_signature(raw: bytes) -> ParsedSignature:
-    """Parses a SES_Signature; raises SesError where it is not one."""
+    """Parses a SES_Signature; raises SesError where it is not one that is read."""
     try:
         check_asn1(raw, LIMITS)
-        return _signature(raw)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        return _signature(raw, _Reading())
+    except SesError:
+        raise
+    except (ValueError, IndexError, OverflowError) as error:
         raise SesError(f"SES_Signature: {error}") from error
 
 
-def _outer(raw: bytes) -> tuple[list[Element], bytes | None]:
+class _Reading:
+    """Reads single values and notes what deviates."""
+
+    def __init__(self) -> None:
+        self.tolerated: list[str] = []
+
+    def text(self, element: Tlv, field: str, tag: int = _IA5) -> str:
+        """Returns a string of whatever kind: vendors write UTF-8 into an IA5String."""
+        if element.tag not in _STRINGS:
+            raise ValueError(f"{field} is no string")
+        value = tlv.text(element)
+        if element.tag != tag:
+            self.tolerated.append(f"{field} is a string of another kind")
+        elif tag == _IA5 and not value.isascii():
+            self.tolerated.append(f"{field} holds more than ASCII in an IA5String")
+        return value
+
+    def time(self, element: Tlv, field: str, tag: int = tlv.GENERALIZED_TIME) -> datetime:
+        """Returns a time of whatever form."""
+        at = tlv.moment(element)
+        if element.tag != tag:
+            self.tolerated.append(f"{field} is a time of another kind")
+        if not element.content.endswith(b"Z"):
+            self.tolerated.append(f"{field} is not given in UTC")
+        return at
+
+
+def _split(raw: bytes) -> tuple[list[Tlv], bytes | None]:
     """Cuts {to be signed, cert, algorithm, signature, [0] time stamp}, which SESeal and SES_Signature share."""
-    parts = der.elements(der.one(raw, Tag.SEQUENCE).content)
-    if len(parts) == 2:
-        raise DerError("version 1 (GM/T 0031-2014) is not read")
-    tags = [Tag.SEQUENCE, Tag.OCTET_STRING, Tag.OBJECT_IDENTIFIER, Tag.BIT_STRING, Tag.CONTEXT_0]
+    parts = only(raw, SEQUENCE).children
+    tags = [SEQUENCE, OCTET_STRING, tlv.OID, BIT_STRING, _TIME_STAMP]
     if len(parts) not in (4, 5) or any(part.tag != tag for part, tag in zip(parts, tags, strict=False)):
-        raise DerError("its parts are not those of the standard")
-    stamp = der.bits(der.one(parts[4].content, Tag.BIT_STRING)) if len(parts) == 5 else None
-    return parts, stamp
+        raise ValueError("its parts are not those of the standard")
+    return parts, only(parts[4].content, BIT_STRING).octets if len(parts) == 5 else None
 
 
-def _checked(kind: type[core.Sequence], raw: bytes) -> core.Sequence:
-    """Decodes ``raw`` as ``kind`` down to the last field, so that a fault shows here and not later."""
-    value = kind.load(raw, strict=True)
-    _ = value.native
-    return value
+def _is_older(raw: bytes) -> bool:
+    return len(only(raw, SEQUENCE).children) == 2
 
 
-def _time(value: core.GeneralizedTime) -> datetime:
-    at = value.native
-    if not isinstance(at, datetime) or at.tzinfo is None:
-        raise DerError("a time without Z")
-    return at
-
-
-def _seal(raw: bytes) -> ParsedSeal:
-    (info, certificate, algorithm, value, *_), stamp = _outer(raw)
-    known = _checked(SesSealInfo, info.raw)
-    header, prop, picture = known["header"], known["property"], known["picture"]
-    version = header["version"].native
-    if header["id"].native != "ES" or version not in VERSIONS:
-        raise DerError(f"header {header['id'].native!r}, version {version}")
-    if stamp is not None and version == 4:
-        raise DerError("version 4 has no time stamp in the seal")
-    by_value = prop["cert_list_type"].native == 1
-    entries = prop["cert_list"]
-    if not 1 <= len(entries) <= MAX_CERTIFICATES:
-        raise DerError(f"{len(entries)} signers")
+def _seal(raw: bytes, reading: _Reading) -> ParsedSeal:
+    if _is_older(raw):
+        info, sign = only(raw, SEQUENCE).children
+        certificate, algorithm, value = sign.expect(SEQUENCE).children
+        stamp, versions = None, OLDER_VERSIONS
+        # What its maker signs (GM/T 0031-2014); some sign the info alone, as in the later versions.
+        whole = der.encode(der.Tag.SEQUENCE, info.whole, certificate.whole, algorithm.whole)
+        signed: tuple[bytes, ...] = (whole, info.whole)
+        reading.tolerated.append("a seal of version 1 (GM/T 0031-2014)")
+    else:
+        (info, certificate, algorithm, value, *_), stamp = _split(raw)
+        signed, versions = (info.whole,), VERSIONS
+    header, es_id, prop, picture, *extensions = (part for part in info.expect(SEQUENCE).children)
+    kind, version, vendor = header.expect(SEQUENCE).children
+    if version.integer not in versions or reading.text(kind, "id") != "ES":
+        raise SesUnsupported(f"a seal of version {version.integer % 1000} is not read here")
+    if len(extensions) > 1 or (stamp is not None and version.integer == 4):
+        raise ValueError("it holds more than the standard knows")
+    shown = picture.expect(SEQUENCE).children
     return ParsedSeal(
         raw=raw,
-        info_raw=info.raw,
-        signed_raws=(info.raw,),
-        version=version,
-        vendor=header["vid"].native,
-        seal_id=known["es_id"].native,
-        seal_type=prop["type"].native,
-        name=prop["name"].native,
-        certificates=tuple(entry.native for entry in entries) if by_value else (),
-        certificate_digests=() if by_value else tuple((e["type"].native, e["value"].native) for e in entries),
-        create_time=_time(prop["create_date"]),
-        valid_from=_time(prop["valid_start"]),
-        valid_until=_time(prop["valid_end"]),
-        picture_type=picture["type"].native,
-        picture=picture["data"].native,
-        width_mm=picture["width"].native,
-        height_mm=picture["height"].native,
-        maker_certificate=certificate.content,
-        algorithm=core.ObjectIdentifier.load(algorithm.raw, strict=True).dotted,
-        signature=der.bits(value),
+        info_raw=info.whole,
+        signed_raws=signed,
+        version=version.integer,
+        vendor=reading.text(vendor, "Vid"),
+        seal_id=reading.text(es_id, "esID"),
+        **_property(prop.expect(SEQUENCE).children, reading),
+        picture_type=reading.text(shown[0], "the picture's type"),
+        picture=shown[1].expect(OCTET_STRING).content,
+        width_mm=shown[2].integer,
+        height_mm=shown[3].integer,
+        maker_certificate=certificate.expect(OCTET_STRING).content,
+        algorithm=tlv.dotted(algorithm),
+        signature=value.octets,
         time_stamp=stamp,
+        tolerated=tuple(reading.tolerated),
     )
 
 
-def _signature(raw: bytes) -> ParsedSignature:
-    (tbs, certificate, algorithm, value, *_), stamp = _outer(raw)
-    parts = der.elements(tbs.content)
-    if len(parts) not in (5, 6):
-        raise DerError("TBS_Sign: its parts are not those of the standard")
-    known = _checked(TbsSign, tbs.raw)
+def _property(parts: list[Tlv], reading: _Reading) -> dict[str, Any]:
+    """Reads SES_ESPropertyInfo; the older one has no certListType and UTCTimes."""
+    older = len(parts) == 6
+    list_type = _BY_VALUE if older else parts.pop(2).integer
+    kind, name, certificates, created, start, end = parts
+    entries = certificates.expect(SEQUENCE).children
+    if not 1 <= len(entries) <= MAX_CERTIFICATES or list_type not in (_BY_VALUE, _BY_DIGEST):
+        raise ValueError(f"{len(entries)} signers in a list of type {list_type % 1000}")
+    tag = tlv.UTC_TIME if older else tlv.GENERALIZED_TIME
+    by_value = list_type == _BY_VALUE
+    return {
+        "seal_type": kind.integer,
+        "name": reading.text(name, "name", _UTF8),
+        "certificates": tuple(entry.expect(OCTET_STRING).content for entry in entries) if by_value else (),
+        "certificate_digests": () if by_value else tuple(_digest(entry, reading) for entry in entries),
+        "create_time": reading.time(created, "createDate", tag),
+        "valid_from": reading.time(start, "validStart", tag),
+        "valid_until": reading.time(end, "validEnd", tag),
+    }
+
+
+def _digest(entry: Tlv, reading: _Reading) -> tuple[str, bytes]:
+    kind, value = entry.expect(SEQUENCE).children
+    return reading.text(kind, "a digest's type", _PRINTABLE), value.expect(OCTET_STRING).content
+
+
+def _signature(raw: bytes, reading: _Reading) -> ParsedSignature:
+    if _is_older(raw):
+        tbs, value = only(raw, SEQUENCE).children
+        version, seal, time, data_hash, info, certificate, algorithm = tbs.expect(SEQUENCE).children
+        stamp, at = None, _older_time(time.octets, reading)
+    else:
+        (tbs, certificate, algorithm, value, *_), stamp = _split(raw)
+        version, seal, time, data_hash, info, *extensions = tbs.expect(SEQUENCE).children
+        if len(extensions) > 1:
+            raise ValueError("TBS_Sign holds more than the standard knows")
+        at = reading.time(time, "timeInfo")
+    parsed = _seal(seal.whole, reading)
+    property_info = reading.text(info, "propertyInfo")
     return ParsedSignature(
         raw=raw,
-        tbs_raw=tbs.raw,
-        version=known["version"].native,
-        seal=_seal(parts[1].raw),
-        time=_time(known["time_info"]),
-        data_hash=der.bits(parts[3]),
-        property_info=known["property_info"].native,
-        certificate=certificate.content,
-        algorithm=core.ObjectIdentifier.load(algorithm.raw, strict=True).dotted,
-        signature=der.bits(value),
+        tbs_raw=tbs.whole,
+        version=version.integer,
+        seal=parsed,
+        time=at,
+        data_hash=data_hash.octets,
+        property_info=property_info,
+        certificate=certificate.expect(OCTET_STRING).content,
+        algorithm=tlv.dotted(algorithm),
+        signature=value.octets,
         time_stamp=stamp,
+        tolerated=tuple(reading.tolerated),
     )
+
+
+def _older_time(content: bytes, reading: _Reading) -> datetime:
+    """Reads timeInfo of GM/T 0031-2014, a BIT STRING: the text of a time or a time in DER; a time stamp is not read."""
+    if content[:1] == b"\x30":
+        raise SesUnsupported("a time stamp as timeInfo is not read here")
+    if content[:1] in (b"\x17", b"\x18"):
+        (element,) = tlv.elements(content)
+    else:
+        kind = tlv.UTC_TIME if len(content) < _TIME_LENGTH - 1 else tlv.GENERALIZED_TIME
+        element = Tlv(kind, content, content)
+    return reading.time(element, "timeInfo", element.tag)

@@ -1,0 +1,135 @@
+"""Reads ASN.1 as it comes in certificates of others: by length, tolerant of what OpenSSL tolerates.
+
+What is read stays as received. Callers bound the input first (``asn1_budget.check_asn1``), so that nothing here costs more
+than one walk. Everything raises ValueError on what it can't make sense of.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x01, 0x02, 0x03, 0x04, 0x06
+UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
+SEQUENCE, SET = 0x30, 0x31
+
+
+@dataclass(frozen=True, slots=True)
+class Tlv:
+    """One element: its identifier octet, all its bytes as received, and its content."""
+
+    tag: int
+    whole: bytes
+    content: bytes
+
+    def expect(self, tag: int) -> "Tlv":
+        """Returns the element itself if it has this tag."""
+        if self.tag != tag:
+            raise ValueError(f"tag {self.tag:#04x} where {tag:#04x} is expected")
+        return self
+
+    @property
+    def children(self) -> list["Tlv"]:
+        """The elements inside of a constructed one."""
+        return list(elements(self.content))
+
+    @property
+    def integer(self) -> int:
+        """The value of an INTEGER."""
+        return int.from_bytes(self.expect(INTEGER).content, "big", signed=True)
+
+    @property
+    def octets(self) -> bytes:
+        """The content of a BIT STRING of whole octets."""
+        if self.expect(BIT_STRING).content[:1] != b"\0":
+            raise ValueError("a bit string that does not consist of whole octets")
+        return self.content[1:]
+
+
+def elements(data: bytes) -> Iterator[Tlv]:
+    """Gives the elements that stand one after another in ``data``."""
+    at = 0
+    while at < len(data):
+        start = at
+        length, at = _length(data, at + 1)
+        if at + length > len(data):
+            raise ValueError("an element is longer than what holds it")
+        yield Tlv(data[start], data[start : at + length], data[at : at + length])
+        at += length
+
+
+def only(data: bytes, tag: int) -> Tlv:
+    """Returns the one element that ``data`` is."""
+    found = list(elements(data))
+    if len(found) != 1:
+        raise ValueError("not one element alone")
+    return found[0].expect(tag)
+
+
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """Reads the length at ``at``; one with leading zeros counts too (BER)."""
+    first = data[at] if at < len(data) else 0x80
+    if first < 0x80:
+        return first, at + 1
+    count = first & 0x7F
+    if not 1 <= count <= 4 or at + 1 + count > len(data):
+        raise ValueError("a length that is missing or without measure")
+    return int.from_bytes(data[at + 1 : at + 1 + count], "big"), at + 1 + count
+
+
+def dotted(element: Tlv) -> str:
+    """Returns an object identifier in its dotted form."""
+    content = element.expect(OID).content
+    if not content or content[-1] & 0x80:
+        raise ValueError("an object identifier that is empty or cut off")
+    arcs, value = [], 0
+    for octet in content:
+        value = value << 7 | octet & 0x7F
+        if not octet & 0x80:
+            arcs.append(value)
+            value = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
+
+
+_ENCODINGS = {0x0C: ("utf-8",), 0x1E: ("utf-16-be",), 0x1C: ("utf-32-be",)}
+_SINGLE_BYTE = ("utf-8", "latin-1")
+"""PrintableString, IA5String, TeletexString and the like: what they should not hold is UTF-8 more often than anything."""
+
+
+def text(element: Tlv) -> str:
+    """Returns the text of a string of whatever kind; never fails, since a name is for people."""
+    for encoding in _ENCODINGS.get(element.tag, _SINGLE_BYTE):
+        try:
+            return element.content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return element.content.decode("latin-1")
+
+
+_UTC = re.compile(rb"(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?()(Z|[+-]\d{4})", re.ASCII)
+_GENERALIZED = re.compile(rb"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})?(\d{2})?(?:\.(\d{1,9}))?(Z|[+-]\d{4})?", re.ASCII)
+_FIRST_OF_LAST_CENTURY = 50
+
+
+def moment(element: Tlv) -> datetime:
+    """Returns a UTCTime or GeneralizedTime, also one without seconds or with an offset; no zone at all means UTC."""
+    pattern = {UTC_TIME: _UTC, GENERALIZED_TIME: _GENERALIZED}.get(element.tag)
+    found = pattern.fullmatch(element.content) if pattern else None
+    if found is None:
+        raise ValueError("not a time")
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    if element.tag == UTC_TIME:
+        year += 1900 if year >= _FIRST_OF_LAST_CENTURY else 2000
+    fraction, zone = found.groups()[6:]
+    microsecond = int((fraction or b"0").ljust(6, b"0")[:6])
+    return datetime(
+        year, month, day, hour, minute, second, microsecond, tzinfo=_zone(zone or b"Z")
+    ).astimezone(UTC)  # fmt: skip
+
+
+def _zone(given: bytes) -> timezone:
+    if given == b"Z":
+        return UTC
+    size = timedelta(hours=int(given[1:3]), minutes=int(given[3:5]))
+    return timezone(size if given.startswith(b"+") else -size)
