@@ -135,8 +135,7 @@ def validate_document(data: bytes, checks: Checks) -> Report:
     except OfdRefused as error:
         if error.rule == "limits":
             raise _too_much(error) from error
-        finding = failed(SubIndication.FORMAT_FAILURE, f"{error.rule}: {error.message}")
-        return _report(data, [_step("document.package", finding)], [], checks)
+        return _report(data, [_step("document.package", _no_package(data, error))], [], checks)
     steps = [_step("document.package", passed(_seen(package)))]
     steps.append(_step("document.signatures", _count(entries)))
     seals: list[SealSummary] = []
@@ -155,6 +154,14 @@ def validate_document(data: bytes, checks: Checks) -> Report:
 
 def _seen(package: OfdPackage) -> str:
     return f"{len(package.entries)} files{'; tolerated: the older namespace' if package.is_older else ''}"
+
+
+def _no_package(data: bytes, error: OfdRefused) -> Finding:
+    if data.startswith(b"%PDF-"):
+        return indeterminate(SubIndication.UNSUPPORTED, "a PDF: the seals on it are not read here")
+    if error.rule == "encrypted":
+        return indeterminate(SubIndication.UNSUPPORTED, "the package is encrypted")
+    return failed(SubIndication.FORMAT_FAILURE, f"{error.rule}: {error.message}")
 
 
 def _too_much(error: OfdRefused) -> InvalidArgument:
@@ -287,7 +294,12 @@ class _Reader:
             finding = self._reference(reference)
             if finding.sub_indication is not None:
                 return finding
-        return passed(f"{len(references)} of {len(references)} digests match")
+        inexact = sum(not self._is_exact(reference.get("FileRef", "")) for reference in references)
+        tolerated = f"; tolerated: {inexact} paths in another case" if inexact else ""
+        return passed(f"{len(references)} of {len(references)} digests match{tolerated}")
+
+    def _is_exact(self, path: str) -> bool:
+        return path.lstrip("/") in self._package.entries
 
     def _reference(self, reference: etree._Element) -> Finding:
         path = reference.get("FileRef", "")

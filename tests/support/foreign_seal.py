@@ -167,8 +167,10 @@ def _openssl(*arguments: str) -> bytes:
     return subprocess.run(["openssl", *arguments], check=True, capture_output=True).stdout
 
 
-def certificate(name: str, key: Key, issuer: str, issuer_key: Key, start: datetime, end: datetime) -> bytes:
-    """A certificate without any extension beyond key usage, as such makers' are."""
+def certificate(
+    name: str, key: Key, issuer: str, issuer_key: Key, start: datetime, end: datetime, *, odd: bool = False
+) -> bytes:
+    """A certificate without any extension beyond key usage, as such makers' are; or with all that openssl bears."""
     algorithm = algos.SignedDigestAlgorithm({"algorithm": SM2_WITH_SM3})
     tbs = x509.TbsCertificate({
         "version": "v3", "serial_number": 20200422, "signature": algorithm,
@@ -178,10 +180,25 @@ def certificate(name: str, key: Key, issuer: str, issuer_key: Key, start: dateti
         "subject_public_key_info": keys.PublicKeyInfo.load(key.spki),
         "extensions": [{"extn_id": "key_usage", "critical": True, "extn_value": {"digital_signature"}}],
     })  # fmt: skip
+    if odd:
+        teletex = x509.DirectoryString("teletex_string", "x")
+        teletex.chosen.contents = "签章人".encode()
+        pair = x509.NameTypeAndValue({"type": "common_name", "value": teletex})
+        tbs["subject"] = x509.Name("", x509.RDNSequence([x509.RelativeDistinguishedName([pair])]))
+        tbs["serial_number"] = -20200422
+        tbs["validity"]["not_before"] = x509.Time("general_time", start)
     value = issuer_key.sign(tbs.dump())
     return bytes(x509.Certificate({
         "tbs_certificate": tbs, "signature_algorithm": algorithm, "signature_value": value,
     }).dump())  # fmt: skip
+
+
+def other_certificate(folder: Path) -> bytes:
+    """A certificate of P-256, which openssl signs itself."""
+    return _openssl(
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        "-keyout", str(folder / "p256.pem"), "-subj", "/CN=x", "-outform", "DER",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -194,13 +211,13 @@ class Parties:
     signer: bytes
 
 
-def parties(folder: Path, maker_from: datetime = datetime(2020, 4, 20, tzinfo=UTC)) -> Parties:
+def parties(folder: Path) -> Parties:
     """Makes both, below an authority that nobody here knows."""
     maker, signer, authority = (Key.make(folder, name) for name in ("maker", "signer", "authority"))
     end = datetime(2030, 1, 1, tzinfo=UTC)
     start = datetime(2020, 4, 20, tzinfo=UTC)
     return Parties(
-        maker, certificate("某制章单位", maker, "某签发机构", authority, maker_from, end),
+        maker, certificate("某制章单位", maker, "某签发机构", authority, start, end),
         signer, certificate("某签章单位", signer, "某签发机构", authority, start, end),
     )  # fmt: skip
 
@@ -228,10 +245,10 @@ def seal_v4(who: Parties, info: SealInfo | None = None) -> bytes:
     return _four(signed, who.maker, who.maker_key)
 
 
-def signature_v4(who: Parties, seal: bytes, at: datetime, data_hash: bytes, path: str) -> bytes:
-    """A SES_Signature of version 4: the signer signs TBS_Sign."""
+def signature_v4(who: Parties, seal: bytes, at: datetime, data_hash: bytes, path: str, version: int = 4) -> bytes:
+    """A SES_Signature of version 4 or 5: the signer signs TBS_Sign."""
     tbs = TbsSignV4({
-        "version": 4, "eseal": core.Any(core.Asn1Value.load(seal)), "time": generalized(at), "data_hash": data_hash,
+        "version": version, "eseal": core.Any(core.Asn1Value.load(seal)), "time": generalized(at), "data_hash": data_hash,
         "property_info": ia5(path),
     })  # fmt: skip
     return _four(tbs, who.signer, who.signer_key)

@@ -1,7 +1,8 @@
 """Parses SESeal and SES_Signature, keeping the received bytes.
 
-GB/T 38540-2020 (version 4), GM/T 0031-2025 (5), and the older GM/T 0031-2014 (1), which is read only. Read leniently where makers deviate and nothing hangs on it: kinds of strings and times, lengths that are not the shortest.
-What was tolerated is told.
+GB/T 38540-2020 (version 4), GM/T 0031-2025 (5), and the older GM/T 0031-2014 (1), which is read only. Read leniently
+where makers deviate and nothing hangs on it: kinds of strings and times, lengths that are not the shortest. What was
+tolerated is told.
 """
 
 from dataclasses import dataclass

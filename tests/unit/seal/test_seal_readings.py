@@ -1,0 +1,52 @@
+"""Every row of docs/validation.md is what a validation says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.seal.domain.validation import Outcome
+from services.seal.validation import validate_document
+from tests.support.foreign_seal import parties
+from tests.support.readings import CASES, Desk
+from tests.support.seals import SealKit
+
+_TABLE = Path(__file__).parents[3] / "docs" / "validation.md"
+_ROW = re.compile(r"\| ([a-z0-9-]+) \| [^|]+ \| ([a-z_.]+) \| ([A-Z_]+) \| ([A-Z_]*) ?\| ([A-Z_]+) \|")
+ROWS = {row[1]: row.groups()[1:] for row in map(_ROW.fullmatch, _TABLE.read_text("utf-8").splitlines()) if row}
+
+
+@pytest.fixture(scope="module")
+def desk(kit: SealKit, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = tmp_path_factory.mktemp("makers")
+    return Desk(kit, parties(folder), folder)
+
+
+def test_every_row_has_its_case() -> None:
+    lines = [line for line in _TABLE.read_text("utf-8").splitlines() if re.match(r"\| [a-z]", line)]
+    assert len(lines) == len(ROWS)
+    assert set(ROWS) == set(CASES)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row(desk: Desk, name: str) -> None:
+    step_name, outcome, sub_indication, conclusion = ROWS[name]
+    document, checks = CASES[name](desk)
+    report = validate_document(document, checks)
+    steps = {step.name: step.finding for step in report.steps}
+    assert steps[step_name].outcome == outcome, report.steps
+    assert (steps[step_name].sub_indication or "") == sub_indication
+    assert report.verdict.conclusion == conclusion, report.steps
+    if outcome == Outcome.PASSED:
+        assert all(step.outcome in (Outcome.PASSED, Outcome.NOT_APPLICABLE) for step in steps.values())
+
+
+READ = ("odd-certificate", "digest-list", "version-5")
+"""What the standards themselves allow."""
+
+
+@pytest.mark.parametrize("name", [each for each in ROWS if ROWS[each][1] == Outcome.PASSED and each not in READ])
+def test_what_is_tolerated_is_named(desk: Desk, name: str) -> None:
+    document, checks = CASES[name](desk)
+    report = validate_document(document, checks)
+    assert any("tolerated" in step.finding.evidence for step in report.steps)
