@@ -39,9 +39,12 @@ from services.cases.usecases.desk import Desk
 from services.cases.usecases.drafts import Drafts
 from services.cases.usecases.handling import Handling
 from services.cases.usecases.incoming import Incoming
+from services.cases.usecases.license_checks import LicenseChecks
+from services.cases.usecases.license_failures import LicenseFailures
 from services.cases.usecases.material_checks import MaterialChecks
 from services.cases.usecases.news import News
 from services.cases.usecases.outgoing import Outgoing
+from services.cases.usecases.publishing import Publishing
 from services.cases.usecases.queues import Tasks
 from services.cases.usecases.reading import Cases
 from services.cases.usecases.results import Deliveries, Ratings
@@ -75,10 +78,13 @@ class _Parts:
         self.tasks, self.cases = TaskStore(database), CaseStore(database, process.cipher)
         self.desk = Desk(process.uow, self.cases, self.items, self.calendars, identity, self.news, region)
         clock = Deadlines(self.cases)
-        checks = MaterialChecks(Licenses(process.neighbour("license")), self.cases, process.clock, region)
-        self.drafts = Drafts(self.desk, clock)
-        self.acceptance = Acceptance(self.desk, clock, checks)
-        self.handling = Handling(self.desk, clock, checks)
+        licenses = Licenses(process.neighbour("license"))
+        checks, printable = MaterialChecks(licenses, self.cases, process.clock, region), LicenseChecks(licenses)
+        self.publishing = Publishing(licenses)
+        self.drafts = Drafts(self.desk, clock, printable)
+        self.acceptance = Acceptance(self.desk, clock, checks, printable)
+        self.handling = Handling(self.desk, clock, checks, printable)
+        self.failures = LicenseFailures(self.desk, printable)
         self.ratings = Ratings(self.desk, self.tasks, process.cipher)
         self.outgoing = Outgoing(self.desk, self.transfers, self.ratings, self.regions)
         self.incoming = Incoming(self.desk, self.transfers, self.drafts, self.ratings)
@@ -102,8 +108,9 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     cases = Cases(parts.desk, Reading(process.audit), process.clock)
     answers = Answers(parts.desk, parts.transfers, parts.incoming)
     servicers: list[tuple[object, object]] = [
-        (item_service_pb2, ItemServicer(Items(process.uow, parts.items))),
-        (case_service_pb2, CaseServicer(parts.drafts, parts.acceptance, parts.handling, cases)),
+        (item_service_pb2, ItemServicer(Items(process.uow, parts.items, parts.publishing))),
+        (case_service_pb2, CaseServicer(
+            parts.drafts, parts.acceptance, parts.handling, parts.failures, cases)),
         (task_service_pb2, TaskServicer(Tasks(parts.desk, parts.tasks, process.clock))),
         (exchange_service_pb2, ExchangeServicer(parts.outgoing, parts.incoming, answers)),
         (delivery_service_pb2, DeliveryServicer(Deliveries(parts.desk, parts.tasks, process.cipher))),
@@ -116,7 +123,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     for module, servicer in servicers:
         for descriptor in module.DESCRIPTOR.services_by_name.values():  # type: ignore[attr-defined]
             builder.add(descriptor, servicer)
-    process.consume(["license"], LicenseEvents(parts.desk, parts.handling).handlers())
+    process.consume(["license"], LicenseEvents(parts.desk, parts.handling, parts.failures).handlers())
     process.background(parts.deliverer.run)
     process.background(parts.recounter.run)
     process.background(parts.sweep.run)

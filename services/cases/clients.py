@@ -11,10 +11,15 @@ from tongban.common.v1 import common_pb2, error_reason_pb2
 from tongban.identity.v1 import mandate_service_pb2, mandate_service_pb2_grpc, token_service_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.license.v1 import (
+    license_service_pb2,
+    license_service_pb2_grpc,
+    license_type_service_pb2,
+    license_type_service_pb2_grpc,
     material_service_pb2,
     material_service_pb2_grpc,
     presentation_service_pb2,
     presentation_service_pb2_grpc,
+    resources_pb2,
 )
 
 DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
@@ -91,6 +96,18 @@ class Licenses:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._presentations = presentation_service_pb2_grpc.PresentationServiceStub(channel)
         self._materials = material_service_pb2_grpc.MaterialServiceStub(channel)
+        self._licenses = license_service_pb2_grpc.LicenseServiceStub(channel)
+        self._types = license_type_service_pb2_grpc.LicenseTypeServiceStub(channel)
+
+    async def check(self, request: license_service_pb2.CheckLicenseRequest) -> None:
+        """Asks whether a licence of this content could be issued; raises what the licence service refuses with."""
+        answer = license_service_pb2.CheckLicenseResponse
+        await invoke(self._licenses.CheckLicense, request, answer, to="license", token="")
+
+    async def license_type(self, name: str) -> resources_pb2.LicenseType:
+        """Returns a licence type of the catalogue; raises NotFound."""
+        request = license_type_service_pb2.GetLicenseTypeRequest(name=name)
+        return await invoke(self._types.GetLicenseType, request, resources_pb2.LicenseType, to="license", token="")
 
     async def redeem(
         self, name: str, context: common_pb2.UseContext, request_id: str

@@ -1,4 +1,4 @@
-"""What the license service tells: a licence that was issued closes its case, one that was given up is noted on it."""
+"""What the license service tells: a licence that was issued closes its case, one that was given up has it decided anew."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -12,10 +12,10 @@ from libs.events.consumer import EventHandler
 from libs.observability.logs import logger
 from services.cases.convert import id_of
 from services.cases.domain.states import CaseState
-from services.cases.store.cases import Step
 from services.cases.usecases.acceptance import SELF
 from services.cases.usecases.desk import Desk
 from services.cases.usecases.handling import Handling
+from services.cases.usecases.license_failures import LicenseFailures
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.license.v1 import events_pb2 as events
 
@@ -27,8 +27,9 @@ _OUR_CASE = re.compile(r"cases/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class LicenseEvents:
     """Handlers of the license service's events, each once per event."""
 
-    def __init__(self, desk: Desk, handling: Handling) -> None:
+    def __init__(self, desk: Desk, handling: Handling, failures: LicenseFailures) -> None:
         self._desk = desk
+        self._failures = failures
         self._handling = handling
 
     def handlers(self) -> dict[str, EventHandler]:
@@ -48,6 +49,9 @@ class LicenseEvents:
             issue_time = message.issue_time.ToDatetime(tzinfo=UTC)
             await self._desk.store.licensed(tx.connection, record.id, message.license, message.identifier, issue_time)
             record.license, record.license_identifier = message.license, message.identifier
+            if record.content.HasField("license_failure"):
+                record.content.ClearField("license_failure")
+                record.changed = True
             if record.state == CaseState.DECIDED:
                 return await self._handling.closed(tx, record, item, SELF, "", f"证照已签发: {message.identifier}")
             record.update_time = tx.now
@@ -59,17 +63,11 @@ class LicenseEvents:
         await self._once(event, said, work)
 
     async def voided(self, event: Event) -> None:
-        """Notes on the case that its licence could not be made; the case stays as it is, and waits for another."""
+        """Has the case decided anew whose licence was given up."""
         message = events.LicenseVoided.FromString(event.data)
 
         async def work(tx: Transaction) -> pb.Case:
-            record = await self._desk.store.lock(tx.connection, id_of(message.case_name))
-            item = await self._desk.items.version(record.item)
-            record.steps += 1
-            record.update_time = tx.now
-            note = f"证照未能签发: {message.identifier} {message.error_reason}"
-            await self._desk.store.save(tx.connection, record, Step("NOTE", record.state, SELF, note=note))
-            return await self._desk.message(record, item, tx.now)
+            return await self._failures.failed(tx, message)
 
         said = events.LicenseVoided(license=message.license, identifier=message.identifier, case_name=message.case_name)
         await self._once(event, said, work)
@@ -81,7 +79,8 @@ class LicenseEvents:
         """Does the work once for what is said of a licence, under whatever event ids it is said."""
         if not _OUR_CASE.fullmatch(said.case_name):
             return
-        key = derived_request_id(event.type, said.license, said.case_name)
+        # What was refused before there was a draft has no name; then the event is what counts once.
+        key = derived_request_id(event.type, said.license or event.id, said.case_name)
         command = command_of_event(_CONSUMER, key, said, pb.Case, actor=SELF)
         try:
             await self._desk.run(command, work)

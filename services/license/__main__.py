@@ -30,6 +30,7 @@ from services.license.store.types import TypeStore
 from services.license.store.uses import UseStore
 from services.license.usecases.abroad import Abroad
 from services.license.usecases.access import Access
+from services.license.usecases.checks import Checks
 from services.license.usecases.downloads import Downloads
 from services.license.usecases.drafting import Drafting
 from services.license.usecases.issue import Issuing
@@ -60,6 +61,7 @@ class Parts:
     types: LicenseTypes
     licenses: Licenses
     issuing: Issuing
+    checks: Checks
     downloads: Downloads
     verification: Verification
     presentations: Presentations
@@ -98,6 +100,7 @@ def wire(process: Process) -> Parts:
         types=LicenseTypes(process.uow, types),
         licenses=Licenses(process.uow, licenses, access, recording, abroad, process.audit, cipher, home),
         issuing=issuing,
+        checks=Checks(clock, types, drafting),
         downloads=Downloads(
             licenses, types, access, recording, abroad, identity, seals, renderer, process.documents, cipher, clock,
             home,
@@ -118,7 +121,8 @@ def wire(process: Process) -> Parts:
 def _servicers(parts: Parts) -> list[tuple[Any, str, object]]:
     return [
         (license_type_service_pb2, "LicenseTypeService", LicenseTypeServicer(parts.types)),
-        (license_service_pb2, "LicenseService", LicenseServicer(parts.licenses, parts.issuing, parts.downloads)),
+        (license_service_pb2, "LicenseService", LicenseServicer(
+            parts.licenses, parts.issuing, parts.checks, parts.downloads)),
         (verification_service_pb2, "VerificationService", VerificationServicer(parts.verification)),
         (presentation_service_pb2, "PresentationService", PresentationServicer(parts.presentations)),
         (use_service_pb2, "UseService", UseServicer(parts.uses)),

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from libs.db.command import Command, command_of_event
-from libs.errors import AlreadyExists
+from libs.errors import AlreadyExists, TongbanError
 from libs.events.cloud_event import Event
 from libs.observability import tracing
 from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SELF
-from services.license.usecases.issue import PURPOSE, Issuing, LicenseVoided
+from services.license.usecases.issue import PURPOSE, Issuing, LicenseVoided, is_lasting
 from services.license.usecases.telling import Telling
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
@@ -31,18 +31,18 @@ class DecidedCases:
     async def handle(self, event: Event) -> None:
         """Issues what the case yields, once, however often the event comes.
 
-        Passing errors go up, so that the consumer tries again. A draft that had to be voided ends the event: ``cases``
-        hears of it by ``license.voided``, and a member of staff issues anew when the cause is mended. Another event for
-        a case that was answered is a question for the answer (``Telling``).
+        Passing errors go up, so that the consumer tries again. A lasting refusal ends the event, with a draft or before
+        there was one: ``cases`` hears of it by ``license.voided`` and has an officer decide anew. Another event for a case
+        that was answered is a question for the answer (``Telling``), unless it was decided anew since.
         """
         decided = cases.CaseDecided.FromString(event.data)
         if not decided.license_type or decided.decision.outcome == case_resources.OUTCOME_REJECTED:
             return
-        command = _command(event, decided)
-        if await self._telling.answered(command, decided.case.name, decided.license_type):
+        command, order = _command(event, decided), _order(decided, self._home)
+        if await self._telling.answered(command, order, decided.decision.voided_license):
             return
-        order = await self._order(decided)
         try:
+            await self._name_issuer(order, decided.case.department)
             await self._issuing.attempt(command, order)
         except AlreadyExists as error:
             # Somebody issued it by hand before the event came.
@@ -50,21 +50,27 @@ class DecidedCases:
                 raise
         except LicenseVoided:
             return
+        except TongbanError as error:
+            if not is_lasting(error):
+                raise
+            await self._issuing.refuse(command, order, error)
 
-    async def _order(self, decided: cases.CaseDecided) -> pb.IssueLicenseRequest:
-        case, holder = decided.case, decided.holder
-        department = await self._identity.department(case.department)
-        return pb.IssueLicenseRequest(
-            license_type=decided.license_type, item_code=case.task_code, case_name=case.name,
-            issuer=resources.Issuer(
-                department=case.department, display_name=department.display_name, code=department.uscc
-            ),
-            holders=[resources.Holder(
-                subject=holder.subject, display_name=holder.display_name, document=holder.document
-            )],
-            face_fields={field.key: field.value for field in decided.license_fields},
-            receiving_region="" if case.receiving_region == self._home else case.receiving_region,
-        )  # fmt: skip
+    async def _name_issuer(self, order: pb.IssueLicenseRequest, name: str) -> None:
+        department = await self._identity.department(name)
+        issuer = resources.Issuer(department=name, display_name=department.display_name, code=department.uscc)
+        order.issuer.CopyFrom(issuer)
+
+
+def _order(decided: cases.CaseDecided, home: str) -> pb.IssueLicenseRequest:
+    case, holder = decided.case, decided.holder
+    return pb.IssueLicenseRequest(
+        license_type=decided.license_type, item_code=case.task_code, case_name=case.name,
+        holders=[resources.Holder(
+            subject=holder.subject, display_name=holder.display_name, document=holder.document
+        )],
+        face_fields={field.key: field.value for field in decided.license_fields},
+        receiving_region="" if case.receiving_region == home else case.receiving_region,
+    )  # fmt: skip
 
 
 def _command(event: Event, decided: cases.CaseDecided) -> Command:

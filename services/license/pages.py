@@ -1,16 +1,18 @@
 """A licence as its page shows it, and the threads that draw it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from libs.documents.fonts import document_face
-from libs.errors import invalid_field
+from libs.errors import Violation, invalid_field
+from libs.names import is_blank, printed
 from services.license.convert import OFD
-from services.license.rendering import LicensePage, render_ofd, render_pdf, seal_box
+from services.license.rendering import LicensePage, check_layout, render_ofd, render_pdf, seal_box
 from tongban.license.v1 import resources_pb2 as pb
 
+_SPACING = "\t\n\r"
 FILE_LIMIT = 3 * 1024 * 1024
 """Bytes of the largest file of a licence: it must fit into one message."""
 
@@ -25,8 +27,9 @@ def page_of(columns: Mapping[str, Any], content: pb.License, kind: Mapping[str, 
     """
     size = float(columns["seal_diameter"])
     return LicensePage(
-        title=columns["type_display_name"], issuing_authority=columns["issuer_name"], number=content.number,
-        identifier=columns["identifier"], holder="、".join(holder.display_name for holder in content.holders),
+        title=printed(columns["type_display_name"]), issuing_authority=printed(columns["issuer_name"]),
+        number=printed(content.number), identifier=columns["identifier"],
+        holder="、".join(printed(holder.display_name) for holder in content.holders),
         fields=_fields(content, kind), issue_date=columns["issue_date"], qr_text=columns["qr_content"],
         valid_from=columns["valid_from"], valid_until=columns["valid_until"],
         landscape=kind["page_layout"] == "A4_LANDSCAPE", seal_size=(size, size),
@@ -42,7 +45,40 @@ def seal_center(page: LicensePage) -> tuple[float, float]:
 
 def _fields(content: pb.License, kind: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     face = content.face_fields
-    return tuple((field["label"], face[field["key"]]) for field in kind["face_fields"] if face.get(field["key"], ""))
+    return tuple(
+        (printed(field["label"]), printed(face[field["key"]]))
+        for field in kind["face_fields"] if face.get(field["key"], "")
+    )  # fmt: skip
+
+
+def unprintable(content: pb.License) -> list[Violation]:
+    """Returns what of a licence's content the font can't show, or nobody could see: the field, and the character.
+
+    Tabs and line feeds are no characters to show: the page sets them as blanks and new lines.
+    """
+    texts = [("number", content.number)]
+    texts += [(f"holders[{place}].display_name", holder.display_name) for place, holder in enumerate(content.holders)]
+    texts += [(f"face_fields.{key}", value) for key, value in sorted(content.face_fields.items())]
+    return [violation for path, text in texts if text for violation in _unprintable(path, text)]
+
+
+def _unprintable(path: str, text: str) -> list[Violation]:
+    if is_blank(text):
+        return [Violation(path, "page.blank", "nothing of it could be seen")]
+    face = document_face()
+    missing = sorted(char for char in set(printed(text)) if char not in _SPACING and char not in face)
+    return [Violation(path, "font.coverage", f"no glyph for {_points(missing)}")] if missing else []
+
+
+def _points(characters: Sequence[str]) -> str:
+    return ", ".join(f"U+{ord(char):04X}" for char in characters[:5])
+
+
+def longest_field(content: pb.License) -> str:
+    """Returns the path of the text that takes the most room on the page: the one to shorten where it doesn't fit."""
+    face = content.face_fields
+    found = max(face, key=lambda key: len(face[key]) + 40 * face[key].count("\n"), default="")
+    return f"face_fields.{found}" if found else "holders[0].display_name"
 
 
 def _metadata(columns: Mapping[str, Any], content: pb.License) -> tuple[tuple[str, str], ...]:
@@ -70,3 +106,7 @@ class Renderer:
         if len(content) > FILE_LIMIT:
             raise invalid_field("face_fields", "page.size", "the file of the licence would be too large")
         return content
+
+    async def check(self, page: LicensePage) -> None:
+        """Lays a page out, which is all of drawing that can fail; raises as ``draw``, and costs a third of it."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, check_layout, page)

@@ -25,8 +25,15 @@ from tongban.identity.v1 import (
     token_service_pb2_grpc,
 )
 from tongban.identity.v1 import resources_pb2 as identity
+from tongban.license.v1 import (
+    license_service_pb2,
+    license_service_pb2_grpc,
+    license_type_service_pb2,
+    license_type_service_pb2_grpc,
+    material_service_pb2_grpc,
+    presentation_service_pb2_grpc,
+)
 from tongban.license.v1 import material_service_pb2 as materials
-from tongban.license.v1 import material_service_pb2_grpc, presentation_service_pb2_grpc
 from tongban.license.v1 import presentation_service_pb2 as presentations
 from tongban.license.v1 import resources_pb2 as licenses
 
@@ -44,6 +51,14 @@ async def _refuse(context: Any, error: TongbanError) -> None:
 def _fake(kind: Any) -> Any:
     """A fake serves a few methods of its contract; the others answer UNIMPLEMENTED."""
     return kind
+
+
+def _license_type() -> licenses.LicenseType:
+    """A type whose fields an item may fill, and needn't."""
+    return licenses.LicenseType(
+        state=licenses.LICENSE_TYPE_STATE_PUBLISHED, holder_category=licenses.HOLDER_CATEGORY_ANY,
+        face_fields=[licenses.FaceField(key=key, label=key, max_length=100) for key in ("KZ_JYCS", "KZ_JYFW", "FDDBR")],
+    )  # fmt: skip
 
 
 @dataclass
@@ -69,6 +84,9 @@ class Neighbours:
     files: dict[str, tuple[materials.Material, bytes]] = field(default_factory=dict)
     contexts: list[common_pb2.UseContext] = field(default_factory=list)
     license_error: TongbanError | None = None
+    license_type: licenses.LicenseType | None = field(default_factory=_license_type)
+    licenses_checked: list[license_service_pb2.CheckLicenseRequest] = field(default_factory=list)
+    check_error: TongbanError | None = None
     lost_answers: int = 0
     repeat: int = 0
     calls: list[str] = field(default_factory=list)
@@ -176,6 +194,29 @@ class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
         )  # fmt: skip
 
 
+class _Licenses(license_service_pb2_grpc.LicenseServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def CheckLicense(self, request: license_service_pb2.CheckLicenseRequest, context: Any) -> Any:
+        self.known.licenses_checked.append(request)
+        if self.known.check_error is not None:
+            await _refuse(context, self.known.check_error)
+        return license_service_pb2.CheckLicenseResponse()
+
+
+class _Types(license_type_service_pb2_grpc.LicenseTypeServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def GetLicenseType(self, request: license_type_service_pb2.GetLicenseTypeRequest, context: Any) -> Any:
+        if self.known.check_error is not None:
+            await _refuse(context, self.known.check_error)
+        if self.known.license_type is None:
+            await _refuse(context, not_found(request.name))
+        return self.known.license_type
+
+
 class _Materials(material_service_pb2_grpc.MaterialServiceServicer):
     def __init__(self, known: Neighbours) -> None:
         self.known = known
@@ -241,6 +282,8 @@ async def neighbours(code: str) -> AsyncIterator[Neighbours]:
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(_fake(_Tokens)(known), server)
     presentation_service_pb2_grpc.add_PresentationServiceServicer_to_server(_fake(_Presentations)(known), server)
     material_service_pb2_grpc.add_MaterialServiceServicer_to_server(_fake(_Materials)(known), server)
+    license_service_pb2_grpc.add_LicenseServiceServicer_to_server(_fake(_Licenses)(known), server)
+    license_type_service_pb2_grpc.add_LicenseTypeServiceServicer_to_server(_fake(_Types)(known), server)
     known.address = f"{HOST}:{server.add_insecure_port(f'{HOST}:0')}"
     await server.start()
     try:

@@ -32,6 +32,8 @@ EVENTS: Mapping[Action, str] = {
     Action.RESUME: "cn.tongban.case.resumed.v1",
     Action.EXTEND: "cn.tongban.case.extended.v1",
     Action.DECIDE: "cn.tongban.case.decided.v1",
+    Action.LICENSE_FAILED: "cn.tongban.case.license_failed.v1",
+    Action.REDECIDE: "cn.tongban.case.decided.v1",
     Action.CLOSE: "cn.tongban.case.closed.v1",
     Action.DELIVER: "cn.tongban.case.delivered.v1",
     Action.WITHDRAW: "cn.tongban.case.withdrawn.v1",

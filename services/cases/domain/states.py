@@ -45,6 +45,8 @@ class Action(StrEnum):
     RESUME = "RESUME"
     EXTEND = "EXTEND"
     DECIDE = "DECIDE"
+    LICENSE_FAILED = "LICENSE_FAILED"
+    REDECIDE = "REDECIDE"
     CLOSE = "CLOSE"
     DELIVER = "DELIVER"
     WITHDRAW = "WITHDRAW"
@@ -88,6 +90,8 @@ TRANSITIONS: Mapping[tuple[CaseState, Action], CaseState] = {
     (_S.SUSPENDED, _A.RESUME): _S.UNDER_REVIEW,
     (_S.SUSPENDED, _A.WITHDRAW): _S.WITHDRAWN,
     (_S.SUSPENDED, _A.TERMINATE): _S.TERMINATED,
+    (_S.DECIDED, _A.LICENSE_FAILED): _S.DECIDED,
+    (_S.DECIDED, _A.REDECIDE): _S.DECIDED,
     (_S.DECIDED, _A.CLOSE): _S.CLOSED,
     (_S.CLOSED, _A.DELIVER): _S.DELIVERED,
 }
@@ -123,6 +127,7 @@ class CaseFacts:
         unverified_materials: codes of licences that could not be verified.
         open_obligations: codes promised under tolerance that have not arrived.
         license_pending: whether the decision yields a licence that is not issued yet.
+        license_failed: whether the licence service refused to issue it.
         acceptance_overdue: whether the acceptance period is over; see ``domain.clock.is_deemed_accepted``.
         told_too_late: whether what is told to the applicant now comes after that period.
     """
@@ -136,6 +141,7 @@ class CaseFacts:
     unverified_materials: tuple[str, ...] = ()
     open_obligations: tuple[str, ...] = ()
     license_pending: bool = False
+    license_failed: bool = False
     acceptance_overdue: bool = False
     told_too_late: bool = False
 
@@ -210,6 +216,11 @@ def _acceptance_open(facts: CaseFacts, _action: Action, _human: str) -> None:
         )
 
 
+def _license_refused(facts: CaseFacts, _action: Action, _human: str) -> None:
+    if not facts.license_failed:
+        raise FailedPrecondition("CASE_LICENSE_NOT_FAILED", f"{facts.name}: its licence was not refused")
+
+
 def _acceptance_overdue(facts: CaseFacts, _action: Action, _human: str) -> None:
     if not facts.acceptance_overdue:
         raise FailedPrecondition("CASE_NOT_DEEMED_ACCEPTED", f"{facts.name}: the acceptance period is not over")
@@ -231,5 +242,6 @@ _GUARDS: Mapping[Action, tuple[Guard, ...]] = {
     _A.DEEM_ACCEPTED: (_acceptance_overdue,),
     _A.START_REVIEW: (require_separate_duties,),
     _A.DECIDE: (require_separate_duties, _obligations_fulfilled),
+    _A.REDECIDE: (require_separate_duties, _license_refused),
     _A.CLOSE: (_license_issued,),
 }

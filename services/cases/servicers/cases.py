@@ -8,6 +8,7 @@ from libs.db.command import command_of
 from services.cases.usecases.acceptance import Acceptance
 from services.cases.usecases.drafts import Drafts
 from services.cases.usecases.handling import Handling
+from services.cases.usecases.license_failures import LicenseFailures
 from services.cases.usecases.reading import Cases
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import resources_pb2 as pb
@@ -19,8 +20,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class CaseServicer(CaseServiceServicer):
     """Serves ``tongban.cases.v1.CaseService``."""
 
-    def __init__(self, drafts: Drafts, acceptance: Acceptance, handling: Handling, cases: Cases) -> None:
+    def __init__(
+        self, drafts: Drafts, acceptance: Acceptance, handling: Handling, failures: LicenseFailures, cases: Cases
+    ) -> None:
         self._drafts = drafts
+        self._failures = failures
         self._acceptance = acceptance
         self._handling = handling
         self._cases = cases
@@ -72,6 +76,10 @@ class CaseServicer(CaseServiceServicer):
     async def DecideCase(self, request: rpc.DecideCaseRequest, context: Context) -> pb.Case:
         """Decides a case."""
         return await self._handling.decide(command_of(request), request)
+
+    async def RedecideCase(self, request: rpc.RedecideCaseRequest, context: Context) -> pb.Case:
+        """Decides a case anew whose licence could not be issued."""
+        return await self._failures.redecide(command_of(request), request)
 
     async def CloseCase(self, request: rpc.CloseCaseRequest, context: Context) -> pb.Case:
         """Closes a case."""

@@ -203,9 +203,9 @@ OVERDUE = f"{_OF_DEPARTMENTS} AND cases.state = 'SUBMITTED' AND cases.due_date <
 """Cases whose acceptance period is over, as a sweep looks for them."""
 UNLICENSED = f"""
 {_OF_DEPARTMENTS} AND cases.state = 'DECIDED' AND cases.license = '' AND cases.outcome <> 'REJECTED'
-  AND NOT EXISTS (SELECT 1 FROM tasks WHERE case_id = cases.id AND kind = 'CLOSE' AND state IN ('OPEN', 'CLAIMED'))
+  AND NOT EXISTS (SELECT 1 FROM tasks WHERE case_id = cases.id AND kind IN ('CLOSE', 'REDECIDE') AND state IN ('OPEN', 'CLAIMED'))
 """  # noqa: S608 - made of a text of our own
-"""Decided cases that no officer has to close: they wait for their licence."""
+"""Decided cases that no officer has to close or to decide anew: they wait for their licence."""
 _HISTORY = (
     sa.select(case_history)
     .where(case_history.c.case_id == sa.bindparam("case_id"), case_history.c.sequence > sa.bindparam("after"))

@@ -17,6 +17,7 @@ from services.cases.store.items import ItemVersion
 from services.cases.usecases import deadlines
 from services.cases.usecases.access import require_handler
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of
+from services.cases.usecases.license_checks import LicenseChecks
 from services.cases.usecases.material_checks import MaterialChecks, key_of, unchecked
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
@@ -30,8 +31,9 @@ SELF = "services/cases"
 class Acceptance:
     """Use cases of receiving staff."""
 
-    def __init__(self, desk: Desk, clock: deadlines.Deadlines, checks: MaterialChecks) -> None:
+    def __init__(self, desk: Desk, clock: deadlines.Deadlines, checks: MaterialChecks, licences: LicenseChecks) -> None:
         self._desk = desk
+        self._licences = licences
         self._deadlines = clock
         self._checks = checks
 
@@ -85,6 +87,7 @@ class Acceptance:
     ) -> pb.Case:  # fmt: skip
         principal = current_call().principal
         checked: list[bytes] = []
+        asked: set[bytes] = set()
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request.name, request.etag, principal)
@@ -99,6 +102,7 @@ class Acceptance:
                 unverified_materials=tuple(each.reference.code for each in unchecked(record)),
             )  # fmt: skip
             before = self._desk.move(record, facts, action, principal.human)
+            self._licences.ask(record, item, asked)
             if commitment is not None:
                 record.content.commitment.CopyFrom(commitment)
                 record.content.obligations.extend(

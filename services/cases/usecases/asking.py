@@ -11,7 +11,7 @@ from services.cases.domain.outcomes import EVENTS, Outcome, yields_license
 from services.cases.domain.states import Action, CaseState
 from services.cases.usecases.acceptance import SELF
 from services.cases.usecases.desk import Desk, tell
-from services.cases.usecases.handling import decided
+from services.cases.usecases.license_checks import decided_event
 from tongban.cases.v1 import resources_pb2 as pb
 
 _COMMAND = Command("services/cases", "cases:askForLicense", "", b"", pb.Case, actor=SELF)
@@ -29,11 +29,12 @@ class Asking:
         async def work(tx: Transaction) -> None:
             record = await self._desk.store.lock(tx.connection, case_id)
             item = await self._desk.items.version(record.item)
-            waits = record.state == CaseState.DECIDED and not record.license
+            failed = record.content.HasField("license_failure")  # then an officer is asked, not the licence service
+            waits = record.state == CaseState.DECIDED and not record.license and not failed
             if not waits or not yields_license(Outcome(record.outcome), item.content.license_type):
                 return
             actor = record.content.decision.decided_by
-            tell(tx, record, item, actor, EVENTS[Action.DECIDE], decided(record, item, yields=True))
+            tell(tx, record, item, actor, EVENTS[Action.DECIDE], decided_event(record, item, yields=True))
             tx.record(entry_of(tx.command, tx.now, record.name))
 
         await self._desk.uow.step(_COMMAND, work)

@@ -33,6 +33,7 @@ from services.cases.store.items import ItemStore
 from services.cases.tables import items
 from services.cases.usecases.access import is_staff, not_owner, require_official
 from services.cases.usecases.applications import check_form_fields
+from services.cases.usecases.publishing import Publishing
 from tongban.cases.v1 import calendar_service_pb2, item_service_pb2
 from tongban.cases.v1 import events_pb2 as events
 
@@ -54,9 +55,10 @@ def item_message(row: Row) -> item_service_pb2.Item:
 class Items:
     """Use cases of ItemService."""
 
-    def __init__(self, uow: UnitOfWork, store: ItemStore) -> None:
+    def __init__(self, uow: UnitOfWork, store: ItemStore, publishing: Publishing) -> None:
         self._uow = uow
         self._store = store
+        self._publishing = publishing
 
     async def create(self, command: Command, content: item_service_pb2.ItemContent) -> item_service_pb2.Item:
         """Writes a draft."""
@@ -84,6 +86,10 @@ class Items:
     async def publish(self, command: Command, request: item_service_pb2.PublishItemRequest) -> item_service_pb2.Item:
         """Publishes a draft; the version published before is superseded in the same moment."""
         principal = current_call().principal
+        draft = await self._store.row(id_of(request.name))
+        _require_department(principal, draft.department, request.name)
+        if draft.state == ItemState.DRAFT:  # what a draft says never changes; another state is refused below
+            await self._publishing.check(item_service_pb2.ItemContent.FromString(draft.content))
 
         async def work(tx: Transaction) -> item_service_pb2.Item:
             row = await self._store.lock(tx.connection, id_of(request.name))

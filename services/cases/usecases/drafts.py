@@ -36,6 +36,7 @@ from services.cases.usecases.access import (
     speaks_for,
 )
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of, tell
+from services.cases.usecases.license_checks import LicenseChecks
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
@@ -104,9 +105,10 @@ class Application:
 class Drafts:
     """Use cases of the applicant's side."""
 
-    def __init__(self, desk: Desk, clock: deadlines.Deadlines) -> None:
+    def __init__(self, desk: Desk, clock: deadlines.Deadlines, licences: LicenseChecks) -> None:
         self._desk = desk
         self._deadlines = clock
+        self._licences = licences
 
     # ---- open ----
 
@@ -182,6 +184,7 @@ class Drafts:
         """Submits a draft."""
         principal = current_call().principal
         checked: set[str] = set()
+        asked: set[bytes] = set()
 
         async def work(tx: Transaction) -> pb.Case:
             record = await self._locked(tx, request.name, request.etag, principal)
@@ -196,7 +199,7 @@ class Drafts:
                 record.assurance = principal.assurance
             record.received_by = clerk_of(principal)
             record.received_human = principal.human if record.received_by else ""
-            return await self.submitted(tx, record, item, actor_of(principal), principal.department)
+            return await self.submitted(tx, record, item, actor_of(principal), principal.department, asked)
 
         return await self._desk.run(command, work)
 
@@ -218,13 +221,17 @@ class Drafts:
             )  # fmt: skip
 
     async def submitted(
-        self, tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, department: str
+        self, tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, department: str, asked: set[bytes]
     ) -> pb.Case:
-        """Moves a locked or just made draft to SUBMITTED: its number, its clock, its task."""
+        """Moves a locked or just made draft to SUBMITTED: its number, its clock, its task.
+
+        ``asked`` lives as long as the call: the licences that passed their check in it.
+        """
         desk, day = self._desk, local_day(tx.now)
         missing = missing_at_submission(item.rules, codes_of(record.content.materials))
         missing += applications.missing_form(item, record.content.form_values)
         before = desk.move(record, facts_of(record, missing_materials=missing), Action.SUBMIT)
+        self._licences.ask(record, item, asked)
         deadlines.start(record, day)
         record.submit_time = tx.now
         deadline, _ = deadlines.last_days(record, item, await desk.calendars.current(), tx.now)
@@ -237,19 +244,20 @@ class Drafts:
     async def correct(self, command: Command, request: rpc.SubmitCorrectionRequest) -> pb.Case:
         """Answers a correction, or supplies tolerated materials."""
         principal = current_call().principal
+        asked: set[bytes] = set()
 
         async def work(tx: Transaction) -> pb.Case:
             record = await self._locked(tx, request.name, request.etag, principal)
             return await self.corrected(
                 tx, record, tuple(request.materials), tuple(request.form_values), actor_of(principal),
-                principal.department, paper_allowed=bool(principal.clerk),
+                principal.department, asked, paper_allowed=bool(principal.clerk),
             )  # fmt: skip
 
         return await self._desk.run(command, work)
 
     async def corrected(
         self, tx: Transaction, record: CaseRecord, materials: tuple[pb.MaterialReference, ...],
-        values: tuple[pb.FormValue, ...], actor: str, department: str, *, paper_allowed: bool,
+        values: tuple[pb.FormValue, ...], actor: str, department: str, asked: set[bytes], *, paper_allowed: bool,
     ) -> pb.Case:  # fmt: skip
         """Puts the answer to a correction, or tolerated materials, into a locked case; the state tells which."""
         item = await self._desk.items.version(record.item)
@@ -264,6 +272,7 @@ class Drafts:
             change = Change(Action.SUBMIT_CORRECTION, actor, department, end_tasks="", open_task="ACCEPT")
         applications.put_in(record.content, materials, values, tx.now)
         record.changed = True
+        self._licences.ask(record, item, asked)
         event = events.CaseCorrected(material_codes=codes, suspended_days=suspended)
         return await self._desk.finish(tx, record, item, before, change, event)
 

@@ -2,8 +2,6 @@
 
 from typing import Protocol
 
-from google.protobuf.message import Message
-
 from libs.db.command import Command
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
@@ -21,6 +19,7 @@ from services.cases.usecases.access import require_handler
 from services.cases.usecases.deadlines import Deadlines, last_days
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of
 from services.cases.usecases.drafts import obligations_of
+from services.cases.usecases.license_checks import LicenseChecks, decided_event
 from services.cases.usecases.material_checks import MaterialChecks, unchecked
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
@@ -37,8 +36,9 @@ class _Named(Protocol):
 class Handling:
     """Use cases of reviewing and deciding staff."""
 
-    def __init__(self, desk: Desk, clock: Deadlines, checks: MaterialChecks) -> None:
+    def __init__(self, desk: Desk, clock: Deadlines, checks: MaterialChecks, licences: LicenseChecks) -> None:
         self._desk = desk
+        self._licences = licences
         self._deadlines = clock
         self._checks = checks
 
@@ -111,6 +111,7 @@ class Handling:
         outcome = Outcome(OUTCOME.name(request.outcome))
         check_reason(outcome, request.reason)
         asked: set[str] = set()
+        printable: set[bytes] = set()
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request, principal)
@@ -124,8 +125,10 @@ class Handling:
                 decide_time=timestamp(tx.now), evidence=request.evidence,
             ))  # fmt: skip
             yields = yields_license(outcome, item.content.license_type)
+            if yields:
+                self._licences.ask(record, item, printable)
             change = _change(Action.DECIDE, principal, request.reason, open_task="" if yields else "CLOSE")
-            return await self._desk.finish(tx, record, item, before, change, decided(record, item, yields=yields))
+            return await self._desk.finish(tx, record, item, before, change, decided_event(record, item, yields=yields))
 
         return await self._desk.run(command, work)
 
@@ -198,16 +201,3 @@ def _not_arrived(record: CaseRecord) -> tuple[str, ...]:
     promised = frozenset(each.material_code for each in record.content.obligations)
     refused = tuple(each.reference.code for each in unchecked(record, promised)) if promised else ()
     return tuple(dict.fromkeys([*still_open, *refused]))
-
-
-def decided(record: CaseRecord, item: ItemVersion, *, yields: bool) -> Message:
-    """Builds the event of a decision, all that the license service needs to issue on it."""
-    values = {value.key: value.value for value in record.content.form_values}
-    fields = [
-        events.LicenseField(key=each.license_field, value=values[each.key])
-        for each in item.content.form_fields if each.license_field and each.key in values
-    ]  # fmt: skip
-    return events.CaseDecided(
-        decision=record.content.decision, license_type=item.content.license_type if yields else "",
-        holder=record.content.applicant, license_fields=fields if yields else [],
-    )  # fmt: skip

@@ -95,6 +95,7 @@ class Incoming:
         _check_holders((*message.application.materials, *message.correction.materials), principal.region)
         if payload is Payload.APPLICATION:
             await self._check_application(message.application, principal)
+        asked: set[bytes] = set()
         request_id = derived_request_id("receive", exchange.peer, exchange.exchange_id, str(message.sequence), digest)
 
         async def work(tx: Transaction) -> pb.TransferReceipt:
@@ -109,7 +110,9 @@ class Incoming:
             receipt = receipted(tx, message, digest, self._desk.region, held=admission.verdict is Verdict.HOLD)
             for sequence in admission.apply:
                 row = found.get(sequence)
-                await self._apply(tx, exchange, message if row is None else self._store.open_message(row), principal)
+                await self._apply(
+                    tx, exchange, message if row is None else self._store.open_message(row), principal, asked
+                )  # fmt: skip
                 if row is not None:
                     await self._store.mark_applied(tx.connection, row)
             await self._store.keep(tx.connection, exchange, message, digest, receipt, tx.now)
@@ -127,10 +130,10 @@ class Incoming:
         return pb.TransferReceipt.FromString(row.receipt)
 
     async def _apply(
-        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal
+        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal, asked: set[bytes]
     ) -> None:
         if message.HasField("application"):
-            transfer, case_name = await self._open(tx, exchange, message, principal)
+            transfer, case_name = await self._open(tx, exchange, message, principal, asked)
         else:
             row = await self._store.of_exchange(tx.connection, exchange)
             if row is None:
@@ -138,7 +141,7 @@ class Incoming:
                                          state="", allowed="ACCEPTED")  # fmt: skip
             _require_same_transfer(row, principal)
             transfer, case_name = row.id, row.case_name
-            await self._apply_later(tx, row, message, principal)
+            await self._apply_later(tx, row, message, principal, asked)
         await self._count(tx, transfer, message.sequence)
         tx.emit("cn.tongban.transfer.received.v1", f"transfers/{transfer}", events.TransferReceived(
             name=f"transfers/{transfer}", receiving_region=exchange.peer, sequence=message.sequence,
@@ -180,7 +183,7 @@ class Incoming:
             ) from error
 
     async def _open(
-        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal
+        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal, asked: set[bytes]
     ) -> tuple[str, str]:
         application, identifier = message.application, uuid7()
         item = await self._item(application)
@@ -195,7 +198,7 @@ class Incoming:
             transfer=identifier,
         )  # fmt: skip
         record = await self._drafts.insert(tx, opened)
-        case = await self._drafts.submitted(tx, record, item, clerk, opened.department)
+        case = await self._drafts.submitted(tx, record, item, clerk, opened.department, asked)
         await rows.insert(
             tx.connection, transfers, self._values(tx, identifier, exchange, message, principal, case, item)
         )
@@ -224,12 +227,14 @@ class Incoming:
 
     # ---- what comes later ----
 
-    async def _apply_later(self, tx: Transaction, row: Row, message: pb.TransferMessage, principal: Principal) -> None:
+    async def _apply_later(
+        self, tx: Transaction, row: Row, message: pb.TransferMessage, principal: Principal, asked: set[bytes]
+    ) -> None:
         record = await self._desk.store.lock(tx.connection, id_of(row.case_name))
         if message.HasField("correction"):
             await self._drafts.corrected(
                 tx, record, tuple(message.correction.materials), tuple(message.correction.form_values),
-                principal.subject, "", paper_allowed=True,
+                principal.subject, "", asked, paper_allowed=True,
             )  # fmt: skip
             return
         rating = message.rating

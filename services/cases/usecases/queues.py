@@ -23,7 +23,7 @@ from tongban.cases.v1 import task_service_pb2 as pb
 
 _MOST = 500
 _FIRST = (date(1, 1, 1), "00000000-0000-0000-0000-000000000000")
-_SEPARATED = {"REVIEW": Action.START_REVIEW, "DECIDE": Action.DECIDE}
+_SEPARATED = {"REVIEW": Action.START_REVIEW, "DECIDE": Action.DECIDE, "REDECIDE": Action.REDECIDE}
 
 
 class Tasks:

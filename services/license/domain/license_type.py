@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from libs.errors import FailedPrecondition, InvalidArgument, Violation, invalid_field, state_conflict
+from libs.names import is_blank, printed
 
 
 class TypeState(Enum):
@@ -74,6 +75,15 @@ def published(name: str, state: TypeState) -> TypeState:
     return TypeState.PUBLISHED
 
 
+def check_published(kind: LicenseType) -> None:
+    """Raises LICENSE_TYPE_NOT_PUBLISHED unless licences of the type may be issued."""
+    if kind.state is not TypeState.PUBLISHED:
+        raise FailedPrecondition(
+            "LICENSE_TYPE_NOT_PUBLISHED", f"{kind.name} is {kind.state.value}",
+            license_type=kind.name, state=kind.state.value,
+        )  # fmt: skip
+
+
 def check_issue(kind: LicenseType, holders: Sequence[Holder], face: Mapping[str, str]) -> None:
     """Checks that a licence of the type may be issued to these holders with this face.
 
@@ -81,11 +91,7 @@ def check_issue(kind: LicenseType, holders: Sequence[Holder], face: Mapping[str,
         FailedPrecondition: LICENSE_TYPE_NOT_PUBLISHED.
         InvalidArgument: FIELD_INVALID, with every rule that is broken.
     """
-    if kind.state is not TypeState.PUBLISHED:
-        raise FailedPrecondition(
-            "LICENSE_TYPE_NOT_PUBLISHED", f"{kind.name} is {kind.state.value}",
-            license_type=kind.name, state=kind.state.value,
-        )  # fmt: skip
+    check_published(kind)
     broken = (*_holder_violations(kind.holder_category, holders), *_face_violations(kind.face_fields, face))
     if broken:
         raise InvalidArgument("FIELD_INVALID", "the licence breaks rules of its type", violations=broken)
@@ -111,9 +117,9 @@ def _face_violations(fields: Sequence[FaceField], face: Mapping[str, str]) -> li
     for field in fields:
         value = face.get(field.key, "")
         path = f"face_fields.{field.key}"
-        if field.required and not value.strip():
+        if field.required and is_blank(value):
             found.append(Violation(path, "face_fields.required", "the type requires it"))
-        if len(value) > field.max_length:
+        if len(printed(value)) > field.max_length:
             found.append(Violation(path, "face_fields.max_length", f"at most {field.max_length} characters"))
     known = {field.key for field in fields}
     found += [

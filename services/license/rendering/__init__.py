@@ -10,7 +10,16 @@ from services.license.rendering.layout import lay_out, seal_box
 from services.license.rendering.metadata import document_info
 from services.license.rendering.page import Annotation, LicensePage, annotate
 
-__all__ = ["Annotation", "Box", "LicensePage", "annotate", "render_ofd", "render_pdf", "seal_box"]
+__all__ = ["Annotation", "Box", "LicensePage", "annotate", "check_layout", "render_ofd", "render_pdf", "seal_box"]
+
+
+def check_layout(page: LicensePage) -> None:
+    """Places everything on the page, and writes no file.
+
+    Raises:
+        InvalidArgument: as ``render_ofd``.
+    """
+    lay_out(page)
 
 
 def render_ofd(page: LicensePage) -> bytes:

@@ -8,6 +8,7 @@ from libs.db.command import command_of
 from libs.rpc.call import current_call
 from libs.security.principal import Standing
 from services.license.domain.numbering import check_issuer
+from services.license.usecases.checks import Checks
 from services.license.usecases.downloads import Downloads
 from services.license.usecases.issue import Issuing
 from services.license.usecases.licenses import Licenses
@@ -21,8 +22,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class LicenseServicer(LicenseServiceServicer):
     """Serves ``tongban.license.v1.LicenseService``."""
 
-    def __init__(self, licenses: Licenses, issuing: Issuing, downloads: Downloads) -> None:
+    def __init__(self, licenses: Licenses, issuing: Issuing, checks: Checks, downloads: Downloads) -> None:
         self._licenses = licenses
+        self._checks = checks
         self._issuing = issuing
         self._downloads = downloads
 
@@ -32,6 +34,10 @@ class LicenseServicer(LicenseServiceServicer):
         if principal.standing is not Standing.SERVICE:
             check_issuer(request.issuer.department, principal.department)
         return await self._issuing.issue(command_of(request), request)
+
+    async def CheckLicense(self, request: pb.CheckLicenseRequest, context: Context) -> pb.CheckLicenseResponse:
+        """Tells whether a licence of this content could be issued."""
+        return await self._checks.check(request)
 
     async def GetLicense(self, request: pb.GetLicenseRequest, context: Context) -> pb.GetLicenseResponse:
         """Gets a licence with its face."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from libs import names
 from libs.crypto.envelope import FieldCipher
 from libs.crypto.sm3 import sm3
 from libs.db.engine import Row
 from libs.documents.store import digest_of
-from libs.errors import PermissionDenied
-from libs.ids import citizen_id, license_identifier, uscc
+from libs.errors import InvalidArgument, PermissionDenied, Violation
+from libs.ids import documents, license_identifier, uscc
 from libs.ids.uuid7 import uuid7
 from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SealClient, SealToUse
@@ -20,12 +21,10 @@ from services.license.domain import numbering, qr
 from services.license.domain.license_type import check_issue, is_organization
 from services.license.domain.lifecycle import State
 from services.license.domain.validity import Validity, check_validity, civil_date, validity_from
-from services.license.pages import Renderer, page_of
-from tongban.common.v1 import common_pb2
+from services.license.pages import Renderer, longest_field, page_of, unprintable
+from services.license.rendering import LicensePage
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
-
-_CITIZEN_ID, _CREDIT_CODE = "111", "001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +58,30 @@ class Drafting:
             PermissionDenied: NOT_OWNER, SEAL_USE_NOT_ALLOWED.
             NotFound: RESOURCE_NOT_FOUND, for department or seal.
         """
-        content = self._content(order)
-        check_issue(license_type_rules(kind), holders_of(content), content.face_fields)
+        content = _content(order, now)
+        check_content(content, kind)
         await self._check_issuer(order.issuer)
         seal = await self._seal(order, now)
         columns = self._columns(order, kind, content, seal, now)
-        page = await self._renderer.draw(page_of(columns, content, kind._asdict()), OFD)
+        try:
+            page = await self._renderer.draw(page_of(columns, content, kind._asdict()), OFD)
+        except InvalidArgument as error:
+            raise _of_content(error, content) from error
         return Draft(columns | {"page_digest": digest_of(page)}, page)
 
-    def _content(self, order: pb.IssueLicenseRequest) -> resources.License:
-        content = resources.License(number=order.number.strip(), holders=order.holders, face_fields=order.face_fields)
-        for position, holder in enumerate(content.holders):
-            document = holder.document
-            document.number = _document_number(document, f"holders[{position}].document.number")
-        return content
+    async def check(self, order: pb.IssueLicenseRequest, kind: Row, now: datetime) -> None:
+        """Checks of an order what hangs on holders and face alone, its page included; keeps nothing.
+
+        Raises:
+            InvalidArgument: FIELD_INVALID.
+            FailedPrecondition: LICENSE_TYPE_NOT_PUBLISHED.
+        """
+        content = _content(order, now)
+        check_content(content, kind)
+        try:
+            await self._renderer.check(_specimen(content, kind, civil_date(now)))
+        except InvalidArgument as error:
+            raise _of_content(error, content) from error
 
     async def _check_issuer(self, issuer: resources.Issuer) -> None:
         uscc.parse(issuer.code, "issuer.code")
@@ -116,12 +125,49 @@ class Drafting:
         return {"face_check": check, "qr_content": text}
 
 
-def _document_number(document: common_pb2.IdentityDocument, field: str) -> str:
-    if document.type_code == _CITIZEN_ID:
-        return str(citizen_id.parse(document.number, field))
-    if document.type_code == _CREDIT_CODE:
-        return str(uscc.parse(document.number, field))
-    return document.number.strip()
+def _content(order: pb.IssueLicenseRequest, now: datetime) -> resources.License:
+    content = resources.License(number=order.number.strip(), holders=order.holders, face_fields=order.face_fields)
+    today = civil_date(now)
+    for position, holder in enumerate(content.holders):
+        path, document = f"holders[{position}]", holder.document
+        names.check(holder.display_name, f"{path}.display_name")
+        document.number = documents.normal_number(
+            document.type_code, document.number, f"{path}.document.number", today
+        )  # fmt: skip
+    return content
+
+
+def check_content(content: resources.License, kind: Row) -> None:
+    """Checks a licence's content against its type and the font.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID, with every rule that is broken.
+        FailedPrecondition: LICENSE_TYPE_NOT_PUBLISHED.
+    """
+    check_issue(license_type_rules(kind), holders_of(content), content.face_fields)
+    broken = tuple(unprintable(content))
+    if broken:
+        raise InvalidArgument("FIELD_INVALID", "the licence can't be printed", violations=broken)
+
+
+def _of_content(error: InvalidArgument, content: resources.License) -> InvalidArgument:
+    """Says of a refusal by the page which field of the content it means."""
+    broken = tuple(
+        Violation(longest_field(content), each.rule, each.description) if each.field == "fields" else each
+        for each in error.violations
+    )
+    return InvalidArgument(error.reason, error.message, violations=broken)
+
+
+def _specimen(content: resources.License, kind: Row, today: date) -> LicensePage:
+    """Returns the page that a licence of this content would get, but for issuer, numbers and seal."""
+    validity = validity_from(today, kind.validity_months)
+    columns: dict[str, Any] = {
+        "type_display_name": kind.display_name, "issuer_name": "", "identifier": "", "issuer_code": "", "qr_content": "-",
+        "issue_date": today, "valid_from": validity.start, "valid_until": validity.end, "seal_diameter": 40,
+        "type_code": kind.code,
+    }  # fmt: skip
+    return page_of(columns, content, kind._asdict())
 
 
 def _validity(order: pb.IssueLicenseRequest, today: date, months: int) -> Validity:

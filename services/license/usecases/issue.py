@@ -30,7 +30,7 @@ from services.license.store.types import TypeStore
 from services.license.tables import licenses
 from services.license.usecases.drafting import Drafting
 from services.license.usecases.licenses import bare
-from services.license.usecases.telling import tell_issued, tell_voided
+from services.license.usecases.telling import tell_issued, tell_refused, tell_voided
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
@@ -39,6 +39,13 @@ _log = logger(__name__)
 PURPOSE = "颁发证照"
 # These will not go away by asking again. All others leave the draft for the sweeper.
 _LASTING = frozenset({Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.PERMISSION_DENIED, Code.FAILED_PRECONDITION})
+# These say that the services are set up wrongly, which no officer can mend: an operator must.
+_OF_OPERATORS = frozenset({"PEER_NOT_ALLOWED", "PERMISSION_MISSING", "ACTOR_NOT_ALLOWED", "REQUEST_ID_REUSED"})
+
+
+def is_lasting(error: TongbanError) -> bool:
+    """True where issuing is refused for good, by what was decided and not by how the services stand."""
+    return error.code in _LASTING and error.reason not in _OF_OPERATORS
 
 
 class LicenseVoided(Exception):
@@ -149,7 +156,7 @@ class Issuing:
         try:
             sealed, sealing = await self._seal(row, page)
         except TongbanError as error:
-            if error.code in _LASTING:
+            if is_lasting(error):
                 await self.void(row, error.reason)
                 raise LicenseVoided(error) from error
             raise
@@ -211,6 +218,17 @@ class Issuing:
 
         await self._uow.run(own_command("void", row), work)
         _log.warning("license voided", license=row.id, reason=reason)
+
+    async def refuse(self, command: Command, order: pb.IssueLicenseRequest, cause: TongbanError) -> None:
+        """Gives an order up that never became a draft, for ``cause``; told once, however often the event comes."""
+
+        async def work(tx: Transaction) -> resources.License:
+            tx.about = order.case_name
+            tell_refused(tx, order, cause)
+            return resources.License()
+
+        await self._uow.run(replace(command, method=f"{command.method}:refuse"), work)
+        _log.warning("license refused", case=order.case_name, reason=cause.reason)
 
 
 def use_of(row: Row) -> common_pb2.UseContext:

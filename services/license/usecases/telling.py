@@ -9,12 +9,14 @@ from dataclasses import replace
 from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.uow import Transaction, UnitOfWork
+from libs.errors import TongbanError
 from libs.rpc.timestamps import timestamp
 from services.license.convert import validity_message
 from services.license.domain.lifecycle import State
 from services.license.store.licenses import LicenseStore
 from services.license.usecases.licenses import bare
 from tongban.license.v1 import events_pb2 as events
+from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
 
@@ -31,7 +33,16 @@ def tell_voided(tx: Transaction, row: Row) -> None:
     """Tells that a draft was given up."""
     tx.emit("cn.tongban.license.voided.v1", f"licenses/{row.id}", events.LicenseVoided(
         license=f"licenses/{row.id}", identifier=row.identifier, case_name=row.case_name,
-        error_reason=row.state_reason, void_time=timestamp(row.void_time)))  # fmt: skip
+        error_reason=row.state_reason, void_time=timestamp(row.void_time),
+        license_type=f"licenseTypes/{row.license_type}"))  # fmt: skip
+
+
+def tell_refused(tx: Transaction, order: pb.IssueLicenseRequest, cause: TongbanError) -> None:
+    """Tells that an order was given up before it was a draft."""
+    tx.emit("cn.tongban.license.voided.v1", order.case_name, events.LicenseVoided(
+        case_name=order.case_name, error_reason=cause.reason, void_time=timestamp(tx.now),
+        license_type=order.license_type, broken_rules=[f"{each.field}: {each.rule}" for each in cause.violations],
+    ))  # fmt: skip
 
 
 class Telling:
@@ -41,13 +52,14 @@ class Telling:
         self._uow = uow
         self._store = store
 
-    async def answered(self, command: Command, case_name: str, license_type: str) -> bool:
+    async def answered(self, command: Command, order: pb.IssueLicenseRequest, voided: str) -> bool:
         """Tells whether a case was answered, or is being answered, under another command than this; answers it again.
 
-        A draft is left to whoever works on it, and after them to the sweeper.
+        A draft is left to whoever works on it, and after them to the sweeper. ``voided`` is the licence that was given up
+        before the decision, which was made anew for it: that one is no answer to it.
         """
-        last = await self._store.last_of_case(case_name, license_type.removeprefix("licenseTypes/"))
-        if last is None or await self._is_own(command):
+        last = await self._store.last_of_case(order.case_name, order.license_type.removeprefix("licenseTypes/"))
+        if last is None or f"licenses/{last}" == voided or await self._is_own(command):
             return False
 
         async def work(tx: Transaction) -> resources.License:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable, Violation
 from libs.ids.uuid7 import uuid7
 from tests.service.cases.conftest import (
     AGENT,
@@ -230,6 +230,24 @@ async def test_a_refused_application_fails_for_good(pair: Pair) -> None:
     failed = await pair.transfer(pair.home, refused.name)
     assert (failed.state, failed.end_reason) == (rpc.TRANSFER_STATE_FAILED, "CASE_MATERIAL_MISSING")
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
+
+
+async def test_an_application_whose_licence_can_not_be_printed_is_refused_by_its_field(pair: Pair) -> None:
+    pair.handling.known.check_error = InvalidArgument("FIELD_INVALID", "no", violations=(
+        Violation("holders[0].display_name", "font.coverage", "no glyph for U+30000"),
+    ))  # fmt: skip
+    message = pair.message(pair.request())
+    with pytest.raises(InvalidArgument) as refused:
+        await pair.receive(message)
+    assert [each.field for each in refused.value.violations] == ["applicant.display_name"]
+    with pytest.raises(NotFound):
+        await pair.handling.get(f"cases/{message.application.case_id}")
+    pair.handling.known.check_error = Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="database")
+    with pytest.raises(Unavailable):
+        await pair.receive(message)
+    pair.handling.known.check_error = None
+    await pair.receive(message)
+    assert (await pair.handling.get(f"cases/{message.application.case_id}")).state == pb.CASE_STATE_SUBMITTED
 
 
 async def test_a_refused_correction_leaves_room_for_a_right_one(pair: Pair) -> None:

@@ -313,13 +313,13 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
     closed = await town.get(case.name)
     assert (closed.state, closed.license, closed.license_identifier) == (pb.CASE_STATE_CLOSED, "licenses/1", "1.2.156")
     assert await town.history(case) == [
-        "CREATE", "SUBMIT", "ACCEPT", "START_REVIEW", "DECIDE", "NOTE", "CLOSE"
+        "CREATE", "SUBMIT", "ACCEPT", "START_REVIEW", "DECIDE", "LICENSE_FAILED", "CLOSE"
     ]  # fmt: skip
     for _ in range(2):  # told again, under other ids: nothing changes
         await town.told("cn.tongban.license.issued.v1", issued)
         await town.told("cn.tongban.license.voided.v1", voided)
     assert await town.get(case.name) == closed
-    assert (await town.history(case)).count("NOTE") == 1
+    assert (await town.history(case)).count("LICENSE_FAILED") == 1
     issued.case_name = "cases/00000000-0000-7000-8000-00000000dead"
     await town.told("cn.tongban.license.issued.v1", issued)
 

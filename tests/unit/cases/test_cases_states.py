@@ -37,7 +37,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "SUSPENDED": {
         "FULFILL_OBLIGATION": "SUSPENDED", "RESUME": "UNDER_REVIEW", "WITHDRAW": "WITHDRAWN", "TERMINATE": "TERMINATED",
     },
-    "DECIDED": {"CLOSE": "CLOSED"},
+    "DECIDED": {"LICENSE_FAILED": "DECIDED", "REDECIDE": "DECIDED", "CLOSE": "CLOSED"},
     "CLOSED": {"DELIVER": "DELIVERED"},
     "DELIVERED": {},
     "WITHDRAWN": {},
@@ -45,7 +45,9 @@ EXPECTED: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 NAME = "cases/0192f000-0000-7000-8000-000000000001"
-FACTS = CaseFacts(NAME, CaseState.DRAFT, received_by="staff/a", accepted_by="staff/b", acceptance_overdue=True)
+FACTS = CaseFacts(
+    NAME, CaseState.DRAFT, received_by="staff/a", accepted_by="staff/b", acceptance_overdue=True, license_failed=True
+)
 
 
 @pytest.mark.parametrize("state", CaseState)
@@ -77,7 +79,12 @@ def test_every_state_can_be_reached_from_a_draft(state: CaseState) -> None:
 
 @pytest.mark.parametrize("actor", ["staff/a", "staff/b"])
 @pytest.mark.parametrize(
-    ("state", "action"), [(CaseState.ACCEPTED, Action.START_REVIEW), (CaseState.UNDER_REVIEW, Action.DECIDE)]
+    ("state", "action"),
+    [
+        (CaseState.ACCEPTED, Action.START_REVIEW),
+        (CaseState.UNDER_REVIEW, Action.DECIDE),
+        (CaseState.DECIDED, Action.REDECIDE),
+    ],
 )
 def test_who_received_or_accepted_neither_reviews_nor_decides(state: CaseState, action: Action, actor: str) -> None:
     with pytest.raises(PermissionDenied) as caught:
