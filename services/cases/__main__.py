@@ -28,7 +28,7 @@ from services.cases.store.items import ItemStore
 from services.cases.store.statistics import StatisticsStore
 from services.cases.store.tasks import TaskStore
 from services.cases.store.transfers import TransferStore
-from services.cases.sweeper import PAUSE_SECONDS, overdue, unlicensed
+from services.cases.sweeper import PAUSE_SECONDS, overdue, unanswered, unlicensed
 from services.cases.usecases.acceptance import SELF, Acceptance
 from services.cases.usecases.access import Reading
 from services.cases.usecases.answers import Answers
@@ -49,6 +49,7 @@ from services.cases.usecases.queues import Tasks
 from services.cases.usecases.reading import Cases
 from services.cases.usecases.results import Deliveries, Ratings
 from services.cases.usecases.statistics import Statistics
+from services.cases.usecases.withdrawal import Withdrawal
 from tongban.cases.v1 import (
     calendar_service_pb2,
     case_service_pb2,
@@ -95,7 +96,11 @@ class _Parts:
         self.sweep = Sweep(
             database,
             "cases:sweeper",
-            [overdue(self.acceptance, process.clock), unlicensed(Asking(self.desk))],
+            [
+                overdue(self.acceptance, process.clock),
+                unlicensed(Asking(self.desk)),
+                unanswered(process.uow, self.transfers, self.news),
+            ],
             PAUSE_SECONDS,
         )
 
@@ -112,7 +117,8 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
         (case_service_pb2, CaseServicer(
             parts.drafts, parts.acceptance, parts.handling, parts.failures, cases)),
         (task_service_pb2, TaskServicer(Tasks(parts.desk, parts.tasks, process.clock))),
-        (exchange_service_pb2, ExchangeServicer(parts.outgoing, parts.incoming, answers)),
+        (exchange_service_pb2, ExchangeServicer(
+            parts.outgoing, Withdrawal(parts.desk, parts.transfers, parts.outgoing), parts.incoming, answers)),
         (delivery_service_pb2, DeliveryServicer(Deliveries(parts.desk, parts.tasks, process.cipher))),
         (rating_service_pb2, RatingServicer(parts.ratings, parts.outgoing, process.config.region.code)),
         (statistics_service_pb2, StatisticsServicer(

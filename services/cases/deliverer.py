@@ -1,16 +1,18 @@
 """Carries messages to other regions: in order per exchange, again and again until each is receipted or refused.
 
 One replica delivers at a time. What it writes would also be right from two: a message is marked only while it is
-pending, and the other side applies a repeated one once.
+pending, and the other side applies a repeated one once. Regions take turns and have few places each, so that one that is
+away, or slow, holds up no other (``libs.sweeps.fair``).
 """
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.audit.writer import AuditWriter
+from libs.audit.writer import AuditWriter, entry_of
 from libs.db import rows
 from libs.db.command import Command, digest_of
 from libs.db.engine import Database, Row
@@ -19,6 +21,7 @@ from libs.db.uow import Transaction, UnitOfWork, derived_request_id
 from libs.errors import TongbanError, Unavailable
 from libs.observability.logs import logger
 from libs.rpc.regions import Regions
+from libs.sweeps.fair import Due, FairWorker
 from services.cases.clients import Identity, is_passing
 from services.cases.domain.transfers import TransferSignal, TransferState, move
 from services.cases.store.transfers import ACKNOWLEDGEMENT, Exchange, TransferStore
@@ -26,14 +29,18 @@ from services.cases.tables import transfers
 from services.cases.usecases.acceptance import SELF
 from services.cases.usecases.incoming import message_digest
 from services.cases.usecases.news import News
+from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import exchange_service_pb2_grpc
 from tongban.common.v1 import common_pb2
 
 _log = logger(__name__)
-_AT_ONCE = 16
 _POLL_SECONDS = 0.5
+_APPLICATION_FOR, _OTHERS_FOR = timedelta(days=7), timedelta(days=30)
+"""How long a message is tried. Who applied stands without a case as long as the application is not over there."""
 _METHOD = "tongban.cases.v1.ExchangeService"
+_RECEIPTED = {"application": TransferSignal.RECEIPT, "withdrawal": TransferSignal.WITHDRAW}
+"""What the receipt of a message moves the transfer by."""
 
 
 class Deliverer:
@@ -51,38 +58,43 @@ class Deliverer:
         self._identity = identity
         self._regions = regions
         self._region = region
+        self._worker = FairWorker(store.due, self._deliver, news.woken)
 
     async def run(self) -> None:
         """Delivers for ever, on one replica at a time."""
         await lead(self._database, "cases:deliverer", self._turn)
 
     async def _turn(self, _lock: AsyncConnection) -> None:
-        while True:
-            self._news.woken.clear()
-            if await self.deliver_due() < 1:
+        try:
+            while True:
+                self._news.woken.clear()
+                await self._worker.start()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.woken.wait(), _POLL_SECONDS)
+        finally:
+            await self._worker.stop()
 
     async def deliver_due(self) -> int:
-        """Delivers what is due, the next message of each exchange; returns how many were tried."""
-        due = await self._store.due(_AT_ONCE)
-        await asyncio.gather(*(self._deliver(identifier) for identifier in due))
-        return len(due)
+        """Delivers what is due until nothing is; returns how many messages were tried."""
+        return await self._worker.drain()
 
-    async def _deliver(self, identifier: str) -> None:
-        row = await self._store.outgoing(identifier)
+    async def _deliver(self, due: Due) -> bool:
+        """Delivers one message; tells False where the region could not be reached."""
+        row = await self._store.take(due.key)
+        if row is None:
+            return True
         transfer = await self._store.read_of_exchange(Exchange(row.peer_region, row.exchange_id, row.direction))
-        if transfer is None or row.state != "PENDING":
-            return
+        assert transfer is not None, "a message is one of an exchange"
         try:
             receipt = await self._send(row, transfer)
         except TongbanError as error:
             await self._failed(row, transfer, error)
-        except Exception:  # noqa: BLE001 - one broken message must not hold up the others
-            _log.error("message not delivered", transfer=transfer.id, exc_info=True)
-            await self._store.try_later(row.id, "INTERNAL")
-        else:
-            await self._settle(row, transfer, receipt)
+            return not is_passing(error)
+        except Exception:
+            await self._put_off(row, transfer, "INTERNAL")
+            raise
+        await self._settle(row, transfer, receipt)
+        return True
 
     async def _send(self, row: Row, transfer: Row) -> pb.TransferReceipt:
         request = self._request(row, transfer)
@@ -139,9 +151,12 @@ class Deliverer:
                 return
             await self._store.receipted(tx.connection, row.id, receipt.SerializeToString())
             values: dict[str, object] = {"last_receipted": max(current.last_receipted, row.sequence)}
-            if row.payload == "application":
-                state = move(f"transfers/{transfer.id}", TransferState(current.state), TransferSignal.RECEIPT)
-                values |= {"state": str(state), "receive_time": tx.now}
+            signal = _RECEIPTED.get(row.payload)
+            if signal is not None:
+                state = move(f"transfers/{transfer.id}", TransferState(current.state), signal)
+                values["state"] = str(state)
+            if row.payload == "application" and current.receive_time is None:
+                values["receive_time"] = tx.now
             await rows.update(tx.connection, transfers, transfer.id, {**values, "update_time": tx.now})
 
         await self._uow.step(
@@ -152,7 +167,7 @@ class Deliverer:
         _log.warning("message not delivered", transfer=transfer.id, payload=row.payload, reason=error.reason)
         waits = error.reason == "TRANSFER_SEQUENCE_TOO_FAR" or row.payload == ACKNOWLEDGEMENT
         if is_passing(error) or waits:
-            await self._store.try_later(row.id, error.reason)
+            await self._put_off(row, transfer, error.reason)
             return
 
         async def work(tx: Transaction) -> None:
@@ -169,3 +184,28 @@ class Deliverer:
 
         empty = pb.TransferReceipt(exchange_id=row.exchange_id)
         await self._uow.step(self._command("refused", derived_request_id("refused", row.id), empty, transfer), work)
+
+    async def _put_off(self, row: Row, transfer: Row, reason: str) -> None:
+        limit = _APPLICATION_FOR if row.payload == "application" else _OTHERS_FOR
+        if await self._store.try_later(row.id, reason, limit):
+            await self._end(row, transfer, reason)
+
+    async def _end(self, row: Row, transfer: Row, reason: str) -> None:
+        """Gives the exchange up: whether the other side holds the message is not known, so nothing can follow it."""
+
+        async def work(tx: Transaction) -> None:
+            current = await self._store.lock(tx.connection, transfer.id)
+            if (await self._store.lock_outgoing(tx.connection, row.id)).state != "PENDING":
+                return
+            await self._store.end(tx.connection, Exchange(row.peer_region, row.exchange_id, row.direction))
+            values: dict[str, object] = {"end_reason": reason, "waiting_reason": "", "waiting_since": None}
+            if current.state == TransferState.SENT:
+                values["state"] = str(TransferState.FAILED)
+            await rows.update(tx.connection, transfers, transfer.id, {**values, "update_time": tx.now})
+            tx.emit("cn.tongban.transfer.failed.v1", f"transfers/{transfer.id}", events.TransferFailed(
+                name=f"transfers/{transfer.id}", peer_region=row.peer_region, payload=row.payload,
+                error_reason=reason))  # fmt: skip
+            tx.record(entry_of(tx.command, tx.now, f"transfers/{transfer.id}", result=reason))
+
+        empty = pb.TransferReceipt(exchange_id=row.exchange_id)
+        await self._uow.step(self._command("ended", derived_request_id("ended", row.id), empty, transfer), work)

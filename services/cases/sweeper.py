@@ -1,4 +1,4 @@
-"""What case handling looks for by itself: acceptances that are overdue, and decisions whose licence does not come.
+"""What case handling looks for by itself: overdue acceptances, licences and answers of other regions that do not come.
 
 It sleeps by the machine's clock and judges by the business clock, which may be a replayed one.
 """
@@ -7,17 +7,23 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from libs.audit.writer import entry_of
 from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.command import Command
-from libs.db.uow import derived_request_id
+from libs.db.uow import Transaction, UnitOfWork, derived_request_id
 from libs.sweeps.sweep import Backlog
+from services.cases.domain.transfers import TransferState
 from services.cases.store.cases import OVERDUE, UNLICENSED
+from services.cases.store.transfers import UNANSWERED, Exchange, TransferStore
 from services.cases.usecases.acceptance import SELF, Acceptance
 from services.cases.usecases.asking import Asking
+from services.cases.usecases.news import News
+from tongban.cases.v1 import exchange_service_pb2 as exchange_pb
 from tongban.cases.v1 import resources_pb2 as pb
 
 PAUSE_SECONDS = 30.0
+_SEND_AGAIN = Command(SELF, "cases:sendAgain", "", b"", exchange_pb.Transfer, actor=SELF)
 _PATIENCE = timedelta(minutes=2)
 """How long a licence may take after the decision before it is asked for again; it takes less than a second."""
 
@@ -41,3 +47,23 @@ def overdue(acceptance: Acceptance, clock: Clock) -> Backlog:
 def unlicensed(asking: Asking) -> Backlog:
     """Asks again for licences that did not come."""
     return Backlog("case_decided_licensed", UNLICENSED, asking.ask, patience=_PATIENCE, longest=timedelta(days=1))
+
+
+def unanswered(uow: UnitOfWork, store: TransferStore, news: News) -> Backlog:
+    """Sends applications again that were receipted and not answered.
+
+    The other region answers a repeated one as it did before; one that it has lost opens the case.
+    """
+
+    async def send_again(transfer: str) -> None:
+        async def work(tx: Transaction) -> None:
+            row = await store.lock(tx.connection, transfer)
+            if row.state == TransferState.RECEIVED:
+                exchange = Exchange(row.peer_region, row.exchange_id, row.direction)
+                await store.again(tx.connection, exchange, "application")
+                tx.record(entry_of(tx.command, tx.now, f"transfers/{transfer}"))
+
+        await uow.step(_SEND_AGAIN, work)
+        news.woken.set()
+
+    return Backlog("transfer_receipted_answered", UNANSWERED, send_again, patience=_PATIENCE, longest=timedelta(days=1))

@@ -226,13 +226,16 @@ transfers = sa.Table(
     sa.Column("last_sent", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_receipted", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_applied", sa.Integer, nullable=False, server_default="0"),
-    _text("end_reason"),
+    _text("end_reason"), _text("waiting_reason"),
+    # By the database's own clock, as next_attempt of the messages.
+    _time("waiting_since"),
     sa.Column("acknowledgement", sa.LargeBinary),
     _time("receive_time"), _time("acknowledge_time"),
     *_life(),
     sa.UniqueConstraint("peer_region", "exchange_id", "direction"),
     sa.Index("transfers_case", "case_name", postgresql_where=sa.text("case_name <> ''")),
     sa.Index("transfers_list", "owner_department", "create_time", "id"),
+    sa.Index("transfers_unanswered", "id", postgresql_where=sa.text("state = 'RECEIVED' AND direction = 'OUTBOUND'")),
     comment="One side's view of each exchange. sealed: tongban.cases.v1.Transfer with parties, progress and result.",
 )  # fmt: skip
 
@@ -252,8 +255,10 @@ transfer_messages = sa.Table(
     _text("last_error"),
     # By the machine's clock, and compared with the database's own now() only: the business clock may be a replayed one.
     sa.Column("next_attempt", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    _time("waiting_since"),
     _time("create_time", nullable=False),
     sa.UniqueConstraint("peer_region", "exchange_id", "direction", "incoming", "sequence"),
-    sa.Index("transfer_messages_due", "next_attempt", postgresql_where=sa.text("state = 'PENDING'")),
-    comment="Messages of exchanges, both ways. Outgoing: PENDING, RECEIPTED, REFUSED; incoming: HELD, APPLIED.",
+    sa.Index("transfer_messages_pending", "peer_region", "exchange_id", "direction", "sequence",
+             postgresql_where=sa.text("state = 'PENDING'")),
+    comment="Messages of exchanges, both ways. Outgoing: PENDING, RECEIPTED, REFUSED, ENDED; incoming: HELD, APPLIED.",
 )  # fmt: skip

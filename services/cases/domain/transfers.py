@@ -22,6 +22,7 @@ class TransferState(StrEnum):
     ACCEPTED = "ACCEPTED"
     RETURNED = "RETURNED"
     FAILED = "FAILED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class TransferSignal(StrEnum):
@@ -31,6 +32,7 @@ class TransferSignal(StrEnum):
     ACCEPT = "ACCEPT"
     RETURN = "RETURN"
     GIVE_UP = "GIVE_UP"
+    WITHDRAW = "WITHDRAW"
 
 
 class Payload(StrEnum):
@@ -41,6 +43,7 @@ class Payload(StrEnum):
     PROGRESS = "progress"
     RESULT = "result"
     RATING = "rating"
+    WITHDRAWAL = "withdrawal"
 
 
 class Direction(StrEnum):
@@ -68,15 +71,26 @@ TRANSFER_TRANSITIONS: Mapping[tuple[TransferState, TransferSignal], TransferStat
     (_T.RECEIVED, _G.RECEIPT): _T.RECEIVED,
     (_T.RECEIVED, _G.ACCEPT): _T.ACCEPTED,
     (_T.RECEIVED, _G.RETURN): _T.RETURNED,
+    (_T.RECEIVED, _G.GIVE_UP): _T.FAILED,
     (_T.ACCEPTED, _G.RECEIPT): _T.ACCEPTED,
     (_T.ACCEPTED, _G.ACCEPT): _T.ACCEPTED,
     (_T.RETURNED, _G.RECEIPT): _T.RETURNED,
     (_T.RETURNED, _G.RETURN): _T.RETURNED,
+    (_T.RETURNED, _G.WITHDRAW): _T.RETURNED,
+    (_T.FAILED, _G.ACCEPT): _T.ACCEPTED,
+    (_T.FAILED, _G.RETURN): _T.RETURNED,
+    (_T.SENT, _G.WITHDRAW): _T.WITHDRAWN,
+    (_T.RECEIVED, _G.WITHDRAW): _T.WITHDRAWN,
+    (_T.ACCEPTED, _G.WITHDRAW): _T.WITHDRAWN,
+    (_T.WITHDRAWN, _G.WITHDRAW): _T.WITHDRAWN,
+    (_T.WITHDRAWN, _G.ACCEPT): _T.WITHDRAWN,
+    (_T.WITHDRAWN, _G.RETURN): _T.WITHDRAWN,
 }
-"""An acknowledgement may overtake the receipt, and both may come again."""
+"""An acknowledgement may overtake the receipt, and both may come again. One that comes after all, when the receipt was
+given up waiting for, holds; one that comes after the withdrawal changes nothing: the withdrawal is on its way."""
 
 _ALLOWED: Mapping[Direction, frozenset[Payload]] = {
-    Direction.TO_HANDLING: frozenset({Payload.APPLICATION, Payload.CORRECTION, Payload.RATING}),
+    Direction.TO_HANDLING: frozenset({Payload.APPLICATION, Payload.CORRECTION, Payload.RATING, Payload.WITHDRAWAL}),
     Direction.TO_RECEIVING: frozenset({Payload.PROGRESS, Payload.RESULT}),
 }
 

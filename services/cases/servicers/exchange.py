@@ -8,6 +8,7 @@ from libs.db.command import command_of
 from services.cases.usecases.answers import Answers
 from services.cases.usecases.incoming import Incoming
 from services.cases.usecases.outgoing import Outgoing
+from services.cases.usecases.withdrawal import Withdrawal
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1.exchange_service_pb2_grpc import ExchangeServiceServicer
 
@@ -17,8 +18,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ExchangeServicer(ExchangeServiceServicer):
     """Serves ``tongban.cases.v1.ExchangeService``."""
 
-    def __init__(self, outgoing: Outgoing, incoming: Incoming, answers: Answers) -> None:
+    def __init__(self, outgoing: Outgoing, withdrawal: Withdrawal, incoming: Incoming, answers: Answers) -> None:
         self._outgoing = outgoing
+        self._withdrawal = withdrawal
         self._incoming = incoming
         self._answers = answers
 
@@ -29,6 +31,10 @@ class ExchangeServicer(ExchangeServiceServicer):
     async def SendCorrection(self, request: pb.SendCorrectionRequest, context: Context) -> pb.Transfer:
         """Sends the answer to a correction."""
         return await self._outgoing.correct(command_of(request), request)
+
+    async def WithdrawTransfer(self, request: pb.WithdrawTransferRequest, context: Context) -> pb.Transfer:
+        """Takes an application back."""
+        return await self._withdrawal.withdraw(command_of(request), request)
 
     async def GetTransfer(self, request: pb.GetTransferRequest, context: Context) -> pb.Transfer:
         """Gets a transfer."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
+from libs.sweeps.fair import Due, Wanted
 from services.cases.domain.transfers import Inbox
 from services.cases.tables import transfer_messages, transfers
 from tongban.cases.v1 import exchange_service_pb2 as pb
@@ -49,18 +50,62 @@ SELECT CAST(:id AS uuid), exchange_id, direction, peer_region, false,
   CAST(:now AS timestamptz)
 FROM exchange
 """).bindparams(sa.bindparam("count", type_=sa.Integer))
-# The first message of each exchange that waits, if its time has come: a later one never overtakes it.
+# The first message of each exchange that waits, if its time has come (a later one never overtakes it); of each region
+# those that wait longest, and of all regions in turn. Nothing is counted that can't be sent now.
 _DUE = sa.text("""
-SELECT DISTINCT ON (peer_region, exchange_id, direction) id, peer_region, exchange_id, direction,
-  next_attempt <= now() AS is_due
-FROM transfer_messages WHERE state = 'PENDING' ORDER BY peer_region, exchange_id, direction, sequence
-LIMIT :size
+WITH heads AS (
+  SELECT DISTINCT ON (peer_region, exchange_id, direction) id, peer_region, next_attempt
+  FROM transfer_messages WHERE state = 'PENDING' ORDER BY peer_region, exchange_id, direction, sequence
+), due AS (
+  SELECT id, peer_region, row_number() OVER (PARTITION BY peer_region ORDER BY next_attempt, id) AS place
+  FROM heads
+  WHERE next_attempt <= now() AND CAST(id AS text) <> ALL(:busy) AND peer_region <> ALL(:full)
+)
+SELECT id, peer_region FROM due WHERE place <= :each ORDER BY place, id LIMIT :size
+""").bindparams(*(sa.bindparam(name, type_=sa.ARRAY(sa.Text)) for name in ("busy", "full")))
+# Counted and put off before it leaves: one that was never tried has not left, and whatever fails is not tried at once.
+_PAUSE = "make_interval(secs => least(60.0, 0.25 * power(2, least({attempts}, 10))))"
+_TAKE = sa.text(f"""
+UPDATE transfer_messages SET attempts = attempts + 1, next_attempt = now() + {_PAUSE.format(attempts="attempts")}
+WHERE id = :id AND state = 'PENDING' RETURNING *
+""").columns(*transfer_messages.columns)  # noqa: S608 - made of a text of our own
+_OF_MESSAGE = """
+transfers.peer_region = message.peer_region AND transfers.exchange_id = message.exchange_id
+  AND transfers.direction = message.direction
+"""
+_RETRY = sa.text(f"""
+WITH message AS (
+  UPDATE transfer_messages SET last_error = :error, waiting_since = coalesce(waiting_since, now()),
+    next_attempt = now() + {_PAUSE.format(attempts="attempts - 1")}
+  WHERE id = :id AND state = 'PENDING' RETURNING *
+), shown AS (
+  UPDATE transfers SET waiting_reason = :error, waiting_since = message.waiting_since FROM message
+  WHERE {_OF_MESSAGE} AND transfers.waiting_reason <> :error
+)
+SELECT now() - waiting_since > :limit AS over FROM message
+""").bindparams(sa.bindparam("limit", type_=sa.Interval))  # noqa: S608 - made of a text of our own
+_NO_MORE_WAITING = sa.text(f"""
+UPDATE transfers SET waiting_reason = '', waiting_since = NULL
+FROM (SELECT peer_region, exchange_id, direction FROM transfer_messages WHERE id = :id) AS message
+WHERE {_OF_MESSAGE} AND transfers.waiting_reason <> ''
+""")  # noqa: S608 - made of a text of our own
+_END = sa.text("""
+UPDATE transfer_messages SET state = 'ENDED' WHERE state = 'PENDING' AND NOT incoming
+  AND peer_region = :peer AND exchange_id = :exchange AND direction = :direction
 """)
-_RETRY = sa.text("""
-UPDATE transfer_messages SET attempts = attempts + 1, last_error = :error,
-  next_attempt = now() + make_interval(secs => least(60.0, 0.25 * power(2, least(attempts, 10))))
-WHERE id = :id AND state = 'PENDING'
+_PENDING = sa.text("""
+SELECT payload, attempts FROM transfer_messages WHERE state = 'PENDING' AND NOT incoming
+  AND peer_region = :peer AND exchange_id = :exchange AND direction = :direction ORDER BY sequence FOR UPDATE
 """)
+_AGAIN = sa.text("""
+UPDATE transfer_messages SET state = 'PENDING', attempts = least(attempts, 1), next_attempt = now(), waiting_since = NULL
+WHERE NOT incoming AND payload = :payload AND state NOT IN ('PENDING', 'REFUSED')
+  AND peer_region = :peer AND exchange_id = :exchange AND direction = :direction
+""")
+UNANSWERED = """
+SELECT id AS key, peer_region AS party FROM transfers WHERE state = 'RECEIVED' AND direction = 'OUTBOUND'
+"""
+"""Applications that the other region has receipted and not answered, as a sweep looks for them."""
 _RECEIPTED = sa.text("UPDATE transfer_messages SET state = 'RECEIPTED', receipt = :receipt WHERE id = :id")
 # A refused message takes its number with it: the other side holds nothing of it and still waits for that number.
 _REFUSED = sa.text("""
@@ -203,33 +248,57 @@ class TransferStore:
             "sealed": self._cipher.encrypt(MESSAGE, identifier, content),
         })  # fmt: skip
 
-    async def due(self, size: int) -> list[str]:
-        """Returns the ids of messages whose turn and time have come, at most one of each exchange."""
+    async def due(self, wanted: Wanted) -> list[Due]:
+        """Returns messages whose turn and time have come, at most one of each exchange; the party is the region."""
+        values = {"busy": wanted.busy, "full": wanted.full, "each": wanted.each, "size": wanted.size}
         async with self._database.read() as connection:
-            return [str(row.id) for row in (await connection.execute(_DUE, {"size": size})).all() if row.is_due]
+            return [Due(str(row.id), row.peer_region) for row in (await connection.execute(_DUE, values)).all()]
 
-    async def outgoing(self, identifier: str) -> Row:
-        """Reads a message that goes out."""
+    async def take(self, identifier: str) -> Row | None:
+        """Reads a message that is about to leave and counts the attempt; None where it waits no more."""
         async with self._database.read() as connection:
-            return await _one(connection, rows.by_id(transfer_messages), identifier, f"transferMessages/{identifier}")
+            row: Row | None = (await connection.execute(_TAKE, {"id": identifier})).first()
+            return row
 
     async def lock_outgoing(self, connection: AsyncConnection, identifier: str) -> Row:
         """Reads a message that goes out and keeps others from changing it."""
         query = rows.by_id(transfer_messages, lock=True)
         return await _one(connection, query, identifier, f"transferMessages/{identifier}")
 
-    async def try_later(self, identifier: str, error: str) -> None:
-        """Puts a message off, for longer each time: a quarter of a second to a minute."""
+    async def try_later(self, identifier: str, error: str, limit: timedelta) -> bool:
+        """Puts a message off, for longer each time: a quarter of a second to a minute; the transfer says why.
+
+        Tells True where it has waited for longer than ``limit``, by the database's clock.
+        """
         async with self._database.read() as connection:
-            await connection.execute(_RETRY, {"id": identifier, "error": error})
+            return bool(await connection.scalar(_RETRY, {"id": identifier, "error": error, "limit": limit}))
+
+    async def pending(self, connection: AsyncConnection, exchange: Exchange) -> list[Row]:
+        """Reads payload and attempts of the messages that wait, the next one first, and keeps others from sending them."""
+        return list((await connection.execute(_PENDING, exchange.values())).all())
+
+    async def end(self, connection: AsyncConnection, exchange: Exchange) -> None:
+        """Sends nothing more of what waits."""
+        await connection.execute(_END, exchange.values())
+
+    async def again(self, connection: AsyncConnection, exchange: Exchange, payload: str) -> None:
+        """Puts the message with this payload in line once more, under its old number."""
+        await connection.execute(_AGAIN, exchange.values() | {"payload": payload})
+
+    async def acknowledge_again(self, exchange: Exchange) -> None:
+        """Puts the acknowledgement in line once more, if it was delivered before."""
+        async with self._database.read() as connection:
+            await self.again(connection, exchange, ACKNOWLEDGEMENT)
 
     async def receipted(self, connection: AsyncConnection, identifier: str, receipt: bytes) -> None:
         """Marks a message as delivered."""
         await connection.execute(_RECEIPTED, {"id": identifier, "receipt": receipt})
+        await connection.execute(_NO_MORE_WAITING, {"id": identifier})
 
     async def refused(self, connection: AsyncConnection, row: Row, error: str) -> None:
         """Marks a message as refused for good; those behind it move up by one number."""
         await connection.execute(_REFUSED, {"id": row.id, "error": error})
+        await connection.execute(_NO_MORE_WAITING, {"id": row.id})
         key = {"peer": row.peer_region, "exchange": row.exchange_id, "direction": row.direction}
         # Over negative numbers, because the unique index is checked row by row.
         await connection.execute(_MOVE_UP, {**key, "sequence": row.sequence})

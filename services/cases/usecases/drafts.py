@@ -312,16 +312,18 @@ class Drafts:
 
         async def work(tx: Transaction) -> pb.Case:
             record = await self._locked(tx, request.name, request.etag, principal)
-            item = await self._desk.items.version(record.item)
-            before = self._desk.move(record, facts_of(record), Action.WITHDRAW)
-            await self._deadlines.end(tx, record)
-            record.end_time, record.content.end_reason, record.changed = tx.now, request.reason, True
-            change = Change(Action.WITHDRAW, actor_of(principal), principal.department, request.reason, "CANCELLED")
-            return await self._desk.finish(
-                tx, record, item, before, change, events.CaseWithdrawn(reason=request.reason)
-            )
+            return await self.withdrawn(tx, record, actor_of(principal), principal.department, request.reason)
 
         return await self._desk.run(command, work)
+
+    async def withdrawn(self, tx: Transaction, record: CaseRecord, actor: str, department: str, reason: str) -> pb.Case:
+        """Withdraws a locked case; raises STATE_CONFLICT once it is decided."""
+        item = await self._desk.items.version(record.item)
+        before = self._desk.move(record, facts_of(record), Action.WITHDRAW)
+        await self._deadlines.end(tx, record)
+        record.end_time, record.content.end_reason, record.changed = tx.now, reason, True
+        change = Change(Action.WITHDRAW, actor, department, reason, "CANCELLED")
+        return await self._desk.finish(tx, record, item, before, change, events.CaseWithdrawn(reason=reason))
 
     async def _locked(self, tx: Transaction, name: str, etag: str, principal: Principal) -> CaseRecord:
         record = await self._desk.store.lock(tx.connection, id_of(name))

@@ -91,6 +91,8 @@ class Incoming:
         digest = message_digest(message)
         known = await self.known(exchange, message, digest)
         if known is not None:
+            if payload is Payload.APPLICATION:
+                await self._desk.news.acknowledge_again(exchange)
             return known
         _check_holders((*message.application.materials, *message.correction.materials), principal.region)
         if payload is Payload.APPLICATION:
@@ -236,6 +238,9 @@ class Incoming:
                 tx, record, tuple(message.correction.materials), tuple(message.correction.form_values),
                 principal.subject, "", asked, paper_allowed=True,
             )  # fmt: skip
+            return
+        if message.HasField("withdrawal"):
+            await self._drafts.withdrawn(tx, record, principal.subject, "", message.withdrawal.reason)
             return
         rating = message.rating
         if rating.rater not in {record.applicant, record.agent}:

@@ -8,7 +8,7 @@ from libs.rpc.timestamps import timestamp
 from services.cases.convert import ACTION, STATE, date_message
 from services.cases.domain.states import Action
 from services.cases.store.cases import CaseRecord
-from services.cases.store.transfers import ACKNOWLEDGEMENT, TransferStore
+from services.cases.store.transfers import ACKNOWLEDGEMENT, Exchange, TransferStore
 from tongban.cases.v1 import exchange_service_pb2 as pb
 
 
@@ -54,6 +54,11 @@ class News:
         """Tells that the case was opened."""
         self._queued = True
         await self._transfers.queue(tx.connection, transfer, ACKNOWLEDGEMENT, None, tx.now)
+
+    async def acknowledge_again(self, exchange: Exchange) -> None:
+        """Tells once more that the case was opened: who sends the application again has not heard of it."""
+        await self._transfers.acknowledge_again(exchange)
+        self.woken.set()
 
     async def queue(self, tx: Transaction, transfer: str, payload: str, message: pb.TransferMessage) -> None:
         """Puts a message in line; exchange, number and regions are filled in when it is sent."""

@@ -86,6 +86,7 @@ ALLOWED = {
     (Direction.TO_HANDLING, 1, Payload.APPLICATION),
     (Direction.TO_HANDLING, 2, Payload.CORRECTION),
     (Direction.TO_HANDLING, 2, Payload.RATING),
+    (Direction.TO_HANDLING, 2, Payload.WITHDRAWAL),
     (Direction.TO_RECEIVING, 1, Payload.PROGRESS),
     (Direction.TO_RECEIVING, 1, Payload.RESULT),
     (Direction.TO_RECEIVING, 2, Payload.PROGRESS),
@@ -106,12 +107,15 @@ def test_payloads_by_place(direction: Direction, sequence: int, payload: Payload
 
 
 MOVES = {
-    "SENT": {"RECEIPT": "RECEIVED", "ACCEPT": "ACCEPTED", "RETURN": "RETURNED", "GIVE_UP": "FAILED"},
-    "RECEIVED": {"RECEIPT": "RECEIVED", "ACCEPT": "ACCEPTED", "RETURN": "RETURNED"},
-    "ACCEPTED": {"RECEIPT": "ACCEPTED", "ACCEPT": "ACCEPTED"},
-    "RETURNED": {"RECEIPT": "RETURNED", "RETURN": "RETURNED"},
-    "FAILED": {},
-}
+    "SENT": {"RECEIPT": "RECEIVED", "ACCEPT": "ACCEPTED", "RETURN": "RETURNED", "GIVE_UP": "FAILED",
+             "WITHDRAW": "WITHDRAWN"},
+    "RECEIVED": {"RECEIPT": "RECEIVED", "ACCEPT": "ACCEPTED", "RETURN": "RETURNED", "GIVE_UP": "FAILED",
+                 "WITHDRAW": "WITHDRAWN"},
+    "ACCEPTED": {"RECEIPT": "ACCEPTED", "ACCEPT": "ACCEPTED", "WITHDRAW": "WITHDRAWN"},
+    "RETURNED": {"RECEIPT": "RETURNED", "RETURN": "RETURNED", "WITHDRAW": "RETURNED"},
+    "FAILED": {"ACCEPT": "ACCEPTED", "RETURN": "RETURNED"},
+    "WITHDRAWN": dict.fromkeys(("ACCEPT", "RETURN", "WITHDRAW"), "WITHDRAWN"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("state", TransferState)
