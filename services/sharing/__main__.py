@@ -24,6 +24,7 @@ from services.sharing.usecases.catalog import Catalog
 from services.sharing.usecases.data import Data
 from services.sharing.usecases.forward import Forwarder
 from services.sharing.usecases.grants import Grants
+from services.sharing.usecases.mount_watch import MountWatch
 from services.sharing.usecases.mounts import Mounts
 from services.sharing.usecases.requests import Requests
 from services.sharing.usecases.uses import Uses
@@ -36,7 +37,8 @@ def _data(process: Process, sources: DataSources) -> Data:
     home, clock = process.config.region.code, process.clock
     ledger = Ledger(read_dsn(process.config.database.dsn_file), lambda: local_day(clock.now()))
     process.closing(ledger.close)
-    uses = Uses(Standings(process.database), sources, ledger, clock)
+    watch = MountWatch(process.uow, CatalogStore(process.database), sources)
+    uses = Uses(Standings(process.database), sources, watch, ledger, clock)
     regions = Regions(process.neighbour("identity"))
     process.closing(regions.close)
     return Data(uses, Forwarder(regions, process.audit, home), process.audit, home)

@@ -73,7 +73,8 @@ def source_of(table: pb.TableSource) -> mounts.TableSource:
 def mount_message(row: Row) -> pb.Mount:
     """Builds a mount's message."""
     check = pb.MountCheck(
-        check_time=timestamp(row.check_time), estimated_rows=row.estimated_rows, findings=row.findings
+        check_time=timestamp(row.check_time), estimated_rows=row.estimated_rows, findings=row.findings,
+        key_columns=row.key_columns,
     ) if row.check_time else None  # fmt: skip
     return pb.Mount(
         name=f"mounts/{row.id}", state=pb.MountState.Value(f"MOUNT_STATE_{row.state}"),

@@ -8,31 +8,57 @@ from typing import Any
 import asyncpg
 
 from libs.db.engine import read_dsn
-from libs.errors import TongbanError, Unavailable, invalid_field
+from libs.errors import TongbanError, Unavailable
 from services.sharing.config import DataSource
 from services.sharing.domain.mounts import TableSource, quoted
 
 _CONNECT_SECONDS = 2.0
 _AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError,
-    asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, asyncpg.InterfaceError, OSError,
-    TimeoutError,
+    asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, asyncpg.InterfaceError,
+    asyncpg.InternalClientError, OSError, TimeoutError,
 )  # fmt: skip
 
 _COLUMNS = "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = $1::text AND table_name = $2::text"
-_ESTIMATE = "SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = to_regclass($1)"
+_ESTIMATE = "SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = to_regclass($1::text)"
+# The primary key, else the narrowest unique index: what tells a row from every other.
+_KEY = """
+SELECT array_agg(a.attname::text ORDER BY k.n) FROM pg_index i
+CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, n)
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+WHERE i.indrelid = to_regclass($1::text) AND i.indisunique AND i.indisvalid AND i.indimmediate
+  AND i.indpred IS NULL AND i.indexprs IS NULL AND k.n <= i.indnkeyatts
+GROUP BY i.indexrelid, i.indisprimary HAVING bool_and(a.attnotnull)
+ORDER BY i.indisprimary DESC, count(*), i.indexrelid LIMIT 1
+"""
 
 
-class TableUnreadable(Exception):
-    """The table, or a column of it, is gone, or the role may no longer read it."""
+class SourceFault(Unavailable):
+    """What came from a source, or what it said, is not what the last check let expect: look at the table again.
+
+    Where that tells nothing it is an error as it is: DEPENDENCY_UNAVAILABLE, the source fails by itself.
+    """
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            "DEPENDENCY_UNAVAILABLE", f"the data source {source} fails", retry_after=5.0,
+            dependency=f"data_sources/{source}",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a table is: its readable columns with their types, and PostgreSQL's estimate of its rows (-1: none)."""
+    """What a table is.
+
+    Attributes:
+        columns: the readable columns with their types; empty where there is no such table.
+        estimated_rows: PostgreSQL's estimate, -1 where it has none.
+        key: the columns that tell a row from every other; empty where the table has no unique key.
+    """
 
     columns: Mapping[str, str]
     estimated_rows: int
+    key: tuple[str, ...] = ()
 
 
 class DataSources:
@@ -50,27 +76,45 @@ class DataSources:
         """Reads rows.
 
         Raises:
-            InvalidArgument: FIELD_INVALID, where a value does not fit its column.
-            Unavailable: DEPENDENCY_UNAVAILABLE, where the database does not answer in time.
-            TableUnreadable: where the table is not what it was.
+            Unavailable: DEPENDENCY_UNAVAILABLE, where the database does not answer in time, or has no connection free: a
+                source that hangs costs its own callers a few seconds each, and nobody else anything.
+            SourceFault: where it refuses the statement, or gives what the driver can't read.
         """
         try:
-            pool = self._pools.get(source) or await self._open(source)
-            rows: list[Any] = await pool.fetch(statement, *arguments)
-        except (asyncpg.DataError, ValueError) as error:
-            # The driver's own words hold the value.
-            raise invalid_field("conditions", "value.range", "a value does not fit its column") from error
-        except asyncpg.SyntaxOrAccessError as error:
-            raise TableUnreadable(source) from error
+            return await self._fetch(source, statement, arguments)
+        except TongbanError:
+            raise
         except _AWAY as error:
             raise _away(source) from error
+        except (asyncpg.PostgresError, ValueError, TypeError, ArithmeticError) as error:
+            # The driver's own words hold values, and never leave.
+            raise SourceFault(source) from error
+
+    async def _fetch(self, source: str, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        pool = self._pools.get(source) or await self._open(source)
+        connection = await pool.acquire(timeout=_CONNECT_SECONDS)
+        try:
+            rows: list[Any] = await connection.fetch(statement, *arguments)
+        except (TimeoutError, asyncio.CancelledError):
+            # To wait until a hanging server takes the cancellation back would hold the connection and its caller.
+            connection.terminate()
+            raise
+        finally:
+            await pool.release(connection)
         return rows
 
     async def inspect(self, table: TableSource) -> Inspection:
         """Looks at a table as it is; raises Unavailable DEPENDENCY_UNAVAILABLE."""
-        columns = await self.fetch(table.data_source, _COLUMNS, (table.schema, table.table))
-        estimate = await self.fetch(table.data_source, _ESTIMATE, (quoted(table.schema, table.table),))
-        return Inspection(dict(map(tuple, columns)), estimate[0][0] if estimate else -1)
+        name = quoted(table.schema, table.table)
+        try:
+            columns = await self.fetch(table.data_source, _COLUMNS, (table.schema, table.table))
+            estimate = await self.fetch(table.data_source, _ESTIMATE, (name,))
+            key = await self.fetch(table.data_source, _KEY, (name,))
+        except SourceFault:  # the catalogue itself can't be read, or the schema not be entered
+            return Inspection({}, -1)
+        readable = dict(map(tuple, columns))
+        unique = tuple(key[0][0]) if key and set(key[0][0]) <= readable.keys() else ()
+        return Inspection(readable, estimate[0][0] if estimate else -1, unique)
 
     async def _open(self, name: str) -> Any:
         async with self._opening:
@@ -83,7 +127,10 @@ class DataSources:
     async def close(self) -> None:
         """Closes all connections."""
         for pool in self._pools.values():
-            await pool.close()
+            try:
+                await asyncio.wait_for(pool.close(), _CONNECT_SECONDS)
+            except TimeoutError:
+                pool.terminate()
 
 
 def _away(source: str) -> TongbanError:
@@ -100,6 +147,7 @@ async def _pool(config: DataSource) -> Any:
         server_settings={
             "application_name": "tongban sharing", "default_transaction_read_only": "on",
             "statement_timeout": str(config.statement_timeout_ms), "search_path": "pg_catalog",
+            "DateStyle": "ISO", "TimeZone": "UTC",
         },
     )  # fmt: skip
 

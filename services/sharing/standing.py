@@ -24,7 +24,7 @@ _KEPT = 2_000
 _HELD = (
     sa.select(
         resources.c.state, resources.c.entry, resources.c.version.label("resource_version"),
-        mounts.c.state.label("mount_state"), mounts.c.source, mounts.c.column_types,
+        mounts.c.state.label("mount_state"), mounts.c.source, mounts.c.column_types, mounts.c.key_columns,
         mounts.c.version.label("mount_version"), grants.c.id.label("grant_id"), grants.c.state.label("grant_state"),
         grants.c.terms, grants.c.version.label("grant_version"),
         grant_usage.c.day, grant_usage.c.queries_today, grant_usage.c.rows_total,
@@ -80,6 +80,7 @@ class Standing:
         fields: its fields by code.
         versions: those of resource and mount, which a use is settled on.
         mounted: the table, or None where nothing is mounted that can be read.
+        mount_state: the state of the mount, ``NONE`` without one.
         held: the grants.
         statements: SQL that was built for this standing, by what it is for.
     """
@@ -89,6 +90,7 @@ class Standing:
     fields: Mapping[str, DataField]
     versions: tuple[int, int]
     mounted: Mounted | None
+    mount_state: str
     held: tuple[Held, ...]
     statements: dict[object, str] = field(default_factory=dict)
 
@@ -110,13 +112,18 @@ class Standing:
     def table(self) -> Mounted:
         """Returns the mounted table; raises FailedPrecondition RESOURCE_NOT_MOUNTED."""
         if self.mounted is None:
-            raise not_mounted(self.name)
+            raise not_mounted(self.name, self.mount_state)
         return self.mounted
 
 
-def not_mounted(resource: str) -> FailedPrecondition:
-    """Builds the error for a resource whose data can't be read."""
-    return FailedPrecondition("RESOURCE_NOT_MOUNTED", f"no data can be read of {resource}", resource=resource)
+def not_mounted(resource: str, state: str) -> FailedPrecondition:
+    """Builds the error for a resource whose data can't be read, with the state of its mount."""
+    return FailedPrecondition(
+        "RESOURCE_NOT_MOUNTED",
+        f"no data can be read of {resource}: its mount is {state}",
+        resource=resource,
+        state=state,
+    )
 
 
 class Standings:
@@ -151,7 +158,8 @@ def _standing(key: Key, rows: list[Row]) -> Standing:
     source = source_of(pb.TableSource.FromString(first.source)) if first.mount_state == "ACTIVE" else None
     return Standing(
         key=key, entry=entry, fields=entry.field_map(), versions=(first.resource_version, first.mount_version or 0),
-        mounted=Mounted(source, first.column_types) if source else None,
+        mounted=Mounted(source, first.column_types, tuple(first.key_columns)) if source else None,
+        mount_state=first.mount_state or "NONE",
         held=tuple(_held(row, entry) for row in rows if row.grant_id),
     )  # fmt: skip
 

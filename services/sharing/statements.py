@@ -7,18 +7,29 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from libs.errors import InvalidArgument
 from services.sharing.domain.catalog import Value
 from services.sharing.domain.grants import RowCondition, RowOperator
 from services.sharing.domain.mounts import TableSource, quoted
-from services.sharing.values import bind
+from services.sharing.values import LONGEST_TEXT, bind, bound_within
+
+_TEXTUAL = frozenset({"text", "character varying", "character"})
+_ELEMENT = {"character varying": "text", "character": "bpchar"}
 
 
 @dataclass(frozen=True)
 class Mounted:
-    """A mounted table as the last check saw it; ``types`` are those of its columns."""
+    """A mounted table as the last check saw it.
+
+    Attributes:
+        source: where it is.
+        types: those of its columns.
+        key: the columns that tell a row from every other; empty where the table has no unique key.
+    """
 
     source: TableSource
     types: Mapping[str, str]
+    key: tuple[str, ...] = ()
 
     @cached_property
     def _columns(self) -> dict[str, str]:
@@ -37,14 +48,39 @@ class Mounted:
         """Returns a value as the driver wants it for the field's column; None where no row can hold it."""
         return bind(path, value, self.types.get(self._columns[field], ""))
 
+    def bind_bound(self, field: str, value: int, *, at_least: bool) -> Any:
+        """Returns a whole bound as the driver wants it for the field's column; None where nothing is within it."""
+        kind = self.types.get(self._columns[field], "")
+        within = bound_within(value, kind, at_least=at_least)
+        return None if within is None else bind("row_conditions", within, kind)
+
     def holds_fractions(self, field: str) -> bool:
         """Tells whether the field's column holds numbers that are not whole."""
         return self.types.get(self._columns[field]) == "numeric"
 
+    def element(self, field: str) -> str:
+        """Returns the type of a list that the field's column is compared with."""
+        found = self.types.get(self._columns[field], "text")
+        return _ELEMENT.get(found, found)
+
+    def cut(self, field: str) -> str:
+        """Returns the column of a field, cut where it is longer than can be given, so that no huge cell is carried."""
+        column = self.column(field)
+        return f"left({column}, {LONGEST_TEXT + 1})" if self.types.get(self._columns[field]) in _TEXTUAL else column
+
+    def place(self) -> str:
+        """Returns the expression that rows of one key value are put in order by.
+
+        A digest of what tells the row from the others: it is the same from page to page whatever is inserted, deleted or
+        changed beside it, needs no order of the columns' types, and says nothing of the row in a page token. Without a
+        unique key it is made over all mapped columns, so that a row that changes between two pages is another row.
+        """
+        columns = self.key or tuple(self._columns.values())
+        return f"hashtextextended(ROW({', '.join(map(quoted, columns))})::text, 0)"
+
     def bind_all(self, path: str, field: str, values: Sequence[Value]) -> list[Any]:
-        """Returns those of the values that a row can hold, as the driver wants them."""
-        bound = (self.bind(f"{path}[{position}]", field, value) for position, value in enumerate(values))
-        return [value for value in bound if value is not None]
+        """Returns the values as the driver wants them, None for each that no row can hold (nothing equals it)."""
+        return [self.bind(f"{path}[{position}]", field, value) for position, value in enumerate(values)]
 
 
 def row_arguments(table: Mounted, conditions: Sequence[RowCondition]) -> list[Any]:
@@ -55,13 +91,23 @@ def row_arguments(table: Mounted, conditions: Sequence[RowCondition]) -> list[An
 def _row_argument(table: Mounted, condition: RowCondition) -> Any:
     path, field, value = "row_conditions", condition.field, condition.values[0]
     if condition.operator is RowOperator.IN:
-        return table.bind_all(path, field, condition.values)
+        return [_held(table, field, each) for each in condition.values]
     if condition.operator is RowOperator.PREFIX:
         return value
     if isinstance(value, Decimal):
         # A column of whole numbers takes no fraction; the bound moves to the next whole number within it.
         value = value if table.holds_fractions(field) else _inner_bound(condition.operator, value)
+    if type(value) is int:
+        return table.bind_bound(field, value, at_least=condition.operator is RowOperator.AT_LEAST)
     return table.bind(path, field, value)
+
+
+def _held(table: Mounted, field: str, value: Value) -> Any:
+    """Returns a value of a grant as the driver wants it; None where no row can hold it, which is no fault of the caller."""
+    try:
+        return table.bind("row_conditions", field, value)
+    except InvalidArgument:
+        return None
 
 
 def _inner_bound(operator: RowOperator, value: Decimal) -> int:
@@ -72,7 +118,7 @@ def _predicates(table: Mounted, keys: Sequence[str], conditions: Sequence[RowCon
     number = 0
     for field in keys:
         number += 1
-        yield f"{table.column(field)} = ANY(${number})"
+        yield f"{table.column(field)} = ANY(${number}::{table.element(field)}[])"
     for condition in conditions:
         number += 1
         column = table.column(condition.field)
@@ -87,19 +133,42 @@ def _predicates(table: Mounted, keys: Sequence[str], conditions: Sequence[RowCon
                 yield f"{column} <= ${number}"
 
 
-def select(table: Mounted, fields: Sequence[str], keys: Sequence[str], conditions: Sequence[RowCondition]) -> str:
+def select(table: Mounted, fields: Sequence[str], keys: Sequence[str], conditions: Sequence[RowCondition],
+           after: bool = False, raw: bool = False) -> str:  # fmt: skip
     """Builds the statement that reads ``fields`` of the rows that ``keys`` select, within the grant's conditions.
 
-    Its arguments: a list for each key, those of the conditions, how many rows at most, how many to leave out. The order
-    is that of keys and fields, so that rows that come in another order look the same.
+    Its arguments: a list for each key, those of the conditions, how many rows at most; then, ``after`` another page, the
+    place at which to go on. A row comes with its fields, and then its place: which value of each key's list it holds, and
+    its digest (``Mounted.place``). With ``raw`` a field is the bytes of its text, and the database's encoding comes last.
     """
     count = len(keys) + len(conditions)
-    order = dict.fromkeys((*keys, *fields))
+    values = [_raw(table, field) if raw else table.cut(field) for field in fields]
+    places = [
+        f"array_position(${number}::{table.element(field)}[], {table.column(field)}::{table.element(field)}) AS p{number}"
+        for number, field in enumerate(keys, start=1)
+    ]
+    order = [f"p{number}" for number in range(1, len(keys) + 1)] + ["p0"]
+    named = [f"{value} AS f{number}" for number, value in enumerate(values)]
+    shown = [f"f{number}" for number in range(len(values))] + order
+    if raw:
+        named.append("getdatabaseencoding()::text AS encoding")
+        shown.append("encoding")
+    start = f"WHERE ({', '.join(order)}) >= ({_place_arguments(len(order), count + 2)}) " if after else ""
     return (
-        f"SELECT {', '.join(map(table.column, fields))} FROM {table.table} "  # noqa: S608 - checked identifiers
-        f"WHERE {' AND '.join(_predicates(table, keys, conditions))} "
-        f"ORDER BY {', '.join(map(table.column, order))} LIMIT ${count + 1}::int OFFSET ${count + 2}::int"
+        f"SELECT {', '.join(shown)} FROM (SELECT {', '.join([*named, *places])}, {table.place()} AS p0 "  # noqa: S608 - checked identifiers
+        f"FROM {table.table} WHERE {' AND '.join(_predicates(table, keys, conditions))}) AS found "
+        f"{start}ORDER BY {', '.join(order)} LIMIT ${count + 1}::int"
     )
+
+
+def _place_arguments(length: int, first: int) -> str:
+    types = ["int"] * (length - 1) + ["bigint"]
+    return ", ".join(f"${first + n}::{kind}" for n, kind in enumerate(types))
+
+
+def _raw(table: Mounted, field: str) -> str:
+    """No conversion and no check of the encoding: bytes that are no text come out as they are."""
+    return f"convert_to(left({table.column(field)}::text, {LONGEST_TEXT + 1}), getdatabaseencoding())"
 
 
 def compare(table: Mounted, fields: Sequence[str], keys: Sequence[str], conditions: Sequence[RowCondition]) -> str:

@@ -43,6 +43,7 @@ mounts = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("source", sa.LargeBinary, nullable=False),
     sa.Column("column_types", JSONB, nullable=False, server_default="{}"),
+    sa.Column("key_columns", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("check_time", sa.DateTime(timezone=True)),
     sa.Column("estimated_rows", sa.BigInteger),
     sa.Column("findings", ARRAY(sa.Text), nullable=False, server_default="{}"),

@@ -67,11 +67,14 @@ class Data:
             consumer = who(request)
             command = replace(command, department=consumer.department, on_behalf_of=_other(command, consumer))
             return await serve(command, request, consumer)
-        except TongbanError as error:
-            if error.reason != "AUDIT_UNAVAILABLE":
-                refused = error.metadata["fields"].split(",") if "fields" in error.metadata else fields
+        except Exception as error:
+            # Whatever it is: a use that failed stands in the log, also one that failed by a fault of ours.
+            reason = error.reason if isinstance(error, TongbanError) else "INTERNAL"
+            named = error.metadata.get("fields", "") if isinstance(error, TongbanError) else ""
+            if reason != "AUDIT_UNAVAILABLE":
                 name = names.parse(request.resource, "resource").relative_to(self._home)
-                await self._audit.write(command, str(name), result=error.reason, fields=refused)
+                refused = named.split(",") if named else fields
+                await self._audit.write(command, str(name), result=reason, fields=refused)
             raise
 
     def _home_consumer(self, request: Request) -> Consumer:

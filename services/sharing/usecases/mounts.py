@@ -1,7 +1,5 @@
 """Mounting tables behind catalogue entries, and looking whether they fit."""
 
-from datetime import datetime
-
 from libs.db import rows
 from libs.db.command import command_of
 from libs.db.engine import Row
@@ -9,23 +7,21 @@ from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import invalid_field, not_found
 from libs.ids.uuid7 import uuid7
-from libs.rpc.timestamps import timestamp
 from services.sharing.caller import Caller, calling, key_of
 from services.sharing.convert import mount_message, source_of, stored_entry
 from services.sharing.domain import mounts as rules
 from services.sharing.domain.catalog import ResourceForm
 from services.sharing.domain.grants import GrantState
 from services.sharing.domain.mounts import MountState
-from services.sharing.sources import DataSources, Inspection, TableUnreadable
+from services.sharing.sources import DataSources
 from services.sharing.store.catalog import CatalogStore
 from services.sharing.store.grants import GrantStore
 from services.sharing.tables import grants, mounts, resources
 from services.sharing.usecases.catalog import sees_resource
+from services.sharing.usecases.mount_watch import write_check
 from tongban.sharing.v1 import events_pb2 as events
 from tongban.sharing.v1 import mount_service_pb2 as pb
 from tongban.sharing.v1 import resources_pb2 as messages
-
-_NOTHING = Inspection({}, -1)
 
 
 def emit_provisioned(tx: Transaction, grant: str, resource: str, terms: messages.GrantTerms) -> None:
@@ -95,37 +91,19 @@ class Mounts:
         row, resource = await self._own(request.name)
         calling(self._home).must_provide(resource.provider_department)
         source = source_of(messages.TableSource.FromString(row.source))
-        seen = await self._inspect(source)
+        seen = await self._sources.inspect(source)
         faults = rules.findings(source, stored_entry(resource).fields, seen.columns)
 
         async def work(tx: Transaction) -> messages.Mount:
             mount = await self._catalog.lock_mount(tx.connection, row.id)
             check_etag(request.name, mount.version, request.etag)
             state = rules.checked(request.name, MountState[mount.state], faults)
-            mount = await rows.update(tx.connection, mounts, row.id, {
-                "state": state.name, "column_types": dict(seen.columns), "estimated_rows": seen.estimated_rows,
-                "findings": list(faults), "check_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
-            self._emit_checked(tx, mount, state, tx.now)
+            mount = await write_check(tx, mount, seen, faults, state)
             if state is MountState.ACTIVE:
                 await self._provision(tx, mount.resource_id)
             return mount_message(mount)
 
         return await self._uow.run(command_of(request), work)
-
-    async def _inspect(self, source: rules.TableSource) -> Inspection:
-        try:
-            return await self._sources.inspect(source)
-        except TableUnreadable:
-            return _NOTHING
-
-    @staticmethod
-    def _emit_checked(tx: Transaction, mount: Row, state: MountState, now: datetime) -> None:
-        name = f"mounts/{mount.id}"
-        tx.emit("cn.tongban.mount.checked.v1", name, events.MountChecked(
-            mount=name, resource=f"resources/{mount.resource_id}", check_time=timestamp(now),
-            state=messages.MountState.Value(f"MOUNT_STATE_{state.name}"),
-        ))  # fmt: skip
 
     async def _provision(self, tx: Transaction, resource_key: str) -> None:
         for grant in await self._grants.lock_waiting(tx.connection, resource_key):

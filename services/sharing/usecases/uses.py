@@ -9,22 +9,27 @@ from google.protobuf.message import Message
 from libs.audit.writer import Entry, entry_of, receipt_of
 from libs.civil.calendar import local_day
 from libs.clock import Clock
-from libs.db import paging
 from libs.db.command import Command, digest_of
-from libs.errors import Aborted, InvalidArgument, ResourceExhausted, TongbanError, Unavailable, invalid_field
+from libs.errors import Aborted, TongbanError, Unavailable, invalid_field
 from services.sharing import statements
 from services.sharing.caller import key_of
 from services.sharing.domain.catalog import require_keys, require_known
 from services.sharing.domain.grants import Allowed, Mode, Use, decide, require
 from services.sharing.ledger import Ledger, Settlement
-from services.sharing.sources import DataSources, TableUnreadable
-from services.sharing.standing import Held, Key, Standing, Standings, not_mounted
-from services.sharing.values import read_value, writer_of
+from services.sharing.sources import DataSources, SourceFault
+from services.sharing.standing import Held, Key, Standing, Standings
+from services.sharing.usecases.mount_watch import MountWatch
+from services.sharing.usecases.pages import Found, Page, found, found_raw, page_of, rows_message
+from services.sharing.values import CellFault, read_value
 from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
 
 Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
 _ATTEMPTS = 3
+
+
+class Changed(Exception):
+    """The mounted table is not what it was: the use is decided anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +41,15 @@ class Consumer:
     operator: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which rows of a query are wanted: how many to leave out, how many at most, and whether more may follow."""
-
-    offset: int
-    limit: int
-    last: bool
-
-
 class Uses:
     """Queries and comparisons on resources of this region."""
 
-    def __init__(self, standings: Standings, sources: DataSources, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, standings: Standings, sources: DataSources, watch: MountWatch, ledger: Ledger, clock: Clock
+    ) -> None:
         self._standings = standings
         self._sources = sources
+        self._watch = watch
         self._ledger = ledger
         self._clock = clock
 
@@ -60,14 +59,11 @@ class Uses:
 
         async def once(standing: Standing) -> tuple[Settlement, pb.QueryResponse]:
             held, allowed, arguments = self._within(standing, use, request.conditions)
-            page = _page(request, held, allowed)
-            rows = await self._rows(standing, allowed, request.conditions, [*arguments, page.limit + 1, page.offset])
-            response = _rows_message(standing, allowed, rows[: page.limit])
+            page = page_of(request, held.grant, allowed.row_limit)
+            rows = await self._rows(standing, allowed, request, arguments, page)
+            response = rows_message(allowed, request, page, rows)
             response.grant = held.grant.name
-            if len(rows) > page.limit and not page.last:
-                response.next_page_token = paging.next_token(_page_frame(request), page.offset + page.limit)
-            count = len(response.rows)
-            return self._settlement(command, standing, held, allowed, count, response), response
+            return self._settlement(command, standing, held, allowed, response, response), response
 
         return await self._settled(_key(request.resource, request.grant, consumer), once)
 
@@ -85,7 +81,7 @@ class Uses:
                 pb.Comparison(field=field, outcome=_outcome(found, matches))
                 for field, matches in zip(fields, outcomes, strict=True)
             ])  # fmt: skip
-            return self._settlement(command, standing, held, allowed, 0, response), response
+            return self._settlement(command, standing, held, allowed, pb.QueryResponse(), response), response
 
         return await self._settled(_key(request.resource, request.grant, consumer), once)
 
@@ -96,6 +92,9 @@ class Uses:
             standing = kept or await self._standings.read(key)
             try:
                 settlement, answer = await once(standing)
+            except Changed:
+                kept = None
+                continue
             except TongbanError as error:
                 if kept is None or isinstance(error, Unavailable):
                     raise
@@ -128,11 +127,28 @@ class Uses:
         return held, allowed, [*arguments, *statements.row_arguments(table, allowed.row_conditions)]
 
     async def _rows(
-        self, standing: Standing, allowed: Allowed, conditions: Sequence[pb.KeyCondition], arguments: list[Any]
-    ) -> list[Any]:
-        keys = tuple(condition.field for condition in conditions)
-        plan = (statements.select, allowed.fields, keys, allowed.row_conditions)
-        return await self._fetch(standing, plan, arguments)
+        self, standing: Standing, allowed: Allowed, request: pb.QueryRequest, arguments: list[Any], page: Page
+    ) -> Found:
+        """Reads a page; where something of it can't be given, each of its cells by itself."""
+        keys = tuple(condition.field for condition in request.conditions)
+        after = bool(page.place)
+        everything = [*arguments, page.asked, *page.place]
+
+        async def read(*, raw: bool) -> Found:
+            plan = (statements.select, allowed.fields, keys, allowed.row_conditions, after, raw)
+            rows = await self._fetch(standing, plan, everything)
+            return (found_raw if raw else found)(standing, allowed, rows, page)
+
+        try:
+            return await read(raw=False)
+        except (SourceFault, CellFault) as fault:
+            await self._look(standing, fault)
+        return await read(raw=True)
+
+    async def _look(self, standing: Standing, fault: Exception) -> None:
+        """Looks at the table again; raises Changed where it is not what it was."""
+        if await self._watch.changed(standing):
+            raise Changed from fault
 
     async def _compared(
         self, standing: Standing, allowed: Allowed, request: pb.CompareRequest, arguments: list[Any]
@@ -143,7 +159,11 @@ class Uses:
             for n, each in enumerate(request.given) if (path := f"given[{n}].value")
         ]  # fmt: skip
         plan = (statements.compare, allowed.fields, keys, allowed.row_conditions)
-        rows: list[Sequence[bool]] = await self._fetch(standing, plan, [*arguments, *given])
+        try:
+            rows: list[Sequence[bool]] = await self._fetch(standing, plan, [*arguments, *given])
+        except SourceFault as fault:
+            await self._look(standing, fault)
+            raise
         return rows[0]
 
     async def _fetch(self, standing: Standing, plan: tuple[Any, ...], arguments: list[Any]) -> list[Any]:
@@ -151,15 +171,14 @@ class Uses:
         if sql is None:
             build, *parts = plan
             sql = standing.statements[plan] = build(table, *parts)
-        try:
-            return await self._sources.fetch(table.source.data_source, sql, arguments)
-        except TableUnreadable as error:
-            raise not_mounted(standing.name) from error
+        return await self._sources.fetch(table.source.data_source, sql, arguments)
 
     def _settlement(
-        self, command: Command, standing: Standing, held: Held, allowed: Allowed, rows: int, response: Message
-    ) -> Settlement:
-        now, command = self._clock.now(), _under(command, held)
+        self, command: Command, standing: Standing, held: Held, allowed: Allowed, given: pb.QueryResponse,
+        response: Message,
+    ) -> Settlement:  # fmt: skip
+        """Builds what is counted and recorded: of ``response``, the rows that are ``given`` and those that can't be."""
+        now, command, rows = self._clock.now(), _under(command, held), len(given.rows)
         released = entry_of(
             command, now, standing.name, fields=allowed.fields, record_count=rows, response_digest=digest_of(response)
         )
@@ -168,6 +187,12 @@ class Uses:
             entries.append(entry_of(
                 command, now, standing.name, result="FIELD_NOT_GRANTED", fields=allowed.refused_fields,
                 transaction_id=released.transaction_id,
+            ))  # fmt: skip
+        if given.unreadable_rows:
+            fields = sorted({field for row in given.unreadable_rows for field in row.fields})
+            entries.append(entry_of(
+                command, now, standing.name, result="SOURCE_VALUE_UNREADABLE", fields=fields,
+                record_count=len(given.unreadable_rows), transaction_id=released.transaction_id,
             ))  # fmt: skip
         return Settlement(standing, held, rows, entries)
 
@@ -192,49 +217,6 @@ def _under(command: Command, held: Held) -> Command:
     use.CopyFrom(command.use)
     use.legal_basis = f"{held.grant.name} {use.legal_basis}".strip()
     return replace(command, use=use)
-
-
-def _page_frame(request: pb.QueryRequest) -> pb.QueryRequest:
-    """What a page token is bound to: everything but the transaction, of which each page has its own."""
-    frame = pb.QueryRequest()
-    frame.CopyFrom(request)
-    frame.use_context.ClearField("transaction_id")
-    return frame
-
-
-def _page(request: pb.QueryRequest, held: Held, allowed: Allowed) -> Page:
-    """Returns the page; raises ResourceExhausted once the pages before brought all that one query may."""
-    size, bound = paging.page_size(request.page_size), held.grant.terms.quota.rows_per_query
-    offset = 0
-    if request.page_token:
-        (position,) = paging.position(_page_frame(request), request.page_token) or (0,)
-        offset = _offset(position)
-    if offset >= bound:
-        raise ResourceExhausted(
-            "GRANT_QUOTA_EXHAUSTED", "one query brings no more rows", grant=held.grant.name, quota="rows_per_query",
-            limit=str(bound),
-        )  # fmt: skip
-    limit = min(size, allowed.row_limit, bound - offset)
-    return Page(offset, limit, last=offset + limit >= bound)
-
-
-def _offset(position: str | int) -> int:
-    if not isinstance(position, int) or position < 0:
-        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read")
-    return position
-
-
-def _rows_message(standing: Standing, allowed: Allowed, rows: Sequence[Any]) -> pb.QueryResponse:
-    response = pb.QueryResponse(refused_fields=allowed.refused_fields)
-    writers = [(code, writer_of(standing.fields[code].data_type)) for code in allowed.fields]
-    for row in rows:
-        values = response.rows.add().values
-        for (code, write), value in zip(writers, row, strict=True):
-            if value is None:
-                values[code].null_value = True
-            else:
-                write(values[code], value)
-    return response
 
 
 def _outcome(found: bool, matches: bool) -> pb.CompareOutcome.ValueType:

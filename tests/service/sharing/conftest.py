@@ -88,11 +88,13 @@ def text(value: str) -> pb.Value:
     return pb.Value(string_value=value)
 
 
-async def make_source(ground: Ground, folder: Path) -> tuple[str, DataSource]:
+async def make_source(ground: Ground, folder: Path, encoding: str = "UTF8") -> tuple[str, DataSource]:
     """Makes a database as a department would have it, with a role that may only read; returns the owner's DSN too."""
     name = f"registry_{uuid.uuid4().hex[:12]}"
     server = await asyncpg.connect(ground.backends.postgres_dsn)
-    await server.execute(f'CREATE DATABASE "{name}"')
+    await server.execute(
+        f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
     await server.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'test'")
     await server.close()
     url = sa.make_url(ground.backends.postgres_dsn).set(database=name)

@@ -1,0 +1,175 @@
+"""Pages of a query: where one begins, which rows it gives, which it names only, and where the next goes on.
+
+A page goes on after a *place*, and not after a count of rows, so that what is inserted or deleted meanwhile shows no row
+twice and hides none: for each condition which of its values the row holds, and a digest of what tells the row from others
+(``Mounted.place``). Rows of one place are equal in all that is mounted; the token says how many of them were given.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from libs.db import paging
+from libs.errors import InvalidArgument, ResourceExhausted
+from services.sharing.domain.grants import Allowed, Grant
+from services.sharing.standing import Standing
+from services.sharing.values import CellFault, write_text, writer_of
+from tongban.sharing.v1 import data_service_pb2 as pb
+from tongban.sharing.v1 import resources_pb2 as messages
+
+_MOST_BYTES = 2 * 1024 * 1024
+"""A page ends early beyond this, so that every answer fits the transport."""
+
+Place = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows of a query are wanted.
+
+    Attributes:
+        limit: how many at most.
+        given: how many the pages before gave.
+        bound: how many one query may bring.
+        place: where the page before ended; empty for the first.
+        equals: how many rows of that place it ended with.
+    """
+
+    limit: int
+    bound: int
+    given: int = 0
+    place: Place = ()
+    equals: int = 0
+
+    @property
+    def asked(self) -> int:
+        """How many rows to read: one more tells whether there are more, and those of the last place come again."""
+        return self.limit + self.equals + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A row of the table as it is told: its place, its values, or why some of them can't be given."""
+
+    place: Place
+    row: pb.Row
+    faults: Mapping[str, str]
+
+
+Found = list[Given]
+
+
+def _frame(request: pb.QueryRequest) -> pb.QueryRequest:
+    """What a page token is bound to: everything but the transaction, of which each page has its own."""
+    frame = pb.QueryRequest()
+    frame.CopyFrom(request)
+    frame.use_context.ClearField("transaction_id")
+    return frame
+
+
+def page_of(request: pb.QueryRequest, grant: Grant, row_limit: int) -> Page:
+    """Returns the page that is asked for.
+
+    Raises:
+        InvalidArgument: PAGE_TOKEN_INVALID.
+        ResourceExhausted: GRANT_QUOTA_EXHAUSTED, once the pages before brought all that one query may.
+    """
+    size, bound = paging.page_size(request.page_size), grant.terms.quota.rows_per_query
+    given, equals, *place = _position(request) if request.page_token else [0, 0]
+    if given >= bound:
+        raise ResourceExhausted(
+            "GRANT_QUOTA_EXHAUSTED", "one query brings no more rows", grant=grant.name, quota="rows_per_query",
+            limit=str(bound),
+        )  # fmt: skip
+    limit = min(size, row_limit, bound - given)
+    return Page(limit, bound, given, tuple(place), equals)
+
+
+def _position(request: pb.QueryRequest) -> list[int]:
+    position = paging.position(_frame(request), request.page_token) or ()
+    if len(position) != len(request.conditions) + 3 or not all(isinstance(part, int) for part in position):
+        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read")
+    return [int(part) for part in position]
+
+
+def _beyond(rows: Sequence[Any], page: Page, width: int, count: int) -> list[tuple[Place, Any]]:
+    """Pairs rows with their places, without those that the page before gave already."""
+    placed = [(tuple(row[width : width + count]), row) for row in rows]
+    skipped = 0
+    while skipped < page.equals and skipped < len(placed) and placed[skipped][0] == page.place:
+        skipped += 1
+    return placed[skipped:]
+
+
+def _places(rows: Sequence[Any], width: int, extra: int) -> int:
+    return len(rows[0]) - width - extra if rows else 0
+
+
+def found(standing: Standing, allowed: Allowed, rows: Sequence[Any], page: Page) -> Found:
+    """Returns the rows of a page as the driver read them; raises CellFault where a value can't be given."""
+    width = len(allowed.fields)
+    writers = [(code, writer_of(standing.fields[code].data_type)) for code in allowed.fields]
+    result: Found = []
+    for place, values in _beyond(rows, page, width, _places(rows, width, 0)):
+        row = pb.Row()
+        cells = row.values
+        for (code, write), value in zip(writers, values, strict=False):
+            if value is None:
+                cells[code].null_value = True
+            else:
+                write(cells[code], value)
+        result.append(Given(place, row, {}))
+    return result
+
+
+def found_raw(standing: Standing, allowed: Allowed, rows: Sequence[Any], page: Page) -> Found:
+    """Returns the rows of a page that came as the bytes of their texts, each cell judged by itself."""
+    width = len(allowed.fields)
+    return [
+        _judged(standing, allowed, place, values)
+        for place, values in _beyond(rows, page, width, _places(rows, width, 1))
+    ]
+
+
+def _judged(standing: Standing, allowed: Allowed, place: Place, values: Sequence[Any]) -> Given:
+    row, faults = pb.Row(), dict[str, str]()
+    for code, raw in zip(allowed.fields, values, strict=False):
+        try:
+            if raw is None:
+                row.values[code].null_value = True
+            else:
+                write_text(row.values[code], standing.fields[code].data_type, raw, values[-1])
+        except CellFault as fault:
+            faults[code] = fault.reason
+    return Given(place, row, faults)
+
+
+def rows_message(allowed: Allowed, request: pb.QueryRequest, page: Page, rows: Found) -> pb.QueryResponse:
+    """Builds the answer: the rows, those that can't be given by name, and the token of the next page."""
+    response, size, taken = pb.QueryResponse(refused_fields=allowed.refused_fields), 0, 0
+    for each in rows[: page.limit]:
+        size += each.row.ByteSize()
+        if taken and size > _MOST_BYTES:
+            break
+        taken += 1
+        if each.faults:
+            response.unreadable_rows.append(_named(request, each))
+        else:
+            response.rows.append(each.row)
+    if len(rows) > taken and page.given + len(response.rows) < page.bound:
+        response.next_page_token = _next(request, page, rows[:taken], len(response.rows))
+    return response
+
+
+def _named(request: pb.QueryRequest, each: Given) -> pb.UnreadableRow:
+    keys: dict[str, messages.Value] = {
+        condition.field: condition.values[number - 1]
+        for condition, number in zip(request.conditions, each.place, strict=False)
+    }
+    return pb.UnreadableRow(keys=keys, fields=each.faults.keys(), reasons=each.faults.values())
+
+
+def _next(request: pb.QueryRequest, page: Page, taken: Found, given: int) -> str:
+    place = taken[-1].place
+    equals = sum(each.place == place for each in taken) + (page.equals if page.place == place else 0)
+    return paging.next_token(_frame(request), page.given + given, equals, *place)
