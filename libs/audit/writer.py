@@ -11,6 +11,7 @@ from libs.audit.records import Record, leaf_hash
 from libs.clock import Clock
 from libs.errors import TongbanError, Unavailable
 from libs.ids.uuid7 import uuid7
+from libs.rpc.call import mark_recorded
 from libs.rpc.timestamps import timestamp
 from tongban.common.v1 import common_pb2
 
@@ -118,4 +119,5 @@ class AuditWriter:
             raise Unavailable(
                 "AUDIT_UNAVAILABLE", "the audit record can't be written; nothing was done", retry_after=1.0
             ) from error
+        mark_recorded()
         return receipt_of(entry)

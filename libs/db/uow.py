@@ -22,6 +22,7 @@ from libs.errors import FailedPrecondition, TongbanError, Unavailable
 from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
+from libs.rpc.call import mark_recorded
 
 Answer = TypeVar("Answer", bound=Message)
 Result = TypeVar("Result")
@@ -171,6 +172,7 @@ class UnitOfWork:
                 raise
             return cast("Answer", stored)
         self.committed.set()
+        mark_recorded()
         return answer
 
     def within(self, connection: AsyncConnection, command: Command) -> Transaction:
@@ -201,6 +203,7 @@ class UnitOfWork:
             raise FailedPrecondition(
                 "REQUEST_ID_REUSED", "the request_id was used before with another body", request_id=command.request_id
             )
+        mark_recorded()  # what is told again was recorded when it was first told
         return command.response_type.FromString(self._cipher.decrypt(_ANSWER, _row_of(command), found.response))
 
 

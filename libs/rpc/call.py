@@ -26,6 +26,7 @@ class Call:
         trace_id: 32 hexadecimal digits.
         span_id: 16 hexadecimal digits.
         started: monotonic seconds at the start.
+        recorded: whether an audit record of this call stands, or its answer is wholly the caller's own.
     """
 
     method: Method
@@ -36,6 +37,7 @@ class Call:
     trace_id: str = ""
     span_id: str = ""
     started: float = field(default_factory=time.monotonic)
+    recorded: bool = False
 
 
 Request = Message | AsyncIterator[Message]
@@ -58,6 +60,18 @@ def current_call() -> Call:
 def call_or_none() -> Call | None:
     """Returns the call being served, or None in a task of the service's own."""
     return _current.get()
+
+
+def mark_recorded() -> None:
+    """Notes that an audit record of the call being served was written; does nothing outside of one."""
+    call = _current.get()
+    if call is not None:
+        call.recorded = True
+
+
+def mark_own() -> None:
+    """Notes that the answer holds the caller's own data alone, which nobody need record."""
+    mark_recorded()
 
 
 def enter(call: Call) -> None:

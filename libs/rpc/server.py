@@ -17,6 +17,7 @@ from libs.rpc.contract import ContractError, Method, methods_of
 from libs.rpc.stages.access_log import access_log
 from libs.rpc.stages.caller import caller
 from libs.rpc.stages.deadline import deadline
+from libs.rpc.stages.disclosure import disclosure
 from libs.rpc.stages.errors import errors, errors_of_stream
 from libs.rpc.stages.peer import peer
 from libs.rpc.stages.permission import permission
@@ -54,7 +55,7 @@ def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Chec
     return [
         trace, access_log, errors, deadline, peer(config.grpc.allow), caller(verifier),
         *([trust(trusted)] if trusted else []), permission,
-        rate_limit(config.grpc.calls_per_second_per_caller), validation,
+        rate_limit(config.grpc.calls_per_second_per_caller), validation, disclosure,
     ]  # fmt: skip
 
 

@@ -86,8 +86,9 @@ class _Parts:
         self.acceptance = Acceptance(self.desk, clock, checks, printable)
         self.handling = Handling(self.desk, clock, checks, printable)
         self.failures = LicenseFailures(self.desk, printable)
-        self.ratings = Ratings(self.desk, self.tasks, process.cipher)
-        self.outgoing = Outgoing(self.desk, self.transfers, self.ratings, self.regions)
+        self.reading = Reading(process.audit)
+        self.ratings = Ratings(self.desk, self.tasks, self.reading, process.cipher)
+        self.outgoing = Outgoing(self.desk, self.transfers, self.ratings, self.regions, self.reading)
         self.incoming = Incoming(self.desk, self.transfers, self.drafts, self.ratings)
         self.deliverer = Deliverer(
             database, process.uow, process.audit, self.transfers, self.news, identity, self.regions, region
@@ -110,7 +111,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     parts = _Parts(process)
     calendars = Calendars(process.uow, parts.calendars)
     await calendars.set_up(_set_up())
-    cases = Cases(parts.desk, Reading(process.audit), process.clock)
+    cases = Cases(parts.desk, parts.reading, process.clock)
     answers = Answers(parts.desk, parts.transfers, parts.incoming)
     servicers: list[tuple[object, object]] = [
         (item_service_pb2, ItemServicer(Items(process.uow, parts.items, parts.publishing))),
@@ -119,7 +120,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
         (task_service_pb2, TaskServicer(Tasks(parts.desk, parts.tasks, process.clock))),
         (exchange_service_pb2, ExchangeServicer(
             parts.outgoing, Withdrawal(parts.desk, parts.transfers, parts.outgoing), parts.incoming, answers)),
-        (delivery_service_pb2, DeliveryServicer(Deliveries(parts.desk, parts.tasks, process.cipher))),
+        (delivery_service_pb2, DeliveryServicer(Deliveries(parts.desk, parts.tasks, parts.reading, process.cipher))),
         (rating_service_pb2, RatingServicer(parts.ratings, parts.outgoing, process.config.region.code)),
         (statistics_service_pb2, StatisticsServicer(
             Statistics(StatisticsStore(process.database), parts.items, process.clock))),

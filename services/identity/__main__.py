@@ -106,9 +106,9 @@ def _add_people(process: Process, builder: ServerBuilder) -> None:
     store, region = AccountStore(database), process.config.region.code
     accounts = Accounts(uow, store, process.audit, cipher)
     checks = Verifications(uow, database, clock, store, cipher, _register(process))
-    staff = StaffServicer(Departments(uow, database), StaffMembers(uow, database, clock, cipher))
-    mandates = MandateServicer(Mandates(uow, database, clock, region))
-    consents = ConsentServicer(Consents(uow, database, clock, region))
+    staff = StaffServicer(Departments(uow, database), StaffMembers(uow, database, process.audit, clock, cipher))
+    mandates = MandateServicer(Mandates(uow, database, process.audit, clock, region))
+    consents = ConsentServicer(Consents(uow, database, process.audit, clock, region))
     builder.add(account_service_pb2.DESCRIPTOR.services_by_name["AccountService"], AccountServicer(accounts))
     builder.add(
         verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"], VerificationServicer(checks)

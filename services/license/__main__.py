@@ -109,7 +109,7 @@ def wire(process: Process) -> Parts:
         presentations=Presentations(
             process.uow, presentations, licenses, identity, recording, abroad, cipher, clock, home
         ),
-        uses=Uses(uses),
+        uses=Uses(uses, process.audit),
         materials=Materials(
             process.uow, MaterialStore(process.database), process.documents, process.audit, abroad, cipher, clock, home
         ),

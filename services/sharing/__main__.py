@@ -53,7 +53,7 @@ def _add_requests(builder: ServerBuilder, process: Process, sources: DataSources
     }  # fmt: skip
     beside = "cases" in process.config.neighbours
     days = RegionCalendar(process.neighbour("cases") if beside else None)
-    requests = Requests(uow, catalog, grants, process.cipher, days, home)
+    requests = Requests(uow, catalog, grants, process.audit, process.cipher, days, home)
     add(services["CatalogService"], CatalogServicer(Catalog(uow, catalog, home)))
     add(services["MountService"], MountServicer(Mounts(uow, catalog, grants, sources, home)))
     add(services["GrantService"], GrantServicer(requests, Grants(grants, process.clock, home)))

@@ -67,7 +67,7 @@ def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
 
     before, after = (
         ["trace", "access_log", "errors", "deadline", "peer", "caller"],
-        ["permission", "rate_limit", "validation"],
+        ["permission", "rate_limit", "validation", "disclosure"],
     )
     assert _names(default_stages(lab.config, lab.verifier())) == before + after
     assert _names(default_stages(lab.config, lab.verifier(), trusted)) == [*before, "trust", *after]
@@ -97,6 +97,18 @@ async def test_a_service_of_ours_needs_no_token(lab: Lab) -> None:
     address = f"{HOST}:{lab.config.grpc.port}"
     async with lab.serving(Accounts(person=who)), neighbour_channel(address, lab.ground.tls("license")) as channel:
         assert (await get_person(channel, "")).name == "services/license"
+
+
+async def test_nothing_of_somebody_leaves_without_its_record(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    async def known(request: Any) -> resources.Person:
+        return resources.Person(name="persons/1", full_name=SECRET)
+
+    async with lab.serving(Accounts(person=known)) as channel:
+        assert (await get_person(channel, lab.token())).full_name == SECRET
+    async with lab.serving(Accounts(person=known, recorded=False)) as channel:
+        error = await refused_person(channel, PERSON.SerializeToString(), lab.token())
+    assert (error.reason, error.message) == ("INTERNAL", "an internal error occurred")
+    assert SECRET not in "".join(capsys.readouterr())
 
 
 # ---- what is hidden ----

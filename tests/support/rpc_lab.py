@@ -23,6 +23,7 @@ from libs.config import (
     ServiceConfig,
 )  # fmt: skip
 from libs.errors import TongbanError
+from libs.rpc.call import mark_recorded
 from libs.rpc.client import invoke, neighbour_channel
 from libs.rpc.server import ServerBuilder, default_stages
 from libs.rpc.status import from_rpc_error
@@ -56,7 +57,11 @@ class Accounts(AccountServiceServicer):
     person: Answering = _person
     organization: Answering = _person
 
+    recorded: bool = True
+
     async def GetPerson(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if self.recorded:
+            mark_recorded()
         return await self.person(request)
 
     async def GetOrganization(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -77,10 +82,12 @@ class Materials(MaterialServiceServicer):
     received: list[Any] = field(default_factory=list)
 
     async def UploadMaterial(self, request: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
+        mark_recorded()
         self.received += [message async for message in request]
         return materials.Material(name=f"materials/{ID}")
 
     async def DownloadMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
+        mark_recorded()
         for chunk in self.chunks:
             if isinstance(chunk, Exception):
                 raise chunk

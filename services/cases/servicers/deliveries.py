@@ -28,4 +28,4 @@ class DeliveryServicer(DeliveryServiceServicer):
 
     async def GetDelivery(self, request: pb.GetDeliveryRequest, context: Context) -> pb.Delivery:
         """Gets a delivery."""
-        return await self._deliveries.get(request.name)
+        return await self._deliveries.get(request)

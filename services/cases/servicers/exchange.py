@@ -38,7 +38,7 @@ class ExchangeServicer(ExchangeServiceServicer):
 
     async def GetTransfer(self, request: pb.GetTransferRequest, context: Context) -> pb.Transfer:
         """Gets a transfer."""
-        return await self._outgoing.get(request.name)
+        return await self._outgoing.get(request)
 
     async def ListTransfers(self, request: pb.ListTransfersRequest, context: Context) -> pb.ListTransfersResponse:
         """Lists transfers."""

@@ -27,7 +27,7 @@ class RatingServicer(RatingServiceServicer):
 
     async def GetRating(self, request: pb.GetRatingRequest, context: Context) -> pb.Rating:
         """Gets a rating."""
-        return await self._ratings.get(request.name)
+        return await self._ratings.get(request)
 
     async def _create(self, request: pb.CreateRatingRequest) -> pb.Rating:
         name = request.case_name.removeprefix(f"//{self._home}/")

@@ -2,8 +2,8 @@
 
 from google.protobuf.message import Message
 
+from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
-from libs.db.command import command_of
 from libs.errors import PermissionDenied, invalid_field, not_found
 from libs.rpc.call import current_call
 from libs.security.principal import Principal, Standing
@@ -95,7 +95,7 @@ def not_owner(name: str) -> PermissionDenied:
 
 
 class Reading:
-    """Decides who may read a case, and records those reads that are neither a party's nor the department's."""
+    """Decides who may read a case, and records every read that is not a party's own."""
 
     def __init__(self, audit: AuditWriter) -> None:
         self._audit = audit
@@ -109,11 +109,22 @@ class Reading:
             Unavailable: AUDIT_UNAVAILABLE.
         """
         principal = current_call().principal
-        if is_party(principal, record) or of_department(principal, record) or made_by(principal, record):
-            return
-        if speaks_for(principal):
+        if is_party(principal, record):
+            await self.own(request, record.name, field)
+        elif of_department(principal, record) or made_by(principal, record):
+            await self.note(request, record.name, field)
+        elif speaks_for(principal):
             raise not_found(record.name)
-        await self.use(request, context, record.name, field)
+        else:
+            await self.use(request, context, record.name, field)
+
+    async def own(self, request: Message, name: str, field: str, count: int = 1) -> None:
+        """Lets people read what is their own unrecorded, unless staff at a window sees it with them."""
+        await record_read(self._audit, request, name, (field,), count, own=True)
+
+    async def note(self, request: Message, name: str, field: str, count: int = 1) -> None:
+        """Records a read that needs no purpose beside the work on the case itself."""
+        await record_read(self._audit, request, name, (field,), count)
 
     async def use(
         self, request: Message, context: common_pb2.UseContext, name: str, field: str, count: int = 1
@@ -125,4 +136,4 @@ class Reading:
             raise invalid_field("context.purpose", "required", "say why a case of others is read")
         if is_staff(principal) and context.department not in {"", principal.department}:
             raise invalid_field("context.department", "own", "must be the department of the token")
-        await self._audit.write(command_of(request), name, fields=(field,), record_count=count)
+        await self.note(request, name, field, count)

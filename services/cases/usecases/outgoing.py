@@ -22,7 +22,15 @@ from services.cases.domain.states import CaseState
 from services.cases.store.transfers import TransferStore
 from services.cases.tables import transfers
 from services.cases.usecases import applications
-from services.cases.usecases.access import clerk_of, is_machine, is_staff, not_owner, require_official, speaks_for
+from services.cases.usecases.access import (
+    Reading,
+    clerk_of,
+    is_machine,
+    is_staff,
+    not_owner,
+    require_official,
+    speaks_for,
+)
 from services.cases.usecases.desk import Desk
 from services.cases.usecases.reading import after_of
 from services.cases.usecases.results import Ratings
@@ -40,8 +48,11 @@ _TOLERATED = {str(CaseState.ACCEPTED), str(CaseState.UNDER_REVIEW), str(CaseStat
 class Outgoing:
     """Use cases of the receiving side."""
 
-    def __init__(self, desk: Desk, store: TransferStore, ratings: Ratings, regions: Regions) -> None:
+    def __init__(
+        self, desk: Desk, store: TransferStore, ratings: Ratings, regions: Regions, reading: Reading
+    ) -> None:  # fmt: skip
         self._desk = desk
+        self._reading = reading
         self._store = store
         self._ratings = ratings
         self._regions = regions
@@ -228,15 +239,16 @@ class Outgoing:
 
     # ---- reading ----
 
-    async def get(self, name: str) -> pb.Transfer:
+    async def get(self, request: pb.GetTransferRequest) -> pb.Transfer:
         """Reads a transfer: the window's department, or the deciding one."""
-        principal = current_call().principal
+        principal, name = current_call().principal, request.name
         row = await self._store.read(id_of(name))
         mine = self._mine(principal)
         if mine is None and principal.office not in ("", row.owner_department):
             raise not_found(name)
         if mine is not None and mine.isdisjoint((row.applicant, row.agent)):
             raise not_found(name)
+        await self._reading.note(request, name, "transfer")
         return self.message(row)
 
     async def list(self, request: pb.ListTransfersRequest) -> pb.ListTransfersResponse:
@@ -255,6 +267,9 @@ class Outgoing:
         found = await self._store.page(filters, after_of(request, request.page_token), size + 1)
         last = found[size - 1] if len(found) > size else None
         token = paging.next_token(request, last.create_time.isoformat(), last.id) if last else ""
+        await self._reading.note(
+            request, filters.get("owner_department", "transfers"), "transfer", min(len(found), size)
+        )
         return pb.ListTransfersResponse(transfers=map(self.message, found[:size]), next_page_token=token)
 
     def _mine(self, principal: Principal) -> frozenset[str] | None:

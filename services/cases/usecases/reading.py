@@ -94,16 +94,24 @@ class Cases:
         names = speaks_for(principal)
         if names:
             found = await self._desk.store.of_parties(names, principal.subject, filters, after, size + 1)
+            await self._reading.own(request, principal.subject, "case.summary", min(len(found), size))
         else:
             if is_staff(principal):
                 filters.setdefault("department", principal.department)
-            if not is_staff(principal) or filters["department"] != principal.department:
-                await self._reading.use(request, request.context, "cases", "case.summary")
             found = await self._desk.store.filtered(filters, after, size + 1)
+            of_own = is_staff(principal) and filters["department"] == principal.department
+            await self._record_list(request, min(len(found), size), of_own=of_own)
         shown = [await self._message(record, whole=False) for record in found[:size]]
         last = found[size - 1] if len(found) > size else None
         token = paging.next_token(request, last.create_time.isoformat(), last.id) if last else ""
         return rpc.ListCasesResponse(cases=shown, next_page_token=token)
+
+    async def _record_list(self, request: rpc.ListCasesRequest, count: int, *, of_own: bool) -> None:
+        """Records what a list gives away; of other departments' cases it has to say why."""
+        if of_own:
+            await self._reading.note(request, request.department or "cases", "case.summary", count)
+        else:
+            await self._reading.use(request, request.context, "cases", "case.summary", count)
 
 
 def _filters(request: rpc.ListCasesRequest) -> dict[str, str]:

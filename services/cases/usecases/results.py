@@ -28,6 +28,7 @@ from services.cases.store.items import ItemVersion
 from services.cases.store.tasks import TaskStore
 from services.cases.tables import deliveries, ratings
 from services.cases.usecases.access import (
+    Reading,
     actor_of,
     is_machine,
     is_party,
@@ -49,8 +50,9 @@ _TRACKED = {"POST", "LOCKER"}
 class Deliveries:
     """Use cases of DeliveryService."""
 
-    def __init__(self, desk: Desk, store: TaskStore, cipher: FieldCipher) -> None:
+    def __init__(self, desk: Desk, store: TaskStore, reading: Reading, cipher: FieldCipher) -> None:
         self._desk = desk
+        self._reading = reading
         self._store = store
         self._cipher = cipher
 
@@ -125,14 +127,17 @@ class Deliveries:
         change = Change(Action.DELIVER, actor, principal.department)
         await self._desk.finish(tx, record, item, before, change, event)
 
-    async def get(self, name: str) -> delivery_service_pb2.Delivery:
-        """Reads a delivery."""
-        principal = current_call().principal
+    async def get(self, request: delivery_service_pb2.GetDeliveryRequest) -> delivery_service_pb2.Delivery:
+        """Reads a delivery: the case's parties, its department, and the machine that opened it."""
+        principal, name = current_call().principal, request.name
         row = await self._store.delivery(id_of(name))
-        if not is_machine(principal):
-            record = await self._desk.store.read(row.case_id)
-            if not (is_party(principal, record) or of_department(principal, record)):
-                raise not_found(name)
+        record = await self._desk.store.read(row.case_id)
+        if is_party(principal, record):
+            await self._reading.own(request, name, "delivery")
+        elif of_department(principal, record) or made_by(principal, record):
+            await self._reading.note(request, name, "delivery")
+        else:
+            raise not_found(name)
         return self._message(row)
 
     def _message(self, row: Row) -> delivery_service_pb2.Delivery:
@@ -166,8 +171,9 @@ def _check_delivery(request: delivery_service_pb2.CreateDeliveryRequest, method:
 class Ratings:
     """Rating a case of this region."""
 
-    def __init__(self, desk: Desk, store: TaskStore, cipher: FieldCipher) -> None:
+    def __init__(self, desk: Desk, store: TaskStore, reading: Reading, cipher: FieldCipher) -> None:
         self._desk = desk
+        self._reading = reading
         self._store = store
         self._cipher = cipher
 
@@ -217,12 +223,15 @@ class Ratings:
             effective=rating.is_effective, department=department))  # fmt: skip
         return row
 
-    async def get(self, name: str) -> rating_service_pb2.Rating:
+    async def get(self, request: rating_service_pb2.GetRatingRequest) -> rating_service_pb2.Rating:
         """Reads a rating: who gave it, and the rated department."""
-        principal = current_call().principal
+        principal, name = current_call().principal, request.name
         row = await self._store.rating(id_of(name))
-        own = row.rater in speaks_for(principal) or bool(principal.office and principal.office == row.department)
-        if not own and not is_machine(principal):
+        if row.rater in speaks_for(principal):
+            await self._reading.own(request, name, "rating")
+        elif is_machine(principal) or (principal.office and principal.office == row.department):
+            await self._reading.note(request, name, "rating")
+        else:
             raise not_found(name)
         return self.message(row)
 

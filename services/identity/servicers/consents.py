@@ -29,7 +29,7 @@ class ConsentServicer(ConsentServiceServicer):
 
     async def GetConsent(self, request: pb.GetConsentRequest, context: Context) -> resources.Consent:
         """Gets a consent."""
-        return await self._consents.get(request.name)
+        return await self._consents.get(request)
 
     async def CheckConsent(self, request: pb.CheckConsentRequest, context: Context) -> pb.CheckConsentResponse:
         """Says whether a consent covers a use."""

@@ -33,7 +33,7 @@ class MandateServicer(MandateServiceServicer):
 
     async def GetMandate(self, request: pb.GetMandateRequest, context: Context) -> resources.Mandate:
         """Gets a mandate."""
-        return await self._mandates.get(request.name)
+        return await self._mandates.get(request)
 
     async def ListMandates(self, request: pb.ListMandatesRequest, context: Context) -> pb.ListMandatesResponse:
         """Lists mandates."""

@@ -51,7 +51,7 @@ class StaffServicer(StaffServiceServicer):
 
     async def GetStaff(self, request: pb.GetStaffRequest, context: Context) -> resources.Staff:
         """Gets a member of staff."""
-        return await self._members.get(request.name)
+        return await self._members.get(request)
 
     async def ListStaff(self, request: pb.ListStaffRequest, context: Context) -> pb.ListStaffResponse:
         """Lists staff."""

@@ -11,7 +11,7 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import InvalidArgument, PermissionDenied, invalid_field, not_found
 from libs.ids import citizen_id, uscc
 from libs.ids.uuid7 import uuid7
-from libs.rpc.call import current_call
+from libs.rpc.call import current_call, mark_own
 from services.identity.convert.accounts import (
     DOCUMENT_NUMBER,
     FULL_NAME,
@@ -92,6 +92,8 @@ class Accounts:
             if not request.context.purpose:
                 raise invalid_field("context.purpose", "required", "say why another person's account is read")
             await self._audit.write(command_of(request), request.name, fields=("person.masked",), record_count=1)
+        else:
+            mark_own()
         return person_message(row, self._cipher)
 
     async def reveal_person(self, request: pb.RevealPersonRequest) -> pb.RevealPersonResponse:

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.audit.reading import record_read
+from libs.audit.writer import AuditWriter
 from libs.clock import Clock
 from libs.db import rows
 from libs.db.command import Command
@@ -35,7 +37,10 @@ _ANSWERS = {"CONSENT_NOT_ACTIVE", "CONSENT_OUT_OF_SCOPE", "RESOURCE_NOT_FOUND"}
 class Consents:
     """Use cases of ConsentService."""
 
-    def __init__(self, uow: UnitOfWork, database: Database, clock: Clock, region: str) -> None:
+    def __init__(
+        self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, region: str
+    ) -> None:  # fmt: skip
+        self._audit = audit
         self._uow = uow
         self._database = database
         self._clock = clock
@@ -87,8 +92,9 @@ class Consents:
 
         return await self._uow.run(command, work)
 
-    async def get(self, name: str) -> resources.Consent:
-        """Reads a consent; people read those of whom they speak for."""
+    async def get(self, request: pb.GetConsentRequest) -> resources.Consent:
+        """Reads a consent; people read those of whom they speak for, of all others it is recorded."""
+        name = request.name
         principal, now = current_call().principal, self._clock.now()
         async with self._database.read() as connection:
             row = await one(connection, consents, name)
@@ -97,6 +103,7 @@ class Consents:
                     await _speaks_for(connection, principal, row.subject, now)
                 except TongbanError as refusal:
                     raise not_found(name) from refusal
+        await record_read(self._audit, request, name, ("consent",), own=bool(current_call().principal.person))
         return consent_message(row, now)
 
     async def check(self, request: pb.CheckConsentRequest) -> pb.CheckConsentResponse:

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.audit.reading import record_read
+from libs.audit.writer import AuditWriter
 from libs.clock import Clock
 from libs.db import rows
 from libs.db.command import Command
@@ -35,7 +37,10 @@ _PROPOSED = "cn.tongban.mandate.proposed.v1"
 class Mandates:
     """Use cases of MandateService."""
 
-    def __init__(self, uow: UnitOfWork, database: Database, clock: Clock, region: str) -> None:
+    def __init__(
+        self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, region: str
+    ) -> None:  # fmt: skip
+        self._audit = audit
         self._uow = uow
         self._database = database
         self._clock = clock
@@ -112,13 +117,15 @@ class Mandates:
 
         return await self._uow.run(command, work)
 
-    async def get(self, name: str) -> resources.Mandate:
-        """Reads a mandate; people read those that they are a party to."""
+    async def get(self, request: pb.GetMandateRequest) -> resources.Mandate:
+        """Reads a mandate; people read those that they are a party to, of all others it is recorded."""
+        name = request.name
         person = whose(current_call().principal)
         async with self._database.read() as connection:
             row = await one(connection, mandates, name)
             if person is not None and not await _is_party(connection, person, row):
                 raise not_found(name)
+        await record_read(self._audit, request, name, ("mandate",), own=bool(current_call().principal.person))
         return mandate_message(row, self._clock.now())
 
     async def list(self, request: pb.ListMandatesRequest) -> pb.ListMandatesResponse:
@@ -132,6 +139,10 @@ class Mandates:
                 limit=page.limit,
             )  # fmt: skip
         shown = [mandate_message(row, now) for row in page.cut(found, lambda row: (row.id,))]
+        about = request.principal or request.agent or "mandates"
+        await record_read(
+            self._audit, request, about, ("mandate",), len(shown), own=bool(current_call().principal.person)
+        )
         return pb.ListMandatesResponse(mandates=shown, next_page_token=page.next_page_token)
 
     async def check(self, request: pb.CheckMandateRequest) -> pb.CheckMandateResponse:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.audit.reading import record_read
+from libs.audit.writer import AuditWriter
 from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.db import rows
@@ -39,7 +41,10 @@ from tongban.identity.v1 import staff_service_pb2 as pb
 class StaffMembers:
     """Use cases of StaffService about staff."""
 
-    def __init__(self, uow: UnitOfWork, database: Database, clock: Clock, cipher: FieldCipher) -> None:
+    def __init__(
+        self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, cipher: FieldCipher
+    ) -> None:  # fmt: skip
+        self._audit = audit
         self._uow = uow
         self._database = database
         self._clock = clock
@@ -66,14 +71,15 @@ class StaffMembers:
 
         return await self._uow.run(command, work)
 
-    async def get(self, name: str) -> resources.Staff:
+    async def get(self, request: pb.GetStaffRequest) -> resources.Staff:
         """Reads a member of staff; staff without the right to list others read themselves only."""
-        principal = current_call().principal
+        principal, name = current_call().principal, request.name
         if not principal.may("identity.staff.list") and principal.clerk != name:
             raise not_found(name)
         async with self._database.read() as connection:
             row = await one(connection, staff, name)
             held = await store.held(connection, [row.id], self._clock.now())
+        await record_read(self._audit, request, name, ("staff",), own=principal.clerk == name)
         return staff_message(row, held, self._cipher)
 
     async def list(self, request: pb.ListStaffRequest) -> pb.ListStaffResponse:
@@ -87,6 +93,8 @@ class StaffMembers:
             )  # fmt: skip
             shown = page.cut(found, lambda row: (row.staff_number, row.id))
             held = _by_staff(await store.held(connection, [row.id for row in shown], now))
+        about = request.department or request.post or "staff"
+        await record_read(self._audit, request, about, ("staff",), len(shown))
         messages = [staff_message(row, held[row.id], self._cipher) for row in shown]
         return pb.ListStaffResponse(staff=messages, next_page_token=page.next_page_token)
 

@@ -16,7 +16,7 @@ from libs.documents.store import DocumentStore, digest_of
 from libs.errors import PermissionDenied, invalid_field
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
-from libs.rpc.call import current_call
+from libs.rpc.call import current_call, mark_own
 from libs.rpc.timestamps import timestamp
 from libs.security.principal import Principal, Standing
 from services.license.convert import FILE_NAME, date_of, material_message, material_rules_of
@@ -102,8 +102,10 @@ class Materials:
         row = await self._store.get(request.name.removeprefix("materials/"))
         asked = asking(current_call().principal, request.context, self._home)
         self._check(row, asked)
-        if row.owner not in asked.reader.subjects:
+        if row.owner not in asked.reader.subjects or asked.principal.actor:
             await self._audit.write(command_of(request), request.name, fields=_READ, record_count=1)
+        else:
+            mark_own()
         return self._message(row)
 
     def _check(self, row: Row, asked: Asking) -> None:

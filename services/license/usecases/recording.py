@@ -14,6 +14,7 @@ from libs.errors import TongbanError, Unavailable
 from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
+from libs.rpc.call import mark_recorded
 from libs.rpc.timestamps import timestamp
 from services.license.domain.access import Basis
 from services.license.store.uses import Copy, Use, UseRecord, UseStore
@@ -72,6 +73,7 @@ class Recording:
                 "AUDIT_UNAVAILABLE", "the use can't be recorded; nothing was done", retry_after=1.0
             ) from error
         self._committed.set()
+        mark_recorded()
         return receipt, f"licenseUses/{uses[-1].id}"
 
     def _use(self, row: Row, basis: Basis, shared: UseRecord) -> Use:

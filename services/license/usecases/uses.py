@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from libs.audit.reading import record_read
+from libs.audit.writer import AuditWriter
 from libs.db.paging import next_token, page_size, position
 from libs.errors import PermissionDenied, invalid_field
 from libs.rpc.call import current_call
@@ -17,8 +19,9 @@ _AUDITOR = "audit.records.list"
 class Uses:
     """Use cases of UseService."""
 
-    def __init__(self, store: UseStore) -> None:
+    def __init__(self, store: UseStore, audit: AuditWriter) -> None:
         self._store = store
+        self._audit = audit
 
     async def page(self, request: pb.ListUsesRequest) -> pb.ListUsesResponse:
         """Lists uses, newest first."""
@@ -34,6 +37,9 @@ class Uses:
         size = page_size(request.page_size)
         found = await self._store.page(size + 1, {name: value for name, value in named.items() if value})
         shown = found[:size]
+        about = request.license or request.holder or request.case_name
+        own = current_call().principal.standing is Standing.PERSON
+        await record_read(self._audit, request, about, ("license.uses",), len(shown), own=own)
         return pb.ListUsesResponse(
             license_uses=[use_message(row) for row in shown],
             next_page_token=next_token(request, shown[-1].id) if len(found) > size else "",

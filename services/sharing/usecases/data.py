@@ -11,7 +11,7 @@ from libs.audit.writer import AuditWriter
 from libs.db.command import Command, command_of
 from libs.errors import InvalidArgument, PermissionDenied, TongbanError, invalid_field
 from libs.ids import names
-from libs.rpc.call import current_call
+from libs.rpc.call import current_call, mark_recorded
 from libs.security.principal import Standing
 from services.sharing.usecases.forward import Forwarder
 from services.sharing.usecases.uses import Consumer, Uses
@@ -66,7 +66,7 @@ class Data:
         try:
             consumer = who(request)
             command = replace(command, department=consumer.department, on_behalf_of=_other(command, consumer))
-            return await serve(command, request, consumer)
+            answer = await serve(command, request, consumer)
         except Exception as error:
             # Whatever it is: a use that failed stands in the log, also one that failed by a fault of ours.
             reason = error.reason if isinstance(error, TongbanError) else "INTERNAL"
@@ -76,6 +76,8 @@ class Data:
                 refused = named.split(",") if named else fields
                 await self._audit.write(command, str(name), result=reason, fields=refused)
             raise
+        mark_recorded()  # by the ledger, with the use itself
+        return answer
 
     def _home_consumer(self, request: Request) -> Consumer:
         """Returns for whom a caller of this region asks; staff and systems only for their own department.

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any
 
+from libs.audit.reading import record_read
+from libs.audit.writer import AuditWriter
 from libs.civil.calendar import local_day
 from libs.crypto.envelope import FieldCipher
 from libs.db import paging, rows
@@ -37,6 +39,7 @@ from tongban.sharing.v1 import events_pb2 as events
 from tongban.sharing.v1 import grant_service_pb2 as pb
 from tongban.sharing.v1 import resources_pb2 as messages
 
+_RESPONSIBLE = ("responsible_person", "responsible_phone")
 Changes = dict[str, Any]
 Change = Callable[[Transaction, Row, Caller], Awaitable[Changes]]
 
@@ -45,10 +48,11 @@ class Requests:
     """Use cases of GrantService that have to do with requests."""
 
     def __init__(
-        self, uow: UnitOfWork, catalog: CatalogStore, store: GrantStore, cipher: FieldCipher, days: RegionCalendar,
-        home: str, limits: Limits | None = None,
+        self, uow: UnitOfWork, catalog: CatalogStore, store: GrantStore, audit: AuditWriter, cipher: FieldCipher,
+        days: RegionCalendar, home: str, limits: Limits | None = None,
     ) -> None:  # fmt: skip
         self._uow = uow
+        self._audit = audit
         self._catalog = catalog
         self._store = store
         self._cipher = cipher
@@ -98,6 +102,7 @@ class Requests:
         row = await self._store.request(key_of(request.name))
         if not calling(self._home).sees(row):
             raise not_found(request.name)
+        await record_read(self._audit, request, request.name, _RESPONSIBLE)
         return await self._message(row)
 
     async def list(self, request: pb.ListRequestsRequest) -> pb.ListRequestsResponse:
@@ -109,6 +114,8 @@ class Requests:
         )  # fmt: skip
         size, before = paging.page_size(request.page_size), str(position[0]) if position else ""
         found = await self._store.list_requests(calling(self._home), wanted, before, size + 1)
+        about, shown = request.resource or request.department or "requests", min(len(found), size)
+        await record_read(self._audit, request, about, _RESPONSIBLE, shown)
         return pb.ListRequestsResponse(
             requests=[await self._message(row) for row in found[:size]],
             next_page_token=paging.next_token(request, found[size - 1].id) if len(found) > size else "",

@@ -189,7 +189,7 @@ DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
 }  # fmt: skip
 
 
-def test_every_step_that_the_contract_says_is_driven() -> None:
+async def test_every_step_that_the_contract_says_is_driven() -> None:
     assert undriven("tongban.identity.v1", DRIVES) == set()
 
 

@@ -168,8 +168,10 @@ async def test_staff_are_human_beings_whom_somebody_has_seen(home: Town) -> None
 
 
 async def test_a_token_of_staff_tells_who_they_are_and_who_is_near_to_them(home: Town) -> None:
-    token, clerk = await home.admin_token(), home.staff["receiving"]
-    boss, helper, human = await home.person(), await home.person(), (await _get(home, clerk, token)).person
+    token = await home.admin_token()
+    boss, helper, human = await home.person(), await home.person(), await home.person()
+    clerk = (await home.make_staff("K-1", token, human)).name
+    await home.assign(clerk, home.posts["receiving"], token)
     firm = await home.firm(human)
     await home.mandate(boss, human, await home.human_token(boss))
     await home.mandate(human, helper, await home.human_token(human))
