@@ -1,6 +1,6 @@
 """What Tongban's tokens say (RFC 9068, RFC 8693), and for how long they live."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -85,13 +85,14 @@ class Claims:
         jti: its id, unique.
         actor_kind: the kind of who acts: the last actor's where `act` is set, else the subject's.
         acr: how well the person is known, 0 to 4.
-        scope: the permissions; only in access tokens.
+        scope: the permissions; in an assertion those that its maker held, of which the other region grants what it will.
         client_id: the client that it was given to.
         act: who acts in the subject's place.
         authority: for whom the subject acts, or None for itself.
         dept: the department of the staff, as subject or as actor.
         posts: their posts.
         human: who the staff are as a human being, `persons/…`; empty for all others, who are their subject.
+        via: further clients on whose word the token rests: the person's channel, where it is not the clerk's.
         near: whose affairs are also the staff's: firms that they represent, those they act for, those who act for them.
         region: the home region of a guest, six digits; empty for the region's own.
         target: the region that a delegation is for, `//<region>`.
@@ -115,6 +116,7 @@ class Claims:
     posts: tuple[str, ...] = ()
     human: str = ""
     near: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
     region: str = ""
     target: str = ""
     transfer: str = ""
@@ -124,6 +126,13 @@ class Claims:
         """How many seconds lie between `iat` and `exp`."""
         return self.exp - self.iat
 
+    def actors(self) -> Iterator[Actor]:
+        """Everybody who acts in the subject's place, the last one first."""
+        act = self.act
+        while act is not None:
+            yield act
+            act = act.act
+
     def payload(self) -> dict[str, Any]:
         """Returns the JWT payload; what is empty is left out, except `sub`, times and `acr`."""
         fixed = {
@@ -132,7 +141,7 @@ class Claims:
         }  # fmt: skip
         optional = {
             "scope": " ".join(self.scope), "client_id": self.client_id, "act": _act_payload(self.act),
-            "dept": self.dept, "posts": list(self.posts), "human": self.human, "near": list(self.near), "region": self.region, "target": self.target,
+            "dept": self.dept, "posts": list(self.posts), "human": self.human, "near": list(self.near), "via": list(self.via), "region": self.region, "target": self.target,
             "transfer": self.transfer, **_authority_payload(self.authority),
         }  # fmt: skip
         return {**fixed, **{key: value for key, value in optional.items() if value}}
@@ -151,7 +160,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             actor_kind=Kind(_text(payload, "actor_kind")), acr=int(_text(payload, "acr")),
             scope=tuple(_text(payload, "scope", "").split()), client_id=_text(payload, "client_id", ""),
             act=_read_act(payload.get("act")), authority=_read_authority(payload), dept=_text(payload, "dept", ""),
-            posts=_texts(payload, "posts"), human=_text(payload, "human", ""), near=_texts(payload, "near"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
+            posts=_texts(payload, "posts"), human=_text(payload, "human", ""), near=_texts(payload, "near"), via=_texts(payload, "via"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
             transfer=_text(payload, "transfer", ""),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:

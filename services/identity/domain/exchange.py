@@ -110,7 +110,7 @@ def act_for(issue: Issue, subject: Claims, authority: Authority, scope: tuple[st
     made = access(issue, subject.sub, subject.actor_kind, scope, subject.exp, authority.expire)
     return replace(
         made, acr=subject.acr, client_id=subject.client_id, act=subject.act, authority=authority, dept=subject.dept,
-        posts=subject.posts, human=subject.human, near=subject.near,
+        posts=subject.posts, human=subject.human, near=subject.near, via=subject.via,
     )  # fmt: skip
 
 
@@ -160,16 +160,20 @@ def at_window(issue: Issue, person: Claims, clerk: Clerk, scope: tuple[str, ...]
     return replace(
         made, acr=person.acr, client_id=staff.client_id, act=Actor(staff.sub, Kind.STAFF, staff.dept),
         authority=person.authority, dept=staff.dept, posts=staff.posts, human=staff.human, near=staff.near,
+        via=tuple(sorted({person.client_id} - {staff.client_id})),
     )  # fmt: skip
 
 
-def assertion(issue: Issue, subject: Claims, audience: str, service: Claims | None = None) -> Claims:
+def assertion(
+    issue: Issue, subject: Claims, audience: str, scope: tuple[str, ...], service: Claims | None = None
+) -> Claims:
     """Tells another region who somebody of this one is: at most 60 seconds, once.
 
     Args:
         issue: region, time, id.
         subject: the access token of the person, staff or service.
         audience: the other region, `//<code>`.
+        scope: what the assertion is good for: no more than the token of who asks, subject or service, holds.
         service: the access token of the service that calls for them, or None where they call themselves.
 
     Raises:
@@ -182,7 +186,7 @@ def assertion(issue: Issue, subject: Claims, audience: str, service: Claims | No
         raise _refused("client", "clients have no standing in other regions")
     if service is not None:
         subject = _called_by(service, subject)
-    return _outgoing(issue, subject, audience)
+    return _outgoing(issue, subject, audience, scope)
 
 
 def delegation(issue: Issue, subject: Claims, audience: str, transfer: str) -> Claims:
@@ -204,7 +208,9 @@ def delegation(issue: Issue, subject: Claims, audience: str, transfer: str) -> C
     )  # fmt: skip
 
 
-def use_delegation(issue: Issue, kept: Claims, service: Claims, audience: str, transfer: str) -> Claims:
+def use_delegation(
+    issue: Issue, kept: Claims, service: Claims, audience: str, transfer: str, scope: tuple[str, ...]
+) -> Claims:
     """Makes a fresh assertion from a delegation; that person, mandate and trust still hold was checked before.
 
     Raises:
@@ -216,7 +222,7 @@ def use_delegation(issue: Issue, kept: Claims, service: Claims, audience: str, t
     check_times(kept, issue.now)
     if (kept.target, kept.transfer) != (audience, transfer):
         raise PermissionDenied("DELEGATION_MISMATCH", "the delegation is for another transfer", transfer=transfer)
-    return _outgoing(issue, _called_by(service, kept), audience)
+    return _outgoing(issue, _called_by(service, kept), audience, scope)
 
 
 def guest_kind(kind: Kind) -> Kind:
@@ -279,7 +285,7 @@ def _names(claims: Claims) -> list[str]:
     return [name for name in [*names, claims.dept, claims.human, claims.transfer] if name]
 
 
-def _outgoing(issue: Issue, subject: Claims, audience: str) -> Claims:
+def _outgoing(issue: Issue, subject: Claims, audience: str, scope: tuple[str, ...]) -> Claims:
     """Builds an assertion, every name in it with this region in front."""
     home = issue.home
     authority = subject.authority
@@ -289,6 +295,7 @@ def _outgoing(issue: Issue, subject: Claims, audience: str) -> Claims:
         exp=issue.end(TokenType.ASSERTION, subject.exp, limit), jti=issue.jti, actor_kind=subject.actor_kind,
         acr=subject.acr, act=_global_act(home, subject.act), authority=_global_authority(home, authority),
         dept=_global(home, subject.dept), human=_global(home, subject.human), transfer=_global(home, subject.transfer),
+        scope=scope,
     )  # fmt: skip
 
 

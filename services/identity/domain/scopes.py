@@ -39,6 +39,11 @@ def within(role: Iterable[str], *limits: Collection[str]) -> tuple[str, ...]:
     return tuple(pattern for pattern in role if any(covers(limit, pattern) for limit in limits))
 
 
+def both(one: Collection[str], other: Collection[str]) -> tuple[str, ...]:
+    """Returns what two sets of patterns have in common, as narrow as the narrower one says it, sorted."""
+    return tuple(sorted({*within(one, other), *within(other, one)}))
+
+
 def _includes(pattern: str, wanted: str) -> bool:
     if pattern in ("*", wanted):
         return True

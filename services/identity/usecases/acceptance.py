@@ -64,7 +64,8 @@ class Acceptance:
         home = exchange.Home(region.id, region.issuer, region.max_assurance)
         exchange.check_assertion(issue, claims, home)
         role = roles.of_guest(exchange.guest_kind(claims.actor_kind))
-        made = exchange.accept(issue, claims, home, scopes.narrow(role, scope))
+        # What the guest could do at home and what guests may do here: a border gives nobody a right.
+        made = exchange.accept(issue, claims, home, scopes.narrow(scopes.both(role, claims.scope), scope))
         # Last, so that a mistake in the request does not use the assertion up.
         seconds = claims.exp + LEEWAY_SECONDS - issue.iat
         if not await self._once.take("assertion", claims.iss, claims.jti, seconds):

@@ -93,6 +93,8 @@ class Clients:
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
+            # Who has the new key has all that the client may: nobody gets there with less, the client itself not either.
+            check_covered(current_call().principal.scopes, row.scopes)
             domain.check_active(client_of(row))
             if bool(keys) != (row.auth_method == domain.AuthMethod.PRIVATE_KEY_JWT):
                 raise invalid_field("jwks", "client.keys", "is needed for private_key_jwt and for nothing else")
@@ -132,6 +134,7 @@ class Clients:
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
+            check_covered(current_call().principal.scopes, row.scopes)
             row = await rows.update(tx.connection, clients, row.id, {
                 "state": domain.resume(client_of(row)).value, "suspend_reason": "", "update_time": tx.now,
             })  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from libs.errors import Unauthenticated
 from services.identity.domain.assertions import LONGEST_SECONDS, from_claims
 from services.identity.domain.clients import plain_id
-from services.identity.usecases.exchange import on_wall
+from services.identity.usecases.parties import on_wall
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

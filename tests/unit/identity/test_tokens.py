@@ -100,7 +100,7 @@ def test_no_configuration_makes_access_tokens_live_longer_than_ten_minutes(confi
 
 
 def test_every_claim_survives_the_payload() -> None:
-    asserted = exchange.assertion(LUAN, at_window, "//320402", service)
+    asserted = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
     kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
     guest = exchange.accept(TIANNING, asserted, HOME, SCOPE)
     for token in (person, staff, service, agent, at_window, asserted, kept, guest):
@@ -200,7 +200,7 @@ def test_the_human_being_behind_staff_goes_with_every_token() -> None:
             "persons/00000000-0000-7000-8000-c40dc72b0228",
             ("organizations/00000000-0000-7000-8000-8d9001d32c6a",),
         )
-    asserted = exchange.assertion(LUAN, staff, "//320402")
+    asserted = exchange.assertion(LUAN, staff, "//320402", SCOPE)
     assert (asserted.human, asserted.near) == ("//341500/persons/00000000-0000-7000-8000-c40dc72b0228", ())
     there = replace(LUAN, region="320402", issuer="https://there.example")
     guest = exchange.accept(there, asserted, HOME, ())
@@ -219,8 +219,8 @@ def test_those_near_to_staff_are_named_up_to_what_a_token_holds() -> None:
 
 
 def test_an_assertion_names_everybody_in_full_and_lives_a_minute() -> None:
-    made = exchange.assertion(LUAN, at_window, "//320402", service)
-    assert (made.type, made.aud, made.lifetime, made.scope) == (TokenType.ASSERTION, "//320402", 60, ())
+    made = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
+    assert (made.type, made.aud, made.lifetime, made.scope) == (TokenType.ASSERTION, "//320402", 60, SCOPE)
     assert made.sub == "//341500/persons/00000000-0000-7000-8000-d4f0bc5a29de"
     assert made.actor_kind is Kind.SERVICE
     clerk_before = Actor(
@@ -237,23 +237,26 @@ def test_an_assertion_names_everybody_in_full_and_lives_a_minute() -> None:
 
 def test_an_assertion_does_not_outlive_its_token() -> None:
     late = replace(LUAN, now=NOW + timedelta(seconds=590))
-    assert exchange.assertion(late, person, "//320402").exp == person.exp
+    assert exchange.assertion(late, person, "//320402", SCOPE).exp == person.exp
 
 
 def test_guests_and_clients_are_not_asserted() -> None:
     machine = issue.for_client(LUAN, Client("clients/erp", ClientKind.SYSTEM, State.ACTIVE), ())
     guest = replace(person, region="320402")
     for make in (
-        lambda token: exchange.assertion(LUAN, token, "//320402"),
+        lambda token: exchange.assertion(LUAN, token, "//320402", SCOPE),
         lambda token: exchange.delegation(LUAN, token, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a"),
     ):
         assert refusal(lambda make=make: make(machine)) == ("EXCHANGE_NOT_ALLOWED", "client")  # type: ignore[misc]
         assert refusal(lambda make=make: make(guest)) == ("EXCHANGE_NOT_ALLOWED", "guest")  # type: ignore[misc]
-    assert refusal(lambda: exchange.assertion(LUAN, person, "//320402", staff)) == ("EXCHANGE_NOT_ALLOWED", "service")
+    assert refusal(lambda: exchange.assertion(LUAN, person, "//320402", SCOPE, staff)) == (
+        "EXCHANGE_NOT_ALLOWED",
+        "service",
+    )
 
 
 def test_a_trusted_regions_assertion_becomes_a_guests_token() -> None:
-    asserted = exchange.assertion(LUAN, agent, "//320402")
+    asserted = exchange.assertion(LUAN, agent, "//320402", SCOPE)
     exchange.check_assertion(TIANNING, asserted, HOME)
     guest = exchange.accept(TIANNING, asserted, replace(HOME, max_assurance=3), SCOPE)
     assert (guest.sub, guest.aud, guest.iss) == (
@@ -268,12 +271,12 @@ def test_a_trusted_regions_assertion_becomes_a_guests_token() -> None:
 
 @pytest.mark.parametrize(("subject", "via"), [(staff, None), (service, None), (person, service), (staff, service)])
 def test_what_is_no_person_acts_as_the_region(subject: Claims, via: Claims | None) -> None:
-    asserted = exchange.assertion(LUAN, subject, "//320402", via)
+    asserted = exchange.assertion(LUAN, subject, "//320402", SCOPE, via)
     exchange.check_assertion(TIANNING, asserted, HOME)
     assert exchange.accept(TIANNING, asserted, HOME, ()).actor_kind is Kind.REGION
 
 
-ASSERTED = exchange.assertion(LUAN, at_window, "//320402", service)
+ASSERTED = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +310,7 @@ def test_a_delegation_gives_fresh_assertions_for_its_transfer_only() -> None:
     assert kept.exp == FIRM.expire
     hours_later = replace(LUAN, now=NOW + timedelta(hours=20), jti="jti-9")
     fresh = exchange.use_delegation(
-        hours_later, kept, service, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a"
+        hours_later, kept, service, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a", SCOPE
     )
     assert (fresh.type, fresh.lifetime, fresh.jti) == (TokenType.ASSERTION, 60, "jti-9")
     assert (fresh.sub, fresh.transfer) == (
@@ -349,7 +352,7 @@ def test_a_delegation_is_good_for_nothing_else() -> None:
         transfer: str = "transfers/00000000-0000-7000-8000-e3b98a4da31a",
         at: Issue = LUAN,
     ) -> Callable[[], Claims]:
-        return lambda: exchange.use_delegation(at, token, by, to, transfer)
+        return lambda: exchange.use_delegation(at, token, by, to, transfer, SCOPE)
 
     assert refusal(use(transfer="transfers/00000000-0000-7000-8000-0bfe935e70c3"))[0] == "DELEGATION_MISMATCH"
     assert refusal(use(to="//310000"))[0] == "DELEGATION_MISMATCH"
