@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +22,7 @@ from libs.audit.integrator import Integrator
 from libs.audit.receipts import verify_receipt
 from libs.audit.records import parse_canonical
 from libs.audit.servicer import AuditServicer
+from libs.clock import FakeClock
 from libs.crypto.errors import InvalidSignature
 from libs.crypto.x509 import Certificate
 from libs.db.engine import read_dsn
@@ -155,6 +157,19 @@ async def test_a_changed_record_is_caught(log: Log) -> None:
     assert not verify_log(lines, head, log.check).valid
     lines[3] = export_line(canonical)
     assert verify_log(lines, head, log.check).valid
+
+
+async def test_heads_are_signed_in_the_order_of_time_whatever_the_clock_says(log: Log) -> None:
+    clock = FakeClock(datetime(2024, 3, 4, 16, 0, 30, tzinfo=UTC))
+    log.integrator._clock = clock
+    times = []
+    for step in (timedelta(0), timedelta(seconds=-90), timedelta(days=-400), timedelta(days=401)):
+        clock.move_to(clock.now() + step)
+        await log.write()
+        await log.integrate()
+        times.append((await log.head()).sign_time.ToDatetime())
+    assert times == sorted(times)
+    assert times[-1] == clock.now().replace(tzinfo=None)
 
 
 async def test_the_heads_certificate_is_of_the_regions_root(log: Log) -> None:
