@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -39,7 +40,7 @@ DELETE FROM audit_pending WHERE seq = ANY(:seqs)
     sa.bindparam("levels", type_=ARRAY(sa.SmallInteger)),
     sa.bindparam("hashes", type_=ARRAY(sa.LargeBinary)),
 )
-_SIZE = sa.select(sa.func.coalesce(sa.func.max(audit_heads.c.tree_size), 0))
+_LAST = sa.select(audit_heads.c.tree_size, audit_heads.c.sign_time).order_by(audit_heads.c.tree_size.desc()).limit(1)
 
 
 async def read_nodes(connection: AsyncConnection, wanted: Sequence[merkle.NodeId]) -> Mapping[merkle.NodeId, bytes]:
@@ -84,13 +85,16 @@ class Integrator:
         rows = (await connection.execute(_PENDING)).all()
         if not rows:
             return 0
-        size = int(await connection.scalar(_SIZE) or 0)
+        last = (await connection.execute(_LAST)).first()
+        size = last.tree_size if last else 0
         known = await read_nodes(connection, merkle.append_nodes(size))
         new = merkle.append(size, [row.leaf_hash for row in rows], merkle.getter(known))
         nodes = {**known, **{(node.level, node.index): node.hash for node in new}}
         await self._store(connection, size, [row.seq for row in rows], new)
         self._size = size + len(rows)
-        await self._sign(connection, self._size, merkle.root(self._size, merkle.getter(nodes)))
+        # A later head is never signed as of an earlier time, whatever the machine's clock says.
+        now = max(last.sign_time, self._clock.now()) if last else self._clock.now()
+        await self._sign(connection, self._size, merkle.root(self._size, merkle.getter(nodes)), now)
         return len(rows)
 
     async def _store(self, connection: AsyncConnection, size: int, seqs: list[int], new: list[merkle.Node]) -> None:
@@ -99,8 +103,7 @@ class Integrator:
             "node_indexes": [node.index for node in new], "hashes": [node.hash for node in new],
         })  # fmt: skip
 
-    async def _sign(self, connection: AsyncConnection, size: int, root: bytes) -> None:
-        now = self._clock.now()
+    async def _sign(self, connection: AsyncConnection, size: int, root: bytes, now: datetime) -> None:
         signature = await asyncio.to_thread(self._signer.sign, head_text(self._log, size, root, now))
         await connection.execute(sa.insert(audit_heads).values(
             tree_size=size, root_hash=root, sign_time=now, signature=signature, certificate=self._certificate

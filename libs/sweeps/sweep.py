@@ -42,11 +42,12 @@ _STATE = sa.text("""
 SELECT count(*) AS missing, coalesce(extract(epoch FROM now() - min(since)), 0) AS age
 FROM retries WHERE task = :task AND since <= now() - :patience
 """).bindparams(sa.bindparam("patience", type_=sa.Interval))
+# No pause is longer than a day: a time that is further ahead was written while the machine's clock was ahead.
 _DUE = sa.text("""
 SELECT key, party FROM (
   SELECT key, party, row_number() OVER (PARTITION BY party ORDER BY next_attempt, key) AS place
   FROM retries
-  WHERE task = :task AND next_attempt <= now() AND key <> ALL(:busy) AND party <> ALL(:full)
+  WHERE task = :task AND (next_attempt <= now() OR next_attempt > now() + interval '2 days') AND key <> ALL(:busy) AND party <> ALL(:full)
 ) AS due WHERE place <= :each ORDER BY place, key LIMIT :size
 """).bindparams(*(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("busy", "full")))
 _TAKEN_UP = sa.text("""

@@ -13,7 +13,16 @@ from libs.db.etag import etag_of
 from libs.rpc.timestamps import timestamp
 from services.sharing.domain import mounts
 from services.sharing.domain.catalog import DataField, DataType, Entry, ResourceForm, SharingClass
-from services.sharing.domain.grants import Grant, GrantState, Quota, RowCondition, RowOperator, Terms, state_at
+from services.sharing.domain.grants import (
+    Grant,
+    GrantState,
+    Quota,
+    RowCondition,
+    RowOperator,
+    Terms,
+    same_day,
+    state_at,
+)
 from services.sharing.values import read_value
 from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import resources_pb2 as pb
@@ -166,6 +175,6 @@ def grant_message(row: Row, entry: Entry, now: datetime, today: date) -> pb.Gran
         name=grant.name, state=pb.GrantState.Value(f"GRANT_STATE_{state_at(grant, now).name}"),
         resource=f"resources/{row.resource_id}", request=f"requests/{row.request_id}", legal_basis=row.legal_basis,
         terms=pb.GrantTerms.FromString(row.terms),
-        queries_today=row.queries_today if row.day == today else 0, rows_total=row.rows_total,
+        queries_today=row.queries_today if same_day(row.day, today) else 0, rows_total=row.rows_total,
         create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
     )  # fmt: skip

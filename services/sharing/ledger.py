@@ -25,24 +25,27 @@ _TIMEOUT = 5.0
 
 # A use is counted where the quota has room for it and where resource, mount and grant are those it was decided on. Only
 # what was counted is recorded, and only what was recorded is released.
-_SETTLE = """
+# The day of a quota never goes back: where the machine's clock stepped back over midnight, the later day goes on. A day that
+# is further ahead was a clock's error, and would otherwise spend the quota of every day until then.
+_SAME = "u.day BETWEEN $10::date AND $10::date + 1"
+_SETTLE = f"""
 WITH asked AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::bigint[],
                        $9::bigint[])
     AS a (grant_id, grant_version, resource_id, resource_version, mount_version, uses, used_rows, per_day, total)
 ), counted AS (
   UPDATE grant_usage u
-  SET queries_today = CASE WHEN u.day = $10::date THEN u.queries_today ELSE 0 END + a.uses,
-      day = $10::date,
+  SET queries_today = CASE WHEN {_SAME} THEN u.queries_today ELSE 0 END + a.uses,
+      day = CASE WHEN {_SAME} THEN u.day ELSE $10::date END,
       rows_total = u.rows_total + a.used_rows
   FROM asked a
   JOIN grants g ON g.id = a.grant_id AND g.version = a.grant_version
   JOIN resources r ON r.id = a.resource_id AND r.version = a.resource_version
   JOIN mounts m ON m.resource_id = a.resource_id AND m.version = a.mount_version
   WHERE u.grant_id = a.grant_id
-    AND CASE WHEN u.day = $10::date THEN u.queries_today ELSE 0 END + a.uses <= a.per_day
+    AND CASE WHEN {_SAME} THEN u.queries_today ELSE 0 END + a.uses <= a.per_day
     AND u.rows_total + a.used_rows <= a.total
-  RETURNING u.grant_id, u.queries_today, u.rows_total
+  RETURNING u.grant_id, u.queries_today, u.rows_total, u.day
 ), written AS (
   INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
   SELECT e.id, e.record_time, e.transaction_id, e.object, e.canonical, e.leaf_hash
@@ -54,8 +57,8 @@ WITH asked AS (
 ), pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM written
 )
-SELECT grant_id::text, queries_today, rows_total FROM counted
-"""
+SELECT grant_id::text, queries_today, rows_total, day FROM counted
+"""  # noqa: S608 - made of a text of our own
 
 
 @dataclass(slots=True, eq=False)
@@ -142,11 +145,11 @@ class Ledger:
             # Its answer may still come: it must not meet the next question.
             self._drop()
             raise
-        counted = {row[0]: Usage(row[1], row[2]) for row in rows}
+        counted = {row[0]: (Usage(row[1], row[2]), row[3]) for row in rows}
         for group in groups:
             usage = counted.get(group[0].held.key)
             if usage is not None:
-                _settled(group, today, usage)
+                _settled(group, *usage)
             elif len(group) > 1:
                 # Together they were too many; one by one some may still have room.
                 for use in group:
@@ -198,9 +201,9 @@ def _arguments(groups: list[list[Settlement]], today: date) -> tuple[Any, ...]:
     )
 
 
-def _settled(group: list[Settlement], today: date, usage: Usage) -> None:
+def _settled(group: list[Settlement], usage: Usage, day: date) -> None:
     for use in group:
-        use.held.day, use.held.usage = today, usage
+        use.held.day, use.held.usage = day, usage
         _answer(use, settled=True)
 
 

@@ -14,7 +14,7 @@ from libs.db.engine import Database, Row
 from libs.errors import FailedPrecondition, not_found
 from services.sharing.convert import entry_of, grant_of, source_of
 from services.sharing.domain.catalog import DataField, Entry
-from services.sharing.domain.grants import Grant, Usage, choose, missing
+from services.sharing.domain.grants import Grant, Usage, choose, missing, same_day
 from services.sharing.statements import Mounted
 from services.sharing.tables import grant_usage, grants, mounts, resources
 from tongban.sharing.v1 import resources_pb2 as pb
@@ -67,7 +67,7 @@ class Held:
 
     def usage_on(self, today: date) -> Usage:
         """Returns what was used so far: of today's queries none, if the last use was on another day."""
-        return self.usage if self.day == today else Usage(0, self.usage.rows_total)
+        return self.usage if same_day(self.day, today) else Usage(0, self.usage.rows_total)
 
 
 @dataclass(slots=True)

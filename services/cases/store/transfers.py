@@ -51,7 +51,8 @@ SELECT CAST(:id AS uuid), exchange_id, direction, peer_region, false,
 FROM exchange
 """).bindparams(sa.bindparam("count", type_=sa.Integer))
 # The first message of each exchange that waits, if its time has come (a later one never overtakes it); of each region
-# those that wait longest, and of all regions in turn. Nothing is counted that can't be sent now.
+# those that wait longest, and of all regions in turn. Nothing is counted that can't be sent now. No pause is longer than a
+# minute: a time that is further ahead was written while the machine's clock was ahead, and waits for nothing.
 _DUE = sa.text("""
 WITH heads AS (
   SELECT DISTINCT ON (peer_region, exchange_id, direction) id, peer_region, next_attempt
@@ -59,7 +60,7 @@ WITH heads AS (
 ), due AS (
   SELECT id, peer_region, row_number() OVER (PARTITION BY peer_region ORDER BY next_attempt, id) AS place
   FROM heads
-  WHERE next_attempt <= now() AND CAST(id AS text) <> ALL(:busy) AND peer_region <> ALL(:full)
+  WHERE (next_attempt <= now() OR next_attempt > now() + interval '5 minutes') AND CAST(id AS text) <> ALL(:busy) AND peer_region <> ALL(:full)
 )
 SELECT id, peer_region FROM due WHERE place <= :each ORDER BY place, id LIMIT :size
 """).bindparams(*(sa.bindparam(name, type_=sa.ARRAY(sa.Text)) for name in ("busy", "full")))

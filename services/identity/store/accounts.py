@@ -1,5 +1,6 @@
 """Reads and writes accounts of persons and organisations."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ _RECENT_FAILURES: sa.Select[*tuple[Any, ...]] = sa.select(
     verifications.c.person == sa.bindparam(rows.KEY),
     verifications.c.outcome == "FAILED",
     verifications.c.verify_time > sa.bindparam("since"),
+    # What lies further ahead than the span itself was written by a clock that was ahead; it must not lock anybody out.
+    verifications.c.verify_time < sa.bindparam("until"),
 )
 
 
@@ -55,8 +58,9 @@ class AccountStore:
             raise not_found(name)
         return row
 
-    async def recent_failures(self, connection: AsyncConnection, person: str, since: Any) -> Row:
-        """Counts the failed checks of a person's name since a moment, and tells when the first of them was."""
-        row = await first(connection, _RECENT_FAILURES, **{rows.KEY: person, "since": since})
+    async def recent_failures(self, connection: AsyncConnection, person: str, now: datetime, within: timedelta) -> Row:
+        """Counts the failed checks of a person's name within a span of ``now``, and tells when the first of them was."""
+        values = {rows.KEY: person, "since": now - within, "until": now + within}
+        row = await first(connection, _RECENT_FAILURES, **values)
         assert row is not None
         return row

@@ -110,7 +110,7 @@ class Verifications:
         return await self._register.matches(*account)
 
     async def _check_failures(self, connection: AsyncConnection, person: Row, now: datetime) -> None:
-        count, since = await self._store.recent_failures(connection, person.id, now - _WITHIN)
+        count, since = await self._store.recent_failures(connection, person.id, now, _WITHIN)
         if count >= _FAILURES:
             wait = (since + _WITHIN - now).total_seconds()
             raise ResourceExhausted("RATE_LIMITED", "too many failed checks of this person", retry_after=max(1.0, wait))

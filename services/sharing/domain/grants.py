@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum, IntEnum
 
 from libs.errors import FailedPrecondition, PermissionDenied, ResourceExhausted, TongbanError
@@ -103,6 +103,11 @@ class Usage:
 
     queries_today: int = 0
     rows_total: int = 0
+
+
+def same_day(counted: date, today: date) -> bool:
+    """Tells whether what was counted on a day counts on ``today``: the day itself, and the next where the clock stepped back."""
+    return 0 <= (counted - today).days <= 1
 
 
 @dataclass(frozen=True, slots=True)
