@@ -31,7 +31,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 # A little more than the typed limit, so that the typed error can be given; far more is cut by gRPC itself.
 _TRANSPORT_LIMIT = 4 * MAX_MESSAGE_BYTES
-_METADATA_LIMIT = 64 * 1024
+_METADATA_LIMIT = 128 * 1024
 _OPTIONS = [
     ("grpc.max_receive_message_length", _TRANSPORT_LIMIT),
     ("grpc.max_send_message_length", _TRANSPORT_LIMIT),

@@ -238,7 +238,7 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
         server_name="tongban",
-        max_request_headers_kb=15,  # gRPC takes 16 and answers bare beyond
+        max_request_headers_kb=60,  # the services take twice that: the original path is added
         request_headers_timeout="10s",
         stream_idle_timeout="60s",
         common_http_protocol_options={
@@ -251,7 +251,7 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
             "initial_stream_window_size": 1024 * 1024,
             "initial_connection_window_size": 4 * 1024 * 1024,
         },
-        local_reply_config=local_reply_config(config.limits.request_bytes),
+        local_reply_config=local_reply_config(config),
         access_log=[_access_log()],
         http_filters=_http_filters(config, services),
         route_config={"name": "contracts", "virtual_hosts": [_virtual_host(config, services)]},

@@ -5,31 +5,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Protocol
-from urllib.parse import parse_qs
 
-import jinja2
 from google.protobuf import descriptor_pb2
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from libs.errors import Code, TongbanError
+from libs.observability.net import App, net
 from services.gateway.config import GatewayConfig
 from services.gateway.openapi import document, operations
-from services.gateway.replies import documented
+from services.gateway.rendering import HEADERS, environment, error_words
 from services.gateway.schemas import Json
-from services.gateway.verification import qr_content, request_of, result_of
+from services.gateway.upload import Form, Unreadable, read_form
+from services.gateway.verification import qr_content, request_of, result_of, sentence_of
 from tongban.license.v1 import verification_service_pb2
 
-_FORM_BYTES = 8_192
-_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
 _BAD_GATEWAY = 503
 
 
@@ -108,14 +101,11 @@ class Portal:
     def __init__(self, config: GatewayConfig, image: descriptor_pb2.FileDescriptorSet, services: Services) -> None:
         self._config = config
         self._services = services
-        release = version("tongban")
-        self._openapi = document(image, config.public.base_url, config.region.name, release)
+        self._openapi = document(image, config.public.base_url, config.region.name, version("tongban"))
         listing = _listing(self._openapi)
-        loader = jinja2.PackageLoader("services.gateway")
-        self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self._templates = environment(config)
         self._templates.globals.update(
-            region=config.region.name, code=config.region.code, base_url=config.public.base_url, version=release,
-            services=listing, methods=sum(len(service["methods"]) for service in listing),
+            services=listing, methods=sum(len(service["methods"]) for service in listing)
         )  # fmt: skip
         self._static = {name: self._render(name) for name in ("home.html", "docs.html")}
 
@@ -124,7 +114,7 @@ class Portal:
 
     def _page(self, template: str) -> Callable[[Request], Awaitable[Response]]:
         async def page(_request: Request) -> Response:
-            return HTMLResponse(self._static[template], headers=_HEADERS)
+            return HTMLResponse(self._static[template], headers=HEADERS)
 
         return page
 
@@ -141,38 +131,55 @@ class Portal:
         return JSONResponse(body | {"region": self._config.region.code}, code)
 
     async def verify(self, request: Request) -> Response:
-        """The verification page: empty, for a scanned QR code (GET with ``c``), or for what was typed (POST)."""
+        """The verification page: empty, for a scanned QR code (GET with ``c``), or for what was brought (POST)."""
         if request.method == "POST":
-            form = parse_qs((await request.body())[:_FORM_BYTES].decode("utf-8", "replace"))
-            typed = {key: values[0] for key, values in form.items()}
-            return await self._verified(
-                typed.get("subject", ""), typed.get("number", ""), typed.get("holder_name", "")
-            )  # fmt: skip
+            try:
+                form = await read_form(request)
+            except Unreadable as unreadable:
+                return self._verification("", 400, refusal=unreadable.sentence)
+            return await self._verified(form)
         if check := request.query_params.get("c", ""):
             region = request.query_params.get("r", self._config.region.code)
-            return await self._verified(qr_content(self._config.public.base_url, region, check))
+            scanned = qr_content(self._config.public.base_url, region, check)
+            return await self._verified(Form({"subject": scanned}))
         return self._verification("")
 
-    async def _verified(self, subject: str, number: str = "", holder_name: str = "") -> Response:
+    async def _verified(self, form: Form) -> Response:
+        subject = form.get("subject")
+        question = request_of(subject, form.get("number"), form.get("holder_name"), form.file)
+        if question.WhichOneof("subject") == "qr_content" and not question.qr_content:
+            return self._verification("", 400, refusal="请填写二维码内容或证照标识，或选择一个证照文件。")
         try:
-            answer = await self._services.verify(request_of(subject, number, holder_name))
+            answer = await self._services.verify(question)
         except TongbanError as error:
             code = _BAD_GATEWAY if error.code is Code.UNAVAILABLE else 200
-            return self._verification(subject, code, refusal=documented(error.reason).message_zh)
-        return self._verification(subject, result=result_of(answer))
+            return self._verification(subject, code, refusal=sentence_of(error, question))
+        return self._verification(subject, result=result_of(answer, question))
 
     def _verification(self, subject: str, code: int = 200, **values: object) -> Response:
         page = self._render("verify.html", subject=subject, **values)
-        return HTMLResponse(page, code, headers=_HEADERS | {"cache-control": "no-store"})
+        return HTMLResponse(page, code, headers=HEADERS | {"cache-control": "no-store"})
 
-    def app(self) -> Starlette:
+    async def _not_served(self, _request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return self._failure(error.status_code, dict(error.headers or {}))
+
+    async def _failed(self, _request: Request, _error: Exception) -> Response:
+        return self._failure(500, {})
+
+    def _failure(self, code: int, headers: dict[str, str]) -> Response:
+        page = self._render("error.html", **error_words(code))
+        return HTMLResponse(page, code, headers=HEADERS | headers)
+
+    def app(self) -> App:
         """The ASGI application."""
-        return Starlette(
-            routes=[
-                Route("/", self._page("home.html")),
-                Route("/docs", self._page("docs.html")),
-                Route("/openapi.json", self.openapi),
-                Route("/healthz", self.healthz),
-                Route("/verify", self.verify, methods=["GET", "POST"]),
-            ]
-        )
+        routes = [
+            Route("/", self._page("home.html")),
+            Route("/docs", self._page("docs.html")),
+            Route("/openapi.json", self.openapi),
+            Route("/healthz", self.healthz),
+            Route("/verify", self.verify, methods=["GET", "POST"]),
+        ]
+        app = Starlette(routes=routes, exception_handlers={HTTPException: self._not_served, Exception: self._failed})
+        app.router.redirect_slashes = False
+        return net(app, lambda _correlation_id: self._failure(500, {}))

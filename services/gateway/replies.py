@@ -9,6 +9,8 @@ from google.rpc import status_pb2
 
 from libs.errors import Code, error_class
 from libs.rpc import status
+from services.gateway.config import GatewayConfig
+from services.gateway.rendering import HEADERS, environment, error_words
 from tongban.common.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
@@ -41,6 +43,7 @@ class Reply:
 GATE_HEADER = "x-tongban-gate"
 """Set on a request that the gate refused: its answer is whole already."""
 _RETRY_SECONDS = 1.0
+_PAGES = ((404, 404), (413, 413), (429, 429), (500, 500), (502, 503), (503, 503), (504, 503))
 
 
 def _upstream_away(http: int) -> Reply:
@@ -178,8 +181,23 @@ def _others() -> list[Json]:
     return [_json_mapper(fault, _has_status(500, "GE")), _json_mapper(refused, _has_status(400, "GE"))]
 
 
-def local_reply_config(request_bytes: int) -> Json:
+def _page_mapper(config: GatewayConfig, http: int, answered: int) -> Json:
+    """To a browser that asked for a page, an address that leads nowhere is one."""
+    accepts = {"header_filter": {"header": {"name": "accept", "string_match": {"contains": "text/html"}}}}
+    page = environment(config).get_template("error.html").render(**error_words(answered)).replace("%", "%%")
+    return {
+        "filter": _all(_has_status(http), accepts),
+        "status_code": answered,
+        "headers_to_add": [_header(name, value) for name, value in HEADERS.items()],
+        "body_format_override": {
+            "text_format_source": {"inline_string": page}, "content_type": "text/html; charset=UTF-8",
+        },
+    }  # fmt: skip
+
+
+def local_reply_config(config: GatewayConfig) -> Json:
     """Envoy's ``local_reply_config`` for the table of replies; of two mappers with one status the first that fits counts."""
-    table = replies(request_bytes)
+    table = replies(config.limits.request_bytes)
+    pages = [_page_mapper(config, http, answered) for http, answered in _PAGES]
     rows = [mapper for reply in table for mapper in (_grpc_mapper(reply), _json_mapper(reply))]
-    return {"mappers": [_gate_mapper(), *rows, *_others()]}
+    return {"mappers": [*pages, _gate_mapper(), *rows, *_others()]}

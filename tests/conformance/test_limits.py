@@ -13,6 +13,7 @@ from libs.rpc.call import Call
 from libs.rpc.contract import Method
 from libs.rpc.stages.rate_limit import MOST_CALLS, MOST_STREAMS, caller_key, rate_limit
 from libs.rpc.stages.validation import check
+from tests.support import contracts, requests
 from tests.support.rpc_lab import ACCOUNTS, ID, MATERIALS, PERSON, Accounts, Lab, get_person, refused_person
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.license.v1 import material_service_pb2 as materials
@@ -115,3 +116,34 @@ async def test_headers_that_the_gateway_takes_are_taken(lab: Lab) -> None:
     async with lab.serving() as channel:
         long = {"x-envoy-original-path": "/" + "x" * 15_000, "x-more": "y" * 14_000}
         assert (await refused_person(channel, b"", lab.token(), **long)).reason == "FIELD_INVALID"
+
+
+@pytest.mark.parametrize("seconds", [2**63 - 1, -(2**63), 253_402_300_800, 253_402_300_799, -62_135_596_801])
+def test_a_time_that_can_t_be_written_is_refused_wherever_it_stands(seconds: int) -> None:
+    """Every Timestamp of every request, whatever the RPC: a converter would fail on it, and call that a fault of ours."""
+    seen = 0
+    for method in contracts.methods():
+        request = requests.full(method.descriptor.input_type)
+        for path, stamp in _stamps(request, ""):
+            good = stamp.seconds
+            stamp.seconds = seconds
+            with pytest.raises(InvalidArgument) as refused:
+                check(request)
+            assert path in [v.field for v in refused.value.violations], method.name
+            stamp.seconds = good
+            seen += 1
+    assert seen > 5
+
+
+def _stamps(message: Any, inside: str) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for field, value in message.ListFields():
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        for place, each in enumerate(value if field.is_repeated else [value]):
+            path = f"{inside}{field.name}" + (f"[{place}]" if field.is_repeated else "")
+            if field.message_type.full_name == "google.protobuf.Timestamp":
+                found.append((path, each))
+            else:
+                found += _stamps(each, f"{path}.")
+    return found

@@ -69,8 +69,95 @@ async def test_a_typed_identifier_is_compared_with_the_holder(
     await page.get_by_label("二维码内容").fill(licence.identifier)
     await page.get_by_label("持证主体名称").fill("示例不是此人")
     await page.get_by_role("button", name="核验").click()
-    await expect(page.get_by_role("status")).to_contain_text("证照有效")
+    headline = page.locator(".verdict")
+    await expect(headline).to_have_text("信息不一致")
+    await expect(headline).to_have_class(re.compile("bad"))
     await expect(page.get_by_role("row", name=re.compile("持证主体名称比对"))).to_contain_text("不一致")
+    await page.close()
+
+
+async def test_a_wrong_check_character_and_a_foreign_code_are_told(
+    regions: Regions, browser: Browser, licence: resources_pb2.License
+) -> None:
+    page = await _page(browser, regions.handling)
+    wrong = licence.identifier[:-1] + ("0" if licence.identifier[-1] != "0" else "1")
+    sentences = {
+        wrong: "校验字符不正确",
+        "https://example.com/menu?table=7": "不是政务服务平台电子证照的二维码",
+        f"https://x.invalid/verify?r=999999&c={licence.identifier}.00000000": "尚未与颁发地区互认",
+    }
+    for subject, sentence in sentences.items():
+        await page.goto("/verify")
+        await page.get_by_label("二维码内容").fill(subject)
+        await page.get_by_role("button", name="核验").click()
+        await expect(page.get_by_role("alert")).to_contain_text(sentence)
+    await page.close()
+
+
+async def test_a_file_can_be_dropped(
+    regions: Regions, browser: Browser, licence: resources_pb2.License, tmp_path: Path
+) -> None:
+    page = await _page(browser, regions.handling)
+    await page.goto("/verify")
+    await page.get_by_label("证照文件").set_input_files(
+        {"name": "不是证照.ofd", "mimeType": "application/ofd", "buffer": b"PK\x03\x04 no such file"}
+    )
+    await page.get_by_role("button", name="核验").click()
+    await expect(page.locator(".verdict")).to_have_text("未查到该证照")
+    await page.goto("/verify")
+    # What a person's hand does: the browser lays a dropped file into the field itself, without any script of ours.
+    box = await page.get_by_label("证照文件").bounding_box()
+    assert box is not None
+    dropped = tmp_path / "证照.ofd"
+    dropped.write_bytes(b"PK\x03\x04 no such file either")
+    session = await page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(dropped)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        await session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    await page.get_by_role("button", name="核验").click()
+    await expect(page.locator(".verdict")).to_have_text("未查到该证照")
+    await page.close()
+
+
+_OUTSIDE = """() => {
+    const found = [];
+    for (const card of document.querySelectorAll('.card')) {
+        const frame = card.getBoundingClientRect();
+        for (const each of card.querySelectorAll('*')) {
+            const box = each.getBoundingClientRect();
+            if (box.width && (box.right > frame.right + 0.5 || box.left < frame.left - 0.5)) found.push(each.outerHTML.slice(0, 80));
+        }
+    }
+    if (document.documentElement.scrollWidth > window.innerWidth) found.push('the page is wider than the screen');
+    return found;
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 900])
+async def test_nothing_leaves_its_card(
+    regions: Regions, browser: Browser, licence: resources_pb2.License, width: int
+) -> None:
+    page = await browser.new_page(base_url=regions.handling.gateway.url, viewport={"width": width, "height": 844})
+    for address in (licence.qr_content, "/verify", "/", "/nothing/here"):
+        await page.goto(address)
+        assert await page.evaluate(_OUTSIDE) == [], address
+    await page.goto("/verify")
+    await page.get_by_label("二维码内容").fill("x" * 500)
+    await page.get_by_role("button", name="核验").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    assert await page.evaluate(_OUTSIDE) == []
+    await page.close()
+
+
+async def test_an_unknown_address_is_a_page(regions: Regions, browser: Browser) -> None:
+    page = await _page(browser, regions.home)
+    answer = await page.goto("/licenses/nothing")
+    assert answer is not None
+    assert answer.status == 404
+    await expect(page.get_by_role("alert")).to_contain_text("没有这个页面")
+    await page.get_by_role("link", name="返回首页").click()
+    await expect(page).to_have_url(re.compile(r"/$"))
     await page.close()
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import protovalidate
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from buf.validate import validate_pb2
@@ -20,6 +20,12 @@ from libs.rpc.contract import Method
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _FEW_BYTES = 2_048
 _MOST_ELEMENTS = 5_000
+_SECOND = 1_000_000_000
+_TIMES = {
+    # A day within both ends of what datetime holds, so that every time zone's civil time can be told.
+    "google.protobuf.Timestamp": (-62_135_510_400, 253_402_214_399),
+    "google.protobuf.Duration": (-315_576_000_000, 315_576_000_000),
+}
 
 
 def _path(violation: Any) -> str:
@@ -92,6 +98,42 @@ def _counted(message: Message, inside: str = "") -> Iterator[tuple[str, int, int
                     yield from _counted(each, f"{path}{subscript}.")
 
 
+@cache
+def _leading_to_times(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
+    """The fields of a message that hold a time or a duration, themselves or somewhere inside."""
+    return tuple(field for field in descriptor.fields if field.message_type is not None and _holds_times(field, ()))
+
+
+def _holds_times(field: FieldDescriptor, above: tuple[str, ...]) -> bool:
+    kind = field.message_type
+    if kind is None or kind.full_name in above:
+        return False
+    if kind.full_name in _TIMES:
+        return True
+    return any(_holds_times(each, (*above, kind.full_name)) for each in kind.fields)
+
+
+def _bad_times(message: Message, inside: str = "") -> Iterator[str]:
+    for field in _leading_to_times(message.DESCRIPTOR):
+        if not field.is_repeated and not message.HasField(field.name):
+            continue
+        for subscript, each in _members(getattr(message, field.name), field):
+            path = f"{inside}{field.name}{subscript}"
+            bounds = _TIMES.get(field.message_type.full_name)
+            if bounds is None:
+                yield from _bad_times(each, f"{path}.") if isinstance(each, Message) else ()
+            elif not (bounds[0] <= each.seconds <= bounds[1] and abs(each.nanos) < _SECOND):
+                yield path
+
+
+def _refuse_bad_times(message: Message) -> None:
+    # What the JSON mapping can't write can stand in a protobuf all the same, and no converter takes it.
+    violations = tuple(Violation(path, "timestamp.range", "must be a time that can be written (years 1 to 9999)")
+                       for path in _bad_times(message))  # fmt: skip
+    if violations:
+        raise InvalidArgument("FIELD_INVALID", "the request holds a time that is none", violations=violations)
+
+
 def _refuse_too_many(message: Message, data: bytes) -> None:
     # The rules of every element are checked, so a list past its limit costs what its length says before it is refused.
     if len(data) < _FEW_BYTES:
@@ -112,6 +154,7 @@ def check(message: Message) -> None:
 def _check(message: Message, data: bytes) -> None:
     _refuse_too_many(message, data)
     _refuse_nul(message, data)
+    _refuse_bad_times(message)
     violations = protovalidate.collect_violations(message)
     if violations:
         raise InvalidArgument(

@@ -165,7 +165,7 @@ def _raw(edge: Edge, request: bytes) -> tuple[int, str, bytes]:
         b"GET /v1/cases HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 200-maybe\r\n\r\n",
         b"GET /v1/cases HTTP/1.1\r\nconnection: close\r\n\r\n",
         b"CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\nconnection: close\r\n\r\n",
-        b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-large: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-large: " + b"x" * 70_000 + b"\r\n\r\n",
         b"GET /v1/cases HTTP/1.1\r\nhost: x\r\nconnection: close\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
     ],
     ids=["HTTP/1.0", "transfer coding", "expect", "no host", "CONNECT", "large header", "upgrade"],

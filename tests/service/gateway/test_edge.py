@@ -127,3 +127,13 @@ def test_every_internal_rpc_is_out_of_reach(edge: Edge) -> None:
             _call(edge, path)
         error: Any = refused.value
         assert error.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(("path", "code"), [("/nothing", 404), ("/v1/nothing", 404), ("/verify", 503)])
+def test_in_a_browser_what_is_not_there_is_a_page(client: httpx.Client, path: str, code: int) -> None:
+    answer = client.get(path, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert answer.status_code == code
+    assert answer.headers["content-type"] == "text/html; charset=UTF-8"
+    assert "返回首页" in answer.text
+    assert "width: 100%;" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]

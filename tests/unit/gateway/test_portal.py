@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from libs.errors import InvalidArgument, Unavailable
+from libs.errors import InvalidArgument, PermissionDenied, ResourceExhausted, Unavailable, invalid_field
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import read_image
 from services.gateway.pages import Portal
@@ -24,6 +25,7 @@ class Answers:
     def __init__(self) -> None:
         self.asked: list[api.VerifyLicenseRequest] = []
         self.up = True
+        self.error: Exception | None = None
 
     async def health(self) -> dict[str, bool]:
         return {"identity": True, "license": self.up}
@@ -32,8 +34,8 @@ class Answers:
         self.asked.append(request)
         if not self.up:
             raise Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="license")
-        if request.qr_content.endswith("bad"):
-            raise InvalidArgument("FIELD_INVALID", "bad")
+        if self.error is not None:
+            raise self.error
         return api.VerifyLicenseResponse(standing=api.STANDING_REVOKED, type_display_name="<食品经营许可证>")
 
 
@@ -102,12 +104,116 @@ async def test_a_typed_identifier_is_compared_with_what_was_brought(
     assert answers.asked[0].holder_name == "甲公司"
 
 
-async def test_refusals_are_told_in_chinese(client: httpx.AsyncClient, answers: Answers) -> None:
-    assert "请求字段不符合要求" in (await client.post("/verify", data={"subject": "bad"})).text
+async def test_refusals_are_told_in_words_that_a_citizen_understands(
+    client: httpx.AsyncClient, answers: Answers
+) -> None:
+    cases = {
+        "校验字符不正确": invalid_field("identifier", "license_identifier.check", "the check is not valid"),
+        "不是政务服务平台电子证照的二维码": InvalidArgument("QR_CONTENT_INVALID", "no", rule="address"),
+        "尚未与颁发地区互认": PermissionDenied("REGION_NOT_TRUSTED", "no", region="110000"),
+        "联系不上颁发地区（地区代码 110000）": Unavailable("DEPENDENCY_UNAVAILABLE", "no", dependency="//110000"),
+        "这不表示证照无效": Unavailable("DEPENDENCY_UNAVAILABLE", "no", dependency="license"),
+        "过于频繁": ResourceExhausted("RATE_LIMITED", "no"),
+    }
+    for words, error in cases.items():
+        answers.error = error
+        page = await client.post("/verify", data={"subject": "https://x/verify?r=110000&c=bad"})
+        assert words in page.text
+        assert "无法核验" in page.text
+    answers.error = cases["不是政务服务平台电子证照的二维码"]
+    assert "无法识别所填内容" in (await client.post("/verify", data={"subject": "乱写"})).text
+
+
+async def test_a_service_that_is_away_is_503(client: httpx.AsyncClient, answers: Answers) -> None:
     answers.up = False
     answer = await client.post("/verify", data={"subject": _IDENTIFIER})
     assert answer.status_code == 503
-    assert "依赖的服务暂不可用" in answer.text
+
+
+async def test_a_file_is_verified_byte_by_byte(client: httpx.AsyncClient, answers: Answers) -> None:
+    content = bytes(range(256)) * 10 + b"\r\n--\r\n\n\r"
+    page = await client.post("/verify", data={"number": "甲1"}, files={"file": ("证照.ofd", content)})
+    assert page.status_code == 200
+    assert (answers.asked[0].content, answers.asked[0].number) == (content, "甲1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data; boundary=x", b"--x"), ("multipart/form-data", b"x"), ("multipart/form-data; boundary=x", b""),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\n\r\n--x--"), ("multipart/form-data; boundary=\xe9", b"--x"),
+        ("multipart/form-data; boundary=x", b"\r\n--x" * 50), ("application/x-www-form-urlencoded", b"subject=%ff"),
+        ("multipart/form-data; boundary=x", b'--x\r\ncontent-disposition: form-data; name="subject"\r\n\r\n\xff\r\n--x--'),
+        ("application/x-www-form-urlencoded", b"subject=%00"), ("application/x-www-form-urlencoded", b"\xff"),
+        ("application/x-www-form-urlencoded", b"subject=" + b"x" * 3000), ("x", b""), ("x", b"y" * 4_000_000),
+    ],
+)  # fmt: skip
+async def test_what_is_no_form_is_told_so(client: httpx.AsyncClient, answers: Answers, kind: str, body: bytes) -> None:
+    headers = {"content-type": kind.encode("latin-1")}
+    page = await client.post("/verify", content=body, headers=headers)
+    assert page.status_code == 400
+    assert "无法核验" in page.text
+    assert answers.asked == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "code"), [("POST", "/", 405), ("GET", "/nowhere", 404), ("PUT", "/verify", 405)]
+)
+async def test_what_is_not_there_is_a_page(client: httpx.AsyncClient, verb: str, path: str, code: int) -> None:
+    page = await client.request(verb, path)
+    assert page.status_code == code
+    assert page.headers["content-type"].startswith("text/html")
+    assert "返回首页" in page.text
+
+
+async def test_what_nobody_expected_is_a_page_without_its_words(
+    client: httpx.AsyncClient, answers: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers.error = RuntimeError("张三 secret")
+    page = await client.post("/verify", data={"subject": _IDENTIFIER})
+    assert page.status_code == 500
+    assert "服务出现问题" in page.text
+    assert "secret" not in page.text + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("typed", [_IDENTIFIER.lower(), f" {_IDENTIFIER} ", _IDENTIFIER.replace(".", "．")])
+def test_an_identifier_is_known_however_it_is_typed(typed: str) -> None:
+    assert request_of(typed).identifier == _IDENTIFIER
+
+
+def _valid(**more: Any) -> api.VerifyLicenseResponse:
+    return api.VerifyLicenseResponse(standing=api.STANDING_VALID, **more)
+
+
+def _compared(*matched: bool) -> list[api.Comparison]:
+    fields = (api.COMPARED_FIELD_NUMBER, api.COMPARED_FIELD_HOLDER_NAME)
+    return [api.Comparison(field=field, matched=each) for field, each in zip(fields, matched, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "tone", "verdict"),
+    [
+        (_valid(comparisons=_compared(True, True)), "good", "证照有效"),
+        (_valid(comparisons=_compared(True, False)), "bad", "信息不一致"),
+        (_valid(comparisons=_compared(False, True)), "bad", "信息不一致"),
+        (_valid(comparisons=_compared(True)), "warn", "证照有效，但未能比对"),
+        (_valid(), "warn", "证照有效，但未能比对"),
+        (_valid(comparisons=_compared(True, True), seal_outcome=api.SEAL_OUTCOME_INVALID), "bad", "文件上的印章无效"),
+    ],
+)  # fmt: skip
+def test_the_headline_follows_everything_that_was_asked(
+    answer: api.VerifyLicenseResponse, tone: str, verdict: str
+) -> None:
+    result = result_of(answer, request_of(_IDENTIFIER, "甲1", "甲公司"))
+    assert (result.tone, result.verdict) == (tone, verdict)
+
+
+def test_no_standing_is_green_where_something_does_not_fit() -> None:
+    for standing in api.Standing.values():
+        answer = api.VerifyLicenseResponse(standing=standing, comparisons=_compared(False))
+        result = result_of(answer, request_of(_IDENTIFIER, "甲1"))
+        assert result.tone == "bad"
+        assert "不一致" in result.verdict
 
 
 def test_the_subject_tells_what_it_is() -> None:
@@ -120,7 +226,7 @@ def test_the_subject_tells_what_it_is() -> None:
 
 def test_every_standing_has_its_words() -> None:
     for standing in api.Standing.values():
-        result = result_of(api.VerifyLicenseResponse(standing=standing))
+        result = result_of(api.VerifyLicenseResponse(standing=standing), api.VerifyLicenseRequest())
         assert (result.verdict == "无法判断") == (standing == api.STANDING_UNSPECIFIED)
 
 
@@ -131,5 +237,5 @@ def test_a_valid_licence_is_told_with_dates_and_comparisons() -> None:
         comparisons=[api.Comparison(field=api.COMPARED_FIELD_NUMBER, matched=True)],
     )
     answer.verify_time.FromJsonString("2024-06-01T16:00:00Z")
-    lines = dict(result_of(answer).lines)
+    lines = dict(result_of(answer, api.VerifyLicenseRequest(number="1")).lines)
     assert lines == {"有效期": "2024年5月1日 至 长期", "证照编号比对": "一致", "核验时间": "2024-06-02 00:00:00"}

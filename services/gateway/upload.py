@@ -1,0 +1,113 @@
+"""Reads what the verification page's form sends: fields, and one file that may have been dropped on it."""
+
+from dataclasses import dataclass, field
+from email.message import Message
+from email.parser import HeaderParser
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from libs import outside
+
+LARGEST_FILE = 3 * 1024 * 1024
+_LARGEST_BODY = LARGEST_FILE + 64 * 1024
+_LONGEST_FIELD = 2_000
+_MOST_PARTS = 10
+
+
+class Unreadable(Exception):
+    """What came is no form of ours; ``sentence`` says in Chinese what is wrong."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields by name, and the bytes of the file; empty where none was chosen."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    file: bytes = b""
+
+    def get(self, name: str) -> str:
+        """Returns a field, an empty text where it is missing."""
+        return self.fields.get(name, "")
+
+
+async def read_form(request: Request) -> Form:
+    """Reads the body, form-encoded or multipart; raises Unreadable."""
+    body = await _body(request)
+    kind = request.headers.get("content-type", "")
+    if kind.partition(";")[0].strip().lower() == "multipart/form-data":
+        return _multipart(kind, body)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=_MOST_PARTS)
+    except ValueError as error:
+        raise _broken() from error
+    return Form({name: _fit(value) for name, value in pairs})
+
+
+def _broken() -> Unreadable:
+    return Unreadable("提交的内容无法读取，请刷新页面后重新填写。")
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST_BODY:
+            raise Unreadable("文件过大：请选择不超过 3 MB 的文件。")
+    return bytes(body)
+
+
+def _fit(value: str) -> str:
+    try:
+        return outside.text(value, _LONGEST_FIELD)
+    except outside.Unfit as unfit:
+        raise Unreadable("所填内容过长或含有无法识别的字符，请核对后重新填写。") from unfit
+
+
+def _multipart(kind: str, body: bytes) -> Form:
+    fields: dict[str, str] = {}
+    file = b""
+    for name, content in _parts(_boundary(kind), body):
+        if name == "file":
+            file = content
+        else:
+            fields[name] = _fit(_decoded(content))
+    if len(file) > LARGEST_FILE:
+        raise Unreadable("文件过大：请选择不超过 3 MB 的文件。")
+    return Form(fields, file)
+
+
+def _boundary(kind: str) -> bytes:
+    header = Message()
+    header["content-type"] = kind
+    found = header.get_boundary("")
+    if not found or not found.isascii():
+        raise _broken()
+    return found.encode()
+
+
+def _parts(boundary: bytes, body: bytes) -> list[tuple[str, bytes]]:
+    """Splits a body (RFC 2046, 5.1.1) as browsers write it: no preamble to speak of, no encodings (RFC 7578, 4.7)."""
+    _, *between = (b"\r\n" + body).split(b"\r\n--" + boundary, _MOST_PARTS + 1)
+    if not between or not between.pop().startswith(b"--"):
+        raise _broken()
+    return [_part(each) for each in between]
+
+
+def _part(text: bytes) -> tuple[str, bytes]:
+    head, gap, content = text.partition(b"\r\n\r\n")
+    name = HeaderParser().parsestr(_decoded(head).lstrip()).get_param("name", header="content-disposition")
+    if not gap or not isinstance(name, str):
+        raise _broken()
+    return name, content
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _broken() from error
