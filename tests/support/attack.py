@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,17 @@ class Attack:
         async with self._http, self._grpc:
             await asyncio.gather(*(self._each(asks) for _ in range(_AT_ONCE)))
         return self.found
+
+    async def sweep(self) -> Counter[str]:
+        """Makes every text of every request a name of nothing, in turn; returns what was wrong, with how often."""
+        asks = self._nonsense.references()
+        async with self._http, self._grpc:
+            await asyncio.gather(*(self._calls(asks) for _ in range(_AT_ONCE)))
+        return self.found
+
+    async def _calls(self, asks: Iterator[GrpcAsk]) -> None:
+        for ask in asks:
+            await self._call(ask)
 
     async def _each(self, asks: Any) -> None:
         for place in asks:

@@ -4,12 +4,13 @@ import base64
 import json
 import random
 import string
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from google.protobuf import json_format, message, message_factory
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from services.gateway.contracts import Rpc, read_image, services
 from tests.support import contracts, requests
@@ -221,6 +222,27 @@ class Nonsense:
             metadata.append(("x-bytes-bin", self._bytes()))
         return GrpcAsk(rpc.path, body, tuple(metadata))
 
+    def references(self) -> Iterator[GrpcAsk]:
+        """Every RPC with every text of its requests made a name of nothing, one after the other."""
+        for rpc in self._rpcs:
+            seen: set[tuple[str, bool]] = set()
+            for made in _variants(self._inputs[rpc.path]):
+                for owner, of in _texts_of(made):
+                    good = getattr(owner, of.name)
+                    if (of.full_name, owner is made) in seen:
+                        continue
+                    seen.add((of.full_name, owner is made))
+                    for bad in _bad_references(of.name, good):
+                        setattr(owner, of.name, bad)
+                        yield GrpcAsk(rpc.path, made.SerializeToString(), (
+                            ("authorization", f"Bearer {self._token_for(rpc)}"), ("tongban-log", "cases"),
+                        ))  # fmt: skip
+                    setattr(owner, of.name, good)
+
+    def _token_for(self, rpc: Rpc) -> str:
+        actors = [options_pb2.ActorKind.Name(each).removeprefix("ACTOR_KIND_") for each in rpc.access.actors]
+        return self._tokens[next((kind for kind in ("STAFF", "CLIENT", "PERSON", "REGION") if kind in actors), "STAFF")]
+
     def oauth(self) -> Ask:
         """A request to identity's HTTP endpoints."""
         names = ["grant_type", "client_id", "client_secret", "assertion", "subject_token", "subject_token_type", "scope",
@@ -247,6 +269,46 @@ class Nonsense:
             return Ask("GET", f"{path}?{form}", accept)
         kind = self._random.choice([b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x", b"x"])
         return Ask("POST", path, accept | {"content-type": kind}, form.encode())
+
+
+def _variants(kind: Descriptor) -> Iterator[message.Message]:
+    """The least request with each of the other fields in turn, and the whole one; none with a page token."""
+    whole = requests.full(kind)
+    if "page_token" in kind.fields_by_name:
+        whole.ClearField("page_token")
+    for of in kind.fields:
+        made = requests.minimal(kind)
+        if of.name != "page_token" and not contracts.is_map(of):
+            requests.put(made, of)
+            if of.type == FieldDescriptor.TYPE_STRING and not of.is_repeated and not getattr(made, of.name):
+                setattr(made, of.name, "x")
+            yield made
+    yield whole
+
+
+def _texts_of(made: message.Message) -> list[tuple[Any, FieldDescriptor]]:
+    found: list[tuple[Any, FieldDescriptor]] = []
+    for of, value in made.ListFields():
+        if of.message_type is not None and not of.message_type.GetOptions().map_entry:
+            for each in list(value)[:1] if of.is_repeated else [value]:
+                found += _texts_of(each)
+        elif of.type == FieldDescriptor.TYPE_STRING and not of.is_repeated:
+            found.append((made, of))
+    return found
+
+
+def _bad_references(name: str, good: str) -> list[str]:
+    kind = f"{good.rpartition('/')[0]}/" if "/" in good else ""
+    guess = kind or f"{name if name.endswith('s') else name + 's'}/"
+    uuid = "-" * 36
+    return [
+        f"{guess}x",
+        f"{guess}{uuid}",
+        f"{guess}{'f' * 36}",
+        "x",
+        f"//110000/{guess}x",
+        f"{guess}{'F' * 8}-ffff-7fff-8fff-{'f' * 12}",
+    ]
 
 
 def faults(status: int, kind: str, body: str) -> list[str]:
