@@ -115,17 +115,22 @@ class Schemas:
             return self._field(type_name, field)
         return self._object(type_name, without=bound) if bound else self.reference(type_name)
 
-    def query(self, type_name: str, without: set[str], prefix: str = "") -> Iterator[tuple[str, Json, str, bool]]:
-        """Yields name, schema, comment and necessity of the fields that go into the query."""
+    def query(
+        self, type_name: str, without: set[str], prefix: str = "", *, needed: bool = True
+    ) -> Iterator[tuple[str, Json, str, bool]]:
+        """Yields name, schema, comment and necessity of the fields that go into the query.
+
+        A part of a message that must be there must be there itself; ``needed`` tells it of the message around.
+        """
         for field in self._messages[type_name].field:
             name = f"{prefix}{field.json_name}"
             if field.name in without and not prefix:
                 continue
             if field.type != Field.TYPE_MESSAGE or field.type_name in WELL_KNOWN:
                 comment = self._comments.get(f"{type_name}.{field.name}", "")
-                yield name, self._field(type_name, field, comment=False), comment, _is_required(field) and not prefix
+                yield name, self._field(type_name, field, comment=False), comment, needed and _is_required(field)
             elif name.count(".") < _QUERY_DEPTH and field.label != Field.LABEL_REPEATED:
-                yield from self.query(field.type_name, without, f"{name}.")
+                yield from self.query(field.type_name, without, f"{name}.", needed=needed and _is_required(field))
 
     def _enum(self, type_name: str) -> Json:
         names = [value.name for value in self._enums[type_name].value]
@@ -151,7 +156,8 @@ class Schemas:
         rules = field.options.Extensions[validate_pb2.field]
         single = self._single(field)
         if field.label != Field.LABEL_REPEATED:
-            return single | _rules(rules)
+            kept = single | _rules(rules)
+            return _or_masked(kept) if field.options.Extensions[options_pb2.personal] else kept
         inner = self._messages.get(field.type_name)
         if inner is not None and inner.options.map_entry:
             return {"type": "object", "additionalProperties": self._single(inner.field[1])}
@@ -165,12 +171,22 @@ class Schemas:
         return dict(_SCALARS[field.type])
 
 
+def _or_masked(schema: Json) -> Json:
+    """Returns what a person's text may look like in an answer: by its rules, or with asterisks in place of what is hidden."""
+    if schema.keys().isdisjoint({"pattern", "format", "enum"}):
+        return schema
+    rules = {key: each for key, each in schema.items() if key != "type"}
+    return {"type": "string", "anyOf": [rules, {"pattern": r"\*"}]}
+
+
 def _behaviours(field: Field) -> list[int]:
     return list(field.options.Extensions[field_behavior_pb2.field_behavior])
 
 
 def _is_required(field: Field) -> bool:
-    return field_behavior_pb2.REQUIRED in _behaviours(field)
+    """Whether the contract refuses a message without the field: by its behaviour, or by a rule that nothing breaks."""
+    rules = field.options.Extensions[validate_pb2.field]
+    return field_behavior_pb2.REQUIRED in _behaviours(field) or rules.required
 
 
 def _marks(field: Field) -> Json:

@@ -7,6 +7,7 @@ from typing import Any
 
 import protovalidate
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 
 from libs.errors import InvalidArgument, ResourceExhausted
 from libs.rpc.call import Call
@@ -146,4 +147,32 @@ def _stamps(message: Any, inside: str) -> list[tuple[str, Any]]:
                 found.append((path, each))
             else:
                 found += _stamps(each, f"{path}.")
+    return found
+
+
+def test_the_values_that_an_enum_takes_are_named_in_the_refusal() -> None:
+    """Every enum of every request: who sends a number that means nothing hears what means something."""
+    seen = 0
+    for method in contracts.methods():
+        request = requests.full(method.descriptor.input_type)
+        for owner, field in _enums(request):
+            good = getattr(owner, field.name)
+            setattr(owner, field.name, 99)
+            with pytest.raises(InvalidArgument) as refused:
+                check(request)
+            said = [v.description for v in refused.value.violations if v.field.endswith(field.name)]
+            assert any(contracts.enum_of(field).values_by_number[good].name in words for words in said), method.name
+            setattr(owner, field.name, good)
+            seen += 1
+    assert seen > 20
+
+
+def _enums(message: Any) -> list[tuple[Any, FieldDescriptor]]:
+    found: list[tuple[Any, FieldDescriptor]] = []
+    for field, value in message.ListFields():
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            for each in value if field.is_repeated else [value]:
+                found += _enums(each)
+        elif field.enum_type is not None and not field.is_repeated:
+            found.append((message, field))
     return found

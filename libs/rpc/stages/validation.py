@@ -33,6 +33,25 @@ def _path(violation: Any) -> str:
     return ".".join(element.field_name + _subscript(element.subscript) for element in (field.elements if field else ()))
 
 
+def _words(violation: Any, descriptor: Descriptor) -> str:
+    """What a violation says; of an enum's, the names of the values that would be taken."""
+    said = str(violation.proto.message)
+    field = _field_of(violation, descriptor) if violation.proto.rule_id.startswith("enum.") else None
+    if field is None or field.enum_type is None:
+        return said
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    refused = (rules.repeated.items if field.is_repeated else rules).enum.not_in
+    return "must be one of " + ", ".join(value.name for value in field.enum_type.values if value.number not in refused)
+
+
+def _field_of(violation: Any, descriptor: Descriptor | None) -> FieldDescriptor | None:
+    field: FieldDescriptor | None = None
+    for element in violation.proto.field.elements:
+        field = descriptor.fields_by_number.get(element.field_number) if descriptor is not None else None
+        descriptor = field.message_type if field is not None else None
+    return field
+
+
 def _subscript(subscript: Any) -> str:
     return "" if subscript is None else f"[{subscript.value}]"
 
@@ -159,7 +178,7 @@ def _check(message: Message, data: bytes) -> None:
     if violations:
         raise InvalidArgument(
             "FIELD_INVALID", "the request breaks rules of its contract",
-            violations=tuple(Violation(_path(v), v.proto.rule_id, v.proto.message) for v in violations),
+            violations=tuple(Violation(_path(v), v.proto.rule_id, _words(v, message.DESCRIPTOR)) for v in violations),
         )  # fmt: skip
 
 

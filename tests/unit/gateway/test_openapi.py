@@ -1,11 +1,16 @@
 """The OpenAPI document says what the contracts say."""
 
+import re
+from collections.abc import Iterator
+
 import pytest
+from google.protobuf.descriptor import Descriptor
 from openapi_spec_validator import validate
 
 from services.gateway.contracts import read_image, services
 from services.gateway.openapi import document, operations, path_of
 from services.gateway.schemas import Json
+from tests.support import contracts, requests
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +61,52 @@ def test_rights_reasons_and_rules_are_told(made: Json) -> None:
 def test_paths_of_resource_names(template: str, path: str, bound: set[str]) -> None:
     assert path_of(template)[0] == path
     assert path_of(template)[2] == bound
+
+
+def _required_of(schema: Json, components: Json) -> set[str]:
+    found = components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return set(found.get("required", ()))
+
+
+def test_what_the_contract_asks_for_openapi_calls_required(made: Json) -> None:
+    """Every RPC's least request: its fields stand in the path, or are required in the query or in the body."""
+    inputs = {method.path: method.descriptor.input_type for method in contracts.methods()}
+    for rpc in (rpc for service in services(read_image()) for rpc in service.public_rpcs):
+        for verb, template, body in rpc.http:
+            path, _, bound = path_of(template)
+            operation = made["paths"][path][verb.lower()]
+            given = {each["name"] for each in operation["parameters"] if each["required"]}
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            given |= _required_of(content.get("schema", {}), made["components"]["schemas"])
+            asked = {name for name in _asked(inputs[rpc.path], nested=not body) if body in ("", "*")}
+            assert asked - bound - given == set(), rpc.path
+
+
+def _asked(kind: Descriptor, *, nested: bool, inside: str = "") -> Iterator[str]:
+    for field in kind.fields:
+        if not requests.required(field) or field.containing_oneof is not None:
+            continue
+        name = f"{inside}{field.json_name}"
+        if nested and field.message_type is not None and contracts.is_ours(field.message_type):
+            yield from _asked(field.message_type, nested=True, inside=f"{name}.")
+        else:
+            yield name
+
+
+def _texts(schemas: Json) -> Iterator[tuple[str, str, Json]]:
+    for owner, schema in schemas.items():
+        for name, field in schema.get("properties", {}).items():
+            if field.get("x-personal") and field.get("type") == "string":
+                yield owner, name, field
+
+
+def test_what_is_masked_fits_its_schema(made: Json) -> None:
+    seen = 0
+    for owner, name, field in _texts(made["components"]["schemas"]):
+        for masked in ("138****5678", "张*", "1101**********1234", "*"):
+            if "pattern" in field or "format" in field or "enum" in field:
+                raise AssertionError(f"{owner}.{name} has a rule that a masked value breaks")
+            if "anyOf" in field:
+                assert any("pattern" in rule and re.search(rule["pattern"], masked) for rule in field["anyOf"])
+                seen += 1
+    assert seen
