@@ -88,7 +88,7 @@ class Attack:
 
     async def _ask(self, door: str, ask: Ask) -> None:
         try:
-            answer = await self._http.request(ask.verb, ask.path, headers=ask.headers, content=ask.body)
+            answer = await self._http.request(ask.verb, ask.path, headers=ask.raw_headers, content=ask.body)
         except (httpx.InvalidURL, httpx.LocalProtocolError):
             return  # nothing went out
         except httpx.HTTPError as error:

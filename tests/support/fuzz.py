@@ -40,6 +40,11 @@ class Ask:
     headers: dict[str, bytes] = field(default_factory=dict)
     body: bytes = b""
 
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers as they go out."""
+        return [(name.encode(), value) for name, value in self.headers.items()]
+
 
 @dataclass(frozen=True, slots=True)
 class GrpcAsk:
@@ -72,7 +77,7 @@ class Nonsense:
     def _bytes(self) -> bytes:
         return self._random.randbytes(self._random.choice((0, 1, 3, 40, 400)))
 
-    def _scalar(self, of: FieldDescriptor) -> Any:
+    def _scalar(self, of: Any) -> Any:
         kinds = FieldDescriptor
         if of.type == kinds.TYPE_STRING:
             return self.text().encode("utf-8", "ignore").decode()
@@ -106,13 +111,13 @@ class Nonsense:
                 setattr(target, of.name, self._scalar(of))
         return target
 
-    def _fill_map(self, values: Any, of: FieldDescriptor) -> None:
+    def _fill_map(self, values: Any, of: Any) -> None:
         key, value = of.message_type.fields_by_name["key"], of.message_type.fields_by_name["value"]
         for _ in range(self._random.choice((1, 3, 200))):
             if value.message_type is None:
                 values[self._scalar(key)] = self._scalar(value)
 
-    def _add(self, values: Any, of: FieldDescriptor, depth: int) -> None:
+    def _add(self, values: Any, of: Any, depth: int) -> None:
         if of.message_type is not None:
             self.fill(values.add(), depth + 1)
         else:
@@ -133,7 +138,8 @@ class Nonsense:
 
     def _disturb(self, target: message.Message) -> None:
         """Makes one field nonsense that the contract's rules may still take."""
-        of = self._random.choice(target.DESCRIPTOR.fields) if target.DESCRIPTOR.fields else None
+        fields: list[Any] = list(target.DESCRIPTOR.fields)
+        of = self._random.choice(fields) if fields else None
         if of is None or (of.message_type is not None and of.message_type.GetOptions().map_entry):
             return
         if of.message_type is not None and not of.is_repeated:
@@ -143,7 +149,7 @@ class Nonsense:
         else:
             setattr(target, of.name, self._like(of))
 
-    def _like(self, of: FieldDescriptor) -> Any:
+    def _like(self, of: Any) -> Any:
         """A value that keeps the form of a field's values and means nothing, or one that does not keep it."""
         if of.type != FieldDescriptor.TYPE_STRING or self._random.random() < 0.3:
             return self._scalar(of)

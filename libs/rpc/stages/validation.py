@@ -33,7 +33,7 @@ def _path(violation: Any) -> str:
     return ".".join(element.field_name + _subscript(element.subscript) for element in (field.elements if field else ()))
 
 
-def _words(violation: Any, descriptor: Descriptor) -> str:
+def _words(violation: Any, descriptor: Any) -> str:
     """What a violation says; of an enum's, the names of the values that would be taken."""
     said = str(violation.proto.message)
     field = _field_of(violation, descriptor) if violation.proto.rule_id.startswith("enum.") else None
@@ -44,7 +44,7 @@ def _words(violation: Any, descriptor: Descriptor) -> str:
     return "must be one of " + ", ".join(value.name for value in field.enum_type.values if value.number not in refused)
 
 
-def _field_of(violation: Any, descriptor: Descriptor | None) -> FieldDescriptor | None:
+def _field_of(violation: Any, descriptor: Any) -> FieldDescriptor | None:
     field: FieldDescriptor | None = None
     for element in violation.proto.field.elements:
         field = descriptor.fields_by_number.get(element.field_number) if descriptor is not None else None
@@ -138,7 +138,7 @@ def _bad_times(message: Message, inside: str = "") -> Iterator[str]:
             continue
         for subscript, each in _members(getattr(message, field.name), field):
             path = f"{inside}{field.name}{subscript}"
-            bounds = _TIMES.get(field.message_type.full_name)
+            bounds = _TIMES.get(field.message_type.full_name if field.message_type is not None else "")
             if bounds is None:
                 yield from _bad_times(each, f"{path}.") if isinstance(each, Message) else ()
             elif not (bounds[0] <= each.seconds <= bounds[1] and abs(each.nanos) < _SECOND):

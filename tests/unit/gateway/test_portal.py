@@ -149,7 +149,7 @@ async def test_a_file_is_verified_byte_by_byte(client: httpx.AsyncClient, answer
     ],
 )  # fmt: skip
 async def test_what_is_no_form_is_told_so(client: httpx.AsyncClient, answers: Answers, kind: str, body: bytes) -> None:
-    headers = {"content-type": kind.encode("latin-1")}
+    headers = [(b"content-type", kind.encode("latin-1"))]
     page = await client.post("/verify", content=body, headers=headers)
     assert page.status_code == 400
     assert "无法核验" in page.text
