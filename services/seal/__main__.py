@@ -110,8 +110,8 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     parts = _parts(process, config)
     await parts.certificates.start()
     validations = Validations(
-        SealStore(process.database), SealingStore(process.database), parts.authority, parts.revocation,
-        process.provider, parts.validating, process.clock,
+        SealStore(process.database), parts.authority, parts.revocation, process.provider, parts.validating,
+        process.clock,
     )  # fmt: skip
     builder = process.server(verifier)
     for module, name, servicer in (

@@ -41,13 +41,16 @@ class RecordsUnreachable(Exception):
 
 
 class Records(Protocol):
-    """What this region has on record of its own seals; both raise RecordsUnreachable."""
+    """What this region has on record of its own seals."""
 
-    def seal(self, seal: ParsedSeal) -> RegisteredSeal | None:
-        """Returns the seal that this region registered under the same esID; None where there is none."""
+    def find(self, seal: ParsedSeal, signature: ParsedSignature | None) -> tuple[RegisteredSeal, bool] | None:
+        """Returns the seal that this region registered under the same esID; None where there is none.
 
-    def has_sealing(self, signature: ParsedSignature) -> bool:
-        """Tells whether a use of a seal with these very bytes and this signature value is on record."""
+        Beside it, whether a use of it with the very bytes of ``signature`` and its value is on record.
+
+        Raises:
+            RecordsUnreachable: nobody can tell now.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +98,24 @@ class Known:
 
 def known_of_seal(seal: ParsedSeal, checks: Checks) -> Known:
     """Looks up a lone seal, which is asked for as of now."""
-    times = Times(checks.now, checks.now)
-    try:
-        return Known(checks.records.seal(seal), False, None, True, times)
-    except RecordsUnreachable:
-        return Known(None, False, None, False, times)
+    return _known(seal, None, None, checks)
 
 
 def known_of_signature(signature: ParsedSignature, checks: Checks) -> Known:
-    """Looks up a use of a seal and what proves its time: our record, a time stamp, else that it exists now.
-
-    The record proves the very time that the signature states: it is our clock's.
-    """
+    """Looks up a use of a seal and what proves its time: our record, a time stamp, else that it exists now."""
     stamped = _stamp_time(checks, signature.time_stamp, signature.signature)
+    return _known(signature.seal, signature, stamped, checks)
+
+
+def _known(seal: ParsedSeal, signature: ParsedSignature | None, stamped: datetime | None, checks: Checks) -> Known:
+    stated = checks.now if signature is None else signature.time
     try:
-        registered, recorded = checks.records.seal(signature.seal), checks.records.has_sealing(signature)
-        reached = True
+        found = checks.records.find(seal, signature)
     except RecordsUnreachable:
-        registered, recorded, reached = None, False, False
-    proven = signature.time if recorded else stamped or checks.now
-    return Known(registered, recorded, stamped, reached, Times(signature.time, proven))
+        return Known(None, False, stamped, False, Times(stated, stamped or checks.now))
+    registered, recorded = found or (None, False)
+    # The record proves the very time that the signature states: it is our clock's.
+    return Known(registered, recorded, stamped, True, Times(stated, stated if recorded else stamped or checks.now))
 
 
 def seal_steps(seal: ParsedSeal, known: Known, checks: Checks) -> Iterator[NamedFinding]:

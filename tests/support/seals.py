@@ -81,17 +81,14 @@ class Records:
     recorded: bool = True
     reachable: bool = True
 
-    def seal(self, seal: ParsedSeal) -> RegisteredSeal | None:
-        """The registered seal."""
+    def find(self, seal: ParsedSeal, signature: ParsedSignature | None) -> tuple[RegisteredSeal, bool] | None:
+        """The registered seal, and whether the use is on record."""
         if not self.reachable:
             raise RecordsUnreachable
         if not self.registered:
             return None
-        return RegisteredSeal(self.structure or seal.raw, self.state, T0, self.end_time)
-
-    def has_sealing(self, _signature: ParsedSignature) -> bool:
-        """Whether the use is on record."""
-        return self.recorded
+        known = RegisteredSeal(self.structure or seal.raw, self.state, T0, self.end_time)
+        return known, self.recorded and signature is not None
 
 
 VALUE = "Doc_0/Signs/Sign_1/SignedValue.dat"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from libs.crypto.asn1_budget import Asn1Limits, check_asn1
@@ -74,8 +75,7 @@ class Certificate:
             MalformedCertificate: if it is no certificate.
         """
         try:
-            check_asn1(der, LIMITS)
-            return cls(**_read(der))
+            return _parsed(der)
         except (ValueError, IndexError, OverflowError, InvalidKey) as error:
             raise MalformedCertificate(f"not an SM2 certificate: {error}") from error
 
@@ -104,6 +104,13 @@ class Certificate:
 
 
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
+
+
+@lru_cache(maxsize=64)
+def _parsed(der: bytes) -> Certificate:
+    """Kept, because one validation asks for the same few certificates a dozen times."""
+    check_asn1(der, LIMITS)
+    return Certificate(**_read(der))
 
 
 def _read(der: bytes) -> dict[str, Any]:

@@ -112,17 +112,6 @@ _SIGNED = (
     .join(outcomes, outcomes.c.batch == batches.c.id)
     .where(sealings.c.id == sa.bindparam(rows.KEY))
 )
-_HAS_SIGNED = (
-    sa.select(sa.literal(1))
-    .select_from(sealings)
-    .join(outcomes, outcomes.c.batch == sealings.c.batch)
-    .where(
-        sealings.c.digest == sa.bindparam("digest", type_=sa.LargeBinary),
-        outcomes.c.state == SealingState.SIGNED.value,
-        outcomes.c.signatures[sealings.c.place] == sa.bindparam("signature", type_=sa.LargeBinary),
-    )
-    .limit(1)
-)
 _FILTERS = {
     "seal": sealings.c.seal == sa.bindparam("seal", type_=sa.Uuid(as_uuid=False)),
     "state": sa.bindparam("state") == _STATE,
@@ -209,12 +198,6 @@ class SealingStore:
         """Reads time and signature value of a use that was signed, one to its batch."""
         async with self._database.read() as connection:
             return (await connection.execute(_SIGNED, {rows.KEY: identifier})).one()
-
-    async def has_signed(self, digest: bytes, signature: bytes) -> bool:
-        """Tells whether a use whose TBS_Sign has this SM3 digest was signed with this value, DER."""
-        async with self._database.read() as connection:
-            found = await connection.execute(_HAS_SIGNED, {"digest": digest, "signature": signature})
-            return found.first() is not None
 
     async def page(self, filters: Mapping[str, str], size: int) -> Sequence[Row]:
         """Reads at most ``size`` uses, newest first; filters as in ``_FILTERS``, empty ones don't count."""

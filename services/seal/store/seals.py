@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
+from services.seal.domain.sealings import SealingState
 from services.seal.domain.seals import SealState
-from services.seal.tables import SEAL_CODES, SEALING_NUMBERS, certificates, seals
+from services.seal.tables import SEAL_CODES, SEALING_NUMBERS, certificates, sealings, seals
+from services.seal.tables import sealing_outcomes as outcomes
 
 _LISTED = [column for column in seals.c if column.name not in ("structure", "svg")]
 _OPENED = (
@@ -39,9 +41,20 @@ _FOR_USE = (
     .join(certificates, certificates.c.id == seals.c.certificate)
     .where(seals.c.id == sa.bindparam(rows.KEY))
 )  # fmt: skip
-_REGISTERED = sa.select(seals.c.structure, seals.c.state, seals.c.make_time, seals.c.revoke_time).where(
-    seals.c.seal_id == sa.bindparam("seal_id")
+_IS_RECORDED = (
+    sa.select(sa.literal(1))
+    .select_from(sealings.join(outcomes, outcomes.c.batch == sealings.c.batch))
+    .where(
+        sealings.c.digest == sa.bindparam("digest", type_=sa.LargeBinary),
+        sealings.c.seal == seals.c.id,
+        outcomes.c.state == SealingState.SIGNED.value,
+        outcomes.c.signatures[sealings.c.place] == sa.bindparam("value", type_=sa.LargeBinary),
+    )
+    .exists()
 )
+_REGISTERED = sa.select(
+    seals.c.structure, seals.c.state, seals.c.make_time, seals.c.revoke_time, _IS_RECORDED.label("is_recorded")
+).where(seals.c.seal_id == sa.bindparam("seal_id"))
 _BY_CODE = sa.select(seals.c.id).where(seals.c.seal_code == sa.bindparam("code"))
 _NEXT_CODE = sa.select(sa.func.nextval(SEAL_CODES))
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
@@ -115,10 +128,14 @@ class SealStore:
             raise not_found(f"seals/{identifier}")
         return row
 
-    async def registered(self, seal_id: str) -> Row | None:
-        """Reads structure, state, making and end of the seal with this esID; None where it isn't ours."""
+    async def registered(self, seal_id: str, digest: bytes, value: bytes) -> Row | None:
+        """Reads structure, state, making and end of the seal with this esID; None where it isn't ours.
+
+        Beside them, whether a use of it is on record whose TBS_Sign has this SM3 digest and that was signed with this value.
+        """
+        parameters = {"seal_id": seal_id, "digest": digest, "value": value}
         async with self._database.read() as connection:
-            return (await connection.execute(_REGISTERED, {"seal_id": seal_id})).first()
+            return (await connection.execute(_REGISTERED, parameters)).first()
 
     async def has_code(self, code: str) -> bool:
         """Tells whether a seal bears this code."""

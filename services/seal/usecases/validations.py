@@ -2,10 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from libs.clock import Clock
 from libs.crypto.provider import SmProvider
@@ -20,14 +19,12 @@ from services.seal.domain.seals import SealState
 from services.seal.domain.status import RegisteredSeal
 from services.seal.ses import ParsedSeal, ParsedSignature
 from services.seal.ses_steps import Checks, RecordsUnreachable
-from services.seal.store.sealings import SealingStore
 from services.seal.store.seals import SealStore
 from services.seal.trust import Trust
 from services.seal.usecases.revocation import Revocation
 from services.seal.validation import Report, validate_document, validate_seal
 from tongban.seal.v1 import validation_service_pb2 as pb
 
-Answer = TypeVar("Answer")
 _OUR_SEAL_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _ANSWER_SECONDS = 5.0
 _WAITING = 32
@@ -37,11 +34,10 @@ class Validations:
     """Use cases of ValidationService."""
 
     def __init__(
-        self, store: SealStore, sealings: SealingStore, authority: Authority, revocation: Revocation,
-        provider: SmProvider, pool: Pool, clock: Clock,
+        self, store: SealStore, authority: Authority, revocation: Revocation, provider: SmProvider, pool: Pool,
+        clock: Clock,
     ) -> None:  # fmt: skip
         self._store = store
-        self._sealings = sealings
         self._authority = authority
         self._revocation = revocation
         self._provider = provider
@@ -74,7 +70,7 @@ class Validations:
         # The authority is trusted because it is here: no list of the root's tells of its revocation.
         anchors = (self._authority.certificate, self._authority.root)
         trust = Trust(TrustPolicy(anchors, await self._lists()), self._provider)
-        records = _Records(self._store, self._sealings, asyncio.get_running_loop())
+        records = _Records(self._store, asyncio.get_running_loop())
         return Checks(trust.verify, trust.chain, records, self._clock.now())
 
     async def _lists(self) -> tuple[Crl, ...]:
@@ -88,28 +84,23 @@ class Validations:
 class _Records:
     """This region's records for the validating thread: asks the database through the event loop."""
 
-    def __init__(self, seals: SealStore, sealings: SealingStore, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, seals: SealStore, loop: asyncio.AbstractEventLoop) -> None:
         self._seals = seals
-        self._sealings = sealings
         self._loop = loop
 
-    def seal(self, seal: ParsedSeal) -> RegisteredSeal | None:
-        """Reads the seal that is registered under the same esID."""
+    def find(self, seal: ParsedSeal, signature: ParsedSignature | None) -> tuple[RegisteredSeal, bool] | None:
+        """Reads the seal that is registered under the same esID, and looks for this use of it, in one query."""
         if not _OUR_SEAL_ID.fullmatch(seal.seal_id):
             return None
-        row = self._asked(self._seals.registered(seal.seal_id))
-        if row is None:
-            return None
-        return RegisteredSeal(row.structure, SealState(row.state), row.make_time, row.revoke_time)
-
-    def has_sealing(self, signature: ParsedSignature) -> bool:
-        """Looks for a signed use with these bytes and this value."""
-        return self._asked(self._sealings.has_signed(sm3(signature.tbs_raw), signature.signature))
-
-    def _asked(self, question: Coroutine[Any, Any, Answer]) -> Answer:
+        digest, value = (sm3(signature.tbs_raw), signature.signature) if signature else (b"", b"")
+        question = self._seals.registered(seal.seal_id, digest, value)
         asked = asyncio.run_coroutine_threadsafe(question, self._loop)
         try:
-            return asked.result(_ANSWER_SECONDS)
+            row = asked.result(_ANSWER_SECONDS)
         except (TongbanError, FutureTimeout) as error:
             asked.cancel()
             raise RecordsUnreachable from error
+        if row is None:
+            return None
+        known = RegisteredSeal(row.structure, SealState(row.state), row.make_time, row.revoke_time)
+        return known, row.is_recorded
