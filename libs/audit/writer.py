@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from libs.audit.records import Record, leaf_hash
 from libs.clock import Clock
@@ -115,7 +116,8 @@ class AuditWriter:
                     "id": entry.id, "record_time": entry.record_time, "transaction_id": entry.transaction_id,
                     "object": obj, "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,
                 })  # fmt: skip
-        except TongbanError as error:
+        except (TongbanError, SQLAlchemyError) as error:
+            # Whatever keeps the record from being written keeps the answer from leaving.
             raise Unavailable(
                 "AUDIT_UNAVAILABLE", "the audit record can't be written; nothing was done", retry_after=1.0
             ) from error

@@ -118,6 +118,14 @@ async def _send_correction(town: Town, token: str) -> None:
     await town.call(town.exchange.SendCorrection, request, exchange_service_pb2.Transfer, token)
 
 
+async def _withdraw_transfer(town: Town, token: str) -> None:
+    town.known.trusted.add("320402")
+    town.known.others["320402"] = town.known
+    sent = await town.call(town.exchange.SendTransfer, _transfer(), exchange_service_pb2.Transfer, _window(town))
+    request = exchange_service_pb2.WithdrawTransferRequest(name=sent.name, reason="撤回", request_id=request_id())
+    await town.call(town.exchange.WithdrawTransfer, request, exchange_service_pb2.Transfer, token)
+
+
 DRIVES: dict[str, Drive] = {
     "CreateCase": _create, "SubmitCase": _step("Submit"), "WithdrawCase": _step("Withdraw", reason="撤回"),
     "SubmitCorrection": _step("SubmitCorrection", form_values=[pb.FormValue(key="k", value="v")]),
@@ -126,9 +134,10 @@ DRIVES: dict[str, Drive] = {
     "StartReview": _step("StartReview"), "ResumeCase": _step("Resume", result="完成"),
     "SuspendCase": _step("Suspend", procedure=pb.SPECIAL_PROCEDURE_HEARING, reason="听证"),
     "ExtendCase": _step("Extend", days=5, reason="复杂"), "CloseCase": _step("Close"),
+    "RedecideCase": _step("Redecide", outcome=pb.OUTCOME_REJECTED, reason="不能打印"),
     "DecideCase": _step("Decide", outcome=pb.OUTCOME_APPROVED), "TerminateCase": _step("Terminate", reason="终止"),
     "ClaimTask": _claim, "CreateDelivery": _delivery, "ConfirmDelivery": _confirm, "CreateRating": _rate,
-    "SendTransfer": _send, "SendCorrection": _send_correction,
+    "SendTransfer": _send, "SendCorrection": _send_correction, "WithdrawTransfer": _withdraw_transfer,
 }  # fmt: skip
 
 
@@ -144,7 +153,7 @@ async def _tolerance(town: Town, token: str) -> None:
 
 
 DRIVES["AcceptCaseWithTolerance"] = _tolerance
-AT_WINDOW = {"SendTransfer", "SendCorrection"}
+AT_WINDOW = {"SendTransfer", "SendCorrection", "WithdrawTransfer"}
 
 
 def test_every_step_that_the_contract_says_is_driven() -> None:

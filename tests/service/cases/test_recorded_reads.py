@@ -1,0 +1,73 @@
+"""No record, no service: the department's own staff leave a record of what they read, too."""
+
+from typing import Any
+
+import pytest
+
+from libs.errors import Unavailable
+from tests.service.cases.conftest import Town, request_id
+from tests.service.cases.test_separation import _transfer, _window
+from tests.support.silence import records, silenced, undriven
+from tongban.cases.v1 import case_service_pb2, delivery_service_pb2, exchange_service_pb2, rating_service_pb2
+from tongban.cases.v1 import resources_pb2 as pb
+
+VERBS = (
+    "GetCase", "ListCases", "LookupCaseByNumber", "ListCaseHistory", "GetDelivery", "GetRating", "GetTransfer",
+    "ListTransfers",
+)  # fmt: skip
+OWN = ("GetCase", "ListCases", "ListCaseHistory", "GetDelivery", "GetRating")
+
+
+async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
+    """Every read, of a case that was closed, delivered and rated, and of a transfer."""
+    town.known.trusted.add("320402")
+    town.known.others["320402"] = town.known
+    case = await town.closed(await town.item())
+    deliver = delivery_service_pb2.CreateDeliveryRequest(
+        case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
+    )
+    delivery = await town.call(town.deliveries.CreateDelivery, deliver, delivery_service_pb2.Delivery, town.clerk)
+    rate = rating_service_pb2.CreateRatingRequest(
+        case_name=case.name, level=pb.SATISFACTION_LEVEL_SATISFIED, request_id=request_id(),
+        kind=rating_service_pb2.RATING_KIND_FIRST, channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+    )  # fmt: skip
+    rating = await town.call(town.ratings.CreateRating, rate, rating_service_pb2.Rating, town.person)
+    sent = await town.call(town.exchange.SendTransfer, _transfer(), exchange_service_pb2.Transfer, _window(town))
+    return {
+        "GetCase": (town.cases.GetCase, case_service_pb2.GetCaseRequest(name=case.name), pb.Case),
+        "ListCases": (town.cases.ListCases, case_service_pb2.ListCasesRequest(), case_service_pb2.ListCasesResponse),
+        "LookupCaseByNumber": (town.cases.LookupCaseByNumber,
+                               case_service_pb2.LookupCaseByNumberRequest(number=case.number), pb.Case),
+        "ListCaseHistory": (town.cases.ListCaseHistory, case_service_pb2.ListCaseHistoryRequest(parent=case.name),
+                            case_service_pb2.ListCaseHistoryResponse),
+        "GetDelivery": (town.deliveries.GetDelivery, delivery_service_pb2.GetDeliveryRequest(name=delivery.name),
+                        delivery_service_pb2.Delivery),
+        "GetRating": (town.ratings.GetRating, rating_service_pb2.GetRatingRequest(name=rating.name),
+                      rating_service_pb2.Rating),
+        "GetTransfer": (town.exchange.GetTransfer, exchange_service_pb2.GetTransferRequest(name=sent.name),
+                        exchange_service_pb2.Transfer),
+        "ListTransfers": (town.exchange.ListTransfers, exchange_service_pb2.ListTransfersRequest(),
+                          exchange_service_pb2.ListTransfersResponse),
+    }  # fmt: skip
+
+
+def test_every_read_that_the_contract_says_is_driven() -> None:
+    assert undriven("tongban.cases.v1", VERBS) == set()
+
+
+async def test_no_record_no_answer(town: Town) -> None:
+    for verb, call in (await _calls(town)).items():
+        before = len(await records(town.service))
+        await town.call(*call, town.clerk)
+        assert len(await records(town.service)) == before + 1, verb
+        async with silenced(town.service, "cases"):
+            with pytest.raises(Unavailable) as refused:
+                await town.call(*call, town.clerk)
+        assert refused.value.reason == "AUDIT_UNAVAILABLE", verb
+
+
+async def test_the_applicant_reads_what_is_their_own_unrecorded(town: Town) -> None:
+    calls = await _calls(town)
+    async with silenced(town.service, "cases"):
+        for verb in OWN:
+            await town.call(*calls[verb], town.person)

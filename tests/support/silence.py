@@ -1,0 +1,45 @@
+"""A service whose audit log can't be written, and what its contracts say leaves with a record only."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from libs.db.engine import read_dsn
+from libs.rpc.stages.disclosure import discloses
+from tests.support import contracts
+from tests.support.service import Service
+
+
+@asynccontextmanager
+async def silenced(service: Service, role: str) -> AsyncIterator[None]:
+    """Takes from the service, whose name is also its role's, the right to write audit records, and gives it back."""
+    owner = await asyncpg.connect(read_dsn(service.process.config.database.owner_dsn_file))
+    await owner.execute(f"REVOKE INSERT ON audit_records FROM {role}")
+    try:
+        yield
+    finally:
+        await owner.execute(f"GRANT INSERT ON audit_records TO {role}")
+        await owner.close()
+
+
+async def records(service: Service) -> list[str]:
+    """The objects of all audit records, the newest last."""
+    owner = await asyncpg.connect(read_dsn(service.process.config.database.owner_dsn_file))
+    found = await owner.fetch("SELECT object FROM audit_records ORDER BY seq")
+    await owner.close()
+    return [row["object"] for row in found]
+
+
+def reads(package: str) -> set[str]:
+    """The short names of a package's reads that can give away somebody's data."""
+    return {
+        method.descriptor.name for method in contracts.methods()
+        if method.name.startswith(f"{package}.") and discloses(method)
+        and "request_id" not in method.descriptor.input_type.fields_by_name
+    }  # fmt: skip
+
+
+def undriven(package: str, driven: Collection[str]) -> set[str]:
+    """The reads of a package that no test drives, and those driven that give nothing away."""
+    return reads(package) ^ set(driven)
