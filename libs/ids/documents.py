@@ -1,6 +1,6 @@
 """Numbers of identity documents, by the type that GA/T 2000.156 gives them: one rule for all services.
 
-What is known of a type is checked; the number of a type without a known rule is taken as it is, without blanks around it.
+What is known of a type is checked; the number of a type without a known rule is taken in upper case, without blanks around it.
 """
 
 import re
@@ -38,7 +38,7 @@ def normal_number(type_code: str, number: str, field: str, today: date) -> str:
         return str(uscc.parse(number.strip(), field))
     if type_code == PERMANENT_RESIDENCE:
         return _residence(number.strip().upper(), field, today)
-    plain = number.strip()
+    plain = number.strip().upper()
     if not plain or not plain.isprintable():
         raise invalid_field(field, "document.number", "must hold a number that can be read")
     return plain

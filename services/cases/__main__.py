@@ -77,7 +77,9 @@ class _Parts:
         self.news = News(self.transfers, region)
         self.items, self.calendars = ItemStore(database), CalendarStore(database)
         self.tasks, self.cases = TaskStore(database), CaseStore(database, process.cipher)
-        self.desk = Desk(process.uow, self.cases, self.items, self.calendars, identity, self.news, region)
+        self.desk = Desk(
+            process.uow, self.cases, self.items, self.calendars, identity, self.news, process.clock, region
+        )
         clock = Deadlines(self.cases)
         licenses = Licenses(process.neighbour("license"))
         checks, printable = MaterialChecks(licenses, self.cases, process.clock, region), LicenseChecks(licenses)

@@ -104,7 +104,7 @@ def _register(process: Process) -> Register:
 def _add_people(process: Process, builder: ServerBuilder) -> None:
     uow, database, clock, cipher = process.uow, process.database, process.clock, process.cipher
     store, region = AccountStore(database), process.config.region.code
-    accounts = Accounts(uow, store, process.audit, cipher)
+    accounts = Accounts(uow, store, process.audit, cipher, clock)
     checks = Verifications(uow, database, clock, store, cipher, _register(process))
     staff = StaffServicer(Departments(uow, database), StaffMembers(uow, database, process.audit, clock, cipher))
     mandates = MandateServicer(Mandates(uow, database, process.audit, clock, region))

@@ -1,7 +1,8 @@
 """The source of truth for names and document numbers (人口库): any register behind one small HTTP interface.
 
 National and provincial registers differ; an adapter of the region's own speaks theirs and offers this: ``POST`` of
-``{"full_name": …, "document_type": …, "document_number": …}`` is answered by 200 and ``{"match": true | false}``.
+``{"full_name": …, "document_type": …, "document_number": …}`` is answered by 200 and ``{"match": true | false}``. The name comes
+in the one way of writing that all ways have in common (``libs.names.key``; docs/glossary.md).
 """
 
 from typing import Protocol

@@ -2,35 +2,32 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
+from libs import names as person_names
 from libs.errors import invalid_field
-from libs.ids import citizen_id, names, uscc
+from libs.ids import documents, names
 from libs.rpc.timestamps import timestamp
 from services.cases.domain.materials import check_codes
 from services.cases.store.items import ItemVersion
 from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import common_pb2
-
-_CITIZEN_ID, _USCC = "111", "001"
 
 
-def check_parties(applicant: pb.Applicant, agent: pb.Agent | None) -> None:
+def check_parties(applicant: pb.Applicant, agent: pb.Agent | None, today: date) -> None:
     """Checks what can be known of the parties without asking anybody; raises FIELD_INVALID."""
-    _check_document(applicant.document, "applicant.document.number")
+    _check_party(applicant, "applicant", today)
     is_person = applicant.type == pb.APPLICANT_TYPE_NATURAL_PERSON
     if is_person != ("persons/" in applicant.subject):
         raise invalid_field("applicant.subject", "applicant.kind", "must name a person exactly for a natural person")
     if agent is not None:
-        _check_document(agent.document, "agent.document.number")
+        _check_party(agent, "agent", today)
 
 
-def _check_document(document: common_pb2.IdentityDocument, field: str) -> None:
-    if document.type_code == _CITIZEN_ID:
-        citizen_id.parse(document.number, field)
-    if document.type_code == _USCC:
-        uscc.parse(document.number, field)
+def _check_party(party: pb.Applicant | pb.Agent, path: str, today: date) -> None:
+    document = party.document
+    person_names.check(party.display_name, f"{path}.display_name")
+    documents.normal_number(document.type_code, document.number, f"{path}.document.number", today)
 
 
 def home_region_of(subject: str, here: str) -> str:
@@ -70,7 +67,7 @@ def check_form_fields(content: item_service_pb2.ItemContent) -> None:
 
 def missing_form(item: ItemVersion, values: Iterable[pb.FormValue]) -> tuple[str, ...]:
     """Returns the keys of required form fields that are not filled in."""
-    filled = {value.key for value in values if value.value}
+    filled = {value.key for value in values if not person_names.is_blank(value.value)}
     return tuple(each.key for each in item.content.form_fields if each.required and each.key not in filled)
 
 

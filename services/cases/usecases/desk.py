@@ -6,6 +6,8 @@ from datetime import date, datetime
 
 from google.protobuf.message import Message
 
+from libs.civil.calendar import local_day
+from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.uow import Answer, Transaction, UnitOfWork
 from services.cases.clients import Identity
@@ -62,8 +64,9 @@ class Desk:
 
     def __init__(
         self, uow: UnitOfWork, store: CaseStore, items: ItemStore, calendars: CalendarStore, identity: Identity,
-        news: News, region: str,
+        news: News, clock: Clock, region: str,
     ) -> None:  # fmt: skip
+        self._clock = clock
         self.uow = uow
         self.store = store
         self.items = items
@@ -71,6 +74,10 @@ class Desk:
         self.identity = identity
         self.news = news
         self.region = region
+
+    def today(self) -> date:
+        """Returns the day by the business clock."""
+        return local_day(self._clock.now())
 
     async def run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
         """Runs a command whose work may ask for something outside of its transaction."""

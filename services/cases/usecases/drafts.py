@@ -148,7 +148,7 @@ class Drafts:
         if application.channel == "OTHER_REGION":
             raise invalid_field("channel", "channel.transfer_only", "is for cases that a transfer brings")
         check_offer(item.offer(), APPLICANT_TYPE.name(application.applicant.type), application.channel)
-        applications.check_parties(application.applicant, application.agent)
+        applications.check_parties(application.applicant, application.agent, self._desk.today())
         applications.check_materials(item, application.materials, paper_allowed=bool(principal.clerk))
         applications.check_form(item, application.form_values)
         principal.require_impartial(*application.parties)

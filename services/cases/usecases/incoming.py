@@ -167,7 +167,7 @@ class Incoming:
                 region=principal.region,
             )  # fmt: skip
         agent = application.agent if application.HasField("agent") else None
-        applications.check_parties(application.applicant, agent)
+        applications.check_parties(application.applicant, agent, self._desk.today())
         applications.check_materials(item, application.materials, paper_allowed=True)
         applications.check_form(item, application.form_values)
         _check_token(application, agent, principal, item)

@@ -122,7 +122,7 @@ class Outgoing:
         if handling_region == self._desk.region:
             raise invalid_field("handling_region", "transfer.other", "must be another region")
         agent = application.agent if application.HasField("agent") else None
-        applications.check_parties(application.applicant, agent)
+        applications.check_parties(application.applicant, agent, self._desk.today())
         self.require_impartial(principal, application.applicant.subject, application.agent.subject)
         mine = {self._global(name) for name in speaks_for(principal)}
         if application.applicant.subject not in mine:

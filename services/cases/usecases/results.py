@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from libs import names
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import rows
 from libs.db.command import Command
@@ -69,6 +70,8 @@ class Deliveries:
             _require_deliverer(principal, record, method)
             if record.state != CaseState.CLOSED:
                 raise state_conflict(record.name, record.state, str(CaseState.CLOSED))
+            if request.recipient_name:
+                names.check(request.recipient_name, "recipient_name")
             _check_delivery(request, method, await self._desk.items.version(record.item))
             row = await rows.insert(tx.connection, deliveries, self._values(tx, record, request, method))
             record.delivery, record.update_time = row.id, tx.now

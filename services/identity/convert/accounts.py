@@ -6,6 +6,7 @@ from libs.crypto.envelope import Column, FieldCipher
 from libs.db.engine import Row
 from libs.db.etag import etag_of
 from libs.errors import invalid_field
+from libs.names import printed
 from libs.rpc.timestamps import timestamp
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as pb
@@ -17,7 +18,8 @@ PHONE = Column("persons", "phone")
 
 def mask_name(name: str) -> str:
     """``张三丰`` becomes ``张**``."""
-    return name[:1] + "*" * max(1, len(name) - 1)
+    drawn = printed(name)
+    return drawn[:1] + "*" * max(1, len(drawn) - 1)
 
 
 def mask_number(number: str) -> str:

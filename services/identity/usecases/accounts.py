@@ -1,15 +1,19 @@
 """Opening, finding and changing accounts of persons and organisations."""
 
+from datetime import datetime
 from typing import Any
 
+from libs import names
 from libs.audit.writer import AuditWriter
+from libs.civil.calendar import local_day
+from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.db import rows
 from libs.db.command import Command, command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import InvalidArgument, PermissionDenied, invalid_field, not_found
-from libs.ids import citizen_id, uscc
+from libs.ids import documents, uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call, mark_own
 from services.identity.convert.accounts import (
@@ -31,28 +35,29 @@ from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 
 _LEAST_ASSURANCE_OF_REPRESENTATIVE = 2
-_CITIZEN_ID = "111"
 
 
-def normal_number(document: common_pb2.IdentityDocument, field: str) -> str:
+def normal_number(document: common_pb2.IdentityDocument, field: str, now: datetime) -> str:
     """Returns the document's number as it is stored and searched; raises InvalidArgument where its own rule breaks."""
-    if document.type_code == _CITIZEN_ID:
-        return str(citizen_id.parse(document.number, field))
-    return document.number.strip().upper()
+    return documents.normal_number(document.type_code, document.number, field, local_day(now))
 
 
 class Accounts:
     """Use cases of AccountService."""
 
-    def __init__(self, uow: UnitOfWork, store: AccountStore, audit: AuditWriter, cipher: FieldCipher) -> None:
+    def __init__(
+        self, uow: UnitOfWork, store: AccountStore, audit: AuditWriter, cipher: FieldCipher, clock: Clock
+    ) -> None:
         self._uow = uow
+        self._clock = clock
         self._store = store
         self._audit = audit
         self._cipher = cipher
 
     async def create_person(self, command: Command, person: resources.Person) -> resources.Person:
         """Opens a person's account at assurance 0."""
-        number = normal_number(person.document, "person.document.number")
+        names.check(person.full_name, "person.full_name")
+        number = normal_number(person.document, "person.document.number", self._clock.now())
         expire = date_of(person.document_expire_date, "person.document_expire_date")
         identifier = uuid7()
 
@@ -111,7 +116,7 @@ class Accounts:
         """Finds a person by their document; the search is recorded, with or without a hit."""
         await self._audit.write(command_of(request), "persons", fields=("person.masked",))
         try:
-            number = normal_number(request.document, "document.number")
+            number = normal_number(request.document, "document.number", self._clock.now())
         except InvalidArgument as error:
             raise not_found("persons") from error
         index = self.document_index(request.document.type_code, number)
@@ -121,6 +126,7 @@ class Accounts:
         self, command: Command, organization: resources.Organization
     ) -> resources.Organization:
         """Opens an organisation's account."""
+        names.check(organization.display_name, "organization.display_name")
         code = uscc.parse(organization.uscc, "organization.uscc")
         kind = Kind(resources.OrganizationKind.Name(organization.kind).removeprefix("ORGANIZATION_KIND_"))
         check_kind(code.category, kind)

@@ -1,5 +1,6 @@
 """Departments and their posts."""
 
+from libs import names
 from libs.db import rows
 from libs.db.command import Command
 from libs.db.engine import Database
@@ -26,6 +27,7 @@ class Departments:
 
     async def create(self, command: Command, department: resources.Department) -> resources.Department:
         """Makes a department."""
+        names.check(department.display_name, "department.display_name")
         code = str(uscc.parse(department.uscc, "department.uscc"))
         region_codes.parse(department.region_code, "department.region_code")
         identifier = uuid7()

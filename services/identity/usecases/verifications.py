@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs import names
 from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.db import rows
@@ -98,16 +99,15 @@ class Verifications:
             await self._check_failures(connection, person, self._clock.now())
         match = request.document_match
         try:
-            number = normal_number(match.document, "document_match.document.number")
+            number = normal_number(match.document, "document_match.document.number", self._clock.now())
         except InvalidArgument:
             return False
-        account = (
-            self._cipher.decrypt_text(FULL_NAME, person.id, person.full_name), person.document_type,
-            self._cipher.decrypt_text(DOCUMENT_NUMBER, person.id, person.document_number),
-        )  # fmt: skip
-        if account != (match.full_name.strip(), match.document.type_code, number):
+        name = self._cipher.decrypt_text(FULL_NAME, person.id, person.full_name)
+        kept = self._cipher.decrypt_text(DOCUMENT_NUMBER, person.id, person.document_number)
+        if (person.document_type, kept) != (match.document.type_code, number) or not names.same(name, match.full_name):
             return False
-        return await self._register.matches(*account)
+        # Registers write names as the glossary does; what an account was opened with may be written otherwise.
+        return await self._register.matches(names.key(name), person.document_type, number)
 
     async def _check_failures(self, connection: AsyncConnection, person: Row, now: datetime) -> None:
         count, since = await self._store.recent_failures(connection, person.id, now, _WITHIN)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 
+from libs.names import is_blank, key
 from services.license.domain.annotation import copy_usable
 from services.license.domain.license_type import Holder, is_organization
 from services.license.domain.lifecycle import Standing, State, standing
@@ -111,13 +112,13 @@ def _conclude(found: VerifiedLicense | None, brought: Brought, now: datetime) ->
 
 
 def _comparisons(found: VerifiedLicense, brought: Brought) -> tuple[tuple[ComparedField, bool], ...]:
-    pairs = (
-        (ComparedField.NUMBER, brought.number, {_plain(found.number)}),
-        (ComparedField.HOLDER_NAME, brought.holder_name, {_plain(each.display_name) for each in found.holders}),
-        (ComparedField.HOLDER_DOCUMENT, brought.holder_document,
-         {_plain(each.document_number) for each in found.holders}),
+    asked = (
+        (ComparedField.NUMBER, brought.number, _plain, [found.number]),
+        (ComparedField.HOLDER_NAME, brought.holder_name, key, [each.display_name for each in found.holders]),
+        (ComparedField.HOLDER_DOCUMENT, brought.holder_document, _plain,
+         [each.document_number for each in found.holders]),
     )  # fmt: skip
-    return tuple((field, _plain(value) in known) for field, value, known in pairs if value.strip())
+    return tuple((field, form(value) in map(form, known)) for field, value, form, known in asked if not is_blank(value))
 
 
 def _plain(text: str) -> str:

@@ -8,7 +8,7 @@ from libs.crypto.envelope import FieldCipher
 from libs.db.command import command_of
 from libs.db.engine import Row
 from libs.documents.store import DocumentRef, DocumentStore, digest_of
-from libs.errors import Internal, not_found
+from libs.errors import Internal, InvalidArgument, not_found
 from libs.ids import names
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
@@ -124,7 +124,12 @@ class Downloads:
         terms = copy_terms(request.context.purpose, asked.purpose.case_name, await self._maker(asked), now, wanted)
         kind = await self._types.kept(row.license_type)
         note = Annotation(terms.purpose, terms.maker, terms.make_time, terms.expire_time)
-        content = await self._renderer.draw(annotate(self._page(row, kind), note), media_type)
+        try:
+            content = await self._renderer.draw(annotate(self._page(row, kind), note), media_type)
+        except InvalidArgument as error:
+            # The licence itself was drawn before: what can't be is what this use says of itself.
+            broken = tuple(replace(each, field="context.purpose") for each in error.violations)
+            raise InvalidArgument(error.reason, error.message, violations=broken) from error
         return _File(content, DocumentRef(digest_of(content), media_type, len(content)), terms)
 
     async def _maker(self, asked: Asking) -> str:

@@ -86,7 +86,7 @@ class Drafting:
     async def _check_issuer(self, issuer: resources.Issuer) -> None:
         uscc.parse(issuer.code, "issuer.code")
         known = await self._identity.department(issuer.department)
-        if (known.display_name, known.uscc) != (issuer.display_name, issuer.code):
+        if known.uscc != issuer.code or not names.same(known.display_name, issuer.display_name):
             raise PermissionDenied("NOT_OWNER", "name or code of the issuer are not the department's")
 
     async def _seal(self, order: pb.IssueLicenseRequest, now: datetime) -> SealToUse:

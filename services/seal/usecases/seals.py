@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from libs import names
 from libs.clock import Clock
 from libs.db import paging, rows
 from libs.db.command import Command
@@ -60,6 +61,7 @@ class Seals:
         stored = await self._uow.stored(command)
         if stored is not None:
             return cast("resources.Seal", stored)
+        _check_names(request)
         owner_uscc = str(uscc.parse(request.owner_uscc, "owner_uscc"))
         code = await self._code(request.seal_code)
         order = _order(request, owner_uscc, code, self._clock.now())
@@ -98,7 +100,7 @@ class Seals:
         return await rows.insert(tx.connection, seals, {
             "id": order.identifier, "seal_id": order.seal_id, "seal_code": order.text.code,
             "display_name": order.name, "kind": order.kind.value, "rank": order.rank.value, "owner": request.owner,
-            "owner_uscc": order.owner_uscc, "arc_text": order.text.arc, "bottom_text": order.text.bottom,
+            "owner_uscc": order.owner_uscc, "arc_text": request.arc_text, "bottom_text": request.bottom_text,
             "diameter_mm": order.diameter_mm, "state": "ACTIVE", "valid_from_time": order.valid_from,
             "valid_until_time": order.valid_until,
             "certified_until_time": min(made.certificate.not_after, made_with.not_after_time), "users": users, "certificate": certificate["id"],
@@ -151,6 +153,14 @@ def _filters(request: pb.ListSealsRequest) -> dict[str, str]:
     return {"owner": request.owner, "state": state, "kind": kind, "seal_code": request.seal_code}
 
 
+def _check_names(request: pb.MakeSealRequest) -> None:
+    """Checks that what is drawn and written into the seal can be seen; raises FIELD_INVALID."""
+    names.check(request.display_name, "display_name")
+    names.check(request.arc_text, "arc_text")
+    if request.bottom_text:
+        names.check(request.bottom_text, "bottom_text")
+
+
 def _order(request: pb.MakeSealRequest, owner_uscc: str, code: str, now: datetime) -> SealOrder:
     start = _moment(request, "valid_from_time", now)
     end = _moment(request, "valid_until_time", start + timedelta(days=_USUAL_DAYS))
@@ -161,7 +171,8 @@ def _order(request: pb.MakeSealRequest, owner_uscc: str, code: str, now: datetim
         identifier=uuid7(), name=request.display_name,
         kind=SealKind(resources.SealKind.Name(request.kind).removeprefix("SEAL_KIND_")),
         rank=SealRank(resources.SealRank.Name(request.rank).removeprefix("SEAL_RANK_")),
-        owner_uscc=owner_uscc, text=SealText(request.arc_text, request.bottom_text, code),
+        owner_uscc=owner_uscc,
+        text=SealText(names.printed(request.arc_text), names.printed(request.bottom_text), code),
         make_time=now, valid_from=start, valid_until=end,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """A licence that can't be printed is refused before the decision; one that fails after it is decided anew."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from libs.errors import (
     Violation,
     invalid_field,
 )
+from libs.ids import citizen_id
 from services.cases.usecases.asking import Asking
-from tests.service.cases.conftest import LICENSE_TYPE, PERSON_DOCUMENT, Town, request_id
+from tests.service.cases.conftest import LICENSE_TYPE, PERSON_DOCUMENT, Town, applicant, request_id
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import item_service_pb2, task_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
@@ -69,6 +71,37 @@ async def tasks(town: Town, case: pb.Case) -> list[str]:
     request = task_service_pb2.ListTasksRequest(case_name=case.name)
     found = await town.call(town.tasks.ListTasks, request, task_service_pb2.ListTasksResponse, town.clerk)
     return [task_service_pb2.TaskKind.Name(task.kind).removeprefix("TASK_KIND_") for task in found.tasks]
+
+
+# ---- who applies ----
+
+
+@pytest.mark.parametrize(("name", "rule"), [("\u3164", "name.blank"), ("测\u200b试", "name.invisible")])
+async def test_a_party_has_a_name_that_can_be_seen(town: Town, name: str, rule: str) -> None:
+    item = await town.item()
+    named = applicant()
+    named.display_name = name
+    with pytest.raises(InvalidArgument) as refused:
+        await town.create(item, applicant=named)
+    assert broken(refused.value) == [("applicant.display_name", rule)]
+
+
+async def test_a_party_was_born_before_today_by_the_business_clock(town: Town) -> None:
+    item = await town.item()
+    body = "11010520240305002"  # the day after the clock's
+    born = applicant()
+    born.document.number = body + citizen_id.check_char(body)
+    with pytest.raises(InvalidArgument) as refused:
+        await town.create(item, applicant=born)
+    assert broken(refused.value) == [("applicant.document.number", "citizen_id.birth_date")]
+    town.at(date(2024, 3, 5))
+    await town.create(item, applicant=born)
+
+
+async def test_a_required_field_that_nobody_can_read_is_missing(town: Town) -> None:
+    case = await town.create(await town.item(form_fields=FORM), form_values=values(address="\u3164　"))
+    with pytest.raises(FailedPrecondition, match="CASE_MATERIAL_MISSING"):
+        await town.step("Submit", case)
 
 
 # ---- before the decision ----

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
+from libs.ids import citizen_id
 from libs.rpc.client import invoke
 from libs.rpc.status import from_rpc_error
 from tests.support.service import Ground, Service, serving
@@ -231,3 +232,61 @@ async def test_an_organisation_is_what_its_code_says(identity: Service) -> None:
     await create("91350100M000100Y43", enterprise)
     with pytest.raises(AlreadyExists):
         await create("91350100M000100Y43", enterprise)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("\u3164", "name.blank"), ("　 ", "name.blank"), ("张\u202e三", "name.invisible")]
+)
+async def test_a_name_that_nobody_can_see_opens_no_account(identity: Service, name: str, rule: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await _Clerk(identity).create(_create(name=name))
+    assert [(each.field, each.rule) for each in refused.value.violations] == [("person.full_name", rule)]
+
+
+@pytest.mark.parametrize("name", ["阿卜杜拉·买买提", "Jose\u0301 Garci\u0301a", "示例（六安）", "葛\U000e0100亮"])
+async def test_a_name_is_kept_as_it_was_given(identity: Service, name: str) -> None:
+    clerk = _Clerk(identity)
+    made = await clerk.create(_create(name=name))
+    request = pb.RevealPersonRequest(name=made.name, context=common_pb2.UseContext(purpose="窗口受理"))
+    shown = await invoke(
+        clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=clerk.token
+    )  # fmt: skip
+    assert shown.person.full_name == name
+
+
+def _residence(body: str) -> str:
+    return body + citizen_id.check_char(body)
+
+
+@pytest.mark.parametrize(("number", "rule"), [
+    (_residence("91115619900101001"), ""), (_residence("91115619900101001").lower(), ""), ("USA110090010112", ""),
+    (_residence("91115619900101001")[:-1] + "?", "residence_number.shape"), ("81115619900101001X", "residence_number.shape"),
+    (_residence("91115619901301001"), "residence_number.birth_date"), (_residence("91115620990101001"), "residence_number.birth_date"),
+    (_residence("91115617990101001"), "residence_number.birth_date"),
+])  # fmt: skip
+async def test_a_permanent_residence_number_is_checked(identity: Service, number: str, rule: str) -> None:
+    request = _create()
+    request.person.document.type_code, request.person.document.number = "553", number
+    if not rule:
+        made = await _Clerk(identity).create(request)
+        assert made.document.type_code == "553"
+        return
+    with pytest.raises(InvalidArgument) as refused:
+        await _Clerk(identity).create(request)
+    assert [(each.field, each.rule) for each in refused.value.violations] == [("person.document.number", rule)]
+
+
+async def test_a_wrong_check_character_of_a_residence_number_is_refused(identity: Service) -> None:
+    number = _residence("91115619900101001")
+    request = _create(number=number[:-1] + ("0" if number[-1] != "0" else "1"))
+    request.person.document.type_code = "553"
+    with pytest.raises(InvalidArgument, match=r"residence_number\.check"):
+        await _Clerk(identity).create(request)
+
+
+async def test_nobody_is_born_in_the_future(identity: Service) -> None:
+    today = identity.process.clock.now().date()
+    for year in (today.year + 2, 9999):
+        body = f"110105{year}0101002"
+        with pytest.raises(InvalidArgument, match=r"citizen_id\.birth_date"):
+            await _Clerk(identity).create(_create(number=body + citizen_id.check_char(body)))

@@ -152,3 +152,22 @@ async def test_only_staff_vouch_in_person_and_not_for_themselves(home: Town) -> 
     assert await reason_of(_record(home, request, await home.human_token(herself.name))) == "ACTING_ON_SELF"
     request.person = "persons/00000000-0000-7000-8000-0000000000aa"
     assert await reason_of(_record(home, request, await home.staff_token())) == "RESOURCE_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("kept", "stated", "told"),
+    [
+        ("阿卜杜拉•买买提", "阿卜杜拉・买买提", "阿卜杜拉·买买提"),
+        ("Jose\u0301", "José", "José"),
+        ("欧阳（甲）", " 欧阳(甲) ", "欧阳(甲)"),
+    ],
+)
+async def test_a_name_is_compared_however_it_is_written(checked: Checked, kept: str, stated: str, told: str) -> None:
+    there = checked.town
+    number = there.people.citizen_id()
+    person, token = await _open(there, number, kept), await there.machine_token(there.channel)
+    asked = len(checked.register.asked)
+    await _record(there, _match(person, number, stated), token)
+    assert [each["full_name"] for each in checked.register.asked[asked:]] == [told]
+    await _record(there, _match(person, number, stated + "一"), token)
+    assert len(checked.register.asked) == asked + 1

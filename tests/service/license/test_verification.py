@@ -1,5 +1,6 @@
 """Public verification: what was brought, what is told, and the other region's word on its own licences."""
 
+import io
 import zipfile
 from datetime import timedelta
 from io import BytesIO
@@ -36,6 +37,34 @@ async def test_a_good_licence_tells_what_anyone_may_know(licensing: License) -> 
         assert answer.validity == made.validity
         assert "测试乙" not in str(answer)
         assert not answer.HasField("state_time")
+
+
+@pytest.mark.parametrize(("kept", "asked", "matched"), [
+    ("阿卜杜拉·买买提", "阿卜杜拉•买买提", True), ("阿卜杜拉・买买提", "阿卜杜拉.买买提", True), ("Jose\u0301", "José", True),
+    ("示例（六安）商行", "示例 (六安) 商行", True), ("阿卜杜拉·买买提", "阿卜杜拉买买提", False), ("张三", "張三", False),
+])  # fmt: skip
+async def test_a_holders_name_is_compared_however_it_is_written(
+    licensing: License, kept: str, asked: str, matched: bool
+) -> None:
+    holder = person_holder()
+    holder.display_name = kept
+    made = await licensing.issued(holders=[holder])
+    assert made.holders[0].display_name == kept
+    answer = await licensing.verify(identifier=made.identifier, holder_name=asked)
+    assert [each.matched for each in answer.comparisons] == [matched]
+
+
+async def test_a_decomposed_name_is_drawn_with_composed_letters(licensing: License) -> None:
+    holder = person_holder()
+    holder.display_name = "Jose\u0301"
+    made = await licensing.issued(holders=[holder], face_fields={"FDDBR": "Jose\u0301"})
+    content = await licensing.service.process.documents.get(made.ofd.digest)
+    with zipfile.ZipFile(io.BytesIO(content)) as package:
+        page = "".join(
+            package.read(name).decode() for name in package.namelist() if name.endswith("Content.xml")
+        )  # fmt: skip
+    assert "José" in page
+    assert "\u0301" not in page
 
 
 async def test_persons_and_numbers_are_only_compared(licensing: License) -> None:
