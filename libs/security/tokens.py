@@ -9,7 +9,8 @@ from libs.errors import Unauthenticated
 from libs.security.jwks import KeySource
 from libs.security.principal import Principal, from_claims
 
-_LEEWAY_SECONDS = 5
+LEEWAY_SECONDS = 60
+"""How far the clocks of those who make a token and those who check it may differ, in both directions; Envoy's too."""
 _CACHE_SIZE = 20_000
 _MAX_TOKEN = 8_192
 
@@ -36,7 +37,7 @@ class TokenVerifier:
         now = self._clock.now().timestamp()
         known = self._known.get(token)
         if known is not None:
-            if known[1] + _LEEWAY_SECONDS <= now:
+            if known[1] + LEEWAY_SECONDS <= now:
                 del self._known[token]
                 raise _invalid("exp", "the access token has expired")
             return known[0]
@@ -76,10 +77,13 @@ class TokenVerifier:
             raise _invalid("aud", "the access token is for another audience")
         if claims.get("actor_kind") == "STAFF" and not claims.get("human"):
             raise _invalid("human", "the access token does not tell who the member of staff is")
-        if expires + _LEEWAY_SECONDS <= now:
+        if expires + LEEWAY_SECONDS <= now:
             raise _invalid("exp", "the access token has expired")
-        if issued - _LEEWAY_SECONDS > now:
+        if issued - LEEWAY_SECONDS > now:
             raise _invalid("iat", "the access token is from the future")
+        begins = claims.get("nbf", issued)
+        if not isinstance(begins, int) or begins - LEEWAY_SECONDS > now:
+            raise _invalid("nbf", "the access token does not hold yet")
         try:
             return from_claims(claims, token), float(expires)
         except (ValueError, TypeError, AttributeError) as error:

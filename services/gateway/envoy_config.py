@@ -4,6 +4,7 @@ import json
 from ipaddress import ip_address
 from typing import Any
 
+from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import contract_gate, contracts
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import SHARED, Rpc, Service
@@ -134,6 +135,7 @@ def _ratelimit(config: GatewayConfig) -> Json:
 def _jwt(config: GatewayConfig) -> Json:
     provider = {
         "issuer": config.identity.issuer,
+        "clock_skew_seconds": LEEWAY_SECONDS,
         "forward": True,
         "remote_jwks": {
             "http_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},

@@ -9,8 +9,8 @@ from typing import Any
 
 from libs.errors import Unauthenticated
 
-LEEWAY_SECONDS = 5
-"""How far the clocks of two regions may differ."""
+LEEWAY_SECONDS = 60
+"""How far the clocks of two regions may differ, in both directions."""
 
 
 class Kind(StrEnum):
@@ -97,6 +97,7 @@ class Claims:
         region: the home region of a guest, six digits; empty for the region's own.
         target: the region that a delegation is for, `//<region>`.
         transfer: the only transfer that the token is good for, or an empty string.
+        nbf: from when on it holds, in seconds since the epoch; ours say nothing, and hold from `iat` on.
     """
 
     type: TokenType
@@ -120,6 +121,7 @@ class Claims:
     region: str = ""
     target: str = ""
     transfer: str = ""
+    nbf: int = 0
 
     @property
     def lifetime(self) -> int:
@@ -142,7 +144,7 @@ class Claims:
         optional = {
             "scope": " ".join(self.scope), "client_id": self.client_id, "act": _act_payload(self.act),
             "dept": self.dept, "posts": list(self.posts), "human": self.human, "near": list(self.near), "via": list(self.via), "region": self.region, "target": self.target,
-            "transfer": self.transfer, **_authority_payload(self.authority),
+            "transfer": self.transfer, "nbf": self.nbf, **_authority_payload(self.authority),
         }  # fmt: skip
         return {**fixed, **{key: value for key, value in optional.items() if value}}
 
@@ -161,7 +163,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             scope=tuple(_text(payload, "scope", "").split()), client_id=_text(payload, "client_id", ""),
             act=_read_act(payload.get("act")), authority=_read_authority(payload), dept=_text(payload, "dept", ""),
             posts=_texts(payload, "posts"), human=_text(payload, "human", ""), near=_texts(payload, "near"), via=_texts(payload, "via"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
-            transfer=_text(payload, "transfer", ""),
+            transfer=_text(payload, "transfer", ""), nbf=_integer(payload, "nbf", 0),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error
@@ -174,6 +176,8 @@ def check_times(claims: Claims, now: datetime) -> None:
         raise invalid("exp", "the token has expired")
     if claims.iat - LEEWAY_SECONDS > seconds:
         raise invalid("iat", "the token is from the future")
+    if claims.nbf - LEEWAY_SECONDS > seconds:
+        raise invalid("nbf", "the token does not hold yet")
     if not 0 < claims.lifetime <= LONGEST_SECONDS[claims.type]:
         raise invalid("lifetime", "the token lives longer than its type may")
 

@@ -29,19 +29,20 @@ class Plan:
         current: the version that signs.
         upcoming: those that will, published already; empty where a new one is due.
         retired: those whose tokens may still live, newest first.
-        forgotten: those that nothing needs any more.
         change_time: when the answer changes by itself; None where it does not.
     """
 
     current: int
     upcoming: tuple[int, ...]
     retired: tuple[int, ...]
-    forgotten: tuple[int, ...]
     change_time: datetime | None
 
 
 def plan(keys: Sequence[KeyTime], now: datetime, period: timedelta) -> Plan:
     """Says what ``keys`` (at least one) are for at ``now``, where each signs for ``period``.
+
+    A key that is none of this is not published any more. It is kept all the same: the answer holds for this reading of
+    the clock, and is another one as soon as a clock that was wrong goes right again.
 
     The oldest one left signs from the start, so that destroying a key that leaked brings up the next at once.
     """
@@ -54,6 +55,5 @@ def plan(keys: Sequence[KeyTime], now: datetime, period: timedelta) -> Plan:
         current=current.version,
         upcoming=tuple(key.version for key in upcoming),
         retired=tuple(key.version for key, ended in reversed(old) if now < ended + KEPT),
-        forgotten=tuple(key.version for key, ended in old if ended + KEPT <= now),
         change_time=min((key.create_time + period for key in upcoming), default=None),
     )

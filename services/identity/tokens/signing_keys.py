@@ -97,14 +97,16 @@ class SigningKeys:
         return found.key if found else None
 
     def rotate(self) -> None:
-        """Makes the next key where there is none, and destroys what nothing needs any more; writes files."""
+        """Makes the next key where there is none; writes files.
+
+        Destroys none: a clock that is wrong once would take the active key with it, and what partners pinned. What nothing
+        needs any more is not published, and an operator may destroy it (`KeyStore.destroy`).
+        """
         self.load()
         wanted = self._now()
         if not wanted.upcoming:
             made = self._store.generate(_NAME, Algorithm.ES256)
             _log.info("next token key made", version=made.ref.version)
-        for version in wanted.forgotten:
-            self._store.destroy(_NAME, version)
         self.load()
 
     async def keep(self, database: Database) -> None:

@@ -8,7 +8,7 @@ from services.identity.client_secrets import ClientSecrets
 from services.identity.convert.clients import client_of
 from services.identity.domain import clients as domain
 from services.identity.domain.assertions import Assertion, from_claims
-from services.identity.domain.claims import invalid
+from services.identity.domain.claims import LEEWAY_SECONDS, invalid
 from services.identity.store import clients as store
 from services.identity.tokens.codec import TokenCodec, peek, verified_by_stored
 from services.identity.tokens.jwk import StoredKey
@@ -69,7 +69,8 @@ class ClientAuthentication:
 
     async def use_up(self, kind: str, row: Row, assertion: Assertion) -> None:
         """Refuses an assertion that was used before; raises Unauthenticated TOKEN_INVALID with rule `jti`."""
-        seconds = assertion.expire - self._codec.now().timestamp()
+        # As long as it would still be taken: to the end of the skew that is forgiven.
+        seconds = assertion.expire + LEEWAY_SECONDS - self._codec.now().timestamp()
         if not await self._once.take(kind, row.id, assertion.jti, seconds):
             raise invalid("jti", "the assertion was used before")
 

@@ -280,3 +280,19 @@ async def test_errors_hold_no_quotation_marks(home: Town) -> None:
     )
     _refused(answer, 400, "invalid_scope", "SCOPE_NOT_GRANTED")
     assert set('"\\').isdisjoint(answer.json()["error_description"])
+
+
+async def test_a_used_assertion_is_remembered_as_long_as_it_would_be_taken(home: Town) -> None:
+    """To the end of the 60 seconds that clocks may differ by: one that has expired by ours is used up all the same."""
+    now, person, jti = int(time.time()), await home.person(), str(uuid.uuid4())
+    form = home.asserted(person, exp=now - 30, iat=now - 80, jti=jti)
+    await home.granted(**form)
+    assert (await home.post(**form)).json()["reason"] == "TOKEN_INVALID"
+    redis = home.service.process.redis
+    left = [await redis.ttl(key) async for key in redis.scan_iter("*:once:*")]
+    assert min(left) > 0
+    again = home.asserted(person, exp=int(time.time()) + 5, jti=str(uuid.uuid4()))
+    before = {key async for key in redis.scan_iter("*:once:*")}
+    await home.granted(**again)
+    (made,) = {key async for key in redis.scan_iter("*:once:*")} - before
+    assert await redis.ttl(made) >= 5 + 60 - 5

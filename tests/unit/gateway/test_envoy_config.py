@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import SHARED, Rpc, Service, read_image, services
 from services.gateway.envoy_config import bootstrap
 from services.gateway.replies import documented, replies, status_of
+from services.identity.domain import claims
 from tongban.options.v1 import options_pb2
 
 
@@ -94,3 +96,11 @@ def test_every_reply_is_documented_with_its_metadata() -> None:
     for reply in replies(1):
         assert {key for key, _ in reply.metadata} == set(documented(reply.reason).metadata)
         assert len(status_of(reply).details) == 2 + reply.retry
+
+
+def test_the_edge_forgives_the_same_skew_as_the_services(config: GatewayConfig) -> None:
+    manager = bootstrap(config, services(read_image()))["static_resources"]["listeners"][0]["filter_chains"][0]
+    filters = manager["filters"][0]["typed_config"]["http_filters"]
+    (gate,) = [each["typed_config"] for each in filters if each["name"].endswith("jwt_authn")]
+    assert [each["clock_skew_seconds"] for each in gate["providers"].values()] == [60]
+    assert LEEWAY_SECONDS == claims.LEEWAY_SECONDS == 60

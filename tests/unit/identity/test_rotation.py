@@ -30,9 +30,9 @@ def test_the_first_key_signs_at_once_and_the_next_a_period_later() -> None:
 def test_a_retired_key_is_kept_as_long_as_a_delegation_may_live() -> None:
     keys = [KeyTime(1, T0), KeyTime(2, T0)]
     last = plan(keys, T0 + PERIOD + KEPT - timedelta(seconds=1), PERIOD)
-    assert (last.retired, last.forgotten) == ((1,), ())
+    assert last.retired == (1,)
     over = plan(keys, T0 + PERIOD + KEPT, PERIOD)
-    assert (over.retired, over.forgotten) == ((), (1,))
+    assert (over.current, over.upcoming, over.retired) == (2, (), ())
 
 
 def test_destroying_a_key_that_leaked_brings_up_the_next_at_once() -> None:
@@ -70,7 +70,26 @@ async def test_tokens_outlive_the_key_that_signed_them(store: KeyStore, clock: F
     clock.advance(KEPT)
     keys.rotate()
     assert [key["kid"] for key in keys.public()] == [second, third]
-    assert await keys.key(first) is None
+    # It is kept, and only not published: nothing is destroyed on the word of one clock.
+    assert await keys.key(first) is not None
+
+
+@pytest.mark.parametrize("days", [400, 5_000, -400])
+async def test_a_clock_that_is_wrong_once_destroys_nothing(store: KeyStore, clock: FakeClock, days: int) -> None:
+    keys = SigningKeys(store, clock, PERIOD)
+    keys.open()
+    keys.rotate()
+    pinned = [key["kid"] for key in keys.public()]
+    clock.move_to(T0 + timedelta(days=days))
+    for _ in range(3):
+        keys.rotate()
+    clock.move_to(T0)
+    keys.rotate()
+    assert [key["kid"] for key in keys.public()][:2] == pinned
+    assert keys.current.kid == pinned[0]
+    assert {1, 2} <= set(store.versions("token"))
+    clock.advance(PERIOD)
+    assert keys.current.kid == pinned[1]
 
 
 async def test_another_replica_finds_a_key_that_it_does_not_know_yet(store: KeyStore, clock: FakeClock) -> None:
