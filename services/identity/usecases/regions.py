@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from libs.crypto.errors import CryptoError
 from libs.crypto.x509.certificate import Certificate
+from libs.crypto.x509.extensions import KeyUsage
 from libs.db import rows
 from libs.db.command import Command
 from libs.db.engine import Database, Row
@@ -165,12 +166,14 @@ def _anchor(anchor: resources.RegionAnchor, field: str) -> dict[str, Any]:
 
 
 def _root(content: bytes, field: str) -> bytes:
+    """Reads a root: the region's own word for itself, not some certificate that its root once signed."""
     try:
-        if content.startswith(b"-----"):
-            return Certificate.from_pem(content).der
-        return Certificate.parse(content).der
+        known = Certificate.from_pem(content) if content.startswith(b"-----") else Certificate.parse(content)
     except CryptoError as error:
         raise invalid_field(field, "certificate", "is no SM2 certificate in DER or PEM") from error
+    if not known.is_ca or not known.allows(KeyUsage.KEY_CERT_SIGN) or known.issuer_der != known.subject_der:
+        raise invalid_field(field, "root", "is no root: it must be a CA's own, issued by itself")
+    return known.der
 
 
 def _authorities(content: bytes, field: str) -> bytes:

@@ -168,6 +168,13 @@ async def test_an_anchor_must_hold(home: Town) -> None:
         with pytest.raises(InvalidArgument) as error:
             await _propose(home, broken)
         assert error.value.violations[0].field == f"region.anchor.{field}"
+    # A certificate of the other region, but the one of its log and not its root.
+    borrowed = resources_pb2.RegionAnchor()
+    borrowed.CopyFrom(good)
+    borrowed.root_certificate = (home.service.process.config.keys.folder / "log.der").read_bytes()
+    with pytest.raises(InvalidArgument) as error:
+        await _propose(home, borrowed)
+    assert [(each.field, each.rule) for each in error.value.violations] == [("region.anchor.root_certificate", "root")]
     assert await reason_of(_propose(home, good, "341500")) == "REGION_MISMATCH"
 
 
