@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import grpc
 
 from libs.config import Section, ServiceConfig, load
+from libs.crypto.x509 import Certificate
 from libs.process import Process, config_argument, start
 from libs.security.tokens import TokenVerifier
 from libs.sweeps.sweep import Sweep
@@ -42,12 +44,14 @@ class Sealing(Section):
     Attributes:
         workers: threads that sign; 0 means one a core. As many validate.
         opened_seals: how many seals and keys are kept open in memory.
+        time_stamp_roots: certificates (DER or PEM) of the roots whose time-stamp authorities are believed.
         patience_seconds: after so long a use that has no result counts as abandoned; longer than any call takes.
     """
 
     workers: int = 0
     opened_seals: int = 1000
     patience_seconds: float = 60.0
+    time_stamp_roots: tuple[Path, ...] = ()
 
 
 class Config(ServiceConfig):
@@ -92,6 +96,10 @@ def _seals(process: Process, parts: _Parts) -> Seals:
     )  # fmt: skip
 
 
+def _root(content: bytes) -> Certificate:
+    return Certificate.from_pem(content) if content.startswith(b"-----") else Certificate.parse(content)
+
+
 def _sealings(process: Process, parts: _Parts, config: Sealing) -> Sealings:
     seals, store = SealStore(process.database), SealingStore(process.database)
     patience = timedelta(seconds=config.patience_seconds)
@@ -111,7 +119,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     await parts.certificates.start()
     validations = Validations(
         SealStore(process.database), parts.authority, parts.revocation, process.provider, parts.validating,
-        process.clock,
+        process.clock, tuple(_root(path.read_bytes()) for path in config.time_stamp_roots),
     )  # fmt: skip
     builder = process.server(verifier)
     for module, name, servicer in (

@@ -62,8 +62,8 @@ class Checks:
         chain: takes a DER certificate, the role its key was used in, and when; tells whether it was entitled to it.
         records: this region's records.
         now: the time of the validation.
-        time_stamp: takes a time stamp and the signature value it covers; returns its time, or None where it does not
-            hold. None where no authority is trusted.
+        time_stamp: takes a time stamp, the signature value it covers, and the time of the validation; returns the stamp's
+            time, or None where it does not hold. None where no authority is trusted.
         skew: how far ahead of ours a signer's clock may be.
         stop: tells whether the validation is still wanted.
     """
@@ -72,7 +72,7 @@ class Checks:
     chain: Callable[[bytes, Role, Times], Finding]
     records: Records
     now: datetime
-    time_stamp: Callable[[bytes, bytes], datetime | None] | None = None
+    time_stamp: Callable[[bytes, bytes, datetime], datetime | None] | None = None
     skew: timedelta = timedelta(minutes=5)
     stop: Stop = field(default_factory=Stop)
 
@@ -287,7 +287,7 @@ def _not_in_future(at: datetime, checks: Checks) -> Finding:
 
 
 def _stamp_time(checks: Checks, stamp: bytes | None, value: bytes) -> datetime | None:
-    return None if stamp is None or checks.time_stamp is None else checks.time_stamp(stamp, value)
+    return None if stamp is None or checks.time_stamp is None else checks.time_stamp(stamp, value, checks.now)
 
 
 def _time_stamp(checks: Checks, stamp: bytes | None, value: bytes) -> Finding:

@@ -1,13 +1,15 @@
 """Says which certificates a validation trusts, and turns refusals of libs.crypto into findings."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from libs.crypto.errors import CertificateNotAccepted, MalformedCertificate
+from libs.crypto.errors import CertificateNotAccepted, CryptoError, MalformedCertificate
 from libs.crypto.errors import SubIndication as Refusal
 from libs.crypto.provider import SmProvider
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy, verify_chain
 from libs.crypto.x509.roles import Role
+from libs.crypto.x509.time_stamp import verify_time_stamp
 from services.seal.domain.validation import Finding, SubIndication, Times, failed, indeterminate, passed
 from services.seal.ses_steps import unreadable
 
@@ -36,11 +38,13 @@ class Trust:
         policy: the roots and the revocation lists.
         provider: the algorithms.
         intermediates: CAs below the roots.
+        stamps: the roots of time-stamp authorities.
     """
 
     policy: TrustPolicy
     provider: SmProvider
     intermediates: tuple[Certificate, ...] = ()
+    stamps: TrustPolicy | None = None
 
     def verify(self, certificate: bytes, message: bytes, signature: bytes) -> None:
         """Checks a DER signature over ``message``; raises CryptoError where it does not hold."""
@@ -61,3 +65,12 @@ class Trust:
                 return indeterminate(_UNKNOWNS[why], why.value)
             return failed(_FAILURES[why], f"{why.value}, asked for {role.name}")
         return passed(f"{len(found)} certificates for {role.name}, root serial {found[-1].serial_number:x}")
+
+    def time_stamp(self, stamp: bytes, value: bytes, now: datetime) -> datetime | None:
+        """Returns since when a signature value exists, as a time stamp shows; None where that can't be relied on."""
+        if self.stamps is None:
+            return None
+        try:
+            return verify_time_stamp(stamp, value, now, self.stamps, self.provider)
+        except CryptoError:
+            return None

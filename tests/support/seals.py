@@ -173,12 +173,12 @@ def unsound(report: Report) -> dict[str, SubIndication | None]:
     return {step.name: step.finding.sub_indication for step in report.steps if step.finding.outcome not in fine}
 
 
-def stamped(document: bytes) -> bytes:
-    """The document with something for a time stamp beside the signature value."""
+def stamped(document: bytes, by: Callable[[bytes], bytes] = lambda _: b"stamp") -> bytes:
+    """The document with a time stamp beside the signature value: what ``by`` makes of that, or just something."""
 
     def stamp(files: dict[str, bytes]) -> None:
         signature = parse_signature(files[VALUE])
-        bits = der.encode(der.Tag.BIT_STRING, b"\0stamp")
+        bits = der.encode(der.Tag.BIT_STRING, b"\0", by(signature.signature))
         parts = [part.raw for part in der.elements(der.one(signature.raw, der.Tag.SEQUENCE).content)]
         files[VALUE] = der.encode(der.Tag.SEQUENCE, *parts, der.encode(der.Tag.CONTEXT_0, bits))
 

@@ -9,6 +9,7 @@ from libs.crypto.x509.crl import Crl, RevocationReason, RevokedEntry, make_crl
 from libs.crypto.x509.extensions import KeyUsage
 from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
 from libs.crypto.x509.roles import Role
+from libs.crypto.x509.time_stamp import TimeStampNotAccepted, verify_time_stamp
 
 __all__ = [
     "Certificate",
@@ -19,10 +20,12 @@ __all__ = [
     "RevokedEntry",
     "Role",
     "Subject",
+    "TimeStampNotAccepted",
     "TrustPolicy",
     "Validity",
     "issue_certificate",
     "make_crl",
     "make_root",
     "verify_chain",
+    "verify_time_stamp",
 ]

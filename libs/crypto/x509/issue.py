@@ -22,6 +22,7 @@ class Profile(Enum):
     SEAL_MAKER = "SEAL_MAKER"
     SIGNER = "SIGNER"
     LOG = "LOG"
+    TIME_STAMPING = "TIME_STAMPING"
 
     @property
     def purposes(self) -> frozenset[str]:
@@ -35,12 +36,14 @@ _USAGES = {
     Profile.SEAL_MAKER: {"digital_signature", "non_repudiation"},
     Profile.SIGNER: {"digital_signature", "non_repudiation"},
     Profile.LOG: {"digital_signature"},
+    Profile.TIME_STAMPING: {"digital_signature", "non_repudiation"},
 }
 _ROLES = {
     Profile.SUBORDINATE_CA: (Role.SEAL_MAKER, Role.SEAL_SIGNER, Role.AUDIT_LOG),
     Profile.SEAL_MAKER: (Role.SEAL_MAKER,),
     Profile.SIGNER: (Role.SEAL_SIGNER,),
     Profile.LOG: (Role.AUDIT_LOG,),
+    Profile.TIME_STAMPING: (Role.TIME_STAMPING,),
 }
 """An end entity has one role; a CA below the root is bound to those that it may give."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from libs.clock import Clock
 from libs.crypto.provider import SmProvider
 from libs.crypto.sm3 import sm3
-from libs.crypto.x509 import Crl, TrustPolicy
+from libs.crypto.x509 import Certificate, Crl, TrustPolicy
 from libs.errors import TongbanError
 from libs.security.principal import Principal
 from libs.workers import Pool, Share, Stop
@@ -35,9 +35,11 @@ class Validations:
 
     def __init__(
         self, store: SealStore, authority: Authority, revocation: Revocation, provider: SmProvider, pool: Pool,
-        clock: Clock,
+        clock: Clock, stamp_roots: tuple[Certificate, ...],
     ) -> None:  # fmt: skip
         self._store = store
+        # No list is at hand of what authorities of others have revoked: the operator takes a root away.
+        self._stamps = TrustPolicy(stamp_roots, require_crl=False)
         self._authority = authority
         self._revocation = revocation
         self._provider = provider
@@ -69,9 +71,9 @@ class Validations:
     async def _checks(self) -> Checks:
         # The authority is trusted because it is here: no list of the root's tells of its revocation.
         anchors = (self._authority.certificate, self._authority.root)
-        trust = Trust(TrustPolicy(anchors, await self._lists()), self._provider)
+        trust = Trust(TrustPolicy(anchors, await self._lists()), self._provider, stamps=self._stamps)
         records = _Records(self._store, asyncio.get_running_loop())
-        return Checks(trust.verify, trust.chain, records, self._clock.now())
+        return Checks(trust.verify, trust.chain, records, self._clock.now(), trust.time_stamp)
 
     async def _lists(self) -> tuple[Crl, ...]:
         """Returns the CRL; without one the report says TRY_LATER, which is an answer too."""

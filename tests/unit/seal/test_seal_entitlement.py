@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -27,6 +28,7 @@ from tests.support.seals import (
     stamped,
     unsound,
 )
+from tests.support.stamps import Stamper
 
 NOW = T1 + timedelta(hours=1)
 ROLE, NO_PROOF = SubIndication.CHAIN_CONSTRAINTS_FAILURE, SubIndication.REVOKED_NO_POE
@@ -118,10 +120,12 @@ def test_a_signers_own_time_does_not_save_a_revoked_certificate(kit: SealKit, re
 
 def test_a_time_stamp_proves_the_time_too(kit: SealKit) -> None:
     crl = listed(kit, RevokedEntry(kit.signer.certificate.serial_number, T1 + timedelta(minutes=30)))
-    document = stamped(kit.sealed(ofd_document()))
+    trust = Trust(TrustPolicy(()), kit.provider, stamps=TrustPolicy((kit.root.certificate,), require_crl=False))
+    stamper = Stamper.of(kit)
     for minute, proof in ((29, True), (30, False)):
-        stamp = T1 + timedelta(minutes=minute)
-        checks = replace(with_list(kit, crl, ABROAD), time_stamp=lambda *_, stamp=stamp: stamp)
+        at = T1 + timedelta(minutes=minute)
+        document = stamped(kit.sealed(ofd_document()), partial(stamper.stamp, at=at))
+        checks = replace(with_list(kit, crl, ABROAD), time_stamp=trust.time_stamp)
         expected = ABROAD_STATUS if proof else ABROAD_STATUS | {CHAIN: NO_PROOF}
         assert unsound(validate_document(document, checks)) == expected
 

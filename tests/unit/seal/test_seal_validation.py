@@ -215,7 +215,7 @@ def test_a_time_stamp_that_nobody_can_check_leaves_it_open(kit: SealKit) -> None
     assert unsound(validate_document(document, kit.checks())) == {"signature.time_stamp": SubIndication.NO_POE}
     seen: set[tuple[bytes, bytes]] = set()
 
-    def trusted(value: bytes, signature: bytes) -> datetime:
+    def trusted(value: bytes, signature: bytes, _now: datetime) -> datetime:
         seen.add((value, signature))
         return T1
 
