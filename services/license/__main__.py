@@ -14,7 +14,7 @@ from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SealClient
 from services.license.config import Config
 from services.license.config import Issuing as IssuingConfig
-from services.license.consumers import CASE_DECIDED, DecidedCases
+from services.license.consumers import DecidedCases, HandledCases
 from services.license.pages import Renderer
 from services.license.servicers.licenses import LicenseServicer
 from services.license.servicers.materials import MaterialServicer
@@ -23,6 +23,7 @@ from services.license.servicers.recognition import RecognitionServicer
 from services.license.servicers.types import LicenseTypeServicer
 from services.license.servicers.uses import UseServicer
 from services.license.servicers.verification import VerificationServicer
+from services.license.store.cases import CaseStore
 from services.license.store.licenses import LicenseStore
 from services.license.store.materials import MaterialStore
 from services.license.store.presentations import PresentationStore
@@ -68,6 +69,7 @@ class Parts:
     uses: Uses
     materials: Materials
     consumer: DecidedCases
+    cases: HandledCases
     sweep: Sweep
 
 
@@ -88,7 +90,8 @@ def wire(process: Process) -> Parts:
     readers = Pool(1, "reading")
     process.closing(readers.close)
     abroad = Abroad(lambda: process.neighbour("identity"), process.audit, home)
-    access = Access(presentations, home, clock)
+    cases = CaseStore(process.database)
+    access = Access(presentations, cases, home, clock)
     recording = Recording(uses, process.wire, clock, process.uow.committed)
     drafting = Drafting(identity, seals, renderer, cipher, home, process.config.public.base_url)
     issuing = Issuing(
@@ -96,6 +99,7 @@ def wire(process: Process) -> Parts:
         settings.at_once,
     )  # fmt: skip
     drafts = Drafts(licenses, issuing, process.wall, settings.patience_seconds)
+    decided = DecidedCases(issuing, Telling(process.uow, licenses), identity, home)
     return Parts(
         types=LicenseTypes(process.uow, types),
         licenses=Licenses(process.uow, licenses, access, recording, abroad, process.audit, cipher, home),
@@ -113,7 +117,8 @@ def wire(process: Process) -> Parts:
         materials=Materials(
             process.uow, MaterialStore(process.database), process.documents, process.audit, abroad, cipher, clock, home
         ),
-        consumer=DecidedCases(issuing, Telling(process.uow, licenses), identity, home),
+        consumer=decided,
+        cases=HandledCases(cases, decided.handle),
         sweep=Sweep(process.database, "license:sweeper", [drafts.backlog(settings.sweep_seconds)], settings.sweep_seconds),
     )  # fmt: skip
 
@@ -138,7 +143,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     builder = process.server(verifier)
     for module, name, servicer in _servicers(parts):
         builder.add(module.DESCRIPTOR.services_by_name[name], servicer)
-    process.consume(["cases"], {CASE_DECIDED: parts.consumer.handle})
+    process.consume(["cases"], parts.cases.handlers())
     process.background(parts.sweep.run)
     return await builder.build()
 

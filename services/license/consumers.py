@@ -1,13 +1,18 @@
 """What other services' events make this one do: a decided case yields its licence."""
 
 from dataclasses import replace
+from typing import Any
+
+from google.protobuf.message import Message
 
 from libs.db.command import Command, command_of_event
 from libs.errors import AlreadyExists, TongbanError
 from libs.events.cloud_event import Event
+from libs.events.consumer import EventHandler
 from libs.observability import tracing
 from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SELF
+from services.license.store.cases import CaseStore
 from services.license.usecases.issue import PURPOSE, Issuing, LicenseVoided, is_lasting
 from services.license.usecases.telling import Telling
 from tongban.cases.v1 import events_pb2 as cases
@@ -17,6 +22,36 @@ from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
 CASE_DECIDED = "cn.tongban.case.decided.v1"
+CASE_SUBMITTED = "cn.tongban.case.submitted.v1"
+_ENDED = {
+    "cn.tongban.case.declined.v1": cases.CaseDeclined, "cn.tongban.case.withdrawn.v1": cases.CaseWithdrawn,
+    "cn.tongban.case.terminated.v1": cases.CaseTerminated,
+}  # fmt: skip
+
+
+class HandledCases:
+    """Keeps which cases departments work on, from the submission to the decision: uses by law name one of them."""
+
+    def __init__(self, store: CaseStore, decided: EventHandler) -> None:
+        self._store = store
+        self._decided = decided
+
+    def handlers(self) -> dict[str, EventHandler]:
+        """Returns what handles which type of event."""
+        kinds = {CASE_SUBMITTED: cases.CaseSubmitted, **_ENDED}
+        return {CASE_DECIDED: self.decided, **{name: self._keeping(kind) for name, kind in kinds.items()}}
+
+    def _keeping(self, kind: type[Message]) -> EventHandler:
+        async def keep(event: Event) -> None:
+            told: Any = kind.FromString(event.data)
+            await self._store.told(told.case)
+
+        return keep
+
+    async def decided(self, event: Event) -> None:
+        """Ends the time in which the case may be named, then has its licence issued."""
+        await self._store.told(cases.CaseDecided.FromString(event.data).case)
+        await self._decided(event)
 
 
 class DecidedCases:

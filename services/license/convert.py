@@ -139,8 +139,9 @@ def listed_license(row: Row, content: pb.License, home: str) -> pb.License:
 def license_facts(row: Row, home: str) -> LicenseFacts:
     """Returns what decides about the use of a licence."""
     return LicenseFacts(
-        f"licenses/{row.id}", home, frozenset(row.holders), row.issuer_department, row.case_name, row.receiving_region
-    )
+        f"licenses/{row.id}", home, frozenset(row.holders), row.issuer_department, row.case_name, row.receiving_region,
+        row.type_code,
+    )  # fmt: skip
 
 
 def standing_of(row: Row, today: date) -> lifecycle.Standing:

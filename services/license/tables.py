@@ -146,6 +146,17 @@ materials = sa.Table(
     comment="Files that people and firms handed in; their bytes lie in the document store.",
 )  # fmt: skip
 
+handled_cases = sa.Table(
+    "handled_cases", METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    _texts("parties"), _texts("type_codes"),
+    sa.Column("legal_basis", sa.Text, nullable=False),
+    comment="What the cases service told of cases: who may read what of whom by law.",
+)  # fmt: skip
+
 license_uses = sa.Table(
     "license_uses", METADATA, _id(),
     sa.Column("license_id", sa.Uuid(as_uuid=False), nullable=False),

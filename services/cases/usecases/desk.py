@@ -142,6 +142,8 @@ class Desk:
 def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, event_type: str, event: Message) -> None:
     """Puts an event of a case into the outbox, its summary filled in."""
     told = summary(record, item.content.display_name, actor, tx.now)
+    told.license_type_codes.extend(sorted({each.license_type_code for each in item.content.materials} - {""}))
+    told.legal_basis = item.content.legal_basis
     event.case.CopyFrom(told)  # type: ignore[attr-defined]
     tx.emit(event_type, record.name, event)
 

@@ -6,7 +6,7 @@ from enum import Enum
 
 from libs.errors import PermissionDenied
 from services.license.domain.presentation import Presentation, check_read
-from services.license.domain.reader import Purpose, Reader
+from services.license.domain.reader import HandledCase, Purpose, Reader
 
 
 class Basis(Enum):
@@ -21,7 +21,10 @@ class Basis(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LicenseFacts:
-    """What decides about the use of a licence. ``region_code`` is the region that issued it."""
+    """What decides about the use of a licence.
+
+    ``region_code`` is the region that issued it, ``type_code`` the code of its type (21 characters).
+    """
 
     name: str
     region_code: str
@@ -29,19 +32,27 @@ class LicenseFacts:
     issuer_department: str
     case_name: str
     receiving_region: str
+    type_code: str
+
+
+def rests_on_law(reader: Reader, facts: LicenseFacts, presentation: Presentation | None) -> bool:
+    """Tells whether a use can rest on nothing but the law, so that the case that it names must be known."""
+    own = reader.subjects & facts.holders or (reader.department and reader.department == facts.issuer_department)
+    return presentation is None and not own and reader.region_code == facts.region_code
 
 
 def basis_for(
-    reader: Reader, facts: LicenseFacts, purpose: Purpose, presentation: Presentation | None, now: datetime
-) -> Basis:
+    reader: Reader, facts: LicenseFacts, purpose: Purpose, presentation: Presentation | None, now: datetime,
+    case: HandledCase | None = None,
+) -> Basis:  # fmt: skip
     """Returns why the reader may use the licence.
 
     A presentation that is named must hold, even where another basis would do: it was named so that the use counts
     under it.
 
     Raises:
-        PermissionDenied: LICENSE_USE_NOT_ALLOWED with the rule ``region``, ``legal_basis``, ``case`` or ``department``;
-            PRESENTATION_BOUND_ELSEWHERE.
+        PermissionDenied: LICENSE_USE_NOT_ALLOWED with the rule ``region``, ``legal_basis``, ``case``, ``item`` or
+            ``department``; PRESENTATION_BOUND_ELSEWHERE.
         FailedPrecondition: PRESENTATION_EXPIRED.
     """
     if presentation is not None:
@@ -53,7 +64,7 @@ def basis_for(
         return _receiving_region(reader, facts, purpose)
     if reader.department and reader.department == facts.issuer_department:
         return Basis.ISSUER
-    return _by_law(reader, facts, purpose)
+    return _by_law(reader, facts, purpose, case)
 
 
 def check_original(license_name: str, basis: Basis, item_code: str, original_item_codes: frozenset[str]) -> None:
@@ -77,12 +88,15 @@ def _receiving_region(reader: Reader, facts: LicenseFacts, purpose: Purpose) -> 
     return Basis.RECEIVING_REGION
 
 
-def _by_law(reader: Reader, facts: LicenseFacts, purpose: Purpose) -> Basis:
+def _by_law(reader: Reader, facts: LicenseFacts, purpose: Purpose, case: HandledCase | None) -> Basis:
+    """What the law gives it gives to the department that works on a case of the holder's, for what the item needs."""
     if not reader.department:
         raise _not_allowed(facts, "department")
-    if not purpose.case_name:
+    if case is None or case.department != reader.department or case.parties.isdisjoint(facts.holders):
         raise _not_allowed(facts, "case")
-    if not purpose.legal_basis.strip():
+    if facts.type_code not in case.type_codes:
+        raise _not_allowed(facts, "item")
+    if not case.legal_basis or purpose.legal_basis.strip() != case.legal_basis.strip():
         raise _not_allowed(facts, "legal_basis")
     return Basis.LAW
 

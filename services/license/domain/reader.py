@@ -32,6 +32,20 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class HandledCase:
+    """A case that a department of this region works on now, as the cases service told it.
+
+    ``parties``: applicant and agent. ``type_codes``: the licence types that answer materials of its item.
+    ``legal_basis``: the item's own, as published.
+    """
+
+    department: str
+    parties: frozenset[str]
+    type_codes: frozenset[str]
+    legal_basis: str
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
     """The part of a UseContext that decides: the case, canonical, and the legal basis."""
 

@@ -7,7 +7,9 @@ from libs.db.engine import Row
 from libs.errors import not_found
 from libs.ids import names
 from services.license.convert import license_facts, presentation_rules_of
-from services.license.domain.access import Basis, basis_for
+from services.license.domain.access import Basis, LicenseFacts, basis_for, rests_on_law
+from services.license.domain.reader import HandledCase
+from services.license.store.cases import CaseStore
 from services.license.store.licenses import HIDDEN
 from services.license.store.presentations import PresentationStore
 from services.license.usecases.asking import Asking
@@ -25,8 +27,9 @@ class Allowed:
 class Access:
     """The door to every licence."""
 
-    def __init__(self, presentations: PresentationStore, home: str, clock: Clock) -> None:
+    def __init__(self, presentations: PresentationStore, cases: CaseStore, home: str, clock: Clock) -> None:
         self._presentations = presentations
+        self._cases = cases
         self._home = home
         self._clock = clock
 
@@ -45,10 +48,16 @@ class Access:
         asked.check_person(facts)
         now = self._clock.now()
         if not presentation:
-            return Allowed(basis_for(asked.reader, facts, asked.purpose, None, now))
+            return Allowed(basis_for(asked.reader, facts, asked.purpose, None, now, await self._case(asked, facts)))
         shown = await self._presented(presentation)
         basis = basis_for(asked.reader, facts, asked.purpose, presentation_rules_of(shown), now)
         return Allowed(basis, f"presentations/{shown.id}", shown.item_code)
+
+    async def _case(self, asked: Asking, facts: LicenseFacts) -> HandledCase | None:
+        """Reads the case that a use by law names; nothing is read for a use that rests on something else."""
+        if not asked.purpose.case_name or not rests_on_law(asked.reader, facts, None):
+            return None
+        return await self._cases.handled(asked.purpose.case_name)
 
     async def _presented(self, presentation: str) -> Row:
         name = names.parse(presentation, "presentation", "presentations")

@@ -10,10 +10,14 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from libs.clock import FakeClock
+from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc.client import invoke
+from services.license.__main__ import wire
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, DEPARTMENT_NAME, Neighbours, neighbours
 from tests.support.service import Ground, Service, serving
+from tongban.cases.v1 import events_pb2 as case_events
+from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import (
@@ -118,6 +122,25 @@ class License:
         """Issues a licence of a type of its own."""
         kind = await self.license_type(code=f"{len(self.known.sealed) + 100:03d}")
         return await self.issue(self.order(kind.name, **changes))
+
+    async def works_on(self, case: str, department: str, *types: str, **changes: Any) -> None:
+        """Has the cases service tell of a case of the firm's, on which a department works, by its events."""
+        told: dict[str, Any] = {
+            "name": case, "sequence": 2, "state": case_resources.CASE_STATE_SUBMITTED, "applicant": FIRM,
+            "department": department, "license_type_codes": types, "legal_basis": "行政许可法", **changes,
+        }  # fmt: skip
+        kind = (
+            case_events.CaseSubmitted
+            if told["state"] == case_resources.CASE_STATE_SUBMITTED
+            else case_events.CaseDecided
+        )
+        name = "submitted" if kind is case_events.CaseSubmitted else "decided"
+        data = kind(case=case_events.CaseSummary(**told))
+        event = Event(
+            request_id(), "//341500/cases", f"cn.tongban.case.{name}.v1", case, datetime.now(UTC),
+            data.SerializeToString(),
+        )  # fmt: skip
+        await wire(self.service.process).cases.handlers()[event.type](event)
 
     async def verify(self, **subject: Any) -> verification.VerifyLicenseResponse:
         request = verification.VerifyLicenseRequest(**subject)

@@ -1,6 +1,7 @@
 """Reading, listing, downloading and revoking: who may, on which basis, and what stays behind."""
 
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -10,6 +11,7 @@ from libs.db.schema import outbox
 from libs.documents.ofd import open_ofd
 from libs.documents.store import digest_of
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, TongbanError, Unavailable
+from libs.ids import license_identifier
 from libs.ids.uuid7 import uuid7
 from tests.service.license.conftest import (
     CASE,
@@ -27,6 +29,7 @@ from tests.support.fakes_license import DEPARTMENT
 from tests.support.outbox import emitted
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
+from tongban.cases.v1.resources_pb2 import CASE_STATE_DECIDED
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
@@ -54,6 +57,10 @@ async def uses(licensing: License, token: str, **filters: object) -> uses_pb.Lis
     return await licensing.call(licensing.uses.ListUses, request, uses_pb.ListUsesResponse, token)
 
 
+def type_code_of(made: resources.License) -> str:
+    return str(license_identifier.parse(made.identifier, "identifier").type_code)
+
+
 async def refused(call: object) -> tuple[str, str]:
     with pytest.raises(TongbanError) as caught:
         await call  # type: ignore[misc]
@@ -65,6 +72,7 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     await get(licensing, made.name, licensing.staff())
     await get(licensing, made.name, licensing.person(PERSON, org=FIRM))
     by_law = context(case_name=ITEM_CASE, legal_basis="行政许可法")
+    await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     found = await get(licensing, made.name, licensing.staff(OTHER_DEPARTMENT), context=by_law)
     assert found.license.face_fields == made.face_fields
     assert found.license.holders[0].document.number == made.holders[0].document.number
@@ -88,11 +96,48 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     assert (told.license, told.license_use, list(told.holders)) == (made.name, newest.name, [FIRM])
 
 
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        (None, "case"),
+        ({"department": DEPARTMENT}, "case"),
+        ({"applicant": STRANGER}, "case"),
+        ({"license_type_codes": ["000000000000000000999"]}, "item"),
+        ({"legal_basis": "《另一法》"}, "legal_basis"),
+    ],
+    ids=str,
+)
+async def test_a_legal_basis_names_what_exists_and_covers_the_use(
+    licensing: License, told: dict[str, Any] | None, rule: str
+) -> None:
+    made = await licensing.issued()
+    if told is not None:
+        changes = {"license_type_codes": [type_code_of(made)], **told}
+        await licensing.works_on(ITEM_CASE, changes.pop("department", OTHER_DEPARTMENT), **changes)
+    asked = context(case_name=ITEM_CASE, legal_basis="行政许可法")
+    other = licensing.staff(OTHER_DEPARTMENT)
+    for read in (get, download):
+        assert await refused(read(licensing, made.name, other, context=asked)) == ("LICENSE_USE_NOT_ALLOWED", rule)
+
+
+async def test_what_a_case_allows_ends_with_its_decision(licensing: License) -> None:
+    made = await licensing.issued()
+    asked, other = context(case_name=ITEM_CASE, legal_basis="行政许可法"), licensing.staff(OTHER_DEPARTMENT)
+    await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
+    await get(licensing, made.name, other, context=asked)
+    await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, state=CASE_STATE_DECIDED, sequence=5)
+    assert await refused(get(licensing, made.name, other, context=asked)) == ("LICENSE_USE_NOT_ALLOWED", "case")
+    # The event of the submission comes again, from a stream that was restored.
+    await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
+    assert await refused(get(licensing, made.name, other, context=asked)) == ("LICENSE_USE_NOT_ALLOWED", "case")
+
+
 async def test_nobody_reads_without_a_basis(licensing: License) -> None:
     made = await licensing.issued()
     other = licensing.staff(OTHER_DEPARTMENT)
     assert await refused(get(licensing, made.name, licensing.person(STRANGER))) == ("LICENSE_USE_NOT_ALLOWED", "holder")
     assert await refused(get(licensing, made.name, other)) == ("LICENSE_USE_NOT_ALLOWED", "case")
+    await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     case_only = context(case_name=ITEM_CASE)
     assert await refused(get(licensing, made.name, other, context=case_only)) == (
         "LICENSE_USE_NOT_ALLOWED",
@@ -125,6 +170,7 @@ async def test_a_service_reads_for_the_department_that_it_names(licensing: Licen
     made = await licensing.issued()
     channel = licensing.service.channel_as("cases")
     asked = context(case_name=ITEM_CASE, legal_basis="行政许可法", department=OTHER_DEPARTMENT)
+    await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     method = channel.unary_unary(
         "/tongban.license.v1.LicenseService/GetLicense", request_serializer=pb.GetLicenseRequest.SerializeToString,
         response_deserializer=pb.GetLicenseResponse.FromString,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, TongbanError
-from services.license.domain.access import Basis, LicenseFacts, basis_for, check_original
+from services.license.domain.access import Basis, LicenseFacts, basis_for, check_original, rests_on_law
 from services.license.domain.presentation import (
     Presentation,
     PresentationState,
@@ -21,7 +21,7 @@ from services.license.domain.presentation import (
     state_at,
     withdraw,
 )
-from services.license.domain.reader import Purpose, Reader, canonical_case
+from services.license.domain.reader import HandledCase, Purpose, Reader, canonical_case
 
 NOW = datetime(2024, 5, 18, 2, 0, tzinfo=UTC)
 LICENSE = "licenses/1"
@@ -32,7 +32,7 @@ ACTIVE = Presentation(
     "presentations/1", PresentationState.ACTIVE, frozenset({LICENSE}), "//320402/departments/9", "item-1", CASE,
     single_use=True, expire_time=NOW + timedelta(minutes=10),
 )  # fmt: skip
-FACTS = LicenseFacts(LICENSE, "341500", frozenset({"organizations/5"}), "departments/1", "cases/3", "320402")
+FACTS = LicenseFacts(LICENSE, "341500", frozenset({"organizations/5"}), "departments/1", "cases/3", "320402", "T1")
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, str]:
@@ -138,6 +138,9 @@ def test_case_names_are_compared_in_one_form() -> None:
 
 
 LAWFUL = Purpose("cases/12", "行政许可法")
+HANDLED = HandledCase(
+    "departments/2", frozenset({"organizations/5", "persons/9"}), frozenset({"T1", "T2"}), "行政许可法"
+)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,8 @@ LAWFUL = Purpose("cases/12", "行政许可法")
     ],
 )
 def test_bases(reader: Reader, purpose: Purpose, expected: Basis) -> None:
-    assert basis_for(reader, FACTS, purpose, None, NOW) is expected
+    assert basis_for(reader, FACTS, purpose, None, NOW, HANDLED) is expected
+    assert rests_on_law(reader, FACTS, None) is (expected is Basis.LAW)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,24 @@ def test_bases(reader: Reader, purpose: Purpose, expected: Basis) -> None:
     ],
 )
 def test_no_basis(reader: Reader, purpose: Purpose, rule: str) -> None:
-    assert refusal(lambda: basis_for(reader, FACTS, purpose, None, NOW)) == ("LICENSE_USE_NOT_ALLOWED", rule)
+    refused = refusal(lambda: basis_for(reader, FACTS, purpose, None, NOW, HANDLED if purpose.case_name else None))
+    assert refused == ("LICENSE_USE_NOT_ALLOWED", rule)
+
+
+@pytest.mark.parametrize(
+    ("case", "rule"),
+    [
+        (None, "case"),
+        (replace(HANDLED, department="departments/3"), "case"),
+        (replace(HANDLED, parties=frozenset({"organizations/6"})), "case"),
+        (replace(HANDLED, type_codes=frozenset({"T2"})), "item"),
+        (replace(HANDLED, legal_basis="《另一法》"), "legal_basis"),
+        (replace(HANDLED, legal_basis=""), "legal_basis"),
+    ],
+)
+def test_what_a_basis_by_law_names_must_cover_reader_item_and_licence(case: HandledCase | None, rule: str) -> None:
+    reader = Reader("341500", department="departments/2")
+    assert refusal(lambda: basis_for(reader, FACTS, LAWFUL, None, NOW, case)) == ("LICENSE_USE_NOT_ALLOWED", rule)
 
 
 def test_a_region_without_a_case_of_ours_gets_nothing() -> None:
