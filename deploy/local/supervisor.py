@@ -122,6 +122,11 @@ class Supervisor:
     def _needs(self, unit: Unit) -> list[Unit]:
         return [self.units[f"{unit.process.folder.name}/{name}"] for name in unit.process.needs]
 
+    def _stands_on(self, unit: Unit) -> list[Unit]:
+        """What it needs, and what that needs: all that must be up again before it is started again."""
+        needs = self._needs(unit)
+        return [*needs, *(further for need in needs for further in self._stands_on(need))]
+
     async def _live(self, unit: Unit) -> None:
         for need in self._needs(unit):
             await need.ready.wait()
@@ -129,6 +134,7 @@ class Supervisor:
         deaths: deque[float] = deque(maxlen=_RESTARTS_AT_MOST)
         while unit.process.probe is not None and unit.child is not None:
             await unit.child.wait()
+            unit.ready.clear()
             kill_group(unit.child.pid)
             deaths.append(time.monotonic())
             if len(deaths) == _RESTARTS_AT_MOST and deaths[-1] - deaths[0] < _RESTARTS_WITHIN:
@@ -140,6 +146,9 @@ class Supervisor:
         self._mark(unit, Phase.RESTARTING)
         unit.restarts += 1
         await asyncio.sleep(_RESTART_AFTER)
+        # Started while what it stands on is away it would only die again, and be given up in the end.
+        for need in self._stands_on(unit):
+            await need.ready.wait()
         # A failed restart is another death: the caller counts it and tries again.
         with suppress(StartFailed):
             await self._start(unit)

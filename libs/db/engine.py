@@ -19,9 +19,9 @@ from libs.observability import tracing
 Row = sa.Row[*tuple[Any, ...]]
 """A row as a query returned it; its columns are attributes."""
 
-_CONNECT_SECONDS = 3.0
-_STATEMENT_SECONDS = 5
-_ANSWER_SECONDS = 6.0
+_CONNECT_SECONDS = 2.0
+_STATEMENT_SECONDS = 4
+_ANSWER_SECONDS = 5.0
 _SETTINGS = {
     "application_name": "tongban",
     # A living server ends a statement by itself and says so; where it says nothing it is the driver that gives up.

@@ -106,10 +106,12 @@ def away() -> Unavailable:
     return Unavailable("DEPENDENCY_UNAVAILABLE", "the database does not answer", retry_after=1.0, dependency="database")
 
 
-def unknown() -> Unavailable:
+class OutcomeUnknown(Unavailable):
     """COMMIT was asked for and its answer not seen: it may have been done. A repeat with the same request_id finds out."""
-    return Unavailable(
-        "DEPENDENCY_UNAVAILABLE",
-        "the database did not answer whether this was done; repeat it with the same request_id",
-        retry_after=1.0, dependency="database",
-    )  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__(
+            "DEPENDENCY_UNAVAILABLE",
+            "the database did not answer whether this was done; repeat it with the same request_id",
+            retry_after=1.0, dependency="database",
+        )  # fmt: skip

@@ -11,7 +11,7 @@ from types import TracebackType
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.db.failures import ProtocolError, is_unsure, unknown
+from libs.db.failures import OutcomeUnknown, ProtocolError, is_unsure
 from libs.errors import Internal
 
 
@@ -50,12 +50,12 @@ async def commit(driver: asyncpg.Connection) -> None:
         tag = await driver.execute("COMMIT")
     except Exception as error:
         if is_unsure(error):
-            raise unknown() from error
+            raise OutcomeUnknown from error
         raise
     if tag != "COMMIT":
         raise Internal("INTERNAL", "a transaction that had failed was to be committed; nothing was done")
     if driver.is_in_transaction():
-        raise unknown()
+        raise OutcomeUnknown
 
 
 async def rollback(driver: asyncpg.Connection, error: BaseException) -> bool:

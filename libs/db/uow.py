@@ -16,6 +16,7 @@ from libs.clock import Clock
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.command import Command, digest_of
 from libs.db.engine import Database
+from libs.db.failures import OutcomeUnknown
 from libs.db.schema import idempotency
 from libs.db.statement import Statement
 from libs.errors import FailedPrecondition, TongbanError, Unavailable
@@ -157,6 +158,8 @@ class UnitOfWork:
                 answer = await work(transaction)
                 await transaction.flush(answer)
         except Unavailable as error:
+            if error.metadata.get("dependency") == "database" and not isinstance(error, OutcomeUnknown):
+                raise  # asked again it would answer no better
             # What is stored is true. That nothing is stored proves nothing: COMMIT may still be under way to the server.
             try:
                 stored = await self.stored(command)

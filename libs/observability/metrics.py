@@ -22,6 +22,11 @@ HANDOVER_REPEATS = Counter("tongban_handover_repeats", "Hand-overs taken up agai
 DATABASE_RENEWALS = Counter(
     "tongban_database_renewals", "Times that all connections were renewed: the server went away"
 )
+DEPENDENCY_UP = Gauge("tongban_dependency_up", "1 while a dependency answers within seconds", ["dependency"])
+DEPENDENCY_AWAY_SECONDS = Counter(
+    "tongban_dependency_away_seconds", "Seconds for which a dependency did not answer, counted when it is back",
+    ["dependency"],
+)  # fmt: skip
 LOG_SIZE = Gauge("tongban_audit_tree_size", "Records in the newest signed head of the audit log")
 
 

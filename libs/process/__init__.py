@@ -34,6 +34,7 @@ from libs.events.servicer import ParkedEventServicer
 from libs.events.wire import Wire, event_cipher
 from libs.observability import logs, metrics, tracing
 from libs.observability.logs import logger
+from libs.process.health import DatabaseCheck, Health, redis_check
 from libs.rpc.client import neighbour_channel
 from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder, default_stages
@@ -45,7 +46,9 @@ from tongban.identity.v1 import resources_pb2
 
 _log = logger(__name__)
 _PAGING = Column("paging", "token")
-_GRACE_SECONDS = 3.0
+_DRAIN_SECONDS = 1.5
+"""For which the process still takes calls after it said that it won't: whoever looks every second has looked by then."""
+_GRACE_SECONDS = 5.0
 _CANCEL_AGAIN_SECONDS = 0.2
 Task = Callable[[], Awaitable[None]]
 
@@ -87,10 +90,13 @@ class Process:
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire)
         self.parking = Parking(self.database, service)
+        self.health = Health()
+        check = DatabaseCheck(self.database)
+        self.health.watch({"database": check}, {"redis": redis_check(self.redis)})
+        self._closers: list[Task] = [check.close]
         self._consumers: list[Consumer] = []
         self._tasks: list[Task] = []
         self._channels: dict[str, grpc.aio.Channel] = {}
-        self._closers: list[Task] = []
 
     def neighbour(self, name: str) -> grpc.aio.Channel:
         """Returns the channel to another service of the region."""
@@ -108,7 +114,7 @@ class Process:
     def server(self, verifier: TokenVerifier) -> ServerBuilder:
         """Returns a server builder that serves audit log and parked events already; the service adds its own."""
         asks = self._is_trusted if "identity" in self.config.neighbours else None
-        builder = ServerBuilder(self.config, default_stages(self.config, verifier, asks))
+        builder = ServerBuilder(self.config, default_stages(self.config, verifier, asks), self.health)
         audit = AuditServicer(self.database, self.config.region.code, self.service)
         parked = ParkedEventServicer(self.service, self.parking, self.uow, self.audit, self._consumers)
         builder.add(parked_event_service_pb2.DESCRIPTOR.services_by_name["ParkedEventService"], parked)
@@ -142,10 +148,10 @@ class Process:
         integrator = Integrator(
             self.database, f"//{region}/{self.service}", self.keys.signer("log"), certificate, self.clock
         )
-        return [relay.run, integrator.run, self.parking.watch]
+        return [relay.run, integrator.run, self.parking.watch, self.health.run]
 
     async def run(self, server: grpc.aio.Server) -> None:
-        """Serves until SIGTERM or SIGINT, then lets running calls end."""
+        """Serves until SIGTERM or SIGINT; then says so, waits until nobody sends any more, and lets running calls end."""
         metrics.serve(self.config.metrics.host, self.config.metrics.port)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -154,6 +160,7 @@ class Process:
         # What is loaded stays: the collector shall not walk its 150,000 objects (80 ms) again and again.
         gc.collect()
         gc.freeze()
+        await self.health.look()
         await server.start()
         tasks = [asyncio.ensure_future(task()) for task in (*self._standing_tasks(), *self._tasks)]
         stopping = asyncio.ensure_future(stop.wait())
@@ -164,6 +171,8 @@ class Process:
             task.result()
 
     async def _stop(self, server: grpc.aio.Server, tasks: Sequence["asyncio.Future[None]"]) -> None:
+        await self.health.stop()
+        await asyncio.sleep(_DRAIN_SECONDS)
         await server.stop(_GRACE_SECONDS)
         await end(tasks)
         await self.close()

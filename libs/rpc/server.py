@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import reduce
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from libs.config import ServiceConfig, Tls
 from libs.errors import ResourceExhausted, TongbanError
@@ -130,6 +129,13 @@ def _servicer_handler(servicer: object, method: Method) -> Handler:
     return open_stream if method.descriptor.server_streaming else serve
 
 
+class ServesHealth(Protocol):
+    """Answers grpc.health.v1 on a server."""
+
+    async def serve(self, server: grpc.aio.Server, names: list[str]) -> None:
+        """Answers for the gRPC services ``names``."""
+
+
 class ServerBuilder:
     """Collects servicers and builds the server.
 
@@ -137,8 +143,9 @@ class ServerBuilder:
     gRPC service that is not registered (a typo there would close or open the wrong door).
     """
 
-    def __init__(self, config: ServiceConfig, stages: list[Stage]) -> None:
+    def __init__(self, config: ServiceConfig, stages: list[Stage], health: ServesHealth) -> None:
         self._config = config
+        self._health = health
         self._stages = stages
         self._handlers: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
 
@@ -168,17 +175,11 @@ class ServerBuilder:
         server = grpc.aio.server(options=_OPTIONS)
         for name, handlers in self._handlers.items():
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-        await self._add_health(server)
+        await self._health.serve(server, list(self._handlers))
         address = f"{self._config.grpc.host}:{self._config.grpc.port}"
         if server.add_secure_port(address, server_credentials(self._config.tls)) == 0:
             raise ContractError(f"{address} can't be bound")
         return server
-
-    async def _add_health(self, server: grpc.aio.Server) -> None:
-        servicer = health.aio.HealthServicer()
-        for name in ("", *self._handlers):
-            await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
 
 
 def server_credentials(tls: Tls) -> grpc.ServerCredentials:

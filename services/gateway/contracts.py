@@ -37,12 +37,14 @@ class Rpc:
         name: its name.
         comment: what the contract says of it.
         descriptor: the rest.
+        keyed: whether its request carries a request_id.
     """
 
     service: str
     name: str
     comment: str
     descriptor: descriptor_pb2.MethodDescriptorProto
+    keyed: bool = False
 
     @property
     def path(self) -> str:
@@ -63,6 +65,11 @@ class Rpc:
     def internal(self) -> bool:
         """Whether only services of the same region may reach it."""
         return self.access.audience == options_pb2.AUDIENCE_INTERNAL
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a second call has no second effect: it reads, or its request_id sees to it."""
+        return self.keyed or any(verb == "GET" for verb, _, _ in self.http)
 
     @property
     def http(self) -> list[tuple[str, str, str]]:
@@ -110,20 +117,33 @@ def _comments(file: descriptor_pb2.FileDescriptorProto) -> dict[tuple[int, ...],
 
 def services(image: descriptor_pb2.FileDescriptorSet) -> list[Service]:
     """Returns our gRPC services, in the order of their names."""
-    return sorted(_services(file for file in image.file if file.package.startswith("tongban.")), key=_name)
+    files = [file for file in image.file if file.package.startswith("tongban.")]
+    keyed = {
+        f".{file.package}.{message.name}"
+        for file in files
+        for message in file.message_type
+        if any(field.name == "request_id" for field in message.field)
+    }
+    return sorted(_services(files, keyed), key=_name)
 
 
 def _name(service: Service) -> str:
     return service.full_name
 
 
-def _services(files: Iterable[descriptor_pb2.FileDescriptorProto]) -> Iterator[Service]:
+def _services(files: Iterable[descriptor_pb2.FileDescriptorProto], keyed: set[str]) -> Iterator[Service]:
     for file in files:
         said = _comments(file)
         for place, service in enumerate(file.service):
             full_name = f"{file.package}.{service.name}"
             rpcs = tuple(
-                Rpc(full_name, method.name, said.get((_SERVICE_FIELD, place, _METHOD_FIELD, index), ""), method)
+                Rpc(
+                    full_name,
+                    method.name,
+                    said.get((_SERVICE_FIELD, place, _METHOD_FIELD, index), ""),
+                    method,
+                    method.input_type in keyed,
+                )
                 for index, method in enumerate(service.method)
             )
             yield Service(full_name, said.get((_SERVICE_FIELD, place), ""), rpcs)

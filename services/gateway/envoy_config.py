@@ -18,6 +18,7 @@ _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.S
 _PAGES = ("/", "/docs", "/openapi.json", "/verify", "/healthz")
 _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _MAX_CONNECTIONS = 10_000
+_RETRIES = 20
 # Whose records a native gRPC caller of a shared service means; JSON callers say it by a part of the path.
 LOG_HEADER = "tongban-log"
 
@@ -52,20 +53,33 @@ def _http_route(match: Json, cluster: str) -> Json:
     per_filter = _without_transcoder()
     # The timeout begins when the request is whole; the stream's also ends one that never is.
     limits = {"timeout": "15s", "max_stream_duration": {"max_stream_duration": "30s"}}
-    return {"match": match, "route": {"cluster": cluster, **limits}, "typed_per_filter_config": per_filter}
+    # Who reads a page asks again; a token endpoint's answer others wait for.
+    retry = _retries(repeatable=False) if cluster == "identity_http" else {"retry_on": "connect-failure"}
+    route = {"cluster": cluster, **limits, "retry_policy": retry}
+    return {"match": match, "route": route, "typed_per_filter_config": per_filter}
 
 
-def _grpc_route(match: Json, cluster: str, seconds: int, *, streams: bool = False) -> Json:
+def _retries(*, repeatable: bool) -> Json:
+    """For as long as a restart takes: what no service has taken up is sent again, and what may be repeated, also if it had.
+
+    Twenty tries at a random pause below a second are about nine.
+    """
+    return {
+        "retry_on": "connect-failure,refused-stream" + (",reset" if repeatable else ""),
+        "num_retries": _RETRIES,
+        "retry_back_off": {"base_interval": "0.2s", "max_interval": "1s"},
+    }
+
+
+def _grpc_route(match: Json, cluster: str, seconds: int, *, streams: bool = False, repeatable: bool = False) -> Json:
     limit = f"{seconds}s"
-    # A request that was not sent may be sent again; one that was may have had its effect.
-    retry = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}
     return {
         "match": match,
         "route": {
             "cluster": cluster,
             "timeout": limit,
             "max_stream_duration": {"max_stream_duration": limit, "grpc_timeout_header_max": limit},
-            "retry_policy": retry,
+            "retry_policy": _retries(repeatable=repeatable and not streams),
         },
         # A client's stream has no end to wait for.
         **({"typed_per_filter_config": _unbuffered()} if streams else {}),
@@ -75,10 +89,11 @@ def _grpc_route(match: Json, cluster: str, seconds: int, *, streams: bool = Fals
 def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json]:
     limits, streams = config.limits, rpc.descriptor.client_streaming
     seconds = limits.upload_seconds if streams else limits.call_seconds
+    repeatable = rpc.repeatable and not rpc.descriptor.server_streaming
     if owner is not None:
-        return [_grpc_route({"path": rpc.path}, owner, seconds, streams=streams)]
+        return [_grpc_route({"path": rpc.path}, owner, seconds, streams=streams, repeatable=repeatable)]
     return [
-        _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds)
+        _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds, repeatable=repeatable)
         for each in _OWNERS
         for header in (
             {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{SHARED[rpc.service]}/{each}/"}},
@@ -303,9 +318,16 @@ def _protocol(http2: bool) -> Json:
     return {kind: _typed(kind, explicit_http_config=options)}
 
 
-def _cluster(name: str, address: str, *, http2: bool, tls: Json | None) -> Json:
+def _health_check() -> Json:
+    # For the eight seconds of ten misses a service counts as about to come back, and calls are tried again and again; from
+    # then on they are answered at once that it is away. One that never was there is away from the beginning.
+    times = {"timeout": "1s", "interval": "0.8s", "unhealthy_threshold": 10, "healthy_threshold": 1}
+    return times | {"grpc_health_check": {}, "no_traffic_interval": "0.8s"}
+
+
+def _cluster(name: str, address: str, *, http2: bool, tls: Json | None, checked: bool = False) -> Json:
     endpoint = {"endpoint": {"address": _address(address)}}
-    limits = {"max_connections": 1024, "max_pending_requests": 16384, "max_requests": 16384}
+    limits = {"max_connections": 1024, "max_pending_requests": 16384, "max_requests": 16384, "max_retries": 4096}
     cluster: Json = {
         "name": name,
         "type": "STATIC" if _is_ip(address) else "STRICT_DNS",
@@ -314,7 +336,9 @@ def _cluster(name: str, address: str, *, http2: bool, tls: Json | None) -> Json:
         "circuit_breakers": {"thresholds": [limits]},
         "typed_extension_protocol_options": _protocol(http2),
     }
-    return cluster | ({"transport_socket": tls} if tls else {})
+    alone = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
+    checks = {"health_checks": [_health_check()], **alone} if checked else {}
+    return cluster | checks | ({"transport_socket": tls} if tls else {})
 
 
 def _clusters(config: GatewayConfig) -> list[Json]:
@@ -323,7 +347,7 @@ def _clusters(config: GatewayConfig) -> list[Json]:
     identity_tls = _upstream_tls(config, "identity", "http/1.1") if scheme == "https" else None
     clusters = [
         *(
-            _cluster(owner, config.neighbours[owner], http2=True, tls=_upstream_tls(config, owner, "h2"))
+            _cluster(owner, config.neighbours[owner], http2=True, tls=_upstream_tls(config, owner, "h2"), checked=True)
             for owner in _OWNERS
         ),
         _cluster("identity_http", rest.partition("/")[0], http2=False, tls=identity_tls),

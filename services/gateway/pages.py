@@ -30,7 +30,7 @@ class Services(Protocol):
     """What the pages ask of the services behind the gateway."""
 
     async def health(self) -> dict[str, bool]:
-        """Tells of each service whether it serves."""
+        """Tells of each service whether it serves, and of each whose dependency is away which that is."""
 
     async def verify(
         self, request: verification_service_pb2.VerifyLicenseRequest
@@ -123,7 +123,7 @@ class Portal:
         return JSONResponse(self._openapi)
 
     async def healthz(self, _request: Request) -> Response:
-        """200 where all services serve, else 503; names each."""
+        """200 where all services serve and all that they stand on answers, else 503; names each (``cases/redis``)."""
         states = await self._services.health()
         serving = {name: "SERVING" if up else "NOT_SERVING" for name, up in states.items()}
         body = {"status": "SERVING" if all(states.values()) else "NOT_SERVING", "services": serving}

@@ -80,7 +80,7 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
         Reply(501, "FIELD_INVALID", "the gateway does not take this transfer coding or verb", 400),
         _upstream_away(502),
         _upstream_away(503),
-        Reply(504, "DEADLINE_TOO_SHORT", "the service did not answer in time", 504),
+        Reply(504, "NOT_DONE_IN_TIME", "the service did not answer in time", 504),
         Reply(505, "FIELD_INVALID", "the gateway takes HTTP/1.1 and HTTP/2", 400),
     )
 

@@ -14,6 +14,7 @@ from libs.clock import SystemClock
 from libs.config import ServiceConfig, Tls
 from libs.observability import logs
 from libs.process import start
+from libs.process.health import Health
 from libs.rpc.server import ServerBuilder, default_stages
 from libs.security.jwks import RemoteKeys
 from libs.security.tokens import TokenVerifier
@@ -47,7 +48,7 @@ async def _main() -> None:
         RemoteKeys(config.identity.jwks_url), issuer=config.identity.issuer, audience=f"//{config.region.code}",
         clock=SystemClock(),
     )  # fmt: skip
-    server = await ServerBuilder(config, default_stages(config, verifier)).add(
+    server = await ServerBuilder(config, default_stages(config, verifier), Health()).add(
         echo.descriptor(), echo.EchoServicer()
     ).build()  # fmt: skip
     stop = asyncio.Event()

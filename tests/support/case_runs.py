@@ -51,7 +51,7 @@ async def token_of(office: Office, duty: str) -> str:
     try:
         return await office.token_of(duty)
     except RuntimeError as error:
-        if "DEPENDENCY_UNAVAILABLE" in str(error) or "DEADLINE_TOO_SHORT" in str(error):
+        if "DEPENDENCY_UNAVAILABLE" in str(error) or "NOT_DONE_IN_TIME" in str(error):
             raise TokenEndpointAway from error
         raise
 

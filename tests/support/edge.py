@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -125,6 +126,9 @@ def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
         ),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("tongban.audit.v1.AuditService", handlers),))
+    state = health.HealthServicer()
+    state.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(state, server)
     pair = (folder / "identity.key").read_bytes(), (folder / "identity.pem").read_bytes()
     authority = (folder / "ca.pem").read_bytes()
     port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair], authority, True))

@@ -32,6 +32,7 @@ class Line:
     handled: list[tuple[str, int]] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     failures: dict[str, list[TongbanError]] = field(default_factory=dict)
+    away: dict[str, TongbanError] = field(default_factory=dict)
 
     @property
     def stream(self) -> str:
@@ -57,6 +58,8 @@ class Line:
     async def handle(self, event: Event) -> None:
         """Handles an event once, in a transaction that leaves a row in the consumer's outbox."""
         self.tried.append(event.id)
+        if event.subject in self.away:
+            raise self.away[event.subject]
         waiting = self.failures.get(event.subject)
         if waiting:
             raise waiting.pop(0)

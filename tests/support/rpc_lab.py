@@ -23,6 +23,7 @@ from libs.config import (
     ServiceConfig,
 )  # fmt: skip
 from libs.errors import TongbanError
+from libs.process.health import Health
 from libs.rpc.call import mark_recorded
 from libs.rpc.client import invoke, neighbour_channel
 from libs.rpc.server import ServerBuilder, default_stages
@@ -109,7 +110,7 @@ class Lab:
     def builder(self, **changes: Any) -> ServerBuilder:
         """The builder, with changes to the configuration of gRPC."""
         config = self.config.model_copy(update={"grpc": self.config.grpc.model_copy(update=changes)})
-        return ServerBuilder(config, default_stages(config, self.verifier()))
+        return ServerBuilder(config, default_stages(config, self.verifier()), Health())
 
     def verifier(self) -> TokenVerifier:
         return TokenVerifier(self.issuer, issuer=BASE_URL, audience=f"//{REGION.code}", clock=SystemClock())

@@ -1,4 +1,4 @@
-"""A wire to PostgreSQL that can be cut, fall silent, or swallow an answer, just where a test wants it."""
+"""A wire to PostgreSQL or Redis that can be cut, fall silent, or swallow an answer, just where a test wants it."""
 
 import asyncio
 import contextlib
@@ -57,11 +57,13 @@ class Wire:
     Attributes:
         port: where it begins.
         pipes: its connections, the newest last.
+        hold: new connections are silent too, as with a server that is frozen.
         watch: called with every piece that a client sends, before it is passed on.
     """
 
     port: int = 0
     pipes: list[Pipe] = field(default_factory=list)
+    hold: bool = False
     watch: Callable[[Pipe, bytes], None] = lambda _pipe, _data: None
 
     def seen(self, pipe: Pipe, data: bytes) -> None:
@@ -91,7 +93,7 @@ async def wire_to(dsn: str) -> AsyncIterator[Wire]:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server = await asyncio.open_connection(url.host, url.port or 5432)
-        pipe = Pipe(writer, server)
+        pipe = Pipe(writer, server, silent=wire.hold)
         wire.pipes.append(pipe)
         both = (pipe.carry(reader, wire.seen), pipe.answer(server_reader))
         carrying.update(asyncio.ensure_future(_until_closed(each)) for each in both)

@@ -1,4 +1,4 @@
-"""Stage 4: keeps every call within its deadline, with a margin to say which step timed out."""
+"""Stage 4: keeps every call within its deadline, with a margin to say so: too little to begin is not the same as too slow."""
 
 import asyncio
 
@@ -26,6 +26,7 @@ def deadline(method: Method, handler: Handler) -> Handler:
             async with asyncio.timeout(seconds - _MARGIN_SECONDS):
                 return await handler(request, call)
         except TimeoutError as error:
-            raise DeadlineExceeded("DEADLINE_TOO_SHORT", f"{method.name} did not end in time") from error
+            # The caller gave time; that it was not enough is nothing that more of it would surely mend.
+            raise DeadlineExceeded("NOT_DONE_IN_TIME", f"{method.name} did not end in time") from error
 
     return with_deadline

@@ -26,13 +26,13 @@ async def test_subjects_that_wait_for_a_neighbour_hold_up_no_other(line: Line) -
     away = Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="//320402")
     for number in range(_MANY):
         subject = f"cases/away{number}"
-        line.failures[subject] = [away] * 1_000_000
+        line.away[subject] = away
         await line.emit(subject, 1, 2)
     await line.emit("cases/here", 1, 2, 3)
     async with running(line.relay().run, line.reader().run):
         await until(lambda: line.has_effects(3))
         assert await line.effects() == {"cases/here": [1, 2, 3]}
-        line.failures.clear()
+        line.away.clear()
         await until(lambda: line.has_effects(3 + 2 * _MANY))
         await until(line.settled)
     assert all(numbers[:2] == [1, 2] for numbers in (await line.effects()).values())

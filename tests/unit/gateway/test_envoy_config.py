@@ -51,6 +51,23 @@ def test_every_public_rpc_leads_to_its_owner(config: GatewayConfig) -> None:
             assert service.full_name in SHARED or paths[rpc.path] == service.owner
 
 
+def test_what_may_be_repeated_is_repeated_and_nothing_else(config: GatewayConfig) -> None:
+    """A call that a service had taken up may have had its effect; only a read or a request_id makes a repeat harmless."""
+    known = services(read_image())
+    policies = {
+        route["match"]["path"]: route["route"]["retry_policy"]["retry_on"].split(",")
+        for route in _routes(bootstrap(config, known)) if "path" in route["match"] and "retry_policy" in route["route"]
+    }  # fmt: skip
+    rpcs = [rpc for service in known for rpc in service.public_rpcs if rpc.path in policies]
+    assert len(rpcs) > 100
+    for rpc in rpcs:
+        streams = rpc.descriptor.client_streaming or rpc.descriptor.server_streaming
+        reads = any(verb == "GET" for verb, _, _ in rpc.http)
+        assert ("reset" in policies[rpc.path]) is (not streams and (reads or rpc.keyed)), rpc.path
+        assert {"connect-failure", "refused-stream"} <= set(policies[rpc.path])
+    assert all(rpc.keyed for rpc in rpcs if rpc.name in {"CreateCase", "IssueLicense", "SealDigests", "GrantMandate"})
+
+
 def _closed(rpc: Rpc) -> Rpc:
     descriptor = type(rpc.descriptor)()
     descriptor.CopyFrom(rpc.descriptor)
