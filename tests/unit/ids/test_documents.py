@@ -36,7 +36,7 @@ def test_numbers_that_break_their_rule_are_refused(kind: str, number: str) -> No
     with pytest.raises(InvalidArgument) as refused:
         normal_number(kind, number, "holder.number", TODAY)
     assert [each.field for each in refused.value.violations] == ["holder.number"]
-    assert number.strip() == "" or number.strip() not in str(refused.value)
+    assert len(number) < 10 or number not in str(refused.value)
 
 
 @given(
