@@ -181,9 +181,18 @@ class Deliverer:
                 state = move(f"transfers/{transfer.id}", TransferState(current.state), TransferSignal.GIVE_UP)
                 values["state"] = str(state)
             await rows.update(tx.connection, transfers, transfer.id, {**values, "update_time": tx.now})
+            self._tell_failed(tx, row, transfer, error.reason)
 
         empty = pb.TransferReceipt(exchange_id=row.exchange_id)
         await self._uow.step(self._command("refused", derived_request_id("refused", row.id), empty, transfer), work)
+
+    @staticmethod
+    def _tell_failed(tx: Transaction, row: Row, transfer: Row, reason: str) -> None:
+        """Tells that a message of the exchange will not arrive: somebody must see to it by another way."""
+        name = f"transfers/{transfer.id}"
+        tx.emit("cn.tongban.transfer.failed.v1", name, events.TransferFailed(
+            name=name, peer_region=row.peer_region, payload=row.payload, error_reason=reason))  # fmt: skip
+        tx.record(entry_of(tx.command, tx.now, name, result=reason))
 
     async def _put_off(self, row: Row, transfer: Row, reason: str) -> None:
         limit = _APPLICATION_FOR if row.payload == "application" else _OTHERS_FOR
@@ -202,10 +211,7 @@ class Deliverer:
             if current.state == TransferState.SENT:
                 values["state"] = str(TransferState.FAILED)
             await rows.update(tx.connection, transfers, transfer.id, {**values, "update_time": tx.now})
-            tx.emit("cn.tongban.transfer.failed.v1", f"transfers/{transfer.id}", events.TransferFailed(
-                name=f"transfers/{transfer.id}", peer_region=row.peer_region, payload=row.payload,
-                error_reason=reason))  # fmt: skip
-            tx.record(entry_of(tx.command, tx.now, f"transfers/{transfer.id}", result=reason))
+            self._tell_failed(tx, row, transfer, reason)
 
         empty = pb.TransferReceipt(exchange_id=row.exchange_id)
         await self._uow.step(self._command("ended", derived_request_id("ended", row.id), empty, transfer), work)

@@ -18,12 +18,14 @@ from tests.service.cases.conftest import (
     MONDAY,
     REVIEWER,
     TASK_CODE,
+    Town,
     day,
     eventually,
     morning,
     request_id,
 )
 from tests.service.cases.pairs import HANDLING, HOME, ITEM, PLAN, Pair, pair
+from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as rpc
 from tongban.cases.v1 import item_service_pb2, rating_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
@@ -122,6 +124,15 @@ async def test_an_application_waits_while_the_other_region_is_away_or_suspended(
     await eventually(arrives, lambda t: t.state == rpc.TRANSFER_STATE_ACCEPTED)
 
 
+async def _failures(town: Town) -> list[events.TransferFailed]:
+    """What was told of messages that will not arrive."""
+    return [
+        events.TransferFailed.FromString(data)
+        for kind, data in await town.events()
+        if kind.endswith("transfer.failed.v1")
+    ]
+
+
 async def test_a_refused_application_fails_for_good(pair: Pair) -> None:
     sent = await pair.send(pair.request(task_code="", title=""))
     assert sent.task_code == TASK_CODE
@@ -131,6 +142,10 @@ async def test_a_refused_application_fails_for_good(pair: Pair) -> None:
     await pair.carry()
     failed = await pair.transfer(pair.home, refused.name)
     assert (failed.state, failed.end_reason) == (rpc.TRANSFER_STATE_FAILED, "CASE_MATERIAL_MISSING")
+    told = await _failures(pair.home)
+    assert [(each.name, each.payload, each.error_reason) for each in told] == [
+        (refused.name, "application", "CASE_MATERIAL_MISSING")
+    ]
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
 
 
@@ -169,6 +184,7 @@ async def test_a_refused_correction_leaves_room_for_a_right_one(pair: Pair) -> N
     await pair.carry()
     failed = await pair.transfer(home, sent.name)
     assert (failed.end_reason, failed.last_sent_sequence) == ("CASE_MATERIAL_MISSING", 1)
+    assert [(each.name, each.payload) for each in await _failures(home)] == [(sent.name, "correction")]
     right = rpc.SendCorrectionRequest(name=sent.name, request_id=request_id())
     right.correction.materials.append(pair.materials()[1])
     with pytest.raises(NotFound):
