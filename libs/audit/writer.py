@@ -1,7 +1,7 @@
 """Writes audit records: with a mutation in its transaction, or alone before data leaves ("no record, no service")."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,26 @@ if TYPE_CHECKING:
     from libs.db.command import Command
     from libs.db.engine import Database
 
-_INSERT = sa.text("""
+_INSERT = """
 WITH written AS (
   INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
   VALUES (:id, :record_time, :transaction_id, :object, :canonical, :leaf_hash) RETURNING seq
-)
+){beside}
 INSERT INTO audit_pending (seq) SELECT seq FROM written
-""").bindparams(sa.bindparam("record_time", type_=sa.DateTime(timezone=True)))
+"""
+_OPEN = """, opened AS (
+  INSERT INTO retries (task, key, party, next_attempt) VALUES (:task, :id, :party, now() + make_interval(secs => :patience))
+)"""
+_CLOSED = sa.text("DELETE FROM retries WHERE task = :task AND key = :opened_by")
+_CLOSE = ", closed AS (DELETE FROM retries WHERE task = :task AND key = :opened_by)"
+
+
+def _statement(beside: str = "") -> sa.TextClause:
+    text = sa.text(_INSERT.format(beside=beside))
+    return text.bindparams(sa.bindparam("record_time", type_=sa.DateTime(timezone=True)))
+
+
+_PLAIN, _OPENING, _CLOSING = _statement(), _statement(_OPEN), _statement(_CLOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,21 @@ class Entry:
     object: str
     canonical: bytes
     leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What leaves for another party and must be answered, or be told as unanswered (``libs.audit.questions``).
+
+    Attributes:
+        task: the kind of question: the name of the hand-over.
+        party: who is asked.
+        patience: seconds after which an answer does not come any more.
+    """
+
+    task: str
+    party: str
+    patience: float
 
 
 class _Log:
@@ -84,6 +112,14 @@ def entry_of(
     return Entry(identifier, now, transaction, obj, canonical, leaf_hash(canonical))
 
 
+def entry_again(record: Record, now: datetime) -> Entry:
+    """Builds a further record from another one: a name and a time of its own, the rest as it is."""
+    identifier = uuid7()
+    further = replace(record, name=f"{_Log.service}/auditRecords/{identifier}", record_time=now)
+    canonical = further.canonical()
+    return Entry(identifier, now, record.transaction_id, record.object, canonical, leaf_hash(canonical))
+
+
 def receipt_of(entry: Entry) -> common_pb2.Receipt:
     """Builds the receipt that the caller gets for a record."""
     return common_pb2.Receipt(
@@ -91,6 +127,10 @@ def receipt_of(entry: Entry) -> common_pb2.Receipt:
         leaf_hash=entry.leaf_hash, transaction_id=entry.transaction_id,
         record_time=timestamp(entry.record_time),
     )  # fmt: skip
+
+
+def _closing(question: Question, receipt: common_pb2.Receipt) -> dict[str, object]:
+    return {"task": question.task, "opened_by": receipt.record.rpartition("/")[2]}
 
 
 class AuditWriter:
@@ -102,20 +142,32 @@ class AuditWriter:
 
     async def write(
         self, command: "Command", obj: str, *, result: str = "OK", fields: Sequence[str] = (), record_count: int = 0,
-        response_digest: bytes = b"", transaction_id: str = "",
+        response_digest: bytes = b"", transaction_id: str = "", asks: Question | None = None,
+        answers: tuple[Question, common_pb2.Receipt] | None = None,
     ) -> common_pb2.Receipt:  # fmt: skip
-        """Writes one record and returns its receipt; raises Unavailable AUDIT_UNAVAILABLE if it can't be written."""
+        """Writes one record and returns its receipt; raises Unavailable AUDIT_UNAVAILABLE if it can't be written.
+
+        With ``asks`` the record opens a question, which the record that ``answers`` it by its receipt closes.
+        """
         entry = entry_of(
             command, self._clock.now(), obj, result=result, fields=fields, record_count=record_count,
             response_digest=response_digest, transaction_id=transaction_id,
         )  # fmt: skip
+        values: dict[str, object] = {
+            "id": entry.id, "record_time": entry.record_time, "transaction_id": entry.transaction_id,
+            "object": obj, "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,
+        }  # fmt: skip
+        statement = _PLAIN
+        if asks is not None:
+            statement = _OPENING
+            values |= {"task": asks.task, "party": asks.party, "patience": asks.patience}
+        elif answers is not None:
+            statement = _CLOSING
+            values |= _closing(*answers)
         try:
             # One statement needs no transaction around it: one round trip instead of three.
             async with self._database.read() as connection:
-                await connection.execute(_INSERT, {
-                    "id": entry.id, "record_time": entry.record_time, "transaction_id": entry.transaction_id,
-                    "object": obj, "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,
-                })  # fmt: skip
+                await connection.execute(statement, values)
         except (TongbanError, SQLAlchemyError) as error:
             # Whatever keeps the record from being written keeps the answer from leaving.
             raise Unavailable(
@@ -123,3 +175,8 @@ class AuditWriter:
             ) from error
         mark_recorded()
         return receipt_of(entry)
+
+    async def close(self, question: Question, receipt: common_pb2.Receipt) -> None:
+        """Closes a question that was answered by a refusal; who recorded the question records that, too."""
+        async with self._database.read() as connection:
+            await connection.execute(_CLOSED, _closing(question, receipt))

@@ -2,6 +2,7 @@
 
 import grpc
 
+from libs.audit.questions import unanswered
 from libs.civil.calendar import local_day
 from libs.config import load
 from libs.db.engine import read_dsn
@@ -9,6 +10,7 @@ from libs.process import Process, config_argument, start
 from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder
 from libs.security.tokens import TokenVerifier
+from libs.sweeps.sweep import Sweep
 from services.sharing.calendar import RegionCalendar
 from services.sharing.config import Config
 from services.sharing.ledger import Ledger
@@ -22,7 +24,7 @@ from services.sharing.store.catalog import CatalogStore
 from services.sharing.store.grants import GrantStore
 from services.sharing.usecases.catalog import Catalog
 from services.sharing.usecases.data import Data
-from services.sharing.usecases.forward import Forwarder
+from services.sharing.usecases.forward import QUESTION, UNANSWERED, Forwarder
 from services.sharing.usecases.grants import Grants
 from services.sharing.usecases.mount_watch import MountWatch
 from services.sharing.usecases.mounts import Mounts
@@ -31,6 +33,8 @@ from services.sharing.usecases.uses import Uses
 from tongban.sharing.v1 import catalog_service_pb2, data_service_pb2, grant_service_pb2, mount_service_pb2
 
 __all__ = ["Config", "build", "main"]
+
+_SWEEP_SECONDS = 30.0
 
 
 def _data(process: Process, sources: DataSources) -> Data:
@@ -41,6 +45,8 @@ def _data(process: Process, sources: DataSources) -> Data:
     uses = Uses(Standings(process.database), sources, watch, ledger, clock)
     regions = Regions(process.neighbour("identity"))
     process.closing(regions.close)
+    backlog = unanswered(process.database, clock, QUESTION, UNANSWERED)
+    process.background(Sweep(process.database, "sharing:sweeper", [backlog], _SWEEP_SECONDS).run)
     return Data(uses, Forwarder(regions, process.audit, home), process.audit, home)
 
 

@@ -1,6 +1,7 @@
 """Data of other regions, asked and answered: one transaction id in both logs."""
 
 # ruff: noqa: N802 - gRPC fixes the names of what a servicer serves
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
 from deploy.local.secret_files import write_secret
 from libs.clock import FakeClock
 from libs.errors import InvalidArgument, PermissionDenied, TongbanError, Unavailable
 from libs.rpc import status
+from libs.sweeps.sweep import Sweep
 from tests.service.sharing.conftest import (
     ABROAD,
     CONSUMER,
@@ -235,3 +238,55 @@ async def test_staff_of_another_region_ask_for_their_own_department_only(sharing
     with pytest.raises(InvalidArgument) as third:
         await _asked(sharing, _remote(FOREIGN))
     assert (third.value.reason, third.value.metadata) == ("REGION_MISMATCH", {"region": "320402"})
+
+
+# ---- answers that never came to be recorded ----
+
+
+async def _swept(federation: Federation) -> list[tuple[str, str]]:
+    """What the log tells of the transaction once two minutes have passed."""
+    process = federation.sharing.service.process
+    async with process.database.transaction() as connection:
+        await connection.execute(sa.text("UPDATE retries SET next_attempt = now()"))
+    owners = [getattr(task, "__self__", None) for task in process._tasks]
+    await next(owner for owner in owners if isinstance(owner, Sweep)).sweep()
+    records = await federation.sharing.records(TRANSACTION)
+    return [(each.action.rpartition(".")[2], each.result) for each in records]
+
+
+async def _open_questions(federation: Federation) -> int:
+    async with federation.sharing.service.process.database.read() as connection:
+        return int(await connection.scalar(sa.text("SELECT count(*) FROM retries")) or 0)
+
+
+async def test_a_question_whose_answer_nobody_recorded_is_told_as_unanswered(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the process dies between the other region's answer and the record of it."""
+
+    async def die(*_args: Any, **_more: Any) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("services.sharing.usecases.forward.Forwarder._record", die)
+    with pytest.raises(TongbanError):
+        await federation.sharing.query(query(FOREIGN, use_context=context(transaction_id=TRANSACTION)))
+    assert len(federation.gateway.asked) == 1
+    assert await _open_questions(federation) == 1
+    assert await _swept(federation) == [("Unanswered", "DEPENDENCY_UNAVAILABLE"), ("QueryRemote", "OK")]
+    assert await _open_questions(federation) == 0
+    assert len(await _swept(federation)) == 2
+
+
+async def test_answered_and_refused_questions_are_closed(federation: Federation) -> None:
+    request = query(FOREIGN, use_context=context(transaction_id=TRANSACTION))
+    await federation.sharing.query(request)
+    assert await _open_questions(federation) == 0
+    federation.gateway.error = PermissionDenied("GRANT_NOT_COVERING", "no", grant="grants/g")
+    with pytest.raises(PermissionDenied):
+        await federation.sharing.query(request)
+    assert await _open_questions(federation) == 0
+    federation.gateway.error = Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="data")
+    with pytest.raises(Unavailable):
+        await federation.sharing.query(request)
+    assert await _open_questions(federation) == 1
+    assert (await _swept(federation))[0] == ("Unanswered", "DEPENDENCY_UNAVAILABLE")
