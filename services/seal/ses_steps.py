@@ -25,7 +25,7 @@ from services.seal.domain.validation import (
     passed,
     within,
 )
-from services.seal.ses import SM2_WITH_SM3, ParsedSeal, ParsedSignature
+from services.seal.ses import OLDER_VERSIONS, SM2_WITH_SM3, SM3, ParsedSeal, ParsedSignature
 
 NamedFinding = tuple[str, Finding]
 """The name of a step, and what it came to."""
@@ -148,7 +148,7 @@ def signature_steps(
     yield "signature.version", _version(signature)
     yield "signature.algorithm", _algorithm(signature.algorithm, signature.certificate)
     yield "signature.data_hash", _data_hash(signature, protected)
-    yield "signature.property_info", _property_info(signature.property_info, is_own_path)
+    yield "signature.property_info", _property_info(signature, is_own_path)
     yield "signature.value", _signature(
         checks, signature.algorithm, signature.certificate, (signature.tbs_raw,), signature.signature
     )  # fmt: skip
@@ -258,12 +258,17 @@ def _version(signature: ParsedSignature) -> Finding:
     evidence = f"signature {signature.version}, seal {signature.seal.version}"
     if signature.version == signature.seal.version:
         return passed(evidence)
+    if {signature.version, signature.seal.version} <= set(OLDER_VERSIONS):
+        return passed(f"{evidence}; tolerated: the older structure is told by its shape")
     return failed(SubIndication.FORMAT_FAILURE, evidence)
 
 
-def _property_info(stated: str, is_own_path: bool) -> Finding:
+def _property_info(signature: ParsedSignature, is_own_path: bool) -> Finding:
+    stated = signature.property_info
     if is_own_path:
         return passed(stated)
+    if signature.version in OLDER_VERSIONS:
+        return passed(f"{stated!r}; tolerated: GM/T 0031-2014 leaves to the maker what stands here")
     return failed(SubIndication.SIG_CONSTRAINTS_FAILURE, f"{stated!r} is not the path of this Signature.xml")
 
 
@@ -276,6 +281,9 @@ def _listed(seal: ParsedSeal, certificate: bytes) -> Finding:
     for place, (_, value) in enumerate(seal.certificate_digests, 1):
         if value == digest:
             return passed(f"digest {place} of {len(seal.certificate_digests)}")
+    others = [kind for kind, _ in seal.certificate_digests if kind.upper() not in ("SM3", SM3)]
+    if others:
+        return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"the list is of {others[0][:40]!r} digests")
     return failed(SubIndication.SIG_CONSTRAINTS_FAILURE, "the signer's certificate is not on the seal's list")
 
 

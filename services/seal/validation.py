@@ -264,7 +264,7 @@ class _Reader:
         yield "signature.file", passed(entry.name)
         yield "signature.references", self._references(entry.root)
         yield "signature.coverage", self._coverage(entry.root)
-        if entry.kind != "Seal":
+        if entry.kind.casefold() != "seal":
             finding = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "not a seal signature")
             yield "signature.structure", finding
             return
@@ -307,7 +307,8 @@ class _Reader:
         if name is None:
             return failed(SubIndication.SIGNED_DATA_NOT_FOUND, f"{path[:200]} is not there")
         try:
-            stated = base64.b64decode("".join(texts(reference, "ofd:CheckValue")), validate=True)
+            # base64Binary may hold white space (XML Schema part 2, 3.2.16).
+            stated = base64.b64decode("".join("".join(texts(reference, "ofd:CheckValue")).split()), validate=True)
         except binascii.Error:
             return failed(SubIndication.FORMAT_FAILURE, f"{path[:200]}: CheckValue is not Base64")
         found = digest_finding(stated, self._digest(name))

@@ -270,11 +270,11 @@ def seal_v1(who: Parties, *, info_alone: bool = False) -> bytes:
 
 
 def signature_v1(
-    who: Parties, seal: bytes, at: datetime, data_hash: bytes, path: str, time: bytes | None = None
+    who: Parties, seal: bytes, at: datetime, data_hash: bytes, path: str, time: bytes | None = None, version: int = 1
 ) -> bytes:
     """A SES_Signature of GM/T 0031-2014; its time is text in a BIT STRING, or a time stamp."""
     tbs = TbsSignV1({
-        "version": 1, "eseal": core.Any(core.Asn1Value.load(seal)),
+        "version": version, "eseal": core.Any(core.Asn1Value.load(seal)),
         "time": time or f"{at:%Y%m%d%H%M%SZ}".encode(), "data_hash": data_hash, "property_info": path,
         "cert": who.signer, "algorithm": SM2_WITH_SM3,
     })  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from libs.crypto.provider import SoftwareSigner
 from libs.crypto.x509 import Profile, RevocationReason, RevokedEntry, Subject, TrustPolicy, Validity
 from libs.crypto.x509.crl import make_crl
 from libs.crypto.x509.issue import issue_certificate
-from libs.documents.ofd import open_ofd, pack
+from libs.documents.ofd import pack
 from services.seal.domain.seals import SealState
 from services.seal.domain.validation import Finding, passed
 from services.seal.ofd_seal import Placement, finish, prepare
-from services.seal.ses import build_seal, build_signature, build_tbs, der, parse_signature
+from services.seal.ses import build_seal, build_signature, build_tbs, der
 from services.seal.ses_steps import Checks
 from services.seal.trust import Trust
 from tests.support import foreign_seal as foreign
@@ -120,6 +121,17 @@ CASES["version-1-info-alone"] = lambda desk: (_v1(desk, info_alone=True), trusti
 CASES["stamp-as-time"] = lambda desk: (_v1(desk, b"\x30\x03\x02\x01\x01"), trusting(desk))
 
 
+CASES["time-in-other-words"] = lambda desk: (_v1(desk, b"2021-03-01 00:00:00"), trusting(desk))
+
+
+@case("version-1-own-words")
+def _(desk: Desk) -> tuple[bytes, Checks]:
+    seal = foreign.seal_v1(desk.who)
+    return desk.theirs(
+        seal, lambda digest, _: foreign.signature_v1(desk.who, seal, USED, digest, "scope=all", version=2)
+    ), trusting(desk)  # fmt: skip
+
+
 @case("version-5")
 def _(desk: Desk) -> tuple[bytes, Checks]:
     who = desk.who
@@ -180,21 +192,27 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
     return _v4(desk, who=replace(who, signer=signer)), trusting(desk)
 
 
-@case("digest-list")
-def _(desk: Desk) -> tuple[bytes, Checks]:
+def _listed_by(desk: Desk, kind: bytes, digest: bytes) -> bytes:
+    """A document under our seal, whose list names its signer by a digest."""
     kit = desk.kit
     info = der.elements(der.one(make_seal(kit.maker, seal_plan(kit.signer)), der.Tag.SEQUENCE).content)[0]
     parts = der.elements(info.content)
     listed = der.encode(der.Tag.OCTET_STRING, kit.signer.certificate.der)
-    digest = bytes.fromhex("1303534d33") + der.encode(der.Tag.OCTET_STRING, kit.signer.certificate.digest)
+    entry = bytes((0x13, len(kind))) + kind + der.encode(der.Tag.OCTET_STRING, digest)
     content = parts[2].content.replace(
         b"\x02\x01\x01" + der.encode(der.Tag.SEQUENCE, listed),
-        b"\x02\x01\x02" + der.encode(der.Tag.SEQUENCE, der.encode(der.Tag.SEQUENCE, digest)),
+        b"\x02\x01\x02" + der.encode(der.Tag.SEQUENCE, der.encode(der.Tag.SEQUENCE, entry)),
     )
     prop = der.encode(der.Tag.SEQUENCE, content)
     whole = der.encode(der.Tag.SEQUENCE, parts[0].raw, parts[1].raw, prop, parts[3].raw)
     seal = build_seal(whole, kit.maker.certificate.der, kit.maker.signer.sign(whole))
-    return replace(kit, seal=seal).sealed(ofd_document()), desk.knowing()
+    return replace(kit, seal=seal).sealed(ofd_document())
+
+
+CASES["digest-list"] = lambda desk: (_listed_by(desk, b"SM3", desk.kit.signer.certificate.digest), desk.knowing())
+CASES["list-by-other-digest"] = lambda desk: (
+    _listed_by(desk, b"SHA256", sha256(desk.kit.signer.certificate.der).digest()), desk.knowing(),
+)  # fmt: skip
 
 
 @case("path-in-other-case")
@@ -231,7 +249,9 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
     return pack(made.files | {made.value_name: value}), trusting(desk)
 
 
-def _replaced(name: str, old: bytes, new: bytes) -> Callable[[Files], None]:
+def replaced(name: str, old: bytes, new: bytes) -> Callable[[Files], None]:
+    """A change of one file of a document."""
+
     def change(files: Files) -> None:
         assert old in files[name]
         files[name] = files[name].replace(old, new)
@@ -240,7 +260,7 @@ def _replaced(name: str, old: bytes, new: bytes) -> Callable[[Files], None]:
 
 
 CASES["no-seal-signature"] = lambda desk: (
-    desk.ours(_replaced(LISTING, b'Type="Seal"', b'Type="Sign"')), desk.knowing(),
+    desk.ours(replaced(LISTING, b'Type="Seal"', b'Type="Sign"')), desk.knowing(),
 )  # fmt: skip
 
 
@@ -257,6 +277,10 @@ def _resigned(desk: Desk, change: Callable[[bytes], bytes], **how: Any) -> bytes
 CASES["other-digest"] = lambda desk: (
     _resigned(desk, lambda xml: xml.replace(b"1.2.156.10197.1.401", b"2.16.840.1.101.3.4.2.1")), desk.knowing(),
 )  # fmt: skip
+CASES["white-space"] = lambda desk: (
+    _resigned(desk, lambda xml: xml.replace(b"<ofd:CheckValue>", b"<ofd:CheckValue>\n ").replace(b"=</", b"\n=\n</")),
+    desk.knowing(),
+)
 CASES["other-path"] = lambda desk: (
     _resigned(desk, lambda xml: xml, path="/Doc_0/Signs/Sign_9/Signature.xml"), desk.knowing(),
 )  # fmt: skip
@@ -336,95 +360,3 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
             data[at + offset] |= 1
             at = data.find(mark, at + 4)
     return bytes(data), desk.knowing()
-
-
-CASES["no-package"] = lambda desk: (b"nothing that is known", desk.knowing())
-
-
-@case("two-readings")
-def _(desk: Desk) -> tuple[bytes, Checks]:
-    return b"another page before the first entry" + desk.ours(), desk.knowing()
-
-
-CASES["two-namespaces"] = lambda desk: (
-    desk.ours(_replaced("OFD.xml", b"</ofd:OFD>", b'<o:DocBody xmlns:o="http://www.ofdspec.org"/></ofd:OFD>')),
-    desk.knowing(),
-)
-CASES["broken-structure"] = lambda desk: (desk.ours(lambda files: files.update({VALUE: b"\x30\x00"})), desk.knowing())
-
-
-@case("versions-differ")
-def _(desk: Desk) -> tuple[bytes, Checks]:
-    made = prepare(ofd_document(), desk.kit.seal, desk.kit.signer.certificate.der, [Placement(1, 150, 240)], T1)
-    parts = [part.raw for part in der.elements(der.one(made.tbs, der.Tag.SEQUENCE).content)]
-    tbs = der.encode(der.Tag.SEQUENCE, bytes.fromhex("020105"), *parts[1:])
-    return finish(replace(made, tbs=tbs), desk.kit.signer.signer.sign(tbs)), desk.knowing()
-
-
-CASES["changed-file"] = lambda desk: (
-    desk.ours(_replaced("Doc_0/Document.xml", b"99", b"98")), desk.knowing(),
-)  # fmt: skip
-CASES["changed-signature-file"] = lambda desk: (
-    desk.ours(_replaced(SIGNATURE, b"129 219", b"129 218")), desk.knowing(),
-)  # fmt: skip
-CASES["other-seal-file"] = lambda desk: (
-    desk.ours(_replaced("Doc_0/Signs/Sign_1/Seal.esl", b"synthetic", b"synthetik")), desk.knowing(),
-)  # fmt: skip
-CASES["not-the-registered-seal"] = lambda desk: (
-    desk.ours(), desk.knowing(records=Records(structure=make_seal(desk.kit.maker, seal_plan(desk.kit.signer)))),
-)  # fmt: skip
-
-
-def _last_flipped(part: Callable[[bytes], bytes]) -> Callable[[Files], None]:
-    def change(files: Files) -> None:
-        raw, value = files[VALUE], part(files[VALUE])
-        place = raw.rindex(value) + len(value) - 1
-        files[VALUE] = raw[:place] + bytes((raw[place] ^ 1,)) + raw[place + 1 :]
-
-    return change
-
-
-CASES["signature-value"] = lambda desk: (
-    desk.ours(_last_flipped(lambda raw: parse_signature(raw).signature)), desk.knowing(),
-)  # fmt: skip
-CASES["issuer-signature"] = lambda desk: (
-    desk.ours(_last_flipped(lambda raw: parse_signature(raw).certificate)), desk.knowing(),
-)  # fmt: skip
-
-
-@case("maker-signature")
-def _(desk: Desk) -> tuple[bytes, Checks]:
-    kit = desk.kit
-    info = parse_signature(open_ofd(desk.ours()).entries[VALUE]).seal.info_raw
-    forged = build_seal(info, kit.maker.certificate.der, kit.stranger.signer.sign(info))
-    return replace(kit, seal=forged).sealed(ofd_document()), desk.knowing()
-
-
-CASES["missing-file"] = lambda desk: (
-    desk.ours(lambda files: files.pop("Doc_0/Pages/Page_1/Content.xml")), desk.knowing(),
-)  # fmt: skip
-CASES["uncovered-file"] = lambda desk: (
-    desk.ours(lambda files: files.update({"Doc_0/Pages/Page_9/Content.xml": b"<x/>"})), desk.knowing(),
-)  # fmt: skip
-CASES["signer-not-listed"] = lambda desk: (desk.ours(by=desk.kit.stranger), desk.knowing())
-
-
-@case("maker-role")
-def _(desk: Desk) -> tuple[bytes, Checks]:
-    forged = make_seal(desk.kit.stranger, seal_plan(desk.kit.signer))
-    return replace(desk.kit, seal=forged).sealed(ofd_document()), desk.knowing()
-
-
-@case("signer-role")
-def _(desk: Desk) -> tuple[bytes, Checks]:
-    maker = desk.kit.maker
-    listed = make_seal(maker, replace(seal_plan(maker), certificates=(maker.certificate.der,)))
-    return replace(desk.kit, seal=listed).sealed(ofd_document(), by=maker), desk.knowing()
-
-
-CASES["used-too-early"] = lambda desk: (desk.ours(at=T0 - timedelta(seconds=1)), desk.knowing())
-CASES["used-too-late"] = lambda desk: (desk.ours(at=T0 + 366 * DAY), desk.knowing(T0 + 400 * DAY))
-CASES["seal-revoked-before"] = lambda desk: (
-    desk.ours(), desk.knowing(records=Records(state=SealState.REVOKED, end_time=T1)),
-)  # fmt: skip
-CASES["from-tomorrow"] = lambda desk: (desk.ours(), desk.knowing(T1 - timedelta(hours=1)))

@@ -92,7 +92,7 @@ def dotted(element: Tlv) -> str:
     return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
 
 
-_ENCODINGS = {0x0C: ("utf-8",), 0x1E: ("utf-16-be",), 0x1C: ("utf-32-be",)}
+_ENCODINGS = {0x0C: ("utf-8", "gb18030"), 0x1E: ("utf-16-be",), 0x1C: ("utf-32-be",)}
 _SINGLE_BYTE = ("utf-8", "latin-1")
 """PrintableString, IA5String, TeletexString and the like: what they should not hold is UTF-8 more often than anything."""
 

@@ -4,10 +4,19 @@ Versions 1 and 5 (GM/T 0031-2014 and -2025) are parsed too.
 """
 
 from services.seal.ses.build import SealPlan, build_many_tbs, build_seal, build_seal_info, build_signature, build_tbs
-from services.seal.ses.parse import ParsedSeal, ParsedSignature, SesError, SesUnsupported, parse_seal, parse_signature
+from services.seal.ses.parse import (
+    OLDER_VERSIONS,
+    ParsedSeal,
+    ParsedSignature,
+    SesError,
+    SesUnsupported,
+    parse_seal,
+    parse_signature,
+)
 from services.seal.ses.structures import SM2_WITH_SM3, SM3
 
 __all__ = [
+    "OLDER_VERSIONS",
     "SM2_WITH_SM3",
     "SM3",
     "ParsedSeal",

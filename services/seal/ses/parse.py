@@ -287,4 +287,8 @@ def _older_time(content: bytes, reading: _Reading) -> datetime:
     else:
         kind = tlv.UTC_TIME if len(content) < _TIME_LENGTH - 1 else tlv.GENERALIZED_TIME
         element = Tlv(kind, content, content)
-    return reading.time(element, "timeInfo", element.tag)
+    try:
+        return reading.time(element, "timeInfo", element.tag)
+    except ValueError as error:
+        # The standard says no more than that it is a time.
+        raise SesUnsupported("timeInfo is in no form that is read here") from error
