@@ -12,6 +12,10 @@ from tests.support import contracts
 ASSURED = 4
 
 
+_HUMANS = {"STAFF": "persons/p", "REGION": "//320402/persons/p"}
+"""Staff are human beings, those of another region too."""
+
+
 def _holders() -> list[Principal]:
     """One caller of every role."""
     found = [
@@ -20,7 +24,7 @@ def _holders() -> list[Principal]:
         *(("SERVICE", patterns) for patterns in roles.SERVICES.values()),
     ]  # fmt: skip
     return [
-        Principal(f"role/{place}", kind, frozenset(held), ASSURED, human="persons/p" if kind == "STAFF" else "")
+        Principal(f"role/{place}", kind, frozenset(held), ASSURED, human=_HUMANS.get(kind, ""))
         for place, (kind, held) in enumerate(found)
     ]
 

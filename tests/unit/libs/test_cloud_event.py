@@ -20,10 +20,14 @@ def _travelled(event: Event) -> dict[bytes, bytes]:
     return {key.encode(): value if isinstance(value, bytes) else value.encode() for key, value in fields}
 
 
+_LINE = st.text(st.characters(codec="utf-8").filter(str.isprintable), max_size=200)
+
+
 @given(
     st.builds(
-        Event, id=st.text(min_size=1), source=st.just("//341500/cases"), type=st.text(min_size=1), subject=st.text(),
-        time=st.datetimes(timezones=st.just(UTC)), data=st.binary(), traceparent=st.text(),
+        Event, id=st.uuids().map(str), source=st.just("//341500/cases"),
+        type=st.from_regex(r"cn\.tongban\.[a-z]{1,12}\.[a-z]{1,12}\.v[1-9]", fullmatch=True), subject=_LINE,
+        time=st.datetimes(timezones=st.just(UTC)), data=st.binary(), traceparent=_LINE,
     )
 )  # fmt: skip
 def test_an_event_comes_back_as_it_was(event: Event) -> None:
