@@ -165,6 +165,8 @@ clients = sa.Table(
     sa.Column("quota_per_day", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("suspend_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("backers", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("pending", JSONB(none_as_null=True)),
     *_life(),
     comment="Machines that call the API; a secret is stored as HMAC-SM3 under a key of the key store.",
 )  # fmt: skip
@@ -183,6 +185,8 @@ regions = sa.Table(
     sa.Column("state_reason", sa.Text, nullable=False),
     sa.Column("activate_time", sa.DateTime(timezone=True)),
     sa.Column("state_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("backers", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("pending", sa.LargeBinary),
     *_life(),
     sa.Index("regions_issuer", "issuer", unique=True, postgresql_where=sa.text("state <> 'ENDED'")),
     comment="The trust list: other regions and the keys pinned for them.",

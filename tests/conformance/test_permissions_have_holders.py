@@ -61,7 +61,7 @@ def test_the_first_administrator_can_set_a_region_up() -> None:
     wanted = {
         "StaffService.CreateDepartment", "StaffService.CreatePost", "StaffService.CreateStaff",
         "StaffService.AssignStaff", "ClientService.CreateClient", "RegionService.ProposeRegion",
-        "RegionService.ActivateRegion", "LicenseTypeService.CreateLicenseType", "LicenseTypeService.PublishLicenseType",
+        "LicenseTypeService.CreateLicenseType", "LicenseTypeService.PublishLicenseType",
         "ItemService.CreateItem", "ItemService.PublishItem", "CalendarService.ImportCalendar", "SealService.MakeSeal",
         "CatalogService.CreateResource", "MountService.CreateMount",
     }  # fmt: skip

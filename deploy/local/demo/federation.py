@@ -10,13 +10,13 @@ from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, res
 
 
 async def trust_each_other(first: Office, second: Office, state: Path) -> None:
-    """Proposes and activates each region at the other."""
+    """Puts each region on the other's list: one administrator proposes, another agrees."""
     await _trust(first, second, state)
     await _trust(second, first, state)
 
 
 async def _trust(here: Office, other: Office, state: Path) -> None:
-    gateway, token = here.gateway, await here.admin_token()
+    gateway, token = here.gateway, await here.token_of("administration")
     stub = region_service_pb2_grpc.RegionServiceStub(gateway.channel)
     anchor = await _anchor(other, state)
     propose = region_service_pb2.ProposeRegionRequest(
@@ -24,8 +24,8 @@ async def _trust(here: Office, other: Office, state: Path) -> None:
         region=resources_pb2.Region(display_name=other.gateway.name, anchor=anchor, max_assurance=4),
     )  # fmt: skip
     made = await gateway.call(stub.ProposeRegion, propose, resources_pb2.Region, token)
-    activate = region_service_pb2.ActivateRegionRequest(name=made.name, request_id=request_id())
-    await gateway.call(stub.ActivateRegion, activate, resources_pb2.Region, token)
+    activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())
+    await gateway.call(stub.ActivateRegion, activate, resources_pb2.Region, await here.token_of("administration2"))
 
 
 async def _anchor(office: Office, state: Path) -> resources_pb2.RegionAnchor:

@@ -41,6 +41,8 @@ DUTIES = {
     "data": ("数据管理岗", resources_pb2.DUTY_DATA),
     "data2": ("数据复核岗", resources_pb2.DUTY_DATA),
     "auditing": ("审计岗", resources_pb2.DUTY_AUDITING),
+    "administration": ("系统管理岗", resources_pb2.DUTY_ADMINISTRATION),
+    "administration2": ("系统管理复核岗", resources_pb2.DUTY_ADMINISTRATION),
 }
 LONG_AGO = datetime(2023, 1, 1, tzinfo=UTC)
 LONG_AHEAD = datetime(2033, 1, 1, tzinfo=UTC)

@@ -36,6 +36,7 @@ def client_message(row: Row) -> pb.Client:
         jwks=jwks_message(row.jwks) if row.jwks else None, scopes=row.scopes,
         assertion_right=right if row.assertable else None,
         quota=pb.ClientQuota(per_second=row.quota_per_second, per_day=row.quota_per_day),
+        pending_jwks=jwks_message(row.pending["jwks"]) if row.pending else None, approvals=len(row.backers),
         state=pb.ClientState.Value(f"CLIENT_STATE_{row.state}"), suspend_reason=row.suspend_reason,
         overlap_expire_time=timestamp(row.overlap_expire_time), create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time), etag=etag_of(row.version),

@@ -31,6 +31,7 @@ def region_message(row: Row) -> pb.Region:
         root_certificate=row.root_certificate, tls_authorities=row.tls_authorities,
     )  # fmt: skip
     return pb.Region(
+        pending_anchor=pb.RegionAnchor.FromString(row.pending) if row.pending else None, approvals=len(row.backers),
         name=f"regions/{row.id}", display_name=row.display_name, anchor=anchor, max_assurance=row.max_assurance,
         state=state_value(row.state), state_reason=row.state_reason, activate_time=timestamp(row.activate_time),
         state_time=timestamp(row.state_time), create_time=timestamp(row.create_time),

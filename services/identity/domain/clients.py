@@ -27,6 +27,7 @@ class State(StrEnum):
 
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
+    REQUESTED = "REQUESTED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ def check_credentials(kind: Kind, auth: AuthMethod, *, has_keys: bool, has_asser
 
 
 def check_active(client: Client) -> None:
-    """Raises PermissionDenied CLIENT_NOT_ACTIVE where the client is suspended."""
+    """Raises PermissionDenied CLIENT_NOT_ACTIVE where the client is suspended or not approved yet."""
     if client.state is not State.ACTIVE:
-        raise PermissionDenied("CLIENT_NOT_ACTIVE", "the client is suspended", client=client.name)
+        raise PermissionDenied("CLIENT_NOT_ACTIVE", "the client is suspended, or not approved", client=client.name)
 
 
 def check_assertion(client: Client, actor_kind: str) -> None:
@@ -97,10 +98,18 @@ def suspend(client: Client) -> State:
 
 
 def resume(client: Client) -> State:
-    """Returns the state after a resumption; raises FailedPrecondition STATE_CONFLICT unless it is SUSPENDED."""
+    """Returns the state after a resumption; raises FailedPrecondition STATE_CONFLICT unless it is SUSPENDED.
+
+    A channel speaks for people again only when two stand behind it.
+    """
     if client.state is not State.SUSPENDED:
         raise state_conflict(client.name, client.state, State.SUSPENDED)
-    return State.ACTIVE
+    return State.REQUESTED if client.kind is Kind.CHANNEL else State.ACTIVE
+
+
+def first_state(kind: Kind, *, founding: bool) -> State:
+    """Returns the state of a new client: what can speak for people waits for two, but for a region's very first."""
+    return State.REQUESTED if kind is Kind.CHANNEL and not founding else State.ACTIVE
 
 
 def old_credentials_hold(overlap_expire: datetime | None, now: datetime) -> bool:

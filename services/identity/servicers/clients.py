@@ -35,6 +35,10 @@ class ClientServicer(ClientServiceServicer):
         """Replaces a client's keys or secret."""
         return await self._clients.rotate(command_of(request), request)
 
+    async def ApproveClient(self, request: pb.ApproveClientRequest, context: Context) -> resources.Client:
+        """Stands behind what waits for approval."""
+        return await self._clients.approve(command_of(request), request)
+
     async def SuspendClient(self, request: pb.SuspendClientRequest, context: Context) -> resources.Client:
         """Suspends a client."""
         return await self._clients.suspend(command_of(request), request)

@@ -43,6 +43,10 @@ class RegionServicer(RegionServiceServicer):
         """Replaces a region's anchor."""
         return await self._regions.set_keys(command_of(request), request)
 
+    async def ApproveRegionKeys(self, request: pb.ApproveRegionKeysRequest, context: Context) -> resources.Region:
+        """Stands behind a new anchor."""
+        return await self._regions.approve_keys(command_of(request), request)
+
     async def GetRegion(self, request: pb.GetRegionRequest, context: Context) -> resources.Region:
         """Gets a region."""
         return await self._regions.get(request.name)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Row
-from services.identity.store.reading import LIMIT, keyed, many
+from services.identity.store.reading import LIMIT, first, keyed, many
 from services.identity.tables import clients
 
 
@@ -24,6 +24,16 @@ _LIST = (
     .order_by(clients.c.id)
     .limit(sa.bindparam(LIMIT, type_=sa.Integer))
 )
+
+
+_FOUNDING = sa.text("SELECT pg_advisory_xact_lock(hashtext('identity:founding'))")
+_CHANNEL = sa.select(clients.c.id).where(clients.c.kind == "CHANNEL").limit(1)
+
+
+async def first_channel(connection: AsyncConnection) -> bool:
+    """Says whether the region has no channel yet; of two that ask at once the second waits for the first."""
+    await connection.execute(_FOUNDING)
+    return await first(connection, _CHANNEL) is None
 
 
 async def client(connection: AsyncConnection, name: str, *, lock: bool = False) -> Row:

@@ -1,7 +1,7 @@
 """Making clients, changing their credentials, suspending them."""
 
 import secrets
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,11 +12,13 @@ from libs.db.command import Command
 from libs.db.engine import Database, Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import invalid_field, not_found
+from libs.errors import invalid_field, not_found, state_conflict
 from libs.rpc.call import current_call
+from services.identity.bootstrap import CLIENT_ID
 from services.identity.client_secrets import ClientSecrets
 from services.identity.convert.clients import actor_kinds, client_message, client_of
 from services.identity.domain import clients as domain
+from services.identity.domain.approval import approved_by, asked_by, holds
 from services.identity.domain.scopes import check_covered
 from services.identity.store import clients as store
 from services.identity.store.reading import Page, one
@@ -25,6 +27,8 @@ from services.identity.tokens.jwk import checked_keys
 from tongban.identity.v1 import client_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
+
+Keys = list[dict[str, str]]
 
 
 class Clients:
@@ -48,7 +52,7 @@ class Clients:
                 await one(tx.connection, owners, client.owner)
             row = await rows.insert(tx.connection, clients, values | {
                 "secret_mac": self._secrets.mac(secret) if secret else None,
-                "create_time": tx.now, "update_time": tx.now,
+                **await _beginning(tx.connection, domain.Kind(values["kind"])), "create_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
             name = f"clients/{row.id}"
             tx.emit("cn.tongban.client.created.v1", name, events.ClientCreated(client=name, kind=client.kind))
@@ -98,20 +102,50 @@ class Clients:
             domain.check_active(client_of(row))
             if bool(keys) != (row.auth_method == domain.AuthMethod.PRIVATE_KEY_JWT):
                 raise invalid_field("jwks", "client.keys", "is needed for private_key_jwt and for nothing else")
-            change = {"jwks": keys} if keys else {"secret_mac": self._secrets.mac(secret)}
-            row = await rows.update(tx.connection, clients, row.id, change | {
-                **self._overlap(row, request), "update_time": tx.now,
+            row = await rows.update(tx.connection, clients, row.id, {
+                **self._rotated(row, request, keys, secret), "update_time": tx.now,
             })  # fmt: skip
             tx.emit("cn.tongban.client.rotated.v1", request.name, events.ClientRotated(client=request.name))
             return client_message(row)
 
         return await self._answer(command, work, secret)
 
-    def _overlap(self, row: Row, request: pb.RotateClientKeyRequest) -> dict[str, Any]:
+    def _rotated(self, row: Row, request: pb.RotateClientKeyRequest, keys: Keys | None, secret: str) -> dict[str, Any]:
+        """What a rotation changes; the new keys of a channel wait for two people."""
+        overlap = request.overlap.ToTimedelta()
+        if row.kind == domain.Kind.CHANNEL:
+            backers = asked_by(current_call().principal.human)
+            return {"pending": {"jwks": keys, "overlap": overlap.total_seconds()}, "backers": list(backers)}
+        change = {"jwks": keys} if keys else {"secret_mac": self._secrets.mac(secret)}
+        return change | self._overlap(row, overlap)
+
+    async def approve(self, command: Command, request: pb.ApproveClientRequest) -> resources.Client:
+        """Stands behind a channel, or behind new keys of one; the second human being lets it take effect."""
+        principal = current_call().principal
+
+        async def work(tx: Transaction) -> resources.Client:
+            row = await _lock(tx.connection, request.name, request.etag)
+            if row.state == domain.State.SUSPENDED or (row.state == domain.State.ACTIVE and row.pending is None):
+                raise state_conflict(request.name, row.state, domain.State.REQUESTED)
+            backers = approved_by(row.backers, principal.human, principal.kind)
+            change = self._approved(row) if holds(backers) else {"backers": list(backers)}
+            row = await rows.update(tx.connection, clients, row.id, change | {"update_time": tx.now})
+            tx.emit("cn.tongban.client.approved.v1", request.name, events.ClientApproved(
+                client=request.name, effective=holds(backers)))  # fmt: skip
+            return client_message(row)
+
+        return await self._uow.run(command, work)
+
+    def _approved(self, row: Row) -> dict[str, Any]:
+        """What takes effect when two people stand behind it."""
+        if row.state == domain.State.REQUESTED:
+            return {"state": domain.State.ACTIVE.value, "suspend_reason": "", "backers": []}
+        overlap = timedelta(seconds=row.pending["overlap"])
+        return {"jwks": row.pending["jwks"], "pending": None, "backers": [], **self._overlap(row, overlap)}
+
+    def _overlap(self, row: Row, overlap: timedelta) -> dict[str, Any]:
         """What stays of the credentials before: nothing, or all until the overlap is over."""
-        end: datetime | None = None
-        if request.overlap.ToTimedelta():
-            end = self._wall.now() + request.overlap.ToTimedelta()
+        end = self._wall.now() + overlap if overlap else None
         kept = {"old_jwks": row.jwks, "old_secret_mac": row.secret_mac} if end else {}
         return {"old_jwks": None, "old_secret_mac": None, "overlap_expire_time": end, **kept}
 
@@ -136,7 +170,8 @@ class Clients:
             row = await _lock(tx.connection, request.name, request.etag)
             check_covered(current_call().principal.scopes, row.scopes)
             row = await rows.update(tx.connection, clients, row.id, {
-                "state": domain.resume(client_of(row)).value, "suspend_reason": "", "update_time": tx.now,
+                "state": domain.resume(client_of(row)).value, "suspend_reason": "", "pending": None,
+                "backers": list(asked_by(current_call().principal.human)), "update_time": tx.now,
             })  # fmt: skip
             tx.emit("cn.tongban.client.resumed.v1", request.name, events.ClientResumed(client=request.name))
             return client_message(row)
@@ -156,8 +191,22 @@ def _checked(client: resources.Client) -> dict[str, Any]:
         "jwks": checked_keys(client.jwks, "client.jwks") if client.HasField("jwks") else None,
         "scopes": list(client.scopes), "assertable": actor_kinds(client.assertion_right),
         "max_assurance": client.assertion_right.max_assurance, "quota_per_second": client.quota.per_second,
-        "quota_per_day": client.quota.per_day, "state": domain.State.ACTIVE.value,
+        "quota_per_day": client.quota.per_day,
     }  # fmt: skip
+
+
+async def _beginning(connection: AsyncConnection, kind: domain.Kind) -> dict[str, Any]:
+    """Returns the first state of a new client, and who stands behind it.
+
+    A region's very first channel, through which its first administrators will come, can't wait for them: that one, made by
+    the client of the first start, is ACTIVE at once (decision 0018). Clients are never deleted, so it is never the first again.
+    """
+    principal, founding = current_call().principal, False
+    if kind is domain.Kind.CHANNEL and principal.subject == f"clients/{CLIENT_ID}":
+        founding = await store.first_channel(connection)
+    state = domain.first_state(kind, founding=founding)
+    waits = state is domain.State.REQUESTED
+    return {"state": state.value, "backers": list(asked_by(principal.human)) if waits else []}
 
 
 async def _lock(connection: AsyncConnection, name: str, etag: str) -> Row:

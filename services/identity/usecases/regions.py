@@ -1,6 +1,6 @@
 """The trust list: proposing regions, beginning, suspending and ending the trust, changing the pinned keys."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cryptography import x509
@@ -14,9 +14,11 @@ from libs.db.command import Command
 from libs.db.engine import Database, Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import AlreadyExists, InvalidArgument, invalid_field
+from libs.errors import AlreadyExists, InvalidArgument, invalid_field, state_conflict
+from libs.rpc.call import current_call
 from services.identity.convert.regions import direction_of, region_message
 from services.identity.domain import regions as domain
+from services.identity.domain.approval import approved_by, asked_by, holds
 from services.identity.store import regions as store
 from services.identity.store.reading import Page
 from services.identity.tables import regions
@@ -42,7 +44,9 @@ class TrustList:
         """Enters a region; nothing passes yet."""
         if code == self._region:
             raise InvalidArgument("REGION_MISMATCH", "a region does not trust itself", region=code)
+        human = current_call().principal.human
         values = _anchor(region.anchor, "region.anchor") | {
+            "pending": None, "backers": list(asked_by(human)),
             "display_name": region.display_name, "max_assurance": region.max_assurance,
             "state": domain.State.PROPOSED.value, "state_reason": "", "activate_time": None,
         }  # fmt: skip
@@ -63,12 +67,28 @@ class TrustList:
         return await self._uow.run(command, work)
 
     async def activate(self, command: Command, request: pb.ActivateRegionRequest) -> resources.Region:
-        """Begins the trust, in both directions."""
+        """Stands behind the trust, which begins in both directions with the second human being."""
+        principal = current_call().principal
 
-        def told(_: resources.Region) -> Message:
-            return events.RegionActivated(region=request.name)
+        async def work(tx: Transaction) -> resources.Region:
+            row = await self._lock(tx, request)
+            state = domain.activate(request.name, domain.State(row.state))
+            backers = approved_by(row.backers, principal.human, principal.kind)
+            if not holds(backers):
+                return await self._backed(tx, row, backers)
+            row = await rows.update(tx.connection, regions, row.id, {
+                "state": state.value, "state_time": tx.now, "activate_time": tx.now, "backers": [],
+                "update_time": tx.now,
+            })  # fmt: skip
+            tx.emit("cn.tongban.region.activated.v1", request.name, events.RegionActivated(region=request.name))
+            return region_message(row)
 
-        return await self._change(command, request, domain.activate, "activated", told)
+        return await self._uow.run(command, work)
+
+    async def _backed(self, tx: Transaction, row: Row, backers: Sequence[str]) -> resources.Region:
+        """Keeps who stands behind what waits."""
+        row = await rows.update(tx.connection, regions, row.id, {"backers": list(backers), "update_time": tx.now})
+        return region_message(row)
 
     async def suspend(self, command: Command, request: pb.SuspendRegionRequest) -> resources.Region:
         """Suspends the trust in one direction or both."""
@@ -123,13 +143,39 @@ class TrustList:
         return row
 
     async def set_keys(self, command: Command, request: pb.SetRegionKeysRequest) -> resources.Region:
-        """Replaces a region's anchor as a whole."""
+        """Replaces a region's anchor as a whole; where the trust has begun, with the second human being."""
         anchor = _anchor(request.anchor, "anchor")
+        backers = list(asked_by(current_call().principal.human))
 
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)
             domain.check_rekey(request.name, domain.State(row.state))
-            row = await rows.update(tx.connection, regions, row.id, anchor | {"update_time": tx.now})
+            waits = row.state != domain.State.PROPOSED
+            change = {"pending": request.anchor.SerializeToString()} if waits else anchor
+            row = await rows.update(tx.connection, regions, row.id, change | {
+                "backers": backers, "update_time": tx.now,
+            })  # fmt: skip
+            tx.emit("cn.tongban.region.rekeyed.v1", request.name, events.RegionRekeyed(region=request.name))
+            return region_message(row)
+
+        return await self._uow.run(command, work)
+
+    async def approve_keys(self, command: Command, request: pb.ApproveRegionKeysRequest) -> resources.Region:
+        """Stands behind a new anchor, which takes the old one's place with the second human being."""
+        principal = current_call().principal
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await self._lock(tx, request)
+            domain.check_rekey(request.name, domain.State(row.state))
+            if row.pending is None:
+                raise state_conflict(request.name, row.state)
+            backers = approved_by(row.backers, principal.human, principal.kind)
+            if not holds(backers):
+                return await self._backed(tx, row, backers)
+            anchor = _anchor(resources.RegionAnchor.FromString(row.pending), "anchor")
+            row = await rows.update(tx.connection, regions, row.id, anchor | {
+                "pending": None, "backers": [], "update_time": tx.now,
+            })  # fmt: skip
             tx.emit("cn.tongban.region.rekeyed.v1", request.name, events.RegionRekeyed(region=request.name))
             return region_message(row)
 

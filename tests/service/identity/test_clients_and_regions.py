@@ -158,6 +158,16 @@ async def _propose(home: Town, anchor: resources_pb2.RegionAnchor, code: str = "
     return await home.call(home.regions.ProposeRegion, request, resources_pb2.Region, await home.admin_token())
 
 
+async def _approved_keys(town: Town, name: str) -> resources_pb2.Region:
+    found = resources_pb2.Region()
+    for token in await town.administrators():
+        get = region_service_pb2.GetRegionRequest(name=name)
+        etag = (await town.call(town.regions.GetRegion, get, resources_pb2.Region, token)).etag
+        approve = region_service_pb2.ApproveRegionKeysRequest(name=name, etag=etag, request_id=request_id())
+        found = await town.call(town.regions.ApproveRegionKeys, approve, resources_pb2.Region, token)
+    return found
+
+
 async def test_an_anchor_must_hold(home: Town) -> None:
     good = home.anchor()
     good.issuer = "https://other.test"
@@ -189,15 +199,30 @@ async def test_a_region_is_proposed_trusted_rekeyed_ended_and_proposed_again(hom
     channel = home.neighbour("cases")
     stub = type(home.regions)(channel)
     assert await reason_of(home.call(stub.ResolveRegion, resolve, resources_pb2.Region, "")) == "REGION_NOT_TRUSTED"
+    first, second = await home.administrators()
     activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())
-    active = await home.call(home.regions.ActivateRegion, activate, resources_pb2.Region, token)
+    assert await reason_of(home.call(home.regions.ActivateRegion, activate, resources_pb2.Region, token)) == (
+        "ACTOR_NOT_ALLOWED"
+    )
+    half = await home.call(home.regions.ActivateRegion, activate, resources_pb2.Region, first)
+    assert (half.state, half.approvals) == (resources_pb2.REGION_STATE_PROPOSED, 1)
+    activate.etag, activate.request_id = half.etag, request_id()
+    assert await reason_of(home.call(home.regions.ActivateRegion, activate, resources_pb2.Region, first)) == (
+        "ACTING_ON_SELF"
+    )
+    assert await reason_of(home.call(stub.ResolveRegion, resolve, resources_pb2.Region, "")) == "REGION_NOT_TRUSTED"
+    active = await home.call(home.regions.ActivateRegion, activate, resources_pb2.Region, second)
     assert active.HasField("activate_time")
-    assert await home.call(home.regions.ActivateRegion, activate, resources_pb2.Region, token) == active
+    assert await home.call(home.regions.ActivateRegion, activate, resources_pb2.Region, second) == active
     assert (await home.call(stub.ResolveRegion, resolve, resources_pb2.Region, "")).name == made.name
     anchor.gateway_url = "https://nine.test:8443"
     rekey = region_service_pb2.SetRegionKeysRequest(name=made.name, anchor=anchor, request_id=request_id())
     changed = await home.call(home.regions.SetRegionKeys, rekey, resources_pb2.Region, token)
-    assert changed.anchor.gateway_url == "https://nine.test:8443"
+    assert (changed.anchor.gateway_url, changed.pending_anchor.gateway_url) == (
+        home.base, "https://nine.test:8443"
+    )  # fmt: skip
+    changed = await _approved_keys(home, made.name)
+    assert (changed.anchor.gateway_url, changed.HasField("pending_anchor")) == ("https://nine.test:8443", False)
     end = region_service_pb2.EndRegionRequest(name=made.name, reason="协议到期", request_id=request_id())
     assert (await home.call(home.regions.EndRegion, end, resources_pb2.Region, token)).state_reason == "协议到期"
     rekey.request_id = request_id()
@@ -223,6 +248,7 @@ async def test_new_keys_of_a_region_count_from_the_next_call(federation: Federat
     for wanted in (anchor, home.anchor()):
         rekey = region_service_pb2.SetRegionKeysRequest(name="regions/341500", anchor=wanted, request_id=request_id())
         await away.call(away.regions.SetRegionKeys, rekey, resources_pb2.Region, token)
+        await _approved_keys(away, "regions/341500")
         if wanted is anchor:
             assert await reason_of(away.exchange(assertion, ASSERTION)) == "TOKEN_INVALID"
     await away.exchange(assertion, ASSERTION)

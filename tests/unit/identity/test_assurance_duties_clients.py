@@ -137,7 +137,8 @@ def test_a_suspended_client_does_nothing() -> None:
     gone = Client("clients/window", Kind.CHANNEL, clients.suspend(window), assertable=frozenset({"STAFF"}))
     with pytest.raises(PermissionDenied, match="CLIENT_NOT_ACTIVE"):
         clients.check_assertion(gone, "STAFF")
-    assert clients.resume(gone) is clients.State.ACTIVE
+    assert clients.resume(gone) is clients.State.REQUESTED  # a channel speaks again when two people say so
+    assert clients.resume(replace(gone, kind=Kind.SYSTEM)) is clients.State.ACTIVE
     for change, client in ((clients.suspend, gone), (clients.resume, window)):
         with pytest.raises(FailedPrecondition):
             change(client)
