@@ -90,4 +90,4 @@ class Recounter:
 
     async def _tell(self, tx: Transaction, record: CaseRecord, promised: date | None) -> None:
         """Tells the region that sent the case of its new last day."""
-        await self._desk.news.progress(tx, record, "NOTE", _MOVED, exchange.TransferProgress(), promised)
+        await self._desk.news.progress(tx, record, "RESCHEDULE", _MOVED, exchange.TransferProgress(), promised)

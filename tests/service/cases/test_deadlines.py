@@ -26,7 +26,7 @@ async def test_acceptance_by_silence_counts_from_the_corrected_submission(town: 
     await town.step("RequestCorrection", case, points=POINTS)
     town.at(date(2024, 3, 27))
     await town.step("SubmitCorrection", case, town.clerk, materials=[paper("M2")])
-    sweep = town.part("Sweeper").sweep
+    sweep = town.part("Sweep").sweep
     town.at(date(2024, 4, 3))  # the fifth working day
     assert await sweep() == 0
     town.at(date(2024, 4, 4))
