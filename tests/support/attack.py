@@ -27,14 +27,17 @@ _FAULTS = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UN
            grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.DATA_LOSS}  # fmt: skip
 
 
-def tokens_of(state: Path, region: str, issuer: str) -> dict[str, str]:
-    """Mints tokens of every kind of caller that may everything, under the region's own key, for an hour."""
+def tokens_of(state: Path, region: str, issuer: str, number: int = 1) -> dict[str, str]:
+    """Mints tokens of every kind of caller that may everything, under the region's own key, for an hour.
+
+    ``number`` tells one person from another.
+    """
     master = load_master_key(state / region / "secrets" / "identity.master-key")
     store = KeyStore(state / region / "keys" / "identity", master, TongsuoProvider(), SystemClock())
     key = ECKey.import_key(store.load("token", min(store.versions("token"))).secret)
     now = int(time.time())
     claims = {"iss": issuer, "aud": f"//{region}", "iat": now, "exp": now + 3600, "scope": "*", "acr": "4"}
-    someone = "01900000-0000-7000-8000-000000000001"
+    someone = f"01900000-0000-7000-8000-{number:012}"
     kinds = {
         "PERSON": {"sub": f"persons/{someone}"},
         "STAFF": {"sub": f"staff/{someone}", "dept": f"departments/{someone}", "human": f"persons/{someone}"},

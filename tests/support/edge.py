@@ -21,12 +21,13 @@ from joserfc.jwk import ECKey
 
 from deploy.local import programs
 from deploy.pki import development
-from libs.errors import NotFound
+from libs.errors import NotFound, TongbanError
 from libs.rpc import status
 from services.gateway import envoy_config
 from services.gateway.config import GatewayConfig
 from tests.support.ports import free_port
 from tongban.audit.v1 import audit_service_pb2
+from tongban.license.v1 import material_service_pb2
 
 _REGION = "341500"
 _PROCESSES = ("identity", "license", "seal", "cases", "sharing", "gateway")
@@ -39,6 +40,12 @@ class Seen:
     """What reached the service."""
 
     metadata: list[dict[str, str]] = field(default_factory=list)
+    error: TongbanError | None = None
+    """What GetRecord is answered with instead of its usual error."""
+    going: threading.Event = field(default_factory=threading.Event)
+    """GetHead waits for it."""
+    waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released by each GetHead that waits."""
 
 
 class Audit:
@@ -49,12 +56,14 @@ class Audit:
 
     def GetHead(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         self._seen.metadata.append(dict(context.invocation_metadata()))
+        self._seen.waiting.release()
+        self._seen.going.wait()
         return audit_service_pb2.SignedHead(log=request.log, tree_size=7, root_hash=b"\x01\x02")
 
     def GetRecord(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
-        error = NotFound("RESOURCE_NOT_FOUND", "no such record", resource=request.name)
+        error = self._seen.error or NotFound("RESOURCE_NOT_FOUND", "no such record", resource=request.name)
         context.set_trailing_metadata(((status.DETAILS_KEY, status.to_status(error).SerializeToString()),))
-        context.abort(grpc.StatusCode.NOT_FOUND, error.message)
+        context.abort(status.grpc_code(error), status.to_status(error).message)
 
 
 class KeyServer(ThreadingHTTPServer):
@@ -114,8 +123,28 @@ def _config(folder: Path, service_port: int, jwks_port: int) -> GatewayConfig:
     )
 
 
+def _endless(_request: bytes, _context: Any) -> Iterator[bytes]:
+    chunk = material_service_pb2.DownloadMaterialResponse(chunk=b"x" * 60_000).SerializeToString()
+    for _ in range(1_000):
+        yield chunk
+
+
+def _materials(folder: Path) -> tuple[grpc.Server, int]:
+    """A licence service whose files are 60 MB, and which knows no licence."""
+    server = grpc.server(ThreadPoolExecutor(100))
+    download: Any = grpc.unary_stream_rpc_method_handler(_endless)
+    verify: Any = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")
+    for service, name, handler in (
+        ("MaterialService", "DownloadMaterial", download), ("VerificationService", "VerifyLicense", verify),
+    ):  # fmt: skip
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(f"tongban.license.v1.{service}", {name: handler}),)
+        )
+    return server, _listen(server, folder, "license")
+
+
 def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
-    server = grpc.server(ThreadPoolExecutor(4))
+    server = grpc.server(ThreadPoolExecutor(32))
     audit, requests = Audit(seen), audit_service_pb2
     handlers: dict[str, Any] = {
         "GetHead": grpc.unary_unary_rpc_method_handler(
@@ -126,14 +155,18 @@ def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
         ),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("tongban.audit.v1.AuditService", handlers),))
+    return server, _listen(server, folder, "identity")
+
+
+def _listen(server: grpc.Server, folder: Path, name: str) -> int:
     state = health.HealthServicer()
     state.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
-    pair = (folder / "identity.key").read_bytes(), (folder / "identity.pem").read_bytes()
+    pair = (folder / f"{name}.key").read_bytes(), (folder / f"{name}.pem").read_bytes()
     authority = (folder / "ca.pem").read_bytes()
     port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair], authority, True))
     server.start()
-    return server, port
+    return int(port)
 
 
 def await_up(url: str, envoy: "subprocess.Popen[bytes]") -> None:
@@ -163,22 +196,33 @@ def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
 
 
 @contextmanager
-def running_edge(folder: Path, *, frozen: bool = False, renew: str = "60s") -> Iterator[Edge]:
+def running_edge(
+    folder: Path, *, frozen: bool = False, renew: str = "60s", materials: bool = False
+) -> Iterator[Edge]:  # fmt: skip
     """Runs Envoy before the small service; ends both.
 
     Args:
         folder: where its files lie.
         frozen: whether the token issuer's keys can't be read at first.
         renew: how often they are read.
+        materials: whether a licence service stands behind it.
     """
     development.ensure(folder, _REGION, _PROCESSES)
     seen = Seen()
+    seen.going.set()
     server, port = _service(folder, seen)
+    servers = [server]
+    license_port = 0
+    if materials:
+        licences, license_port = _materials(folder)
+        servers.append(licences)
     jwks = KeyServer()
     if frozen:
         jwks.going.clear()
     threading.Thread(target=jwks.serve_forever).start()
     config = _config(folder, port, jwks.server_port)
+    if license_port:
+        config.neighbours["license"] = f"127.0.0.1:{license_port}"
     envoy_config.write(config)
     config.envoy.file.write_text(
         config.envoy.file.read_text().replace('"cache_duration": "60s"', f'"cache_duration": "{renew}"')
@@ -193,4 +237,6 @@ def running_edge(folder: Path, *, frozen: bool = False, renew: str = "60s") -> I
             envoy.terminate()
             jwks.shutdown()
             jwks.server_close()
-            server.stop(None).wait()
+            seen.going.set()
+            for each in servers:
+                each.stop(None).wait()
