@@ -1,12 +1,14 @@
 """Lanes of events: one for each subject, so that what one subject waits for holds up no other.
 
 In a lane events go one after the other. The first one of a lane that fails in passing is tried again after a pause,
-with all others of its subject behind it. Lanes share slots: so many tries at once, and of those that failed before a
+with all others of its subject behind it; the more lanes wait, the longer, but as soon as one of them goes on all others are
+tried. Lanes share slots: so many tries at once, and of those that failed before a
 quarter as many, so that a neighbour that is away takes no more than that. A try that is slow (a call that runs into its
 timeout) gives its slot to the next after a second and goes on without one.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ _AGAIN_AT_ONCE = 16
 _SLOT_SECONDS = 1.0
 _QUEUED = 256
 _ROOM = 50_000
+_TRIES_A_SECOND = 50
 _CANCEL_AGAIN_SECONDS = 0.2
 
 
@@ -59,6 +62,7 @@ class Lanes:
         self._again = asyncio.Semaphore(_AGAIN_AT_ONCE)
         self._queued = 0
         self._moved = asyncio.Event()
+        self._back = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,14 +115,25 @@ class Lanes:
             if await self._try(lane[0], self._again if key in self._waiting else self._fresh):
                 entry, pause = lane.popleft(), self._first_pause
                 self._held[entry.stream].discard(entry.id)
-                self._waiting.discard(key)
-                self._moved.set()
+                self._goes_on(key)
                 continue
             lane[0].fields = None
             self._waiting.add(key)
-            await asyncio.sleep(pause)
+            await self._rest(max(pause, len(self._waiting) / _TRIES_A_SECOND))
             pause = min(pause * 2, self._longest_pause)
         del self._lanes[key]
+
+    def _goes_on(self, key: tuple[bytes, bytes]) -> None:
+        self._moved.set()
+        if key in self._waiting:
+            self._waiting.discard(key)
+            self._back.set()
+            self._back = asyncio.Event()
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._back.wait()
 
     async def _slot(self, slots: asyncio.Semaphore) -> None:
         """Waits for a slot. Only who never failed keeps others from being read: the rest is many, and waits anyway."""

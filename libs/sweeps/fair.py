@@ -1,7 +1,8 @@
 """Work of many parties, side by side: no party's work ever holds up another's.
 
 A party is whoever the work is for, or has to answer it: another region, a department. Each has so many places at once;
-one that did not answer last time has one, in a pool apart, until it answers again. Work that is slow (a call that runs
+one that did not answer last time has one, in a pool apart, and rests before it is tried again, until it answers: ten
+thousand pieces for a region that is away cost no more than one. Work that is slow (a call that runs
 into its timeout) gives its place to the next after a second and goes on. Nothing waits for a batch to end.
 """
 
@@ -9,11 +10,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from libs.observability.logs import logger, place_of
 
 _log = logger(__name__)
 _SLOW_SECONDS = 1.0
+_FIRST_REST, _LONGEST_REST = 0.25, 5.0
 _CANCEL_AGAIN_SECONDS = 0.2
 
 
@@ -44,6 +47,12 @@ Work = Callable[[Due], Awaitable[bool]]
 
 
 @dataclass(slots=True)
+class _Rest:
+    seconds: float = 0.0
+    until: float = 0.0
+
+
+@dataclass(slots=True)
 class _Place:
     party: str
     troubled: bool
@@ -67,7 +76,7 @@ class FairWorker:
         self._each = each
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._places: dict[str, _Place] = {}
-        self._troubled: set[str] = set()
+        self._troubled: dict[str, _Rest] = {}
 
     async def start(self) -> int:
         """Starts whatever is due and has a place; returns how many pieces that were."""
@@ -81,8 +90,9 @@ class FairWorker:
         return started
 
     async def drain(self) -> int:
-        """Does all that is due now and comes due meanwhile; returns how many pieces that were."""
+        """Does all that is due now and comes due meanwhile, and tries everybody; returns how many pieces that were."""
         done = 0
+        self._troubled.clear()
         while True:
             at_work = bool(self._tasks)
             started = await self.start()
@@ -110,9 +120,8 @@ class FairWorker:
     def _full(self) -> list[str]:
         at_work = Counter(place.party for place in self._places.values())
         full = {party for party, count in at_work.items() if count >= self._limit(party)}
-        if self._room(troubled=True) <= 0:
-            full |= self._troubled
-        return list(full)
+        no_room, now = self._room(troubled=True) <= 0, monotonic()
+        return list(full | {party for party, rest in self._troubled.items() if no_room or rest.until > now})
 
     def _begin(self, due: Due) -> bool:
         troubled = due.party in self._troubled
@@ -132,11 +141,19 @@ class FairWorker:
             _log.error("work failed", key=due.key, **place_of(error))
         finally:
             slow.cancel()
-            (self._troubled.discard if answered else self._troubled.add)(due.party)
+            self._heard(due.party, answered=answered)
             del self._tasks[due.key], self._places[due.key]
             self._woken.set()
 
+    def _heard(self, party: str, *, answered: bool) -> None:
+        if answered:
+            self._troubled.pop(party, None)
+            return
+        rest = self._troubled.setdefault(party, _Rest())
+        rest.seconds = min(max(rest.seconds * 2, _FIRST_REST), _LONGEST_REST)
+        rest.until = monotonic() + rest.seconds
+
     def _is_slow(self, due: Due) -> None:
         self._places[due.key].slow = True
-        self._troubled.add(due.party)
+        self._troubled.setdefault(due.party, _Rest())
         self._woken.set()
