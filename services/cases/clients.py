@@ -1,14 +1,24 @@
 """The neighbours that case handling asks: identity (mandates, tokens) and license (presentations, materials)."""
 
 import hashlib
+import time
 
 import grpc
 
-from libs.errors import Code, PermissionDenied, TongbanError
+from libs.db.command import digest_of
+from libs.errors import Code, PermissionDenied, TongbanError, invalid_field
 from libs.rpc.client import invoke, stream
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
+from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2, error_reason_pb2
-from tongban.identity.v1 import mandate_service_pb2, mandate_service_pb2_grpc, token_service_pb2, token_service_pb2_grpc
+from tongban.identity.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    mandate_service_pb2,
+    mandate_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+)
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.license.v1 import (
     license_service_pb2,
@@ -22,6 +32,8 @@ from tongban.license.v1 import (
     resources_pb2,
 )
 
+_KNOWN_SECONDS = 60.0
+_MOST_KNOWN = 10_000
 DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
 _PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNAUTHENTICATED})
 
@@ -36,8 +48,48 @@ class Identity:
 
     def __init__(self, channel: grpc.aio.Channel, region: str) -> None:
         self._mandates = mandate_service_pb2_grpc.MandateServiceStub(channel)
+        self._accounts = account_service_pb2_grpc.AccountServiceStub(channel)
+        self._known: dict[bytes, float] = {}
         self._tokens = token_service_pb2_grpc.TokenServiceStub(channel)
         self._region = region
+
+    async def check_parties(self, applicant: pb.Applicant, agent: pb.Agent | None) -> None:
+        """Raises FIELD_INVALID unless names and documents of the parties are those of their accounts.
+
+        What agreed is believed for a minute. Persons are named by the office that verified them, never by an application.
+        """
+        parties: dict[str, pb.Applicant | pb.Agent] = {"applicant": applicant}
+        if agent is not None:
+            parties["agent"] = agent
+        stated = {
+            field: account_service_pb2.StatedIdentity(
+                subject=party.subject, display_name=party.display_name, document=party.document
+            )
+            for field, party in parties.items()
+        }  # fmt: skip
+        asked = {field: each for field, each in stated.items() if not self._is_known(each)}
+        if not asked:
+            return
+        request = account_service_pb2.CheckIdentitiesRequest(identities=asked.values())
+        answer = await invoke(
+            self._accounts.CheckIdentities,
+            request,
+            account_service_pb2.CheckIdentitiesResponse,
+            to="identity",
+            token="",
+        )
+        for (field, each), matches in zip(asked.items(), answer.matches, strict=True):
+            if not matches:
+                raise invalid_field(field, "identity.account", "must bear the name and the document of the account")
+            self._keep(each)
+
+    def _is_known(self, stated: account_service_pb2.StatedIdentity) -> bool:
+        return self._known.get(digest_of(stated), 0.0) > time.monotonic()
+
+    def _keep(self, stated: account_service_pb2.StatedIdentity) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[digest_of(stated)] = time.monotonic() + _KNOWN_SECONDS
 
     async def check_mandate(self, person: str, principal: str, mandate: str, item_codes: tuple[str, ...]) -> None:
         """Raises CASE_MANDATE_NOT_COVERING unless ``person`` may apply for ``principal`` on the item.

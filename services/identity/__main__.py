@@ -37,6 +37,7 @@ from services.identity.usecases.consents import Consents
 from services.identity.usecases.departments import Departments
 from services.identity.usecases.exchange import Exchange
 from services.identity.usecases.grants import Grants
+from services.identity.usecases.identities import Identities
 from services.identity.usecases.mandates import Mandates
 from services.identity.usecases.regions import TrustList
 from services.identity.usecases.staff import StaffMembers
@@ -105,11 +106,14 @@ def _add_people(process: Process, builder: ServerBuilder) -> None:
     uow, database, clock, cipher = process.uow, process.database, process.clock, process.cipher
     store, region = AccountStore(database), process.config.region.code
     accounts = Accounts(uow, store, process.audit, cipher, clock)
+    identities = Identities(store, accounts, cipher, clock, region)
     checks = Verifications(uow, database, clock, store, cipher, _register(process))
     staff = StaffServicer(Departments(uow, database), StaffMembers(uow, database, process.audit, clock, cipher))
     mandates = MandateServicer(Mandates(uow, database, process.audit, clock, region))
     consents = ConsentServicer(Consents(uow, database, process.audit, clock, region))
-    builder.add(account_service_pb2.DESCRIPTOR.services_by_name["AccountService"], AccountServicer(accounts))
+    builder.add(
+        account_service_pb2.DESCRIPTOR.services_by_name["AccountService"], AccountServicer(accounts, identities)
+    )
     builder.add(
         verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"], VerificationServicer(checks)
     )

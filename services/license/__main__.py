@@ -95,7 +95,8 @@ def wire(process: Process) -> Parts:
     recording = Recording(uses, process.wire, clock, process.uow.committed)
     drafting = Drafting(identity, seals, renderer, cipher, home, process.config.public.base_url)
     issuing = Issuing(
-        clock, process.uow, licenses, types, drafting, seals, renderer, process.documents, cipher, home,
+        clock, process.uow, licenses, types, drafting, seals, renderer, process.documents, cipher, identity,
+        home,
         settings.at_once,
     )  # fmt: skip
     drafts = Drafts(licenses, issuing, process.wall, settings.patience_seconds)

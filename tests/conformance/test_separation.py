@@ -16,6 +16,7 @@ from tongban.options.v1 import options_pb2
 
 NOT_OF_SOMEBODY = {
     "tongban.identity.v1.AccountService.CreatePerson": "an account of somebody who has none yet; it gives no right",
+    "tongban.identity.v1.ClientService.ApproveClient": "of a machine: two human beings, by a rule of its own",
     "tongban.identity.v1.ClientService.CreateClient": "of a machine: judged by the giver's own rights",
     "tongban.identity.v1.ClientService.ResumeClient": "of a machine: judged by the giver's own rights",
     "tongban.identity.v1.ClientService.RotateClientKey": "of a machine: judged by the giver's own rights",

@@ -18,6 +18,8 @@ from tests.support.backends import HOST
 from tests.support.service import Service
 from tongban.common.v1 import common_pb2, error_reason_pb2
 from tongban.identity.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
     mandate_service_pb2,
     mandate_service_pb2_grpc,
     region_service_pb2_grpc,
@@ -69,6 +71,7 @@ class Neighbours:
         code: the region.
         service: the service under test, once it runs; calls of other regions are passed on to it.
         others: the fakes of the other regions, by code.
+        accounts: name and document number of accounts, by their names.
         lost_answers: so many answers to other regions get lost after the call was done.
         repeat: every call of another region is passed on so many times more.
     """
@@ -78,6 +81,7 @@ class Neighbours:
     service: Service | None = None
     others: dict[str, "Neighbours"] = field(default_factory=dict)
     trusted: set[str] = field(default_factory=set)
+    accounts: dict[str, tuple[str, str]] = field(default_factory=dict)
     mandate_reason: error_reason_pb2.ErrorReason.ValueType = error_reason_pb2.ERROR_REASON_UNSPECIFIED
     mandates_asked: list[mandate_service_pb2.CheckMandateRequest] = field(default_factory=list)
     presented: dict[str, list[licenses.License]] = field(default_factory=dict)
@@ -114,6 +118,19 @@ class Neighbours:
         )  # fmt: skip
         self.files[name] = (made, content)
         return digest(content)
+
+
+class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def CheckIdentities(self, request: account_service_pb2.CheckIdentitiesRequest, context: Any) -> Any:
+        matches = [self._is_so(each) for each in request.identities]
+        return account_service_pb2.CheckIdentitiesResponse(matches=matches)
+
+    def _is_so(self, stated: account_service_pb2.StatedIdentity) -> bool:
+        subject = stated.subject.removeprefix(f"//{self.known.code}/")
+        return self.known.accounts.get(subject) == (stated.display_name, stated.document.number)
 
 
 class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):
@@ -277,6 +294,7 @@ async def neighbours(code: str) -> AsyncIterator[Neighbours]:
     known = Neighbours(code)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((_Gateway(known),))
+    account_service_pb2_grpc.add_AccountServiceServicer_to_server(_fake(_Accounts)(known), server)
     mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_fake(_Mandates)(known), server)
     region_service_pb2_grpc.add_RegionServiceServicer_to_server(_fake(_Regions)(known), server)
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(_fake(_Tokens)(known), server)

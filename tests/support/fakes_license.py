@@ -19,6 +19,8 @@ from libs.rpc import status
 from tests.support.backends import HOST
 from tongban.common.v1 import common_pb2, error_reason_pb2
 from tongban.identity.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
     consent_service_pb2,
     consent_service_pb2_grpc,
     mandate_service_pb2,
@@ -73,7 +75,7 @@ class Neighbours:
     """What the fakes know, what they were asked, and how they fail.
 
     ``seal_error`` is raised by SealDocument; ``sealed`` holds what was sealed by request_id, so that a repeat is told
-    from a second use. ``asked`` holds the requests that came to the other region.
+    from a second use. ``accounts`` holds the names of accounts that stated ones are compared with. ``asked`` holds the requests that came to the other region.
     """
 
     address: str = ""
@@ -90,6 +92,7 @@ class Neighbours:
     conclusion: validation_service_pb2.Conclusion.ValueType = validation_service_pb2.CONCLUSION_VALID
     revoked_abroad: bool = False
     asked: list[Any] = field(default_factory=list)
+    accounts: dict[str, str] = field(default_factory=dict)
     tokens_used: list[str] = field(default_factory=list)
 
     def seal(self) -> seals.Seal:
@@ -152,6 +155,19 @@ class _Validation(validation_service_pb2_grpc.ValidationServiceServicer):
     async def ValidateDocument(self, request: Any, context: Any) -> Any:
         finding = validation_service_pb2.SealFinding(seal_id=SEAL_ID, conclusion=self.known.conclusion)
         return validation_service_pb2.ValidationReport(conclusion=self.known.conclusion, seals=[finding])
+
+
+class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
+    """Believes what is stated, except of those whose account is known."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def CheckIdentities(self, request: account_service_pb2.CheckIdentitiesRequest, context: Any) -> Any:
+        matches = [
+            self.known.accounts.get(each.subject, each.display_name) == each.display_name for each in request.identities
+        ]
+        return account_service_pb2.CheckIdentitiesResponse(matches=matches)
 
 
 class _Staff(staff_service_pb2_grpc.StaffServiceServicer):
@@ -302,6 +318,7 @@ async def neighbours() -> AsyncIterator[Neighbours]:
     seal_service_pb2_grpc.add_SealServiceServicer_to_server(_fake(_Seals)(known), server)
     sealing_service_pb2_grpc.add_SealingServiceServicer_to_server(_fake(_Sealing)(known), server)
     validation_service_pb2_grpc.add_ValidationServiceServicer_to_server(_fake(_Validation)(known), server)
+    account_service_pb2_grpc.add_AccountServiceServicer_to_server(_fake(_Accounts)(known), server)
     staff_service_pb2_grpc.add_StaffServiceServicer_to_server(_fake(_Staff)(known), server)
     consent_service_pb2_grpc.add_ConsentServiceServicer_to_server(_fake(_Consents)(known), server)
     mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_fake(_Mandates)(known), server)

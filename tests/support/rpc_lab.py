@@ -72,7 +72,7 @@ class Accounts(AccountServiceServicer):
         raise AssertionError
 
     RevealPerson = LookupPerson = CreatePerson = CreateOrganization = _unused
-    LookupOrganization = SetLegalRepresentative = _unused
+    LookupOrganization = SetLegalRepresentative = CheckIdentities = _unused
 
 
 @dataclass

@@ -118,6 +118,7 @@ class Drafts:
         item = await self._desk.items.version(id_of(request.item))
         application = self._application(request, item, principal)
         self._check(application, principal)
+        await self._desk.identity.check_parties(application.applicant, application.agent)
         await self._check_mandate(application, principal)
 
         async def work(tx: Transaction) -> pb.Case:

@@ -68,6 +68,8 @@ class Outgoing:
         identifier, application = uuid7(), self._application(request, principal)
         self._check(application, principal, request.handling_region)
         await self._regions.trusted(request.handling_region, identity.TRUST_DIRECTION_OUTBOUND)
+        agent = application.agent if application.HasField("agent") else None
+        await self._desk.identity.check_parties(application.applicant, agent)
         await self._check_mandate(application)
         delegation = await self._desk.identity.delegation(
             principal.token, request.handling_region, f"transfers/{identifier}"

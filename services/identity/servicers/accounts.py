@@ -6,6 +6,7 @@ import grpc
 
 from libs.db.command import command_of
 from services.identity.usecases.accounts import Accounts
+from services.identity.usecases.identities import Identities
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1.account_service_pb2_grpc import AccountServiceServicer
@@ -16,8 +17,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class AccountServicer(AccountServiceServicer):
     """Serves ``tongban.identity.v1.AccountService``."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, identities: Identities) -> None:
         self._accounts = accounts
+        self._identities = identities
 
     async def CreatePerson(self, request: pb.CreatePersonRequest, context: Context) -> resources.Person:
         """Opens a person's account."""
@@ -56,3 +58,9 @@ class AccountServicer(AccountServiceServicer):
     ) -> resources.Organization:
         """Sets the legal representative."""
         return await self._accounts.set_legal_representative(command_of(request), request)
+
+    async def CheckIdentities(
+        self, request: pb.CheckIdentitiesRequest, context: Context
+    ) -> pb.CheckIdentitiesResponse:  # fmt: skip
+        """Says whether stated names and documents are those of accounts."""
+        return await self._identities.check(request)

@@ -4,17 +4,20 @@ from collections.abc import Callable, Sequence
 
 import grpc
 
-from libs.errors import Code, TongbanError, error_class
+from libs.errors import Code, TongbanError, error_class, invalid_field
 from libs.rpc.client import invoke
 from services.license.clients.kept import Kept
 from tongban.common.v1 import error_reason_pb2
+from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import consent_service_pb2 as consents
 from tongban.identity.v1 import mandate_service_pb2 as mandates
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.identity.v1 import staff_service_pb2 as staff
+from tongban.identity.v1.account_service_pb2_grpc import AccountServiceStub
 from tongban.identity.v1.consent_service_pb2_grpc import ConsentServiceStub
 from tongban.identity.v1.mandate_service_pb2_grpc import MandateServiceStub
 from tongban.identity.v1.staff_service_pb2_grpc import StaffServiceStub
+from tongban.license.v1 import resources_pb2 as license_resources
 from tongban.options.v1 import options_pb2
 
 _KEEP_DEPARTMENTS_SECONDS = 60.0
@@ -37,6 +40,23 @@ class IdentityClient:
             return await invoke(stub.GetDepartment, request, identity.Department, to="identity", token="")
 
         return await self._departments.get(name, ask)
+
+    async def check_holders(self, holders: Sequence[license_resources.Holder]) -> None:
+        """Raises FIELD_INVALID unless the holders bear the names and documents of the accounts that they are.
+
+        A holder without an account must not stand on the document of one.
+        """
+        request = accounts.CheckIdentitiesRequest(identities=[
+            accounts.StatedIdentity(subject=each.subject, display_name=each.display_name, document=each.document)
+            for each in holders
+        ])  # fmt: skip
+        stub = AccountServiceStub(self._channel())
+        answer = await invoke(stub.CheckIdentities, request, accounts.CheckIdentitiesResponse, to="identity", token="")
+        for position, matches in enumerate(answer.matches):
+            if not matches:
+                raise invalid_field(
+                    f"holders[{position}]", "identity.account", "must bear the name and the document of the account"
+                )
 
     async def check_consent(
         self, consent: str, subject: str, recipient: str, resources: Sequence[str], case_name: str

@@ -21,6 +21,7 @@ from libs.documents.store import DocumentStore, digest_of
 from libs.errors import AlreadyExists, Code, FailedPrecondition, Internal, TongbanError, Unavailable, state_conflict
 from libs.observability.logs import logger
 from libs.rpc.call import current_call
+from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SELF, SealClient
 from services.license.convert import OFD, license_message, open_content
 from services.license.domain.lifecycle import State
@@ -61,8 +62,10 @@ class Issuing:
 
     def __init__(
         self, clock: Clock, uow: UnitOfWork, store: LicenseStore, types: TypeStore, drafting: Drafting, seals: SealClient,
-        renderer: Renderer, documents: DocumentStore, cipher: FieldCipher, home: str, at_once: int,
+        renderer: Renderer, documents: DocumentStore, cipher: FieldCipher, identity: IdentityClient, home: str,
+        at_once: int,
     ) -> None:  # fmt: skip
+        self._identity = identity
         self._clock = clock
         self._uow = uow
         self._store = store
@@ -82,8 +85,10 @@ class Issuing:
             AlreadyExists: LICENSE_ALREADY_ISSUED; RESOURCE_EXISTS, the number is taken.
             FailedPrecondition: STATE_CONFLICT, an earlier try of this command ended in a voided draft.
             PermissionDenied: ACTING_ON_SELF.
+            InvalidArgument: FIELD_INVALID, a holder does not bear the name and document of the account.
         """
         current_call().principal.require_impartial(*(holder.subject for holder in order.holders))
+        await self._identity.check_holders(order.holders)
         try:
             return await self.attempt(command, order)
         except LicenseVoided as ended:

@@ -250,6 +250,10 @@ async def running(ground: Ground, region: Region = REGION) -> AsyncIterator[Town
 
         async with serving(ground, "cases", clock, prepare=prepare, region=region) as service:
             known.service = service
+            known.accounts |= {
+                PERSON: ("测试甲", PERSON_DOCUMENT.number), AGENT: ("测试乙", AGENT_DOCUMENT.number),
+                FIRM: ("示例商行", FIRM_DOCUMENT.number),
+            }  # fmt: skip
             yield Town(service, known, clock)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from libs.errors import PermissionDenied
+from libs.errors import InvalidArgument, PermissionDenied
 from tests.service.license.conftest import (
     FIRM,
     STAFF,
@@ -58,3 +58,13 @@ async def test_nobody_handles_what_concerns_themselves(licensing: License, verb:
     with pytest.raises(PermissionDenied) as refused:
         await DRIVES[verb](licensing, token)
     assert refused.value.reason == "ACTING_ON_SELF"
+
+
+async def test_a_licence_bears_the_name_of_the_account_that_holds_it(licensing: License) -> None:
+    licensing.known.accounts[FIRM] = "另一家有限公司"
+    kind = await licensing.license_type()
+    with pytest.raises(InvalidArgument) as refused:
+        await licensing.issue(licensing.order(kind.name))
+    assert [(each.field, each.rule) for each in refused.value.violations] == [("holders[0]", "identity.account")]
+    licensing.known.accounts[FIRM] = firm_holder().display_name
+    assert (await licensing.issue(licensing.order(kind.name))).holders[0].subject == FIRM
