@@ -35,11 +35,12 @@ class Grpc(Section):
 
 
 class Tls(Section):
-    """Paths of the PEM files for mTLS."""
+    """Paths of the PEM files for mTLS, and the domain in which ``<process>.<region code>`` is a process's name."""
 
     ca: Path
     cert: Path
     key: Path
+    domain: str = "tongban.internal"
 
 
 class DatabaseConfig(Section):

@@ -52,7 +52,8 @@ def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Chec
     ``trusted`` tells whether another region is trusted now; identity, which knows by itself, does without.
     """
     return [
-        trace, access_log, errors, deadline, peer(config.grpc.allow), caller(verifier),
+        trace, access_log, errors, deadline, peer(config.grpc.allow, f"{config.region.code}.{config.tls.domain}"),
+        caller(verifier),
         *([trust(trusted)] if trusted else []), permission,
         rate_limit(config.grpc.calls_per_second_per_caller), validation, disclosure,
     ]  # fmt: skip
