@@ -72,8 +72,23 @@ def _rights(rpc: Rpc) -> Json:
     return rights | {"security": [] if access.public else [{"bearer": []}]}
 
 
-def _path_parameters(names: list[str]) -> list[Json]:
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+def _path_parameters(names: list[str], patterns: list[str]) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True,
+         "schema": {"type": "string"} | ({"pattern": f"^{pattern}$"} if pattern else {})}
+        for name, pattern in zip(names, patterns, strict=True)
+    ]  # fmt: skip
+
+
+def part_patterns(template: str, pattern: str) -> list[str]:
+    """Returns the pattern of each ``*`` of a name's template (``cases/*``), cut from that of the whole name.
+
+    Empty texts where the name's pattern can't be cut so.
+    """
+    parts = template.split("/")
+    rules = pattern.removeprefix("^").removesuffix("$").split("/") if pattern.endswith("$") else []
+    fits = len(rules) == len(parts) and all(part in ("*", rule) for part, rule in zip(parts, rules, strict=True))
+    return [rule if fits else "" for part, rule in zip(parts, rules if fits else parts, strict=True) if part == "*"]
 
 
 def _content(schema: Json) -> Json:
@@ -93,7 +108,7 @@ class _Document:
         for rpc in (rpc for service in self._services for rpc in service.public_rpcs):
             for place, (verb, template, body) in enumerate(rpc.http):
                 path, names, bound = path_of(template)
-                operation = self._operation(rpc, names, bound, body)
+                operation = self._operation(rpc, _path_parameters(names, self._patterns(rpc, template)), bound, body)
                 suffix = f"_{place}" if place else ""
                 operation["operationId"] = (
                     f"{rpc.service.split('.')[1]}_{rpc.service.split('.')[-1]}_{rpc.name}{suffix}"
@@ -101,11 +116,16 @@ class _Document:
                 paths.setdefault(path, {})[verb.lower()] = operation
         return paths
 
-    def _operation(self, rpc: Rpc, names: list[str], bound: set[str], body: str) -> Json:
+    def _patterns(self, rpc: Rpc, template: str) -> list[str]:
+        return [
+            each for field, form in _VARIABLE.findall(template)
+            for each in part_patterns(form or "*", self._schemas.pattern(rpc.descriptor.input_type, field))
+        ]  # fmt: skip
+
+    def _operation(self, rpc: Rpc, parameters: list[Json], bound: set[str], body: str) -> Json:
         summary, _, _ = rpc.comment.partition("\n\n")
-        parameters = _path_parameters(names)
         if body != "*":
-            parameters += self._query(rpc, bound | ({body} if body else set()))
+            parameters = parameters + self._query(rpc, bound | ({body} if body else set()))
         operation: Json = {
             "tags": [rpc.service],
             "summary": " ".join(summary.split()),

@@ -115,6 +115,14 @@ class Schemas:
             return self._field(type_name, field)
         return self._object(type_name, without=bound) if bound else self.reference(type_name)
 
+    def pattern(self, type_name: str, path: str) -> str:
+        """Returns the pattern that a text of a message keeps (``name``, ``case.name``); empty where it has none."""
+        first, _, rest = path.partition(".")
+        field = next(field for field in self._messages[type_name].field if field.name == first)
+        if rest:
+            return self.pattern(field.type_name, rest)
+        return str(field.options.Extensions[validate_pb2.field].string.pattern)
+
     def query(
         self, type_name: str, without: set[str], prefix: str = "", *, needed: bool = True
     ) -> Iterator[tuple[str, Json, str, bool]]:
@@ -154,7 +162,7 @@ class Schemas:
 
     def _type(self, field: Field) -> Json:
         rules = field.options.Extensions[validate_pb2.field]
-        single = self._single(field)
+        single = self._single(field) | self._allowed(field, rules)
         if field.label != Field.LABEL_REPEATED:
             kept = single | _rules(rules)
             return _or_masked(kept) if field.options.Extensions[options_pb2.personal] else kept
@@ -164,6 +172,17 @@ class Schemas:
         limits = {"maxItems": rules.repeated.max_items} if rules.repeated.max_items else {}
         limits |= {"minItems": rules.repeated.min_items} if rules.repeated.min_items else {}
         return {"type": "array", "items": single | _rules(rules.repeated.items)} | limits
+
+    def _allowed(self, field: Field, rules: validate_pb2.FieldRules) -> Json:
+        """Returns the names of an enum's values that a field takes, where it does not take all."""
+        if field.type != Field.TYPE_ENUM:
+            return {}
+        rule = (rules.repeated.items if field.label == Field.LABEL_REPEATED else rules).enum
+        taken, refused = getattr(rule, "in"), rule.not_in
+        if not taken and not refused:
+            return {}
+        values = self._enums[field.type_name].value
+        return {"enum": [v.name for v in values if v.number not in refused and (not taken or v.number in taken)]}
 
     def _single(self, field: Field) -> Json:
         if field.type in (Field.TYPE_MESSAGE, Field.TYPE_ENUM):
@@ -199,6 +218,10 @@ def _rules(rules: validate_pb2.FieldRules) -> Json:
     kind = rules.WhichOneof("type")
     if kind == "string":
         return _string_rules(rules.string)
+    if kind == "bytes":
+        # Base64 without padding at least, with it at most.
+        least = {"minLength": -(-rules.bytes.min_len * 4 // 3)} if rules.bytes.min_len else {}
+        return least | ({"maxLength": -(-rules.bytes.max_len // 3) * 4} if rules.bytes.max_len else {})
     if kind in ("int32", "uint32"):
         return _bounds(getattr(rules, kind))
     return {}

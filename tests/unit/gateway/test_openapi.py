@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor
 from openapi_spec_validator import validate
 
 from services.gateway.contracts import read_image, services
-from services.gateway.openapi import document, operations, path_of
+from services.gateway.openapi import document, operations, part_patterns, path_of
 from services.gateway.schemas import Json
 from tests.support import contracts, requests
 
@@ -110,3 +110,24 @@ def test_what_is_masked_fits_its_schema(made: Json) -> None:
                 assert any("pattern" in rule and re.search(rule["pattern"], masked) for rule in field["anyOf"])
                 seen += 1
     assert seen
+
+
+@pytest.mark.parametrize(
+    ("template", "pattern", "parts"),
+    [
+        ("cases/*", "^cases/[0-9a-f]{8}$", ["[0-9a-f]{8}"]),
+        ("cases/*/clock", "^cases/[0-9]+/clock$", ["[0-9]+"]),
+        ("departments/*/posts/*", "^departments/[0-9]+/posts/[a-z]+$", ["[0-9]+", "[a-z]+"]),
+        ("cases/*", "^(//[0-9]{6}/)?cases/x$", [""]), ("*", "", [""]), ("cases/*", "^persons/x$", [""]),
+    ],
+)  # fmt: skip
+def test_a_part_of_a_path_has_its_part_of_the_name_s_pattern(template: str, pattern: str, parts: list[str]) -> None:
+    assert part_patterns(template, pattern) == parts
+
+
+def test_what_openapi_says_of_parts_of_paths_and_enums(made: Json) -> None:
+    get = made["paths"]["/v1/cases/{case}"]["get"]["parameters"]
+    assert next(each for each in get if each["name"] == "case")["schema"]["pattern"].startswith("^[0-9a-f]{8}")
+    firm = made["components"]["schemas"]["identity.v1.Organization"]["properties"]["kind"]
+    assert "ORGANIZATION_KIND_UNSPECIFIED" not in firm["enum"]
+    assert "ORGANIZATION_KIND_ENTERPRISE" in firm["enum"]
