@@ -6,12 +6,14 @@ their trust list.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
+from libs.errors import Unauthenticated, Unavailable
 from libs.rpc.client import gateway_channel, invoke, stream
 from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
@@ -53,8 +55,9 @@ class Regions:
             TongbanError: what the callee meant, or DEPENDENCY_UNAVAILABLE.
         """
         channel = await self._channel(region)
-        token = await self._token(region, channel, assertion)
-        return await invoke(method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token)
+        with self._speaking_for_ourselves(region):
+            token = await self._token(region, channel, assertion)
+            return await invoke(method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token)
 
     async def stream(
         self, region: str, method: Callable[[grpc.aio.Channel], Any], request: Message, answer: type[Answer], *,
@@ -62,9 +65,27 @@ class Regions:
     ) -> AsyncIterator[Answer]:  # fmt: skip
         """Calls another region's RPC that streams its answer; arguments and errors as ``invoke``."""
         channel = await self._channel(region)
-        token = await self._token(region, channel, assertion)
-        async for message in stream(method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token):
-            yield message
+        with self._speaking_for_ourselves(region):
+            token = await self._token(region, channel, assertion)
+            async for message in stream(
+                method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token
+            ):  # fmt: skip
+                yield message
+
+    @contextmanager
+    def _speaking_for_ourselves(self, region: str) -> Iterator[None]:
+        """Turns "who are you?" into "the region does not take our word now".
+
+        The word was ours, made for this call: it is no fault of whom we serve, whose own token holds.
+        """
+        try:
+            yield
+        except Unauthenticated as error:
+            self._access.pop(region, None)
+            raise Unavailable(
+                "DEPENDENCY_UNAVAILABLE", f"//{region} does not take our word now", retry_after=1.0,
+                dependency=f"//{region}",
+            ) from error  # fmt: skip
 
     async def trusted(self, region: str, direction: resources_pb2.TrustDirection.ValueType) -> resources_pb2.Region:
         """Returns a region if the trust holds in ``direction``; what was asked is kept for five seconds.
@@ -88,13 +109,15 @@ class Regions:
         return self._channels[url]
 
     async def _token(self, region: str, channel: grpc.aio.Channel, assertion: str) -> str:
-        return (await self._exchange(channel, assertion))[0] if assertion else await self._own_token(region, channel)
+        if assertion:
+            return (await self._exchange(region, channel, assertion))[0]
+        return await self._own_token(region, channel)
 
     async def _own_token(self, region: str, channel: grpc.aio.Channel) -> str:
         known = self._access.get(region)
         if known is not None and known[1] > time.monotonic():
             return known[0]
-        token, seconds = await self._exchange(channel, await self._own_assertion(region))
+        token, seconds = await self._exchange(region, channel, await self._own_assertion(region))
         self._access[region] = (token, time.monotonic() + seconds - _RENEW_BEFORE_SECONDS)
         return token
 
@@ -109,10 +132,10 @@ class Regions:
         made = await invoke(self._tokens.ExchangeToken, request, tokens.ExchangeTokenResponse, to="identity", token="")
         return made.access_token
 
-    async def _exchange(self, channel: grpc.aio.Channel, assertion: str) -> tuple[str, float]:
+    async def _exchange(self, region: str, channel: grpc.aio.Channel, assertion: str) -> tuple[str, float]:
         request = tokens.ExchangeTokenRequest(subject_token=assertion, subject_token_type=ASSERTION)
         theirs = token_service_pb2_grpc.TokenServiceStub(channel)
-        got = await invoke(theirs.ExchangeToken, request, tokens.ExchangeTokenResponse, to="//region", token="")
+        got = await invoke(theirs.ExchangeToken, request, tokens.ExchangeTokenResponse, to=f"//{region}", token="")
         return got.access_token, float(got.expires_in)
 
     async def close(self) -> None:

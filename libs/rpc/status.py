@@ -14,6 +14,7 @@ from tongban.options.v1 import options_pb2
 
 DOMAIN = "tongban"
 DETAILS_KEY = "grpc-status-details-bin"
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -101,7 +102,9 @@ def from_rpc_error(error: grpc.aio.AioRpcError, dependency: str) -> TongbanError
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
             return _from_bytes(value, dependency)
-    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+    # What another region answers outside of the contract is its state, and no fault of ours.
+    foreign = dependency.startswith("//")
+    if foreign or error.code() in _AWAY:
         return Unavailable(
             "DEPENDENCY_UNAVAILABLE", f"{dependency} does not answer", retry_after=1.0, dependency=dependency
         )
