@@ -198,7 +198,9 @@ def _seal(raw: bytes, reading: _Reading) -> ParsedSeal:
         signed, versions = (info.whole,), VERSIONS
     header, es_id, prop, picture, *extensions = (part for part in info.expect(SEQUENCE).children)
     kind, version, vendor = header.expect(SEQUENCE).children
-    if version.integer not in versions or reading.text(kind, "id") != "ES":
+    if reading.text(kind, "id") != "ES":
+        raise ValueError("its header is not that of a seal")
+    if version.integer not in versions:
         raise SesUnsupported(f"a seal of version {version.integer % 1000} is not read here")
     if len(extensions) > 1 or (stamp is not None and version.integer == 4):
         raise ValueError("it holds more than the standard knows")

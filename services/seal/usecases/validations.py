@@ -89,11 +89,15 @@ class _Records:
     def __init__(self, seals: SealStore, loop: asyncio.AbstractEventLoop) -> None:
         self._seals = seals
         self._loop = loop
+        self._is_away = False
 
     def find(self, seal: ParsedSeal, signature: ParsedSignature | None) -> tuple[RegisteredSeal, bool] | None:
         """Reads the seal that is registered under the same esID, and looks for this use of it, in one query."""
         if not _OUR_SEAL_ID.fullmatch(seal.seal_id):
             return None
+        if self._is_away:
+            # Once is enough: a document may hold fifty seals, and each would wait as long.
+            raise RecordsUnreachable
         digest, value = (sm3(signature.tbs_raw), signature.signature) if signature else (b"", b"")
         question = self._seals.registered(seal.seal_id, digest, value)
         asked = asyncio.run_coroutine_threadsafe(question, self._loop)
@@ -101,6 +105,7 @@ class _Records:
             row = asked.result(_ANSWER_SECONDS)
         except (TongbanError, FutureTimeout) as error:
             asked.cancel()
+            self._is_away = True
             raise RecordsUnreachable from error
         if row is None:
             return None

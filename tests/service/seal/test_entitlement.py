@@ -1,5 +1,6 @@
 """Who holds some certificate of the region, or a stolen key, and what validation says to them."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,12 @@ from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import Crl, RevocationReason, Subject
 from libs.crypto.x509.signed import join
 from libs.documents.ofd import open_ofd
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, Unavailable
 from services.seal.ofd_seal import Placement, finish, prepare
 from services.seal.ses import build_seal, parse_seal, parse_signature
+from services.seal.ses_steps import RecordsUnreachable
+from services.seal.store.seals import SealStore
+from services.seal.usecases.validations import _Records
 from tests.support.seal_office import SealOffice, document_request, fresh, seal_office
 from tests.support.seals import VALUE, ofd_document
 from tests.support.service import Ground
@@ -159,3 +163,30 @@ async def test_the_date_of_the_compromise_stands_on_the_list_and_in_the_verdict(
         clock.advance(timedelta(minutes=1))
         assert unsound(await office.validate(good)) == {}
         assert unsound(await office.validate(doubtful)) == {"signature.certificate_chain": "REVOKED_NO_POE"}
+
+
+async def test_records_that_can_not_be_read_are_asked_for_once(office: SealOffice) -> None:
+    """Fifty seals must not wait fifty times."""
+    seal = await office.make()
+    document = ofd_document()
+    for _ in range(3):
+        document = (await office.seal_document(document_request(seal, document))).document
+    asked: list[str] = []
+    store = SealStore(office.service.process.database)
+
+    async def away(seal_id: str, *_: object) -> None:
+        asked.append(seal_id)
+        raise Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="database")
+
+    store.registered = away  # type: ignore[method-assign, assignment]
+    records = _Records(store, asyncio.get_running_loop())
+    values = [content for name, content in open_ofd(document).entries.items() if name.endswith("SignedValue.dat")]
+
+    def look() -> int:
+        for value in values:
+            signature = parse_signature(value)
+            with pytest.raises(RecordsUnreachable):
+                records.find(signature.seal, signature)
+        return len(values)
+
+    assert (await asyncio.to_thread(look), len(asked)) == (3, 1)
