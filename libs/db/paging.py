@@ -1,6 +1,7 @@
 """Page tokens (AIP-158): opaque, URL-safe, bound to the arguments of the list they belong to, and not to be forged.
 
-A forged sort key would reach the database as a value of the wrong type; so a token carries a keyed digest.
+A forged sort key would reach the database as a value of the wrong type; so a token carries a keyed digest, under a key that
+serves for nothing else, and says which list it is of: two lists whose arguments look alike don't take each other's.
 """
 
 import base64
@@ -39,7 +40,8 @@ def _digest(request: Message, last: bytes) -> bytes:
     copy.CopyFrom(request)
     copy.ClearField("page_token")
     copy.ClearField("page_size")
-    text = copy.SerializeToString(deterministic=True) + last
+    parts = (copy.DESCRIPTOR.full_name.encode(), copy.SerializeToString(deterministic=True), last)
+    text = b"".join(len(part).to_bytes(4) + part for part in parts)
     return hmac.digest(_Key.value, text, "sha256")[:_DIGEST_BYTES]
 
 

@@ -18,8 +18,8 @@ from libs.audit.servicer import AuditServicer
 from libs.clock import Clock, SystemClock
 from libs.clock.replay import ReplayClock
 from libs.config import ServiceConfig
-from libs.crypto.envelope import Column, FieldCipher
-from libs.crypto.keystore import KeyStore, load_master_key
+from libs.crypto.envelope import FieldCipher
+from libs.crypto.keystore import Algorithm, KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.db import paging
 from libs.db.engine import Database
@@ -38,6 +38,7 @@ from libs.process.health import DatabaseCheck, Health, redis_check
 from libs.rpc.client import neighbour_channel
 from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder, default_stages
+from libs.rpc.stages.trust import Check
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
 from tongban.audit.v1 import audit_service_pb2
@@ -45,7 +46,8 @@ from tongban.events.v1 import parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
 
 _log = logger(__name__)
-_PAGING = Column("paging", "token")
+_PAGES = "page-tokens"
+"""The key of page tokens, which serves for nothing else."""
 _DRAIN_SECONDS = 1.5
 """For which the process still takes calls after it said that it won't: whoever looks every second has looked by then."""
 _GRACE_SECONDS = 5.0
@@ -86,7 +88,7 @@ class Process:
         self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
         self.cipher = FieldCipher.open(self.keys, self.provider)
         self.documents = DocumentStore.open(config.documents.folder, self.cipher)
-        paging.configure(self.cipher.blind_index(_PAGING, service))
+        paging.configure(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire)
         self.parking = Parking(self.database, service)
@@ -111,10 +113,15 @@ class Process:
             source, issuer=self.config.identity.issuer, audience=f"//{self.config.region.code}", clock=self.wall
         )
 
-    def server(self, verifier: TokenVerifier) -> ServerBuilder:
-        """Returns a server builder that serves audit log and parked events already; the service adds its own."""
-        asks = self._is_trusted if "identity" in self.config.neighbours else None
-        builder = ServerBuilder(self.config, default_stages(self.config, verifier, asks), self.health)
+    def server(self, verifier: TokenVerifier, trusted: Check | None = None) -> ServerBuilder:
+        """Returns a server builder that serves audit log and parked events already; the service adds its own.
+
+        Args:
+            verifier: turns access tokens into callers.
+            trusted: tells whether another region is trusted now; None asks the identity service.
+        """
+        stages = default_stages(self.config, verifier, trusted or self._is_trusted)
+        builder = ServerBuilder(self.config, stages, self.health)
         audit = AuditServicer(self.database, self.config.region.code, self.service)
         parked = ParkedEventServicer(self.service, self.parking, self.uow, self.audit, self._consumers)
         builder.add(parked_event_service_pb2.DESCRIPTOR.services_by_name["ParkedEventService"], parked)

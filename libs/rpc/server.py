@@ -46,15 +46,14 @@ _OPTIONS = [
 ]
 
 
-def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Check | None = None) -> list[Stage]:
+def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Check) -> list[Stage]:
     """Returns the stages in the order that design.md fixes; a test holds the order.
 
-    ``trusted`` tells whether another region is trusted now; identity, which knows by itself, does without.
+    ``trusted`` tells whether another region is trusted now: no server is built that doesn't ask.
     """
     return [
         trace, access_log, errors, deadline, peer(config.grpc.allow, f"{config.region.code}.{config.tls.domain}"),
-        caller(verifier),
-        *([trust(trusted)] if trusted else []), permission,
+        caller(verifier), trust(trusted), permission,
         rate_limit(config.grpc.calls_per_second_per_caller), validation, disclosure,
     ]  # fmt: skip
 

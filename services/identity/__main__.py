@@ -147,7 +147,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     await keys.rotate_alone(process.database)
     await _bootstrap(process)
     parts = token_parts(process, keys, client_secrets)
-    builder = process.server(verifier)
+    builder = process.server(verifier, TrustList(process.uow, process.database, config.region.code).require_inbound)
     _add_people(process, builder)
     _add_machines(process, builder, parts, client_secrets)
 

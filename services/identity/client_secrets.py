@@ -9,6 +9,7 @@ from libs.crypto.provider import SmProvider
 _NAME = "client-secrets"
 _BYTES = 32
 _LONGEST = 200
+_MAC_BYTES = 32
 
 
 class ClientSecrets:
@@ -28,4 +29,7 @@ class ClientSecrets:
 
     def holds(self, secret: str, stored: bytes | None) -> bool:
         """Says whether ``secret`` is the one that ``stored`` was made of, in the same time either way."""
-        return stored is not None and len(secret) <= _LONGEST and hmac.compare_digest(self.mac(secret), stored)
+        if len(secret) > _LONGEST:
+            return False
+        same = hmac.compare_digest(self.mac(secret), stored or bytes(_MAC_BYTES))
+        return same and stored is not None

@@ -45,6 +45,7 @@ from tests.support.rpc_lab import (
     Materials,
     get_person,
     refused_person,
+    trusting,
 )
 from tongban.common.v1 import common_pb2
 from tongban.common.v1.common_pb2 import UseContext
@@ -63,14 +64,10 @@ SECRET = "张三 110105 connection to postgres failed"
 
 
 def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
-    async def trusted(_region: str) -> None: ...
-
-    before, after = (
-        ["trace", "access_log", "errors", "deadline", "peer", "caller"],
-        ["permission", "rate_limit", "validation", "disclosure"],
-    )
-    assert _names(default_stages(lab.config, lab.verifier())) == before + after
-    assert _names(default_stages(lab.config, lab.verifier(), trusted)) == [*before, "trust", *after]
+    assert _names(default_stages(lab.config, lab.verifier(), trusting)) == [
+        "trace", "access_log", "errors", "deadline", "peer", "caller", "trust", "permission", "rate_limit",
+        "validation", "disclosure",
+    ]  # fmt: skip
 
 
 def _names(stages: list[Stage]) -> list[str]:

@@ -70,6 +70,17 @@ def public_key(key: StoredKey) -> Key:
     return _parsed(*sorted(key.items()))
 
 
+ALGORITHMS = ("ES256", "PS256")
+
+
+@lru_cache(maxsize=len(ALGORITHMS))
+def decoy(algorithm: str) -> Key:
+    """Returns a key that nobody has, to check a signature with where there is none to check it with."""
+    if algorithm == "PS256":
+        return RSAKey.generate_key(_RSA_BITS.start, private=False)
+    return ECKey.generate_key("P-256", private=False)
+
+
 def choose(keys: Sequence[StoredKey], kid: str) -> StoredKey | None:
     """Returns the key that a token names; one that names none gets the only key there is."""
     if not kid:

@@ -195,6 +195,11 @@ class TrustList:
         shown = page.cut(found, lambda row: (row.id,))
         return pb.ListRegionsResponse(regions=map(region_message, shown), next_page_token=page.next_page_token)
 
+    async def require_inbound(self, code: str) -> None:
+        """Raises PermissionDenied REGION_NOT_TRUSTED unless a region's tokens may be used here now."""
+        async with self._database.read() as connection:
+            await require_trust(connection, code, domain.Direction.INBOUND)
+
     async def resolve(self, request: pb.ResolveRegionRequest) -> resources.Region:
         """Reads a region if the trust holds now in the direction asked for."""
         code = request.name.removeprefix("regions/")

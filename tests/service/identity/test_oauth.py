@@ -12,8 +12,19 @@ from redis.asyncio import Redis
 from libs.process import Process
 from libs.rpc.regions import ACCESS_TOKEN
 from services.identity.domain import roles
+from services.identity.usecases import client_authentication
 from tests.support.service import Ground
-from tests.support.town import CLIENT_ASSERTION, TOKEN_EXCHANGE, Machine, Town, new_key, public_jwk, request_id, town
+from tests.support.town import (
+    CLIENT_ASSERTION,
+    JWT_BEARER,
+    TOKEN_EXCHANGE,
+    Machine,
+    Town,
+    new_key,
+    public_jwk,
+    request_id,
+    town,
+)
 from tongban.identity.v1 import client_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2
 
@@ -296,3 +307,39 @@ async def test_a_used_assertion_is_remembered_as_long_as_it_would_be_taken(home:
     await home.granted(**again)
     (made,) = {key async for key in redis.scan_iter("*:once:*")} - before
     assert await redis.ttl(made) >= 5 + 60 - 5
+
+
+async def test_an_unknown_client_and_a_wrong_key_are_told_alike(home: Town) -> None:
+    """Neither the answer nor what is done for it tells which clients there are, and which keys they have."""
+    unknown, impostor = Machine("nobody-here", new_key("window-1")), Machine("window", new_key("window-1"))
+    other_kid, with_secret = Machine("window", new_key("window-2")), Machine("administrator", new_key("x"))
+    person = await home.person()
+    for machine in (unknown, impostor, other_kid, with_secret):
+        granted = await home.post(grant_type=JWT_BEARER, assertion=machine.sign(person, home.base, acr="4"))
+        client = await home.post(grant_type="client_credentials", **home.client_form(machine))
+        assert (granted.status_code, granted.json()) == (400, _UNKNOWN | {"error": "invalid_grant"}), machine.client_id
+        assert (client.status_code, client.json()) == (401, _UNKNOWN | {"error": "invalid_client"}), machine.client_id
+    for client_id in ("nobody-here", "window", "administrator"):
+        answer = await home.post(grant_type="client_credentials", client_id=client_id, client_secret="s" * 43)
+        assert (answer.status_code, answer.json()) == (401, _UNKNOWN | {"error": "invalid_client"}), client_id
+
+
+async def test_as_many_signatures_are_checked_for_an_unknown_client(
+    home: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    real = client_authentication.verified
+
+    def counted(token: str, key: Any, algorithm: str) -> Any:
+        checked.append(algorithm)
+        return real(token, key, algorithm)
+
+    monkeypatch.setattr(client_authentication, "verified", counted)
+    for machine in (Machine("nobody-here", new_key("k")), Machine("window", new_key("window-1"))):
+        await home.post(grant_type="client_credentials", **home.client_form(machine))
+    assert checked == ["ES256", "ES256"]
+
+
+_UNKNOWN = {
+    "error_description": "the client is not known, or its credentials are wrong", "reason": "TOKEN_INVALID",
+}  # fmt: skip

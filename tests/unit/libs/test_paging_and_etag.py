@@ -11,6 +11,9 @@ from libs.db import paging
 from libs.db.etag import check_etag, etag_of
 from libs.errors import Aborted, InvalidArgument
 from tongban.audit.v1.audit_service_pb2 import ListRecordsRequest
+from tongban.identity.v1.client_service_pb2 import ListClientsRequest
+from tongban.identity.v1.region_service_pb2 import ListRegionsRequest
+from tongban.identity.v1.resources_pb2 import REGION_STATE_ACTIVE
 
 REQUEST = ListRecordsRequest(log="cases", object="cases/1", page_size=10)
 
@@ -46,6 +49,22 @@ def test_a_token_of_another_list_is_refused() -> None:
     with pytest.raises(InvalidArgument) as error:
         paging.position(ListRecordsRequest(log="cases", object="cases/2"), token)
     assert error.value.reason == "PAGE_TOKEN_INVALID"
+
+
+def test_a_token_of_another_method_whose_arguments_look_alike_is_refused() -> None:
+    token = paging.next_token(ListClientsRequest(), "a")
+    with pytest.raises(InvalidArgument):
+        paging.position(ListRegionsRequest(), token)
+
+
+def test_nothing_moves_between_the_arguments_and_the_position() -> None:
+    """The same bytes, cut elsewhere, are another token."""
+    kept = ListRegionsRequest(state=REGION_STATE_ACTIVE)
+    token = base64.urlsafe_b64decode(paging.next_token(kept, "a") + "===")
+    moved = token[:16] + kept.SerializeToString(deterministic=True) + token[16:]
+    forged = base64.urlsafe_b64encode(moved).decode().rstrip("=")
+    with pytest.raises(InvalidArgument):
+        paging.position(ListRegionsRequest(), forged)
 
 
 def _encoded(content: object) -> str:
