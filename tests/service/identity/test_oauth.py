@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from libs.process import Process
 from libs.rpc.regions import ACCESS_TOKEN
 from services.identity.domain import roles
+from services.identity.tokens import codec
 from services.identity.usecases import client_authentication
 from tests.support.service import Ground
 from tests.support.town import (
@@ -328,7 +329,7 @@ async def test_as_many_signatures_are_checked_for_an_unknown_client(
     home: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
-    real = client_authentication.verified
+    real = codec.verified
 
     def counted(token: str, key: Any, algorithm: str) -> Any:
         checked.append(algorithm)
