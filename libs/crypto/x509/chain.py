@@ -17,6 +17,7 @@ from libs.crypto.provider import SmProvider
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.crl import Crl
 from libs.crypto.x509.extensions import KeyUsage
+from libs.crypto.x509.names import same
 from libs.crypto.x509.roles import ANY_PURPOSE, Role
 
 
@@ -102,7 +103,7 @@ def _build(
 
 
 def _may_have_issued(issuer: Certificate, child: Certificate) -> bool:
-    if issuer.subject_der != child.issuer_der or issuer == child:
+    if issuer == child or not same(issuer.subject_der, child.issuer_der):
         return False
     return not child.authority_key_identifier or child.authority_key_identifier == issuer.key_identifier
 
@@ -154,7 +155,7 @@ def _check_revocation(
     certificate: Certificate, issuer: Certificate, at: datetime, existed: datetime, policy: TrustPolicy,
     provider: SmProvider,
 ) -> None:  # fmt: skip
-    mine = [crl for crl in policy.crls if crl.issuer_der == issuer.subject_der and issuer.allows(KeyUsage.CRL_SIGN)]
+    mine = [crl for crl in policy.crls if same(crl.issuer_der, issuer.subject_der) and issuer.allows(KeyUsage.CRL_SIGN)]
     lists = [crl for crl in mine if _signed(issuer, crl, provider)]
     for crl in lists:
         entry = crl.entries.get(certificate.serial_number)

@@ -1,4 +1,4 @@
-"""Distinguished names, written for people."""
+"""Distinguished names: written for people, and compared."""
 
 from libs.crypto.x509.tlv import SEQUENCE, SET, Tlv, dotted, only, text
 
@@ -33,3 +33,29 @@ def _escaped(value: str) -> str:
 
 def _hex(character: str) -> str:
     return "".join(f"\\{octet:02x}" for octet in character.encode("utf-8", "surrogatepass"))
+
+
+_FOLDED = str.maketrans({chr(letter): chr(letter + 32) for letter in range(ord("A"), ord("Z") + 1)})
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Tells whether two DER Names name the same (RFC 5280, 7.1, as OpenSSL does it).
+
+    Kinds of strings, letters' case in ASCII and runs of blanks don't count.
+    """
+    if one == other:
+        return True
+    try:
+        return _canonical(one) == _canonical(other)
+    except ValueError:
+        return False
+
+
+def _canonical(name: bytes) -> list[frozenset[tuple[str, str]]]:
+    relatives = only(name, SEQUENCE).children
+    return [frozenset(map(_folded, relative.expect(SET).children)) for relative in relatives]
+
+
+def _folded(pair: Tlv) -> tuple[str, str]:
+    kind, value, *_ = pair.expect(SEQUENCE).children
+    return dotted(kind), " ".join(text(value).translate(_FOLDED).split())

@@ -246,3 +246,39 @@ def test_another_algorithm_is_unsupported_and_not_broken(tmp_path: Path) -> None
         with pytest.raises(MalformedCertificate) as caught:
             Certificate.parse(broken)
         assert not isinstance(caught.value, UnsupportedCertificate)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "good"),
+    [
+        (name(0x13, b"Test CA"), True),
+        (name(0x0C, b"test  ca "), True),
+        (name(0x1E, "TEST CA".encode("utf-16-be")), True),
+        (name(0x0C, b"Test CB"), False),
+        (name(0x0C, b"Test CA", "55040a"), False),
+        (tlv(0x30), False),
+    ],
+)
+def test_an_issuer_is_found_by_its_name_however_that_is_written(issuer: bytes, good: bool, tmp_path: Path) -> None:
+    """As ``openssl verify`` finds it, whose word for it is compared."""
+    constraints = extension("551d13", tlv(0x30, b"\x01\x01\xff"), b"\x01\x01\xff")
+    purposes = extension("551d25", tlv(0x30, core.ObjectIdentifier(Role.SEAL_MAKER.value).dump()))
+    subject = name(0x0C, b"Test CA")
+    root = Odd(issuer=subject, subject=subject, extensions=(constraints,)).der()
+    leaf = Odd(issuer=issuer, extensions=(purposes,)).der()
+    for file, der in (("root", root), ("leaf", leaf)):
+        (tmp_path / f"{file}.pem").write_bytes(Certificate.parse(der).pem)
+    done = subprocess.run(
+        ["openssl", "verify", "-attime", "1780000000", "-vfyopt", "distid:1234567812345678", "-partial_chain",
+         "-trusted", "root.pem", "leaf.pem"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) is good, done.stderr
+    policy = TrustPolicy((Certificate.parse(root),), require_crl=False)
+    arguments = (Certificate.parse(leaf), (), datetime(2026, 6, 1, tzinfo=UTC), policy, PROVIDER, Role.SEAL_MAKER)
+    if good:
+        assert len(verify_chain(*arguments)) == 2
+        return
+    with pytest.raises(CertificateNotAccepted) as caught:
+        verify_chain(*arguments)
+    assert caught.value.sub_indication is SubIndication.NO_CERTIFICATE_CHAIN_FOUND
