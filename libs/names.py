@@ -9,6 +9,7 @@ blanks where Chinese has none, and the variant of a glyph (ideographic variation
 traditional characters, and letters of different scripts stay different.
 """
 
+import re
 import unicodedata
 
 from libs.errors import invalid_field
@@ -20,15 +21,12 @@ _DOTS = "\u00b7\u2022\u2027\u2219\u22c5\u30fb\uff65\u0387\u16eb\u2e31\u2024.\uff
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0xFE59: 0x28, 0xFE5A: 0x29}
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _FOLDS = _NARROW | dict.fromkeys(map(ord, _DOTS), MIDDLE_DOT)
+_VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _CLOSE = frozenset("()[]{}" + MIDDLE_DOT)
 
 
-def _is_variation(char: str) -> bool:
-    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
-
-
 def _is_invisible(char: str) -> bool:
-    return unicodedata.category(char)[0] in "ZC" or char in _BLANK_LETTERS or _is_variation(char)
+    return unicodedata.category(char)[0] in "ZC" or char in _BLANK_LETTERS or bool(_VARIATION.match(char))
 
 
 def is_blank(text: str) -> bool:
@@ -38,7 +36,7 @@ def is_blank(text: str) -> bool:
 
 def printed(text: str) -> str:
     """Returns ``text`` as it is drawn: letters composed, without the choice of a glyph's variant."""
-    return unicodedata.normalize("NFC", "".join(char for char in text if not _is_variation(char)))
+    return unicodedata.normalize("NFC", _VARIATION.sub("", text))
 
 
 def key(name: str) -> str:

@@ -53,7 +53,7 @@ class Typeface:
 
     def __contains__(self, char: str) -> bool:
         """Tells whether the face can show ``char``."""
-        return self._source.glyph_of(char) is not None
+        return char in self._glyphs or self._source.glyph_of(char) is not None
 
     def glyph(self, char: str) -> Glyph:
         """Returns the glyph of one character.

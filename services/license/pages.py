@@ -107,6 +107,10 @@ class Renderer:
             raise invalid_field("face_fields", "page.size", "the file of the licence would be too large")
         return content
 
+    async def unprintable(self, content: pb.License) -> list[Violation]:
+        """Returns what of a licence's content can't be printed (``unprintable``); a long text takes its time."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, unprintable, content)
+
     async def check(self, page: LicensePage) -> None:
         """Lays a page out, which is all of drawing that can fail; raises as ``draw``, and costs a third of it."""
         await asyncio.get_running_loop().run_in_executor(self._pool, check_layout, page)

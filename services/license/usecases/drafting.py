@@ -21,7 +21,7 @@ from services.license.domain import numbering, qr
 from services.license.domain.license_type import check_issue, is_organization
 from services.license.domain.lifecycle import State
 from services.license.domain.validity import Validity, check_validity, civil_date, validity_from
-from services.license.pages import Renderer, longest_field, page_of, unprintable
+from services.license.pages import Renderer, longest_field, page_of
 from services.license.rendering import LicensePage
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
@@ -59,7 +59,7 @@ class Drafting:
             NotFound: RESOURCE_NOT_FOUND, for department or seal.
         """
         content = _content(order, now)
-        check_content(content, kind)
+        await self._check_content(content, kind)
         await self._check_issuer(order.issuer)
         seal = await self._seal(order, now)
         columns = self._columns(order, kind, content, seal, now)
@@ -77,11 +77,17 @@ class Drafting:
             FailedPrecondition: LICENSE_TYPE_NOT_PUBLISHED.
         """
         content = _content(order, now)
-        check_content(content, kind)
+        await self._check_content(content, kind)
         try:
             await self._renderer.check(_specimen(content, kind, civil_date(now)))
         except InvalidArgument as error:
             raise _of_content(error, content) from error
+
+    async def _check_content(self, content: resources.License, kind: Row) -> None:
+        check_issue(license_type_rules(kind), holders_of(content), content.face_fields)
+        broken = tuple(await self._renderer.unprintable(content))
+        if broken:
+            raise InvalidArgument("FIELD_INVALID", "the licence can't be printed", violations=broken)
 
     async def _check_issuer(self, issuer: resources.Issuer) -> None:
         uscc.parse(issuer.code, "issuer.code")
@@ -135,19 +141,6 @@ def _content(order: pb.IssueLicenseRequest, now: datetime) -> resources.License:
             document.type_code, document.number, f"{path}.document.number", today
         )  # fmt: skip
     return content
-
-
-def check_content(content: resources.License, kind: Row) -> None:
-    """Checks a licence's content against its type and the font.
-
-    Raises:
-        InvalidArgument: FIELD_INVALID, with every rule that is broken.
-        FailedPrecondition: LICENSE_TYPE_NOT_PUBLISHED.
-    """
-    check_issue(license_type_rules(kind), holders_of(content), content.face_fields)
-    broken = tuple(unprintable(content))
-    if broken:
-        raise InvalidArgument("FIELD_INVALID", "the licence can't be printed", violations=broken)
 
 
 def _of_content(error: InvalidArgument, content: resources.License) -> InvalidArgument:
