@@ -19,7 +19,9 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # How long an attempt may take: a handshake with a process that hangs is given up, and tried with the next.
+    ("grpc.min_reconnect_backoff_ms", 2_000),
 ]
 DEFAULT_TIMEOUT = 5.0
 

@@ -64,26 +64,26 @@ async def _two_minutes_pass(regions: Regions, region: str) -> None:
 async def test_cases_close_although_their_events_were_lost(regions: Regions, lose: Loss, reader: str) -> None:
     region = regions.handling.gateway.code
     streams = [stream_of(region, service) for service in ("cases", "license")]
-    before = await evidence.totals(regions.state, region)
+    parked = await evidence.parked(regions.state, region)
     run = CaseRun(regions.handling, YIELDING)
     async with Redis.from_url(redis_url(regions.state, region), protocol=2) as redis:
         copies = {stream: copy for stream in streams if (copy := await redis.dump(stream)) is not None}
         async with _not_reading(regions, region, reader):
             await run.run(_CASES, seed=sum(f"{lose.__name__} {reader}".encode()))
             if reader == "cases":
-                await _issued(regions, region, before.licenses + _CASES)
+                await _issued(regions, region, run.names)
             assert await evidence.drained(regions.state, region) == {}
             await lose(redis, streams, copies)
         await _two_minutes_pass(regions, region)
     await run.closed()
-    made = await evidence.totals(regions.state, region) - before
+    made = await evidence.of_cases(regions.state, region, run.names)
     assert made == evidence.Totals(cases=_CASES, licenses=_CASES, signed=_CASES)
     assert await evidence.doubled(regions.state, region) == {}
     assert await evidence.drained(regions.state, region) == {}
-    assert await evidence.waiting(regions.state, region, "parked_events") == {}
+    assert await evidence.parked(regions.state, region) == parked
 
 
-async def _issued(regions: Regions, region: str, licenses: int) -> None:
+async def _issued(regions: Regions, region: str, cases: list[str]) -> None:
     async with asyncio.timeout(60):
-        while (await evidence.totals(regions.state, region)).licenses < licenses:  # noqa: ASYNC110 - in PostgreSQL
+        while (await evidence.of_cases(regions.state, region, cases)).licenses < len(cases):  # noqa: ASYNC110 - in PostgreSQL
             await asyncio.sleep(0.2)

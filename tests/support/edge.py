@@ -160,7 +160,7 @@ def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
 
 def _listen(server: grpc.Server, folder: Path, name: str) -> int:
     state = health.HealthServicer()
-    state.set("", health_pb2.HealthCheckResponse.SERVING)
+    state.set("database", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     pair = (folder / f"{name}.key").read_bytes(), (folder / f"{name}.pem").read_bytes()
     authority = (folder / "ca.pem").read_bytes()

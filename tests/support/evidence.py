@@ -18,8 +18,10 @@ SELECT sealings.number, sealing_batches.use_context FROM sealings
 JOIN sealing_batches ON sealing_batches.id = sealings.batch JOIN sealing_outcomes USING (batch)
 WHERE sealing_outcomes.state = 'SIGNED'
 """
+_CASES = "SELECT count(*) FROM cases WHERE 'cases/' || id::text = ANY($1::text[])"
+_LICENSES = "SELECT count(*) FROM licenses WHERE case_name = ANY($1::text[])"
+_PARKED = "SELECT consumer || ' ' || id FROM parked_events"
 _RECORDS = "SELECT canonical FROM audit_records WHERE object LIKE 'seals/%'"
-_SIGNED = "SELECT count(*) FROM sealings JOIN sealing_outcomes USING (batch) WHERE sealing_outcomes.state = 'SIGNED'"
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,40 @@ class Totals:
     licenses: int
     signed: int
 
-    def __sub__(self, other: "Totals") -> "Totals":
-        return Totals(self.cases - other.cases, self.licenses - other.licenses, self.signed - other.signed)
+
+async def of_cases(state: Path, region: str, names: Sequence[str]) -> Totals:
+    """Counts what belongs to these cases, and nothing of what others left or still do."""
+    async with owner(state, region, "cases") as connection:
+        cases = await connection.fetchval(_CASES, names)
+    async with owner(state, region, "license") as connection:
+        licenses = await connection.fetchval(_LICENSES, names)
+    async with owner(state, region, "seal") as connection:
+        uses = await connection.fetch(_SIGNED_USES)
+    mine = set(names)
+    signed = sum(common_pb2.UseContext.FromString(row["use_context"]).case_name in mine for row in uses)
+    return Totals(cases, licenses, signed)
 
 
-async def totals(state: Path, region: str) -> Totals:
-    """Counts them."""
-    found = []
-    for database, query in (("cases", f"{COUNTS} cases"), ("license", f"{COUNTS} licenses"), ("seal", _SIGNED)):
-        async with owner(state, region, database) as connection:
-            found.append(await connection.fetchval(query))
-    return Totals(*found)
+async def vanished(state: Path, region: str, acknowledged: Sequence[str]) -> dict[str, list[str]]:
+    """Names of acknowledged cases that are in no table, or have no audit record; and of cases without one."""
+    async with owner(state, region, "cases") as connection:
+        kept = {f"cases/{row[0]}" for row in await connection.fetch("SELECT id FROM cases")}
+        recorded = {row[0] for row in await connection.fetch("SELECT object FROM audit_records")}
+    found = {
+        "not in the table": sorted(set(acknowledged) - kept),
+        "not in the log": sorted(set(acknowledged) - recorded),
+        "in the table and not in the log": sorted(kept - recorded),
+    }
+    return {what: names for what, names in found.items() if names}
+
+
+async def parked(state: Path, region: str) -> set[str]:
+    """The parked events of all services."""
+    found: set[str] = set()
+    for service in SERVICES:
+        async with owner(state, region, service) as connection:
+            found |= {f"{service} {row[0]}" for row in await connection.fetch(_PARKED)}
+    return found
 
 
 async def doubled(state: Path, region: str) -> dict[str, list[str]]:

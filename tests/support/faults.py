@@ -13,10 +13,10 @@ from tests.support.regions import Regions
 _BACK_WITHIN = 60.0
 
 
-def kill(regions: Regions, region: str, process: str) -> int:
-    """Ends a process without a chance to end in order; returns the number of the restart that will follow."""
+def kill(regions: Regions, region: str, process: str, by: int = signal.SIGKILL) -> int:
+    """Ends a process, without a chance to end in order unless ``by`` gives one; returns the number of its restart."""
     restarts = regions.cluster.snapshot.process(region, process).restarts
-    os.kill(regions.pid(region, process), signal.SIGKILL)
+    os.kill(regions.pid(region, process), by)
     return restarts + 1
 
 
