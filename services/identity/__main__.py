@@ -43,6 +43,7 @@ from services.identity.usecases.regions import TrustList
 from services.identity.usecases.staff import StaffMembers
 from services.identity.usecases.token_records import TokenRecords
 from services.identity.usecases.verifications import Verifications
+from services.identity.usecases.vouching import Vouching
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,
@@ -86,10 +87,11 @@ def token_parts(process: Process, keys: SigningKeys, client_secrets: ClientSecre
     once, records = UsedOnce(process.redis, region), TokenRecords(process.audit)
     audiences = (issuer, f"{issuer}{TOKEN_PATH}", f"{config.public.base_url}{TOKEN_PATH}")
     authentication = ClientAuthentication(database, codec, client_secrets, once, audiences)
-    acceptance = Acceptance(codec, database, process.clock, once, records)
+    vouching = Vouching(database, AccountStore(database), process.cipher, process.clock)
+    acceptance = Acceptance(codec, database, process.clock, once, records, vouching)
     return TokenParts(
         codec, Grants(codec, database, process.clock, authentication, records),
-        Exchange(codec, database, process.clock, acceptance, records), authentication,
+        Exchange(codec, database, process.clock, acceptance, records, vouching), authentication,
     )  # fmt: skip
 
 
@@ -106,7 +108,7 @@ def _add_people(process: Process, builder: ServerBuilder) -> None:
     uow, database, clock, cipher = process.uow, process.database, process.clock, process.cipher
     store, region = AccountStore(database), process.config.region.code
     accounts = Accounts(uow, store, process.audit, cipher, clock)
-    identities = Identities(store, accounts, cipher, clock, region)
+    identities = Identities(store, accounts, Vouching(database, store, cipher, clock), clock, region)
     checks = Verifications(uow, database, clock, store, cipher, _register(process))
     staff = StaffServicer(Departments(uow, database), StaffMembers(uow, database, process.audit, clock, cipher))
     mandates = MandateServicer(Mandates(uow, database, process.audit, clock, region))

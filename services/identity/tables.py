@@ -98,6 +98,15 @@ asserted_rights = sa.Table(
     comment="What other regions last asserted of their people's rights to act; the mandate is empty for representatives.",
 )  # fmt: skip
 
+asserted_identities = sa.Table(
+    "asserted_identities", METADATA,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("assert_time", sa.DateTime(timezone=True), nullable=False),
+    comment="Who other regions last said that their people and organisations are; sealed holds name and document.",
+)  # fmt: skip
+
 departments = sa.Table(
     "departments", METADATA, _id(),
     sa.Column("display_name", sa.Text, nullable=False),

@@ -129,8 +129,14 @@ class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
         return account_service_pb2.CheckIdentitiesResponse(matches=matches)
 
     def _is_so(self, stated: account_service_pb2.StatedIdentity) -> bool:
-        subject = stated.subject.removeprefix(f"//{self.known.code}/")
-        return self.known.accounts.get(subject) == (stated.display_name, stated.document.number)
+        region, subject = "", stated.subject
+        if subject.startswith("//"):
+            region, subject = subject[2:8], subject[9:]
+        accounts = self.known.accounts if region in ("", self.known.code) else self._abroad(region)
+        return accounts.get(subject) == (stated.display_name, stated.document.number)
+
+    def _abroad(self, region: str) -> dict[str, tuple[str, str]]:
+        return self.known.others[region].accounts if region in self.known.others else {}
 
 
 class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):

@@ -171,6 +171,8 @@ class Incoming:
         applications.check_materials(item, application.materials, paper_allowed=True)
         applications.check_form(item, application.form_values)
         _check_token(application, agent, principal, item)
+        # By the word of identity there, whatever the service of that region writes.
+        await self._desk.identity.check_parties(application.applicant, agent)
         if agent is not None and agent.mandate:
             await self._desk.identity.check_mandate(
                 agent.subject, application.applicant.subject, agent.mandate, item.codes

@@ -1,7 +1,7 @@
 """What Tongban's tokens say (RFC 9068, RFC 8693), and for how long they live."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -31,6 +31,9 @@ class TokenType(StrEnum):
     DELEGATION = "tongban-delegation+jwt"
 
 
+_MOST_STATED = 2
+"""The subject, and for whom they act."""
+
 LONGEST_SECONDS = MappingProxyType(
     {TokenType.ACCESS: 600, TokenType.ASSERTION: 60, TokenType.DELEGATION: 90 * 24 * 3600}
 )
@@ -47,6 +50,23 @@ class Actor:
     kind: Kind
     dept: str = ""
     act: "Actor | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """Who somebody is, by the word of their home region (claim `ids`, only in assertions).
+
+    Attributes:
+        sub: the person or organisation.
+        name: as the account has it.
+        document: three digits of GA/T 2000.156.
+        number: of the document.
+    """
+
+    sub: str
+    name: str
+    document: str
+    number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +117,7 @@ class Claims:
         region: the home region of a guest, six digits; empty for the region's own.
         target: the region that a delegation is for, `//<region>`.
         transfer: the only transfer that the token is good for, or an empty string.
+        stated: who the subject is, and for whom they act: only in assertions, for the other region to compare with.
         nbf: from when on it holds, in seconds since the epoch; ours say nothing, and hold from `iat` on.
     """
 
@@ -122,6 +143,7 @@ class Claims:
     target: str = ""
     transfer: str = ""
     nbf: int = 0
+    stated: tuple[Stated, ...] = ()
 
     @property
     def lifetime(self) -> int:
@@ -144,7 +166,8 @@ class Claims:
         optional = {
             "scope": " ".join(self.scope), "client_id": self.client_id, "act": _act_payload(self.act),
             "dept": self.dept, "posts": list(self.posts), "human": self.human, "near": list(self.near), "via": list(self.via), "region": self.region, "target": self.target,
-            "transfer": self.transfer, "nbf": self.nbf, **_authority_payload(self.authority),
+            "transfer": self.transfer, "nbf": self.nbf, "ids": [asdict(each) for each in self.stated],
+            **_authority_payload(self.authority),
         }  # fmt: skip
         return {**fixed, **{key: value for key, value in optional.items() if value}}
 
@@ -163,7 +186,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             scope=tuple(_text(payload, "scope", "").split()), client_id=_text(payload, "client_id", ""),
             act=_read_act(payload.get("act")), authority=_read_authority(payload), dept=_text(payload, "dept", ""),
             posts=_texts(payload, "posts"), human=_text(payload, "human", ""), near=_texts(payload, "near"), via=_texts(payload, "via"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
-            transfer=_text(payload, "transfer", ""), nbf=_integer(payload, "nbf", 0),
+            transfer=_text(payload, "transfer", ""), stated=_read_stated(payload.get("ids", [])), nbf=_integer(payload, "nbf", 0),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error
@@ -211,6 +234,12 @@ def _read_act(value: object, depth: int = 0) -> Actor | None:
         raise TypeError("act")
     before = _read_act(value.get("act"), depth + 1)
     return Actor(_text(value, "sub"), Kind(_text(value, "actor_kind")), _text(value, "dept", ""), before)
+
+
+def _read_stated(value: object) -> tuple[Stated, ...]:
+    if not isinstance(value, list) or len(value) > _MOST_STATED:
+        raise TypeError("ids")
+    return tuple(Stated(*(_text(each, key) for key in ("sub", "name", "document", "number"))) for each in value)
 
 
 def _read_authority(payload: Mapping[str, Any]) -> Authority | None:

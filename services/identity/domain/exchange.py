@@ -282,6 +282,7 @@ def _names(claims: Claims) -> list[str]:
         act = act.act
     authority = claims.authority
     names += [authority.principal, authority.mandate] if authority else []
+    names += [each.sub for each in claims.stated]
     return [name for name in [*names, claims.dept, claims.human, claims.transfer] if name]
 
 

@@ -16,6 +16,7 @@ from services.identity.tokens.codec import TokenCodec, check_header, peek, verif
 from services.identity.tokens.replay import UsedOnce
 from services.identity.usecases.caller import region_of
 from services.identity.usecases.token_records import TokenRecords, token_name
+from services.identity.usecases.vouching import Vouching
 from tongban.identity.v1 import token_service_pb2 as pb
 
 _METHOD = "tongban.identity.v1.TokenService.ExchangeToken"
@@ -25,8 +26,10 @@ class Acceptance:
     """Checks assertions against the keys that are pinned for their region."""
 
     def __init__(
-        self, codec: TokenCodec, database: Database, clock: Clock, once: UsedOnce, records: TokenRecords
-    ) -> None:
+        self, codec: TokenCodec, database: Database, clock: Clock, once: UsedOnce, records: TokenRecords,
+        vouching: Vouching,
+    ) -> None:  # fmt: skip
+        self._vouching = vouching
         self._codec = codec
         self._database = database
         self._clock = clock
@@ -45,6 +48,7 @@ class Acceptance:
             )  # fmt: skip
             raise
         await self._remember(made)
+        await self._vouching.believe(claims, region.id)
         await self._records.write(_METHOD, digest_of(request), made, token=token_name(made), transaction=claims.jti)
         return made
 

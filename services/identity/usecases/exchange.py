@@ -16,6 +16,7 @@ from services.identity.usecases import acting
 from services.identity.usecases.acceptance import Acceptance
 from services.identity.usecases.parties import Parties
 from services.identity.usecases.token_records import TokenRecords, token_name
+from services.identity.usecases.vouching import Vouching
 from tongban.identity.v1 import token_service_pb2 as pb
 
 _METHOD = "tongban.identity.v1.TokenService.ExchangeToken"
@@ -33,8 +34,10 @@ class Exchange:
     """The use case of TokenService.ExchangeToken and of the HTTP grant beside it."""
 
     def __init__(
-        self, codec: TokenCodec, database: Database, clock: Clock, acceptance: Acceptance, records: TokenRecords
-    ) -> None:
+        self, codec: TokenCodec, database: Database, clock: Clock, acceptance: Acceptance, records: TokenRecords,
+        vouching: Vouching,
+    ) -> None:  # fmt: skip
+        self._vouching = vouching
         self._codec = codec
         self._database = database
         self._parties = Parties(clock, codec)
@@ -79,7 +82,8 @@ class Exchange:
         service = await self._access(request.actor_token) if request.actor_token else None
         subject = await self._outbound(request, subject)
         granted = scopes.narrow((service or subject).scope, request.scope)
-        return exchange.assertion(issue, subject, request.audience, granted, service)
+        made = exchange.assertion(issue, subject, request.audience, granted, service)
+        return await self._vouching.speak(made, subject)
 
     async def _delegate(self, request: pb.ExchangeTokenRequest, issue: Issue) -> Claims:
         subject = await self._access(request.subject_token)
@@ -92,7 +96,8 @@ class Exchange:
         service = await self._access(request.actor_token)
         kept = await self._outbound(request, kept)
         granted = scopes.narrow(service.scope, request.scope)
-        return exchange.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
+        made = exchange.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
+        return await self._vouching.speak(made, kept)
 
     async def _outbound(self, request: pb.ExchangeTokenRequest, subject: Claims) -> Claims:
         """Checks that the trust and what the token says still hold; returns it with the authority as it is now."""

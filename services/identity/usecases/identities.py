@@ -2,23 +2,25 @@
 
 from libs import names
 from libs.clock import Clock
-from libs.crypto.envelope import FieldCipher
 from libs.errors import InvalidArgument, NotFound
 from libs.ids.documents import CREDIT_CODE
-from services.identity.convert.accounts import DOCUMENT_NUMBER, FULL_NAME
+from services.identity.domain.claims import Stated
 from services.identity.store.accounts import AccountStore
 from services.identity.usecases.accounts import Accounts, normal_number
 from services.identity.usecases.caller import region_of
+from services.identity.usecases.vouching import Vouching
 from tongban.identity.v1 import account_service_pb2 as pb
 
 
 class Identities:
     """The use case of AccountService.CheckIdentities."""
 
-    def __init__(self, store: AccountStore, accounts: Accounts, cipher: FieldCipher, clock: Clock, region: str) -> None:
+    def __init__(
+        self, store: AccountStore, accounts: Accounts, vouching: Vouching, clock: Clock, region: str
+    ) -> None:  # fmt: skip
         self._store = store
         self._accounts = accounts
-        self._cipher = cipher
+        self._vouching = vouching
         self._clock = clock
         self._region = region
 
@@ -32,24 +34,23 @@ class Identities:
             number = normal_number(stated.document, "identities.document.number", self._clock.now())
             if not subject:
                 return not await self._is_known(stated.document.type_code, number)
-            if region_of(subject):
-                return False
-            if subject.startswith("persons/"):
-                return await self._is_person(subject, stated, number)
-            return await self._is_organization(subject, stated, number)
+            return await self._is_account(subject, stated, number)
         except (InvalidArgument, NotFound):
             return False
 
-    async def _is_person(self, subject: str, stated: pb.StatedIdentity, number: str) -> bool:
-        row, decrypt = await self._store.person(subject), self._cipher.decrypt_text
-        document = (row.document_type, decrypt(DOCUMENT_NUMBER, row.id, row.document_number))
-        same = names.same(decrypt(FULL_NAME, row.id, row.full_name), stated.display_name)
-        return same and row.state == "ACTIVE" and document == (stated.document.type_code, number)
+    async def _is_account(self, subject: str, stated: pb.StatedIdentity, number: str) -> bool:
+        known = await self._known(subject)
+        if known is None:
+            return False
+        document = (stated.document.type_code, number)
+        return names.same(known.name, stated.display_name) and (known.document, known.number) == document
 
-    async def _is_organization(self, subject: str, stated: pb.StatedIdentity, number: str) -> bool:
-        row = await self._store.organization(subject)
-        same = names.same(row.display_name, stated.display_name)
-        return same and row.state == "ACTIVE" and (stated.document.type_code, number) == (CREDIT_CODE, row.uscc)
+    async def _known(self, subject: str) -> Stated | None:
+        """Returns who somebody is: by an account in use here, or by what their own region said of them."""
+        if region_of(subject):
+            return await self._vouching.believed(subject)
+        read = self._store.person if subject.startswith("persons/") else self._store.organization
+        return await self._vouching.stated(subject) if (await read(subject)).state == "ACTIVE" else None
 
     async def _is_known(self, type_code: str, number: str) -> bool:
         try:

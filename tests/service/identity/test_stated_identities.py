@@ -2,11 +2,13 @@
 
 import pytest
 
+from tests.service.identity.conftest import Federation
 from tests.support.town import Town
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import account_service_pb2_grpc
 
+JWT = "urn:ietf:params:oauth:token-type:jwt"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -44,6 +46,36 @@ async def test_what_is_stated_is_compared_with_the_account(home: Town) -> None:
     request = pb.CheckIdentitiesRequest(identities=[each for each, _ in stated.values()])
     answer = await home.call(stub.CheckIdentities, request, pb.CheckIdentitiesResponse, "")
     assert list(answer.matches) == [so for _, so in stated.values()]
+    await channel.close()
+
+
+async def test_of_a_guest_what_their_region_said_is_believed(federation: Federation) -> None:
+    home, away = federation.home, federation.away
+    person, firm_of = await home.person(), await home.person()
+    firm = await home.firm(firm_of)
+    reveal = pb.RevealPersonRequest(name=person, context=common_pb2.UseContext(purpose="核对"))
+    own = await home.human_token(person)
+    known = (await home.call(home.accounts.RevealPerson, reveal, pb.RevealPersonResponse, own)).person
+    guest, theirs = f"//341500/{person}", f"//341500/{firm.name}"
+    stated = [
+        _stated(guest, known.full_name, "111", known.document.number),
+        _stated(guest, "冒名", "111", known.document.number),
+        _stated(guest, known.full_name, "111", home.people.citizen_id()),
+        _stated(theirs, firm.display_name, "001", firm.uscc),
+    ]
+    channel = away.neighbour("cases")
+    stub = account_service_pb2_grpc.AccountServiceStub(channel)
+
+    async def ask() -> list[bool]:
+        request = pb.CheckIdentitiesRequest(identities=stated)
+        return list((await away.call(stub.CheckIdentities, request, pb.CheckIdentitiesResponse, "")).matches)
+
+    assert await ask() == [False] * 4
+    await away.exchange(await home.exchange(own, audience="//320402"), JWT)
+    assert await ask() == [True, False, False, False]
+    acting = await home.exchange(await home.human_token(firm_of), on_behalf_of=firm.name)
+    await away.exchange(await home.exchange(acting, audience="//320402"), JWT)
+    assert await ask() == [True, False, False, True]
     await channel.close()
 
 
