@@ -69,6 +69,10 @@ async def test_a_seal_code_is_borne_once(office: SealOffice) -> None:
     [
         ({"owner_uscc": "91350100M000100Y44"}, "FIELD_INVALID", "owner_uscc"),
         ({"arc_text": "测试\U000f0000局"}, "SEAL_TEXT_UNDRAWABLE", ""),
+        ({"arc_text": "\u3164\u3164\u3164\u3164"}, "FIELD_INVALID", "arc_text"),
+        ({"arc_text": "测试\u200b局"}, "FIELD_INVALID", "arc_text"),
+        ({"bottom_text": "\u3164"}, "FIELD_INVALID", "bottom_text"),
+        ({"display_name": "　"}, "FIELD_INVALID", "display_name"),
         ({"arc_text": "短"}, "FIELD_INVALID", "arc_text"),
         ({"users": []}, "FIELD_INVALID", "users"),
         ({"users": [resources.SealUser(subject="persons/x")]}, "FIELD_INVALID", "users[0].subject"),
@@ -85,6 +89,16 @@ async def test_what_can_not_be_a_seal_is_refused(
         await office.make(request)
     assert caught.value.reason == reason
     assert [violation.field for violation in caught.value.violations] == ([field] if field else [])
+
+
+async def test_a_decomposed_name_is_kept_and_drawn_with_composed_letters(office: SealOffice) -> None:
+    made = await office.make(order(arc_text="Cafe\u0301商会"))
+    composed = await office.make(order(arc_text="Café商会"))
+    assert (made.arc_text, composed.arc_text) == ("Cafe\u0301商会", "Café商会")
+    asked = [pb.GetSealPictureRequest(name=each.name) for each in (made, composed)]
+    drawn = [await office.ask(office.seals.GetSealPicture, each, httpbody_pb2.HttpBody) for each in asked]
+    # A letter of its own for the accent would be one shape, and one slot on the arc, more.
+    assert drawn[0].data.count(b"<path") == drawn[1].data.count(b"<path")
 
 
 async def test_the_period_runs_forward_and_ends_in_the_future(office: SealOffice) -> None:
