@@ -22,6 +22,7 @@ _log = logger(__name__)
 _LARGEST_BATCH = 256
 _GATHER_SECONDS = 0.001
 _TIMEOUT = 5.0
+_AWAY = ("08", "57P", "53")  # connection, operator intervention, insufficient resources
 
 # A use is counted where the quota has room for it and where resource, mount and grant are those it was decided on. Only
 # what was counted is recorded, and only what was recorded is released.
@@ -116,14 +117,22 @@ class Ledger:
         try:
             while self._waiting:
                 await asyncio.sleep(_GATHER_SECONDS)
-                groups = self._next_groups()
-                try:
-                    await self._settle_groups(groups)
-                except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-                    _log.error("uses can't be settled", **place_of(error))
-                    _fail(groups, error)
+                await self._settle_or_fail(self._next_groups())
         finally:
             self._settling = None
+
+    async def _settle_or_fail(self, groups: list[list[Settlement]]) -> None:
+        try:
+            await self._settle_groups(groups)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            uses = [use for group in groups for use in group]
+            if len(uses) > 1 and _is_of_one(error):
+                # One use of the batch can't be written, or two replicas met: that is not the others' fault.
+                for use in uses:
+                    await self._settle_or_fail([[use]])
+                return
+            _log.error("uses can't be settled", **place_of(error))
+            _fail(groups, error)
 
     def _next_groups(self) -> list[list[Settlement]]:
         groups: dict[str, list[Settlement]] = {}
@@ -174,6 +183,12 @@ class Ledger:
     async def close(self) -> None:
         """Closes the connection."""
         self._drop()
+
+
+def _is_of_one(error: Exception) -> bool:
+    """True where the statement was refused for what stands in it, and not because the database is away."""
+    refused = isinstance(error, asyncpg.PostgresError) and not str(error.sqlstate or "").startswith(_AWAY)
+    return refused or isinstance(error, asyncpg.DataError | ValueError)
 
 
 def _arguments(groups: list[list[Settlement]], today: date) -> tuple[Any, ...]:

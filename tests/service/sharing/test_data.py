@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from libs.audit.writer import Entry
+from libs.audit.writer import entry_of as audit_entry_of
 from libs.db.engine import read_dsn
 from libs.errors import (
     FailedPrecondition,
@@ -19,6 +22,8 @@ from libs.errors import (
     Unavailable,
 )
 from libs.rpc.client import invoke
+from services.sharing import ledger
+from services.sharing.usecases import uses
 from tests.service.sharing.conftest import (
     ASKED,
     CONSUMER,
@@ -313,3 +318,25 @@ async def test_a_comparison_tells_yes_or_no_and_nothing_more(sharing: Sharing) -
     request.given.append(given[0])
     with pytest.raises(InvalidArgument):
         await sharing.compare(request)
+
+
+async def test_a_use_that_can_not_be_written_is_nobody_elses_fault(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Uses that come together are counted and recorded by one statement."""
+    resource, _ = await sharing.ready()
+    poisoned = "00000000-0000-4000-8000-00000000dead"
+
+    def entry_of(command: Any, *args: Any, **more: Any) -> Entry:
+        entry = audit_entry_of(command, *args, **more)
+        return replace(entry, object="\0") if command.use.transaction_id == poisoned else entry
+
+    monkeypatch.setattr(ledger, "_GATHER_SECONDS", 0.3)
+    monkeypatch.setattr(uses, "entry_of", entry_of)
+    asked = [query(resource, "A1", fields=ASKED) for _ in range(8)]
+    bad = query(resource, "A1", fields=ASKED, use_context=context(transaction_id=poisoned))
+    *good, refused = await asyncio.gather(
+        *(sharing.query(each) for each in asked), sharing.query(bad), return_exceptions=True
+    )
+    assert isinstance(refused, Unavailable) and refused.reason == "AUDIT_UNAVAILABLE"
+    assert [type(each) for each in good] == [data.QueryResponse] * 8
