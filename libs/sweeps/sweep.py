@@ -29,6 +29,7 @@ from libs.sweeps.fair import Due, FairWorker, Wanted
 
 _log = logger(__name__)
 _AWAY = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
+_A_DAY = timedelta(days=1)
 _PING = sa.text("SELECT 1")
 
 _NOTE = """
@@ -82,6 +83,10 @@ class Backlog:
     patience: timedelta = timedelta(0)
     pause: timedelta = timedelta(minutes=1)
     longest: timedelta = timedelta(hours=1)
+
+    def __post_init__(self) -> None:
+        if max(self.patience, self.pause, self.longest) > _A_DAY:
+            raise ValueError(f"{self.name}: no pause is longer than a day")
 
 
 @dataclass(slots=True)

@@ -102,7 +102,7 @@ class _Parts:
             [
                 overdue(self.acceptance, process.clock),
                 unlicensed(Asking(self.desk)),
-                unanswered(process.uow, self.transfers, self.news),
+                *unanswered(process.uow, self.transfers, self.news),
             ],
             PAUSE_SECONDS,
         )

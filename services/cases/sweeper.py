@@ -15,7 +15,7 @@ from libs.db.uow import Transaction, UnitOfWork, derived_request_id
 from libs.sweeps.sweep import Backlog
 from services.cases.domain.transfers import TransferState
 from services.cases.store.cases import OVERDUE, UNLICENSED
-from services.cases.store.transfers import UNANSWERED, Exchange, TransferStore
+from services.cases.store.transfers import UNANSWERED, UNHEARD, Exchange, TransferStore
 from services.cases.usecases.acceptance import SELF, Acceptance
 from services.cases.usecases.asking import Asking
 from services.cases.usecases.news import News
@@ -26,6 +26,8 @@ PAUSE_SECONDS = 30.0
 _SEND_AGAIN = Command(SELF, "cases:sendAgain", "", b"", exchange_pb.Transfer, actor=SELF)
 _PATIENCE = timedelta(minutes=2)
 """How long a licence may take after the decision before it is asked for again; it takes less than a second."""
+_SILENCE = timedelta(days=1)
+"""How long a case in another region may be under way without a word before that region is asked to tell again."""
 
 
 def overdue(acceptance: Acceptance, clock: Clock) -> Backlog:
@@ -49,16 +51,18 @@ def unlicensed(asking: Asking) -> Backlog:
     return Backlog("case_decided_licensed", UNLICENSED, asking.ask, patience=_PATIENCE, longest=timedelta(days=1))
 
 
-def unanswered(uow: UnitOfWork, store: TransferStore, news: News) -> Backlog:
-    """Sends applications again that were receipted and not answered.
+def unanswered(uow: UnitOfWork, store: TransferStore, news: News) -> tuple[Backlog, Backlog]:
+    """Sends applications again that were receipted and not answered, or of whose case nothing was heard for a day.
 
-    The other region answers a repeated one as it did before; one that it has lost opens the case.
+    The other region tells again what it has told before; one that has lost the application opens the case.
     """
 
-    async def send_again(transfer: str) -> None:
+    async def send_again(key: str) -> None:
+        transfer = key.partition("/")[0]
+
         async def work(tx: Transaction) -> None:
             row = await store.lock(tx.connection, transfer)
-            if row.state == TransferState.RECEIVED:
+            if row.state in (TransferState.RECEIVED, TransferState.ACCEPTED):
                 exchange = Exchange(row.peer_region, row.exchange_id, row.direction)
                 await store.again(tx.connection, exchange, "application")
                 tx.record(entry_of(tx.command, tx.now, f"transfers/{transfer}"))
@@ -66,4 +70,7 @@ def unanswered(uow: UnitOfWork, store: TransferStore, news: News) -> Backlog:
         await uow.step(_SEND_AGAIN, work)
         news.woken.set()
 
-    return Backlog("transfer_receipted_answered", UNANSWERED, send_again, patience=_PATIENCE, longest=timedelta(days=1))
+    return (
+        Backlog("transfer_receipted_answered", UNANSWERED, send_again, patience=_PATIENCE, longest=timedelta(days=1)),
+        Backlog("transfer_accepted_heard_of", UNHEARD, send_again, patience=_SILENCE, pause=_SILENCE, longest=_SILENCE),
+    )  # fmt: skip

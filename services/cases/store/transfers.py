@@ -100,13 +100,19 @@ SELECT payload, attempts FROM transfer_messages WHERE state = 'PENDING' AND NOT 
 """)
 _AGAIN = sa.text("""
 UPDATE transfer_messages SET state = 'PENDING', attempts = least(attempts, 1), next_attempt = now(), waiting_since = NULL
-WHERE NOT incoming AND payload = :payload AND state NOT IN ('PENDING', 'REFUSED')
+WHERE NOT incoming AND (:payload = '' OR payload = :payload) AND state IN ('RECEIPTED', 'ENDED')
   AND peer_region = :peer AND exchange_id = :exchange AND direction = :direction
 """)
 UNANSWERED = """
 SELECT id AS key, peer_region AS party FROM transfers WHERE state = 'RECEIVED' AND direction = 'OUTBOUND'
 """
 """Applications that the other region has receipted and not answered, as a sweep looks for them."""
+UNHEARD = """
+SELECT id || '/' || last_applied AS key, peer_region AS party FROM transfers
+WHERE state = 'ACCEPTED' AND direction = 'OUTBOUND'
+  AND progress_state NOT IN ('CLOSED', 'DELIVERED', 'NOT_ACCEPTED', 'WITHDRAWN', 'TERMINATED')
+"""
+"""Cases that are under way in another region, by what was heard of them last."""
 _RECEIPTED = sa.text("UPDATE transfer_messages SET state = 'RECEIPTED', receipt = :receipt WHERE id = :id")
 # A refused message takes its number with it: the other side holds nothing of it and still waits for that number.
 _REFUSED = sa.text("""
@@ -282,14 +288,14 @@ class TransferStore:
         """Sends nothing more of what waits."""
         await connection.execute(_END, exchange.values())
 
-    async def again(self, connection: AsyncConnection, exchange: Exchange, payload: str) -> None:
-        """Puts the message with this payload in line once more, under its old number."""
+    async def again(self, connection: AsyncConnection, exchange: Exchange, payload: str = "") -> None:
+        """Puts what was sent (all of it, or the message with this payload) in line once more, under its old numbers."""
         await connection.execute(_AGAIN, exchange.values() | {"payload": payload})
 
-    async def acknowledge_again(self, exchange: Exchange) -> None:
-        """Puts the acknowledgement in line once more, if it was delivered before."""
+    async def tell_again(self, exchange: Exchange) -> None:
+        """Puts everything that was told in line once more."""
         async with self._database.read() as connection:
-            await self.again(connection, exchange, ACKNOWLEDGEMENT)
+            await self.again(connection, exchange)
 
     async def receipted(self, connection: AsyncConnection, identifier: str, receipt: bytes) -> None:
         """Marks a message as delivered."""

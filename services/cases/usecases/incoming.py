@@ -92,7 +92,7 @@ class Incoming:
         known = await self.known(exchange, message, digest)
         if known is not None:
             if payload is Payload.APPLICATION:
-                await self._desk.news.acknowledge_again(exchange)
+                await self._desk.news.tell_again(exchange)
             return known
         _check_holders((*message.application.materials, *message.correction.materials), principal.region)
         if payload is Payload.APPLICATION:

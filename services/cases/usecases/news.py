@@ -55,9 +55,12 @@ class News:
         self._queued = True
         await self._transfers.queue(tx.connection, transfer, ACKNOWLEDGEMENT, None, tx.now)
 
-    async def acknowledge_again(self, exchange: Exchange) -> None:
-        """Tells once more that the case was opened: who sends the application again has not heard of it."""
-        await self._transfers.acknowledge_again(exchange)
+    async def tell_again(self, exchange: Exchange) -> None:
+        """Tells once more whatever was told: who sends the application again may have lost it.
+
+        What the other side has of it, it answers with its first receipts.
+        """
+        await self._transfers.tell_again(exchange)
         self.woken.set()
 
     async def queue(self, tx: Transaction, transfer: str, payload: str, message: pb.TransferMessage) -> None:

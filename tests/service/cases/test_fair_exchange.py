@@ -259,3 +259,26 @@ async def test_an_answer_that_was_lost_is_given_again(pair: Pair) -> None:
     known = await pair.transfer(pair.home, sent.name)
     assert known.state == rpc.TRANSFER_STATE_ACCEPTED and known.case_number
     assert pair.handling.known.calls.count("ReceiveTransfer") == 2
+
+
+async def test_a_result_that_was_lost_is_told_again(pair: Pair) -> None:
+    """The receiving region was put back from a copy made before the case was decided; nobody sends anything more."""
+    request = pair.request()
+    sent = await pair.send(request)
+    await _settled(pair)
+    owner = await asyncpg.connect(read_dsn(pair.home.service.process.config.database.owner_dsn_file))
+    await owner.execute("CREATE TABLE copy AS SELECT * FROM transfers")
+    case = await pair.handling.get(f"cases/{request.case_id}")
+    await pair.handling.step("Decline", case, reason="不属于受理范围")
+    await _settled(pair)
+    told = await pair.transfer(pair.home, sent.name)
+    assert told.progress.state == pb.CASE_STATE_NOT_ACCEPTED
+    await owner.execute("DELETE FROM transfers; DELETE FROM idempotency; INSERT INTO transfers SELECT * FROM copy")
+    await owner.execute("DELETE FROM transfer_messages WHERE incoming")
+    await owner.close()
+    assert not (await pair.transfer(pair.home, sent.name)).HasField("progress")
+    await _minutes_pass(pair.home)
+    await _settled(pair)
+    assert (await pair.transfer(pair.home, sent.name)).progress == told.progress
+    await _minutes_pass(pair.home)
+    assert pair.handling.known.calls.count("ReceiveTransfer") == 2
