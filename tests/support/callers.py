@@ -10,7 +10,7 @@ import grpc
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import Firm, Registry
 from libs.errors import TongbanError
-from libs.rpc.client import invoke
+from libs.rpc.client import gateway_channel, invoke
 from tests.support.case_runs import PASSING, application, token_of, until_done
 from tests.support.regions import YIELDING, Regions
 from tongban.cases.v1 import case_service_pb2_grpc
@@ -27,6 +27,7 @@ class Callers:
         acknowledged: the names of the cases that were answered OK.
         open: the requests of those whose callers don't know.
         refused: the reasons of failures.
+        leaving: the connection of those who hang up.
     """
 
     office: Office
@@ -34,6 +35,7 @@ class Callers:
     acknowledged: list[str] = field(default_factory=list)
     open: list[Any] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    leaving: grpc.aio.Channel | None = None
 
     async def create(self, seconds: float, request: Any = None) -> None:
         """Creates one case within a deadline."""
@@ -51,8 +53,12 @@ class Callers:
             self.acknowledged.append(case.name)
 
     async def hang_up(self, draw: random.Random, longest: float) -> None:
-        """Creates one case and goes before the answer is there, at whatever point that may be."""
-        stub = case_service_pb2_grpc.CaseServiceStub(self.office.gateway.channel)
+        """Creates one case and goes before the answer is there, at whatever point that may be.
+
+        Over connections of their own: the gateway cuts one over which too many calls are given up.
+        """
+        self.leaving = self.leaving or gateway_channel(self.office.gateway.url)
+        stub = case_service_pb2_grpc.CaseServiceStub(self.leaving)
         metadata = (("authorization", f"Bearer {await token_of(self.office, 'receiving')}"),)
         call: Any = stub.CreateCase(application(self.office, YIELDING, self.firm), timeout=20, metadata=metadata)
         await asyncio.wait([asyncio.ensure_future(_ended(call))], timeout=draw.random() * longest)
@@ -60,6 +66,8 @@ class Callers:
 
     async def ask_again(self) -> None:
         """Repeats, with the same request_id, what is not known, until it is."""
+        if self.leaving is not None:
+            await self.leaving.close()
         while self.open:
             await self.create(20.0, self.open.pop())
 

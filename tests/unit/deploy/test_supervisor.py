@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -92,6 +92,37 @@ async def test_a_killed_process_comes_back(folder: Path) -> None:
         os.kill(first, signal.SIGKILL)
         await _until(lambda: unit.phase is Phase.READY and unit.pid not in (None, first))
         assert unit.restarts == 1
+
+
+@dataclass
+class Gate:
+    """Ready when the test says so; counts how often it was asked."""
+
+    is_open: bool = True
+    asked: int = 0
+
+    async def ready(self) -> bool:
+        self.asked += 1
+        return self.is_open
+
+
+async def test_what_was_killed_waits_for_what_it_stands_on(folder: Path) -> None:
+    """Started while its store is away it would die again and again, and be given up in the end."""
+    gate = Gate()
+    store = replace(_sleeper(folder, "store"), probe=gate)
+    supervisor = Supervisor([store, _task(folder, "init", "pass", "store"), _sleeper(folder, "service", "init")],
+                            lambda _: None)  # fmt: skip
+    unit = supervisor.units["341500/service"]
+    async with _running(supervisor):
+        gate.is_open = False
+        for each in supervisor.units.values():
+            if each.pid:
+                os.kill(each.pid, signal.SIGKILL)
+        gate.asked = 0
+        await _until(lambda: gate.asked > 15)
+        assert (unit.phase, unit.pid) == (Phase.RESTARTING, None)
+        gate.is_open = True
+        await _until(lambda: unit.phase is Phase.READY)
 
 
 async def test_a_frozen_process_is_stopped_too(folder: Path) -> None:
