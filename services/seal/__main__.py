@@ -14,6 +14,7 @@ from libs.sweeps.sweep import Sweep
 from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.keys import SigningKeys
+from services.seal.owners import Owners
 from services.seal.servicers.certificates import CertificateServicer
 from services.seal.servicers.sealings import SealingServicer
 from services.seal.servicers.seals import SealServicer
@@ -92,7 +93,7 @@ def _seals(process: Process, parts: _Parts) -> Seals:
     return Seals(
         process.uow, SealStore(process.database), CertificateStore(process.database), parts.endings,
         parts.certificates, parts.authority, parts.keys, parts.revocation, parts.signing, process.clock,
-        process.config.region.code,
+        process.config.region.code, Owners(lambda: process.neighbour("identity")),
     )  # fmt: skip
 
 

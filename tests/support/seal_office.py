@@ -4,11 +4,17 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+import grpc
+
+from libs.process import Process
 from libs.rpc.client import invoke
+from tests.support.backends import HOST
 from tests.support.service import Ground, Service, serving
 from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import account_service_pb2 as accounts_pb
+from tongban.identity.v1 import account_service_pb2_grpc
 from tongban.seal.v1 import certificate_service_pb2 as certificates_pb
 from tongban.seal.v1 import (
     certificate_service_pb2_grpc,
@@ -22,6 +28,7 @@ from tongban.seal.v1 import sealing_service_pb2 as sealings_pb
 from tongban.seal.v1 import validation_service_pb2 as validations_pb
 
 OWNER = "departments/01890000-0000-7000-8000-000000000001"
+OWNER_NAME = "测试区行政审批局"
 OFFICER = "staff/01890000-0000-7000-8000-000000000002"
 USE = common_pb2.UseContext(purpose="制发电子证照", case_name="cases/01890000-0000-7000-8000-0000000000aa")
 LICENSE = resources.SealUser(subject="services/license")
@@ -39,7 +46,7 @@ def order(*users: resources.SealUser, **changes: Any) -> seals_pb.MakeSealReques
     fields: dict[str, Any] = {
         "request_id": fresh(), "display_name": "测试区行政审批局电子证照专用章",
         "kind": resources.SEAL_KIND_BUSINESS, "rank": resources.SEAL_RANK_COUNTY, "owner": OWNER, "owner_uscc": USCC,
-        "arc_text": "测试区行政审批局", "bottom_text": "电子证照专用章", "users": users or (LICENSE,), **changes,
+        "arc_text": OWNER_NAME, "bottom_text": "电子证照专用章", "users": users or (LICENSE,), **changes,
     }  # fmt: skip
     return seals_pb.MakeSealRequest(**fields)
 
@@ -142,12 +149,35 @@ def digest_request(seal: resources.Seal, hashes: Sequence[bytes], **changes: Any
     return sealings_pb.SealDigestsRequest(**fields)
 
 
+class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
+    """Identity, which knows the name of the one department and believes the rest."""
+
+    async def CheckIdentities(self, request: accounts_pb.CheckIdentitiesRequest, context: Any) -> Any:  # noqa: N802
+        matches = [each.subject != OWNER or each.display_name == OWNER_NAME for each in request.identities]
+        return accounts_pb.CheckIdentitiesResponse(matches=matches)
+
+
+@asynccontextmanager
+async def _identity() -> AsyncIterator[str]:
+    server, kind = grpc.aio.server(), cast("Any", _Accounts)
+    account_service_pb2_grpc.add_AccountServiceServicer_to_server(kind(), server)
+    port = server.add_insecure_port(f"{HOST}:0")
+    await server.start()
+    yield f"{HOST}:{port}"
+    await server.stop(None)
+
+
 @asynccontextmanager
 async def seal_office(ground: Ground, **extra: Any) -> AsyncIterator[SealOffice]:
-    """Runs the seal service for the length of the block."""
-    async with serving(ground, "seal", **extra) as service:
-        office = SealOffice(service)
-        try:
-            yield office
-        finally:
-            await office.close()
+    """Runs the seal service, with identity beside it, for the length of the block."""
+    async with _identity() as address:
+
+        def prepare(process: Process) -> None:
+            process._channels["identity"] = grpc.aio.insecure_channel(address)
+
+        async with serving(ground, "seal", prepare=prepare, **extra) as service:
+            office = SealOffice(service)
+            try:
+                yield office
+            finally:
+                await office.close()

@@ -10,7 +10,7 @@ from libs.db import rows
 from libs.db.engine import Database, Row
 from libs.errors import not_found
 from services.identity.store.reading import first, one
-from services.identity.tables import organizations, persons, verifications
+from services.identity.tables import departments, organizations, persons, verifications
 
 _PERSON_BY_DOCUMENT = sa.select(persons).where(
     persons.c.document_index == sa.bindparam(rows.KEY), persons.c.state == "ACTIVE"
@@ -46,6 +46,11 @@ class AccountStore:
         """Reads an organisation; raises NotFound."""
         async with self._database.read() as connection:
             return await one(connection, organizations, name)
+
+    async def department(self, name: str) -> Row:
+        """Reads a department, which is an organisation of the region's own; raises NotFound."""
+        async with self._database.read() as connection:
+            return await one(connection, departments, name)
 
     async def organization_by_uscc(self, uscc: str) -> Row:
         """Reads the organisation with this unified social credit code; raises NotFound."""

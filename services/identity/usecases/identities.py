@@ -49,6 +49,8 @@ class Identities:
         """Returns who somebody is: by an account in use here, or by what their own region said of them."""
         if region_of(subject):
             return await self._vouching.believed(subject)
+        if subject.startswith("departments/"):
+            return await self._vouching.stated(subject)
         read = self._store.person if subject.startswith("persons/") else self._store.organization
         return await self._vouching.stated(subject) if (await read(subject)).state == "ACTIVE" else None
 

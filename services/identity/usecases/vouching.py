@@ -39,9 +39,12 @@ class Vouching:
         return replace(made, stated=tuple(replace(each, sub=home + each.sub) for each in found))
 
     async def stated(self, name: str) -> Stated:
-        """Returns who an account of this region is; raises NotFound."""
+        """Returns who an account or a department of this region is; raises NotFound."""
         if name.startswith("organizations/"):
             row = await self._store.organization(name)
+            return Stated(name, row.display_name, CREDIT_CODE, row.uscc)
+        if name.startswith("departments/"):
+            row = await self._store.department(name)
             return Stated(name, row.display_name, CREDIT_CODE, row.uscc)
         return self._person(name, await self._store.person(name))
 

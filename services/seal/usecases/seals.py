@@ -20,6 +20,7 @@ from services.seal.authority import Authority
 from services.seal.convert import certificate_state, seal_message, seal_of
 from services.seal.domain.seals import SealChange, SealKind, SealRank, ensure_period, next_state, seal_code, state_at
 from services.seal.keys import SigningKeys
+from services.seal.owners import Owners
 from services.seal.picture import SealText
 from services.seal.ses import parse_seal
 from services.seal.store.certificates import CertificateStore, certificate_values
@@ -42,7 +43,9 @@ class Seals:
     def __init__(
         self, uow: UnitOfWork, store: SealStore, certificate_store: CertificateStore, endings: Endings,
         makers: Certificates, authority: Authority, keys: SigningKeys, revocation: Revocation, pool: Pool, clock: Clock, region: str,
+        owners: Owners,
     ) -> None:  # fmt: skip
+        self._owners = owners
         self._uow = uow
         self._store = store
         self._certificates = certificate_store
@@ -65,6 +68,7 @@ class Seals:
         owner_uscc = str(uscc.parse(request.owner_uscc, "owner_uscc"))
         code = await self._code(request.seal_code)
         order = _order(request, owner_uscc, code, self._clock.now())
+        await self._owners.check(request.owner, request.arc_text, owner_uscc)
         maker = await self._makers.maker()
         made = await self._pool.run(make_seal, order, maker, self._authority, self._keys)
 

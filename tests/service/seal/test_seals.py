@@ -68,7 +68,7 @@ async def test_a_seal_code_is_borne_once(office: SealOffice) -> None:
     ("changes", "reason", "field"),
     [
         ({"owner_uscc": "91350100M000100Y44"}, "FIELD_INVALID", "owner_uscc"),
-        ({"arc_text": "测试\U000f0000局"}, "SEAL_TEXT_UNDRAWABLE", ""),
+        ({"bottom_text": "专用\U000f0000章"}, "SEAL_TEXT_UNDRAWABLE", ""),
         ({"arc_text": "\u3164\u3164\u3164\u3164"}, "FIELD_INVALID", "arc_text"),
         ({"arc_text": "测试\u200b局"}, "FIELD_INVALID", "arc_text"),
         ({"bottom_text": "\u3164"}, "FIELD_INVALID", "bottom_text"),

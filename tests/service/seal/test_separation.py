@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from libs.errors import PermissionDenied
+from libs.errors import InvalidArgument, PermissionDenied
 from tests.support.handling import undriven
 from tests.support.seal_office import OFFICER, SealOffice, fresh, order
 from tongban.seal.v1 import resources_pb2
@@ -35,3 +35,9 @@ async def test_nobody_handles_what_concerns_themselves(office: SealOffice, verb:
     with pytest.raises(PermissionDenied) as refused:
         await DRIVES[verb](office, office.token(OFFICER, near=[FIRM]))
     assert refused.value.reason == "ACTING_ON_SELF"
+
+
+async def test_a_seal_bears_the_name_of_its_owner(office: SealOffice) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await office.make(order(arc_text="某县人民政府"))
+    assert [(each.field, each.rule) for each in refused.value.violations] == [("owner", "identity.account")]
