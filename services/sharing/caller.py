@@ -75,7 +75,7 @@ class Caller:
 
     def must_consume(self, region: str, departments: Collection[str]) -> None:
         """Raises PermissionDenied NOT_OWNER unless the caller may speak for every one of the departments."""
-        own = self.whole_region or set(departments) == {self.department}
+        own = self.whole_region or bool(self.department and set(departments) == {self.department})
         if self.region != region or not own:
             raise PermissionDenied("NOT_OWNER", "a request is made for one's own department only")
 

@@ -12,6 +12,7 @@ from libs.errors import PermissionDenied, TongbanError
 from libs.process import Process
 from libs.rpc import status
 from libs.rpc.contract import Method
+from services.identity.tables import regions
 from tests.support import contracts
 from tests.support.broken import BREAKABLE, Broken, broken
 from tests.support.calls import KINDS, OTHER_REGION, Caller, all_of, kinds_of
@@ -64,9 +65,23 @@ async def caller(request: pytest.FixtureRequest, ground: Ground) -> AsyncIterato
             process._channels["identity"] = identity
 
         async with serving(ground, request.param, prepare=prepare, neighbours=neighbours) as service:
+            if request.param == "identity":
+                await _trusts(service.process)
             found = Caller(service)
             yield found
             await found.close()
+
+
+async def _trusts(process: Process) -> None:
+    """Puts the other region on identity's own list, as trusted; what is pinned for it is not asked for here."""
+    now = process.clock.now()
+    row = {
+        "id": OTHER_REGION, "display_name": "某地", "gateway_url": "https://other.test", "issuer": "https://other.test",
+        "jwks": [], "root_certificate": b"", "tls_authorities": b"", "max_assurance": 4, "state": "ACTIVE",
+        "state_reason": "", "activate_time": now, "state_time": now, "create_time": now, "update_time": now,
+    }  # fmt: skip
+    async with process.database.transaction() as connection:
+        await connection.execute(regions.insert(), row)
 
 
 def _methods(caller: Caller) -> list[Method]:
@@ -146,6 +161,26 @@ async def test_tokens_of_others_are_refused(caller: Caller) -> None:
         error = await caller.error(method, b"", foreign)
         wrong = error is None or (error.reason, error.metadata) != ("TOKEN_INVALID", {"rule": "aud"})
         return f"{method.name}: {_said(error)}" if wrong else ""
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_a_caller_who_is_nobody_is_refused_everywhere(caller: Caller) -> None:
+    """Whatever kind and rights the token names: without a subject of known shape there is nobody to give anything to."""
+    nobodies = [
+        {"sub": "nobody"}, {"sub": "persons/"}, {"sub": f"//{OTHER_REGION}/nobody", "region": OTHER_REGION},
+        {"org": "nobody"}, {"sub": "persons/00000000-0000-7000-8000-0000000000a1", "region": OTHER_REGION},
+    ]  # fmt: skip
+
+    async def check(method: Method) -> str:
+        if method.access.public:
+            return ""
+        for place, kind in enumerate(kinds_of(method), start=len(method.name)):
+            claims = nobodies[place % len(nobodies)]
+            error = await caller.error(method, b"", caller.token(method, kind, **claims))
+            if error is None or (error.reason, error.metadata.get("rule")) != ("TOKEN_INVALID", "sub"):
+                return f"{method.name} {kind} {claims}: {_said(error)}"
+        return ""
 
     assert await all_of(_methods(caller), check) == []
 

@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from libs.errors import PermissionDenied
+from libs.security.principal import Principal, Standing
+from services.cases.usecases.access import require_official, require_staff, speaks_for
+from services.identity.usecases.caller import whose
+from services.license.usecases.asking import subjects_of, visible_holder
+from services.sharing import caller as sharing
+
+HALL, FIRM = (f"{kind}/00000000-0000-7000-8000-000000000001" for kind in ("departments", "organizations"))
 SOURCES = sorted(Path("services").rglob("*.py"))
 _TOLD = {"actor_kind"}
 """Keywords that only tell the kind, in an error's metadata."""
@@ -45,3 +53,35 @@ def test_what_is_looked_for_would_be_found() -> None:
         'if principal.kind == "STAFF" or asked.principal.kind in KINDS:\n    raise Refused(actor_kind=principal.kind)'
     )
     assert list(_asked(ast.parse(code))) == [1, 1]
+
+
+NOBODIES = [
+    Principal(subject, kind, frozenset({"*"}), 4, department=department, organization=organization, region=region)
+    for subject in ("", "nobody", "persons/", "anonymous", "//320402/nobody")
+    for kind in ("PERSON", "STAFF", "CLIENT", "SERVICE", "REGION", "")
+    for department, organization, region in (("", "", ""), ("", "", "320402"), (HALL, FIRM, ""))
+]
+"""Callers who came past the door somehow, with every right and no subject: each rule must close by itself."""
+
+
+@pytest.mark.parametrize("caller", NOBODIES)
+def test_a_reader_without_a_subject_gets_nothing(caller: Principal) -> None:
+    assert (caller.standing, caller.person, caller.office, caller.clerk) == (Standing.NOBODY, "", "", "")
+    with pytest.raises(PermissionDenied):
+        whose(caller)
+    with pytest.raises(PermissionDenied):
+        visible_holder(caller, "")
+    with pytest.raises(PermissionDenied):
+        visible_holder(caller, FIRM)
+    assert subjects_of(caller) == frozenset()
+    assert speaks_for(caller) == ()
+    with pytest.raises(PermissionDenied):
+        require_official(caller)
+    with pytest.raises(PermissionDenied):
+        require_staff(caller, caller.department, "cases/x")
+    side = sharing.Caller(caller.subject, caller.region or "341500", "", not caller.region, caller)
+    assert not (side.whole_region or side.audits or side.publishes)
+    assert not any(side.provides(name) or side.consumes(side.region, [name]) for name in ("", HALL))
+    for must in (side.must_provide, lambda name: side.must_consume(side.region, [name])):
+        with pytest.raises(PermissionDenied):
+            must("")

@@ -129,8 +129,13 @@ def for_person(
     return replace(access(issue, person, Kind.PERSON, scope), acr=acr, client_id=channel.id)
 
 
-def for_staff(issue: Issue, channel: clients.Client, staff: StaffFacts, scope: tuple[str, ...]) -> Claims:
-    """Builds the claims for a member of staff at a channel; the department vouches for them, so only it limits `acr`.
+def for_staff(
+    issue: Issue, channel: clients.Client, staff: StaffFacts, scope: tuple[str, ...], session: int = assurance.HIGHEST
+) -> Claims:
+    """Builds the claims for a member of staff at a channel.
+
+    The department vouches for them, so that only the channel limits `acr`: its ceiling, and the level that it claims for
+    this ``session``, where it claims one.
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
@@ -142,5 +147,5 @@ def for_staff(issue: Issue, channel: clients.Client, staff: StaffFacts, scope: t
     return replace(
         access(issue, staff.name, Kind.STAFF, scope), client_id=channel.id, dept=staff.department, posts=staff.posts,
         human=staff.person, near=staff.near,
-        acr=assurance.believed(assurance.HIGHEST, channel.max_assurance),
+        acr=assurance.believed(session, channel.max_assurance),
     )  # fmt: skip

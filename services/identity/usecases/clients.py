@@ -127,7 +127,7 @@ class Clients:
             row = await _lock(tx.connection, request.name, request.etag)
             if row.state == domain.State.SUSPENDED or (row.state == domain.State.ACTIVE and row.pending is None):
                 raise state_conflict(request.name, row.state, domain.State.REQUESTED)
-            backers = approved_by(row.backers, principal.human, principal.kind)
+            backers = approved_by(row.backers, principal.human, actor_kind=principal.kind)
             change = self._approved(row) if holds(backers) else {"backers": list(backers)}
             row = await rows.update(tx.connection, clients, row.id, change | {"update_time": tx.now})
             tx.emit("cn.tongban.client.approved.v1", request.name, events.ClientApproved(

@@ -7,7 +7,7 @@ from libs.ids.subjects import SubjectKind, parse_subject
 from libs.rpc.call import current_call
 from libs.rpc.stages.caller import GATEWAY, OWN_SERVICES
 from services.identity.convert.clients import client_of
-from services.identity.domain import clients, issue, roles
+from services.identity.domain import assurance, clients, issue, roles
 from services.identity.domain.assertions import Assertion
 from services.identity.domain.claims import Claims, Kind, invalid
 from services.identity.domain.scopes import narrow
@@ -94,7 +94,8 @@ class Grants:
         )
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
         granted = narrow(roles.of_duties(duties), scope) if held else ()
-        return issue.for_staff(self._codec.issue(), channel, facts, granted)
+        session = assurance.HIGHEST if assertion.acr is None else assertion.acr
+        return issue.for_staff(self._codec.issue(), channel, facts, granted, session)
 
     def for_service(self, request: pb.IssueServiceTokenRequest) -> pb.IssueServiceTokenResponse:
         """Gives the service that calls a token of its own; its certificate alone tells which one it is."""

@@ -73,7 +73,7 @@ class TrustList:
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)
             state = domain.activate(request.name, domain.State(row.state))
-            backers = approved_by(row.backers, principal.human, principal.kind)
+            backers = approved_by(row.backers, principal.human, actor_kind=principal.kind)
             if not holds(backers):
                 return await self._backed(tx, row, backers)
             row = await rows.update(tx.connection, regions, row.id, {
@@ -169,7 +169,7 @@ class TrustList:
             domain.check_rekey(request.name, domain.State(row.state))
             if row.pending is None:
                 raise state_conflict(request.name, row.state)
-            backers = approved_by(row.backers, principal.human, principal.kind)
+            backers = approved_by(row.backers, principal.human, actor_kind=principal.kind)
             if not holds(backers):
                 return await self._backed(tx, row, backers)
             anchor = _anchor(resources.RegionAnchor.FromString(row.pending), "anchor")

@@ -94,6 +94,11 @@ def test_staff_machines_and_services_get_tokens() -> None:
         issue.for_staff(LUAN, CHANNEL, replace(FACTS, posts=()), ())
 
 
+@pytest.mark.parametrize(("session", "ceiling", "acr"), [(4, 4, 4), (1, 4, 1), (4, 2, 2)])
+def test_staff_are_known_no_better_than_the_session_says(session: int, ceiling: int, acr: int) -> None:
+    assert issue.for_staff(LUAN, replace(CHANNEL, max_assurance=ceiling), FACTS, (), session).acr == acr
+
+
 @pytest.mark.parametrize(("configured", "lives"), [(60, 60), (600, 600), (86_400, 600)])
 def test_no_configuration_makes_access_tokens_live_longer_than_ten_minutes(configured: int, lives: int) -> None:
     assert issue.for_service(replace(LUAN, access_seconds=configured), "seal", ()).lifetime == lives
