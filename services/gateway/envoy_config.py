@@ -1,19 +1,18 @@
 """Writes Envoy's configuration from the contracts: what they don't declare as public has no route (default deny)."""
 
 import json
-from ipaddress import ip_address
 from typing import Any
 
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import contract_gate, contracts
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import SHARED, Rpc, Service
+from services.gateway.envoy_clusters import OWNERS, address_of, clusters, typed
 from services.gateway.replies import local_reply_config
 
 Json = dict[str, Any]
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
-_OWNERS = ("identity", "license", "seal", "cases", "sharing")
 _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 _PAGES = ("/", "/docs", "/openapi.json", "/verify", "/healthz")
 _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
@@ -23,12 +22,8 @@ _RETRIES = 40
 LOG_HEADER = "tongban-log"
 
 
-def _typed(kind: str, **fields: object) -> Json:
-    return {"@type": f"type.googleapis.com/{kind}", **fields}
-
-
 def _filter(name: str, kind: str, **fields: object) -> Json:
-    return {"name": f"envoy.filters.http.{name}", "typed_config": _typed(f"{_kind_package(name)}.{kind}", **fields)}
+    return {"name": f"envoy.filters.http.{name}", "typed_config": typed(f"{_kind_package(name)}.{kind}", **fields)}
 
 
 def _kind_package(name: str) -> str:
@@ -36,17 +31,17 @@ def _kind_package(name: str) -> str:
 
 
 def _owner(service: Service) -> str | None:
-    return service.owner if service.owner in _OWNERS else None
+    return service.owner if service.owner in OWNERS else None
 
 
 def _without_transcoder() -> Json:
     # HTML pages and OAuth are HTTP already; the transcoder refuses what it does not know.
-    empty = _typed(f"{_kind_package('grpc_json_transcoder')}.GrpcJsonTranscoder", proto_descriptor_bin="", services=[])
+    empty = typed(f"{_kind_package('grpc_json_transcoder')}.GrpcJsonTranscoder", proto_descriptor_bin="", services=[])
     return {"envoy.filters.http.grpc_json_transcoder": empty}
 
 
 def _unbuffered() -> Json:
-    return {"envoy.filters.http.buffer": _typed(f"{_kind_package('buffer')}.BufferPerRoute", disabled=True)}
+    return {"envoy.filters.http.buffer": typed(f"{_kind_package('buffer')}.BufferPerRoute", disabled=True)}
 
 
 def _http_route(match: Json, cluster: str) -> Json:
@@ -95,7 +90,7 @@ def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json
         return [_grpc_route({"path": rpc.path}, owner, seconds, streams=streams, repeatable=repeatable)]
     return [
         _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds, repeatable=repeatable)
-        for each in _OWNERS
+        for each in OWNERS
         for header in (
             {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{SHARED[rpc.service]}/{each}/"}},
             {"name": LOG_HEADER, "string_match": {"exact": each}},
@@ -119,7 +114,7 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
 
 def _virtual_host(config: GatewayConfig, services: list[Service]) -> Json:
     origins = [{"exact": origin} for origin in config.cors.origins]
-    cors = _typed(
+    cors = typed(
         f"{_kind_package('cors')}.CorsPolicy",
         allow_origin_string_match=origins,
         allow_methods="GET, POST, PUT, PATCH, DELETE",
@@ -231,21 +226,21 @@ def _access_log() -> Json:
         "traceparent": "%REQ(TRACEPARENT)%",
     }
     kind = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
-    stdout = _typed(kind, log_format={"json_format": fields})
+    stdout = typed(kind, log_format={"json_format": fields})
     return {"name": "envoy.access_loggers.stdout", "typed_config": stdout}
 
 
 def _tracing() -> Json:
     kind = "envoy.config.trace.v3.OpenTelemetryConfig"
     service = {"envoy_grpc": {"cluster_name": "telemetry"}, "timeout": "1s"}
-    provider = _typed(kind, grpc_service=service, service_name="gateway")
+    provider = typed(kind, grpc_service=service, service_name="gateway")
     return {"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider}}
 
 
 def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     tracing = {"tracing": _tracing()} if config.telemetry.endpoint else {}
-    return _typed(
+    return typed(
         kind,
         **tracing,
         stat_prefix="edge",
@@ -276,98 +271,6 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
     )
 
 
-def _address(address: str) -> Json:
-    host, _, port = address.rpartition(":")
-    return {"socket_address": {"address": host, "port_value": int(port)}}
-
-
-def _is_ip(address: str) -> bool:
-    try:
-        ip_address(address.rpartition(":")[0])
-    except ValueError:
-        return False
-    return True
-
-
-def _upstream_tls(config: GatewayConfig, peer: str, protocol: str) -> Json:
-    name = f"{peer}.{config.region.code}.tongban.internal"
-    validation = {
-        "trusted_ca": {"filename": str(config.tls.ca)},
-        "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": name}}],
-    }
-    own = {
-        "certificate_chain": {"filename": str(config.tls.cert)},
-        "private_key": {"filename": str(config.tls.key)},
-    }
-    context = {"alpn_protocols": [protocol], "tls_certificates": [own], "validation_context": validation}
-    kind = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
-    return {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": _typed(kind, sni=name, common_tls_context=context),
-    }
-
-
-def _protocol(http2: bool) -> Json:
-    # One connection carries everybody's calls. What one reader leaves unread may fill its stream, never the connection.
-    shared = {
-        "connection_keepalive": {"interval": "30s", "timeout": "5s"},
-        "initial_stream_window_size": 256 * 1024,
-        "initial_connection_window_size": 1024 * 1024 * 1024,
-    }
-    options: Json = {"http2_protocol_options": shared} if http2 else {"http_protocol_options": {}}
-    kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    return {kind: _typed(kind, explicit_http_config=options)}
-
-
-def _health_check() -> Json:
-    # For the sixteen seconds of twenty misses a service counts as about to come back, and calls are tried again and again; from
-    # then on they are answered at once that it is away. One that never was there is away from the beginning, and one that
-    # says that its database is away, from that moment. That it is about to stop is not asked: it takes up what still
-    # comes, and what it doesn't goes to another, or to itself when it is there again.
-    times = {"timeout": "1s", "interval": "0.8s", "unhealthy_threshold": 20, "healthy_threshold": 1}
-    return times | {"grpc_health_check": {"service_name": "database"}, "no_traffic_interval": "0.8s"}
-
-
-def _cluster(name: str, address: str, *, http2: bool, tls: Json | None, checked: bool = False) -> Json:
-    endpoint = {"endpoint": {"address": _address(address)}}
-    limits = {"max_connections": 1024, "max_pending_requests": 16384, "max_requests": 16384, "max_retries": 4096}
-    cluster: Json = {
-        "name": name,
-        "type": "STATIC" if _is_ip(address) else "STRICT_DNS",
-        "connect_timeout": "2s",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-        "circuit_breakers": {"thresholds": [limits]},
-        "typed_extension_protocol_options": _protocol(http2),
-    }
-    alone = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
-    checks = {"health_checks": [_health_check()], **alone} if checked else {}
-    return cluster | checks | ({"transport_socket": tls} if tls else {})
-
-
-def _clusters(config: GatewayConfig) -> list[Json]:
-    pages = config.pages
-    scheme, _, rest = config.identity.jwks_url.partition("://")
-    identity_tls = _upstream_tls(config, "identity", "http/1.1") if scheme == "https" else None
-    clusters = [
-        *(
-            _cluster(owner, config.neighbours[owner], http2=True, tls=_upstream_tls(config, owner, "h2"), checked=True)
-            for owner in _OWNERS
-        ),
-        _cluster("identity_http", rest.partition("/")[0], http2=False, tls=identity_tls),
-        _cluster(
-            "pages", f"{pages.host}:{pages.port}", http2=False, tls=_upstream_tls(config, "gateway", "http/1.1")
-        ),
-        _cluster(
-            "reflection", f"{pages.host}:{pages.reflection_port}", http2=True,
-            tls=_upstream_tls(config, "gateway", "h2"),
-        ),
-    ]  # fmt: skip
-    if config.telemetry.endpoint:
-        collector = config.telemetry.endpoint.partition("://")[2] or config.telemetry.endpoint
-        clusters.append(_cluster("telemetry", collector, http2=True, tls=None))
-    return clusters
-
-
 def bootstrap(config: GatewayConfig, services: list[Service]) -> Json:
     """Returns the whole configuration of one Envoy."""
     manager = {
@@ -376,14 +279,14 @@ def bootstrap(config: GatewayConfig, services: list[Service]) -> Json:
     }
     listener = {
         "name": "edge",
-        "address": _address(f"{config.http.host}:{config.http.port}"),
+        "address": address_of(f"{config.http.host}:{config.http.port}"),
         "per_connection_buffer_limit_bytes": config.limits.request_bytes,
         "filter_chains": [{"filters": [manager]}],
     }
     return {
         "node": {"id": f"gateway-{config.region.code}", "cluster": config.region.code},
-        "admin": {"address": _address(f"{config.envoy.admin_host}:{config.envoy.admin_port}")},
-        "static_resources": {"listeners": [listener], "clusters": _clusters(config)},
+        "admin": {"address": address_of(f"{config.envoy.admin_host}:{config.envoy.admin_port}")},
+        "static_resources": {"listeners": [listener], "clusters": clusters(config)},
         "overload_manager": _overload_manager(),
     }
 
@@ -391,7 +294,7 @@ def bootstrap(config: GatewayConfig, services: list[Service]) -> Json:
 def _overload_manager() -> Json:
     kind = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
     monitor = "envoy.resource_monitors.global_downstream_max_connections"
-    limit = _typed(kind, max_active_downstream_connections=_MAX_CONNECTIONS)
+    limit = typed(kind, max_active_downstream_connections=_MAX_CONNECTIONS)
     return {"resource_monitors": [{"name": monitor, "typed_config": limit}]}
 
 

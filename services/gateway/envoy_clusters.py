@@ -1,0 +1,110 @@
+"""What stands behind Envoy: the services, the pages, identity's HTTP endpoints, and how Envoy speaks to each."""
+
+from ipaddress import ip_address
+from typing import Any
+
+from services.gateway.config import GatewayConfig
+
+Json = dict[str, Any]
+
+OWNERS = ("identity", "license", "seal", "cases", "sharing")
+"""The five services."""
+
+
+def typed(kind: str, **fields: object) -> Json:
+    """Returns a part of Envoy's configuration with its type."""
+    return {"@type": f"type.googleapis.com/{kind}", **fields}
+
+
+def address_of(address: str) -> Json:
+    """Returns ``host:port`` as Envoy writes an address."""
+    host, _, port = address.rpartition(":")
+    return {"socket_address": {"address": host, "port_value": int(port)}}
+
+
+def _is_ip(address: str) -> bool:
+    try:
+        ip_address(address.rpartition(":")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _upstream_tls(config: GatewayConfig, peer: str, protocol: str) -> Json:
+    name = f"{peer}.{config.region.code}.tongban.internal"
+    validation = {
+        "trusted_ca": {"filename": str(config.tls.ca)},
+        "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": name}}],
+    }
+    own = {
+        "certificate_chain": {"filename": str(config.tls.cert)},
+        "private_key": {"filename": str(config.tls.key)},
+    }
+    context = {"alpn_protocols": [protocol], "tls_certificates": [own], "validation_context": validation}
+    kind = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": typed(kind, sni=name, common_tls_context=context),
+    }
+
+
+def _protocol(http2: bool) -> Json:
+    # One connection carries everybody's calls. What one reader leaves unread may fill its stream, never the connection.
+    shared = {
+        "connection_keepalive": {"interval": "30s", "timeout": "5s"},
+        "initial_stream_window_size": 256 * 1024,
+        "initial_connection_window_size": 1024 * 1024 * 1024,
+    }
+    options: Json = {"http2_protocol_options": shared} if http2 else {"http_protocol_options": {}}
+    kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {kind: typed(kind, explicit_http_config=options)}
+
+
+def _health_check() -> Json:
+    # For the sixteen seconds of twenty misses a service counts as about to come back, and calls are tried again and again; from
+    # then on they are answered at once that it is away. One that never was there is away from the beginning, and one that
+    # says that its database is away, from that moment. That it is about to stop is not asked: it takes up what still
+    # comes, and what it doesn't goes to another, or to itself when it is there again.
+    times = {"timeout": "1s", "interval": "0.8s", "unhealthy_threshold": 20, "healthy_threshold": 1}
+    return times | {"grpc_health_check": {"service_name": "database"}, "no_traffic_interval": "0.8s"}
+
+
+def _cluster(name: str, address: str, *, http2: bool, tls: Json | None, checked: bool = False) -> Json:
+    endpoint = {"endpoint": {"address": address_of(address)}}
+    limits = {"max_connections": 1024, "max_pending_requests": 16384, "max_requests": 16384, "max_retries": 4096}
+    cluster: Json = {
+        "name": name,
+        "type": "STATIC" if _is_ip(address) else "STRICT_DNS",
+        "connect_timeout": "2s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "circuit_breakers": {"thresholds": [limits]},
+        "typed_extension_protocol_options": _protocol(http2),
+    }
+    alone = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
+    checks = {"health_checks": [_health_check()], **alone} if checked else {}
+    return cluster | checks | ({"transport_socket": tls} if tls else {})
+
+
+def clusters(config: GatewayConfig) -> list[Json]:
+    """Returns the clusters of one region."""
+    pages = config.pages
+    scheme, _, rest = config.identity.jwks_url.partition("://")
+    identity_tls = _upstream_tls(config, "identity", "http/1.1") if scheme == "https" else None
+    made = [
+        *(
+            _cluster(owner, config.neighbours[owner], http2=True, tls=_upstream_tls(config, owner, "h2"), checked=True)
+            for owner in OWNERS
+        ),
+        _cluster("identity_http", rest.partition("/")[0], http2=False, tls=identity_tls),
+        _cluster(
+            "pages", f"{pages.host}:{pages.port}", http2=False, tls=_upstream_tls(config, "gateway", "http/1.1")
+        ),
+        _cluster(
+            "reflection", f"{pages.host}:{pages.reflection_port}", http2=True,
+            tls=_upstream_tls(config, "gateway", "h2"),
+        ),
+    ]  # fmt: skip
+    if config.telemetry.endpoint:
+        collector = config.telemetry.endpoint.partition("://")[2] or config.telemetry.endpoint
+        made.append(_cluster("telemetry", collector, http2=True, tls=None))
+    return made
