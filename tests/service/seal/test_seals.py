@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -64,6 +65,9 @@ async def test_a_seal_code_is_borne_once(office: SealOffice) -> None:
     assert (await office.make()).seal_code == "34150000000002"
 
 
+_CAFE = ("Cafe\u0301商会", "Café商会")
+
+
 @pytest.mark.parametrize(
     ("changes", "reason", "field"),
     [
@@ -92,13 +96,14 @@ async def test_what_can_not_be_a_seal_is_refused(
 
 
 async def test_a_decomposed_name_is_kept_and_drawn_with_composed_letters(office: SealOffice) -> None:
-    made = await office.make(order(arc_text="Cafe\u0301商会"))
-    composed = await office.make(order(arc_text="Café商会"))
-    assert (made.arc_text, composed.arc_text) == ("Cafe\u0301商会", "Café商会")
-    asked = [pb.GetSealPictureRequest(name=each.name) for each in (made, composed)]
+    made = [await office.make(order(arc_text=arc, seal_code=f"3415000000900{n}")) for n, arc in enumerate(_CAFE)]
+    assert [each.arc_text for each in made] == list(_CAFE)
+    asked = [pb.GetSealPictureRequest(name=each.name) for each in made]
     drawn = [await office.ask(office.seals.GetSealPicture, each, httpbody_pb2.HttpBody) for each in asked]
-    # A letter of its own for the accent would be one shape, and one slot on the arc, more.
-    assert drawn[0].data.count(b"<path") == drawn[1].data.count(b"<path")
+    # All but the code at the foot is the same, in the same places: an accent of its own would take a place on the arc.
+    shapes = [re.findall(rb'd="([^"]+)"', each.data)[0].split(b"Z") for each in drawn]
+    same = sum(one == other for one, other in zip(*shapes, strict=False))
+    assert same >= len(shapes[0]) - 3
 
 
 async def test_the_period_runs_forward_and_ends_in_the_future(office: SealOffice) -> None:
