@@ -106,9 +106,10 @@ def check_year(year: int, rows: Iterable[DayRow]) -> tuple[DayRow, ...]:
 class _Year:
     """One year's working days, and how many of them have passed on each of its days."""
 
-    __slots__ = ("through", "working")
+    __slots__ = ("before", "through", "working")
 
-    def __init__(self, rows: Iterable[DayRow]) -> None:
+    def __init__(self, year: int, rows: Iterable[DayRow]) -> None:
+        self.before = date(year, 1, 1).toordinal()
         self.working: list[date] = []
         self.through: list[int] = []
         for row in rows:
@@ -138,7 +139,7 @@ class Calendar:
         if not by_year:
             raise InvalidArgument("CALENDAR_INCOMPLETE", "the table of days is empty", date="")
         self.edition = edition
-        self._years = {year: _Year(check_year(year, found)) for year, found in by_year.items()}
+        self._years = {year: _Year(year, check_year(year, found)) for year, found in by_year.items()}
         self._known = frozenset(by_year)
 
     @property
@@ -177,20 +178,22 @@ class Calendar:
         """Counts the working days after ``start`` up to and with ``end``; negative where ``end`` lies before it."""
         if end < start:
             return -self.count(end, start)
-        between = sum(len(self._year(date(year, 1, 1)).working) for year in range(start.year, end.year))
-        return between + self._at(end)[1] - self._at(start)[1]
+        passed = self._at(end)[1] - self._at(start)[1]
+        for year in range(start.year, end.year):
+            passed += len(self._year(date(year, 1, 1)).working)
+        return passed
 
     def _at(self, day: date) -> tuple[_Year, int]:
         """Returns a day's year, and how many of its working days have passed with that day."""
         year = self._year(day)
-        return year, year.through[day.timetuple().tm_yday - 1]
+        return year, year.through[day.toordinal() - year.before]
 
     def _year(self, day: date) -> _Year:
         found = self._years.get(day.year)
         if found is None:
             if not FIRST_YEAR <= day.year <= LAST_YEAR:
                 raise unknown(day)
-            found = self._years[day.year] = _Year(provisional_rows(day.year))
+            found = self._years[day.year] = _Year(day.year, provisional_rows(day.year))
         return found
 
 

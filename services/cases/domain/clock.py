@@ -198,11 +198,14 @@ class Clock:
         standstill that began when the limit was over already moves nothing: what is overdue stays overdue.
         """
         extended = 0 if self.extension is None else self.extension.days
-        deadline = calendar.add(calendar.add(self.start, limit_days), extended)
+        deadline = calendar.add(self.start, limit_days)  # a working day: by no more days it stays where it is
+        if extended:
+            deadline = calendar.add(deadline, extended)
         for standstill in self.ledger.standstills:
             if standstill.start > deadline:
                 break
-            deadline = calendar.add(deadline, standstill.working_days(calendar, today))
+            if stood := standstill.working_days(calendar, today):
+                deadline = calendar.add(deadline, stood)
         return deadline
 
     def read(self, calendar: Calendar, today: date, yellow_days: int = YELLOW_DAYS) -> Reading:

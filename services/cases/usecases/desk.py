@@ -12,6 +12,7 @@ from libs.db.command import Command
 from libs.db.uow import Answer, Transaction, UnitOfWork
 from services.cases.clients import Identity
 from services.cases.convert import case_message, date_message, summary
+from services.cases.domain.clock import Reading
 from services.cases.domain.numbers import case_number
 from services.cases.domain.outcomes import EVENTS
 from services.cases.domain.states import Action, CaseFacts, CaseState, advance
@@ -97,6 +98,11 @@ class Desk:
         if record.clock_start is not None:
             calendar = await self.calendars.current()
             reading = deadlines.reading_of(deadlines.facts_of_clock(record), item.limits, calendar, now)
+        return await self._shown(record, item, reading, whole=whole)
+
+    async def _shown(
+        self, record: CaseRecord, item: ItemVersion, reading: Reading | None, *, whole: bool = True
+    ) -> pb.Case:
         message = case_message(record, item.content.display_name, item.number, reading, whole=whole)
         if message.HasField("correction"):
             due = deadlines.correction_due(message.correction, await self.calendars.current())
@@ -136,7 +142,7 @@ class Desk:
         if record.transfer and change.action is not Action.SUBMIT:  # the acknowledgement tells of that
             promised = reading.promised_deadline if reading and record.accept_time else None
             await self.news.progress(tx, record, str(change.action), change.note, change.progress, promised)
-        return await self.message(record, item, tx.now)
+        return await self._shown(record, item, reading)
 
 
 def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, event_type: str, event: Message) -> None:
