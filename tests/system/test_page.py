@@ -139,7 +139,7 @@ async def test_nothing_leaves_its_card(
     regions: Regions, browser: Browser, licence: resources_pb2.License, width: int
 ) -> None:
     page = await browser.new_page(base_url=regions.handling.gateway.url, viewport={"width": width, "height": 844})
-    for address in (licence.qr_content, "/verify", "/", "/nothing/here"):
+    for address in (licence.qr_content, "/verify", "/", "/docs", "/nothing/here"):
         await page.goto(address)
         assert await page.evaluate(_OUTSIDE) == [], address
     await page.goto("/verify")
