@@ -20,6 +20,7 @@ from libs.db.uow import Transaction, derived_request_id
 from libs.observability.logs import logger
 from services.cases.store.calendars import CalendarStore
 from services.cases.store.cases import CaseRecord
+from services.cases.store.recount import behind, recounted
 from services.cases.usecases import deadlines
 from services.cases.usecases.acceptance import SELF
 from services.cases.usecases.desk import Desk
@@ -68,7 +69,7 @@ class Recounter:
         )  # fmt: skip
 
         async def work(tx: Transaction) -> int:
-            records = await self._desk.store.behind(tx.connection, calendar.edition, _BATCH)
+            records = await behind(tx.connection, self._desk.store, calendar.edition, _BATCH)
             for record in records:
                 await self._count(tx, record, calendar)
             return len(records)
@@ -80,7 +81,7 @@ class Recounter:
         reading = deadlines.note(record, item, calendar, tx.now)
         if reading is None:  # no calendar reaches that far: nothing to search by, and nothing to try again
             record.calendar_edition = calendar.edition
-        await self._desk.store.recounted(tx.connection, record)
+        await recounted(tx.connection, record)
         if record.due_date == before:
             return
         await self._desk.store.move_tasks(tx.connection, record, tx.now)

@@ -162,18 +162,15 @@ WITH drawn AS (
 )} RETURNING (SELECT last FROM drawn)
 """)  # fmt: skip  # noqa: S608 - made of column names of our own
 _UPDATE = Statement(f"UPDATE cases SET {', '.join(f'{name} = :{name}' for name in _MUTABLE)} WHERE id = :id")  # noqa: S608
-_READ_COLUMNS = ", ".join(
+READ_COLUMNS = ", ".join(
     f"CAST({column.name} AS text)" if isinstance(column.type, sa.Uuid) else column.name for column in cases.columns
 )
+"""The columns of a case as the driver reads them into a ``CaseRecord``, in its order."""
+
 _LISTED = ", ".join(f"cases.{column.name}" for column in cases.columns)
-_BY_ID = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE id = :key")  # noqa: S608 - made of column names of our own
-_BY_ID_LOCKED = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE id = :key FOR UPDATE")  # noqa: S608 - likewise
-_BY_NUMBER = Statement(f"SELECT {_READ_COLUMNS} FROM cases WHERE number = :key")  # noqa: S608 - likewise
-_BEHIND = Statement(f"""
-SELECT {_READ_COLUMNS} FROM cases WHERE calendar_edition > 0 AND calendar_edition < :edition
-ORDER BY calendar_edition, id LIMIT :size FOR UPDATE SKIP LOCKED
-""")  # noqa: S608 - made of column names of our own
-_RECOUNTED = sa.text("UPDATE cases SET due_date = :due, calendar_edition = :edition WHERE id = :id")
+_BY_ID = Statement(f"SELECT {READ_COLUMNS} FROM cases WHERE id = :key")  # noqa: S608 - made of column names of our own
+_BY_ID_LOCKED = Statement(f"SELECT {READ_COLUMNS} FROM cases WHERE id = :key FOR UPDATE")  # noqa: S608 - likewise
+_BY_NUMBER = Statement(f"SELECT {READ_COLUMNS} FROM cases WHERE number = :key")  # noqa: S608 - likewise
 _DUE_TASKS = sa.text("""
 UPDATE tasks SET due_date = :due, update_time = :now, version = version + 1
 WHERE case_id = :id AND state IN ('OPEN', 'CLAIMED')
@@ -302,16 +299,6 @@ class CaseStore:
             "id": record.id, "action": step.action, "from_state": step.from_state, "actor": step.actor,
             "actor_department": step.department, "note": note,
         }  # fmt: skip
-
-    async def behind(self, connection: AsyncConnection, edition: int, size: int) -> list[CaseRecord]:
-        """Reads and locks running cases whose search date an older edition of the calendar counted."""
-        return [self.record(row) for row in await _BEHIND.all(connection, {"edition": edition, "size": size})]
-
-    async def recounted(self, connection: AsyncConnection, record: CaseRecord) -> None:
-        """Writes the search date of a case, and no more: it is no change of the case."""
-        await connection.execute(_RECOUNTED, {
-            "id": record.id, "due": record.due_date, "edition": record.calendar_edition,
-        })  # fmt: skip
 
     async def move_tasks(self, connection: AsyncConnection, record: CaseRecord, now: datetime) -> None:
         """Gives the open tasks of a case its new deadline."""
