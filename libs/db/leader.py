@@ -1,4 +1,4 @@
-"""One replica at a time: a session-level advisory lock held on a connection of its own."""
+"""One replica at a time, and who is there at all: session-level advisory locks, held on a connection of their own."""
 
 import asyncio
 import hashlib
@@ -14,6 +14,10 @@ from libs.observability.logs import logger
 
 _log = logger(__name__)
 _TRY_AGAIN_SECONDS = 1.0
+_STAND_SECONDS = 5.0
+_SHARE = sa.text("SELECT pg_advisory_lock_shared(:key)")
+_LET_GO = sa.text("SELECT pg_advisory_unlock(:key)")
+_PING = sa.text("SELECT 1")
 _TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
 
 
@@ -45,3 +49,40 @@ async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[Asyn
             await work(connection)
             return
         await asyncio.sleep(_TRY_AGAIN_SECONDS)
+
+
+class Presence:
+    """Is seen by other replicas of its kind for as long as it lives, by a shared lock.
+
+    A process that starts and sees nobody knows that whatever was left under way is nobody's: ``alone`` takes it up at
+    once, instead of waiting for as long as the slowest that might still be at it.
+    """
+
+    def __init__(self, database: Database, kind: str, alone: Callable[[], Awaitable[object]]) -> None:
+        self._database = database
+        self._kind = kind
+        self._key = {"key": _key(f"presence:{kind}")}
+        self._alone = alone
+        self._looked = False
+
+    async def run(self) -> None:
+        """Stands for ever. Only the first look counts: after it, what is under way may be this process's own."""
+        while True:
+            try:
+                async with self._database.own() as connection:
+                    await self._stand(connection)
+            except (TongbanError, *DATABASE_ERRORS) as error:
+                _log.warning("presence ended", kind=self._kind, error=type(error).__name__)
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+
+    async def _stand(self, connection: AsyncConnection) -> None:
+        nobody = bool(await connection.scalar(_TRY, self._key))
+        if nobody and not self._looked:
+            await self._alone()
+        self._looked = True
+        await connection.execute(_SHARE, self._key)
+        if nobody:
+            await connection.execute(_LET_GO, self._key)
+        while True:
+            await asyncio.sleep(_STAND_SECONDS)
+            await connection.execute(_PING)

@@ -1,5 +1,7 @@
 """Runs the seal service: ``python -m services.seal --config seal.toml``."""
 
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ import grpc
 
 from libs.config import Section, ServiceConfig, load
 from libs.crypto.x509 import Certificate
+from libs.db.leader import Presence
 from libs.process import Process, config_argument, start
 from libs.security.tokens import TokenVerifier
 from libs.sweeps.sweep import Sweep
@@ -101,11 +104,23 @@ def _root(content: bytes) -> Certificate:
     return Certificate.from_pem(content) if content.startswith(b"-----") else Certificate.parse(content)
 
 
+def _left_behind(process: Process, store: SealingStore) -> Callable[[], Awaitable[int]]:
+    """Ends the batches that were open before this process began: for when nobody else is there who could be at them."""
+    began = time.monotonic()
+
+    async def end() -> int:
+        age = timedelta(seconds=time.monotonic() - began)
+        return await Sweep(process.database, "sealings:left", [abandoned(store, process.uow, age)], 1.0).sweep()
+
+    return end
+
+
 def _sealings(process: Process, parts: _Parts, config: Sealing) -> Sealings:
     seals, store = SealStore(process.database), SealingStore(process.database)
     patience = timedelta(seconds=config.patience_seconds)
     backlog = abandoned(store, process.uow, patience)
     process.background(Sweep(process.database, "sealings", [backlog], config.patience_seconds / 2).run)
+    process.background(Presence(process.database, "seal", _left_behind(process, store)).run)
     uses = Uses(process.uow, seals, store, process.audit, process.clock, process.config.region.code, patience)
     return Sealings(
         uses, OpenedSeals(seals, config.opened_seals), store, parts.keys, parts.signing, process.clock,

@@ -1,0 +1,71 @@
+"""A process that starts knows whether it is alone with what others left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+
+from libs.db.leader import Presence
+from libs.process import Process, end
+from tests.support.process import process_of, until
+from tests.support.service import Ground
+
+_LOCKS = sa.text("""
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+""")
+
+
+class House:
+    """Processes of one kind, and what each did when it found itself alone."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.alone: list[str] = []
+
+    async def nobody(self) -> bool:
+        """Whether the server has seen the last of them go."""
+        async with self.process.database.read() as connection:
+            return not await connection.scalar(_LOCKS)
+
+    def start(self, name: str) -> "tuple[asyncio.Task[None], asyncio.Event]":
+        """Starts one; the event tells that it has looked."""
+        looked = asyncio.Event()
+
+        async def alone() -> None:
+            self.alone.append(name)
+
+        class Looking(Presence):
+            def __setattr__(self, key: str, value: object) -> None:
+                super().__setattr__(key, value)
+                if key == "_looked" and value:
+                    looked.set()
+
+        return asyncio.create_task(Looking(self.process.database, "test", alone).run()), looked
+
+
+@pytest_asyncio.fixture
+async def house(ground: Ground) -> AsyncIterator[House]:
+    async with process_of(ground) as process:
+        yield House(process)
+
+
+async def test_only_who_is_alone_takes_up_what_was_left(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("libs.db.leader._TRY_AGAIN_SECONDS", 0.05)
+    first, looked = house.start("first")
+    await looked.wait()
+    second, looked = house.start("second")
+    await looked.wait()
+    assert house.alone == ["first"]
+    await end([first])
+    third, looked = house.start("third")
+    await looked.wait()
+    assert house.alone == ["first"], "the second is there"
+    await end([second, third])
+    await until(house.nobody)
+    fourth, looked = house.start("fourth")
+    await looked.wait()
+    await end([fourth])
+    assert house.alone == ["first", "fourth"]
