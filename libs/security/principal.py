@@ -47,7 +47,7 @@ class Principal:
     """The caller of one RPC.
 
     Attributes:
-        subject: ``persons/…``, ``staff/…``, ``clients/…``, ``services/…``, ``regions/…``, with ``//<region>/`` in front
+        subject: ``persons/…``, ``staff/…``, ``clients/…``, ``services/…``, with ``//<region>/`` in front
             where it belongs to another region.
         kind: the kind of actor: PERSON, STAFF, CLIENT, SERVICE or REGION.
         scopes: the permissions, exact or ending in ``.*``.
