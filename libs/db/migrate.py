@@ -50,7 +50,7 @@ def upgrade(service: str, connection: sa.Connection, role: str) -> None:
 
 async def with_owner(owner_dsn: str, work: Callable[[sa.Connection], None]) -> None:
     """Runs ``work`` on a connection of the database's owner."""
-    engine = create_async_engine(owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1))
+    engine = create_async_engine(owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1), hide_parameters=True)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(work)
