@@ -1,0 +1,49 @@
+"""No record, no service: every read of a licence, of its uses, of a material, leaves its record first."""
+
+from typing import Any
+
+import pytest
+
+from libs.errors import Unavailable
+from tests.service.license.conftest import CASE, FIRM, PERSON, License, context
+from tests.service.license.test_catalogue_and_materials import download, metadata, parts_of, upload
+from tests.support.silence import reads, records, silenced
+from tongban.license.v1 import license_service_pb2 as pb
+from tongban.license.v1 import material_service_pb2, resources_pb2, use_service_pb2
+
+BY_REGIONS = {"GetRemoteLicense", "DownloadRemoteLicense", "DownloadRemoteMaterial", "UploadMaterial"}
+"""What goes the same way for another region, and an upload, which is recorded as a change."""
+
+
+async def test_no_record_no_answer(licensing: License) -> None:
+    made, why = await licensing.issued(), context()
+    file = (await upload(licensing, parts_of(metadata(case_name=CASE)), licensing.person(PERSON, org=FIRM))).name
+    calls: dict[str, tuple[Any, Any, Any]] = {
+        "GetLicense": (licensing.licenses.GetLicense, pb.GetLicenseRequest(name=made.name, context=why),
+                       pb.GetLicenseResponse),
+        "LookupByIdentifier": (licensing.licenses.LookupByIdentifier,
+                               pb.LookupByIdentifierRequest(identifier=made.identifier, context=why),
+                               pb.LookupByIdentifierResponse),
+        "ListLicenses": (licensing.licenses.ListLicenses, pb.ListLicensesRequest(holder=FIRM, context=why),
+                         pb.ListLicensesResponse),
+        "DownloadLicense": (licensing.licenses.DownloadLicense, pb.DownloadLicenseRequest(
+            name=made.name, context=why, format=resources_pb2.FILE_FORMAT_OFD), pb.DownloadLicenseResponse),
+        "ListUses": (licensing.uses.ListUses, use_service_pb2.ListUsesRequest(license=made.name),
+                     use_service_pb2.ListUsesResponse),
+        "GetMaterial": (licensing.materials.GetMaterial,
+                        material_service_pb2.GetMaterialRequest(name=file, context=context(case_name=CASE)),
+                        material_service_pb2.Material),
+    }  # fmt: skip
+    assert reads("tongban.license.v1") - BY_REGIONS == calls.keys() | {"DownloadMaterial"}
+    for verb, (method, request, answer) in calls.items():
+        before = len(await records(licensing.service))
+        await licensing.call(method, request, answer, licensing.staff())
+        assert len(await records(licensing.service)) > before, verb
+        async with silenced(licensing.service, "license"):
+            with pytest.raises(Unavailable) as refused:
+                await licensing.call(method, request, answer, licensing.staff())
+        assert refused.value.reason == "AUDIT_UNAVAILABLE", verb
+    await download(licensing, file, licensing.staff(), case_name=CASE)
+    async with silenced(licensing.service, "license"):
+        with pytest.raises(Unavailable):
+            await download(licensing, file, licensing.staff(), case_name=CASE)
