@@ -16,6 +16,7 @@ from tests.service.cases.conftest import (
     firm,
 )
 from tests.service.cases.test_separation import _transfer, _window
+from tests.support.fakes_cases import Neighbours
 from tongban.cases.v1 import exchange_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
@@ -70,6 +71,8 @@ async def test_nobody_vouches_to_another_region_for_a_name_that_is_not_so(town: 
 
 
 async def test_a_person_of_another_region_for_whom_it_never_vouched_is_refused(town: Town) -> None:
+    town.known.trusted.add("320402")
+    town.known.others["320402"] = Neighbours("320402")
     guest = applicant("//320402/")
     token = town.service.issuer.token(guest.subject, "PERSON", region="320402")
     assert await _refused(town.create(await town.item(), token, applicant=guest)) == [("applicant", "identity.account")]
