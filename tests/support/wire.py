@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from tests.support.backends import HOST
 
+_TURNS = 10
+
 
 @dataclass(eq=False)
 class Pipe:
@@ -90,8 +92,12 @@ class Wire:
 async def wire_to(dsn: str) -> AsyncIterator[Wire]:
     """Lays a wire to the server of ``dsn``."""
     url, wire, carrying = sa.make_url(dsn), Wire(), set[asyncio.Task[None]]()
+    accepting: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        accepting.add(task)
         server_reader, server = await asyncio.open_connection(url.host, url.port or 5432)
         pipe = Pipe(writer, server, silent=wire.hold)
         wire.pipes.append(pipe)
@@ -104,6 +110,10 @@ async def wire_to(dsn: str) -> AsyncIterator[Wire]:
         yield wire
     finally:
         server.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)  # what was accepted in the last moment is told to us by then
+        if accepting:
+            await asyncio.wait(accepting)
         wire.cut()
         await asyncio.wait(carrying | {asyncio.ensure_future(asyncio.sleep(0))})
 
