@@ -74,9 +74,11 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_however_the_starter_ends_nothing_stays(tmp_path: Path, number: signal.Signals) -> None:
-    # The starter runs in a process of its own, so that it can be killed.
+    # The starter runs in a process of its own, so that it can be killed. Tests that run in the background of a shell
+    # ignore SIGINT, and what they start would inherit that.
     code = (
-        "import sys, time, pathlib; from deploy.local.launch import Cluster\n"
+        "import signal, sys, time, pathlib; from deploy.local.launch import Cluster\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with Cluster(pathlib.Path(sys.argv[1]), (int(sys.argv[2]),), services=()): print('up', flush=True); time.sleep(99)"
     )
     command = (sys.executable, "-c", code, str(tmp_path), str(free_port()))
