@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from libs.config import load
+from libs.observability import logs
 from services.gateway import contracts, envoy_config
 from services.gateway.config import GatewayConfig
 from services.gateway.neighbours import Neighbours
@@ -29,6 +30,7 @@ def _http_server(config: GatewayConfig, portal: Portal) -> uvicorn.Server:
         ssl_keyfile=str(config.tls.key),
         ssl_ca_certs=str(config.tls.ca),
         ssl_cert_reqs=ssl.CERT_REQUIRED,
+        log_config=None,  # what it says goes through our own formatter, which tells no exception's words
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--write-only", action="store_true", help="only write Envoy's configuration")
     arguments = parser.parse_args()
     config = load(arguments.config, GatewayConfig)
+    logs.configure("gateway", config.region.code, config.telemetry.log_level)
     envoy_config.write(config)
     if not arguments.write_only:
         asyncio.run(serve(config))

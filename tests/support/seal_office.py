@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import grpc
 
+from libs import names
 from libs.process import Process
 from libs.rpc.client import invoke
 from tests.support.backends import HOST
@@ -29,6 +30,8 @@ from tongban.seal.v1 import validation_service_pb2 as validations_pb
 
 OWNER = "departments/01890000-0000-7000-8000-000000000001"
 OWNER_NAME = "测试区行政审批局"
+SECOND_NAME = "Café商会"
+"""Another name of the same owner, whose letters can be written in two ways."""
 OFFICER = "staff/01890000-0000-7000-8000-000000000002"
 USE = common_pb2.UseContext(purpose="制发电子证照", case_name="cases/01890000-0000-7000-8000-0000000000aa")
 LICENSE = resources.SealUser(subject="services/license")
@@ -150,10 +153,13 @@ def digest_request(seal: resources.Seal, hashes: Sequence[bytes], **changes: Any
 
 
 class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
-    """Identity, which knows the name of the one department and believes the rest."""
+    """Identity, which knows the names of the one department and believes the rest."""
 
     async def CheckIdentities(self, request: accounts_pb.CheckIdentitiesRequest, context: Any) -> Any:  # noqa: N802
-        matches = [each.subject != OWNER or each.display_name == OWNER_NAME for each in request.identities]
+        matches = [
+            each.subject != OWNER or any(names.same(each.display_name, known) for known in (OWNER_NAME, SECOND_NAME))
+            for each in request.identities
+        ]
         return accounts_pb.CheckIdentitiesResponse(matches=matches)
 
 

@@ -58,10 +58,10 @@ def verify_time_stamp(
         read = _read(token)
         at = _stamped_at(read.info, stamped)
         _check_attributes(read)
+        known = tuple(_certificates(read.certificates))
+        authority = next((each for each in known if _is_signer(read.signer, each)), None)
     except (ValueError, IndexError, OverflowError) as error:
         raise TimeStampNotAccepted(f"not a time stamp of these bytes: {error}") from error
-    known = tuple(_certificates(read.certificates))
-    authority = next((each for each in known if _is_signer(read.signer, each)), None)
     if authority is None:
         raise TimeStampNotAccepted("the authority's certificate is not there, or none of SM2")
     # Signed is the SET OF attributes in its own encoding, not under the tag it stands with (RFC 5652, 5.4).

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from libs.config import Http
 from libs.observability import logs
+from services.identity.oauth.server import HttpServer
 
 SECRET = "张三 110105199003071234"
 
@@ -56,3 +58,16 @@ def test_our_own_exception_is_logged_without_its_words(capfd: pytest.CaptureFixt
     assert (line["event"], line["error"]) == ("unexpected", "ValueError")
     assert "in _fail" in line["stack"]
     assert SECRET not in str(line)
+
+
+def test_a_web_server_of_ours_brings_no_formatter_of_its_own() -> None:
+    """Its default configuration writes exceptions with all their words, past ours."""
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+
+    async def app(_scope: object, _receive: object, _send: object) -> None: ...
+
+    HttpServer(app, Http(port=1))
+    assert [logging.getLogger(name).handlers for name in ("uvicorn", "uvicorn.error")] == [[], []]
+    assert all(logging.getLogger(name).propagate for name in ("uvicorn", "uvicorn.error"))
