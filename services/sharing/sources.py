@@ -92,7 +92,8 @@ class DataSources:
 
     async def _fetch(self, source: str, statement: str, arguments: Sequence[Any]) -> list[Any]:
         pool = self._pools.get(source) or await self._open(source)
-        connection = await pool.acquire(timeout=_CONNECT_SECONDS)
+        # Where one is free there is nothing to wait for, and a time-out would cost a task a query.
+        connection = await (pool.acquire() if pool.get_idle_size() else pool.acquire(timeout=_CONNECT_SECONDS))
         try:
             rows: list[Any] = await connection.fetch(statement, *arguments)
         except (TimeoutError, asyncio.CancelledError):
