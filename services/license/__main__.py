@@ -89,6 +89,7 @@ def wire(process: Process) -> Parts:
     renderer = Renderer(settings.render_threads)
     readers = Pool(1, "reading")
     process.closing(readers.close)
+    process.closing(renderer.close)
     abroad = Abroad(lambda: process.neighbour("identity"), process.audit, home)
     cases = CaseStore(process.database)
     access = Access(presentations, cases, home, clock)

@@ -1,13 +1,12 @@
 """A licence as its page shows it, and the threads that draw it."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from libs.documents.fonts import document_face
 from libs.errors import Violation, invalid_field
 from libs.names import is_blank, printed
+from libs.workers import Pool
 from services.license.convert import OFD
 from services.license.rendering import LicensePage, check_layout, render_ofd, render_pdf, seal_box
 from tongban.license.v1 import resources_pb2 as pb
@@ -97,20 +96,24 @@ class Renderer:
 
     def __init__(self, threads: int) -> None:
         document_face()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="render")
+        self._pool = Pool(threads, "render")
 
     async def draw(self, page: LicensePage, media_type: str) -> bytes:
         """Draws a page as OFD or PDF; raises FIELD_INVALID where its text does not fit or has no glyph."""
         draw = render_ofd if media_type == OFD else render_pdf
-        content = await asyncio.get_running_loop().run_in_executor(self._pool, draw, page)
+        content = await self._pool.run(draw, page)
         if len(content) > FILE_LIMIT:
             raise invalid_field("face_fields", "page.size", "the file of the licence would be too large")
         return content
 
     async def unprintable(self, content: pb.License) -> list[Violation]:
         """Returns what of a licence's content can't be printed (``unprintable``); a long text takes its time."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, unprintable, content)
+        return await self._pool.run(unprintable, content)
 
     async def check(self, page: LicensePage) -> None:
         """Lays a page out, which is all of drawing that can fail; raises as ``draw``, and costs a third of it."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, check_layout, page)
+        await self._pool.run(check_layout, page)
+
+    async def close(self) -> None:
+        """Ends the threads once their work is done."""
+        await self._pool.close()
