@@ -45,6 +45,11 @@ class Method:
         return access
 
     @cached_property
+    def keeps_unknown(self) -> bool:
+        """Whether fields that its contract lacks are kept: another region may run a newer release, and must get through."""
+        return self.access.audience == options_pb2.AUDIENCE_REGION
+
+    @cached_property
     def request_type(self) -> type[message.Message]:
         """The class of the request."""
         return message_factory.GetMessageClass(self.descriptor.input_type)

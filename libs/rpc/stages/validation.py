@@ -1,4 +1,4 @@
-"""Stage 9: parses the request and checks the rules that the contract puts on its fields (buf.validate).
+"""Stage 9: parses the request, refuses what its contract does not know, and checks the contract's rules (buf.validate).
 
 Parsing stands here, behind the permission, so that a stranger's bytes are not even read, and so that broken bytes and
 broken UTF-8 get a typed error instead of gRPC's bare one.
@@ -16,6 +16,7 @@ from buf.validate import validate_pb2
 from libs.errors import InvalidArgument, ResourceExhausted, Violation
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
+from libs.rpc.unknown_fields import refuse_unknown
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _FEW_BYTES = 2_048
@@ -167,11 +168,12 @@ def _refuse_too_many(message: Message, data: bytes) -> None:
 
 def check(message: Message) -> None:
     """Raises InvalidArgument FIELD_INVALID naming every field of ``message`` that breaks a rule or holds U+0000."""
-    _check(message, message.SerializeToString())
+    data = message.SerializeToString()
+    _refuse_too_many(message, data)
+    _check(message, data)
 
 
 def _check(message: Message, data: bytes) -> None:
-    _refuse_too_many(message, data)
     _refuse_nul(message, data)
     _refuse_bad_times(message)
     violations = protovalidate.collect_violations(message)
@@ -184,6 +186,9 @@ def _check(message: Message, data: bytes) -> None:
 
 def _parse_and_check(method: Method, data: bytes) -> Message:
     message = parse(method, data)
+    _refuse_too_many(message, data)
+    if not method.keeps_unknown:
+        refuse_unknown(message, data)
     _check(message, data)
     return message
 
