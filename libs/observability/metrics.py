@@ -18,6 +18,11 @@ HANDOVER_MISSING = Gauge(
     "tongban_handover_missing", "Hand-overs whose second half has not come in time, by hand-over", ["handover"]
 )
 HANDOVER_OLDEST = Gauge("tongban_handover_oldest_seconds", "How long the oldest of them has been missing", ["handover"])
+HANDOVER_COMPARED = Gauge(
+    "tongban_handover_compared_time_seconds",
+    "When both ends of a hand-over were last compared, by hand-over",
+    ["handover"],
+)
 HANDOVER_REPEATS = Counter("tongban_handover_repeats", "Hand-overs taken up again, by result", ["handover", "result"])
 DATABASE_RENEWALS = Counter(
     "tongban_database_renewals", "Times that all connections were renewed: the server went away"

@@ -28,7 +28,7 @@ from services.cases.store.items import ItemStore
 from services.cases.store.statistics import StatisticsStore
 from services.cases.store.tasks import TaskStore
 from services.cases.store.transfers import TransferStore
-from services.cases.sweeper import PAUSE_SECONDS, overdue, unanswered, unlicensed
+from services.cases.sweeper import PAUSE_SECONDS, compared, overdue, unanswered, unlicensed
 from services.cases.usecases.acceptance import SELF, Acceptance
 from services.cases.usecases.access import Reading
 from services.cases.usecases.answers import Answers
@@ -96,12 +96,14 @@ class _Parts:
             database, process.uow, process.audit, self.transfers, self.news, identity, self.regions, region
         )
         self.recounter = Recounter(database, self.desk, self.calendars, process.clock)
+        asking, self.comparison = Asking(self.desk), compared(database, licenses)
         self.sweep = Sweep(
             database,
             "cases:sweeper",
             [
                 overdue(self.acceptance, process.clock),
-                unlicensed(Asking(self.desk)),
+                unlicensed(asking),
+                self.comparison.backlog(asking.ask_for_lost),
                 *unanswered(process.uow, self.transfers, self.news),
             ],
             PAUSE_SECONDS,
@@ -136,6 +138,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     process.background(parts.deliverer.run)
     process.background(parts.recounter.run)
     process.background(parts.sweep.run)
+    process.background(parts.comparison.run)
     process.closing(parts.regions.close)
     return await builder.build()
 

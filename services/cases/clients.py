@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Collection, Sequence
 
 import grpc
 
@@ -155,6 +156,14 @@ class Licenses:
         """Asks whether a licence of this content could be issued; raises what the licence service refuses with."""
         answer = license_service_pb2.CheckLicenseResponse
         await invoke(self._licenses.CheckLicense, request, answer, to="license", token="")
+
+    async def missing(self, names: Sequence[str]) -> Collection[str]:
+        """Tells which of some licences the licence service does not know."""
+        request = license_service_pb2.CompareLicensesRequest(names=names)
+        answer = license_service_pb2.CompareLicensesResponse
+        return frozenset(
+            (await invoke(self._licenses.CompareLicenses, request, answer, to="license", token="")).missing
+        )
 
     async def license_type(self, name: str) -> resources_pb2.LicenseType:
         """Returns a licence type of the catalogue; raises NotFound."""

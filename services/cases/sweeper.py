@@ -11,10 +11,13 @@ from libs.audit.writer import entry_of
 from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.command import Command
+from libs.db.engine import Database
 from libs.db.uow import Transaction, UnitOfWork, derived_request_id
+from libs.sweeps.comparison import Comparison
 from libs.sweeps.sweep import Backlog
+from services.cases.clients import Licenses
 from services.cases.domain.transfers import TransferState
-from services.cases.store.cases import OVERDUE, UNLICENSED
+from services.cases.store.cases import OVERDUE, TOLD, UNLICENSED
 from services.cases.store.transfers import UNANSWERED, UNHEARD, Exchange, TransferStore
 from services.cases.usecases.acceptance import SELF, Acceptance
 from services.cases.usecases.asking import Asking
@@ -49,6 +52,11 @@ def overdue(acceptance: Acceptance, clock: Clock) -> Backlog:
 def unlicensed(asking: Asking) -> Backlog:
     """Asks again for licences that did not come."""
     return Backlog("case_decided_licensed", UNLICENSED, asking.ask, patience=_PATIENCE, longest=timedelta(days=1))
+
+
+def compared(database: Database, licences: Licenses) -> Comparison:
+    """Compares the licences that were told of with those that the licence service knows: its database may go back."""
+    return Comparison(database, "license_told_known", TOLD, licences.missing, PAUSE_SECONDS)
 
 
 def unanswered(uow: UnitOfWork, store: TransferStore, news: News) -> tuple[Backlog, Backlog]:

@@ -1,6 +1,7 @@
 """What other services' events make this one do: a decided case yields its licence."""
 
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 from google.protobuf.message import Message
@@ -9,10 +10,13 @@ from libs.db.command import Command, command_of_event
 from libs.errors import AlreadyExists, TongbanError
 from libs.events.cloud_event import Event
 from libs.events.consumer import EventHandler
+from libs.ids import license_identifier
 from libs.observability import tracing
 from services.license.clients.identity import IdentityClient
 from services.license.clients.seal import SELF
+from services.license.domain.validity import civil_date
 from services.license.store.cases import CaseStore
+from services.license.usecases.drafting import Told
 from services.license.usecases.issue import PURPOSE, Issuing, LicenseVoided, is_lasting
 from services.license.usecases.telling import Telling
 from tongban.cases.v1 import events_pb2 as cases
@@ -68,7 +72,8 @@ class DecidedCases:
 
         Passing errors go up, so that the consumer tries again. A lasting refusal ends the event, with a draft or before
         there was one: ``cases`` hears of it by ``license.voided`` and has an officer decide anew. Another event for a case
-        that was answered is a question for the answer (``Telling``), unless it was decided anew since.
+        that was answered is a question for the answer (``Telling``), unless it was decided anew since. A licence that was
+        told of and is lost here is made again; where it can't be, its event is parked for an operator: its case is closed.
         """
         decided = cases.CaseDecided.FromString(event.data)
         if not decided.license_type or decided.decision.outcome == case_resources.OUTCOME_REJECTED:
@@ -78,7 +83,7 @@ class DecidedCases:
             return
         try:
             await self._name_issuer(order, decided.case.department)
-            await self._issuing.attempt(command, order)
+            await self._issuing.attempt(command, order, _told(decided))
         except AlreadyExists as error:
             # Somebody issued it by hand before the event came.
             if error.reason != "LICENSE_ALREADY_ISSUED":
@@ -86,7 +91,7 @@ class DecidedCases:
         except LicenseVoided:
             return
         except TongbanError as error:
-            if not is_lasting(error):
+            if not is_lasting(error) or decided.HasField("told_license"):
                 raise
             await self._issuing.refuse(command, order, error)
 
@@ -106,6 +111,15 @@ def _order(decided: cases.CaseDecided, home: str) -> pb.IssueLicenseRequest:
         face_fields={field.key: field.value for field in decided.license_fields},
         receiving_region="" if case.receiving_region == home else case.receiving_region,
     )  # fmt: skip
+
+
+def _told(decided: cases.CaseDecided) -> Told | None:
+    told = decided.told_license
+    if not told.license:
+        return None
+    identifier = license_identifier.parse(told.identifier, "told_license.identifier")
+    day = civil_date(told.issue_time.ToDatetime(tzinfo=UTC))
+    return Told(told.license.removeprefix("licenses/"), identifier.serial, day, told.identifier)
 
 
 def _command(event: Event, decided: cases.CaseDecided) -> Command:

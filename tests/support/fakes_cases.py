@@ -4,7 +4,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +72,7 @@ class Neighbours:
         service: the service under test, once it runs; calls of other regions are passed on to it.
         others: the fakes of the other regions, by code.
         accounts: name and document number of accounts, by their names.
+        compare: tells which licences are not known, as the licence service would; without it, all are known.
         lost_answers: so many answers to other regions get lost after the call was done.
         repeat: every call of another region is passed on so many times more.
     """
@@ -91,6 +92,7 @@ class Neighbours:
     license_type: licenses.LicenseType | None = field(default_factory=_license_type)
     licenses_checked: list[license_service_pb2.CheckLicenseRequest] = field(default_factory=list)
     check_error: TongbanError | None = None
+    compare: Callable[[license_service_pb2.CompareLicensesRequest], Awaitable[Any]] | None = None
     lost_answers: int = 0
     repeat: int = 0
     calls: list[str] = field(default_factory=list)
@@ -226,6 +228,11 @@ class _Licenses(license_service_pb2_grpc.LicenseServiceServicer):
         if self.known.check_error is not None:
             await _refuse(context, self.known.check_error)
         return license_service_pb2.CheckLicenseResponse()
+
+    async def CompareLicenses(self, request: license_service_pb2.CompareLicensesRequest, context: Any) -> Any:
+        if self.known.compare is not None:
+            return await self.known.compare(request)
+        return license_service_pb2.CompareLicensesResponse()
 
 
 class _Types(license_type_service_pb2_grpc.LicenseTypeServiceServicer):

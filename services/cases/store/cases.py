@@ -16,7 +16,7 @@ from libs.db.statement import Statement
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from services.cases.domain.numbers import number_prefix
-from services.cases.tables import case_history, case_standstills, cases
+from services.cases.tables import case_history, case_licenses, case_standstills, cases
 from tongban.cases.v1 import resources_pb2 as pb
 
 SEALED = Column("cases", "sealed")
@@ -203,6 +203,11 @@ UNLICENSED = f"""
   AND NOT EXISTS (SELECT 1 FROM tasks WHERE case_id = cases.id AND kind IN ('CLOSE', 'REDECIDE') AND state IN ('OPEN', 'CLAIMED'))
 """  # noqa: S608 - made of a text of our own
 """Decided cases that no officer has to close or to decide anew: they wait for their licence."""
+TOLD = """
+SELECT told.license AS key, cases.department AS party FROM case_licenses AS told JOIN cases ON cases.id = told.case_id
+"""
+"""Every licence that the licence service told of, as a comparison goes through them."""
+_TOLD_ONE = sa.select(case_licenses).where(case_licenses.c.license == sa.bindparam("license"))
 _HISTORY = (
     sa.select(case_history)
     .where(case_history.c.case_id == sa.bindparam("case_id"), case_history.c.sequence > sa.bindparam("after"))
@@ -339,6 +344,12 @@ class CaseStore:
         """Notes a licence that was issued on the decision of a case; a repeat changes nothing."""
         values = {"id": case_id, "license": license_name, "identifier": identifier, "issue_time": issue_time}
         await connection.execute(_LICENSED, values)
+
+    async def told(self, license_name: str) -> Row | None:
+        """Reads what was told of a licence, or None."""
+        async with self._database.read() as connection:
+            row: Row | None = (await connection.execute(_TOLD_ONE, {"license": license_name})).first()
+            return row
 
     async def history(self, case_id: str, after: int, size: int) -> Sequence[Row]:
         """Reads up to ``size`` steps after the one with the number ``after``."""

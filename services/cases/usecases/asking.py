@@ -1,4 +1,4 @@
-"""Asks the license service again for the licence of a decided case that none came for.
+"""Asks the license service again for the licence of a decided case that none came for, or that it lost.
 
 The decision's event, or the answer to it, may be lost with the stream that carried it. The license service issues one
 licence a case whatever is asked, and answers again what it answered before.
@@ -7,13 +7,17 @@ licence a case whatever is asked, and answers again what it answered before.
 from libs.audit.writer import entry_of
 from libs.db.command import Command
 from libs.db.uow import Transaction
+from libs.errors import state_conflict
+from libs.rpc.timestamps import timestamp
 from services.cases.domain.outcomes import EVENTS, Outcome, yields_license
 from services.cases.domain.states import Action, CaseState
 from services.cases.usecases.acceptance import SELF
 from services.cases.usecases.desk import Desk, tell
 from services.cases.usecases.license_checks import decided_event
+from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
 
+_LOST = Command("services/cases", "cases:askForLostLicense", "", b"", pb.Case, actor=SELF)
 _COMMAND = Command("services/cases", "cases:askForLicense", "", b"", pb.Case, actor=SELF)
 
 
@@ -38,3 +42,28 @@ class Asking:
             tx.record(entry_of(tx.command, tx.now, record.name))
 
         await self._desk.uow.step(_COMMAND, work)
+
+    async def ask_for_lost(self, license_name: str) -> None:
+        """Asks for a licence that was told of and is known there no more: for this very one, whatever the case's state.
+
+        Raises FailedPrecondition STATE_CONFLICT where the case does not yield it (any more): then it stays missing, for an
+        operator to see.
+        """
+        told = await self._desk.store.told(license_name)
+        if told is None:
+            return
+
+        async def work(tx: Transaction) -> None:
+            record = await self._desk.store.lock(tx.connection, told.case_id)
+            item = await self._desk.items.version(record.item)
+            outcome = Outcome(record.outcome) if record.outcome else None
+            if record.license != license_name or not outcome or not yields_license(outcome, item.content.license_type):
+                raise state_conflict(record.name, record.state, CaseState.CLOSED)
+            event = decided_event(record, item, yields=True)
+            event.told_license.CopyFrom(events.ToldLicense(
+                license=told.license, identifier=told.identifier, issue_time=timestamp(told.issue_time)
+            ))  # fmt: skip
+            tell(tx, record, item, record.content.decision.decided_by, EVENTS[Action.DECIDE], event)
+            tx.record(entry_of(tx.command, tx.now, record.name))
+
+        await self._desk.uow.step(_LOST, work)

@@ -39,6 +39,10 @@ class LicenseServicer(LicenseServiceServicer):
         """Tells whether a licence of this content could be issued."""
         return await self._checks.check(request)
 
+    async def CompareLicenses(self, request: pb.CompareLicensesRequest, context: Context) -> pb.CompareLicensesResponse:
+        """Tells which licences are not here."""
+        return pb.CompareLicensesResponse(missing=await self._licenses.missing(request.names))
+
     async def GetLicense(self, request: pb.GetLicenseRequest, context: Context) -> pb.GetLicenseResponse:
         """Gets a licence with its face."""
         return await self._licenses.get(request)

@@ -47,6 +47,9 @@ class VerifiedRow:
 
 
 _SEVERAL = sa.select(licenses).where(_C.id == sa.any_(sa.bindparam(rows.KEY, type_=ARRAY(_C.id.type))))
+_ISSUED = sa.select(_C.id).where(
+    _C.id == sa.any_(sa.bindparam(rows.KEY, type_=ARRAY(_C.id.type))), _C.ofd_digest.is_not(None)
+)
 _OF_CASE = sa.select(licenses).where(
     _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
     _C.case_name != "", _C.state != "VOIDED",
@@ -150,6 +153,13 @@ class LicenseStore:
             if key not in found:
                 raise not_found(f"licenses/{key}")
         return [found[key] for key in keys]
+
+    async def issued(self, names: Sequence[str]) -> frozenset[str]:
+        """Returns which of some licences were ever issued, whatever became of them."""
+        keys = [name.removeprefix("licenses/") for name in names]
+        async with self._database.read() as connection:
+            found = (await connection.execute(_ISSUED, {rows.KEY: keys})).scalars()
+            return frozenset(f"licenses/{key}" for key in found)
 
     async def of_case(self, case_name: str, license_type: str) -> Row | None:
         """Reads the licence of this type that the case has yielded, or None."""

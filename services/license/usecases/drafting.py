@@ -11,7 +11,7 @@ from libs.crypto.envelope import FieldCipher
 from libs.crypto.sm3 import sm3
 from libs.db.engine import Row
 from libs.documents.store import digest_of
-from libs.errors import InvalidArgument, PermissionDenied, Violation
+from libs.errors import InvalidArgument, PermissionDenied, Violation, invalid_field
 from libs.ids import documents, license_identifier, uscc
 from libs.ids.uuid7 import uuid7
 from services.license.clients.identity import IdentityClient
@@ -35,6 +35,20 @@ class Draft:
     page: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What makes a licence this one: its id, its serial, its day; and its identifier, where one was told of before."""
+
+    id: str
+    serial: str
+    day: date
+    identifier: str = ""
+
+
+def _new(now: datetime) -> Told:
+    return Told(uuid7(), numbering.serial_from(os.urandom(numbering.SERIAL_ENTROPY_BYTES)), civil_date(now))
+
+
 class Drafting:
     """Draws up licences."""
 
@@ -49,11 +63,13 @@ class Drafting:
         self._home = home
         self._base_url = base_url
 
-    async def draw_up(self, order: pb.IssueLicenseRequest, kind: Row, now: datetime) -> Draft:
-        """Checks an order and draws its page.
+    async def draw_up(
+        self, order: pb.IssueLicenseRequest, kind: Row, now: datetime, told: Told | None = None
+    ) -> Draft:  # fmt: skip
+        """Checks an order and draws its page; the page of the licence that was ``told`` of once, where there was one.
 
         Raises:
-            InvalidArgument: FIELD_INVALID.
+            InvalidArgument: FIELD_INVALID, also where the told licence was of another type or issuer.
             FailedPrecondition: LICENSE_TYPE_NOT_PUBLISHED, SEAL_NOT_USABLE.
             PermissionDenied: NOT_OWNER, SEAL_USE_NOT_ALLOWED.
             NotFound: RESOURCE_NOT_FOUND, for department or seal.
@@ -62,7 +78,7 @@ class Drafting:
         await self._check_content(content, kind)
         await self._check_issuer(order.issuer)
         seal = await self._seal(order, now)
-        columns = self._columns(order, kind, content, seal, now)
+        columns = self._columns(order, kind, content, seal, now, told or _new(now))
         try:
             page = await self._renderer.draw(page_of(columns, content, kind._asdict()), OFD)
         except InvalidArgument as error:
@@ -101,12 +117,16 @@ class Drafting:
         return await self._seals.seal_of(order.issuer.department, now)
 
     def _columns(
-        self, order: pb.IssueLicenseRequest, kind: Row, content: resources.License, seal: SealToUse, now: datetime
-    ) -> dict[str, Any]:
-        key, today = uuid7(), civil_date(now)
-        serial = numbering.serial_from(os.urandom(numbering.SERIAL_ENTROPY_BYTES))
-        content.number = content.number or numbering.number_from(self._home, today, serial)
-        identifier = str(license_identifier.build(kind.code, order.issuer.code, serial))
+        self, order: pb.IssueLicenseRequest, kind: Row, content: resources.License, seal: SealToUse, now: datetime,
+        told: Told,
+    ) -> dict[str, Any]:  # fmt: skip
+        key, today = told.id, told.day
+        content.number = content.number or numbering.number_from(self._home, today, told.serial)
+        identifier = str(license_identifier.build(kind.code, order.issuer.code, told.serial))
+        if told.identifier not in ("", identifier):
+            raise invalid_field(
+                "told_license.identifier", "license_identifier.issuer", "is not of this type and issuer"
+            )
         validity = _validity(order, today, kind.validity_months)
         return {
             "id": key, "identifier": identifier, "license_type": kind.id, "type_code": kind.code,

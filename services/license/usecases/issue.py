@@ -29,7 +29,7 @@ from services.license.pages import Renderer, page_of, seal_center
 from services.license.store.licenses import LicenseStore
 from services.license.store.types import TypeStore
 from services.license.tables import licenses
-from services.license.usecases.drafting import Drafting
+from services.license.usecases.drafting import Drafting, Told
 from services.license.usecases.licenses import bare
 from services.license.usecases.telling import tell_issued, tell_refused, tell_voided
 from tongban.common.v1 import common_pb2
@@ -94,23 +94,31 @@ class Issuing:
         except LicenseVoided as ended:
             raise ended.cause from ended
 
-    async def attempt(self, command: Command, order: pb.IssueLicenseRequest) -> resources.License:
-        """Does the same, and tells by LicenseVoided whether an error has ended the draft for good."""
+    async def attempt(
+        self, command: Command, order: pb.IssueLicenseRequest, told: Told | None = None
+    ) -> resources.License:
+        """Does the same, and tells by LicenseVoided whether an error has ended the draft for good.
+
+        ``told`` is the licence that was issued on the order once and is known no more: it is made again, with the same
+        name, identifier, number and page. The seal service answers its sealing again where it still keeps that.
+        """
         command = replace(command, response_type=resources.License)
         stored = await self._uow.stored(command)
         if isinstance(stored, resources.License):
             return await self._whole(stored.name)
         async with self._slots:
-            row, page = await self._draft(command, order)
+            row, page = await self._draft(command, order, told)
             return await self.finish(command, row, page)
 
     async def _whole(self, name: str) -> resources.License:
         row = await self._store.get(name.removeprefix("licenses/"))
         return license_message(row, open_content(row, self._cipher), self._home)
 
-    async def _draft(self, command: Command, order: pb.IssueLicenseRequest) -> tuple[Row, bytes]:
+    async def _draft(
+        self, command: Command, order: pb.IssueLicenseRequest, told: Told | None
+    ) -> tuple[Row, bytes]:  # fmt: skip
         kind = await self._types.kept(order.license_type.removeprefix("licenseTypes/"))
-        draft = await self._drafting.draw_up(order, kind, self._clock.now())
+        draft = await self._drafting.draw_up(order, kind, self._clock.now(), told)
         made: list[Row] = []
 
         async def work(tx: Transaction) -> resources.License:

@@ -1,5 +1,6 @@
 """Reading, listing and revoking licences."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,11 @@ class Licenses:
         self._audit = audit
         self._cipher = cipher
         self._home = home
+
+    async def missing(self, names: Sequence[str]) -> list[str]:
+        """Tells which of some licences were never issued, as far as this database knows."""
+        known = await self._store.issued(names)
+        return [name for name in names if name not in known]
 
     async def get(self, request: pb.GetLicenseRequest) -> pb.GetLicenseResponse:
         """Reads a licence by its name, of this or of another region."""

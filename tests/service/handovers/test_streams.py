@@ -1,112 +1,12 @@
 """A decision, its licence, the end of the case: over real streams that are lost, cut, emptied or put back."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
-import pytest_asyncio
-import sqlalchemy as sa
 
-from libs.events import consumer as consumer_module
-from libs.events.cloud_event import stream_of
-from services.license.tables import licenses
-from tests.service.cases.conftest import DEPARTMENT, Town, context
-from tests.service.cases.conftest import running as cases_running
-from tests.service.license.conftest import License
+from tests.service.handovers.offices import CASES, Offices
 from tests.support.process import running, until
-from tests.support.service import Ground
-from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
-
-_CASES = 6
-
-
-@dataclass
-class Offices:
-    """Case handling and licences of one region."""
-
-    cases: Town
-    license: License
-
-    @property
-    def streams(self) -> list[str]:
-        """What lies between them: there, and back."""
-        region = self.cases.service.process.config.region.code
-        return [stream_of(region, service) for service in ("cases", "license")]
-
-    @property
-    def redis(self) -> Any:
-        """The Redis of both."""
-        return self.cases.service.process.redis
-
-    def tasks(self, *services: Any) -> list[Callable[[], Any]]:
-        """Relay and consumer of some services."""
-        found: list[Callable[[], Any]] = []
-        for service in services:
-            process = service.service.process
-            found += process._standing_tasks()[:1]
-            found += [task for task in process._tasks if type(getattr(task, "__self__", None)).__name__ == "Consumer"]
-        return found
-
-    def relay(self, service: Any) -> Callable[[], Any]:
-        """The relay of a service alone."""
-        relay: Callable[[], Any] = service.service.process._standing_tasks()[0]
-        return relay
-
-    async def decide(self) -> list[str]:
-        """Approves some cases that yield a licence; returns their names."""
-        kind = await self.license.license_type()
-        fields = [item_service_pb2.FormField(key="owner", display_name="法定代表人", license_field="FDDBR")]
-        item = await self.cases.item(license_type=kind.name, form_fields=fields)
-        values = [pb.FormValue(key="owner", value="测试甲")]
-        names = []
-        for _ in range(_CASES):
-            case = await self.cases.review(await self.cases.create(item, form_values=values))
-            names.append((await self.cases.step("Decide", case, outcome=pb.OUTCOME_APPROVED)).name)
-        return names
-
-    async def drained(self, service: Any) -> bool:
-        """Whether the outbox of a service is empty."""
-        async with service.service.process.database.read() as connection:
-            return not await connection.scalar(sa.text("SELECT count(*) FROM outbox"))
-
-    async def issued(self) -> bool:
-        """Whether every case has its licence."""
-        return len(await self.licenses()) == _CASES and await self.drained(self.license)
-
-    async def licenses(self) -> list[str]:
-        """The cases that licences were issued for."""
-        issued = sa.select(licenses.c.case_name).where(licenses.c.state == "ISSUED")
-        async with self.license.service.process.database.read() as connection:
-            return list((await connection.execute(issued)).scalars())
-
-    async def closed(self, names: list[str]) -> bool:
-        """Whether all cases are closed."""
-        states = [(await self.cases.get(name, context=context())).state for name in names]
-        return states == [pb.CASE_STATE_CLOSED] * len(names)
-
-    async def sweep(self) -> None:
-        """Two minutes pass, and the sweep looks."""
-        sweep = self.cases.part("Sweep")
-        await sweep.sweep()
-        async with self.cases.service.process.database.transaction() as connection:
-            await connection.execute(sa.text("UPDATE retries SET next_attempt = now()"))
-        await sweep.sweep()
-
-
-@pytest_asyncio.fixture
-async def offices(ground: Ground, licensing: License, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Offices]:
-    """Both services, on streams that are empty."""
-    monkeypatch.setattr(consumer_module, "_BLOCK_MS", 50)
-    monkeypatch.setattr(consumer_module, "_LOOK_BEHIND_SECONDS", 0.0)
-    async with cases_running(ground) as town:
-        licensing.known.department = licensing.known.seal_owner = DEPARTMENT
-        found = Offices(town, licensing)
-        await found.redis.delete(*found.streams)
-        yield found
-        await found.redis.delete(*found.streams)
-
 
 Loss = Callable[[Offices], Awaitable[None]]
 
@@ -143,7 +43,7 @@ async def test_cases_close_with_one_licence_each_although_the_stream_was_lost(
         await until(lambda: offices.drained(offices.cases))
         await until(lambda: offices.drained(offices.license))
     assert sorted(await offices.licenses()) == sorted(names)
-    assert len(offices.license.known.sealed) == _CASES
+    assert len(offices.license.known.sealed) == CASES
     for name in names:
         assert (await offices.cases.history(pb.Case(name=name))).count("CLOSE") == 1
 
@@ -153,7 +53,7 @@ async def test_an_older_copy_of_the_streams_is_put_back_under_the_running_servic
         first = await offices.decide()
         await until(lambda: offices.closed(first))
         copies = {stream: await offices.redis.dump(stream) for stream in offices.streams}
-    second = await _more(offices)
+    second = await offices.more()
     async with running(offices.relay(offices.cases)):
         await until(lambda: offices.drained(offices.cases))
     async with running(*offices.tasks(offices.cases, offices.license)):
@@ -162,13 +62,3 @@ async def test_an_older_copy_of_the_streams_is_put_back_under_the_running_servic
         await offices.sweep()
         await until(lambda: offices.closed(first + second))
     assert sorted(await offices.licenses()) == sorted(first + second)
-
-
-async def _more(offices: Offices) -> list[str]:
-    """Approves one more case of the item that there is."""
-    request = item_service_pb2.ListItemsRequest()
-    answer = item_service_pb2.ListItemsResponse
-    found = await offices.cases.call(offices.cases.items.ListItems, request, answer, offices.cases.system)
-    case = await offices.cases.create(found.items[0], form_values=[pb.FormValue(key="owner", value="测试甲")])
-    decided = await offices.cases.step("Decide", await offices.cases.review(case), outcome=pb.OUTCOME_APPROVED)
-    return [decided.name]
