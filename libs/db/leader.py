@@ -1,16 +1,17 @@
 """One replica at a time, and who is there at all: session-level advisory locks, held on a connection of their own."""
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Database
 from libs.db.failures import DATABASE_ERRORS
-from libs.errors import TongbanError
 from libs.observability.logs import logger
+from libs.standing import attempt, forever
 
 _log = logger(__name__)
 _TRY_AGAIN_SECONDS = 1.0
@@ -32,15 +33,22 @@ async def lead(database: Database, task: str, work: Callable[[AsyncConnection], 
     connection dies the lock is gone, and with it the power to write. An error ends the turn, not the loop; a turn's
     connection is closed with it and never lent to anybody else.
     """
-    while True:
-        try:
+
+    async def turn() -> None:
+        with _told(task):
             async with database.own() as connection:
                 await _one_turn(connection, task, work)
-        except asyncio.CancelledError:
-            raise
-        except (TongbanError, *DATABASE_ERRORS) as error:
-            _log.warning("turn ended", task=task, error=type(error).__name__)
-        await asyncio.sleep(_TRY_AGAIN_SECONDS)
+
+    await forever(task, turn, _TRY_AGAIN_SECONDS)
+
+
+@contextlib.contextmanager
+def _told(task: str) -> Iterator[None]:
+    """Ends a turn without a stack where the database went away: that is no fault of the work."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        _log.warning("turn ended", task=task, error=type(error).__name__)
 
 
 async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
@@ -67,18 +75,18 @@ class Presence:
 
     async def run(self) -> None:
         """Stands for ever. Only the first look counts: after it, what is under way may be this process's own."""
-        while True:
-            try:
-                async with self._database.own() as connection:
-                    await self._stand(connection)
-            except (TongbanError, *DATABASE_ERRORS) as error:
-                _log.warning("presence ended", kind=self._kind, error=type(error).__name__)
-            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+        await forever(f"presence:{self._kind}", self._turn, _TRY_AGAIN_SECONDS)
+
+    async def _turn(self) -> None:
+        with _told(f"presence:{self._kind}"):
+            async with self._database.own() as connection:
+                await self._stand(connection)
 
     async def _stand(self, connection: AsyncConnection) -> None:
         nobody = bool(await connection.scalar(_TRY, self._key))
         if nobody and not self._looked:
-            await self._alone()
+            # Whatever that ends with, this process must be seen: the next would take up what is under way here.
+            await attempt(f"alone:{self._kind}", self._alone)
         self._looked = True
         await connection.execute(_SHARE, self._key)
         if nobody:

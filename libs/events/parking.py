@@ -1,7 +1,5 @@
 """Where events stand that could not be handled: in the service's database, in the form in which they travel."""
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Database, Row
 from libs.db.schema import parked_events
-from libs.errors import Internal, TongbanError, not_found
+from libs.errors import Internal, not_found
 from libs.events.cloud_event import Event, from_fields, source_of
 from libs.observability import metrics
+from libs.standing import forever
 
 UNREADABLE = "EVENT_UNREADABLE"
 """The reason of what no handler can read."""
@@ -100,11 +99,11 @@ class Parking:
 
     async def watch(self) -> None:
         """Keeps the metric of parked events true, for ever."""
-        while True:
-            with contextlib.suppress(TongbanError, sa.exc.SQLAlchemyError, OSError):
-                async with self._database.read() as connection:
-                    metrics.PARKED.set(await connection.scalar(_COUNT) or 0)
-            await asyncio.sleep(_COUNT_SECONDS)
+        await forever("parked events", self._count, _COUNT_SECONDS)
+
+    async def _count(self) -> None:
+        async with self._database.read() as connection:
+            metrics.PARKED.set(await connection.scalar(_COUNT) or 0)
 
     def _this(self, identifier: str) -> Any:
         return sa.and_(_C.consumer == self._consumer, _C.id == identifier)

@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import grpc
@@ -41,6 +41,7 @@ from libs.rpc.server import ServerBuilder, default_stages
 from libs.rpc.stages.trust import Check
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
+from libs.standing import forever
 from tongban.audit.v1 import audit_service_pb2
 from tongban.events.v1 import parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
@@ -52,6 +53,7 @@ _DRAIN_SECONDS = 1.5
 """For which the process still takes calls after it said that it won't: whoever looks every second has looked by then."""
 _GRACE_SECONDS = 5.0
 _CANCEL_AGAIN_SECONDS = 0.2
+_TRY_AGAIN_SECONDS = 1.0
 Task = Callable[[], Awaitable[None]]
 
 
@@ -98,6 +100,7 @@ class Process:
         self._closers: list[Task] = [check.close]
         self._consumers: list[Consumer] = []
         self._tasks: list[Task] = []
+        self._servers: list[Task] = []
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def neighbour(self, name: str) -> grpc.aio.Channel:
@@ -135,8 +138,12 @@ class Process:
         await self._regions.trusted(region, resources_pb2.TRUST_DIRECTION_INBOUND)
 
     def background(self, task: Task) -> None:
-        """Adds a task that runs beside the server for ever; one that ends ends the process."""
+        """Adds standing work: it runs beside the server, and begins anew whatever it ends with."""
         self._tasks.append(task)
+
+    def beside(self, server: Task) -> None:
+        """Adds another server; without it the process would be half of itself, so that its end ends the process."""
+        self._servers.append(server)
 
     def closing(self, close: Task) -> None:
         """Adds what has to be closed when the process ends."""
@@ -157,6 +164,11 @@ class Process:
         )
         return [relay.run, integrator.run, self.parking.watch, self.health.run]
 
+    def beside_server(self) -> "list[asyncio.Task[None]]":
+        """Starts what runs beside the server: further servers, and standing work, which ends only with the process."""
+        standing: list[Task] = [partial(_standing, task) for task in (*self._standing_tasks(), *self._tasks)]
+        return [asyncio.ensure_future(work()) for work in [*self._servers, *standing]]
+
     async def run(self, server: grpc.aio.Server) -> None:
         """Serves until SIGTERM or SIGINT; then says so, waits until nobody sends any more, and lets running calls end."""
         metrics.serve(self.config.metrics.host, self.config.metrics.port)
@@ -169,7 +181,7 @@ class Process:
         gc.freeze()
         await self.health.look()
         await server.start()
-        tasks = [asyncio.ensure_future(task()) for task in (*self._standing_tasks(), *self._tasks)]
+        tasks = self.beside_server()
         stopping = asyncio.ensure_future(stop.wait())
         _log.info("serving", port=self.config.grpc.port)
         done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -193,6 +205,10 @@ class Process:
         await self.redis.aclose()
         await self.database.close()
         tracing.shutdown()
+
+
+async def _standing(task: Task) -> None:
+    await forever(getattr(task, "__qualname__", "work"), task, _TRY_AGAIN_SECONDS)
 
 
 async def end(tasks: Iterable["asyncio.Future[None]"]) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.db.engine import Database
 from libs.observability import metrics
 from libs.observability.logs import logger
+from libs.standing import forever
 
 _log = logger(__name__)
 _EVERY_SECONDS = 1.0
@@ -87,9 +88,7 @@ class Health:
 
     async def run(self) -> None:
         """Asks for ever."""
-        while True:
-            await self.look()
-            await asyncio.sleep(_EVERY_SECONDS)
+        await forever("health", self.look, _EVERY_SECONDS)
 
     async def look(self) -> None:
         """Asks every dependency once, and tells what follows from it."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from libs.db.leader import lead
 from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
+from libs.standing import attempt
 from libs.sweeps.fair import Due, FairWorker, Wanted
 
 _log = logger(__name__)
@@ -131,7 +133,7 @@ class Sweep:
                     look = time.monotonic() + self._pause
                 self._woken.clear()
                 for followed in self._followed:
-                    await followed.worker.start()
+                    await attempt(followed.backlog.name, followed.worker.start)
                 # What ends meanwhile is followed by the next piece at once; what hangs is not waited for.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), max(0.0, look - time.monotonic()))
@@ -152,13 +154,16 @@ class Sweep:
 
     async def _look(self) -> None:
         for followed in self._followed:
-            backlog = followed.backlog
-            key = {"task": backlog.name, "patience": backlog.patience}
-            async with self._database.read() as connection:
-                await connection.execute(followed.note, key | dict(backlog.values()))
-                state = (await connection.execute(_STATE, key)).one()
-            metrics.HANDOVER_MISSING.labels(backlog.name).set(state.missing)
-            metrics.HANDOVER_OLDEST.labels(backlog.name).set(float(state.age))
+            await attempt(followed.backlog.name, partial(self._look_for, followed))
+
+    async def _look_for(self, followed: _Followed) -> None:
+        backlog = followed.backlog
+        key = {"task": backlog.name, "patience": backlog.patience}
+        async with self._database.read() as connection:
+            await connection.execute(followed.note, key | dict(backlog.values()))
+            state = (await connection.execute(_STATE, key)).one()
+        metrics.HANDOVER_MISSING.labels(backlog.name).set(state.missing)
+        metrics.HANDOVER_OLDEST.labels(backlog.name).set(float(state.age))
 
     async def _due(self, backlog: Backlog, wanted: Wanted) -> Sequence[Due]:
         values = {

@@ -2,11 +2,14 @@
 
 What people are shown is derived at each reading and right at once; this is for what is searched and sorted by. Each batch is
 a transaction of its own, and each case says by which edition of the calendar its date was counted: stopped anywhere it goes
-on where it was, and cases that are being changed right now are left to the next turn.
+on where it was, cases that are being changed right now are left to the next turn, and one that can't be counted (its row
+can't be opened, a fault of ours) is set aside and stops no other.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,9 +21,10 @@ from libs.db.engine import Database
 from libs.db.leader import lead
 from libs.db.uow import Transaction, derived_request_id
 from libs.observability.logs import logger
+from libs.sweeps.batch import Aside
 from services.cases.store.calendars import CalendarStore
 from services.cases.store.cases import CaseRecord
-from services.cases.store.recount import behind, recounted
+from services.cases.store.recount import behind, locked, recounted
 from services.cases.usecases import deadlines
 from services.cases.usecases.acceptance import SELF
 from services.cases.usecases.desk import Desk
@@ -41,6 +45,7 @@ class Recounter:
         self._desk = desk
         self._calendars = calendars
         self._clock = clock
+        self._aside = Aside("cases:recount")
 
     async def run(self) -> None:
         """Follows it for ever."""
@@ -54,14 +59,18 @@ class Recounter:
     async def recount(self) -> int:
         """Writes anew what an older edition of the calendar counted; returns how many cases that were."""
         calendar, done = await self._calendars.current(), 0
-        while found := await self._batch(calendar):
-            done += found
+        async for ids in self._batches(calendar):
+            done += await self._aside.do(ids, partial(self._batch, calendar))
+        self._aside.went_through()
         if done:
             self._desk.news.wake()
             _log.info("deadlines counted anew", cases=done, edition=calendar.edition)
         return done
 
-    async def _batch(self, calendar: Calendar) -> int:
+    def _batches(self, calendar: Calendar) -> AsyncIterator[Sequence[str]]:
+        return behind(self._database, calendar.edition, _BATCH)
+
+    async def _batch(self, calendar: Calendar, ids: Sequence[str]) -> int:
         edition = str(calendar.edition)
         command = Command(
             caller=SELF, method="cases:recount", request_id=derived_request_id("recount", edition),
@@ -69,7 +78,7 @@ class Recounter:
         )  # fmt: skip
 
         async def work(tx: Transaction) -> int:
-            records = await behind(tx.connection, self._desk.store, calendar.edition, _BATCH)
+            records = await locked(tx.connection, self._desk.store, calendar.edition, ids)
             for record in records:
                 await self._count(tx, record, calendar)
             return len(records)

@@ -161,7 +161,7 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
         endpoints = OAuthEndpoints(
             parts.codec, parts.grants, parts.exchange, parts.authentication, config.public.base_url
         )
-        process.background(HttpServer(endpoints.app(), config.http).run)
+        process.beside(HttpServer(endpoints.app(), config.http).run)
     return await builder.build()
 
 

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from joserfc.jwk import ECKey
 
 from libs.clock import Clock
+from libs.crypto.errors import DecryptionFailed
 from libs.crypto.keystore import Algorithm, KeyStore
 from libs.db.engine import Database
-from libs.errors import TongbanError
-from libs.observability.logs import logger
+from libs.observability.logs import logger, place_of
+from libs.standing import forever
 from services.identity.domain.rotation import KeyTime, Plan, plan
 
 _log = logger(__name__)
@@ -51,17 +52,33 @@ class SigningKeys:
 
     def open(self) -> None:
         """Makes the first key unless there is one, and loads all; reads files."""
-        self._store.ensure(_NAME, Algorithm.ES256)
+        if not self._store.versions(_NAME):
+            self._store.ensure(_NAME, Algorithm.ES256)
         self.load()
 
     def load(self) -> None:
-        """Takes up versions that were added by another replica, and drops those that were destroyed; reads files."""
-        versions = self._store.versions(_NAME)
-        known = {version: self._by_version.get(version) or self._read(version) for version in versions}
+        """Takes up versions that were added by another replica, and drops those that were destroyed; reads files.
+
+        One that can't be opened is passed over, and told: tokens are signed with the others.
+
+        Raises:
+            DecryptionFailed: if none can be opened.
+        """
+        found = {version: self._opened(version) for version in self._store.versions(_NAME)}
+        known = {version: key for version, key in found.items() if key is not None}
+        if not known:
+            raise DecryptionFailed("no version of the token key can be opened")
         self._by_version = known
         self._by_kid = {key.kid: key for key in known.values()}
         self._plan = None
         self._loaded = time.monotonic()
+
+    def _opened(self, version: int) -> SigningKey | None:
+        try:
+            return self._by_version.get(version) or self._read(version)
+        except Exception as error:  # noqa: BLE001 - whatever one file holds, the others sign
+            _log.error("token key passed over", version=version, **place_of(error))
+            return None
 
     def _read(self, version: int) -> SigningKey:
         stored = self._store.load(_NAME, version)
@@ -111,12 +128,7 @@ class SigningKeys:
 
     async def keep(self, database: Database) -> None:
         """Loads and rotates for ever; one replica at a time makes keys."""
-        while True:
-            await asyncio.sleep(_RELOAD_SECONDS)
-            try:
-                await self.rotate_alone(database)
-            except TongbanError as error:
-                _log.warning("token keys not looked after", reason=error.reason)
+        await forever("token keys", lambda: self.rotate_alone(database), _RELOAD_SECONDS)
 
     async def rotate_alone(self, database: Database) -> None:
         """Rotates while no other replica does."""

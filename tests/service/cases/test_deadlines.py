@@ -1,10 +1,13 @@
 """Deadlines that are derived: from the last full submission, never back to timely, the same wherever they are told."""
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from libs.errors import FailedPrecondition
+from libs.errors import FailedPrecondition, NotFound
+from libs.observability.metrics import SET_ASIDE
 from tests.service.cases.conftest import MONDAY, Town, day
 from tests.service.cases.test_calendar import imported
 from tests.service.cases.test_life import LEASE, paper
@@ -116,6 +119,51 @@ async def test_recounting_goes_on_where_it_was_stopped(town: Town, monkeypatch: 
         await town.step("Submit", await town.create(item))
     await imported(town, 2027, date(2027, 1, 4))
     recounter = town.part("Recounter")
-    calendar = await recounter._calendars.current()
-    assert await recounter._batch(calendar) == 2  # and then it was killed
+    with monkeypatch.context() as killed:
+        batches = recounter._batches(await recounter._calendars.current())
+        killed.setattr(type(recounter), "_batches", lambda *_: first_of(batches))
+        assert await recounter.recount() == 2  # and then it was killed
     assert await recounter.recount() == 3
+
+
+async def first_of(batches: AsyncIterator[Sequence[str]]) -> AsyncIterator[Sequence[str]]:
+    yield await anext(batches)
+
+
+async def test_a_case_that_cannot_be_opened_holds_up_no_other(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is sealed under another key, one refers to nothing, one meets a fault of ours; all in one batch with others."""
+    town.at(date(2026, 12, 28))
+    item = await town.item()
+    cases = [(await town.step("Submit", await town.create(item))).name.removeprefix("cases/") for _ in range(7)]
+    closed, lost, faulty = cases[1], cases[3], cases[4]
+    async with town.service.process.database.transaction() as connection:
+        await connection.exec_driver_sql(f"UPDATE cases SET sealed = '\\x0011' WHERE id = '{closed}'")
+    recounter = town.part("Recounter")
+    count = type(recounter)._count
+
+    async def counted(self: Any, tx: Any, record: Any, calendar: Any) -> None:
+        if record.id == lost:
+            raise NotFound("RESOURCE_NOT_FOUND", "no such item")
+        if record.id == faulty:
+            raise RuntimeError("nobody thought of this")
+        await count(self, tx, record, calendar)
+
+    monkeypatch.setattr(type(recounter), "_count", counted)
+    await imported(town, 2027, date(2027, 1, 4))
+    assert await recounter.recount() == 4
+    assert await behind(town) == {closed, lost, faulty}
+    assert await recounter.recount() == 0
+    assert SET_ASIDE.labels("cases:recount")._value.get() == 3
+    monkeypatch.undo()
+    recounter._aside.forget()
+    assert await recounter.recount() == 2
+    assert await behind(town) == {closed}
+    assert SET_ASIDE.labels("cases:recount")._value.get() == 1
+
+
+async def behind(town: Town) -> set[str]:
+    """The cases whose search date an older edition counted."""
+    async with town.service.process.database.read() as connection:
+        edition = "(SELECT count(*) FROM calendars)"
+        found = await connection.exec_driver_sql(f"SELECT id FROM cases WHERE calendar_edition < {edition}")
+        return {str(row.id) for row in found}

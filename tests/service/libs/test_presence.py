@@ -69,3 +69,20 @@ async def test_only_who_is_alone_takes_up_what_was_left(house: House, monkeypatc
     await looked.wait()
     await end([fourth])
     assert house.alone == ["first", "fourth"]
+
+
+async def test_who_fails_to_take_up_what_was_left_is_seen_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.db.leader._TRY_AGAIN_SECONDS", 0.05)
+
+    async def fails() -> None:
+        raise RuntimeError("nobody thought of this")
+
+    first = asyncio.create_task(Presence(house.process.database, "test", fails).run())
+    while await house.nobody():  # noqa: ASYNC110 - what is waited for happens in PostgreSQL
+        await asyncio.sleep(0.01)
+    second, looked = house.start("second")
+    await looked.wait()
+    assert house.alone == []
+    await end([first, second])

@@ -135,3 +135,24 @@ async def test_an_unforeseen_fault_is_put_off_like_any_other(work: Work) -> None
 
 async def _is(condition: Any) -> bool:
     return bool(condition())
+
+
+async def test_a_backlog_that_cannot_be_looked_for_holds_up_no_other(work: Work) -> None:
+    """One asks with values that can't be made, one in SQL that nothing understands; the third is followed all the same."""
+
+    def no_values() -> Mapping[str, Any]:
+        raise RuntimeError("nobody thought of this")
+
+    broken = Backlog("no_values", _QUERY, work.take_up, no_values)
+    wrong = Backlog("no_query", "SELECT key, party FROM nothing_here", work.take_up)
+    sweep = work.sweep(broken, wrong, work.backlog())
+    work.missing = ["a/1"]
+    async with running(sweep.run):
+        await until(lambda: _gone(work))
+        work.missing = ["a/2"]
+        await until(lambda: _gone(work))
+    assert work.tried == ["a/1", "a/2"]
+
+
+async def _gone(work: Work) -> bool:
+    return not work.missing

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from libs.clock import FakeClock
+from libs.crypto.errors import DecryptionFailed
 from libs.crypto.keystore import KeyStore
 from libs.crypto.tongsuo import TongsuoProvider
 from services.identity.domain.claims import Claims, Kind, TokenType
@@ -110,3 +111,32 @@ def test_the_published_keys_hold_no_private_half(store: KeyStore, clock: FakeClo
     (key,) = keys.public()
     assert set(key) == {"kid", "kty", "alg", "use", "crv", "x", "y"}
     assert key["kid"] == keys.current.key.thumbprint()
+
+
+def test_a_key_that_cannot_be_opened_holds_up_no_other(store: KeyStore, clock: FakeClock) -> None:
+    """The broken one is the next to sign, or an old one: what can be opened signs, is published, and has its successor."""
+    keys = SigningKeys(store, clock, PERIOD)
+    keys.open()
+    keys.rotate()
+    first = keys.current.kid
+    file = store._folder / "token" / "2.json"
+    whole = file.read_bytes()
+    file.chmod(0o600)
+    file.write_bytes(whole.replace(b'"secret": "', b'"secret": "AAAA'))
+    again = SigningKeys(store, clock, PERIOD)
+    again.open()
+    assert again.current.kid == first
+    again.rotate()
+    assert [key["kid"] for key in again.public()] == [first, again._by_version[3].kid]
+    file.write_bytes(whole)
+    again.load()
+    assert len(again.public()) == 3
+
+
+def test_without_a_key_that_can_be_opened_nothing_signs(store: KeyStore, clock: FakeClock) -> None:
+    SigningKeys(store, clock, PERIOD).open()
+    file = store._folder / "token" / "1.json"
+    file.chmod(0o600)
+    file.write_bytes(b"nothing")
+    with pytest.raises(DecryptionFailed):
+        SigningKeys(store, clock, PERIOD).open()
