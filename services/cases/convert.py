@@ -6,6 +6,7 @@ from typing import Any
 
 from libs.db.etag import etag_of
 from libs.errors import invalid_field
+from libs.ids import names
 from libs.rpc.timestamps import timestamp
 from services.cases.domain.clock import Reading
 from services.cases.domain.states import CaseState, public_status
@@ -130,6 +131,12 @@ def summary(record: CaseRecord, item_name: str, actor: str, now: datetime) -> ev
         actor=actor, event_time=timestamp(now), sequence=record.steps, receiving_region=record.receiving_region,
         home_region=record.home_region,
     )  # fmt: skip
+
+
+def files_of(materials: Iterable[pb.CaseMaterial], here: str) -> list[str]:
+    """Returns the files that the materials of a case refer to, as this region names them."""
+    named = (material.reference.material for material in materials)
+    return [str(names.parse(name, "material").relative_to(here)) for name in named if name]
 
 
 def codes_of(materials: Iterable[pb.CaseMaterial]) -> tuple[str, ...]:

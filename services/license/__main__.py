@@ -90,8 +90,8 @@ def wire(process: Process) -> Parts:
     readers = Pool(1, "reading")
     process.closing(readers.close)
     process.closing(renderer.close)
-    abroad = Abroad(lambda: process.neighbour("identity"), process.audit, home)
     cases = CaseStore(process.database)
+    abroad = Abroad(lambda: process.neighbour("identity"), process.audit, cases, home)
     access = Access(presentations, cases, home, clock)
     recording = Recording(uses, process.wire, clock, process.uow.committed)
     drafting = Drafting(identity, seals, renderer, cipher, home, process.config.public.base_url)
@@ -117,10 +117,11 @@ def wire(process: Process) -> Parts:
         ),
         uses=Uses(uses, process.audit),
         materials=Materials(
-            process.uow, MaterialStore(process.database), process.documents, process.audit, abroad, cipher, clock, home
+            process.uow, MaterialStore(process.database), process.documents, process.audit, abroad, cases, cipher, clock,
+            home,
         ),
         consumer=decided,
-        cases=HandledCases(cases, decided.handle),
+        cases=HandledCases(cases, decided.handle, home),
         sweep=Sweep(process.database, "license:sweeper", [drafts.backlog(settings.sweep_seconds)], settings.sweep_seconds),
     )  # fmt: skip
 

@@ -26,7 +26,13 @@ from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
 CASE_DECIDED = "cn.tongban.case.decided.v1"
-CASE_SUBMITTED = "cn.tongban.case.submitted.v1"
+_TAKEN_IN = {
+    "cn.tongban.case.submitted.v1": cases.CaseSubmitted, "cn.tongban.case.corrected.v1": cases.CaseCorrected,
+}  # fmt: skip
+_SENT = {
+    "cn.tongban.transfer.acknowledged.v1": cases.TransferAcknowledged,
+    "cn.tongban.transfer.progressed.v1": cases.TransferProgressed,
+}  # fmt: skip
 _ENDED = {
     "cn.tongban.case.declined.v1": cases.CaseDeclined, "cn.tongban.case.withdrawn.v1": cases.CaseWithdrawn,
     "cn.tongban.case.terminated.v1": cases.CaseTerminated,
@@ -34,21 +40,37 @@ _ENDED = {
 
 
 class HandledCases:
-    """Keeps which cases departments work on, from the submission to the decision: uses by law name one of them."""
+    """Keeps which cases departments work on, from the submission to the decision, and which ones windows sent abroad.
 
-    def __init__(self, store: CaseStore, decided: EventHandler) -> None:
+    Uses by law and reads of a case's files name one of them.
+    """
+
+    def __init__(self, store: CaseStore, decided: EventHandler, home: str) -> None:
         self._store = store
         self._decided = decided
+        self._home = home
 
     def handlers(self) -> dict[str, EventHandler]:
         """Returns what handles which type of event."""
-        kinds = {CASE_SUBMITTED: cases.CaseSubmitted, **_ENDED}
-        return {CASE_DECIDED: self.decided, **{name: self._keeping(kind) for name, kind in kinds.items()}}
+        return {
+            CASE_DECIDED: self.decided,
+            **{name: self._keeping(kind) for name, kind in (_TAKEN_IN | _ENDED).items()},
+            **{name: self._sending(kind) for name, kind in _SENT.items()},
+        }
 
     def _keeping(self, kind: type[Message]) -> EventHandler:
         async def keep(event: Event) -> None:
             told: Any = kind.FromString(event.data)
-            await self._store.told(told.case)
+            taken_in_by = told.receiving_department if isinstance(told, cases.CaseSubmitted) else ""
+            materials = told.materials if event.type in _TAKEN_IN else ()
+            await self._store.told(told.case, taken_in_by, materials)
+
+        return keep
+
+    def _sending(self, kind: type[Message]) -> EventHandler:
+        async def keep(event: Event) -> None:
+            told: Any = kind.FromString(event.data)
+            await self._store.sent(told.sent, self._home)
 
         return keep
 

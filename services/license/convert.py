@@ -182,7 +182,7 @@ def presentation_message(row: Row, state: str, region: str = "") -> presentation
 def material_rules_of(row: Row) -> material_rules.Material:
     """Returns what the rules need of a material."""
     return material_rules.Material(
-        f"materials/{row.id}", row.owner, row.category, row.case_name, row.handling_region, row.reusable,
+        f"materials/{row.id}", row.owner, row.uploader, row.category, row.case_name, row.handling_region, row.reusable,
         row.valid_until, material_rules.MaterialState(row.state),
     )  # fmt: skip
 

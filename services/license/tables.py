@@ -154,7 +154,9 @@ handled_cases = sa.Table(
     sa.Column("department", sa.Text, nullable=False),
     _texts("parties"), _texts("type_codes"),
     sa.Column("legal_basis", sa.Text, nullable=False),
-    comment="What the cases service told of cases: who may read what of whom by law.",
+    sa.Column("handlers", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("materials", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    comment="What the cases service told of cases: who may read what of whom for them.",
 )  # fmt: skip
 
 license_uses = sa.Table(

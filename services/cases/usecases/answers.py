@@ -67,7 +67,7 @@ class Answers:
             })  # fmt: skip
             tx.emit("cn.tongban.transfer.acknowledged.v1", f"transfers/{row.id}", events.TransferAcknowledged(
                 name=f"transfers/{row.id}", state=request.state, case_name=request.case_name,
-                case_number=request.case_number, reason=request.reason))  # fmt: skip
+                case_number=request.case_number, reason=request.reason, sent=_sent(row, request.case_name)))  # fmt: skip
             return receipt
 
         return await self._desk.run(replace(use_of(command, request.transaction_id), request_id=request_id), work)
@@ -127,6 +127,12 @@ class Answers:
         return await self._store.lock(tx.connection, row.id)
 
 
+def _sent(row: Row, case_name: str) -> events.SentApplication:
+    return events.SentApplication(
+        case_name=case_name, department=row.owner_department, applicant=row.applicant, agent=row.agent
+    )
+
+
 def _same(row: Row, digest: str) -> pb.TransferReceipt:
     """Returns the first receipt; raises STATE_CONFLICT where something else was acknowledged before."""
     receipt = pb.TransferReceipt.FromString(row.acknowledgement)
@@ -137,7 +143,9 @@ def _same(row: Row, digest: str) -> pb.TransferReceipt:
 
 def _apply(tx: Transaction, row: Row, content: pb.Transfer, message: pb.TransferMessage) -> bool:
     """Takes one message over; returns whether it tells of an acceptance with tolerance."""
-    event = events.TransferProgressed(name=f"transfers/{row.id}", sequence=message.sequence)
+    event = events.TransferProgressed(
+        name=f"transfers/{row.id}", sequence=message.sequence, sent=_sent(row, row.case_name)
+    )
     if message.HasField("progress"):
         content.progress.CopyFrom(message.progress)
         event.progress.CopyFrom(message.progress)

@@ -12,7 +12,7 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
-from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, day_of, id_of
+from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, day_of, files_of, id_of
 from services.cases.domain.items import check_offer
 from services.cases.domain.materials import (
     Obligation,
@@ -236,7 +236,10 @@ class Drafts:
         deadlines.start(record, day)
         record.submit_time = tx.now
         deadline, _ = deadlines.last_days(record, item, await desk.calendars.current(), tx.now)
-        event = events.CaseSubmitted(acceptance_deadline=deadline)
+        event = events.CaseSubmitted(
+            acceptance_deadline=deadline, receiving_department="" if record.transfer else department,
+            materials=files_of(record.content.materials, desk.region),
+        )  # fmt: skip
         change = Change(Action.SUBMIT, actor, department, end_tasks="", open_task="ACCEPT", number_day=day)
         return await desk.finish(tx, record, item, before, change, event)
 
@@ -274,7 +277,10 @@ class Drafts:
         applications.put_in(record.content, materials, values, tx.now)
         record.changed = True
         self._licences.ask(record, item, asked)
-        event = events.CaseCorrected(material_codes=codes, suspended_days=suspended)
+        event = events.CaseCorrected(
+            material_codes=codes, suspended_days=suspended,
+            materials=files_of(record.content.materials, self._desk.region),
+        )  # fmt: skip
         return await self._desk.finish(tx, record, item, before, change, event)
 
     def _fulfilled(

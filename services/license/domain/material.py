@@ -12,8 +12,10 @@ from libs.errors import (
     invalid_field,
     not_found,
 )
-from services.license.domain.reader import Reader
+from services.license.domain.reader import HandledCase, Reader
 
+KEEPER_OF_CASES = "services/cases"
+"""The one service that answers for what it says of a case; it compares owner, case and digest itself."""
 SIZE_LIMIT = 20 * 1024 * 1024
 CHUNK_LIMIT = 1024 * 1024
 MAGIC: dict[str, bytes] = {
@@ -43,10 +45,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the rules need of a material. ``case_name`` is canonical."""
+    """What the rules need of a material. ``case_name`` is canonical; ``uploader``: who handed it in."""
 
     name: str
     owner: str
+    uploader: str
     category: str
     case_name: str
     handling_region: str
@@ -95,25 +98,42 @@ def stream_invalid(rule: str) -> InvalidArgument:
     return InvalidArgument("MATERIAL_STREAM_INVALID", f"the messages are out of order: {rule}", rule=rule)
 
 
-def check_read(material: Material, reader: Reader, home_region: str, case_name: str) -> None:
+def is_own(material: Material, reader: Reader) -> bool:
+    """Tells whether the material is the reader's: its owner's, or that of the staff or machine who handed it in."""
+    return material.owner in reader.subjects or (bool(reader.official) and material.uploader == reader.official)
+
+
+def check_read(
+    material: Material, reader: Reader, home_region: str, case_name: str, case: HandledCase | None = None
+) -> None:
     """Checks that the reader may have the material, for ``case_name`` (canonical, may be empty).
 
-    The owner may; so may a department or system of the region for the material's case, and the handling region for the
-    same case. To other regions a material that they may not read does not exist.
+    The owner and the office that handed it in may; so may who works on the case (``case``: what is known of it, if it is
+    worked on now) that it was handed in for or that its owner put it into, the cases service for any case, which is its
+    own, and the handling region for the case that it was handed in for. To other regions a material that they may not read
+    does not exist.
 
     Raises NOT_OWNER or, for other regions and for what is erased, RESOURCE_NOT_FOUND.
     """
     if material.state is MaterialState.ERASED:
         raise not_found(material.name)
-    if material.owner in reader.subjects:
+    if is_own(material, reader):
         return
     for_case = bool(material.case_name) and case_name == material.case_name
     if reader.region_code != home_region:
         if not for_case or reader.region_code != material.handling_region:
             raise not_found(material.name)
         return
-    if not for_case or not (reader.department or reader.client):
-        raise PermissionDenied("NOT_OWNER", "the material is somebody else's, or another case's")
+    if reader.client == KEEPER_OF_CASES and case_name:
+        return
+    works_on = case is not None and not reader.subjects and case.is_of(reader)
+    if case is None or not works_on or not (for_case or case.brings(material.name, material.owner)):
+        raise somebody_elses(material.name)
+
+
+def somebody_elses(name: str) -> PermissionDenied:
+    """Builds the error for a file that is neither the reader's own nor of a case that the reader works on."""
+    return PermissionDenied("NOT_OWNER", f"{name} is somebody else's, or of a case that the reader doesn't work on")
 
 
 def state_on(material: Material, today: date) -> MaterialState:

@@ -15,7 +15,10 @@ from libs.rpc.call import current_call
 from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN, Regions
 from libs.security.principal import Principal
-from services.license.usecases.asking import asking
+from services.license.domain.material import KEEPER_OF_CASES, somebody_elses
+from services.license.domain.reader import HandledCase
+from services.license.store.cases import CaseStore
+from services.license.usecases.asking import Asking, asking
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.identity.v1 import token_service_pb2 as tokens
@@ -38,8 +41,11 @@ Recorded = (
 class Abroad:
     """The license services of other regions."""
 
-    def __init__(self, identity_channel: Callable[[], grpc.aio.Channel], audit: AuditWriter, home: str) -> None:
+    def __init__(
+        self, identity_channel: Callable[[], grpc.aio.Channel], audit: AuditWriter, cases: CaseStore, home: str
+    ) -> None:
         self._identity = identity_channel
+        self._cases = cases
         self._audit = audit
         self._home = home
 
@@ -60,8 +66,10 @@ class Abroad:
     async def get(self, name: ResourceName, request: pb.GetLicenseRequest) -> pb.GetLicenseResponse:
         """Reads another region's licence."""
         presentation = _theirs(request.presentation, name.region)
-        context = await self._record(request, str(name))
         assertion = await self._personal(name.region)
+        if not (assertion or presentation):
+            await self._check_license(request)
+        context = await self._record(request, str(name))
         if assertion:
             own = pb.GetLicenseRequest(name=name.local, context=context, presentation=presentation)
             return await self._regions.invoke(
@@ -78,8 +86,10 @@ class Abroad:
     async def download(self, name: ResourceName, request: pb.DownloadLicenseRequest) -> pb.DownloadLicenseResponse:
         """Fetches the file of another region's licence."""
         presentation = _theirs(request.presentation, name.region)
-        context = await self._record(request, str(name))
         assertion = await self._personal(name.region)
+        if not (assertion or presentation):
+            await self._check_license(request)
+        context = await self._record(request, str(name))
         theirs = recognition.DownloadRemoteLicenseRequest(
             name=name.local, format=request.format, context=context, original=request.original,
             presentation=presentation,
@@ -139,8 +149,10 @@ class Abroad:
         self, name: ResourceName, request: materials.DownloadMaterialRequest
     ) -> AsyncIterator[materials.DownloadMaterialResponse]:
         """Fetches another region's material, part by part; a person in their own name, for the case opens them none."""
-        context = await self._record(request, str(name))
         assertion = await self._personal(name.region)
+        if not assertion:
+            await self._check_material(str(name), request)
+        context = await self._record(request, str(name))
         if assertion:
             own = materials.DownloadMaterialRequest(name=name.local, context=context)
             async for part in self._regions.stream(
@@ -155,6 +167,30 @@ class Abroad:
             recognition.DownloadRemoteMaterialResponse,
         ):  # fmt: skip
             yield message.part
+
+    async def _check_license(self, request: pb.GetLicenseRequest | pb.DownloadLicenseRequest) -> None:
+        """Raises LICENSE_USE_NOT_ALLOWED unless the case that is named is the reader's: the other region takes our word."""
+        asked = asking(current_call().principal, request.context, self._home)
+        case = await self._case(asked)
+        if case is None or not case.is_of(asked.reader):
+            raise PermissionDenied(
+                "LICENSE_USE_NOT_ALLOWED",
+                f"{request.name}: no case of the reader's",
+                resource=request.name,
+                rule="case",
+            )
+
+    async def _check_material(self, name: str, request: materials.DownloadMaterialRequest) -> None:
+        """Raises NOT_OWNER unless the reader works on the case, and the case refers to the file."""
+        asked = asking(current_call().principal, request.context, self._home)
+        if asked.reader.client == KEEPER_OF_CASES and asked.purpose.case_name:
+            return
+        case = await self._case(asked)
+        if case is None or not case.is_of(asked.reader) or name not in case.materials:
+            raise somebody_elses(name)
+
+    async def _case(self, asked: Asking) -> HandledCase | None:
+        return await self._cases.handled(asked.purpose.case_name) if asked.purpose.case_name else None
 
     async def _record(self, request: Recorded, obj: str) -> common_pb2.UseContext:
         """Writes the record of the call, and returns the context as the other region gets it."""

@@ -86,6 +86,7 @@ def asking(principal: Principal, context: common_pb2.UseContext, home: str) -> A
     reader = Reader(
         region, subjects_of(principal), recorded.department if trusted else "",
         principal.subject if principal.standing in (Standing.CLIENT, Standing.SERVICE) else "",
+        principal.subject if principal.standing in _OFFICIAL else "",
     )  # fmt: skip
     return Asking(principal, reader, Purpose(recorded.case_name, context.legal_basis), recorded)
 

@@ -23,6 +23,7 @@ from services.license.convert import FILE_NAME, date_of, material_message, mater
 from services.license.domain import material as rules
 from services.license.domain.reader import canonical_case
 from services.license.domain.validity import civil_date
+from services.license.store.cases import CaseStore
 from services.license.store.materials import MaterialStore
 from services.license.tables import materials
 from services.license.usecases.abroad import Abroad
@@ -40,13 +41,14 @@ class Materials:
 
     def __init__(
         self, uow: UnitOfWork, store: MaterialStore, documents: DocumentStore, audit: AuditWriter, abroad: Abroad,
-        cipher: FieldCipher, clock: Clock, home: str,
+        cases: CaseStore, cipher: FieldCipher, clock: Clock, home: str,
     ) -> None:  # fmt: skip
         self._uow = uow
         self._store = store
         self._documents = documents
         self._audit = audit
         self._abroad = abroad
+        self._cases = cases
         self._cipher = cipher
         self._clock = clock
         self._home = home
@@ -101,19 +103,22 @@ class Materials:
         """Reads what is known of a material; what is not the reader's own is recorded."""
         row = await self._store.get(request.name.removeprefix("materials/"))
         asked = asking(current_call().principal, request.context, self._home)
-        self._check(row, asked)
+        await self._check(row, asked)
         if row.owner not in asked.reader.subjects or asked.principal.actor:
             await self._audit.write(command_of(request), request.name, fields=_READ, record_count=1)
         else:
             mark_own()
         return self._message(row)
 
-    def _check(self, row: Row, asked: Asking) -> None:
-        material = material_rules_of(row)
-        if asked.principal.standing is Standing.PERSON and row.owner not in asked.reader.subjects:
+    async def _check(self, row: Row, asked: Asking) -> None:
+        material, case_name = material_rules_of(row), asked.purpose.case_name
+        own = rules.is_own(material, asked.reader)
+        if asked.principal.standing is Standing.PERSON and not own:
             # A person's region or case opens nothing: those are for the people who work on a case.
-            raise PermissionDenied("NOT_OWNER", f"{material.name} is somebody else's")
-        rules.check_read(material, asked.reader, self._home, asked.purpose.case_name)
+            raise rules.somebody_elses(material.name)
+        looks_up = case_name and not own and not asked.abroad and asked.reader.client != rules.KEEPER_OF_CASES
+        case = await self._cases.handled(case_name) if looks_up else None
+        rules.check_read(material, asked.reader, self._home, case_name, case)
 
     async def download(self, request: pb.DownloadMaterialRequest) -> AsyncIterator[pb.DownloadMaterialResponse]:
         """Hands out the bytes of a material of this or of another region, part by part."""
@@ -138,7 +143,7 @@ class Materials:
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
         row = await self._store.get(identifier)
         asked = asking(current_call().principal, request.context, self._home)
-        self._check(row, asked)
+        await self._check(row, asked)
         content = await self._documents.get(row.digest)
         receipt = await self._audit.write(command_of(request), f"materials/{identifier}", fields=_BYTES, record_count=1)
         material = self._message(row, self._home if asked.abroad else "")

@@ -403,3 +403,16 @@ async def test_transfers_are_seen_by_their_department(pair: Pair) -> None:
             pair.home.exchange.GetTransfer, rpc.GetTransferRequest(name=sent.name), rpc.Transfer,
             pair.home.stranger_clerk,
         )  # fmt: skip
+
+
+async def test_other_services_hear_who_works_on_a_case_and_which_files_are_in_it(pair: Pair) -> None:
+    sent = await pair.send()
+    await pair.carry()
+    told = [events.TransferAcknowledged.FromString(data) for kind, data in await pair.home.events()
+            if kind.endswith("transfer.acknowledged.v1")]  # fmt: skip
+    known = await pair.transfer(pair.home, sent.name)
+    assert [each.sent for each in told] == [events.SentApplication(
+        case_name=known.case_name, department=DEPARTMENT, applicant=HOME + FIRM, agent=HOME + AGENT)]  # fmt: skip
+    (opened,) = [events.CaseSubmitted.FromString(data) for kind, data in await pair.handling.events()
+                 if kind.endswith("case.submitted.v1")]  # fmt: skip
+    assert (opened.receiving_department, list(opened.materials)) == ("", [PLAN])

@@ -234,6 +234,8 @@ async def test_acceptance_with_tolerance_holds_the_decision_until_the_material_c
     digest = town.known.add_file("materials/00000000-0000-7000-8000-000000000001", b"plan", PERSON)
     material = pb.MaterialReference(code="M1", material="materials/00000000-0000-7000-8000-000000000001", digest=digest)
     fulfilled = await town.step("SubmitCorrection", case, materials=[material])
+    (corrected,) = [data for kind, data in await town.events() if kind.endswith("case.corrected.v1")]
+    assert list(events.CaseCorrected.FromString(corrected).materials) == [material.material]
     assert fulfilled.obligations[0].HasField("fulfill_time") and fulfilled.state == pb.CASE_STATE_UNDER_REVIEW
     decided = await town.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
     checks = {each.reference.code: each.check for each in decided.materials}

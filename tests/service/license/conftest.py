@@ -129,15 +129,24 @@ class License:
             "name": case, "sequence": 2, "state": case_resources.CASE_STATE_SUBMITTED, "applicant": FIRM,
             "department": department, "license_type_codes": types, "legal_basis": "行政许可法", **changes,
         }  # fmt: skip
+        more = {name: told.pop(name) for name in ("receiving_department", "materials") if name in told}
         kind = (
             case_events.CaseSubmitted
             if told["state"] == case_resources.CASE_STATE_SUBMITTED
             else case_events.CaseDecided
         )
         name = "submitted" if kind is case_events.CaseSubmitted else "decided"
-        data = kind(case=case_events.CaseSummary(**told))
+        await self.hear(f"case.{name}", case, kind(case=case_events.CaseSummary(**told), **more))
+
+    async def sent_abroad(self, case: str, department: str, **parties: str) -> None:
+        """Has the cases service tell of an application that a window here sent to another region, which opened its case."""
+        sent = case_events.SentApplication(case_name=case, department=department, **parties)
+        await self.hear("transfer.acknowledged", "transfers/1", case_events.TransferAcknowledged(sent=sent))
+
+    async def hear(self, name: str, subject: str, data: Message) -> None:
+        """Handles an event of the cases service."""
         event = Event(
-            request_id(), "//341500/cases", f"cn.tongban.case.{name}.v1", case, datetime.now(UTC),
+            request_id(), "//341500/cases", f"cn.tongban.{name}.v1", subject, datetime.now(UTC),
             data.SerializeToString(),
         )  # fmt: skip
         await wire(self.service.process).cases.handlers()[event.type](event)

@@ -15,12 +15,15 @@ from tests.service.license.conftest import (
     FIRM,
     OTHER_DEPARTMENT,
     PERSON,
+    STAFF,
     STRANGER,
     License,
     context,
     request_id,
 )  # fmt: skip
-from tests.support.fakes_license import ABROAD
+from tests.support.fakes_license import ABROAD, DEPARTMENT
+from tongban.cases.v1 import events_pb2 as case_events
+from tongban.cases.v1.resources_pb2 import CASE_STATE_DECIDED, CASE_STATE_SUBMITTED
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_type_service_pb2 as types_pb
 from tongban.license.v1 import material_service_pb2 as pb
@@ -28,6 +31,9 @@ from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 
 PDF = b"%PDF-1.7 " + b"x" * (1024 * 1024 + 10)
+OTHER_CASE = "cases/00000000-0000-7000-8000-0000000000c2"
+WINDOW = "departments/00000000-0000-7000-8000-0000000000d3"
+CHANNEL = "town-portal"
 THEIR_CASE = f"//{ABROAD}/cases/00000000-0000-7000-8000-0000000000c7"
 
 
@@ -116,6 +122,8 @@ async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(li
     head, content = await download(licensing, material.name, owner)
     assert (head.material, content) == (material, PDF)
     clerk = licensing.staff(OTHER_DEPARTMENT)
+    assert (await refused(download(licensing, material.name, clerk, case_name=CASE)))[0] == "NOT_OWNER"
+    await licensing.works_on(CASE, OTHER_DEPARTMENT)
     head, content = await download(licensing, material.name, clerk, case_name=CASE)
     assert content == PDF
     assert head.receipt.record
@@ -180,6 +188,8 @@ async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -
 
 async def test_another_regions_material_is_fetched_there(licensing: License) -> None:
     name = f"//{ABROAD}/materials/00000000-0000-7000-8000-0000000000f5"
+    assert (await refused(download(licensing, name, licensing.staff(), case_name=CASE)))[0] == "NOT_OWNER"
+    await licensing.works_on(CASE, DEPARTMENT, materials=[name])
     _, content = await download(licensing, name, licensing.staff(), case_name=CASE)
     assert content == b"%PDF-1.7 of another region"
     (asked,) = licensing.known.asked
@@ -187,3 +197,43 @@ async def test_another_regions_material_is_fetched_there(licensing: License) -> 
     # A person who knows name and case asks there in their own name, not with this region's right to the case.
     assert (await refused(download(licensing, name, licensing.person(), case_name=CASE)))[0] == "NOT_OWNER"
     assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"
+
+
+async def test_who_only_names_a_case_reads_none_of_its_files(licensing: License) -> None:
+    material = await upload(licensing, parts_of(metadata(owner=FIRM, case_name=CASE)), licensing.person(org=FIRM))
+    await licensing.works_on(CASE, OTHER_DEPARTMENT, receiving_department=WINDOW, actor=f"clients/{CHANNEL}")
+    await licensing.works_on(OTHER_CASE, DEPARTMENT)
+    machine = {name: licensing.token(f"clients/{name}", "CLIENT") for name in (CHANNEL, "another")}
+    for reader in (licensing.staff(), machine["another"], licensing.person(STRANGER)):
+        for case in (CASE, OTHER_CASE, "cases/00000000-0000-7000-8000-0000000000ff", ""):
+            assert (await refused(download(licensing, material.name, reader, case_name=case)))[0] == "NOT_OWNER"
+    at_window = licensing.token(STRANGER, "STAFF", dept=OTHER_DEPARTMENT, act={"sub": STAFF})
+    assert (await refused(download(licensing, material.name, at_window, case_name=CASE)))[0] == "NOT_OWNER"
+    for reader in (licensing.staff(OTHER_DEPARTMENT), licensing.staff(WINDOW), machine[CHANNEL]):
+        assert (await download(licensing, material.name, reader, case_name=CASE))[1] == PDF
+    await licensing.works_on(CASE, OTHER_DEPARTMENT, state=CASE_STATE_DECIDED, sequence=9)
+    clerk = licensing.staff(OTHER_DEPARTMENT)
+    assert (await refused(download(licensing, material.name, clerk, case_name=CASE)))[0] == "NOT_OWNER"
+
+
+async def test_a_file_is_read_in_every_case_that_its_owner_put_it_into(licensing: License) -> None:
+    material = await upload(licensing, parts_of(metadata(owner=FIRM)), licensing.person(org=FIRM))
+    clerk = licensing.staff(OTHER_DEPARTMENT)
+    await licensing.works_on(CASE, OTHER_DEPARTMENT)
+    assert (await refused(download(licensing, material.name, clerk, case_name=CASE)))[0] == "NOT_OWNER"
+    summary = case_events.CaseSummary(
+        name=CASE, sequence=3, state=CASE_STATE_SUBMITTED, applicant=FIRM, department=OTHER_DEPARTMENT
+    )
+    await licensing.hear("case.corrected", CASE, case_events.CaseCorrected(case=summary, materials=[material.name]))
+    assert (await download(licensing, material.name, clerk, case_name=CASE))[1] == PDF
+    # Who names a stranger's file in a case of their own opens it for nobody.
+    await licensing.works_on(OTHER_CASE, OTHER_DEPARTMENT, applicant=STRANGER, materials=[material.name])
+    assert (await refused(download(licensing, material.name, clerk, case_name=OTHER_CASE)))[0] == "NOT_OWNER"
+
+
+async def test_a_window_reads_what_it_handed_in_before_there_is_a_case(licensing: License) -> None:
+    clerk = licensing.staff()
+    material = await upload(licensing, parts_of(metadata(owner=FIRM, case_name=CASE)), clerk)
+    assert (await download(licensing, material.name, clerk))[1] == PDF
+    colleague = licensing.token("staff/00000000-0000-7000-8000-0000000000b9", "STAFF", dept=DEPARTMENT)
+    assert (await refused(download(licensing, material.name, colleague, case_name=CASE)))[0] == "NOT_OWNER"

@@ -7,7 +7,16 @@ import pytest
 import sqlalchemy as sa
 
 from libs.errors import TongbanError
-from tests.service.license.conftest import FIRM, OTHER_DEPARTMENT, PERSON, STRANGER, License, context, request_id
+from tests.service.license.conftest import (
+    FIRM,
+    OTHER_DEPARTMENT,
+    PERSON,
+    STAFF,
+    STRANGER,
+    License,
+    context,
+    request_id,
+)
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import presentation_service_pb2 as pb
@@ -216,6 +225,11 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     assert got.license.name == license_name
     download = licenses.DownloadLicenseRequest(name=license_name, context=asked, format=resources.FILE_FORMAT_OFD)
     method = licensing.licenses.DownloadLicense
+    # The other region takes our word that the case is the reader's.
+    assert await refused(licensing.call(method, download, licenses.DownloadLicenseResponse, clerk)) == (
+        "LICENSE_USE_NOT_ALLOWED", "case",
+    )  # fmt: skip
+    await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)
     copy = await licensing.call(method, download, licenses.DownloadLicenseResponse, clerk)
     assert copy.content == b"copy"
     for sent in licensing.known.asked:
@@ -232,3 +246,20 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     assert (await refused(licensing.call(licensing.licenses.GetLicense, third, licenses.GetLicenseResponse, clerk)))[
         0
     ] == "FIELD_INVALID"
+
+
+async def test_a_licence_of_a_case_abroad_is_fetched_by_the_window_that_sent_it(licensing: License) -> None:
+    name = f"//{ABROAD}/licenses/00000000-0000-7000-8000-0000000000e8"
+    get = licenses.GetLicenseRequest(name=name, context=context(case_name=THEIR_CASE))
+    get_it, answer = licensing.licenses.GetLicense, licenses.GetLicenseResponse
+    window, other = licensing.staff(OTHER_DEPARTMENT), licensing.staff(DEPARTMENT)
+    assert (await refused(licensing.call(get_it, get, answer, window)))[1] == "case"
+    await licensing.sent_abroad(THEIR_CASE, OTHER_DEPARTMENT, applicant=f"//341500/{FIRM}", agent=f"//341500/{PERSON}")
+    assert (await licensing.call(get_it, get, answer, window)).license.name == name
+    assert (await refused(licensing.call(get_it, get, answer, other)))[1] == "case"
+    for subject, wanted in ((PERSON, ""), (STRANGER, "case")):
+        at_window = licensing.token(subject, "STAFF", dept=OTHER_DEPARTMENT, act={"sub": STAFF})
+        if wanted:
+            assert (await refused(licensing.call(get_it, get, answer, at_window)))[1] == wanted
+        else:
+            await licensing.call(get_it, get, answer, at_window)

@@ -7,6 +7,7 @@ import pytest
 from libs.errors import Unavailable
 from tests.service.license.conftest import CASE, FIRM, PERSON, License, context
 from tests.service.license.test_catalogue_and_materials import download, metadata, parts_of, upload
+from tests.support.fakes_license import DEPARTMENT
 from tests.support.silence import reads, records, silenced
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import material_service_pb2, resources_pb2, use_service_pb2
@@ -18,6 +19,7 @@ BY_REGIONS = {"GetRemoteLicense", "DownloadRemoteLicense", "DownloadRemoteMateri
 async def test_no_record_no_answer(licensing: License) -> None:
     made, why = await licensing.issued(), context()
     file = (await upload(licensing, parts_of(metadata(case_name=CASE)), licensing.person(PERSON, org=FIRM))).name
+    await licensing.works_on(CASE, DEPARTMENT)
     calls: dict[str, tuple[Any, Any, Any]] = {
         "GetLicense": (licensing.licenses.GetLicense, pb.GetLicenseRequest(name=made.name, context=why),
                        pb.GetLicenseResponse),

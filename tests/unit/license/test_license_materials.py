@@ -20,14 +20,19 @@ from services.license.domain.material import (
     state_on,
     stream_invalid,
 )
-from services.license.domain.reader import Reader
+from services.license.domain.reader import HandledCase, Reader
 
 PDF = Document("sm3:" + "0" * 64, "application/pdf", 100)
 TODAY = date(2024, 5, 18)
 CASE = "//320402/cases/7"
 LEASE = Material(
-    "materials/1", "organizations/5", "lease-contract", CASE, "320402", True, date(2024, 12, 31), MaterialState.ACTIVE
-)
+    "materials/1", "organizations/5", "staff/3", "lease-contract", CASE, "320402", True, date(2024, 12, 31),
+    MaterialState.ACTIVE,
+)  # fmt: skip
+HANDLED = HandledCase(
+    "departments/1", frozenset({"organizations/5"}), frozenset(), "",
+    frozenset({"departments/1", "departments/window", "clients/channel"}), frozenset({"materials/1", "materials/2"}),
+)  # fmt: skip
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, str]:
@@ -61,26 +66,47 @@ def test_stream_errors_name_their_rule() -> None:
     ("reader", "case_name"),
     [
         (Reader("341500", frozenset({"persons/1", "organizations/5"})), ""),
+        (Reader("341500", official="staff/3"), ""),
         (Reader("341500", department="departments/1"), CASE),
-        (Reader("341500", client="clients/window"), CASE),
+        (Reader("341500", department="departments/window"), CASE),
+        (Reader("341500", client="clients/channel"), CASE),
+        (Reader("341500", client="services/cases"), CASE),
         (Reader("320402", department="departments/9"), CASE),
     ],
 )
 def test_readers(reader: Reader, case_name: str) -> None:
-    check_read(LEASE, reader, "341500", case_name)
+    check_read(LEASE, reader, "341500", case_name, HANDLED)
 
 
 @pytest.mark.parametrize(
     ("reader", "case_name", "reason"),
     [
         (Reader("341500", frozenset({"persons/2"})), CASE, "NOT_OWNER"),
-        (Reader("341500", department="departments/1"), "cases/8", "NOT_OWNER"),
+        (Reader("341500", frozenset({"persons/2"}), department="departments/1"), CASE, "NOT_OWNER"),
+        (Reader("341500", department="departments/2"), CASE, "NOT_OWNER"),
+        (Reader("341500", client="clients/another"), CASE, "NOT_OWNER"),
+        (Reader("341500", client="services/sharing"), CASE, "NOT_OWNER"),
+        (Reader("341500", official="staff/4"), CASE, "NOT_OWNER"),
+        (Reader("341500"), CASE, "NOT_OWNER"),
         (Reader("320402", department="departments/9"), "cases/8", "RESOURCE_NOT_FOUND"),
         (Reader("110000", department="departments/9"), CASE, "RESOURCE_NOT_FOUND"),
     ],
 )
 def test_other_readers(reader: Reader, case_name: str, reason: str) -> None:
-    assert refusal(lambda: check_read(LEASE, reader, "341500", case_name))[0] == reason
+    assert refusal(lambda: check_read(LEASE, reader, "341500", case_name, HANDLED))[0] == reason
+
+
+def test_a_case_that_nobody_works_on_opens_nothing() -> None:
+    clerk = Reader("341500", department="departments/1")
+    assert refusal(lambda: check_read(LEASE, clerk, "341500", CASE, None))[0] == "NOT_OWNER"
+
+
+def test_a_file_of_another_case_is_read_where_its_owner_put_it_in() -> None:
+    clerk, other = Reader("341500", department="departments/1"), "cases/8"
+    check_read(LEASE, clerk, "341500", other, HANDLED)
+    without, of_others = replace(HANDLED, materials=frozenset()), replace(HANDLED, parties=frozenset({"persons/9"}))
+    assert refusal(lambda: check_read(LEASE, clerk, "341500", other, without))[0] == "NOT_OWNER"
+    assert refusal(lambda: check_read(LEASE, clerk, "341500", other, of_others))[0] == "NOT_OWNER"
 
 
 def test_a_material_without_a_case_is_its_owners_alone() -> None:
