@@ -39,6 +39,7 @@ from services.identity.usecases.exchange import Exchange
 from services.identity.usecases.grants import Grants
 from services.identity.usecases.identities import Identities
 from services.identity.usecases.mandates import Mandates
+from services.identity.usecases.posts import PostHolders
 from services.identity.usecases.regions import TrustList
 from services.identity.usecases.staff import StaffMembers
 from services.identity.usecases.token_records import TokenRecords
@@ -110,7 +111,8 @@ def _add_people(process: Process, builder: ServerBuilder) -> None:
     accounts = Accounts(uow, store, process.audit, cipher, clock)
     identities = Identities(store, accounts, Vouching(database, store, cipher, clock), clock, region)
     checks = Verifications(uow, database, clock, store, cipher, _register(process))
-    staff = StaffServicer(Departments(uow, database), StaffMembers(uow, database, process.audit, clock, cipher))
+    members = StaffMembers(uow, database, process.audit, clock, cipher)
+    staff = StaffServicer(Departments(uow, database), members, PostHolders(uow, cipher))
     mandates = MandateServicer(Mandates(uow, database, process.audit, clock, region))
     consents = ConsentServicer(Consents(uow, database, process.audit, clock, region))
     builder.add(

@@ -149,10 +149,12 @@ assignments = sa.Table(
     sa.Column("post", sa.Uuid(as_uuid=False), sa.ForeignKey("posts.id"), nullable=False),
     sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expire_time", sa.DateTime(timezone=True)),
+    sa.Column("state", sa.Text, nullable=False, server_default="HELD"),
+    sa.Column("backers", ARRAY(sa.Text), nullable=False, server_default="{}"),
     *_life(),
     sa.Index("assignments_staff", "staff"),
     sa.Index("assignments_post", "post"),
-    comment="Who held which post from when until when; taking a post away ends the row and keeps it.",
+    comment="Who held which post from when until when; taking a post away ends the row and keeps it. What is WAITING is not held.",
 )  # fmt: skip
 
 clients = sa.Table(
@@ -196,6 +198,8 @@ regions = sa.Table(
     sa.Column("state_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("backers", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("pending", sa.LargeBinary),
+    sa.Column("resuming", sa.Text, nullable=False, server_default=""),
+    sa.Column("resume_backers", ARRAY(sa.Text), nullable=False, server_default="{}"),
     *_life(),
     sa.Index("regions_issuer", "issuer", unique=True, postgresql_where=sa.text("state <> 'ENDED'")),
     comment="The trust list: other regions and the keys pinned for them.",

@@ -228,6 +228,18 @@ class Town:
         request = staff_service_pb2.AssignStaffRequest(name=staff, post=post, request_id=request_id())
         return await self.call(self.offices.AssignStaff, request, resources_pb2.Staff, token)
 
+    async def appoint(self, staff: str, post: str) -> resources_pb2.Staff:
+        """Assigns a post that two people must stand behind."""
+        first, second = await self.administrators()
+        return await self.stand_behind(await self.assign(staff, post, first), post, second)
+
+    async def stand_behind(self, member: resources_pb2.Staff, post: str, token: str) -> resources_pb2.Staff:
+        """Approves the assignment of a post as it was read."""
+        request = staff_service_pb2.ApproveStaffRequest(
+            name=member.name, post=post, etag=member.etag, request_id=request_id()
+        )
+        return await self.call(self.offices.ApproveStaff, request, resources_pb2.Staff, token)
+
     async def person(self, *, verified: bool = True, token: str = "") -> str:
         """Opens a person's account and checks the name in person: at the window, or with the ``token`` given."""
         drawn, token = self.people.person(), token or await self.staff_token()
@@ -276,15 +288,17 @@ class Town:
         )  # fmt: skip
 
     async def administrators(self) -> list[str]:
-        """The tokens of two administrators, who are two human beings."""
+        """The tokens of two administrators, who are two human beings; the first two of the region, if need be."""
         token = await self.admin_token()
+        keys = ["administration", "admin-1", "admin-2"][0 if "administration" in self.staff else 1 :][:2]
         if "administrators" not in self.posts:
             post = await self.make_post("administrators", [resources_pb2.DUTY_ADMINISTRATION], token)
             self.posts["administrators"] = post.name
-            for key in ("admin-1", "admin-2"):
-                self.staff[key] = (await self.make_staff(key, token)).name
-                await self.assign(self.staff[key], post.name, token)
-        return [await self.staff_token(key) for key in ("admin-1", "admin-2")]
+            for key in keys:
+                if key not in self.staff:
+                    self.staff[key] = (await self.make_staff(key, token)).name
+                    await self.assign(self.staff[key], post.name, token)
+        return [await self.staff_token(key) for key in keys]
 
     async def approve(self, client: str) -> resources_pb2.Client:
         """Lets two people stand behind a client that was asked for by a machine."""

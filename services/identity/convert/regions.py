@@ -19,6 +19,9 @@ def direction_of(value: pb.TrustDirection.ValueType) -> Direction:
     return _DIRECTIONS[value]
 
 
+_VALUES = {"": pb.TRUST_DIRECTION_UNSPECIFIED} | {str(way.name): value for value, way in _DIRECTIONS.items()}
+
+
 def state_value(state: str) -> pb.RegionState.ValueType:
     """Returns the contract's word for a state."""
     return pb.RegionState.Value(f"REGION_STATE_{state}")
@@ -33,7 +36,7 @@ def region_message(row: Row) -> pb.Region:
     return pb.Region(
         pending_anchor=pb.RegionAnchor.FromString(row.pending) if row.pending else None, approvals=len(row.backers),
         name=f"regions/{row.id}", display_name=row.display_name, anchor=anchor, max_assurance=row.max_assurance,
-        state=state_value(row.state), state_reason=row.state_reason, activate_time=timestamp(row.activate_time),
+        resuming=_VALUES[row.resuming], state=state_value(row.state), state_reason=row.state_reason, activate_time=timestamp(row.activate_time),
         state_time=timestamp(row.state_time), create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time), etag=etag_of(row.version),
     )  # fmt: skip

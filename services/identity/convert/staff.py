@@ -50,22 +50,25 @@ def assignment_of(row: Row) -> Assignment:
     return Assignment(post_name(row), frozenset(map(Duty, row.duties)), row.begin_time, row.expire_time)
 
 
-def assignment_message(held: Assignment) -> pb.Assignment:
-    """Builds an assignment's message."""
+def assignment_message(held: Assignment, approvals: int = 0) -> pb.Assignment:
+    """Builds an assignment's message; ``approvals`` is how many stand behind one that waits."""
     duties = sorted(held.duties, key=list(Duty).index)
     return pb.Assignment(
         post=held.post, duties=_duty_values(duties), begin_time=timestamp(held.begin),
-        expire_time=timestamp(held.expire),
+        expire_time=timestamp(held.expire), approvals=approvals,
     )  # fmt: skip
 
 
-def staff_message(row: Row, assignments: Sequence[Row], cipher: FieldCipher) -> pb.Staff:
-    """Builds a staff member's message with the posts that they hold or will hold."""
+def staff_message(
+    row: Row, assignments: Sequence[Row], cipher: FieldCipher, waiting: Sequence[Row] = ()
+) -> pb.Staff:  # fmt: skip
+    """Builds a staff member's message with the posts that they hold or will hold, and those that wait for approval."""
     return pb.Staff(
         name=f"staff/{row.id}", full_name=cipher.decrypt_text(STAFF_NAME, row.id, row.full_name),
         staff_number=row.staff_number, department=f"departments/{row.department}",
         person=f"persons/{row.person}",
         assignments=[assignment_message(assignment_of(each)) for each in assignments],
+        pending_assignments=[assignment_message(assignment_of(each), len(each.backers)) for each in waiting],
         state=pb.StaffState.Value(f"STAFF_STATE_{row.state}"), create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time), etag=etag_of(row.version),
     )  # fmt: skip

@@ -91,9 +91,12 @@ def check_assertion(client: Client, actor_kind: str) -> None:
 
 
 def suspend(client: Client) -> State:
-    """Returns the state after a suspension; raises FailedPrecondition STATE_CONFLICT unless it is ACTIVE."""
-    if client.state is not State.ACTIVE:
-        raise state_conflict(client.name, client.state, State.ACTIVE)
+    """Returns the state after a suspension; raises FailedPrecondition STATE_CONFLICT where it is SUSPENDED.
+
+    What waits for approval is refused so.
+    """
+    if client.state is State.SUSPENDED:
+        raise state_conflict(client.name, client.state, State.ACTIVE, State.REQUESTED)
     return State.SUSPENDED
 
 

@@ -34,6 +34,16 @@ EXCLUDING = _pairs()
 """The pairs of duties that exclude one another."""
 
 
+ABLING = frozenset({Duty.ADMINISTRATION, Duty.AUDITING, Duty.SEAL_CUSTODY})
+"""Duties that take two human beings to give: who has them makes others able (clients, staff, regions, seals), or is the
+only one who sees what they do. A conformance test compares them with the contracts."""
+
+
+def makes_able(duties: Iterable[Duty]) -> bool:
+    """Says whether a post with ``duties`` takes two human beings to give."""
+    return not ABLING.isdisjoint(duties)
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """That a member of staff holds a post.

@@ -25,14 +25,15 @@ class Direction(Flag):
     BOTH = INBOUND | OUTBOUND
 
 
-_NONE = Direction(0)
+NOTHING = Direction(0)
+"""Neither direction."""
 
 _BY_OPEN = MappingProxyType(
     {
         Direction.BOTH: State.ACTIVE,
         Direction.OUTBOUND: State.INBOUND_SUSPENDED,
         Direction.INBOUND: State.OUTBOUND_SUSPENDED,
-        _NONE: State.SUSPENDED,
+        NOTHING: State.SUSPENDED,
     }
 )
 _OPEN = MappingProxyType({state: open_ways for open_ways, state in _BY_OPEN.items()})
@@ -46,7 +47,7 @@ class _Change(Enum):
 
 def open_ways(state: State) -> Direction:
     """Returns the directions in which calls and assertions pass in ``state``."""
-    return _OPEN.get(state, _NONE)
+    return _OPEN.get(state, NOTHING)
 
 
 def require(region: str, state: State | None, direction: Direction) -> None:

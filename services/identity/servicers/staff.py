@@ -6,6 +6,7 @@ import grpc
 
 from libs.db.command import command_of
 from services.identity.usecases.departments import Departments
+from services.identity.usecases.posts import PostHolders
 from services.identity.usecases.staff import StaffMembers
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import staff_service_pb2 as pb
@@ -17,9 +18,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class StaffServicer(StaffServiceServicer):
     """Serves ``tongban.identity.v1.StaffService``."""
 
-    def __init__(self, departments: Departments, members: StaffMembers) -> None:
+    def __init__(self, departments: Departments, members: StaffMembers, posts: PostHolders) -> None:
         self._departments = departments
         self._members = members
+        self._posts = posts
 
     async def CreateDepartment(self, request: pb.CreateDepartmentRequest, context: Context) -> resources.Department:
         """Makes a department."""
@@ -59,8 +61,12 @@ class StaffServicer(StaffServiceServicer):
 
     async def AssignStaff(self, request: pb.AssignStaffRequest, context: Context) -> resources.Staff:
         """Assigns a post."""
-        return await self._members.assign(command_of(request), request)
+        return await self._posts.assign(command_of(request), request)
+
+    async def ApproveStaff(self, request: pb.ApproveStaffRequest, context: Context) -> resources.Staff:
+        """Stands behind the assignment of a post."""
+        return await self._posts.approve(command_of(request), request)
 
     async def UnassignStaff(self, request: pb.UnassignStaffRequest, context: Context) -> resources.Staff:
         """Takes a post away."""
-        return await self._members.unassign(command_of(request), request)
+        return await self._posts.unassign(command_of(request), request)

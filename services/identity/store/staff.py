@@ -45,9 +45,9 @@ _POSTS = (
     .limit(_limit())
 )
 _now = sa.bindparam("now", type_=_TIME)
-_HOLDS_NOW = (assignments.c.begin_time <= _now) & (
-    assignments.c.expire_time.is_(None) | (assignments.c.expire_time > _now)
-)
+_HELD_STATE = assignments.c.state == "HELD"
+_NOT_OVER = assignments.c.expire_time.is_(None) | (assignments.c.expire_time > _now)
+_HOLDS_NOW = _HELD_STATE & (assignments.c.begin_time <= _now) & _NOT_OVER
 _STAFF = (
     sa.select(staff)
     .where(
@@ -60,13 +60,33 @@ _STAFF = (
     .order_by(staff.c.staff_number, staff.c.id)
     .limit(_limit())
 )
-_HELD = (
+_GIVEN_TO = (
     sa.select(assignments, posts.c.department, posts.c.duties)
     .join(posts, posts.c.id == assignments.c.post)
-    .where(assignments.c.expire_time.is_(None) | (assignments.c.expire_time > _now))
+    .where(_NOT_OVER, assignments.c.staff.in_(sa.bindparam("staff", expanding=True, type_=_UUID)))
     .order_by(assignments.c.begin_time, assignments.c.id)
 )
-_HELD_BY = _HELD.where(assignments.c.staff.in_(sa.bindparam("staff", expanding=True, type_=_UUID)))
+_HELD_BY = _GIVEN_TO.where(_HELD_STATE)
+_WAITING_FOR = _GIVEN_TO.where(assignments.c.state == "WAITING")
+_ADMINISTERS = posts.c.duties.contains(["ADMINISTRATION"])
+_APPROVERS = (
+    sa.select(staff.c.person).distinct()
+    .join(assignments, assignments.c.staff == staff.c.id).join(posts, posts.c.id == assignments.c.post)
+    .where(staff.c.state == "ACTIVE", _HOLDS_NOW, _ADMINISTERS)
+)  # fmt: skip
+_FOUNDING = sa.text("SELECT pg_advisory_xact_lock(hashtext('identity:approvers'))")
+_STOOD = sa.text("""
+WITH administered AS (
+  SELECT s.person, a.begin_time, COALESCE(a.expire_time, 'infinity') AS expire_time
+  FROM assignments a JOIN posts p ON p.id = a.post JOIN staff s ON s.id = a.staff
+  WHERE a.state = 'HELD' AND 'ADMINISTRATION' = ANY(p.duties) AND (a.expire_time IS NULL OR a.begin_time < a.expire_time)
+)
+SELECT EXISTS (
+  SELECT FROM administered one JOIN administered other ON one.person < other.person
+  WHERE one.begin_time < other.expire_time AND other.begin_time < one.expire_time
+    AND GREATEST(one.begin_time, other.begin_time) <= :now
+) AS stood
+""").bindparams(sa.bindparam("now", type_=_TIME))
 _name = sa.bindparam("name", type_=sa.Text)
 _LIVING = mandates.c.state.in_(("PROPOSED", "ACTIVE")) & (mandates.c.expire_time > _now)
 _NEAR = sa.select(
@@ -112,6 +132,23 @@ async def held(connection: AsyncConnection, staff_ids: Sequence[str], now: datet
     if not staff_ids:
         return ()
     return await many(connection, _HELD_BY, staff=list(staff_ids), now=now)
+
+
+async def waiting(connection: AsyncConnection, staff_ids: Sequence[str], now: datetime) -> Sequence[Row]:
+    """Reads, as ``held``, the assignments that wait for a second human being."""
+    return await many(connection, _WAITING_FOR, staff=list(staff_ids), now=now) if staff_ids else ()
+
+
+async def approvers(connection: AsyncConnection, now: datetime) -> frozenset[str]:
+    """Returns the human beings who hold ADMINISTRATION at ``now``; until the transaction ends nobody else changes them."""
+    await connection.execute(_FOUNDING)
+    return frozenset(f"persons/{row.person}" for row in await many(connection, _APPROVERS, now=now))
+
+
+async def stood(connection: AsyncConnection, now: datetime) -> bool:
+    """Says whether two human beings ever held ADMINISTRATION at one time; of two that ask at once the second waits."""
+    await connection.execute(_FOUNDING)
+    return bool((await connection.execute(_STOOD, {"now": now})).scalar_one())
 
 
 async def staff_of_person(connection: AsyncConnection, person: str) -> list[str]:

@@ -28,8 +28,10 @@ from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import region_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 
-Change = Callable[[str, domain.State], domain.State]
+Change = Callable[[Row], domain.State]
 Told = Callable[[resources.Region], Message]
+_NOT_RESUMING: dict[str, Any] = {"resuming": "", "resume_backers": []}
+"""Nobody's wish to take the trust up again outlives a suspension, an end, or a resumption."""
 
 
 class TrustList:
@@ -46,7 +48,7 @@ class TrustList:
             raise InvalidArgument("REGION_MISMATCH", "a region does not trust itself", region=code)
         human = current_call().principal.human
         values = _anchor(region.anchor, "region.anchor") | {
-            "pending": None, "backers": list(asked_by(human)),
+            "pending": None, "backers": list(asked_by(human)), **_NOT_RESUMING,
             "display_name": region.display_name, "max_assurance": region.max_assurance,
             "state": domain.State.PROPOSED.value, "state_reason": "", "activate_time": None,
         }  # fmt: skip
@@ -93,8 +95,13 @@ class TrustList:
     async def suspend(self, command: Command, request: pb.SuspendRegionRequest) -> resources.Region:
         """Suspends the trust in one direction or both."""
 
-        def change(name: str, state: domain.State) -> domain.State:
-            return domain.suspend(name, state, direction_of(request.direction))
+        def change(row: Row) -> domain.State:
+            state, direction = domain.State(row.state), direction_of(request.direction)
+            # Where it is suspended already, but somebody wants to take it up again, that is refused.
+            waits = domain.Direction[row.resuming] if row.resuming else domain.NOTHING
+            if waits & direction and not domain.open_ways(state) & direction:
+                return state
+            return domain.suspend(request.name, state, direction)
 
         def told(region: resources.Region) -> Message:
             return events.RegionSuspended(region=request.name, state=region.state, reason=request.reason)
@@ -102,15 +109,24 @@ class TrustList:
         return await self._change(command, request, change, "suspended", told)
 
     async def resume(self, command: Command, request: pb.ResumeRegionRequest) -> resources.Region:
-        """Takes the trust up again in one direction or both."""
+        """Stands behind taking the trust up again in one direction or both; the second human being lets it take effect."""
+        principal, direction = current_call().principal, direction_of(request.direction)
 
-        def change(name: str, state: domain.State) -> domain.State:
-            return domain.resume(name, state, direction_of(request.direction))
+        async def work(tx: Transaction) -> resources.Region:
+            row = await self._lock(tx, request)
+            state = domain.resume(request.name, domain.State(row.state), direction)
+            before = row.resume_backers if row.resuming == direction.name else ()
+            backers = approved_by(before, principal.human, actor_kind=principal.kind)
+            change = _NOT_RESUMING | {"state": state.value, "state_reason": request.reason, "state_time": tx.now}
+            if not holds(backers):
+                change = {"resuming": direction.name, "resume_backers": list(backers)}
+            row = await rows.update(tx.connection, regions, row.id, change | {"update_time": tx.now})
+            message = region_message(row)
+            tx.emit("cn.tongban.region.resumed.v1", request.name, events.RegionResumed(
+                region=request.name, state=message.state))  # fmt: skip
+            return message
 
-        def told(region: resources.Region) -> Message:
-            return events.RegionResumed(region=request.name, state=region.state)
-
-        return await self._change(command, request, change, "resumed", told)
+        return await self._uow.run(command, work)
 
     async def end(self, command: Command, request: pb.EndRegionRequest) -> resources.Region:
         """Ends the trust for ever."""
@@ -118,18 +134,18 @@ class TrustList:
         def told(_: resources.Region) -> Message:
             return events.RegionEnded(region=request.name, reason=request.reason)
 
-        return await self._change(command, request, domain.end, "ended", told)
+        def change(row: Row) -> domain.State:
+            return domain.end(request.name, domain.State(row.state))
+
+        return await self._change(command, request, change, "ended", told)
 
     async def _change(self, command: Command, request: Any, change: Change, verb: str, told: Told) -> resources.Region:
         """Changes the state of the region that ``request`` names, and tells it under ``cn.tongban.region.<verb>.v1``."""
 
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)
-            state = change(request.name, domain.State(row.state))
-            row = await rows.update(tx.connection, regions, row.id, {
-                "state": state.value, "state_reason": getattr(request, "reason", ""), "state_time": tx.now,
-                "activate_time": row.activate_time or (tx.now if state is domain.State.ACTIVE else None),
-                "update_time": tx.now,
+            row = await rows.update(tx.connection, regions, row.id, _NOT_RESUMING | {
+                "state": change(row).value, "state_reason": request.reason, "state_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
             message = region_message(row)
             tx.emit(f"cn.tongban.region.{verb}.v1", request.name, told(message))

@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
 from libs.clock import Clock
@@ -13,25 +11,21 @@ from libs.crypto.envelope import FieldCipher
 from libs.db import rows
 from libs.db.command import Command
 from libs.db.engine import Database, Row
-from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import AlreadyExists, FailedPrecondition, invalid_field, not_found
+from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from services.identity.convert.accounts import FULL_NAME
 from services.identity.convert.staff import (
     STAFF_NAME,
-    assignment_message,
     assignment_of,
-    post_name,
     staff_message,
 )  # fmt: skip
-from services.identity.convert.times import moment
 from services.identity.domain import assurance
-from services.identity.domain.duties import Assignment, Duty, check_assignment
+from services.identity.domain.duties import Duty
 from services.identity.store import staff as store
 from services.identity.store.reading import NO_ID, Page, id_of, one
-from services.identity.tables import assignments, departments, staff
+from services.identity.tables import departments, staff
 from services.identity.usecases.acting import active_person
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
@@ -78,9 +72,10 @@ class StaffMembers:
             raise not_found(name)
         async with self._database.read() as connection:
             row = await one(connection, staff, name)
-            held = await store.held(connection, [row.id], self._clock.now())
+            now = self._clock.now()
+            held, waiting = await store.held(connection, [row.id], now), await store.waiting(connection, [row.id], now)
         await record_read(self._audit, request, name, ("staff",), own=principal.clerk == name)
-        return staff_message(row, held, self._cipher)
+        return staff_message(row, held, self._cipher, waiting)
 
     async def list(self, request: pb.ListStaffRequest) -> pb.ListStaffResponse:
         """Lists staff by staff number."""
@@ -92,82 +87,13 @@ class StaffMembers:
                 state=resources.StaffState.Name(request.state).removeprefix("STAFF_STATE_") if request.state else "",
             )  # fmt: skip
             shown = page.cut(found, lambda row: (row.staff_number, row.id))
-            held = _by_staff(await store.held(connection, [row.id for row in shown], now))
+            names = [row.id for row in shown]
+            held = _by_staff(await store.held(connection, names, now))
+            waiting = _by_staff(await store.waiting(connection, names, now))
         about = request.department or request.post or "staff"
         await record_read(self._audit, request, about, ("staff",), len(shown))
-        messages = [staff_message(row, held[row.id], self._cipher) for row in shown]
+        messages = [staff_message(row, held[row.id], self._cipher, waiting[row.id]) for row in shown]
         return pb.ListStaffResponse(staff=messages, next_page_token=page.next_page_token)
-
-    async def assign(self, command: Command, request: pb.AssignStaffRequest) -> resources.Staff:
-        """Assigns a post to a member of staff."""
-        principal = current_call().principal
-
-        async def work(tx: Transaction) -> resources.Staff:
-            row = await _lock(tx.connection, request.name, request.etag)
-            principal.require_impartial(f"persons/{row.person}")
-            if row.state != "ACTIVE":
-                raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=request.name)
-            post = await store.post(tx.connection, request.post)
-            if post.department != row.department:
-                raise invalid_field("post", "post.department", "is a post of another department")
-            wanted = _wanted(request, post, tx.now)
-            held = await store.held(tx.connection, await store.staff_of_person(tx.connection, row.person), tx.now)
-            check_assignment(map(assignment_of, held), wanted)
-            _check_not_held([each for each in held if each.staff == row.id], wanted)
-            await rows.insert(tx.connection, assignments, {
-                "id": uuid7(), "staff": row.id, "post": post.id, "begin_time": wanted.begin,
-                "expire_time": wanted.expire, "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
-            tx.emit("cn.tongban.staff.assigned.v1", request.name, events.StaffAssigned(
-                staff=request.name, assignment=assignment_message(wanted)))  # fmt: skip
-            return await self._changed(tx, row)
-
-        return await self._uow.run(command, work)
-
-    async def unassign(self, command: Command, request: pb.UnassignStaffRequest) -> resources.Staff:
-        """Takes a post from a member of staff."""
-
-        async def work(tx: Transaction) -> resources.Staff:
-            row = await _lock(tx.connection, request.name, request.etag)
-            held = await store.held(tx.connection, [row.id], tx.now)
-            taken = [each for each in held if post_name(each) == request.post]
-            if not taken:
-                raise not_found(request.post)
-            for each in taken:
-                # One that lies ahead ends before it begins: it never held.
-                await rows.update(tx.connection, assignments, each.id, {
-                    "expire_time": tx.now, "update_time": tx.now,
-                })  # fmt: skip
-            tx.emit("cn.tongban.staff.unassigned.v1", request.name, events.StaffUnassigned(
-                staff=request.name, post=request.post))  # fmt: skip
-            return await self._changed(tx, row)
-
-        return await self._uow.run(command, work)
-
-    async def _changed(self, tx: Transaction, row: Row) -> resources.Staff:
-        """Counts the member's version up and tells what they hold now."""
-        row = await rows.update(tx.connection, staff, row.id, {"update_time": tx.now})
-        return staff_message(row, await store.held(tx.connection, [row.id], tx.now), self._cipher)
-
-
-async def _lock(connection: AsyncConnection, name: str, etag: str) -> Row:
-    row = await one(connection, staff, name, lock=True)
-    check_etag(name, row.version, etag)
-    # Of two records of one human being only one changes at a time: their duties are judged together.
-    await active_person(connection, f"persons/{row.person}", lock=True)
-    return row
-
-
-def _wanted(request: pb.AssignStaffRequest, post: Row, now: datetime) -> Assignment:
-    begin = moment(request.begin_time, "begin_time") if request.HasField("begin_time") else now
-    expire = moment(request.expire_time, "expire_time") if request.HasField("expire_time") else None
-    return Assignment(request.post, frozenset(map(Duty, post.duties)), begin, expire)
-
-
-def _check_not_held(held: Sequence[Row], wanted: Assignment) -> None:
-    for each in held:
-        if post_name(each) == wanted.post and assignment_of(each).overlaps(wanted):
-            raise AlreadyExists("RESOURCE_EXISTS", "they hold this post in that time", resource=wanted.post)
 
 
 def _by_staff(held: Sequence[Row]) -> dict[str, list[Row]]:

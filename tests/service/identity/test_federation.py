@@ -42,16 +42,13 @@ async def _accepted(federation: Federation, assertion: str, **fields: str) -> An
     return await federation.away.verifier().verify(token)
 
 
-async def _change_trust(town: Town, other: Town, verb: str, direction: Any = None) -> None:
-    request = getattr(region_service_pb2, f"{verb}RegionRequest")(
-        name=f"regions/{other.region.code}", request_id=request_id()
-    )
-    if direction is not None:
-        request.direction = direction
-    if verb != "Activate":
-        request.reason = "演练"
-    method = getattr(town.regions, f"{verb}Region")
-    await town.call(method, request, resources_pb2.Region, await town.admin_token())
+async def _change_trust(town: Town, other: Town, verb: str, direction: Any) -> None:
+    tokens = await town.administrators() if verb == "Resume" else [await town.admin_token()]
+    for token in tokens:
+        request = getattr(region_service_pb2, f"{verb}RegionRequest")(
+            name=f"regions/{other.region.code}", request_id=request_id(), direction=direction, reason="演练"
+        )
+        await town.call(getattr(town.regions, f"{verb}Region"), request, resources_pb2.Region, token)
 
 
 async def test_a_person_of_one_region_is_a_person_in_the_other(federation: Federation) -> None:

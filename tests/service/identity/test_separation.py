@@ -77,7 +77,7 @@ async def family(home: Town) -> Family:
     second = resources_pb2.Staff(staff_number="1", department=department, person=boss)
     entered = staff_service_pb2.CreateStaffRequest(staff=second, request_id=request_id())
     administrator = await home.call(home.offices.CreateStaff, entered, resources_pb2.Staff, admin)
-    await home.assign(administrator.name, made.name, admin)
+    await home.appoint(administrator.name, made.name)
     # The administrator acts for the clerk: they are near to each other.
     await home.mandate(human, boss, await home.human_token(human))
     return Family(home, human, token, await home.human_token(administrator.name), firm, neighbour, stranger)
@@ -112,16 +112,30 @@ async def _enter(family: Family) -> None:
     await family.call(family.town.offices.CreateStaff, request, resources_pb2.Staff, family.administrator)
 
 
-async def _assign(family: Family) -> None:
+async def _all_staff(family: Family) -> list[resources_pb2.Staff]:
     listed = await family.call(
         family.town.offices.ListStaff, staff_service_pb2.ListStaffRequest(page_size=1000),
         staff_service_pb2.ListStaffResponse, family.administrator,
     )  # fmt: skip
-    own = next(each.name for each in listed.staff if each.person == family.human)
+    return list(listed.staff)
+
+
+async def _assign(family: Family) -> None:
+    own = next(each.name for each in await _all_staff(family) if each.person == family.human)
     request = staff_service_pb2.AssignStaffRequest(
         name=own, post=family.town.posts["reviewing"], request_id=request_id()
     )
     await family.call(family.town.offices.AssignStaff, request, resources_pb2.Staff, family.administrator)
+
+
+async def _approve(family: Family) -> None:
+    town = family.town
+    colleague, _ = await town.administrators()
+    found = [each for each in await _all_staff(family) if each.person == family.human]
+    own = next(each for each in found if each.department == town.department)
+    custody = (await town.make_post(f"印{request_id()[:8]}", [resources_pb2.DUTY_SEAL_CUSTODY], colleague)).name
+    waits = await town.assign(own.name, custody, colleague)
+    await town.stand_behind(waits, custody, family.administrator)
 
 
 async def _window(family: Family) -> str:
@@ -184,7 +198,7 @@ async def _withdraw(family: Family) -> None:
 
 DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateOrganization": _open, "SetLegalRepresentative": _represent, "RecordVerification": _verify,
-    "CreateStaff": _enter, "AssignStaff": _assign, "CreateMandate": _mandate, "AcceptMandate": _accept,
+    "CreateStaff": _enter, "AssignStaff": _assign, "ApproveStaff": _approve, "CreateMandate": _mandate, "AcceptMandate": _accept,
     "RevokeMandate": _revoke, "GrantConsent": _grant, "WithdrawConsent": _withdraw,
 }  # fmt: skip
 
