@@ -2,13 +2,23 @@
 -- Runs within Envoy (LuaJIT). T is written before this text by contract_gate.py: routes, types, enums, templates of answers.
 -- A value's kind is a text: "" any scalar, "*" anything, "mName" a message, "eName" an enum; "[" before it a list, "{" a map.
 
-local MOST_TOKENS, MOST_DEPTH, MOST_NAME = 100000, 32, 120
+local MOST_TOKENS, MOST_ESCAPES, MOST_DEPTH, MOST_NAME, MOST_NAMED = 100000, 1000000, 32, 120, 20
 local find, sub, byte, gsub, match = string.find, string.sub, string.byte, string.gsub, string.match
 
-local function refuse(answer, words) error({ answer = answer, words = words }, 0) end
+local function refuse(answer, words) error({ answer = answer, words = words or {} }, 0) end
+
+-- What is wrong with this request: the first of them, and how many.
+local named, count, grpc
 
 local function broken(field, rule, description)
-  refuse("field", { FIELD = field, RULE = rule, DESCRIPTION = description })
+  count = count + 1
+  if count <= MOST_NAMED then named[count] = { FIELD = field, RULE = rule, DESCRIPTION = description } end
+end
+
+-- What can't be read further.
+local function unreadable(field, rule, description)
+  broken(field, rule, description)
+  refuse("fields")
 end
 
 -- Only what can stand in JSON and in a log without harm.
@@ -19,40 +29,88 @@ end
 
 local function join(path, name) return path == "" and name or path .. "." .. name end
 
-local function enum_value(path, kind, value)
+-- A value is given by its name or by its number; ``known`` are the texts that stand for either.
+local function enum_value(path, kind, known, value)
   local names = T.enums[kind]
-  if names and not find(names, "|" .. value .. "|", 1, true) then
+  if known and not find(known, "|" .. value .. "|", 1, true) then
     broken(path, "enum.defined_only", "must be one of " .. gsub(sub(names, 2, -2), "|", ", "))
   end
 end
 
+local function enum_name(path, kind, value) enum_value(path, kind, T.enums[kind], value) end
+
+local function enum_number(path, kind, value)
+  local number = tonumber(value) or 0.5
+  enum_value(path, kind, T.numbers[kind], number % 1 == 0 and string.format("%.0f", number) or "no number")
+end
+
 -- ---- JSON (RFC 8259) ----
 
-local text, tokens
+local text, tokens, escapes
 
 local function skip(at)
   local _, last = find(text, "^[ \t\r\n]*", at)
   return last + 1
 end
 
-local function no_json(path) broken(path, "json", "the body is not JSON (RFC 8259)") end
+local function no_json(path) unreadable(path, "json", "the body is not JSON (RFC 8259)") end
+
+local function code_at(at) return tonumber(match(text, "^\\u(%x%x%x%x)", at) or "", 16) end
+
+-- Returns where the escape at a backslash ends; half of a pair of surrogates is no character.
+local function escape_end(at, path)
+  escapes = escapes + 1
+  if escapes > MOST_ESCAPES then unreadable(path, "json.size", "the body holds too many escapes") end
+  if find(text, '^["\\/bfnrt]', at + 1) then return at + 2 end
+  local code = code_at(at)
+  if not code or code >= 0xDC00 and code <= 0xDFFF then no_json(path) end
+  if code < 0xD800 or code > 0xDFFF then return at + 6 end
+  local low = code_at(at + 6)
+  if not low or low < 0xDC00 or low > 0xDFFF then no_json(path) end
+  return at + 12
+end
 
 local function string_end(at, path)
   local from = at + 1
   while true do
-    local found = find(text, '["\\%c]', from)
+    local found = find(text, '["\\%z\1-\31]', from)
     if not found then no_json(path) end
     local what = byte(text, found)
     if what == 34 then return found end
     if what ~= 92 then no_json(path) end
-    from = found + 2
+    from = escape_end(found, path)
   end
 end
 
-local function key_text(raw)
-  if not find(raw, "\\", 1, true) then return raw end
-  raw = gsub(raw, "\\u00(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-  return (gsub(raw, "\\(.)", "%1"))
+local SHORT = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
+
+local function utf8(code)
+  local char, low = string.char, function(bits) return 0x80 + math.floor(code / bits) % 64 end
+  if code < 0x80 then return char(code) end
+  if code < 0x800 then return char(0xC0 + math.floor(code / 64), low(1)) end
+  if code < 0x10000 then return char(0xE0 + math.floor(code / 4096), low(64), low(1)) end
+  return char(0xF0 + math.floor(code / 262144), low(4096), low(64), low(1))
+end
+
+-- The name between two quotes: two that are written differently may be the same.
+local function key_text(from, last)
+  if not find(sub(text, from, last), "\\", 1, true) then return sub(text, from, last) end
+  local parts, at = {}, from
+  while at <= last do
+    local plain_end = (find(text, '[\\"]', at)) - 1
+    parts[#parts + 1] = sub(text, at, plain_end)
+    at = plain_end + 1
+    if at > last then break end
+    local code, what = code_at(at), sub(text, at + 1, at + 1)
+    if not code then
+      parts[#parts + 1], at = SHORT[what] or what, at + 2
+    elseif code >= 0xD800 and code <= 0xDBFF then
+      parts[#parts + 1], at = utf8(0x10000 + (code - 0xD800) * 0x400 + code_at(at + 6) - 0xDC00), at + 12
+    else
+      parts[#parts + 1], at = utf8(code), at + 6
+    end
+  end
+  return table.concat(parts)
 end
 
 local value
@@ -71,27 +129,29 @@ local function items(at, kind, path, depth)
 end
 
 local function member_kind(fields, kind, name, path, seen)
-  if not fields then
-    return sub(kind, 1, 1) == "{" and sub(kind, 2) or "*"
+  local field, of = name, sub(kind, 1, 1) == "{" and sub(kind, 2) or "*"
+  if fields then
+    local known = fields[name]
+    if not known then broken(join(path, plain(name)), "json.unknown_field", "the contract knows no such field here") end
+    -- A field has two names, its own and that of the JSON mapping: it stands once under either.
+    field, of = match(known or "", "^([^ ]*) (.*)$")
+    field, of = field or name, of or "*"
   end
-  local known = fields[name]
-  if not known then broken(join(path, plain(name)), "json.unknown_field", "the contract knows no such field here") end
-  -- A field has two names, its own and that of the JSON mapping: it stands once under either.
-  local field, of = match(known, "^([^ ]*) (.*)$")
   if seen[field] then broken(join(path, plain(name)), "json.duplicate_field", "the field stands twice") end
   seen[field] = true
-  return of
+  return field, of
 end
 
-local function members(at, kind, path, depth)
+local function members(at, kind, path, depth, bound)
   local fields, seen = sub(kind, 1, 1) == "m" and T.types[sub(kind, 2)] or nil, {}
   at = skip(at + 1)
   if byte(text, at) == 125 then return at + 1 end
   while true do
     if byte(text, at) ~= 34 then no_json(path) end
     local last = string_end(at, path)
-    local name = key_text(sub(text, at + 1, last - 1))
-    local of = member_kind(fields, kind, name, path, seen)
+    local name = key_text(at + 1, last - 1)
+    local field, of = member_kind(fields, kind, name, path, seen)
+    if bound and bound[field] then broken(plain(name), "json.bound_by_path", "the path says it already") end
     at = skip(last + 1)
     if byte(text, at) ~= 58 then no_json(path) end
     at = skip(value(skip(at + 1), of, join(path, plain(name)), depth))
@@ -102,40 +162,45 @@ local function members(at, kind, path, depth)
   end
 end
 
-local function scalar(at, path)
+local function number_end(at)
   local _, last = find(text, "^-?%d+", at)
-  if last then
-    local _, fraction = find(text, "^%.%d+", last + 1)
-    last = fraction or last
-    local _, exponent = find(text, "^[eE][+-]?%d+", last + 1)
-    return (exponent or last) + 1
-  end
-  local word = match(text, "^%l+", at)
-  if word == "true" or word == "false" or word == "null" then return at + #word end
-  no_json(path)
+  if not last then return nil end
+  local _, fraction = find(text, "^%.%d+", last + 1)
+  last = fraction or last
+  local _, exponent = find(text, "^[eE][+-]?%d+", last + 1)
+  return exponent or last
 end
 
-function value(at, kind, path, depth)
+local function scalar(at, kind, path)
+  local last = number_end(at)
+  local word = not last and match(text, "^%l+", at)
+  if not last and word ~= "true" and word ~= "false" and word ~= "null" then no_json(path) end
+  last = last or at + #word - 1
+  if sub(kind, 1, 1) == "e" and word ~= "null" then enum_number(path, sub(kind, 2), sub(text, at, last)) end
+  return last + 1
+end
+
+function value(at, kind, path, depth, bound)
   tokens = tokens + 1
-  if tokens > MOST_TOKENS then broken(path, "json.size", "the body holds too many values") end
-  if depth > MOST_DEPTH then broken(path, "json.depth", "the body is nested too deeply") end
+  if tokens > MOST_TOKENS then unreadable(path, "json.size", "the body holds too many values") end
+  if depth > MOST_DEPTH then unreadable(path, "json.depth", "the body is nested too deeply") end
   local what, first = byte(text, at), sub(kind, 1, 1)
   if what == 91 then
     return items(at, first == "[" and sub(kind, 2) or "*", path, depth + 1)
   elseif what == 123 then
     -- A list's element or a scalar that is an object: the transcoder says what is wrong with it.
-    return members(at, first == "[" and "*" or kind, path, depth + 1)
+    return members(at, first == "[" and "*" or kind, path, depth + 1, bound)
   elseif what == 34 then
     local last = string_end(at, path)
-    if first == "e" then enum_value(path, sub(kind, 2), sub(text, at + 1, last - 1)) end
+    if first == "e" then enum_name(path, sub(kind, 2), key_text(at + 1, last - 1)) end
     return last + 1
   end
-  return scalar(at, path)
+  return scalar(at, kind, path)
 end
 
-local function check_body(body, kind)
-  text, tokens = body, 0
-  local last = skip(value(skip(1), kind, "", 0))
+local function check_body(body, op)
+  text, tokens, escapes = body, 0, 0
+  local last = skip(value(skip(1), op.body, "", 0, op.bound))
   text = nil
   if last <= #body then no_json("") end
 end
@@ -147,25 +212,42 @@ local function decoded(raw)
   return (gsub(raw, "%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
-local function check_parameter(name, given, input)
-  local kind = "m" .. input
+-- Returns the field that a parameter names, under the contract's own names, and its kind.
+local function field_of(name, input)
+  local kind, parts = "m" .. input, {}
   for part in string.gmatch(name, "[^%.]+") do
-    local fields = sub(kind, 1, 1) == "m" and T.types[sub(kind, 2)] or {}
-    local known = fields[part]
-    if not known then broken(plain(name), "query.unknown_parameter", "the contract knows no such parameter here") end
-    kind = match(known, " (.*)$")
+    local known = sub(kind, 1, 1) == "m" and T.types[sub(kind, 2)][part]
+    if not known then return nil end
+    parts[#parts + 1], kind = match(known, "^([^ ]*) (.*)$")
   end
-  local list, enum = match(kind, "^(%[?)e(.*)$")
-  if enum and not find(given, "^-?%d+$") and (given ~= "" or list ~= "") then enum_value(plain(name), enum, given) end
+  return table.concat(parts, "."), kind
 end
 
-local function check_query(query, input)
-  local count = 0
+local function check_parameter(name, given, op, seen)
+  local field, kind = field_of(name, op.input)
+  name = plain(name)
+  if not field then return broken(name, "query.unknown_parameter", "the contract knows no such parameter here") end
+  if op.bound[match(field, "^[^.]*")] then
+    broken(name, "query.bound_by_path", "the path says it already")
+  elseif op.body then
+    -- A body is the whole request: what stood beside it would be said twice, or nowhere.
+    broken(name, "query.beside_body", "what this method takes stands in its body")
+  end
+  local list, enum = match(kind, "^(%[?)e(.*)$")
+  if seen[field] and sub(kind, 1, 1) ~= "[" then broken(name, "query.duplicate_parameter", "the parameter stands twice") end
+  seen[field] = true
+  if not enum or given == "" and list == "" then return end
+  local check = find(given, "^-?%d+$") and enum_number or enum_name
+  check(name, enum, given)
+end
+
+local function check_query(query, op)
+  local given, seen = 0, {}
   for pair in string.gmatch(query, "[^&]+") do
-    count = count + 1
-    if count > 200 then broken("", "query.size", "the query holds too many parameters") end
-    local name, given = match(pair, "^([^=]*)=?(.*)$")
-    check_parameter(decoded(name), decoded(given), input)
+    given = given + 1
+    if given > 200 then unreadable("", "query.size", "the query holds too many parameters") end
+    local name, text_given = match(pair, "^([^=]*)=?(.*)$")
+    check_parameter(decoded(name), decoded(text_given), op, seen)
   end
 end
 
@@ -193,15 +275,32 @@ local function route_of(path)
   return node and node.verbs and node.verbs[verb]
 end
 
+local function names_of(methods)
+  local names = {}
+  for method in pairs(methods) do names[#names + 1] = method end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
 local function operation(headers, path)
   local methods = route_of(path)
-  if not methods then refuse("route", {}) end
+  if not methods then refuse("route") end
   local found = methods[headers:get(":method")]
-  if found then return found end
-  local allowed = {}
-  for method in pairs(methods) do allowed[#allowed + 1] = method end
-  table.sort(allowed)
-  refuse("method", { ALLOWED = table.concat(allowed, ", ") })
+  if not found then refuse("method", { ALLOWED = names_of(methods) }) end
+  return found
+end
+
+-- A tunnel has no end that the filters behind could wait for. A verb of none of HTTP's own is 501 and not 405 (RFC 9110, 15.6.2).
+local function check_method(headers)
+  local method = headers:get(":method")
+  if not T.methods[method] then
+    local allowed = names_of(route_of(match(headers:get(":path") or "", "^[^?]*")) or T.usual)
+    refuse(method == "CONNECT" and "method" or "verb", { ALLOWED = allowed })
+  end
+  if headers:get("upgrade") then
+    unreadable("upgrade", "http.upgrade", "the gateway opens no tunnels and changes no protocol")
+  end
+  if grpc and method ~= "POST" then refuse("method", { ALLOWED = "POST" }) end
 end
 
 local function has_token(headers)
@@ -211,35 +310,47 @@ end
 local function check_request(handle, headers)
   local path, query = match(headers:get(":path"), "^([^?]*)%??(.*)$")
   local op = operation(headers, path)
-  if not op.public and not has_token(headers) then refuse("token", {}) end
-  if query ~= "" then check_query(query, op.input) end
-  if op.body then
-    local body = handle:body()
-    local size = body and body:length() or 0
-    if size > 0 then check_body(body:getBytes(0, size), op.body) end
-  end
+  if not op.public and not has_token(headers) then refuse("token") end
+  if query ~= "" then check_query(query, op) end
+  local body = op.body and handle:body()
+  local size = body and body:length() or 0
+  if size > 0 then check_body(body:getBytes(0, size), op) end
+  if count > 0 then refuse("fields") end
 end
 
--- A tunnel has no end that the filters behind could wait for.
-local function refuse_tunnel() broken("upgrade", "http.upgrade", "the gateway opens no tunnels and changes no protocol") end
+local function check(handle, headers)
+  named, count = {}, 0
+  grpc = find(headers:get("content-type") or "", "^application/grpc")
+  check_method(headers)
+  if not grpc and find(headers:get(":path") or "", "^/v1/") then check_request(handle, headers) end
+end
+
+-- ---- answers ----
+
+local function filled(template, words)
+  return (gsub(template, "@(%u+)@", function(word) return words[word] end))
+end
 
 local function respond(handle, refusal)
-  local answer = T.answers[refusal.answer]
-  local words = refusal.words
-  local body = gsub(answer.body, "@(%u+)@", function(word) return words[word] end)
+  local answer, words = T.answers[refusal.answer], refusal.words
+  if refusal.answer == "fields" then
+    local violations = {}
+    for place, each in ipairs(named) do violations[place] = filled(answer.violation, each) end
+    words = {
+      FIELD = named[1].FIELD, DESCRIPTION = named[1].DESCRIPTION, VIOLATIONS = table.concat(violations, ", "),
+      OMITTED = count > MOST_NAMED and filled(answer.omitted, { COUNT = tostring(count - MOST_NAMED) }) or "",
+    }
+  end
   local headers = { [":status"] = answer.status, ["content-type"] = "application/json" }
   if words.ALLOWED then headers["allow"] = words.ALLOWED end
   if refusal.answer == "token" then headers["www-authenticate"] = "Bearer" end
-  handle:headers():replace("x-tongban-gate", "refused")
-  handle:respond(headers, body)
+  -- What is whole already; to a gRPC caller Envoy's own table of answers says it in trailers.
+  if not grpc then handle:headers():replace("x-tongban-gate", "refused") end
+  handle:respond(headers, filled(answer.body, words))
 end
 
 function envoy_on_request(handle)
-  local headers = handle:headers()
-  local tunnel = headers:get(":method") == "CONNECT" or headers:get("upgrade")
-  if not tunnel and not find(headers:get(":path") or "", "^/v1/") then return end
-  if not tunnel and find(headers:get("content-type") or "", "^application/grpc") then return end
-  local held, refusal = pcall(tunnel and refuse_tunnel or check_request, handle, headers)
+  local held, refusal = pcall(check, handle, handle:headers())
   if held then return end
   text = nil
   if type(refusal) ~= "table" then

@@ -21,6 +21,10 @@ from services.gateway.schemas import WELL_KNOWN
 Json = dict[str, Any]
 Field = descriptor_pb2.FieldDescriptorProto
 _ANYTHING = "*"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+"""The verbs of RFC 9110 and RFC 5789 but for CONNECT, which opens a tunnel."""
+_USUAL = ("GET", "HEAD", "POST")
+"""What is taken where no path of the contracts is: by the pages and the token endpoint."""
 
 
 def lua(value: object) -> str:
@@ -42,6 +46,7 @@ class _Types:
         self._enums: dict[str, descriptor_pb2.EnumDescriptorProto] = {}
         self.types: dict[str, dict[str, str]] = {}
         self.enums: dict[str, str] = {}
+        self.numbers: dict[str, str] = {}
         for file in image.file:
             self._add(f".{file.package}", file.message_type, file.enum_type)
 
@@ -78,24 +83,20 @@ class _Types:
             values = self._enums[field.type_name].value
             # The name of "not said" is taken, as the transcoder takes it, and not proposed first.
             self.enums[field.type_name] = "|" + "|".join(value.name for value in values) + "|"
+            self.numbers[field.type_name] = "|" + "|".join(str(value.number) for value in values) + "|"
             return f"e{field.type_name}"
         return self.message(field.type_name) if field.type == Field.TYPE_MESSAGE else ""
 
-    def body(self, input_type: str, body: str) -> str:
-        """Returns the kind of a request's body: the whole request, or one field of it."""
-        kind = self.message(input_type)
-        if body == "*":
-            return kind
-        field = next(each for each in self._messages[input_type].field if each.name == body)
-        return self.field(field)
 
-
-def _operation(rpc: Rpc, body: str, types: _Types) -> Json:
+def _operation(rpc: Rpc, body: str, bound: set[str], types: _Types) -> Json:
     input_type = rpc.descriptor.input_type
     types.message(input_type)
-    operation: Json = {"input": input_type, "public": rpc.access.public}
+    # What the path says can't be said again. A part of a field would need the gate to know paths within a body.
+    assert not any("." in field for field in bound), rpc.path
+    operation: Json = {"input": input_type, "public": rpc.access.public, "bound": dict.fromkeys(sorted(bound), True)}
     if body:
-        kind = types.body(input_type, body)
+        assert body == "*", rpc.path
+        kind = types.message(input_type)
         operation["body"] = f"[{kind}" if rpc.descriptor.client_streaming else kind
     return operation
 
@@ -115,8 +116,8 @@ def _routes(services: list[Service], types: _Types) -> tuple[Json, Json]:
     verbs: Json = {}
     for rpc in (rpc for service in services for rpc in service.public_rpcs):
         for method, template, body in rpc.http:
-            path, _, _ = path_of(template)
-            if verb := _insert(root, path, _operation(rpc, body, types), method):
+            path, _, bound = path_of(template)
+            if verb := _insert(root, path, _operation(rpc, body, bound, types), method):
                 verbs[verb] = True
     return root, verbs
 
@@ -126,16 +127,30 @@ def _answer(http: int, error: TongbanError) -> Json:
     return {"status": str(http), "body": json.dumps(body, ensure_ascii=False)}
 
 
+def _fields_answer() -> Json:
+    """The refusal of fields: the template of the whole, that of one violation, and that of the count of those beyond."""
+    first = Violation("@FIELD@", "@RULE@", "@DESCRIPTION@")
+    refusal = InvalidArgument(
+        "FIELD_INVALID", "@FIELD@: @DESCRIPTION@", violations=(first,), omitted_violations="@COUNT@"
+    )
+    answer = _answer(400, refusal)
+    details = json.loads(answer["body"])["details"]
+    (violation,) = (json.dumps(each["fieldViolations"][0]) for each in details if "fieldViolations" in each)
+    omitted = f', "metadata": {json.dumps(details[0]["metadata"])}'
+    body = answer["body"].replace(violation, "@VIOLATIONS@").replace(omitted, "@OMITTED@")
+    return answer | {"body": body, "violation": violation, "omitted": omitted}
+
+
 def _answers() -> Json:
     """The gate's refusals; words between @ are put in by the gate."""
-    field = InvalidArgument(
-        "FIELD_INVALID", "@FIELD@: @DESCRIPTION@", violations=(Violation("@FIELD@", "@RULE@", "@DESCRIPTION@"),)
-    )
     return {
-        "field": _answer(400, field),
+        "fields": _fields_answer(),
         "token": _answer(401, Unauthenticated("TOKEN_MISSING", "this method needs an access token")),
         "route": _answer(404, NotFound("ROUTE_NOT_FOUND", "no method is at this path")),
         "method": _answer(405, NotFound("ROUTE_NOT_FOUND", "this path takes @ALLOWED@ only")),
+        "verb": _answer(
+            501, NotFound("ROUTE_NOT_FOUND", "the gateway does not know this verb; here it takes @ALLOWED@")
+        ),
         "fault": _answer(500, InternalError("INTERNAL", "the gateway can't serve this request", correlation_id="-")),
     }
 
@@ -145,7 +160,8 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
     types = _Types(image)
     routes, verbs = _routes(services, types)
     tables = {
-        "routes": routes, "verbs": verbs, "types": types.types, "enums": types.enums, "answers": _answers(),
+        "routes": routes, "verbs": verbs, "types": types.types, "enums": types.enums, "numbers": types.numbers,
+        "methods": dict.fromkeys(_METHODS, True), "usual": dict.fromkeys(_USUAL, True), "answers": _answers(),
     }  # fmt: skip
     code = resources.files("services.gateway").joinpath("contract_gate.lua").read_text(encoding="utf-8")
     return f"local T = {lua(tables)}\n{code}"

@@ -19,7 +19,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.openapi import document, operations
 from services.gateway.rendering import HEADERS, environment, error_words
 from services.gateway.schemas import Json
-from services.gateway.upload import Form, Unreadable, read_form
+from services.gateway.upload import Form, Unreadable, once, read_form
 from services.gateway.verification import qr_content, request_of, result_of, sentence_of
 from tongban.license.v1 import verification_service_pb2
 
@@ -132,11 +132,12 @@ class Portal:
 
     async def verify(self, request: Request) -> Response:
         """The verification page: empty, for a scanned QR code (GET with ``c``), or for what was brought (POST)."""
-        if request.method == "POST":
-            try:
-                form = await read_form(request)
-            except Unreadable as unreadable:
-                return self._verification("", 400, refusal=unreadable.sentence)
+        try:
+            once([name for name, _ in request.query_params.multi_items()])
+            form = await read_form(request) if request.method == "POST" else None
+        except Unreadable as unreadable:
+            return self._verification("", 400, refusal=unreadable.sentence)
+        if form:
             return await self._verified(form)
         if check := request.query_params.get("c", ""):
             region = request.query_params.get("r", self._config.region.code)

@@ -55,6 +55,8 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
     """Returns the table; ``request_bytes`` is the limit told to who passes it."""
     too_large = (("limit_bytes", str(request_bytes)),)
     return (
+        # RFC 10008's QUERY without a media type, which Envoy looks at before the gate.
+        Reply(400, "ROUTE_NOT_FOUND", "the gateway does not know this verb", 501, details="query_missing_content_type"),
         Reply(400, "FIELD_INVALID", "the request can't be read: %LOCAL_REPLY_BODY%", 400),
         # A token that can't be judged because the issuer's keys could not be fetched yet is not a bad token.
         Reply(

@@ -1,5 +1,6 @@
 """Reads what the verification page's form sends: fields, and one file that may have been dropped on it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import HeaderParser
@@ -45,7 +46,14 @@ async def read_form(request: Request) -> Form:
         pairs = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=_MOST_PARTS)
     except ValueError as error:
         raise _broken() from error
+    once([name for name, _ in pairs])
     return Form({name: _fit(value) for name, value in pairs})
+
+
+def once(names: Sequence[str]) -> None:
+    """Raises Unreadable where a name stands twice: which of the two is meant nobody can say."""
+    if len(set(names)) != len(names):
+        raise _broken()
 
 
 def _broken() -> Unreadable:
@@ -71,7 +79,9 @@ def _fit(value: str) -> str:
 def _multipart(kind: str, body: bytes) -> Form:
     fields: dict[str, str] = {}
     file = b""
-    for name, content in _parts(_boundary(kind), body):
+    parts = _parts(_boundary(kind), body)
+    once([name for name, _ in parts])
+    for name, content in parts:
         if name == "file":
             file = content
         else:

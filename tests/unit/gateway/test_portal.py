@@ -145,6 +145,10 @@ async def test_a_file_is_verified_byte_by_byte(client: httpx.AsyncClient, answer
         ("multipart/form-data; boundary=x", b"\r\n--x" * 50), ("application/x-www-form-urlencoded", b"subject=%ff"),
         ("multipart/form-data; boundary=x", b'--x\r\ncontent-disposition: form-data; name="subject"\r\n\r\n\xff\r\n--x--'),
         ("application/x-www-form-urlencoded", b"subject=%00"), ("application/x-www-form-urlencoded", b"\xff"),
+        ("application/x-www-form-urlencoded", b"subject=a&number=1&subject=b"),
+        ("multipart/form-data; boundary=x", b"".join(
+            b'--x\r\ncontent-disposition: form-data; name="subject"\r\n\r\n' + each + b"\r\n" for each in (b"a", b"b")
+        ) + b"--x--"),
         ("application/x-www-form-urlencoded", b"subject=" + b"x" * 3000), ("x", b""), ("x", b"y" * 4_000_000),
     ],
 )  # fmt: skip
@@ -153,6 +157,12 @@ async def test_what_is_no_form_is_told_so(client: httpx.AsyncClient, answers: An
     page = await client.post("/verify", content=body, headers=headers)
     assert page.status_code == 400
     assert "无法核验" in page.text
+    assert answers.asked == []
+
+
+async def test_an_address_that_says_a_thing_twice_is_none(client: httpx.AsyncClient, answers: Answers) -> None:
+    page = await client.get(f"/verify?r=320402&c={_IDENTIFIER}.9f&c={_IDENTIFIER}.8e")
+    assert page.status_code == 400
     assert answers.asked == []
 
 
