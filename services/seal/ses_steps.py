@@ -251,6 +251,7 @@ def _certificate_period(der: bytes, times: Times, tolerated: str = "") -> Findin
     except MalformedCertificate as error:
         return unreadable(error)
     found = within(certificate.not_before, certificate.not_after, times)
+    tolerated += "".join(f"; tolerated: the certificate has {each}" for each in certificate.tolerated)
     return Finding(found.outcome, found.evidence + tolerated, found.sub_indication)
 
 

@@ -20,6 +20,7 @@ from services.seal.ofd_seal import Placement, finish, prepare
 from services.seal.ses import build_seal, build_signature, build_tbs, der
 from services.seal.ses_steps import Checks
 from services.seal.trust import Trust
+from tests.support import ber
 from tests.support import foreign_seal as foreign
 from tests.support.seals import (
     ABROAD,
@@ -190,6 +191,23 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
         "", who.signer_key, "签发", who.maker_key, foreign.MADE - DAY, foreign.MADE + 3000 * DAY, odd=True
     )
     return _v4(desk, who=replace(who, signer=signer)), trusting(desk)
+
+
+@case("ber-certificate")
+def _(desk: Desk) -> tuple[bytes, Checks]:
+    """The signer's certificate with an outer form of BER; what its issuer signed stays."""
+    content = der.one(desk.who.signer, der.Tag.SEQUENCE).content
+    return _v4(desk, who=replace(desk.who, signer=ber.endless(der.Tag.SEQUENCE, content))), trusting(desk)
+
+
+def _ber(files: Files) -> None:
+    """The signature's parts in forms of BER; what was signed stays."""
+    parts = der.elements(der.one(files[VALUE], der.Tag.SEQUENCE).content)
+    value = ber.in_pieces(der.Tag.BIT_STRING, parts[3].content, form=ber.longer)
+    files[VALUE] = ber.endless(der.Tag.SEQUENCE, b"".join(part.raw for part in parts[:3]) + value)
+
+
+CASES["ber-structure"] = lambda desk: (desk.ours(_ber), desk.knowing())
 
 
 def _listed_by(desk: Desk, kind: bytes, digest: bytes) -> bytes:

@@ -43,6 +43,7 @@ class Stamper:
     digest: bytes | None = None
     key_identifier: bool = False
     certificates: bool = True
+    signed_in_order: bool = False
 
     @classmethod
     def of(cls, kit: SealKit, profile: Profile = Profile.TIME_STAMPING) -> "Stamper":
@@ -63,10 +64,13 @@ class Stamper:
             (("1.2.840.113549.1.9.3"), core.ObjectIdentifier(self.content_type).dump()),
             (("1.2.840.113549.1.9.4"), core.OctetString(self.digest or _digest(info)).dump()),
         ]
-        signed = b"".join(
-            _tlv(0x30, core.ObjectIdentifier(kind).dump(), _tlv(0x31, content)) for kind, content in attributes
-        )
-        signature = (self.by or self.party).signer.sign(_tlv(0x31, signed))
+        each = [_tlv(0x30, core.ObjectIdentifier(kind).dump(), _tlv(0x31, content)) for kind, content in attributes]
+        signed = b"".join(each)
+        # The order of DER (X.690, 11.6) where they stand in the other.
+        ordered = b"".join(sorted(each))
+        signature = (self.by or self.party).signer.sign(_tlv(0x31, ordered if self.signed_in_order else signed))
+        if self.signed_in_order:
+            signed = b"".join(sorted(each, reverse=True))
         return self._token(info, signed, signature)
 
     def _token(self, info: bytes, signed: bytes, signature: bytes) -> bytes:

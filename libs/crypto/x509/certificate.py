@@ -5,14 +5,14 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from libs.crypto.asn1_budget import Asn1Limits, check_asn1
+from libs.crypto.asn1_budget import Asn1Limits, Asn1Refused, check_asn1
 from libs.crypto.errors import InvalidKey, MalformedCertificate, UnsupportedCertificate
 from libs.crypto.sm2 import CURVE_OID, Sm2PublicKey
 from libs.crypto.sm3 import sm3
 from libs.crypto.x509.extensions import Extensions, KeyUsage
 from libs.crypto.x509.names import display
 from libs.crypto.x509.signed import SM2_WITH_SM3, armor, unarmor
-from libs.crypto.x509.tlv import OID, SEQUENCE, Tlv, dotted, moment, only
+from libs.crypto.x509.tlv import OID, SEQUENCE, Tlv, canonical, dotted, first, moment
 
 LIMITS = Asn1Limits(size=16 * 1024, elements=1_000)
 """No certificate of GM/T 0015 comes near them."""
@@ -44,6 +44,7 @@ class Certificate:
         authority_key_identifier: the issuer's key identifier or b"".
         unknown_critical: object identifiers of critical extensions that ``verify_chain`` does not process.
         faults: what is contradictory or unreadable in it; no chain with such a certificate holds.
+        tolerated: how it is encoded other than by DER, and was read all the same.
     """
 
     der: bytes
@@ -65,10 +66,11 @@ class Certificate:
     authority_key_identifier: bytes = field(repr=False, compare=False)
     unknown_critical: tuple[str, ...] = field(compare=False)
     faults: tuple[str, ...] = field(compare=False, default=())
+    tolerated: tuple[str, ...] = field(compare=False, default=())
 
     @classmethod
     def parse(cls, der: bytes) -> "Certificate":
-        """Reads DER.
+        """Reads DER, and BER and what follows the certificate, which openssl reads too, as ``tolerated``.
 
         Raises:
             UnsupportedCertificate: if key or signature are of another algorithm than SM2.
@@ -109,12 +111,17 @@ _VERSION, _EXTENSIONS = 0xA0, 0xA3
 @lru_cache(maxsize=64)
 def _parsed(der: bytes) -> Certificate:
     """Kept, because one validation asks for the same few certificates a dozen times."""
-    check_asn1(der, LIMITS)
-    return Certificate(**_read(der))
+    if len(der) > LIMITS.size:
+        raise Asn1Refused(f"more than {LIMITS.size} bytes")
+    whole = first(der, SEQUENCE)
+    deviations = check_asn1(whole.whole, LIMITS)
+    if len(whole.whole) < len(der):
+        deviations += ("bytes after the certificate",)
+    return Certificate(**_read(der, whole), tolerated=deviations)
 
 
-def _read(der: bytes) -> dict[str, Any]:
-    tbs, outer, signature = only(der, SEQUENCE).children
+def _read(der: bytes, whole: Tlv) -> dict[str, Any]:
+    tbs, outer, signature = whole.children
     fields = tbs.expect(SEQUENCE).children
     if fields[0].tag == _VERSION:
         fields.pop(0)
@@ -122,8 +129,10 @@ def _read(der: bytes) -> dict[str, Any]:
     _check_algorithm(outer)
     not_before, not_after = (moment(time) for time in validity.expect(SEQUENCE).children)
     extensions = Extensions.read(next((part for part in fields[6:] if part.tag == _EXTENSIONS), None))
-    # RFC 5280, 4.1.1.2: both algorithms must be the same, parameters included.
-    faults = extensions.faults if inner.whole == outer.whole else (*extensions.faults, "two signature algorithms")
+    faults = extensions.faults
+    # RFC 5280, 4.1.1.2: both algorithms must be the same, parameters included, however they are encoded.
+    if canonical(inner) != canonical(outer):
+        faults += ("two signature algorithms",)
     return {
         "der": der,
         "tbs": tbs.whole,

@@ -6,6 +6,7 @@ An extension that can't be read does not make the certificate unreadable: it is 
 from dataclasses import dataclass, field
 from enum import Enum
 
+from libs.crypto.asn1_budget import CONSTRUCTED
 from libs.crypto.x509.tlv import BIT_STRING, BOOLEAN, OCTET_STRING, SEQUENCE, Tlv, dotted, only
 
 
@@ -77,8 +78,9 @@ class Extensions:
         elif oid == _KEY_ID:
             self.key_identifier = only(value, OCTET_STRING).content
         elif oid == _AUTHORITY:
-            parts = {part.tag: part.content for part in only(value, SEQUENCE).children}
-            self.authority_key_identifier = parts.get(_IN_AUTHORITY, b"")
+            for part in only(value, SEQUENCE).children:
+                if part.tag | CONSTRUCTED == _IN_AUTHORITY | CONSTRUCTED:
+                    self.authority_key_identifier = part.implicit(_IN_AUTHORITY)
 
     def _constraints(self, value: Tlv) -> None:
         parts = value.children

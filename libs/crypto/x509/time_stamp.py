@@ -1,21 +1,23 @@
 """Checks time stamps (RFC 3161) made with SM2 and SM3: the proof that something existed at a time.
 
-The token is CMS signed data (RFC 5652, or GM/T 0010-2012 with object identifiers of its own) around a TSTInfo.
+The token is CMS signed data (RFC 5652, or GM/T 0010-2012 with object identifiers of its own) around a TSTInfo. CMS is
+BER by its standard, so that nothing is said where a token is.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.crypto.asn1_budget import Asn1Limits, check_asn1
-from libs.crypto.errors import CryptoError
+from libs.crypto.asn1_budget import CONSTRUCTED, Asn1Limits, check_asn1
+from libs.crypto.errors import CryptoError, InvalidSignature
 from libs.crypto.provider import SmProvider
 from libs.crypto.sm3 import sm3
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy, verify_chain
+from libs.crypto.x509.names import same
 from libs.crypto.x509.roles import Role
 from libs.crypto.x509.signed import SM2_WITH_SM3
-from libs.crypto.x509.tlv import OCTET_STRING, SEQUENCE, SET, Tlv, dotted, moment, only
+from libs.crypto.x509.tlv import OCTET_STRING, SEQUENCE, SET, Tlv, as_set, canonical, dotted, moment, only
 
 LIMITS = Asn1Limits(size=64 * 1024, elements=2_000)
 _SM3 = "1.2.156.10197.1.401"
@@ -64,10 +66,23 @@ def verify_time_stamp(
         raise TimeStampNotAccepted(f"not a time stamp of these bytes: {error}") from error
     if authority is None:
         raise TimeStampNotAccepted("the authority's certificate is not there, or none of SM2")
-    # Signed is the SET OF attributes in its own encoding, not under the tag it stands with (RFC 5652, 5.4).
-    provider.sm2_verify(authority.public_key, bytes((SET,)) + read.attributes.whole[1:], read.signature)
+    _verify(authority, read, provider)
     verify_chain(authority, known, at, policy, provider, Role.TIME_STAMPING, proven=now)
     return at
+
+
+def _verify(authority: Certificate, token: _Token, provider: SmProvider) -> None:
+    """Checks the signature over the attributes: a SET OF in DER, however and under whatever tag they came (RFC 5652, 5.4).
+
+    Some sign the order that they send and not that of DER; OpenSSL verifies that too.
+    """
+    attributes = [canonical(each) for each in token.attributes.children]
+    for order in (attributes, sorted(attributes)):
+        try:
+            return provider.sm2_verify(authority.public_key, as_set(order), token.signature)
+        except InvalidSignature:
+            continue
+    raise InvalidSignature("the signature does not hold")
 
 
 def _read(token: bytes) -> _Token:
@@ -117,7 +132,7 @@ def _certificates(ders: Iterable[bytes]) -> Iterable[Certificate]:
 
 
 def _is_signer(identifier: Tlv, certificate: Certificate) -> bool:
-    if identifier.tag == _KEY_IDENTIFIER:
-        return certificate.key_identifier == identifier.content
+    if identifier.tag | CONSTRUCTED == _KEY_IDENTIFIER | CONSTRUCTED:
+        return certificate.key_identifier == identifier.implicit(_KEY_IDENTIFIER)
     issuer, serial_number = identifier.expect(SEQUENCE).children
-    return (issuer.whole, serial_number.integer) == (certificate.issuer_der, certificate.serial_number)
+    return serial_number.integer == certificate.serial_number and same(issuer.whole, certificate.issuer_der)

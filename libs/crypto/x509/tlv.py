@@ -1,13 +1,15 @@
-"""Reads ASN.1 as it comes in certificates of others: by length, tolerant of what OpenSSL tolerates.
+"""Reads ASN.1 as it comes in certificates of others: DER and BER (X.690), tolerant of what OpenSSL tolerates.
 
 What is read stays as received. Callers bound the input first (``asn1_budget.check_asn1``), so that nothing here costs more
 than one walk. Everything raises ValueError on what it can't make sense of.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+
+from libs.crypto.asn1_budget import CONSTRUCTED, LONGEST, STRINGS, content_end, head
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x01, 0x02, 0x03, 0x04, 0x06
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
@@ -16,7 +18,10 @@ SEQUENCE, SET = 0x30, 0x31
 
 @dataclass(frozen=True, slots=True)
 class Tlv:
-    """One element: its identifier octet, all its bytes as received, and its content."""
+    """One element: its identifier octet, all its bytes as received, and its content.
+
+    A string that is constructed of pieces (X.690, 8.6.4, 8.7.3) has the tag and content of the same string in one piece.
+    """
 
     tag: int
     whole: bytes
@@ -36,7 +41,9 @@ class Tlv:
     @property
     def integer(self) -> int:
         """The value of an INTEGER."""
-        return int.from_bytes(self.expect(INTEGER).content, "big", signed=True)
+        if len(self.expect(INTEGER).content) > LONGEST[INTEGER]:
+            raise ValueError("an integer without measure")
+        return int.from_bytes(self.content, "big", signed=True)
 
     @property
     def octets(self) -> bytes:
@@ -45,17 +52,24 @@ class Tlv:
             raise ValueError("a bit string that does not consist of whole octets")
         return self.content[1:]
 
+    def implicit(self, tag: int) -> bytes:
+        """The content of an OCTET STRING that stands under the context tag ``tag``, in one piece or in several."""
+        if self.tag == tag | CONSTRUCTED:
+            return b"".join(piece.expect(OCTET_STRING).content for piece in self.children)
+        return self.expect(tag).content
+
 
 def elements(data: bytes) -> Iterator[Tlv]:
     """Gives the elements that stand one after another in ``data``."""
     at = 0
     while at < len(data):
-        start = at
-        length, at = _length(data, at + 1)
-        if at + length > len(data):
-            raise ValueError("an element is longer than what holds it")
-        yield Tlv(data[start], data[start : at + length], data[at : at + length])
-        at += length
+        element, at = _next(data, at)
+        yield element
+
+
+def first(data: bytes, tag: int) -> Tlv:
+    """Returns the element that ``data`` begins with."""
+    return _next(data, 0)[0].expect(tag)
 
 
 def only(data: bytes, tag: int) -> Tlv:
@@ -66,22 +80,48 @@ def only(data: bytes, tag: int) -> Tlv:
     return found[0].expect(tag)
 
 
-def _length(data: bytes, at: int) -> tuple[int, int]:
-    """Reads the length at ``at``; one with leading zeros counts too (BER)."""
-    first = data[at] if at < len(data) else 0x80
-    if first < 0x80:
-        return first, at + 1
-    count = first & 0x7F
-    if not 1 <= count <= 4 or at + 1 + count > len(data):
-        raise ValueError("a length that is missing or without measure")
-    return int.from_bytes(data[at + 1 : at + 1 + count], "big"), at + 1 + count
+def _next(data: bytes, at: int) -> tuple[Tlv, int]:
+    tag, start, stop = head(data, at, len(data))
+    content_stop, stop = content_end(data, start, len(data)) if stop is None else (stop, stop)
+    whole, content = data[at:stop], data[start:content_stop]
+    if tag & ~CONSTRUCTED in STRINGS and tag & CONSTRUCTED:
+        return Tlv(tag ^ CONSTRUCTED, whole, _together(tag ^ CONSTRUCTED, content)), stop
+    return Tlv(tag, whole, content), stop
+
+
+def _together(tag: int, pieces: bytes) -> bytes:
+    """Puts a string together; of the pieces of a BIT STRING only the last may have unused bits (X.690, 8.6.4)."""
+    if tag != BIT_STRING:
+        return b"".join(piece.content for piece in elements(pieces))
+    found = [piece.expect(BIT_STRING).content for piece in elements(pieces)]
+    if not found or any(piece[:1] != b"\0" for piece in found[:-1]):
+        raise ValueError("a bit string of pieces that do not fit together")
+    return found[-1][:1] + b"".join(piece[1:] for piece in found)
+
+
+def canonical(element: Tlv) -> bytes:
+    """Encodes an element anew by the lengths and forms of DER; the order of a SET OF stays."""
+    content = element.content
+    if element.tag & CONSTRUCTED:
+        content = b"".join(map(canonical, element.children))
+    return _encoded(element.tag, content)
+
+
+def as_set(parts: Iterable[bytes]) -> bytes:
+    """Returns a SET OF elements that are encoded already, in their order."""
+    return _encoded(SET, b"".join(parts))
+
+
+def _encoded(tag: int, content: bytes) -> bytes:
+    size = len(content).to_bytes(max(1, (len(content).bit_length() + 7) // 8))
+    return bytes((tag,)) + (size if len(content) < 0x80 else bytes((0x80 | len(size),)) + size) + content
 
 
 def dotted(element: Tlv) -> str:
     """Returns an object identifier in its dotted form."""
     content = element.expect(OID).content
-    if not content or content[-1] & 0x80:
-        raise ValueError("an object identifier that is empty or cut off")
+    if not content or content[-1] & 0x80 or len(content) > LONGEST[OID]:
+        raise ValueError("an object identifier that is empty, cut off or without measure")
     arcs, value = [], 0
     for octet in content:
         value = value << 7 | octet & 0x7F
@@ -123,9 +163,11 @@ def moment(element: Tlv) -> datetime:
         year += 1900 if year >= _FIRST_OF_LAST_CENTURY else 2000
     fraction, zone = found.groups()[6:]
     microsecond = int((fraction or b"0").ljust(6, b"0")[:6])
-    return datetime(
-        year, month, day, hour, minute, second, microsecond, tzinfo=_zone(zone or b"Z")
-    ).astimezone(UTC)  # fmt: skip
+    try:
+        at = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=_zone(zone or b"Z"))
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"not a time: {error}") from error
 
 
 def _zone(given: bytes) -> timezone:

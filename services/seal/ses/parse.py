@@ -1,10 +1,11 @@
 """Parses SESeal and SES_Signature, keeping the received bytes.
 
 GB/T 38540-2020 (version 4), GM/T 0031-2025 (5), and the older GM/T 0031-2014 (1), which is read only. Read leniently
-where makers deviate and nothing hangs on it: kinds of strings and times, lengths that are not the shortest. What was
+where makers deviate and nothing hangs on it: kinds of strings and times, BER where the standards ask for DER. What was
 tolerated is told.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -125,8 +126,7 @@ class ParsedSignature:
 def parse_seal(raw: bytes) -> ParsedSeal:
     """Parses a SESeal; raises SesError where it is not one that is read."""
     try:
-        check_asn1(raw, LIMITS)
-        return _seal(raw, _Reading())
+        return _seal(raw, _Reading(check_asn1(raw, LIMITS)))
     except SesError:
         raise
     except (ValueError, IndexError, OverflowError) as error:
@@ -136,8 +136,7 @@ def parse_seal(raw: bytes) -> ParsedSeal:
 def parse_signature(raw: bytes) -> ParsedSignature:
     """Parses a SES_Signature; raises SesError where it is not one that is read."""
     try:
-        check_asn1(raw, LIMITS)
-        return _signature(raw, _Reading())
+        return _signature(raw, _Reading(check_asn1(raw, LIMITS)))
     except SesError:
         raise
     except (ValueError, IndexError, OverflowError) as error:
@@ -147,8 +146,8 @@ def parse_signature(raw: bytes) -> ParsedSignature:
 class _Reading:
     """Reads single values and notes what deviates."""
 
-    def __init__(self) -> None:
-        self.tolerated: list[str] = []
+    def __init__(self, deviations: Iterable[str]) -> None:
+        self.tolerated = [f"not DER: {each}" for each in deviations]
 
     def text(self, element: Tlv, field: str, tag: int = _IA5) -> str:
         """Returns a string of whatever kind: vendors write UTF-8 into an IA5String."""

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from libs.crypto.asn1_budget import Asn1Limits, Asn1Refused, check_asn1
+from libs.crypto.asn1_budget import ENDLESS, IN_PIECES, LONGER, Asn1Limits, Asn1Refused, check_asn1
 from libs.crypto.errors import MalformedCertificate
 from libs.crypto.x509.certificate import Certificate
 from services.seal.ses import SesError, der, parse_seal
 from services.seal.ses.der import Tag, encode
+from tests.support import ber
 from tests.support.seals import make_kit
 
 LIMITS = Asn1Limits(size=1 << 20)
@@ -46,10 +47,13 @@ def test_an_arc_larger_than_a_uuid_is_refused() -> None:
         (encode(Tag.INTEGER, b"\x01" * 2_000), "2000 bytes"),
         (encode(Tag.GENERALIZED_TIME, b"2" * 100), "100 bytes"),
         (encode(Tag.SEQUENCE, encode(Tag.INTEGER, b"\0") * 6_000), "5000 elements"),
-        (b"\x30\x80\x00\x00", "without measure"),
-        (b"\x30\x85\x00\x00\x00\x00\x01\x00", "without measure"),
+        (b"\x30\x80\x05\x00", "without an end"),
+        (b"\x30\x80\x05\x00\x00", "cut off"),
+        (b"\x04\x80\x00\x00", "without measure"),
+        (b"\x30\x89" + bytes(8) + b"\x01\x00", "without measure"),
+        (b"\x30\x80" + b"\x05\x00" * 6_000 + b"\0\0", "5000 elements"),
         (b"\x30\x05\x02\x01\x00", "longer"),
-        (b"\x1f\x81\x01\x00", "above 30"),
+        (b"\x1f\x81\x81\x81\x81\x01\x00", "tag without measure"),
         (b"\x30", "cut off"),
     ],
 )
@@ -62,6 +66,27 @@ def test_depth_is_bounded_by_the_limit_and_not_by_the_stack() -> None:
     for _ in range(5_000):
         der = encode(Tag.SEQUENCE, der)
     assert "24 deep" in _refused(der)
+
+
+def test_depth_of_indefinite_lengths_is_bounded_as_well() -> None:
+    assert "24 deep" in _refused(b"\x30\x80" * 5_000 + b"\0\0" * 5_000)
+    assert "24 deep" in _refused(b"\x24\x80" * 5_000)
+
+
+def test_a_string_in_pieces_is_looked_into_as_the_string_that_it_makes() -> None:
+    """No piece looks like anything, but what a decoder is given is an object identifier without measure."""
+    hidden = encode(Tag.SEQUENCE, encode(Tag.OBJECT_IDENTIFIER, b"\x2a" * 3_000))
+    pieces = [hidden[at : at + 100] for at in range(0, len(hidden), 100)]
+    for form in (ber.shortest, ber.endless):
+        assert "3000 bytes" in _refused(ber.in_pieces(Tag.OCTET_STRING, *pieces, form=form))
+    assert "300 bytes" in _refused(ber.in_pieces(Tag.GENERALIZED_TIME, *[b"2" * 30] * 10))
+
+
+def test_what_is_not_der_is_told() -> None:
+    assert check_asn1(KIT.seal, LIMITS) == ()
+    assert check_asn1(ber.endless(Tag.SEQUENCE, b"\x05\0"), LIMITS) == (ENDLESS,)
+    assert check_asn1(ber.longer(Tag.SEQUENCE, b"\x05\0", 3), LIMITS) == (LONGER,)
+    assert check_asn1(ber.in_pieces(Tag.OCTET_STRING, b"a", b"b"), LIMITS) == (IN_PIECES,)
 
 
 def test_a_digest_that_looks_like_asn1_is_bytes() -> None:

@@ -307,7 +307,7 @@ def test_issuing_is_refused_where_it_makes_no_sense(pki: Pki) -> None:
 
 def test_malformed(pki: Pki) -> None:
     der = pki.maker.der
-    for bad in (b"", b"\x30\x00", der[:-1], der + b"\0", b"\x31" + der[1:], pki.ca_crl.der, bytes(20_000)):
+    for bad in (b"", b"\x30\x00", der[:-1], b"\0" + der, b"\x31" + der[1:], pki.ca_crl.der, bytes(20_000)):
         with pytest.raises(MalformedCertificate):
             Certificate.parse(bad)
     for bad in (b"", der, pki.ca_crl.der[:-1]):

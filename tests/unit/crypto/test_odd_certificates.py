@@ -1,6 +1,7 @@
 """Certificates as others make them: what the openssl command reads we read, and to the same meaning."""
 
 import random
+import re
 import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import Certificate, Role, Subject, TrustPolicy, Validity, make_root
 from libs.crypto.x509.chain import verify_chain
+from tests.support import ber
 
 PROVIDER = default_provider()
 KEY = SoftwareSigner(PROVIDER, PROVIDER.sm2_generate())
@@ -53,14 +55,16 @@ class Odd:
     tail: bytes = b""
     extensions: tuple[bytes, ...] = ()
 
-    def der(self) -> bytes:
-        """The whole, signed."""
+    def der(self, form: ber.Forms = ber.shortest) -> bytes:
+        """The whole, signed, each of its elements in ``form``."""
         extensions = tlv(0xA3, tlv(0x30, *self.extensions)) if self.extensions else b""
         tbs = tlv(
             0x30, self.version, tlv(0x02, self.serial), self.inner or self.algorithm, self.issuer,
             tlv(0x30, self.start, self.end), self.subject, self.key, self.tail, extensions,
         )  # fmt: skip
-        return tlv(0x30, tbs, self.algorithm, tlv(0x03, b"\0" + KEY.sign(tbs)))
+        tbs = ber.anew(tbs, form)
+        rest = ber.anew(self.algorithm + tlv(0x03, b"\0" + KEY.sign(tbs)), form)
+        return form(0x30, tbs + rest)
 
 
 def extension(oid: str, value: bytes, critical: bytes = b"") -> bytes:
@@ -190,9 +194,8 @@ def test_the_rest(kind: str, tmp_path: Path) -> None:
     agree(Odd(**OTHERS[kind]).der(), tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_all_at_once(seed: int, tmp_path: Path) -> None:
-    choose = random.Random(seed)
+def any_odd(choose: random.Random) -> Odd:
+    """A certificate in which everything is drawn from what is odd."""
 
     def one(kinds: dict[str, Any]) -> Any:
         return choose.choice(list(kinds.values()))
@@ -202,8 +205,117 @@ def test_all_at_once(seed: int, tmp_path: Path) -> None:
         "end": tlv(*one(TIMES)), "serial": one(SERIALS),
         "key": tlv(0x30, EC_SM2, tlv(0x03, b"\0" + one(POINTS))),
     }  # fmt: skip
-    odd = Odd(**fields | one(OTHERS))
-    agree(odd.der(), tmp_path)
+    return Odd(**fields | one(OTHERS))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_all_at_once(seed: int, tmp_path: Path) -> None:
+    agree(any_odd(random.Random(seed)).der(), tmp_path)
+
+
+FORMS: dict[str, ber.Forms] = {
+    "lengths with zeros": lambda tag, content: ber.longer(tag, content, 2),
+    "indefinite lengths": ber.endless,
+    "strings in pieces": lambda tag, content: (
+        ber.in_pieces(tag, content[:3], content[3:]) if tag in (0x0C, 0x17, 0x04) else ber.shortest(tag, content)
+    ),
+    "a bit string in one piece": lambda tag, content: (
+        ber.in_pieces(tag, content) if tag == 0x03 else ber.shortest(tag, content)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_what_is_not_encoded_as_der_is_read_and_named(kind: str, tmp_path: Path) -> None:
+    identifier = extension("551d0e", tlv(4, b"an identifier"))
+    read = agree(Odd(extensions=(identifier,)).der(FORMS[kind]), tmp_path)
+    assert (read.subject, read.key_identifier) == ("CN=某人", b"an identifier")
+    assert read.tolerated
+    assert not read.faults
+    assert not Certificate.parse(Odd(extensions=(identifier,)).der()).tolerated
+
+
+def test_any_form_of_any_odd_certificate(tmp_path: Path) -> None:
+    """The same is read from any form; openssl refuses some that X.690 allows."""
+    compared = 0
+    for seed in range(60):
+        choose = random.Random(seed)
+        odd = any_odd(choose)
+        encoded, plain = odd.der(ber.any_form(choose)), Certificate.parse(odd.der())
+        read = Certificate.parse(encoded)
+        if openssl(encoded, tmp_path) is not None:
+            agree(encoded, tmp_path)
+            compared += 1
+        for attribute in ("subject", "issuer", "serial_number", "not_before", "public_key", "is_ca", "faults"):
+            assert getattr(read, attribute) == getattr(plain, attribute), seed
+        PROVIDER.sm2_verify(read.public_key, read.tbs, read.signature)
+    assert compared > 50
+
+
+def _damaged(choose: random.Random) -> bytes:
+    """An odd certificate with a byte that is another, new or gone, somewhere before its signature."""
+    encoded = bytearray(any_odd(choose).der(choose.choice([ber.shortest, ber.any_form(choose)])))
+    at, way = choose.randrange(len(encoded) - 70), choose.randrange(4)
+    if way == 0:
+        encoded[at] ^= 1 << choose.randrange(8)
+    elif way == 1:
+        encoded[at] = choose.choice(b"\0\x80\xff\x05\x1f\x3f\x24\x23\x30")
+    else:
+        encoded[at : at + way - 2] = b"" if way == 3 else bytes((choose.randrange(256),))
+    return bytes(encoded)
+
+
+def test_what_openssl_reads_of_the_damaged_we_read_but_for_what_is_documented(tmp_path: Path) -> None:
+    documented = re.compile("|".join(told.replace("…", ".*") for told, _ in _rows().values()))
+    damaged = [_damaged(random.Random(seed)) for seed in range(250)]
+    read = [each for each in damaged if openssl(each, tmp_path) is not None]
+    assert len(read) > 30
+    assert [each.hex() for each in read if (why := _refusal(each)) and not documented.search(why)] == []
+
+
+def _refusal(encoded: bytes) -> str:
+    try:
+        Certificate.parse(encoded)
+    except MalformedCertificate as error:
+        return str(error)
+    return ""
+
+
+_CASES: dict[str, Odd] = {
+    "no-point": Odd(key=tlv(0x30, EC_SM2, tlv(0x03, b"\0\4" + bytes(64)))),
+    "no-time": Odd(start=tlv(0x17, b"garbage")),
+    "unused-bits": Odd(key=tlv(0x30, EC_SM2, tlv(0x03, b"\1" + KEY.public_key.point[:-1] + b"\0"))),
+    "bits-in-pieces": Odd(key=tlv(0x30, EC_SM2, tlv(0x23, tlv(0x04, b"\0" + KEY.public_key.point)))),
+    "no-sequence": Odd(tail=tlv(0xA3, tlv(0x10, extension("551d0e", tlv(4, b"id"))))),
+    "too-much": Odd(extensions=(extension("2a0304", bytes(17_000)),)),
+    "other-algorithm": Odd(algorithm=tlv(0x30, bytes.fromhex("06082a811ccf55018376"))),
+    "explicit-parameters": Odd(
+        key=tlv(0x30, tlv(0x30, bytes.fromhex("06072a8648ce3d0201"), tlv(0x30, b"\2\1\1")), tlv(0x03, b"\0\4"))
+    ),
+}
+_ROW = re.compile(r"\| ([a-z-]+) \| [^|]+ \| `([^`]+)` \| (FAILED|INDETERMINATE) \| [^|]+ \|")
+
+
+def _rows() -> dict[str, tuple[str, str]]:
+    text = (Path(__file__).parents[3] / "docs" / "validation.md").read_text("utf-8")
+    found = text.partition("## What openssl reads and we do not")[2].splitlines()
+    return {row[1]: (row[2], row[3]) for row in map(_ROW.fullmatch, found) if row}
+
+
+@pytest.mark.parametrize("name", _CASES)
+def test_what_openssl_reads_and_we_do_not_is_told_as_the_table_says(name: str, tmp_path: Path) -> None:
+    told, outcome = _rows()[name]
+    encoded = _CASES[name].der()
+    assert openssl(encoded, tmp_path) is not None
+    with pytest.raises(MalformedCertificate, match=told.replace("…", ".*")) as caught:
+        Certificate.parse(encoded)
+    assert isinstance(caught.value, UnsupportedCertificate) is (outcome == "INDETERMINATE")
+
+
+def test_what_follows_a_certificate_is_no_part_of_it_and_named(tmp_path: Path) -> None:
+    read = agree(Odd().der() + b"no ASN.1", tmp_path)
+    assert read.tolerated == ("bytes after the certificate",)
+    assert read != Certificate.parse(Odd().der())
 
 
 @pytest.mark.parametrize(
@@ -242,7 +354,7 @@ def test_another_algorithm_is_unsupported_and_not_broken(tmp_path: Path) -> None
         )  # fmt: skip
         with pytest.raises(UnsupportedCertificate):
             Certificate.parse((tmp_path / "c").read_bytes())
-    for broken in (b"", b"\x30\0", Odd().der()[:-1], Odd().der() + b"\0", Odd(start=tlv(0x17, b"garbage")).der()):
+    for broken in (b"", b"\x30\0", Odd().der()[:-1], Odd(start=tlv(0x17, b"garbage")).der()):
         with pytest.raises(MalformedCertificate) as caught:
             Certificate.parse(broken)
         assert not isinstance(caught.value, UnsupportedCertificate)

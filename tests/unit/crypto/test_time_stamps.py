@@ -1,5 +1,6 @@
 """Time stamps (RFC 3161) with SM2 and SM3: what is believed, and what is not."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ import pytest
 
 from libs.crypto.errors import CertificateNotAccepted, CryptoError, InvalidSignature, SubIndication
 from libs.crypto.x509 import Profile, TimeStampNotAccepted, TrustPolicy, verify_time_stamp
+from tests.support import ber
 from tests.support.seals import T0, T1, SealKit, make_kit
 from tests.support.stamps import Stamper, genuine
 
@@ -59,6 +61,21 @@ def test_an_authority_that_has_run_out_proves_nothing_any_more(kit: SealKit) -> 
     with pytest.raises(CertificateNotAccepted) as caught:
         verify(kit, stamper.stamp(VALUE, T1), now=late)
     assert caught.value.sub_indication is SubIndication.OUT_OF_BOUNDS_NO_POE
+
+
+@pytest.mark.parametrize("key_identifier", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_token_is_cms_and_may_be_ber(kit: SealKit, seed: int, key_identifier: bool) -> None:
+    """What is signed are the attributes in DER, in whatever form they come (RFC 5652, 5.4)."""
+    stamper = replace(Stamper.of(kit), key_identifier=key_identifier)
+    token, signed = stamper.stamp(VALUE, T1), stamper.party.certificate.tbs
+    assert verify(kit, ber.anew(token, ber.any_form(random.Random(seed)), signed)) == T1
+    assert verify(kit, ber.anew(token, ber.endless, signed)) == T1
+
+
+def test_attributes_signed_in_the_order_of_der_may_come_in_another(kit: SealKit) -> None:
+    token = replace(Stamper.of(kit), signed_in_order=True).stamp(VALUE, T1)
+    assert verify(kit, token) == T1
 
 
 def test_no_changed_byte_goes_through(kit: SealKit) -> None:

@@ -15,7 +15,9 @@ from tests.support.seals import SealKit
 CASES = readings_failed.CASES
 _TABLE = Path(__file__).parents[3] / "docs" / "validation.md"
 _ROW = re.compile(r"\| ([a-z0-9-]+) \| [^|]+ \| ([a-z_.]+) \| ([A-Z_]+) \| ([A-Z_]*) ?\| ([A-Z_]+) \|")
-ROWS = {row[1]: row.groups()[1:] for row in map(_ROW.fullmatch, _TABLE.read_text("utf-8").splitlines()) if row}
+_LINES = _TABLE.read_text("utf-8").partition("## What openssl reads and we do not")[0].splitlines()
+"""What follows is the table of tests/unit/crypto/test_odd_certificates.py."""
+ROWS = {row[1]: row.groups()[1:] for row in map(_ROW.fullmatch, _LINES) if row}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def desk(kit: SealKit, tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 def test_every_row_has_its_case() -> None:
-    lines = [line for line in _TABLE.read_text("utf-8").splitlines() if re.match(r"\| [a-z]", line)]
+    lines = [line for line in _LINES if re.match(r"\| [a-z]", line)]
     assert len(lines) == len(ROWS)
     assert set(ROWS) == set(CASES)
 
