@@ -363,7 +363,8 @@ async def town(
         "http": Http(host=HOST, port=port), "bootstrap": Bootstrap(credentials_file=str(credentials)), **extra,
     }  # fmt: skip
     async with serving(ground, "identity", clock, prepare=prepared, region=region, **sections) as service:
-        tasks = [asyncio.ensure_future(task()) for task in service.process._tasks]
+        beside = (*service.process._servers, *service.process._tasks)
+        tasks = [asyncio.ensure_future(task()) for task in beside]
         async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as http:
             await _answers(http)
             try:
