@@ -54,10 +54,10 @@ class Identity:
         self._tokens = token_service_pb2_grpc.TokenServiceStub(channel)
         self._region = region
 
-    async def check_parties(self, applicant: pb.Applicant, agent: pb.Agent | None) -> None:
+    async def check_parties(self, applicant: pb.Applicant, agent: pb.Agent | None, *, anew: bool = False) -> None:
         """Raises FIELD_INVALID unless names and documents of the parties are those of their accounts.
 
-        What agreed is believed for a minute. Persons are named by the office that verified them, never by an application.
+        What agreed is believed for a minute, unless it is to be asked ``anew``. Persons are named by the office that verified them, never by an application.
         """
         parties: dict[str, pb.Applicant | pb.Agent] = {"applicant": applicant}
         if agent is not None:
@@ -68,7 +68,7 @@ class Identity:
             )
             for field, party in parties.items()
         }  # fmt: skip
-        asked = {field: each for field, each in stated.items() if not self._is_known(each)}
+        asked = {field: each for field, each in stated.items() if anew or not self._is_known(each)}
         if not asked:
             return
         request = account_service_pb2.CheckIdentitiesRequest(identities=asked.values())

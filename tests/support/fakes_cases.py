@@ -72,6 +72,8 @@ class Neighbours:
         service: the service under test, once it runs; calls of other regions are passed on to it.
         others: the fakes of the other regions, by code.
         accounts: name and document number of accounts, by their names.
+        identity_error: what identity refuses to compare names with; without it, it compares.
+        identities_asked: how often it was asked to.
         compare: tells which licences are not known, as the licence service would; without it, all are known.
         lost_answers: so many answers to other regions get lost after the call was done.
         repeat: every call of another region is passed on so many times more.
@@ -83,6 +85,8 @@ class Neighbours:
     others: dict[str, "Neighbours"] = field(default_factory=dict)
     trusted: set[str] = field(default_factory=set)
     accounts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    identity_error: TongbanError | None = None
+    identities_asked: int = 0
     mandate_reason: error_reason_pb2.ErrorReason.ValueType = error_reason_pb2.ERROR_REASON_UNSPECIFIED
     mandates_asked: list[mandate_service_pb2.CheckMandateRequest] = field(default_factory=list)
     presented: dict[str, list[licenses.License]] = field(default_factory=dict)
@@ -127,6 +131,9 @@ class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
         self.known = known
 
     async def CheckIdentities(self, request: account_service_pb2.CheckIdentitiesRequest, context: Any) -> Any:
+        self.known.identities_asked += 1
+        if self.known.identity_error is not None:
+            await _refuse(context, self.known.identity_error)
         matches = [self._is_so(each) for each in request.identities]
         return account_service_pb2.CheckIdentitiesResponse(matches=matches)
 

@@ -75,7 +75,8 @@ class Neighbours:
     """What the fakes know, what they were asked, and how they fail.
 
     ``seal_error`` is raised by SealDocument; ``sealed`` holds what was sealed by request_id, so that a repeat is told
-    from a second use. ``accounts`` holds the names of accounts that stated ones are compared with. ``asked`` holds the requests that came to the other region.
+    from a second use. ``accounts`` holds the names of accounts that stated ones are compared with,
+    unless ``identity_error`` is given. ``asked`` holds the requests that came to the other region.
     """
 
     address: str = ""
@@ -93,6 +94,7 @@ class Neighbours:
     revoked_abroad: bool = False
     asked: list[Any] = field(default_factory=list)
     accounts: dict[str, str] = field(default_factory=dict)
+    identity_error: TongbanError | None = None
     tokens_used: list[str] = field(default_factory=list)
 
     def seal(self) -> seals.Seal:
@@ -164,6 +166,8 @@ class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
         self.known = known
 
     async def CheckIdentities(self, request: account_service_pb2.CheckIdentitiesRequest, context: Any) -> Any:
+        if self.known.identity_error is not None:
+            await _refuse(context, self.known.identity_error)
         matches = [
             self.known.accounts.get(each.subject, each.display_name) == each.display_name for each in request.identities
         ]

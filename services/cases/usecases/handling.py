@@ -15,6 +15,7 @@ from services.cases.domain.outcomes import Outcome, check_reason, yields_license
 from services.cases.domain.states import Action, CaseState
 from services.cases.store.cases import CaseRecord
 from services.cases.store.items import ItemVersion
+from services.cases.usecases import parties
 from services.cases.usecases.access import require_handler
 from services.cases.usecases.deadlines import Deadlines, last_days
 from services.cases.usecases.desk import Change, Desk, Outside, facts_of
@@ -112,6 +113,7 @@ class Handling:
         check_reason(outcome, request.reason)
         asked: set[str] = set()
         printable: set[bytes] = set()
+        await self._compare_parties(request, principal, outcome)
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._locked(tx, request, principal)
@@ -120,9 +122,10 @@ class Handling:
             facts = facts_of(record, open_obligations=_not_arrived(record))
             before = self._desk.move(record, facts, Action.DECIDE, principal.human)
             record.decide_time, record.outcome, record.changed = tx.now, str(outcome), True
+            former = parties.restate(record.content, request.restated_parties)
             record.content.decision.CopyFrom(pb.Decision(
                 outcome=request.outcome, reason=request.reason, decided_by=principal.subject,
-                decide_time=timestamp(tx.now), evidence=request.evidence,
+                decide_time=timestamp(tx.now), evidence=request.evidence, former_parties=former,
             ))  # fmt: skip
             yields = yields_license(outcome, item.content.license_type)
             if yields:
@@ -131,6 +134,13 @@ class Handling:
             return await self._desk.finish(tx, record, item, before, change, decided_event(record, item, yields=yields))
 
         return await self._desk.run(command, work)
+
+    async def _compare_parties(self, request: rpc.DecideCaseRequest, principal: Principal, outcome: Outcome) -> None:
+        """Asks identity before the transaction; a repeat, which finds the case decided, asks nobody."""
+        record = await self._desk.store.read(id_of(request.name))
+        require_handler(principal, record)
+        if record.state == CaseState.UNDER_REVIEW:
+            await parties.compare(self._desk, record, outcome, request.restated_parties)
 
     def _ask_checks(self, command: Command, record: CaseRecord, item: ItemVersion, asked: set[str]) -> None:
         """Has tolerated materials that came after the acceptance checked, once a call."""

@@ -10,7 +10,7 @@ from services.cases.domain.outcomes import Outcome, yields_license
 from services.cases.domain.states import Action, CaseState
 from services.cases.store.cases import CaseRecord
 from services.cases.store.items import ItemVersion
-from services.cases.usecases import applications
+from services.cases.usecases import applications, parties
 from services.cases.usecases.acceptance import SELF
 from services.cases.usecases.access import require_handler
 from services.cases.usecases.desk import Change, Desk, facts_of
@@ -55,6 +55,10 @@ class LicenseFailures:
         principal = current_call().principal
         outcome = Outcome(OUTCOME.name(request.outcome))
         asked: set[bytes] = set()
+        seen = await self._desk.store.read(id_of(request.name))
+        require_handler(principal, seen)
+        if seen.content.HasField("license_failure"):  # else it was decided anew already, perhaps by this very request
+            await parties.compare(self._desk, seen, outcome, request.restated_parties)
 
         async def work(tx: Transaction) -> pb.Case:
             record = await self._desk.store.lock(tx.connection, id_of(request.name))
@@ -65,11 +69,13 @@ class LicenseFailures:
             before = self._desk.move(record, facts, Action.REDECIDE, principal.human)
             applications.check_form(item, request.form_values)
             applications.put_in(record.content, (), request.form_values, tx.now)
+            former = parties.restate(record.content, request.restated_parties)
             record.outcome, record.changed = str(outcome), True
             record.content.decision.CopyFrom(pb.Decision(
                 outcome=request.outcome, reason=request.reason, decided_by=principal.subject,
                 decide_time=timestamp(tx.now), evidence=record.content.decision.evidence,
                 voided_license=record.content.license_failure.license or record.content.decision.voided_license,
+                former_parties=[*record.content.decision.former_parties, *former],
             ))  # fmt: skip
             record.content.ClearField("license_failure")
             yields = yields_license(outcome, item.content.license_type)

@@ -88,7 +88,6 @@ class Issuing:
             InvalidArgument: FIELD_INVALID, a holder does not bear the name and document of the account.
         """
         current_call().principal.require_impartial(*(holder.subject for holder in order.holders))
-        await self._identity.check_holders(order.holders)
         try:
             return await self.attempt(command, order)
         except LicenseVoided as ended:
@@ -117,6 +116,12 @@ class Issuing:
     async def _draft(
         self, command: Command, order: pb.IssueLicenseRequest, told: Told | None
     ) -> tuple[Row, bytes]:  # fmt: skip
+        intent = replace(command, method=f"{command.method}:intent")
+        begun = await self._uow.stored(intent)
+        if isinstance(begun, resources.License):
+            return await self._again(begun.name)
+        if told is None:  # what was issued once is made again as it was
+            await self._identity.check_holders(order.holders)
         kind = await self._types.kept(order.license_type.removeprefix("licenseTypes/"))
         draft = await self._drafting.draw_up(order, kind, self._clock.now(), told)
         made: list[Row] = []
@@ -125,7 +130,6 @@ class Issuing:
             made.append(await rows.insert(tx.connection, licenses, draft.columns))
             return bare(made[-1])
 
-        intent = replace(command, method=f"{command.method}:intent")
         try:
             answer = await self._uow.run(intent, work)
         except AlreadyExists as error:

@@ -358,3 +358,35 @@ async def test_many_cases_side_by_side_get_different_numbers(licensing: License)
     assert {row.state for row in found} == {"ISSUED"}
     assert len({row.identifier for row in found}) == len({row.number_index for row in found}) == len(names)
     assert {row.seal_id for row in found} == {SEAL_ID}
+
+
+async def test_a_holder_who_is_called_otherwise_since_the_decision_is_told_to_the_case(licensing: License) -> None:
+    kind = await licensing.license_type()
+    handler, event = wire(licensing.service.process).consumer, event_of(decided(kind.name))
+    licensing.known.identity_error = Unavailable(
+        "DEPENDENCY_UNAVAILABLE", "away", retry_after=1.0, dependency="database"
+    )
+    with pytest.raises(Unavailable):  # the consumer tries again
+        await handler.handle(event)
+    licensing.known.identity_error = None
+    licensing.known.accounts[f"//341599/{FIRM}"] = "测试更名便利店有限公司"
+    for _ in range(2):
+        await handler.handle(event)
+    assert await rows(licensing) == []
+    (told_of,) = [
+        events.LicenseVoided.FromString(each) for each in await told(licensing, "cn.tongban.license.voided.v1")
+    ]
+    assert (told_of.error_reason, list(told_of.broken_rules)) == ("FIELD_INVALID", ["holders[0]: identity.account"])
+
+
+async def test_a_licence_that_was_begun_is_finished_under_the_name_that_it_was_begun_with(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
+    handler, event = wire(licensing.service.process).consumer, event_of(decided(kind.name))
+    with pytest.raises(Unavailable):
+        await handler.handle(event)
+    licensing.known.seal_error = None
+    licensing.known.accounts[f"//341599/{FIRM}"] = "测试更名便利店有限公司"
+    await handler.handle(event)
+    assert [row.state for row in await rows(licensing)] == ["ISSUED"]
+    assert await told(licensing, "cn.tongban.license.voided.v1") == []

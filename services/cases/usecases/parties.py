@@ -1,0 +1,69 @@
+"""Whether the parties to a case still bear the names and documents that they applied with, asked before it is granted.
+
+What is granted bears the name. Between the application and the decision months may pass, in which identity came to know a new
+name or a new document; so it is compared again, with nothing remembered. A refusal needs no such check: it grants nothing.
+"""
+
+from collections.abc import Iterable
+
+from libs.errors import FailedPrecondition, InvalidArgument, TongbanError, Unavailable, invalid_field
+from services.cases.clients import is_passing
+from services.cases.domain.outcomes import Outcome
+from services.cases.store.cases import CaseRecord
+from services.cases.usecases import applications
+from services.cases.usecases.desk import Desk
+from tongban.cases.v1 import resources_pb2 as pb
+
+
+async def compare(desk: Desk, record: CaseRecord, outcome: Outcome, restated: Iterable[pb.PartyIdentity]) -> None:
+    """Compares the parties, as ``restated``, with their accounts before a case is granted; outside of a transaction.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID for a restated party who is none to the case, or whose name or document is no such.
+        FailedPrecondition: CASE_PARTY_CHANGED.
+        Unavailable: DEPENDENCY_UNAVAILABLE: identity can't be asked now.
+    """
+    content = pb.Case()
+    content.CopyFrom(record.content)
+    restate(content, restated)
+    agent = content.agent if content.HasField("agent") else None
+    applications.check_parties(content.applicant, agent, desk.today())
+    if outcome is Outcome.REJECTED:
+        return
+    try:
+        await desk.identity.check_parties(content.applicant, agent, anew=True)
+    except InvalidArgument as error:
+        raise _changed(record.name, error.violations[0].field) from error
+    except TongbanError as error:
+        if not is_passing(error):
+            raise
+        raise Unavailable(
+            "DEPENDENCY_UNAVAILABLE", "whether the parties still bear their names can't be told now",
+            retry_after=error.retry_after or 1.0, dependency="identity",
+        ) from error  # fmt: skip
+
+
+def restate(content: pb.Case, restated: Iterable[pb.PartyIdentity]) -> list[pb.PartyIdentity]:
+    """Puts changed names and documents into a case; returns the parties as they stood there before.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID for one who is neither applicant nor agent.
+    """
+    before = []
+    for place, each in enumerate(restated):
+        parties: tuple[pb.Applicant | pb.Agent, ...] = (content.applicant, content.agent)
+        found = [party for party in parties if party.subject == each.subject]
+        if not found:
+            raise invalid_field(f"restated_parties[{place}].subject", "party", "must be the applicant or the agent")
+        was = found[0]
+        before.append(pb.PartyIdentity(subject=was.subject, display_name=was.display_name, document=was.document))
+        for party in found:
+            party.display_name = each.display_name
+            party.document.CopyFrom(each.document)
+    return before
+
+
+def _changed(case: str, party: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        "CASE_PARTY_CHANGED", f"the {party} of {case} bears another name or document by now", party=party
+    )
