@@ -5,6 +5,7 @@ whether data came: a sweep writes the record that says so, under the same transa
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -48,4 +49,6 @@ def unanswered(database: Database, clock: Clock, question: Question, action: str
                 "leaf_hash": entry.leaf_hash,
             })  # fmt: skip
 
-    return Backlog(question.task, _OPEN, tell, lambda: {"task": question.task})
+    return Backlog(
+        question.task, _OPEN, tell, lambda: {"task": question.task}, confirm=timedelta(seconds=question.patience)
+    )

@@ -51,13 +51,20 @@ SELECT key, party FROM (
   SELECT key, party, row_number() OVER (PARTITION BY party ORDER BY next_attempt, key) AS place
   FROM retries
   WHERE task = :task AND (next_attempt <= now() OR next_attempt > now() + interval '2 days') AND key <> ALL(:busy) AND party <> ALL(:full)
+    AND (:sure IS NULL OR key = ANY(:sure))
 ) AS due WHERE place <= :each ORDER BY place, key LIMIT :size
-""").bindparams(*(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("busy", "full")))
+""").bindparams(*(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("busy", "full", "sure")))
+_NOTED = sa.text("SELECT key FROM retries WHERE task = :task")
 _TAKEN_UP = sa.text("""
 UPDATE retries SET attempts = attempts + 1, last_reason = :reason,
   next_attempt = now() + make_interval(secs => least(:longest, :first * power(2, least(attempts, 16))))
 WHERE task = :task AND key = :key
 """).bindparams(*(sa.bindparam(name, type_=sa.Float) for name in ("first", "longest")))
+
+
+def stopwatch() -> float:
+    """Seconds since some moment, by a clock that nobody sets."""
+    return time.monotonic()
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -76,6 +83,8 @@ class Backlog:
         patience: how long something may be missing before it is taken up.
         pause: how long after the first time it is taken up the second time; doubled each time.
         longest: the longest that this pause becomes.
+        confirm: for what ends something for good: how long it must have been found at every look, by a stopwatch, before it
+            is taken up. A clock that is wrong once, or for a few minutes, then ends nothing (docs/decisions/0030).
     """
 
     name: str
@@ -85,6 +94,7 @@ class Backlog:
     patience: timedelta = timedelta(0)
     pause: timedelta = timedelta(minutes=1)
     longest: timedelta = timedelta(hours=1)
+    confirm: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         if max(self.patience, self.pause, self.longest) > _A_DAY:
@@ -97,6 +107,15 @@ class _Followed:
     note: sa.TextClause
     worker: FairWorker
     done: list[str] = field(default_factory=list)
+    seen: dict[str, float] | None = None
+    """What is found at every look of this turn, and when first by the stopwatch; None where that is not asked."""
+
+    def sure(self) -> list[str] | None:
+        """What was found for long enough; None where whatever is due may be taken up."""
+        if self.seen is None:
+            return None
+        before = stopwatch() - self.backlog.confirm.total_seconds()
+        return [key for key, since in self.seen.items() if since <= before]
 
 
 class Sweep:
@@ -111,7 +130,7 @@ class Sweep:
 
     def _follow(self, backlog: Backlog) -> _Followed:
         async def find(wanted: Wanted) -> Sequence[Due]:
-            return await self._due(backlog, wanted)
+            return await self._due(followed, wanted)
 
         async def work(due: Due) -> bool:
             return await self._take_up(followed, due)
@@ -126,6 +145,8 @@ class Sweep:
 
     async def _turn(self, lock: AsyncConnection) -> None:
         look = 0.0
+        for followed in self._followed:
+            followed.seen = {} if followed.backlog.confirm else None
         try:
             while True:
                 if time.monotonic() >= look:
@@ -162,12 +183,16 @@ class Sweep:
         async with self._database.read() as connection:
             await connection.execute(followed.note, key | dict(backlog.values()))
             state = (await connection.execute(_STATE, key)).one()
+            if followed.seen is not None:
+                noted, before = await connection.scalars(_NOTED, key), followed.seen
+                followed.seen = {each: before.get(each, stopwatch()) for each in noted}
         metrics.HANDOVER_MISSING.labels(backlog.name).set(state.missing)
         metrics.HANDOVER_OLDEST.labels(backlog.name).set(float(state.age))
 
-    async def _due(self, backlog: Backlog, wanted: Wanted) -> Sequence[Due]:
+    async def _due(self, followed: _Followed, wanted: Wanted) -> Sequence[Due]:
         values = {
-            "task": backlog.name, "busy": wanted.busy, "full": wanted.full, "each": wanted.each, "size": wanted.size,
+            "task": followed.backlog.name, "busy": wanted.busy, "full": wanted.full, "each": wanted.each,
+            "size": wanted.size, "sure": followed.sure(),
         }  # fmt: skip
         async with self._database.read() as connection:
             return [Due(row.key, row.party) for row in (await connection.execute(_DUE, values)).all()]

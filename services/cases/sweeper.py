@@ -29,6 +29,9 @@ PAUSE_SECONDS = 30.0
 _SEND_AGAIN = Command(SELF, "cases:sendAgain", "", b"", exchange_pb.Transfer, actor=SELF)
 _PATIENCE = timedelta(minutes=2)
 """How long a licence may take after the decision before it is asked for again; it takes less than a second."""
+_SURE = timedelta(minutes=10)
+"""How long an acceptance must be found overdue before the law is applied, which nothing takes back; it counts from the
+submission whenever that is done."""
 _SILENCE = timedelta(days=1)
 """How long a case in another region may be under way without a word before that region is asked to tell again."""
 
@@ -46,7 +49,7 @@ def overdue(acceptance: Acceptance, clock: Clock) -> Backlog:
     def today() -> Mapping[str, Any]:
         return {"today": local_day(clock.now())}
 
-    return Backlog("case_accepted_by_law", OVERDUE, accept, today)
+    return Backlog("case_accepted_by_law", OVERDUE, accept, today, confirm=_SURE)
 
 
 def unlicensed(asking: Asking) -> Backlog:

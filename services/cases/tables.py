@@ -255,7 +255,8 @@ transfer_messages = sa.Table(
     _text("last_error"),
     # By the machine's clock, and compared with the database's own now() only: the business clock may be a replayed one.
     sa.Column("next_attempt", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
-    _time("waiting_since"),
+    _time("waiting_since"), _time("waited_until"),
+    sa.Column("waited", sa.Interval, nullable=False, server_default=sa.text("'0'::interval")),
     _time("create_time", nullable=False),
     sa.UniqueConstraint("peer_region", "exchange_id", "direction", "incoming", "sequence"),
     sa.Index("transfer_messages_pending", "peer_region", "exchange_id", "direction", "sequence",

@@ -74,16 +74,19 @@ _OF_MESSAGE = """
 transfers.peer_region = message.peer_region AND transfers.exchange_id = message.exchange_id
   AND transfers.direction = message.direction
 """
+# How long a message has waited is added up from try to try, and no try adds more than a few hours: a clock that is 400 days
+# ahead once, or for good, or was behind when it began, ends nothing on its word (docs/decisions/0030).
 _RETRY = sa.text(f"""
 WITH message AS (
   UPDATE transfer_messages SET last_error = :error, waiting_since = coalesce(waiting_since, now()),
+    waited = waited + least(greatest(now() - waited_until, interval '0'), interval '6 hours'), waited_until = now(),
     next_attempt = now() + {_PAUSE.format(attempts="attempts - 1")}
   WHERE id = :id AND state = 'PENDING' RETURNING *
 ), shown AS (
   UPDATE transfers SET waiting_reason = :error, waiting_since = message.waiting_since FROM message
   WHERE {_OF_MESSAGE} AND transfers.waiting_reason <> :error
 )
-SELECT now() - waiting_since > :limit AS over FROM message
+SELECT waited > :limit AS over FROM message
 """).bindparams(sa.bindparam("limit", type_=sa.Interval))  # noqa: S608 - made of a text of our own
 _NO_MORE_WAITING = sa.text(f"""
 UPDATE transfers SET waiting_reason = '', waiting_since = NULL
@@ -99,7 +102,8 @@ SELECT payload, attempts FROM transfer_messages WHERE state = 'PENDING' AND NOT 
   AND peer_region = :peer AND exchange_id = :exchange AND direction = :direction ORDER BY sequence FOR UPDATE
 """)
 _AGAIN = sa.text("""
-UPDATE transfer_messages SET state = 'PENDING', attempts = least(attempts, 1), next_attempt = now(), waiting_since = NULL
+UPDATE transfer_messages SET state = 'PENDING', attempts = least(attempts, 1), next_attempt = now(), waiting_since = NULL,
+  waited = interval '0', waited_until = NULL
 WHERE NOT incoming AND (:payload = '' OR payload = :payload) AND state IN ('RECEIPTED', 'ENDED')
   AND peer_region = :peer AND exchange_id = :exchange AND direction = :direction
 """)
@@ -275,7 +279,7 @@ class TransferStore:
     async def try_later(self, identifier: str, error: str, limit: timedelta) -> bool:
         """Puts a message off, for longer each time: a quarter of a second to a minute; the transfer says why.
 
-        Tells True where it has waited for longer than ``limit``, by the database's clock.
+        Tells True where it has waited for longer than ``limit``, as far as its tries bear witness.
         """
         async with self._database.read() as connection:
             return bool(await connection.scalar(_RETRY, {"id": identifier, "error": error, "limit": limit}))

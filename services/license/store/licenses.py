@@ -70,9 +70,11 @@ _LAST_OF_CASE = (
     .limit(1)
 )  # fmt: skip
 DRAFTS = """
-SELECT id AS key, issuer_department AS party FROM licenses WHERE state = 'DRAFT' AND id < CAST(:before AS uuid)
+SELECT id AS key, issuer_department AS party FROM licenses
+WHERE state = 'DRAFT' AND (id < CAST(:before AS uuid) OR id > CAST(:after AS uuid))
 """
-"""The drafts begun before a moment of the machine's time, which their ids carry, as a sweep looks for them."""
+"""The drafts begun before a moment of the machine's time, which their ids carry, as a sweep looks for them; and those that
+were begun while it was ahead."""
 # The hottest reads go to the driver itself. Its records become rows of the same attributes.
 _COLUMNS = ", ".join(f"{each.name}::text" if isinstance(each.type, sa.Uuid) else each.name for each in _C)
 _HOT_BY_ID = f"SELECT {_COLUMNS} FROM licenses WHERE id = $1"  # noqa: S608 - names of our own columns

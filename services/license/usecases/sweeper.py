@@ -12,6 +12,7 @@ from services.license.domain.lifecycle import State
 from services.license.store.licenses import DRAFTS, LicenseStore
 from services.license.usecases.issue import Issuing, LicenseVoided, own_command
 
+_AHEAD = timedelta(days=1)
 _REDRAWN = "PAGE_CHANGED"
 
 
@@ -30,7 +31,8 @@ class Drafts:
         return Backlog("license_draft_sealed", DRAFTS, self.end, self._values, pause=first, longest=8 * first)
 
     def _values(self) -> Mapping[str, Any]:
-        return {"before": uuid7(unix_ms(self._wall.now() - self._patience))}
+        now = self._wall.now()
+        return {"before": uuid7(unix_ms(now - self._patience)), "after": uuid7(unix_ms(now + _AHEAD))}
 
     async def end(self, identifier: str) -> None:
         """Takes the steps that are missing; raises what the seal service refuses with for now."""

@@ -83,9 +83,10 @@ ORDER BY b.attempt DESC LIMIT 1
 
 ABANDONED_BATCHES = """
 SELECT w.batch AS key, CAST(b.seal AS text) AS party FROM sealing_open AS w JOIN sealing_batches AS b ON b.id = w.batch
-WHERE w.commit_time < now() - CAST(:age AS interval)
+WHERE w.commit_time < now() - CAST(:age AS interval) OR w.commit_time > now() + interval '1 day'
 """
-"""Batches that have been open for longer than an age, as a sweep looks for them."""
+"""Batches that have been open for longer than an age, as a sweep looks for them; and those that were opened while the
+machine's clock was ahead."""
 
 _OF_BATCH = (
     sa.select(sealings.c.id, sealings.c.seal)

@@ -14,7 +14,7 @@ _COMMAND = Command("services/seal", "task:sweep", "", b"", resources_pb2.Sealing
 
 
 def abandoned(store: SealingStore, uow: UnitOfWork, patience: timedelta) -> Backlog:
-    """Ends open batches that are older than any call that could still be at work on them.
+    """Ends open batches that are older than any call that could still be at work on them, by two looks half as far apart.
 
     It voids and does not sign: whoever waited for the signature is gone or asks again, and gets new numbers then.
     """
@@ -25,4 +25,4 @@ def abandoned(store: SealingStore, uow: UnitOfWork, patience: timedelta) -> Back
 
         await uow.step(_COMMAND, work)
 
-    return Backlog("seal_intent_outcome", ABANDONED_BATCHES, end, lambda: {"age": patience})
+    return Backlog("seal_intent_outcome", ABANDONED_BATCHES, end, lambda: {"age": patience}, confirm=patience / 2)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from libs.db.engine import read_dsn
 from libs.errors import FailedPrecondition, NotFound, PermissionDenied
 from libs.sweeps import fair
+from services.cases.store import transfers as store
 from tests.service.cases.conftest import CLERK, DEPARTMENT, STRANGER, Town, eventually, request_id
 from tests.service.cases.pairs import HANDLING, Pair, pair
 from tests.support.backends import HOST
@@ -106,9 +107,64 @@ async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
 
 
 async def _days_pass(town: Town, days: int) -> None:
-    past = sa.text("UPDATE transfer_messages SET waiting_since = waiting_since - make_interval(days => :days)")
+    past = sa.text("UPDATE transfer_messages SET waited = waited + make_interval(days => :days)")
     async with town.service.process.database.transaction() as connection:
         await connection.execute(past.bindparams(sa.bindparam("days", days, type_=sa.Integer)))
+
+
+@pytest.mark.parametrize("days", [8, 400, -400])
+async def test_a_database_whose_clock_is_wrong_once_ends_no_message(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """One reading that is days ahead (or behind), between two that are right: nothing is given up, and it goes on."""
+    sent = await pair.send()
+    pair.home.known.trusted.clear()
+    pair.home.part("Deliverer")._regions._known.clear()
+    await _settled(pair, pair.home)
+    with monkeypatch.context() as wrong:
+        wrong.setattr(store, "_RETRY", _reading_at(store._RETRY, days))
+        await _settled(pair, pair.home)
+    for _ in range(3):
+        await _settled(pair, pair.home)
+    waiting = await pair.transfer(pair.home, sent.name)
+    assert (waiting.state, waiting.end_reason) == (rpc.TRANSFER_STATE_SENT, "")
+    pair.home.known.trusted.add("320402")
+    await _settled(pair)
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
+
+
+async def test_a_database_whose_clock_stepped_ahead_for_good_ends_a_message_no_earlier(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = await pair.send()
+    pair.home.known.trusted.clear()
+    pair.home.part("Deliverer")._regions._known.clear()
+    await _settled(pair, pair.home)
+    monkeypatch.setattr(store, "_RETRY", _reading_at(store._RETRY, 400))
+    for _ in range(5):
+        await _settled(pair, pair.home)
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT
+
+
+async def test_tries_bear_witness_of_how_long_a_message_waits(pair: Pair) -> None:
+    """Tried every seven hours, of which six count: given up at the 29th that finds it older, and not before."""
+    sent = await pair.send()
+    pair.home.known.trusted.clear()
+    pair.home.part("Deliverer")._regions._known.clear()
+    await _settled(pair, pair.home)
+    hours = sa.text("UPDATE transfer_messages SET waited_until = waited_until - interval '7 hours'")
+    for number in range(1, 30):
+        assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT, number
+        async with pair.home.service.process.database.transaction() as connection:
+            await connection.execute(hours)
+        await _settled(pair, pair.home)
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_FAILED
+
+
+def _reading_at(statement: sa.TextClause, days: int) -> sa.TextClause:
+    """The statement as a database would read it whose clock is days ahead."""
+    text = statement.text.replace("now()", f"(now() + make_interval(days => {days}))")
+    return sa.text(text).bindparams(*statement._bindparams.values())
 
 
 async def test_a_delivered_message_waits_no_more(pair: Pair) -> None:

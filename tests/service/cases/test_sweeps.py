@@ -1,10 +1,12 @@
 """What case handling looks for by itself: overdue acceptances, and decisions whose licence does not come."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from tests.service.cases.conftest import LICENSE_TYPE, TASK_CODE, Town
+from tests.support.process import running, until
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.license.v1 import events_pb2 as license_events
@@ -65,3 +67,55 @@ async def _hours_later(town: Town) -> None:
     """Lets what waits in the sweep's notes come due."""
     async with town.service.process.database.transaction() as connection:
         await connection.execute(sa.text("UPDATE retries SET next_attempt = now()"))
+
+
+async def test_a_clock_that_is_wrong_for_minutes_accepts_nothing_by_law(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """400 days ahead, nine minutes long, and right again: no case is accepted. On the day itself it is, after ten minutes."""
+    stopwatch = [1_000.0]
+    monkeypatch.setattr("libs.sweeps.sweep.stopwatch", lambda: stopwatch[0])
+    monkeypatch.setattr(town.part("Sweep"), "_pause", 0.01)
+    case = await town.step("Submit", await town.create(await town.item()))
+    right = town.clock.now()
+    async with running(town.part("Sweep").run):
+        town.clock.move_to(right + timedelta(days=400))
+        await until(lambda: _noted(town, 1))
+        stopwatch[0] += 540
+        await _taken_up_if_due(town)
+        town.clock.move_to(right)
+        await until(lambda: _noted(town, 0))
+        stopwatch[0] += 3_600
+        assert (await town.get(case.name)).state == pb.CASE_STATE_SUBMITTED
+        town.at(date(2024, 3, 12))
+        await until(lambda: _noted(town, 1))
+        await _taken_up_if_due(town)
+        assert (await town.get(case.name)).state == pb.CASE_STATE_SUBMITTED
+        stopwatch[0] += 601
+        await until(lambda: _noted(town, 0))
+    accepted = await town.get(case.name)
+    assert accepted.state == pb.CASE_STATE_ACCEPTED
+    assert accepted.promised_date == (await town.clock_of(accepted)).promised_deadline
+
+
+async def _noted(town: Town, count: int) -> bool:
+    found = sa.text("SELECT count(*) FROM retries WHERE task = 'case_accepted_by_law'")
+    async with town.service.process.database.read() as connection:
+        return bool(await connection.scalar(found) == count)
+
+
+async def _taken_up_if_due(town: Town) -> None:
+    """Lets the sweep look a few times more: what is due is taken up within them."""
+    sweep, looks = town.part("Sweep"), []
+    usual = sweep._look
+
+    async def look() -> None:
+        looks.append(1)
+        await usual()
+
+    async def looked() -> bool:
+        return len(looks) > 3
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "_look", look)
+        await until(looked)

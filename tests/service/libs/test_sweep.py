@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
@@ -34,7 +35,7 @@ class Work:
     back: asyncio.Event = field(default_factory=asyncio.Event)
 
     def backlog(self, name: str = "test", patience: timedelta = timedelta(0), **more: Any) -> Backlog:
-        return Backlog(name, _QUERY, self.take_up, self.values, patience, **more)
+        return Backlog(name, _QUERY, self.take_up, patience=patience, **{"values": self.values, **more})
 
     def values(self) -> Mapping[str, Any]:
         return {"keys": list(self.missing)}
@@ -156,3 +157,47 @@ async def test_a_backlog_that_cannot_be_looked_for_holds_up_no_other(work: Work)
 
 async def _gone(work: Work) -> bool:
     return not work.missing
+
+
+async def test_what_ends_something_is_found_for_a_while_by_the_stopwatch(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found at one look and not at the next (a clock was ahead): nothing. Found at every look for ten minutes: taken up."""
+    stopwatch = [1_000.0]
+    monkeypatch.setattr("libs.sweeps.sweep.stopwatch", lambda: stopwatch[0])
+    looks = _Looks(work)
+    sweep = work.sweep(work.backlog(values=looks.values, confirm=timedelta(minutes=10)))
+    async with running(sweep.run):
+        work.missing = ["a/1"]
+        await looks.more(3)
+        work.missing = []  # the clock went right again
+        await looks.more(3)
+        stopwatch[0] += 3_600
+        work.missing = ["a/1"]
+        await looks.more(3)
+        stopwatch[0] += 599
+        await looks.more(3)
+        assert work.tried == []
+        stopwatch[0] += 2
+        await until(lambda: _gone(work))
+    assert work.tried == ["a/1"]
+
+
+class _Looks:
+    """Counts how often a sweep has looked."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._count = 0
+
+    def values(self) -> Mapping[str, Any]:
+        self._count += 1
+        return self._work.values()
+
+    async def more(self, looks: int) -> None:
+        wanted = self._count + looks
+
+        async def looked() -> bool:
+            return self._count >= wanted
+
+        await until(looked)

@@ -49,10 +49,10 @@ async def told(licensing: License, event_type: str) -> list[bytes]:
     return [emitted(licensing.service.process.wire, row) for row in found]
 
 
-def later(licensing: License) -> Sweep:
+def later(licensing: License, by: timedelta = timedelta(minutes=2)) -> Sweep:
     """The sweeper two minutes from now."""
     process = licensing.service.process
-    process.wall = FakeClock(datetime.now(UTC) + timedelta(minutes=2))
+    process.wall = FakeClock(datetime.now(UTC) + by)
     return wire(process).sweep
 
 
@@ -169,6 +169,15 @@ async def test_while_the_seal_service_is_away_the_licence_stays_a_draft(licensin
     assert made.name == f"licenses/{draft.id}"
     assert made.state == resources.LICENSE_STATE_ISSUED
     assert len(await rows(licensing)) == 1
+
+
+async def test_a_draft_that_was_begun_while_the_clock_was_ahead_waits_for_no_later_day(licensing: License) -> None:
+    licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
+    with pytest.raises(Unavailable):
+        await licensing.issue(licensing.order((await licensing.license_type()).name))
+    licensing.known.seal_error = None
+    assert await later(licensing, timedelta(days=-400)).sweep() == 1
+    assert [row.state for row in await rows(licensing)] == ["ISSUED"]
 
 
 async def test_the_sweeper_finishes_what_was_left(licensing: License) -> None:

@@ -222,6 +222,17 @@ async def test_what_a_crash_left_is_voided_and_the_repeat_gets_new_numbers(
     assert await rows(office, tables.sealing_open) == []
 
 
+async def test_what_was_left_while_the_clock_was_ahead_waits_for_no_later_day(
+    office: SealOffice, crashing: Callable[[], None]
+) -> None:
+    with pytest.raises(Internal):
+        await office.seal_digests(digest_request(await office.make(), HASHES[:1]))
+    crashing()
+    async with office.service.process.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE sealing_open SET commit_time = now() + interval '400 days'")
+    assert await sweep(office, timedelta(minutes=1)) == 1
+
+
 async def test_a_repeat_voids_what_was_abandoned_and_another_body_is_refused_still(
     ground: Ground, crashing: Callable[[], None]
 ) -> None:
