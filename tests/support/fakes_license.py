@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from google.api import httpbody_pb2
 
-from libs.errors import PermissionDenied, TongbanError, not_found
+from libs.errors import FailedPrecondition, PermissionDenied, TongbanError, not_found
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc import status
@@ -57,6 +57,8 @@ DEPARTMENT_NAME = "六安市行政审批局"
 DEPARTMENT_CODE = SyntheticPopulation("license").uscc("11")
 SEAL = "seals/00000000-0000-7000-8000-00000000000e"
 SEAL_ID = "ab" * 16
+NEXT_SEAL = "seals/00000000-0000-7000-8000-00000000000f"
+NEXT_SEAL_ID = "cd" * 16
 ABROAD = "320402"
 # A PNG of one red pixel.
 PICTURE = bytes.fromhex(
@@ -75,8 +77,9 @@ class Neighbours:
     """What the fakes know, what they were asked, and how they fail.
 
     ``seal_error`` is raised by SealDocument; ``sealed`` holds what was sealed by request_id, so that a repeat is told
-    from a second use. ``accounts`` holds the names of accounts that stated ones are compared with,
-    unless ``identity_error`` is given. ``asked`` holds the requests that came to the other region.
+    from a second use. ``seal_ended`` ends the first seal, and its department has the next. ``accounts`` holds the names of
+    accounts that stated ones are compared with, unless ``identity_error`` is given. ``asked`` holds the requests that came
+    to the other region.
     """
 
     address: str = ""
@@ -84,6 +87,7 @@ class Neighbours:
     seal_owner: str = DEPARTMENT
     seal_users: tuple[str, ...] = ("services/license",)
     seal_error: TongbanError | None = None
+    seal_ended: bool = False
     sealed: dict[str, bytes] = field(default_factory=dict)
     seal_calls: int = 0
     consent_allows: bool = True
@@ -98,9 +102,10 @@ class Neighbours:
     tokens_used: list[str] = field(default_factory=list)
 
     def seal(self) -> seals.Seal:
-        """The seal of the department."""
+        """The seal of the department: the next one once the first has ended."""
+        name, seal_id = (NEXT_SEAL, NEXT_SEAL_ID) if self.seal_ended else (SEAL, SEAL_ID)
         made = seals.Seal(
-            name=SEAL, seal_id=SEAL_ID, owner=self.seal_owner, state=seals.SEAL_STATE_ACTIVE, diameter_mm=42,
+            name=name, seal_id=seal_id, owner=self.seal_owner, state=seals.SEAL_STATE_ACTIVE, diameter_mm=42,
             users=[seals.SealUser(subject=user) for user in self.seal_users],
         )  # fmt: skip
         made.valid_from_time.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
@@ -140,6 +145,9 @@ class _Sealing(sealing_service_pb2_grpc.SealingServiceServicer):
         self.known.seal_calls += 1
         if self.known.seal_error is not None:
             await _refuse(context, self.known.seal_error)
+        if self.known.seal_ended and request.seal == SEAL:
+            ended = FailedPrecondition("SEAL_NOT_USABLE", "ended", seal=SEAL, state="REVOKED")
+            await _refuse(context, ended)
         body = request.SerializeToString(deterministic=True)
         assert self.known.sealed.setdefault(request.request_id, body) == body, "the same request_id, another body"
         name = hashlib.sha256(request.request_id.encode()).hexdigest()

@@ -97,6 +97,13 @@ class SealOffice:
         revoked: resources.Seal = await self.ask(self.seals.RevokeSeal, request, resources.Seal)
         return revoked
 
+    async def revoke_certificate(self, name: str) -> None:
+        """Ends a certificate, and with it what hangs on it."""
+        request = certificates_pb.RevokeCertificateRequest(
+            name=name, request_id=fresh(), reason=resources.REVOCATION_REASON_KEY_COMPROMISE
+        )
+        await self.ask(self.certificates.RevokeCertificate, request, resources.Certificate)
+
     async def seal_document(self, request: sealings_pb.SealDocumentRequest) -> sealings_pb.SealDocumentResponse:
         """Seals a document as the licence service."""
         return await invoke(

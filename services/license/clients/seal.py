@@ -25,7 +25,8 @@ SELF = "services/license"
 _KEEP_SEALS_SECONDS = 5.0
 _KEEP_PICTURES_SECONDS = 3600.0
 _SEAL_TIMEOUT = 30.0
-_ENDED = ("SEAL_NOT_USABLE", "CERTIFICATE_NOT_VALID")
+ENDED = ("SEAL_NOT_USABLE", "CERTIFICATE_NOT_VALID")
+"""Reasons of the seal service that say that a seal has ended."""
 Channel = Callable[[], grpc.aio.Channel]
 
 
@@ -109,7 +110,7 @@ class SealClient:
                 stub.SealDocument, request, sealing_pb.SealDocumentResponse, to="seal", token="", timeout=_SEAL_TIMEOUT
             )
         except FailedPrecondition as error:
-            if error.reason in _ENDED:
+            if error.reason in ENDED:
                 # What was kept of the department's choice may be this seal: the next licence asks anew.
                 self.forget()
             raise

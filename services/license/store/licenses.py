@@ -100,6 +100,12 @@ _PDF = (
     .where(_C.id == sa.bindparam(rows.KEY), _C.pdf_digest.is_(None))
     .values(pdf_digest=sa.bindparam("digest"), pdf_size=sa.bindparam("size"))
 )
+_RESEAL = (
+    sa.update(licenses)
+    .where(_C.id == sa.bindparam(rows.KEY), _C.seal == sa.bindparam("ended"), _C.state == "DRAFT")
+    .values(seal_attempt=_C.seal_attempt + 1)
+    .returning(licenses)
+)
 _NEXT_ATTEMPT = (
     sa.update(licenses)
     .where(_C.id == sa.bindparam(rows.KEY), _C.seal_attempt == sa.bindparam("attempt"), _C.state == "DRAFT")
@@ -219,6 +225,13 @@ class LicenseStore:
         """Notes the PDF twin, the first time."""
         async with self._database.transaction() as connection:
             await connection.execute(_PDF, {rows.KEY: identifier, "digest": digest, "size": size})
+
+    async def reseal(self, row: Row, columns: Mapping[str, Any]) -> Row | None:
+        """Gives a draft another seal and the page that goes with it; None where it is no draft of this seal any more."""
+        async with self._database.transaction() as connection:
+            given = {**columns, rows.KEY: row.id, "ended": row.seal}
+            changed: Row | None = (await connection.execute(_RESEAL, given)).first()
+        return changed
 
     async def next_attempt(self, identifier: str, attempt: int) -> None:
         """Counts the sealing attempt of a draft up, if it still stands at ``attempt``."""

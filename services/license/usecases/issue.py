@@ -6,6 +6,7 @@
 
 What stopped between 1 and 3 is taken up by a repeat of the request or of the event, or by the sweeper: it draws the same
 bytes again and goes on at step 2. A lasting refusal of the seal service voids the draft; its number is not given again.
+Where a seal has ended that nobody named, but this service chose, the department's seal in force takes its place.
 """
 
 import asyncio
@@ -18,11 +19,20 @@ from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.uow import Transaction, UnitOfWork, derived_request_id
 from libs.documents.store import DocumentStore, digest_of
-from libs.errors import AlreadyExists, Code, FailedPrecondition, Internal, TongbanError, Unavailable, state_conflict
+from libs.errors import (
+    AlreadyExists,
+    Code,
+    FailedPrecondition,
+    Internal,
+    NotFound,
+    TongbanError,
+    Unavailable,
+    state_conflict,
+)
 from libs.observability.logs import logger
 from libs.rpc.call import current_call
 from services.license.clients.identity import IdentityClient
-from services.license.clients.seal import SELF, SealClient
+from services.license.clients.seal import ENDED, SELF, SealClient
 from services.license.convert import OFD, license_message, open_content
 from services.license.domain.lifecycle import State
 from services.license.pages import Renderer, page_of, seal_center
@@ -107,7 +117,7 @@ class Issuing:
             return await self._whole(stored.name)
         async with self._slots:
             row, page = await self._draft(command, order, told)
-            return await self.finish(command, row, page)
+            return await self.finish(command, row, page, may_choose=not order.seal)
 
     async def _whole(self, name: str) -> resources.License:
         row = await self._store.get(name.removeprefix("licenses/"))
@@ -161,8 +171,12 @@ class Issuing:
             raise Internal("INTERNAL", f"licenses/{row.id} would be drawn differently now")
         return content
 
-    async def finish(self, command: Command, row: Row, page: bytes) -> resources.License:
+    async def finish(
+        self, command: Command, row: Row, page: bytes, *, may_choose: bool = False
+    ) -> resources.License:  # fmt: skip
         """Takes the second and the third step for a committed draft; a licence that is finished is left as it is.
+
+        ``may_choose`` says that the order names no seal, so that another may take the place of one that has ended.
 
         Raises LicenseVoided where the draft is given up, and a TongbanError where it waits for another try.
         """
@@ -173,6 +187,8 @@ class Issuing:
         try:
             sealed, sealing = await self._seal(row, page)
         except TongbanError as error:
+            if may_choose and error.reason in ENDED and (other := await self._under_another_seal(row)):
+                return await self.finish(command, *other)
             if is_lasting(error):
                 await self.void(row, error.reason)
                 raise LicenseVoided(error) from error
@@ -181,6 +197,21 @@ class Issuing:
         return await self._commit(
             command, row, {"ofd_digest": document.digest, "ofd_size": document.size, "sealing": sealing}
         )
+
+    async def _under_another_seal(self, row: Row) -> tuple[Row, bytes] | None:
+        """Draws a draft anew for the department's seal in force; None where there is no other than the draft's."""
+        try:
+            seal = await self._seals.seal_of(row.issuer_department, self._clock.now())
+        except NotFound:
+            return None
+        if seal.name == row.seal:
+            return None
+        kind = await self._types.kept(row.license_type)
+        columns = {"seal": seal.name, "seal_id": seal.seal_id, "seal_diameter": seal.diameter_mm}
+        content = open_content(row, self._cipher)
+        page = await self._renderer.draw(page_of(row._asdict() | columns, content, kind._asdict()), OFD)
+        resealed = await self._store.reseal(row, {**columns, "page_digest": digest_of(page)})
+        return None if resealed is None else (resealed, page)
 
     async def _seal(self, row: Row, page: bytes) -> tuple[bytes, str]:
         kind = await self._types.kept(row.license_type)

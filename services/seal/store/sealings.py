@@ -58,16 +58,23 @@ SELECT id FROM batch
     sa.bindparam("ids", type_=ARRAY(sa.Uuid(as_uuid=False))),
 )  # fmt: skip
 
-# The primary key of an outcome decides between a call that is late and the sweeper that has given it up.
+# The primary key of an outcome decides between a call that is late and the sweeper that has given it up. A seal that has
+# ended since the intent signs no more: FOR SHARE, so that whoever ends it waits for the result, or the result for them.
 _CLOSE = sa.text("""
-WITH outcome AS (
+WITH seal AS (
+  SELECT s.id FROM sealing_batches AS b JOIN seals AS s ON s.id = b.seal
+  WHERE b.id = :batch AND s.state = 'ACTIVE' AND :now <= LEAST(s.valid_until_time, s.certified_until_time)
+  FOR SHARE OF s
+), outcome AS (
   INSERT INTO sealing_outcomes (batch, state, signatures, result_digest, void_reason, outcome_time)
-  VALUES (:batch, :state, :signatures, :result_digest, :void_reason, :now)
+  SELECT :batch, :state, :signatures, :result_digest, :void_reason, :now
+  WHERE :state = 'VOIDED' OR EXISTS (SELECT FROM seal)
   ON CONFLICT (batch) DO NOTHING RETURNING batch
 )
 DELETE FROM sealing_open USING outcome WHERE sealing_open.batch = outcome.batch RETURNING sealing_open.batch
 """).bindparams(
     sa.bindparam("batch", type_=sa.Uuid(as_uuid=False)),
+    *(sa.bindparam(name, type_=sa.Text) for name in ("state", "void_reason")),
     sa.bindparam("signatures", type_=ARRAY(sa.LargeBinary)),
     sa.bindparam("result_digest", type_=sa.LargeBinary),
     sa.bindparam("now", type_=sa.DateTime(timezone=True)),
@@ -168,7 +175,10 @@ class SealingStore:
             return (await connection.execute(_COMMIT, {**values, **recorded})).first() is not None
 
     async def close(self, connection: AsyncConnection, outcome: Outcome, now: datetime) -> bool:
-        """Writes the outcome of a batch; tells False, and writes nothing, where it has one already."""
+        """Writes the outcome of a batch.
+
+        Tells False, and writes nothing, where it has one already, or is SIGNED under a seal that is no longer in force.
+        """
         found = await connection.execute(_CLOSE, {
             "batch": outcome.batch, "state": outcome.state.value, "signatures": list(outcome.signatures),
             "result_digest": outcome.result_digest, "void_reason": outcome.void_reason, "now": now,

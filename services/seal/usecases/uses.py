@@ -1,6 +1,7 @@
 """The three steps of every use of a seal: commit the intent, use the key outside of any transaction, commit the result.
 
-A crash between the steps leaves an open batch, which the sweeper voids. A repeated call finds its batch and gets the
+The result is committed only while the seal is in force, as the intent was: a seal that ends between the two hands nothing
+out. A crash between the steps leaves an open batch, which the sweeper voids. A repeated call finds its batch and gets the
 stored answer, or is told to come back, or begins anew under new numbers once the old ones are voided.
 """
 
@@ -259,7 +260,21 @@ class Uses:
         except TongbanError as error:
             await self._void(command, intent.batch, error.reason)
             raise
-        return await self._sign_off(command, plan, intent, product)
+        try:
+            return await self._sign_off(command, plan, intent, product)
+        except Unavailable as error:
+            if error.reason == "SEALING_UNFINISHED":
+                await self._ensure_still_in_force(command, plan, intent)
+            raise
+
+    async def _ensure_still_in_force(self, command: Command, plan: Plan, intent: Intent) -> None:
+        """Voids a batch whose seal ended after the intent, and raises SEAL_NOT_USABLE: nothing leaves under that seal."""
+        row = await self._seals.for_use(plan.seal.identifier, 0)
+        try:
+            ensure_in_force(seal_of(row, plan.seal.identifier), self._clock.now())
+        except FailedPrecondition as error:
+            await self._void(command, intent.batch, error.reason)
+            raise
 
     async def _sign_off(self, command: Command, plan: Plan, intent: Intent, product: Product[Answer]) -> Answer:
         outcome = Outcome(intent.batch, SealingState.SIGNED, product.signatures, product.result_digest)

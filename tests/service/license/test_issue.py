@@ -24,7 +24,7 @@ from libs.sweeps.sweep import Sweep
 from services.license.__main__ import wire
 from services.license.tables import licenses
 from tests.service.license.conftest import CASE, FIRM, FIRM_CODE, OTHER_DEPARTMENT, License, firm_holder, request_id
-from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, SEAL, SEAL_ID
+from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, NEXT_SEAL, NEXT_SEAL_ID, SEAL, SEAL_ID
 from tests.support.outbox import emitted
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
@@ -217,6 +217,37 @@ async def test_a_lasting_refusal_voids_the_draft_and_the_case_may_try_again(lice
     voided, issued = await rows(licensing)
     assert (voided.state, issued.state) == ("VOIDED", "ISSUED")
     assert voided.identifier != made.identifier
+
+
+async def test_a_seal_that_has_just_ended_gives_way_to_the_next(licensing: License) -> None:
+    """The choice of a seal is kept for some seconds; a licence begun within them is sealed with the one in force now."""
+    kind = await licensing.license_type()
+    await licensing.issue(licensing.order(kind.name, number="1"))
+    licensing.known.seal_ended = True
+    made = await licensing.issue(licensing.order(kind.name, number="2", case_name=""))
+    row = next(row for row in await rows(licensing) if f"licenses/{row.id}" == made.name)
+    assert (row.state, row.seal, row.seal_id) == ("ISSUED", NEXT_SEAL, NEXT_SEAL_ID)
+    assert await told(licensing, "cn.tongban.license.voided.v1") == []
+
+
+async def test_a_seal_that_the_order_names_gives_way_to_no_other(licensing: License) -> None:
+    kind = await licensing.license_type()
+    order = licensing.order(kind.name, seal=SEAL)
+    licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
+    with pytest.raises(Unavailable):
+        await licensing.issue(order)
+    licensing.known.seal_error, licensing.known.seal_ended = None, True
+    with pytest.raises(FailedPrecondition, match="SEAL_NOT_USABLE"):
+        await licensing.issue(order)
+    assert [(row.state, row.seal) for row in await rows(licensing)] == [("VOIDED", SEAL)]
+
+
+async def test_an_ended_seal_without_another_voids_the_draft(licensing: License) -> None:
+    kind = await licensing.license_type()
+    licensing.known.seal_error = FailedPrecondition("SEAL_NOT_USABLE", "ended", seal=SEAL, state="REVOKED")
+    with pytest.raises(FailedPrecondition, match="SEAL_NOT_USABLE"):
+        await licensing.issue(licensing.order(kind.name))
+    assert [row.state for row in await rows(licensing)] == ["VOIDED"]
 
 
 async def test_an_abandoned_sealing_is_tried_under_a_new_request(licensing: License) -> None:

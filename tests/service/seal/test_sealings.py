@@ -302,6 +302,47 @@ async def test_a_result_that_comes_after_the_sweeper_is_not_handed_out(
     assert (await office.seal_digests(request)).signatures[0].number != late.number
 
 
+@pytest.mark.parametrize("ending", ["revoked", "certificate", "frozen", "expired"])
+async def test_a_seal_that_ends_between_intent_and_result_hands_out_nothing(
+    office: SealOffice, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """What was committed before the end and signed after it is voided: a seal that has ended seals nothing."""
+    seal = await office.make()
+    gate = Gate(monkeypatch)
+    request = digest_request(seal, HASHES[:2])
+    call = asyncio.create_task(office.seal_digests(request))
+    await asyncio.to_thread(gate.reached.wait, 10)
+    if ending == "revoked":
+        await office.revoke(seal)
+    elif ending == "certificate":
+        await office.revoke_certificate(seal.certificate)
+    else:
+        change = "state = 'FROZEN'" if ending == "frozen" else "valid_until_time = now() - interval '1 second'"
+        async with office.service.process.database.transaction() as connection:
+            await connection.exec_driver_sql(f"UPDATE seals SET {change}")
+    gate.opened.set()
+    with pytest.raises(FailedPrecondition) as caught:
+        await call
+    state = "REVOKED" if ending in ("revoked", "certificate") else ending.upper()
+    assert (caught.value.reason, caught.value.metadata["state"]) == ("SEAL_NOT_USABLE", state)
+    made = (await office.ask(
+        office.sealings.ListSealings, pb.ListSealingsRequest(seal=seal.name), pb.ListSealingsResponse)).sealings  # fmt: skip
+    assert [(each.state, each.void_reason) for each in made] == [
+        (resources_pb2.SEALING_STATE_VOIDED, "SEAL_NOT_USABLE")
+    ] * 2
+    assert all(not row.signatures for row in await rows(office, tables.sealing_outcomes))
+    with pytest.raises(FailedPrecondition, match="SEAL_NOT_USABLE"):
+        await office.seal_digests(request)
+
+
+async def test_a_use_whose_result_was_stored_before_the_end_is_answered_again_after_it(office: SealOffice) -> None:
+    seal = await office.make()
+    request = digest_request(seal, HASHES[:1])
+    answer = await office.seal_digests(request)
+    await office.revoke(seal)
+    assert await office.seal_digests(request) == answer
+
+
 async def test_a_caller_who_hangs_up_gets_the_answer_by_asking_again(
     office: SealOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
