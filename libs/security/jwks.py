@@ -1,4 +1,4 @@
-"""The public keys of the token issuer, read over HTTP and kept until an unknown key id asks for more."""
+"""The public keys of the token issuer, read over HTTP, kept while it is away, and dropped soon after it dropped them."""
 
 import asyncio
 import math
@@ -12,6 +12,7 @@ from libs.errors import Unavailable
 from libs.observability.logs import logger
 
 _REFRESH_AT_MOST_EVERY = 2.0
+_RENEW_KNOWN_EVERY = 5.0
 _TIMEOUT = 2.0
 _log = logger(__name__)
 
@@ -24,9 +25,10 @@ class KeySource(Protocol):
 
 
 class RemoteKeys:
-    """The JWKS of the identity service, read anew when a token names a key that is not known yet.
+    """The JWKS of the identity service, read anew when a token names a key that is not known yet, and beside the calls.
 
-    Known keys hold while the issuer is away: what was valid stays valid. A key that nobody could ask for is no wrong key:
+    Known keys hold while the issuer is away: what was valid stays valid. A key that leaked and was destroyed there is
+    forgotten here once it was asked again, which no call waits for. A key that nobody could ask for is no wrong key:
     that is Unavailable. A forged ``kid`` can't make this ask more often than once in two seconds, nor wait for more than
     the one question that is under way.
     """
@@ -41,21 +43,23 @@ class RemoteKeys:
 
     async def key(self, kid: str) -> ECKey | None:
         """Returns the key named ``kid``; raises Unavailable if it is not known and the issuer can't be asked."""
-        known = self._keys.get(kid)
+        known, since = self._keys.get(kid), time.monotonic() - self._asked
         if known is not None:
+            if since >= _RENEW_KNOWN_EVERY:
+                self._ask()
             return known
-        if time.monotonic() - self._asked >= _REFRESH_AT_MOST_EVERY:
-            await self._ask()
+        if since >= _REFRESH_AT_MOST_EVERY:
+            await asyncio.shield(self._ask())
         known = self._keys.get(kid)
         if known is None and not self._answered:
             raise _away()
         return known
 
-    async def _ask(self) -> None:
+    def _ask(self) -> asyncio.Task[None]:
         if self._asking is None or self._asking.done():
             # A task of its own: the caller who began it may hang up while others wait for it.
             self._asking = asyncio.create_task(self._refresh())
-        await asyncio.shield(self._asking)
+        return self._asking
 
     async def _refresh(self) -> None:
         try:

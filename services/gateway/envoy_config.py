@@ -150,8 +150,9 @@ def _jwt(config: GatewayConfig) -> Json:
         "forward": True,
         "remote_jwks": {
             "http_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},
-            # Fetched beside the requests and kept while the issuer does not answer: what was valid stays valid.
-            "cache_duration": "60s",
+            # Fetched beside the requests and kept while the issuer does not answer: what was valid stays valid. So often that
+            # a key that leaked is refused, and one that had to sign before it was published is taken, within seconds.
+            "cache_duration": "2s",
             "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
         },
     }

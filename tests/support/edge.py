@@ -73,6 +73,14 @@ class KeyServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Jwks)
         self.going, self.asked_while_frozen = threading.Event(), threading.Event()
         self.going.set()
+        self.keys = [KEY]
+        self.told = threading.Event()
+        """Set once the keys as they are were told."""
+
+    def change(self, *keys: ECKey) -> None:
+        """Publishes these keys from now on."""
+        self.keys = list(keys)
+        self.told.clear()
 
 
 class Jwks(BaseHTTPRequestHandler):
@@ -84,11 +92,12 @@ class Jwks(BaseHTTPRequestHandler):
         if not self.server.going.is_set():
             self.server.asked_while_frozen.set()
             self.server.going.wait()
-        body = json.dumps({"keys": [KEY.as_dict(private=False)]}).encode()
+        body = json.dumps({"keys": [key.as_dict(private=False) for key in self.server.keys]}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.server.told.set()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
         pass
@@ -192,19 +201,18 @@ def reason_of(answer: httpx.Response) -> str:
 def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
     now = int(time.time())
     claims = {"iss": issuer, "aud": "//341500", "sub": "clients/a", "iat": now, "exp": now + lifetime}
-    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims, key)
+    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": str(key.kid)}, claims, key)
 
 
 @contextmanager
 def running_edge(
-    folder: Path, *, frozen: bool = False, renew: str = "60s", materials: bool = False
+    folder: Path, *, frozen: bool = False, materials: bool = False
 ) -> Iterator[Edge]:  # fmt: skip
     """Runs Envoy before the small service; ends both.
 
     Args:
         folder: where its files lie.
         frozen: whether the token issuer's keys can't be read at first.
-        renew: how often they are read.
         materials: whether a licence service stands behind it.
     """
     development.ensure(folder, _REGION, _PROCESSES)
@@ -224,9 +232,6 @@ def running_edge(
     if license_port:
         config.neighbours["license"] = f"127.0.0.1:{license_port}"
     envoy_config.write(config)
-    config.envoy.file.write_text(
-        config.envoy.file.read_text().replace('"cache_duration": "60s"', f'"cache_duration": "{renew}"')
-    )
     command = (programs.envoy(), "-c", str(config.envoy.file), "--disable-hot-restart", "--concurrency", "1")
     with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
         try:

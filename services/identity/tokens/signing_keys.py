@@ -19,7 +19,8 @@ from services.identity.domain.rotation import KeyTime, Plan, plan
 
 _log = logger(__name__)
 _NAME = "token"
-_RELOAD_SECONDS = 60.0
+_ROTATE_SECONDS = 60.0
+_RELOAD_SECONDS = 5.0
 _RELOAD_AT_MOST_EVERY = 2.0
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext('identity:token-keys'))")
 
@@ -127,8 +128,14 @@ class SigningKeys:
         self.load()
 
     async def keep(self, database: Database) -> None:
-        """Loads and rotates for ever; one replica at a time makes keys."""
-        await forever("token keys", lambda: self.rotate_alone(database), _RELOAD_SECONDS)
+        """Loads and rotates for ever; one replica at a time makes keys.
+
+        A key that leaked and was destroyed stops signing within seconds, also while the database is away.
+        """
+        await asyncio.gather(
+            forever("token keys", lambda: asyncio.to_thread(self.load), _RELOAD_SECONDS),
+            forever("next token key", lambda: self.rotate_alone(database), _ROTATE_SECONDS),
+        )
 
     async def rotate_alone(self, database: Database) -> None:
         """Rotates while no other replica does."""

@@ -1,7 +1,11 @@
 """Token keys over time: which signs, which is published, which is forgotten."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -9,6 +13,7 @@ from libs.clock import FakeClock
 from libs.crypto.errors import DecryptionFailed
 from libs.crypto.keystore import KeyStore
 from libs.crypto.tongsuo import TongsuoProvider
+from libs.db.engine import Database
 from services.identity.domain.claims import Claims, Kind, TokenType
 from services.identity.domain.rotation import KEPT, KeyTime, plan
 from services.identity.tokens.codec import TokenCodec
@@ -103,6 +108,41 @@ async def test_another_replica_finds_a_key_that_it_does_not_know_yet(store: KeyS
     found = await mine.key(kid)
     assert found is not None
     assert found.thumbprint() == kid
+
+
+async def test_a_key_that_was_destroyed_stops_signing_while_the_database_is_away(
+    store: KeyStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its successor signs as soon as the key store was looked at again, which waits for nothing."""
+
+    class Frozen:
+        def transaction(self) -> AbstractAsyncContextManager[None]:
+            return self._never()
+
+        @asynccontextmanager
+        async def _never(self) -> AsyncIterator[None]:
+            await asyncio.Event().wait()
+            yield
+
+    rested = asyncio.Event()
+
+    async def rest(_seconds: float) -> None:
+        rested.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("libs.standing.rest", rest)
+    keys = SigningKeys(store, clock, PERIOD)
+    keys.open()
+    keys.rotate()
+    leaked, following = (str(key["kid"]) for key in keys.public())
+    keeping = asyncio.ensure_future(keys.keep(cast("Database", Frozen())))
+    store.destroy("token", 1)
+    async with asyncio.timeout(30):
+        await rested.wait()
+    keeping.cancel()
+    assert keys.current.kid == following
+    assert await keys.key(leaked) is None
+    assert leaked not in {key["kid"] for key in keys.public()}
 
 
 def test_the_published_keys_hold_no_private_half(store: KeyStore, clock: FakeClock) -> None:

@@ -54,6 +54,22 @@ async def test_a_known_key_holds_while_the_issuer_is_frozen(now: list[float]) ->
     assert await stranger is None
 
 
+async def test_a_key_that_the_issuer_dropped_is_forgotten_without_anybody_s_waiting(now: list[float]) -> None:
+    """A leaked key that was destroyed: no unknown key ever asks for the others, since the next was published long before."""
+    issuer = _Issuer()
+    issuer.kids = ["leaked", "next"]
+    keys = await _remote(issuer)
+    assert await keys.key("leaked")
+    issuer.kids = ["next"]
+    now[0] += 5
+    assert await keys.key("next")
+    assert keys._asking is not None
+    await keys._asking
+    assert await keys.key("leaked") is None
+    assert await keys.key("next")
+    assert issuer.asked == 2
+
+
 async def test_many_unknown_keys_ask_once(now: list[float]) -> None:
     issuer = _Issuer()
     keys = await _remote(issuer)
