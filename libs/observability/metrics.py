@@ -7,6 +7,7 @@ SECONDS = Histogram(
     "tongban_call_seconds", "Seconds from the first stage to the answer", ["method"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )  # fmt: skip
+CLIENT_REPEATS = Counter("tongban_rpc_client_repeats", "Calls to neighbours that were sent again, by neighbour", ["to"])
 CLIENT_ERRORS = Counter("tongban_client_errors", "Calls to neighbours that failed", ["method", "code"])
 OUTBOX_LAG = Gauge("tongban_outbox_rows", "Events that wait to be published")
 EVENTS = Counter("tongban_events", "Events handled, by consumer, type and result", ["consumer", "type", "result"])

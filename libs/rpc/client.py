@@ -10,20 +10,28 @@ from libs.config import Tls
 from libs.observability import metrics, tracing
 from libs.rpc import status
 from libs.rpc.call import call_or_none
+from libs.rpc.repeating import Attempts
 
 Answer = TypeVar("Answer", bound=Message)
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.max_send_message_length", 16 * 1024 * 1024),
-    ("grpc.keepalive_time_ms", 30_000),
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     # How long an attempt may take: a handshake with a process that hangs is given up, and tried with the next.
     ("grpc.min_reconnect_backoff_ms", 2_000),
 ]
+# A neighbour that does not even answer a ping hangs: a call that may take long ends after six seconds, as those with the default
+# timeout do after five. gRPC's own threads answer pings, whatever the process computes.
+_NEIGHBOUR = [
+    *_OPTIONS, ("grpc.keepalive_time_ms", 2_500), ("grpc.keepalive_timeout_ms", 3_500),
+    ("grpc.http2.ping_timeout_ms", 3_500), ("grpc.http2.max_pings_without_data", 0),
+]  # fmt: skip
+_GATEWAY = [*_OPTIONS, ("grpc.keepalive_time_ms", 30_000)]
 DEFAULT_TIMEOUT = 5.0
+_SERVED_SECONDS = 30.0
 
 
 def credentials(tls: Tls) -> grpc.ChannelCredentials:
@@ -36,15 +44,15 @@ def credentials(tls: Tls) -> grpc.ChannelCredentials:
 
 def neighbour_channel(address: str, tls: Tls) -> grpc.aio.Channel:
     """Opens a channel to a service of the same region."""
-    return grpc.aio.secure_channel(address, credentials(tls), options=_OPTIONS)
+    return grpc.aio.secure_channel(address, credentials(tls), options=_NEIGHBOUR)
 
 
 def gateway_channel(url: str) -> grpc.aio.Channel:
     """Opens a channel to a gateway by its base URL (``http://`` or ``https://``)."""
     scheme, _, authority = url.partition("://")
     if scheme == "https":
-        return grpc.aio.secure_channel(authority, grpc.ssl_channel_credentials(), options=_OPTIONS)
-    return grpc.aio.insecure_channel(authority, options=_OPTIONS)
+        return grpc.aio.secure_channel(authority, grpc.ssl_channel_credentials(), options=_GATEWAY)
+    return grpc.aio.insecure_channel(authority, options=_GATEWAY)
 
 
 def _metadata(token: str | None) -> list[tuple[str, str]]:
@@ -60,48 +68,65 @@ def _metadata(token: str | None) -> list[tuple[str, str]]:
     return headers
 
 
-def _timeout(wanted: float) -> float:
-    call = call_or_none()
-    remaining = call.context.time_remaining() if call else None
-    return wanted if remaining is None else max(0.01, min(wanted, remaining - 0.05))
+def _attempts(to: str, request: Message, seconds: float) -> Attempts:
+    """A call that is being served has what is left of it for all tries; a task of the service's own has loops of its own."""
+    call, left = call_or_none(), seconds
+    if call is not None:
+        remaining: float | None = call.context.time_remaining()  # the stubs do not know that it may be None
+        left = _SERVED_SECONDS if remaining is None else remaining - 0.05
+    descriptor: Any = request.DESCRIPTOR
+    return Attempts(to, descriptor, seconds, left)
 
 
 async def invoke(
     function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,
     token: str | None = None,
 ) -> Answer:  # fmt: skip
-    """Calls a stub's method and returns its answer.
+    """Calls a stub's method and returns its answer; across a restart of the neighbour too (``libs.rpc.repeating``).
 
     Args:
         function: the stub's method.
         request: the request.
         answer: the class of the answer.
         to: the neighbour's name, told in the error when it is away.
-        timeout: seconds; cut to what is left of the call being served.
+        timeout: seconds for one try; cut to what is left of the call being served.
         token: the access token to send. None sends that of the call being served; "" sends none, so that the call is
             the service's own, known by its mTLS name.
 
     Raises:
         TongbanError: what the callee meant, or DEPENDENCY_UNAVAILABLE.
     """
-    try:
-        response = await function(request, timeout=_timeout(timeout), metadata=_metadata(token))
-    except grpc.aio.AioRpcError as error:
-        metrics.CLIENT_ERRORS.labels(to, error.code().name).inc()
-        raise status.from_rpc_error(error, to) from error
-    assert isinstance(response, answer)
-    return response
+    attempts = _attempts(to, request, timeout)
+    while True:
+        try:
+            response = await function(request, timeout=attempts.seconds, metadata=_metadata(token))
+        except grpc.aio.AioRpcError as error:
+            metrics.CLIENT_ERRORS.labels(to, error.code().name).inc()
+            if not await attempts.again(error):
+                raise status.from_rpc_error(error, to) from error
+        else:
+            assert isinstance(response, answer)
+            return response
 
 
 async def stream(
     function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,
     token: str | None = None,
 ) -> AsyncIterator[Answer]:  # fmt: skip
-    """Calls a stub's method that streams its answer; arguments and errors as ``invoke``, ``timeout`` for the whole."""
-    try:
-        async for message in function(request, timeout=_timeout(timeout), metadata=_metadata(token)):
-            assert isinstance(message, answer)
-            yield message
-    except grpc.aio.AioRpcError as error:
-        metrics.CLIENT_ERRORS.labels(to, error.code().name).inc()
-        raise status.from_rpc_error(error, to) from error
+    """Calls a stub's method that streams its answer; arguments and errors as ``invoke``, ``timeout`` for the whole.
+
+    What has begun to come is not asked for again.
+    """
+    attempts, begun = _attempts(to, request, timeout), False
+    while True:
+        try:
+            async for message in function(request, timeout=attempts.seconds, metadata=_metadata(token)):
+                begun = True
+                assert isinstance(message, answer)
+                yield message
+        except grpc.aio.AioRpcError as error:
+            metrics.CLIENT_ERRORS.labels(to, error.code().name).inc()
+            if begun or not await attempts.again(error):
+                raise status.from_rpc_error(error, to) from error
+        else:
+            return

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from google.protobuf import descriptor, message, message_factory
+from google.api import annotations_pb2
+from google.protobuf import descriptor, descriptor_pb2, message, message_factory
 
 from tongban.options.v1 import options_pb2
 
@@ -48,6 +49,14 @@ class Method:
     def keeps_unknown(self) -> bool:
         """Whether fields that its contract lacks are kept: another region may run a newer release, and must get through."""
         return self.access.audience == options_pb2.AUDIENCE_REGION
+
+    @cached_property
+    def repeatable(self) -> bool:
+        """Whether a second call has no second effect: it reads, or its request_id sees to it, or the contract says so."""
+        options = self.descriptor.GetOptions()
+        reads = options.Extensions[annotations_pb2.http].WhichOneof("pattern") == "get"
+        keyed = "request_id" in self.descriptor.input_type.fields_by_name
+        return keyed or reads or options.idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
 
     @cached_property
     def request_type(self) -> type[message.Message]:

@@ -68,8 +68,9 @@ class Rpc:
 
     @property
     def repeatable(self) -> bool:
-        """Whether a second call has no second effect: it reads, or its request_id sees to it."""
-        return self.keyed or any(verb == "GET" for verb, _, _ in self.http)
+        """Whether a second call has no second effect: it reads, or its request_id sees to it, or the contract says so."""
+        declared = self.descriptor.options.idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
+        return declared or self.keyed or any(verb == "GET" for verb, _, _ in self.http)
 
     @property
     def http(self) -> list[tuple[str, str, str]]:

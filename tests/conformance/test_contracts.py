@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 from google.api import field_behavior_pb2
+from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from libs.errors import Code
@@ -30,6 +31,17 @@ def _said(method: Method) -> str:
 
 def test_everything_is_commented() -> None:
     assert [f"{each.kind} {each.full_name}" for each in contracts.elements() if not each.comment] == []
+
+
+def test_what_is_called_idempotent_is_declared_so() -> None:
+    """Gateway and neighbours send again, across a restart, what the contract's declarations allow; nobody reads comments."""
+    offenders = []
+    for method in contracts.methods():
+        said = "dempotent" in _said(method) and not re.search(r"[Nn]ot idempotent", _said(method))
+        declared = method.descriptor.GetOptions().idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
+        if said > method.repeatable or declared > said:
+            offenders.append(method.name)
+    assert offenders == []
 
 
 def test_every_rpc_declares_its_access() -> None:

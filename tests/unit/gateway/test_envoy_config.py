@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import descriptor_pb2
 
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway.config import GatewayConfig
@@ -63,7 +64,8 @@ def test_what_may_be_repeated_is_repeated_and_nothing_else(config: GatewayConfig
     for rpc in rpcs:
         streams = rpc.descriptor.client_streaming or rpc.descriptor.server_streaming
         reads = any(verb == "GET" for verb, _, _ in rpc.http)
-        assert ("reset" in policies[rpc.path]) is (not streams and (reads or rpc.keyed)), rpc.path
+        declared = rpc.descriptor.options.idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
+        assert ("reset" in policies[rpc.path]) is (not streams and (reads or rpc.keyed or declared)), rpc.path
         assert {"connect-failure", "refused-stream"} <= set(policies[rpc.path])
     assert all(rpc.keyed for rpc in rpcs if rpc.name in {"CreateCase", "IssueLicense", "SealDigests", "GrantMandate"})
 

@@ -1,0 +1,94 @@
+"""Calls to neighbours are sent again across a restart, where the contract makes a repeat harmless or nothing had been sent.
+
+Sent again is what nobody of ours answered: a connection that was refused, or broke, or was closed by a server that stops. An
+answer of a neighbour, and a deadline that ended, are never asked again. How long: by the caller's deadline, and at most eight
+seconds, or fifteen while the address refuses connections, which is what a restart looks like from here; a neighbour that hangs
+is told as away by then. Meanwhile the channel itself tries to connect at most once a second, however many calls wait, and only
+so many may wait for one neighbour: the others are told at once.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from functools import cache
+
+import grpc
+from google.protobuf.descriptor import Descriptor
+
+from libs.observability import metrics
+from libs.rpc.contract import Method
+from libs.rpc.status import DETAILS_KEY
+
+_REFUSED_SECONDS, _HANGING_SECONDS = 15.0, 8.0
+_MOST_WAITING = 512
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_LEAST_SECONDS = 0.05
+_BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+_waiting: Counter[str] = Counter()
+
+
+@cache
+def _method_of(request: Descriptor) -> Method | None:
+    """The RPC of a request: no two share one (buf's RPC_REQUEST_RESPONSE_UNIQUE)."""
+    methods = (method for service in request.file.services_by_name.values() for method in service.methods)
+    return next((Method(method) for method in methods if method.input_type is request), None)
+
+
+def repeatable(request: Descriptor) -> bool:
+    """Whether the RPC of this request may be called twice."""
+    method = _method_of(request)
+    return method is not None and method.repeatable
+
+
+def _is_answer(error: grpc.aio.AioRpcError) -> bool:
+    return any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ())
+
+
+class Attempts:
+    """The tries of one call.
+
+    Args:
+        to: the neighbour's name; another region's gateway sees to its own restarts.
+        request: the descriptor of the request.
+        seconds: how long one try may take.
+        left: how long all may take.
+    """
+
+    def __init__(self, to: str, request: Descriptor, seconds: float, left: float) -> None:
+        self._to = to
+        self._request = request
+        self._seconds = seconds
+        self._begin = time.monotonic()
+        self._left = left
+        self._pause = _FIRST_PAUSE
+
+    @property
+    def seconds(self) -> float:
+        """How long the next try may take."""
+        return max(0.01, min(self._seconds, self._begin + self._left - time.monotonic()))
+
+    async def again(self, error: grpc.aio.AioRpcError) -> bool:
+        """Tells whether to try again after ``error``, and waits until then."""
+        text = error.details() or ""
+        unsent = error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect" in text
+        if self._to.startswith("//") or error.code() not in _BROKEN or _is_answer(error):
+            return False
+        if not (unsent or repeatable(self._request)):
+            return False
+        pause = random.uniform(self._pause / 2, self._pause)  # noqa: S311 - spreads the tries, and guards nothing
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        longest = _REFUSED_SECONDS if "refused" in text else _HANGING_SECONDS
+        end = self._begin + min(longest, self._left) - _LEAST_SECONDS
+        return time.monotonic() + pause < end and await self._wait(pause)
+
+    async def _wait(self, seconds: float) -> bool:
+        if _waiting[self._to] >= _MOST_WAITING:
+            return False
+        _waiting[self._to] += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            _waiting[self._to] -= 1
+        metrics.CLIENT_REPEATS.labels(self._to).inc()
+        return True
