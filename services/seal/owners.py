@@ -1,21 +1,26 @@
-"""What the seal service asks of identity: whether a seal's owner bears the name and the code that are cut into it."""
+"""What the seal service asks of identity: whether an owner bears a seal's name and code, and who its users are."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 
 import grpc
 
-from libs.errors import invalid_field
+from libs.errors import NotFound, invalid_field
 from libs.ids.documents import CREDIT_CODE
 from libs.rpc.client import invoke
+from services.seal.domain.seals import Actor
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
+from tongban.identity.v1 import resources_pb2 as identity
+from tongban.identity.v1 import staff_service_pb2 as staff
 from tongban.identity.v1.account_service_pb2_grpc import AccountServiceStub
+from tongban.identity.v1.staff_service_pb2_grpc import StaffServiceStub
 
 Channel = Callable[[], grpc.aio.Channel]
 
 
 class Owners:
-    """Owners of seals, as identity knows them; every call is the service's own."""
+    """Owners and users of seals, as identity knows them; every call is the service's own."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -34,3 +39,26 @@ class Owners:
         answer = await invoke(stub.CheckIdentities, request, accounts.CheckIdentitiesResponse, to="identity", token="")
         if not all(answer.matches):
             raise invalid_field("owner", "identity.account", "must have the name on the arc and the code of the seal")
+
+    async def users(self, subjects: Iterable[str]) -> list[Actor]:
+        """Returns the users of a seal with the human beings that staff are; machines and departments are nobody's name.
+
+        Raises:
+            InvalidArgument: FIELD_INVALID for staff and departments that identity does not know.
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+        """
+        return list(await asyncio.gather(*(self._user(place, name) for place, name in enumerate(subjects))))
+
+    async def _user(self, place: int, subject: str) -> Actor:
+        stub = StaffServiceStub(self._channel())
+        try:
+            if subject.startswith("staff/"):
+                asked = staff.GetStaffRequest(name=subject)
+                found = await invoke(stub.GetStaff, asked, identity.Staff, to="identity", token="")
+                return Actor(subject, found.person)
+            if subject.startswith("departments/"):
+                wanted = staff.GetDepartmentRequest(name=subject)
+                await invoke(stub.GetDepartment, wanted, identity.Department, to="identity", token="")
+        except NotFound as error:
+            raise invalid_field(f"users[{place}].subject", "identity.known", "must be known to identity") from error
+        return Actor(subject)

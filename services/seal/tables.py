@@ -70,6 +70,9 @@ seals = sa.Table(
     # The earlier end of the two certificates; neither ever changes.
     _moment("certified_until_time"),
     sa.Column("users", JSONB, nullable=False),
+    # Who had it made and keeps it: the staff or machine, and the human being that the staff are.
+    sa.Column("kept_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("kept_human", sa.Text, nullable=False, server_default=""),
     _reference("certificate", "certificates.id"),
     _reference("maker_certificate", "certificates.id"),
     sa.Column("structure", sa.LargeBinary, nullable=False),

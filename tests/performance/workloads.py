@@ -224,14 +224,14 @@ class Workloads:
             sealing_service_pb2.DigestInput(data_hash=uuid.uuid4().bytes * 2, property_info=f"/Doc_0/Signs/{n}.xml")
             for n in range(BATCH)
         ]
-        seal = await self._seal_of_custody()
+        seal = await self._seal()
         use = common_pb2.UseContext(purpose="批量用印", department=self._office.department)
 
         def request(_number: int) -> sealing_service_pb2.SealDigestsRequest:
             return sealing_service_pb2.SealDigestsRequest(request_id=request_id(), seal=seal, digests=digests, use=use)
 
         stub = self._ground.stub(sealing_service_pb2_grpc.SealingServiceStub, "seal")
-        operation = await self._calls(stub.SealDigests, request, "custody")
+        operation = await self._calls(stub.SealDigests, request, "deciding")
         return await measure(
             f"seal {BATCH} digests", operation, _BATCHES, self._ground.meter, ("seal",), units=BATCH, warm_up=4,
             at_once=4,
@@ -248,15 +248,15 @@ class Workloads:
                 f"{HOSTILE} {name}", operation, _HOSTILE, self._ground.meter, ("seal",), warm_up=1, at_once=1
             )
 
-    async def _seal_of_custody(self) -> str:
-        """Makes a seal that its custodian may use."""
+    async def _seal(self) -> str:
+        """Has its custodian make a seal that the deciding officer may use."""
         office = self._office
         stub = seal_service_pb2_grpc.SealServiceStub(office.gateway.channel)
         request = seal_service_pb2.MakeSealRequest(
             request_id=request_id(), display_name=f"{office.department_name}业务专用章",
             kind=seals.SEAL_KIND_BUSINESS, rank=seals.SEAL_RANK_COUNTY, owner=office.department,
             owner_uscc=office.uscc, arc_text=office.department_name, bottom_text="业务专用章",
-            users=[seals.SealUser(subject=office.staff["custody"])],
+            users=[seals.SealUser(subject=office.staff["deciding"])],
         )  # fmt: skip
         request.valid_from_time.FromDatetime(LONG_AGO)
         request.valid_until_time.FromDatetime(LONG_AHEAD)

@@ -9,13 +9,18 @@ from typing import Any, cast
 import grpc
 
 from libs import names
+from libs.errors import not_found
 from libs.process import Process
+from libs.rpc import status
 from libs.rpc.client import invoke
 from tests.support.backends import HOST
 from tests.support.service import Ground, Service, serving
+from tests.support.tokens import human_of
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts_pb
-from tongban.identity.v1 import account_service_pb2_grpc
+from tongban.identity.v1 import account_service_pb2_grpc, staff_service_pb2_grpc
+from tongban.identity.v1 import resources_pb2 as identity_pb
+from tongban.identity.v1 import staff_service_pb2 as staff_pb
 from tongban.seal.v1 import certificate_service_pb2 as certificates_pb
 from tongban.seal.v1 import (
     certificate_service_pb2_grpc,
@@ -33,6 +38,9 @@ OWNER_NAME = "测试区行政审批局"
 SECOND_NAME = "Café商会"
 """Another name of the same owner, whose letters can be written in two ways."""
 OFFICER = "staff/01890000-0000-7000-8000-000000000002"
+SECOND_HAT = "staff/01890000-0000-7000-8000-000000000003"
+"""Another staff record of the officer's."""
+NO_DEPARTMENT = "departments/00000000-0000-0000-0000-000000000000"
 USE = common_pb2.UseContext(purpose="制发电子证照", case_name="cases/01890000-0000-7000-8000-0000000000aa")
 LICENSE = resources.SealUser(subject="services/license")
 USCC = "91350100M000100Y43"
@@ -170,10 +178,27 @@ class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
         return accounts_pb.CheckIdentitiesResponse(matches=matches)
 
 
+class _Staff(staff_service_pb2_grpc.StaffServiceServicer):
+    """Identity, whose staff are the human beings that their tokens say."""
+
+    async def GetStaff(self, request: staff_pb.GetStaffRequest, context: Any) -> Any:  # noqa: N802
+        return identity_pb.Staff(
+            name=request.name, person=human_of(OFFICER if request.name == SECOND_HAT else request.name, {})
+        )
+
+    async def GetDepartment(self, request: staff_pb.GetDepartmentRequest, context: Any) -> Any:  # noqa: N802
+        if request.name == NO_DEPARTMENT:
+            error = not_found(request.name)
+            details = status.to_status(error).SerializeToString()
+            await context.abort(status.grpc_code(error), error.message, ((status.DETAILS_KEY, details),))
+        return identity_pb.Department(name=request.name)
+
+
 @asynccontextmanager
 async def _identity() -> AsyncIterator[str]:
     server, kind = grpc.aio.server(), cast("Any", _Accounts)
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(kind(), server)
+    staff_service_pb2_grpc.add_StaffServiceServicer_to_server(cast("Any", _Staff)(), server)
     port = server.add_insecure_port(f"{HOST}:0")
     await server.start()
     yield f"{HOST}:{port}"

@@ -1,12 +1,13 @@
 """Seals: their life, who may use them, and when they are in force."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
 from libs.errors import FailedPrecondition, PermissionDenied, invalid_field, state_conflict
+from libs.separation import took_part
 
 
 class SealState(StrEnum):
@@ -90,6 +91,30 @@ class SealUser:
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes or uses a seal.
+
+    Attributes:
+        subject: `staff/<uuid>`, `clients/<id>` or `services/license`.
+        human: the human being that staff are, `persons/<uuid>`; empty for a machine.
+        also: what they answer to beside their own name: the department, the staff at a window.
+    """
+
+    subject: str = ""
+    human: str = ""
+    also: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that they answer to."""
+        return frozenset({self.subject, *self.also}) - {""}
+
+    def is_same(self, other: "Actor") -> bool:
+        """Tells whether both are one human being, under whatever record, or one machine."""
+        return took_part(self.human, {other.human}) or not self.names.isdisjoint(other.names)
+
+
+@dataclass(frozen=True, slots=True)
 class Seal:
     """What the rules need to know of a seal.
 
@@ -101,6 +126,7 @@ class Seal:
         users: who may use it.
         certified_until: until when the certificates of its signer and its maker hold, or None where they hold longer
             than the seal.
+        keeper: who had it made and keeps it.
     """
 
     name: str
@@ -109,6 +135,7 @@ class Seal:
     valid_until: datetime
     users: tuple[SealUser, ...] = ()
     certified_until: datetime | None = None
+    keeper: Actor = Actor()
 
     @property
     def ends(self) -> datetime:
@@ -139,23 +166,32 @@ def ensure_in_force(seal: Seal, at: datetime) -> None:
         raise FailedPrecondition("SEAL_NOT_USABLE", f"{seal.name} is {seen}", seal=seal.name, state=seen)
 
 
-def ensure_may_use(seal: Seal, subjects: frozenset[str], approver: str | None = None) -> SealUser:
-    """Returns the entry under which a caller may use ``seal``.
+def ensure_separated(seal: str, keeper: Actor, users: Iterable[Actor]) -> None:
+    """Raises PermissionDenied SEAL_DUTIES_NOT_SEPARATED where who keeps a seal is among its users (保管与使用分离)."""
+    if any(keeper.is_same(user) for user in users):
+        raise PermissionDenied("SEAL_DUTIES_NOT_SEPARATED", "who keeps a seal is no user of it", seal=seal)
+
+
+def ensure_may_use(seal: Seal, user: Actor, approver: str = "") -> SealUser:
+    """Returns the entry under which ``user`` may use ``seal``.
+
+    A right is given to a record: an office, a machine, somebody in an office. Who must be another is told by the human being.
 
     Args:
         seal: the seal.
-        subjects: every name that the caller answers to: their own, their department's, their client's.
-        approver: who approved this use, or None.
+        user: who uses it.
+        approver: the human being who approved this use, `persons/<uuid>`; empty where none did.
 
     Raises:
-        PermissionDenied: SEAL_USE_NOT_ALLOWED, the caller is not among the users.
+        PermissionDenied: SEAL_USE_NOT_ALLOWED, the user is not among the users; SEAL_DUTIES_NOT_SEPARATED, they keep it.
         FailedPrecondition: SEAL_APPROVAL_NEEDED, nobody else approved the use and every entry asks for it.
     """
-    entries = [user for user in seal.users if user.subject in subjects]
+    entries = [entry for entry in seal.users if entry.subject in user.names]
     if not entries:
         raise PermissionDenied("SEAL_USE_NOT_ALLOWED", f"the caller is not a user of {seal.name}", seal=seal.name)
-    approved = approver is not None and approver not in subjects
-    for entry in sorted(entries, key=lambda user: user.approval_needed):
+    ensure_separated(seal.name, seal.keeper, [user])
+    approved = bool(approver) and not took_part(approver, {user.human})
+    for entry in sorted(entries, key=lambda entry: entry.approval_needed):
         if approved or not entry.approval_needed:
             return entry
     raise FailedPrecondition("SEAL_APPROVAL_NEEDED", f"use of {seal.name} must be approved", seal=seal.name)

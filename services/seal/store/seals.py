@@ -34,7 +34,7 @@ _NUMBERS = (
 _FOR_USE = (
     sa.select(
         seals.c.version, seals.c.state, seals.c.valid_from_time, seals.c.valid_until_time,
-        seals.c.certified_until_time, seals.c.users,
+        seals.c.certified_until_time, seals.c.users, seals.c.kept_by, seals.c.kept_human,
         certificates.c.revoke_time, certificates.c.not_before_time, certificates.c.not_after_time,
         _NUMBERS.label("numbers"),
     )

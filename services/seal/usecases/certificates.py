@@ -99,7 +99,8 @@ class Certificates:
         reason = resources.RevocationReason.Name(request.reason).removeprefix("REVOCATION_REASON_")
 
         async def work(tx: Transaction) -> resources.Certificate:
-            row = await self._endings.lock_certificate(tx, identifier)
+            row, owners = await self._endings.lock_certificate(tx, identifier)
+            current_call().principal.require_impartial(*owners)
             check_etag(request.name, row.version, request.etag)
             state = row.kind if row.kind in _ABOVE else certificate_state(row, tx.now)
             if state != "VALID":

@@ -26,10 +26,13 @@ class Endings:
         self._seals = seal_store
         self._certificates = certificate_store
 
-    async def lock_certificate(self, tx: Transaction, identifier: str) -> Row:
-        """Locks a certificate and, before it, the seals that hang on it; raises NotFound."""
-        await self._seals.hanging(tx.connection, identifier, tx.now)
-        return await self._certificates.lock(tx.connection, identifier)
+    async def lock_certificate(self, tx: Transaction, identifier: str) -> tuple[Row, frozenset[str]]:
+        """Locks a certificate and, before it, the seals that hang on it; returns it, and whose seals these are.
+
+        Raises NotFound.
+        """
+        hanging = await self._seals.hanging(tx.connection, identifier, tx.now)
+        return await self._certificates.lock(tx.connection, identifier), frozenset(seal.owner for seal in hanging)
 
     async def certificate(
         self, tx: Transaction, identifier: str, reason: str, invalidity_time: datetime | None = None

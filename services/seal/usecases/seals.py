@@ -18,7 +18,17 @@ from libs.rpc.timestamps import timestamp
 from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.convert import certificate_state, seal_message, seal_of
-from services.seal.domain.seals import SealChange, SealKind, SealRank, ensure_period, next_state, seal_code, state_at
+from services.seal.domain.seals import (
+    Actor,
+    SealChange,
+    SealKind,
+    SealRank,
+    ensure_period,
+    ensure_separated,
+    next_state,
+    seal_code,
+    state_at,
+)
 from services.seal.keys import SigningKeys
 from services.seal.owners import Owners
 from services.seal.picture import SealText
@@ -60,7 +70,8 @@ class Seals:
 
     async def make(self, command: Command, request: pb.MakeSealRequest) -> resources.Seal:
         """Makes a seal and puts it into force."""
-        current_call().principal.require_impartial(request.owner)
+        principal = current_call().principal
+        principal.require_impartial(request.owner)
         stored = await self._uow.stored(command)
         if stored is not None:
             return cast("resources.Seal", stored)
@@ -69,11 +80,13 @@ class Seals:
         code = await self._code(request.seal_code)
         order = _order(request, owner_uscc, code, self._clock.now())
         await self._owners.check(request.owner, request.arc_text, owner_uscc)
+        keeper = Actor(principal.subject, principal.human)
+        ensure_separated("", keeper, await self._owners.users([user.subject for user in request.users]))
         maker = await self._makers.maker()
         made = await self._pool.run(make_seal, order, maker, self._authority, self._keys)
 
         async def work(tx: Transaction) -> resources.Seal:
-            row = await self._insert(tx, request, order, made, maker)
+            row = await self._insert(tx, request, order, made, maker, keeper)
             name = f"seals/{row.id}"
             tx.emit("cn.tongban.seal.made.v1", name, events.SealMade(
                 seal=name, seal_code=row.seal_code, owner=row.owner, kind=request.kind, make_time=timestamp(tx.now),
@@ -93,7 +106,7 @@ class Seals:
         return code
 
     async def _insert(
-        self, tx: Transaction, request: pb.MakeSealRequest, order: SealOrder, made: MadeSeal, maker: Maker
+        self, tx: Transaction, request: pb.MakeSealRequest, order: SealOrder, made: MadeSeal, maker: Maker, keeper: Actor,
     ) -> Row:  # fmt: skip
         made_with = await self._certificates.hold(tx.connection, maker.identifier)
         if certificate_state(made_with, tx.now) != "VALID":
@@ -108,6 +121,7 @@ class Seals:
             "diameter_mm": order.diameter_mm, "state": "ACTIVE", "valid_from_time": order.valid_from,
             "valid_until_time": order.valid_until,
             "certified_until_time": min(made.certificate.not_after, made_with.not_after_time), "users": users, "certificate": certificate["id"],
+            "kept_by": keeper.subject, "kept_human": keeper.human,
             "maker_certificate": maker.identifier, "structure": made.structure, "svg": made.svg,
             "make_time": order.make_time, "create_time": tx.now, "update_time": tx.now,
         })  # fmt: skip

@@ -34,7 +34,7 @@ from libs.rpc.timestamps import timestamp
 from libs.security.principal import Principal
 from services.seal.convert import seal_of
 from services.seal.domain.sealings import ABANDONED, SealingKind, SealingState, sealing_number
-from services.seal.domain.seals import ensure_in_force, ensure_may_use
+from services.seal.domain.seals import Actor, ensure_in_force, ensure_may_use
 from services.seal.store.sealings import Outcome, SealingStore
 from services.seal.store.seals import SealStore
 from services.seal.usecases.opened_seals import OpenedSeal
@@ -168,7 +168,7 @@ class Uses:
         Once the intent is committed the other steps are taken to their end, even where the caller hangs up.
 
         Raises:
-            TongbanError: SEAL_NOT_USABLE, SEAL_USE_NOT_ALLOWED, SEAL_APPROVAL_NEEDED, CERTIFICATE_NOT_VALID,
+            TongbanError: SEAL_NOT_USABLE, SEAL_USE_NOT_ALLOWED, SEAL_DUTIES_NOT_SEPARATED, SEAL_APPROVAL_NEEDED, CERTIFICATE_NOT_VALID,
                 SEALING_UNFINISHED, REQUEST_ID_REUSED, or what ``produce`` raises; the batch is voided then.
         """
         command = replace(command, use=_stated_use(command.use, current_call().principal))
@@ -316,7 +316,8 @@ async def void(tx: Transaction, store: SealingStore, batch: str, reason: str) ->
 
 def _ensure_usable(row: Row, plan: Plan, caller: Principal) -> None:
     seal = seal_of(row, plan.seal.identifier)
-    ensure_may_use(seal, frozenset(filter(None, (caller.subject, caller.actor, caller.department))))
+    also = frozenset(filter(None, (caller.actor, caller.department)))
+    ensure_may_use(seal, Actor(caller.subject, caller.human, also))
     ensure_in_force(seal, plan.at)
     if row.revoke_time is not None or not row.not_before_time <= plan.at <= row.not_after_time:
         raise FailedPrecondition(

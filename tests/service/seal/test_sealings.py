@@ -57,6 +57,7 @@ from tongban.seal.v1 import validation_service_pb2 as validations
 VALUE = "Doc_0/Signs/Sign_1/SignedValue.dat"
 HASHES = [hashlib.new("sm3", bytes((number,))).digest() for number in range(5)]
 DEPARTMENT = "departments/01890000-0000-7000-8000-0000000000d1"
+CLERK = "staff/01890000-0000-7000-8000-0000000000d2"
 
 
 async def rows(office: SealOffice, table: sa.Table) -> list[sa.Row[tuple[object, ...]]]:
@@ -375,12 +376,12 @@ async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: Sea
 
 async def test_staff_seal_by_their_department_and_say_no_other(office: SealOffice) -> None:
     seal = await office.make(order(resources_pb2.SealUser(subject=DEPARTMENT)))
-    token = office.token(dept=DEPARTMENT)
+    token = office.token(CLERK, dept=DEPARTMENT)
     sealed = await office.ask(
         office.sealings.SealDigests, digest_request(seal, HASHES[:1]), pb.SealDigestsResponse, token=token
     )
     use = (await sealing(office, sealed.signatures[0].sealing)).use
-    assert (use.department, use.operator) == (DEPARTMENT, "staff/01890000-0000-7000-8000-000000000002")
+    assert (use.department, use.operator) == (DEPARTMENT, CLERK)
     lie = common_pb2.UseContext(purpose="x", department="departments/other")
     with pytest.raises(InvalidArgument) as caught:
         await office.ask(
@@ -388,7 +389,9 @@ async def test_staff_seal_by_their_department_and_say_no_other(office: SealOffic
         )
     assert caught.value.violations[0].field == "use.department"
     with pytest.raises(PermissionDenied):
-        await office.ask(office.sealings.SealDigests, digest_request(seal, HASHES[:1]), pb.SealDigestsResponse)
+        await office.ask(
+            office.sealings.SealDigests, digest_request(seal, HASHES[:1]), pb.SealDigestsResponse, office.token(CLERK)
+        )
 
 
 async def test_a_use_that_must_be_approved_is_refused_without(office: SealOffice) -> None:
