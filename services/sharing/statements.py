@@ -1,5 +1,6 @@
 """The SQL that reads a mounted table. Identifiers come from the checked mount, values only as parameters."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from services.sharing.domain.mounts import TableSource, quoted
 from services.sharing.values import LONGEST_TEXT, bind, bound_within
 
 _TEXTUAL = frozenset({"text", "character varying", "character"})
+_ALL_ROWS = "hashtextextended(concat_ws('/', count(*) OVER (), sum(p0) OVER ()), 0)"
 _ELEMENT = {"character varying": "text", "character": "bpchar"}
 
 
@@ -39,6 +41,11 @@ class Mounted:
     def table(self) -> str:
         """The table as it stands in SQL."""
         return quoted(self.source.schema, self.source.table)
+
+    @cached_property
+    def order(self) -> int:
+        """A number for the columns of the unique key, never 0: by another key rows come in another order."""
+        return int.from_bytes(hashlib.sha256("/".join(self.key).encode()).digest()[:7]) + 1
 
     def column(self, field: str) -> str:
         """Returns the column of a field as it stands in SQL."""
@@ -73,7 +80,8 @@ class Mounted:
 
         A digest of what tells the row from the others: it is the same from page to page whatever is inserted, deleted or
         changed beside it, needs no order of the columns' types, and says nothing of the row in a page token. Without a
-        unique key it is made over all mapped columns, so that a row that changes between two pages is another row.
+        unique key it is made over all mapped columns, so that a row that changes between two pages is another row: what all
+        rows together were is then compared from page to page (``select``).
         """
         columns = self.key or tuple(self._columns.values())
         return f"hashtextextended(ROW({', '.join(map(quoted, columns))})::text, 0)"
@@ -139,7 +147,8 @@ def select(table: Mounted, fields: Sequence[str], keys: Sequence[str], condition
 
     Its arguments: a list for each key, those of the conditions, how many rows at most; then, ``after`` another page, the
     place at which to go on. A row comes with its fields, and then its place: which value of each key's list it holds, and
-    its digest (``Mounted.place``). With ``raw`` a field is the bytes of its text, and the database's encoding comes last.
+    its digest (``Mounted.place``); from a table without a unique key, then a digest of all rows that are selected, on
+    whatever page. With ``raw`` a field is the bytes of its text, and the database's encoding comes last.
     """
     count = len(keys) + len(conditions)
     values = [_raw(table, field) if raw else table.cut(field) for field in fields]
@@ -150,13 +159,18 @@ def select(table: Mounted, fields: Sequence[str], keys: Sequence[str], condition
     order = [f"p{number}" for number in range(1, len(keys) + 1)] + ["p0"]
     named = [f"{value} AS f{number}" for number, value in enumerate(values)]
     shown = [f"f{number}" for number in range(len(values))] + order
+    rows = (
+        f"SELECT {', '.join([*named, *places])}, {table.place()} AS p0 "  # noqa: S608 - checked identifiers
+        f"FROM {table.table} WHERE {' AND '.join(_predicates(table, keys, conditions))}"
+    )
+    if not table.key:
+        rows = f"SELECT *, {_ALL_ROWS} AS all_rows FROM ({rows}) AS selected"  # noqa: S608 - a text of our own
+        shown.append("all_rows")
     if raw:
-        named.append("getdatabaseencoding()::text AS encoding")
-        shown.append("encoding")
+        shown.append("getdatabaseencoding()::text AS encoding")
     start = f"WHERE ({', '.join(order)}) >= ({_place_arguments(len(order), count + 2)}) " if after else ""
     return (
-        f"SELECT {', '.join(shown)} FROM (SELECT {', '.join([*named, *places])}, {table.place()} AS p0 "  # noqa: S608 - checked identifiers
-        f"FROM {table.table} WHERE {' AND '.join(_predicates(table, keys, conditions))}) AS found "
+        f"SELECT {', '.join(shown)} FROM ({rows}) AS found "  # noqa: S608 - made of the above
         f"{start}ORDER BY {', '.join(order)} LIMIT ${count + 1}::int"
     )
 

@@ -33,6 +33,7 @@ class Page:
         bound: how many one query may bring.
         place: where the page before ended; empty for the first.
         equals: how many rows of that place it ended with.
+        order: what the pages before went by (``_order_of``); 0 where that was lost.
     """
 
     limit: int
@@ -40,6 +41,7 @@ class Page:
     given: int = 0
     place: Place = ()
     equals: int = 0
+    order: int = 0
 
     @property
     def asked(self) -> int:
@@ -56,7 +58,18 @@ class Given:
     faults: Mapping[str, str]
 
 
-Found = list[Given]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows that were read for a page, and what the order of the query's pages hangs on now.
+
+    Attributes:
+        rows: without those that the page before gave already.
+        order: of a table with a unique key, which columns that is; of another, all rows that are selected. While it is the
+            same, no row comes twice and none is passed over.
+    """
+
+    rows: list[Given]
+    order: int
 
 
 def _frame(request: pb.QueryRequest) -> pb.QueryRequest:
@@ -75,25 +88,26 @@ def page_of(request: pb.QueryRequest, grant: Grant, row_limit: int) -> Page:
         ResourceExhausted: GRANT_QUOTA_EXHAUSTED, once the pages before brought all that one query may.
     """
     size, bound = paging.page_size(request.page_size), grant.terms.quota.rows_per_query
-    given, equals, *place = _position(request) if request.page_token else [0, 0]
+    given, equals, order, *place = _position(request) if request.page_token else [0, 0, 0]
     if given >= bound:
         raise ResourceExhausted(
             "GRANT_QUOTA_EXHAUSTED", "one query brings no more rows", grant=grant.name, quota="rows_per_query",
             limit=str(bound),
         )  # fmt: skip
     limit = min(size, row_limit, bound - given)
-    return Page(limit, bound, given, tuple(place), equals)
+    return Page(limit, bound, given, tuple(place), equals, order)
 
 
 def _position(request: pb.QueryRequest) -> list[int]:
     position = paging.position(_frame(request), request.page_token) or ()
-    if len(position) != len(request.conditions) + 3 or not all(isinstance(part, int) for part in position):
+    if len(position) != len(request.conditions) + 4 or not all(isinstance(part, int) for part in position):
         raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read")
     return [int(part) for part in position]
 
 
-def _beyond(rows: Sequence[Any], page: Page, width: int, count: int) -> list[tuple[Place, Any]]:
+def _beyond(standing: Standing, rows: Sequence[Any], page: Page, width: int, raw: int = 0) -> list[tuple[Place, Any]]:
     """Pairs rows with their places, without those that the page before gave already."""
+    count = len(rows[0]) - width - raw - (not standing.table().key) if rows else 0
     placed = [(tuple(row[width : width + count]), row) for row in rows]
     skipped = 0
     while skipped < page.equals and skipped < len(placed) and placed[skipped][0] == page.place:
@@ -101,16 +115,19 @@ def _beyond(rows: Sequence[Any], page: Page, width: int, count: int) -> list[tup
     return placed[skipped:]
 
 
-def _places(rows: Sequence[Any], width: int, extra: int) -> int:
-    return len(rows[0]) - width - extra if rows else 0
+def _order_of(standing: Standing, rows: Sequence[Any], raw: int = 0) -> int:
+    if standing.table().key:
+        return standing.table().order
+    # Without a row nothing is told of what is selected: not even the row that the page before ended with is there.
+    return int(rows[0][-1 - raw]) if rows else 0
 
 
 def found(standing: Standing, allowed: Allowed, rows: Sequence[Any], page: Page) -> Found:
     """Returns the rows of a page as the driver read them; raises CellFault where a value can't be given."""
     width = len(allowed.fields)
     writers = [(code, writer_of(standing.fields[code].data_type)) for code in allowed.fields]
-    result: Found = []
-    for place, values in _beyond(rows, page, width, _places(rows, width, 0)):
+    result: list[Given] = []
+    for place, values in _beyond(standing, rows, page, width):
         row = pb.Row()
         cells = row.values
         for (code, write), value in zip(writers, values, strict=False):
@@ -119,16 +136,16 @@ def found(standing: Standing, allowed: Allowed, rows: Sequence[Any], page: Page)
             else:
                 write(cells[code], value)
         result.append(Given(place, row, {}))
-    return result
+    return Found(result, _order_of(standing, rows))
 
 
 def found_raw(standing: Standing, allowed: Allowed, rows: Sequence[Any], page: Page) -> Found:
     """Returns the rows of a page that came as the bytes of their texts, each cell judged by itself."""
     width = len(allowed.fields)
-    return [
-        _judged(standing, allowed, place, values)
-        for place, values in _beyond(rows, page, width, _places(rows, width, 1))
+    judged = [
+        _judged(standing, allowed, place, values) for place, values in _beyond(standing, rows, page, width, raw=1)
     ]
+    return Found(judged, _order_of(standing, rows, raw=1))
 
 
 def _judged(standing: Standing, allowed: Allowed, place: Place, values: Sequence[Any]) -> Given:
@@ -144,9 +161,11 @@ def _judged(standing: Standing, allowed: Allowed, place: Place, values: Sequence
     return Given(place, row, faults)
 
 
-def rows_message(allowed: Allowed, request: pb.QueryRequest, page: Page, rows: Found) -> pb.QueryResponse:
+def rows_message(allowed: Allowed, request: pb.QueryRequest, page: Page, found: Found) -> pb.QueryResponse:
     """Builds the answer: the rows, those that can't be given by name, and the token of the next page."""
-    response, size, taken = pb.QueryResponse(refused_fields=allowed.refused_fields), 0, 0
+    changed = bool(page.place) and (page.order != found.order or not page.order)
+    response, size, taken = pb.QueryResponse(refused_fields=allowed.refused_fields, rows_changed=changed), 0, 0
+    rows = found.rows
     for each in rows[: page.limit]:
         size += each.row.ByteSize()
         if taken and size > _MOST_BYTES:
@@ -157,7 +176,8 @@ def rows_message(allowed: Allowed, request: pb.QueryRequest, page: Page, rows: F
         else:
             response.rows.append(each.row)
     if len(rows) > taken and page.given + len(response.rows) < page.bound:
-        response.next_page_token = _next(request, page, rows[:taken], len(response.rows))
+        order = 0 if changed else found.order
+        response.next_page_token = _next(request, page, rows[:taken], len(response.rows), order)
     return response
 
 
@@ -169,7 +189,7 @@ def _named(request: pb.QueryRequest, each: Given) -> pb.UnreadableRow:
     return pb.UnreadableRow(keys=keys, fields=each.faults.keys(), reasons=each.faults.values())
 
 
-def _next(request: pb.QueryRequest, page: Page, taken: Found, given: int) -> str:
+def _next(request: pb.QueryRequest, page: Page, taken: Sequence[Given], given: int, order: int) -> str:
     place = taken[-1].place
     equals = sum(each.place == place for each in taken) + (page.equals if page.place == place else 0)
-    return paging.next_token(_frame(request), page.given + given, equals, *place)
+    return paging.next_token(_frame(request), page.given + given, equals, order, *place)

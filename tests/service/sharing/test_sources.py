@@ -228,6 +228,54 @@ async def test_pages_show_every_row_once_whatever_comes_and_goes(sharing: Sharin
     assert {f"firm {number}" for number in range(1, 41)} - set(gone) <= set(seen)
 
 
+CHANGES_BETWEEN = {
+    "a row is changed": "UPDATE firms SET trade = 'y' WHERE firm_name = 'firm 7'",
+    "a row comes": "INSERT INTO firms (code, firm_name, trade) VALUES ('C1', 'new', 'x')",
+    "a row goes": "DELETE FROM firms WHERE firm_name = 'firm 7'",
+    "all rows go": "DELETE FROM firms",
+    "nothing that the query selects": "UPDATE firms SET trade = 'y' WHERE code = 'A1'",
+    "nothing at all": "VACUUM FULL firms",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES_BETWEEN)
+@pytest.mark.parametrize("keyed", [True, False])
+async def test_pages_say_when_they_can_not_vouch_for_every_row(sharing: Sharing, keyed: bool, change: str) -> None:
+    """Without a unique key a row that is changed is another row: the pages from then on say so, and only then."""
+    await owner_does(sharing, FILL)
+    if keyed:
+        await owner_does(sharing, "ALTER TABLE firms ADD PRIMARY KEY (firm_name)")
+    resource, _ = await sharing.ready(terms(quota=pb.Quota(queries_per_day=100, rows_per_query=100, rows_total=1000)))
+    request, told = query(resource, "C0", "C1", "C2", page_size=15), []
+    for done in ("", CHANGES_BETWEEN[change], "UPDATE firms SET trade = 'x'"):
+        if done:
+            await owner_does(sharing, done)
+        answer = await sharing.query(request)
+        told.append(answer.rows_changed)
+        request.page_token = answer.next_page_token
+        if not request.page_token:
+            break
+    if keyed or change.startswith("nothing"):
+        assert not any(told)
+    else:
+        assert told == ([False, True] if change == "all rows go" else [False, True, True])
+        request.page_token = ""
+        assert not (await sharing.query(request)).rows_changed
+
+
+async def test_pages_that_began_without_a_key_and_go_on_with_one_say_so(sharing: Sharing) -> None:
+    await owner_does(sharing, FILL)
+    resource, _ = await sharing.ready(terms(quota=pb.Quota(queries_per_day=100, rows_per_query=100, rows_total=1000)))
+    request = query(resource, "C0", "C1", "C2", page_size=15)
+    request.page_token = (await sharing.query(request)).next_page_token
+    await owner_does(sharing, "ALTER TABLE firms ADD PRIMARY KEY (firm_name)")
+    await sharing.checked((await mount_of(sharing, resource)).name)
+    answer = await sharing.query(request)
+    assert answer.rows_changed
+    request.page_token = answer.next_page_token
+    assert (await sharing.query(request)).rows_changed
+
+
 async def test_rows_that_are_equal_in_everything_all_come(sharing: Sharing) -> None:
     await owner_does(
         sharing, "INSERT INTO firms (code, firm_name) SELECT 'D1', 'the same' FROM generate_series(1, 7)",
