@@ -76,10 +76,11 @@ class Certificate:
             UnsupportedCertificate: if key or signature are of another algorithm than SM2.
             MalformedCertificate: if it is no certificate.
         """
-        try:
-            return _parsed(der)
-        except (ValueError, IndexError, OverflowError, InvalidKey) as error:
-            raise MalformedCertificate(f"not an SM2 certificate: {error}") from error
+        found = _parsed(der)
+        if isinstance(found, Certificate):
+            return found
+        kind, message = found
+        raise kind(message)
 
     @classmethod
     def from_pem(cls, text: bytes) -> "Certificate":
@@ -109,8 +110,17 @@ _VERSION, _EXTENSIONS = 0xA0, 0xA3
 
 
 @lru_cache(maxsize=64)
-def _parsed(der: bytes) -> Certificate:
-    """Kept, because one validation asks for the same few certificates a dozen times."""
+def _parsed(der: bytes) -> "Certificate | tuple[type[MalformedCertificate], str]":
+    """Kept, the refusals too: one validation asks for the same few certificates a dozen times."""
+    try:
+        return _checked(der)
+    except UnsupportedCertificate as error:
+        return UnsupportedCertificate, str(error)
+    except (ValueError, IndexError, OverflowError, InvalidKey) as error:
+        return MalformedCertificate, f"not an SM2 certificate: {error}"
+
+
+def _checked(der: bytes) -> Certificate:
     if len(der) > LIMITS.size:
         raise Asn1Refused(f"more than {LIMITS.size} bytes")
     whole = first(der, SEQUENCE)

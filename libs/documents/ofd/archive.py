@@ -41,6 +41,7 @@ class OfdLimits:
         ratio: unpacked to packed size of one file, counted from 64 KiB on.
         xml_bytes: of all XML that is parsed, each file once.
         xml_marks: of all XML that is parsed, how many tags may begin in it.
+        xml_attributes: of all XML that is parsed, how many attributes it may have: each costs twenty times its bytes.
     """
 
     entries: int = 2000
@@ -48,6 +49,7 @@ class OfdLimits:
     ratio: int = 200
     xml_bytes: int = 16 << 20
     xml_marks: int = 300_000
+    xml_attributes: int = 400_000
 
 
 _RATIO_FREE_BYTES = 64 << 10

@@ -34,6 +34,7 @@ class OfdPackage:
     def __init__(self, entries: Mapping[str, bytes], limits: OfdLimits = _USUAL_LIMITS) -> None:
         self.entries = entries
         self._bytes_left, self._marks_left = limits.xml_bytes, limits.xml_marks
+        self._attributes_left = limits.xml_attributes
         self._trees: dict[str, etree._Element] = {}
 
     def find(self, location: str, base: str = "") -> str | None:
@@ -74,7 +75,8 @@ class OfdPackage:
     def _parsed(self, content: bytes) -> etree._Element:
         self._bytes_left -= len(content)
         self._marks_left -= content.count(b"<")
-        if self._bytes_left < 0 or self._marks_left < 0:
+        self._attributes_left -= content.count(b"=")
+        if min(self._bytes_left, self._marks_left, self._attributes_left) < 0:
             raise OfdRefused("limits", "the package holds too much XML")
         return parse_xml(content)
 
@@ -197,10 +199,9 @@ def _of_one_namespace(root: etree._Element, data: bytes) -> etree._Element:
     """
     if not _MAY_BE_OLDER.search(data):
         return root
-    elements = list(root.iter(etree.Element))
-    older = [each for each in elements if etree.QName(each).namespace in OLDER_NAMESPACES]
-    if older and any(etree.QName(each).namespace == OFD_NAMESPACE for each in elements):
+    older = list(root.iter(*(f"{{{namespace}}}*" for namespace in OLDER_NAMESPACES)))
+    if older and next(root.iter(f"{{{OFD_NAMESPACE}}}*"), None) is not None:
         raise OfdRefused("xml", "an entry of the package mixes two namespaces of OFD")
     for each in older:
-        each.tag = f"{{{OFD_NAMESPACE}}}{etree.QName(each).localname}"
+        each.tag = f"{{{OFD_NAMESPACE}}}{each.tag.rpartition('}')[2]}"
     return root

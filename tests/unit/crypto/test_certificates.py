@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from libs.crypto.asn1_budget import Asn1Limits, check_asn1
 from libs.crypto.errors import CertificateNotAccepted, InvalidSignature, MalformedCertificate, SubIndication
 from libs.crypto.provider import Signer, SoftwareSigner
 from libs.crypto.tongsuo import default_provider
@@ -21,6 +22,7 @@ from libs.crypto.x509 import (
     Subject,
     TrustPolicy,
     Validity,
+    certificate,
     issue_certificate,
     make_crl,
     make_root,
@@ -303,6 +305,23 @@ def test_issuing_is_refused_where_it_makes_no_sense(pki: Pki) -> None:
         make_root(key, Subject("长" * 65), day)
     with pytest.raises(ValueError, match="issuer's key"):
         make_crl(pki.ca, pki.root_key, 1, START, NOW, [])
+
+
+def test_a_refusal_is_found_once_and_told_as_often_as_asked(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validation asks a dozen times; to read what is refused anew each time cost three times what is accepted."""
+    walks: list[bytes] = []
+
+    def counted(data: bytes, limits: Asn1Limits) -> tuple[str, ...]:
+        walks.append(data)
+        return check_asn1(data, limits)
+
+    monkeypatch.setattr(certificate, "check_asn1", counted)
+    point = pki.maker.public_key.point
+    der = pki.maker.der.replace(point, point[:-1] + bytes((point[-1] ^ 1,)))
+    for _ in range(3):
+        with pytest.raises(MalformedCertificate, match="not an SM2 certificate"):
+            Certificate.parse(der)
+    assert len(walks) == 1
 
 
 def test_malformed(pki: Pki) -> None:
