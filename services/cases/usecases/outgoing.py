@@ -25,7 +25,6 @@ from services.cases.usecases import applications
 from services.cases.usecases.access import (
     Reading,
     clerk_of,
-    is_machine,
     is_staff,
     not_owner,
     require_official,
@@ -235,7 +234,7 @@ class Outgoing:
             return self._global(principal.subject)
         of_window = bool(principal.office) and principal.office == row.owner_department
         self.require_impartial(principal, row.applicant, row.agent)
-        if row.applicant in mine or of_window or is_machine(principal):
+        if row.applicant in mine or of_window:
             return self._global(principal.subject) if mine else str(row.agent or row.applicant)
         raise not_owner(request.case_name)
 

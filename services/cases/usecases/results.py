@@ -232,11 +232,17 @@ class Ratings:
         row = await self._store.rating(id_of(name))
         if row.rater in speaks_for(principal):
             await self._reading.own(request, name, "rating")
-        elif is_machine(principal) or (principal.office and principal.office == row.department):
+        elif (principal.office and principal.office == row.department) or await self._is_of_channel(principal, row):
             await self._reading.note(request, name, "rating")
         else:
             raise not_found(name)
         return self.message(row)
+
+    async def _is_of_channel(self, principal: Principal, row: Row) -> bool:
+        """True for the machine that opened the rated case; cases of other regions are opened at windows."""
+        if not is_machine(principal) or not row.case_name.startswith("cases/"):
+            return False
+        return made_by(principal, await self._desk.store.read(id_of(row.case_name)))
 
     def message(self, row: Row) -> rating_service_pb2.Rating:
         """Builds the message of a rating."""
@@ -257,7 +263,7 @@ def _rater(principal: Principal, record: CaseRecord, channel: int) -> str:
         return ""
     if is_party(principal, record):
         return principal.subject
-    if is_machine(principal) or of_department(principal, record):
+    if made_by(principal, record) or of_department(principal, record):
         principal.require_impartial(record.applicant, record.agent)
         return record.agent or record.applicant
     raise not_owner(record.name)

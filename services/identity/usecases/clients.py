@@ -42,6 +42,7 @@ class Clients:
 
     async def create(self, command: Command, client: resources.Client, client_id: str) -> resources.Client:
         """Makes a client; its secret, if it has one, stands in the first answer only."""
+        current_call().principal.require_impartial(client.owner)
         values = _checked(client) | {"id": client_id or f"c-{secrets.token_hex(8)}"}
         check_covered(current_call().principal.scopes, client.scopes)
         secret = self._secrets.make() if values["auth_method"] == domain.AuthMethod.CLIENT_SECRET else ""
@@ -97,6 +98,7 @@ class Clients:
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
+            current_call().principal.require_impartial(row.owner)
             # Who has the new key has all that the client may: nobody gets there with less, the client itself not either.
             check_covered(current_call().principal.scopes, row.scopes)
             domain.check_active(client_of(row))
@@ -125,6 +127,7 @@ class Clients:
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
+            principal.require_impartial(row.owner)
             if row.state == domain.State.SUSPENDED or (row.state == domain.State.ACTIVE and row.pending is None):
                 raise state_conflict(request.name, row.state, domain.State.REQUESTED)
             backers = approved_by(row.backers, principal.human, actor_kind=principal.kind)
@@ -168,6 +171,7 @@ class Clients:
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
+            current_call().principal.require_impartial(row.owner)
             check_covered(current_call().principal.scopes, row.scopes)
             row = await rows.update(tx.connection, clients, row.id, {
                 "state": domain.resume(client_of(row)).value, "suspend_reason": "", "pending": None,

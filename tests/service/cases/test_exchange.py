@@ -416,3 +416,15 @@ async def test_other_services_hear_who_works_on_a_case_and_which_files_are_in_it
     (opened,) = [events.CaseSubmitted.FromString(data) for kind, data in await pair.handling.events()
                  if kind.endswith("case.submitted.v1")]  # fmt: skip
     assert (opened.receiving_department, list(opened.materials)) == ("", [PLAN])
+
+
+async def test_no_machine_rates_what_a_window_sent(pair: Pair) -> None:
+    sent = await pair.send()
+    await pair.carry()
+    known = await pair.transfer(pair.home, sent.name)
+    rate = rating_service_pb2.CreateRatingRequest(
+        case_name=known.case_name, kind=rating_service_pb2.RATING_KIND_FIRST, level=pb.SATISFACTION_LEVEL_SATISFIED,
+        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET, request_id=request_id(),
+    )  # fmt: skip
+    with pytest.raises(PermissionDenied, match="NOT_OWNER"):
+        await pair.home.call(pair.home.ratings.CreateRating, rate, rating_service_pb2.Rating, pair.home.system)

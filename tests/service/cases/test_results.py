@@ -83,6 +83,26 @@ async def test_a_case_is_rated_once_and_followed_up_once(town: Town) -> None:
         await town.call(town.ratings.GetRating, get, ratings.Rating, town.stranger)
 
 
+async def test_a_machine_rates_for_an_applicant_only_where_it_opened_the_case(town: Town) -> None:
+    item, another = await town.item(), town.service.issuer.token("clients/another", "CLIENT")
+    opened_by_person = await town.closed(item)
+    draft = await town.create(item, town.system, channel=pb.CHANNEL_API)
+    case = await town.step("Submit", draft, town.system)
+    for verb in ("Accept", "StartReview"):
+        case = await town.step(verb, case)
+    await town.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
+    await town.step("Close", case)
+    for name, token in ((opened_by_person.name, town.system), (case.name, another)):
+        with pytest.raises(PermissionDenied, match="NOT_OWNER"):
+            await _rate(town, name, token)
+    made = await _rate(town, case.name, town.system)
+    assert made.rater == PERSON
+    get = ratings.GetRatingRequest(name=made.name)
+    assert (await town.call(town.ratings.GetRating, get, ratings.Rating, town.system)) == made
+    with pytest.raises(NotFound):
+        await town.call(town.ratings.GetRating, get, ratings.Rating, another)
+
+
 async def test_a_default_rating_does_not_count(town: Town) -> None:
     case = await town.closed(await town.item())
     channel = ratings.RATING_CHANNEL_SYSTEM_DEFAULT

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -13,6 +13,7 @@ from tests.support.town import Town, reason_of, request_id
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
+    client_service_pb2,
     consent_service_pb2,
     consent_service_pb2_grpc,
     mandate_service_pb2,
@@ -34,6 +35,7 @@ class Family:
         clerk: their token, as receiving staff.
         administrator: another token of theirs, as an administrator of another department.
         firm: whom they represent by law.
+        business: the firm whom the administrator represents by law.
         neighbour: has a mandate of theirs.
         stranger: has nothing to do with any of it.
     """
@@ -43,6 +45,7 @@ class Family:
     clerk: str
     administrator: str
     firm: str
+    business: str
     neighbour: str
     stranger: str
 
@@ -74,13 +77,14 @@ async def family(home: Town) -> Family:
     )  # fmt: skip
     made = await home.call(home.offices.CreatePost, post, resources_pb2.Post, admin)
     boss = await home.person()
+    business = (await home.firm(boss)).name
     second = resources_pb2.Staff(staff_number="1", department=department, person=boss)
     entered = staff_service_pb2.CreateStaffRequest(staff=second, request_id=request_id())
     administrator = await home.call(home.offices.CreateStaff, entered, resources_pb2.Staff, admin)
     await home.appoint(administrator.name, made.name)
     # The administrator acts for the clerk: they are near to each other.
     await home.mandate(human, boss, await home.human_token(human))
-    return Family(home, human, token, await home.human_token(administrator.name), firm, neighbour, stranger)
+    return Family(home, human, token, await home.human_token(administrator.name), firm, business, neighbour, stranger)
 
 
 async def _open(family: Family) -> None:
@@ -196,10 +200,46 @@ async def _withdraw(family: Family) -> None:
     await family.call(stub.WithdrawConsent, request, resources_pb2.Consent, await _window(family))
 
 
+def _of_business(family: Family) -> client_service_pb2.CreateClientRequest:
+    client = resources_pb2.Client(
+        display_name="自家系统", kind=resources_pb2.CLIENT_KIND_SYSTEM, owner=family.business,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET, scopes=["license.types.get"],
+    )  # fmt: skip
+    return client_service_pb2.CreateClientRequest(client=client, request_id=request_id())
+
+
+async def _system(family: Family) -> resources_pb2.Client:
+    admin = await family.town.admin_token()
+    made = await family.call(family.town.clients.CreateClient, _of_business(family), resources_pb2.Client, admin)
+    return cast("resources_pb2.Client", made)
+
+
+async def _make_client(family: Family) -> None:
+    method = family.town.clients.CreateClient
+    await family.call(method, _of_business(family), resources_pb2.Client, family.administrator)
+
+
+async def _approve_client(family: Family) -> None:
+    made = await _system(family)
+    request = client_service_pb2.ApproveClientRequest(name=made.name, etag=made.etag, request_id=request_id())
+    await family.call(family.town.clients.ApproveClient, request, resources_pb2.Client, family.administrator)
+
+
+async def _rotate(family: Family) -> None:
+    request = client_service_pb2.RotateClientKeyRequest(name=(await _system(family)).name, request_id=request_id())
+    await family.call(family.town.clients.RotateClientKey, request, resources_pb2.Client, family.administrator)
+
+
+async def _resume(family: Family) -> None:
+    request = client_service_pb2.ResumeClientRequest(name=(await _system(family)).name, request_id=request_id())
+    await family.call(family.town.clients.ResumeClient, request, resources_pb2.Client, family.administrator)
+
+
 DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateOrganization": _open, "SetLegalRepresentative": _represent, "RecordVerification": _verify,
     "CreateStaff": _enter, "AssignStaff": _assign, "ApproveStaff": _approve, "CreateMandate": _mandate, "AcceptMandate": _accept,
     "RevokeMandate": _revoke, "GrantConsent": _grant, "WithdrawConsent": _withdraw,
+    "CreateClient": _make_client, "ApproveClient": _approve_client, "RotateClientKey": _rotate, "ResumeClient": _resume,
 }  # fmt: skip
 
 
