@@ -84,7 +84,7 @@ def _parts(process: Process, config: Sealing) -> _Parts:
     keys = SigningKeys(process.keys, config.opened_seals)
     authority = Authority.open(process.config.keys.folder, keys, process.config.public.base_url)
     store = CertificateStore(process.database)
-    revocation = Revocation(process.database, store, authority, signing, process.clock)
+    revocation = Revocation(process.database, store, authority, signing, process.clock, process.wall)
     endings = Endings(SealStore(process.database), store)
     certificates = Certificates(
         process.uow, store, endings, authority, keys, revocation, process.provider, signing, process.clock

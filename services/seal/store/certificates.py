@@ -25,7 +25,7 @@ _REVOKED = certificates.c.revoke_time.is_not(None)
 _NEWEST_CRL = (
     sa.select(
         sa.select(sa.func.count()).select_from(certificates).where(_REVOKED).scalar_subquery().label("wanted"),
-        crls.c.number, crls.c.next_update, crls.c.revoked,
+        crls.c.number, crls.c.this_update, crls.c.next_update, crls.c.revoked,
     )
     .select_from(sa.select(sa.literal(1)).subquery().outerjoin(crls, sa.true()))
     .order_by(crls.c.number.desc().nulls_last())

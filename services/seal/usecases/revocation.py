@@ -13,6 +13,7 @@ from services.seal.store.certificates import CertificateStore
 
 _log = logger(__name__)
 _PERIOD = timedelta(days=7)
+_AHEAD = timedelta(days=1)
 _RENEW_BEFORE = timedelta(days=1)
 _TURN = 0x63726C
 
@@ -21,13 +22,14 @@ class Revocation:
     """Publishes and reads the list. It heals itself: whoever reads a list that lags behind publishes the next one."""
 
     def __init__(
-        self, database: Database, store: CertificateStore, authority: Authority, pool: Pool, clock: Clock
+        self, database: Database, store: CertificateStore, authority: Authority, pool: Pool, clock: Clock, wall: Clock,
     ) -> None:  # fmt: skip
         self._database = database
         self._store = store
         self._authority = authority
         self._pool = pool
         self._clock = clock
+        self._wall = wall
         self._known: Crl | None = None
 
     async def current(self) -> Crl:
@@ -50,7 +52,11 @@ class Revocation:
     def _lags(self, newest: Row) -> bool:
         if newest.number is None or newest.revoked != newest.wanted:
             return True
-        return bool(newest.next_update - _RENEW_BEFORE <= self._clock.now())
+        return bool(newest.next_update - _RENEW_BEFORE <= self._clock.now()) or self._is_ahead(newest)
+
+    def _is_ahead(self, newest: Row) -> bool:
+        """True for a list of a day to come, made while a clock was ahead: nobody can use it, and it would last till then."""
+        return bool(newest.this_update > self._clock.now() + _AHEAD)
 
     async def _publish(self) -> None:
         async with self._database.transaction() as connection:
@@ -60,8 +66,11 @@ class Revocation:
                 return
             entries = [_entry(row) for row in await self._store.revoked(connection)]
             now = self._clock.now().replace(microsecond=0)
-            # A list never ends before the one that it replaces, even where the business clock was set back.
-            end = max(now + _PERIOD, newest.next_update) if newest.number else now + _PERIOD
+            end = now + _PERIOD
+            if newest.number:
+                # A list never ends before the one that it replaces, even where the business clock was set back: unless
+                # that one ends later than any list of today's should.
+                end = max(end, min(newest.next_update, self._wall.now().replace(microsecond=0) + _PERIOD))
             number = (newest.number or 0) + 1
             crl = await self._pool.run(self._authority.make_crl, number, now, end, entries)
             await self._store.add_crl(connection, {

@@ -179,6 +179,23 @@ async def test_the_list_is_renewed_before_it_runs_out(ground: Ground) -> None:
         assert (second.number, second.this_update) == (2, clock.now().replace(microsecond=0))
 
 
+async def test_a_list_that_was_published_while_the_clock_was_ahead_is_replaced(ground: Ground) -> None:
+    """Whoever reads the list of a day to come can't use it; one that ends in 400 days hides what is revoked till then."""
+    right = SystemClock().now()
+    clock = FakeClock(right)
+    async with seal_office(ground, clock=clock) as office:
+        await office.crl()
+        clock.move_to(right + timedelta(days=400))
+        ahead = Crl.parse(await office.crl())
+        clock.move_to(right)
+        mended = Crl.parse(await office.crl())
+        assert (ahead.number, mended.number) == (2, 3)
+        assert mended.this_update == right.replace(microsecond=0)
+        assert mended.next_update is not None
+        assert mended.next_update - right < timedelta(days=8)
+        assert Crl.parse(await office.crl()) == mended
+
+
 async def test_openssl_reads_the_list_and_verifies_it(office: SealOffice, tmp_path: Path) -> None:
     issued = await issue(office, ask(request_of()[0]))
     await revoke(office, issued.name)
