@@ -31,6 +31,7 @@ from services.license.store.types import TypeStore
 from services.license.store.uses import UseStore
 from services.license.usecases.abroad import Abroad
 from services.license.usecases.access import Access
+from services.license.usecases.case_door import CaseDoor
 from services.license.usecases.checks import Checks
 from services.license.usecases.downloads import Downloads
 from services.license.usecases.drafting import Drafting
@@ -91,7 +92,8 @@ def wire(process: Process) -> Parts:
     process.closing(readers.close)
     process.closing(renderer.close)
     cases = CaseStore(process.database)
-    abroad = Abroad(lambda: process.neighbour("identity"), process.audit, cases, home)
+    door = CaseDoor(cases)
+    abroad = Abroad(lambda: process.neighbour("identity"), process.audit, door, home)
     access = Access(presentations, cases, home, clock)
     recording = Recording(uses, process.wire, clock, process.uow.committed)
     drafting = Drafting(identity, seals, renderer, cipher, home, process.config.public.base_url)
@@ -113,7 +115,7 @@ def wire(process: Process) -> Parts:
         ),
         verification=Verification(licenses, abroad, seals, cipher, clock, home, readers),
         presentations=Presentations(
-            process.uow, presentations, licenses, identity, recording, abroad, cipher, clock, home
+            process.uow, presentations, licenses, identity, recording, abroad, door, cipher, clock, home
         ),
         uses=Uses(uses, process.audit),
         materials=Materials(

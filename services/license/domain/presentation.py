@@ -128,23 +128,26 @@ def redeem(presentation: Presentation, reader: Reader, case_name: str, now: date
     )
 
 
-def check_by_name(presentation: Presentation) -> None:
+def check_by_name(presentation: Presentation, reader: Reader, *, works_on: bool) -> None:
     """Checks that the presentation's name may stand for its code: only where it is bound to a case already.
 
-    The name is no secret. It is enough where the verifier's own identity and the case both have to agree.
+    The name is no secret, nor is the case's. They are enough where the reader is the very verifier that the holder named, or,
+    of those whom a whole region's presentation is for, one that ``works_on`` the case.
 
-    Raises PRESENTATION_BOUND_ELSEWHERE with the rule ``code``.
+    Raises PRESENTATION_BOUND_ELSEWHERE with the rule ``code`` or ``case``.
     """
     if not presentation.case_name:
-        raise _bound_elsewhere(presentation, "code")
+        raise bound_elsewhere(presentation.name, "code")
+    if not works_on and presentation.verifier != reader.own_name():
+        raise bound_elsewhere(presentation.name, "case")
 
 
 def check_read(presentation: Presentation, license_name: str, reader: Reader, case_name: str, now: datetime) -> None:
     """Checks that the redeemer may read a licence by the presentation's name; arguments and errors as ``redeem``."""
     if presentation.redeem_count == 0:
-        raise _bound_elsewhere(presentation, "not_redeemed")
+        raise bound_elsewhere(presentation.name, "not_redeemed")
     if license_name not in presentation.licenses:
-        raise _bound_elsewhere(presentation, "license")
+        raise bound_elsewhere(presentation.name, "license")
     _check_binding(presentation, reader, case_name)
     _check_open(presentation, now)
 
@@ -165,13 +168,13 @@ def _check_open(presentation: Presentation, now: datetime) -> None:
 
 def _check_binding(presentation: Presentation, reader: Reader, case_name: str) -> None:
     if (presentation.redeemer or presentation.verifier) not in reader.names():
-        raise _bound_elsewhere(presentation, "verifier")
+        raise bound_elsewhere(presentation.name, "verifier")
     if presentation.case_name and case_name != presentation.case_name:
-        raise _bound_elsewhere(presentation, "case")
+        raise bound_elsewhere(presentation.name, "case")
 
 
-def _bound_elsewhere(presentation: Presentation, rule: str) -> PermissionDenied:
+def bound_elsewhere(name: str, rule: str) -> PermissionDenied:
+    """Builds the error for a presentation that does not allow what is asked; ``rule`` says by what."""
     return PermissionDenied(
-        "PRESENTATION_BOUND_ELSEWHERE", f"{presentation.name} does not allow this: {rule}",
-        resource=presentation.name, rule=rule,
-    )  # fmt: skip
+        "PRESENTATION_BOUND_ELSEWHERE", f"{name} does not allow this: {rule}", resource=name, rule=rule
+    )

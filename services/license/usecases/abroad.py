@@ -16,9 +16,8 @@ from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN, Regions
 from libs.security.principal import Principal
 from services.license.domain.material import KEEPER_OF_CASES, somebody_elses
-from services.license.domain.reader import HandledCase
-from services.license.store.cases import CaseStore
-from services.license.usecases.asking import Asking, asking
+from services.license.usecases.asking import asking
+from services.license.usecases.case_door import CaseDoor
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.identity.v1 import token_service_pb2 as tokens
@@ -42,10 +41,10 @@ class Abroad:
     """The license services of other regions."""
 
     def __init__(
-        self, identity_channel: Callable[[], grpc.aio.Channel], audit: AuditWriter, cases: CaseStore, home: str
+        self, identity_channel: Callable[[], grpc.aio.Channel], audit: AuditWriter, door: CaseDoor, home: str
     ) -> None:
         self._identity = identity_channel
-        self._cases = cases
+        self._door = door
         self._audit = audit
         self._home = home
 
@@ -171,8 +170,7 @@ class Abroad:
     async def _check_license(self, request: pb.GetLicenseRequest | pb.DownloadLicenseRequest) -> None:
         """Raises LICENSE_USE_NOT_ALLOWED unless the case that is named is the reader's: the other region takes our word."""
         asked = asking(current_call().principal, request.context, self._home)
-        case = await self._case(asked)
-        if case is None or not case.is_of(asked.reader):
+        if not await self._door.is_of(asked):
             raise PermissionDenied(
                 "LICENSE_USE_NOT_ALLOWED",
                 f"{request.name}: no case of the reader's",
@@ -185,12 +183,9 @@ class Abroad:
         asked = asking(current_call().principal, request.context, self._home)
         if asked.reader.client == KEEPER_OF_CASES and asked.purpose.case_name:
             return
-        case = await self._case(asked)
-        if case is None or not case.is_of(asked.reader) or name not in case.materials:
+        case = await self._door.case_of(asked)
+        if case is None or name not in case.materials:
             raise somebody_elses(name)
-
-    async def _case(self, asked: Asking) -> HandledCase | None:
-        return await self._cases.handled(asked.purpose.case_name) if asked.purpose.case_name else None
 
     async def _record(self, request: Recorded, obj: str) -> common_pb2.UseContext:
         """Writes the record of the call, and returns the context as the other region gets it."""

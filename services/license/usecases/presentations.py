@@ -36,6 +36,7 @@ from services.license.store.presentations import PresentationStore
 from services.license.tables import presentations
 from services.license.usecases.abroad import Abroad
 from services.license.usecases.asking import Asking, asking, subjects_of
+from services.license.usecases.case_door import CaseDoor
 from services.license.usecases.recording import Recording
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import presentation_service_pb2 as pb
@@ -47,7 +48,7 @@ class Presentations:
 
     def __init__(
         self, uow: UnitOfWork, store: PresentationStore, licenses: LicenseStore, identity: IdentityClient,
-        recording: Recording, abroad: Abroad, cipher: FieldCipher, clock: Clock, home: str,
+        recording: Recording, abroad: Abroad, door: CaseDoor, cipher: FieldCipher, clock: Clock, home: str,
     ) -> None:  # fmt: skip
         self._uow = uow
         self._store = store
@@ -55,6 +56,7 @@ class Presentations:
         self._identity = identity
         self._recording = recording
         self._abroad = abroad
+        self._door = door
         self._cipher = cipher
         self._clock = clock
         self._home = home
@@ -128,9 +130,12 @@ class Presentations:
             region, local = (name.region, name.local) if name.is_foreign(self._home) else (self._home, name.local)
         else:
             region, local = rules.region_of_code(request.code), ""
-        if region != self._home:
-            return await self._abroad.redeem(region, request, local)
-        return await self._redeem(command, request, local)
+        if region == self._home:
+            return await self._redeem(command, request, local)
+        if local and not await self._door.is_of(asking(current_call().principal, request.context, self._home)):
+            # The other region takes our word for whose case it is.
+            raise rules.bound_elsewhere(request.name, "case")
+        return await self._abroad.redeem(region, request, local)
 
     async def redeem_for_region(
         self, command: Command, request: recognition.ListRemoteLicensesRequest
@@ -143,10 +148,13 @@ class Presentations:
         self, command: Command, request: pb.RedeemPresentationRequest | recognition.ListRemoteLicensesRequest, name: str
     ) -> pb.RedeemPresentationResponse:
         asked = asking(current_call().principal, request.context, self._home)
+        works_on = bool(name) and (asked.abroad or await self._door.is_of(asked))
 
         async def work(tx: Transaction) -> pb.Presentation:
             row = await self._locked(tx, request.code, name)
-            return await self._bind(tx, row, asked, by_name=bool(name))
+            if name:
+                rules.check_by_name(presentation_rules_of(row), asked.reader, works_on=works_on)
+            return await self._bind(tx, row, asked)
 
         # The faces are never kept with the answer: a repeat reads them again, and is recorded again.
         answer = await self._uow.run(replace(command, response_type=pb.Presentation), work)
@@ -157,10 +165,8 @@ class Presentations:
             return await self._store.lock(tx.connection, name.removeprefix("presentations/"))
         return await self._store.lock_by_code(tx.connection, sm3(code.encode()))
 
-    async def _bind(self, tx: Transaction, row: Row, asked: Asking, *, by_name: bool) -> pb.Presentation:
+    async def _bind(self, tx: Transaction, row: Row, asked: Asking) -> pb.Presentation:
         before = presentation_rules_of(row)
-        if by_name:
-            rules.check_by_name(before)
         after = rules.redeem(before, asked.reader, asked.purpose.case_name, tx.now)
         row = await rows.update(tx.connection, presentations, row.id, {
             "state": after.state.value, "redeem_count": after.redeem_count, "redeemer": after.redeemer,

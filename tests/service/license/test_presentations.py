@@ -211,6 +211,7 @@ async def test_the_receiving_region_reads_and_downloads_under_its_case(licensing
 
 async def test_what_lies_in_another_region_is_asked_for_there(licensing: License) -> None:
     clerk = licensing.staff(OTHER_DEPARTMENT)
+    await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)
     transaction = "00000000-0000-7000-8000-0000000000f7"
     name = f"//{ABROAD}/presentations/00000000-0000-7000-8000-0000000000e7"
     asked = context(case_name=OUR_CASE, transaction_id=transaction)
@@ -226,10 +227,13 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     download = licenses.DownloadLicenseRequest(name=license_name, context=asked, format=resources.FILE_FORMAT_OFD)
     method = licensing.licenses.DownloadLicense
     # The other region takes our word that the case is the reader's.
-    assert await refused(licensing.call(method, download, licenses.DownloadLicenseResponse, clerk)) == (
+    stranger = licensing.staff(DEPARTMENT)
+    assert await refused(licensing.call(method, download, licenses.DownloadLicenseResponse, stranger)) == (
         "LICENSE_USE_NOT_ALLOWED", "case",
     )  # fmt: skip
-    await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)
+    assert await refused(redeem(licensing, stranger, name=name, context=asked)) == (
+        "PRESENTATION_BOUND_ELSEWHERE", "case",
+    )  # fmt: skip
     copy = await licensing.call(method, download, licenses.DownloadLicenseResponse, clerk)
     assert copy.content == b"copy"
     for sent in licensing.known.asked:
@@ -263,3 +267,19 @@ async def test_a_licence_of_a_case_abroad_is_fetched_by_the_window_that_sent_it(
             assert (await refused(licensing.call(get_it, get, answer, at_window)))[1] == wanted
         else:
             await licensing.call(get_it, get, answer, at_window)
+
+
+async def test_a_presentation_for_a_whole_region_is_redeemed_by_name_by_who_works_on_its_case(
+    licensing: License,
+) -> None:
+    made = await licensing.issued()
+    presented = await create(
+        licensing, agent(licensing), made.name, verifier="//341500", context=context(case_name=OUR_CASE)
+    )
+    name = presented.presentation.name
+    await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)
+    assert await refused(redeem(licensing, licensing.staff(DEPARTMENT), name=name)) == (
+        "PRESENTATION_BOUND_ELSEWHERE", "case",
+    )  # fmt: skip
+    found = await redeem(licensing, licensing.staff(OTHER_DEPARTMENT), name=name)
+    assert [each.name for each in found.licenses] == [made.name]
