@@ -10,6 +10,9 @@ from libs.security.principal import Principal, Standing
 from services.cases.store.cases import CaseRecord
 from tongban.common.v1 import common_pb2
 
+SUPERVISE = "audit.records.list"
+"""Who reads the log of a case may read the case: the permission for cases that are neither of one's office nor opened by oneself."""
+
 
 def is_staff(principal: Principal) -> bool:
     """True for staff in their own office; false for staff who stand at a window for a person (claim ``act``)."""
@@ -105,6 +108,7 @@ class Reading:
 
         Raises:
             NotFound: the caller is a person and no party: they may not know of it.
+            PermissionDenied: PERMISSION_MISSING: an office or a machine that has nothing to do with it.
             InvalidArgument: FIELD_INVALID: a purpose is missing.
             Unavailable: AUDIT_UNAVAILABLE.
         """
@@ -129,9 +133,16 @@ class Reading:
     async def use(
         self, request: Message, context: common_pb2.UseContext, name: str, field: str, count: int = 1
     ) -> None:
-        """Records a read that has to say why; raises ACTOR_NOT_ALLOWED for who is neither official nor a party."""
+        """Records a read of who has nothing to do with the case: it takes the right to supervise (督办), and has to say why.
+
+        Raises:
+            PermissionDenied: ACTOR_NOT_ALLOWED for who is neither official nor a party; PERMISSION_MISSING: the right, for a
+                purpose by itself gives nobody anything.
+        """
         principal = current_call().principal
         require_official(principal)
+        if not principal.may(SUPERVISE):
+            raise PermissionDenied("PERMISSION_MISSING", f"the token does not hold {SUPERVISE}", permission=SUPERVISE)
         if not context.purpose:
             raise invalid_field("context.purpose", "required", "say why a case of others is read")
         if is_staff(principal) and context.department not in {"", principal.department}:

@@ -49,6 +49,31 @@ async def test_parties_and_department_read_others_say_why(town: Town) -> None:
         assert sum("办件督办" in row.c for row in found) == 2
 
 
+async def test_a_purpose_alone_opens_nothing(town: Town) -> None:
+    case = await town.create(await town.item())
+    number = (await town.step("Submit", case)).number
+    stranger = "staff/00000000-0000-7000-8000-0000000000b9"
+    staff = town.service.issuer.token(stranger, "STAFF", "cases.cases.get cases.cases.list", dept=OTHER_DEPARTMENT)
+    machine = town.service.issuer.token("clients/another", "CLIENT", "cases.cases.get cases.cases.list")
+    lookup = rpc.LookupCaseByNumberRequest(number=number, context=context())
+    history = rpc.ListCaseHistoryRequest(parent=case.name, context=context())
+    clock = rpc.GetClockRequest(name=f"{case.name}/clock", context=context())
+    for token in (staff, machine):
+        for call in (
+            town.get(case.name, token, context=context()),
+            town.call(town.cases.LookupCaseByNumber, lookup, pb.Case, token),
+            town.call(town.cases.ListCaseHistory, history, rpc.ListCaseHistoryResponse, token),
+            town.call(town.cases.GetClock, clock, pb.Clock, token),
+            _names(town, token, department=DEPARTMENT, context=context()),
+        ):
+            with pytest.raises(PermissionDenied) as refused:
+                await call
+            assert refused.value.metadata == {"permission": "audit.records.list"}
+    supervisor = "cases.cases.get audit.records.list"
+    allowed = town.service.issuer.token(stranger, "STAFF", supervisor, dept=OTHER_DEPARTMENT)
+    assert (await town.get(case.name, allowed, context=context())).name == case.name
+
+
 async def test_personal_data_is_not_readable_in_the_database(town: Town) -> None:
     item = await town.item()
     case = await town.create(item, title="秘密的标题")
