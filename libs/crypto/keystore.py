@@ -228,9 +228,14 @@ class KeyStore:
         return secrets.token_bytes(_RANDOM_SIZES[algorithm]), b""
 
     def _check_algorithm(self, name: str, algorithm: Algorithm) -> None:
-        versions = self.versions(name)
-        if versions and self._read(name, versions[-1])["algorithm"] != algorithm.value:
-            raise InvalidKey(f"{name} is not an {algorithm.value} key")
+        for version in reversed(self.versions(name)):
+            try:
+                known = self._read(name, version)["algorithm"]
+            except DecryptionFailed:  # a file that can't be read says nothing, and keeps no successor from being made
+                continue
+            if known != algorithm.value:
+                raise InvalidKey(f"{name} is not an {algorithm.value} key")
+            return
 
     def _last_version(self, name: str) -> int:
         stems = (path.stem for path in self._key_folder(name).glob("*.*"))

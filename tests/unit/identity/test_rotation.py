@@ -153,7 +153,8 @@ def test_the_published_keys_hold_no_private_half(store: KeyStore, clock: FakeClo
     assert key["kid"] == keys.current.key.thumbprint()
 
 
-def test_a_key_that_cannot_be_opened_holds_up_no_other(store: KeyStore, clock: FakeClock) -> None:
+@pytest.mark.parametrize("broken", [b'"secret": "AAAA', b""], ids=["another secret", "half a file"])
+def test_a_key_that_cannot_be_opened_holds_up_no_other(store: KeyStore, clock: FakeClock, broken: bytes) -> None:
     """The broken one is the next to sign, or an old one: what can be opened signs, is published, and has its successor."""
     keys = SigningKeys(store, clock, PERIOD)
     keys.open()
@@ -162,7 +163,7 @@ def test_a_key_that_cannot_be_opened_holds_up_no_other(store: KeyStore, clock: F
     file = store._folder / "token" / "2.json"
     whole = file.read_bytes()
     file.chmod(0o600)
-    file.write_bytes(whole.replace(b'"secret": "', b'"secret": "AAAA'))
+    file.write_bytes(whole.replace(b'"secret": "', broken) if broken else whole[:100])
     again = SigningKeys(store, clock, PERIOD)
     again.open()
     assert again.current.kid == first
