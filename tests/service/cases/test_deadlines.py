@@ -5,7 +5,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from libs.audit.records import parse_canonical
+from libs.db.schema import audit_records
 from libs.errors import FailedPrecondition, NotFound
 from libs.observability.metrics import SET_ASIDE
 from tests.service.cases.conftest import MONDAY, Town, day
@@ -100,8 +103,10 @@ async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None
     async with town.service.process.database.read() as connection:
         before = (await connection.exec_driver_sql("SELECT due_date FROM cases ORDER BY create_time")).scalars().all()
     assert before[0] == date(2027, 1, 5)
+    before_recount = len(await moved(town))
     assert await town.part("Recounter").recount() == 2
     assert await town.part("Recounter").recount() == 0
+    assert {running.name, waiting.name} == set((await moved(town))[before_recount:])
     async with town.service.process.database.read() as connection:
         found = await connection.exec_driver_sql("""
             SELECT cases.due_date, tasks.due_date, cases.version FROM cases JOIN tasks ON tasks.case_id = cases.id
@@ -109,6 +114,27 @@ async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None
         """)  # fmt: skip
         rows = [tuple(row) for row in found]
     assert rows[0] == (date(2027, 1, 8), date(2027, 1, 8), 4)
+
+
+async def test_a_calendar_counts_no_clock_anew_that_has_ended(town: Town) -> None:
+    """Decided, declined: what is over stays as it was told, and nobody is told of another day."""
+    town.at(date(2026, 12, 28))
+    item = await town.item()
+    decided = await town.review(await town.create(item))
+    await town.step("Decide", decided, outcome=pb.OUTCOME_APPROVED)
+    await town.step("Decline", await town.step("Submit", await town.create(item)), reason="不受理")
+    running = await town.review(await town.create(item))
+    await imported(town, 2027, date(2027, 1, 4), date(2027, 1, 5), date(2027, 1, 6))
+    assert await town.part("Recounter").recount() == 1
+    assert await moved(town) == [running.name]
+
+
+async def moved(town: Town) -> list[str]:
+    """The cases whose search date was written anew, as the log tells it."""
+    records = sa.select(audit_records.c.canonical).order_by(audit_records.c.seq)
+    async with town.service.process.database.read() as connection:
+        found = [parse_canonical(row.canonical) for row in await connection.execute(records)]
+    return [record.object for record in found if record.action == "cases:recount"]
 
 
 async def test_recounting_goes_on_where_it_was_stopped(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

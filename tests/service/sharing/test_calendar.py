@@ -8,6 +8,7 @@ import pytest
 
 from libs.civil.calendar import DayKind, DayRow, provisional_rows
 from libs.clock import FakeClock
+from libs.errors import Unavailable
 from services.sharing import calendar as sharing_calendar
 from tests.service.cases.conftest import Town, running
 from tests.service.sharing.conftest import (
@@ -84,6 +85,27 @@ async def test_what_is_imported_at_cases_moves_the_deadlines_here(
             )
             await town.call(town.calendars.ImportCalendar, notice, calendars.Calendar, town.system)
             assert await due() == date(2027, 1, 14)
-            await town.service.process.close()
-            await town.service.channel.close()
+            asked = []
+
+            async def away(*_: Any, **__: Any) -> None:
+                asked.append(1)
+                raise Unavailable("DEPENDENCY_UNAVAILABLE", "cases does not answer", dependency="cases")
+
+            monkeypatch.setattr(sharing_calendar, "invoke", away)
             assert await due() == date(2027, 1, 14)
+            assert asked
+
+
+async def test_where_cases_never_answered_requests_are_granted_all_the_same(ground: Ground, tmp_path: Path) -> None:
+    clock = FakeClock(datetime(2026, 12, 4, 2, tzinfo=UTC))
+    async with identity_beside(ground, f"http://{HOST}:1") as identity:
+        owner, source = await make_source(ground, tmp_path)
+        extra: dict[str, Any] = {
+            "data_sources": {"registry": source}, "neighbours": {"identity": identity, "cases": f"{HOST}:1"},
+        }  # fmt: skip
+        async with serving(ground, "sharing", clock, **extra) as service:
+            sharing = Sharing(service, clock, owner)
+            request = await sharing.requested(await sharing.published(), terms())
+            await sharing.in_review(request.name)
+            done = await sharing.approved(request.name)
+            assert (done.state, day(done.answer_due_date)) == (messages.REQUEST_STATE_GRANTED, date(2026, 12, 18))
