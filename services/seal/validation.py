@@ -11,7 +11,7 @@ from lxml import etree
 
 from libs.crypto.errors import CryptoError
 from libs.crypto.x509.certificate import Certificate
-from libs.documents.ofd import NAMESPACES, OfdPackage, OfdRefused, open_ofd, texts
+from libs.documents.ofd import NAMESPACES, OfdPackage, OfdRefused, is_pdf, open_ofd, texts
 from libs.errors import InvalidArgument, invalid_field
 from services.seal.domain.validation import (
     Conclusion,
@@ -157,7 +157,7 @@ def _seen(package: OfdPackage) -> str:
 
 
 def _no_package(data: bytes, error: OfdRefused) -> Finding:
-    if data.startswith(b"%PDF-"):
+    if is_pdf(data) and not data.startswith(b"PK"):
         return indeterminate(SubIndication.UNSUPPORTED, "a PDF: the seals on it are not read here")
     if error.rule == "encrypted":
         return indeterminate(SubIndication.UNSUPPORTED, "the package is encrypted")

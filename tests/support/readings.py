@@ -367,6 +367,8 @@ CASES["seal-revoked-since"] = lambda desk: (
 )  # fmt: skip
 CASES["use-not-recorded"] = lambda desk: (desk.ours(), desk.knowing(records=Records(recorded=False)))
 CASES["pdf"] = lambda desk: (b"%PDF-1.7\n%%EOF\n", desk.knowing())
+CASES["pdf-behind"] = lambda desk: (b"\xef\xbb\xbf" + b"\0" * 900 + b"%PDF-1.7\n%%EOF\n" * 2, desk.knowing())
+CASES["pdf-and-package"] = lambda desk: (b"%PDF-1.7\n%%EOF\n" + desk.ours(), desk.knowing())
 
 
 @case("encrypted")

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
+from struct import pack as pack_struct
+from zipfile import ZipFile, ZipInfo
 
 from libs.documents.ofd import open_ofd
 from services.seal.domain.seals import SealState
@@ -19,6 +22,21 @@ CASES["no-package"] = lambda desk: (b"nothing that is known", desk.knowing())
 @case("two-readings")
 def _(desk: Desk) -> tuple[bytes, Checks]:
     return b"another page before the first entry" + desk.ours(), desk.knowing()
+
+
+@case("pdf-in-package")
+def _(desk: Desk) -> tuple[bytes, Checks]:
+    """Another document within the first entry's extra field, where readers of PDF look for its header."""
+    files = open_ofd(desk.ours()).entries
+    target = BytesIO()
+    with ZipFile(target, "w") as package:
+        for name, content in files.items():
+            info = ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            if name == next(iter(files)):
+                other = b"%PDF-1.7\n1 0 obj <</Type/Catalog>> endobj\n%%EOF\n"
+                info.extra = pack_struct("<2H", 0xCAFE, len(other)) + other
+            package.writestr(info, content)
+    return target.getvalue(), desk.knowing()
 
 
 CASES["two-namespaces"] = lambda desk: (

@@ -3,7 +3,8 @@
 Readers find entries in two ways: by the directory at the end, or by walking from the first byte (``ZipInputStream`` of
 the JDK). A file that shows one page to the first and another to the second would be two documents under one seal. So
 the entries must tile the file: each local header says what the directory says, and nothing stands before, between or
-behind them, nor is there a second name, a second size or a second directory for anything (APPNOTE.TXT 6.3.10, 4.3).
+behind them, nor is there a second name, a second size or a second directory for anything (APPNOTE.TXT 6.3.10, 4.3), nor is
+the file a PDF as well.
 """
 
 import unicodedata
@@ -52,6 +53,7 @@ class OfdLimits:
     xml_attributes: int = 400_000
 
 
+_PDF_HEADER_WITHIN = 1024
 _RATIO_FREE_BYTES = 64 << 10
 _LONGEST_NAME = 512
 _END, _ENTRY, _LOCAL = Struct("<4s4H2IH"), Struct("<4s2B5H3I5H2I"), Struct("<4s5H3I2H")
@@ -86,11 +88,18 @@ def read_archive(data: bytes, limits: OfdLimits) -> dict[str, bytes]:
         OfdRefused: FIELD_INVALID with rule ``ofd.zip`` (no archive, broken, or one that two readers could understand
             differently), ``ofd.limits``, ``ofd.path`` or ``ofd.encrypted``.
     """
+    if is_pdf(data):
+        raise _refused("the file is another document for readers of PDF")
     items, directory = _directory(data, limits)
     _check_names(items)
     _check_sizes(items, limits)
     contents = _contents(data, items, directory)
     return {item.name: contents[item.name] for item in items if not item.name.endswith("/")}
+
+
+def is_pdf(data: bytes) -> bool:
+    """Tells whether readers of PDF take a file for one: they look for its header in so much (ISO 32000-1, annex H.3)."""
+    return b"%PDF-" in data[:_PDF_HEADER_WITHIN]
 
 
 def _refused(description: str) -> OfdRefused:
