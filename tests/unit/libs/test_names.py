@@ -1,5 +1,6 @@
 """One name however it is written, and no two names one: the rules of docs/glossary.md, each with its examples."""
 
+import re
 import unicodedata
 
 import pytest
@@ -17,13 +18,18 @@ SAME = [
     ("示例（六安）商行", "示例(六安)商行"), ("示例（六安）商行", "示例 ( 六安 ) 商行"), ("示例［甲］商行", "示例[甲]商行"),
     ("José", "Jose\u0301"), ("Ängström", "A\u030angstro\u0308m".replace("A\u030a", "A\u0308")), ("ガ", "カ\u3099"),
     ("ＡＢＣ商贸１２", "ABC商贸12"), ("张三", " 张　三 "), ("张三", "张\u00a0三"), ("John Smith", "  John \u2003 Smith"),
-    ("葛亮", "葛\U000e0100亮"), ("\u212bngström", "Ångström"),
+    ("葛亮", "葛\U000e0100亮"), ("\u212bngström", "Ångström"), ("葛亮", "葛\ufe00亮"),
+    # Compatibility ideographs are canonically equal to the character they repeat; radicals are a way of writing it.
+    ("\uf9dc", "隆"), ("\ufa19社", "神社"), ("\U0002f800", "丽"), ("⼈民", "人民"), ("⻳山", "龟山"), ("⺟", "母"),
+    # What GBK and GB 18030-2000 had no character for, and systems of that time still keep so.
+    ("王\ue863", "王䶮"), ("\ue816", "\U00020087"), ("\ue81e", "\u9fb4"), ("\ue864", "\u9fbb"), ("\ue843", "\u9fb9"),
 ]  # fmt: skip
 # Different names, however alike.
 DIFFERENT = [
     ("张三", "张四"), ("John Smith", "JohnSmith"), ("John Smith", "john smith"), ("张三", "張三"), ("Ivan", "Іvan"),
     ("阿卜杜拉·买买提", "阿卜杜拉买买提"), ("阿卜杜拉·买买提", "阿卜杜拉-买买提"), ("Jose", "José"), ("示例(六安)商行", "示例六安商行"),
     ("示例(六安)商行", "示例【六安】商行"), ("己", "已"), ("ſ", "s"), ("ﬁ", "fi"), ("①", "1"), ("㈱", "(株)"), ("½", "1/2"), ("ⅷ", "viii"),
+    ("王〇", "王○"), ("王〇", "王◯"), ("王〇", "王零"), ("⺁", "厂"), ("李々", "李李"), ("喜", "㐂"), ("厶", "ム"),
     ("か", "が"), ("カ", "ｶ"), ("李", "季"), ("O", "0"), ("l", "1"), ("ß", "ss"), ("x²", "x2"),
 ]  # fmt: skip
 
@@ -49,6 +55,34 @@ def test_what_nobody_can_see_is_no_name(blank: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         names.check(blank, "person.full_name")
     assert [(each.field, each.rule) for each in refused.value.violations] == [("person.full_name", "name.blank")]
+
+
+@pytest.mark.parametrize("unknown", [
+    "\ue000", "\ue865", "\uf8ff", "\U000f0000", "\U0010fffd", "\u0378", "\ufffd", "\ufffc", "\uffff", "\U0002ffff", "⿰亻尼", "〾",
+])  # fmt: skip
+def test_what_stands_for_no_character_is_in_no_name(unknown: str) -> None:
+    """It would be printed as something else, or not at all; which person it means nobody can tell."""
+    with pytest.raises(InvalidArgument) as refused:
+        names.check(f"张{unknown}三", "f")
+    assert [each.rule for each in refused.value.violations] == ["name.unknown"]
+
+
+@pytest.mark.parametrize("rare", ["\ue863", "\U00031350", "\U000323b0", "\U0002ebf0", "㐂", "〇", "\U00030000", "䶮"])
+def test_rare_characters_are_names(rare: str) -> None:
+    """Those newer than the interpreter's tables too (extensions H and I), and those that old systems keep for private use."""
+    assert not names.is_blank(rare)
+    assert names.check(rare, "f") == rare
+    assert names.check(f"王{rare}", "f") == f"王{rare}"
+
+
+@pytest.mark.parametrize(("given", "drawn"), [
+    ("\uf9dc", "\uf9dc"), ("\ufa19e\u0301", "\ufa19é"), ("\U0002f800", "\U0002f800"), ("葛\U000e0100", "葛"), ("王\ue863", "王䶮"),
+    ("⼈", "⼈"), ("\ue816", "\U00020087"),
+])  # fmt: skip
+def test_what_is_drawn_is_what_was_given(given: str, drawn: str) -> None:
+    """A compatibility ideograph is another shape, and stays it; NFC alone would draw the one that it repeats."""
+    assert names.printed(given) == drawn
+    assert names.printed(drawn) == drawn
 
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\u3164", "\n", "\x07", "\u2028", "\u00ad", "\ufeff", "\u2800"])
@@ -77,7 +111,9 @@ def test_a_key_is_its_own_key(text: str) -> None:
 def test_how_letters_are_composed_makes_no_difference(text: str) -> None:
     forms = {names.key(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")}
     assert forms == {names.key(text)}
-    assert names.printed(unicodedata.normalize("NFD", text)) == names.printed(text)
+    # What NFD itself has changed for another shape, a compatibility ideograph, can't come back.
+    kept = re.sub("[\uf900-\ufaff\U0002f800-\U0002fa1f]", "", text)
+    assert names.printed(unicodedata.normalize("NFD", kept)) == names.printed(kept)
 
 
 @given(TEXT)
