@@ -30,6 +30,12 @@ def require_official(principal: Principal) -> None:
         raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=principal.kind)
 
 
+def require_supervision(principal: Principal) -> None:
+    """Raises PERMISSION_MISSING unless the caller may see what is neither of their office nor opened by themselves."""
+    if not principal.may(SUPERVISE):
+        raise PermissionDenied("PERMISSION_MISSING", f"the token does not hold {SUPERVISE}", permission=SUPERVISE)
+
+
 def clerk_of(principal: Principal) -> str:
     """Returns the member of staff at the keyboard, `staff/…`, or an empty string."""
     return principal.clerk
@@ -141,8 +147,7 @@ class Reading:
         """
         principal = current_call().principal
         require_official(principal)
-        if not principal.may(SUPERVISE):
-            raise PermissionDenied("PERMISSION_MISSING", f"the token does not hold {SUPERVISE}", permission=SUPERVISE)
+        require_supervision(principal)
         if not context.purpose:
             raise invalid_field("context.purpose", "required", "say why a case of others is read")
         if is_staff(principal) and context.department not in {"", principal.department}:

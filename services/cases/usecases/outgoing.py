@@ -28,6 +28,7 @@ from services.cases.usecases.access import (
     is_staff,
     not_owner,
     require_official,
+    require_supervision,
     speaks_for,
 )
 from services.cases.usecases.desk import Desk
@@ -274,10 +275,15 @@ class Outgoing:
         return pb.ListTransfersResponse(transfers=map(self.message, found[:size]), next_page_token=token)
 
     def _mine(self, principal: Principal) -> frozenset[str] | None:
-        """Returns the parties whose transfers the caller may see; None for staff in office and machines."""
+        """Returns the parties whose transfers the caller may see; None for staff in office and machines that supervise.
+
+        No machine sends an application or decides it, so without that right none is a machine's.
+        """
         names = speaks_for(principal)
         if not names:
             require_official(principal)
+            if not principal.office:
+                require_supervision(principal)
             return None
         return frozenset(map(self._global, names))
 

@@ -428,3 +428,15 @@ async def test_no_machine_rates_what_a_window_sent(pair: Pair) -> None:
     )  # fmt: skip
     with pytest.raises(PermissionDenied, match="NOT_OWNER"):
         await pair.home.call(pair.home.ratings.CreateRating, rate, rating_service_pb2.Rating, pair.home.system)
+
+
+async def test_a_machine_sees_no_transfer_without_the_right_to_supervise(pair: Pair) -> None:
+    sent = await pair.send()
+    machine = pair.home.service.issuer.token("clients/another", "CLIENT", "cases.transfers.get cases.transfers.list")
+    get, listed = rpc.GetTransferRequest(name=sent.name), rpc.ListTransfersRequest()
+    for call in (
+        pair.home.call(pair.home.exchange.GetTransfer, get, rpc.Transfer, machine),
+        pair.home.call(pair.home.exchange.ListTransfers, listed, rpc.ListTransfersResponse, machine),
+    ):
+        with pytest.raises(PermissionDenied, match="PERMISSION_MISSING"):
+            await call
