@@ -13,6 +13,7 @@ import uvicorn
 from libs.config import load
 from libs.observability import logs
 from services.gateway import contracts, envoy_config
+from services.gateway.circuits import Circuits
 from services.gateway.config import GatewayConfig
 from services.gateway.neighbours import Neighbours
 from services.gateway.pages import Portal
@@ -46,9 +47,12 @@ async def serve(config: GatewayConfig) -> None:
     pages = _http_server(config, Portal(config, image, neighbours))
     reflection = reflection_server(image, f"{config.pages.host}:{config.pages.reflection_port}", config.tls)
     await reflection.start()
+    watching = asyncio.ensure_future(Circuits(config, neighbours.asking()).run())
     try:
         await pages.serve()
     finally:
+        watching.cancel()
+        await asyncio.wait([watching])
         await reflection.stop(_GRACE)
         await neighbours.close()
 

@@ -20,6 +20,11 @@ class EnvoyFiles(Section):
     admin_port: int
     file: Path
 
+    @property
+    def circuits(self) -> Path:
+        """Where it reads which services get no calls now."""
+        return self.file.with_name(f"{self.file.stem}-circuits.json")
+
 
 class Limits(Section):
     """What one gateway takes: bytes of a request and of an answer, seconds of a call.

@@ -49,9 +49,10 @@ def _upstream_tls(config: GatewayConfig, peer: str, protocol: str) -> Json:
 
 
 def _protocol(http2: bool) -> Json:
-    # One connection carries everybody's calls. What one reader leaves unread may fill its stream, never the connection.
+    # One connection carries everybody's calls. What one reader leaves unread may fill its stream, never the connection. What
+    # waits for a service that hangs ends with the ping that it does not answer.
     shared = {
-        "connection_keepalive": {"interval": "30s", "timeout": "5s"},
+        "connection_keepalive": {"interval": "2.5s", "timeout": "5s"},
         "initial_stream_window_size": 256 * 1024,
         "initial_connection_window_size": 1024 * 1024 * 1024,
     }
@@ -62,7 +63,7 @@ def _protocol(http2: bool) -> Json:
 
 def _health_check() -> Json:
     # For the sixteen seconds of twenty misses a service counts as about to come back, and calls are tried again and again; from
-    # then on they are answered at once that it is away. One that never was there is away from the beginning, and one that
+    # then on they are answered at once that it is away. One that hangs is told sooner, by ``circuits``. One that never was there is away from the beginning, and one that
     # says that its database is away, from that moment. That it is about to stop is not asked: it takes up what still
     # comes, and what it doesn't goes to another, or to itself when it is there again.
     times = {"timeout": "1s", "interval": "0.8s", "unhealthy_threshold": 20, "healthy_threshold": 1}

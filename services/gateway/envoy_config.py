@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from libs.security.tokens import LEEWAY_SECONDS
-from services.gateway import contract_gate, contracts
+from services.gateway import circuits, contract_gate, contracts
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import SHARED, Rpc, Service
 from services.gateway.envoy_clusters import OWNERS, address_of, clusters, typed
@@ -290,6 +290,7 @@ def bootstrap(config: GatewayConfig, services: list[Service]) -> Json:
         "node": {"id": f"gateway-{config.region.code}", "cluster": config.region.code},
         "admin": {"address": address_of(f"{config.envoy.admin_host}:{config.envoy.admin_port}")},
         "static_resources": {"listeners": [listener], "clusters": clusters(config)},
+        "layered_runtime": circuits.runtime(config),
         "overload_manager": _overload_manager(),
     }
 
@@ -307,3 +308,4 @@ def write(config: GatewayConfig) -> None:
     unfinished = config.envoy.file.with_suffix(".new")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(config.envoy.file)
+    circuits.write(config, ())

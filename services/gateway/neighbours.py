@@ -7,6 +7,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from libs.rpc.client import invoke, neighbour_channel
+from services.gateway.circuits import Ask, asking
 from services.gateway.config import GatewayConfig
 from tongban.license.v1 import verification_service_pb2, verification_service_pb2_grpc
 
@@ -41,6 +42,10 @@ class Neighbours:
         """Tells of each service whether it serves, and of each whose dependency is away which that is."""
         answers = await asyncio.gather(*(self._states(*each) for each in self._channels.items()))
         return {name: up for states in answers for name, up in states.items()}
+
+    def asking(self) -> dict[str, Ask]:
+        """Ways to ask each service whether it lives."""
+        return {name: asking(channel) for name, channel in self._channels.items()}
 
     async def verify(
         self, request: verification_service_pb2.VerifyLicenseRequest

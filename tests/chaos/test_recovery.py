@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="session"), pyte
 
 _PARTS = ("postgres", "redis", *SERVICES, "envoy")
 _GOES_ON_WITHIN = 5.0
+_PATIENCE = 29.0
 _ORDERS = (3, 5, 8)
 
 
@@ -71,6 +72,52 @@ async def test_what_hangs_is_told(regions: Regions, part: str, told: str) -> Non
             assert callers.refused == ["DEPENDENCY_UNAVAILABLE"]
             assert time.monotonic() - begin < 20.0
     await _until_health(regions, 200)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_that_hangs_is_told(regions: Regions, service: str) -> None:
+    """Within half of what a caller gives; those who come later at once."""
+    region, http = regions.handling.gateway.code, regions.handling.gateway.http
+    path = f"/v1/audit/{service}/auditHead"
+    assert (await http.get(path)).status_code == 200
+    async with frozen(regions, region, service):
+        begin = time.monotonic()
+        first = await http.get(path, timeout=_PATIENCE)
+        told = time.monotonic() - begin
+        await _until_health(regions, 503, service)
+        begin = time.monotonic()
+        second = await http.get(path, timeout=_PATIENCE)
+        later = time.monotonic() - begin
+    print(f"\n{service} frozen: told after {told:.1f} s, the next after {later:.1f} s")
+    for answer in (first, second):
+        assert answer.status_code == 503
+        assert answer.json()["details"][0]["reason"] == "DEPENDENCY_UNAVAILABLE"
+        assert answer.headers["retry-after"]
+    assert max(told, later) < _PATIENCE / 2
+    await _until_health(regions, 200)
+    assert (await http.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_restart_of_any_service_fails_no_case(regions: Regions, service: str) -> None:
+    """Cases are applied for, handled and decided all the while, through the gateway and between the services."""
+    region, over, run = regions.handling.gateway.code, asyncio.Event(), CaseRun(regions.handling, YIELDING)
+
+    async def handle() -> None:
+        seed = 500
+        while not over.is_set():
+            seed += 1
+            await run.run(4, seed)
+
+    handling = asyncio.ensure_future(handle())
+    for signal_number in (15, 9):
+        await asyncio.sleep(1.0)
+        await back(regions, region, service, kill(regions, region, service, signal_number))
+    await asyncio.sleep(1.0)
+    over.set()
+    await handling
+    assert run.repeats == 0
+    await run.closed()
 
 
 async def test_a_restart_loses_no_call_that_may_be_repeated(regions: Regions) -> None:

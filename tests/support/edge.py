@@ -111,6 +111,7 @@ class Edge:
     target: str
     seen: Seen
     keys: KeyServer
+    config: GatewayConfig
 
 
 def _config(folder: Path, service_port: int, jwks_port: int) -> GatewayConfig:
@@ -236,7 +237,7 @@ def running_edge(
     with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
         try:
             await_up(config.public.base_url, envoy)
-            yield Edge(config.public.base_url, f"127.0.0.1:{config.http.port}", seen, jwks)
+            yield Edge(config.public.base_url, f"127.0.0.1:{config.http.port}", seen, jwks, config)
         finally:
             jwks.going.set()
             envoy.terminate()
