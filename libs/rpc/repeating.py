@@ -62,6 +62,7 @@ class Attempts:
         self._begin = time.monotonic()
         self._left = left
         self._pause = _FIRST_PAUSE
+        self._longest = _HANGING_SECONDS
 
     @property
     def seconds(self) -> float:
@@ -78,8 +79,9 @@ class Attempts:
             return False
         pause = random.uniform(self._pause / 2, self._pause)  # noqa: S311 - spreads the tries, and guards nothing
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-        longest = _REFUSED_SECONDS if "refused" in text else _HANGING_SECONDS
-        end = self._begin + min(longest, self._left) - _LEAST_SECONDS
+        # One that was refused once waits for a restart, also while the new process has its address and does not answer yet.
+        self._longest = _REFUSED_SECONDS if "refused" in text else self._longest
+        end = self._begin + min(self._longest, self._left) - _LEAST_SECONDS
         return time.monotonic() + pause < end and await self._wait(pause)
 
     async def _wait(self, seconds: float) -> bool:
