@@ -63,6 +63,7 @@ class CaseRun:
     Attributes:
         office: who handles them.
         item: what is applied for.
+        created: called when an application was taken.
         decided: called with the number of cases decided so far.
         open_gate: no step begins while it is cleared.
         names: the names of the cases, in no order.
@@ -72,6 +73,7 @@ class CaseRun:
 
     office: Office
     item: DemoItem
+    created: Callable[[int], None] = lambda _count: None
     decided: Callable[[int], None] = lambda _count: None
     open_gate: asyncio.Event = field(default_factory=asyncio.Event)
     names: list[str] = field(default_factory=list)
@@ -107,6 +109,7 @@ class CaseRun:
 
     async def _life(self, firm: Firm) -> None:
         name = (await self._step("CreateCase", application(self.office, self.item, firm), "receiving")).name
+        self.created(len(self.names))
         submit = case_service_pb2.SubmitCaseRequest(name=name, request_id=request_id())
         submitted = await self._step("SubmitCase", submit, "receiving")
         accept = case_service_pb2.AcceptCaseRequest(name=name, request_id=request_id())
