@@ -29,6 +29,8 @@ CASE_DECIDED = "cn.tongban.case.decided.v1"
 _TAKEN_IN = {
     "cn.tongban.case.submitted.v1": cases.CaseSubmitted, "cn.tongban.case.corrected.v1": cases.CaseCorrected,
 }  # fmt: skip
+# Later in a case's life the same is told again: who was never told of a submission, its stream being lost, hears of it there.
+_GOES_ON = {"cn.tongban.case.accepted.v1": cases.CaseAccepted}
 _SENT = {
     "cn.tongban.transfer.acknowledged.v1": cases.TransferAcknowledged,
     "cn.tongban.transfer.progressed.v1": cases.TransferProgressed,
@@ -54,7 +56,7 @@ class HandledCases:
         """Returns what handles which type of event."""
         return {
             CASE_DECIDED: self.decided,
-            **{name: self._keeping(kind) for name, kind in (_TAKEN_IN | _ENDED).items()},
+            **{name: self._keeping(kind) for name, kind in (_TAKEN_IN | _GOES_ON | _ENDED).items()},
             **{name: self._sending(kind) for name, kind in _SENT.items()},
         }
 

@@ -77,7 +77,7 @@ _BY_DUTY = MappingProxyType(
         Duty.DECIDING: (
             *_CASE_WORK, "cases.cases.decide", "cases.cases.suspend", "cases.cases.extend", "cases.cases.terminate",
             "cases.cases.close", "license.licenses.issue", "license.licenses.revoke", "license.uses.list",
-            "seal.seals.get", "seal.seals.list", "seal.sealings.*",
+            "seal.seals.get", "seal.seals.list", "seal.sealings.create", "seal.sealings.get",
         ),
         # Who keeps seals uses none: by the duty here (DECIDING and SEAL_CUSTODY exclude one another), and seal by seal there.
         Duty.SEAL_CUSTODY: ("seal.seals.*", "seal.sealings.get", "seal.sealings.list"),

@@ -23,7 +23,7 @@ from tests.service.license.conftest import (
 )  # fmt: skip
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tongban.cases.v1 import events_pb2 as case_events
-from tongban.cases.v1.resources_pb2 import CASE_STATE_DECIDED, CASE_STATE_SUBMITTED
+from tongban.cases.v1.resources_pb2 import CASE_STATE_ACCEPTED, CASE_STATE_DECIDED, CASE_STATE_SUBMITTED
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_type_service_pb2 as types_pb
 from tongban.license.v1 import material_service_pb2 as pb
@@ -237,3 +237,13 @@ async def test_a_window_reads_what_it_handed_in_before_there_is_a_case(licensing
     assert (await download(licensing, material.name, clerk))[1] == PDF
     colleague = licensing.token("staff/00000000-0000-7000-8000-0000000000b9", "STAFF", dept=DEPARTMENT)
     assert (await refused(download(licensing, material.name, colleague, case_name=CASE)))[0] == "NOT_OWNER"
+
+
+async def test_who_was_never_told_of_the_submission_hears_of_the_case_when_it_is_accepted(licensing: License) -> None:
+    material = await upload(licensing, parts_of(metadata(owner=FIRM, case_name=CASE)), licensing.person(org=FIRM))
+    clerk = licensing.staff(OTHER_DEPARTMENT)
+    summary = case_events.CaseSummary(
+        name=CASE, sequence=3, state=CASE_STATE_ACCEPTED, applicant=FIRM, department=OTHER_DEPARTMENT
+    )
+    await licensing.hear("case.accepted", CASE, case_events.CaseAccepted(case=summary))
+    assert (await download(licensing, material.name, clerk, case_name=CASE))[1] == PDF
