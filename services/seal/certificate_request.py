@@ -34,7 +34,8 @@ def read_request(der: bytes, provider: SmProvider) -> CertificateRequest:
         InvalidArgument: CERTIFICATE_REQUEST_INVALID with rule ``structure``, ``subject``, ``algorithm`` or ``signature``.
     """
     try:
-        check_asn1(der, _LIMITS)
+        if check_asn1(der, _LIMITS):
+            raise ValueError("not DER, as PKCS #10 asks for")
         parts = split(der)
         request = csr.CertificationRequest.load(der, strict=True)
         info = request["certification_request_info"]
