@@ -86,6 +86,20 @@ async def test_a_clock_that_steps_back_over_midnight_harms_no_case(town: Town) -
     assert (await town.get(case.name)).light == pb.LIGHT_GREEN
 
 
+async def test_a_correction_that_comes_while_the_clock_is_behind_takes_no_days_away(town: Town) -> None:
+    """The days of acceptance begin anew with it, and never before those that it follows."""
+    case = await town.create(await town.item(materials=[LEASE]))
+    await town.step("Submit", case, town.clerk, materials=[paper("M2")])
+    await town.step("RequestCorrection", case, points=POINTS)
+    town.clock.move_to(town.clock.now() - timedelta(days=400))
+    await town.step("SubmitCorrection", case, town.clerk, materials=[paper("M2")])
+    town.at(MONDAY + timedelta(days=1))
+    assert day((await town.clock_of(case)).start_date) == MONDAY
+    assert await town.part("Sweep").sweep() == 0
+    accepted = await town.step("Accept", case)
+    assert accepted.light == pb.LIGHT_GREEN
+
+
 async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None:
     """The notice of 2027 makes the first days of January rest days; case, clock, task and the sweeper's date follow."""
     town.at(date(2026, 12, 28))

@@ -186,6 +186,13 @@ def test_no_acceptance_by_silence_while_the_applicant_corrects() -> None:
     assert is_deemed_accepted(answered, CALENDAR, date(2024, 10, 16))
 
 
+def test_no_acceptance_by_silence_while_the_clock_stands_still_whenever_that_began() -> None:
+    """Also where a clock that had stepped back let it begin on a day after the last: whoever was asked is not deemed silent."""
+    asked = acceptance_clock(date(2024, 9, 30)).stop(date(2024, 10, 21), SpecialProcedure.CORRECTION)
+    assert not is_deemed_accepted(asked, CALENDAR, date(2024, 12, 2))
+    assert is_deemed_accepted(asked.go(date(2024, 12, 2)), CALENDAR, date(2024, 12, 2))
+
+
 DAYS = st.integers(0, 400).map(lambda offset: FIRST + timedelta(days=offset))
 LENGTHS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 30)), max_size=5)
 
