@@ -307,9 +307,20 @@ local function has_token(headers)
   return find(string.lower(headers:get("authorization") or ""), "^bearer ") ~= nil
 end
 
+-- Envoy itself can only reset a stream whose headers are too large for it (HTTP/2), so it takes more than this gate does.
+local function check_size(headers)
+  local bytes, lines = 0, 0
+  for name, content in pairs(headers) do
+    bytes, lines = bytes + #name + #content, lines + 1
+  end
+  if #(headers:get(":path") or "") > T.limits.path then refuse("path") end
+  if bytes > T.limits.headers or lines > T.limits.lines then refuse("headers") end
+end
+
 local function check_request(handle, headers)
   local path, query = match(headers:get(":path"), "^([^?]*)%??(.*)$")
   local op = operation(headers, path)
+  handle:streamInfo():dynamicMetadata():set("envoy.filters.http.lua", "path", op.path)
   if not op.public and not has_token(headers) then refuse("token") end
   if query ~= "" then check_query(query, op) end
   local body = op.body and handle:body()
@@ -321,6 +332,7 @@ end
 local function check(handle, headers)
   named, count = {}, 0
   grpc = find(headers:get("content-type") or "", "^application/grpc")
+  check_size(headers)
   check_method(headers)
   if not grpc and find(headers:get(":path") or "", "^/v1/") then check_request(handle, headers) end
 end

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, json_format
 
 from libs.errors import Internal as InternalError
-from libs.errors import InvalidArgument, NotFound, TongbanError, Unauthenticated, Violation
+from libs.errors import InvalidArgument, NotFound, ResourceExhausted, TongbanError, Unauthenticated, Violation
 from libs.rpc import status
 from services.gateway.contracts import Rpc, Service
 from services.gateway.openapi import path_of
@@ -21,16 +21,22 @@ from services.gateway.schemas import WELL_KNOWN
 Json = dict[str, Any]
 Field = descriptor_pb2.FieldDescriptorProto
 _ANYTHING = "*"
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+HEADER_BYTES, HEADER_LINES, PATH_BYTES = 60 * 1024, 100, 16 * 1024
+"""What the headers of one request may have together, names and values counted, and what its path and query may have."""
+PATH = "envoy.filters.http.lua:path"
+"""Where the gate leaves the contract's template of a JSON request's path, for the log."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 """The verbs of RFC 9110 and RFC 5789 but for CONNECT, which opens a tunnel."""
 _USUAL = ("GET", "HEAD", "POST")
 """What is taken where no path of the contracts is: by the pages and the token endpoint."""
 
 
 def lua(value: object) -> str:
-    """Writes ``value`` as an expression of Lua: texts, truths, and dictionaries with texts as keys."""
+    """Writes ``value`` as an expression of Lua: texts, truths, whole numbers, and dictionaries with texts as keys."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, str):
         # JSON escapes what Lua escapes, as long as no \\u is needed.
         return json.dumps(value, ensure_ascii=False).replace("\\/", "/")
@@ -88,12 +94,14 @@ class _Types:
         return self.message(field.type_name) if field.type == Field.TYPE_MESSAGE else ""
 
 
-def _operation(rpc: Rpc, body: str, bound: set[str], types: _Types) -> Json:
+def _operation(rpc: Rpc, template: str, body: str, types: _Types) -> Json:
     input_type = rpc.descriptor.input_type
     types.message(input_type)
     # What the path says can't be said again. A part of a field would need the gate to know paths within a body.
+    _, _, bound = path_of(template)
     assert not any("." in field for field in bound), rpc.path
-    operation: Json = {"input": input_type, "public": rpc.access.public, "bound": dict.fromkeys(sorted(bound), True)}
+    operation: Json = {"input": input_type, "path": template, "public": rpc.access.public}
+    operation["bound"] = dict.fromkeys(sorted(bound), True)
     if body:
         assert body == "*", rpc.path
         kind = types.message(input_type)
@@ -116,8 +124,8 @@ def _routes(services: list[Service], types: _Types) -> tuple[Json, Json]:
     verbs: Json = {}
     for rpc in (rpc for service in services for rpc in service.public_rpcs):
         for method, template, body in rpc.http:
-            path, _, bound = path_of(template)
-            if verb := _insert(root, path, _operation(rpc, body, bound, types), method):
+            path, _, _ = path_of(template)
+            if verb := _insert(root, path, _operation(rpc, template, body, types), method):
                 verbs[verb] = True
     return root, verbs
 
@@ -141,6 +149,10 @@ def _fields_answer() -> Json:
     return answer | {"body": body, "violation": violation, "omitted": omitted}
 
 
+def _too_large(http: int, what: str, limit: int) -> Json:
+    return _answer(http, ResourceExhausted("MESSAGE_TOO_LARGE", f"{what} is larger than taken", limit_bytes=str(limit)))
+
+
 def _answers() -> Json:
     """The gate's refusals; words between @ are put in by the gate."""
     return {
@@ -151,6 +163,8 @@ def _answers() -> Json:
         "verb": _answer(
             501, NotFound("ROUTE_NOT_FOUND", "the gateway does not know this verb; here it takes @ALLOWED@")
         ),
+        "path": _too_large(414, "the request's path with its query", PATH_BYTES),
+        "headers": _too_large(431, f"what the request's headers hold ({HEADER_LINES} of them at most)", HEADER_BYTES),
         "fault": _answer(500, InternalError("INTERNAL", "the gateway can't serve this request", correlation_id="-")),
     }
 
@@ -161,7 +175,8 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
     routes, verbs = _routes(services, types)
     tables = {
         "routes": routes, "verbs": verbs, "types": types.types, "enums": types.enums, "numbers": types.numbers,
-        "methods": dict.fromkeys(_METHODS, True), "usual": dict.fromkeys(_USUAL, True), "answers": _answers(),
+        "methods": dict.fromkeys(METHODS, True), "usual": dict.fromkeys(_USUAL, True), "answers": _answers(),
+        "limits": {"headers": HEADER_BYTES, "lines": HEADER_LINES, "path": PATH_BYTES},
     }  # fmt: skip
     code = resources.files("services.gateway").joinpath("contract_gate.lua").read_text(encoding="utf-8")
     return f"local T = {lua(tables)}\n{code}"

@@ -18,6 +18,7 @@ _PAGES = ("/", "/docs", "/openapi.json", "/verify", "/healthz")
 _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _MAX_CONNECTIONS = 10_000
 _RETRIES = 40
+_HEADERS_KB = 256
 # Whose records a native gRPC caller of a shared service means; JSON callers say it by a part of the path.
 LOG_HEADER = "tongban-log"
 
@@ -44,6 +45,11 @@ def _unbuffered() -> Json:
     return {"envoy.filters.http.buffer": typed(f"{_kind_package('buffer')}.BufferPerRoute", disabled=True)}
 
 
+def _name(match: Json) -> str:
+    """What the log says of a request in place of its path."""
+    return str(match.get("path") or match["prefix"])
+
+
 def _http_route(match: Json, cluster: str) -> Json:
     per_filter = _without_transcoder()
     # The timeout begins when the request is whole; the stream's also ends one that never is.
@@ -51,7 +57,7 @@ def _http_route(match: Json, cluster: str) -> Json:
     # Who reads a page asks again; a token endpoint's answer others wait for.
     retry = _retries(repeatable=False) if cluster == "identity_http" else {"retry_on": "connect-failure"}
     route = {"cluster": cluster, **limits, "retry_policy": retry}
-    return {"match": match, "route": route, "typed_per_filter_config": per_filter}
+    return {"name": _name(match), "match": match, "route": route, "typed_per_filter_config": per_filter}
 
 
 def _retries(*, repeatable: bool) -> Json:
@@ -70,6 +76,7 @@ def _retries(*, repeatable: bool) -> Json:
 def _grpc_route(match: Json, cluster: str, seconds: int, *, streams: bool = False, repeatable: bool = False) -> Json:
     limit = f"{seconds}s"
     return {
+        "name": _name(match),
         "match": match,
         "route": {
             "cluster": cluster,
@@ -209,12 +216,18 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
     ]
 
 
+_KNOWN_METHOD = f"request.method in {list(contract_gate.METHODS)} ? request.method : 'other'"
+_TRACEPARENT = "request.headers['traceparent']"
+_WHOLE = f"size({_TRACEPARENT}) == 55 && {_TRACEPARENT}.matches('^[0-9a-f-]+$')"
+
+
 def _access_log() -> Json:
-    # The query may hold personal data, so the path is written without it.
+    # A caller can write anybody's name into a path, a verb or a header: only what is ours is logged, and what is no text.
     fields = {
         "time": "%START_TIME%",
-        "method": "%REQ(:METHOD):10%",
-        "path": "%PATH(NQ:ORIG_OR_PATH):300%",
+        "method": f"%CEL({_KNOWN_METHOD})%",
+        "path": f"%DYNAMIC_METADATA({contract_gate.PATH})%",
+        "route": "%ROUTE_NAME%",
         "status": "%RESPONSE_CODE%",
         "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
         "flags": "%RESPONSE_FLAGS%",
@@ -224,7 +237,7 @@ def _access_log() -> Json:
         "bytes_out": "%BYTES_SENT%",
         "upstream": "%UPSTREAM_CLUSTER%",
         "request_id": "%REQ(X-REQUEST-ID)%",
-        "traceparent": "%REQ(TRACEPARENT):55%",
+        "traceparent": f"%CEL({_WHOLE} ? {_TRACEPARENT} : 'none')%",
     }
     kind = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     stdout = typed(kind, log_format={"json_format": fields})
@@ -252,17 +265,20 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
         server_name="tongban",
-        max_request_headers_kb=60,  # the services take twice that: the original path is added
+        # More than the gate takes, which says so in words; past this Envoy resets the stream. The services take twice what the
+        # gate takes: the original path is added.
+        max_request_headers_kb=_HEADERS_KB,
         request_headers_timeout="10s",
         stream_idle_timeout="60s",
         common_http_protocol_options={
             "idle_timeout": "300s",
-            "max_headers_count": 100,
+            "max_headers_count": 2 * contract_gate.HEADER_LINES,
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
-        # A verb that nobody knows is refused by the gate, in words; the parser's own refusal names none.
+        # A verb that nobody knows is refused by the gate, in words; the parser's own refusal names none (decision 0026).
         http_protocol_options={"allow_custom_methods": True},
         http2_protocol_options={
+            "max_header_field_size_kb": _HEADERS_KB,
             "max_concurrent_streams": 256,
             "initial_stream_window_size": 1024 * 1024,
             "initial_connection_window_size": 4 * 1024 * 1024,

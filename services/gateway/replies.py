@@ -9,6 +9,7 @@ from google.rpc import status_pb2
 
 from libs.errors import Code, error_class
 from libs.rpc import status
+from services.gateway import contract_gate
 from services.gateway.config import GatewayConfig
 from services.gateway.rendering import HEADERS, environment, error_words
 from tongban.common.v1 import error_reason_pb2
@@ -54,6 +55,8 @@ def _upstream_away(http: int) -> Reply:
 def replies(request_bytes: int) -> tuple[Reply, ...]:
     """Returns the table; ``request_bytes`` is the limit told to who passes it."""
     too_large = (("limit_bytes", str(request_bytes)),)
+    headers = (("limit_bytes", str(contract_gate.HEADER_BYTES)),)
+    path = (("limit_bytes", str(contract_gate.PATH_BYTES)),)
     return (
         # RFC 10008's QUERY without a media type, which Envoy looks at before the gate.
         Reply(400, "ROUTE_NOT_FOUND", "the gateway does not know this verb", 501, details="query_missing_content_type"),
@@ -74,10 +77,11 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
         Reply(405, "ROUTE_NOT_FOUND", "this path does not take this verb", 405),
         Reply(408, "DEADLINE_TOO_SHORT", "the request came too slowly", 504),
         Reply(413, "MESSAGE_TOO_LARGE", "the request is larger than the gateway takes", 413, too_large),
+        Reply(414, "MESSAGE_TOO_LARGE", "the request's path is longer than the gateway takes", 414, path),
         Reply(415, "FIELD_INVALID", "the request's media type is not taken here", 400),
         Reply(426, "FIELD_INVALID", "the gateway takes HTTP/1.1 and HTTP/2", 426),
         Reply(429, "RATE_LIMITED", "too many requests", 429, retry=True),
-        Reply(431, "MESSAGE_TOO_LARGE", "the request's headers are larger than the gateway takes", 413, too_large),
+        Reply(431, "MESSAGE_TOO_LARGE", "the request's headers are larger than the gateway takes", 431, headers),
         Reply(500, "INTERNAL", "the gateway can't serve this request", 500, (("correlation_id", "-"),)),
         Reply(501, "FIELD_INVALID", "the gateway does not take this transfer coding or verb", 400),
         _upstream_away(502),

@@ -112,6 +112,8 @@ class Edge:
     seen: Seen
     keys: KeyServer
     config: GatewayConfig
+    log: Path
+    """What Envoy writes; its access log follows within a second."""
 
 
 def _config(folder: Path, service_port: int, jwks_port: int) -> GatewayConfig:
@@ -154,7 +156,10 @@ def _materials(folder: Path) -> tuple[grpc.Server, int]:
 
 
 def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
-    server = grpc.server(ThreadPoolExecutor(32))
+    # As our services do, it takes what the gateway lets through.
+    server = grpc.server(ThreadPoolExecutor(32), options=[
+        ("grpc.max_metadata_size", 128 * 1024), ("grpc.absolute_max_metadata_size", 128 * 1024),
+    ])  # fmt: skip
     audit, requests = Audit(seen), audit_service_pb2
     handlers: dict[str, Any] = {
         "GetHead": grpc.unary_unary_rpc_method_handler(
@@ -237,7 +242,8 @@ def running_edge(
     with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
         try:
             await_up(config.public.base_url, envoy)
-            yield Edge(config.public.base_url, f"127.0.0.1:{config.http.port}", seen, jwks, config)
+            target = f"127.0.0.1:{config.http.port}"
+            yield Edge(config.public.base_url, target, seen, jwks, config, folder / "envoy.log")
         finally:
             jwks.going.set()
             envoy.terminate()

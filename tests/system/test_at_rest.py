@@ -1,21 +1,16 @@
 """Personal data is readable nowhere on a region's machine: planted by every RPC and a whole case, looked for everywhere."""
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
 
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office, open_person
 from deploy.local.demo.people import Person, Registry
-from libs.ids.synthetic import SyntheticPopulation
-from libs.rpc.contract import Method
+from libs.documents.store import digest_of
+from libs.ids.uuid7 import uuid7
 from tests.support import contracts
 from tests.support.at_rest import (
     Needles,
@@ -26,66 +21,23 @@ from tests.support.at_rest import (
     streams_with,
     told_with,
 )
+from tests.support.attack import tokens_of
 from tests.support.case_runs import application, approval, is_closed
 from tests.support.evidence import drained
+from tests.support.planting import ADDRESS, CONTENT, NAME, NUMBER, PHONE, PLANTED, over_grpc, over_http
 from tests.support.regions import YIELDING, Regions, owner
-from tests.support.requests import full
 from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc, rating_service_pb2, rating_service_pb2_grpc
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as identity
-from tongban.license.v1 import verification_service_pb2, verification_service_pb2_grpc
-from tongban.options.v1 import options_pb2
+from tongban.license.v1 import (
+    material_service_pb2,
+    material_service_pb2_grpc,
+    verification_service_pb2,
+    verification_service_pb2_grpc,
+)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
-
-NAME, ADDRESS, PHONE = "植标楠", "植标路七十七号暗巷", "10076543219"
-NUMBER = SyntheticPopulation("planted", province="34").person().citizen_id
-PLANTED = (NAME, ADDRESS, PHONE, NUMBER)
-
-
-def _planted(field: FieldDescriptor) -> str:
-    for word, value in (("phone", PHONE), ("number", NUMBER), ("name", NAME), ("person", NAME)):
-        if word in field.name:
-            return value
-    return ADDRESS
-
-
-def plant(message: Message) -> int:
-    """Writes planted data into every text of a request that the contract marks as personal; returns how many."""
-    count = 0
-    for field in contracts.find_message(str(message.DESCRIPTOR.full_name)).fields:
-        if contracts.output_only(field) or contracts.is_map(field):
-            continue
-        if field.message_type is not None and contracts.is_ours(field.message_type):
-            values = getattr(message, field.name)
-            count += sum(map(plant, values if field.is_repeated else [values] if message.HasField(field.name) else []))
-        elif field.type == FieldDescriptor.TYPE_STRING and field.GetOptions().Extensions[options_pb2.personal]:
-            value = [_planted(field)] if field.is_repeated else _planted(field)
-            message.ClearField(field.name)
-            getattr(message, field.name).extend(value) if field.is_repeated else setattr(message, field.name, value)
-            count += 1
-    return count
-
-
-def _unary() -> Iterator[Method]:
-    for method in contracts.methods():
-        if not (method.descriptor.client_streaming or method.descriptor.server_streaming):
-            yield method
-
-
-async def _ask_everything(office: Office, tokens: list[str]) -> int:
-    """Calls every unary RPC with planted data, as each of the callers; nearly all are refused, which must not tell."""
-    planted = 0
-    for method in _unary():
-        request = full(method.descriptor.input_type)
-        planted += plant(request)
-        call: Any = office.gateway.channel.unary_unary(method.path, request_serializer=type(request).SerializeToString)
-        for token in tokens:
-            metadata = [("authorization", f"Bearer {token}")] if token else []
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                await call(request, metadata=metadata, timeout=10)
-    return planted
 
 
 async def _a_whole_case(office: Office) -> None:
@@ -108,6 +60,7 @@ async def _a_whole_case(office: Office) -> None:
         token = await office.token_of(duty)
         step: Any = kind(name=name, request_id=request_id())
         await office.gateway.call(getattr(stub, method), step, cases.Case, token)
+    await _a_file(office, name)
     await office.gateway.call(stub.DecideCase, approval(name), cases.Case, await office.token_of("deciding"))
     case = await _closed(office, stub, name)
     rating = rating_service_pb2.CreateRatingRequest(
@@ -118,6 +71,29 @@ async def _a_whole_case(office: Office) -> None:
     ratings = rating_service_pb2_grpc.RatingServiceStub(office.gateway.channel)
     await office.gateway.call(ratings.CreateRating, rating, rating_service_pb2.Rating, clerk)
     await _ask_in_public(office, case)
+
+
+async def _a_file(office: Office, case: str) -> None:
+    """A file with a planted name and planted content is handed in for the case, and read again."""
+    token, content = await office.token_of("receiving"), b"%PDF-1.7\n" + CONTENT
+    document = common_pb2.DocumentRef(
+        digest=digest_of(content), media_type="application/pdf", size_bytes=len(content)
+    )  # fmt: skip
+    metadata = material_service_pb2.MaterialMetadata(
+        owner=f"persons/{uuid7()}", category="M3", file_name=f"{NAME}{PHONE}.pdf", case_name=case, document=document,
+        request_id=request_id(),
+    )  # fmt: skip
+    parts = [
+        material_service_pb2.UploadMaterialRequest(metadata=metadata),
+        material_service_pb2.UploadMaterialRequest(chunk=content),
+    ]
+    stub = material_service_pb2_grpc.MaterialServiceStub(office.gateway.channel)
+    headers = (("authorization", f"Bearer {token}"),)
+    made = await stub.UploadMaterial(iter(parts), metadata=headers, timeout=20)
+    context = common_pb2.UseContext(purpose="办件督办", case_name=case, department=office.department)
+    question = material_service_pb2.DownloadMaterialRequest(name=made.name, context=context)
+    read = [part.chunk async for part in stub.DownloadMaterial(question, metadata=headers, timeout=20)]
+    assert b"".join(read) == content
 
 
 async def _closed(office: Office, stub: Any, name: str) -> cases.Case:
@@ -164,7 +140,11 @@ async def test_planted_personal_data_is_readable_nowhere(regions: Regions) -> No
     code = office.gateway.code
     admin, clerk = await office.admin_token(), await office.token_of("receiving")
     await _a_whole_case(office)
-    assert await _ask_everything(office, ["", admin, clerk]) > 50
+    everybody = list(tokens_of(state, code, office.gateway.url).values())
+    assert await over_grpc(office.gateway.channel, ["", admin, clerk, *everybody]) == {
+        each.name for each in contracts.methods()
+    }
+    assert await over_http(office.gateway.url, ["", everybody[0], everybody[1]]) > 1_000
     await _settled(state, code)
     needles = Needles(PLANTED)
     found = {
