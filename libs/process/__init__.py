@@ -39,8 +39,10 @@ from libs.rpc.client import neighbour_channel
 from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder, default_stages
 from libs.rpc.stages.trust import Check
+from libs.rpc.withdrawals import asking
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
+from libs.security.withdrawals import Withdrawals
 from libs.standing import forever
 from tongban.audit.v1 import audit_service_pb2
 from tongban.events.v1 import parked_event_service_pb2
@@ -113,8 +115,14 @@ class Process:
         """Returns the verifier of this region's access tokens, with the issuer's keys over HTTP unless given."""
         source = keys or RemoteKeys(self.config.identity.jwks_url)
         return TokenVerifier(
-            source, issuer=self.config.identity.issuer, audience=f"//{self.config.region.code}", clock=self.wall
-        )
+            source, issuer=self.config.identity.issuer, audience=f"//{self.config.region.code}", clock=self.wall,
+            withdrawals=self.withdrawals,
+        )  # fmt: skip
+
+    @cached_property
+    def withdrawals(self) -> Withdrawals:
+        """What no longer stands behind tokens, as identity tells it; identity itself puts its own in this place."""
+        return Withdrawals(asking(self.neighbour("identity")))
 
     def server(self, verifier: TokenVerifier, trusted: Check | None = None) -> ServerBuilder:
         """Returns a server builder that serves audit log and parked events already; the service adds its own.
@@ -127,6 +135,7 @@ class Process:
         builder = ServerBuilder(self.config, stages, self.health)
         audit = AuditServicer(self.database, self.config.region.code, self.service)
         parked = ParkedEventServicer(self.service, self.parking, self.uow, self.audit, self._consumers)
+        self.background(self.withdrawals.watch)
         builder.add(parked_event_service_pb2.DESCRIPTOR.services_by_name["ParkedEventService"], parked)
         return builder.add(audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit)
 
@@ -180,6 +189,7 @@ class Process:
         gc.collect()
         gc.freeze()
         await self.health.look()
+        await self.withdrawals.look()
         await server.start()
         tasks = self.beside_server()
         stopping = asyncio.ensure_future(stop.wait())

@@ -99,6 +99,20 @@ class Principal:
         own = {self.human} if self.actor else {self.human, self.organization}
         return frozenset(own | self.near) - {""}
 
+    @property
+    def issued(self) -> int:
+        """When the token was made, in seconds since the epoch."""
+        return int(self.claims.get("iat", 0))
+
+    @cached_property
+    def parties(self) -> frozenset[str]:
+        """All that the token rests on and that can be withdrawn: clients, posts, the mandate, who represents the firm."""
+        clients = {f"clients/{name}" for name in (self.client, *self.claims.get("via", ())) if name}
+        staff = self.clerk
+        posts = {f"{staff} {post}" for post in self.posts} if staff else set()
+        acting = {self.mandate or f"{self.subject} {self.organization}"} if self.organization else set()
+        return frozenset(clients | posts | acting)
+
     def require_human(self) -> str:
         """Returns the human being who acts; raises PermissionDenied ACTOR_NOT_ALLOWED for a machine."""
         return separation.require_human(self.human, self.kind)
@@ -227,10 +241,13 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Principal:
     return principal
 
 
-@lru_cache(maxsize=16)
-def service_principal(name: str) -> Principal:
-    """Builds the principal of one of the region's own services, known by its mTLS name alone."""
-    return Principal(subject=f"services/{name}", kind="SERVICE", scopes=frozenset({"*"}), assurance=4)
+@lru_cache(maxsize=256)
+def service_principal(name: str, *permissions: str) -> Principal:
+    """Builds the principal of one of the region's own services, known by its mTLS name alone.
+
+    It holds what the contract of the RPC that it calls lets it, and nothing for any other.
+    """
+    return Principal(subject=f"services/{name}", kind="SERVICE", scopes=frozenset(permissions), assurance=4)
 
 
 ANONYMOUS = Principal(subject="anonymous", kind="", scopes=frozenset())

@@ -8,6 +8,7 @@ from libs.clock import Clock
 from libs.errors import Unauthenticated
 from libs.security.jwks import KeySource
 from libs.security.principal import Principal, from_claims
+from libs.security.withdrawals import Withdrawals
 
 LEEWAY_SECONDS = 60
 """How far the clocks of those who make a token and those who check it may differ, in both directions; Envoy's too."""
@@ -25,15 +26,31 @@ class TokenVerifier:
     A verified token is remembered until it expires: the signature of the same text can't change.
     """
 
-    def __init__(self, keys: KeySource, *, issuer: str, audience: str, clock: Clock) -> None:
+    def __init__(
+        self, keys: KeySource, *, issuer: str, audience: str, clock: Clock, withdrawals: Withdrawals | None = None
+    ) -> None:  # fmt: skip
         self._keys = keys
+        self._withdrawals = withdrawals
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
         self._known: dict[str, tuple[Principal, float]] = {}
 
     async def verify(self, token: str) -> Principal:
-        """Returns who ``token`` speaks for; raises Unauthenticated TOKEN_INVALID naming the rule that does not hold."""
+        """Returns who ``token`` speaks for.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID naming the rule that does not hold.
+            Unavailable: it can't be told whether it holds.
+        """
+        principal = await self._verify(token)
+        if self._withdrawals is not None:
+            if not self._withdrawals.ready:
+                await self._withdrawals.be_ready()
+            self._withdrawals.check(principal)
+        return principal
+
+    async def _verify(self, token: str) -> Principal:
         now = self._clock.now().timestamp()
         known = self._known.get(token)
         if known is not None:

@@ -10,6 +10,7 @@ from libs.config import load
 from libs.process import Process, config_argument, start
 from libs.rpc.server import ServerBuilder
 from libs.security.tokens import TokenVerifier
+from libs.security.withdrawals import Withdrawals
 from services.identity.bootstrap import Bootstrap
 from services.identity.client_secrets import ClientSecrets
 from services.identity.config import Config
@@ -45,6 +46,7 @@ from services.identity.usecases.staff import StaffMembers
 from services.identity.usecases.token_records import TokenRecords
 from services.identity.usecases.verifications import Verifications
 from services.identity.usecases.vouching import Vouching
+from services.identity.usecases.withdrawals import TokenWithdrawals
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,
@@ -108,12 +110,13 @@ def _register(process: Process) -> Register:
 def _add_people(process: Process, builder: ServerBuilder) -> None:
     uow, database, clock, cipher = process.uow, process.database, process.clock, process.cipher
     store, region = AccountStore(database), process.config.region.code
-    accounts = Accounts(uow, store, process.audit, cipher, clock)
+    tokens = TokenWithdrawals(database, process.wall)
+    accounts = Accounts(uow, store, process.audit, cipher, clock, tokens)
     identities = Identities(store, accounts, Vouching(database, store, cipher, clock), clock, region)
     checks = Verifications(uow, database, clock, store, cipher, _register(process))
     members = StaffMembers(uow, database, process.audit, clock, cipher)
-    staff = StaffServicer(Departments(uow, database), members, PostHolders(uow, cipher))
-    mandates = MandateServicer(Mandates(uow, database, process.audit, clock, region))
+    staff = StaffServicer(Departments(uow, database), members, PostHolders(uow, cipher, tokens))
+    mandates = MandateServicer(Mandates(uow, database, process.audit, clock, region, tokens))
     consents = ConsentServicer(Consents(uow, database, process.audit, clock, region))
     builder.add(
         account_service_pb2.DESCRIPTOR.services_by_name["AccountService"], AccountServicer(accounts, identities)
@@ -128,9 +131,10 @@ def _add_people(process: Process, builder: ServerBuilder) -> None:
 
 def _add_machines(process: Process, builder: ServerBuilder, parts: TokenParts, client_secrets: ClientSecrets) -> None:
     uow, database = process.uow, process.database
-    clients = ClientServicer(Clients(uow, database, process.wall, client_secrets))
+    withdrawn = TokenWithdrawals(database, process.wall)
+    clients = ClientServicer(Clients(uow, database, process.wall, client_secrets, withdrawn))
     regions = RegionServicer(TrustList(uow, database, process.config.region.code))
-    tokens = TokenServicer(parts.exchange, parts.grants, parts.codec.keys)
+    tokens = TokenServicer(parts.exchange, parts.grants, parts.codec.keys, withdrawn)
     builder.add(client_service_pb2.DESCRIPTOR.services_by_name["ClientService"], clients)
     builder.add(region_service_pb2.DESCRIPTOR.services_by_name["RegionService"], regions)
     builder.add(token_service_pb2.DESCRIPTOR.services_by_name["TokenService"], tokens)
@@ -168,7 +172,8 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
 
 
 def local_verifier(process: Process) -> TokenVerifier:
-    """Returns the verifier of this region's tokens by the keys in the key store: no call to ourselves."""
+    """Returns the verifier of this region's tokens by our own keys and withdrawals: no call to ourselves."""
+    process.withdrawals = Withdrawals(TokenWithdrawals(process.database, process.wall).ask)
     return process.verifier(signing_keys(process))
 
 

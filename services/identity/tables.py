@@ -205,6 +205,15 @@ regions = sa.Table(
     comment="The trust list: other regions and the keys pinned for them.",
 )  # fmt: skip
 
+withdrawals = sa.Table(
+    "withdrawals", METADATA,
+    sa.Column("party", sa.Text, primary_key=True),
+    sa.Column("change_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("restore_time", sa.DateTime(timezone=True)),
+    sa.Index("withdrawals_change", "change_time"),
+    comment="What no longer stands behind tokens; kept for as long as a token could outlive it.",
+)  # fmt: skip
+
 consents = sa.Table(
     "consents", METADATA, _id(),
     sa.Column("subject", sa.Text, nullable=False),

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import pytest
@@ -87,13 +87,32 @@ async def test_each_stage_refuses_before_the_next_one_looks(lab: Lab) -> None:
         assert (await refused_person(channel, broken, lab.token())).reason == "RATE_LIMITED"
 
 
-async def test_a_service_of_ours_needs_no_token(lab: Lab) -> None:
-    async def who(request: Any) -> resources.Person:
-        return resources.Person(name=current_call().principal.subject)
+class _Asked(Accounts):
+    """Remembers who asked."""
 
-    address = f"{HOST}:{lab.config.grpc.port}"
-    async with lab.serving(Accounts(person=who)), neighbour_channel(address, lab.ground.tls("license")) as channel:
-        assert (await get_person(channel, "")).name == "services/license"
+    who: ClassVar[list[Any]] = []
+
+    async def CheckIdentities(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.who.append(current_call().principal)
+        return pb.CheckIdentitiesResponse()
+
+
+async def test_a_service_of_ours_needs_no_token_for_what_the_contract_lets_it(lab: Lab) -> None:
+    address, known = f"{HOST}:{lab.config.grpc.port}", _Asked()
+    stated = resources.Person(full_name="某人")
+    request = pb.CheckIdentitiesRequest(identities=[pb.StatedIdentity(
+        subject=PERSON.name, display_name=stated.full_name,
+        document=common_pb2.IdentityDocument(type_code="111", number="110105199003072316"),
+    )])  # fmt: skip
+    async with lab.serving(known), neighbour_channel(address, lab.ground.tls("license")) as channel:
+        stub = AccountServiceStub(channel)
+        await invoke(stub.CheckIdentities, request, pb.CheckIdentitiesResponse, to="identity", token="")
+        assert [(each.subject, each.scopes) for each in known.who] == [
+            ("services/license", frozenset({"identity.accounts.check"}))
+        ]
+        # And for nothing else: it holds no permission there.
+        with pytest.raises(TongbanError, match="PERMISSION_MISSING"):
+            await get_person(channel, "")
 
 
 async def test_nothing_of_somebody_leaves_without_its_record(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """One service as it really runs, inside the test's process: real gRPC with mTLS, PostgreSQL, Redis."""
 
 import importlib
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ from libs.crypto.keystore import create_master_key
 from libs.db import migrate
 from libs.process import Process
 from libs.rpc.client import neighbour_channel
+from libs.security.withdrawals import Told, Withdrawals
 from services.gateway.contracts import read_image, services
 from tests.support.backends import HOST, Backends, free_port
 from tests.support.tokens import Issuer
@@ -145,6 +147,11 @@ async def configured(
     )
 
 
+async def nothing_withdrawn(_since: float) -> Told:
+    """What identity says where nobody is suspended."""
+    return Told({}, time.time())
+
+
 @asynccontextmanager
 async def serving(
     ground: Ground, service: str, clock: Clock | None = None, *, prepare: Callable[[Process], None] | None = None,
@@ -158,6 +165,8 @@ async def serving(
     main = importlib.import_module(f"services.{service}.__main__")
     config = await configured(ground, service, main.Config, extra, region)
     process = Process(service, config, clock)
+    # Nobody is suspended, unless a test says so: most have a neighbour of their own making.
+    process.withdrawals = Withdrawals(nothing_withdrawn)
     if prepare is not None:
         prepare(process)
     issuer = Issuer(base_url(region), f"//{region.code}")

@@ -24,8 +24,10 @@ from libs.process import Process
 from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN
 from libs.security.tokens import TokenVerifier
-from services.identity.__main__ import local_verifier, signing_keys
+from libs.security.withdrawals import Withdrawals
+from services.identity.__main__ import signing_keys
 from services.identity.config import Bootstrap
+from services.identity.usecases.withdrawals import TokenWithdrawals
 from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, Service, base_url, serving
 from tongban.common.v1 import common_pb2
@@ -174,7 +176,7 @@ class Town:
 
     def verifier(self) -> TokenVerifier:
         """What the region's services check its tokens by."""
-        return local_verifier(self.service.process)
+        return self.service.process.verifier(signing_keys(self.service.process))
 
     async def settle(self, *posts: tuple[str, "resources_pb2.Duty.ValueType"]) -> None:
         """Makes a department, posts with a member of staff each, and the window's channel."""
@@ -342,7 +344,9 @@ async def _answers(http: httpx.AsyncClient) -> None:
 
 def _own_keys(process: Process) -> None:
     """Lets the service check tokens as it does when it really runs: by its own keys."""
-    verifier: Any = lambda _keys: Process.verifier(process, signing_keys(process))  # noqa: E731
+    usual = process.verifier
+    process.withdrawals = Withdrawals(TokenWithdrawals(process.database, process.wall).ask)
+    verifier: Any = lambda _keys: usual(signing_keys(process))  # noqa: E731
     process.verifier = verifier  # type: ignore[method-assign]
 
 

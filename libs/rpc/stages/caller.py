@@ -7,30 +7,35 @@ from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
 from libs.security.principal import Principal, service_principal
 from libs.security.tokens import TokenVerifier
+from tongban.options.v1 import options_pb2
 
 GATEWAY = "gateway"
 OWN_SERVICES = frozenset({"identity", "license", "seal", "cases", "sharing"})
 
 
 def caller(verifier: TokenVerifier) -> Stage:
-    """Builds the stage. A service of ours that brings no token speaks for itself, by its mTLS name."""
+    """Builds the stage.
 
-    async def identify(call: Call, public: bool) -> Principal:
+    A service of ours that brings no token speaks for itself, by its mTLS name, where the contract names it.
+    """
+
+    async def identify(call: Call, access: options_pb2.Access) -> Principal:
         header = call.metadata.get("authorization", "")
         if header[:7].lower() == "bearer ":
             return await verifier.verify(header[7:])
         own = call.peers & OWN_SERVICES
         if own and GATEWAY not in call.peers:
-            return service_principal(min(own))
-        if public:
+            name = min(own)
+            return service_principal(name, *((access.permission,) if name in access.services else ()))
+        if access.public:
             return call.principal
         raise Unauthenticated("TOKEN_MISSING", "this method needs an access token")
 
     def stage(method: Method, handler: Handler) -> Handler:
-        public = method.access.public
+        access = method.access
 
         async def with_caller(request: object, call: Call) -> Message:
-            call.principal = await identify(call, public)
+            call.principal = await identify(call, access)
             return await handler(request, call)
 
         return with_caller

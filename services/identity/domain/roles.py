@@ -37,6 +37,13 @@ PERSON = (*_CHECKS, *_REGISTERS, *_OWN_AFFAIRS)
 ASSISTED_PERSON = (*PERSON, "cases.transfers.send", "cases.transfers.get", "cases.transfers.list")
 """What is done for a person at a window, with the staff in claim ``act``: it includes sending a case elsewhere."""
 
+_FOR_A_PERSON = (
+    "identity.mandates.create", "identity.mandates.accept", "identity.mandates.revoke", "identity.consents.grant",
+    "identity.consents.withdraw", "license.uses.list",
+)  # fmt: skip
+"""What receiving staff hold to do it for the person at their window: a window's token holds nothing that theirs does not.
+In their own name nobody's mandates and consents are given (the use cases ask for whom the token stands)."""
+
 REGION = (
     *_CHECKS, *_REGISTERS,
     "cases.transfers.receive", "cases.transfers.acknowledge", "cases.transfers.pushProgress", "license.recognition.*",
@@ -63,7 +70,7 @@ _CASE_WORK = (
 _BY_DUTY = MappingProxyType(
     {
         Duty.RECEIVING: (
-            *_CASE_WORK, "identity.persons.create", "identity.persons.lookup", "identity.verifications.record",
+            *_CASE_WORK, *_FOR_A_PERSON, "identity.persons.create", "identity.persons.lookup", "identity.verifications.record",
             "identity.organizations.create", "identity.organizations.represent",
             "cases.cases.create", "cases.cases.submit", "cases.cases.accept", "cases.cases.decline",
             "cases.cases.requestCorrection", "cases.cases.submitCorrection", "cases.cases.withdraw",

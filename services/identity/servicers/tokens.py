@@ -8,6 +8,7 @@ from services.identity.tokens.jwk import jwks_message
 from services.identity.tokens.signing_keys import SigningKeys
 from services.identity.usecases.exchange import Exchange
 from services.identity.usecases.grants import Grants
+from services.identity.usecases.withdrawals import TokenWithdrawals
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import token_service_pb2 as pb
 from tongban.identity.v1.token_service_pb2_grpc import TokenServiceServicer
@@ -18,7 +19,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class TokenServicer(TokenServiceServicer):
     """Serves ``tongban.identity.v1.TokenService``."""
 
-    def __init__(self, exchange: Exchange, grants: Grants, keys: SigningKeys) -> None:
+    def __init__(
+        self, exchange: Exchange, grants: Grants, keys: SigningKeys, withdrawals: TokenWithdrawals
+    ) -> None:  # fmt: skip
+        self._withdrawals = withdrawals
         self._exchange = exchange
         self._grants = grants
         self._keys = keys
@@ -32,6 +36,12 @@ class TokenServicer(TokenServiceServicer):
     ) -> pb.IssueServiceTokenResponse:
         """Gives a service a token of its own."""
         return self._grants.for_service(request)
+
+    async def ReadWithdrawals(
+        self, request: pb.ReadWithdrawalsRequest, context: Context
+    ) -> pb.ReadWithdrawalsResponse:  # fmt: skip
+        """Tells what no longer stands behind tokens."""
+        return await self._withdrawals.read(request)
 
     async def GetJwks(self, request: pb.GetJwksRequest, context: Context) -> resources.JsonWebKeySet:
         """Gets the keys that sign our tokens."""

@@ -10,12 +10,14 @@ from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.db import rows
 from libs.db.command import Command, command_of
+from libs.db.engine import Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import InvalidArgument, PermissionDenied, invalid_field, not_found
 from libs.ids import documents, uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call, mark_own
+from libs.security.withdrawals import party_of_representative
 from services.identity.convert.accounts import (
     DOCUMENT_NUMBER,
     FULL_NAME,
@@ -29,6 +31,7 @@ from services.identity.store.accounts import AccountStore
 from services.identity.tables import organizations, persons
 from services.identity.usecases import acting
 from services.identity.usecases.caller import whose
+from services.identity.usecases.withdrawals import TokenWithdrawals
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
@@ -46,8 +49,10 @@ class Accounts:
     """Use cases of AccountService."""
 
     def __init__(
-        self, uow: UnitOfWork, store: AccountStore, audit: AuditWriter, cipher: FieldCipher, clock: Clock
-    ) -> None:
+        self, uow: UnitOfWork, store: AccountStore, audit: AuditWriter, cipher: FieldCipher, clock: Clock,
+        tokens: TokenWithdrawals,
+    ) -> None:  # fmt: skip
+        self._tokens = tokens
         self._uow = uow
         self._clock = clock
         self._store = store
@@ -180,9 +185,18 @@ class Accounts:
             row = await rows.update(tx.connection, organizations, before.id, {
                 "legal_representative": person, "legal_representative_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
+            await self._represented(tx, before, row)
             tx.emit("cn.tongban.representative.changed.v1", request.name, events.RepresentativeChanged(
                 organization=request.name, legal_representative=request.legal_representative,
                 previous=acting.representative(before)))  # fmt: skip
             return organization_message(row)
 
         return await self._uow.run(command, work)
+
+    async def _represented(self, tx: Transaction, before: Row, now: Row) -> None:
+        """Refuses the tokens of who represents an organisation no more, and takes those of who does."""
+        old, new, organization = before.legal_representative, now.legal_representative, f"organizations/{now.id}"
+        if old and old != new:
+            await self._tokens.withdraw(tx, party_of_representative(f"persons/{old}", organization))
+        if new:
+            await self._tokens.restore(tx, party_of_representative(f"persons/{new}", organization))

@@ -24,6 +24,7 @@ from services.identity.store import clients as store
 from services.identity.store.reading import Page, one
 from services.identity.tables import clients, departments, organizations
 from services.identity.tokens.jwk import checked_keys
+from services.identity.usecases.withdrawals import TokenWithdrawals
 from tongban.identity.v1 import client_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
@@ -34,7 +35,11 @@ Keys = list[dict[str, str]]
 class Clients:
     """Use cases of ClientService. Credentials live by the machine's clock (``wall``), as tokens do."""
 
-    def __init__(self, uow: UnitOfWork, database: Database, wall: Clock, client_secrets: ClientSecrets) -> None:
+    def __init__(
+        self, uow: UnitOfWork, database: Database, wall: Clock, client_secrets: ClientSecrets,
+        tokens: TokenWithdrawals,
+    ) -> None:  # fmt: skip
+        self._tokens = tokens
         self._uow = uow
         self._database = database
         self._wall = wall
@@ -133,6 +138,8 @@ class Clients:
             backers = approved_by(row.backers, principal.human, actor_kind=principal.kind)
             change = self._approved(row) if holds(backers) else {"backers": list(backers)}
             row = await rows.update(tx.connection, clients, row.id, change | {"update_time": tx.now})
+            if change.get("state") == domain.State.ACTIVE:
+                await self._tokens.restore(tx, request.name)
             tx.emit("cn.tongban.client.approved.v1", request.name, events.ClientApproved(
                 client=request.name, effective=holds(backers)))  # fmt: skip
             return client_message(row)
@@ -160,6 +167,7 @@ class Clients:
             row = await rows.update(tx.connection, clients, row.id, {
                 "state": domain.suspend(client_of(row)).value, "suspend_reason": request.reason, "update_time": tx.now,
             })  # fmt: skip
+            await self._tokens.withdraw(tx, request.name)
             tx.emit("cn.tongban.client.suspended.v1", request.name, events.ClientSuspended(
                 client=request.name, reason=request.reason))  # fmt: skip
             return client_message(row)
@@ -177,6 +185,8 @@ class Clients:
                 "state": domain.resume(client_of(row)).value, "suspend_reason": "", "pending": None,
                 "backers": list(asked_by(current_call().principal.human)), "update_time": tx.now,
             })  # fmt: skip
+            if row.state == domain.State.ACTIVE:
+                await self._tokens.restore(tx, request.name)
             tx.emit("cn.tongban.client.resumed.v1", request.name, events.ClientResumed(client=request.name))
             return client_message(row)
 

@@ -121,10 +121,10 @@ class Exchange:
             person = await self._parties.standing(connection, person)
             member = await self._parties.standing(connection, member)
             duties = await self._parties.duties(connection, member.sub)
-        mine = scopes.within(roles.PERSON, person.scope)
-        theirs = scopes.within(_AT_WINDOW_ONLY, member.scope)
-        clerk = exchange.Clerk(member, duties)
-        return exchange.at_window(issue, person, clerk, scopes.narrow((*mine, *theirs), request.scope))
+        # The window alone adds what only it may do; beyond that both must hold it, the person and the clerk.
+        mine = (*scopes.within(roles.PERSON, person.scope), *_AT_WINDOW_ONLY)
+        granted = scopes.within(mine, member.scope)
+        return exchange.at_window(issue, person, exchange.Clerk(member, duties), scopes.narrow(granted, request.scope))
 
 
 def _unsupported(rule: str, message: str) -> InvalidArgument:

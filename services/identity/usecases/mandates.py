@@ -25,6 +25,7 @@ from services.identity.store.reading import LAST_ID, Page, one
 from services.identity.tables import mandates
 from services.identity.usecases import acting
 from services.identity.usecases.caller import local_name, region_of, whose
+from services.identity.usecases.withdrawals import TokenWithdrawals
 from tongban.common.v1 import error_reason_pb2 as reasons
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import mandate_service_pb2 as pb
@@ -38,8 +39,10 @@ class Mandates:
     """Use cases of MandateService."""
 
     def __init__(
-        self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, region: str
+        self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, region: str,
+        tokens: TokenWithdrawals,
     ) -> None:  # fmt: skip
+        self._tokens = tokens
         self._audit = audit
         self._uow = uow
         self._database = database
@@ -111,6 +114,7 @@ class Mandates:
                 "state": ended.stored_state.value, "revoke_time": tx.now, "revoke_reason": ended.revoke_reason,
                 "update_time": tx.now,
             })  # fmt: skip
+            await self._tokens.withdraw(tx, request.name)
             tx.emit("cn.tongban.mandate.revoked.v1", request.name, events.MandateRevoked(
                 mandate=request.name, principal=row.principal, agent=row.agent, revoke_time=timestamp(tx.now)))  # fmt: skip
             return mandate_message(row, tx.now)

@@ -15,6 +15,7 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import AlreadyExists, FailedPrecondition, invalid_field, not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
+from libs.security.withdrawals import party_of_post
 from services.identity.bootstrap import CLIENT_ID
 from services.identity.convert.staff import assignment_message, assignment_of, post_name, staff_message
 from services.identity.convert.times import moment
@@ -24,6 +25,7 @@ from services.identity.store import staff as store
 from services.identity.store.reading import one
 from services.identity.tables import assignments, staff
 from services.identity.usecases.acting import active_person
+from services.identity.usecases.withdrawals import TokenWithdrawals
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import staff_service_pb2 as pb
@@ -32,7 +34,8 @@ from tongban.identity.v1 import staff_service_pb2 as pb
 class PostHolders:
     """Use cases of StaffService about who holds which post."""
 
-    def __init__(self, uow: UnitOfWork, cipher: FieldCipher) -> None:
+    def __init__(self, uow: UnitOfWork, cipher: FieldCipher, tokens: TokenWithdrawals) -> None:
+        self._tokens = tokens
         self._uow = uow
         self._cipher = cipher
 
@@ -57,7 +60,7 @@ class PostHolders:
                 "expire_time": wanted.expire, "state": "WAITING" if waits else "HELD", "backers": list(backers),
                 "create_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
-            _tell(tx, request.name, wanted, waits=waits)
+            await self._given(tx, request.name, wanted, waits=waits)
             return await self._changed(tx, row)
 
         return await self._uow.run(command, work)
@@ -77,7 +80,7 @@ class PostHolders:
             await rows.update(tx.connection, assignments, found.id, {
                 **change, "backers": list(backers), "update_time": tx.now,
             })  # fmt: skip
-            _tell(tx, request.name, wanted, waits=not holds(backers))
+            await self._given(tx, request.name, wanted, waits=not holds(backers))
             return await self._changed(tx, row)
 
         return await self._uow.run(command, work)
@@ -101,11 +104,19 @@ class PostHolders:
                 })  # fmt: skip
             if administers:
                 await _check_left(tx, before, request.post)
+            await self._tokens.withdraw(tx, party_of_post(request.name, request.post))
             tx.emit("cn.tongban.staff.unassigned.v1", request.name, events.StaffUnassigned(
                 staff=request.name, post=request.post))  # fmt: skip
             return await self._changed(tx, row)
 
         return await self._uow.run(command, work)
+
+    async def _given(self, tx: Transaction, name: str, wanted: Assignment, *, waits: bool) -> None:
+        """Tells that a post was given, or waits."""
+        if not waits:
+            await self._tokens.restore(tx, party_of_post(name, wanted.post))
+        tx.emit("cn.tongban.staff.assigned.v1", name, events.StaffAssigned(
+            staff=name, assignment=assignment_message(wanted), pending=waits))  # fmt: skip
 
     async def _changed(self, tx: Transaction, row: Row) -> resources.Staff:
         """Counts the member's version up and tells what they hold now, and what waits."""
@@ -152,11 +163,6 @@ async def _check_left(tx: Transaction, before: frozenset[str], post: str) -> Non
     left = await store.approvers(tx.connection, tx.now)
     if left != before and len(left) < PEOPLE and await store.stood(tx.connection, tx.now):
         raise FailedPrecondition("APPROVERS_NEEDED", "two who can approve must be left", post=post)
-
-
-def _tell(tx: Transaction, name: str, wanted: Assignment, *, waits: bool) -> None:
-    tx.emit("cn.tongban.staff.assigned.v1", name, events.StaffAssigned(
-        staff=name, assignment=assignment_message(wanted), pending=waits))  # fmt: skip
 
 
 def _of_post(given: Sequence[Row], post: str) -> list[Row]:

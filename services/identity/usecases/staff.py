@@ -15,6 +15,7 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
+from libs.security.principal import Standing
 from services.identity.convert.accounts import FULL_NAME
 from services.identity.convert.staff import (
     STAFF_NAME,
@@ -66,9 +67,10 @@ class StaffMembers:
         return await self._uow.run(command, work)
 
     async def get(self, request: pb.GetStaffRequest) -> resources.Staff:
-        """Reads a member of staff; staff without the right to list others read themselves only."""
+        """Reads a member of staff; who has no right to list others reads themselves only, but for services."""
         principal, name = current_call().principal, request.name
-        if not principal.may("identity.staff.list") and principal.clerk != name:
+        anybody = principal.standing is Standing.SERVICE or principal.may("identity.staff.list")
+        if not anybody and principal.clerk != name:
             raise not_found(name)
         async with self._database.read() as connection:
             row = await one(connection, staff, name)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -97,10 +98,22 @@ async def _outcomes(exchanges: dict[str, Exchanged]) -> dict[str, str]:
     return found
 
 
+async def _through_another_channel(home: Town) -> list[str]:
+    usual, home.channel = home.channel, Machine("spare", new_key("spare-1"))
+    spare, token = home.channel, await home.admin_token()
+    made = await home.make_channel(token)
+    home.channel = usual
+    await home.approve(made.name)
+    home.channel = spare
+    tokens = await home.administrators()
+    home.channel = usual
+    return tokens
+
+
 @asynccontextmanager
 async def _suspended(home: Town) -> AsyncIterator[None]:
-    # Their tokens were made before: while the only channel is suspended, nobody logs in.
-    home_administrators = await home.administrators()
+    # They come through another channel: what came through the suspended one is refused, theirs too.
+    home_administrators = await _through_another_channel(home)
     token, name = await home.admin_token(), f"clients/{home.channel.client_id}"
     suspend = client_service_pb2.SuspendClientRequest(name=name, reason="失窃", request_id=request_id())
     await home.call(home.clients.SuspendClient, suspend, resources_pb2.Client, token)
@@ -160,3 +173,38 @@ async def test_a_new_key_gives_nobody_more_than_they_have(home: Town) -> None:
     theirs = resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key("rich-2"))])
     rotate = client_service_pb2.RotateClientKeyRequest(name="clients/rich", jwks=theirs, request_id=request_id())
     await home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, await home.machine_token(rich))
+
+
+async def test_a_service_may_do_by_its_certificate_what_the_contract_lets_it_and_nothing_else(home: Town) -> None:
+    calls: dict[str, tuple[Any, Any]] = {
+        "CreateClient": (type(home.clients), client_service_pb2.CreateClientRequest(
+            client=resources_pb2.Client(
+                display_name="x", kind=resources_pb2.CLIENT_KIND_SYSTEM, scopes=["identity.*"],
+                auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET,
+            ), client_id="from-a-service", request_id=request_id(),
+        )),
+        "UnassignStaff": (type(home.offices), staff_service_pb2.UnassignStaffRequest(
+            name=home.staff["receiving"], post=home.posts["receiving"], request_id=request_id()
+        )),
+        "ListStaff": (type(home.offices), staff_service_pb2.ListStaffRequest()),
+    }  # fmt: skip
+    for name, (stub, request) in calls.items():
+        method = getattr(stub(home.neighbour("cases")), name)
+        assert await reason_of(home.call(method, request, Any, "")) == "PERMISSION_MISSING", name
+    read = staff_service_pb2.GetStaffRequest(name=home.staff["receiving"])
+    owner = type(home.offices)(home.neighbour("seal"))
+    assert (await home.call(owner.GetStaff, read, resources_pb2.Staff, "")).name == read.name
+
+
+async def test_a_window_adds_nothing_to_what_the_clerks_token_holds(home: Town) -> None:
+    person = await home.human_token(await home.person())
+    clerk = await home.granted(
+        **home.asserted(home.staff["receiving"]), scope="cases.cases.create identity.mandates.create cases.tasks.list"
+    )
+    window = await home.verifier().verify(await home.at_window(person, clerk))
+    assert window.scopes == {"cases.cases.create", "identity.mandates.create"}
+    narrow = await home.granted(**home.asserted(await home.person()), scope="cases.cases.get cases.cases.create")
+    window = await home.verifier().verify(await home.at_window(narrow, clerk))
+    assert window.scopes == {"cases.cases.create"}
+    whole = await home.verifier().verify(await home.at_window(person, await home.staff_token()))
+    assert {"identity.mandates.create", "identity.consents.grant", "cases.transfers.send"} <= whole.scopes

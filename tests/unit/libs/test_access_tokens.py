@@ -219,7 +219,9 @@ def test_a_scope_covers_what_it_says(scope: str, permission: str, allowed: bool)
 def test_nobody_may_nothing() -> None:
     assert not _principal().may("cases.cases.get")
     assert not ANONYMOUS.may("cases.cases.get")
-    assert service_principal("cases").may("license.licenses.get")
+    assert service_principal("cases", "license.licenses.get").may("license.licenses.get")
+    assert not service_principal("cases", "license.licenses.get").may("license.licenses.list")
+    assert not service_principal("cases").may("license.licenses.get")
 
 
 class _Jwks:

@@ -1,0 +1,117 @@
+"""What no longer stands behind tokens given before: kept in memory, so that no call asks for it.
+
+A token lives ten minutes. Whoever is suspended, loses a post or a mandate in that time is refused within seconds all the
+same: identity tells what was withdrawn, each process keeps the little that still counts and looks every token's parties up.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from libs.errors import TongbanError, Unauthenticated, Unavailable
+from libs.observability.logs import logger
+from libs.security.principal import Principal
+
+EVERY_SECONDS = 1.0
+"""So often a process asks what was withdrawn."""
+_ALL_EVERY_SECONDS = 60.0
+"""So often it asks for everything, which also forgets what no token outlives."""
+_OVERLAP_SECONDS = 30.0
+"""A change is told by when it began, and seen only when it is committed: that much is asked for again each time."""
+STANDS_NOT = math.inf
+"""Withdrawn and not restored: every token that rests on it is refused."""
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was withdrawn.
+
+    Attributes:
+        parties: by party the time, in seconds since the epoch, before which tokens that rest on it are refused.
+        at: when it was read, likewise.
+    """
+
+    parties: Mapping[str, float]
+    at: float
+
+
+Ask = Callable[[float], Awaitable[Told]]
+"""Tells what was withdrawn or restored since a time, in seconds since the epoch; 0 asks for all that counts."""
+
+
+class Withdrawals:
+    """The withdrawals that count now.
+
+    While identity is away those known hold. A process that never heard of any can't tell, and says so (Unavailable):
+    it knows no keys either then.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._known: dict[str, float] = {}
+        self._told_at = 0.0
+        self._all_at = -math.inf
+        self._tried_at = -math.inf
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it was ever told."""
+        return self._told_at > 0
+
+    def check(self, principal: Principal) -> None:
+        """Raises Unauthenticated TOKEN_INVALID (rule `withdrawn`) where a party behind the token does not stand any more."""
+        known = self._known
+        if not known:
+            return
+        for party in principal.parties:
+            before = known.get(party)
+            if before is not None and principal.issued < before:
+                raise Unauthenticated("TOKEN_INVALID", "what the token rests on was withdrawn", rule="withdrawn")
+
+    async def be_ready(self) -> None:
+        """Waits until it was told once; raises Unavailable where identity does not answer."""
+        if not self.ready and time.monotonic() - self._tried_at >= EVERY_SECONDS:
+            if self._looking is None or self._looking.done():
+                # A task of its own: the caller who began it may hang up while others wait for it.
+                self._looking = asyncio.create_task(self.look())
+            await asyncio.shield(self._looking)
+        if not self.ready:
+            raise Unavailable(
+                "DEPENDENCY_UNAVAILABLE", "it can't be told whether the token still holds", retry_after=1.0,
+                dependency="identity",
+            )  # fmt: skip
+
+    async def look(self) -> None:
+        """Asks once; what is known stays where nobody answers."""
+        began = time.monotonic()
+        whole = not self.ready or began - self._all_at >= _ALL_EVERY_SECONDS
+        try:
+            told = await self._ask(0.0 if whole else self._told_at - _OVERLAP_SECONDS)
+        except TongbanError as error:
+            _log.warning("withdrawals can't be read", reason=error.reason)
+            return
+        finally:
+            self._tried_at = time.monotonic()
+        self._known = dict(told.parties) if whole else {**self._known, **told.parties}
+        self._told_at = told.at
+        self._all_at = began if whole else self._all_at
+
+    async def watch(self) -> None:
+        """Asks every second, for ever."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY_SECONDS)
+
+
+def party_of_post(staff: str, post: str) -> str:
+    """Names a post that a member of staff holds, as tokens rest on it."""
+    return f"{staff} {post}"
+
+
+def party_of_representative(person: str, organization: str) -> str:
+    """Names who represents an organisation by law, as tokens rest on it."""
+    return f"{person} {organization}"

@@ -1,0 +1,158 @@
+"""Tokens given before end within seconds once what they rest on is withdrawn (issue 5, B8)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from libs.rpc.withdrawals import asking
+from libs.security.withdrawals import Withdrawals
+from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
+from tongban.identity.v1 import (
+    account_service_pb2,
+    client_service_pb2,
+    mandate_service_pb2,
+    resources_pb2,
+    staff_service_pb2,
+)
+from tongban.identity.v1 import token_service_pb2 as pb
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def _machine(home: Town, name: str) -> Machine:
+    machine = Machine(name, new_key(f"{name}-1"))
+    client = resources_pb2.Client(
+        display_name="系统", kind=resources_pb2.CLIENT_KIND_SYSTEM, scopes=["identity.departments.list"],
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
+        jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(machine.key)]),
+    )  # fmt: skip
+    create = client_service_pb2.CreateClientRequest(client=client, client_id=name, request_id=request_id())
+    await home.call(home.clients.CreateClient, create, resources_pb2.Client, await home.admin_token())
+    return machine
+
+
+async def _list(home: Town, token: str) -> str:
+    request = staff_service_pb2.ListDepartmentsRequest()
+    try:
+        await home.call(home.offices.ListDepartments, request, staff_service_pb2.ListDepartmentsResponse, token)
+    except Exception as error:  # noqa: BLE001 - its reason is what is looked at
+        return str(getattr(error, "reason", repr(error)))
+    return "OK"
+
+
+async def _client(home: Town, verb: str, name: str) -> None:
+    fields = {"reason": "失窃"} if verb == "Suspend" else {}
+    request = getattr(client_service_pb2, f"{verb}ClientRequest")(name=name, request_id=request_id(), **fields)
+    await home.call(getattr(home.clients, f"{verb}Client"), request, resources_pb2.Client, await home.admin_token())
+
+
+async def _suspended_client(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    name = f"m{request_id()[:8]}"
+    token = await home.machine_token(await _machine(home, name))
+    return token, lambda: _client(home, "Suspend", f"clients/{name}")
+
+
+async def _taken_post(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    admin = await home.admin_token()
+    member = (await home.make_staff(f"W-{request_id()[:8]}", admin)).name
+    await home.assign(member, home.posts["receiving"], admin)
+    request = staff_service_pb2.UnassignStaffRequest(name=member, post=home.posts["receiving"], request_id=request_id())
+
+    async def take() -> None:
+        await home.call(home.offices.UnassignStaff, request, resources_pb2.Staff, admin)
+
+    return await home.human_token(member), take
+
+
+async def _revoked_mandate(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    giver, agent = await home.person(), await home.person()
+    own = await home.human_token(giver)
+    mandate = (await home.mandate(giver, agent, own)).name
+    token = await home.exchange(await home.human_token(agent), on_behalf_of=giver, mandate=mandate)
+    request = mandate_service_pb2.RevokeMandateRequest(name=mandate, reason="不用了", request_id=request_id())
+
+    async def revoke() -> None:
+        await home.call(home.mandates.RevokeMandate, request, resources_pb2.Mandate, own)
+
+    return token, revoke
+
+
+async def _replaced_representative(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    old, new = await home.person(), await home.person()
+    firm = (await home.firm(old)).name
+    token = await home.exchange(await home.human_token(old), on_behalf_of=firm)
+    request = account_service_pb2.SetLegalRepresentativeRequest(
+        name=firm, legal_representative=new, request_id=request_id()
+    )
+
+    async def replace() -> None:
+        method = home.accounts.SetLegalRepresentative
+        await home.call(method, request, resources_pb2.Organization, await home.staff_token())
+
+    return token, replace
+
+
+CASES: dict[str, Callable[[Town], Awaitable[tuple[str, Callable[[], Awaitable[None]]]]]] = {
+    "a suspended client": _suspended_client, "a post taken": _taken_post, "a revoked mandate": _revoked_mandate,
+    "a representative replaced": _replaced_representative,
+}  # fmt: skip
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def neighbour(home: Town) -> Withdrawals:
+    """What another service of the region knows."""
+    return Withdrawals(asking(home.neighbour("seal")))
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_its_tokens_are_refused_here_and_at_the_neighbours(home: Town, neighbour: Withdrawals, case: str) -> None:
+    token, withdraw = await CASES[case](home)
+    await neighbour.look()
+    principal = await home.verifier().verify(token)
+    neighbour.check(principal)
+    assert await _list(home, token) == "OK"
+    await withdraw()
+    await home.service.process.withdrawals.look()  # what the process does every second by itself
+    await neighbour.look()
+    assert await _list(home, token) == "TOKEN_INVALID"
+    with pytest.raises(Exception, match="TOKEN_INVALID"):
+        neighbour.check(principal)
+    # After a restart it is known before anything is judged.
+    fresh = Withdrawals(asking(home.neighbour("cases")))
+    await fresh.be_ready()
+    with pytest.raises(Exception, match="TOKEN_INVALID"):
+        fresh.check(principal)
+
+
+async def test_the_process_asks_by_itself(home: Town) -> None:
+    token, withdraw = await _suspended_client(home)
+    await withdraw()
+    for _ in range(2):  # its next two turns, the first may have begun before
+        before = home.service.process.withdrawals._told_at
+        while home.service.process.withdrawals._told_at == before:
+            await _list(home, await home.admin_token())
+    assert await _list(home, token) == "TOKEN_INVALID"
+
+
+async def test_a_resumed_client_gets_new_tokens_and_keeps_no_old_ones(home: Town) -> None:
+    name = f"m{request_id()[:8]}"
+    machine = await _machine(home, name)
+    old: Any = await home.verifier().verify(await home.machine_token(machine))
+    await _client(home, "Suspend", f"clients/{name}")
+    await _client(home, "Resume", f"clients/{name}")
+    await home.service.process.withdrawals.look()
+    assert await _list(home, await home.machine_token(machine)) == "OK"
+    known = home.service.process.withdrawals._known[f"clients/{name}"]
+    assert old.issued <= known < float("inf")
+
+
+async def test_only_services_are_told(home: Town) -> None:
+    stub = type(home.tokens)(home.neighbour("cases"))
+    request = pb.ReadWithdrawalsRequest()
+    token = await home.admin_token()
+    assert await reason_of(home.call(stub.ReadWithdrawals, request, pb.ReadWithdrawalsResponse, token)) == (
+        "ACTOR_NOT_ALLOWED"
+    )
+    assert (await home.call(stub.ReadWithdrawals, request, pb.ReadWithdrawalsResponse, "")).HasField("read_time")

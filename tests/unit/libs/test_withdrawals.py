@@ -1,0 +1,119 @@
+"""What no longer stands behind tokens is refused from memory, whoever of their parties it is (issue 5, B8)."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+
+import pytest
+
+from libs.errors import Unauthenticated, Unavailable
+from libs.security.principal import Principal
+from libs.security.withdrawals import Told, Withdrawals, party_of_post, party_of_representative
+
+ID = "00000000-0000-7000-8000-000000000001"
+STAFF, PERSON, FIRM, OFFICE_OF = f"staff/{ID}", f"persons/{ID}", f"organizations/{ID}", f"departments/{ID}"
+POST = f"{OFFICE_OF}/posts/{ID}"
+
+
+class Identity:
+    """Answers as told, and remembers what it was asked."""
+
+    def __init__(self, **parties: float) -> None:
+        self.parties: Mapping[str, float] = parties
+        self.away = False
+        self.asked: list[float] = []
+
+    async def __call__(self, since: float) -> Told:
+        self.asked.append(since)
+        await asyncio.sleep(0)
+        if self.away:
+            raise Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="identity")
+        return Told(self.parties, 1_000.0)
+
+
+def _principal(kind: str = "STAFF", subject: str = STAFF, **fields: object) -> Principal:
+    claims = {"iat": 500, "via": fields.pop("via", [])}
+    known: dict[str, object] = {"client": "hall", "claims": claims, **fields}
+    return Principal(subject, kind, frozenset(), **known)  # type: ignore[arg-type]
+
+
+OFFICE = _principal(posts=(POST,), department=OFFICE_OF, human=PERSON)
+WINDOW = _principal(subject=PERSON, actor=STAFF, posts=(POST,), department=OFFICE_OF, human=PERSON, via=["app"])
+ACTING = _principal("PERSON", PERSON, organization=FIRM)
+AGENT = _principal("PERSON", PERSON, organization=FIRM, mandate=f"mandates/{ID}")
+CASES = [
+    (OFFICE, "clients/hall"), (OFFICE, party_of_post(STAFF, POST)), (WINDOW, "clients/app"), (WINDOW, "clients/hall"),
+    (WINDOW, party_of_post(STAFF, POST)), (ACTING, party_of_representative(PERSON, FIRM)), (AGENT, f"mandates/{ID}"),
+    (_principal("CLIENT", "clients/hall"), "clients/hall"),
+]  # fmt: skip
+
+
+async def _told(identity: Identity) -> Withdrawals:
+    found = Withdrawals(identity)
+    await found.be_ready()
+    return found
+
+
+@pytest.mark.parametrize(("principal", "party"), CASES)
+async def test_every_party_behind_a_token_is_looked_at(principal: Principal, party: str) -> None:
+    identity = Identity()
+    known = await _told(identity)
+    known.check(principal)
+    identity.parties = {party: math.inf}
+    await known.look()
+    with pytest.raises(Unauthenticated, match="TOKEN_INVALID"):
+        known.check(principal)
+
+
+async def test_others_are_left_alone() -> None:
+    known = await _told(Identity(**{
+        "clients/other": math.inf, party_of_post(STAFF, f"{OFFICE_OF}/posts/y"): math.inf, "mandates/n": math.inf,
+        party_of_post("staff/t", POST): math.inf, party_of_representative("persons/q", FIRM): math.inf,
+        party_of_representative(PERSON, FIRM): math.inf,
+    }))  # fmt: skip
+    for principal in (OFFICE, WINDOW, AGENT):
+        known.check(principal)
+
+
+async def test_what_was_restored_takes_new_tokens_and_no_old_ones() -> None:
+    for restored, refused in ((500.0, False), (501.0, True)):
+        known = await _told(Identity(**{"clients/hall": restored}))
+        if refused:
+            with pytest.raises(Unauthenticated):
+                known.check(OFFICE)
+        else:
+            known.check(OFFICE)
+
+
+async def test_what_is_known_holds_while_identity_is_away() -> None:
+    identity = Identity(**{"clients/hall": math.inf})
+    known = await _told(identity)
+    identity.away = True
+    await known.look()
+    with pytest.raises(Unauthenticated):
+        known.check(OFFICE)
+    known.check(_principal(client="other"))
+
+
+async def test_who_was_never_told_judges_nobody() -> None:
+    identity = Identity()
+    identity.away = True
+    never = Withdrawals(identity)
+    results = await asyncio.gather(*(never.be_ready() for _ in range(50)), return_exceptions=True)
+    assert all(isinstance(each, Unavailable) for each in results)
+    assert len(identity.asked) == 1  # however many wait
+
+
+async def test_changes_are_asked_for_and_everything_at_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = Identity(**{"clients/old": math.inf})
+    known = await _told(identity)
+    identity.parties = {"clients/new": math.inf}
+    await known.look()
+    assert identity.asked == [0.0, 970.0]
+    for client in ("old", "new"):
+        with pytest.raises(Unauthenticated):
+            known.check(_principal(client=client))
+    monkeypatch.setattr("libs.security.withdrawals._ALL_EVERY_SECONDS", 0.0)
+    await known.look()
+    assert identity.asked[-1] == 0.0
+    known.check(_principal(client="old"))
