@@ -39,6 +39,9 @@ DEPENDENCY_AWAY_SECONDS = Counter(
     "tongban_dependency_away_seconds", "Seconds for which a dependency did not answer, counted when it is back",
     ["dependency"],
 )  # fmt: skip
+LOG_LOST = Gauge(
+    "tongban_audit_records_lost", "Records of the audit log that are gone: the database was put back from an older copy"
+)
 LOG_SIZE = Gauge("tongban_audit_tree_size", "Records in the newest signed head of the audit log")
 
 

@@ -15,6 +15,7 @@ import uvloop
 from libs.audit import writer
 from libs.audit.integrator import Integrator
 from libs.audit.servicer import AuditServicer
+from libs.audit.witness import Witness
 from libs.clock import Clock, SystemClock
 from libs.clock.replay import ReplayClock
 from libs.config import ServiceConfig
@@ -171,7 +172,8 @@ class Process:
         integrator = Integrator(
             self.database, f"//{region}/{self.service}", self.keys.signer("log"), certificate, self.clock
         )
-        return [relay.run, integrator.run, self.parking.watch, self.health.run]
+        witness = Witness(self.database, f"//{region}/{self.service}", self.config.keys.folder)
+        return [relay.run, integrator.run, witness.run, self.parking.watch, self.health.run]
 
     def beside_server(self) -> "list[asyncio.Task[None]]":
         """Starts what runs beside the server: further servers, and standing work, which ends only with the process."""

@@ -7,14 +7,15 @@ import asyncpg
 import sqlalchemy as sa
 
 from libs.db.engine import read_dsn
-from tests.support.service import Service
+from libs.process import Process
+from tests.support.service import Ground
 
 
 @asynccontextmanager
-async def _alone(service: Service) -> AsyncIterator[tuple[asyncpg.Connection, str]]:
+async def _alone(ground: Ground, process: Process) -> AsyncIterator[tuple[asyncpg.Connection, str]]:
     """Lends a superuser's connection while nobody else may connect to the service's database, or is."""
-    name = str(sa.make_url(read_dsn(service.process.config.database.dsn_file)).database)
-    connection = await asyncpg.connect(service.ground.backends.postgres_dsn)
+    name = str(sa.make_url(read_dsn(process.config.database.dsn_file)).database)
+    connection = await asyncpg.connect(ground.backends.postgres_dsn)
     try:
         await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         await connection.execute(
@@ -26,14 +27,14 @@ async def _alone(service: Service) -> AsyncIterator[tuple[asyncpg.Connection, st
         await connection.close()
 
 
-async def copy(service: Service) -> None:
+async def copy(ground: Ground, process: Process) -> None:
     """Copies the service's database."""
-    async with _alone(service) as (connection, name):
+    async with _alone(ground, process) as (connection, name):
         await connection.execute(f'CREATE DATABASE "{name}-copy" TEMPLATE "{name}"')
 
 
-async def put_back(service: Service) -> None:
+async def put_back(ground: Ground, process: Process) -> None:
     """Puts the copy in the place of the database; what was written since is gone."""
-    async with _alone(service) as (connection, name):
+    async with _alone(ground, process) as (connection, name):
         await connection.execute(f'DROP DATABASE "{name}"')
         await connection.execute(f'ALTER DATABASE "{name}-copy" RENAME TO "{name}"')
