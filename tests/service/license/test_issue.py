@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from libs.errors import (
     Unavailable,
 )
 from libs.events.cloud_event import Event
+from libs.ids import license_identifier
 from libs.sweeps.sweep import Sweep
 from services.license.__main__ import wire
 from services.license.tables import licenses
@@ -429,4 +430,32 @@ async def test_a_licence_that_was_begun_is_finished_under_the_name_that_it_was_b
     licensing.known.accounts[f"//341599/{FIRM}"] = "测试更名便利店有限公司"
     await handler.handle(event)
     assert [row.state for row in await rows(licensing)] == ["ISSUED"]
+    assert await told(licensing, "cn.tongban.license.voided.v1") == []
+
+
+def told_license(identifier: str) -> cases.ToldLicense:
+    message = cases.ToldLicense(license="licenses/00000000-0000-7000-8000-00000000aaaa", identifier=identifier)
+    message.issue_time.FromDatetime(datetime(2024, 4, 1, 2, tzinfo=UTC))
+    return message
+
+
+async def test_a_licence_that_was_told_of_is_made_again_as_it_was(licensing: License) -> None:
+    kind = await licensing.license_type()
+    lost = str(license_identifier.build(kind.code, DEPARTMENT_CODE, "ABCDEFGHIJ2345672345"))
+    event = event_of(decided(kind.name, told_license=told_license(lost)))
+    await wire(licensing.service.process).consumer.handle(event)
+    (row,) = await rows(licensing)
+    assert (row.id, row.identifier) == ("00000000-0000-7000-8000-00000000aaaa", lost)
+    assert (row.issue_date, row.valid_from) == (date(2024, 4, 1), date(2024, 4, 1))
+
+
+async def test_one_of_another_issuer_is_not_made_and_an_operator_sees_why(licensing: License) -> None:
+    """Its case is closed: nobody decides it anew, and nothing is told of it."""
+    kind = await licensing.license_type()
+    lost = str(license_identifier.build(kind.code, FIRM_CODE, "ABCDEFGHIJ2345672345"))
+    event = event_of(decided(kind.name, told_license=told_license(lost)))
+    with pytest.raises(InvalidArgument) as error:
+        await wire(licensing.service.process).consumer.handle(event)
+    assert error.value.violations[0].field == "told_license.identifier"
+    assert await rows(licensing) == []
     assert await told(licensing, "cn.tongban.license.voided.v1") == []
