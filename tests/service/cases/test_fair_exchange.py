@@ -146,6 +146,14 @@ async def test_a_database_whose_clock_stepped_ahead_for_good_ends_a_message_no_e
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT
 
 
+async def test_a_message_that_was_put_off_while_the_clock_was_ahead_waits_for_no_later_day(pair: Pair) -> None:
+    sent = await pair.send()
+    async with pair.home.service.process.database.transaction() as connection:
+        await connection.execute(sa.text("UPDATE transfer_messages SET next_attempt = now() + interval '400 days'"))
+    await pair.home.part("Deliverer").deliver_due()
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_RECEIVED
+
+
 async def test_tries_bear_witness_of_how_long_a_message_waits(pair: Pair) -> None:
     """Tried every seven hours, of which six count: given up at the 29th that finds it older, and not before."""
     sent = await pair.send()

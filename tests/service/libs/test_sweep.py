@@ -201,3 +201,14 @@ class _Looks:
             return self._count >= wanted
 
         await until(looked)
+
+
+async def test_what_was_put_off_while_the_clock_was_ahead_waits_for_no_later_day(work: Work) -> None:
+    work.missing, work.refuses = ["a/1"], {"a"}
+    sweep = work.sweep()
+    assert await sweep.sweep() == 0
+    async with work.process.database.transaction() as connection:
+        await connection.execute(sa.update(retries).values(next_attempt=sa.text("now() + interval '400 days'")))
+    work.refuses = set()
+    assert await sweep.sweep() == 1
+    assert work.tried == ["a/1", "a/1"]

@@ -38,3 +38,15 @@ async def test_a_clock_that_was_ahead_for_once_spends_no_later_quota(sharing: Sh
     resource = await used_up(sharing)
     sharing.clock.move_to(MIDNIGHT)
     assert len((await sharing.query(query(resource))).rows) == 1
+
+
+async def test_uses_on_both_sides_of_a_step_back_count_together(sharing: Sharing) -> None:
+    """Not refused by what was read before, but counted by what is written: one after midnight, one before it, no third."""
+    resource, _ = await sharing.ready(terms(quota=pb.Quota(queries_per_day=2, rows_per_query=10, rows_total=1000)))
+    for moment in (timedelta(seconds=30), -timedelta(seconds=60)):
+        sharing.clock.move_to(MIDNIGHT + moment)
+        await sharing.query(query(resource))
+    for moment in (-timedelta(seconds=30), timedelta(minutes=1)):
+        sharing.clock.move_to(MIDNIGHT + moment)
+        with pytest.raises(ResourceExhausted):
+            await sharing.query(query(resource))
