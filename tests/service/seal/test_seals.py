@@ -72,7 +72,8 @@ _CAFE = ("Cafe\u0301商会", "Café商会")
     ("changes", "reason", "field"),
     [
         ({"owner_uscc": "91350100M000100Y44"}, "FIELD_INVALID", "owner_uscc"),
-        ({"bottom_text": "专用\U000f0000章"}, "SEAL_TEXT_UNDRAWABLE", ""),
+        ({"bottom_text": "专用\U00030000章"}, "SEAL_TEXT_UNDRAWABLE", ""),
+        ({"bottom_text": "专用\U000f0000章"}, "FIELD_INVALID", "bottom_text"),
         ({"arc_text": "\u3164\u3164\u3164\u3164"}, "FIELD_INVALID", "arc_text"),
         ({"arc_text": "测试\u200b局"}, "FIELD_INVALID", "arc_text"),
         ({"bottom_text": "\u3164"}, "FIELD_INVALID", "bottom_text"),
