@@ -4,7 +4,7 @@ What is granted bears the name. Between the application and the decision months 
 name or a new document; so it is compared again, with nothing remembered. A refusal needs no such check: it grants nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from libs.errors import FailedPrecondition, InvalidArgument, TongbanError, Unavailable, invalid_field
 from services.cases.clients import is_passing
@@ -15,21 +15,24 @@ from services.cases.usecases.desk import Desk
 from tongban.cases.v1 import resources_pb2 as pb
 
 
-async def compare(desk: Desk, record: CaseRecord, outcome: Outcome, restated: Iterable[pb.PartyIdentity]) -> None:
+async def compare(desk: Desk, record: CaseRecord, outcome: Outcome, restated: Sequence[pb.PartyIdentity]) -> None:
     """Compares the parties, as ``restated``, with their accounts before a case is granted; outside of a transaction.
+
+    Whoever is restated is compared whatever is decided: the case bears that name from then on.
 
     Raises:
         InvalidArgument: FIELD_INVALID for a restated party who is none to the case, or whose name or document is no such.
         FailedPrecondition: CASE_PARTY_CHANGED.
         Unavailable: DEPENDENCY_UNAVAILABLE: identity can't be asked now.
     """
-    content = pb.Case()
-    content.CopyFrom(record.content)
+    if outcome is Outcome.REJECTED and not restated:
+        return
+    content = pb.Case(applicant=record.content.applicant)
+    if record.content.HasField("agent"):
+        content.agent.CopyFrom(record.content.agent)
     restate(content, restated)
     agent = content.agent if content.HasField("agent") else None
     applications.check_parties(content.applicant, agent, desk.today())
-    if outcome is Outcome.REJECTED:
-        return
     try:
         await desk.identity.check_parties(content.applicant, agent, anew=True)
     except InvalidArgument as error:

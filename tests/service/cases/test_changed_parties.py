@@ -90,6 +90,8 @@ async def test_an_officer_decides_under_the_name_that_identity_knows(town: Town)
     town.known.accounts[PERSON] = ("测试新", PERSON_DOCUMENT.number)
     wrong = pb.PartyIdentity(subject=PERSON, display_name="测试旧", document=PERSON_DOCUMENT)
     assert await refused(town.step("Decide", case, restated_parties=[wrong], **GRANTED)) == "applicant"
+    with_reason: dict[str, Any] = {"outcome": pb.OUTCOME_REJECTED, "reason": "不符合条件", "restated_parties": [wrong]}
+    assert await refused(town.step("Decide", case, **with_reason)) == "applicant"
     nobody = pb.PartyIdentity(subject=STRANGER, display_name="测试新", document=PERSON_DOCUMENT)
     with pytest.raises(InvalidArgument, match="FIELD_INVALID"):
         await town.step("Decide", case, restated_parties=[nobody], **GRANTED)
