@@ -99,7 +99,8 @@ def entry_of(
         transaction_id: one id over all regions; the command's own, or made here.
     """
     identifier = uuid7()
-    transaction = transaction_id or command.use.transaction_id or identifier
+    # Never the record's own id: this one goes along to other services and regions.
+    transaction = transaction_id or command.use.transaction_id or uuid7()
     record = Record(
         name=f"{_Log.service}/auditRecords/{identifier}", record_time=now, transaction_id=transaction,
         trace_id=command.trace_id, actor=command.actor, on_behalf_of=command.on_behalf_of,

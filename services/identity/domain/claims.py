@@ -102,7 +102,8 @@ class Claims:
         aud: for which region, `//<region>`.
         iat: when it was made, in seconds since the epoch.
         exp: when it ends, likewise.
-        jti: its id, unique.
+        jti: its id, unique; only tells whether it was used before.
+        txn: the id under which both regions record what an assertion is for (RFC 8417, 2.2); empty in other tokens.
         actor_kind: the kind of who acts: the last actor's where `act` is set, else the subject's.
         acr: how well the person is known, 0 to 4.
         scope: the permissions; in an assertion those that its maker held, of which the other region grants what it will.
@@ -143,6 +144,7 @@ class Claims:
     target: str = ""
     transfer: str = ""
     nbf: int = 0
+    txn: str = ""
     stated: tuple[Stated, ...] = ()
 
     @property
@@ -166,7 +168,7 @@ class Claims:
         optional = {
             "scope": " ".join(self.scope), "client_id": self.client_id, "act": _act_payload(self.act),
             "dept": self.dept, "posts": list(self.posts), "human": self.human, "near": list(self.near), "via": list(self.via), "region": self.region, "target": self.target,
-            "transfer": self.transfer, "nbf": self.nbf, "ids": [asdict(each) for each in self.stated],
+            "transfer": self.transfer, "nbf": self.nbf, "txn": self.txn, "ids": [asdict(each) for each in self.stated],
             **_authority_payload(self.authority),
         }  # fmt: skip
         return {**fixed, **{key: value for key, value in optional.items() if value}}
@@ -187,6 +189,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             act=_read_act(payload.get("act")), authority=_read_authority(payload), dept=_text(payload, "dept", ""),
             posts=_texts(payload, "posts"), human=_text(payload, "human", ""), near=_texts(payload, "near"), via=_texts(payload, "via"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
             transfer=_text(payload, "transfer", ""), stated=_read_stated(payload.get("ids", [])), nbf=_integer(payload, "nbf", 0),
+            txn=_text(payload, "txn", ""),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error

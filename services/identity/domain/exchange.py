@@ -293,7 +293,7 @@ def _outgoing(issue: Issue, subject: Claims, audience: str, scope: tuple[str, ..
     limit = authority.expire if authority else 0
     return Claims(
         type=TokenType.ASSERTION, iss=issue.issuer, sub=_global(home, subject.sub), aud=audience, iat=issue.iat,
-        exp=issue.end(TokenType.ASSERTION, subject.exp, limit), jti=issue.jti, actor_kind=subject.actor_kind,
+        exp=issue.end(TokenType.ASSERTION, subject.exp, limit), jti=issue.jti, txn=issue.txn, actor_kind=subject.actor_kind,
         acr=subject.acr, act=_global_act(home, subject.act), authority=_global_authority(home, authority),
         dept=_global(home, subject.dept), human=_global(home, subject.human), transfer=_global(home, subject.transfer),
         scope=scope,

@@ -22,6 +22,7 @@ class Issue:
         issuer: the `iss` of its tokens.
         now: the time.
         jti: a fresh id, unguessable.
+        txn: another one, for the records of what the token is for.
         access_seconds: how long access tokens live; more than 600 counts as 600.
     """
 
@@ -29,6 +30,7 @@ class Issue:
     issuer: str
     now: datetime
     jti: str
+    txn: str
     access_seconds: int = 600
 
     @property

@@ -22,7 +22,7 @@ def document(issuer: str, base_url: str) -> dict[str, Any]:
         "id_token_signing_alg_values_supported": ["ES256"],
         "acr_values_supported": ["0", "1", "2", "3", "4"],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "jti", "acr", "client_id", "scope", "act", "actor_kind", "org",
+            "iss", "sub", "aud", "exp", "iat", "jti", "txn", "acr", "client_id", "scope", "act", "actor_kind", "org",
             "org_uscc", "mandate", "mandate_items", "mandate_powers", "mandate_exp", "dept", "posts", "region",
             "transfer",
         ],

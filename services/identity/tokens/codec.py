@@ -68,7 +68,8 @@ class TokenCodec:
 
     def issue(self) -> Issue:
         """Returns what a token made now has in common with every other."""
-        return Issue(self.region, self.issuer, self._clock.now(), str(uuid.uuid4()), self._access_seconds)
+        jti, txn = str(uuid.uuid4()), str(uuid.uuid4())
+        return Issue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds)
 
     def encode(self, claims: Claims) -> str:
         """Signs a token with the key in use."""

@@ -44,12 +44,12 @@ class Acceptance:
         except (Unauthenticated, PermissionDenied) as refusal:
             await self._records.write(
                 _METHOD, digest_of(request), claims, token=f"//{region.id}/tokens/{claims.jti}",
-                transaction=claims.jti, result=refusal.reason,
+                transaction=claims.txn, result=refusal.reason,
             )  # fmt: skip
             raise
         await self._remember(made)
         await self._vouching.believe(claims, region.id)
-        await self._records.write(_METHOD, digest_of(request), made, token=token_name(made), transaction=claims.jti)
+        await self._records.write(_METHOD, digest_of(request), made, token=token_name(made), transaction=claims.txn)
         return made
 
     async def _read(self, token: str) -> tuple[Claims, Row]:

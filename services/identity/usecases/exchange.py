@@ -53,10 +53,9 @@ class Exchange:
         route = self._route(request)
         made = await self._routes[route](request, self._codec.issue())
         if route is not Route.ACCEPT:
-            transaction = made.jti if made.type is TokenType.ASSERTION else ""
             await self._records.write(
-                _METHOD, digest_of(request), made, token=token_name(made), transaction=transaction
-            )
+                _METHOD, digest_of(request), made, token=token_name(made), transaction=made.txn
+            )  # fmt: skip
         urn, kind = _URNS[made.type]
         return pb.ExchangeTokenResponse(
             access_token=self._codec.encode(made), issued_token_type=urn, token_type=kind, expires_in=made.lifetime,

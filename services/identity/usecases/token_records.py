@@ -28,7 +28,7 @@ class TokenRecords:
             digest: SM3 of the request.
             claims: whom the token speaks of.
             token: audience and id of the token, `//<region>/tokens/<jti>`.
-            transaction: the id of an assertion, the same in both regions' logs.
+            transaction: what an assertion says of it (`txn`), the same in both regions' logs; empty of other tokens.
             result: ``OK`` or the reason of the refusal.
 
         Raises:

@@ -282,7 +282,10 @@ class Issuing:
 def use_of(row: Row) -> common_pb2.UseContext:
     """Says what the seal is used for. Always the same for a licence, so that a repeated call is the same call."""
     return common_pb2.UseContext(
-        purpose=PURPOSE, case_name=row.case_name, department=row.issuer_department, transaction_id=row.id
+        purpose=PURPOSE,
+        case_name=row.case_name,
+        department=row.issuer_department,
+        transaction_id=derived_request_id("transaction", row.id),
     )
 
 

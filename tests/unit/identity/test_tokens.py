@@ -23,8 +23,8 @@ from services.identity.domain.issue import Issue, StaffFacts
 
 NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 T = int(NOW.timestamp())
-LUAN = Issue("341500", "https://luan.example", NOW, "jti-1")
-TIANNING = Issue("320402", "https://tianning.example", NOW, "jti-2")
+LUAN = Issue("341500", "https://luan.example", NOW, "jti-1", "txn-1")
+TIANNING = Issue("320402", "https://tianning.example", NOW, "jti-2", "txn-2")
 HOME = Home("341500", "https://luan.example", 4)
 SCOPE = ("cases.cases.create", "cases.cases.get")
 CHANNEL = Client(
