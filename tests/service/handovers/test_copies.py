@@ -9,7 +9,7 @@ from libs.errors import TongbanError
 from services.license.tables import licenses
 from tests.service.handovers.offices import CASES, Offices
 from tests.service.license.conftest import License
-from tests.support.copies import copy, put_back
+from tests.support.copies import copy_of_process
 from tests.support.process import running, until
 from tests.support.service import Ground
 from tongban.license.v1 import license_service_pb2 as license_pb
@@ -64,14 +64,15 @@ async def test_a_licence_of_a_closed_case_that_an_older_copy_lacks_is_made_again
     async with running(*offices.tasks(offices.cases, offices.license)):
         kept = await offices.decide()
         await until(lambda: offices.closed(kept))
-    await copy(ground, offices.license.service.process)
+    copy = copy_of_process(ground, offices.license.service.process)
+    await copy.make()
     async with running(*offices.tasks(offices.cases, offices.license)):
         lost = await offices.more()
         await until(lambda: offices.closed(lost))
         case = await offices.case(lost[0])
         before, signed = await _lasting(offices.license, case.license), len(offices.license.known.sealed)
         assert await _compare(offices) == 0
-        await put_back(ground, offices.license.service.process)
+        await copy.put_back()
         assert await _compare(offices) == 1
         await offices.sweep()
         await until(lambda: offices.is_issued(case.license))

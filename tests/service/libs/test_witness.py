@@ -12,7 +12,7 @@ from libs.audit.witness import Witness
 from libs.db.protocol import begun
 from libs.errors import TongbanError
 from libs.process import Process
-from tests.support.copies import copy, put_back
+from tests.support.copies import copy_of_process
 from tests.support.process import command, process_of, until
 from tests.support.service import REGION, Ground
 from tongban.common.v1 import common_pb2
@@ -63,12 +63,13 @@ async def test_an_older_copy_is_told_once_and_stays_told(process: Process, groun
     await witness.look()
     await _write(process, 3)
     await witness.look()
-    await copy(ground, process)
+    copy = copy_of_process(ground, process)
+    await copy.make()
     await _until_connected(process)
     await _write(process, 4)
     await witness.look()
     assert _lost() == 0
-    await put_back(ground, process)
+    await copy.put_back()
     await _until_connected(process)
     await witness.look()
     assert _lost() == 4
@@ -83,11 +84,12 @@ async def test_an_older_copy_is_told_once_and_stays_told(process: Process, groun
 async def test_a_log_that_went_on_after_the_copy_is_another_one(process: Process, ground: Ground) -> None:
     """Nobody looked in between: only the root tells."""
     await _write(process, 3)
-    await copy(ground, process)
+    copy = copy_of_process(ground, process)
+    await copy.make()
     await _until_connected(process)
     await _write(process, 2)
     await _witness(process).look()
-    await put_back(ground, process)
+    await copy.put_back()
     await _until_connected(process)
     await _write(process, 2)
     await _witness(process).look()
