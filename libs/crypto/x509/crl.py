@@ -9,14 +9,30 @@ from typing import Any
 from asn1crypto import crl as asn1_crl
 from asn1crypto import x509
 
+from libs.crypto.asn1_budget import Asn1Limits, check_asn1
 from libs.crypto.errors import MalformedCertificate
 from libs.crypto.provider import Signer
 from libs.crypto.x509.certificate import Certificate
+from libs.crypto.x509.extensions import split_extension
 from libs.crypto.x509.names import display
-from libs.crypto.x509.signed import SM2_WITH_SM3, UNREADABLE, algorithm, armor, join, split, time_value, unarmor
+from libs.crypto.x509.signed import SM2_WITH_SM3, algorithm, armor, join, time_value, unarmor
+from libs.crypto.x509.tlv import (
+    GENERALIZED_TIME,
+    INTEGER,
+    OCTET_STRING,
+    SEQUENCE,
+    UTC_TIME,
+    Tlv,
+    canonical,
+    dotted,
+    moment,
+    only,
+)
 
 MAX_SIZE = 16 * 1024 * 1024
 """Bytes that ``Crl.parse`` takes at most."""
+_LIMITS = Asn1Limits(size=MAX_SIZE, elements=2_000_000)
+_ENUMERATED, _EXTENSIONS = 0x0A, 0xA0
 
 
 class RevocationReason(Enum):
@@ -94,17 +110,15 @@ class Crl:
 
     @classmethod
     def parse(cls, der: bytes) -> "Crl":
-        """Reads DER.
+        """Reads DER or BER, as ``Certificate.parse`` does.
 
         Raises:
             MalformedCertificate: if it is no version 2 CRL with an SM2 signature, a number and a next update, or has
                 a critical extension (such as a delta CRL's), or an entry with one.
         """
-        if len(der) > MAX_SIZE:
-            raise MalformedCertificate("larger than this reader takes")
         try:
             return cls(**_read(der))
-        except UNREADABLE as error:
+        except (ValueError, LookupError, OverflowError) as error:
             raise MalformedCertificate(f"not an SM2 CRL: {error}") from error
 
     @classmethod
@@ -178,49 +192,65 @@ def _extension(kind: str, value: object) -> asn1_crl.TBSCertListExtension:
     return asn1_crl.TBSCertListExtension({"extn_id": kind, "critical": False, "extn_value": value})
 
 
+_INVALIDITY_DATE, _REASON, _NUMBER = "2.5.29.24", "2.5.29.21", "2.5.29.20"
+_REASONS = dict(enumerate(RevocationReason)) | {
+    9: RevocationReason.PRIVILEGE_WITHDRAWN,
+    10: RevocationReason.AA_COMPROMISE,
+}
+del _REASONS[7], _REASONS[8]
+"""By their numbers (RFC 5280, 5.3.1): 7 is not used, and 8 belongs into a delta CRL."""
+_VERSION_2 = 1
+
+
 def _read(der: bytes) -> dict[str, Any]:
-    parts = split(der)
-    parsed = asn1_crl.CertificateList.load(der, strict=True)
-    tbs = parsed["tbs_cert_list"]
-    if tbs["version"].native != "v2" or parsed["signature_algorithm"]["algorithm"].native != SM2_WITH_SM3:
+    check_asn1(der, _LIMITS)
+    tbs, outer, signature = only(der, SEQUENCE).children
+    version, inner, issuer, this_update, *rest = tbs.expect(SEQUENCE).children
+    if version.integer != _VERSION_2 or dotted(outer.expect(SEQUENCE).children[0]) != SM2_WITH_SM3:
         raise ValueError("wanted version 2, signed by SM2 with SM3")
-    if parsed["signature_algorithm"].dump() != tbs["signature"].dump():
+    if canonical(inner) != canonical(outer):
         raise ValueError("two signature algorithms")
-    if any(extension["critical"].native for extension in tbs["crl_extensions"]):
-        raise ValueError("a critical extension")
+    next_update = rest.pop(0) if rest and rest[0].tag in (UTC_TIME, GENERALIZED_TIME) else None
+    if next_update is None:
+        raise ValueError("no next update")
+    revoked = rest.pop(0).children if rest and rest[0].tag == SEQUENCE else []
     return {
         "der": der,
-        "tbs": parts.tbs,
-        "signature": parts.signature,
-        "issuer": display(tbs["issuer"].dump()),
-        "issuer_der": tbs["issuer"].dump(),
-        "number": _number(parsed),
-        "this_update": tbs["this_update"].native,
-        "next_update": _wanted(tbs["next_update"].native),
-        "entries": {entry.serial_number: entry for entry in map(_read_entry, tbs["revoked_certificates"])},
+        "tbs": tbs.whole,
+        "signature": signature.octets,
+        "issuer": display(issuer.whole),
+        "issuer_der": issuer.whole,
+        "number": _number(only(rest[0].expect(_EXTENSIONS).content, SEQUENCE)),
+        "this_update": moment(this_update),
+        "next_update": moment(next_update),
+        "entries": {entry.serial_number: entry for entry in map(_read_entry, revoked)},
     }
 
 
-def _read_entry(entry: asn1_crl.RevokedCertificate) -> RevokedEntry:
-    if any(extension["critical"].native for extension in entry["crl_entry_extensions"]):
-        raise ValueError("an entry with a critical extension")
-    reason = entry.crl_reason_value
+def _read_entry(entry: Tlv) -> RevokedEntry:
+    serial_number, at, *rest = entry.expect(SEQUENCE).children
+    said = _not_critical(rest[0]) if rest else {}
+    reason, since = said.get(_REASON), said.get(_INVALIDITY_DATE)
     return RevokedEntry(
-        entry["user_certificate"].native,
-        entry["revocation_date"].native,
-        RevocationReason.UNSPECIFIED if reason is None else RevocationReason(reason.native),
-        None if entry.invalidity_date_value is None else entry.invalidity_date_value.native,
+        serial_number.integer,
+        moment(at),
+        RevocationReason.UNSPECIFIED if reason is None else _REASONS[only(reason, _ENUMERATED).content[0]],
+        None if since is None else moment(only(since, GENERALIZED_TIME)),
     )
 
 
-def _number(parsed: asn1_crl.CertificateList) -> int:
-    if parsed.crl_number_value is None:
+def _number(extensions: Tlv) -> int:
+    found = _not_critical(extensions)
+    if _NUMBER not in found:
         raise ValueError("no CRL number")
-    number: int = parsed.crl_number_value.native
-    return number
+    return only(found[_NUMBER], INTEGER).integer
 
 
-def _wanted(moment: datetime | None) -> datetime:
-    if moment is None:
-        raise ValueError("no next update")
-    return moment
+def _not_critical(extensions: Tlv) -> dict[str, bytes]:
+    """Returns the values of extensions; raises ValueError where one is critical, or stands twice."""
+    found: dict[str, bytes] = {}
+    for kind, critical, value in map(split_extension, extensions.expect(SEQUENCE).children):
+        if critical or kind in found:
+            raise ValueError("a critical extension, or one that stands twice")
+        found[kind] = value.expect(OCTET_STRING).content
+    return found

@@ -54,9 +54,7 @@ class Extensions:
         return found
 
     def _one(self, extension: Tlv) -> None:
-        kind, *rest = extension.expect(SEQUENCE).children
-        oid = dotted(kind)
-        critical = len(rest) > 1 and rest[0].expect(BOOLEAN).content != b"\0"
+        oid, critical, value = split_extension(extension)
         if oid in self._seen:
             self.faults += (f"{oid} twice",)
         self._seen.add(oid)
@@ -64,7 +62,7 @@ class Extensions:
             self.unknown_critical += (oid,) if critical else ()
             return
         try:
-            self._take(oid, rest[-1].expect(OCTET_STRING).content)
+            self._take(oid, value.expect(OCTET_STRING).content)
         except (ValueError, IndexError):
             self.faults += (f"{oid} unreadable",)
 
@@ -91,6 +89,12 @@ class Extensions:
         if length is not None and (length < 0 or not self.is_ca):
             self.faults += ("path length",)
         self.path_length = length if self.is_ca else None
+
+
+def split_extension(extension: Tlv) -> tuple[str, bool, Tlv]:
+    """Returns what kind an extension is, whether it is critical, and the element that holds its value."""
+    kind, *rest = extension.expect(SEQUENCE).children
+    return dotted(kind), len(rest) > 1 and rest[0].expect(BOOLEAN).content != b"\0", rest[-1]
 
 
 def _usages(bits: bytes) -> frozenset[KeyUsage]:

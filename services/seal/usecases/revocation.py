@@ -39,7 +39,7 @@ class Revocation:
             await self._publish()
             newest = await self._store.newest_crl()
         if self._known is None or self._known.number != newest.number:
-            self._known = Crl.parse(await self._store.crl(newest.number))
+            self._known = await self._pool.run(Crl.parse, await self._store.crl(newest.number))
         return self._known
 
     async def publish_soon(self) -> None:
