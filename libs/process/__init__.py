@@ -26,6 +26,7 @@ from libs.db import paging
 from libs.db.engine import Database
 from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
+from libs.errors import Unavailable
 from libs.events.cloud_event import stream_of
 from libs.events.connection import redis_of
 from libs.events.consumer import Consumer, EventHandler
@@ -145,7 +146,12 @@ class Process:
         return Regions(self.neighbour("identity"))
 
     async def _is_trusted(self, region: str) -> None:
-        await self._regions.trusted(region, resources_pb2.TRUST_DIRECTION_INBOUND)
+        try:
+            await self._regions.trusted(region, resources_pb2.TRUST_DIRECTION_INBOUND)
+        except Unavailable:
+            # While identity is away, what it told last holds: the token's parties were looked up where it was verified.
+            if not self.withdrawals.ready:
+                raise
 
     def background(self, task: Task) -> None:
         """Adds standing work: it runs beside the server, and begins anew whatever it ends with."""

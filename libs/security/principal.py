@@ -106,7 +106,12 @@ class Principal:
 
     @cached_property
     def parties(self) -> frozenset[str]:
-        """All that the token rests on and that can be withdrawn: clients, posts, the mandate, who represents the firm."""
+        """All that the token rests on and that can be withdrawn.
+
+        That is another region's word, clients, posts, the mandate, who represents the firm.
+        """
+        if self.region:
+            return frozenset({f"//{self.region}"})
         clients = {f"clients/{name}" for name in (self.client, *self.claims.get("via", ())) if name}
         staff = self.clerk
         posts = {f"{staff} {post}" for post in self.posts} if staff else set()

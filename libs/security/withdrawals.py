@@ -52,6 +52,7 @@ class Withdrawals:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._known: dict[str, float] = {}
+        self._just_restored: dict[str, float] = {}
         self._told_at = 0.0
         self._all_at = -math.inf
         self._tried_at = -math.inf
@@ -96,9 +97,29 @@ class Withdrawals:
             return
         finally:
             self._tried_at = time.monotonic()
-        self._known = dict(told.parties) if whole else {**self._known, **told.parties}
+        self._known = self._merged({} if whole else self._known, told.parties)
         self._told_at = told.at
         self._all_at = began if whole else self._all_at
+
+    def restored(self, party: str, at: float) -> None:
+        """Takes new tokens that rest on ``party`` at once, where this process itself restores it.
+
+        Should that not be committed after all, nothing is lost: nobody gets new tokens then, and the old stay refused.
+        """
+        if party in self._known:
+            self._known[party] = math.floor(at)
+            self._just_restored[party] = time.monotonic()
+
+    def _merged(self, known: Mapping[str, float], told: Mapping[str, float]) -> dict[str, float]:
+        """Adds what was told, but for what was read before a restoration of this process was committed."""
+        least = time.monotonic() - 2 * EVERY_SECONDS
+        self._just_restored = {party: at for party, at in self._just_restored.items() if at > least}
+        kept = {
+            party: self._known[party]
+            for party in self._just_restored.keys() & self._known.keys()
+            if told.get(party) == STANDS_NOT
+        }
+        return {**known, **told, **kept}
 
     async def watch(self) -> None:
         """Asks every second, for ever."""
@@ -115,3 +136,8 @@ def party_of_post(staff: str, post: str) -> str:
 def party_of_representative(person: str, organization: str) -> str:
     """Names who represents an organisation by law, as tokens rest on it."""
     return f"{person} {organization}"
+
+
+def party_of_region(code: str) -> str:
+    """Names another region, as its guests' tokens rest on its word."""
+    return f"//{code}"

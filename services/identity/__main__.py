@@ -110,7 +110,7 @@ def _register(process: Process) -> Register:
 def _add_people(process: Process, builder: ServerBuilder) -> None:
     uow, database, clock, cipher = process.uow, process.database, process.clock, process.cipher
     store, region = AccountStore(database), process.config.region.code
-    tokens = TokenWithdrawals(database, process.wall)
+    tokens = TokenWithdrawals(database, process.wall, process.withdrawals)
     accounts = Accounts(uow, store, process.audit, cipher, clock, tokens)
     identities = Identities(store, accounts, Vouching(database, store, cipher, clock), clock, region)
     checks = Verifications(uow, database, clock, store, cipher, _register(process))
@@ -131,9 +131,9 @@ def _add_people(process: Process, builder: ServerBuilder) -> None:
 
 def _add_machines(process: Process, builder: ServerBuilder, parts: TokenParts, client_secrets: ClientSecrets) -> None:
     uow, database = process.uow, process.database
-    withdrawn = TokenWithdrawals(database, process.wall)
+    withdrawn = TokenWithdrawals(database, process.wall, process.withdrawals)
     clients = ClientServicer(Clients(uow, database, process.wall, client_secrets, withdrawn))
-    regions = RegionServicer(TrustList(uow, database, process.config.region.code))
+    regions = RegionServicer(TrustList(uow, database, process.config.region.code, withdrawn))
     tokens = TokenServicer(parts.exchange, parts.grants, parts.codec.keys, withdrawn)
     builder.add(client_service_pb2.DESCRIPTOR.services_by_name["ClientService"], clients)
     builder.add(region_service_pb2.DESCRIPTOR.services_by_name["RegionService"], regions)
@@ -155,7 +155,10 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     await keys.rotate_alone(process.database)
     await _bootstrap(process)
     parts = token_parts(process, keys, client_secrets)
-    builder = process.server(verifier, TrustList(process.uow, process.database, config.region.code).require_inbound)
+    trusted = TrustList(
+        process.uow, process.database, config.region.code, TokenWithdrawals(process.database, process.wall)
+    ).require_inbound
+    builder = process.server(verifier, trusted)
     _add_people(process, builder)
     _add_machines(process, builder, parts, client_secrets)
 

@@ -60,13 +60,17 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class StaffFacts:
-    """What a token says of a member of staff: name, department, the posts held now, the human being, and who is near."""
+    """What a token says of a member of staff: name, department, the posts held now, the human being, and who is near.
+
+    ``until`` is when the first of the posts ends, in seconds since the epoch by the clock of tokens; 0 where none does.
+    """
 
     name: str
     department: str
     posts: tuple[str, ...]
     person: str
     near: tuple[str, ...] = ()
+    until: int = 0
 
 
 def named_near(near: Sequence[str]) -> tuple[str, ...]:
@@ -147,7 +151,7 @@ def for_staff(
     if not staff.posts:
         raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff holds no post now", staff=staff.name)
     return replace(
-        access(issue, staff.name, Kind.STAFF, scope), client_id=channel.id, dept=staff.department, posts=staff.posts,
+        access(issue, staff.name, Kind.STAFF, scope, staff.until), client_id=channel.id, dept=staff.department, posts=staff.posts,
         human=staff.person, near=staff.near,
         acr=assurance.believed(session, channel.max_assurance),
     )  # fmt: skip

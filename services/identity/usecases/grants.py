@@ -17,6 +17,7 @@ from services.identity.tables import staff
 from services.identity.tokens.codec import TokenCodec
 from services.identity.usecases.acting import active_person
 from services.identity.usecases.client_authentication import ClientAuthentication
+from services.identity.usecases.parties import on_wall
 from services.identity.usecases.staff import facts_of
 from services.identity.usecases.token_records import TokenRecords, token_name
 from tongban.identity.v1 import token_service_pb2 as pb
@@ -85,12 +86,20 @@ class Grants:
             row = await one(connection, staff, assertion.subject)
             person = await active_person(connection, f"persons/{row.person}")
             near = await staff_store.near(connection, person.id, now)
-            held, duties = facts_of(await staff_store.held(connection, [row.id], now), now)
+            given = await staff_store.held(connection, [row.id], now)
+        held, duties = facts_of(given, now)
+        ends = [each.expire_time for each in given if each.expire_time and each.begin_time <= now]
+        until = int(on_wall(min(ends), now, self._codec.now()).timestamp()) if ends else 0
         name = f"staff/{row.id}"
         if row.state != "ACTIVE":
             raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=name)
         facts = issue.StaffFacts(
-            name, f"departments/{row.department}", held, f"persons/{person.id}", issue.named_near(near)
+            name,
+            f"departments/{row.department}",
+            held,
+            f"persons/{person.id}",
+            issue.named_near(near),
+            until,
         )
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
         granted = narrow(roles.of_duties(duties), scope) if held else ()

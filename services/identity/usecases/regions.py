@@ -16,6 +16,7 @@ from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import AlreadyExists, InvalidArgument, invalid_field, state_conflict
 from libs.rpc.call import current_call
+from libs.security.withdrawals import party_of_region
 from services.identity.convert.regions import direction_of, region_message
 from services.identity.domain import regions as domain
 from services.identity.domain.approval import approved_by, asked_by, holds
@@ -24,6 +25,7 @@ from services.identity.store.reading import Page
 from services.identity.tables import regions
 from services.identity.tokens.jwk import checked_keys
 from services.identity.usecases.acting import require_trust
+from services.identity.usecases.withdrawals import TokenWithdrawals
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import region_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
@@ -37,7 +39,8 @@ _NOT_RESUMING: dict[str, Any] = {"resuming": "", "resume_backers": []}
 class TrustList:
     """Use cases of RegionService."""
 
-    def __init__(self, uow: UnitOfWork, database: Database, region: str) -> None:
+    def __init__(self, uow: UnitOfWork, database: Database, region: str, tokens: TokenWithdrawals) -> None:
+        self._tokens = tokens
         self._uow = uow
         self._database = database
         self._region = region
@@ -82,6 +85,7 @@ class TrustList:
                 "state": state.value, "state_time": tx.now, "activate_time": tx.now, "backers": [],
                 "update_time": tx.now,
             })  # fmt: skip
+            await self._let_in(tx, row)
             tx.emit("cn.tongban.region.activated.v1", request.name, events.RegionActivated(region=request.name))
             return region_message(row)
 
@@ -121,6 +125,7 @@ class TrustList:
             if not holds(backers):
                 change = {"resuming": direction.name, "resume_backers": list(backers)}
             row = await rows.update(tx.connection, regions, row.id, change | {"update_time": tx.now})
+            await self._let_in(tx, row)
             message = region_message(row)
             tx.emit("cn.tongban.region.resumed.v1", request.name, events.RegionResumed(
                 region=request.name, state=message.state))  # fmt: skip
@@ -147,11 +152,18 @@ class TrustList:
             row = await rows.update(tx.connection, regions, row.id, _NOT_RESUMING | {
                 "state": change(row).value, "state_reason": request.reason, "state_time": tx.now, "update_time": tx.now,
             })  # fmt: skip
+            await self._let_in(tx, row)
             message = region_message(row)
             tx.emit(f"cn.tongban.region.{verb}.v1", request.name, told(message))
             return message
 
         return await self._uow.run(command, work)
+
+    async def _let_in(self, tx: Transaction, row: Row) -> None:
+        """Refuses the tokens that came by the region's word where it counts no more, and takes them where it does."""
+        open_ways = domain.open_ways(domain.State(row.state))
+        change = self._tokens.restore if domain.Direction.INBOUND in open_ways else self._tokens.withdraw
+        await change(tx, party_of_region(row.id))
 
     async def _lock(self, tx: Transaction, request: Any) -> Row:
         row = await store.region(tx.connection, request.name, lock=True)

@@ -10,7 +10,7 @@ from libs.db.engine import Database
 from libs.db.uow import Transaction
 from libs.rpc.timestamps import timestamp
 from libs.rpc.withdrawals import told
-from libs.security.withdrawals import Told
+from libs.security.withdrawals import Told, Withdrawals
 from services.identity.convert.times import moment
 from services.identity.tables import withdrawals
 from tongban.identity.v1 import token_service_pb2 as pb
@@ -39,9 +39,13 @@ _SINCE = sa.select(withdrawals).where(withdrawals.c.change_time >= sa.bindparam(
 
 
 class TokenWithdrawals:
-    """Writes and tells withdrawals. Tokens live by the machine's clock (``wall``), and so does this."""
+    """Writes and tells withdrawals. Tokens live by the machine's clock (``wall``), and so does this.
 
-    def __init__(self, database: Database, wall: Clock) -> None:
+    ``memory`` is what this process itself judges by.
+    """
+
+    def __init__(self, database: Database, wall: Clock, memory: Withdrawals | None = None) -> None:
+        self._memory = memory
         self._database = database
         self._wall = wall
 
@@ -54,8 +58,11 @@ class TokenWithdrawals:
 
     async def restore(self, tx: Transaction, *parties: str) -> None:
         """Takes tokens again that are made from now on; those made before stay refused."""
+        now = self._wall.now()
         for party in sorted(parties):
-            await tx.connection.execute(_RESTORE, {"which": party, "now": self._wall.now()})
+            await tx.connection.execute(_RESTORE, {"which": party, "now": now})
+            if self._memory is not None:
+                self._memory.restored(party, now.timestamp())
 
     async def read(self, request: pb.ReadWithdrawalsRequest) -> pb.ReadWithdrawalsResponse:
         """Tells what changed since a time, of what still counts."""

@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from libs.rpc.regions import ASSERTION
 from libs.rpc.withdrawals import asking
 from libs.security.withdrawals import Withdrawals
+from tests.service.identity.conftest import Federation
 from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,
     mandate_service_pb2,
+    region_service_pb2,
     resources_pb2,
     staff_service_pb2,
 )
@@ -156,3 +159,42 @@ async def test_only_services_are_told(home: Town) -> None:
         "ACTOR_NOT_ALLOWED"
     )
     assert (await home.call(stub.ReadWithdrawals, request, pb.ReadWithdrawalsResponse, "")).HasField("read_time")
+
+
+async def test_a_suspended_regions_guests_are_refused_from_memory(federation: Federation) -> None:
+    home, away = federation.home, federation.away
+    person = await home.human_token(await home.person())
+    guest = await away.exchange(await home.exchange(person, audience="//320402"), ASSERTION)
+    neighbour = Withdrawals(asking(away.neighbour("cases")))
+    await neighbour.be_ready()
+    principal = await away.verifier().verify(guest)
+    neighbour.check(principal)
+    suspend = region_service_pb2.SuspendRegionRequest(
+        name="regions/341500", direction=resources_pb2.TRUST_DIRECTION_INBOUND, reason="失密", request_id=request_id()
+    )
+    await away.call(away.regions.SuspendRegion, suspend, resources_pb2.Region, await away.admin_token())
+    await neighbour.look()
+    with pytest.raises(Exception, match="TOKEN_INVALID"):
+        neighbour.check(principal)
+    for token in await away.administrators():
+        resume = region_service_pb2.ResumeRegionRequest(
+            name="regions/341500",
+            direction=resources_pb2.TRUST_DIRECTION_INBOUND,
+            reason="查清",
+            request_id=request_id(),
+        )
+        await away.call(away.regions.ResumeRegion, resume, resources_pb2.Region, token)
+    await neighbour.look()
+    fresh = await away.exchange(await home.exchange(person, audience="//320402"), ASSERTION)
+    neighbour.check(await away.verifier().verify(fresh))
+
+
+async def test_a_post_that_ends_ends_the_token(home: Town) -> None:
+    admin = await home.admin_token()
+    member = (await home.make_staff(f"E-{request_id()[:8]}", admin)).name
+    end = int(home.service.process.clock.now().timestamp()) + 120
+    request = staff_service_pb2.AssignStaffRequest(name=member, post=home.posts["receiving"], request_id=request_id())
+    request.expire_time.FromSeconds(end)
+    await home.call(home.offices.AssignStaff, request, resources_pb2.Staff, admin)
+    principal = await home.verifier().verify(await home.human_token(member))
+    assert abs(principal.claims["exp"] - end) <= 1  # by the clock of tokens, which is the same here

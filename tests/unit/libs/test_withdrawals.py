@@ -8,7 +8,7 @@ import pytest
 
 from libs.errors import Unauthenticated, Unavailable
 from libs.security.principal import Principal
-from libs.security.withdrawals import Told, Withdrawals, party_of_post, party_of_representative
+from libs.security.withdrawals import Told, Withdrawals, party_of_post, party_of_region, party_of_representative
 
 ID = "00000000-0000-7000-8000-000000000001"
 STAFF, PERSON, FIRM, OFFICE_OF = f"staff/{ID}", f"persons/{ID}", f"organizations/{ID}", f"departments/{ID}"
@@ -45,6 +45,7 @@ CASES = [
     (OFFICE, "clients/hall"), (OFFICE, party_of_post(STAFF, POST)), (WINDOW, "clients/app"), (WINDOW, "clients/hall"),
     (WINDOW, party_of_post(STAFF, POST)), (ACTING, party_of_representative(PERSON, FIRM)), (AGENT, f"mandates/{ID}"),
     (_principal("CLIENT", "clients/hall"), "clients/hall"),
+    (_principal("PERSON", f"//320402/{PERSON}", region="320402", client="//320402"), party_of_region("320402")),
 ]  # fmt: skip
 
 
@@ -117,3 +118,15 @@ async def test_changes_are_asked_for_and_everything_at_times(monkeypatch: pytest
     await known.look()
     assert identity.asked[-1] == 0.0
     known.check(_principal(client="old"))
+
+
+async def test_what_this_process_restores_takes_new_tokens_at_once() -> None:
+    identity = Identity(**{"clients/hall": math.inf, "clients/other": math.inf})
+    known = await _told(identity)
+    known.restored("clients/hall", 500.7)
+    known.check(OFFICE)
+    await known.look()  # read before it was committed
+    known.check(OFFICE)
+    for refused in (_principal(claims={"iat": 499}), _principal(client="other")):
+        with pytest.raises(Unauthenticated):
+            known.check(refused)
