@@ -20,7 +20,7 @@ from tongban.seal.v1 import validation_service_pb2 as validation
 
 async def file_of(licensing: License, name: str, **fields: object) -> pb.DownloadLicenseResponse:
     request = pb.DownloadLicenseRequest(
-        name=name, context=context("贷款"), format=resources.FILE_FORMAT_OFD, **fields,  # type: ignore[arg-type]
+        name=name, context=context("贷款"), **{"format": resources.FILE_FORMAT_OFD, **fields},  # type: ignore[arg-type]
     )  # fmt: skip
     method, answer = licensing.licenses.DownloadLicense, pb.DownloadLicenseResponse
     return await licensing.call(method, request, answer, licensing.staff())
@@ -92,6 +92,19 @@ async def test_what_was_never_issued_is_unknown_and_what_was_changed_is_altered(
         await licensing.verify(qr_content="https://example.org/verify?r=341500")
     with pytest.raises(InvalidArgument, match="FIELD_INVALID"):
         await licensing.verify(identifier=made.identifier[:-1] + ("0" if made.identifier[-1] != "0" else "1"))
+
+
+async def test_a_pdf_is_known_by_all_its_bytes_or_not_at_all(licensing: License) -> None:
+    """No PDF is read: an update behind its end, a shadow in front of it, or a second one make it a file nobody knows."""
+    made = await licensing.issued()
+    twin = (await file_of(licensing, made.name, original=True, format=resources.FILE_FORMAT_PDF)).content
+    copy = (await file_of(licensing, made.name, format=resources.FILE_FORMAT_PDF)).content
+    update = b"4 0 obj <</Type/Page>> endobj\nxref\n0 0\ntrailer <</Prev 9/Root 1 0 R>>\nstartxref\n9\n%%EOF\n"
+    for genuine in (twin, copy):
+        assert (await licensing.verify(content=genuine)).standing == api.STANDING_VALID
+        for changed in (genuine + update, genuine + b"\n", b"\n" + genuine, genuine[:-1], genuine * 2):
+            answer = await licensing.verify(content=changed)
+            assert (answer.standing, answer.identifier) == (api.STANDING_UNKNOWN, "")
 
 
 async def test_files_are_known_by_their_bytes_and_their_seal(licensing: License) -> None:
