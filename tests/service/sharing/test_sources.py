@@ -93,6 +93,17 @@ async def test_a_table_that_is_not_what_it_was_fails_its_mount(sharing: Sharing,
     assert (await sharing.grant(grant)).queries_today == 1
 
 
+async def test_a_comparison_that_is_the_first_to_meet_a_change_looks_too(sharing: Sharing) -> None:
+    resource, grant = await sharing.ready(terms(compare_fields=["trade"]))
+    await owner_does(sharing, "ALTER TABLE firms DROP COLUMN trade")
+    comparison = data.CompareRequest(resource=resource, use_context=context(), given=[
+        data.GivenValue(field="trade", value=text("便利店"))], conditions=query(resource).conditions)  # fmt: skip
+    with pytest.raises(FailedPrecondition, match="RESOURCE_NOT_MOUNTED"):
+        await sharing.compare(comparison)
+    assert (await mount_of(sharing, resource)).state == pb.MOUNT_STATE_FAILED
+    assert (await sharing.grant(grant)).queries_today == 0
+
+
 async def test_a_mended_table_is_read_again_after_a_check(sharing: Sharing) -> None:
     resource, _ = await sharing.ready()
     await owner_does(sharing, "ALTER TABLE firms RENAME COLUMN trade TO business")
