@@ -274,6 +274,19 @@ async def test_pages_say_when_they_can_not_vouch_for_every_row(sharing: Sharing,
         assert not (await sharing.query(request)).rows_changed
 
 
+async def test_a_key_that_is_no_more_is_found_out_by_the_next_look(sharing: Sharing) -> None:
+    await owner_does(sharing, "ALTER TABLE firms ADD CONSTRAINT by_name PRIMARY KEY (firm_name)")
+    resource, _ = await sharing.ready()
+    assert list((await mount_of(sharing, resource)).last_check.key_columns) == ["firm_name"]
+    await owner_does(
+        sharing, "ALTER TABLE firms DROP CONSTRAINT by_name", "UPDATE firms SET capital = 'NaN' WHERE code = 'A1'"
+    )
+    answer = await sharing.query(query(resource, fields=["name", "capital"]))
+    assert [list(each.reasons) for each in answer.unreadable_rows] == [["NOT_FINITE"]]
+    mount = await mount_of(sharing, resource)
+    assert (mount.state, list(mount.last_check.key_columns)) == (pb.MOUNT_STATE_ACTIVE, [])
+
+
 async def test_pages_that_began_without_a_key_and_go_on_with_one_say_so(sharing: Sharing) -> None:
     await owner_does(sharing, FILL)
     resource, _ = await sharing.ready(terms(quota=pb.Quota(queries_per_day=100, rows_per_query=100, rows_total=1000)))
