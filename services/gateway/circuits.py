@@ -24,6 +24,8 @@ _ANSWER_SECONDS = 1.5
 _MISSES = 4
 """So many in a row: seven to eight seconds, in which no process is merely slow."""
 _NAME = "circuits"
+_FURTHER = {"identity": ("identity_http",)}
+"""The same process at another port."""
 _LIMITS = ("max_requests", "max_pending_requests", "max_retries")
 
 Ask = Callable[[], Awaitable[bool]]
@@ -38,7 +40,8 @@ def runtime(config: GatewayConfig) -> Json:
 
 def write(config: GatewayConfig, opened: Iterable[str]) -> None:
     """Writes the file: no call goes to a service that is ``opened``."""
-    limits = {f"circuit_breakers.{name}.default.{limit}": 0 for name in sorted(opened) for limit in _LIMITS}
+    clusters = [cluster for name in sorted(opened) for cluster in (name, *_FURTHER.get(name, ()))]
+    limits = {f"circuit_breakers.{cluster}.default.{limit}": 0 for cluster in clusters for limit in _LIMITS}
     layer = typed("envoy.service.runtime.v3.Runtime", name=_NAME, layer=limits)
     unfinished = config.envoy.circuits.with_suffix(".new")
     unfinished.write_text(json.dumps({"resources": [layer]}), encoding="utf-8")

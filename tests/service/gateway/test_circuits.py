@@ -10,6 +10,7 @@ from services.gateway import circuits
 from tests.support.edge import Edge, reason_of, running_edge
 
 _PATH = "/v1/audit/identity/auditHead"
+_OF_THE_SAME_PROCESS = "/.well-known/jwks.json"
 _PATIENCE = 20.0
 
 
@@ -34,5 +35,6 @@ def test_an_open_circuit_is_told_and_closed_again(edge: Edge) -> None:
         answer = _answers(client, edge, 503)
         assert reason_of(answer) == "DEPENDENCY_UNAVAILABLE"
         assert float(answer.headers["retry-after"]) > 0
+        assert reason_of(client.get(_OF_THE_SAME_PROCESS)) == "DEPENDENCY_UNAVAILABLE"
         circuits.write(edge.config, ())
         _answers(client, edge, 200)
