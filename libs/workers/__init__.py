@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
 from libs.errors import ResourceExhausted
+from libs.workers.memory import Returning
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -41,9 +42,13 @@ class Pool:
         workers: how many there are.
     """
 
-    def __init__(self, workers: int = 0, name: str = "pool") -> None:
-        """Takes the number of threads; 0 means one a core."""
+    def __init__(self, workers: int = 0, name: str = "pool", *, returning: bool = False) -> None:
+        """Takes the number of threads; 0 means one a core.
+
+        ``returning`` is for work on files of outsiders, who say how large it is: what it used is given back after it.
+        """
         self.workers = workers or os.cpu_count() or 1
+        self._after: Callable[[], None] = Returning() if returning else _nothing
         self._executor = ThreadPoolExecutor(self.workers, thread_name_prefix=name)
 
     async def run(
@@ -51,7 +56,7 @@ class Pool:
     ) -> Result:
         """Runs ``function`` in one of the threads. What has begun ends, also for a caller who has gone."""
         assert not kwargs, "arguments are given by position"
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._whole, function, *args)
 
     async def run_while_wanted(
         self,
@@ -63,13 +68,23 @@ class Pool:
         assert not kwargs, "arguments are given by position"
         stop = Stop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, function, stop, *args)
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._whole, function, stop, *args)
         finally:
             stop.end()
+
+    def _whole(self, function: Callable[..., Result], *args: object) -> Result:
+        try:
+            return function(*args)
+        finally:
+            self._after()
 
     async def close(self) -> None:
         """Ends the threads once their work is done."""
         self._executor.shutdown(wait=True)
+
+
+def _nothing() -> None:
+    pass
 
 
 class Share:

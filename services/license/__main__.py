@@ -88,7 +88,7 @@ def wire(process: Process) -> Parts:
     identity = IdentityClient(lambda: process.neighbour("identity"))
     seals = SealClient(lambda: process.neighbour("seal"))
     renderer = Renderer(settings.render_threads)
-    readers = Pool(1, "reading")
+    readers = Pool(1, "reading", returning=True)
     process.closing(readers.close)
     process.closing(renderer.close)
     cases = CaseStore(process.database)

@@ -78,7 +78,7 @@ class _Parts:
 
 
 def _parts(process: Process, config: Sealing) -> _Parts:
-    signing, validating = Pool(config.workers, "signing"), Pool(config.workers, "validating")
+    signing, validating = Pool(config.workers, "signing"), Pool(config.workers, "validating", returning=True)
     process.closing(signing.close)
     process.closing(validating.close)
     keys = SigningKeys(process.keys, config.opened_seals)

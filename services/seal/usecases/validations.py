@@ -13,7 +13,6 @@ from libs.crypto.x509 import Certificate, Crl, TrustPolicy
 from libs.errors import TongbanError
 from libs.security.principal import Principal
 from libs.workers import Pool, Share, Stop
-from libs.workers.memory import Returning
 from services.seal.authority import Authority
 from services.seal.convert import report_message
 from services.seal.domain.seals import SealState
@@ -46,7 +45,6 @@ class Validations:
         self._provider = provider
         self._pool = pool
         self._clock = clock
-        self._returning = Returning()
         # Who shows a token has a place of their own; the public (and the licence service on its behalf) shares the rest.
         self._known = Share(pool.workers, _WAITING)
         self._anyone = Share(max(1, pool.workers - 1), _WAITING)
@@ -66,10 +64,7 @@ class Validations:
             checks = await self._checks()
 
             def work(stop: Stop) -> Report:
-                try:
-                    return validate(data, replace(checks, stop=stop))
-                finally:
-                    self._returning()
+                return validate(data, replace(checks, stop=stop))
 
             return report_message(await self._pool.run_while_wanted(work))
 
