@@ -334,7 +334,9 @@ local function check(handle, headers)
   grpc = find(headers:get("content-type") or "", "^application/grpc")
   check_size(headers)
   check_method(headers)
-  if not grpc and find(headers:get(":path") or "", "^/v1/") then check_request(handle, headers) end
+  if not find(headers:get(":path") or "", "^/v1/") then return end
+  if grpc then refuse("route") end
+  check_request(handle, headers)
 end
 
 -- ---- answers ----

@@ -9,6 +9,8 @@ Json = dict[str, Any]
 
 OWNERS = ("identity", "license", "seal", "cases", "sharing")
 """The five services."""
+NOWHERE = "nowhere"
+"""A cluster behind which there is nothing, and never will be."""
 
 
 def typed(kind: str, **fields: object) -> Json:
@@ -92,6 +94,7 @@ def clusters(config: GatewayConfig) -> list[Json]:
     scheme, _, rest = config.identity.jwks_url.partition("://")
     identity_tls = _upstream_tls(config, "identity", "http/1.1") if scheme == "https" else None
     made = [
+        {"name": NOWHERE, "type": "STATIC", "load_assignment": {"cluster_name": NOWHERE, "endpoints": []}},
         *(
             _cluster(owner, config.neighbours[owner], http2=True, tls=_upstream_tls(config, owner, "h2"), checked=True)
             for owner in OWNERS

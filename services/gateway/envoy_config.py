@@ -7,7 +7,7 @@ from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import circuits, contract_gate, contracts
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import SHARED, Rpc, Service
-from services.gateway.envoy_clusters import OWNERS, address_of, clusters, typed
+from services.gateway.envoy_clusters import NOWHERE, OWNERS, address_of, clusters, typed
 from services.gateway.replies import local_reply_config
 
 Json = dict[str, Any]
@@ -89,6 +89,21 @@ def _grpc_route(match: Json, cluster: str, seconds: int, *, streams: bool = Fals
     }
 
 
+def _json_route(prefix: str, seconds: int) -> Json:
+    """Where a JSON request waits until it is whole and the transcoder gives it another route: nowhere, and not for ever."""
+    limit = {"max_stream_duration": {"max_stream_duration": f"{seconds}s"}}
+    return {"name": "json", "match": {"prefix": prefix}, "route": {"cluster": NOWHERE, **limit}}
+
+
+def _json_routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
+    uploads = (rpc for service in services for rpc in service.public_rpcs if rpc.descriptor.client_streaming)
+    paths = [path for rpc in uploads for _, path, _ in rpc.http]
+    return [
+        *(_json_route(path, config.limits.upload_seconds) for path in paths),
+        _json_route("/v1/", config.limits.call_seconds),
+    ]
+
+
 def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json]:
     limits, streams = config.limits, rpc.descriptor.client_streaming
     seconds = limits.upload_seconds if streams else limits.call_seconds
@@ -116,7 +131,7 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
         for rpc in service.public_rpcs
         for route in _rpc_routes(config, rpc, _owner(service))
     ]  # fmt: skip
-    return [*pages, *oauth, *reflection, *rpcs]
+    return [*pages, *oauth, *reflection, *rpcs, *_json_routes(config, services)]
 
 
 def _virtual_host(config: GatewayConfig, services: list[Service]) -> Json:

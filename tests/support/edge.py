@@ -116,7 +116,7 @@ class Edge:
     """What Envoy writes; its access log follows within a second."""
 
 
-def _config(folder: Path, service_port: int, jwks_port: int) -> GatewayConfig:
+def _config(folder: Path, service_port: int, jwks_port: int, limits: dict[str, int]) -> GatewayConfig:
     http, away = free_port(), free_port()
     base = f"http://127.0.0.1:{http}"
     neighbours = dict.fromkeys(("license", "seal", "cases", "sharing"), f"127.0.0.1:{away}")
@@ -130,7 +130,7 @@ def _config(folder: Path, service_port: int, jwks_port: int) -> GatewayConfig:
             "envoy": {"admin_port": free_port(), "file": folder / "envoy.json"},
             "public": {"base_url": base},
             "neighbours": neighbours | {"identity": f"127.0.0.1:{service_port}"},
-            "limits": {"request_bytes": 100_000},
+            "limits": {"request_bytes": 100_000, **limits},
         }
     )
 
@@ -212,7 +212,7 @@ def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
 
 @contextmanager
 def running_edge(
-    folder: Path, *, frozen: bool = False, materials: bool = False
+    folder: Path, *, frozen: bool = False, materials: bool = False, **limits: int
 ) -> Iterator[Edge]:  # fmt: skip
     """Runs Envoy before the small service; ends both.
 
@@ -220,6 +220,7 @@ def running_edge(
         folder: where its files lie.
         frozen: whether the token issuer's keys can't be read at first.
         materials: whether a licence service stands behind it.
+        limits: the gateway's limits that are others than usual.
     """
     development.ensure(folder, _REGION, _PROCESSES)
     seen = Seen()
@@ -234,7 +235,7 @@ def running_edge(
     if frozen:
         jwks.going.clear()
     threading.Thread(target=jwks.serve_forever).start()
-    config = _config(folder, port, jwks.server_port)
+    config = _config(folder, port, jwks.server_port, limits)
     if license_port:
         config.neighbours["license"] = f"127.0.0.1:{license_port}"
     envoy_config.write(config)

@@ -1,7 +1,10 @@
 """What is too large is told so, in the words of HTTP and of gRPC, and ends nobody else's call on the same connection."""
 
+import contextlib
 import json
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,7 +12,7 @@ import httpx
 import pytest
 
 from libs.rpc import status
-from tests.support.edge import HEAD, Edge, reason_of, token_of
+from tests.support.edge import HEAD, Edge, reason_of, running_edge, token_of
 from tests.support.http2 import Http2
 from tongban.audit.v1 import audit_service_pb2
 
@@ -87,6 +90,40 @@ def test_trailers_that_are_too_large_end_their_own_stream_only(edge: Edge, conne
     connection.headers(3, [(f"x-large-{place}", "x" * 60_000) for place in range(10)], end=True)
     connection.wait(3)
     assert _honest(edge, connection)
+
+
+@pytest.mark.parametrize("path", ["/v1/licenses:verify", "/v1/materials:upload"])
+def test_a_body_that_never_ends_is_ended(tmp_path: Path, path: str) -> None:
+    """A byte now and then is no idle connection; the whole request has its time, for a file more of it."""
+    with running_edge(tmp_path, call_seconds=1, upload_seconds=3) as edge:
+        host, _, port = edge.target.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=0.2) as connection:
+            connection.sendall(
+                f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token_of(edge.url)}\r\n"
+                "content-type: application/json\r\ncontent-length: 5000\r\n\r\n{".encode()
+            )
+            answer = _dribbled(connection, 150)
+        assert answer.startswith(b"HTTP/1.1 504")
+        assert b"DEADLINE_TOO_SHORT" in answer
+
+
+def _dribbled(connection: socket.socket, most: int) -> bytes:
+    """Sends one byte after the other until an answer comes, or ``most`` were sent."""
+    for _ in range(most):
+        connection.sendall(b" ")
+        with contextlib.suppress(TimeoutError):
+            return connection.recv(65536)
+    return b""
+
+
+def test_grpc_at_a_json_path_is_told_that_nothing_is_there(edge: Edge) -> None:
+    with grpc.insecure_channel(edge.target) as channel:
+        call: Any = channel.unary_unary(_PATH)
+        with pytest.raises(grpc.RpcError) as refused:
+            call(_REQUEST, timeout=20, metadata=[("x-tongban-nowhere", "identity")])
+    error: Any = refused.value
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+    assert status.from_rpc_error(error, "the gateway").reason == "ROUTE_NOT_FOUND"
 
 
 def _metadata_of(edge: Edge, size: int) -> grpc.RpcError:
