@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from libs.errors import TongbanError, Unauthenticated, Unavailable
 from libs.observability.logs import logger
 from libs.security.principal import Principal
+from libs.standing import forever
 
 EVERY_SECONDS = 1.0
 """So often a process asks what was withdrawn."""
@@ -123,9 +124,7 @@ class Withdrawals:
 
     async def watch(self) -> None:
         """Asks every second, for ever."""
-        while True:
-            await self.look()
-            await asyncio.sleep(EVERY_SECONDS)
+        await forever("withdrawals", self.look, EVERY_SECONDS)
 
 
 def party_of_post(staff: str, post: str) -> str:

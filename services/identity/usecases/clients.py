@@ -112,6 +112,8 @@ class Clients:
             row = await rows.update(tx.connection, clients, row.id, {
                 **self._rotated(row, request, keys, secret), "update_time": tx.now,
             })  # fmt: skip
+            if row.overlap_expire_time is None and row.kind != domain.Kind.CHANNEL:
+                await self._tokens.renew(tx, request.name)
             tx.emit("cn.tongban.client.rotated.v1", request.name, events.ClientRotated(client=request.name))
             return client_message(row)
 
@@ -140,6 +142,8 @@ class Clients:
             row = await rows.update(tx.connection, clients, row.id, change | {"update_time": tx.now})
             if change.get("state") == domain.State.ACTIVE:
                 await self._tokens.restore(tx, request.name)
+            if "jwks" in change and row.overlap_expire_time is None:
+                await self._tokens.renew(tx, request.name)
             tx.emit("cn.tongban.client.approved.v1", request.name, events.ClientApproved(
                 client=request.name, effective=holds(backers)))  # fmt: skip
             return client_message(row)

@@ -56,6 +56,11 @@ class TokenWithdrawals:
         for party in sorted(parties):
             await tx.connection.execute(_WITHDRAW, {"party": party, "now": now})
 
+    async def renew(self, tx: Transaction, *parties: str) -> None:
+        """Refuses tokens that were made before now and rest on ``parties``, and takes those made from now on."""
+        await self.withdraw(tx, *parties)
+        await self.restore(tx, *parties)
+
     async def restore(self, tx: Transaction, *parties: str) -> None:
         """Takes tokens again that are made from now on; those made before stay refused."""
         now = self._wall.now()

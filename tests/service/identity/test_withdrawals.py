@@ -69,6 +69,24 @@ async def _taken_post(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
     return await home.human_token(member), take
 
 
+async def _replaced_keys(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    """Keys that leaked: replaced without an overlap."""
+    name, admin = f"m{request_id()[:8]}", await home.admin_token()
+    token = await home.machine_token(await _machine(home, name))
+    request = client_service_pb2.RotateClientKeyRequest(
+        name=f"clients/{name}", request_id=request_id(),
+        jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key(f"{name}-2"))]),
+    )  # fmt: skip
+
+    async def replace() -> None:
+        issued = (await home.verifier().verify(token)).issued
+        while int(home.service.process.wall.now().timestamp()) <= issued:  # tokens tell whole seconds
+            await home.admin_token()
+        await home.call(home.clients.RotateClientKey, request, resources_pb2.Client, admin)
+
+    return token, replace
+
+
 async def _revoked_mandate(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
     giver, agent = await home.person(), await home.person()
     own = await home.human_token(giver)
@@ -98,7 +116,7 @@ async def _replaced_representative(home: Town) -> tuple[str, Callable[[], Awaita
 
 
 CASES: dict[str, Callable[[Town], Awaitable[tuple[str, Callable[[], Awaitable[None]]]]]] = {
-    "a suspended client": _suspended_client, "a post taken": _taken_post, "a revoked mandate": _revoked_mandate,
+    "a suspended client": _suspended_client, "keys that leaked": _replaced_keys, "a post taken": _taken_post, "a revoked mandate": _revoked_mandate,
     "a representative replaced": _replaced_representative,
 }  # fmt: skip
 

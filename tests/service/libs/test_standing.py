@@ -14,6 +14,7 @@ import pytest
 
 from libs.db.engine import Database
 from libs.process import Process, end
+from libs.security.withdrawals import Told, Withdrawals
 from tests.support.backends import HOST
 from tests.support.service import Ground, configured
 from tests.support.tokens import Issuer
@@ -62,6 +63,13 @@ async def built(ground: Ground, service: str) -> AsyncIterator[Process]:
     """A process of a service, wired as it is when it runs; nothing of it is started."""
     main = importlib.import_module(f"services.{service}.__main__")
     process = Process(service, await configured(ground, service, main.Config, {"neighbours": _NEIGHBOURS}))
+
+    async def ask(_since: float) -> Told:
+        # Of a neighbour that breaks as the database does.
+        async with process.database.read():
+            return Told({}, 1.0)
+
+    process.withdrawals = Withdrawals(ask)
     await main.build(process, process.verifier(Issuer(process.config.public.base_url, "//341500")))
     try:
         yield process
