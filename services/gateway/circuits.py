@@ -9,12 +9,14 @@ open that nobody watches.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from libs.observability.logs import logger
+from libs.standing import forever
 from services.gateway.config import GatewayConfig
 from services.gateway.envoy_clusters import Json, typed
 
@@ -80,14 +82,11 @@ class Circuits:
         """Watches for ever; each by itself, so that one that hangs holds up no other."""
         write(self._config, ())
         try:
-            await asyncio.gather(*(self._watch(name) for name in self._services))
+            await asyncio.gather(
+                *(forever(f"circuit:{name}", partial(self.look, name), _EVERY_SECONDS) for name in self._services)
+            )
         finally:
             write(self._config, ())
-
-    async def _watch(self, name: str) -> None:
-        while True:
-            await self.look(name)
-            await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self, name: str) -> None:
         """Asks one service once, and opens or closes its circuit where that has come of it."""

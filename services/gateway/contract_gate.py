@@ -14,6 +14,7 @@ from google.protobuf import descriptor_pb2, json_format
 from libs.errors import Internal as InternalError
 from libs.errors import InvalidArgument, NotFound, ResourceExhausted, TongbanError, Unauthenticated, Violation
 from libs.rpc import status
+from libs.rpc.fitting import OMITTED
 from services.gateway.contracts import Rpc, Service
 from services.gateway.openapi import path_of
 from services.gateway.schemas import WELL_KNOWN
@@ -138,9 +139,8 @@ def _answer(http: int, error: TongbanError) -> Json:
 def _fields_answer() -> Json:
     """The refusal of fields: the template of the whole, that of one violation, and that of the count of those beyond."""
     first = Violation("@FIELD@", "@RULE@", "@DESCRIPTION@")
-    refusal = InvalidArgument(
-        "FIELD_INVALID", "@FIELD@: @DESCRIPTION@", violations=(first,), omitted_violations="@COUNT@"
-    )
+    refusal = InvalidArgument("FIELD_INVALID", "@FIELD@: @DESCRIPTION@", violations=(first,))
+    refusal.metadata[OMITTED] = "@COUNT@"
     answer = _answer(400, refusal)
     details = json.loads(answer["body"])["details"]
     (violation,) = (json.dumps(each["fieldViolations"][0]) for each in details if "fieldViolations" in each)
