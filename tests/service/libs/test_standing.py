@@ -82,7 +82,7 @@ def without_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause between two turns is longer than this."""
 
     async def rest(_seconds: float) -> None:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
 
     monkeypatch.setattr("libs.standing.rest", rest)
 
