@@ -23,10 +23,21 @@ _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in (*range(0x2F00, 0x2FD6), 0x2E9F, 0x2EF3)}
 """Radicals that are a character too (Unicode Standard, 18.2): they stand for it in what was copied from a page."""
 _MAPPED_LATER = {
-    0xE816: "\U00020087", 0xE817: "\U00020089", 0xE818: "\U000200cc", 0xE81E: "\u9fb4", 0xE826: "\u9fb5", 0xE82B: "\u9fb6",
-    0xE82C: "\u9fb7", 0xE831: "\U000215d7", 0xE832: "\u9fb8", 0xE83B: "\U0002298f", 0xE843: "\u9fb9", 0xE854: "\u9fba",
-    0xE855: "\U000241fe", 0xE864: "\u9fbb",
-}  # fmt: skip
+    0xE816: "\U00020087",
+    0xE817: "\U00020089",
+    0xE818: "\U000200cc",
+    0xE81E: "\u9fb4",
+    0xE826: "\u9fb5",
+    0xE82B: "\u9fb6",
+    0xE82C: "\u9fb7",
+    0xE831: "\U000215d7",
+    0xE832: "\u9fb8",
+    0xE83B: "\U0002298f",
+    0xE843: "\u9fb9",
+    0xE854: "\u9fba",
+    0xE855: "\U000241fe",
+    0xE864: "\u9fbb",
+}
 _PRIVATE = {
     0xE815 + place: bytes((0xFE, second)).decode("gb18030")
     for place, second in enumerate(second for second in range(0x50, 0xA1) if second != 0x7F)

@@ -55,7 +55,7 @@ def json_value(data: bytes, most: int) -> Any:
         _check_depth(written)
         found = json.loads(
             written, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_float, parse_int=_integer
-        )  # fmt: skip
+        )
         return _clean(found)
     except Unfit:
         raise

@@ -66,18 +66,50 @@ def compile_all() -> None:
         _validate_descriptors(validate)
         # Where --descriptor_set_in is given protoc takes imports from it too, so google/api goes in as descriptors.
         imports = Path(scratch) / "imports.binpb"
-        _protoc([f"-I{google_api}", f"-I{well_known}", "--include_imports", f"--descriptor_set_out={imports}",
-                 "google/api/annotations.proto", "google/api/field_behavior.proto", "google/api/resource.proto",
-                 "google/api/httpbody.proto", "google/rpc/status.proto", "google/rpc/error_details.proto",
-                 "google/protobuf/any.proto", "google/protobuf/empty.proto", "google/protobuf/duration.proto",
-                 "google/protobuf/timestamp.proto", "google/protobuf/field_mask.proto", "google/protobuf/struct.proto",
-                 "google/protobuf/wrappers.proto", "google/protobuf/descriptor.proto"])  # fmt: skip
+        _protoc(
+            [
+                f"-I{google_api}",
+                f"-I{well_known}",
+                "--include_imports",
+                f"--descriptor_set_out={imports}",
+                "google/api/annotations.proto",
+                "google/api/field_behavior.proto",
+                "google/api/resource.proto",
+                "google/api/httpbody.proto",
+                "google/rpc/status.proto",
+                "google/rpc/error_details.proto",
+                "google/protobuf/any.proto",
+                "google/protobuf/empty.proto",
+                "google/protobuf/duration.proto",
+                "google/protobuf/timestamp.proto",
+                "google/protobuf/field_mask.proto",
+                "google/protobuf/struct.proto",
+                "google/protobuf/wrappers.proto",
+                "google/protobuf/descriptor.proto",
+            ]
+        )
         shared = ["-I.", f"--descriptor_set_in={validate}:{imports}"]
         _protoc([*shared, f"--python_out={out}", f"--mypy_out=quiet:{out}", "buf/validate/validate.proto"])
-        _protoc([*shared, f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out=quiet:{out}",
-                 f"--mypy_grpc_out=quiet,only_async:{out}", *sources()])  # fmt: skip
-        _protoc([*shared, "--include_imports", "--include_source_info", f"--descriptor_set_out={out / IMAGE.name}",
-                 *sources(), "google/rpc/error_details.proto"])  # fmt: skip
+        _protoc(
+            [
+                *shared,
+                f"--python_out={out}",
+                f"--grpc_python_out={out}",
+                f"--mypy_out=quiet:{out}",
+                f"--mypy_grpc_out=quiet,only_async:{out}",
+                *sources(),
+            ]
+        )
+        _protoc(
+            [
+                *shared,
+                "--include_imports",
+                "--include_source_info",
+                f"--descriptor_set_out={out / IMAGE.name}",
+                *sources(),
+                "google/rpc/error_details.proto",
+            ]
+        )
         shutil.rmtree(OUT, ignore_errors=True)
         out.rename(OUT)
 

@@ -96,9 +96,11 @@ def _print(content: Any) -> None:
 @app.command("list")
 def list_events(
     service: Annotated[str, typer.Argument(help="One service's; else those of all.")] = "",
-    state: State = _STATE, region: Region = "", credentials: Credentials = None,
+    state: State = _STATE,
+    region: Region = "",
+    credentials: Credentials = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Lists parked events; each look is recorded. Ends with 3 where there are any, for scripts that watch."""
     if service and service not in SERVICES:
         raise typer.BadParameter(f"must be one of {', '.join(SERVICES)}")
@@ -137,9 +139,13 @@ def replay(
 
 @app.command()
 def drop(
-    name: Name, why: Annotated[str, typer.Option(help="For the audit record; no personal data.")],
-    request_id: RequestId = "", state: State = _STATE, region: Region = "", credentials: Credentials = None,
-) -> None:  # fmt: skip
+    name: Name,
+    why: Annotated[str, typer.Option(help="For the audit record; no personal data.")],
+    request_id: RequestId = "",
+    state: State = _STATE,
+    region: Region = "",
+    credentials: Credentials = None,
+) -> None:
     """Gives a parked event up for good."""
     once = request_id or str(uuid.uuid4())
     _print(

@@ -61,7 +61,7 @@ class Cluster:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.stop()
 
     @property
@@ -83,9 +83,14 @@ class Cluster:
         errors = self.state.folder / "supervisor.log"
         with errors.open("w", encoding="utf-8") as log:
             self._server = subprocess.Popen(
-                self._command(detached), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=_ROOT, text=True,
+                self._command(detached),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=_ROOT,
+                text=True,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         try:
             self._await_ready(progress, errors)
         except BaseException:

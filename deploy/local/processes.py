@@ -100,8 +100,18 @@ def _gateway(house: House, services: tuple[str, ...]) -> list[Process]:
     config = str(config_path(house, "gateway"))
     envoy_file = house.path("config", "envoy.json")
     pages = programs.python("services.gateway", "--config", config)
-    envoy = (programs.envoy(), "-c", str(envoy_file), "--disable-hot-restart", "--concurrency", "2", "-l", "warning",
-             "--file-flush-interval-msec", "1000")  # fmt: skip
+    envoy = (
+        programs.envoy(),
+        "-c",
+        str(envoy_file),
+        "--disable-hot-restart",
+        "--concurrency",
+        "2",
+        "-l",
+        "warning",
+        "--file-flush-interval-msec",
+        "1000",
+    )
     ports = {"pages": house.ports["pages"], "reflection": house.ports["reflection"]}
     reflection = GrpcHealth(house.address("reflection"), house.path("pki"), SUPERVISOR)
     return [

@@ -152,7 +152,7 @@ def _redis(house: House) -> str:
         "appendfsync everysec",
         'save ""',
         "maxmemory-policy noeviction",
-    )  # fmt: skip
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -134,9 +134,7 @@ def _process(unit: Unit) -> ProcessState:
     process = unit.process
     region = process.folder.name
     phase, pid = str(unit.phase), unit.pid
-    return ProcessState(
-        process.name, region, phase, pid, unit.started, unit.restarts, process.ports, str(process.log)
-    )  # fmt: skip
+    return ProcessState(process.name, region, phase, pid, unit.started, unit.restarts, process.ports, str(process.log))
 
 
 def snapshot(supervisor: Supervisor, houses: list[House], error: str = "") -> Snapshot:

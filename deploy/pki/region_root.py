@@ -79,9 +79,13 @@ class RegionRoot:
     def _issue(self, service: str, wanted: _Wanted, store: KeyStore) -> Certificate:
         subject = Subject(f"{wanted.title} {self._region}/{service}", organization="Tongban", identifier=self._region)
         return issue_certificate(
-            self.certificate, self._signer, subject, store.signer(wanted.key).public_key, wanted.profile,
+            self.certificate,
+            self._signer,
+            subject,
+            store.signer(wanted.key).public_key,
+            wanted.profile,
             Validity.days(self.certificate.not_before, _LEAF_DAYS),
-        )  # fmt: skip
+        )
 
 
 def ensure(folder: Path, region: str, services: Mapping[str, Keys]) -> None:

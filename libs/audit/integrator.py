@@ -98,13 +98,21 @@ class Integrator:
         return len(rows)
 
     async def _store(self, connection: AsyncConnection, size: int, seqs: list[int], new: list[merkle.Node]) -> None:
-        await connection.execute(_STORE, {
-            "indexes": list(range(size, size + len(seqs))), "seqs": seqs, "levels": [node.level for node in new],
-            "node_indexes": [node.index for node in new], "hashes": [node.hash for node in new],
-        })  # fmt: skip
+        await connection.execute(
+            _STORE,
+            {
+                "indexes": list(range(size, size + len(seqs))),
+                "seqs": seqs,
+                "levels": [node.level for node in new],
+                "node_indexes": [node.index for node in new],
+                "hashes": [node.hash for node in new],
+            },
+        )
 
     async def _sign(self, connection: AsyncConnection, size: int, root: bytes, now: datetime) -> None:
         signature = await asyncio.to_thread(self._signer.sign, head_text(self._log, size, root, now))
-        await connection.execute(sa.insert(audit_heads).values(
-            tree_size=size, root_hash=root, sign_time=now, signature=signature, certificate=self._certificate
-        ))  # fmt: skip
+        await connection.execute(
+            sa.insert(audit_heads).values(
+                tree_size=size, root_hash=root, sign_time=now, signature=signature, certificate=self._certificate
+            )
+        )

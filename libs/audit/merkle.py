@@ -214,9 +214,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
         raise ProofInvalid("the path leads to another root")
 
 
-def verify_consistency(
-    first: int, first_root: bytes, second: int, second_root: bytes, path: Sequence[bytes]
-) -> None:  # fmt: skip
+def verify_consistency(first: int, first_root: bytes, second: int, second_root: bytes, path: Sequence[bytes]) -> None:
     """Checks that the tree of ``second`` leaves continues that of ``first`` (RFC 9162, 2.1.4.2).
 
     Raises:

@@ -40,14 +40,30 @@ def unanswered(database: Database, clock: Clock, question: Question, action: str
             canonical = await connection.scalar(_RECORD, {"id": identifier})
             assert canonical is not None, "a question is opened by its record"
             asked = parse_canonical(canonical)
-            entry = entry_again(replace(
-                asked, action=action, result="DEPENDENCY_UNAVAILABLE", fields=(), record_count=0, response_digest=b"",
-            ), clock.now())  # fmt: skip
-            await connection.execute(_UNANSWERED, {
-                "task": question.task, "key": identifier, "id": entry.id, "record_time": entry.record_time,
-                "transaction_id": entry.transaction_id, "object": entry.object, "canonical": entry.canonical,
-                "leaf_hash": entry.leaf_hash,
-            })  # fmt: skip
+            entry = entry_again(
+                replace(
+                    asked,
+                    action=action,
+                    result="DEPENDENCY_UNAVAILABLE",
+                    fields=(),
+                    record_count=0,
+                    response_digest=b"",
+                ),
+                clock.now(),
+            )
+            await connection.execute(
+                _UNANSWERED,
+                {
+                    "task": question.task,
+                    "key": identifier,
+                    "id": entry.id,
+                    "record_time": entry.record_time,
+                    "transaction_id": entry.transaction_id,
+                    "object": entry.object,
+                    "canonical": entry.canonical,
+                    "leaf_hash": entry.leaf_hash,
+                },
+            )
 
     return Backlog(
         question.task, _OPEN, tell, lambda: {"task": question.task}, confirm=timedelta(seconds=question.patience)

@@ -79,8 +79,12 @@ def _read_file(receipt: _Receipt, data: bytes) -> str:
 
 def _read_record(receipt: _Receipt, _: bytes) -> str:
     record, shown = receipt.record, receipt.content["record"]
-    pairs = {"name": record.name, "transactionId": record.transaction_id, "object": record.object,
-             "result": record.result}  # fmt: skip
+    pairs = {
+        "name": record.name,
+        "transactionId": record.transaction_id,
+        "object": record.object,
+        "result": record.result,
+    }
     for member, value in pairs.items():
         _compare(f"{member} shown", shown.get(member, value), value)
     return f"{record.name}: {record.action} on {record.object}, {record.result}"

@@ -29,13 +29,26 @@ def record_message(canonical: bytes, *, with_canonical: bool) -> pb.Record:
     time = Timestamp()
     time.FromDatetime(record.record_time)
     return pb.Record(
-        name=record.name, record_time=time, transaction_id=record.transaction_id, trace_id=record.trace_id,
-        actor=record.actor, on_behalf_of=record.on_behalf_of, department=record.department,
-        assurance=record.assurance, action=record.action, object=record.object, fields=record.fields,
-        purpose=record.purpose, case_name=record.case_name, legal_basis=record.legal_basis, result=record.result,
-        record_count=record.record_count, request_digest=record.request_digest,
-        response_digest=record.response_digest, canonical=canonical if with_canonical else b"",
-    )  # fmt: skip
+        name=record.name,
+        record_time=time,
+        transaction_id=record.transaction_id,
+        trace_id=record.trace_id,
+        actor=record.actor,
+        on_behalf_of=record.on_behalf_of,
+        department=record.department,
+        assurance=record.assurance,
+        action=record.action,
+        object=record.object,
+        fields=record.fields,
+        purpose=record.purpose,
+        case_name=record.case_name,
+        legal_basis=record.legal_basis,
+        result=record.result,
+        record_count=record.record_count,
+        request_digest=record.request_digest,
+        response_digest=record.response_digest,
+        canonical=canonical if with_canonical else b"",
+    )
 
 
 class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
@@ -83,9 +96,11 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             head = await self._head(connection, 0)
             nodes = await read_nodes(connection, merkle.inclusion_nodes(index, head.tree_size))
         return pb.InclusionProof(
-            record=record_message(row.canonical, with_canonical=True), leaf_index=index, head=head,
+            record=record_message(row.canonical, with_canonical=True),
+            leaf_index=index,
+            head=head,
             path=merkle.inclusion_path(index, head.tree_size, merkle.getter(nodes)),
-        )  # fmt: skip
+        )
 
     async def ProveConsistency(self, request: pb.ProveConsistencyRequest, context: Context) -> pb.ConsistencyProof:
         """Proves that the later tree only appended to the earlier."""
@@ -133,6 +148,10 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         time = Timestamp()
         time.FromDatetime(row.sign_time)
         return pb.SignedHead(
-            log=self._log, tree_size=row.tree_size, root_hash=row.root_hash, sign_time=time,
-            signature=row.signature, certificate=row.certificate,
-        )  # fmt: skip
+            log=self._log,
+            tree_size=row.tree_size,
+            root_hash=row.root_hash,
+            sign_time=time,
+            signature=row.signature,
+            certificate=row.certificate,
+        )

@@ -92,8 +92,12 @@ class Witness:
         since = newest.sign_time.isoformat() if newest else ""
         # One at least: a log that went on after the copy may be as long as the one that is gone.
         records = max(1, remembered.tree_size - left)
-        _log.error("the log goes back: the database is an older copy", records=records, known_until=since,
-                   lost_until=remembered.sign_time.isoformat())  # fmt: skip
+        _log.error(
+            "the log goes back: the database is an older copy",
+            records=records,
+            known_until=since,
+            lost_until=remembered.sign_time.isoformat(),
+        )
         entry = {"records": records, "knownUntil": since, "head": head_to_json(remembered)}
         with self._lost.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")

@@ -82,9 +82,17 @@ def configure(service: str, region: str) -> None:
 
 
 def entry_of(
-    command: "Command", now: datetime, obj: str, *, result: str = "OK", fields: Sequence[str] = (),
-    record_count: int = 0, response_digest: bytes = b"", action: str = "", transaction_id: str = "",
-) -> Entry:  # fmt: skip
+    command: "Command",
+    now: datetime,
+    obj: str,
+    *,
+    result: str = "OK",
+    fields: Sequence[str] = (),
+    record_count: int = 0,
+    response_digest: bytes = b"",
+    action: str = "",
+    transaction_id: str = "",
+) -> Entry:
     """Builds the record of what ``command`` does to ``obj``.
 
     Args:
@@ -102,13 +110,25 @@ def entry_of(
     # Never the record's own id: this one goes along to other services and regions.
     transaction = transaction_id or command.use.transaction_id or uuid7()
     record = Record(
-        name=f"{_Log.service}/auditRecords/{identifier}", record_time=now, transaction_id=transaction,
-        trace_id=command.trace_id, actor=command.actor, on_behalf_of=command.on_behalf_of,
-        department=command.department or command.use.department, assurance=command.assurance,
-        action=action or command.method, object=obj, fields=tuple(fields), purpose=command.use.purpose,
-        case_name=command.use.case_name, legal_basis=command.use.legal_basis, result=result,
-        record_count=record_count, request_digest=command.digest, response_digest=response_digest,
-    )  # fmt: skip
+        name=f"{_Log.service}/auditRecords/{identifier}",
+        record_time=now,
+        transaction_id=transaction,
+        trace_id=command.trace_id,
+        actor=command.actor,
+        on_behalf_of=command.on_behalf_of,
+        department=command.department or command.use.department,
+        assurance=command.assurance,
+        action=action or command.method,
+        object=obj,
+        fields=tuple(fields),
+        purpose=command.use.purpose,
+        case_name=command.use.case_name,
+        legal_basis=command.use.legal_basis,
+        result=result,
+        record_count=record_count,
+        request_digest=command.digest,
+        response_digest=response_digest,
+    )
     canonical = record.canonical()
     return Entry(identifier, now, transaction, obj, canonical, leaf_hash(canonical))
 
@@ -124,10 +144,12 @@ def entry_again(record: Record, now: datetime) -> Entry:
 def receipt_of(entry: Entry) -> common_pb2.Receipt:
     """Builds the receipt that the caller gets for a record."""
     return common_pb2.Receipt(
-        record=f"{_Log.service}/auditRecords/{entry.id}", log=f"//{_Log.region}/{_Log.service}",
-        leaf_hash=entry.leaf_hash, transaction_id=entry.transaction_id,
+        record=f"{_Log.service}/auditRecords/{entry.id}",
+        log=f"//{_Log.region}/{_Log.service}",
+        leaf_hash=entry.leaf_hash,
+        transaction_id=entry.transaction_id,
         record_time=timestamp(entry.record_time),
-    )  # fmt: skip
+    )
 
 
 def _closing(question: Question, receipt: common_pb2.Receipt) -> dict[str, object]:
@@ -142,22 +164,40 @@ class AuditWriter:
         self._clock = clock
 
     async def write(
-        self, command: "Command", obj: str, *, result: str = "OK", fields: Sequence[str] = (), record_count: int = 0,
-        response_digest: bytes = b"", transaction_id: str = "", asks: Question | None = None,
+        self,
+        command: "Command",
+        obj: str,
+        *,
+        result: str = "OK",
+        fields: Sequence[str] = (),
+        record_count: int = 0,
+        response_digest: bytes = b"",
+        transaction_id: str = "",
+        asks: Question | None = None,
         answers: tuple[Question, common_pb2.Receipt] | None = None,
-    ) -> common_pb2.Receipt:  # fmt: skip
+    ) -> common_pb2.Receipt:
         """Writes one record and returns its receipt; raises Unavailable AUDIT_UNAVAILABLE if it can't be written.
 
         With ``asks`` the record opens a question, which the record that ``answers`` it by its receipt closes.
         """
         entry = entry_of(
-            command, self._clock.now(), obj, result=result, fields=fields, record_count=record_count,
-            response_digest=response_digest, transaction_id=transaction_id,
-        )  # fmt: skip
+            command,
+            self._clock.now(),
+            obj,
+            result=result,
+            fields=fields,
+            record_count=record_count,
+            response_digest=response_digest,
+            transaction_id=transaction_id,
+        )
         values: dict[str, object] = {
-            "id": entry.id, "record_time": entry.record_time, "transaction_id": entry.transaction_id,
-            "object": obj, "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,
-        }  # fmt: skip
+            "id": entry.id,
+            "record_time": entry.record_time,
+            "transaction_id": entry.transaction_id,
+            "object": obj,
+            "canonical": entry.canonical,
+            "leaf_hash": entry.leaf_hash,
+        }
         statement = _PLAIN
         if asks is not None:
             statement = _OPENING

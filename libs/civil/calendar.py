@@ -206,9 +206,11 @@ KINDS_BY_WEEKDAY: Mapping[DayKind, bool] = MappingProxyType(
 def _incomplete(day: date, what: str) -> InvalidArgument:
     violation = Violation("days", "calendar.whole_year", f"{day} {what}")
     return InvalidArgument(
-        "CALENDAR_INCOMPLETE", "the table must hold every day of the year once", violations=(violation,),
+        "CALENDAR_INCOMPLETE",
+        "the table must hold every day of the year once",
+        violations=(violation,),
         date=day.isoformat(),
-    )  # fmt: skip
+    )
 
 
 def unknown(day: date) -> FailedPrecondition:

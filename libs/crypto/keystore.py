@@ -250,8 +250,10 @@ class KeyStore:
         except ValueError as error:
             raise DecryptionFailed(f"the file of {name}/{number} is broken") from error
         if record.keys() != _Record.__annotations__.keys() or (record["format"], record["name"], record["version"]) != (
-            _FORMAT, name, number,
-        ):  # fmt: skip
+            _FORMAT,
+            name,
+            number,
+        ):
             raise DecryptionFailed(f"the file of {name}/{number} is not its own")
         return record
 

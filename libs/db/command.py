@@ -81,8 +81,16 @@ def command_of(request: Message, *, request_id: str | None = None, call: Call | 
     )
 
 
-def command_of_event(consumer: str, event_id: str, data: Message, response_type: type[Message], *,
-                     actor: str, trace_id: str = "", span_id: str = "") -> Command:  # fmt: skip
+def command_of_event(
+    consumer: str,
+    event_id: str,
+    data: Message,
+    response_type: type[Message],
+    *,
+    actor: str,
+    trace_id: str = "",
+    span_id: str = "",
+) -> Command:
     """Builds the command for handling an event once: its idempotency row is the inbox row.
 
     It belongs to the event's trace: that which the consumer follows, unless another is given.
@@ -90,6 +98,12 @@ def command_of_event(consumer: str, event_id: str, data: Message, response_type:
     if not trace_id and tracing.followed():
         trace_id, span_id = tracing.parse_traceparent(tracing.followed())
     return Command(
-        caller=actor, method=f"event:{consumer}", request_id=event_id, digest=digest_of(data),
-        response_type=response_type, actor=actor, trace_id=trace_id, span_id=span_id,
-    )  # fmt: skip
+        caller=actor,
+        method=f"event:{consumer}",
+        request_id=event_id,
+        digest=digest_of(data),
+        response_type=response_type,
+        actor=actor,
+        trace_id=trace_id,
+        span_id=span_id,
+    )

@@ -113,5 +113,6 @@ class OutcomeUnknown(Unavailable):
         super().__init__(
             "DEPENDENCY_UNAVAILABLE",
             "the database did not answer whether this was done; repeat it with the same request_id",
-            retry_after=1.0, dependency="database",
-        )  # fmt: skip
+            retry_after=1.0,
+            dependency="database",
+        )

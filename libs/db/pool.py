@@ -57,9 +57,13 @@ def engine_of(connect: Callable[[], Awaitable[asyncpg.Connection]]) -> AsyncEngi
         return driver
 
     return create_async_engine(
-        "postgresql+asyncpg://", async_creator=create, poolclass=NullPool, isolation_level="AUTOCOMMIT",
-        pool_reset_on_return=None, hide_parameters=True,
-    )  # fmt: skip
+        "postgresql+asyncpg://",
+        async_creator=create,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
+        hide_parameters=True,
+    )
 
 
 async def opened(engine: AsyncEngine, age: int) -> Held:

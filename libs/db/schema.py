@@ -9,7 +9,8 @@ COMMON = sa.MetaData()
 EVIDENCE = {"evidence": True}
 
 idempotency = sa.Table(
-    "idempotency", COMMON,
+    "idempotency",
+    COMMON,
     sa.Column("caller", sa.Text, primary_key=True),
     sa.Column("method", sa.Text, primary_key=True),
     sa.Column("request_id", sa.Text, primary_key=True),
@@ -18,10 +19,11 @@ idempotency = sa.Table(
     sa.Column("create_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Index("idempotency_create_time", "create_time"),
     comment="The answer to each request_id, encrypted; for a consumed event also its inbox row.",
-)  # fmt: skip
+)
 
 outbox = sa.Table(
-    "outbox", COMMON,
+    "outbox",
+    COMMON,
     sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("id", sa.Text, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
@@ -30,10 +32,11 @@ outbox = sa.Table(
     sa.Column("time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
     comment="CloudEvents that wait for the relay; a row is deleted once Redis has it.",
-)  # fmt: skip
+)
 
 parked_events = sa.Table(
-    "parked_events", COMMON,
+    "parked_events",
+    COMMON,
     sa.Column("consumer", sa.Text, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("source", sa.Text, nullable=False),
@@ -46,10 +49,11 @@ parked_events = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="5"),
     sa.Column("park_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     comment="Events whose handling kept failing, for an operator to see and to replay.",
-)  # fmt: skip
+)
 
 retries = sa.Table(
-    "retries", COMMON,
+    "retries",
+    COMMON,
     sa.Column("task", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("party", sa.Text, nullable=False),
@@ -59,10 +63,11 @@ retries = sa.Table(
     sa.Column("last_reason", sa.Text, nullable=False, server_default=""),
     sa.Index("retries_due", "task", "next_attempt"),
     comment="What sweeps found undone, when they saw it first and when they try again; by the database's own clock.",
-)  # fmt: skip
+)
 
 audit_records = sa.Table(
-    "audit_records", COMMON,
+    "audit_records",
+    COMMON,
     sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("record_time", sa.DateTime(timezone=True), nullable=False),
@@ -74,33 +79,37 @@ audit_records = sa.Table(
     sa.Index("audit_records_object", "object", "seq"),
     info=EVIDENCE,
     comment="One row for everything that was done or refused; the canonical bytes are what the leaf hash is made over.",
-)  # fmt: skip
+)
 
 audit_pending = sa.Table(
-    "audit_pending", COMMON,
+    "audit_pending",
+    COMMON,
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     comment="Records that have no leaf yet; the integrator deletes a row when it has given the record its place.",
-)  # fmt: skip
+)
 
 audit_leaves = sa.Table(
-    "audit_leaves", COMMON,
+    "audit_leaves",
+    COMMON,
     sa.Column("leaf_index", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("record_seq", sa.BigInteger, nullable=False, unique=True),
     info=EVIDENCE,
     comment="The place of each record in the Merkle tree.",
-)  # fmt: skip
+)
 
 audit_nodes = sa.Table(
-    "audit_nodes", COMMON,
+    "audit_nodes",
+    COMMON,
     sa.Column("level", sa.SmallInteger, primary_key=True, autoincrement=False),
     sa.Column("node_index", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     info=EVIDENCE,
     comment="Roots of complete subtrees: level 0 holds the leaf hashes.",
-)  # fmt: skip
+)
 
 audit_heads = sa.Table(
-    "audit_heads", COMMON,
+    "audit_heads",
+    COMMON,
     sa.Column("tree_size", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("root_hash", sa.LargeBinary, nullable=False),
     sa.Column("sign_time", sa.DateTime(timezone=True), nullable=False),
@@ -108,4 +117,4 @@ audit_heads = sa.Table(
     sa.Column("certificate", sa.LargeBinary, nullable=False),
     info=EVIDENCE,
     comment="Signed tree heads.",
-)  # fmt: skip
+)

@@ -107,11 +107,17 @@ class Transaction:
         command = self.command
         name = self.about or str(getattr(response, "name", "") or "")
         self.record(entry_of(command, self.now, name, response_digest=digest_of(response)))
-        await _FLUSH.execute(self.connection, self._values() | {
-            "caller": command.caller, "method": command.method, "request_id": command.request_id,
-            "digest": command.digest,
-            "response": self.cipher.encrypt(_ANSWER, _row_of(command), response.SerializeToString()),
-        })  # fmt: skip
+        await _FLUSH.execute(
+            self.connection,
+            self._values()
+            | {
+                "caller": command.caller,
+                "method": command.method,
+                "request_id": command.request_id,
+                "digest": command.digest,
+                "response": self.cipher.encrypt(_ANSWER, _row_of(command), response.SerializeToString()),
+            },
+        )
 
     async def flush_step(self) -> None:
         """Writes the events and the records that were added, and no answer: the command goes on."""
@@ -122,12 +128,17 @@ class Transaction:
         return {
             "now": self.now,
             "traceparent": tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "",
-            "ids": [e.id for e in entries], "times": [self.now] * len(entries),
-            "transactions": [e.transaction_id for e in entries], "objects": [e.object for e in entries],
-            "canonicals": [e.canonical for e in entries], "leaves": [e.leaf_hash for e in entries],
-            "event_ids": [e[0] for e in self._events], "event_types": [e[1] for e in self._events],
-            "event_subjects": [e[2] for e in self._events], "event_data": [e[3] for e in self._events],
-        }  # fmt: skip
+            "ids": [e.id for e in entries],
+            "times": [self.now] * len(entries),
+            "transactions": [e.transaction_id for e in entries],
+            "objects": [e.object for e in entries],
+            "canonicals": [e.canonical for e in entries],
+            "leaves": [e.leaf_hash for e in entries],
+            "event_ids": [e[0] for e in self._events],
+            "event_types": [e[1] for e in self._events],
+            "event_subjects": [e[2] for e in self._events],
+            "event_data": [e[3] for e in self._events],
+        }
 
 
 class UnitOfWork:
@@ -197,9 +208,16 @@ class UnitOfWork:
     async def stored(self, command: Command) -> Message | None:
         """Returns the answer that this command got before, or None; for flows of several steps to ask first."""
         async with self._database.read() as connection:
-            found = (await connection.execute(_STORED, {
-                "caller": command.caller, "method": command.method, "request_id": command.request_id,
-            })).first()  # fmt: skip
+            found = (
+                await connection.execute(
+                    _STORED,
+                    {
+                        "caller": command.caller,
+                        "method": command.method,
+                        "request_id": command.request_id,
+                    },
+                )
+            ).first()
         if found is None:
             return None
         if found.digest != command.digest:

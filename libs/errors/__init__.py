@@ -133,10 +133,19 @@ class Unauthenticated(TongbanError):
 _BY_CODE: dict[Code, type[TongbanError]] = {
     kind.code: kind
     for kind in (
-        InvalidArgument, DeadlineExceeded, NotFound, AlreadyExists, PermissionDenied, ResourceExhausted,
-        FailedPrecondition, Aborted, Internal, Unavailable, Unauthenticated,
+        InvalidArgument,
+        DeadlineExceeded,
+        NotFound,
+        AlreadyExists,
+        PermissionDenied,
+        ResourceExhausted,
+        FailedPrecondition,
+        Aborted,
+        Internal,
+        Unavailable,
+        Unauthenticated,
     )
-}  # fmt: skip
+}
 
 
 def error_class(code: Code) -> type[TongbanError]:
@@ -162,5 +171,7 @@ def state_conflict(resource: str, state: str, *allowed: str) -> FailedPreconditi
     return FailedPrecondition(
         "STATE_CONFLICT",
         f"{resource} is {state}; this needs {wanted}",
-        resource=resource, state=state, allowed=",".join(allowed),
-    )  # fmt: skip
+        resource=resource,
+        state=state,
+        allowed=",".join(allowed),
+    )

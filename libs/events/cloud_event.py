@@ -35,10 +35,16 @@ class Event:
     def to_fields(self) -> dict[str, str | bytes]:
         """Returns the fields of the stream entry."""
         return {
-            "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type, "subject": self.subject,
-            "time": self.time.astimezone(UTC).isoformat(), "datacontenttype": "application/protobuf",
-            "traceparent": self.traceparent, "data": self.data,
-        }  # fmt: skip
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": self.time.astimezone(UTC).isoformat(),
+            "datacontenttype": "application/protobuf",
+            "traceparent": self.traceparent,
+            "data": self.data,
+        }
 
 
 def from_fields(fields: Mapping[bytes, bytes]) -> Event:
@@ -48,10 +54,14 @@ def from_fields(fields: Mapping[bytes, bytes]) -> Event:
     """
     text = {key.decode(): value for key, value in fields.items()}
     event = Event(
-        id=text["id"].decode(), source=text["source"].decode(), type=text["type"].decode(),
-        subject=text["subject"].decode(), time=datetime.fromisoformat(text["time"].decode()), data=text["data"],
+        id=text["id"].decode(),
+        source=text["source"].decode(),
+        type=text["type"].decode(),
+        subject=text["subject"].decode(),
+        time=datetime.fromisoformat(text["time"].decode()),
+        data=text["data"],
         traceparent=text.get("traceparent", b"").decode(),
-    )  # fmt: skip
+    )
     words = (event.source, event.subject, event.traceparent)
     if not (_ID.fullmatch(event.id) and _TYPE.fullmatch(event.type)) or event.time.tzinfo is None:
         raise ValueError("an attribute of the event is not of its form")

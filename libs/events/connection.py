@@ -16,6 +16,9 @@ def redis_of(url: str) -> Redis:
     may repeat does so by itself. A connection that Redis closed is noticed when it is taken, and opened anew.
     """
     return Redis.from_url(
-        url, protocol=2, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS,
+        url,
+        protocol=2,
+        socket_connect_timeout=_CONNECT_SECONDS,
+        socket_timeout=_ANSWER_SECONDS,
         retry=Retry(NoBackoff(), 0),
-    )  # fmt: skip
+    )

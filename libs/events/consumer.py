@@ -57,8 +57,9 @@ class Consumer:
     was handled or its parking is committed.
     """
 
-    def __init__(self, name: str, wire: Wire, database: Database, streams: Sequence[str],
-                 handlers: Mapping[str, EventHandler]) -> None:  # fmt: skip
+    def __init__(
+        self, name: str, wire: Wire, database: Database, streams: Sequence[str], handlers: Mapping[str, EventHandler]
+    ) -> None:
         self._name = name
         self._wire = wire
         self._redis = wire.redis
@@ -183,8 +184,9 @@ class Consumer:
         except TongbanError as error:
             failure = error
         except (DecryptionFailed, DecodeError) as error:
-            _log.error("event unreadable", consumer=self._name, type=event.type, event_id=event.id,
-                       error=type(error).__name__)  # fmt: skip
+            _log.error(
+                "event unreadable", consumer=self._name, type=event.type, event_id=event.id, error=type(error).__name__
+            )
             failure = unreadable()
         except Exception as error:  # noqa: BLE001 - whatever a handler does wrong, the others go on
             _log.error("event failed", consumer=self._name, type=event.type, event_id=event.id, **place_of(error))

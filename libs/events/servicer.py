@@ -110,7 +110,12 @@ class ParkedEventServicer(parked_event_service_pb2_grpc.ParkedEventServiceServic
 
     def _message(self, row: Row) -> pb.ParkedEvent:
         return pb.ParkedEvent(
-            name=f"{self._service}/parkedEvents/{row.id}", type=row.type, subject=row.subject, source=row.source,
-            event_time=timestamp(row.time), park_time=timestamp(row.park_time), reason=row.reason,
+            name=f"{self._service}/parkedEvents/{row.id}",
+            type=row.type,
+            subject=row.subject,
+            source=row.source,
+            event_time=timestamp(row.time),
+            park_time=timestamp(row.park_time),
+            reason=row.reason,
             attempts=row.attempts,
-        )  # fmt: skip
+        )

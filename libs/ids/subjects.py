@@ -14,9 +14,11 @@ _SUBJECT = re.compile(
     rf"{_REGION}(?P<kind>persons|staff|clients|services)/(?P<id>{_UUID}|[a-z0-9][a-z0-9-]{{2,62}})", re.ASCII
 )
 _IDS = {
-    "persons": re.compile(_UUID, re.ASCII), "staff": re.compile(_UUID, re.ASCII),
-    "clients": re.compile(r"[a-z0-9][a-z0-9-]{2,62}", re.ASCII), "services": re.compile(r"[a-z]{2,30}", re.ASCII),
-}  # fmt: skip
+    "persons": re.compile(_UUID, re.ASCII),
+    "staff": re.compile(_UUID, re.ASCII),
+    "clients": re.compile(r"[a-z0-9][a-z0-9-]{2,62}", re.ASCII),
+    "services": re.compile(r"[a-z]{2,30}", re.ASCII),
+}
 _RESOURCE = re.compile(rf"{_REGION}(?P<kind>[a-z]+)/{_UUID}", re.ASCII)
 
 

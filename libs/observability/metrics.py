@@ -4,9 +4,11 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_se
 
 CALLS = Counter("tongban_calls", "RPCs served, by method and gRPC code", ["method", "code"])
 SECONDS = Histogram(
-    "tongban_call_seconds", "Seconds from the first stage to the answer", ["method"],
+    "tongban_call_seconds",
+    "Seconds from the first stage to the answer",
+    ["method"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)  # fmt: skip
+)
 CLIENT_REPEATS = Counter("tongban_rpc_client_repeats", "Calls to neighbours that were sent again, by neighbour", ["to"])
 CLIENT_ERRORS = Counter("tongban_client_errors", "Calls to neighbours that failed", ["method", "code"])
 OUTBOX_LAG = Gauge("tongban_outbox_rows", "Events that wait to be published")
@@ -36,9 +38,10 @@ DATABASE_RENEWALS = Counter(
 )
 DEPENDENCY_UP = Gauge("tongban_dependency_up", "1 while a dependency answers within seconds", ["dependency"])
 DEPENDENCY_AWAY_SECONDS = Counter(
-    "tongban_dependency_away_seconds", "Seconds for which a dependency did not answer, counted when it is back",
+    "tongban_dependency_away_seconds",
+    "Seconds for which a dependency did not answer, counted when it is back",
     ["dependency"],
-)  # fmt: skip
+)
 LOG_LOST = Gauge(
     "tongban_audit_records_lost", "Records of the audit log that are gone: the database was put back from an older copy"
 )

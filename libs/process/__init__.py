@@ -117,9 +117,12 @@ class Process:
         """Returns the verifier of this region's access tokens, with the issuer's keys over HTTP unless given."""
         source = keys or RemoteKeys(self.config.identity.jwks_url)
         return TokenVerifier(
-            source, issuer=self.config.identity.issuer, audience=f"//{self.config.region.code}", clock=self.wall,
+            source,
+            issuer=self.config.identity.issuer,
+            audience=f"//{self.config.region.code}",
+            clock=self.wall,
             withdrawals=self.withdrawals,
-        )  # fmt: skip
+        )
 
     @cached_property
     def withdrawals(self) -> Withdrawals:

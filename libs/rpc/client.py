@@ -26,9 +26,12 @@ _OPTIONS = [
 # A neighbour that does not even answer a ping hangs: a call that may take long ends after six seconds, as those with the default
 # timeout do after five. gRPC's own threads answer pings, whatever the process computes.
 _NEIGHBOUR = [
-    *_OPTIONS, ("grpc.keepalive_time_ms", 2_500), ("grpc.keepalive_timeout_ms", 3_500),
-    ("grpc.http2.ping_timeout_ms", 3_500), ("grpc.http2.max_pings_without_data", 0),
-]  # fmt: skip
+    *_OPTIONS,
+    ("grpc.keepalive_time_ms", 2_500),
+    ("grpc.keepalive_timeout_ms", 3_500),
+    ("grpc.http2.ping_timeout_ms", 3_500),
+    ("grpc.http2.max_pings_without_data", 0),
+]
 _GATEWAY = [*_OPTIONS, ("grpc.keepalive_time_ms", 30_000)]
 DEFAULT_TIMEOUT = 5.0
 _SERVED_SECONDS = 30.0
@@ -37,9 +40,10 @@ _SERVED_SECONDS = 30.0
 def credentials(tls: Tls) -> grpc.ChannelCredentials:
     """Reads the PEM files of this process's own certificate."""
     return grpc.ssl_channel_credentials(
-        root_certificates=tls.ca.read_bytes(), private_key=tls.key.read_bytes(),
+        root_certificates=tls.ca.read_bytes(),
+        private_key=tls.key.read_bytes(),
         certificate_chain=tls.cert.read_bytes(),
-    )  # fmt: skip
+    )
 
 
 def neighbour_channel(address: str, tls: Tls) -> grpc.aio.Channel:
@@ -79,9 +83,14 @@ def _attempts(to: str, request: Message, seconds: float) -> Attempts:
 
 
 async def invoke(
-    function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,
+    function: Any,
+    request: Message,
+    answer: type[Answer],
+    *,
+    to: str,
+    timeout: float = DEFAULT_TIMEOUT,
     token: str | None = None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     """Calls a stub's method and returns its answer; across a restart of the neighbour too (``libs.rpc.repeating``).
 
     Args:
@@ -110,9 +119,14 @@ async def invoke(
 
 
 async def stream(
-    function: Any, request: Message, answer: type[Answer], *, to: str, timeout: float = DEFAULT_TIMEOUT,
+    function: Any,
+    request: Message,
+    answer: type[Answer],
+    *,
+    to: str,
+    timeout: float = DEFAULT_TIMEOUT,
     token: str | None = None,
-) -> AsyncIterator[Answer]:  # fmt: skip
+) -> AsyncIterator[Answer]:
     """Calls a stub's method that streams its answer; arguments and errors as ``invoke``, ``timeout`` for the whole.
 
     What has begun to come is not asked for again.

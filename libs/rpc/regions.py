@@ -37,9 +37,15 @@ class Regions:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def invoke(
-        self, region: str, method: Callable[[grpc.aio.Channel], Any], request: Message, answer: type[Answer], *,
-        assertion: str = "", timeout: float = 10.0,
-    ) -> Answer:  # fmt: skip
+        self,
+        region: str,
+        method: Callable[[grpc.aio.Channel], Any],
+        request: Message,
+        answer: type[Answer],
+        *,
+        assertion: str = "",
+        timeout: float = 10.0,
+    ) -> Answer:
         """Calls another region's RPC.
 
         Args:
@@ -60,16 +66,22 @@ class Regions:
             return await invoke(method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token)
 
     async def stream(
-        self, region: str, method: Callable[[grpc.aio.Channel], Any], request: Message, answer: type[Answer], *,
-        assertion: str = "", timeout: float = 60.0,
-    ) -> AsyncIterator[Answer]:  # fmt: skip
+        self,
+        region: str,
+        method: Callable[[grpc.aio.Channel], Any],
+        request: Message,
+        answer: type[Answer],
+        *,
+        assertion: str = "",
+        timeout: float = 60.0,
+    ) -> AsyncIterator[Answer]:
         """Calls another region's RPC that streams its answer; arguments and errors as ``invoke``."""
         channel = await self._channel(region)
         with self._speaking_for_ourselves(region):
             token = await self._token(region, channel, assertion)
             async for message in stream(
                 method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token
-            ):  # fmt: skip
+            ):
                 yield message
 
     @contextmanager
@@ -83,9 +95,11 @@ class Regions:
         except Unauthenticated as error:
             self._access.pop(region, None)
             raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE", f"//{region} does not take our word now", retry_after=1.0,
+                "DEPENDENCY_UNAVAILABLE",
+                f"//{region} does not take our word now",
+                retry_after=1.0,
                 dependency=f"//{region}",
-            ) from error  # fmt: skip
+            ) from error
 
     async def trusted(self, region: str, direction: resources_pb2.TrustDirection.ValueType) -> resources_pb2.Region:
         """Returns a region if the trust holds in ``direction``; what was asked is kept for five seconds.
@@ -123,9 +137,12 @@ class Regions:
 
     async def _own_assertion(self, region: str) -> str:
         mine = await invoke(
-            self._tokens.IssueServiceToken, tokens.IssueServiceTokenRequest(), tokens.IssueServiceTokenResponse,
-            to="identity", token="",
-        )  # fmt: skip
+            self._tokens.IssueServiceToken,
+            tokens.IssueServiceTokenRequest(),
+            tokens.IssueServiceTokenResponse,
+            to="identity",
+            token="",
+        )
         request = tokens.ExchangeTokenRequest(
             subject_token=mine.access_token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"
         )

@@ -52,17 +52,23 @@ def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Chec
     ``trusted`` tells whether another region is trusted now: no server is built that doesn't ask.
     """
     return [
-        trace, access_log, errors, deadline, peer(config.grpc.allow, f"{config.region.code}.{config.tls.domain}"),
-        caller(verifier), trust(trusted), permission,
-        rate_limit(config.grpc.calls_per_second_per_caller), validation, disclosure,
-    ]  # fmt: skip
+        trace,
+        access_log,
+        errors,
+        deadline,
+        peer(config.grpc.allow, f"{config.region.code}.{config.tls.domain}"),
+        caller(verifier),
+        trust(trusted),
+        permission,
+        rate_limit(config.grpc.calls_per_second_per_caller),
+        validation,
+        disclosure,
+    ]
 
 
 async def _abort(context: Context, error: TongbanError) -> None:
     details = status.to_status(error)
-    await context.abort(
-        status.grpc_code(error), details.message, ((status.DETAILS_KEY, details.SerializeToString()),)
-    )  # fmt: skip
+    await context.abort(status.grpc_code(error), details.message, ((status.DETAILS_KEY, details.SerializeToString()),))
 
 
 def _serialized(answer: Message) -> bytes:
@@ -186,5 +192,6 @@ def server_credentials(tls: Tls) -> grpc.ServerCredentials:
     """Reads the PEM files; clients must show a certificate of the region's CA."""
     return grpc.ssl_server_credentials(
         [(tls.key.read_bytes(), tls.cert.read_bytes())],
-        root_certificates=tls.ca.read_bytes(), require_client_auth=True,
-    )  # fmt: skip
+        root_certificates=tls.ca.read_bytes(),
+        require_client_auth=True,
+    )

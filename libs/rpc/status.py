@@ -24,8 +24,13 @@ def _chinese(reason: str) -> str:
     return str(value.GetOptions().Extensions[options_pb2.error].message_zh) if value else ""
 
 
-def _pack(status: status_pb2.Status, detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest
-          | error_details_pb2.RetryInfo | error_details_pb2.LocalizedMessage) -> None:  # fmt: skip
+def _pack(
+    status: status_pb2.Status,
+    detail: error_details_pb2.ErrorInfo
+    | error_details_pb2.BadRequest
+    | error_details_pb2.RetryInfo
+    | error_details_pb2.LocalizedMessage,
+) -> None:
     packed = any_pb2.Any()
     packed.Pack(detail)
     status.details.append(packed)
@@ -51,10 +56,15 @@ def to_status(error: TongbanError) -> status_pb2.Status:
     status = status_pb2.Status(code=error.code.value, message=sent_message(error))
     _pack(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=_metadata(error)))
     if error.violations:
-        _pack(status, error_details_pb2.BadRequest(field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(field=v.field, reason=v.rule, description=v.description)
-            for v in fitting.violations(error.violations)
-        ]))  # fmt: skip
+        _pack(
+            status,
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(field=v.field, reason=v.rule, description=v.description)
+                    for v in fitting.violations(error.violations)
+                ]
+            ),
+        )
     if error.retry_after is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
@@ -81,10 +91,12 @@ def from_status(status: status_pb2.Status) -> TongbanError:
     if info.domain != DOMAIN or status.code not in {code.value for code in Code}:
         return Internal("INTERNAL", "a neighbour failed")
     return error_class(Code(status.code))(
-        info.reason, status.message, retry_after=retry,
+        info.reason,
+        status.message,
+        retry_after=retry,
         violations=tuple(Violation(v.field, v.reason, v.description) for v in violations.field_violations),
         **dict(info.metadata),
-    )  # fmt: skip
+    )
 
 
 def _from_bytes(details: bytes, dependency: str) -> TongbanError:

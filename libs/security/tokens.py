@@ -28,7 +28,7 @@ class TokenVerifier:
 
     def __init__(
         self, keys: KeySource, *, issuer: str, audience: str, clock: Clock, withdrawals: Withdrawals | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._keys = keys
         self._withdrawals = withdrawals
         self._issuer = issuer

@@ -83,9 +83,11 @@ class Withdrawals:
             await asyncio.shield(self._looking)
         if not self.ready:
             raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE", "it can't be told whether the token still holds", retry_after=1.0,
+                "DEPENDENCY_UNAVAILABLE",
+                "it can't be told whether the token still holds",
+                retry_after=1.0,
                 dependency="identity",
-            )  # fmt: skip
+            )
 
     async def look(self) -> None:
         """Asks once; what is known stays where nobody answers."""

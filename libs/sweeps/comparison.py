@@ -130,9 +130,14 @@ class Comparison:
         lost = [row for row in rows if row.key in missing][: max(0, _MOST_OPEN - self._open)]
         if lost:
             _log.error("what was told is known no more", handover=self._name, count=len(lost), newest=lost[0].key)
-            self._open += await self._write(_NOTE, {
-                "task": self._name, "keys": [row.key for row in lost], "parties": [row.party for row in lost],
-            })  # fmt: skip
+            self._open += await self._write(
+                _NOTE,
+                {
+                    "task": self._name,
+                    "keys": [row.key for row in lost],
+                    "parties": [row.party for row in lost],
+                },
+            )
         return missing
 
     async def _told(self, before: str) -> Sequence[Row]:

@@ -191,9 +191,13 @@ class Sweep:
 
     async def _due(self, followed: _Followed, wanted: Wanted) -> Sequence[Due]:
         values = {
-            "task": followed.backlog.name, "busy": wanted.busy, "full": wanted.full, "each": wanted.each,
-            "size": wanted.size, "sure": followed.sure(),
-        }  # fmt: skip
+            "task": followed.backlog.name,
+            "busy": wanted.busy,
+            "full": wanted.full,
+            "each": wanted.each,
+            "size": wanted.size,
+            "sure": followed.sure(),
+        }
         async with self._database.read() as connection:
             return [Due(row.key, row.party) for row in (await connection.execute(_DUE, values)).all()]
 
@@ -213,7 +217,13 @@ class Sweep:
 
     async def _put_off(self, backlog: Backlog, key: str, reason: str) -> None:
         async with self._database.read() as connection:
-            await connection.execute(_TAKEN_UP, {
-                "task": backlog.name, "key": key, "reason": reason, "first": backlog.pause.total_seconds(),
-                "longest": backlog.longest.total_seconds(),
-            })  # fmt: skip
+            await connection.execute(
+                _TAKEN_UP,
+                {
+                    "task": backlog.name,
+                    "key": key,
+                    "reason": reason,
+                    "first": backlog.pause.total_seconds(),
+                    "longest": backlog.longest.total_seconds(),
+                },
+            )

@@ -119,17 +119,22 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     answers = Answers(parts.desk, parts.transfers, parts.incoming)
     servicers: list[tuple[object, object]] = [
         (item_service_pb2, ItemServicer(Items(process.uow, parts.items, parts.publishing))),
-        (case_service_pb2, CaseServicer(
-            parts.drafts, parts.acceptance, parts.handling, parts.failures, cases)),
+        (case_service_pb2, CaseServicer(parts.drafts, parts.acceptance, parts.handling, parts.failures, cases)),
         (task_service_pb2, TaskServicer(Tasks(parts.desk, parts.tasks, process.clock))),
-        (exchange_service_pb2, ExchangeServicer(
-            parts.outgoing, Withdrawal(parts.desk, parts.transfers, parts.outgoing), parts.incoming, answers)),
+        (
+            exchange_service_pb2,
+            ExchangeServicer(
+                parts.outgoing, Withdrawal(parts.desk, parts.transfers, parts.outgoing), parts.incoming, answers
+            ),
+        ),
         (delivery_service_pb2, DeliveryServicer(Deliveries(parts.desk, parts.tasks, parts.reading, process.cipher))),
         (rating_service_pb2, RatingServicer(parts.ratings, parts.outgoing, process.config.region.code)),
-        (statistics_service_pb2, StatisticsServicer(
-            Statistics(StatisticsStore(process.database), parts.items, process.clock))),
+        (
+            statistics_service_pb2,
+            StatisticsServicer(Statistics(StatisticsStore(process.database), parts.items, process.clock)),
+        ),
         (calendar_service_pb2, CalendarServicer(calendars)),
-    ]  # fmt: skip
+    ]
     builder = process.server(verifier)
     for module, servicer in servicers:
         for descriptor in module.DESCRIPTOR.services_by_name.values():  # type: ignore[attr-defined]
@@ -147,9 +152,13 @@ def _set_up() -> Command:
     """The first start of a region's calendar; the years are part of its key, so that new ones are added once."""
     years = ",".join(map(str, notices.YEARS))
     return Command(
-        caller=SELF, method="cases:setUp", request_id=derived_request_id("calendar", years), digest=years.encode(),
-        response_type=calendar_service_pb2.Calendar, actor=SELF,
-    )  # fmt: skip
+        caller=SELF,
+        method="cases:setUp",
+        request_id=derived_request_id("calendar", years),
+        digest=years.encode(),
+        response_type=calendar_service_pb2.Calendar,
+        actor=SELF,
+    )
 
 
 async def main() -> None:

@@ -67,7 +67,7 @@ class Identity:
                 subject=party.subject, display_name=party.display_name, document=party.document
             )
             for field, party in parties.items()
-        }  # fmt: skip
+        }
         asked = {field: each for field, each in stated.items() if anew or not self._is_known(each)}
         if not asked:
             return
@@ -98,9 +98,12 @@ class Identity:
         An empty ``mandate`` asks whether they need none: as the legal representative.
         """
         request = mandate_service_pb2.CheckMandateRequest(
-            person=person, principal=principal, mandate=mandate, item_codes=item_codes,
+            person=person,
+            principal=principal,
+            mandate=mandate,
+            item_codes=item_codes,
             power=identity.MANDATE_POWER_APPLY,
-        )  # fmt: skip
+        )
         answer = await invoke(
             self._mandates.CheckMandate, request, mandate_service_pb2.CheckMandateResponse, to="identity", token=""
         )
@@ -111,21 +114,32 @@ class Identity:
     async def delegation(self, token: str, region: str, transfer: str) -> str:
         """Returns the right to speak for the token's subject to ``region`` about ``transfer``, for store-and-forward."""
         request = token_service_pb2.ExchangeTokenRequest(
-            subject_token=token, subject_token_type=ACCESS_TOKEN, requested_token_type=DELEGATION,
-            audience=f"//{region}", transfer=transfer,
-        )  # fmt: skip
+            subject_token=token,
+            subject_token_type=ACCESS_TOKEN,
+            requested_token_type=DELEGATION,
+            audience=f"//{region}",
+            transfer=transfer,
+        )
         return await self._exchange(request)
 
     async def assertion(self, delegation: str, region: str, transfer: str) -> str:
         """Returns a fresh assertion to ``region`` from a delegation, with this service as the actor."""
         own = await invoke(
-            self._tokens.IssueServiceToken, token_service_pb2.IssueServiceTokenRequest(),
-            token_service_pb2.IssueServiceTokenResponse, to="identity", token="",
-        )  # fmt: skip
+            self._tokens.IssueServiceToken,
+            token_service_pb2.IssueServiceTokenRequest(),
+            token_service_pb2.IssueServiceTokenResponse,
+            to="identity",
+            token="",
+        )
         request = token_service_pb2.ExchangeTokenRequest(
-            subject_token=delegation, subject_token_type=DELEGATION, actor_token=own.access_token,
-            actor_token_type=ACCESS_TOKEN, requested_token_type=ASSERTION, audience=f"//{region}", transfer=transfer,
-        )  # fmt: skip
+            subject_token=delegation,
+            subject_token_type=DELEGATION,
+            actor_token=own.access_token,
+            actor_token_type=ACCESS_TOKEN,
+            requested_token_type=ASSERTION,
+            audience=f"//{region}",
+            transfer=transfer,
+        )
         return await self._exchange(request)
 
     async def _exchange(self, request: token_service_pb2.ExchangeTokenRequest) -> str:
@@ -138,9 +152,11 @@ class Identity:
 def mandate_not_covering(mandate: str, task_code: str, detail: str) -> PermissionDenied:
     """Builds the error for an agent who may not apply for this applicant."""
     return PermissionDenied(
-        "CASE_MANDATE_NOT_COVERING", f"the agent may not apply for this applicant: {detail}",
-        mandate=mandate, task_code=task_code,
-    )  # fmt: skip
+        "CASE_MANDATE_NOT_COVERING",
+        f"the agent may not apply for this applicant: {detail}",
+        mandate=mandate,
+        task_code=task_code,
+    )
 
 
 class Licenses:

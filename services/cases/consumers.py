@@ -73,9 +73,11 @@ class LicenseEvents:
         await self._once(event, said, work)
 
     async def _once(
-        self, event: Event, said: events.LicenseIssued | events.LicenseVoided,
+        self,
+        event: Event,
+        said: events.LicenseIssued | events.LicenseVoided,
         work: Callable[[Transaction], Awaitable[pb.Case]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Does the work once for what is said of a licence, under whatever event ids it is said."""
         if not _OUR_CASE.fullmatch(said.case_name):
             return

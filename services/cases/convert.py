@@ -99,23 +99,42 @@ def case_message(
         message.ClearField("materials")
         message.ClearField("form_values")
     state = CaseState(record.state)
-    message.MergeFrom(pb.Case(
-        name=record.name, number=record.number or "", item=f"items/{record.item}", task_code=record.task_code,
-        item_version=item_version, item_display_name=item_name, state=STATE.number(record.state),
-        public_status=int(public_status(state)),  # type: ignore[arg-type]
-        assurance=record.assurance, home_region=record.home_region, receiving_region=record.receiving_region,
-        channel=CHANNEL.number(record.channel), department=record.department,
-        transfer=f"transfers/{record.transfer}" if record.transfer else "",
-        license=record.license, license_identifier=record.license_identifier, received_by=record.received_by,
-        accepted_by=record.accepted_by, reviewed_by=record.reviewed_by,
-        promised_date=date_message(promised), light=LIGHT.number(light),
-        rating=SATISFACTION.number(record.rating), delivery=f"deliveries/{record.delivery}" if record.delivery else "",
-        create_time=timestamp(record.create_time), update_time=timestamp(record.update_time),
-        submit_time=timestamp(record.submit_time), accept_time=timestamp(record.accept_time),
-        decide_time=timestamp(record.decide_time), close_time=timestamp(record.close_time),
-        deliver_time=timestamp(record.deliver_time), end_time=timestamp(record.end_time),
-        etag=etag_of(record.version),
-    ))  # fmt: skip
+    message.MergeFrom(
+        pb.Case(
+            name=record.name,
+            number=record.number or "",
+            item=f"items/{record.item}",
+            task_code=record.task_code,
+            item_version=item_version,
+            item_display_name=item_name,
+            state=STATE.number(record.state),
+            public_status=int(public_status(state)),  # type: ignore[arg-type]
+            assurance=record.assurance,
+            home_region=record.home_region,
+            receiving_region=record.receiving_region,
+            channel=CHANNEL.number(record.channel),
+            department=record.department,
+            transfer=f"transfers/{record.transfer}" if record.transfer else "",
+            license=record.license,
+            license_identifier=record.license_identifier,
+            received_by=record.received_by,
+            accepted_by=record.accepted_by,
+            reviewed_by=record.reviewed_by,
+            promised_date=date_message(promised),
+            light=LIGHT.number(light),
+            rating=SATISFACTION.number(record.rating),
+            delivery=f"deliveries/{record.delivery}" if record.delivery else "",
+            create_time=timestamp(record.create_time),
+            update_time=timestamp(record.update_time),
+            submit_time=timestamp(record.submit_time),
+            accept_time=timestamp(record.accept_time),
+            decide_time=timestamp(record.decide_time),
+            close_time=timestamp(record.close_time),
+            deliver_time=timestamp(record.deliver_time),
+            end_time=timestamp(record.end_time),
+            etag=etag_of(record.version),
+        )
+    )
     if not message.title:
         message.title = item_name
     return message
@@ -124,13 +143,24 @@ def case_message(
 def summary(record: CaseRecord, item_name: str, actor: str, now: datetime) -> events.CaseSummary:
     """Builds what every event of a case tells."""
     return events.CaseSummary(
-        name=record.name, number=record.number or "", item=f"items/{record.item}", task_code=record.task_code,
-        item_display_name=item_name, category=record.category, state=STATE.number(record.state),
-        applicant=record.applicant, agent=record.agent, department=record.department,
-        channel=CHANNEL.number(record.channel), transfer=f"transfers/{record.transfer}" if record.transfer else "",
-        actor=actor, event_time=timestamp(now), sequence=record.steps, receiving_region=record.receiving_region,
+        name=record.name,
+        number=record.number or "",
+        item=f"items/{record.item}",
+        task_code=record.task_code,
+        item_display_name=item_name,
+        category=record.category,
+        state=STATE.number(record.state),
+        applicant=record.applicant,
+        agent=record.agent,
+        department=record.department,
+        channel=CHANNEL.number(record.channel),
+        transfer=f"transfers/{record.transfer}" if record.transfer else "",
+        actor=actor,
+        event_time=timestamp(now),
+        sequence=record.steps,
+        receiving_region=record.receiving_region,
         home_region=record.home_region,
-    )  # fmt: skip
+    )
 
 
 def files_of(materials: Iterable[pb.CaseMaterial], here: str) -> list[str]:

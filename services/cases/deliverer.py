@@ -47,9 +47,16 @@ class Deliverer:
     """The one sender of a region's exchanges."""
 
     def __init__(
-        self, database: Database, uow: UnitOfWork, audit: AuditWriter, store: TransferStore, news: News,
-        identity: Identity, regions: Regions, region: str,
-    ) -> None:  # fmt: skip
+        self,
+        database: Database,
+        uow: UnitOfWork,
+        audit: AuditWriter,
+        store: TransferStore,
+        news: News,
+        identity: Identity,
+        regions: Regions,
+        region: str,
+    ) -> None:
         self._database = database
         self._uow = uow
         self._audit = audit
@@ -115,10 +122,13 @@ class Deliverer:
     def _request(self, row: Row, transfer: Row) -> Message:
         if row.payload == ACKNOWLEDGEMENT:
             return pb.AcknowledgeTransferRequest(
-                exchange_id=row.exchange_id, sender_region=self._region, state=pb.TRANSFER_STATE_ACCEPTED,
-                case_name=f"//{self._region}/{transfer.case_name}", case_number=transfer.case_number,
+                exchange_id=row.exchange_id,
+                sender_region=self._region,
+                state=pb.TRANSFER_STATE_ACCEPTED,
+                case_name=f"//{self._region}/{transfer.case_name}",
+                case_number=transfer.case_number,
                 transaction_id=transfer.transaction_id,
-            )  # fmt: skip
+            )
         message = self._store.open_message(row)
         message.exchange_id, message.sequence = row.exchange_id, row.sequence
         message.sender_region, message.transaction_id = self._region, transfer.transaction_id
@@ -128,9 +138,12 @@ class Deliverer:
 
     async def _invoke(self, region: str, method: str, request: Message, assertion: str = "") -> pb.TransferReceipt:
         return await self._regions.invoke(
-            region, lambda channel: getattr(exchange_service_pb2_grpc.ExchangeServiceStub(channel), method), request,
-            pb.TransferReceipt, assertion=assertion,
-        )  # fmt: skip
+            region,
+            lambda channel: getattr(exchange_service_pb2_grpc.ExchangeServiceStub(channel), method),
+            request,
+            pb.TransferReceipt,
+            assertion=assertion,
+        )
 
     async def _record(self, request: Message, transfer: Row) -> None:
         """No record, no service: what leaves for another region stands in the log before."""
@@ -139,10 +152,14 @@ class Deliverer:
 
     def _command(self, step: str, request_id: str, request: Message, transfer: Row) -> Command:
         return Command(
-            caller=SELF, method=f"{_METHOD}:{step}", request_id=request_id, digest=digest_of(request),
-            response_type=pb.TransferReceipt, actor=SELF,
+            caller=SELF,
+            method=f"{_METHOD}:{step}",
+            request_id=request_id,
+            digest=digest_of(request),
+            response_type=pb.TransferReceipt,
+            actor=SELF,
             use=common_pb2.UseContext(transaction_id=transfer.transaction_id, case_name=transfer.case_name),
-        )  # fmt: skip
+        )
 
     async def _settle(self, row: Row, transfer: Row, receipt: pb.TransferReceipt) -> None:
         async def work(tx: Transaction) -> None:
@@ -190,8 +207,11 @@ class Deliverer:
     def _tell_failed(tx: Transaction, row: Row, transfer: Row, reason: str) -> None:
         """Tells that a message of the exchange will not arrive: somebody must see to it by another way."""
         name = f"transfers/{transfer.id}"
-        tx.emit("cn.tongban.transfer.failed.v1", name, events.TransferFailed(
-            name=name, peer_region=row.peer_region, payload=row.payload, error_reason=reason))  # fmt: skip
+        tx.emit(
+            "cn.tongban.transfer.failed.v1",
+            name,
+            events.TransferFailed(name=name, peer_region=row.peer_region, payload=row.payload, error_reason=reason),
+        )
         tx.record(entry_of(tx.command, tx.now, name, result=reason))
 
     async def _put_off(self, row: Row, transfer: Row, reason: str) -> None:

@@ -73,9 +73,13 @@ class Recounter:
     async def _batch(self, calendar: Calendar, ids: Sequence[str]) -> int:
         edition = str(calendar.edition)
         command = Command(
-            caller=SELF, method="cases:recount", request_id=derived_request_id("recount", edition),
-            digest=edition.encode(), response_type=pb.Case, actor=SELF,
-        )  # fmt: skip
+            caller=SELF,
+            method="cases:recount",
+            request_id=derived_request_id("recount", edition),
+            digest=edition.encode(),
+            response_type=pb.Case,
+            actor=SELF,
+        )
 
         async def work(tx: Transaction) -> int:
             records = await locked(tx.connection, self._desk.store, calendar.edition, ids)

@@ -41,9 +41,13 @@ def overdue(acceptance: Acceptance, clock: Clock) -> Backlog:
 
     async def accept(case_id: str) -> None:
         command = Command(
-            caller=SELF, method="cases:deemAccepted", request_id=derived_request_id("deem", case_id),
-            digest=case_id.encode(), response_type=pb.Case, actor=SELF,
-        )  # fmt: skip
+            caller=SELF,
+            method="cases:deemAccepted",
+            request_id=derived_request_id("deem", case_id),
+            digest=case_id.encode(),
+            response_type=pb.Case,
+            actor=SELF,
+        )
         await acceptance.deem_accepted(command, case_id)
 
     def today() -> Mapping[str, Any]:
@@ -84,4 +88,4 @@ def unanswered(uow: UnitOfWork, store: TransferStore, news: News) -> tuple[Backl
     return (
         Backlog("transfer_receipted_answered", UNANSWERED, send_again, patience=_PATIENCE, longest=timedelta(days=1)),
         Backlog("transfer_accepted_heard_of", UNHEARD, send_again, patience=_SILENCE, pause=_SILENCE, longest=_SILENCE),
-    )  # fmt: skip
+    )

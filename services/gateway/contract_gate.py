@@ -174,9 +174,15 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
     types = _Types(image)
     routes, verbs = _routes(services, types)
     tables = {
-        "routes": routes, "verbs": verbs, "types": types.types, "enums": types.enums, "numbers": types.numbers,
-        "methods": dict.fromkeys(METHODS, True), "usual": dict.fromkeys(_USUAL, True), "answers": _answers(),
+        "routes": routes,
+        "verbs": verbs,
+        "types": types.types,
+        "enums": types.enums,
+        "numbers": types.numbers,
+        "methods": dict.fromkeys(METHODS, True),
+        "usual": dict.fromkeys(_USUAL, True),
+        "answers": _answers(),
         "limits": {"headers": HEADER_BYTES, "lines": HEADER_LINES, "path": PATH_BYTES},
-    }  # fmt: skip
+    }
     code = resources.files("services.gateway").joinpath("contract_gate.lua").read_text(encoding="utf-8")
     return f"local T = {lua(tables)}\n{code}"

@@ -100,14 +100,14 @@ def clusters(config: GatewayConfig) -> list[Json]:
             for owner in OWNERS
         ),
         _cluster("identity_http", rest.partition("/")[0], http2=False, tls=identity_tls),
+        _cluster("pages", f"{pages.host}:{pages.port}", http2=False, tls=_upstream_tls(config, "gateway", "http/1.1")),
         _cluster(
-            "pages", f"{pages.host}:{pages.port}", http2=False, tls=_upstream_tls(config, "gateway", "http/1.1")
-        ),
-        _cluster(
-            "reflection", f"{pages.host}:{pages.reflection_port}", http2=True,
+            "reflection",
+            f"{pages.host}:{pages.reflection_port}",
+            http2=True,
             tls=_upstream_tls(config, "gateway", "h2"),
         ),
-    ]  # fmt: skip
+    ]
     if config.telemetry.endpoint:
         collector = config.telemetry.endpoint.partition("://")[2] or config.telemetry.endpoint
         made.append(_cluster("telemetry", collector, http2=True, tls=None))

@@ -126,11 +126,8 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in _REFLECTION]
     known = [service for service in services if _owner(service) or service.full_name in SHARED]
     rpcs = [
-        route
-        for service in known
-        for rpc in service.public_rpcs
-        for route in _rpc_routes(config, rpc, _owner(service))
-    ]  # fmt: skip
+        route for service in known for rpc in service.public_rpcs for route in _rpc_routes(config, rpc, _owner(service))
+    ]
     return [*pages, *oauth, *reflection, *rpcs, *_json_routes(config, services)]
 
 
@@ -160,9 +157,14 @@ def _ratelimit(config: GatewayConfig) -> Json:
         "fill_interval": "1s",
     }
     return _filter(
-        "local_ratelimit", "LocalRateLimit", stat_prefix="edge", token_bucket=bucket, filter_enabled=always,
-        filter_enforced=always, local_rate_limit_per_downstream_connection=True,
-    )  # fmt: skip
+        "local_ratelimit",
+        "LocalRateLimit",
+        stat_prefix="edge",
+        token_bucket=bucket,
+        filter_enabled=always,
+        filter_enforced=always,
+        local_rate_limit_per_downstream_connection=True,
+    )
 
 
 def _jwt(config: GatewayConfig) -> Json:

@@ -74,10 +74,14 @@ def _rights(rpc: Rpc) -> Json:
 
 def _path_parameters(names: list[str], patterns: list[str]) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True,
-         "schema": {"type": "string"} | ({"pattern": f"^{pattern}$"} if pattern else {})}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"} | ({"pattern": f"^{pattern}$"} if pattern else {}),
+        }
         for name, pattern in zip(names, patterns, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def part_patterns(template: str, pattern: str) -> list[str]:
@@ -118,9 +122,10 @@ class _Document:
 
     def _patterns(self, rpc: Rpc, template: str) -> list[str]:
         return [
-            each for field, form in _VARIABLE.findall(template)
+            each
+            for field, form in _VARIABLE.findall(template)
             for each in part_patterns(form or "*", self._schemas.pattern(rpc.descriptor.input_type, field))
-        ]  # fmt: skip
+        ]
 
     def _operation(self, rpc: Rpc, parameters: list[Json], bound: set[str], body: str) -> Json:
         summary, _, _ = rpc.comment.partition("\n\n")

@@ -104,9 +104,7 @@ class Portal:
         self._openapi = document(image, config.public.base_url, config.region.name, version("tongban"))
         listing = _listing(self._openapi)
         self._templates = environment(config)
-        self._templates.globals.update(
-            services=listing, methods=sum(len(service["methods"]) for service in listing)
-        )  # fmt: skip
+        self._templates.globals.update(services=listing, methods=sum(len(service["methods"]) for service in listing))
         self._static = {name: self._render(name) for name in ("home.html", "docs.html")}
 
     def _render(self, template: str, **values: Any) -> str:

@@ -21,9 +21,11 @@ def environment(config: GatewayConfig) -> jinja2.Environment:
     loader = jinja2.PackageLoader("services.gateway")
     made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.globals.update(
-        region=config.region.name, code=config.region.code, base_url=config.public.base_url,
+        region=config.region.name,
+        code=config.region.code,
+        base_url=config.public.base_url,
         version=version("tongban"),
-    )  # fmt: skip
+    )
     return made
 
 

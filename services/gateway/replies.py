@@ -196,9 +196,10 @@ def _page_mapper(config: GatewayConfig, http: int, answered: int) -> Json:
         "status_code": answered,
         "headers_to_add": [_header(name, value) for name, value in HEADERS.items()],
         "body_format_override": {
-            "text_format_source": {"inline_string": page}, "content_type": "text/html; charset=UTF-8",
+            "text_format_source": {"inline_string": page},
+            "content_type": "text/html; charset=UTF-8",
         },
-    }  # fmt: skip
+    }
 
 
 def local_reply_config(config: GatewayConfig) -> Json:

@@ -72,9 +72,12 @@ class Schemas:
                 self._add_message(prefix, message, (_MESSAGES, place), said)
 
     def _add_enum(
-        self, prefix: str, enum: descriptor_pb2.EnumDescriptorProto, place: tuple[int, ...],
+        self,
+        prefix: str,
+        enum: descriptor_pb2.EnumDescriptorProto,
+        place: tuple[int, ...],
         said: dict[tuple[int, ...], str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         name = f"{prefix}.{enum.name}"
         self._enums[name] = enum
         values = (f"- `{value.name}`: {said.get((*place, _VALUES, at), '')}" for at, value in enumerate(enum.value))
@@ -82,7 +85,7 @@ class Schemas:
 
     def _add_message(
         self, prefix: str, message: Message, place: tuple[int, ...], said: dict[tuple[int, ...], str]
-    ) -> None:  # fmt: skip
+    ) -> None:
         name = f"{prefix}.{message.name}"
         self._messages[name] = message
         self._comments[name] = said.get(place, "")

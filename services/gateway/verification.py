@@ -159,9 +159,10 @@ def _conclusion(answer: api.VerifyLicenseResponse, asked: api.VerifyLicenseReque
 
 def _asked(request: api.VerifyLicenseRequest) -> set[int]:
     words = {
-        api.COMPARED_FIELD_NUMBER: request.number, api.COMPARED_FIELD_HOLDER_NAME: request.holder_name,
+        api.COMPARED_FIELD_NUMBER: request.number,
+        api.COMPARED_FIELD_HOLDER_NAME: request.holder_name,
         api.COMPARED_FIELD_HOLDER_DOCUMENT: request.holder_document_number,
-    }  # fmt: skip
+    }
     return {field for field, text in words.items() if text.strip()}
 
 

@@ -93,9 +93,11 @@ def token_parts(process: Process, keys: SigningKeys, client_secrets: ClientSecre
     vouching = Vouching(database, AccountStore(database), process.cipher, process.clock)
     acceptance = Acceptance(codec, database, process.clock, once, records, vouching)
     return TokenParts(
-        codec, Grants(codec, database, process.clock, authentication, records),
-        Exchange(codec, database, process.clock, acceptance, records, vouching), authentication,
-    )  # fmt: skip
+        codec,
+        Grants(codec, database, process.clock, authentication, records),
+        Exchange(codec, database, process.clock, acceptance, records, vouching),
+        authentication,
+    )
 
 
 def _register(process: Process) -> Register:

@@ -55,9 +55,13 @@ class Bootstrap:
             if self._is_ready(await _find(connection)):
                 return
         command = Command(
-            caller="services/identity", actor="services/identity", method="bootstrap", request_id=str(uuid.uuid4()),
-            digest=b"", response_type=resources.Client,
-        )  # fmt: skip
+            caller="services/identity",
+            actor="services/identity",
+            method="bootstrap",
+            request_id=str(uuid.uuid4()),
+            digest=b"",
+            response_type=resources.Client,
+        )
         await self._uow.run(command, self._make)
 
     def _is_ready(self, row: Row | None) -> bool:
@@ -84,25 +88,45 @@ class Bootstrap:
             raise NotWritten(f"the administrator's credentials can't be written to {self._file}") from error
         name = f"clients/{CLIENT_ID}"
         if row is None:
-            row = await rows.insert(tx.connection, clients, _values(public) | {
-                "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
-            tx.emit("cn.tongban.client.created.v1", name, events.ClientCreated(
-                client=name, kind=resources.CLIENT_KIND_SYSTEM))  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                clients,
+                _values(public)
+                | {
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
+            tx.emit(
+                "cn.tongban.client.created.v1",
+                name,
+                events.ClientCreated(client=name, kind=resources.CLIENT_KIND_SYSTEM),
+            )
         else:
-            row = await rows.update(tx.connection, clients, CLIENT_ID, {
-                "jwks": [public], "old_jwks": None, "overlap_expire_time": None, "scopes": list(roles.ADMINISTRATOR),
-                "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                clients,
+                CLIENT_ID,
+                {
+                    "jwks": [public],
+                    "old_jwks": None,
+                    "overlap_expire_time": None,
+                    "scopes": list(roles.ADMINISTRATOR),
+                    "update_time": tx.now,
+                },
+            )
             tx.emit("cn.tongban.client.rotated.v1", name, events.ClientRotated(client=name))
         _log.info("administrator's credentials written", file=self._file.name)
         return client_message(row)
 
     def _write(self, jwk: dict[str, Any]) -> None:
         content = {
-            "client_id": CLIENT_ID, "token_endpoint": f"{self._gateway}{TOKEN_PATH}", "private_key_jwk": jwk,
-            "issuer": self._issuer, "gateway": self._gateway,
-        }  # fmt: skip
+            "client_id": CLIENT_ID,
+            "token_endpoint": f"{self._gateway}{TOKEN_PATH}",
+            "private_key_jwk": jwk,
+            "issuer": self._issuer,
+            "gateway": self._gateway,
+        }
         draft = self._file.with_name(f".{self._file.name}.{secrets.token_hex(8)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -121,8 +145,16 @@ async def _find(connection: AsyncConnection) -> Row | None:
 
 def _values(public: dict[str, str]) -> dict[str, Any]:
     return {
-        "id": CLIENT_ID, "display_name": "系统管理员", "kind": Kind.SYSTEM.value, "owner": "",
-        "auth_method": AuthMethod.PRIVATE_KEY_JWT.value, "jwks": [public], "scopes": list(roles.ADMINISTRATOR),
-        "assertable": [], "max_assurance": 0, "quota_per_second": 0, "quota_per_day": 0,
+        "id": CLIENT_ID,
+        "display_name": "系统管理员",
+        "kind": Kind.SYSTEM.value,
+        "owner": "",
+        "auth_method": AuthMethod.PRIVATE_KEY_JWT.value,
+        "jwks": [public],
+        "scopes": list(roles.ADMINISTRATOR),
+        "assertable": [],
+        "max_assurance": 0,
+        "quota_per_second": 0,
+        "quota_per_day": 0,
         "state": State.ACTIVE.value,
-    }  # fmt: skip
+    }

@@ -21,7 +21,9 @@ def _life() -> tuple[sa.Column[object], ...]:
 
 
 persons = sa.Table(
-    "persons", METADATA, _id(),
+    "persons",
+    METADATA,
+    _id(),
     sa.Column("full_name", sa.LargeBinary, nullable=False),
     sa.Column("document_type", sa.Text, nullable=False),
     sa.Column("document_number", sa.LargeBinary, nullable=False),
@@ -35,10 +37,12 @@ persons = sa.Table(
     *_life(),
     sa.Index("persons_document", "document_index", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
     comment="Natural persons; one living account per document.",
-)  # fmt: skip
+)
 
 organizations = sa.Table(
-    "organizations", METADATA, _id(),
+    "organizations",
+    METADATA,
+    _id(),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("uscc", sa.Text, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
@@ -48,10 +52,12 @@ organizations = sa.Table(
     *_life(),
     sa.Index("organizations_representative", "legal_representative"),
     comment="Legal persons and other organisations.",
-)  # fmt: skip
+)
 
 verifications = sa.Table(
-    "verifications", METADATA, _id(),
+    "verifications",
+    METADATA,
+    _id(),
     sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id"), nullable=False),
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
@@ -62,10 +68,12 @@ verifications = sa.Table(
     sa.Index("verifications_person", "person", "verify_time"),
     info=EVIDENCE,
     comment="Every check of a real name, passed or failed.",
-)  # fmt: skip
+)
 
 mandates = sa.Table(
-    "mandates", METADATA, _id(),
+    "mandates",
+    METADATA,
+    _id(),
     sa.Column("principal", sa.Text, nullable=False),
     sa.Column("agent", sa.Text, nullable=False),
     sa.Column("all_items", sa.Boolean, nullable=False),
@@ -83,10 +91,11 @@ mandates = sa.Table(
     sa.Index("mandates_principal", "principal", "id"),
     sa.Index("mandates_agent", "agent", "id"),
     comment="Who may act for whom; the state EXPIRED follows from expire_time and is never stored.",
-)  # fmt: skip
+)
 
 asserted_rights = sa.Table(
-    "asserted_rights", METADATA,
+    "asserted_rights",
+    METADATA,
     sa.Column("person", sa.Text, primary_key=True),
     sa.Column("principal", sa.Text, primary_key=True),
     sa.Column("mandate", sa.Text, primary_key=True),
@@ -96,19 +105,22 @@ asserted_rights = sa.Table(
     sa.Column("expire_time", sa.DateTime(timezone=True)),
     sa.Column("assert_time", sa.DateTime(timezone=True), nullable=False),
     comment="What other regions last asserted of their people's rights to act; the mandate is empty for representatives.",
-)  # fmt: skip
+)
 
 asserted_identities = sa.Table(
-    "asserted_identities", METADATA,
+    "asserted_identities",
+    METADATA,
     sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("region", sa.Text, nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("assert_time", sa.DateTime(timezone=True), nullable=False),
     comment="Who other regions last said that their people and organisations are; sealed holds name and document.",
-)  # fmt: skip
+)
 
 departments = sa.Table(
-    "departments", METADATA, _id(),
+    "departments",
+    METADATA,
+    _id(),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("uscc", sa.Text, nullable=False),
     sa.Column("region_code", sa.Text, nullable=False),
@@ -117,20 +129,24 @@ departments = sa.Table(
     sa.Index("departments_name", "parent", "display_name", unique=True, postgresql_nulls_not_distinct=True),
     sa.Index("departments_order", "display_name", "id"),
     comment="Departments and their units.",
-)  # fmt: skip
+)
 
 posts = sa.Table(
-    "posts", METADATA, _id(),
+    "posts",
+    METADATA,
+    _id(),
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("duties", ARRAY(sa.Text), nullable=False),
     *_life(),
     sa.Index("posts_name", "department", "display_name", unique=True),
     comment="Posts: bundles of duties that don't exclude one another.",
-)  # fmt: skip
+)
 
 staff = sa.Table(
-    "staff", METADATA, _id(),
+    "staff",
+    METADATA,
+    _id(),
     sa.Column("full_name", sa.LargeBinary, nullable=False),
     sa.Column("staff_number", sa.Text, nullable=False),
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
@@ -141,10 +157,12 @@ staff = sa.Table(
     sa.Index("staff_order", "staff_number", "id"),
     sa.Index("staff_person", "person", "department", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
     comment="Members of departments' staff.",
-)  # fmt: skip
+)
 
 assignments = sa.Table(
-    "assignments", METADATA, _id(),
+    "assignments",
+    METADATA,
+    _id(),
     sa.Column("staff", sa.Uuid(as_uuid=False), sa.ForeignKey("staff.id"), nullable=False),
     sa.Column("post", sa.Uuid(as_uuid=False), sa.ForeignKey("posts.id"), nullable=False),
     sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
@@ -155,10 +173,11 @@ assignments = sa.Table(
     sa.Index("assignments_staff", "staff"),
     sa.Index("assignments_post", "post"),
     comment="Who held which post from when until when; taking a post away ends the row and keeps it. What is WAITING is not held.",
-)  # fmt: skip
+)
 
 clients = sa.Table(
-    "clients", METADATA,
+    "clients",
+    METADATA,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
@@ -180,10 +199,11 @@ clients = sa.Table(
     sa.Column("pending", JSONB(none_as_null=True)),
     *_life(),
     comment="Machines that call the API; a secret is stored as HMAC-SM3 under a key of the key store.",
-)  # fmt: skip
+)
 
 regions = sa.Table(
-    "regions", METADATA,
+    "regions",
+    METADATA,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("gateway_url", sa.Text, nullable=False),
@@ -203,19 +223,22 @@ regions = sa.Table(
     *_life(),
     sa.Index("regions_issuer", "issuer", unique=True, postgresql_where=sa.text("state <> 'ENDED'")),
     comment="The trust list: other regions and the keys pinned for them.",
-)  # fmt: skip
+)
 
 withdrawals = sa.Table(
-    "withdrawals", METADATA,
+    "withdrawals",
+    METADATA,
     sa.Column("party", sa.Text, primary_key=True),
     sa.Column("change_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("restore_time", sa.DateTime(timezone=True)),
     sa.Index("withdrawals_change", "change_time"),
     comment="What no longer stands behind tokens; kept for as long as a token could outlive it.",
-)  # fmt: skip
+)
 
 consents = sa.Table(
-    "consents", METADATA, _id(),
+    "consents",
+    METADATA,
+    _id(),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("recipient", sa.Text, nullable=False),
     sa.Column("purpose", sa.Text, nullable=False),
@@ -233,4 +256,4 @@ consents = sa.Table(
     *_life(),
     sa.Index("consents_subject", "subject", "id"),
     comment="Consents to the use of licences and data; EXPIRED follows from expire_time and is never stored.",
-)  # fmt: skip
+)

@@ -53,7 +53,7 @@ from tongban.license.v1 import (
     recognition_service_pb2,
     use_service_pb2,
     verification_service_pb2,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,19 @@ def wire(process: Process) -> Parts:
     recording = Recording(uses, process.wire, clock, process.uow.committed)
     drafting = Drafting(identity, seals, renderer, cipher, home, process.config.public.base_url)
     issuing = Issuing(
-        clock, process.uow, licenses, types, drafting, seals, renderer, process.documents, cipher, identity,
+        clock,
+        process.uow,
+        licenses,
+        types,
+        drafting,
+        seals,
+        renderer,
+        process.documents,
+        cipher,
+        identity,
         home,
         settings.at_once,
-    )  # fmt: skip
+    )
     drafts = Drafts(licenses, issuing, process.wall, settings.patience_seconds)
     decided = DecidedCases(issuing, Telling(process.uow, licenses), identity, home)
     return Parts(
@@ -110,7 +119,17 @@ def wire(process: Process) -> Parts:
         issuing=issuing,
         checks=Checks(clock, types, drafting),
         downloads=Downloads(
-            licenses, types, access, recording, abroad, identity, seals, renderer, process.documents, cipher, clock,
+            licenses,
+            types,
+            access,
+            recording,
+            abroad,
+            identity,
+            seals,
+            renderer,
+            process.documents,
+            cipher,
+            clock,
             home,
         ),
         verification=Verification(licenses, abroad, seals, cipher, clock, home, readers),
@@ -119,27 +138,44 @@ def wire(process: Process) -> Parts:
         ),
         uses=Uses(uses, process.audit),
         materials=Materials(
-            process.uow, MaterialStore(process.database), process.documents, process.audit, abroad, cases, cipher, clock,
+            process.uow,
+            MaterialStore(process.database),
+            process.documents,
+            process.audit,
+            abroad,
+            cases,
+            cipher,
+            clock,
             home,
         ),
         consumer=decided,
         cases=HandledCases(cases, decided.handle, home),
-        sweep=Sweep(process.database, "license:sweeper", [drafts.backlog(settings.sweep_seconds)], settings.sweep_seconds),
-    )  # fmt: skip
+        sweep=Sweep(
+            process.database, "license:sweeper", [drafts.backlog(settings.sweep_seconds)], settings.sweep_seconds
+        ),
+    )
 
 
 def _servicers(parts: Parts) -> list[tuple[Any, str, object]]:
     return [
         (license_type_service_pb2, "LicenseTypeService", LicenseTypeServicer(parts.types)),
-        (license_service_pb2, "LicenseService", LicenseServicer(
-            parts.licenses, parts.issuing, parts.checks, parts.downloads)),
+        (
+            license_service_pb2,
+            "LicenseService",
+            LicenseServicer(parts.licenses, parts.issuing, parts.checks, parts.downloads),
+        ),
         (verification_service_pb2, "VerificationService", VerificationServicer(parts.verification)),
         (presentation_service_pb2, "PresentationService", PresentationServicer(parts.presentations)),
         (use_service_pb2, "UseService", UseServicer(parts.uses)),
         (material_service_pb2, "MaterialService", MaterialServicer(parts.materials)),
-        (recognition_service_pb2, "RecognitionService", RecognitionServicer(
-            parts.licenses, parts.downloads, parts.verification, parts.presentations, parts.materials)),
-    ]  # fmt: skip
+        (
+            recognition_service_pb2,
+            "RecognitionService",
+            RecognitionServicer(
+                parts.licenses, parts.downloads, parts.verification, parts.presentations, parts.materials
+            ),
+        ),
+    ]
 
 
 async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:

@@ -27,18 +27,20 @@ from tongban.license.v1 import resources_pb2 as resources
 
 CASE_DECIDED = "cn.tongban.case.decided.v1"
 _TAKEN_IN = {
-    "cn.tongban.case.submitted.v1": cases.CaseSubmitted, "cn.tongban.case.corrected.v1": cases.CaseCorrected,
-}  # fmt: skip
+    "cn.tongban.case.submitted.v1": cases.CaseSubmitted,
+    "cn.tongban.case.corrected.v1": cases.CaseCorrected,
+}
 # Later in a case's life the same is told again: who was never told of a submission, its stream being lost, hears of it there.
 _GOES_ON = {"cn.tongban.case.accepted.v1": cases.CaseAccepted}
 _SENT = {
     "cn.tongban.transfer.acknowledged.v1": cases.TransferAcknowledged,
     "cn.tongban.transfer.progressed.v1": cases.TransferProgressed,
-}  # fmt: skip
+}
 _ENDED = {
-    "cn.tongban.case.declined.v1": cases.CaseDeclined, "cn.tongban.case.withdrawn.v1": cases.CaseWithdrawn,
+    "cn.tongban.case.declined.v1": cases.CaseDeclined,
+    "cn.tongban.case.withdrawn.v1": cases.CaseWithdrawn,
     "cn.tongban.case.terminated.v1": cases.CaseTerminated,
-}  # fmt: skip
+}
 
 
 class HandledCases:
@@ -128,13 +130,13 @@ class DecidedCases:
 def _order(decided: cases.CaseDecided, home: str) -> pb.IssueLicenseRequest:
     case, holder = decided.case, decided.holder
     return pb.IssueLicenseRequest(
-        license_type=decided.license_type, item_code=case.task_code, case_name=case.name,
-        holders=[resources.Holder(
-            subject=holder.subject, display_name=holder.display_name, document=holder.document
-        )],
+        license_type=decided.license_type,
+        item_code=case.task_code,
+        case_name=case.name,
+        holders=[resources.Holder(subject=holder.subject, display_name=holder.display_name, document=holder.document)],
         face_fields={field.key: field.value for field in decided.license_fields},
         receiving_region="" if case.receiving_region == home else case.receiving_region,
-    )  # fmt: skip
+    )
 
 
 def _told(decided: cases.CaseDecided) -> Told | None:

@@ -26,14 +26,20 @@ def page_of(columns: Mapping[str, Any], content: pb.License, kind: Mapping[str, 
     """
     size = float(columns["seal_diameter"])
     return LicensePage(
-        title=printed(columns["type_display_name"]), issuing_authority=printed(columns["issuer_name"]),
-        number=printed(content.number), identifier=columns["identifier"],
+        title=printed(columns["type_display_name"]),
+        issuing_authority=printed(columns["issuer_name"]),
+        number=printed(content.number),
+        identifier=columns["identifier"],
         holder="、".join(printed(holder.display_name) for holder in content.holders),
-        fields=_fields(content, kind), issue_date=columns["issue_date"], qr_text=columns["qr_content"],
-        valid_from=columns["valid_from"], valid_until=columns["valid_until"],
-        landscape=kind["page_layout"] == "A4_LANDSCAPE", seal_size=(size, size),
+        fields=_fields(content, kind),
+        issue_date=columns["issue_date"],
+        qr_text=columns["qr_content"],
+        valid_from=columns["valid_from"],
+        valid_until=columns["valid_until"],
+        landscape=kind["page_layout"] == "A4_LANDSCAPE",
+        seal_size=(size, size),
         metadata=_metadata(columns, content),
-    )  # fmt: skip
+    )
 
 
 def seal_center(page: LicensePage) -> tuple[float, float]:
@@ -46,8 +52,9 @@ def _fields(content: pb.License, kind: Mapping[str, Any]) -> tuple[tuple[str, st
     face = content.face_fields
     return tuple(
         (printed(field["label"]), printed(face[field["key"]]))
-        for field in kind["face_fields"] if face.get(field["key"], "")
-    )  # fmt: skip
+        for field in kind["face_fields"]
+        if face.get(field["key"], "")
+    )
 
 
 def unprintable(content: pb.License) -> list[Violation]:

@@ -88,16 +88,25 @@ def _parts(process: Process, config: Sealing) -> _Parts:
     endings = Endings(SealStore(process.database), store)
     certificates = Certificates(
         process.uow, store, endings, authority, keys, revocation, process.provider, signing, process.clock
-    )  # fmt: skip
+    )
     return _Parts(signing, validating, keys, authority, revocation, endings, certificates)
 
 
 def _seals(process: Process, parts: _Parts) -> Seals:
     return Seals(
-        process.uow, SealStore(process.database), CertificateStore(process.database), parts.endings,
-        parts.certificates, parts.authority, parts.keys, parts.revocation, parts.signing, process.clock,
-        process.config.region.code, Owners(lambda: process.neighbour("identity")),
-    )  # fmt: skip
+        process.uow,
+        SealStore(process.database),
+        CertificateStore(process.database),
+        parts.endings,
+        parts.certificates,
+        parts.authority,
+        parts.keys,
+        parts.revocation,
+        parts.signing,
+        process.clock,
+        process.config.region.code,
+        Owners(lambda: process.neighbour("identity")),
+    )
 
 
 def _root(content: bytes) -> Certificate:
@@ -123,8 +132,13 @@ def _sealings(process: Process, parts: _Parts, config: Sealing) -> Sealings:
     process.background(Presence(process.database, "seal", _left_behind(process, store)).run)
     uses = Uses(process.uow, seals, store, process.audit, process.clock, process.config.region.code, patience)
     return Sealings(
-        uses, OpenedSeals(seals, config.opened_seals), store, parts.keys, parts.signing, process.clock,
-    )  # fmt: skip
+        uses,
+        OpenedSeals(seals, config.opened_seals),
+        store,
+        parts.keys,
+        parts.signing,
+        process.clock,
+    )
 
 
 async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
@@ -134,9 +148,14 @@ async def build(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     parts = _parts(process, config)
     await parts.certificates.start()
     validations = Validations(
-        SealStore(process.database), parts.authority, parts.revocation, process.provider, parts.validating,
-        process.clock, tuple(_root(path.read_bytes()) for path in config.time_stamp_roots),
-    )  # fmt: skip
+        SealStore(process.database),
+        parts.authority,
+        parts.revocation,
+        process.provider,
+        parts.validating,
+        process.clock,
+        tuple(_root(path.read_bytes()) for path in config.time_stamp_roots),
+    )
     builder = process.server(verifier)
     for module, name, servicer in (
         (seal_service_pb2, "SealService", SealServicer(_seals(process, parts))),

@@ -122,9 +122,10 @@ def seal_steps(seal: ParsedSeal, known: Known, checks: Checks) -> Iterator[Named
     """Checks a parsed seal as of the time of its use."""
     made, tolerated = _made(seal, known)
     yield "seal.algorithm", _algorithm(seal.algorithm, seal.maker_certificate)
-    yield "seal.maker_signature", _signature(
-        checks, seal.algorithm, seal.maker_certificate, seal.signed_raws, seal.signature
-    )  # fmt: skip
+    yield (
+        "seal.maker_signature",
+        _signature(checks, seal.algorithm, seal.maker_certificate, seal.signed_raws, seal.signature),
+    )
     yield "seal.maker_certificate_period", _certificate_period(seal.maker_certificate, made, tolerated)
     yield "seal.maker_certificate_chain", checks.chain(seal.maker_certificate, Role.SEAL_MAKER, made)
     yield "seal.period", within(seal.valid_from, seal.valid_until, known.times)
@@ -149,17 +150,19 @@ def signature_steps(
     yield "signature.algorithm", _algorithm(signature.algorithm, signature.certificate)
     yield "signature.data_hash", _data_hash(signature, protected)
     yield "signature.property_info", _property_info(signature, is_own_path)
-    yield "signature.value", _signature(
-        checks, signature.algorithm, signature.certificate, (signature.tbs_raw,), signature.signature
-    )  # fmt: skip
+    yield (
+        "signature.value",
+        _signature(checks, signature.algorithm, signature.certificate, (signature.tbs_raw,), signature.signature),
+    )
     yield "signature.certificate_listed", _listed(signature.seal, signature.certificate)
     yield "signature.certificate_period", _certificate_period(signature.certificate, known.times)
     yield "signature.certificate_chain", checks.chain(signature.certificate, Role.SEAL_SIGNER, known.times)
     yield "signature.time", _not_in_future(signature.time, checks)
     yield "signature.time_stamp", _time_stamp(checks, signature.time_stamp, signature.signature)
-    yield "signature.existence", _reached(known) or existence_finding(
-        known.registered, known.stamped, known.times, recorded=known.recorded
-    )  # fmt: skip
+    yield (
+        "signature.existence",
+        _reached(known) or existence_finding(known.registered, known.stamped, known.times, recorded=known.recorded),
+    )
 
 
 def digest_finding(stated: bytes, actual: bytes) -> Finding:

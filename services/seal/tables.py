@@ -26,35 +26,43 @@ def _moment(name: str, *, nullable: bool = False) -> sa.Column[object]:
 
 
 certificates = sa.Table(
-    "certificates", METADATA, _id(),
+    "certificates",
+    METADATA,
+    _id(),
     sa.Column("serial_number", sa.Text, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("der", sa.LargeBinary, nullable=False),
     sa.Column("key_name", sa.Text, nullable=False),
     sa.Column("key_version", sa.Integer, nullable=False),
-    _moment("not_before_time"), _moment("not_after_time"),
+    _moment("not_before_time"),
+    _moment("not_after_time"),
     _moment("revoke_time", nullable=True),
     sa.Column("revocation_reason", sa.Text),
     _moment("invalidity_time", nullable=True),
     sa.Column("version", sa.Integer, nullable=False, server_default="1"),
-    _moment("create_time"), _moment("update_time"),
+    _moment("create_time"),
+    _moment("update_time"),
     sa.Index("certificates_kind", "kind", "create_time"),
     sa.Index("certificates_revoked", "revoke_time", postgresql_where=sa.text("revoke_time IS NOT NULL")),
     comment="SM2 certificates of the region's authority; key_name is empty where the key is somebody else's.",
-)  # fmt: skip
+)
 
 crls = sa.Table(
-    "crls", METADATA,
+    "crls",
+    METADATA,
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-    _moment("this_update"), _moment("next_update"),
+    _moment("this_update"),
+    _moment("next_update"),
     sa.Column("revoked", sa.Integer, nullable=False),
     sa.Column("der", sa.LargeBinary, nullable=False),
     info=EVIDENCE,
     comment="Published revocation lists; revoked counts their entries.",
-)  # fmt: skip
+)
 
 seals = sa.Table(
-    "seals", METADATA, _id(),
+    "seals",
+    METADATA,
+    _id(),
     sa.Column("seal_id", sa.Text, nullable=False, unique=True),
     sa.Column("seal_code", sa.Text, nullable=False, unique=True),
     sa.Column("display_name", sa.Text, nullable=False),
@@ -66,7 +74,8 @@ seals = sa.Table(
     sa.Column("bottom_text", sa.Text, nullable=False),
     sa.Column("diameter_mm", sa.SmallInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    _moment("valid_from_time"), _moment("valid_until_time"),
+    _moment("valid_from_time"),
+    _moment("valid_until_time"),
     # The earlier end of the two certificates; neither ever changes.
     _moment("certified_until_time"),
     sa.Column("users", JSONB, nullable=False),
@@ -81,13 +90,16 @@ seals = sa.Table(
     _moment("revoke_time", nullable=True),
     sa.Column("revoke_reason", sa.Text),
     sa.Column("version", sa.Integer, nullable=False, server_default="1"),
-    _moment("create_time"), _moment("update_time"),
+    _moment("create_time"),
+    _moment("update_time"),
     sa.Index("seals_owner", "owner", "id"),
     comment="E-seals; the structure is the signed SESeal (GB/T 38540-2020).",
-)  # fmt: skip
+)
 
 sealing_batches = sa.Table(
-    "sealing_batches", METADATA, _id(),
+    "sealing_batches",
+    METADATA,
+    _id(),
     sa.Column("caller", sa.Text, nullable=False),
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("request_id", sa.Text, nullable=False),
@@ -107,10 +119,12 @@ sealing_batches = sa.Table(
     sa.Index("sealing_batches_case", "case_name", "id", postgresql_where=sa.text("case_name <> ''")),
     info=EVIDENCE,
     comment="One call that uses a seal, committed before the key is touched; an attempt follows one that was voided.",
-)  # fmt: skip
+)
 
 sealings = sa.Table(
-    "sealings", METADATA, _id(),
+    "sealings",
+    METADATA,
+    _id(),
     sa.Column("number", sa.Text, nullable=False, unique=True),
     _reference("batch", "sealing_batches.id"),
     # A copy of the batch's, to list by; the batch's own reference is checked.
@@ -125,10 +139,11 @@ sealings = sa.Table(
     sa.Index("sealings_digest", "digest", postgresql_using="hash"),
     info=EVIDENCE,
     comment="The intents of a batch: digest is SM3 of the exact TBS_Sign bytes that the key signs under this number.",
-)  # fmt: skip
+)
 
 sealing_outcomes = sa.Table(
-    "sealing_outcomes", METADATA,
+    "sealing_outcomes",
+    METADATA,
     sa.Column("batch", sa.Uuid(as_uuid=False), sa.ForeignKey("sealing_batches.id"), primary_key=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("signatures", ARRAY(sa.LargeBinary), nullable=False),
@@ -137,12 +152,13 @@ sealing_outcomes = sa.Table(
     _moment("outcome_time"),
     info=EVIDENCE,
     comment="What became of a batch: SIGNED or VOIDED, once; so no number is ever signed twice.",
-)  # fmt: skip
+)
 
 sealing_open = sa.Table(
-    "sealing_open", METADATA,
+    "sealing_open",
+    METADATA,
     sa.Column("batch", sa.Uuid(as_uuid=False), sa.ForeignKey("sealing_batches.id"), primary_key=True),
     sa.Column("commit_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Index("sealing_open_commit_time", "commit_time"),
     comment="Batches without an outcome, for the sweeper; by the machine's clock, not the business clock.",
-)  # fmt: skip
+)

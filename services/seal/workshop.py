@@ -97,9 +97,7 @@ def make_seal(order: SealOrder, maker: Maker, authority: Authority, keys: Signin
     drawing = draw(order.text, order.diameter_mm)
     period = authority.within(min(order.valid_from, order.make_time), order.valid_until)
     key = keys.make(f"seal-{order.identifier}")
-    subject = Subject(
-        order.name[:_LONGEST_COMMON_NAME], organization=order.text.arc, identifier=order.owner_uscc
-    )  # fmt: skip
+    subject = Subject(order.name[:_LONGEST_COMMON_NAME], organization=order.text.arc, identifier=order.owner_uscc)
     public_key = keys.signer(key.name, key.version).public_key
     certificate = authority.issue(subject, public_key, Profile.SIGNER, period)
     info = build_seal_info(_plan(order, to_png(drawing), certificate.der))
@@ -109,7 +107,14 @@ def make_seal(order: SealOrder, maker: Maker, authority: Authority, keys: Signin
 
 def _plan(order: SealOrder, picture: bytes, certificate: bytes) -> SealPlan:
     return SealPlan(
-        seal_id=order.seal_id, seal_type=_TYPES[order.kind], name=order.name, certificates=(certificate,),
-        create_time=order.make_time, valid_from=order.valid_from, valid_until=order.valid_until,
-        picture=picture, width_mm=order.diameter_mm, height_mm=order.diameter_mm,
-    )  # fmt: skip
+        seal_id=order.seal_id,
+        seal_type=_TYPES[order.kind],
+        name=order.name,
+        certificates=(certificate,),
+        create_time=order.make_time,
+        valid_from=order.valid_from,
+        valid_until=order.valid_until,
+        picture=picture,
+        width_mm=order.diameter_mm,
+        height_mm=order.diameter_mm,
+    )

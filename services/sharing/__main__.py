@@ -53,10 +53,14 @@ def _data(process: Process, sources: DataSources) -> Data:
 def _add_requests(builder: ServerBuilder, process: Process, sources: DataSources) -> None:
     home, uow = process.config.region.code, process.uow
     catalog, grants = CatalogStore(process.database), GrantStore(process.database)
-    add, services = builder.add, {
-        **catalog_service_pb2.DESCRIPTOR.services_by_name, **mount_service_pb2.DESCRIPTOR.services_by_name,
-        **grant_service_pb2.DESCRIPTOR.services_by_name,
-    }  # fmt: skip
+    add, services = (
+        builder.add,
+        {
+            **catalog_service_pb2.DESCRIPTOR.services_by_name,
+            **mount_service_pb2.DESCRIPTOR.services_by_name,
+            **grant_service_pb2.DESCRIPTOR.services_by_name,
+        },
+    )
     beside = "cases" in process.config.neighbours
     days = RegionCalendar(process.neighbour("cases") if beside else None)
     requests = Requests(uow, catalog, grants, process.audit, process.cipher, days, home)

@@ -46,10 +46,14 @@ def _moment(time: Timestamp) -> datetime:
 def entry_of(entry: pb.CatalogEntry) -> Entry:
     """Returns what the rules need to know of a catalogue entry."""
     return Entry(
-        code=entry.code, form=ResourceForm(entry.form), sharing_class=SharingClass(entry.sharing_class),
-        fields=tuple(_field_of(field) for field in entry.fields), sharing_condition=entry.sharing_condition,
-        restriction_basis=entry.restriction_basis, open_to_public=entry.open_to_public,
-    )  # fmt: skip
+        code=entry.code,
+        form=ResourceForm(entry.form),
+        sharing_class=SharingClass(entry.sharing_class),
+        fields=tuple(_field_of(field) for field in entry.fields),
+        sharing_condition=entry.sharing_condition,
+        restriction_basis=entry.restriction_basis,
+        open_to_public=entry.open_to_public,
+    )
 
 
 def _field_of(field: pb.DataField) -> DataField:
@@ -65,12 +69,16 @@ def stored_entry(row: Row) -> Entry:
 def resource_message(row: Row) -> pb.Resource:
     """Builds a catalogue entry's message."""
     return pb.Resource(
-        name=f"resources/{row.id}", state=pb.ResourceState.Value(f"RESOURCE_STATE_{row.state}"),
+        name=f"resources/{row.id}",
+        state=pb.ResourceState.Value(f"RESOURCE_STATE_{row.state}"),
         entry=pb.CatalogEntry.FromString(row.entry),
-        submit_time=timestamp(row.submit_time), publish_time=timestamp(row.publish_time),
+        submit_time=timestamp(row.submit_time),
+        publish_time=timestamp(row.publish_time),
         mount=f"mounts/{row.mount_id}" if row.mount_id else "",
-        create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )
 
 
 def source_of(table: pb.TableSource) -> mounts.TableSource:
@@ -81,15 +89,26 @@ def source_of(table: pb.TableSource) -> mounts.TableSource:
 
 def mount_message(row: Row) -> pb.Mount:
     """Builds a mount's message."""
-    check = pb.MountCheck(
-        check_time=timestamp(row.check_time), estimated_rows=row.estimated_rows, findings=row.findings,
-        key_columns=row.key_columns,
-    ) if row.check_time else None  # fmt: skip
+    check = (
+        pb.MountCheck(
+            check_time=timestamp(row.check_time),
+            estimated_rows=row.estimated_rows,
+            findings=row.findings,
+            key_columns=row.key_columns,
+        )
+        if row.check_time
+        else None
+    )
     return pb.Mount(
-        name=f"mounts/{row.id}", state=pb.MountState.Value(f"MOUNT_STATE_{row.state}"),
-        resource=f"resources/{row.resource_id}", table=pb.TableSource.FromString(row.source), last_check=check,
-        create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        name=f"mounts/{row.id}",
+        state=pb.MountState.Value(f"MOUNT_STATE_{row.state}"),
+        resource=f"resources/{row.resource_id}",
+        table=pb.TableSource.FromString(row.source),
+        last_check=check,
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )
 
 
 # ---- terms ----
@@ -103,18 +122,22 @@ def terms_of(terms: pb.GrantTerms, fields: Mapping[str, DataField]) -> Terms:
     """
     quota = terms.quota
     return Terms(
-        consumer_region=terms.consumer_region, departments=frozenset(terms.departments),
-        fields=frozenset(terms.fields), compare_fields=frozenset(terms.compare_fields),
+        consumer_region=terms.consumer_region,
+        departments=frozenset(terms.departments),
+        fields=frozenset(terms.fields),
+        compare_fields=frozenset(terms.compare_fields),
         row_conditions=tuple(
             _condition_of(f"content.terms.row_conditions[{position}]", condition, fields)
             for position, condition in enumerate(terms.row_conditions)
         ),
-        purpose=terms.purpose, case_required=terms.case_required,
-        start=_moment(terms.start_time), end=_moment(terms.end_time),
+        purpose=terms.purpose,
+        case_required=terms.case_required,
+        start=_moment(terms.start_time),
+        end=_moment(terms.end_time),
         quota=Quota(
             queries_per_day=quota.queries_per_day, rows_per_query=quota.rows_per_query, rows_total=quota.rows_total
         ),
-    )  # fmt: skip
+    )
 
 
 def _condition_of(path: str, condition: pb.RowCondition, fields: Mapping[str, DataField]) -> RowCondition:
@@ -142,24 +165,35 @@ def request_message(row: Row, cipher: FieldCipher, calendar: Calendar) -> pb.Sha
     content.responsible_person = cipher.decrypt_text(RESPONSIBLE_PERSON, row.id, row.responsible_person)
     content.responsible_phone = cipher.decrypt_text(RESPONSIBLE_PHONE, row.id, row.responsible_phone)
     return pb.SharingRequest(
-        name=f"requests/{row.id}", state=pb.RequestState.Value(f"REQUEST_STATE_{row.state}"), content=content,
-        applicant=row.applicant, submit_time=timestamp(row.submit_time),
+        name=f"requests/{row.id}",
+        state=pb.RequestState.Value(f"REQUEST_STATE_{row.state}"),
+        content=content,
+        applicant=row.applicant,
+        submit_time=timestamp(row.submit_time),
         answer_due_date=date_message(due(row.submit_time, row.answer_days, calendar)),
-        pre_review_time=timestamp(row.pre_review_time), pre_reviewer=row.pre_reviewer,
-        review_time=timestamp(row.review_time), reviewer=row.reviewer,
+        pre_review_time=timestamp(row.pre_review_time),
+        pre_reviewer=row.pre_reviewer,
+        review_time=timestamp(row.review_time),
+        reviewer=row.reviewer,
         opinions=[_opinion_message(opinion) for opinion in row.opinions],
-        decide_time=timestamp(row.decide_time), decider=row.decider, refusal_reason=row.refusal_reason,
+        decide_time=timestamp(row.decide_time),
+        decider=row.decider,
+        refusal_reason=row.refusal_reason,
         grant=f"grants/{row.grant_id}" if row.grant_id else "",
         supply_due_date=date_message(due(row.decide_time, row.supply_days, calendar)),
-        create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )
 
 
 def _opinion_message(opinion: Mapping[str, Any]) -> pb.ReviewOpinion:
     return pb.ReviewOpinion(
-        state=pb.RequestState.Value(f"REQUEST_STATE_{opinion['state']}"), reviewer=opinion["reviewer"],
-        opinion_time=timestamp(datetime.fromisoformat(opinion["time"])), text=opinion["text"],
-    )  # fmt: skip
+        state=pb.RequestState.Value(f"REQUEST_STATE_{opinion['state']}"),
+        reviewer=opinion["reviewer"],
+        opinion_time=timestamp(datetime.fromisoformat(opinion["time"])),
+        text=opinion["text"],
+    )
 
 
 def grant_of(identifier: str, state: str, terms: bytes, entry: Entry) -> Grant:
@@ -172,9 +206,15 @@ def grant_message(row: Row, entry: Entry, now: datetime, today: date) -> pb.Gran
     """Builds the message of a grant row that carries its usage, with the state that holds at ``now``."""
     grant = grant_of(row.id, row.state, row.terms, entry)
     return pb.Grant(
-        name=grant.name, state=pb.GrantState.Value(f"GRANT_STATE_{state_at(grant, now).name}"),
-        resource=f"resources/{row.resource_id}", request=f"requests/{row.request_id}", legal_basis=row.legal_basis,
+        name=grant.name,
+        state=pb.GrantState.Value(f"GRANT_STATE_{state_at(grant, now).name}"),
+        resource=f"resources/{row.resource_id}",
+        request=f"requests/{row.request_id}",
+        legal_basis=row.legal_basis,
         terms=pb.GrantTerms.FromString(row.terms),
-        queries_today=row.queries_today if same_day(row.day, today) else 0, rows_total=row.rows_total,
-        create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        queries_today=row.queries_today if same_day(row.day, today) else 0,
+        rows_total=row.rows_total,
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )

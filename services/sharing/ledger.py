@@ -170,9 +170,11 @@ class Ledger:
     async def _connected(self) -> Any:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT,
+                self._dsn,
+                timeout=_TIMEOUT,
+                command_timeout=_TIMEOUT,
                 server_settings={"application_name": "tongban sharing ledger"},
-            )  # fmt: skip
+            )
         return self._connection
 
     def _drop(self) -> None:

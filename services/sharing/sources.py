@@ -14,10 +14,16 @@ from services.sharing.domain.mounts import TableSource, quoted
 
 _CONNECT_SECONDS = 2.0
 _AWAY = (
-    asyncpg.PostgresConnectionError, asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError,
-    asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, asyncpg.InterfaceError,
-    asyncpg.InternalClientError, OSError, TimeoutError,
-)  # fmt: skip
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 _COLUMNS = "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = $1::text AND table_name = $2::text"
 _ESTIMATE = "SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = to_regclass($1::text)"
@@ -41,9 +47,11 @@ class SourceFault(Unavailable):
 
     def __init__(self, source: str) -> None:
         super().__init__(
-            "DEPENDENCY_UNAVAILABLE", f"the data source {source} fails", retry_after=5.0,
+            "DEPENDENCY_UNAVAILABLE",
+            f"the data source {source} fails",
+            retry_after=5.0,
             dependency=f"data_sources/{source}",
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +144,30 @@ class DataSources:
 
 def _away(source: str) -> TongbanError:
     return Unavailable(
-        "DEPENDENCY_UNAVAILABLE", f"the data source {source} does not answer", retry_after=1.0,
+        "DEPENDENCY_UNAVAILABLE",
+        f"the data source {source} does not answer",
+        retry_after=1.0,
         dependency=f"data_sources/{source}",
-    )  # fmt: skip
+    )
 
 
 async def _pool(config: DataSource) -> Any:
     return await asyncpg.create_pool(
-        read_dsn(config.dsn_file), min_size=0, max_size=config.pool_size, reset=_keep, timeout=_CONNECT_SECONDS,
+        read_dsn(config.dsn_file),
+        min_size=0,
+        max_size=config.pool_size,
+        reset=_keep,
+        timeout=_CONNECT_SECONDS,
         command_timeout=config.statement_timeout_ms / 1000 + 1,
         server_settings={
-            "application_name": "tongban sharing", "default_transaction_read_only": "on",
-            "statement_timeout": str(config.statement_timeout_ms), "search_path": "pg_catalog",
-            "DateStyle": "ISO", "TimeZone": "UTC",
+            "application_name": "tongban sharing",
+            "default_transaction_read_only": "on",
+            "statement_timeout": str(config.statement_timeout_ms),
+            "search_path": "pg_catalog",
+            "DateStyle": "ISO",
+            "TimeZone": "UTC",
         },
-    )  # fmt: skip
+    )
 
 
 async def _keep(_: object) -> None:

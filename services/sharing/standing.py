@@ -23,26 +23,42 @@ _KEPT = 2_000
 
 _HELD = (
     sa.select(
-        resources.c.state, resources.c.entry, resources.c.version.label("resource_version"),
-        mounts.c.state.label("mount_state"), mounts.c.source, mounts.c.column_types, mounts.c.key_columns,
-        mounts.c.version.label("mount_version"), grants.c.id.label("grant_id"), grants.c.state.label("grant_state"),
-        grants.c.terms, grants.c.version.label("grant_version"),
-        grant_usage.c.day, grant_usage.c.queries_today, grant_usage.c.rows_total,
+        resources.c.state,
+        resources.c.entry,
+        resources.c.version.label("resource_version"),
+        mounts.c.state.label("mount_state"),
+        mounts.c.source,
+        mounts.c.column_types,
+        mounts.c.key_columns,
+        mounts.c.version.label("mount_version"),
+        grants.c.id.label("grant_id"),
+        grants.c.state.label("grant_state"),
+        grants.c.terms,
+        grants.c.version.label("grant_version"),
+        grant_usage.c.day,
+        grant_usage.c.queries_today,
+        grant_usage.c.rows_total,
     )
     .select_from(
         resources.outerjoin(mounts, mounts.c.resource_id == resources.c.id)
-        .outerjoin(grants, sa.and_(grants.c.resource_id == resources.c.id, sa.or_(
-            grants.c.id == sa.bindparam("grant", type_=grants.c.id.type),
+        .outerjoin(
+            grants,
             sa.and_(
-                sa.bindparam("grant", type_=grants.c.id.type).is_(None),
-                grants.c.consumer_region == sa.bindparam("region"),
-                grants.c.departments.contains(sa.bindparam("departments", type_=grants.c.departments.type)),
+                grants.c.resource_id == resources.c.id,
+                sa.or_(
+                    grants.c.id == sa.bindparam("grant", type_=grants.c.id.type),
+                    sa.and_(
+                        sa.bindparam("grant", type_=grants.c.id.type).is_(None),
+                        grants.c.consumer_region == sa.bindparam("region"),
+                        grants.c.departments.contains(sa.bindparam("departments", type_=grants.c.departments.type)),
+                    ),
+                ),
             ),
-        )))
+        )
         .outerjoin(grant_usage, grant_usage.c.grant_id == grants.c.id)
     )
     .where(resources.c.id == sa.bindparam("resource"))
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +156,17 @@ class Standings:
     async def read(self, key: Key) -> Standing:
         """Reads anew; raises NotFound where there is no such resource in the catalogue."""
         async with self._database.read() as connection:
-            rows = (await connection.execute(_HELD, {
-                "resource": key.resource, "grant": key.grant, "region": key.region, "departments": [key.department],
-            })).all()  # fmt: skip
+            rows = (
+                await connection.execute(
+                    _HELD,
+                    {
+                        "resource": key.resource,
+                        "grant": key.grant,
+                        "region": key.region,
+                        "departments": [key.department],
+                    },
+                )
+            ).all()
         if not rows or rows[0].state != "PUBLISHED":
             self._kept.pop(key, None)
             raise not_found(f"resources/{key.resource}")
@@ -157,11 +181,14 @@ def _standing(key: Key, rows: list[Row]) -> Standing:
     entry = entry_of(pb.CatalogEntry.FromString(first.entry))
     source = source_of(pb.TableSource.FromString(first.source)) if first.mount_state == "ACTIVE" else None
     return Standing(
-        key=key, entry=entry, fields=entry.field_map(), versions=(first.resource_version, first.mount_version or 0),
+        key=key,
+        entry=entry,
+        fields=entry.field_map(),
+        versions=(first.resource_version, first.mount_version or 0),
         mounted=Mounted(source, first.column_types, tuple(first.key_columns)) if source else None,
         mount_state=first.mount_state or "NONE",
         held=tuple(_held(row, entry) for row in rows if row.grant_id),
-    )  # fmt: skip
+    )
 
 
 def _held(row: Row, entry: Entry) -> Held:

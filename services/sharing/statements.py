@@ -141,8 +141,14 @@ def _predicates(table: Mounted, keys: Sequence[str], conditions: Sequence[RowCon
                 yield f"{column} <= ${number}"
 
 
-def select(table: Mounted, fields: Sequence[str], keys: Sequence[str], conditions: Sequence[RowCondition],
-           after: bool = False, raw: bool = False) -> str:  # fmt: skip
+def select(
+    table: Mounted,
+    fields: Sequence[str],
+    keys: Sequence[str],
+    conditions: Sequence[RowCondition],
+    after: bool = False,
+    raw: bool = False,
+) -> str:
     """Builds the statement that reads ``fields`` of the rows that ``keys`` select, within the grant's conditions.
 
     Its arguments: a list for each key, those of the conditions, how many rows at most; then, ``after`` another page, the

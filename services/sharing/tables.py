@@ -25,7 +25,9 @@ def _resource_id(*, unique: bool = False) -> sa.Column[str]:
 
 
 resources = sa.Table(
-    "resources", METADATA, _id(),
+    "resources",
+    METADATA,
+    _id(),
     sa.Column("code", sa.Text, nullable=False, unique=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("sharing_class", sa.Text, nullable=False),
@@ -36,10 +38,13 @@ resources = sa.Table(
     sa.Column("mount_id", sa.Uuid(as_uuid=False)),
     *_life(),
     comment="The catalogue; entry holds tongban.sharing.v1.CatalogEntry.",
-)  # fmt: skip
+)
 
 mounts = sa.Table(
-    "mounts", METADATA, _id(), _resource_id(unique=True),
+    "mounts",
+    METADATA,
+    _id(),
+    _resource_id(unique=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("source", sa.LargeBinary, nullable=False),
     sa.Column("column_types", JSONB, nullable=False, server_default="{}"),
@@ -49,10 +54,13 @@ mounts = sa.Table(
     sa.Column("findings", ARRAY(sa.Text), nullable=False, server_default="{}"),
     *_life(),
     comment="Mounted tables; source holds tongban.sharing.v1.TableSource, column_types what the last check found.",
-)  # fmt: skip
+)
 
 requests = sa.Table(
-    "requests", METADATA, _id(), _resource_id(),
+    "requests",
+    METADATA,
+    _id(),
+    _resource_id(),
     sa.Column("provider_department", sa.Text, nullable=False),
     sa.Column("consumer_region", sa.Text, nullable=False),
     sa.Column("departments", ARRAY(sa.Text), nullable=False),
@@ -80,10 +88,13 @@ requests = sa.Table(
     sa.Index("requests_resource", "resource_id"),
     sa.Index("requests_consumer", "consumer_region", "id"),
     comment="Requests; content holds RequestContent without the responsible person, who stands encrypted beside it.",
-)  # fmt: skip
+)
 
 grants = sa.Table(
-    "grants", METADATA, _id(), _resource_id(),
+    "grants",
+    METADATA,
+    _id(),
+    _resource_id(),
     sa.Column("request_id", sa.Uuid(as_uuid=False), sa.ForeignKey("requests.id"), nullable=False, unique=True),
     sa.Column("provider_department", sa.Text, nullable=False),
     sa.Column("consumer_region", sa.Text, nullable=False),
@@ -95,13 +106,14 @@ grants = sa.Table(
     sa.Index("grants_resource", "resource_id", "consumer_region"),
     sa.Index("grants_consumer", "consumer_region", "id"),
     comment="Grants; terms holds tongban.sharing.v1.GrantTerms.",
-)  # fmt: skip
+)
 
 grant_usage = sa.Table(
-    "grant_usage", METADATA,
+    "grant_usage",
+    METADATA,
     sa.Column("grant_id", sa.Uuid(as_uuid=False), sa.ForeignKey("grants.id"), primary_key=True),
     sa.Column("day", sa.Date, nullable=False),
     sa.Column("queries_today", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("rows_total", sa.BigInteger, nullable=False, server_default="0"),
     comment="What was used of each grant: on the day of the last use (UTC+8), and since it began.",
-)  # fmt: skip
+)

@@ -157,11 +157,18 @@ def _moment(message: pb.Value, value: Any) -> None:
 Writer = Callable[[pb.Value, Any], None]
 
 _WRITERS: dict[DataType, Writer] = {
-    DataType.CHARACTER: _text, DataType.MEMO: _text, DataType.GENERAL: _text,
-    DataType.NUMERIC: _decimal, DataType.CURRENCY: _decimal, DataType.INTEGER: _whole,
-    DataType.DOUBLE: _double, DataType.FLOAT: _double, DataType.LOGICAL: _truth,
-    DataType.DATE: _day, DataType.DATE_TIME: _moment,
-}  # fmt: skip
+    DataType.CHARACTER: _text,
+    DataType.MEMO: _text,
+    DataType.GENERAL: _text,
+    DataType.NUMERIC: _decimal,
+    DataType.CURRENCY: _decimal,
+    DataType.INTEGER: _whole,
+    DataType.DOUBLE: _double,
+    DataType.FLOAT: _double,
+    DataType.LOGICAL: _truth,
+    DataType.DATE: _day,
+    DataType.DATE_TIME: _moment,
+}
 
 
 def writer_of(data_type: DataType) -> Writer:
@@ -214,6 +221,10 @@ def _parse_truth(text: str) -> bool:
 
 
 _PARSERS: dict[DataType, Callable[[str], Any]] = {
-    DataType.NUMERIC: Decimal, DataType.CURRENCY: Decimal, DataType.INTEGER: int, DataType.DOUBLE: float,
-    DataType.FLOAT: float, DataType.LOGICAL: _parse_truth,
-}  # fmt: skip
+    DataType.NUMERIC: Decimal,
+    DataType.CURRENCY: Decimal,
+    DataType.INTEGER: int,
+    DataType.DOUBLE: float,
+    DataType.FLOAT: float,
+    DataType.LOGICAL: _parse_truth,
+}

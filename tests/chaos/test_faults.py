@@ -56,11 +56,16 @@ async def _kill_everything_behind_the_gateway(regions: Regions, region: str) -> 
 @pytest.mark.parametrize(
     "fault",
     [
-        _freeze_postgres, _kill_postgres, _freeze_redis, _kill_gateway, _kill_services_at_random,
-        _freeze_each_service, _kill_everything_behind_the_gateway,
+        _freeze_postgres,
+        _kill_postgres,
+        _freeze_redis,
+        _kill_gateway,
+        _kill_services_at_random,
+        _freeze_each_service,
+        _kill_everything_behind_the_gateway,
     ],
     ids=lambda fault: fault.__name__.strip("_").replace("_", " "),
-)  # fmt: skip
+)
 async def test_cases_go_on_after(regions: Regions, fault: Fault) -> None:
     office, region = regions.handling, regions.handling.gateway.code
     parked = await evidence.parked(regions.state, region)

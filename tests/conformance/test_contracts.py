@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from google.api import field_behavior_pb2
@@ -18,8 +19,14 @@ _PERMISSION = re.compile(r"[a-z]+\.[a-z]+[a-zA-Z]*\.[a-z]+[a-zA-Z]*")
 _WORD_WITH_UNDERSCORE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)+\b")
 _REFUSALS = re.compile(r"Refuses .*?(?:\.(?=\s|$)|$)", re.DOTALL)
 _REASONS = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()[1:]}
-_RANGES = {"general": (1, 99), "identity": (100, 199), "license": (200, 299), "seal": (300, 399), "cases": (400, 499),
-           "sharing": (500, 599)}  # fmt: skip
+_RANGES = {
+    "general": (1, 99),
+    "identity": (100, 199),
+    "license": (200, 299),
+    "seal": (300, 399),
+    "cases": (400, 499),
+    "sharing": (500, 599),
+}
 _FRONTS = {options_pb2.AUDIENCE_FRONT, options_pb2.AUDIENCE_REGION}
 _PERSONAL_NAMES = {"full_name", "phone", "lines", "mobile", "email", "id_number", "birth_date", "contact_name"}
 
@@ -56,11 +63,12 @@ def test_every_rpc_declares_its_access() -> None:
 
 def test_region_facing_rpcs_are_for_regions() -> None:
     assert [
-        method.name for method in contracts.methods()
+        method.name
+        for method in contracts.methods()
         if contracts.access_of(method).audience == options_pb2.AUDIENCE_REGION
         and not contracts.access_of(method).public
         and options_pb2.ACTOR_KIND_REGION not in contracts.access_of(method).actors
-    ] == []  # fmt: skip
+    ] == []
 
 
 def test_assurance_levels_exist() -> None:
@@ -70,17 +78,19 @@ def test_assurance_levels_exist() -> None:
 def test_http_mappings_follow_the_audience() -> None:
     mapped = contracts.http_mappings()
     assert [
-        method.name for method in contracts.methods()
+        method.name
+        for method in contracts.methods()
         if bool(mapped[method.name]) != (contracts.access_of(method).audience in _FRONTS)
-    ] == []  # fmt: skip
+    ] == []
 
 
 def test_no_two_rpcs_share_a_path() -> None:
     """AuditService is one contract that five services serve; the gateway tells them apart by the path's first part."""
     places = Counter(
         (verb, re.sub(r"\{[^=}]*(?:=([^}]*))?\}", lambda found: found[1] or "*", path))
-        for bindings in contracts.http_mappings().values() for verb, path, _ in bindings
-    )  # fmt: skip
+        for bindings in contracts.http_mappings().values()
+        for verb, path, _ in bindings
+    )
     assert [place for place, count in places.items() if count > 1] == []
 
 
@@ -183,11 +193,16 @@ def test_lists_have_pages() -> None:
     assert offenders == []
 
 
-def _bounded_text(rules: object) -> bool:
+def _bounded_text(rules: Any) -> bool:
     return bool(
-        rules.max_len or rules.len or rules.max_bytes or getattr(rules, "uuid", False) or list(getattr(rules, "in"))  # type: ignore[attr-defined]
-        or rules.HasField("const") or _bounded_pattern(str(getattr(rules, "pattern", "")))  # type: ignore[attr-defined]
-    )  # fmt: skip
+        rules.max_len
+        or rules.len
+        or rules.max_bytes
+        or getattr(rules, "uuid", False)
+        or list(getattr(rules, "in"))
+        or rules.HasField("const")
+        or _bounded_pattern(str(getattr(rules, "pattern", "")))
+    )
 
 
 def _bounded_pattern(pattern: str) -> bool:
@@ -216,9 +231,10 @@ def _unbounded(field: FieldDescriptor) -> bool:
 
 def test_every_request_field_is_bounded() -> None:
     assert [
-        field.full_name for field in contracts.request_fields()
+        field.full_name
+        for field in contracts.request_fields()
         if not contracts.output_only(field) and _unbounded(field)
-    ] == []  # fmt: skip
+    ] == []
 
 
 def test_every_request_enum_is_closed() -> None:
@@ -235,9 +251,10 @@ def test_every_request_enum_is_closed() -> None:
 
 def test_every_request_field_says_its_behavior() -> None:
     assert [
-        field.full_name for field in contracts.request_fields() if not contracts.behaviors(field)
-        and (field.containing_oneof is None or _synthetic(field))
-    ] == []  # fmt: skip
+        field.full_name
+        for field in contracts.request_fields()
+        if not contracts.behaviors(field) and (field.containing_oneof is None or _synthetic(field))
+    ] == []
 
 
 def _synthetic(field: FieldDescriptor) -> bool:
@@ -247,10 +264,14 @@ def _synthetic(field: FieldDescriptor) -> bool:
 def test_required_messages_have_the_rule() -> None:
     """What is REQUIRED is refused when it is missing: a rule says so, not only the documentation."""
     assert [
-        field.full_name for field in contracts.request_fields()
-        if field_behavior_pb2.REQUIRED in contracts.behaviors(field) and field.message_type is not None
-        and not contracts.output_only(field) and not field.is_repeated and not contracts.rules_of(field).required
-    ] == []  # fmt: skip
+        field.full_name
+        for field in contracts.request_fields()
+        if field_behavior_pb2.REQUIRED in contracts.behaviors(field)
+        and field.message_type is not None
+        and not contracts.output_only(field)
+        and not field.is_repeated
+        and not contracts.rules_of(field).required
+    ] == []
 
 
 def _takes_nothing(field: FieldDescriptor) -> bool:
@@ -270,17 +291,22 @@ def _takes_nothing(field: FieldDescriptor) -> bool:
 
 def test_required_values_are_not_empty() -> None:
     assert [
-        field.full_name for field in contracts.request_fields()
-        if field_behavior_pb2.REQUIRED in contracts.behaviors(field) and field.message_type is None
-        and not contracts.output_only(field) and not contracts.is_map(field) and _takes_nothing(field)
-    ] == []  # fmt: skip
+        field.full_name
+        for field in contracts.request_fields()
+        if field_behavior_pb2.REQUIRED in contracts.behaviors(field)
+        and field.message_type is None
+        and not contracts.output_only(field)
+        and not contracts.is_map(field)
+        and _takes_nothing(field)
+    ] == []
 
 
 def _emitted() -> list[tuple[str, str]]:
     return [
-        (contracts.owner_of(method), event) for method in contracts.methods()
+        (contracts.owner_of(method), event)
+        for method in contracts.methods()
         for event in method.descriptor.GetOptions().Extensions[options_pb2.emits]
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(("owner", "event"), sorted(set(_emitted())))
@@ -315,9 +341,12 @@ def test_error_reasons_stand_in_their_sections() -> None:
 
 def test_personal_data_is_marked() -> None:
     personal = [
-        field for file in contracts.files() for message in file.message_types_by_name.values()
-        for field in message.fields if field.type == FieldDescriptor.TYPE_STRING and _is_personal(field)
-    ]  # fmt: skip
+        field
+        for file in contracts.files()
+        for message in file.message_types_by_name.values()
+        for field in message.fields
+        if field.type == FieldDescriptor.TYPE_STRING and _is_personal(field)
+    ]
     unmarked = [field.full_name for field in personal if not field.GetOptions().Extensions[options_pb2.personal]]
     assert unmarked == []
 
@@ -329,10 +358,12 @@ def _is_personal(field: FieldDescriptor) -> bool:
 
 def test_secrets_are_marked() -> None:
     unmarked = [
-        field.full_name for file in contracts.files() for message in file.message_types_by_name.values()
+        field.full_name
+        for file in contracts.files()
+        for message in file.message_types_by_name.values()
         for field in message.fields
         if re.fullmatch(r"(?:.*_)?(?:secret|password|private_key|access_token|assertion)", field.name)
         and field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
         and not field.GetOptions().Extensions[options_pb2.secret]
-    ]  # fmt: skip
+    ]
     assert unmarked == []

@@ -97,9 +97,12 @@ def _fields(message: Descriptor, seen: set[str]) -> Iterator[FieldDescriptor]:
 def _naming() -> set[str]:
     front = [each for each in contracts.methods() if each.access.audience != options_pb2.AUDIENCE_INTERNAL]
     return {
-        method.name.removeprefix("tongban.") for method in front
-        if any(each.message_type is None and each.name in NAMES for each in _fields(method.descriptor.input_type, set()))
-    }  # fmt: skip
+        method.name.removeprefix("tongban.")
+        for method in front
+        if any(
+            each.message_type is None and each.name in NAMES for each in _fields(method.descriptor.input_type, set())
+        )
+    }
 
 
 def test_every_rpc_that_names_what_may_stand_for_a_right_says_who_makes_sure_of_it() -> None:

@@ -19,10 +19,13 @@ _HUMANS = {"STAFF": "persons/p", "REGION": "//320402/persons/p"}
 def _holders() -> list[Principal]:
     """One caller of every role."""
     found = [
-        *(("STAFF", roles.of_duties([duty])) for duty in Duty), ("PERSON", roles.PERSON),
-        ("STAFF", roles.ASSISTED_PERSON), ("REGION", roles.REGION), ("CLIENT", roles.ADMINISTRATOR),
+        *(("STAFF", roles.of_duties([duty])) for duty in Duty),
+        ("PERSON", roles.PERSON),
+        ("STAFF", roles.ASSISTED_PERSON),
+        ("REGION", roles.REGION),
+        ("CLIENT", roles.ADMINISTRATOR),
         *(("SERVICE", patterns) for patterns in roles.SERVICES.values()),
-    ]  # fmt: skip
+    ]
     return [
         Principal(f"role/{place}", kind, frozenset(held), ASSURED, human=_HUMANS.get(kind, ""))
         for place, (kind, held) in enumerate(found)
@@ -59,12 +62,21 @@ def test_what_is_for_regions_only_is_held_by_regions(method: Method) -> None:
 def test_the_first_administrator_can_set_a_region_up() -> None:
     """What ./run demo does with the administrator's client."""
     wanted = {
-        "StaffService.CreateDepartment", "StaffService.CreatePost", "StaffService.CreateStaff",
-        "StaffService.AssignStaff", "ClientService.CreateClient", "RegionService.ProposeRegion",
-        "LicenseTypeService.CreateLicenseType", "LicenseTypeService.PublishLicenseType",
-        "ItemService.CreateItem", "ItemService.PublishItem", "CalendarService.ImportCalendar", "SealService.MakeSeal",
-        "CatalogService.CreateResource", "MountService.CreateMount",
-    }  # fmt: skip
+        "StaffService.CreateDepartment",
+        "StaffService.CreatePost",
+        "StaffService.CreateStaff",
+        "StaffService.AssignStaff",
+        "ClientService.CreateClient",
+        "RegionService.ProposeRegion",
+        "LicenseTypeService.CreateLicenseType",
+        "LicenseTypeService.PublishLicenseType",
+        "ItemService.CreateItem",
+        "ItemService.PublishItem",
+        "CalendarService.ImportCalendar",
+        "SealService.MakeSeal",
+        "CatalogService.CreateResource",
+        "MountService.CreateMount",
+    }
     administrator = next(principal for principal in HOLDERS if principal.kind == "CLIENT")
     methods = {".".join(method.name.split(".")[-2:]): method for method in contracts.methods()}
     assert [name for name in sorted(wanted) if not _may(methods[name], administrator)] == []
@@ -75,7 +87,8 @@ def test_no_role_holds_a_permission_that_no_contract_knows() -> None:
     known = {method.access.permission for method in contracts.methods() if not method.access.public}
     held = {pattern for principal in HOLDERS for pattern in principal.scopes}
     dead = {
-        pattern for pattern in held
+        pattern
+        for pattern in held
         if not any(Principal("", "CLIENT", frozenset({pattern})).may(permission) for permission in known)
-    }  # fmt: skip
+    }
     assert dead == set()

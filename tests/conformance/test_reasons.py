@@ -13,9 +13,10 @@ from tongban.options.v1 import options_pb2
 
 _ROOT = Path(libs.errors.__file__).parents[2]
 _CLASSES = {
-    name: found.code.name for name, found in vars(libs.errors).items()
+    name: found.code.name
+    for name, found in vars(libs.errors).items()
     if isinstance(found, type) and issubclass(found, TongbanError) and found is not TongbanError
-}  # fmt: skip
+}
 _OWN_ARGUMENTS = {"violations", "retry_after"}
 _ADDED_BY_STAGES = {"INTERNAL": {"correlation_id"}}
 _PREFIX = "ERROR_REASON_"
@@ -34,9 +35,7 @@ class Raised:
 
 def _documented() -> dict[str, options_pb2.ErrorInfo]:
     values = error_reason_pb2.ErrorReason.DESCRIPTOR.values[1:]
-    return {
-        value.name.removeprefix(_PREFIX): value.GetOptions().Extensions[options_pb2.error] for value in values
-    }  # fmt: skip
+    return {value.name.removeprefix(_PREFIX): value.GetOptions().Extensions[options_pb2.error] for value in values}
 
 
 def _sources() -> list[Path]:
@@ -88,9 +87,10 @@ def test_every_reason_raised_is_documented() -> None:
 def test_every_reason_is_raised_with_its_code() -> None:
     known = _documented()
     assert [
-        f"{each.place} {each.reason}: {each.kind} is not {known[each.reason].code}" for each in raised()
+        f"{each.place} {each.reason}: {each.kind} is not {known[each.reason].code}"
+        for each in raised()
         if each.reason in known and _CLASSES[each.kind] != known[each.reason].code
-    ] == []  # fmt: skip
+    ] == []
 
 
 def test_metadata_keys_are_those_documented() -> None:
@@ -108,7 +108,9 @@ def test_metadata_keys_are_those_documented() -> None:
 def test_every_documented_reason_is_used() -> None:
     """A reason that nothing raises is one that a client prepares for in vain."""
     written = {
-        node.value for path in _sources() for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        node.value
+        for path in _sources()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }  # fmt: skip
+    }
     assert sorted(_documented().keys() - written) == []

@@ -77,10 +77,21 @@ async def _trusts(process: Process) -> None:
     """Puts the other region on identity's own list, as trusted; what is pinned for it is not asked for here."""
     now = process.clock.now()
     row = {
-        "id": OTHER_REGION, "display_name": "某地", "gateway_url": "https://other.test", "issuer": "https://other.test",
-        "jwks": [], "root_certificate": b"", "tls_authorities": b"", "max_assurance": 4, "state": "ACTIVE",
-        "state_reason": "", "activate_time": now, "state_time": now, "create_time": now, "update_time": now,
-    }  # fmt: skip
+        "id": OTHER_REGION,
+        "display_name": "某地",
+        "gateway_url": "https://other.test",
+        "issuer": "https://other.test",
+        "jwks": [],
+        "root_certificate": b"",
+        "tls_authorities": b"",
+        "max_assurance": 4,
+        "state": "ACTIVE",
+        "state_reason": "",
+        "activate_time": now,
+        "state_time": now,
+        "create_time": now,
+        "update_time": now,
+    }
     async with process.database.transaction() as connection:
         await connection.execute(regions.insert(), row)
 
@@ -169,9 +180,12 @@ async def test_tokens_of_others_are_refused(caller: Caller) -> None:
 async def test_a_caller_who_is_nobody_is_refused_everywhere(caller: Caller) -> None:
     """Whatever kind and rights the token names: without a subject of known shape there is nobody to give anything to."""
     nobodies = [
-        {"sub": "nobody"}, {"sub": "persons/"}, {"sub": f"//{OTHER_REGION}/nobody", "region": OTHER_REGION},
-        {"org": "nobody"}, {"sub": "persons/00000000-0000-7000-8000-0000000000a1", "region": OTHER_REGION},
-    ]  # fmt: skip
+        {"sub": "nobody"},
+        {"sub": "persons/"},
+        {"sub": f"//{OTHER_REGION}/nobody", "region": OTHER_REGION},
+        {"org": "nobody"},
+        {"sub": "persons/00000000-0000-7000-8000-0000000000a1", "region": OTHER_REGION},
+    ]
 
     async def check(method: Method) -> str:
         if method.access.public:
@@ -241,8 +255,12 @@ async def test_every_broken_rule_names_its_field(caller: Caller) -> None:
 
 async def test_what_fits_the_contract_never_shows_a_fault_of_ours(caller: Caller) -> None:
     """A request that keeps every rule gets an answer or a reason that clients can prepare for, whoever asks."""
-    cases = [(method, kind, make(method.descriptor.input_type)) for method in _methods(caller)
-             for kind in kinds_of(method) for make in (minimal, full, largest)]  # fmt: skip
+    cases = [
+        (method, kind, make(method.descriptor.input_type))
+        for method in _methods(caller)
+        for kind in kinds_of(method)
+        for make in (minimal, full, largest)
+    ]
 
     async def check(item: tuple[Method, str, object]) -> str:
         method, kind, request = item

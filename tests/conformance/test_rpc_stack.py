@@ -24,7 +24,7 @@ from libs.errors import (
     Unavailable,
     Violation,
     state_conflict,
-)  # fmt: skip
+)
 from libs.rpc.call import Call, Stage, current_call
 from libs.rpc.client import invoke, neighbour_channel
 from libs.rpc.contract import ContractError, Method
@@ -65,9 +65,18 @@ SECRET = "张三 110105 connection to postgres failed"
 
 def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
     assert _names(default_stages(lab.config, lab.verifier(), trusting)) == [
-        "trace", "access_log", "errors", "deadline", "peer", "caller", "trust", "permission", "rate_limit",
-        "validation", "disclosure",
-    ]  # fmt: skip
+        "trace",
+        "access_log",
+        "errors",
+        "deadline",
+        "peer",
+        "caller",
+        "trust",
+        "permission",
+        "rate_limit",
+        "validation",
+        "disclosure",
+    ]
 
 
 def _names(stages: list[Stage]) -> list[str]:
@@ -100,10 +109,15 @@ class _Asked(Accounts):
 async def test_a_service_of_ours_needs_no_token_for_what_the_contract_lets_it(lab: Lab) -> None:
     address, known = f"{HOST}:{lab.config.grpc.port}", _Asked()
     stated = resources.Person(full_name="某人")
-    request = pb.CheckIdentitiesRequest(identities=[pb.StatedIdentity(
-        subject=PERSON.name, display_name=stated.full_name,
-        document=common_pb2.IdentityDocument(type_code="111", number="110105199003072316"),
-    )])  # fmt: skip
+    request = pb.CheckIdentitiesRequest(
+        identities=[
+            pb.StatedIdentity(
+                subject=PERSON.name,
+                display_name=stated.full_name,
+                document=common_pb2.IdentityDocument(type_code="111", number="110105199003072316"),
+            )
+        ]
+    )
     async with lab.serving(known), neighbour_channel(address, lab.ground.tls("license")) as channel:
         stub = AccountServiceStub(channel)
         await invoke(stub.CheckIdentities, request, pb.CheckIdentitiesResponse, to="identity", token="")
@@ -178,7 +192,7 @@ async def _download(channel: grpc.aio.Channel, token: str) -> tuple[list[bytes],
     got: list[bytes] = []
     call = MaterialServiceStub(channel).DownloadMaterial(
         request, metadata=(("authorization", f"Bearer {token}"),), timeout=5
-    )  # fmt: skip
+    )
 
     async def read() -> None:
         async for message in call:

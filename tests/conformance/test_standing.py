@@ -30,9 +30,11 @@ def _asked(tree: ast.AST) -> Iterator[int]:
     """The lines that read a principal's kind for anything but telling it."""
     told = {
         id(keyword.value)
-        for node in ast.walk(tree) if isinstance(node, ast.Call)
-        for keyword in node.keywords if keyword.arg in _TOLD
-    }  # fmt: skip
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg in _TOLD
+    }
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Attribute)

@@ -14,10 +14,18 @@ from tests.support.widening import takes_two, widening
 from tongban.options.v1 import options_pb2
 
 STANDING = {
-    "identity.v1.Client", "identity.v1.Staff", "identity.v1.Region", "identity.v1.Mandate", "identity.v1.Consent",
-    "identity.v1.Organization", "identity.v1.Verification", "identity.v1.ExchangeTokenResponse",
-    "identity.v1.IssueServiceTokenResponse", "seal.v1.Seal", "seal.v1.Certificate",
-}  # fmt: skip
+    "identity.v1.Client",
+    "identity.v1.Staff",
+    "identity.v1.Region",
+    "identity.v1.Mandate",
+    "identity.v1.Consent",
+    "identity.v1.Organization",
+    "identity.v1.Verification",
+    "identity.v1.ExchangeTokenResponse",
+    "identity.v1.IssueServiceTokenResponse",
+    "seal.v1.Seal",
+    "seal.v1.Certificate",
+}
 """What makes people and machines able: credentials, posts, trust, rights to act, levels, tokens, seals, certificates."""
 
 NARROWS = {

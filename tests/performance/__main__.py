@@ -34,9 +34,14 @@ async def _all(ground: Ground) -> Report:
     memory = {name: size for name, size in ground.memory().items() if name != NAME}
     loads = Workloads(ground)
     groups = (
-        _once(loads.create_organization), _once(loads.client_grant), loads.licences(), loads.cases(),
-        _once(loads.query), _once(loads.seal), loads.hostile(),
-    )  # fmt: skip
+        _once(loads.create_organization),
+        _once(loads.client_grant),
+        loads.licences(),
+        loads.cases(),
+        _once(loads.query),
+        _once(loads.seal),
+        loads.hostile(),
+    )
     echoes, results = [_said(await loads.echo())], list[Measured]()
     beside: dict[str, float] = {}
     for group in groups:
@@ -46,9 +51,15 @@ async def _all(ground: Ground) -> Report:
         beside |= {result.name: (echoes[-2].server_ms + echoes[-1].server_ms) / 2 for result in measured}
     after = {name: size for name, size in ground.memory().items() if name != NAME}
     return Report(
-        machine.described(), tuple(echoes), beside, tuple(results), await raw_signatures(), memory, after,
+        machine.described(),
+        tuple(echoes),
+        beside,
+        tuple(results),
+        await raw_signatures(),
+        memory,
+        after,
         ground.start_seconds,
-    )  # fmt: skip
+    )
 
 
 async def _bench(state: Path) -> Report:

@@ -25,16 +25,25 @@ _NO_LIMIT = 1e9
 
 def config_of(path: Path, port: int) -> ServiceConfig:
     """Reads a service's configuration and puts the echo in its place."""
-    content = {key: value for key, value in tomllib.loads(path.read_text(encoding="utf-8")).items()
-               if key in ServiceConfig.model_fields}  # fmt: skip
+    content = {
+        key: value
+        for key, value in tomllib.loads(path.read_text(encoding="utf-8")).items()
+        if key in ServiceConfig.model_fields
+    }
     config = ServiceConfig.model_validate(content)
     pair = development.ensure(config.tls.ca.parent, config.region.code, (echo.NAME,)).processes[echo.NAME]
-    return config.model_copy(update={
-        "grpc": config.grpc.model_copy(update={
-            "port": port, "allow": {echo.SERVICE: ["gateway"]}, "calls_per_second_per_caller": _NO_LIMIT,
-        }),
-        "tls": Tls(ca=config.tls.ca, cert=pair.certificate, key=pair.key),
-    })  # fmt: skip
+    return config.model_copy(
+        update={
+            "grpc": config.grpc.model_copy(
+                update={
+                    "port": port,
+                    "allow": {echo.SERVICE: ["gateway"]},
+                    "calls_per_second_per_caller": _NO_LIMIT,
+                }
+            ),
+            "tls": Tls(ca=config.tls.ca, cert=pair.certificate, key=pair.key),
+        }
+    )
 
 
 async def trusting(_region: str) -> None:
@@ -49,12 +58,16 @@ async def _main() -> None:
     config = config_of(arguments.config, arguments.port)
     logs.configure(echo.NAME, config.region.code, config.telemetry.log_level)
     verifier = TokenVerifier(
-        RemoteKeys(config.identity.jwks_url), issuer=config.identity.issuer, audience=f"//{config.region.code}",
+        RemoteKeys(config.identity.jwks_url),
+        issuer=config.identity.issuer,
+        audience=f"//{config.region.code}",
         clock=SystemClock(),
-    )  # fmt: skip
-    server = await ServerBuilder(config, default_stages(config, verifier, trusting), Health()).add(
-        echo.descriptor(), echo.EchoServicer()
-    ).build()  # fmt: skip
+    )
+    server = (
+        await ServerBuilder(config, default_stages(config, verifier, trusting), Health())
+        .add(echo.descriptor(), echo.EchoServicer())
+        .build()
+    )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await server.start()

@@ -92,9 +92,16 @@ async def _through(operation: Operation, first: int, count: int, at_once: int) -
 
 
 async def measure(
-    name: str, operation: Operation, count: int, meter: Meter, servers: tuple[str, ...], *, units: int = 1,
-    warm_up: int = _WARM_UP, at_once: int = AT_ONCE,
-) -> Measured:  # fmt: skip
+    name: str,
+    operation: Operation,
+    count: int,
+    meter: Meter,
+    servers: tuple[str, ...],
+    *,
+    units: int = 1,
+    warm_up: int = _WARM_UP,
+    at_once: int = AT_ONCE,
+) -> Measured:
     """Warms up, then does ``count`` operations, ``at_once`` at a time."""
     await _through(operation, 0, warm_up, at_once)
     before, began = meter.read(), time.perf_counter()

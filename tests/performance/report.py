@@ -31,14 +31,22 @@ class Budget:
 
 def at_least(name: str, wanted: float, measured: float, unit: str = "") -> Budget:
     """A figure that may not fall below its budget."""
-    return Budget(name, f">= {wanted:g}{unit}", f"{measured:.3g}{unit}" if measured < 10 else f"{measured:.0f}{unit}",
-                  measured >= wanted)  # fmt: skip
+    return Budget(
+        name,
+        f">= {wanted:g}{unit}",
+        f"{measured:.3g}{unit}" if measured < 10 else f"{measured:.0f}{unit}",
+        measured >= wanted,
+    )
 
 
 def at_most(name: str, wanted: float, measured: float, unit: str = "") -> Budget:
     """A figure that may not pass its budget."""
-    return Budget(name, f"<= {wanted:g}{unit}", f"{measured:.3g}{unit}" if measured < 10 else f"{measured:.0f}{unit}",
-                  measured <= wanted)  # fmt: skip
+    return Budget(
+        name,
+        f"<= {wanted:g}{unit}",
+        f"{measured:.3g}{unit}" if measured < 10 else f"{measured:.0f}{unit}",
+        measured <= wanted,
+    )
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,10 @@ class Report:
     def budgets(self) -> list[Budget]:
         """The budgets that a bench can see."""
         by_name = {result.name: result for result in self.results}
-        reads = [at_least(f"{name}: ratio to echo", READ, self.ratio(by_name[name]))
-                 for name in ("get licence", "verify licence")]  # fmt: skip
+        reads = [
+            at_least(f"{name}: ratio to echo", READ, self.ratio(by_name[name]))
+            for name in ("get licence", "verify licence")
+        ]
         writes = [
             budget
             for name in ("submit case", "accept case", "decide case")
@@ -93,27 +103,44 @@ class Report:
             )
         ]
         seal = next(result for result in self.results if result.units > 1)
-        hostile = [at_most(f"{name}, in empty RPCs", HOSTILE_RPCS, 1 / self.ratio(result))
-                   for name, result in by_name.items() if name.startswith(HOSTILE)]  # fmt: skip
+        hostile = [
+            at_most(f"{name}, in empty RPCs", HOSTILE_RPCS, 1 / self.ratio(result))
+            for name, result in by_name.items()
+            if name.startswith(HOSTILE)
+        ]
         return [
-            *hostile, *reads, *writes,
+            *hostile,
+            *reads,
+            *writes,
             at_most("JSON through the gateway: Envoy's CPU", JSON_MS, by_name["verify licence, JSON"].server_ms, " ms"),
-            at_least("client-credential grant: a second and core", GRANTS_PER_CORE,
-                     by_name["client-credential grant"].per_core),
-            at_least("seals in a batch: part of the raw library's rate", SEAL_RATIO,
-                     seal.per_core * seal.units / self.raw_signatures),
+            at_least(
+                "client-credential grant: a second and core",
+                GRANTS_PER_CORE,
+                by_name["client-credential grant"].per_core,
+            ),
+            at_least(
+                "seals in a batch: part of the raw library's rate",
+                SEAL_RATIO,
+                seal.per_core * seal.units / self.raw_signatures,
+            ),
             at_least("sealed OFD licence: a second and core", LICENCES_PER_CORE, by_name["issue licence"].per_core),
-            *(at_most(f"{name} at rest", SERVICE_MB, self.rest[name] / _MB, " MB") for name in self.rest
-              if name in ("identity", "license", "seal", "cases", "sharing")),
+            *(
+                at_most(f"{name} at rest", SERVICE_MB, self.rest[name] / _MB, " MB")
+                for name in self.rest
+                if name in ("identity", "license", "seal", "cases", "sharing")
+            ),
             at_most("the region at rest", REGION_MB, sum(self.rest.values()) / _MB, " MB"),
             at_most("start of the region, from an empty folder", START_SECONDS, self.start_seconds, " s"),
-        ]  # fmt: skip
+        ]
 
     def print(self, console: Console) -> None:
         """Prints all tables."""
         console.print(f"[bold]{self.machine}[/]", soft_wrap=True)
-        console.print("16 calls at once straight at the service with mTLS and a token; ratio = rate a core of the server"
-                      " as part of the echo's; CPU in ms an operation", soft_wrap=True)  # fmt: skip
+        console.print(
+            "16 calls at once straight at the service with mTLS and a token; ratio = rate a core of the server"
+            " as part of the echo's; CPU in ms an operation",
+            soft_wrap=True,
+        )
         console.print(_rates(self))
         console.print(
             f"echo measured {len(self.echoes)} times, dearest / cheapest {self.drift:.2f}; raw SM2:"
@@ -128,11 +155,12 @@ class Report:
         rows = [(self.echo, 1.0), *((result, self.ratio(result)) for result in self.results)]
         content = {
             result.name: {
-                "rate_per_s": round(result.rate, 1), "ratio_to_echo": round(ratio, 4),
+                "rate_per_s": round(result.rate, 1),
+                "ratio_to_echo": round(ratio, 4),
                 "cpu_ms_per_op": round(result.server_ms, 4),
             }
             for result, ratio in rows
-        }  # fmt: skip
+        }
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -148,12 +176,24 @@ def _rates(report: Report) -> Table:
     rows = [(report.echo, 1.0), *((result, report.ratio(result)) for result in report.results)]
     for result, ratio in rows:
         table.add_row(
-            result.name, f"{result.rate:.0f}", f"{result.per_core:.0f}", f"{ratio:.2f}",
-            f"{result.server_ms:.3f}", f"{result.database_ms:.3f}", " + ".join(result.servers),
-        )  # fmt: skip
+            result.name,
+            f"{result.rate:.0f}",
+            f"{result.per_core:.0f}",
+            f"{ratio:.2f}",
+            f"{result.server_ms:.3f}",
+            f"{result.database_ms:.3f}",
+            " + ".join(result.servers),
+        )
         if result.units > 1:
-            table.add_row(f"  = digests ({result.units} a batch)", f"{result.rate * result.units:.0f}",
-                          f"{result.per_core * result.units:.0f}", "", "", "", "")  # fmt: skip
+            table.add_row(
+                f"  = digests ({result.units} a batch)",
+                f"{result.rate * result.units:.0f}",
+                f"{result.per_core * result.units:.0f}",
+                "",
+                "",
+                "",
+                "",
+            )
     return table
 
 

@@ -53,13 +53,22 @@ async def _grant(office: Office, resource: str) -> None:
 
 def _content(office: Office, resource: str) -> pb.RequestContent:
     terms = pb.GrantTerms(
-        consumer_region=office.gateway.code, departments=[office.department], fields=FIELDS, purpose=PURPOSE,
-        case_required=True, quota=pb.Quota(queries_per_day=_PER_DAY, rows_per_query=10, rows_total=_PER_DAY),
-    )  # fmt: skip
+        consumer_region=office.gateway.code,
+        departments=[office.department],
+        fields=FIELDS,
+        purpose=PURPOSE,
+        case_required=True,
+        quota=pb.Quota(queries_per_day=_PER_DAY, rows_per_query=10, rows_total=_PER_DAY),
+    )
     terms.start_time.FromDatetime(LONG_AGO)
     terms.end_time.FromDatetime(LONG_AHEAD)
     return pb.RequestContent(
-        resource=resource, legal_basis="《政务数据共享条例》", scenario="审批核验", terms=terms,
-        sharing_method=pb.SHARING_METHOD_PLATFORM, responsible_person="示例责任人", responsible_phone="10000000000",
+        resource=resource,
+        legal_basis="《政务数据共享条例》",
+        scenario="审批核验",
+        terms=terms,
+        sharing_method=pb.SHARING_METHOD_PLATFORM,
+        responsible_person="示例责任人",
+        responsible_phone="10000000000",
         security_commitment="仅用于所述办件",
-    )  # fmt: skip
+    )

@@ -32,7 +32,7 @@ from tongban.license.v1 import (
     license_service_pb2_grpc,
     verification_service_pb2,
     verification_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.license.v1 import resources_pb2 as licenses
 from tongban.seal.v1 import resources_pb2 as seals
 from tongban.seal.v1 import (
@@ -42,7 +42,7 @@ from tongban.seal.v1 import (
     sealing_service_pb2_grpc,
     validation_service_pb2,
     validation_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
 from tongban.sharing.v1 import resources_pb2 as sharing
 
@@ -78,9 +78,7 @@ class Workloads:
     ) -> Measured:
         return await measure(name, operation, count, self._ground.meter, servers, warm_up=WARM_UP, **more)
 
-    async def _calls(
-        self, method: Any, request: Callable[[int], Any], duty: str
-    ) -> Callable[[int], Awaitable[None]]:  # fmt: skip
+    async def _calls(self, method: Any, request: Callable[[int], Any], duty: str) -> Callable[[int], Awaitable[None]]:
         """An operation that calls ``method``; the requests are made before the clock runs."""
         metadata = self._ground.metadata(await self._office.token_of(duty) if duty else "")
 
@@ -99,10 +97,11 @@ class Workloads:
             account_service_pb2.CreateOrganizationRequest(
                 organization=resources_pb2.Organization(
                     display_name=firm.name, uscc=firm.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE
-                ), request_id=request_id(),
+                ),
+                request_id=request_id(),
             )
             for firm in firms
-        ]  # fmt: skip
+        ]
         stub = self._ground.stub(account_service_pb2_grpc.AccountServiceStub, "identity")
         operation = await self._calls(stub.CreateOrganization, made.__getitem__, "receiving")
         return await self._measure("create organization", operation, WRITES, ("identity",))
@@ -115,10 +114,15 @@ class Workloads:
         async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as client:
 
             async def operation(number: int) -> None:
-                answer = await client.post("/oauth/token", data={
-                    "grant_type": "client_credentials", "client_id": admin.client_id,
-                    "client_assertion_type": CLIENT_ASSERTION, "client_assertion": signed[number],
-                })  # fmt: skip
+                answer = await client.post(
+                    "/oauth/token",
+                    data={
+                        "grant_type": "client_credentials",
+                        "client_id": admin.client_id,
+                        "client_assertion_type": CLIENT_ASSERTION,
+                        "client_assertion": signed[number],
+                    },
+                )
                 answer.raise_for_status()
 
             return await self._measure("client-credential grant", operation, WRITES, ("identity",))
@@ -174,16 +178,18 @@ class Workloads:
     def _issue_request(self) -> license_service_pb2.IssueLicenseRequest:
         office, firm = self._office, self._ground.firm
         return license_service_pb2.IssueLicenseRequest(
-            license_type=office.licence_types[BUSINESS.serial], request_id=request_id(),
-            issuer=licenses.Issuer(
-                department=office.department, display_name=office.department_name, code=office.uscc
-            ),
-            holders=[licenses.Holder(
-                subject=firm.name, display_name=firm.display_name,
-                document=common_pb2.IdentityDocument(type_code="001", number=firm.uscc),
-            )],
+            license_type=office.licence_types[BUSINESS.serial],
+            request_id=request_id(),
+            issuer=licenses.Issuer(department=office.department, display_name=office.department_name, code=office.uscc),
+            holders=[
+                licenses.Holder(
+                    subject=firm.name,
+                    display_name=firm.display_name,
+                    document=common_pb2.IdentityDocument(type_code="001", number=firm.uscc),
+                )
+            ],
             face_fields={"KZ_JYCS": "示例路8号", "KZ_JYFW": "日用百货零售"},
-        )  # fmt: skip
+        )
 
     async def _verify_as_json(self, identifiers: list[str]) -> Measured:
         limits = httpx.Limits(max_connections=16)
@@ -202,16 +208,20 @@ class Workloads:
         resource, keys = await shared_table.opened(self._ground)
         code = self._office.gateway.code
         context = common_pb2.UseContext(
-            purpose=PURPOSE, case_name=f"//{code}/cases/{uuid7()}", legal_basis="申请人授权",
+            purpose=PURPOSE,
+            case_name=f"//{code}/cases/{uuid7()}",
+            legal_basis="申请人授权",
             department=self._office.department,
-        )  # fmt: skip
+        )
         asked = [
             data_service_pb2.QueryRequest(
-                resource=resource, fields=shared_table.FIELDS, use_context=context,
+                resource=resource,
+                fields=shared_table.FIELDS,
+                use_context=context,
                 conditions=[data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=key)])],
             )
             for key in keys
-        ]  # fmt: skip
+        ]
         stub = self._ground.stub(data_service_pb2_grpc.DataServiceStub, "sharing")
         operation = await self._calls(stub.Query, _cycled(asked), "reviewing")
         return await self._measure("query shared data", operation, WRITES, ("sharing",))
@@ -233,9 +243,15 @@ class Workloads:
         stub = self._ground.stub(sealing_service_pb2_grpc.SealingServiceStub, "seal")
         operation = await self._calls(stub.SealDigests, request, "deciding")
         return await measure(
-            f"seal {BATCH} digests", operation, _BATCHES, self._ground.meter, ("seal",), units=BATCH, warm_up=4,
+            f"seal {BATCH} digests",
+            operation,
+            _BATCHES,
+            self._ground.meter,
+            ("seal",),
+            units=BATCH,
+            warm_up=4,
             at_once=4,
-        )  # fmt: skip
+        )
 
     async def hostile(self) -> Calls:
         """Files made to hurt, each the dearest of its kind that validation takes."""
@@ -253,11 +269,16 @@ class Workloads:
         office = self._office
         stub = seal_service_pb2_grpc.SealServiceStub(office.gateway.channel)
         request = seal_service_pb2.MakeSealRequest(
-            request_id=request_id(), display_name=f"{office.department_name}业务专用章",
-            kind=seals.SEAL_KIND_BUSINESS, rank=seals.SEAL_RANK_COUNTY, owner=office.department,
-            owner_uscc=office.uscc, arc_text=office.department_name, bottom_text="业务专用章",
+            request_id=request_id(),
+            display_name=f"{office.department_name}业务专用章",
+            kind=seals.SEAL_KIND_BUSINESS,
+            rank=seals.SEAL_RANK_COUNTY,
+            owner=office.department,
+            owner_uscc=office.uscc,
+            arc_text=office.department_name,
+            bottom_text="业务专用章",
             users=[seals.SealUser(subject=office.staff["deciding"])],
-        )  # fmt: skip
+        )
         request.valid_from_time.FromDatetime(LONG_AGO)
         request.valid_until_time.FromDatetime(LONG_AHEAD)
         return (await office.gateway.call(stub.MakeSeal, request, seals.Seal, await office.token_of("custody"))).name

@@ -22,10 +22,14 @@ def spellings(text: str) -> dict[str, bytes]:
     """The forms in which a text may stand in a file, by name."""
     plain = text.encode()
     found = {
-        "utf-8": plain, "utf-16be": text.encode("utf-16-be"), "utf-16le": text.encode("utf-16-le"),
-        "hex": plain.hex().encode(), "percent": urllib.parse.quote(text).encode(),
-        "json": json.dumps(text)[1:-1].encode(), "digest-free base64": base64.b64encode(plain).rstrip(b"=")[:-1],
-    }  # fmt: skip
+        "utf-8": plain,
+        "utf-16be": text.encode("utf-16-be"),
+        "utf-16le": text.encode("utf-16-le"),
+        "hex": plain.hex().encode(),
+        "percent": urllib.parse.quote(text).encode(),
+        "json": json.dumps(text)[1:-1].encode(),
+        "digest-free base64": base64.b64encode(plain).rstrip(b"=")[:-1],
+    }
     if not text.isascii():
         found["gb18030"] = text.encode("gb18030")
     # Base64 of a text inside of another has three alignments; the first and the last characters belong to neighbours.

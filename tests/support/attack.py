@@ -23,8 +23,13 @@ from tests.support.fuzz import Ask, GrpcAsk, Nonsense, faults
 _AT_ONCE = 16
 _SECONDS = 60.0
 _AWAY = {"DEPENDENCY_UNAVAILABLE", "AUDIT_UNAVAILABLE"}
-_FAULTS = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE,
-           grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.DATA_LOSS}  # fmt: skip
+_FAULTS = {
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.DATA_LOSS,
+}
 
 
 def tokens_of(state: Path, region: str, issuer: str, number: int = 1) -> dict[str, str]:
@@ -123,5 +128,8 @@ class Attack:
 
 def report(attack: Attack) -> str:
     """Returns what a run came to, for people."""
-    return json.dumps({"answers": dict(sorted(attack.answers.items())), "found": dict(attack.found.most_common())},
-                      ensure_ascii=False, indent=1)  # fmt: skip
+    return json.dumps(
+        {"answers": dict(sorted(attack.answers.items())), "found": dict(attack.found.most_common())},
+        ensure_ascii=False,
+        indent=1,
+    )

@@ -31,10 +31,14 @@ class Caller:
         self.headers = {"authorization": f"Bearer {token}"}
         self.http = httpx.AsyncClient(base_url=url, timeout=_SECONDS, trust_env=False)
         # A pool of its own: grpc shares connections between channels with the same arguments.
-        self.channel = grpc.aio.insecure_channel(urlsplit(url).netloc, options=[
-            ("grpc.use_local_subchannel_pool", 1), ("grpc.primary_user_agent", uuid.uuid4().hex),
-            ("grpc.max_metadata_size", 1024 * 1024),
-        ])  # fmt: skip
+        self.channel = grpc.aio.insecure_channel(
+            urlsplit(url).netloc,
+            options=[
+                ("grpc.use_local_subchannel_pool", 1),
+                ("grpc.primary_user_agent", uuid.uuid4().hex),
+                ("grpc.max_metadata_size", 1024 * 1024),
+            ],
+        )
 
     async def close(self) -> None:
         """Closes both connections."""
@@ -132,8 +136,10 @@ async def _stalled_uploads(caller: Caller) -> None:
 
 async def _slow_bodies(caller: Caller) -> None:
     address = urlsplit(caller.url)
-    head = (f"POST /v1/licenses:verify HTTP/1.1\r\nhost: {address.netloc}\r\ncontent-type: application/json\r\n"
-            "content-length: 5000\r\n\r\n{").encode()  # fmt: skip
+    head = (
+        f"POST /v1/licenses:verify HTTP/1.1\r\nhost: {address.netloc}\r\ncontent-type: application/json\r\n"
+        "content-length: 5000\r\n\r\n{"
+    ).encode()
     form = head.replace(b"/v1/licenses:verify", b"/oauth/token").replace(
         b"application/json", b"application/x-www-form-urlencoded"
     )
@@ -182,11 +188,18 @@ async def _bad_tokens(caller: Caller) -> None:
 
 
 ATTACKERS: dict[str, Callable[[Caller], Awaitable[None]]] = {
-    "violations": _violations, "long names": _long_names, "large headers": _large_headers, "hangs up": _hangs_up,
-    "many at once": _many_at_once, "stalled uploads": _stalled_uploads, "slow bodies": _slow_bodies,
-    "slow readers": _slow_readers, "unknown addresses": _unknown_addresses, "deep bodies": _deep_bodies,
+    "violations": _violations,
+    "long names": _long_names,
+    "large headers": _large_headers,
+    "hangs up": _hangs_up,
+    "many at once": _many_at_once,
+    "stalled uploads": _stalled_uploads,
+    "slow bodies": _slow_bodies,
+    "slow readers": _slow_readers,
+    "unknown addresses": _unknown_addresses,
+    "deep bodies": _deep_bodies,
     "bad tokens": _bad_tokens,
-}  # fmt: skip
+}
 
 
 async def beside(url: str, attack: Callable[[Caller], Awaitable[None]], attacking: str, tokens: list[str]) -> list[str]:

@@ -18,9 +18,26 @@ _NO_TEXT_OF_OURS = ("\x01", "\x01" * 40, "")
 _UNDEFINED = 98_765
 
 BREAKABLE = {
-    "required", "max_len", "min_len", "len", "pattern", "uuid", "in", "not_in", "defined_only", "const", "gte", "lte",
-    "max_items", "min_items", "unique", "items", "max_pairs", "keys", "values",
-}  # fmt: skip
+    "required",
+    "max_len",
+    "min_len",
+    "len",
+    "pattern",
+    "uuid",
+    "in",
+    "not_in",
+    "defined_only",
+    "const",
+    "gte",
+    "lte",
+    "max_items",
+    "min_items",
+    "unique",
+    "items",
+    "max_pairs",
+    "keys",
+    "values",
+}
 """The rules of buf.validate that are broken here: all that our contracts use; a test holds that."""
 
 

@@ -142,14 +142,17 @@ def application(office: Office, item: DemoItem, firm: Firm) -> case_service_pb2.
     """What a firm hands in at the window."""
     document = common_pb2.IdentityDocument(type_code="001", number=firm.uscc)
     return case_service_pb2.CreateCaseRequest(
-        item=office.items[item.number], channel=pb.CHANNEL_WINDOW, request_id=request_id(),
+        item=office.items[item.number],
+        channel=pb.CHANNEL_WINDOW,
+        request_id=request_id(),
         applicant=pb.Applicant(
             type=pb.APPLICANT_TYPE_ENTERPRISE, subject=firm.name, display_name=firm.display_name, document=document
         ),
         form_values=[
-            pb.FormValue(key="address", value="示例路1号"), pb.FormValue(key="scope", value="一般项目:示例经营活动"),
+            pb.FormValue(key="address", value="示例路1号"),
+            pb.FormValue(key="scope", value="一般项目:示例经营活动"),
         ],
-    )  # fmt: skip
+    )
 
 
 def approval(name: str) -> case_service_pb2.DecideCaseRequest:

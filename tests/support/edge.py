@@ -147,8 +147,9 @@ def _materials(folder: Path) -> tuple[grpc.Server, int]:
     download: Any = grpc.unary_stream_rpc_method_handler(_endless)
     verify: Any = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")
     for service, name, handler in (
-        ("MaterialService", "DownloadMaterial", download), ("VerificationService", "VerifyLicense", verify),
-    ):  # fmt: skip
+        ("MaterialService", "DownloadMaterial", download),
+        ("VerificationService", "VerifyLicense", verify),
+    ):
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(f"tongban.license.v1.{service}", {name: handler}),)
         )
@@ -157,9 +158,13 @@ def _materials(folder: Path) -> tuple[grpc.Server, int]:
 
 def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
     # As our services do, it takes what the gateway lets through.
-    server = grpc.server(ThreadPoolExecutor(32), options=[
-        ("grpc.max_metadata_size", 128 * 1024), ("grpc.absolute_max_metadata_size", 128 * 1024),
-    ])  # fmt: skip
+    server = grpc.server(
+        ThreadPoolExecutor(32),
+        options=[
+            ("grpc.max_metadata_size", 128 * 1024),
+            ("grpc.absolute_max_metadata_size", 128 * 1024),
+        ],
+    )
     audit, requests = Audit(seen), audit_service_pb2
     handlers: dict[str, Any] = {
         "GetHead": grpc.unary_unary_rpc_method_handler(
@@ -211,9 +216,7 @@ def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
 
 
 @contextmanager
-def running_edge(
-    folder: Path, *, frozen: bool = False, materials: bool = False, **limits: int
-) -> Iterator[Edge]:  # fmt: skip
+def running_edge(folder: Path, *, frozen: bool = False, materials: bool = False, **limits: int) -> Iterator[Edge]:
     """Runs Envoy before the small service; ends both.
 
     Args:

@@ -86,10 +86,13 @@ async def unrecorded_sealings(state: Path, region: str) -> list[str]:
         uses, rows = await connection.fetch(_SIGNED_USES), await connection.fetch(_RECORDS)
     records = [parse_canonical(row["canonical"]) for row in rows]
     told = {
-        meant: {record.transaction_id for record in records
-                if record.result == "OK" and record.action.endswith(".intent") is meant}
+        meant: {
+            record.transaction_id
+            for record in records
+            if record.result == "OK" and record.action.endswith(".intent") is meant
+        }
         for meant in (True, False)
-    }  # fmt: skip
+    }
     transactions = {row["number"]: common_pb2.UseContext.FromString(row["use_context"]).transaction_id for row in uses}
     return [number for number, use in transactions.items() if use not in told[True] or use not in told[False]]
 

@@ -58,9 +58,10 @@ def _fake(kind: Any) -> Any:
 def _license_type() -> licenses.LicenseType:
     """A type whose fields an item may fill, and needn't."""
     return licenses.LicenseType(
-        state=licenses.LICENSE_TYPE_STATE_PUBLISHED, holder_category=licenses.HOLDER_CATEGORY_ANY,
+        state=licenses.LICENSE_TYPE_STATE_PUBLISHED,
+        holder_category=licenses.HOLDER_CATEGORY_ANY,
         face_fields=[licenses.FaceField(key=key, label=key, max_length=100) for key in ("KZ_JYCS", "KZ_JYFW", "FDDBR")],
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -109,9 +110,11 @@ class Neighbours:
     def add_license(self, name: str, content: bytes, **more: Any) -> str:
         """Puts a licence behind a presentation; returns the digest of its file."""
         made = licenses.License(
-            name="licenses/1", identifier="1.2.156.3005.2.X", state=licenses.LICENSE_STATE_ISSUED,
+            name="licenses/1",
+            identifier="1.2.156.3005.2.X",
+            state=licenses.LICENSE_STATE_ISSUED,
             ofd=common_pb2.DocumentRef(digest=digest(content), media_type="application/ofd", size_bytes=len(content)),
-        )  # fmt: skip
+        )
         made.MergeFrom(licenses.License(**more))
         self.presented.setdefault(name, []).append(made)
         return digest(content)
@@ -119,9 +122,12 @@ class Neighbours:
     def add_file(self, name: str, content: bytes, owner: str, case_name: str = "") -> str:
         """Puts a file into the material store; returns its digest."""
         made = materials.Material(
-            name=name, owner=owner, case_name=case_name, state=materials.MATERIAL_STATE_ACTIVE,
+            name=name,
+            owner=owner,
+            case_name=case_name,
+            state=materials.MATERIAL_STATE_ACTIVE,
             document=common_pb2.DocumentRef(digest=digest(content), media_type="image/png", size_bytes=len(content)),
-        )  # fmt: skip
+        )
         self.files[name] = (made, content)
         return digest(content)
 
@@ -205,9 +211,13 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
         act = {"sub": f"{home}services/cases", "act": {"sub": home + claims["act"]["sub"]}}
         names = {key: home + claims[key] for key in ("org", "mandate", "human") if claims.get(key)}
         return {
-            "region": self.known.code, "sub": home + claims["sub"], "acr": claims["acr"], "act": act,
-            "transfer": home + transfer, **names,
-        }  # fmt: skip
+            "region": self.known.code,
+            "sub": home + claims["sub"],
+            "acr": claims["acr"],
+            "act": act,
+            "transfer": home + transfer,
+            **names,
+        }
 
 
 class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
@@ -221,9 +231,10 @@ class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
         if request.name not in self.known.presented:
             await _refuse(context, not_found(request.name))
         return presentations.RedeemPresentationResponse(
-            presentation=presentations.Presentation(name=request.name), licenses=self.known.presented[request.name],
+            presentation=presentations.Presentation(name=request.name),
+            licenses=self.known.presented[request.name],
             receipt=common_pb2.Receipt(record="license/auditRecords/1"),
-        )  # fmt: skip
+        )
 
 
 class _Licenses(license_service_pb2_grpc.LicenseServiceServicer):

@@ -105,9 +105,13 @@ class Neighbours:
         """The seal of the department: the next one once the first has ended."""
         name, seal_id = (NEXT_SEAL, NEXT_SEAL_ID) if self.seal_ended else (SEAL, SEAL_ID)
         made = seals.Seal(
-            name=name, seal_id=seal_id, owner=self.seal_owner, state=seals.SEAL_STATE_ACTIVE, diameter_mm=42,
+            name=name,
+            seal_id=seal_id,
+            owner=self.seal_owner,
+            state=seals.SEAL_STATE_ACTIVE,
+            diameter_mm=42,
             users=[seals.SealUser(subject=user) for user in self.seal_users],
-        )  # fmt: skip
+        )
         made.valid_from_time.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
         made.valid_until_time.FromDatetime(datetime.now(UTC) + timedelta(days=3650))
         return made
@@ -154,7 +158,7 @@ class _Sealing(sealing_service_pb2_grpc.SealingServiceServicer):
         sealing = seals.Sealing(
             name=f"sealings/{name[:8]}-{name[8:12]}-{name[12:16]}-{name[16:20]}-{name[20:32]}",
             state=seals.SEALING_STATE_SIGNED,
-        )  # fmt: skip
+        )
         return sealing_service_pb2.SealDocumentResponse(sealing=sealing, document=request.document)
 
 
@@ -200,9 +204,10 @@ class _Consents(consent_service_pb2_grpc.ConsentServiceServicer):
         allowed = self.known.consent_allows
         return consent_service_pb2.CheckConsentResponse(
             allowed=allowed,
-            reason=error_reason_pb2.ERROR_REASON_UNSPECIFIED if allowed
+            reason=error_reason_pb2.ERROR_REASON_UNSPECIFIED
+            if allowed
             else error_reason_pb2.ERROR_REASON_CONSENT_OUT_OF_SCOPE,
-        )  # fmt: skip
+        )
 
 
 class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):
@@ -214,9 +219,10 @@ class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):
         allowed = self.known.mandate_allows
         return mandate_service_pb2.CheckMandateResponse(
             allowed=allowed,
-            reason=error_reason_pb2.ERROR_REASON_UNSPECIFIED if allowed
+            reason=error_reason_pb2.ERROR_REASON_UNSPECIFIED
+            if allowed
             else error_reason_pb2.ERROR_REASON_MANDATE_OUT_OF_SCOPE,
-        )  # fmt: skip
+        )
 
 
 class _Regions(region_service_pb2_grpc.RegionServiceServicer):

@@ -40,18 +40,27 @@ class PropertyV4(core.Sequence):  # type: ignore[misc]
     """SES_ESPropertyInfo of GB/T 38540-2020."""
 
     _fields = [
-        ("type", core.Integer), ("name", core.UTF8String), ("list_type", core.Integer), ("certs", Certificates),
-        ("created", core.Any), ("start", core.Any), ("end", core.Any),
-    ]  # fmt: skip
+        ("type", core.Integer),
+        ("name", core.UTF8String),
+        ("list_type", core.Integer),
+        ("certs", Certificates),
+        ("created", core.Any),
+        ("start", core.Any),
+        ("end", core.Any),
+    ]
 
 
 class PropertyV1(core.Sequence):  # type: ignore[misc]
     """SES_ESPropertyInfo of GM/T 0031-2014."""
 
     _fields = [
-        ("type", core.Integer), ("name", core.UTF8String), ("certs", Certificates),
-        ("created", core.Any), ("start", core.Any), ("end", core.Any),
-    ]  # fmt: skip
+        ("type", core.Integer),
+        ("name", core.UTF8String),
+        ("certs", Certificates),
+        ("created", core.Any),
+        ("start", core.Any),
+        ("end", core.Any),
+    ]
 
 
 class SealInfo(core.Sequence):  # type: ignore[misc]
@@ -64,28 +73,37 @@ class Any4(core.Sequence):  # type: ignore[misc]
     """What SESeal and SES_Signature of version 4 share."""
 
     _fields = [
-        ("signed", core.Any), ("cert", core.OctetString), ("algorithm", core.ObjectIdentifier),
+        ("signed", core.Any),
+        ("cert", core.OctetString),
+        ("algorithm", core.ObjectIdentifier),
         ("value", core.OctetBitString),
-    ]  # fmt: skip
+    ]
 
 
 class TbsSignV4(core.Sequence):  # type: ignore[misc]
     """TBS_Sign of GB/T 38540-2020."""
 
     _fields = [
-        ("version", core.Integer), ("eseal", core.Any), ("time", core.Any), ("data_hash", core.OctetBitString),
+        ("version", core.Integer),
+        ("eseal", core.Any),
+        ("time", core.Any),
+        ("data_hash", core.OctetBitString),
         ("property_info", core.Any),
-    ]  # fmt: skip
+    ]
 
 
 class TbsSignV1(core.Sequence):  # type: ignore[misc]
     """TBS_Sign of GM/T 0031-2014."""
 
     _fields = [
-        ("version", core.Integer), ("eseal", core.Any), ("time", core.OctetBitString),
-        ("data_hash", core.OctetBitString), ("property_info", core.IA5String), ("cert", core.OctetString),
+        ("version", core.Integer),
+        ("eseal", core.Any),
+        ("time", core.OctetBitString),
+        ("data_hash", core.OctetBitString),
+        ("property_info", core.IA5String),
+        ("cert", core.OctetString),
         ("algorithm", core.ObjectIdentifier),
-    ]  # fmt: skip
+    ]
 
 
 class SignInfoV1(core.Sequence):  # type: ignore[misc]
@@ -145,8 +163,21 @@ class Key:
         """Has openssl sign, SM2 with SM3; returns DER."""
         draft, value = self.path.with_suffix(".in"), self.path.with_suffix(".sig")
         draft.write_bytes(message)
-        _openssl("pkeyutl", "-sign", "-inkey", str(self.path), "-rawin", "-digest", "sm3", "-pkeyopt", _DISTID,
-                 "-in", str(draft), "-out", str(value))  # fmt: skip
+        _openssl(
+            "pkeyutl",
+            "-sign",
+            "-inkey",
+            str(self.path),
+            "-rawin",
+            "-digest",
+            "sm3",
+            "-pkeyopt",
+            _DISTID,
+            "-in",
+            str(draft),
+            "-out",
+            str(value),
+        )
         return value.read_bytes()
 
     def verifies(self, message: bytes, value: bytes) -> bool:
@@ -156,10 +187,27 @@ class Key:
         draft.write_bytes(message)
         signature.write_bytes(value)
         done = subprocess.run(
-            ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", str(public), "-rawin", "-digest", "sm3",
-             "-pkeyopt", _DISTID, "-in", str(draft), "-sigfile", str(signature)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [
+                "openssl",
+                "pkeyutl",
+                "-verify",
+                "-pubin",
+                "-inkey",
+                str(public),
+                "-rawin",
+                "-digest",
+                "sm3",
+                "-pkeyopt",
+                _DISTID,
+                "-in",
+                str(draft),
+                "-sigfile",
+                str(signature),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return done.returncode == 0 and "Signature Verified Successfully" in done.stdout
 
 
@@ -172,14 +220,18 @@ def certificate(
 ) -> bytes:
     """A certificate without any extension beyond key usage, as such makers' are; or with all that openssl bears."""
     algorithm = algos.SignedDigestAlgorithm({"algorithm": SM2_WITH_SM3})
-    tbs = x509.TbsCertificate({
-        "version": "v3", "serial_number": 20200422, "signature": algorithm,
-        "issuer": x509.Name.build({"country_name": "CN", "common_name": issuer}),
-        "validity": {"not_before": x509.Time("utc_time", start), "not_after": x509.Time("utc_time", end)},
-        "subject": x509.Name.build({"country_name": "CN", "common_name": name}),
-        "subject_public_key_info": keys.PublicKeyInfo.load(key.spki),
-        "extensions": [{"extn_id": "key_usage", "critical": True, "extn_value": {"digital_signature"}}],
-    })  # fmt: skip
+    tbs = x509.TbsCertificate(
+        {
+            "version": "v3",
+            "serial_number": 20200422,
+            "signature": algorithm,
+            "issuer": x509.Name.build({"country_name": "CN", "common_name": issuer}),
+            "validity": {"not_before": x509.Time("utc_time", start), "not_after": x509.Time("utc_time", end)},
+            "subject": x509.Name.build({"country_name": "CN", "common_name": name}),
+            "subject_public_key_info": keys.PublicKeyInfo.load(key.spki),
+            "extensions": [{"extn_id": "key_usage", "critical": True, "extn_value": {"digital_signature"}}],
+        }
+    )
     if odd:
         teletex = x509.DirectoryString("teletex_string", "x")
         teletex.chosen.contents = "签章人".encode()
@@ -188,17 +240,34 @@ def certificate(
         tbs["serial_number"] = -20200422
         tbs["validity"]["not_before"] = x509.Time("general_time", start)
     value = issuer_key.sign(tbs.dump())
-    return bytes(x509.Certificate({
-        "tbs_certificate": tbs, "signature_algorithm": algorithm, "signature_value": value,
-    }).dump())  # fmt: skip
+    return bytes(
+        x509.Certificate(
+            {
+                "tbs_certificate": tbs,
+                "signature_algorithm": algorithm,
+                "signature_value": value,
+            }
+        ).dump()
+    )
 
 
 def other_certificate(folder: Path) -> bytes:
     """A certificate of P-256, which openssl signs itself."""
     return _openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-        "-keyout", str(folder / "p256.pem"), "-subj", "/CN=x", "-outform", "DER",
-    )  # fmt: skip
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        str(folder / "p256.pem"),
+        "-subj",
+        "/CN=x",
+        "-outform",
+        "DER",
+    )
 
 
 @dataclass(frozen=True)
@@ -217,9 +286,11 @@ def parties(folder: Path) -> Parties:
     end = datetime(2030, 1, 1, tzinfo=UTC)
     start = datetime(2020, 4, 20, tzinfo=UTC)
     return Parties(
-        maker, certificate("某制章单位", maker, "某签发机构", authority, start, end),
-        signer, certificate("某签章单位", signer, "某签发机构", authority, start, end),
-    )  # fmt: skip
+        maker,
+        certificate("某制章单位", maker, "某签发机构", authority, start, end),
+        signer,
+        certificate("某签章单位", signer, "某签发机构", authority, start, end),
+    )
 
 
 Change = Callable[[SealInfo], None]
@@ -233,10 +304,14 @@ def seal_info(version: int, signer: bytes, *, vid: str = "SOMEBODY", es_id: str 
         prop: Any = PropertyV1(fields | {name: utc(at) for name, at in times.items()})
     else:
         prop = PropertyV4(fields | {"list_type": 1} | {name: generalized(at) for name, at in times.items()})
-    return SealInfo({
-        "header": {"id": "ES", "version": version, "vid": ia5(vid)}, "es_id": ia5(es_id), "property": core.Any(prop),
-        "picture": {"type": ia5("PNG"), "data": b"\x89PNG" + bytes(range(256)) * 8, "width": 40, "height": 40},
-    })  # fmt: skip
+    return SealInfo(
+        {
+            "header": {"id": "ES", "version": version, "vid": ia5(vid)},
+            "es_id": ia5(es_id),
+            "property": core.Any(prop),
+            "picture": {"type": ia5("PNG"), "data": b"\x89PNG" + bytes(range(256)) * 8, "width": 40, "height": 40},
+        }
+    )
 
 
 def seal_v4(who: Parties, info: SealInfo | None = None) -> bytes:
@@ -247,10 +322,15 @@ def seal_v4(who: Parties, info: SealInfo | None = None) -> bytes:
 
 def signature_v4(who: Parties, seal: bytes, at: datetime, data_hash: bytes, path: str, version: int = 4) -> bytes:
     """A SES_Signature of version 4 or 5: the signer signs TBS_Sign."""
-    tbs = TbsSignV4({
-        "version": version, "eseal": core.Any(core.Asn1Value.load(seal)), "time": generalized(at), "data_hash": data_hash,
-        "property_info": ia5(path),
-    })  # fmt: skip
+    tbs = TbsSignV4(
+        {
+            "version": version,
+            "eseal": core.Any(core.Asn1Value.load(seal)),
+            "time": generalized(at),
+            "data_hash": data_hash,
+            "property_info": ia5(path),
+        }
+    )
     return _four(tbs, who.signer, who.signer_key)
 
 
@@ -273,10 +353,16 @@ def signature_v1(
     who: Parties, seal: bytes, at: datetime, data_hash: bytes, path: str, time: bytes | None = None, version: int = 1
 ) -> bytes:
     """A SES_Signature of GM/T 0031-2014; its time is text in a BIT STRING, or a time stamp."""
-    tbs = TbsSignV1({
-        "version": version, "eseal": core.Any(core.Asn1Value.load(seal)),
-        "time": time or f"{at:%Y%m%d%H%M%SZ}".encode(), "data_hash": data_hash, "property_info": path,
-        "cert": who.signer, "algorithm": SM2_WITH_SM3,
-    })  # fmt: skip
+    tbs = TbsSignV1(
+        {
+            "version": version,
+            "eseal": core.Any(core.Asn1Value.load(seal)),
+            "time": time or f"{at:%Y%m%d%H%M%SZ}".encode(),
+            "data_hash": data_hash,
+            "property_info": path,
+            "cert": who.signer,
+            "algorithm": SM2_WITH_SM3,
+        }
+    )
     value = core.OctetBitString(who.signer_key.sign(tbs.dump()))
     return bytes(Pair({"first": core.Any(tbs), "second": core.Any(value)}).dump())

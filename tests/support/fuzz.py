@@ -17,17 +17,67 @@ from tests.support import contracts, requests
 from tongban.options.v1 import options_pb2
 
 _TEXTS = (
-    "", " ", "x", "\0", "a\0b", "a\u0000", "🀄" * 40, "\ud800", "é́" * 20, "x" * 3000, "../../etc/passwd", "' OR 1=1 --",
-    "{{7*7}}", "<script>", "%00", "%s%n", "\r\nset-cookie: a=b", "-1", "9" * 40, "NaN", "null", "\u202e", "\x7f", "𠀀",
-    "persons/x", "persons/00000000-0000-7000-8000-000000000001", "seals/x", "//110000/cases/x", "cases/" + "0" * 36,
-    "licenses/" + "f" * 36, "00000000-0000-0000-0000-000000000000", "sm3:" + "0" * 64, "//341500/", "a/b/c/d/e", "*",
-    "1.2.156.3005.2.11100000000013127Y001.11341500MB0000000A.0000000000000001.001.X", "2024-02-30", "123456",
-)  # fmt: skip
+    "",
+    " ",
+    "x",
+    "\0",
+    "a\0b",
+    "a\u0000",
+    "🀄" * 40,
+    "\ud800",
+    "é́" * 20,
+    "x" * 3000,
+    "../../etc/passwd",
+    "' OR 1=1 --",
+    "{{7*7}}",
+    "<script>",
+    "%00",
+    "%s%n",
+    "\r\nset-cookie: a=b",
+    "-1",
+    "9" * 40,
+    "NaN",
+    "null",
+    "\u202e",
+    "\x7f",
+    "𠀀",
+    "persons/x",
+    "persons/00000000-0000-7000-8000-000000000001",
+    "seals/x",
+    "//110000/cases/x",
+    "cases/" + "0" * 36,
+    "licenses/" + "f" * 36,
+    "00000000-0000-0000-0000-000000000000",
+    "sm3:" + "0" * 64,
+    "//341500/",
+    "a/b/c/d/e",
+    "*",
+    "1.2.156.3005.2.11100000000013127Y001.11341500MB0000000A.0000000000000001.001.X",
+    "2024-02-30",
+    "123456",
+)
 _INTERNAL = (
-    "Traceback", "asyncpg", "sqlalchemy", "psycopg", "SELECT ", "INSERT ", "site-packages", "RuntimeError", "ValueError",
-    "TypeError", "KeyError", "RecursionError", "UnicodeError", "AttributeError", "grpc.aio", "joserfc", '.py"', "/tmp/",
-    "object at 0x", "NoneType",
-)  # fmt: skip
+    "Traceback",
+    "asyncpg",
+    "sqlalchemy",
+    "psycopg",
+    "SELECT ",
+    "INSERT ",
+    "site-packages",
+    "RuntimeError",
+    "ValueError",
+    "TypeError",
+    "KeyError",
+    "RecursionError",
+    "UnicodeError",
+    "AttributeError",
+    "grpc.aio",
+    "joserfc",
+    '.py"',
+    "/tmp/",
+    "object at 0x",
+    "NoneType",
+)
 _MAY_BE_AWAY = {"DEPENDENCY_UNAVAILABLE", "AUDIT_UNAVAILABLE"}
 
 
@@ -71,8 +121,10 @@ class Nonsense:
         pick = self._random.random()
         if pick < 0.7:
             return self._random.choice(_TEXTS)
-        return "".join(chr(self._random.choice((self._random.randrange(0x20, 0x7F), self._random.randrange(0, 0x11000))))
-                       for _ in range(self._random.randrange(30)))  # fmt: skip
+        return "".join(
+            chr(self._random.choice((self._random.randrange(0x20, 0x7F), self._random.randrange(0, 0x11000))))
+            for _ in range(self._random.randrange(30))
+        )
 
     def _bytes(self) -> bytes:
         return self._random.randbytes(self._random.choice((0, 1, 3, 40, 400)))
@@ -165,9 +217,11 @@ class Nonsense:
             return self._tokens[kind.removeprefix("ACTOR_KIND_")]
         if pick < 0.9:
             return self._random.choice(list(self._tokens.values()))
-        header = base64.urlsafe_b64encode(self._random.choice(
-            [b"[" * 2900, b'{"alg":"ES256","typ":"at+jwt","kid":"\\ud800"}', b'{"alg":"none"}', self._bytes()]
-        )).decode()  # fmt: skip
+        header = base64.urlsafe_b64encode(
+            self._random.choice(
+                [b"[" * 2900, b'{"alg":"ES256","typ":"at+jwt","kid":"\\ud800"}', b'{"alg":"none"}', self._bytes()]
+            )
+        ).decode()
         return self._random.choice(["", "x", f"{header}.{header}.{header}", "a.b.c"])
 
     def _headers(self, rpc: Rpc) -> dict[str, bytes]:
@@ -188,8 +242,12 @@ class Nonsense:
         path = self._filled(template)
         headers = self._headers(rpc) | {"content-type": b"application/json"}
         if self._random.random() < 0.3 or not body:
-            words = {self._random.choice(["pageSize", "pageToken", "filter", "x", "seal", "region", "context.purpose"]):
-                     self._plain() for _ in range(2)}  # fmt: skip
+            words = {
+                self._random.choice(
+                    ["pageSize", "pageToken", "filter", "x", "seal", "region", "context.purpose"]
+                ): self._plain()
+                for _ in range(2)
+            }
             path += "?" + urlencode(words)
         return Ask(verb, path, headers, self._body_of(rpc) if body else b"")
 
@@ -240,9 +298,14 @@ class Nonsense:
                     seen.add((of.full_name, owner is made))
                     for bad in _bad_references(of.name, good):
                         setattr(owner, of.name, bad)
-                        yield GrpcAsk(rpc.path, made.SerializeToString(), (
-                            ("authorization", f"Bearer {self._token_for(rpc)}"), ("tongban-log", "cases"),
-                        ))  # fmt: skip
+                        yield GrpcAsk(
+                            rpc.path,
+                            made.SerializeToString(),
+                            (
+                                ("authorization", f"Bearer {self._token_for(rpc)}"),
+                                ("tongban-log", "cases"),
+                            ),
+                        )
                     setattr(owner, of.name, good)
 
     def _token_for(self, rpc: Rpc) -> str:
@@ -251,13 +314,29 @@ class Nonsense:
 
     def oauth(self) -> Ask:
         """A request to identity's HTTP endpoints."""
-        names = ["grant_type", "client_id", "client_secret", "assertion", "subject_token", "subject_token_type", "scope",
-                 "client_assertion", "client_assertion_type", "audience", "on_behalf_of", "actor_token"]  # fmt: skip
+        names = [
+            "grant_type",
+            "client_id",
+            "client_secret",
+            "assertion",
+            "subject_token",
+            "subject_token_type",
+            "scope",
+            "client_assertion",
+            "client_assertion_type",
+            "audience",
+            "on_behalf_of",
+            "actor_token",
+        ]
         form = {name: self._random.choice((self.text(), self._token())) for name in self._random.sample(names, 5)}
         if self._random.random() < 0.8:
             form["grant_type"] = self._random.choice(
-                ["client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer",
-                 "urn:ietf:params:oauth:grant-type:token-exchange"])  # fmt: skip
+                [
+                    "client_credentials",
+                    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                    "urn:ietf:params:oauth:grant-type:token-exchange",
+                ]
+            )
         content = urlencode(form, errors="surrogatepass").encode()
         path = self._random.choice(["/oauth/token"] * 8 + ["/oauth/x", "/.well-known/jwks.json"])
         headers = {"content-type": b"application/x-www-form-urlencoded"}
@@ -267,8 +346,9 @@ class Nonsense:
 
     def page(self) -> Ask:
         """A request to one of the pages."""
-        form = urlencode({name: self.text() for name in ("subject", "number", "holder_name", "c", "r")},
-                         errors="surrogatepass")  # fmt: skip
+        form = urlencode(
+            {name: self.text() for name in ("subject", "number", "holder_name", "c", "r")}, errors="surrogatepass"
+        )
         path = self._random.choice(["/verify", "/verify", "/", "/docs", f"/{quote(self._plain())}"])
         accept = {"accept": b"text/html"}
         if self._random.random() < 0.5:

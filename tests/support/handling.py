@@ -10,9 +10,10 @@ from tongban.options.v1 import options_pb2
 def handling_methods(package: str) -> list[Method]:
     """The RPCs of a package, such as ``tongban.cases.v1``, whose contract declares a handling, by name."""
     return [
-        method for method in contracts.methods()
+        method
+        for method in contracts.methods()
         if method.name.startswith(f"{package}.") and method.access.handling != options_pb2.HANDLING_UNSPECIFIED
-    ]  # fmt: skip
+    ]
 
 
 def human_only(method: Method) -> bool:

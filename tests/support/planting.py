@@ -123,10 +123,18 @@ def _with(request: Message, place: int, field: FieldDescriptor) -> Message:
 # ---- gRPC ----
 
 _HEADERS = {
-    "user-agent": PHONE, "referer": f"https://x.test/{PHONE}", "cookie": f"name={NUMBER}", "x-request-id": NUMBER,
-    "traceparent": f"{NUMBER}-{PHONE}", "tracestate": f"a={NUMBER}", "baggage": f"number={NUMBER},phone={PHONE}",
-    "x-forwarded-for": PHONE, "x-whoever": NUMBER, "accept-language": PHONE, "tongban-log": PHONE,
-}  # fmt: skip
+    "user-agent": PHONE,
+    "referer": f"https://x.test/{PHONE}",
+    "cookie": f"name={NUMBER}",
+    "x-request-id": NUMBER,
+    "traceparent": f"{NUMBER}-{PHONE}",
+    "tracestate": f"a={NUMBER}",
+    "baggage": f"number={NUMBER},phone={PHONE}",
+    "x-forwarded-for": PHONE,
+    "x-whoever": NUMBER,
+    "accept-language": PHONE,
+    "tongban-log": PHONE,
+}
 _METADATA = [
     *((key, value) for key, value in _HEADERS.items() if key not in ("user-agent", "cookie")),
     ("x-name-bin", NAME.encode()),
@@ -164,9 +172,14 @@ async def over_grpc(channel: grpc.aio.Channel, tokens: list[str]) -> set[str]:
             await _asked(channel, method, requests, token)
             asked.add(method.name)
 
-    await asyncio.gather(*(
-        ask(method, requests, token) for method in contracts.methods() for requests in _series(method) for token in tokens
-    ))  # fmt: skip
+    await asyncio.gather(
+        *(
+            ask(method, requests, token)
+            for method in contracts.methods()
+            for requests in _series(method)
+            for token in tokens
+        )
+    )
     await _reflected(channel)
     return asked
 
@@ -179,9 +192,7 @@ def _series(method: Method) -> Iterator[list[bytes]]:
 
 async def _reflected(channel: grpc.aio.Channel) -> None:
     path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
-    call: Any = channel.stream_stream(
-        path, request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString
-    )  # fmt: skip
+    call: Any = channel.stream_stream(path, request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString)
     requests = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=each, host=each) for each in PLANTED]
     with contextlib.suppress(grpc.aio.AioRpcError):
         async for _ in call(iter(requests), timeout=_TIMEOUT, metadata=_METADATA):
@@ -226,9 +237,19 @@ def json_doors() -> Iterator[tuple[str, str, bytes]]:
 
 
 _FIELDS = (
-    "client_id", "client_secret", "scope", "assertion", "client_assertion", "subject_token", "actor_token", "audience",
-    "on_behalf_of", "mandate", "transfer", "username",
-)  # fmt: skip
+    "client_id",
+    "client_secret",
+    "scope",
+    "assertion",
+    "client_assertion",
+    "subject_token",
+    "actor_token",
+    "audience",
+    "on_behalf_of",
+    "mandate",
+    "transfer",
+    "username",
+)
 
 
 def oauth_forms() -> Iterator[dict[str, str]]:
@@ -242,7 +263,7 @@ def oauth_forms() -> Iterator[dict[str, str]]:
     known = {
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
-    }  # fmt: skip
+    }
     for grant in (CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, NAME):
         for field in _FIELDS:
             for value in (*PLANTED, token):

@@ -32,9 +32,14 @@ async def process_of(ground: Ground, service: str = "license", clock: Clock | No
 def command(request: Message, response_type: type[Message] = common_pb2.Date, **changes: Any) -> Command:
     """A command as a servicer would build it."""
     given: dict[str, Any] = {
-        "caller": "staff/1", "method": "test.Do", "request_id": str(uuid.uuid4()), "digest": digest_of(request),
-        "response_type": response_type, "actor": "staff/1", **changes,
-    }  # fmt: skip
+        "caller": "staff/1",
+        "method": "test.Do",
+        "request_id": str(uuid.uuid4()),
+        "digest": digest_of(request),
+        "response_type": response_type,
+        "actor": "staff/1",
+        **changes,
+    }
     return Command(**given)
 
 

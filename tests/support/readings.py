@@ -130,7 +130,7 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
     seal = foreign.seal_v1(desk.who)
     return desk.theirs(
         seal, lambda digest, _: foreign.signature_v1(desk.who, seal, USED, digest, "scope=all", version=2)
-    ), trusting(desk)  # fmt: skip
+    ), trusting(desk)
 
 
 @case("version-5")
@@ -139,7 +139,7 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
     seal = foreign.seal_v4(who, foreign.seal_info(5, who.signer))
     return desk.theirs(
         seal, lambda digest, path: foreign.signature_v4(who, seal, USED, digest, path, version=5)
-    ), trusting(desk)  # fmt: skip
+    ), trusting(desk)
 
 
 @case("utc-times")
@@ -229,8 +229,9 @@ def _listed_by(desk: Desk, kind: bytes, digest: bytes) -> bytes:
 
 CASES["digest-list"] = lambda desk: (_listed_by(desk, b"SM3", desk.kit.signer.certificate.digest), desk.knowing())
 CASES["list-by-other-digest"] = lambda desk: (
-    _listed_by(desk, b"SHA256", sha256(desk.kit.signer.certificate.der).digest()), desk.knowing(),
-)  # fmt: skip
+    _listed_by(desk, b"SHA256", sha256(desk.kit.signer.certificate.der).digest()),
+    desk.knowing(),
+)
 
 
 @case("path-in-other-case")
@@ -278,8 +279,9 @@ def replaced(name: str, old: bytes, new: bytes) -> Callable[[Files], None]:
 
 
 CASES["no-seal-signature"] = lambda desk: (
-    desk.ours(replaced(LISTING, b'Type="Seal"', b'Type="Sign"')), desk.knowing(),
-)  # fmt: skip
+    desk.ours(replaced(LISTING, b'Type="Seal"', b'Type="Sign"')),
+    desk.knowing(),
+)
 
 
 def _resigned(desk: Desk, change: Callable[[bytes], bytes], **how: Any) -> bytes:
@@ -293,15 +295,17 @@ def _resigned(desk: Desk, change: Callable[[bytes], bytes], **how: Any) -> bytes
 
 
 CASES["other-digest"] = lambda desk: (
-    _resigned(desk, lambda xml: xml.replace(b"1.2.156.10197.1.401", b"2.16.840.1.101.3.4.2.1")), desk.knowing(),
-)  # fmt: skip
+    _resigned(desk, lambda xml: xml.replace(b"1.2.156.10197.1.401", b"2.16.840.1.101.3.4.2.1")),
+    desk.knowing(),
+)
 CASES["white-space"] = lambda desk: (
     _resigned(desk, lambda xml: xml.replace(b"<ofd:CheckValue>", b"<ofd:CheckValue>\n ").replace(b"=</", b"\n=\n</")),
     desk.knowing(),
 )
 CASES["other-path"] = lambda desk: (
-    _resigned(desk, lambda xml: xml, path="/Doc_0/Signs/Sign_9/Signature.xml"), desk.knowing(),
-)  # fmt: skip
+    _resigned(desk, lambda xml: xml, path="/Doc_0/Signs/Sign_9/Signature.xml"),
+    desk.knowing(),
+)
 
 
 @case("other-algorithm")
@@ -359,12 +363,14 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
 
 
 CASES["expired-since"] = lambda desk: (
-    desk.ours(), desk.knowing(desk.kit.signer.certificate.not_after + DAY, ABROAD),
-)  # fmt: skip
+    desk.ours(),
+    desk.knowing(desk.kit.signer.certificate.not_after + DAY, ABROAD),
+)
 CASES["seal-expired-since"] = lambda desk: (desk.ours(), desk.knowing(T0 + 366 * DAY, ABROAD))
 CASES["seal-revoked-since"] = lambda desk: (
-    desk.ours(), desk.knowing(records=Records(state=SealState.REVOKED, end_time=T1 + DAY / 99, recorded=False)),
-)  # fmt: skip
+    desk.ours(),
+    desk.knowing(records=Records(state=SealState.REVOKED, end_time=T1 + DAY / 99, recorded=False)),
+)
 CASES["use-not-recorded"] = lambda desk: (desk.ours(), desk.knowing(records=Records(recorded=False)))
 CASES["pdf"] = lambda desk: (b"%PDF-1.7\n%%EOF\n", desk.knowing())
 CASES["pdf-behind"] = lambda desk: (b"\xef\xbb\xbf" + b"\0" * 900 + b"%PDF-1.7\n%%EOF\n" * 2, desk.knowing())

@@ -55,17 +55,21 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
 
 
 CASES["changed-file"] = lambda desk: (
-    desk.ours(replaced("Doc_0/Document.xml", b"99", b"98")), desk.knowing(),
-)  # fmt: skip
+    desk.ours(replaced("Doc_0/Document.xml", b"99", b"98")),
+    desk.knowing(),
+)
 CASES["changed-signature-file"] = lambda desk: (
-    desk.ours(replaced(SIGNATURE, b"129 219", b"129 218")), desk.knowing(),
-)  # fmt: skip
+    desk.ours(replaced(SIGNATURE, b"129 219", b"129 218")),
+    desk.knowing(),
+)
 CASES["other-seal-file"] = lambda desk: (
-    desk.ours(replaced("Doc_0/Signs/Sign_1/Seal.esl", b"synthetic", b"synthetik")), desk.knowing(),
-)  # fmt: skip
+    desk.ours(replaced("Doc_0/Signs/Sign_1/Seal.esl", b"synthetic", b"synthetik")),
+    desk.knowing(),
+)
 CASES["not-the-registered-seal"] = lambda desk: (
-    desk.ours(), desk.knowing(records=Records(structure=make_seal(desk.kit.maker, seal_plan(desk.kit.signer)))),
-)  # fmt: skip
+    desk.ours(),
+    desk.knowing(records=Records(structure=make_seal(desk.kit.maker, seal_plan(desk.kit.signer)))),
+)
 
 
 def _last_flipped(part: Callable[[bytes], bytes]) -> Callable[[Files], None]:
@@ -78,11 +82,13 @@ def _last_flipped(part: Callable[[bytes], bytes]) -> Callable[[Files], None]:
 
 
 CASES["signature-value"] = lambda desk: (
-    desk.ours(_last_flipped(lambda raw: parse_signature(raw).signature)), desk.knowing(),
-)  # fmt: skip
+    desk.ours(_last_flipped(lambda raw: parse_signature(raw).signature)),
+    desk.knowing(),
+)
 CASES["issuer-signature"] = lambda desk: (
-    desk.ours(_last_flipped(lambda raw: parse_signature(raw).certificate)), desk.knowing(),
-)  # fmt: skip
+    desk.ours(_last_flipped(lambda raw: parse_signature(raw).certificate)),
+    desk.knowing(),
+)
 
 
 @case("maker-signature")
@@ -94,11 +100,13 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
 
 
 CASES["missing-file"] = lambda desk: (
-    desk.ours(lambda files: files.pop("Doc_0/Pages/Page_1/Content.xml")), desk.knowing(),
-)  # fmt: skip
+    desk.ours(lambda files: files.pop("Doc_0/Pages/Page_1/Content.xml")),
+    desk.knowing(),
+)
 CASES["uncovered-file"] = lambda desk: (
-    desk.ours(lambda files: files.update({"Doc_0/Pages/Page_9/Content.xml": b"<x/>"})), desk.knowing(),
-)  # fmt: skip
+    desk.ours(lambda files: files.update({"Doc_0/Pages/Page_9/Content.xml": b"<x/>"})),
+    desk.knowing(),
+)
 CASES["signer-not-listed"] = lambda desk: (desk.ours(by=desk.kit.stranger), desk.knowing())
 
 
@@ -118,6 +126,7 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
 CASES["used-too-early"] = lambda desk: (desk.ours(at=T0 - timedelta(seconds=1)), desk.knowing())
 CASES["used-too-late"] = lambda desk: (desk.ours(at=T0 + 366 * DAY), desk.knowing(T0 + 400 * DAY))
 CASES["seal-revoked-before"] = lambda desk: (
-    desk.ours(), desk.knowing(records=Records(state=SealState.REVOKED, end_time=T1)),
-)  # fmt: skip
+    desk.ours(),
+    desk.knowing(records=Records(state=SealState.REVOKED, end_time=T1)),
+)
 CASES["from-tomorrow"] = lambda desk: (desk.ours(), desk.knowing(T1 - timedelta(hours=1)))

@@ -21,7 +21,7 @@ from deploy.local.demo.office import (
     open_office,
     publish_item,
     publish_licence_type,
-)  # fmt: skip
+)
 from deploy.local.demo.people import firms_to_come
 from deploy.local.launch import Cluster
 from deploy.local.regions import LIUAN, REGIONS, SERVICES, TIANNING, Region, replay_file

@@ -21,7 +21,7 @@ from libs.config import (
     Public,
     Redis,
     ServiceConfig,
-)  # fmt: skip
+)
 from libs.errors import TongbanError
 from libs.process.health import Health
 from libs.rpc.call import mark_recorded
@@ -150,11 +150,15 @@ def make_lab(lab_folder: Path) -> Lab:
     """Makes a laboratory with the region's certificates, and without any database."""
     ground, nowhere = Ground(Backends("", ""), lab_folder), lab_folder / "nowhere"
     config = ServiceConfig(
-        region=REGION, tls=ground.tls("identity"),
+        region=REGION,
+        tls=ground.tls("identity"),
         grpc=Grpc(host=HOST, port=free_port(), allow={ACCOUNTS.full_name: ["gateway", "license"]}),
-        database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere), redis=Redis(url="redis://127.0.0.1:1/0", event_key_file=nowhere),
-        metrics=Metrics(port=free_port()), documents=Documents(folder=str(nowhere)),
-        keys=Keys(folder=nowhere, master_key_file=nowhere), public=Public(base_url=BASE_URL),
+        database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere),
+        redis=Redis(url="redis://127.0.0.1:1/0", event_key_file=nowhere),
+        metrics=Metrics(port=free_port()),
+        documents=Documents(folder=str(nowhere)),
+        keys=Keys(folder=nowhere, master_key_file=nowhere),
+        public=Public(base_url=BASE_URL),
         identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
-    )  # fmt: skip
+    )
     return Lab(lab_folder, ground, Issuer(BASE_URL, f"//{REGION.code}"), config)

@@ -55,10 +55,17 @@ def fresh() -> str:
 def order(*users: resources.SealUser, **changes: Any) -> seals_pb.MakeSealRequest:
     """A request for a county department's seal that the licence service may use."""
     fields: dict[str, Any] = {
-        "request_id": fresh(), "display_name": "测试区行政审批局电子证照专用章",
-        "kind": resources.SEAL_KIND_BUSINESS, "rank": resources.SEAL_RANK_COUNTY, "owner": OWNER, "owner_uscc": USCC,
-        "arc_text": OWNER_NAME, "bottom_text": "电子证照专用章", "users": users or (LICENSE,), **changes,
-    }  # fmt: skip
+        "request_id": fresh(),
+        "display_name": "测试区行政审批局电子证照专用章",
+        "kind": resources.SEAL_KIND_BUSINESS,
+        "rank": resources.SEAL_RANK_COUNTY,
+        "owner": OWNER,
+        "owner_uscc": USCC,
+        "arc_text": OWNER_NAME,
+        "bottom_text": "电子证照专用章",
+        "users": users or (LICENSE,),
+        **changes,
+    }
     return seals_pb.MakeSealRequest(**fields)
 
 
@@ -151,9 +158,14 @@ def _http_body(data: bytes) -> Any:
 def document_request(seal: resources.Seal, document: bytes, **changes: Any) -> sealings_pb.SealDocumentRequest:
     """Asks for one seal on the first page."""
     fields: dict[str, Any] = {
-        "request_id": fresh(), "seal": seal.name, "document": document, "media_type": "application/ofd",
-        "placements": [sealings_pb.StampPlacement(page=1, center_x_mm=150, center_y_mm=240)], "use": USE, **changes,
-    }  # fmt: skip
+        "request_id": fresh(),
+        "seal": seal.name,
+        "document": document,
+        "media_type": "application/ofd",
+        "placements": [sealings_pb.StampPlacement(page=1, center_x_mm=150, center_y_mm=240)],
+        "use": USE,
+        **changes,
+    }
     return sealings_pb.SealDocumentRequest(**fields)
 
 

@@ -31,7 +31,7 @@ from libs.config import (
     ServiceConfig,
     Telemetry,
     Tls,
-)  # fmt: skip
+)
 from libs.crypto.keystore import create_master_key
 from libs.db import migrate
 from libs.process import Process
@@ -154,9 +154,14 @@ async def nothing_withdrawn(_since: float) -> Told:
 
 @asynccontextmanager
 async def serving(
-    ground: Ground, service: str, clock: Clock | None = None, *, prepare: Callable[[Process], None] | None = None,
-    region: Region = REGION, **extra: Any,
-) -> AsyncIterator[Service]:  # fmt: skip
+    ground: Ground,
+    service: str,
+    clock: Clock | None = None,
+    *,
+    prepare: Callable[[Process], None] | None = None,
+    region: Region = REGION,
+    **extra: Any,
+) -> AsyncIterator[Service]:
     """Runs ``service`` of ``region`` for the length of the block.
 
     ``prepare`` may change the process before it is built (put a fake neighbour in); ``extra`` are further sections of

@@ -34,10 +34,12 @@ async def records(service: Service) -> list[str]:
 def reads(package: str) -> set[str]:
     """The short names of a package's reads that can give away somebody's data."""
     return {
-        method.descriptor.name for method in contracts.methods()
-        if method.name.startswith(f"{package}.") and discloses(method)
+        method.descriptor.name
+        for method in contracts.methods()
+        if method.name.startswith(f"{package}.")
+        and discloses(method)
         and "request_id" not in method.descriptor.input_type.fields_by_name
-    }  # fmt: skip
+    }
 
 
 def undriven(package: str, driven: Collection[str]) -> set[str]:

@@ -28,9 +28,12 @@ class Info(core.Sequence):  # type: ignore[misc]
     """TSTInfo."""
 
     _fields = [
-        ("version", core.Integer), ("policy", core.ObjectIdentifier), ("imprint", Imprint),
-        ("serial_number", core.Integer), ("gen_time", core.GeneralizedTime),
-    ]  # fmt: skip
+        ("version", core.Integer),
+        ("policy", core.ObjectIdentifier),
+        ("imprint", Imprint),
+        ("serial_number", core.Integer),
+        ("gen_time", core.GeneralizedTime),
+    ]
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,15 @@ class Stamper:
 
     def stamp(self, value: bytes, at: datetime) -> bytes:
         """A token over ``value``."""
-        info = Info({
-            "version": 1, "policy": "1.2.3", "serial_number": 7, "gen_time": at,
-            "imprint": {"hash_algorithm": {"algorithm": SM3}, "hashed_message": _digest(value)},
-        }).dump()  # fmt: skip
+        info = Info(
+            {
+                "version": 1,
+                "policy": "1.2.3",
+                "serial_number": 7,
+                "gen_time": at,
+                "imprint": {"hash_algorithm": {"algorithm": SM3}, "hashed_message": _digest(value)},
+            }
+        ).dump()
         attributes = [
             (("1.2.840.113549.1.9.3"), core.ObjectIdentifier(self.content_type).dump()),
             (("1.2.840.113549.1.9.4"), core.OctetString(self.digest or _digest(info)).dump()),
@@ -75,9 +83,11 @@ class Stamper:
 
     def _token(self, info: bytes, signed: bytes, signature: bytes) -> bytes:
         certificate = self.party.certificate
-        sid = _tlv(0x80, certificate.key_identifier) if self.key_identifier else _tlv(
-            0x30, certificate.issuer_der, core.Integer(certificate.serial_number).dump()
-        )  # fmt: skip
+        sid = (
+            _tlv(0x80, certificate.key_identifier)
+            if self.key_identifier
+            else _tlv(0x30, certificate.issuer_der, core.Integer(certificate.serial_number).dump())
+        )
         sm3, sm2 = (_tlv(0x30, core.ObjectIdentifier(oid).dump()) for oid in (SM3, SM2))
         signer = _tlv(
             0x30, core.Integer(1).dump(), sid, sm3, _tlv(0xA0, signed), sm2, core.OctetString(signature).dump()

@@ -37,8 +37,17 @@ class Issuer:
             claims.setdefault("dept", DEPARTMENT)
         header = {"alg": "ES256", "typ": claims.pop("typ", "at+jwt"), "kid": claims.pop("kid", "test")}
         content = {
-            "iss": self.issuer, "aud": self.audience, "sub": subject, "actor_kind": kind, "scope": scope, "acr": "4",
-            "iat": now, "exp": now + 600, "jti": str(uuid.uuid4()), "client_id": "clients/test",
-            "human": human_of(subject, claims) if kind == "STAFF" else None, **claims,
-        }  # fmt: skip
+            "iss": self.issuer,
+            "aud": self.audience,
+            "sub": subject,
+            "actor_kind": kind,
+            "scope": scope,
+            "acr": "4",
+            "iat": now,
+            "exp": now + 600,
+            "jti": str(uuid.uuid4()),
+            "client_id": "clients/test",
+            "human": human_of(subject, claims) if kind == "STAFF" else None,
+            **claims,
+        }
         return jwt.encode(header, {k: v for k, v in content.items() if v is not None}, self._key, algorithms=["ES256"])

@@ -87,13 +87,16 @@ class Machine:
         """Signs an assertion about ``subject``; any claim can be set, None leaves it out."""
         now = int(time.time())
         content = {
-            "iss": self.client_id, "sub": subject, "aud": audience, "iat": now, "exp": now + 55,
-            "jti": str(uuid.uuid4()), **claims,
-        }  # fmt: skip
+            "iss": self.client_id,
+            "sub": subject,
+            "aud": audience,
+            "iat": now,
+            "exp": now + 55,
+            "jti": str(uuid.uuid4()),
+            **claims,
+        }
         header = {"alg": "ES256", "kid": str(self.key.kid)}
-        return jwt.encode(
-            header, {k: v for k, v in content.items() if v is not None}, self.key, algorithms=["ES256"]
-        )  # fmt: skip
+        return jwt.encode(header, {k: v for k, v in content.items() if v is not None}, self.key, algorithms=["ES256"])
 
 
 class Town:
@@ -196,14 +199,15 @@ class Town:
     async def make_channel(self, token: str) -> resources_pb2.Client:
         """Makes the window's channel."""
         client = resources_pb2.Client(
-            display_name="窗口系统", kind=resources_pb2.CLIENT_KIND_CHANNEL,
+            display_name="窗口系统",
+            kind=resources_pb2.CLIENT_KIND_CHANNEL,
             auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
             jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(self.channel.key)]),
             assertion_right=resources_pb2.AssertionRight(
                 actor_kinds=[options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_STAFF], max_assurance=4
             ),
             scopes=["identity.verifications.record"],
-        )  # fmt: skip
+        )
         create = client_service_pb2.CreateClientRequest(
             client=client, client_id=self.channel.client_id, request_id=request_id()
         )
@@ -260,9 +264,11 @@ class Town:
         """Opens a firm's account."""
         drawn = self.people.firm()
         organization = resources_pb2.Organization(
-            display_name=drawn.name, uscc=drawn.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+            display_name=drawn.name,
+            uscc=drawn.uscc,
+            kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
             legal_representative=representative,
-        )  # fmt: skip
+        )
         request = account_service_pb2.CreateOrganizationRequest(organization=organization, request_id=request_id())
         token = await self.staff_token()
         return await self.call(self.accounts.CreateOrganization, request, resources_pb2.Organization, token)
@@ -285,9 +291,11 @@ class Town:
         keys = [resources_pb2.JsonWebKey(**key) for key in signing_keys(self.service.process).public()]
         root = (self.service.process.config.keys.folder / "root.der").read_bytes()
         return resources_pb2.RegionAnchor(
-            gateway_url=self.base, issuer=self.base, jwks=resources_pb2.JsonWebKeySet(keys=keys),
+            gateway_url=self.base,
+            issuer=self.base,
+            jwks=resources_pb2.JsonWebKeySet(keys=keys),
             root_certificate=root,
-        )  # fmt: skip
+        )
 
     async def administrators(self) -> list[str]:
         """The tokens of two administrators, who are two human beings; the first two of the region, if need be."""
@@ -352,9 +360,13 @@ def _own_keys(process: Process) -> None:
 
 @asynccontextmanager
 async def town(
-    ground: Ground, folder: Path, region: Region = LIUAN, clock: Clock | None = None,
-    prepare: Callable[[Process], None] | None = None, **extra: Any,
-) -> AsyncIterator[Town]:  # fmt: skip
+    ground: Ground,
+    folder: Path,
+    region: Region = LIUAN,
+    clock: Clock | None = None,
+    prepare: Callable[[Process], None] | None = None,
+    **extra: Any,
+) -> AsyncIterator[Town]:
     """Runs a region's identity service with its HTTP endpoint."""
     port, credentials = free_port(), folder / f"{region.code}.json"
 
@@ -364,8 +376,10 @@ async def town(
             prepare(process)
 
     sections: dict[str, Any] = {
-        "http": Http(host=HOST, port=port), "bootstrap": Bootstrap(credentials_file=str(credentials)), **extra,
-    }  # fmt: skip
+        "http": Http(host=HOST, port=port),
+        "bootstrap": Bootstrap(credentials_file=str(credentials)),
+        **extra,
+    }
     async with serving(ground, "identity", clock, prepare=prepared, region=region, **sections) as service:
         beside = (*service.process._servers, *service.process._tasks)
         tasks = [asyncio.ensure_future(task()) for task in beside]

@@ -44,9 +44,7 @@ async def _a_whole_case(office: Office) -> None:
     """A person, their firm, its case with a licence, a rating with words, and a question about the licence."""
     clerk = await office.token_of("receiving")
     document = common_pb2.IdentityDocument(type_code="111", number=NUMBER)
-    made = await open_person(
-        office.gateway, clerk, identity.Person(full_name=NAME, document=document, phone=PHONE)
-    )  # fmt: skip
+    made = await open_person(office.gateway, clerk, identity.Person(full_name=NAME, document=document, phone=PHONE))
     firm = await Registry(office, 977).firm(Person(made.name, NAME, NUMBER))
     stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     request = application(office, YIELDING, firm)
@@ -64,10 +62,13 @@ async def _a_whole_case(office: Office) -> None:
     await office.gateway.call(stub.DecideCase, approval(name), cases.Case, await office.token_of("deciding"))
     case = await _closed(office, stub, name)
     rating = rating_service_pb2.CreateRatingRequest(
-        case_name=name, kind=rating_service_pb2.RATING_KIND_FIRST, level=cases.SATISFACTION_LEVEL_SATISFIED,
-        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET, comment=f"{NAME}住{ADDRESS},电话{PHONE}",
+        case_name=name,
+        kind=rating_service_pb2.RATING_KIND_FIRST,
+        level=cases.SATISFACTION_LEVEL_SATISFIED,
+        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        comment=f"{NAME}住{ADDRESS},电话{PHONE}",
         request_id=request_id(),
-    )  # fmt: skip
+    )
     ratings = rating_service_pb2_grpc.RatingServiceStub(office.gateway.channel)
     await office.gateway.call(ratings.CreateRating, rating, rating_service_pb2.Rating, clerk)
     await _ask_in_public(office, case)
@@ -76,13 +77,15 @@ async def _a_whole_case(office: Office) -> None:
 async def _a_file(office: Office, case: str) -> None:
     """A file with a planted name and planted content is handed in for the case, and read again."""
     token, content = await office.token_of("receiving"), b"%PDF-1.7\n" + CONTENT
-    document = common_pb2.DocumentRef(
-        digest=digest_of(content), media_type="application/pdf", size_bytes=len(content)
-    )  # fmt: skip
+    document = common_pb2.DocumentRef(digest=digest_of(content), media_type="application/pdf", size_bytes=len(content))
     metadata = material_service_pb2.MaterialMetadata(
-        owner=f"persons/{uuid7()}", category="M3", file_name=f"{NAME}{PHONE}.pdf", case_name=case, document=document,
+        owner=f"persons/{uuid7()}",
+        category="M3",
+        file_name=f"{NAME}{PHONE}.pdf",
+        case_name=case,
+        document=document,
         request_id=request_id(),
-    )  # fmt: skip
+    )
     parts = [
         material_service_pb2.UploadMaterialRequest(metadata=metadata),
         material_service_pb2.UploadMaterialRequest(chunk=content),
@@ -148,9 +151,12 @@ async def test_planted_personal_data_is_readable_nowhere(regions: Regions) -> No
     await _settled(state, code)
     needles = Needles(PLANTED)
     found = {
-        "tables": await columns_with(needles, state, code), "streams": await streams_with(needles, state, code),
-        "files": files_with(needles, state), "archives": packed(state), "told": await told_with(needles, _told_at(regions, code)),
-    }  # fmt: skip
+        "tables": await columns_with(needles, state, code),
+        "streams": await streams_with(needles, state, code),
+        "files": files_with(needles, state),
+        "archives": packed(state),
+        "told": await told_with(needles, _told_at(regions, code)),
+    }
     assert found == {"tables": {}, "streams": {}, "files": {}, "archives": [], "told": {}}
 
 

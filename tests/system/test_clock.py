@@ -61,7 +61,7 @@ async def _import_2027(regions: Regions, *off: date) -> None:
             kind=calendars.DayKind.Value(f"DAY_KIND_{row.kind}"),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     for office in (regions.home, regions.handling):
         stub = calendar_service_pb2_grpc.CalendarServiceStub(office.gateway.channel)
         request = calendars.ImportCalendarRequest(
@@ -85,8 +85,9 @@ async def test_the_region_goes_on_past_the_last_notice(regions: Regions) -> None
         assert not clock.provisional
         # Sharing keeps the region's calendar for five seconds; then the request of before follows the notice.
         await eventually(
-            partial(_read, regions, request.name), lambda found: _day(found.answer_due_date) == date(2027, 3, 16),
+            partial(_read, regions, request.name),
+            lambda found: _day(found.answer_due_date) == date(2027, 3, 16),
             "the deadline after the notice",
-        )  # fmt: skip
+        )
     finally:
         regions.set_clock(OPENING)

@@ -71,9 +71,10 @@ async def test_the_openapi_document_is_valid_and_whole(regions: Regions) -> None
     assert document["openapi"].startswith("3.1")
     named = {
         operation["x-grpc-method"].replace("/", ".")
-        for path in document["paths"].values() for verb, operation in path.items()
+        for path in document["paths"].values()
+        for verb, operation in path.items()
         if verb in {"get", "post", "put", "patch", "delete"}
-    }  # fmt: skip
+    }
     public = {f"{s.full_name}.{rpc.name}" for s in services(read_image()) for rpc in s.public_rpcs if rpc.http}
     assert named == public
 
@@ -103,9 +104,10 @@ async def test_discovery_and_keys(regions: Regions) -> None:
 async def test_reflection_lists_what_is_public(regions: Regions, version: str) -> None:
     path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
     call: Any = regions.home.gateway.channel.stream_stream(
-        path, request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        path,
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-    )  # fmt: skip
+    )
     listed = call(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=10)
     answer = await anext(aiter(listed))
     names = {service.name for service in answer.list_services_response.service}
@@ -207,8 +209,9 @@ async def test_bad_json_is_typed(regions: Regions, body: bytes) -> None:
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("body", [b"\x12\x02\xff\xfe", b"\x12\xff\x01x", b"\xff\xff\xff"],
-                         ids=["broken UTF-8", "cut off", "no protobuf"])  # fmt: skip
+@pytest.mark.parametrize(
+    "body", [b"\x12\x02\xff\xfe", b"\x12\xff\x01x", b"\xff\xff\xff"], ids=["broken UTF-8", "cut off", "no protobuf"]
+)
 async def test_bad_protobuf_is_typed(regions: Regions, body: bytes) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await _raw(regions.home.gateway, _VERIFY, body)

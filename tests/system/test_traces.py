@@ -79,9 +79,14 @@ async def test_one_trace_id_goes_the_whole_way(regions: Regions) -> None:
     name = await _case_to_decide(office)
     trace = secrets.token_hex(16)
     body = json_format.MessageToDict(approval(name))
-    answer = await office.gateway.http.post(f"/v1/{body.pop('name')}:decide", json=body, headers={
-        "authorization": f"Bearer {await office.token_of('deciding')}", "traceparent": f"00-{trace}-{'b' * 16}-01",
-    })  # fmt: skip
+    answer = await office.gateway.http.post(
+        f"/v1/{body.pop('name')}:decide",
+        json=body,
+        headers={
+            "authorization": f"Bearer {await office.token_of('deciding')}",
+            "traceparent": f"00-{trace}-{'b' * 16}-01",
+        },
+    )
     assert answer.status_code == 200, answer.text
     case = await _closed(office, name)
     assert case.license

@@ -57,13 +57,16 @@ async def _query(regions: Regions) -> str:
     gateway, department = regions.handling.gateway, regions.handling.department
     uscc = firms_to_come(SEED, regions.home.gateway.code[:2], 1)[0][0]
     request = data_service_pb2.QueryRequest(
-        resource=f"//{regions.home.gateway.code}/{regions.resource}", fields=["credit_grade"],
+        resource=f"//{regions.home.gateway.code}/{regions.resource}",
+        fields=["credit_grade"],
         conditions=[data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=uscc)])],
         use_context=common_pb2.UseContext(
-            purpose=PURPOSE, case_name=f"//{gateway.code}/cases/{uuid7()}", legal_basis="申请人授权",
+            purpose=PURPOSE,
+            case_name=f"//{gateway.code}/cases/{uuid7()}",
+            legal_basis="申请人授权",
             department=department,
         ),
-    )  # fmt: skip
+    )
     stub = data_service_pb2_grpc.DataServiceStub(gateway.channel)
     try:
         token = await regions.handling.token_of("reviewing")

@@ -22,7 +22,7 @@ from deploy.local.demo.catalogue import (
     ITEMS,
     LICENCE_KINDS,
     scaled,
-)  # fmt: skip
+)
 from deploy.local.demo.figures import Figures
 from deploy.local.demo.five_months import FiveMonths, statistics
 from deploy.local.demo.gateway import Gateway
@@ -33,7 +33,7 @@ from deploy.local.demo.office import (
     open_office,
     publish_item,
     publish_licence_type,
-)  # fmt: skip
+)
 from deploy.local.demo.people import firms_to_come
 from deploy.local.launch import Cluster, NotStarted
 from deploy.local.regions import LIUAN, TIANNING, Region, replay_file
@@ -121,14 +121,21 @@ class Demo:
         await FiveMonths(office, self.set_clock, lambda n: self._progress.advance(task, n)).run(sample)
         received = [statistics_service_pb2.MEASURE_CLOSED]
         by_item = await statistics(office, statistics_service_pb2.DIMENSION_ITEM, received)
-        by_category = await statistics(office, statistics_service_pb2.DIMENSION_CATEGORY, [
-            *received, statistics_service_pb2.MEASURE_LICENSES_ISSUED, statistics_service_pb2.MEASURE_RATED,
-        ])  # fmt: skip
+        by_category = await statistics(
+            office,
+            statistics_service_pb2.DIMENSION_CATEGORY,
+            [
+                *received,
+                statistics_service_pb2.MEASURE_LICENSES_ISSUED,
+                statistics_service_pb2.MEASURE_RATED,
+            ],
+        )
         first = {key: values[0] for key, values in by_item.items()}
         self._figures.add_statistics(counts, first, {key: values[0] for key, values in by_category.items()})
         yielding = sum(counts[item.number] for item in ITEMS if item.licence)
-        self._figures.add("licences issued = decisions that yield one", yielding, sum(
-            values[1] for values in by_category.values()))  # fmt: skip
+        self._figures.add(
+            "licences issued = decisions that yield one", yielding, sum(values[1] for values in by_category.values())
+        )
         self._figures.add("cases rated", sum(counts.values()), sum(values[2] for values in by_category.values()))
         uses, recorded = await evidence.seal_uses(office)
         self._figures.add("seal uses without a record", 0, uses - recorded)

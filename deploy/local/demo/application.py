@@ -22,7 +22,7 @@ from tongban.cases.v1 import (
     case_service_pb2_grpc,
     exchange_service_pb2,
     exchange_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
@@ -32,7 +32,7 @@ from tongban.identity.v1 import (
     mandate_service_pb2_grpc,
     resources_pb2,
     token_service_pb2,
-)  # fmt: skip
+)
 from tongban.license.v1 import (
     license_service_pb2,
     license_service_pb2_grpc,
@@ -40,7 +40,7 @@ from tongban.license.v1 import (
     material_service_pb2_grpc,
     presentation_service_pb2,
     presentation_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.license.v1 import resources_pb2 as licenses
 
 SUBMITTED, ASKED, ANSWERED = date(2023, 12, 18), date(2023, 12, 19), date(2023, 12, 22)
@@ -107,9 +107,12 @@ class Application:
 
     def _use(self, office: Office) -> common_pb2.UseContext:
         return common_pb2.UseContext(
-            purpose=PURPOSE, case_name=self._case, legal_basis="申请人授权", department=office.department,
+            purpose=PURPOSE,
+            case_name=self._case,
+            legal_basis="申请人授权",
+            department=office.department,
             transaction_id=self._transaction,
-        )  # fmt: skip
+        )
 
     def _keep(self, name: str, content: bytes) -> Path:
         path = self._folder / name
@@ -128,12 +131,17 @@ class Application:
         own = await self._home.token_of_person(self._representative.name)
         acting = await gateway.exchanged(own, self._firm.name)
         mandate = resources_pb2.Mandate(
-            principal=self._firm.name, agent=self._agent.name,
-            scope=resources_pb2.MandateScope(item_codes=[self._task_code], powers=[
-                resources_pb2.MANDATE_POWER_APPLY, resources_pb2.MANDATE_POWER_PRESENT,
-                resources_pb2.MANDATE_POWER_COLLECT,
-            ]),
-        )  # fmt: skip
+            principal=self._firm.name,
+            agent=self._agent.name,
+            scope=resources_pb2.MandateScope(
+                item_codes=[self._task_code],
+                powers=[
+                    resources_pb2.MANDATE_POWER_APPLY,
+                    resources_pb2.MANDATE_POWER_PRESENT,
+                    resources_pb2.MANDATE_POWER_COLLECT,
+                ],
+            ),
+        )
         mandate.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=30), _MORNING))
         stub = mandate_service_pb2_grpc.MandateServiceStub(gateway.channel)
         request = mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id())
@@ -149,10 +157,14 @@ class Application:
         agent = await self._home.token_of_person(self._agent.name)
         self._agent_token = await gateway.exchanged(agent, self._firm.name, self._mandate_name)
         clerk = await self._home.token_of("receiving")
-        at_window = await gateway.exchange(token_service_pb2.ExchangeTokenRequest(
-            subject_token=self._agent_token, subject_token_type=ACCESS_TOKEN, actor_token=clerk,
-            actor_token_type=ACCESS_TOKEN,
-        ))  # fmt: skip
+        at_window = await gateway.exchange(
+            token_service_pb2.ExchangeTokenRequest(
+                subject_token=self._agent_token,
+                subject_token_type=ACCESS_TOKEN,
+                actor_token=clerk,
+                actor_token_type=ACCESS_TOKEN,
+            )
+        )
         self._window_token = at_window.access_token
         self._say("2  the clerk checks the agent at 六安's window; both stand in one token (RFC 8693: sub and act)")
 
@@ -175,12 +187,16 @@ class Application:
             issuer=licenses.Issuer(
                 department=self._home.department, display_name=self._home.department_name, code=self._home.uscc
             ),
-            holders=[licenses.Holder(
-                subject=self._firm.name, display_name=self._firm.display_name,
-                document=common_pb2.IdentityDocument(type_code="001", number=self._firm.uscc),
-            )],
-            face_fields={"KZ_JYCS": "六安市示例路8号", "KZ_JYFW": "日用百货零售"}, request_id=request_id(),
-        )  # fmt: skip
+            holders=[
+                licenses.Holder(
+                    subject=self._firm.name,
+                    display_name=self._firm.display_name,
+                    document=common_pb2.IdentityDocument(type_code="001", number=self._firm.uscc),
+                )
+            ],
+            face_fields={"KZ_JYCS": "六安市示例路8号", "KZ_JYFW": "日用百货零售"},
+            request_id=request_id(),
+        )
         token = await self._home.token_of("deciding")
         made = await gateway.call(stub.IssueLicense, request, licenses.License, token)
         return made.name, made.ofd.digest, material
@@ -188,9 +204,13 @@ class Application:
     async def _consent(self, names: list[str]) -> str:
         gateway = self._home.gateway
         consent = resources_pb2.Consent(
-            subject=self._firm.name, recipient=f"//{self._handling.gateway.code}", purpose=PURPOSE,
-            case_name=self._case, resources=names, method=resources_pb2.CONSENT_METHOD_ONLINE,
-        )  # fmt: skip
+            subject=self._firm.name,
+            recipient=f"//{self._handling.gateway.code}",
+            purpose=PURPOSE,
+            case_name=self._case,
+            resources=names,
+            method=resources_pb2.CONSENT_METHOD_ONLINE,
+        )
         consent.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
         stub = consent_service_pb2_grpc.ConsentServiceStub(gateway.channel)
         request = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
@@ -200,10 +220,14 @@ class Application:
     async def _present(self, name: str, digest: str, material: str, consent: str) -> cases.MaterialReference:
         gateway = self._home.gateway
         request = presentation_service_pb2.CreatePresentationRequest(
-            holder=self._firm.name, licenses=[name], verifier=f"//{self._handling.gateway.code}",
-            item_code=self._task_code, consent=consent, request_id=request_id(),
+            holder=self._firm.name,
+            licenses=[name],
+            verifier=f"//{self._handling.gateway.code}",
+            item_code=self._task_code,
+            consent=consent,
+            request_id=request_id(),
             context=common_pb2.UseContext(purpose=PURPOSE, case_name=self._case, legal_basis="持证人同意"),
-        )  # fmt: skip
+        )
         request.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
         stub = presentation_service_pb2_grpc.PresentationServiceStub(gateway.channel)
         answer = presentation_service_pb2.CreatePresentationResponse
@@ -214,12 +238,13 @@ class Application:
     async def _upload(self, content: bytes) -> cases.MaterialReference:
         gateway = self._home.gateway
         metadata = material_service_pb2.MaterialMetadata(
-            category="M3", file_name="经营场所平面图.png", case_name=self._case,
-            handling_region=self._handling.gateway.code, request_id=request_id(),
-            document=common_pb2.DocumentRef(
-                digest=digest_of(content), media_type="image/png", size_bytes=len(content)
-            ),
-        )  # fmt: skip
+            category="M3",
+            file_name="经营场所平面图.png",
+            case_name=self._case,
+            handling_region=self._handling.gateway.code,
+            request_id=request_id(),
+            document=common_pb2.DocumentRef(digest=digest_of(content), media_type="image/png", size_bytes=len(content)),
+        )
         parts = [
             material_service_pb2.UploadMaterialRequest(metadata=metadata),
             material_service_pb2.UploadMaterialRequest(chunk=content),
@@ -237,15 +262,20 @@ class Application:
         gateway = self._home.gateway
         region = f"//{gateway.code}"
         request = exchange_service_pb2.SendTransferRequest(
-            handling_region=self._handling.gateway.code, task_code=self._task_code,
-            mode=cases.CROSS_REGION_MODE_COLLECTED, case_id=self._case_id, request_id=request_id(),
+            handling_region=self._handling.gateway.code,
+            task_code=self._task_code,
+            mode=cases.CROSS_REGION_MODE_COLLECTED,
+            case_id=self._case_id,
+            request_id=request_id(),
             applicant=cases.Applicant(
-                type=cases.APPLICANT_TYPE_ENTERPRISE, subject=f"{region}/{self._firm.name}",
+                type=cases.APPLICANT_TYPE_ENTERPRISE,
+                subject=f"{region}/{self._firm.name}",
                 display_name=self._firm.display_name,
                 document=common_pb2.IdentityDocument(type_code="001", number=self._firm.uscc),
             ),
             agent=cases.Agent(
-                subject=f"{region}/{self._agent.name}", display_name=self._agent.full_name,
+                subject=f"{region}/{self._agent.name}",
+                display_name=self._agent.full_name,
                 document=common_pb2.IdentityDocument(type_code="111", number=self._agent.number),
                 mandate=f"{region}/{self._mandate_name}",
             ),
@@ -255,15 +285,16 @@ class Application:
                 cases.FormValue(key="address", value="常州市天宁区示例路18号"),
                 cases.FormValue(key="scope", value="预包装食品零售"),
             ],
-        )  # fmt: skip
+        )
         request.identity_check.check_time.FromDatetime(datetime.combine(SUBMITTED, _MORNING))
         stub = exchange_service_pb2_grpc.ExchangeServiceStub(gateway.channel)
         sent = await gateway.call(stub.SendTransfer, request, exchange_service_pb2.Transfer, self._window_token)
         self._transfer, self._transaction = sent.name, sent.transaction_id
         accepted = await eventually(
-            self._read_transfer, lambda t: t.state == exchange_service_pb2.TRANSFER_STATE_ACCEPTED,
+            self._read_transfer,
+            lambda t: t.state == exchange_service_pb2.TRANSFER_STATE_ACCEPTED,
             "天宁's acknowledgement of the application",
-        )  # fmt: skip
+        )
         opened = accepted.case_name == self._case
         expect(self._checks, "step 2: 天宁 opens the case under the agreed name", True, opened)
         self._say(f"   天宁 trusts 六安's assertion and opens case {accepted.case_number}")
@@ -300,33 +331,43 @@ class Application:
     async def _correction(self) -> None:
         self._day(ASKED)
         before = await self._deadline()
-        await self._case_step("RequestCorrection", case_service_pb2.RequestCorrectionRequest(
-            name=self._local_case, answer_days=10, request_id=request_id(), points=[cases.CorrectionPoint(
-                material_code="M3", explanation="平面图缺少面积标注,请补充后重新提交"
-            )],
-        ), "receiving")  # fmt: skip
+        await self._case_step(
+            "RequestCorrection",
+            case_service_pb2.RequestCorrectionRequest(
+                name=self._local_case,
+                answer_days=10,
+                request_id=request_id(),
+                points=[cases.CorrectionPoint(material_code="M3", explanation="平面图缺少面积标注,请补充后重新提交")],
+            ),
+            "receiving",
+        )
         await eventually(
-            self._read_transfer, lambda t: t.progress.state == cases.CASE_STATE_CORRECTION_REQUESTED,
+            self._read_transfer,
+            lambda t: t.progress.state == cases.CASE_STATE_CORRECTION_REQUESTED,
             "the request for correction at 六安's window",
-        )  # fmt: skip
+        )
         self._day(ANSWERED)
         stub = exchange_service_pb2_grpc.ExchangeServiceStub(self._home.gateway.channel)
         request = exchange_service_pb2.SendCorrectionRequest(
-            name=self._transfer, request_id=request_id(), correction=exchange_service_pb2.TransferCorrection(
-                materials=[await self._upload(land.floor_plan(2))]
-            ),
-        )  # fmt: skip
+            name=self._transfer,
+            request_id=request_id(),
+            correction=exchange_service_pb2.TransferCorrection(materials=[await self._upload(land.floor_plan(2))]),
+        )
         await self._home.gateway.call(
             stub.SendCorrection, request, exchange_service_pb2.Transfer, await self._home.token_of("receiving")
         )
         await eventually(self._read_case, lambda c: c.state == cases.CASE_STATE_SUBMITTED, "the corrected material")
         after = await self._deadline()
         moved = self._days_between(before.statutory_deadline, after.statutory_deadline)
-        passed = self._days_between(before.start_date, common_pb2.Date(
-            year=ANSWERED.year, month=ANSWERED.month, day=ANSWERED.day))  # fmt: skip
+        passed = self._days_between(
+            before.start_date, common_pb2.Date(year=ANSWERED.year, month=ANSWERED.month, day=ANSWERED.day)
+        )
         expect(self._checks, "step 4: deadline moves by working days", passed, moved)
-        await self._case_step("AcceptCase", case_service_pb2.AcceptCaseRequest(
-            name=self._local_case, request_id=request_id()), "receiving")  # fmt: skip
+        await self._case_step(
+            "AcceptCase",
+            case_service_pb2.AcceptCaseRequest(name=self._local_case, request_id=request_id()),
+            "receiving",
+        )
         accepted = await self._read_case()
         verified = [each.check == cases.MATERIAL_CHECK_VERIFIED for each in accepted.materials]
         expect(

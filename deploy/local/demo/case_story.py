@@ -18,14 +18,14 @@ from tongban.cases.v1 import (
     delivery_service_pb2_grpc,
     rating_service_pb2,
     rating_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.license.v1 import (
     license_service_pb2,
     license_service_pb2_grpc,
     verification_service_pb2,
     verification_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.license.v1 import resources_pb2 as licenses
 from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
 from tongban.sharing.v1 import resources_pb2 as sharing
@@ -59,12 +59,13 @@ class CaseStory(Application):
         stub = data_service_pb2_grpc.DataServiceStub(gateway.channel)
         token = await self._handling.token_of("reviewing")
         query = data_service_pb2.QueryRequest(
-            resource=f"//{self._home.gateway.code}/{self._resource}", fields=["entity_name", "credit_grade"],
-            conditions=[data_service_pb2.KeyCondition(
-                field="uscc", values=[sharing.Value(string_value=self._firm.uscc)]
-            )],
+            resource=f"//{self._home.gateway.code}/{self._resource}",
+            fields=["entity_name", "credit_grade"],
+            conditions=[
+                data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=self._firm.uscc)])
+            ],
             use_context=self._use(self._handling),
-        )  # fmt: skip
+        )
         answer = await gateway.call(stub.Query, query, data_service_pb2.QueryResponse, token)
         self._receipt = answer.receipt
         grades = [row.values["credit_grade"].string_value for row in answer.rows]
@@ -91,9 +92,16 @@ class CaseStory(Application):
     # ---- step 6 ----
 
     async def _decision(self) -> None:
-        await self._case_step("DecideCase", case_service_pb2.DecideCaseRequest(
-            name=self._local_case, outcome=cases.OUTCOME_APPROVED, reason="符合法定条件", request_id=request_id(),
-        ), "deciding")  # fmt: skip
+        await self._case_step(
+            "DecideCase",
+            case_service_pb2.DecideCaseRequest(
+                name=self._local_case,
+                outcome=cases.OUTCOME_APPROVED,
+                reason="符合法定条件",
+                request_id=request_id(),
+            ),
+            "deciding",
+        )
         closed = await eventually(self._read_case, lambda c: c.state == cases.CASE_STATE_CLOSED, "the licence")
         self._license = closed.license
         gateway = self._handling.gateway
@@ -117,14 +125,19 @@ class CaseStory(Application):
             "/v1/sealValidations:document", {"document": base64.b64encode(content).decode()}
         )
         expect(self._checks, "step 6: seal validation", "VALID", str(report["conclusion"]).removeprefix("CONCLUSION_"))
-        expect(self._checks, "step 6: identifier check (GB/T 36904)", True, evidence.identifier_holds(
-            self._issued.identifier))  # fmt: skip
+        expect(
+            self._checks,
+            "step 6: identifier check (GB/T 36904)",
+            True,
+            evidence.identifier_holds(self._issued.identifier),
+        )
         verdict = await asyncio.to_thread(evidence.openssl_verifies, ofd, self._folder)
         expect(self._checks, "step 6: openssl on the SM2 signature", "Signature Verified Successfully", verdict)
         picture = await self._handling.gateway.http.get(
-            f"/v1/{self._handling.seal}:picture", params={"format": "PICTURE_FORMAT_PNG"},
+            f"/v1/{self._handling.seal}:picture",
+            params={"format": "PICTURE_FORMAT_PNG"},
             headers={"authorization": f"Bearer {await self._handling.token_of('custody')}"},
-        )  # fmt: skip
+        )
         picture.raise_for_status()
         self._keep("seal.png", picture.content)
 
@@ -161,9 +174,12 @@ class CaseStory(Application):
         confirm = delivery_service_pb2.ConfirmDeliveryRequest(name=made.name, request_id=request_id())
         await gateway.call(deliveries.ConfirmDelivery, confirm, delivery_service_pb2.Delivery, clerk)
         rate = rating_service_pb2.CreateRatingRequest(
-            case_name=self._case, kind=rating_service_pb2.RATING_KIND_FIRST, level=cases.SATISFACTION_LEVEL_SATISFIED,
-            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET, request_id=request_id(),
-        )  # fmt: skip
+            case_name=self._case,
+            kind=rating_service_pb2.RATING_KIND_FIRST,
+            level=cases.SATISFACTION_LEVEL_SATISFIED,
+            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+            request_id=request_id(),
+        )
         ratings = rating_service_pb2_grpc.RatingServiceStub(self._home.gateway.channel)
         await self._home.gateway.call(ratings.CreateRating, rate, rating_service_pb2.Rating, self._window_token)
         rated = await eventually(self._read_case, lambda c: c.rating != 0, "the rating in 天宁")
@@ -211,8 +227,16 @@ class CaseStory(Application):
         expect(self._checks, "step 8: receipt offline", 0, evidence.audit_verify(receipt, root))
         changed = self._keep("log-changed.jsonl", log.replace(b"credit_grade", b"credit_grads", 1))
         head = self._files["log-head.json"]
-        expect(self._checks, "step 8: log copy offline", 0, evidence.audit_verify(
-            receipt, root, log=self._files["log.jsonl"], head=head))  # fmt: skip
-        expect(self._checks, "step 8: changed copy is caught", 1, evidence.audit_verify(
-            receipt, root, log=changed, head=head))  # fmt: skip
+        expect(
+            self._checks,
+            "step 8: log copy offline",
+            0,
+            evidence.audit_verify(receipt, root, log=self._files["log.jsonl"], head=head),
+        )
+        expect(
+            self._checks,
+            "step 8: changed copy is caught",
+            1,
+            evidence.audit_verify(receipt, root, log=changed, head=head),
+        )
         self._say("8  the receipt holds offline against the signed head; a changed copy of the log is caught")

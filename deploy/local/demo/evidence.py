@@ -45,10 +45,28 @@ def openssl_verifies(ofd: Path, folder: Path) -> str:
     for name, content in files.items():
         folder.joinpath(name).write_bytes(content)
     done = subprocess.run(
-        ("openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "seal-key.pem", "-in", "seal-tbs.bin", "-rawin",
-         "-digest", "sm3", "-sigfile", "seal-signature.der", "-pkeyopt", _SM2_IDENTIFIER),
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        (
+            "openssl",
+            "pkeyutl",
+            "-verify",
+            "-pubin",
+            "-inkey",
+            "seal-key.pem",
+            "-in",
+            "seal-tbs.bin",
+            "-rawin",
+            "-digest",
+            "sm3",
+            "-sigfile",
+            "seal-signature.der",
+            "-pkeyopt",
+            _SM2_IDENTIFIER,
+        ),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return (done.stdout or done.stderr).strip().splitlines()[-1]
 
 

@@ -20,9 +20,10 @@ async def _trust(here: Office, other: Office, state: Path) -> None:
     stub = region_service_pb2_grpc.RegionServiceStub(gateway.channel)
     anchor = await _anchor(other, state)
     propose = region_service_pb2.ProposeRegionRequest(
-        region_code=other.gateway.code, request_id=request_id(),
+        region_code=other.gateway.code,
+        request_id=request_id(),
         region=resources_pb2.Region(display_name=other.gateway.name, anchor=anchor, max_assurance=4),
-    )  # fmt: skip
+    )
     made = await gateway.call(stub.ProposeRegion, propose, resources_pb2.Region, token)
     activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())
     await gateway.call(stub.ActivateRegion, activate, resources_pb2.Region, await here.token_of("administration2"))
@@ -33,12 +34,15 @@ async def _anchor(office: Office, state: Path) -> resources_pb2.RegionAnchor:
     issuer = json.loads((region / "credentials.json").read_text(encoding="utf-8"))["issuer"]
     keys = (await office.gateway.get("/.well-known/jwks.json"))["keys"]
     return resources_pb2.RegionAnchor(
-        gateway_url=office.gateway.url, issuer=issuer,
-        jwks=resources_pb2.JsonWebKeySet(keys=[
-            resources_pb2.JsonWebKey(
-                kid=key["kid"], kty=key["kty"], alg="ES256", use="sig", crv=key["crv"], x=key["x"], y=key["y"]
-            )
-            for key in keys
-        ]),
+        gateway_url=office.gateway.url,
+        issuer=issuer,
+        jwks=resources_pb2.JsonWebKeySet(
+            keys=[
+                resources_pb2.JsonWebKey(
+                    kid=key["kid"], kty=key["kty"], alg="ES256", use="sig", crv=key["crv"], x=key["x"], y=key["y"]
+                )
+                for key in keys
+            ]
+        ),
         root_certificate=(region / "root" / ROOT_FILE).read_bytes(),
-    )  # fmt: skip
+    )

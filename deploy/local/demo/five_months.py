@@ -22,7 +22,7 @@ from tongban.cases.v1 import (
     rating_service_pb2_grpc,
     statistics_service_pb2,
     statistics_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import token_service_pb2_grpc
@@ -58,8 +58,9 @@ def spread(counts: dict[str, int], firms: list[Firm]) -> list[list[RunningCase]]
     channels = (pb.CHANNEL_WINDOW, pb.CHANNEL_WEB, pb.CHANNEL_MOBILE, pb.CHANNEL_KIOSK)
     cases = [
         RunningCase(item, draw.choice(firms), draw.choice(channels))
-        for item in ITEMS for _ in range(counts[item.number])
-    ]  # fmt: skip
+        for item in ITEMS
+        for _ in range(counts[item.number])
+    ]
     draw.shuffle(cases)
     days = working_days()
     return [cases[n * len(cases) // len(days) : (n + 1) * len(cases) // len(days)] for n in range(len(days))]
@@ -144,7 +145,8 @@ class FiveMonths:
         document = common_pb2.IdentityDocument(type_code="001", number=case.firm.uscc)
         kind = pb.APPLICANT_TYPE_ENTERPRISE
         return case_service_pb2.CreateCaseRequest(
-            item=self._office.items[case.item.number], channel=case.channel,
+            item=self._office.items[case.item.number],
+            channel=case.channel,
             applicant=pb.Applicant(
                 type=kind, subject=case.firm.name, display_name=case.firm.display_name, document=document
             ),
@@ -153,7 +155,7 @@ class FiveMonths:
                 pb.FormValue(key="scope", value="一般项目:示例经营活动"),
             ],
             request_id=request_id(),
-        )  # fmt: skip
+        )
 
     async def _finish(self, cases: list[RunningCase]) -> None:
         if cases:
@@ -163,9 +165,11 @@ class FiveMonths:
     async def _until_closed(self) -> None:
         """Waits until the licence service has issued what was decided and every case is closed."""
         request = case_service_pb2.ListCasesRequest(
-            page_size=1, state=pb.CASE_STATE_DECIDED, department=self._office.department,
+            page_size=1,
+            state=pb.CASE_STATE_DECIDED,
+            department=self._office.department,
             context=common_pb2.UseContext(purpose="办件督办", department=self._office.department),
-        )  # fmt: skip
+        )
         async with asyncio.timeout(_CLOSE_WITHIN):
             while True:
                 token = await self._office.token_of("deciding")
@@ -185,23 +189,29 @@ class FiveMonths:
         confirm = delivery_service_pb2.ConfirmDeliveryRequest(name=delivery.name, request_id=request_id())
         await self._gateway.call(self._deliveries.ConfirmDelivery, confirm, delivery_service_pb2.Delivery, clerk)
         rate = rating_service_pb2.CreateRatingRequest(
-            case_name=case.name, kind=rating_service_pb2.RATING_KIND_FIRST, level=pb.SATISFACTION_LEVEL_SATISFIED,
-            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET, request_id=request_id(),
-        )  # fmt: skip
+            case_name=case.name,
+            kind=rating_service_pb2.RATING_KIND_FIRST,
+            level=pb.SATISFACTION_LEVEL_SATISFIED,
+            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+            request_id=request_id(),
+        )
         rater = await self._applicant_token(case)
         await self._gateway.call(self._ratings.CreateRating, rate, rating_service_pb2.Rating, rater)
 
 
 async def statistics(
-    office: Office, dimension: statistics_service_pb2.Dimension.ValueType,
+    office: Office,
+    dimension: statistics_service_pb2.Dimension.ValueType,
     measures: list[statistics_service_pb2.Measure.ValueType],
-) -> dict[str, list[int]]:  # fmt: skip
+) -> dict[str, list[int]]:
     """Asks the statistics API for the five months; returns the values of each measure by the dimension's value."""
     stub = statistics_service_pb2_grpc.StatisticsServiceStub(office.gateway.channel)
     request = statistics_service_pb2.QueryStatisticsRequest(
-        start_date=common_pb2.Date(year=2024, month=1, day=1), end_date=common_pb2.Date(year=2024, month=5, day=31),
-        dimensions=[dimension], measures=measures,
-    )  # fmt: skip
+        start_date=common_pb2.Date(year=2024, month=1, day=1),
+        end_date=common_pb2.Date(year=2024, month=5, day=31),
+        dimensions=[dimension],
+        measures=measures,
+    )
     answer = await office.gateway.call(
         stub.QueryStatistics, request, statistics_service_pb2.QueryStatisticsResponse, await office.token_of("deciding")
     )

@@ -47,9 +47,14 @@ class Machine:
         """Signs an assertion of this client about ``subject``."""
         now = int(time.time())
         content = {
-            "iss": self.client_id, "sub": subject, "aud": audience, "iat": now, "exp": now + seconds,
-            "jti": str(uuid.uuid4()), **claims,
-        }  # fmt: skip
+            "iss": self.client_id,
+            "sub": subject,
+            "aud": audience,
+            "iat": now,
+            "exp": now + seconds,
+            "jti": str(uuid.uuid4()),
+            **claims,
+        }
         return jwt.encode({"alg": "ES256", "kid": str(self.key.kid)}, content, self.key, algorithms=["ES256"])
 
 
@@ -114,9 +119,10 @@ class Gateway:
     def _client(self, machine: Machine) -> dict[str, str]:
         audience = f"{self.url}/oauth/token"
         return {
-            "client_id": machine.client_id, "client_assertion_type": CLIENT_ASSERTION,
+            "client_id": machine.client_id,
+            "client_assertion_type": CLIENT_ASSERTION,
             "client_assertion": machine.sign(audience, machine.client_id),
-        }  # fmt: skip
+        }
 
     async def _kept(self, key: str, form: dict[str, str]) -> str:
         known = self._tokens.get(key)

@@ -26,7 +26,7 @@ from tongban.identity.v1 import (
     token_service_pb2,
     verification_service_pb2,
     verification_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.license.v1 import license_type_service_pb2, license_type_service_pb2_grpc
 from tongban.license.v1 import resources_pb2 as license_resources
 from tongban.options.v1 import options_pb2
@@ -87,12 +87,14 @@ class Office:
     async def token_in(self, other: Gateway, duty: str) -> str:
         """The token of the member of staff in another region: asserted at home, exchanged there (RFC 8693)."""
         own = await self.token_of(duty)
-        asserted = await self.gateway.exchange(token_service_pb2.ExchangeTokenRequest(
-            subject_token=own, subject_token_type=ACCESS_TOKEN, audience=f"//{other.code}"
-        ))  # fmt: skip
-        accepted = await other.exchange(token_service_pb2.ExchangeTokenRequest(
-            subject_token=asserted.access_token, subject_token_type=ASSERTION
-        ))  # fmt: skip
+        asserted = await self.gateway.exchange(
+            token_service_pb2.ExchangeTokenRequest(
+                subject_token=own, subject_token_type=ACCESS_TOKEN, audience=f"//{other.code}"
+            )
+        )
+        accepted = await other.exchange(
+            token_service_pb2.ExchangeTokenRequest(subject_token=asserted.access_token, subject_token_type=ASSERTION)
+        )
         return accepted.access_token
 
     async def token_of_person(self, person: str) -> str:
@@ -107,10 +109,15 @@ async def open_office(gateway: Gateway, credentials: Path) -> Office:
     stub = staff_service_pb2_grpc.StaffServiceStub(gateway.channel)
     name = f"{gateway.name}行政审批局"
     code = SyntheticPopulation(gateway.code, province=gateway.code[:2]).uscc("11")
-    department = await gateway.call(stub.CreateDepartment, staff_service_pb2.CreateDepartmentRequest(
-        department=resources_pb2.Department(display_name=name, uscc=code, region_code=gateway.code),
-        request_id=request_id(),
-    ), resources_pb2.Department, token)  # fmt: skip
+    department = await gateway.call(
+        stub.CreateDepartment,
+        staff_service_pb2.CreateDepartmentRequest(
+            department=resources_pb2.Department(display_name=name, uscc=code, region_code=gateway.code),
+            request_id=request_id(),
+        ),
+        resources_pb2.Department,
+        token,
+    )
     channel = await _channel(gateway, token)
     office = Office(gateway, admin, channel, department.name, name, code)
     for number, (key, (title, duty)) in enumerate(DUTIES.items(), start=1):
@@ -125,13 +132,14 @@ async def _channel(gateway: Gateway, token: str) -> Machine:
         kid="counter-1", kty="EC", alg="ES256", use="sig", crv="P-256", x=str(public["x"]), y=str(public["y"])
     )
     client = resources_pb2.Client(
-        display_name="政务大厅叫号与受理系统", kind=resources_pb2.CLIENT_KIND_CHANNEL,
+        display_name="政务大厅叫号与受理系统",
+        kind=resources_pb2.CLIENT_KIND_CHANNEL,
         auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
         jwks=resources_pb2.JsonWebKeySet(keys=[jwk]),
         assertion_right=resources_pb2.AssertionRight(
             actor_kinds=[options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_STAFF], max_assurance=4
         ),
-    )  # fmt: skip
+    )
     stub = client_service_pb2_grpc.ClientServiceStub(gateway.channel)
     request = client_service_pb2.CreateClientRequest(client=client, client_id="hall-counter", request_id=request_id())
     made = await gateway.call(stub.CreateClient, request, resources_pb2.Client, token)
@@ -143,15 +151,29 @@ async def post_with_staff(
 ) -> str:
     """Makes a post with one duty and a member of staff on it; returns `staff/…`."""
     gateway = office.gateway
-    post = await gateway.call(stub.CreatePost, staff_service_pb2.CreatePostRequest(
-        parent=office.department, post=resources_pb2.Post(display_name=title, duties=[duty]), request_id=request_id(),
-    ), resources_pb2.Post, token)  # fmt: skip
-    staff = await gateway.call(stub.CreateStaff, staff_service_pb2.CreateStaffRequest(
-        staff=resources_pb2.Staff(
-            staff_number=f"{gateway.code}{number:04d}", department=office.department,
-            person=await _colleague(office, token, number),
-        ), request_id=request_id(),
-    ), resources_pb2.Staff, token)  # fmt: skip
+    post = await gateway.call(
+        stub.CreatePost,
+        staff_service_pb2.CreatePostRequest(
+            parent=office.department,
+            post=resources_pb2.Post(display_name=title, duties=[duty]),
+            request_id=request_id(),
+        ),
+        resources_pb2.Post,
+        token,
+    )
+    staff = await gateway.call(
+        stub.CreateStaff,
+        staff_service_pb2.CreateStaffRequest(
+            staff=resources_pb2.Staff(
+                staff_number=f"{gateway.code}{number:04d}",
+                department=office.department,
+                person=await _colleague(office, token, number),
+            ),
+            request_id=request_id(),
+        ),
+        resources_pb2.Staff,
+        token,
+    )
     assign = staff_service_pb2.AssignStaffRequest(name=staff.name, post=post.name, request_id=request_id())
     assign.begin_time.FromDatetime(LONG_AGO)
     await gateway.call(stub.AssignStaff, assign, resources_pb2.Staff, token)
@@ -163,9 +185,14 @@ async def _colleague(office: Office, token: str, number: int) -> str:
     gateway = office.gateway
     token = await office.token_of("receiving") if "receiving" in office.staff else token
     drawn = SyntheticPopulation(f"staff {gateway.code} {number}", province=gateway.code[:2]).person()
-    made = await open_person(gateway, token, resources_pb2.Person(
-        full_name=drawn.name, document=common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id),
-    ))  # fmt: skip
+    made = await open_person(
+        gateway,
+        token,
+        resources_pb2.Person(
+            full_name=drawn.name,
+            document=common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id),
+        ),
+    )
     return made.name
 
 
@@ -173,9 +200,15 @@ async def open_person(gateway: Gateway, token: str, person: resources_pb2.Person
     """Opens a person's account and checks the real name in person (assurance 4)."""
     accounts = account_service_pb2_grpc.AccountServiceStub(gateway.channel)
     checks = verification_service_pb2_grpc.VerificationServiceStub(gateway.channel)
-    made = await gateway.call(accounts.CreatePerson, account_service_pb2.CreatePersonRequest(
-        person=person, request_id=request_id(),
-    ), resources_pb2.Person, token)  # fmt: skip
+    made = await gateway.call(
+        accounts.CreatePerson,
+        account_service_pb2.CreatePersonRequest(
+            person=person,
+            request_id=request_id(),
+        ),
+        resources_pb2.Person,
+        token,
+    )
     check = verification_service_pb2.RecordVerificationRequest(person=made.name, request_id=request_id())
     check.in_person.place = f"{gateway.name}政务服务大厅"
     await gateway.call(checks.RecordVerification, check, resources_pb2.Verification, token)
@@ -189,10 +222,11 @@ async def import_calendars(office: Office) -> None:
         days = [
             calendar_service_pb2.CalendarDay(
                 date=common_pb2.Date(year=row.day.year, month=row.day.month, day=row.day.day),
-                kind=calendar_service_pb2.DayKind.Value(f"DAY_KIND_{row.kind.name}"), note=row.note,
+                kind=calendar_service_pb2.DayKind.Value(f"DAY_KIND_{row.kind.name}"),
+                note=row.note,
             )
             for row in notices.calendar_rows(year)
-        ]  # fmt: skip
+        ]
         request = calendar_service_pb2.ImportCalendarRequest(
             year=year, days=days, source=notices.SOURCE, request_id=request_id()
         )
@@ -205,11 +239,15 @@ async def make_seal(office: Office) -> None:
     gateway = office.gateway
     stub = seal_service_pb2_grpc.SealServiceStub(gateway.channel)
     request = seal_service_pb2.MakeSealRequest(
-        request_id=request_id(), display_name=f"{office.department_name}电子公章",
-        kind=seal_resources.SEAL_KIND_OFFICIAL, rank=seal_resources.SEAL_RANK_COUNTY, owner=office.department,
-        owner_uscc=office.uscc, arc_text=office.department_name,
+        request_id=request_id(),
+        display_name=f"{office.department_name}电子公章",
+        kind=seal_resources.SEAL_KIND_OFFICIAL,
+        rank=seal_resources.SEAL_RANK_COUNTY,
+        owner=office.department,
+        owner_uscc=office.uscc,
+        arc_text=office.department_name,
         users=[seal_resources.SealUser(subject="services/license")],
-    )  # fmt: skip
+    )
     request.valid_from_time.FromDatetime(LONG_AGO)
     request.valid_until_time.FromDatetime(LONG_AHEAD)
     token = await office.token_of("custody")
@@ -220,16 +258,24 @@ async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
     """Creates and publishes a licence type with the face fields that all of the demo's licences have."""
     gateway, token = office.gateway, await office.admin_token()
     stub = license_type_service_pb2_grpc.LicenseTypeServiceStub(gateway.channel)
-    made = await gateway.call(stub.CreateLicenseType, license_type_service_pb2.CreateLicenseTypeRequest(
-        code=f"{office.uscc}{kind.serial}", display_name=kind.name, defining_authority=office.department_name,
-        holder_category=license_resources.HOLDER_CATEGORY_ANY, validity_months=kind.months,
-        page_layout=license_resources.PAGE_LAYOUT_A4_LANDSCAPE,
-        face_fields=[
-            license_resources.FaceField(key="KZ_JYCS", label="经营场所", required=True, max_length=100),
-            license_resources.FaceField(key="KZ_JYFW", label="经营范围", required=False, max_length=200),
-        ],
-        request_id=request_id(),
-    ), license_resources.LicenseType, token)  # fmt: skip
+    made = await gateway.call(
+        stub.CreateLicenseType,
+        license_type_service_pb2.CreateLicenseTypeRequest(
+            code=f"{office.uscc}{kind.serial}",
+            display_name=kind.name,
+            defining_authority=office.department_name,
+            holder_category=license_resources.HOLDER_CATEGORY_ANY,
+            validity_months=kind.months,
+            page_layout=license_resources.PAGE_LAYOUT_A4_LANDSCAPE,
+            face_fields=[
+                license_resources.FaceField(key="KZ_JYCS", label="经营场所", required=True, max_length=100),
+                license_resources.FaceField(key="KZ_JYFW", label="经营范围", required=False, max_length=200),
+            ],
+            request_id=request_id(),
+        ),
+        license_resources.LicenseType,
+        token,
+    )
     publish = license_type_service_pb2.PublishLicenseTypeRequest(name=made.name, request_id=request_id())
     await gateway.call(stub.PublishLicenseType, publish, license_resources.LicenseType, token)
     office.licence_types[kind.serial] = made.name
@@ -255,29 +301,41 @@ def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemConten
     code = task_code(office.uscc, item)
     promised = 10 if item is CONVENIENCE_STORE else 2
     return item_service_pb2.ItemContent(
-        display_name=item.name, basic_code=code[-12:], task_code=code, category=item.category,
+        display_name=item.name,
+        basic_code=code[-12:],
+        task_code=code,
+        category=item.category,
         type=item_service_pb2.ITEM_TYPE_LICENSE if item.licence else item_service_pb2.ITEM_TYPE_OTHER_POWER,
-        exercise_level=item_service_pb2.EXERCISE_LEVEL_COUNTY, department=office.department,
+        exercise_level=item_service_pb2.EXERCISE_LEVEL_COUNTY,
+        department=office.department,
         applicant_types=[
-            case_resources.APPLICANT_TYPE_NATURAL_PERSON, case_resources.APPLICANT_TYPE_ENTERPRISE,
+            case_resources.APPLICANT_TYPE_NATURAL_PERSON,
+            case_resources.APPLICANT_TYPE_ENTERPRISE,
             case_resources.APPLICANT_TYPE_SOCIAL_ORGANIZATION,
         ],
-        handling_kind=item_service_pb2.HANDLING_KIND_PROMISED, statutory_limit_days=20, promised_limit_days=promised,
+        handling_kind=item_service_pb2.HANDLING_KIND_PROMISED,
+        statutory_limit_days=20,
+        promised_limit_days=promised,
         channels=[
-            case_resources.CHANNEL_WINDOW, case_resources.CHANNEL_WEB, case_resources.CHANNEL_MOBILE,
-            case_resources.CHANNEL_KIOSK, case_resources.CHANNEL_OTHER_REGION,
+            case_resources.CHANNEL_WINDOW,
+            case_resources.CHANNEL_WEB,
+            case_resources.CHANNEL_MOBILE,
+            case_resources.CHANNEL_KIOSK,
+            case_resources.CHANNEL_OTHER_REGION,
         ],
-        on_site_visits=1, legal_basis="《中华人民共和国行政许可法》第四十二条",
+        on_site_visits=1,
+        legal_basis="《中华人民共和国行政许可法》第四十二条",
         license_type=office.licence_types[item.licence.serial] if item.licence else "",
         form_fields=[
             item_service_pb2.FormField(key="address", display_name="经营场所", required=True, license_field="KZ_JYCS"),
             item_service_pb2.FormField(key="scope", display_name="经营范围", license_field="KZ_JYFW"),
         ],
         delivery_methods=[
-            case_resources.DELIVERY_METHOD_WINDOW, case_resources.DELIVERY_METHOD_POST,
+            case_resources.DELIVERY_METHOD_WINDOW,
+            case_resources.DELIVERY_METHOD_POST,
             case_resources.DELIVERY_METHOD_DOWNLOAD,
         ],
-    )  # fmt: skip
+    )
 
 
 def _cross_region_materials() -> list[item_service_pb2.MaterialRule]:

@@ -68,10 +68,18 @@ class Registry:
         """Opens a firm's account with its legal representative."""
         gateway, token = self._office.gateway, await self._office.token_of("receiving")
         drawn = self._firms.firm()
-        made = await gateway.call(self._accounts.CreateOrganization, account_service_pb2.CreateOrganizationRequest(
-            organization=resources_pb2.Organization(
-                display_name=drawn.name, uscc=drawn.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
-                legal_representative=representative.name,
-            ), request_id=request_id(),
-        ), resources_pb2.Organization, token)  # fmt: skip
+        made = await gateway.call(
+            self._accounts.CreateOrganization,
+            account_service_pb2.CreateOrganizationRequest(
+                organization=resources_pb2.Organization(
+                    display_name=drawn.name,
+                    uscc=drawn.uscc,
+                    kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+                    legal_representative=representative.name,
+                ),
+                request_id=request_id(),
+            ),
+            resources_pb2.Organization,
+            token,
+        )
         return Firm(made.name, drawn.name, drawn.uscc, representative)

@@ -13,15 +13,17 @@ from tongban.sharing.v1 import (
     grant_service_pb2_grpc,
     mount_service_pb2,
     mount_service_pb2_grpc,
-)  # fmt: skip
+)
 from tongban.sharing.v1 import resources_pb2 as pb
 
 DATA_SOURCE = "department"
 _TABLE = "enterprise_credit"
 _FIELDS = {
-    "uscc": ("统一社会信用代码", True), "entity_name": ("企业名称", False), "credit_grade": ("信用等级", False),
+    "uscc": ("统一社会信用代码", True),
+    "entity_name": ("企业名称", False),
+    "credit_grade": ("信用等级", False),
     "tax_amount": ("纳税额", False),
-}  # fmt: skip
+}
 
 
 async def fill_department_table(owner_dsn: str, reader: str, firms: list[tuple[str, str]]) -> None:
@@ -46,19 +48,31 @@ async def publish_resource(office: Office) -> str:
     catalog = catalog_service_pb2_grpc.CatalogServiceStub(gateway.channel)
     first, second = await office.token_of("data"), await office.token_of("data2")
     entry = pb.CatalogEntry(
-        code=f"3{gateway.code}/0001", title="企业信用信息", summary="企业的信用等级,供跨省审批核验",
-        provider_department=office.department, provider_code=office.uscc, form=pb.RESOURCE_FORM_TABLE, format="table",
+        code=f"3{gateway.code}/0001",
+        title="企业信用信息",
+        summary="企业的信用等级,供跨省审批核验",
+        provider_department=office.department,
+        provider_code=office.uscc,
+        form=pb.RESOURCE_FORM_TABLE,
+        format="table",
         fields=[
             pb.DataField(
-                code=code, title=title, data_type=pb.DATA_TYPE_CHARACTER, length=100, key=key,
-                sharing_class=pb.SHARING_CLASS_CONDITIONAL, source_department=office.department,
+                code=code,
+                title=title,
+                data_type=pb.DATA_TYPE_CHARACTER,
+                length=100,
+                key=key,
+                sharing_class=pb.SHARING_CLASS_CONDITIONAL,
+                source_department=office.department,
             )
             for code, (title, key) in _FIELDS.items()
         ],
-        sharing_class=pb.SHARING_CLASS_CONDITIONAL, sharing_condition="用于跨省通办事项的审查,须有办件编号",
-        sharing_method=pb.SHARING_METHOD_PLATFORM, update_cycle=pb.UPDATE_CYCLE_DAILY,
+        sharing_class=pb.SHARING_CLASS_CONDITIONAL,
+        sharing_condition="用于跨省通办事项的审查,须有办件编号",
+        sharing_method=pb.SHARING_METHOD_PLATFORM,
+        update_cycle=pb.UPDATE_CYCLE_DAILY,
         data_level=pb.DATA_LEVEL_GENERAL,
-    )  # fmt: skip
+    )
     create = catalog_service_pb2.CreateResourceRequest(entry=entry, request_id=request_id())
     made = await gateway.call(catalog.CreateResource, create, pb.Resource, first)
     submit = catalog_service_pb2.SubmitResourceRequest(name=made.name, request_id=request_id())
@@ -73,9 +87,11 @@ async def _mount(office: Office, resource: str, token: str) -> None:
     gateway = office.gateway
     stub = mount_service_pb2_grpc.MountServiceStub(gateway.channel)
     table = pb.TableSource(
-        data_source=DATA_SOURCE, schema="public", table=_TABLE,
+        data_source=DATA_SOURCE,
+        schema="public",
+        table=_TABLE,
         columns=[pb.ColumnMapping(field=code, column=code) for code in _FIELDS],
-    )  # fmt: skip
+    )
     create = mount_service_pb2.CreateMountRequest(request_id=request_id(), resource=resource, table=table)
     made = await gateway.call(stub.CreateMount, create, pb.Mount, token)
     check = mount_service_pb2.CheckMountRequest(name=made.name, request_id=request_id())
@@ -90,9 +106,12 @@ async def grant(provider: Office, consumer: Office, resource: str, purpose: str)
     stub = grant_service_pb2_grpc.GrantServiceStub(gateway.channel)
     applicant = await consumer.token_in(gateway, "data")
     reviewer_there = await consumer.token_in(gateway, "data2")
-    request = await gateway.call(stub.CreateRequest, grant_service_pb2.CreateRequestRequest(
-        request_id=request_id(), content=_content(consumer, resource, purpose)
-    ), pb.SharingRequest, applicant)  # fmt: skip
+    request = await gateway.call(
+        stub.CreateRequest,
+        grant_service_pb2.CreateRequestRequest(request_id=request_id(), content=_content(consumer, resource, purpose)),
+        pb.SharingRequest,
+        applicant,
+    )
     name = request.name
     submit = grant_service_pb2.SubmitRequestRequest(name=name, request_id=request_id())
     await gateway.call(stub.SubmitRequest, submit, pb.SharingRequest, applicant)
@@ -108,14 +127,22 @@ async def grant(provider: Office, consumer: Office, resource: str, purpose: str)
 def _content(consumer: Office, resource: str, purpose: str) -> pb.RequestContent:
     region = consumer.gateway.code
     terms = pb.GrantTerms(
-        consumer_region=region, departments=[f"//{region}/{consumer.department}"],
-        fields=["entity_name", "credit_grade"], purpose=purpose, case_required=True,
+        consumer_region=region,
+        departments=[f"//{region}/{consumer.department}"],
+        fields=["entity_name", "credit_grade"],
+        purpose=purpose,
+        case_required=True,
         quota=pb.Quota(queries_per_day=1000, rows_per_query=10, rows_total=10_000),
-    )  # fmt: skip
+    )
     terms.start_time.FromDatetime(max(LONG_AGO, datetime(2023, 12, 1, tzinfo=UTC)))
     terms.end_time.FromDatetime(LONG_AHEAD)
     return pb.RequestContent(
-        resource=resource, legal_basis="《政务数据共享条例》", scenario="跨省通办事项审查", terms=terms,
-        sharing_method=pb.SHARING_METHOD_PLATFORM, responsible_person="示例责任人", responsible_phone="10000000000",
+        resource=resource,
+        legal_basis="《政务数据共享条例》",
+        scenario="跨省通办事项审查",
+        terms=terms,
+        sharing_method=pb.SHARING_METHOD_PLATFORM,
+        responsible_person="示例责任人",
+        responsible_phone="10000000000",
         security_commitment="仅用于所述办件,不转交他人",
-    )  # fmt: skip
+    )

@@ -152,9 +152,13 @@ def _check_time(certificate: Certificate, at: datetime, existed: datetime) -> No
 
 
 def _check_revocation(
-    certificate: Certificate, issuer: Certificate, at: datetime, existed: datetime, policy: TrustPolicy,
+    certificate: Certificate,
+    issuer: Certificate,
+    at: datetime,
+    existed: datetime,
+    policy: TrustPolicy,
     provider: SmProvider,
-) -> None:  # fmt: skip
+) -> None:
     mine = [crl for crl in policy.crls if same(crl.issuer_der, issuer.subject_der) and issuer.allows(KeyUsage.CRL_SIGN)]
     lists = [crl for crl in mine if _signed(issuer, crl, provider)]
     for crl in lists:

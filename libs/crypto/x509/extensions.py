@@ -25,8 +25,13 @@ class KeyUsage(Enum):
 
 
 _KEY_ID, _KEY_USAGE, _NAMES, _CONSTRAINTS, _AUTHORITY, _PURPOSES = (
-    "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.35", "2.5.29.37",
-)  # fmt: skip
+    "2.5.29.14",
+    "2.5.29.15",
+    "2.5.29.17",
+    "2.5.29.19",
+    "2.5.29.35",
+    "2.5.29.37",
+)
 _PROCESSED = frozenset((_KEY_ID, _KEY_USAGE, _NAMES, _CONSTRAINTS, _AUTHORITY, _PURPOSES))
 _IN_AUTHORITY = 0x80
 

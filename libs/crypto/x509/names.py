@@ -3,17 +3,26 @@
 from libs.crypto.x509.tlv import SEQUENCE, SET, Tlv, dotted, only, text
 
 _SHORT = {
-    "2.5.4.3": "CN", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.6": "C", "2.5.4.8": "ST", "2.5.4.7": "L",
-    "2.5.4.5": "serialNumber", "2.5.4.9": "STREET", "2.5.4.4": "SN", "2.5.4.42": "GN", "2.5.4.12": "title",
-    "0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID", "1.2.840.113549.1.9.1": "emailAddress",
-}  # fmt: skip
+    "2.5.4.3": "CN",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "2.5.4.6": "C",
+    "2.5.4.8": "ST",
+    "2.5.4.7": "L",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.9": "STREET",
+    "2.5.4.4": "SN",
+    "2.5.4.42": "GN",
+    "2.5.4.12": "title",
+    "0.9.2342.19200300.100.1.25": "DC",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "1.2.840.113549.1.9.1": "emailAddress",
+}
 
 
 def display(name: bytes) -> str:
     """Returns a DER Name for people, most specific part first, in the order of RFC 4514; raises ValueError."""
-    pairs = [
-        _pair(pair) for relative in only(name, SEQUENCE).children for pair in relative.expect(SET).children
-    ]  # fmt: skip
+    pairs = [_pair(pair) for relative in only(name, SEQUENCE).children for pair in relative.expect(SET).children]
     return ", ".join(reversed(pairs))
 
 

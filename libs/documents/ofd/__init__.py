@@ -7,6 +7,16 @@ from libs.documents.ofd.reader import OfdPackage, open_ofd
 from libs.documents.ofd.writer import write_ofd
 
 __all__ = [
-    "NAMESPACES", "OFD_NAMESPACE", "OfdLimits", "OfdPackage", "OfdRefused", "element", "is_pdf", "open_ofd", "pack",
-    "texts", "to_bytes", "write_ofd",
-]  # fmt: skip
+    "NAMESPACES",
+    "OFD_NAMESPACE",
+    "OfdLimits",
+    "OfdPackage",
+    "OfdRefused",
+    "element",
+    "is_pdf",
+    "open_ofd",
+    "pack",
+    "texts",
+    "to_bytes",
+    "write_ofd",
+]

@@ -130,8 +130,26 @@ def _listed(directory: bytes) -> Iterator[_Item]:
     while at < len(directory):
         if len(directory) - at < _ENTRY.size:
             raise _refused("the directory of the package is cut off")
-        (mark, _, _, _, flags, method, time, date, checksum, packed, size, name_length, extra_length, comment, disk, _,
-         attributes, offset) = _ENTRY.unpack_from(directory, at)  # fmt: skip
+        (
+            mark,
+            _,
+            _,
+            _,
+            flags,
+            method,
+            time,
+            date,
+            checksum,
+            packed,
+            size,
+            name_length,
+            extra_length,
+            comment,
+            disk,
+            _,
+            attributes,
+            offset,
+        ) = _ENTRY.unpack_from(directory, at)
         name, extra, after = _tail(directory, at + _ENTRY.size, name_length, extra_length)
         if mark != b"PK\x01\x02" or comment or disk:
             raise _refused("the directory of the package is broken, or holds a comment")

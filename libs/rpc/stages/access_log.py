@@ -25,8 +25,15 @@ def access_log(method: Method, handler: Handler) -> Handler:
             metrics.CALLS.labels(method.name, error.code.name).inc()
             elapsed = time.monotonic() - call.started
             seconds.observe(elapsed)
-            _log.info("call", method=method.name, caller=call.principal.subject, peer=sorted(call.peers),
-                      code=error.code.name, reason=error.reason, ms=round(elapsed * 1000, 2))  # fmt: skip
+            _log.info(
+                "call",
+                method=method.name,
+                caller=call.principal.subject,
+                peer=sorted(call.peers),
+                code=error.code.name,
+                reason=error.reason,
+                ms=round(elapsed * 1000, 2),
+            )
             raise
         elapsed = time.monotonic() - call.started
         good.inc()

@@ -28,9 +28,11 @@ def check(method: Method, principal: Principal) -> None:
         )
     if principal.kind in _ASSURED and principal.assurance < access.min_assurance:
         raise PermissionDenied(
-            "ASSURANCE_TOO_LOW", "the person must be known better for this",
-            required=str(access.min_assurance), actual=str(principal.assurance),
-        )  # fmt: skip
+            "ASSURANCE_TOO_LOW",
+            "the person must be known better for this",
+            required=str(access.min_assurance),
+            actual=str(principal.assurance),
+        )
 
 
 def permission(method: Method, handler: Handler) -> Handler:

@@ -148,8 +148,10 @@ def _bad_times(message: Message, inside: str = "") -> Iterator[str]:
 
 def _refuse_bad_times(message: Message) -> None:
     # What the JSON mapping can't write can stand in a protobuf all the same, and no converter takes it.
-    violations = tuple(Violation(path, "timestamp.range", "must be a time that can be written (years 1 to 9999)")
-                       for path in _bad_times(message))  # fmt: skip
+    violations = tuple(
+        Violation(path, "timestamp.range", "must be a time that can be written (years 1 to 9999)")
+        for path in _bad_times(message)
+    )
     if violations:
         raise InvalidArgument("FIELD_INVALID", "the request holds a time that is none", violations=violations)
 
@@ -179,9 +181,10 @@ def _check(message: Message, data: bytes) -> None:
     violations = protovalidate.collect_violations(message)
     if violations:
         raise InvalidArgument(
-            "FIELD_INVALID", "the request breaks rules of its contract",
+            "FIELD_INVALID",
+            "the request breaks rules of its contract",
             violations=tuple(Violation(_path(v), v.proto.rule_id, _words(v, message.DESCRIPTOR)) for v in violations),
-        )  # fmt: skip
+        )
 
 
 def _parse_and_check(method: Method, data: bytes) -> Message:

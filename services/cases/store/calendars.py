@@ -20,9 +20,11 @@ SELECT day, kind, note FROM calendar_days JOIN
   (SELECT year, max(revision) AS revision FROM calendars GROUP BY year) AS newest USING (year, revision) ORDER BY day
 """)
 _YEAR = sa.select(calendars).where(calendars.c.year == sa.bindparam("year")).order_by(sa.desc("revision")).limit(1)
-_DAYS_OF_YEAR = sa.select(calendar_days).where(
-    calendar_days.c.year == sa.bindparam("year"), calendar_days.c.revision == sa.bindparam("revision")
-).order_by("day")  # fmt: skip
+_DAYS_OF_YEAR = (
+    sa.select(calendar_days)
+    .where(calendar_days.c.year == sa.bindparam("year"), calendar_days.c.revision == sa.bindparam("revision"))
+    .order_by("day")
+)
 _INSERT = sa.text("""
 WITH made AS (
   INSERT INTO calendars (year, revision, source, create_time) VALUES (:year, :revision, :source, :now)
@@ -32,9 +34,10 @@ INSERT INTO calendar_days (year, revision, day, kind, note)
 SELECT CAST(:year AS smallint), CAST(:revision AS integer), d.day, d.kind, d.note
 FROM unnest(:days, :kinds, :notes) AS d (day, kind, note) WHERE EXISTS (SELECT 1 FROM made)
 """).bindparams(
-    sa.bindparam("days", type_=sa.ARRAY(sa.Date)), sa.bindparam("kinds", type_=sa.ARRAY(sa.Text)),
+    sa.bindparam("days", type_=sa.ARRAY(sa.Date)),
+    sa.bindparam("kinds", type_=sa.ARRAY(sa.Text)),
     sa.bindparam("notes", type_=sa.ARRAY(sa.Text)),
-)  # fmt: skip
+)
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('calendars', 0))")
 
 
@@ -90,7 +93,15 @@ class CalendarStore:
         self, connection: AsyncConnection, year: int, revision: int, source: str, days: Sequence[DayRow], now: datetime
     ) -> None:
         """Writes a revision; one that is there already stays as it is."""
-        await connection.execute(_INSERT, {
-            "year": year, "revision": revision, "source": source, "now": now, "days": [each.day for each in days],
-            "kinds": [str(each.kind) for each in days], "notes": [each.note for each in days],
-        })  # fmt: skip
+        await connection.execute(
+            _INSERT,
+            {
+                "year": year,
+                "revision": revision,
+                "source": source,
+                "now": now,
+                "days": [each.day for each in days],
+                "kinds": [str(each.kind) for each in days],
+                "notes": [each.note for each in days],
+            },
+        )

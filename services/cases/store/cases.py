@@ -120,10 +120,26 @@ _COLUMNS = tuple(column.name for column in cases.columns)
 assert tuple(each.name for each in fields(CaseRecord))[: len(_COLUMNS)] == _COLUMNS
 
 _MUTABLE = tuple(
-    name for name in _COLUMNS
-    if name not in {"id", "item", "task_code", "category", "department", "channel", "applicant", "agent", "mandate",
-                    "created_by", "home_region", "receiving_region", "transfer", "create_time"}
-)  # fmt: skip
+    name
+    for name in _COLUMNS
+    if name
+    not in {
+        "id",
+        "item",
+        "task_code",
+        "category",
+        "department",
+        "channel",
+        "applicant",
+        "agent",
+        "mandate",
+        "created_by",
+        "home_region",
+        "receiving_region",
+        "transfer",
+        "create_time",
+    }
+)
 _STORY = """
 INSERT INTO case_history (case_id, sequence, action, from_state, to_state, actor, department, note, event_time)
 VALUES (:id, :steps, :action, :from_state, :state, :actor, :actor_department, :note, :update_time)
@@ -156,11 +172,14 @@ _SAVE_NUMBERED = Statement(f"""
 WITH drawn AS (
   INSERT INTO case_numbers (task_code, day, last) VALUES (:draw_code, :draw_day, 1)
   ON CONFLICT (task_code, day) DO UPDATE SET last = case_numbers.last + 1 RETURNING last
-), {_CHANGE.format(
-    assignments=_SET.replace("= :number", "= :draw_prefix || lpad(CAST((SELECT last FROM drawn) AS text), 6, '0')"),
-    story=_STORY, task=_OPEN_TASK,
-)} RETURNING (SELECT last FROM drawn)
-""")  # fmt: skip  # noqa: S608 - made of column names of our own
+), {
+    _CHANGE.format(
+        assignments=_SET.replace("= :number", "= :draw_prefix || lpad(CAST((SELECT last FROM drawn) AS text), 6, '0')"),
+        story=_STORY,
+        task=_OPEN_TASK,
+    )
+} RETURNING (SELECT last FROM drawn)
+""")  # noqa: S608 - made of column names of our own
 _UPDATE = Statement(f"UPDATE cases SET {', '.join(f'{name} = :{name}' for name in _MUTABLE)} WHERE id = :id")  # noqa: S608
 READ_COLUMNS = ", ".join(
     f"CAST({column.name} AS text)" if isinstance(column.type, sa.Uuid) else column.name for column in cases.columns
@@ -272,19 +291,28 @@ class CaseStore:
         Whoever draws after waits until this transaction ends, so that there are no gaps. The step must open a task.
         """
         values = self._change(record, step) | {
-            "draw_code": record.task_code, "draw_day": day, "draw_prefix": number_prefix(record.task_code, day),
-        }  # fmt: skip
+            "draw_code": record.task_code,
+            "draw_day": day,
+            "draw_prefix": number_prefix(record.task_code, day),
+        }
         drawn = await _SAVE_NUMBERED.first(connection, values)
         assert drawn is not None
         return int(drawn[0])
 
     def _change(self, record: CaseRecord, step: Step) -> dict[str, Any]:
         record.version += 1
-        return self._values(record, _MUTABLE) | self._story(record, step) | {
-            "end_tasks": step.end_tasks, "assignee": step.actor if step.actor.startswith("staff/") else "",
-            "task_id": uuid7() if step.open_task else None, "open_task": step.open_task,
-            "task_department": record.department, "task_due": record.due_date or NO_DEADLINE,
-        }  # fmt: skip
+        return (
+            self._values(record, _MUTABLE)
+            | self._story(record, step)
+            | {
+                "end_tasks": step.end_tasks,
+                "assignee": step.actor if step.actor.startswith("staff/") else "",
+                "task_id": uuid7() if step.open_task else None,
+                "open_task": step.open_task,
+                "task_department": record.department,
+                "task_due": record.due_date or NO_DEADLINE,
+            }
+        )
 
     async def save_quietly(self, connection: AsyncConnection, record: CaseRecord) -> None:
         """Writes a case that changed without a step: a check of its materials, its rating, its delivery."""
@@ -301,9 +329,13 @@ class CaseStore:
     def _story(self, record: CaseRecord, step: Step) -> dict[str, Any]:
         note = self._cipher.encrypt_text(NOTE, record.id, step.note) if step.note else None
         return {
-            "id": record.id, "action": step.action, "from_state": step.from_state, "actor": step.actor,
-            "actor_department": step.department, "note": note,
-        }  # fmt: skip
+            "id": record.id,
+            "action": step.action,
+            "from_state": step.from_state,
+            "actor": step.actor,
+            "actor_department": step.department,
+            "note": note,
+        }
 
     async def move_tasks(self, connection: AsyncConnection, record: CaseRecord, now: datetime) -> None:
         """Gives the open tasks of a case its new deadline."""
@@ -314,12 +346,14 @@ class CaseStore:
         found = (await connection.execute(_LEDGER, {rows.KEY: case_id})).all()
         return [
             StandstillRow(
-                row.phase, row.procedure,
+                row.phase,
+                row.procedure,
                 self._cipher.decrypt_text(REASON, case_id, row.reason) if row.reason else "",
-                row.start_time, row.end_time,
+                row.start_time,
+                row.end_time,
             )
             for row in found
-        ]  # fmt: skip
+        ]
 
     async def read_ledger(self, case_id: str) -> list[StandstillRow]:
         """Reads the ledger outside of a transaction."""
@@ -329,10 +363,16 @@ class CaseStore:
     async def stop(self, connection: AsyncConnection, case_id: str, row: StandstillRow) -> None:
         """Opens an interval in the ledger."""
         reason = self._cipher.encrypt_text(REASON, case_id, row.reason) if row.reason else None
-        await connection.execute(_STOP, {
-            "id": case_id, "phase": row.phase, "procedure": row.procedure, "reason": reason,
-            "now": row.start_time,
-        })  # fmt: skip
+        await connection.execute(
+            _STOP,
+            {
+                "id": case_id,
+                "phase": row.phase,
+                "procedure": row.procedure,
+                "reason": reason,
+                "now": row.start_time,
+            },
+        )
 
     async def go(self, connection: AsyncConnection, case_id: str, now: datetime) -> None:
         """Ends the open interval of the ledger."""

@@ -60,11 +60,16 @@ class ItemVersion:
         content = self.content
         types, channels = resources_pb2.ApplicantType, resources_pb2.Channel
         return Offer(
-            item=f"items/{self.id}", task_code=content.task_code, state=ItemState(self.state),
-            applicant_types=frozenset(types.Name(each).removeprefix("APPLICANT_TYPE_") for each in content.applicant_types),
+            item=f"items/{self.id}",
+            task_code=content.task_code,
+            state=ItemState(self.state),
+            applicant_types=frozenset(
+                types.Name(each).removeprefix("APPLICANT_TYPE_") for each in content.applicant_types
+            ),
             channels=frozenset(channels.Name(each).removeprefix("CHANNEL_") for each in content.channels),
-            cross_region=content.HasField("cross_region"), open_regions=frozenset(content.cross_region.regions),
-        )  # fmt: skip
+            cross_region=content.HasField("cross_region"),
+            open_regions=frozenset(content.cross_region.regions),
+        )
 
 
 def version_of(row: Row) -> ItemVersion:
@@ -149,10 +154,12 @@ class ItemStore:
 @cache
 def _page(filters: frozenset[str]) -> Any:
     conditions = {
-        "task_code": "task_code = :task_code", "state": "state = :state", "department": "department = :department",
+        "task_code": "task_code = :task_code",
+        "state": "state = :state",
+        "department": "department = :department",
         "category": "category = :category",
         "region": "cross_region AND (open_regions = '{}' OR CAST(:region AS text) = ANY(open_regions))",
-    }  # fmt: skip
+    }
     chosen = "".join(f" AND {conditions[name]}" for name in sorted(filters))
     return sa.text(f"""
         SELECT * FROM items WHERE (task_code > :code OR (task_code = :code AND number < :number)) AND state <> 'DRAFT'

@@ -41,6 +41,11 @@ async def locked(connection: AsyncConnection, store: CaseStore, edition: int, id
 
 async def recounted(connection: AsyncConnection, record: CaseRecord) -> None:
     """Writes the search date of a case, and no more: it is no change of the case."""
-    await connection.execute(_RECOUNTED, {
-        "id": record.id, "due": record.due_date, "edition": record.calendar_edition,
-    })  # fmt: skip
+    await connection.execute(
+        _RECOUNTED,
+        {
+            "id": record.id,
+            "due": record.due_date,
+            "edition": record.calendar_edition,
+        },
+    )

@@ -8,9 +8,14 @@ import sqlalchemy as sa
 from libs.db.engine import Database, Row
 
 DIMENSIONS = {
-    "ITEM": "task_code", "OUTCOME": "outcome", "STATE": "state", "CHANNEL": "channel", "DEPARTMENT": "department",
-    "RATING": "rating", "CATEGORY": "category",
-}  # fmt: skip
+    "ITEM": "task_code",
+    "OUTCOME": "outcome",
+    "STATE": "state",
+    "CHANNEL": "channel",
+    "DEPARTMENT": "department",
+    "RATING": "rating",
+    "CATEGORY": "category",
+}
 """The column of each dimension."""
 
 _CASES = "FROM cases WHERE {time} >= :start AND {time} < :end"
@@ -36,9 +41,12 @@ class StatisticsStore:
         self._database = database
 
     async def count(
-        self, dimensions: Sequence[str], measures: Sequence[str], period: tuple[datetime, datetime],
+        self,
+        dimensions: Sequence[str],
+        measures: Sequence[str],
+        period: tuple[datetime, datetime],
         filters: dict[str, str],
-    ) -> Sequence[Row]:  # fmt: skip
+    ) -> Sequence[Row]:
         """Counts each measure by its own time.
 
         Args:

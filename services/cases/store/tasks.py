@@ -21,14 +21,23 @@ FROM tasks JOIN cases ON cases.id = tasks.case_id
 """
 _ONE = sa.text(f"{_COLUMNS} WHERE tasks.id = :id")
 _PAGE_FILTERS = {
-    "department": "tasks.department = :department", "kind": "tasks.kind = :kind", "state": "tasks.state = :state",
-    "case_id": "tasks.case_id = CAST(:case_id AS uuid)", "assignee": "tasks.assignee = :assignee",
+    "department": "tasks.department = :department",
+    "kind": "tasks.kind = :kind",
+    "state": "tasks.state = :state",
+    "case_id": "tasks.case_id = CAST(:case_id AS uuid)",
+    "assignee": "tasks.assignee = :assignee",
     "waiting": "tasks.state IN ('OPEN', 'CLAIMED') AND CAST(:waiting AS boolean)",
-}  # fmt: skip
+}
 _TYPES = (
-    *tasks.columns, cases.c.number, cases.c.item, cases.c.clock_start, cases.c.standstills, cases.c.extension_days,
-    cases.c.accept_time, sa.column("clock_end", sa.DateTime(timezone=True)),
-)  # fmt: skip
+    *tasks.columns,
+    cases.c.number,
+    cases.c.item,
+    cases.c.clock_start,
+    cases.c.standstills,
+    cases.c.extension_days,
+    cases.c.accept_time,
+    sa.column("clock_end", sa.DateTime(timezone=True)),
+)
 
 
 class TaskStore:

@@ -27,16 +27,23 @@ ACKNOWLEDGEMENT = "acknowledgement"
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 _OF_EXCHANGE = sa.select(transfers).where(
-    transfers.c.peer_region == sa.bindparam("peer"), transfers.c.exchange_id == sa.bindparam("exchange"),
+    transfers.c.peer_region == sa.bindparam("peer"),
+    transfers.c.exchange_id == sa.bindparam("exchange"),
     transfers.c.direction == sa.bindparam("direction"),
-)  # fmt: skip
+)
 _OF_CASE = sa.select(transfers).where(
     transfers.c.case_name == sa.bindparam(rows.KEY), transfers.c.case_name != "", transfers.c.direction == "OUTBOUND"
 )
-_INCOMING = sa.select(transfer_messages).where(
-    transfer_messages.c.peer_region == sa.bindparam("peer"), transfer_messages.c.exchange_id == sa.bindparam("exchange"),
-    transfer_messages.c.direction == sa.bindparam("direction"), transfer_messages.c.incoming,
-).order_by("sequence")  # fmt: skip
+_INCOMING = (
+    sa.select(transfer_messages)
+    .where(
+        transfer_messages.c.peer_region == sa.bindparam("peer"),
+        transfer_messages.c.exchange_id == sa.bindparam("exchange"),
+        transfer_messages.c.direction == sa.bindparam("direction"),
+        transfer_messages.c.incoming,
+    )
+    .order_by("sequence")
+)
 _APPLIED = sa.text("UPDATE transfer_messages SET state = 'APPLIED' WHERE id = :id")
 _QUEUE = sa.text("""
 WITH exchange AS (
@@ -224,18 +231,34 @@ class TransferStore:
         return pb.TransferMessage.FromString(self._cipher.decrypt(MESSAGE, row.id, row.sealed))
 
     async def keep(
-        self, connection: AsyncConnection, exchange: Exchange, message: pb.TransferMessage, digest: str,
-        receipt: pb.TransferReceipt, now: datetime,
-    ) -> None:  # fmt: skip
+        self,
+        connection: AsyncConnection,
+        exchange: Exchange,
+        message: pb.TransferMessage,
+        digest: str,
+        receipt: pb.TransferReceipt,
+        now: datetime,
+    ) -> None:
         """Stores a message that came in, with its receipt; held where the receipt says so."""
         identifier = uuid7()
-        await rows.insert(connection, transfer_messages, {
-            "id": identifier, "exchange_id": exchange.exchange_id, "direction": exchange.direction,
-            "peer_region": exchange.peer, "incoming": True, "sequence": message.sequence,
-            "payload": message.WhichOneof("payload"), "digest": digest,
-            "sealed": self._cipher.encrypt(MESSAGE, identifier, message.SerializeToString()),
-            "state": "HELD" if receipt.held else "APPLIED", "receipt": receipt.SerializeToString(), "create_time": now,
-        })  # fmt: skip
+        await rows.insert(
+            connection,
+            transfer_messages,
+            {
+                "id": identifier,
+                "exchange_id": exchange.exchange_id,
+                "direction": exchange.direction,
+                "peer_region": exchange.peer,
+                "incoming": True,
+                "sequence": message.sequence,
+                "payload": message.WhichOneof("payload"),
+                "digest": digest,
+                "sealed": self._cipher.encrypt(MESSAGE, identifier, message.SerializeToString()),
+                "state": "HELD" if receipt.held else "APPLIED",
+                "receipt": receipt.SerializeToString(),
+                "create_time": now,
+            },
+        )
 
     async def mark_applied(self, connection: AsyncConnection, row: Row) -> None:
         """Marks a held message as applied."""
@@ -254,10 +277,17 @@ class TransferStore:
         """Puts a message in line, with the next number; an acknowledgement, without one, before all others."""
         identifier = uuid7()
         content = message.SerializeToString() if message else b""
-        await connection.execute(_QUEUE, {
-            "id": identifier, "transfer": transfer, "payload": payload, "now": now, "count": 1 if message else 0,
-            "sealed": self._cipher.encrypt(MESSAGE, identifier, content),
-        })  # fmt: skip
+        await connection.execute(
+            _QUEUE,
+            {
+                "id": identifier,
+                "transfer": transfer,
+                "payload": payload,
+                "now": now,
+                "count": 1 if message else 0,
+                "sealed": self._cipher.encrypt(MESSAGE, identifier, content),
+            },
+        )
 
     async def due(self, wanted: Wanted) -> list[Due]:
         """Returns messages whose turn and time have come, at most one of each exchange; the party is the region."""

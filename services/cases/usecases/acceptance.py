@@ -48,16 +48,23 @@ class Acceptance:
             facts = facts_of(record, told_too_late=self._is_overdue(tx, record, item, calendar))
             before = self._desk.move(record, facts, Action.REQUEST_CORRECTION, principal.human)
             await self._deadlines.stop(tx, record, item, SpecialProcedure.CORRECTION, "")
-            record.content.correction.CopyFrom(pb.Correction(
-                points=request.points, answer_days=request.answer_days or deadlines.ANSWER_DAYS,
-                request_time=timestamp(tx.now), requested_by=principal.subject,
-            ))  # fmt: skip
+            record.content.correction.CopyFrom(
+                pb.Correction(
+                    points=request.points,
+                    answer_days=request.answer_days or deadlines.ANSWER_DAYS,
+                    request_time=timestamp(tx.now),
+                    requested_by=principal.subject,
+                )
+            )
             record.changed = True
             due = date_message(deadlines.correction_due(record.content.correction, calendar))
             change = Change(
-                Action.REQUEST_CORRECTION, principal.subject, principal.department, "补正告知",
+                Action.REQUEST_CORRECTION,
+                principal.subject,
+                principal.department,
+                "补正告知",
                 progress=exchange.TransferProgress(correction_points=request.points, correction_due_date=due),
-            )  # fmt: skip
+            )
             event = events.CaseCorrectionRequested(points=request.points, due_date=due)
             return await self._desk.finish(tx, record, item, before, change, event)
 
@@ -82,9 +89,12 @@ class Acceptance:
         return await self._accept(command, request, obligations, request.commitment)
 
     async def _accept(
-        self, command: Command, request: rpc.AcceptCaseRequest | rpc.AcceptCaseWithToleranceRequest,
-        obligations: tuple[Obligation, ...], commitment: common_pb2.DocumentRef | None,
-    ) -> pb.Case:  # fmt: skip
+        self,
+        command: Command,
+        request: rpc.AcceptCaseRequest | rpc.AcceptCaseWithToleranceRequest,
+        obligations: tuple[Obligation, ...],
+        commitment: common_pb2.DocumentRef | None,
+    ) -> pb.Case:
         principal = current_call().principal
         checked: list[bytes] = []
         asked: set[bytes] = set()
@@ -98,9 +108,10 @@ class Acceptance:
             action = Action.ACCEPT_WITH_TOLERANCE if obligations else Action.ACCEPT
             tolerated = [each.code for each in obligations]
             facts = facts_of(
-                record, missing_materials=missing_at_acceptance(item.rules, codes_of(record.content.materials), tolerated),
+                record,
+                missing_materials=missing_at_acceptance(item.rules, codes_of(record.content.materials), tolerated),
                 unverified_materials=tuple(each.reference.code for each in unchecked(record)),
-            )  # fmt: skip
+            )
             before = self._desk.move(record, facts, action, principal.human)
             self._licences.ask(record, item, asked)
             if commitment is not None:
@@ -141,9 +152,11 @@ class Acceptance:
         deadlines.start(record, day)
         promised, statutory = deadlines.last_days(record, item, calendar, tx.now)
         event = events.CaseAccepted(
-            action=ACTION.number(str(change.action)), promised_date=promised, statutory_date=statutory,
+            action=ACTION.number(str(change.action)),
+            promised_date=promised,
+            statutory_date=statutory,
             obligations=record.content.obligations,
-        )  # fmt: skip
+        )
         return await self._desk.finish(tx, record, item, before, change, event)
 
     async def decline(self, command: Command, request: rpc.DeclineCaseRequest) -> pb.Case:

@@ -60,14 +60,32 @@ class Answers:
             state = move(f"transfers/{row.id}", TransferState(row.state), _SIGNALS[TRANSFER_STATE.name(request.state)])
             empty = pb.TransferMessage(exchange_id=request.exchange_id)
             receipt = receipted(tx, empty, digest, self._desk.region, held=False)
-            await rows.update(tx.connection, transfers, row.id, {
-                "state": str(state), "case_name": request.case_name, "case_number": request.case_number,
-                "end_reason": request.reason, "acknowledgement": receipt.SerializeToString(),
-                "acknowledge_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
-            tx.emit("cn.tongban.transfer.acknowledged.v1", f"transfers/{row.id}", events.TransferAcknowledged(
-                name=f"transfers/{row.id}", state=request.state, case_name=request.case_name,
-                case_number=request.case_number, reason=request.reason, sent=_sent(row, request.case_name)))  # fmt: skip
+            await rows.update(
+                tx.connection,
+                transfers,
+                row.id,
+                {
+                    "state": str(state),
+                    "case_name": request.case_name,
+                    "case_number": request.case_number,
+                    "end_reason": request.reason,
+                    "acknowledgement": receipt.SerializeToString(),
+                    "acknowledge_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
+            tx.emit(
+                "cn.tongban.transfer.acknowledged.v1",
+                f"transfers/{row.id}",
+                events.TransferAcknowledged(
+                    name=f"transfers/{row.id}",
+                    state=request.state,
+                    case_name=request.case_name,
+                    case_number=request.case_number,
+                    reason=request.reason,
+                    sent=_sent(row, request.case_name),
+                ),
+            )
             return receipt
 
         return await self._desk.run(replace(use_of(command, request.transaction_id), request_id=request_id), work)
@@ -108,9 +126,12 @@ class Answers:
 
     async def _write(self, tx: Transaction, row: Row, content: pb.Transfer, applied: int, *, tolerated: bool) -> None:
         values: dict[str, Any] = {
-            "sealed": self._store.seal(row.id, content), "progress_state": STATE.name(content.progress.state),
-            "tolerated": tolerated, "last_applied": applied, "update_time": tx.now,
-        }  # fmt: skip
+            "sealed": self._store.seal(row.id, content),
+            "progress_state": STATE.name(content.progress.state),
+            "tolerated": tolerated,
+            "last_applied": applied,
+            "update_time": tx.now,
+        }
         await rows.update(tx.connection, transfers, row.id, values)
 
     async def _known(self, exchange: Exchange) -> Row:

@@ -60,9 +60,11 @@ class Asking:
             if record.license != license_name or not outcome or not yields_license(outcome, item.content.license_type):
                 raise state_conflict(record.name, record.state, CaseState.CLOSED)
             event = decided_event(record, item, yields=True)
-            event.told_license.CopyFrom(events.ToldLicense(
-                license=told.license, identifier=told.identifier, issue_time=timestamp(told.issue_time)
-            ))  # fmt: skip
+            event.told_license.CopyFrom(
+                events.ToldLicense(
+                    license=told.license, identifier=told.identifier, issue_time=timestamp(told.issue_time)
+                )
+            )
             tell(tx, record, item, record.content.decision.decided_by, EVENTS[Action.DECIDE], event)
             tx.record(entry_of(tx.command, tx.now, record.name))
 

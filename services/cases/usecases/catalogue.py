@@ -45,11 +45,17 @@ def item_message(row: Row) -> item_service_pb2.Item:
     """Builds the message of an item version."""
     content = item_service_pb2.ItemContent.FromString(row.content)
     return item_service_pb2.Item(
-        name=f"items/{row.id}", version=row.number, state=ITEM_STATE.number(row.state), content=content,
-        code_warnings=code_warnings(content.basic_code, content.task_code), create_time=timestamp(row.create_time),
-        update_time=timestamp(row.update_time), publish_time=timestamp(row.publish_time),
-        supersede_time=timestamp(row.supersede_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        name=f"items/{row.id}",
+        version=row.number,
+        state=ITEM_STATE.number(row.state),
+        content=content,
+        code_warnings=code_warnings(content.basic_code, content.task_code),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        publish_time=timestamp(row.publish_time),
+        supersede_time=timestamp(row.supersede_time),
+        etag=etag_of(row.version),
+    )
 
 
 class Items:
@@ -72,13 +78,23 @@ class Items:
         async def work(tx: Transaction) -> item_service_pb2.Item:
             known = await self._store.lock_code(tx.connection, content.task_code)
             number = next_version(content.task_code, [ItemVersion(row.number, ItemState(row.state)) for row in known])
-            row = await rows.insert(tx.connection, items, {
-                "id": identifier, "number": number, "state": "DRAFT", "task_code": content.task_code,
-                "category": content.category, "department": content.department,
-                "cross_region": content.HasField("cross_region"),
-                "open_regions": list(content.cross_region.regions), "content": content.SerializeToString(),
-                "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                items,
+                {
+                    "id": identifier,
+                    "number": number,
+                    "state": "DRAFT",
+                    "task_code": content.task_code,
+                    "category": content.category,
+                    "department": content.department,
+                    "cross_region": content.HasField("cross_region"),
+                    "open_regions": list(content.cross_region.regions),
+                    "content": content.SerializeToString(),
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             return item_message(row)
 
         return await self._uow.run(command, work)
@@ -102,8 +118,11 @@ class Items:
                 await self._store.supersede(tx.connection, before.id, tx.now)
             message = item_message(await self._store.publish(tx.connection, row.id, tx.now))
             superseded = f"items/{before.id}" if before is not None else ""
-            tx.emit("cn.tongban.item.published.v1", request.name, events.ItemPublished(
-                item=message, superseded_item=superseded))  # fmt: skip
+            tx.emit(
+                "cn.tongban.item.published.v1",
+                request.name,
+                events.ItemPublished(item=message, superseded_item=superseded),
+            )
             return message
 
         answer = await self._uow.run(command, work)
@@ -123,9 +142,12 @@ class Items:
         last = paging.position(request, request.page_token)
         after = (str(last[0]), int(last[1])) if last else ("", _NO_VERSION)
         given = {
-            "task_code": request.task_code, "state": ITEM_STATE.name(request.state) or "PUBLISHED",
-            "department": request.department, "category": request.category, "region": request.open_to_region,
-        }  # fmt: skip
+            "task_code": request.task_code,
+            "state": ITEM_STATE.name(request.state) or "PUBLISHED",
+            "department": request.department,
+            "category": request.category,
+            "region": request.open_to_region,
+        }
         filters = {name: value for name, value in given.items() if value}
         found = await self._store.page(filters, after, size + 1)
         more = len(found) > size
@@ -208,9 +230,13 @@ def _calendar_message(
     name: str, revision: int, source: str, days: Sequence[DayRow], create_time: datetime
 ) -> calendar_service_pb2.Calendar:
     return calendar_service_pb2.Calendar(
-        name=name, revision=revision, source=source, days=[_day_message(each) for each in days],
-        working_days=sum(each.kind.is_working for each in days), create_time=timestamp(create_time),
-    )  # fmt: skip
+        name=name,
+        revision=revision,
+        source=source,
+        days=[_day_message(each) for each in days],
+        working_days=sum(each.kind.is_working for each in days),
+        create_time=timestamp(create_time),
+    )
 
 
 def _day_message(row: DayRow) -> calendar_service_pb2.CalendarDay:

@@ -47,9 +47,12 @@ class ClockFacts:
 def facts_of_clock(record: CaseRecord) -> ClockFacts:
     """Returns what the clock of a case is derived from."""
     return ClockFacts(
-        record.clock_start, record.accept_time is not None, record.standstills, record.extension_days,
+        record.clock_start,
+        record.accept_time is not None,
+        record.standstills,
+        record.extension_days,
         record.decide_time or record.end_time,
-    )  # fmt: skip
+    )
 
 
 def clock_from(facts: ClockFacts, limits: Limits) -> Clock:
@@ -182,18 +185,27 @@ def clock_message(
 def _fill(message: pb.Clock, clock: Clock, calendar: Calendar, day: date) -> None:
     reading = clock.read(calendar, day)
     last = max(reading.statutory_deadline, reading.promised_deadline)
-    message.MergeFrom(pb.Clock(
-        running=not clock.ledger.is_open, start_date=date_message(clock.start),
-        statutory_limit_days=clock.limits.statutory_days, promised_limit_days=clock.limits.promised_days,
-        suspended_days=reading.suspended_days, extension_days=clock.extension.days if clock.extension else 0,
-        statutory_deadline=date_message(reading.statutory_deadline),
-        promised_deadline=date_message(reading.promised_deadline), remaining_days=reading.remaining_days,
-        light=LIGHT.number(str(reading.light)), provisional=not calendar.knows(clock.start, last),
-    ))  # fmt: skip
+    message.MergeFrom(
+        pb.Clock(
+            running=not clock.ledger.is_open,
+            start_date=date_message(clock.start),
+            statutory_limit_days=clock.limits.statutory_days,
+            promised_limit_days=clock.limits.promised_days,
+            suspended_days=reading.suspended_days,
+            extension_days=clock.extension.days if clock.extension else 0,
+            statutory_deadline=date_message(reading.statutory_deadline),
+            promised_deadline=date_message(reading.promised_deadline),
+            remaining_days=reading.remaining_days,
+            light=LIGHT.number(str(reading.light)),
+            provisional=not calendar.knows(clock.start, last),
+        )
+    )
 
 
 def _suspension(row: StandstillRow) -> pb.Suspension:
     return pb.Suspension(
-        procedure=PROCEDURE.number(row.procedure), reason=row.reason, start_time=timestamp(row.start_time),
+        procedure=PROCEDURE.number(row.procedure),
+        reason=row.reason,
+        start_time=timestamp(row.start_time),
         end_time=timestamp(row.end_time),
-    )  # fmt: skip
+    )

@@ -64,9 +64,16 @@ class Desk:
     """The stores and rules that the use cases of cases share."""
 
     def __init__(
-        self, uow: UnitOfWork, store: CaseStore, items: ItemStore, calendars: CalendarStore, identity: Identity,
-        news: News, clock: Clock, region: str,
-    ) -> None:  # fmt: skip
+        self,
+        uow: UnitOfWork,
+        store: CaseStore,
+        items: ItemStore,
+        calendars: CalendarStore,
+        identity: Identity,
+        news: News,
+        clock: Clock,
+        region: str,
+    ) -> None:
         self._clock = clock
         self.uow = uow
         self.store = store
@@ -157,6 +164,10 @@ def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, eve
 def facts_of(record: CaseRecord, **more: object) -> CaseFacts:
     """Builds what the state machine needs to know of a case."""
     return CaseFacts(
-        name=record.name, state=CaseState(record.state), received_by=record.received_human,
-        accepted_by=record.accepted_human, correction_asked=record.content.HasField("correction"), **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+        name=record.name,
+        state=CaseState(record.state),
+        received_by=record.received_human,
+        accepted_by=record.accepted_human,
+        correction_asked=record.content.HasField("correction"),
+        **more,  # type: ignore[arg-type]
+    )

@@ -88,18 +88,52 @@ class Application:
         applications.put_in(content, self.materials, self.form_values, now)
         item = self.item.content
         return CaseRecord(
-            id=self.case_id, number=None, item=self.item.id, task_code=item.task_code, category=item.category,
-            department=item.department, state=str(CaseState.DRAFT), channel=self.channel,
-            applicant=self.applicant.subject, agent=self.agent.subject if self.agent else "",
-            mandate=self.agent.mandate if self.agent else "", created_by=self.created_by, assurance=self.assurance,
+            id=self.case_id,
+            number=None,
+            item=self.item.id,
+            task_code=item.task_code,
+            category=item.category,
+            department=item.department,
+            state=str(CaseState.DRAFT),
+            channel=self.channel,
+            applicant=self.applicant.subject,
+            agent=self.agent.subject if self.agent else "",
+            mandate=self.agent.mandate if self.agent else "",
+            created_by=self.created_by,
+            assurance=self.assurance,
             home_region=applications.home_region_of(self.applicant.subject, home_region),
-            receiving_region=self.receiving_region, transfer=self.transfer, sealed=b"", outcome="", license="",
-            license_identifier="", received_by=self.received_by, accepted_by="", reviewed_by="",
-            received_human=self.received_human, accepted_human="", rating="",
-            delivery=None, clock_start=None, standstills=[], due_date=None, calendar_edition=0, extension_days=0,
-            steps=1, submit_time=None, accept_time=None, decide_time=None, close_time=None, deliver_time=None,
-            end_time=None, rate_time=None, version=1, create_time=now, update_time=now, content=content, changed=True,
-        )  # fmt: skip
+            receiving_region=self.receiving_region,
+            transfer=self.transfer,
+            sealed=b"",
+            outcome="",
+            license="",
+            license_identifier="",
+            received_by=self.received_by,
+            accepted_by="",
+            reviewed_by="",
+            received_human=self.received_human,
+            accepted_human="",
+            rating="",
+            delivery=None,
+            clock_start=None,
+            standstills=[],
+            due_date=None,
+            calendar_edition=0,
+            extension_days=0,
+            steps=1,
+            submit_time=None,
+            accept_time=None,
+            decide_time=None,
+            close_time=None,
+            deliver_time=None,
+            end_time=None,
+            rate_time=None,
+            version=1,
+            create_time=now,
+            update_time=now,
+            content=content,
+            changed=True,
+        )
 
 
 class Drafts:
@@ -138,11 +172,20 @@ class Drafts:
             agent.subject = applications.at_home(agent.subject, home)
             agent.mandate = applications.at_home(agent.mandate, home)
         return Application(
-            case_id=request.case_id or uuid7(), item=item, applicant=applicant, agent=agent,
-            channel=CHANNEL.name(request.channel), title=request.title, materials=tuple(request.materials),
-            form_values=tuple(request.form_values), created_by=actor_of(principal), actor=actor_of(principal),
-            department=principal.department, assurance=principal.assurance, receiving_region=home,
-        )  # fmt: skip
+            case_id=request.case_id or uuid7(),
+            item=item,
+            applicant=applicant,
+            agent=agent,
+            channel=CHANNEL.name(request.channel),
+            title=request.title,
+            materials=tuple(request.materials),
+            form_values=tuple(request.form_values),
+            created_by=actor_of(principal),
+            actor=actor_of(principal),
+            department=principal.department,
+            assurance=principal.assurance,
+            receiving_region=home,
+        )
 
     def _check(self, application: Application, principal: Principal) -> None:
         item = application.item
@@ -217,9 +260,11 @@ class Drafts:
     def _check_assurance(self, item: ItemVersion, principal: Principal) -> None:
         if not is_machine(principal) and principal.assurance < item.content.min_assurance:
             raise PermissionDenied(
-                "ASSURANCE_TOO_LOW", "the person must be known better for this item",
-                required=str(item.content.min_assurance), actual=str(principal.assurance),
-            )  # fmt: skip
+                "ASSURANCE_TOO_LOW",
+                "the person must be known better for this item",
+                required=str(item.content.min_assurance),
+                actual=str(principal.assurance),
+            )
 
     async def submitted(
         self, tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, department: str, asked: set[bytes]
@@ -237,9 +282,10 @@ class Drafts:
         record.submit_time = tx.now
         deadline, _ = deadlines.last_days(record, item, await desk.calendars.current(), tx.now)
         event = events.CaseSubmitted(
-            acceptance_deadline=deadline, receiving_department="" if record.transfer else department,
+            acceptance_deadline=deadline,
+            receiving_department="" if record.transfer else department,
             materials=files_of(record.content.materials, desk.region),
-        )  # fmt: skip
+        )
         change = Change(Action.SUBMIT, actor, department, end_tasks="", open_task="ACCEPT", number_day=day)
         return await desk.finish(tx, record, item, before, change, event)
 
@@ -253,16 +299,30 @@ class Drafts:
         async def work(tx: Transaction) -> pb.Case:
             record = await self._locked(tx, request.name, request.etag, principal)
             return await self.corrected(
-                tx, record, tuple(request.materials), tuple(request.form_values), actor_of(principal),
-                principal.department, asked, paper_allowed=bool(principal.clerk),
-            )  # fmt: skip
+                tx,
+                record,
+                tuple(request.materials),
+                tuple(request.form_values),
+                actor_of(principal),
+                principal.department,
+                asked,
+                paper_allowed=bool(principal.clerk),
+            )
 
         return await self._desk.run(command, work)
 
     async def corrected(
-        self, tx: Transaction, record: CaseRecord, materials: tuple[pb.MaterialReference, ...],
-        values: tuple[pb.FormValue, ...], actor: str, department: str, asked: set[bytes], *, paper_allowed: bool,
-    ) -> pb.Case:  # fmt: skip
+        self,
+        tx: Transaction,
+        record: CaseRecord,
+        materials: tuple[pb.MaterialReference, ...],
+        values: tuple[pb.FormValue, ...],
+        actor: str,
+        department: str,
+        asked: set[bytes],
+        *,
+        paper_allowed: bool,
+    ) -> pb.Case:
         """Puts the answer to a correction, or tolerated materials, into a locked case; the state tells which."""
         item = await self._desk.items.version(record.item)
         applications.check_materials(item, materials, paper_allowed=paper_allowed)
@@ -278,9 +338,10 @@ class Drafts:
         record.changed = True
         self._licences.ask(record, item, asked)
         event = events.CaseCorrected(
-            material_codes=codes, suspended_days=suspended,
+            material_codes=codes,
+            suspended_days=suspended,
             materials=files_of(record.content.materials, self._desk.region),
-        )  # fmt: skip
+        )
         return await self._desk.finish(tx, record, item, before, change, event)
 
     def _fulfilled(
@@ -299,9 +360,13 @@ class Drafts:
         return self._desk.move(record, facts_of(record), Action.FULFILL_OBLIGATION)
 
     async def _answered(
-        self, tx: Transaction, record: CaseRecord, item: ItemVersion, codes: list[str],
+        self,
+        tx: Transaction,
+        record: CaseRecord,
+        item: ItemVersion,
+        codes: list[str],
         values: tuple[pb.FormValue, ...],
-    ) -> tuple[str, int]:  # fmt: skip
+    ) -> tuple[str, int]:
         asked = [point.material_code for point in record.content.correction.points]
         missing = missing_from_correction(asked, codes)
         if "" in asked and not values:

@@ -123,10 +123,16 @@ class Handling:
             before = self._desk.move(record, facts, Action.DECIDE, principal.human)
             record.decide_time, record.outcome, record.changed = tx.now, str(outcome), True
             former = parties.restate(record.content, request.restated_parties)
-            record.content.decision.CopyFrom(pb.Decision(
-                outcome=request.outcome, reason=request.reason, decided_by=principal.subject,
-                decide_time=timestamp(tx.now), evidence=request.evidence, former_parties=former,
-            ))  # fmt: skip
+            record.content.decision.CopyFrom(
+                pb.Decision(
+                    outcome=request.outcome,
+                    reason=request.reason,
+                    decided_by=principal.subject,
+                    decide_time=timestamp(tx.now),
+                    evidence=request.evidence,
+                    former_parties=former,
+                )
+            )
             yields = yields_license(outcome, item.content.license_type)
             if yields:
                 self._licences.ask(record, item, printable)

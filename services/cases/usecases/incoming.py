@@ -67,9 +67,14 @@ def receipted(
     entry = entry_of(tx.command, tx.now, name)
     tx.record(entry)
     return pb.TransferReceipt(
-        exchange_id=message.exchange_id, sequence=message.sequence, digest=digest, region=region, held=held,
-        receive_time=timestamp(tx.now), receipt=receipt_of(entry),
-    )  # fmt: skip
+        exchange_id=message.exchange_id,
+        sequence=message.sequence,
+        digest=digest,
+        region=region,
+        held=held,
+        receive_time=timestamp(tx.now),
+        receipt=receipt_of(entry),
+    )
 
 
 class Incoming:
@@ -114,7 +119,7 @@ class Incoming:
                 row = found.get(sequence)
                 await self._apply(
                     tx, exchange, message if row is None else self._store.open_message(row), principal, asked
-                )  # fmt: skip
+                )
                 if row is not None:
                     await self._store.mark_applied(tx.connection, row)
             await self._store.keep(tx.connection, exchange, message, digest, receipt, tx.now)
@@ -139,15 +144,27 @@ class Incoming:
         else:
             row = await self._store.of_exchange(tx.connection, exchange)
             if row is None:
-                raise FailedPrecondition("STATE_CONFLICT", "the exchange has no application", resource="transfers",
-                                         state="", allowed="ACCEPTED")  # fmt: skip
+                raise FailedPrecondition(
+                    "STATE_CONFLICT",
+                    "the exchange has no application",
+                    resource="transfers",
+                    state="",
+                    allowed="ACCEPTED",
+                )
             _require_same_transfer(row, principal)
             transfer, case_name = row.id, row.case_name
             await self._apply_later(tx, row, message, principal, asked)
         await self._count(tx, transfer, message.sequence)
-        tx.emit("cn.tongban.transfer.received.v1", f"transfers/{transfer}", events.TransferReceived(
-            name=f"transfers/{transfer}", receiving_region=exchange.peer, sequence=message.sequence,
-            case_name=case_name))  # fmt: skip
+        tx.emit(
+            "cn.tongban.transfer.received.v1",
+            f"transfers/{transfer}",
+            events.TransferReceived(
+                name=f"transfers/{transfer}",
+                receiving_region=exchange.peer,
+                sequence=message.sequence,
+                case_name=case_name,
+            ),
+        )
 
     async def _count(self, tx: Transaction, transfer: str, sequence: int) -> None:
         await rows.update(tx.connection, transfers, transfer, {"last_applied": sequence, "update_time": tx.now})
@@ -163,9 +180,11 @@ class Incoming:
         check_offer(offer, APPLICANT_TYPE.name(application.applicant.type), "OTHER_REGION")
         if application.mode != item.content.cross_region.mode:
             raise FailedPrecondition(
-                "ITEM_NOT_CROSS_REGION", "the item is open in another mode", task_code=application.task_code,
+                "ITEM_NOT_CROSS_REGION",
+                "the item is open in another mode",
+                task_code=application.task_code,
                 region=principal.region,
-            )  # fmt: skip
+            )
         agent = application.agent if application.HasField("agent") else None
         applications.check_parties(application.applicant, agent, self._desk.today())
         applications.check_materials(item, application.materials, paper_allowed=True)
@@ -193,14 +212,23 @@ class Incoming:
         item = await self._item(application)
         clerk = f"//{exchange.peer}/{application.operator}"
         opened = Application(
-            case_id=application.case_id, item=item, applicant=application.applicant,
-            agent=application.agent if application.HasField("agent") else None, channel="OTHER_REGION",
-            title=application.title, materials=tuple(application.materials),
-            form_values=tuple(application.form_values), created_by=clerk, actor=clerk,
-            department=f"//{exchange.peer}/{application.department}", assurance=principal.assurance,
-            receiving_region=exchange.peer, received_by=clerk, received_human=principal.human,
+            case_id=application.case_id,
+            item=item,
+            applicant=application.applicant,
+            agent=application.agent if application.HasField("agent") else None,
+            channel="OTHER_REGION",
+            title=application.title,
+            materials=tuple(application.materials),
+            form_values=tuple(application.form_values),
+            created_by=clerk,
+            actor=clerk,
+            department=f"//{exchange.peer}/{application.department}",
+            assurance=principal.assurance,
+            receiving_region=exchange.peer,
+            received_by=clerk,
+            received_human=principal.human,
             transfer=identifier,
-        )  # fmt: skip
+        )
         record = await self._drafts.insert(tx, opened)
         case = await self._drafts.submitted(tx, record, item, clerk, opened.department, asked)
         await rows.insert(
@@ -210,24 +238,43 @@ class Incoming:
         return identifier, record.name
 
     def _values(
-        self, tx: Transaction, identifier: str, exchange: Exchange, message: pb.TransferMessage, principal: Principal,
-        case: resources.Case, item: ItemVersion,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        tx: Transaction,
+        identifier: str,
+        exchange: Exchange,
+        message: pb.TransferMessage,
+        principal: Principal,
+        case: resources.Case,
+        item: ItemVersion,
+    ) -> dict[str, Any]:
         application = message.application
         content = pb.Transfer(applicant=application.applicant, identity_check=application.identity_check)
         if application.HasField("agent"):
             content.agent.CopyFrom(application.agent)
         return {
-            "id": identifier, "exchange_id": exchange.exchange_id, "transaction_id": message.transaction_id,
-            "direction": "INBOUND", "peer_region": exchange.peer, "state": "ACCEPTED",
-            "mode": MODE.name(application.mode), "task_code": application.task_code,
-            "item_display_name": item.content.display_name, "case_name": case.name, "case_number": case.number,
-            "department": application.department, "owner_department": item.content.department,
-            "operator": application.operator, "applicant": application.applicant.subject,
-            "agent": application.agent.subject, "peer_transfer": _transfer_of(principal),
-            "sealed": self._store.seal(identifier, content), "receive_time": tx.now, "acknowledge_time": tx.now,
-            "create_time": tx.now, "update_time": tx.now,
-        }  # fmt: skip
+            "id": identifier,
+            "exchange_id": exchange.exchange_id,
+            "transaction_id": message.transaction_id,
+            "direction": "INBOUND",
+            "peer_region": exchange.peer,
+            "state": "ACCEPTED",
+            "mode": MODE.name(application.mode),
+            "task_code": application.task_code,
+            "item_display_name": item.content.display_name,
+            "case_name": case.name,
+            "case_number": case.number,
+            "department": application.department,
+            "owner_department": item.content.department,
+            "operator": application.operator,
+            "applicant": application.applicant.subject,
+            "agent": application.agent.subject,
+            "peer_transfer": _transfer_of(principal),
+            "sealed": self._store.seal(identifier, content),
+            "receive_time": tx.now,
+            "acknowledge_time": tx.now,
+            "create_time": tx.now,
+            "update_time": tx.now,
+        }
 
     # ---- what comes later ----
 
@@ -237,9 +284,15 @@ class Incoming:
         record = await self._desk.store.lock(tx.connection, id_of(row.case_name))
         if message.HasField("correction"):
             await self._drafts.corrected(
-                tx, record, tuple(message.correction.materials), tuple(message.correction.form_values),
-                principal.subject, "", asked, paper_allowed=True,
-            )  # fmt: skip
+                tx,
+                record,
+                tuple(message.correction.materials),
+                tuple(message.correction.form_values),
+                principal.subject,
+                "",
+                asked,
+                paper_allowed=True,
+            )
             return
         if message.HasField("withdrawal"):
             await self._drafts.withdrawn(tx, record, principal.subject, "", message.withdrawal.reason)
@@ -247,10 +300,19 @@ class Incoming:
         rating = message.rating
         if rating.rater not in {record.applicant, record.agent}:
             raise not_owner(record.name)
-        await self._ratings.rate(tx, record, rating_service_pb2.CreateRatingRequest(
-            case_name=record.name, kind=rating.kind, level=rating.level, channel=rating.channel,
-            comment=rating.comment, indicators=rating.indicators,
-        ), rating.rater)  # fmt: skip
+        await self._ratings.rate(
+            tx,
+            record,
+            rating_service_pb2.CreateRatingRequest(
+                case_name=record.name,
+                kind=rating.kind,
+                level=rating.level,
+                channel=rating.channel,
+                comment=rating.comment,
+                indicators=rating.indicators,
+            ),
+            rating.rater,
+        )
 
 
 def _check_holders(materials: Iterable[resources.MaterialReference], region: str) -> None:
@@ -279,9 +341,11 @@ def _check_token(
         raise not_owner(application.operator)
     if principal.assurance < item.content.min_assurance:
         raise PermissionDenied(
-            "ASSURANCE_TOO_LOW", "the person must be known better for this item",
-            required=str(item.content.min_assurance), actual=str(principal.assurance),
-        )  # fmt: skip
+            "ASSURANCE_TOO_LOW",
+            "the person must be known better for this item",
+            required=str(item.content.min_assurance),
+            actual=str(principal.assurance),
+        )
 
 
 def _actors(act: Any) -> list[str]:

@@ -26,16 +26,19 @@ def license_fields(item: ItemVersion, content: pb.Case) -> list[events.LicenseFi
     values = {value.key: value.value for value in content.form_values}
     return [
         events.LicenseField(key=each.license_field, value=values[each.key])
-        for each in item.content.form_fields if each.license_field and each.key in values
-    ]  # fmt: skip
+        for each in item.content.form_fields
+        if each.license_field and each.key in values
+    ]
 
 
 def decided_event(record: CaseRecord, item: ItemVersion, *, yields: bool) -> events.CaseDecided:
     """Returns what is told of a decision; with all that the licence service needs, where it ``yields`` a licence."""
     return events.CaseDecided(
-        decision=record.content.decision, license_type=item.content.license_type if yields else "",
-        holder=record.content.applicant, license_fields=license_fields(item, record.content) if yields else [],
-    )  # fmt: skip
+        decision=record.content.decision,
+        license_type=item.content.license_type if yields else "",
+        holder=record.content.applicant,
+        license_fields=license_fields(item, record.content) if yields else [],
+    )
 
 
 def own_path(item: ItemVersion, path: str) -> str:
@@ -66,11 +69,11 @@ class LicenseChecks:
         holder = record.content.applicant
         request = license_service_pb2.CheckLicenseRequest(
             license_type=item.content.license_type,
-            holders=[licenses.Holder(
-                subject=holder.subject, display_name=holder.display_name, document=holder.document
-            )],
+            holders=[
+                licenses.Holder(subject=holder.subject, display_name=holder.display_name, document=holder.document)
+            ],
             face_fields={field.key: field.value for field in license_fields(item, record.content)},
-        )  # fmt: skip
+        )
         digest = digest_of(request)
         if digest in asked:
             return
@@ -93,6 +96,8 @@ class LicenseChecks:
             if not is_passing(error):
                 raise
             raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE", "whether the licence can be issued can't be told now",
-                retry_after=error.retry_after or 1.0, dependency="license",
-            ) from error  # fmt: skip
+                "DEPENDENCY_UNAVAILABLE",
+                "whether the licence can be issued can't be told now",
+                retry_after=error.retry_after or 1.0,
+                dependency="license",
+            ) from error

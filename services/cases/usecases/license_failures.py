@@ -41,10 +41,14 @@ class LicenseFailures:
         if not waits or record.content.HasField("license_failure"):
             return await self._desk.message(record, item, tx.now)
         before = self._desk.move(record, facts_of(record), Action.LICENSE_FAILED)
-        record.content.license_failure.CopyFrom(pb.LicenseFailure(
-            license=told.license, error_reason=told.error_reason, broken_rules=[_own_rule(item, rule) for rule in told.broken_rules],
-            fail_time=told.void_time,
-        ))  # fmt: skip
+        record.content.license_failure.CopyFrom(
+            pb.LicenseFailure(
+                license=told.license,
+                error_reason=told.error_reason,
+                broken_rules=[_own_rule(item, rule) for rule in told.broken_rules],
+                fail_time=told.void_time,
+            )
+        )
         record.changed = True
         change = Change(Action.LICENSE_FAILED, SELF, note=_NOTE, end_tasks="CANCELLED", open_task="REDECIDE")
         event = events.CaseLicenseFailed(error_reason=told.error_reason)
@@ -71,20 +75,28 @@ class LicenseFailures:
             applications.put_in(record.content, (), request.form_values, tx.now)
             former = parties.restate(record.content, request.restated_parties)
             record.outcome, record.changed = str(outcome), True
-            record.content.decision.CopyFrom(pb.Decision(
-                outcome=request.outcome, reason=request.reason, decided_by=principal.subject,
-                decide_time=timestamp(tx.now), evidence=record.content.decision.evidence,
-                voided_license=record.content.license_failure.license or record.content.decision.voided_license,
-                former_parties=[*record.content.decision.former_parties, *former],
-            ))  # fmt: skip
+            record.content.decision.CopyFrom(
+                pb.Decision(
+                    outcome=request.outcome,
+                    reason=request.reason,
+                    decided_by=principal.subject,
+                    decide_time=timestamp(tx.now),
+                    evidence=record.content.decision.evidence,
+                    voided_license=record.content.license_failure.license or record.content.decision.voided_license,
+                    former_parties=[*record.content.decision.former_parties, *former],
+                )
+            )
             record.content.ClearField("license_failure")
             yields = yields_license(outcome, item.content.license_type)
             if yields:
                 self._licences.ask(record, item, asked)
             change = Change(
-                Action.REDECIDE, principal.subject, principal.department, request.reason,
+                Action.REDECIDE,
+                principal.subject,
+                principal.department,
+                request.reason,
                 open_task="" if yields else "CLOSE",
-            )  # fmt: skip
+            )
             return await self._desk.finish(tx, record, item, before, change, decided_event(record, item, yields=yields))
 
         return await self._desk.run(command, work)

@@ -32,9 +32,10 @@ Store = Callable[[Command, Callable[[Transaction], Awaitable[pb.Case]]], Awaitab
 def unchecked(record: CaseRecord, only: frozenset[str] | None = None) -> list[pb.CaseMaterial]:
     """Returns the materials that were not verified yet, or not successfully; among the codes of ``only``."""
     return [
-        material for material in record.content.materials
+        material
+        for material in record.content.materials
         if material.check in _UNCHECKED and (only is None or material.reference.code in only)
-    ]  # fmt: skip
+    ]
 
 
 def key_of(materials: list[pb.CaseMaterial]) -> bytes:
@@ -82,9 +83,11 @@ class MaterialChecks:
 
     async def _check(self, record: CaseRecord, item: ItemVersion, reference: pb.MaterialReference) -> Finding:
         context = common_pb2.UseContext(
-            purpose=f"办件材料核验: {item.content.display_name}"[:200], case_name=record.name,
-            legal_basis=item.content.legal_basis[:300], department=record.department,
-        )  # fmt: skip
+            purpose=f"办件材料核验: {item.content.display_name}"[:200],
+            case_name=record.name,
+            legal_basis=item.content.legal_basis[:300],
+            department=record.department,
+        )
         try:
             if reference.HasField("presentation"):
                 return await self._license(record, item, reference, context)

@@ -28,14 +28,22 @@ class News:
             self.woken.set()
 
     async def progress(
-        self, tx: Transaction, record: CaseRecord, action: str, note: str, more: pb.TransferProgress,
+        self,
+        tx: Transaction,
+        record: CaseRecord,
+        action: str,
+        note: str,
+        more: pb.TransferProgress,
         promised: date | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Tells of a step; ``more`` holds what only some steps tell, ``promised`` the last day by promise as it is now."""
         progress = pb.TransferProgress(
-            state=STATE.number(record.state), action=ACTION.number(action), note=note[:1000],
-            promised_date=date_message(promised), event_time=timestamp(tx.now),
-        )  # fmt: skip
+            state=STATE.number(record.state),
+            action=ACTION.number(action),
+            note=note[:1000],
+            promised_date=date_message(promised),
+            event_time=timestamp(tx.now),
+        )
         progress.MergeFrom(more)
         assert record.transfer is not None
         await self.queue(tx, record.transfer, "progress", pb.TransferMessage(progress=progress))
@@ -45,10 +53,12 @@ class News:
     def _result(self, record: CaseRecord) -> pb.TransferResult:
         decision = record.content.decision
         return pb.TransferResult(
-            outcome=decision.outcome, reason=decision.reason, decide_time=decision.decide_time,
+            outcome=decision.outcome,
+            reason=decision.reason,
+            decide_time=decision.decide_time,
             license=f"//{self._region}/{record.license}" if record.license else "",
             license_identifier=record.license_identifier,
-        )  # fmt: skip
+        )
 
     async def acknowledge(self, tx: Transaction, transfer: str) -> None:
         """Tells that the case was opened."""

@@ -48,9 +48,7 @@ _TOLERATED = {str(CaseState.ACCEPTED), str(CaseState.UNDER_REVIEW), str(CaseStat
 class Outgoing:
     """Use cases of the receiving side."""
 
-    def __init__(
-        self, desk: Desk, store: TransferStore, ratings: Ratings, regions: Regions, reading: Reading
-    ) -> None:  # fmt: skip
+    def __init__(self, desk: Desk, store: TransferStore, ratings: Ratings, regions: Regions, reading: Reading) -> None:
         self._desk = desk
         self._reading = reading
         self._store = store
@@ -82,8 +80,11 @@ class Outgoing:
             await rows.insert(tx.connection, transfers, values)
             message = pb.TransferMessage(application=application)
             await self._desk.news.queue(tx, identifier, "application", message)
-            tx.emit("cn.tongban.transfer.sent.v1", f"transfers/{identifier}", events.TransferSent(
-                name=f"transfers/{identifier}", handling_region=request.handling_region))  # fmt: skip
+            tx.emit(
+                "cn.tongban.transfer.sent.v1",
+                f"transfers/{identifier}",
+                events.TransferSent(name=f"transfers/{identifier}", handling_region=request.handling_region),
+            )
             return self.message(await self._store.lock(tx.connection, identifier))
 
         return await self._desk.run(command, work)
@@ -95,11 +96,17 @@ class Outgoing:
                 "ACTOR_NOT_ALLOWED", "needs the token of a person with window staff in act", actor_kind=principal.kind
             )
         application = pb.TransferApplication(
-            task_code=request.task_code, mode=request.mode, case_id=request.case_id, applicant=request.applicant,
-            identity_check=request.identity_check, form_values=request.form_values, title=request.title,
-            materials=[self._absolute(material) for material in request.materials], department=principal.department,
+            task_code=request.task_code,
+            mode=request.mode,
+            case_id=request.case_id,
+            applicant=request.applicant,
+            identity_check=request.identity_check,
+            form_values=request.form_values,
+            title=request.title,
+            materials=[self._absolute(material) for material in request.materials],
+            department=principal.department,
             operator=clerk,
-        )  # fmt: skip
+        )
         application.applicant.subject = self._global(request.applicant.subject)
         if request.HasField("agent"):
             application.agent.CopyFrom(request.agent)
@@ -150,25 +157,40 @@ class Outgoing:
         await self._desk.identity.check_mandate(
             applications.at_home(application.agent.subject, home),
             applications.at_home(application.applicant.subject, home),
-            applications.at_home(application.agent.mandate, home), codes,
-        )  # fmt: skip
+            applications.at_home(application.agent.mandate, home),
+            codes,
+        )
 
     def _values(
-        self, tx: Transaction, identifier: str, request: pb.SendTransferRequest, application: pb.TransferApplication,
+        self,
+        tx: Transaction,
+        identifier: str,
+        request: pb.SendTransferRequest,
+        application: pb.TransferApplication,
         principal: Principal,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         content = pb.Transfer(applicant=application.applicant, identity_check=application.identity_check)
         if application.HasField("agent"):
             content.agent.CopyFrom(application.agent)
         return {
-            "id": identifier, "exchange_id": str(uuid.uuid4()), "transaction_id": str(uuid.uuid4()),
-            "direction": "OUTBOUND", "peer_region": request.handling_region, "state": "SENT",
-            "mode": MODE.name(request.mode), "task_code": request.task_code, "item_display_name": "",
-            "department": principal.department, "owner_department": principal.department,
-            "operator": application.operator, "applicant": application.applicant.subject,
-            "agent": application.agent.subject, "sealed": self._store.seal(identifier, content),
-            "create_time": tx.now, "update_time": tx.now,
-        }  # fmt: skip
+            "id": identifier,
+            "exchange_id": str(uuid.uuid4()),
+            "transaction_id": str(uuid.uuid4()),
+            "direction": "OUTBOUND",
+            "peer_region": request.handling_region,
+            "state": "SENT",
+            "mode": MODE.name(request.mode),
+            "task_code": request.task_code,
+            "item_display_name": "",
+            "department": principal.department,
+            "owner_department": principal.department,
+            "operator": application.operator,
+            "applicant": application.applicant.subject,
+            "agent": application.agent.subject,
+            "sealed": self._store.seal(identifier, content),
+            "create_time": tx.now,
+            "update_time": tx.now,
+        }
 
     # ---- correction ----
 
@@ -178,7 +200,7 @@ class Outgoing:
         correction = pb.TransferCorrection(
             materials=[self._absolute(material) for material in request.correction.materials],
             form_values=request.correction.form_values,
-        )  # fmt: skip
+        )
 
         async def work(tx: Transaction) -> pb.Transfer:
             row = await self._store.lock(tx.connection, id_of(request.name))
@@ -189,8 +211,11 @@ class Outgoing:
             check_etag(request.name, row.version, request.etag)
             _require_asked(request.name, row)
             await self._desk.news.queue(tx, row.id, "correction", pb.TransferMessage(correction=correction))
-            tx.emit("cn.tongban.transfer.correction_sent.v1", request.name, events.TransferCorrectionSent(
-                name=request.name, sequence=row.last_sent + 1))  # fmt: skip
+            tx.emit(
+                "cn.tongban.transfer.correction_sent.v1",
+                request.name,
+                events.TransferCorrectionSent(name=request.name, sequence=row.last_sent + 1),
+            )
             return self.message(await self._store.lock(tx.connection, row.id))
 
         return await self._desk.run(command, work)
@@ -218,10 +243,17 @@ class Outgoing:
             if content.HasField("result") and state not in RATABLE:
                 state = CaseState.CLOSED
             rating = await self._ratings.insert(tx, request.case_name, state, request, rater, "")
-            message = pb.TransferMessage(rating=pb.TransferRating(
-                kind=request.kind, level=request.level, channel=request.channel, comment=request.comment, rater=rater,
-                indicators=request.indicators, rate_time=timestamp(tx.now),
-            ))  # fmt: skip
+            message = pb.TransferMessage(
+                rating=pb.TransferRating(
+                    kind=request.kind,
+                    level=request.level,
+                    channel=request.channel,
+                    comment=request.comment,
+                    rater=rater,
+                    indicators=request.indicators,
+                    rate_time=timestamp(tx.now),
+                )
+            )
             await self._desk.news.queue(tx, row.id, "rating", message)
             return self._ratings.message(rating)
 
@@ -258,10 +290,12 @@ class Outgoing:
         principal = current_call().principal
         size = paging.page_size(request.page_size, _MOST)
         given = {
-            "direction": DIRECTION.name(request.direction), "state": TRANSFER_STATE.name(request.state),
-            "peer_region": request.peer_region, "department": request.department,
+            "direction": DIRECTION.name(request.direction),
+            "state": TRANSFER_STATE.name(request.state),
+            "peer_region": request.peer_region,
+            "department": request.department,
             "owner_department": principal.office,
-        }  # fmt: skip
+        }
         filters: dict[str, Any] = {name: value for name, value in given.items() if value}
         mine = self._mine(principal)
         if mine is not None:
@@ -291,19 +325,35 @@ class Outgoing:
         """Builds the message of a transfer."""
         message, here = self._store.open(row), self._desk.region
         outbound = row.direction == "OUTBOUND"
-        message.MergeFrom(pb.Transfer(
-            name=f"transfers/{row.id}", exchange_id=row.exchange_id, transaction_id=row.transaction_id,
-            direction=DIRECTION.number(row.direction), state=TRANSFER_STATE.number(row.state),
-            mode=MODE.number(row.mode), receiving_region=here if outbound else row.peer_region,
-            handling_region=row.peer_region if outbound else here, task_code=row.task_code,
-            item_display_name=row.item_display_name, case_name=row.case_name, case_number=row.case_number,
-            department=row.department, operator=row.operator, last_sent_sequence=row.last_sent,
-            last_receipted_sequence=row.last_receipted, last_applied_sequence=row.last_applied,
-            end_reason=row.end_reason, create_time=timestamp(row.create_time), update_time=timestamp(row.update_time),
-            receive_time=timestamp(row.receive_time), acknowledge_time=timestamp(row.acknowledge_time),
-            waiting_reason=row.waiting_reason, waiting_since_time=timestamp(row.waiting_since),
-            etag=etag_of(row.version),
-        ))  # fmt: skip
+        message.MergeFrom(
+            pb.Transfer(
+                name=f"transfers/{row.id}",
+                exchange_id=row.exchange_id,
+                transaction_id=row.transaction_id,
+                direction=DIRECTION.number(row.direction),
+                state=TRANSFER_STATE.number(row.state),
+                mode=MODE.number(row.mode),
+                receiving_region=here if outbound else row.peer_region,
+                handling_region=row.peer_region if outbound else here,
+                task_code=row.task_code,
+                item_display_name=row.item_display_name,
+                case_name=row.case_name,
+                case_number=row.case_number,
+                department=row.department,
+                operator=row.operator,
+                last_sent_sequence=row.last_sent,
+                last_receipted_sequence=row.last_receipted,
+                last_applied_sequence=row.last_applied,
+                end_reason=row.end_reason,
+                create_time=timestamp(row.create_time),
+                update_time=timestamp(row.update_time),
+                receive_time=timestamp(row.receive_time),
+                acknowledge_time=timestamp(row.acknowledge_time),
+                waiting_reason=row.waiting_reason,
+                waiting_since_time=timestamp(row.waiting_since),
+                etag=etag_of(row.version),
+            )
+        )
         return message
 
 

@@ -41,9 +41,11 @@ async def compare(desk: Desk, record: CaseRecord, outcome: Outcome, restated: Se
         if not is_passing(error):
             raise
         raise Unavailable(
-            "DEPENDENCY_UNAVAILABLE", "whether the parties still bear their names can't be told now",
-            retry_after=error.retry_after or 1.0, dependency="identity",
-        ) from error  # fmt: skip
+            "DEPENDENCY_UNAVAILABLE",
+            "whether the parties still bear their names can't be told now",
+            retry_after=error.retry_after or 1.0,
+            dependency="identity",
+        ) from error
 
 
 def restate(content: pb.Case, restated: Iterable[pb.PartyIdentity]) -> list[pb.PartyIdentity]:

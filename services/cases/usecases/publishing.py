@@ -38,17 +38,21 @@ class Publishing:
         except TongbanError as error:
             if is_passing(error):
                 raise Unavailable(
-                    "DEPENDENCY_UNAVAILABLE", "the licence type can't be read now", retry_after=1.0,
+                    "DEPENDENCY_UNAVAILABLE",
+                    "the licence type can't be read now",
+                    retry_after=1.0,
                     dependency="license",
-                ) from error  # fmt: skip
+                ) from error
             raise _not_published(name, "") from error
 
 
 def _not_published(name: str, state: str) -> FailedPrecondition:
     return FailedPrecondition(
-        "LICENSE_TYPE_NOT_PUBLISHED", f"{name} is not in the catalogue", license_type=name,
+        "LICENSE_TYPE_NOT_PUBLISHED",
+        f"{name} is not in the catalogue",
+        license_type=name,
         state=state.removeprefix("LICENSE_TYPE_STATE_"),
-    )  # fmt: skip
+    )
 
 
 def _form_violations(content: item_service_pb2.ItemContent, kind: licenses.LicenseType) -> Iterator[Violation]:
@@ -66,15 +70,17 @@ def _form_violations(content: item_service_pb2.ItemContent, kind: licenses.Licen
     for wanted in kind.face_fields:
         if wanted.required and not filled.get(wanted.key, False):
             yield Violation(
-                "content.form_fields", "license_field.required",
+                "content.form_fields",
+                "license_field.required",
                 f"a required field of the form must fill {wanted.key}, which the licence type requires",
-            )  # fmt: skip
+            )
 
 
 def _holder_violations(content: item_service_pb2.ItemContent, kind: licenses.LicenseType) -> Iterator[Violation]:
     holders = {
-        licenses.HOLDER_CATEGORY_PERSON: (True,), licenses.HOLDER_CATEGORY_ORGANIZATION: (False,),
-    }.get(kind.holder_category, (True, False))  # fmt: skip
+        licenses.HOLDER_CATEGORY_PERSON: (True,),
+        licenses.HOLDER_CATEGORY_ORGANIZATION: (False,),
+    }.get(kind.holder_category, (True, False))
     for place, applicant in enumerate(content.applicant_types):
         if (applicant == pb.APPLICANT_TYPE_NATURAL_PERSON) not in holders:
             yield Violation(

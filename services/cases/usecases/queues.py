@@ -43,9 +43,13 @@ class Tasks:
         if request.department and request.department != department:
             return pb.ListTasksResponse()
         given: dict[str, Any] = {
-            "department": department, "kind": TASK_KIND.name(request.kind), "state": TASK_STATE.name(request.state),
-            "case_id": id_of(request.case_name), "assignee": request.assignee, "waiting": not request.state,
-        }  # fmt: skip
+            "department": department,
+            "kind": TASK_KIND.name(request.kind),
+            "state": TASK_STATE.name(request.state),
+            "case_id": id_of(request.case_name),
+            "assignee": request.assignee,
+            "waiting": not request.state,
+        }
         filters = {name: value for name, value in given.items() if value}
         found = await self._store.page(filters, _after(request), size + 1)
         more = len(found) > size
@@ -83,13 +87,22 @@ class Tasks:
         # A task that was made when no period ran has no deadline.
         due = reading.promised_deadline if reading and row.due_date != NO_DEADLINE else None
         return pb.Task(
-            name=f"tasks/{row.id}", kind=TASK_KIND.number(row.kind), state=TASK_STATE.number(row.state),
-            case_name=f"cases/{row.case_id}", case_number=row.number or "",
-            item_display_name=item.content.display_name, department=row.department, assignee=row.assignee,
-            due_date=date_message(due), light=LIGHT.number(str(reading.light) if reading else ""),
-            create_time=timestamp(row.create_time), update_time=timestamp(row.update_time),
-            claim_time=timestamp(row.claim_time), end_time=timestamp(row.end_time), etag=etag_of(row.version),
-        )  # fmt: skip
+            name=f"tasks/{row.id}",
+            kind=TASK_KIND.number(row.kind),
+            state=TASK_STATE.number(row.state),
+            case_name=f"cases/{row.case_id}",
+            case_number=row.number or "",
+            item_display_name=item.content.display_name,
+            department=row.department,
+            assignee=row.assignee,
+            due_date=date_message(due),
+            light=LIGHT.number(str(reading.light) if reading else ""),
+            create_time=timestamp(row.create_time),
+            update_time=timestamp(row.update_time),
+            claim_time=timestamp(row.claim_time),
+            end_time=timestamp(row.end_time),
+            etag=etag_of(row.version),
+        )
 
 
 def _after(request: pb.ListTasksRequest) -> tuple[date, str]:

@@ -67,12 +67,17 @@ class Cases:
         found = await self._desk.store.history(record.id, int(last[0]) if last else 0, size + 1)
         entries = [
             pb.HistoryEntry(
-                sequence=row.sequence, action=ACTION.number(row.action), from_state=STATE.number(row.from_state),
-                to_state=STATE.number(row.to_state), actor=row.actor, department=row.department,
-                note=self._desk.store.open_note(record.id, row.note), event_time=timestamp(row.event_time),
+                sequence=row.sequence,
+                action=ACTION.number(row.action),
+                from_state=STATE.number(row.from_state),
+                to_state=STATE.number(row.to_state),
+                actor=row.actor,
+                department=row.department,
+                note=self._desk.store.open_note(record.id, row.note),
+                event_time=timestamp(row.event_time),
             )
             for row in found[:size]
-        ]  # fmt: skip
+        ]
         token = paging.next_token(request, entries[-1].sequence) if len(found) > size else ""
         return rpc.ListCaseHistoryResponse(entries=entries, next_page_token=token)
 
@@ -116,7 +121,10 @@ class Cases:
 
 def _filters(request: rpc.ListCasesRequest) -> dict[str, str]:
     given = {
-        "applicant": request.applicant, "item": id_of(request.item), "task_code": request.task_code,
-        "state": STATE.name(request.state), "department": request.department,
-    }  # fmt: skip
+        "applicant": request.applicant,
+        "item": id_of(request.item),
+        "task_code": request.task_code,
+        "state": STATE.name(request.state),
+        "department": request.department,
+    }
     return {name: value for name, value in given.items() if value}

@@ -77,8 +77,11 @@ class Deliveries:
             record.delivery, record.update_time = row.id, tx.now
             await self._desk.store.save_quietly(tx.connection, record)
             message = self._message(row)
-            tx.emit("cn.tongban.delivery.created.v1", message.name, events.DeliveryCreated(
-                name=message.name, case_name=record.name, method=request.method))  # fmt: skip
+            tx.emit(
+                "cn.tongban.delivery.created.v1",
+                message.name,
+                events.DeliveryCreated(name=message.name, case_name=record.name, method=request.method),
+            )
             return message
 
         return await self._desk.run(command, work)
@@ -92,11 +95,16 @@ class Deliveries:
         if request.HasField("address"):
             private.address.CopyFrom(request.address)
         return {
-            "id": identifier, "case_id": record.id, "method": method, "state": "PENDING",
+            "id": identifier,
+            "case_id": record.id,
+            "method": method,
+            "state": "PENDING",
             "region": record.receiving_region,
             "sealed": self._cipher.encrypt(SEALED, identifier, private.SerializeToString()),
-            "tracking_number": request.tracking_number, "create_time": tx.now, "update_time": tx.now,
-        }  # fmt: skip
+            "tracking_number": request.tracking_number,
+            "create_time": tx.now,
+            "update_time": tx.now,
+        }
 
     async def confirm(
         self, command: Command, request: delivery_service_pb2.ConfirmDeliveryRequest
@@ -112,10 +120,17 @@ class Deliveries:
             check_etag(request.name, row.version, request.etag)
             if row.state != "PENDING":
                 raise state_conflict(request.name, row.state, "PENDING")
-            row = await rows.update(tx.connection, deliveries, row.id, {
-                "state": "DELIVERED", "confirmed_by": actor_of(principal), "deliver_time": tx.now,
-                "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                deliveries,
+                row.id,
+                {
+                    "state": "DELIVERED",
+                    "confirmed_by": actor_of(principal),
+                    "deliver_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             await self._delivered(tx, record, row, principal)
             return self._message(row)
 
@@ -145,12 +160,21 @@ class Deliveries:
 
     def _message(self, row: Row) -> delivery_service_pb2.Delivery:
         message = delivery_service_pb2.Delivery.FromString(self._cipher.decrypt(SEALED, row.id, row.sealed))
-        message.MergeFrom(delivery_service_pb2.Delivery(
-            name=f"deliveries/{row.id}", case_name=f"cases/{row.case_id}", method=METHOD.number(row.method),
-            state=DELIVERY_STATE.number(row.state), region=row.region, tracking_number=row.tracking_number,
-            confirmed_by=row.confirmed_by, create_time=timestamp(row.create_time),
-            update_time=timestamp(row.update_time), deliver_time=timestamp(row.deliver_time), etag=etag_of(row.version),
-        ))  # fmt: skip
+        message.MergeFrom(
+            delivery_service_pb2.Delivery(
+                name=f"deliveries/{row.id}",
+                case_name=f"cases/{row.case_id}",
+                method=METHOD.number(row.method),
+                state=DELIVERY_STATE.number(row.state),
+                region=row.region,
+                tracking_number=row.tracking_number,
+                confirmed_by=row.confirmed_by,
+                create_time=timestamp(row.create_time),
+                update_time=timestamp(row.update_time),
+                deliver_time=timestamp(row.deliver_time),
+                etag=etag_of(row.version),
+            )
+        )
         return message
 
 
@@ -204,9 +228,14 @@ class Ratings:
         return self.message(row)
 
     async def insert(
-        self, tx: Transaction, case_name: str, state: CaseState, request: rating_service_pb2.CreateRatingRequest,
-        rater: str, department: str,
-    ) -> Row:  # fmt: skip
+        self,
+        tx: Transaction,
+        case_name: str,
+        state: CaseState,
+        request: rating_service_pb2.CreateRatingRequest,
+        rater: str,
+        department: str,
+    ) -> Row:
         """Writes a rating of a case in ``state``; raises STATE_CONFLICT, RATING_EXISTS, RATING_FIRST_MISSING."""
         existing = await self._store.ratings_of(tx.connection, case_name)
         kind = rules.RatingKind(RATING_KIND.name(request.kind))
@@ -215,15 +244,35 @@ class Ratings:
         is_default = request.channel == rating_service_pb2.RATING_CHANNEL_SYSTEM_DEFAULT
         rating, identifier = rules.Rating(kind, level, is_default), uuid7()
         comment = self._cipher.encrypt_text(COMMENT, identifier, request.comment) if request.comment else None
-        row: Row = await rows.insert(tx.connection, ratings, {
-            "id": identifier, "case_name": case_name, "kind": str(kind), "level": str(level),
-            "channel": RATING_CHANNEL.name(request.channel), "comment": comment,
-            "indicators": list(request.indicators), "rater": rater, "department": department,
-            "effective": rating.is_effective, "create_time": tx.now,
-        })  # fmt: skip
-        tx.emit("cn.tongban.rating.created.v1", f"ratings/{identifier}", events.RatingCreated(
-            name=f"ratings/{identifier}", case_name=case_name, kind=request.kind, level=request.level,
-            effective=rating.is_effective, department=department))  # fmt: skip
+        row: Row = await rows.insert(
+            tx.connection,
+            ratings,
+            {
+                "id": identifier,
+                "case_name": case_name,
+                "kind": str(kind),
+                "level": str(level),
+                "channel": RATING_CHANNEL.name(request.channel),
+                "comment": comment,
+                "indicators": list(request.indicators),
+                "rater": rater,
+                "department": department,
+                "effective": rating.is_effective,
+                "create_time": tx.now,
+            },
+        )
+        tx.emit(
+            "cn.tongban.rating.created.v1",
+            f"ratings/{identifier}",
+            events.RatingCreated(
+                name=f"ratings/{identifier}",
+                case_name=case_name,
+                kind=request.kind,
+                level=request.level,
+                effective=rating.is_effective,
+                department=department,
+            ),
+        )
         return row
 
     async def get(self, request: rating_service_pb2.GetRatingRequest) -> rating_service_pb2.Rating:
@@ -248,11 +297,18 @@ class Ratings:
         """Builds the message of a rating."""
         comment = self._cipher.decrypt_text(COMMENT, row.id, row.comment) if row.comment else ""
         return rating_service_pb2.Rating(
-            name=f"ratings/{row.id}", case_name=row.case_name, kind=RATING_KIND.number(row.kind),
-            level=SATISFACTION.number(row.level), channel=RATING_CHANNEL.number(row.channel), comment=comment,
-            indicators=row.indicators, rater=row.rater, department=row.department, effective=row.effective,
+            name=f"ratings/{row.id}",
+            case_name=row.case_name,
+            kind=RATING_KIND.number(row.kind),
+            level=SATISFACTION.number(row.level),
+            channel=RATING_CHANNEL.number(row.channel),
+            comment=comment,
+            indicators=row.indicators,
+            rater=row.rater,
+            department=row.department,
+            effective=row.effective,
             create_time=timestamp(row.create_time),
-        )  # fmt: skip
+        )
 
 
 def _rater(principal: Principal, record: CaseRecord, channel: int) -> str:

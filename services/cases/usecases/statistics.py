@@ -37,12 +37,17 @@ class Statistics:
             counts[tuple(row[1:-1])][row[0]] = row[-1]
         names = await self._names(dimensions, list(counts))
         rows = [
-            pb.StatisticsRow(values=values, keys=[
-                pb.DimensionValue(dimension=number, value=value, display_name=names.get(value, "") if name == "ITEM" else "")
-                for number, name, value in zip(request.dimensions, dimensions, key, strict=True)
-            ])
+            pb.StatisticsRow(
+                values=values,
+                keys=[
+                    pb.DimensionValue(
+                        dimension=number, value=value, display_name=names.get(value, "") if name == "ITEM" else ""
+                    )
+                    for number, name, value in zip(request.dimensions, dimensions, key, strict=True)
+                ],
+            )
             for key, values in sorted(counts.items())
-        ]  # fmt: skip
+        ]
         totals = [sum(values[number] for values in counts.values()) for number in range(len(measures))]
         return pb.QueryStatisticsResponse(
             rows=rows, totals=totals, measures=request.measures, as_of_time=timestamp(self._clock.now())
@@ -61,6 +66,4 @@ def _period(request: pb.QueryStatisticsRequest) -> tuple[datetime, datetime]:
         raise invalid_field("end_date", "period.order", "must not be before start_date")
     if end == date.max:
         raise invalid_field("end_date", "period.end", "is the last day that there is")
-    return (
-        datetime.combine(start, time(), CHINA_TIME), datetime.combine(end, time(), CHINA_TIME) + timedelta(days=1)
-    )  # fmt: skip
+    return (datetime.combine(start, time(), CHINA_TIME), datetime.combine(end, time(), CHINA_TIME) + timedelta(days=1))

@@ -42,8 +42,9 @@ class Withdrawal:
             if told:
                 message = pb.TransferMessage(withdrawal=pb.TransferWithdrawal(reason=request.reason))
                 await self._desk.news.queue(tx, row.id, "withdrawal", message)
-            tx.emit("cn.tongban.transfer.withdrawn.v1", request.name, events.TransferWithdrawn(
-                name=request.name, told=told))  # fmt: skip
+            tx.emit(
+                "cn.tongban.transfer.withdrawn.v1", request.name, events.TransferWithdrawn(name=request.name, told=told)
+            )
             return self._outgoing.message(await self._store.lock(tx.connection, row.id))
 
         return await self._desk.run(command, work)
@@ -58,8 +59,16 @@ class Withdrawal:
             return True
         await self._store.end(tx.connection, exchange)
         state = move(request.name, TransferState.SENT, TransferSignal.WITHDRAW)
-        await rows.update(tx.connection, transfers, row.id, {
-            "state": str(state), "end_reason": request.reason, "waiting_reason": "", "waiting_since": None,
-            "update_time": tx.now,
-        })  # fmt: skip
+        await rows.update(
+            tx.connection,
+            transfers,
+            row.id,
+            {
+                "state": str(state),
+                "end_reason": request.reason,
+                "waiting_reason": "",
+                "waiting_since": None,
+                "update_time": tx.now,
+            },
+        )
         return any(each.attempts for each in waiting)

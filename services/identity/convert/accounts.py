@@ -59,21 +59,28 @@ def person_message(row: Row, cipher: FieldCipher, *, clear: bool = False) -> pb.
         ),
         document_expire_date=_date(row.document_expire_date),
         phone=phone if clear else mask_phone(phone),
-        assurance=row.assurance, assurance_time=timestamp(row.assurance_time),
+        assurance=row.assurance,
+        assurance_time=timestamp(row.assurance_time),
         state=pb.PersonState.Value(f"PERSON_STATE_{row.state}"),
         merged_into=f"persons/{row.merged_into}" if row.merged_into else "",
         masked=not clear,
-        create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )
 
 
 def organization_message(row: Row) -> pb.Organization:
     """Builds an organisation's message."""
     return pb.Organization(
-        name=f"organizations/{row.id}", display_name=row.display_name, uscc=row.uscc,
+        name=f"organizations/{row.id}",
+        display_name=row.display_name,
+        uscc=row.uscc,
         kind=pb.OrganizationKind.Value(f"ORGANIZATION_KIND_{row.kind}"),
         legal_representative=f"persons/{row.legal_representative}" if row.legal_representative else "",
         legal_representative_time=timestamp(row.legal_representative_time),
         state=pb.OrganizationState.Value(f"ORGANIZATION_STATE_{row.state}"),
-        create_time=timestamp(row.create_time), update_time=timestamp(row.update_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )

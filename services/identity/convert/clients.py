@@ -19,9 +19,13 @@ def actor_kinds(right: pb.AssertionRight) -> list[str]:
 def client_of(row: Row) -> Client:
     """Reads what the rules need to know of a client."""
     return Client(
-        name=f"clients/{row.id}", kind=Kind(row.kind), state=State(row.state), scopes=tuple(row.scopes),
-        assertable=frozenset(row.assertable), max_assurance=row.max_assurance,
-    )  # fmt: skip
+        name=f"clients/{row.id}",
+        kind=Kind(row.kind),
+        state=State(row.state),
+        scopes=tuple(row.scopes),
+        assertable=frozenset(row.assertable),
+        max_assurance=row.max_assurance,
+    )
 
 
 def client_message(row: Row) -> pb.Client:
@@ -31,13 +35,21 @@ def client_message(row: Row) -> pb.Client:
         max_assurance=row.max_assurance,
     )
     return pb.Client(
-        name=f"clients/{row.id}", display_name=row.display_name, kind=pb.ClientKind.Value(f"CLIENT_KIND_{row.kind}"),
-        owner=row.owner, auth_method=pb.ClientAuthMethod.Value(f"CLIENT_AUTH_METHOD_{row.auth_method}"),
-        jwks=jwks_message(row.jwks) if row.jwks else None, scopes=row.scopes,
+        name=f"clients/{row.id}",
+        display_name=row.display_name,
+        kind=pb.ClientKind.Value(f"CLIENT_KIND_{row.kind}"),
+        owner=row.owner,
+        auth_method=pb.ClientAuthMethod.Value(f"CLIENT_AUTH_METHOD_{row.auth_method}"),
+        jwks=jwks_message(row.jwks) if row.jwks else None,
+        scopes=row.scopes,
         assertion_right=right if row.assertable else None,
         quota=pb.ClientQuota(per_second=row.quota_per_second, per_day=row.quota_per_day),
-        pending_jwks=jwks_message(row.pending["jwks"]) if row.pending else None, approvals=len(row.backers),
-        state=pb.ClientState.Value(f"CLIENT_STATE_{row.state}"), suspend_reason=row.suspend_reason,
-        overlap_expire_time=timestamp(row.overlap_expire_time), create_time=timestamp(row.create_time),
-        update_time=timestamp(row.update_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        pending_jwks=jwks_message(row.pending["jwks"]) if row.pending else None,
+        approvals=len(row.backers),
+        state=pb.ClientState.Value(f"CLIENT_STATE_{row.state}"),
+        suspend_reason=row.suspend_reason,
+        overlap_expire_time=timestamp(row.overlap_expire_time),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )

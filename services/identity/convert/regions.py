@@ -30,13 +30,25 @@ def state_value(state: str) -> pb.RegionState.ValueType:
 def region_message(row: Row) -> pb.Region:
     """Builds a region's message."""
     anchor = pb.RegionAnchor(
-        gateway_url=row.gateway_url, issuer=row.issuer, jwks=jwks_message(row.jwks),
-        root_certificate=row.root_certificate, tls_authorities=row.tls_authorities,
-    )  # fmt: skip
+        gateway_url=row.gateway_url,
+        issuer=row.issuer,
+        jwks=jwks_message(row.jwks),
+        root_certificate=row.root_certificate,
+        tls_authorities=row.tls_authorities,
+    )
     return pb.Region(
-        pending_anchor=pb.RegionAnchor.FromString(row.pending) if row.pending else None, approvals=len(row.backers),
-        name=f"regions/{row.id}", display_name=row.display_name, anchor=anchor, max_assurance=row.max_assurance,
-        resuming=_VALUES[row.resuming], state=state_value(row.state), state_reason=row.state_reason, activate_time=timestamp(row.activate_time),
-        state_time=timestamp(row.state_time), create_time=timestamp(row.create_time),
-        update_time=timestamp(row.update_time), etag=etag_of(row.version),
-    )  # fmt: skip
+        pending_anchor=pb.RegionAnchor.FromString(row.pending) if row.pending else None,
+        approvals=len(row.backers),
+        name=f"regions/{row.id}",
+        display_name=row.display_name,
+        anchor=anchor,
+        max_assurance=row.max_assurance,
+        resuming=_VALUES[row.resuming],
+        state=state_value(row.state),
+        state_reason=row.state_reason,
+        activate_time=timestamp(row.activate_time),
+        state_time=timestamp(row.state_time),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )

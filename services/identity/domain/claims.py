@@ -162,15 +162,32 @@ class Claims:
     def payload(self) -> dict[str, Any]:
         """Returns the JWT payload; what is empty is left out, except `sub`, times and `acr`."""
         fixed = {
-            "iss": self.iss, "sub": self.sub, "aud": self.aud, "iat": self.iat, "exp": self.exp, "jti": self.jti,
-            "actor_kind": self.actor_kind.value, "acr": str(self.acr),
-        }  # fmt: skip
+            "iss": self.iss,
+            "sub": self.sub,
+            "aud": self.aud,
+            "iat": self.iat,
+            "exp": self.exp,
+            "jti": self.jti,
+            "actor_kind": self.actor_kind.value,
+            "acr": str(self.acr),
+        }
         optional = {
-            "scope": " ".join(self.scope), "client_id": self.client_id, "act": _act_payload(self.act),
-            "dept": self.dept, "posts": list(self.posts), "human": self.human, "near": list(self.near), "via": list(self.via), "region": self.region, "target": self.target,
-            "transfer": self.transfer, "nbf": self.nbf, "txn": self.txn, "ids": [asdict(each) for each in self.stated],
+            "scope": " ".join(self.scope),
+            "client_id": self.client_id,
+            "act": _act_payload(self.act),
+            "dept": self.dept,
+            "posts": list(self.posts),
+            "human": self.human,
+            "near": list(self.near),
+            "via": list(self.via),
+            "region": self.region,
+            "target": self.target,
+            "transfer": self.transfer,
+            "nbf": self.nbf,
+            "txn": self.txn,
+            "ids": [asdict(each) for each in self.stated],
             **_authority_payload(self.authority),
-        }  # fmt: skip
+        }
         return {**fixed, **{key: value for key, value in optional.items() if value}}
 
 
@@ -182,15 +199,31 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
     """
     try:
         return Claims(
-            type=token_type, iss=_text(payload, "iss"), sub=_text(payload, "sub"), aud=_text(payload, "aud"),
-            iat=_integer(payload, "iat"), exp=_integer(payload, "exp"), jti=_text(payload, "jti"),
-            actor_kind=Kind(_text(payload, "actor_kind")), acr=int(_text(payload, "acr")),
-            scope=tuple(_text(payload, "scope", "").split()), client_id=_text(payload, "client_id", ""),
-            act=_read_act(payload.get("act")), authority=_read_authority(payload), dept=_text(payload, "dept", ""),
-            posts=_texts(payload, "posts"), human=_text(payload, "human", ""), near=_texts(payload, "near"), via=_texts(payload, "via"), region=_text(payload, "region", ""), target=_text(payload, "target", ""),
-            transfer=_text(payload, "transfer", ""), stated=_read_stated(payload.get("ids", [])), nbf=_integer(payload, "nbf", 0),
+            type=token_type,
+            iss=_text(payload, "iss"),
+            sub=_text(payload, "sub"),
+            aud=_text(payload, "aud"),
+            iat=_integer(payload, "iat"),
+            exp=_integer(payload, "exp"),
+            jti=_text(payload, "jti"),
+            actor_kind=Kind(_text(payload, "actor_kind")),
+            acr=int(_text(payload, "acr")),
+            scope=tuple(_text(payload, "scope", "").split()),
+            client_id=_text(payload, "client_id", ""),
+            act=_read_act(payload.get("act")),
+            authority=_read_authority(payload),
+            dept=_text(payload, "dept", ""),
+            posts=_texts(payload, "posts"),
+            human=_text(payload, "human", ""),
+            near=_texts(payload, "near"),
+            via=_texts(payload, "via"),
+            region=_text(payload, "region", ""),
+            target=_text(payload, "target", ""),
+            transfer=_text(payload, "transfer", ""),
+            stated=_read_stated(payload.get("ids", [])),
+            nbf=_integer(payload, "nbf", 0),
             txn=_text(payload, "txn", ""),
-        )  # fmt: skip
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error
 
@@ -224,10 +257,13 @@ def _authority_payload(authority: Authority | None) -> dict[str, Any]:
     if authority is None:
         return {}
     return {
-        "org": authority.principal, "org_uscc": authority.uscc, "mandate": authority.mandate,
-        "mandate_items": list(authority.items), "mandate_powers": list(authority.powers),
+        "org": authority.principal,
+        "org_uscc": authority.uscc,
+        "mandate": authority.mandate,
+        "mandate_items": list(authority.items),
+        "mandate_powers": list(authority.powers),
         "mandate_exp": authority.expire,
-    }  # fmt: skip
+    }
 
 
 def _read_act(value: object, depth: int = 0) -> Actor | None:
@@ -249,10 +285,13 @@ def _read_authority(payload: Mapping[str, Any]) -> Authority | None:
     if "org" not in payload:
         return None
     return Authority(
-        principal=_text(payload, "org"), uscc=_text(payload, "org_uscc", ""), mandate=_text(payload, "mandate", ""),
-        items=_texts(payload, "mandate_items"), powers=_texts(payload, "mandate_powers"),
+        principal=_text(payload, "org"),
+        uscc=_text(payload, "org_uscc", ""),
+        mandate=_text(payload, "mandate", ""),
+        items=_texts(payload, "mandate_items"),
+        powers=_texts(payload, "mandate_powers"),
         expire=_integer(payload, "mandate_exp", 0),
-    )  # fmt: skip
+    )
 
 
 def _text(payload: Mapping[str, Any], key: str, default: str | None = None) -> str:

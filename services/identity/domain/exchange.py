@@ -109,9 +109,17 @@ def act_for(issue: Issue, subject: Claims, authority: Authority, scope: tuple[st
     _require_uninvolved(subject, authority.principal)
     made = access(issue, subject.sub, subject.actor_kind, scope, subject.exp, authority.expire)
     return replace(
-        made, acr=subject.acr, client_id=subject.client_id, act=subject.act, authority=authority, dept=subject.dept,
-        posts=subject.posts, human=subject.human, near=subject.near, via=subject.via,
-    )  # fmt: skip
+        made,
+        acr=subject.acr,
+        client_id=subject.client_id,
+        act=subject.act,
+        authority=authority,
+        dept=subject.dept,
+        posts=subject.posts,
+        human=subject.human,
+        near=subject.near,
+        via=subject.via,
+    )
 
 
 def check_may_act(subject: Claims) -> None:
@@ -158,10 +166,17 @@ def at_window(issue: Issue, person: Claims, clerk: Clerk, scope: tuple[str, ...]
     _require_uninvolved(staff, person.sub, person.authority.principal if person.authority else "")
     made = access(issue, person.sub, Kind.STAFF, scope, person.exp, staff.exp)
     return replace(
-        made, acr=person.acr, client_id=staff.client_id, act=Actor(staff.sub, Kind.STAFF, staff.dept),
-        authority=person.authority, dept=staff.dept, posts=staff.posts, human=staff.human, near=staff.near,
+        made,
+        acr=person.acr,
+        client_id=staff.client_id,
+        act=Actor(staff.sub, Kind.STAFF, staff.dept),
+        authority=person.authority,
+        dept=staff.dept,
+        posts=staff.posts,
+        human=staff.human,
+        near=staff.near,
         via=tuple(sorted({person.client_id} - {staff.client_id})),
-    )  # fmt: skip
+    )
 
 
 def assertion(
@@ -203,9 +218,17 @@ def delegation(issue: Issue, subject: Claims, audience: str, transfer: str) -> C
         raise _refused("client", "machines speak for themselves and need no delegation")
     until = subject.authority.expire if subject.authority else 0
     return replace(
-        subject, type=TokenType.DELEGATION, iss=issue.issuer, aud=issue.home, iat=issue.iat,
-        exp=issue.end(TokenType.DELEGATION, until), jti=issue.jti, scope=(), target=audience, transfer=transfer,
-    )  # fmt: skip
+        subject,
+        type=TokenType.DELEGATION,
+        iss=issue.issuer,
+        aud=issue.home,
+        iat=issue.iat,
+        exp=issue.end(TokenType.DELEGATION, until),
+        jti=issue.jti,
+        scope=(),
+        target=audience,
+        transfer=transfer,
+    )
 
 
 def use_delegation(
@@ -268,10 +291,15 @@ def accept(issue: Issue, claims: Claims, home: Home, scope: tuple[str, ...]) -> 
     until = claims.authority.expire if claims.authority else 0
     return replace(
         access(issue, claims.sub, guest_kind(claims.actor_kind), scope, until),
-        acr=assurance.believed(claims.acr, home.max_assurance), client_id=f"//{home.region}", act=claims.act,
-        authority=claims.authority, dept=claims.dept, human=claims.human, region=home.region,
+        acr=assurance.believed(claims.acr, home.max_assurance),
+        client_id=f"//{home.region}",
+        act=claims.act,
+        authority=claims.authority,
+        dept=claims.dept,
+        human=claims.human,
+        region=home.region,
         transfer=claims.transfer,
-    )  # fmt: skip
+    )
 
 
 def _names(claims: Claims) -> list[str]:
@@ -292,12 +320,23 @@ def _outgoing(issue: Issue, subject: Claims, audience: str, scope: tuple[str, ..
     authority = subject.authority
     limit = authority.expire if authority else 0
     return Claims(
-        type=TokenType.ASSERTION, iss=issue.issuer, sub=_global(home, subject.sub), aud=audience, iat=issue.iat,
-        exp=issue.end(TokenType.ASSERTION, subject.exp, limit), jti=issue.jti, txn=issue.txn, actor_kind=subject.actor_kind,
-        acr=subject.acr, act=_global_act(home, subject.act), authority=_global_authority(home, authority),
-        dept=_global(home, subject.dept), human=_global(home, subject.human), transfer=_global(home, subject.transfer),
+        type=TokenType.ASSERTION,
+        iss=issue.issuer,
+        sub=_global(home, subject.sub),
+        aud=audience,
+        iat=issue.iat,
+        exp=issue.end(TokenType.ASSERTION, subject.exp, limit),
+        jti=issue.jti,
+        txn=issue.txn,
+        actor_kind=subject.actor_kind,
+        acr=subject.acr,
+        act=_global_act(home, subject.act),
+        authority=_global_authority(home, authority),
+        dept=_global(home, subject.dept),
+        human=_global(home, subject.human),
+        transfer=_global(home, subject.transfer),
         scope=scope,
-    )  # fmt: skip
+    )
 
 
 def _global(home: str, name: str) -> str:

@@ -89,9 +89,16 @@ def access(issue: Issue, sub: str, kind: Kind, scope: tuple[str, ...], *limits: 
         limits: times, in seconds since the epoch, that it must not outlive; 0 counts as none.
     """
     return Claims(
-        type=TokenType.ACCESS, iss=issue.issuer, sub=sub, aud=issue.home, iat=issue.iat,
-        exp=issue.end(TokenType.ACCESS, *limits), jti=issue.jti, actor_kind=kind, scope=scope,
-    )  # fmt: skip
+        type=TokenType.ACCESS,
+        iss=issue.issuer,
+        sub=sub,
+        aud=issue.home,
+        iat=issue.iat,
+        exp=issue.end(TokenType.ACCESS, *limits),
+        jti=issue.jti,
+        actor_kind=kind,
+        scope=scope,
+    )
 
 
 def for_client(issue: Issue, client: clients.Client, scope: tuple[str, ...]) -> Claims:
@@ -151,7 +158,11 @@ def for_staff(
     if not staff.posts:
         raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff holds no post now", staff=staff.name)
     return replace(
-        access(issue, staff.name, Kind.STAFF, scope, staff.until), client_id=channel.id, dept=staff.department, posts=staff.posts,
-        human=staff.person, near=staff.near,
+        access(issue, staff.name, Kind.STAFF, scope, staff.until),
+        client_id=channel.id,
+        dept=staff.department,
+        posts=staff.posts,
+        human=staff.person,
+        near=staff.near,
         acr=assurance.believed(session, channel.max_assurance),
-    )  # fmt: skip
+    )

@@ -29,9 +29,17 @@ from tongban.identity.v1 import token_service_pb2 as pb
 
 _log = logger(__name__)
 _EXCHANGE_FIELDS = (
-    "subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type", "audience",
-    "scope", "on_behalf_of", "mandate", "transfer",
-)  # fmt: skip
+    "subject_token",
+    "subject_token_type",
+    "actor_token",
+    "actor_token_type",
+    "requested_token_type",
+    "audience",
+    "scope",
+    "on_behalf_of",
+    "mandate",
+    "transfer",
+)
 _KEYS_KEPT = {"cache-control": "public, max-age=300"}
 
 Json = dict[str, Any]
@@ -59,18 +67,23 @@ class OAuthEndpoints:
     """What the region offers over HTTP."""
 
     def __init__(
-        self, codec: TokenCodec, grants: Grants, exchange: Exchange, authentication: ClientAuthentication,
+        self,
+        codec: TokenCodec,
+        grants: Grants,
+        exchange: Exchange,
+        authentication: ClientAuthentication,
         base_url: str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._codec = codec
         self._grants = grants
         self._exchange = exchange
         self._authentication = authentication
         self._document = document(codec.issuer, base_url)
         self._by_grant: dict[str, Serve] = {
-            CLIENT_CREDENTIALS: self._client_credentials, JWT_BEARER: self._jwt_bearer,
+            CLIENT_CREDENTIALS: self._client_credentials,
+            JWT_BEARER: self._jwt_bearer,
             TOKEN_EXCHANGE: self._token_exchange,
-        }  # fmt: skip
+        }
 
     def app(self) -> App:
         """Returns the application."""
@@ -133,18 +146,23 @@ class OAuthEndpoints:
 
     def _answer(self, claims: Claims) -> Json:
         return {
-            "access_token": self._codec.encode(claims), "token_type": "Bearer", "expires_in": claims.lifetime,
+            "access_token": self._codec.encode(claims),
+            "token_type": "Bearer",
+            "expires_in": claims.lifetime,
             "scope": " ".join(claims.scope),
-        }  # fmt: skip
+        }
 
     async def _token_exchange(self, form: Form, _client: Row | None) -> Json:
         request = pb.ExchangeTokenRequest(**{name: form.get(name) for name in _EXCHANGE_FIELDS})
         check(request)
         made = await self._exchange.exchange(request)
         return {
-            "access_token": made.access_token, "issued_token_type": made.issued_token_type,
-            "token_type": made.token_type, "expires_in": made.expires_in, "scope": made.scope,
-        }  # fmt: skip
+            "access_token": made.access_token,
+            "issued_token_type": made.issued_token_type,
+            "token_type": made.token_type,
+            "expires_in": made.expires_in,
+            "scope": made.scope,
+        }
 
     async def jwks(self, _request: Request) -> Response:
         """Publishes the keys that sign our tokens (RFC 7517)."""

@@ -28,9 +28,14 @@ class Refused(Exception):
     """
 
     def __init__(
-        self, error: str, description: str, *, status: int = 400, reason: str = "",
+        self,
+        error: str,
+        description: str,
+        *,
+        status: int = 400,
+        reason: str = "",
         headers: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(f"{error}: {description}")
         self.error = error
         self.description = description
@@ -65,9 +70,7 @@ def passing(error: TongbanError) -> Refused | None:
 def invalid_client(error: TongbanError, *, basic: bool) -> Refused:
     """Returns the answer to a client that did not prove who it is; ``basic`` where it used the Authorization header."""
     headers = {"www-authenticate": 'Basic realm="tongban"'} if basic else {}
-    return passing(error) or Refused(
-        "invalid_client", error.message, status=401, reason=error.reason, headers=headers
-    )  # fmt: skip
+    return passing(error) or Refused("invalid_client", error.message, status=401, reason=error.reason, headers=headers)
 
 
 def refused_grant(error: TongbanError) -> Refused:

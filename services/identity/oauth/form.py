@@ -66,9 +66,7 @@ async def read_form(request: Request) -> Form:
         raise invalid_request("the body must be application/x-www-form-urlencoded")
     body = await _body(request)
     try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
-        )  # fmt: skip
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
     except (ValueError, UnicodeDecodeError) as error:
         raise invalid_request("the body can't be read as a form") from error
     fields = {_fit(name, "a field's name", _LONGEST_NAME): _fit(value, "a field", _LARGEST) for name, value in pairs}
@@ -111,8 +109,12 @@ def _basic(form: Form) -> Credentials | None:
         # RFC 6749, 2.3.1: both are form-encoded before they are joined.
         shown = [outside.line(unquote_plus(part, errors="strict"), _LONGEST_CREDENTIAL) for part in (client_id, secret)]
     except ValueError as error:
-        raise Refused("invalid_client", "the Authorization header can't be read", status=401,
-                      headers={"www-authenticate": 'Basic realm="tongban"'}) from error  # fmt: skip
+        raise Refused(
+            "invalid_client",
+            "the Authorization header can't be read",
+            status=401,
+            headers={"www-authenticate": 'Basic realm="tongban"'},
+        ) from error
     return Credentials(shown[0], secret=shown[1], basic=True)
 
 

@@ -27,10 +27,19 @@ class HttpServer:
 
     def __init__(self, app: App, config: Http) -> None:
         self._address = (config.host, config.port)
-        self._server = _Server(uvicorn.Config(
-            app, log_config=None, log_level="warning", access_log=False, server_header=False, date_header=False, lifespan="off",
-            timeout_graceful_shutdown=_GRACE_SECONDS, proxy_headers=False,
-        ))  # fmt: skip
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+                proxy_headers=False,
+            )
+        )
 
     async def run(self) -> None:
         """Serves; a cancellation lets running requests end."""

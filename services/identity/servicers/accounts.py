@@ -59,8 +59,6 @@ class AccountServicer(AccountServiceServicer):
         """Sets the legal representative."""
         return await self._accounts.set_legal_representative(command_of(request), request)
 
-    async def CheckIdentities(
-        self, request: pb.CheckIdentitiesRequest, context: Context
-    ) -> pb.CheckIdentitiesResponse:  # fmt: skip
+    async def CheckIdentities(self, request: pb.CheckIdentitiesRequest, context: Context) -> pb.CheckIdentitiesResponse:
         """Says whether stated names and documents are those of accounts."""
         return await self._identities.check(request)

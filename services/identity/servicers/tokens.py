@@ -19,9 +19,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class TokenServicer(TokenServiceServicer):
     """Serves ``tongban.identity.v1.TokenService``."""
 
-    def __init__(
-        self, exchange: Exchange, grants: Grants, keys: SigningKeys, withdrawals: TokenWithdrawals
-    ) -> None:  # fmt: skip
+    def __init__(self, exchange: Exchange, grants: Grants, keys: SigningKeys, withdrawals: TokenWithdrawals) -> None:
         self._withdrawals = withdrawals
         self._exchange = exchange
         self._grants = grants
@@ -37,9 +35,7 @@ class TokenServicer(TokenServiceServicer):
         """Gives a service a token of its own."""
         return self._grants.for_service(request)
 
-    async def ReadWithdrawals(
-        self, request: pb.ReadWithdrawalsRequest, context: Context
-    ) -> pb.ReadWithdrawalsResponse:  # fmt: skip
+    async def ReadWithdrawals(self, request: pb.ReadWithdrawalsRequest, context: Context) -> pb.ReadWithdrawalsResponse:
         """Tells what no longer stands behind tokens."""
         return await self._withdrawals.read(request)
 

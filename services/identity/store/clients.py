@@ -41,8 +41,6 @@ async def client(connection: AsyncConnection, name: str, *, lock: bool = False) 
     return await keyed(connection, clients, name.removeprefix("clients/"), name, lock=lock)
 
 
-async def list_clients(
-    connection: AsyncConnection, *, kind: str, state: str, after: str, limit: int
-) -> Sequence[Row]:  # fmt: skip
+async def list_clients(connection: AsyncConnection, *, kind: str, state: str, after: str, limit: int) -> Sequence[Row]:
     """Lists clients by name; empty filters take all."""
     return await many(connection, _LIST, kind=kind, state=state, after=after, **{LIMIT: limit})

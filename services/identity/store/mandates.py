@@ -57,9 +57,16 @@ _REMEMBER = _new.on_conflict_do_update(
 
 
 async def list_mandates(
-    connection: AsyncConnection, *, party: str | None, principal: str, agent: str, state: str, now: datetime, after: str,
+    connection: AsyncConnection,
+    *,
+    party: str | None,
+    principal: str,
+    agent: str,
+    state: str,
+    now: datetime,
+    after: str,
     limit: int,
-) -> Sequence[Row]:  # fmt: skip
+) -> Sequence[Row]:
     """Lists mandates, newest first.
 
     Args:
@@ -75,10 +82,18 @@ async def list_mandates(
     """
     representative = party.removeprefix("persons/") if party and party.startswith("persons/") else NO_ID
     return await many(
-        connection, _LIST, everybody=party is None, party=party or "", representative=representative, principal=principal,
-        agent=agent, state=state,
-        now=now, after=after, **{LIMIT: limit},
-    )  # fmt: skip
+        connection,
+        _LIST,
+        everybody=party is None,
+        party=party or "",
+        representative=representative,
+        principal=principal,
+        agent=agent,
+        state=state,
+        now=now,
+        after=after,
+        **{LIMIT: limit},
+    )
 
 
 async def asserted_right(connection: AsyncConnection, person: str, principal: str, mandate: str) -> Row | None:

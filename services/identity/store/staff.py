@@ -70,10 +70,12 @@ _HELD_BY = _GIVEN_TO.where(_HELD_STATE)
 _WAITING_FOR = _GIVEN_TO.where(assignments.c.state == "WAITING")
 _ADMINISTERS = posts.c.duties.contains(["ADMINISTRATION"])
 _APPROVERS = (
-    sa.select(staff.c.person).distinct()
-    .join(assignments, assignments.c.staff == staff.c.id).join(posts, posts.c.id == assignments.c.post)
+    sa.select(staff.c.person)
+    .distinct()
+    .join(assignments, assignments.c.staff == staff.c.id)
+    .join(posts, posts.c.id == assignments.c.post)
     .where(staff.c.state == "ACTIVE", _HOLDS_NOW, _ADMINISTERS)
-)  # fmt: skip
+)
 _FOUNDING = sa.text("SELECT pg_advisory_xact_lock(hashtext('identity:approvers'))")
 _STOOD = sa.text("""
 WITH administered AS (
@@ -111,20 +113,33 @@ async def list_departments(
 
 async def list_posts(
     connection: AsyncConnection, *, department: str, after: tuple[str, ...], limit: int
-) -> Sequence[Row]:  # fmt: skip
+) -> Sequence[Row]:
     """Lists a department's posts by name."""
     return await many(connection, _POSTS, parent=department, after_text=after[0], after_id=after[1], **{LIMIT: limit})
 
 
 async def list_staff(
-    connection: AsyncConnection, *, department: str | None, post: str | None, state: str, now: datetime,
-    after: tuple[str, ...], limit: int,
-) -> Sequence[Row]:  # fmt: skip
+    connection: AsyncConnection,
+    *,
+    department: str | None,
+    post: str | None,
+    state: str,
+    now: datetime,
+    after: tuple[str, ...],
+    limit: int,
+) -> Sequence[Row]:
     """Lists staff by staff number; ``post`` leaves those who hold it at ``now``."""
     return await many(
-        connection, _STAFF, department=department, post=post, state=state, now=now, after_text=after[0],
-        after_id=after[1], **{LIMIT: limit},
-    )  # fmt: skip
+        connection,
+        _STAFF,
+        department=department,
+        post=post,
+        state=state,
+        now=now,
+        after_text=after[0],
+        after_id=after[1],
+        **{LIMIT: limit},
+    )
 
 
 async def held(connection: AsyncConnection, staff_ids: Sequence[str], now: datetime) -> Sequence[Row]:

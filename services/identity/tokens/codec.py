@@ -53,9 +53,7 @@ def verified_by_stored(token: str, header: Json, keys: Sequence[StoredKey]) -> J
 class TokenCodec:
     """Makes and reads this region's tokens; their times are the machine's, never the business clock's."""
 
-    def __init__(
-        self, keys: SigningKeys, clock: Clock, *, region: str, issuer: str, access_seconds: int = 600
-    ) -> None:  # fmt: skip
+    def __init__(self, keys: SigningKeys, clock: Clock, *, region: str, issuer: str, access_seconds: int = 600) -> None:
         self.keys = keys
         self._clock = clock
         self._access_seconds = access_seconds

@@ -38,6 +38,8 @@ class UsedOnce:
                 return bool(await self._redis.set(f"{self._prefix}:{kind}:{digest}", b"1", nx=True, ex=keep))
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
             raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE", "whether the assertion was used can't be told", retry_after=1.0,
+                "DEPENDENCY_UNAVAILABLE",
+                "whether the assertion was used can't be told",
+                retry_after=1.0,
                 dependency="redis",
-            ) from error  # fmt: skip
+            ) from error

@@ -26,9 +26,14 @@ class Acceptance:
     """Checks assertions against the keys that are pinned for their region."""
 
     def __init__(
-        self, codec: TokenCodec, database: Database, clock: Clock, once: UsedOnce, records: TokenRecords,
+        self,
+        codec: TokenCodec,
+        database: Database,
+        clock: Clock,
+        once: UsedOnce,
+        records: TokenRecords,
         vouching: Vouching,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._vouching = vouching
         self._codec = codec
         self._database = database
@@ -43,9 +48,13 @@ class Acceptance:
             made = await self._judge(issue, claims, region, request.scope)
         except (Unauthenticated, PermissionDenied) as refusal:
             await self._records.write(
-                _METHOD, digest_of(request), claims, token=f"//{region.id}/tokens/{claims.jti}",
-                transaction=claims.txn, result=refusal.reason,
-            )  # fmt: skip
+                _METHOD,
+                digest_of(request),
+                claims,
+                token=f"//{region.id}/tokens/{claims.jti}",
+                transaction=claims.txn,
+                result=refusal.reason,
+            )
             raise
         await self._remember(made)
         await self._vouching.believe(claims, region.id)
@@ -84,11 +93,19 @@ class Acceptance:
         left = timedelta(seconds=authority.expire) - timedelta(seconds=self._codec.now().timestamp())
         try:
             async with self._database.transaction() as connection:
-                await remember_right(connection, {
-                    "person": made.sub, "principal": authority.principal, "mandate": authority.mandate,
-                    "region": made.region, "item_codes": list(authority.items), "powers": list(authority.powers),
-                    "expire_time": now + left if authority.expire else None, "assert_time": now,
-                })  # fmt: skip
+                await remember_right(
+                    connection,
+                    {
+                        "person": made.sub,
+                        "principal": authority.principal,
+                        "mandate": authority.mandate,
+                        "region": made.region,
+                        "item_codes": list(authority.items),
+                        "powers": list(authority.powers),
+                        "expire_time": now + left if authority.expire else None,
+                        "assert_time": now,
+                    },
+                )
         except OverflowError as error:
             raise _too_far() from error
 

@@ -25,7 +25,7 @@ from services.identity.convert.accounts import (
     date_of,
     organization_message,
     person_message,
-)  # fmt: skip
+)
 from services.identity.domain.organizations import Kind, check_kind
 from services.identity.store.accounts import AccountStore
 from services.identity.tables import organizations, persons
@@ -49,9 +49,14 @@ class Accounts:
     """Use cases of AccountService."""
 
     def __init__(
-        self, uow: UnitOfWork, store: AccountStore, audit: AuditWriter, cipher: FieldCipher, clock: Clock,
+        self,
+        uow: UnitOfWork,
+        store: AccountStore,
+        audit: AuditWriter,
+        cipher: FieldCipher,
+        clock: Clock,
         tokens: TokenWithdrawals,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._tokens = tokens
         self._uow = uow
         self._clock = clock
@@ -69,8 +74,11 @@ class Accounts:
         async def work(tx: Transaction) -> resources.Person:
             values = self._person_values(tx, identifier, person, number) | {"document_expire_date": expire}
             row = await rows.insert(tx.connection, persons, values)
-            tx.emit("cn.tongban.person.created.v1", f"persons/{identifier}", events.PersonCreated(
-                person=f"persons/{identifier}"))  # fmt: skip
+            tx.emit(
+                "cn.tongban.person.created.v1",
+                f"persons/{identifier}",
+                events.PersonCreated(person=f"persons/{identifier}"),
+            )
             return person_message(row, self._cipher)
 
         return await self._uow.run(command, work)
@@ -84,8 +92,10 @@ class Accounts:
             "document_number": cipher.encrypt_text(DOCUMENT_NUMBER, key, number),
             "document_index": self.document_index(document.type_code, number),
             "phone": cipher.encrypt_text(PHONE, key, person.phone) if person.phone else None,
-            "state": "ACTIVE", "create_time": tx.now, "update_time": tx.now,
-        }  # fmt: skip
+            "state": "ACTIVE",
+            "create_time": tx.now,
+            "update_time": tx.now,
+        }
 
     def document_index(self, type_code: str, number: str) -> bytes:
         """Returns the blind index under which an account is found by its document."""
@@ -140,15 +150,27 @@ class Accounts:
 
         async def work(tx: Transaction) -> resources.Organization:
             representative = await self._representative(tx, organization.legal_representative)
-            row = await rows.insert(tx.connection, organizations, {
-                "id": identifier, "display_name": organization.display_name, "uscc": str(code), "kind": kind.value,
-                "legal_representative": representative, "state": "ACTIVE",
-                "legal_representative_time": tx.now if representative else None,
-                "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                organizations,
+                {
+                    "id": identifier,
+                    "display_name": organization.display_name,
+                    "uscc": str(code),
+                    "kind": kind.value,
+                    "legal_representative": representative,
+                    "state": "ACTIVE",
+                    "legal_representative_time": tx.now if representative else None,
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             name = f"organizations/{identifier}"
-            tx.emit("cn.tongban.organization.created.v1", name, events.OrganizationCreated(
-                organization=name, uscc=str(code), kind=organization.kind))  # fmt: skip
+            tx.emit(
+                "cn.tongban.organization.created.v1",
+                name,
+                events.OrganizationCreated(organization=name, uscc=str(code), kind=organization.kind),
+            )
             return organization_message(row)
 
         return await self._uow.run(command, work)
@@ -159,9 +181,11 @@ class Accounts:
         person = await acting.active_person(tx.connection, name, lock=True)
         if person.assurance < _LEAST_ASSURANCE_OF_REPRESENTATIVE:
             raise PermissionDenied(
-                "ASSURANCE_TOO_LOW", "a legal representative must be verified first",
-                required=str(_LEAST_ASSURANCE_OF_REPRESENTATIVE), actual=str(person.assurance),
-            )  # fmt: skip
+                "ASSURANCE_TOO_LOW",
+                "a legal representative must be verified first",
+                required=str(_LEAST_ASSURANCE_OF_REPRESENTATIVE),
+                actual=str(person.assurance),
+            )
         return str(person.id)
 
     async def get_organization(self, name: str) -> resources.Organization:
@@ -182,13 +206,26 @@ class Accounts:
             before = await acting.active_organization(tx.connection, request.name, lock=True)
             check_etag(request.name, before.version, request.etag)
             person = await self._representative(tx, request.legal_representative)
-            row = await rows.update(tx.connection, organizations, before.id, {
-                "legal_representative": person, "legal_representative_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                organizations,
+                before.id,
+                {
+                    "legal_representative": person,
+                    "legal_representative_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             await self._represented(tx, before, row)
-            tx.emit("cn.tongban.representative.changed.v1", request.name, events.RepresentativeChanged(
-                organization=request.name, legal_representative=request.legal_representative,
-                previous=acting.representative(before)))  # fmt: skip
+            tx.emit(
+                "cn.tongban.representative.changed.v1",
+                request.name,
+                events.RepresentativeChanged(
+                    organization=request.name,
+                    legal_representative=request.legal_representative,
+                    previous=acting.representative(before),
+                ),
+            )
             return organization_message(row)
 
         return await self._uow.run(command, work)

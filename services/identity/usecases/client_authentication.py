@@ -24,9 +24,13 @@ class ClientAuthentication:
     """
 
     def __init__(
-        self, database: Database, codec: TokenCodec, client_secrets: ClientSecrets, once: UsedOnce,
+        self,
+        database: Database,
+        codec: TokenCodec,
+        client_secrets: ClientSecrets,
+        once: UsedOnce,
         audiences: Collection[str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._database = database
         self._codec = codec
         self._secrets = client_secrets

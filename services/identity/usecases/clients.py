@@ -36,9 +36,13 @@ class Clients:
     """Use cases of ClientService. Credentials live by the machine's clock (``wall``), as tokens do."""
 
     def __init__(
-        self, uow: UnitOfWork, database: Database, wall: Clock, client_secrets: ClientSecrets,
+        self,
+        uow: UnitOfWork,
+        database: Database,
+        wall: Clock,
+        client_secrets: ClientSecrets,
         tokens: TokenWithdrawals,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._tokens = tokens
         self._uow = uow
         self._database = database
@@ -56,10 +60,17 @@ class Clients:
             if client.owner:
                 owners = organizations if client.owner.startswith("organizations/") else departments
                 await one(tx.connection, owners, client.owner)
-            row = await rows.insert(tx.connection, clients, values | {
-                "secret_mac": self._secrets.mac(secret) if secret else None,
-                **await _beginning(tx.connection, domain.Kind(values["kind"])), "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                clients,
+                values
+                | {
+                    "secret_mac": self._secrets.mac(secret) if secret else None,
+                    **await _beginning(tx.connection, domain.Kind(values["kind"])),
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             name = f"clients/{row.id}"
             tx.emit("cn.tongban.client.created.v1", name, events.ClientCreated(client=name, kind=client.kind))
             return client_message(row)
@@ -109,9 +120,15 @@ class Clients:
             domain.check_active(client_of(row))
             if bool(keys) != (row.auth_method == domain.AuthMethod.PRIVATE_KEY_JWT):
                 raise invalid_field("jwks", "client.keys", "is needed for private_key_jwt and for nothing else")
-            row = await rows.update(tx.connection, clients, row.id, {
-                **self._rotated(row, request, keys, secret), "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                clients,
+                row.id,
+                {
+                    **self._rotated(row, request, keys, secret),
+                    "update_time": tx.now,
+                },
+            )
             if row.overlap_expire_time is None and row.kind != domain.Kind.CHANNEL:
                 await self._tokens.renew(tx, request.name)
             tx.emit("cn.tongban.client.rotated.v1", request.name, events.ClientRotated(client=request.name))
@@ -144,8 +161,11 @@ class Clients:
                 await self._tokens.restore(tx, request.name)
             if "jwks" in change and row.overlap_expire_time is None:
                 await self._tokens.renew(tx, request.name)
-            tx.emit("cn.tongban.client.approved.v1", request.name, events.ClientApproved(
-                client=request.name, effective=holds(backers)))  # fmt: skip
+            tx.emit(
+                "cn.tongban.client.approved.v1",
+                request.name,
+                events.ClientApproved(client=request.name, effective=holds(backers)),
+            )
             return client_message(row)
 
         return await self._uow.run(command, work)
@@ -168,12 +188,22 @@ class Clients:
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
-            row = await rows.update(tx.connection, clients, row.id, {
-                "state": domain.suspend(client_of(row)).value, "suspend_reason": request.reason, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                clients,
+                row.id,
+                {
+                    "state": domain.suspend(client_of(row)).value,
+                    "suspend_reason": request.reason,
+                    "update_time": tx.now,
+                },
+            )
             await self._tokens.withdraw(tx, request.name)
-            tx.emit("cn.tongban.client.suspended.v1", request.name, events.ClientSuspended(
-                client=request.name, reason=request.reason))  # fmt: skip
+            tx.emit(
+                "cn.tongban.client.suspended.v1",
+                request.name,
+                events.ClientSuspended(client=request.name, reason=request.reason),
+            )
             return client_message(row)
 
         return await self._uow.run(command, work)
@@ -185,10 +215,18 @@ class Clients:
             row = await _lock(tx.connection, request.name, request.etag)
             current_call().principal.require_impartial(row.owner)
             check_covered(current_call().principal.scopes, row.scopes)
-            row = await rows.update(tx.connection, clients, row.id, {
-                "state": domain.resume(client_of(row)).value, "suspend_reason": "", "pending": None,
-                "backers": list(asked_by(current_call().principal.human)), "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                clients,
+                row.id,
+                {
+                    "state": domain.resume(client_of(row)).value,
+                    "suspend_reason": "",
+                    "pending": None,
+                    "backers": list(asked_by(current_call().principal.human)),
+                    "update_time": tx.now,
+                },
+            )
             if row.state == domain.State.ACTIVE:
                 await self._tokens.restore(tx, request.name)
             tx.emit("cn.tongban.client.resumed.v1", request.name, events.ClientResumed(client=request.name))
@@ -205,12 +243,17 @@ def _checked(client: resources.Client) -> dict[str, Any]:
         kind, auth, has_keys=client.HasField("jwks"), has_assertion_right=client.HasField("assertion_right")
     )
     return {
-        "display_name": client.display_name, "kind": kind.value, "owner": client.owner, "auth_method": auth.value,
+        "display_name": client.display_name,
+        "kind": kind.value,
+        "owner": client.owner,
+        "auth_method": auth.value,
         "jwks": checked_keys(client.jwks, "client.jwks") if client.HasField("jwks") else None,
-        "scopes": list(client.scopes), "assertable": actor_kinds(client.assertion_right),
-        "max_assurance": client.assertion_right.max_assurance, "quota_per_second": client.quota.per_second,
+        "scopes": list(client.scopes),
+        "assertable": actor_kinds(client.assertion_right),
+        "max_assurance": client.assertion_right.max_assurance,
+        "quota_per_second": client.quota.per_second,
         "quota_per_day": client.quota.per_day,
-    }  # fmt: skip
+    }
 
 
 async def _beginning(connection: AsyncConnection, kind: domain.Kind) -> dict[str, Any]:

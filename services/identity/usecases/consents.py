@@ -37,9 +37,7 @@ _ANSWERS = {"CONSENT_NOT_ACTIVE", "CONSENT_OUT_OF_SCOPE", "RESOURCE_NOT_FOUND"}
 class Consents:
     """Use cases of ConsentService."""
 
-    def __init__(
-        self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, region: str
-    ) -> None:  # fmt: skip
+    def __init__(self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, region: str) -> None:
         self._audit = audit
         self._uow = uow
         self._database = database
@@ -60,14 +58,28 @@ class Consents:
             mandate = await _speaks_for(tx.connection, principal, draft.subject, tx.now)
             if region_of(recipient):
                 await acting.require_trust(tx.connection, region_of(recipient), Direction.OUTBOUND)
-            row = await rows.insert(tx.connection, consents, {
-                "id": identifier, "subject": draft.subject, "recipient": recipient, "purpose": draft.purpose,
-                "case_name": draft.case_name, "resources": list(draft.resources), "begin_time": begin,
-                "expire_time": expire, "method": method,
-                "evidence": draft.evidence.SerializeToString() if draft.HasField("evidence") else None,
-                "granter": principal.person, "mandate": mandate, "witness": principal.clerk,
-                "state": domain.State.ACTIVE.value, "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                consents,
+                {
+                    "id": identifier,
+                    "subject": draft.subject,
+                    "recipient": recipient,
+                    "purpose": draft.purpose,
+                    "case_name": draft.case_name,
+                    "resources": list(draft.resources),
+                    "begin_time": begin,
+                    "expire_time": expire,
+                    "method": method,
+                    "evidence": draft.evidence.SerializeToString() if draft.HasField("evidence") else None,
+                    "granter": principal.person,
+                    "mandate": mandate,
+                    "witness": principal.clerk,
+                    "state": domain.State.ACTIVE.value,
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             message = consent_message(row, tx.now)
             tx.emit("cn.tongban.consent.granted.v1", message.name, events.ConsentGranted(consent=message))
             return message
@@ -83,11 +95,21 @@ class Consents:
             await _speaks_for(tx.connection, principal, row.subject, tx.now)
             check_etag(request.name, row.version, request.etag)
             ended = domain.withdraw(consent_of(row), tx.now)
-            row = await rows.update(tx.connection, consents, row.id, {
-                "state": ended.stored_state.value, "withdraw_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
-            tx.emit("cn.tongban.consent.withdrawn.v1", request.name, events.ConsentWithdrawn(
-                consent=request.name, subject=row.subject, recipient=row.recipient))  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                consents,
+                row.id,
+                {
+                    "state": ended.stored_state.value,
+                    "withdraw_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
+            tx.emit(
+                "cn.tongban.consent.withdrawn.v1",
+                request.name,
+                events.ConsentWithdrawn(consent=request.name, subject=row.subject, recipient=row.recipient),
+            )
             return consent_message(row, tx.now)
 
         return await self._uow.run(command, work)

@@ -34,11 +34,19 @@ class Departments:
 
         async def work(tx: Transaction) -> resources.Department:
             parent = await one(tx.connection, departments, department.parent) if department.parent else None
-            row = await rows.insert(tx.connection, departments, {
-                "id": identifier, "display_name": department.display_name, "uscc": code,
-                "region_code": department.region_code, "parent": parent.id if parent else None,
-                "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                departments,
+                {
+                    "id": identifier,
+                    "display_name": department.display_name,
+                    "uscc": code,
+                    "region_code": department.region_code,
+                    "parent": parent.id if parent else None,
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             message = department_message(row)
             tx.emit("cn.tongban.department.created.v1", message.name, events.DepartmentCreated(department=message))
             return message
@@ -69,10 +77,18 @@ class Departments:
 
         async def work(tx: Transaction) -> resources.Post:
             department = await one(tx.connection, departments, parent)
-            row = await rows.insert(tx.connection, posts, {
-                "id": identifier, "department": department.id, "display_name": post.display_name,
-                "duties": [duty.value for duty in duties], "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                posts,
+                {
+                    "id": identifier,
+                    "department": department.id,
+                    "display_name": post.display_name,
+                    "duties": [duty.value for duty in duties],
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             message = post_message(row)
             tx.emit("cn.tongban.post.created.v1", message.name, events.PostCreated(post=message))
             return message

@@ -34,44 +34,58 @@ class Exchange:
     """The use case of TokenService.ExchangeToken and of the HTTP grant beside it."""
 
     def __init__(
-        self, codec: TokenCodec, database: Database, clock: Clock, acceptance: Acceptance, records: TokenRecords,
+        self,
+        codec: TokenCodec,
+        database: Database,
+        clock: Clock,
+        acceptance: Acceptance,
+        records: TokenRecords,
         vouching: Vouching,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._vouching = vouching
         self._codec = codec
         self._database = database
         self._parties = Parties(clock, codec)
         self._records = records
         self._routes: dict[Route, Callable[[pb.ExchangeTokenRequest, Issue], Awaitable[Claims]]] = {
-            Route.ASSERT: self._assert, Route.ACCEPT: acceptance.accept, Route.ACT_FOR: self._act_for,
-            Route.AT_WINDOW: self._at_window, Route.DELEGATE: self._delegate,
+            Route.ASSERT: self._assert,
+            Route.ACCEPT: acceptance.accept,
+            Route.ACT_FOR: self._act_for,
+            Route.AT_WINDOW: self._at_window,
+            Route.DELEGATE: self._delegate,
             Route.USE_DELEGATION: self._use_delegation,
-        }  # fmt: skip
+        }
 
     async def exchange(self, request: pb.ExchangeTokenRequest) -> pb.ExchangeTokenResponse:
         """Exchanges a token; the record of it is written before the new one leaves."""
         route = self._route(request)
         made = await self._routes[route](request, self._codec.issue())
         if route is not Route.ACCEPT:
-            await self._records.write(
-                _METHOD, digest_of(request), made, token=token_name(made), transaction=made.txn
-            )  # fmt: skip
+            await self._records.write(_METHOD, digest_of(request), made, token=token_name(made), transaction=made.txn)
         urn, kind = _URNS[made.type]
         return pb.ExchangeTokenResponse(
-            access_token=self._codec.encode(made), issued_token_type=urn, token_type=kind, expires_in=made.lifetime,
+            access_token=self._codec.encode(made),
+            issued_token_type=urn,
+            token_type=kind,
+            expires_in=made.lifetime,
             scope=" ".join(made.scope),
-        )  # fmt: skip
+        )
 
     def _route(self, request: pb.ExchangeTokenRequest) -> Route:
         if bool(request.actor_token) != bool(request.actor_token_type):
             raise _unsupported("actor_token_type", "actor_token and actor_token_type come together")
         if request.mandate and not request.on_behalf_of:
             raise _unsupported("mandate", "a mandate is named with for whom it is")
-        return exchange.route(exchange.Asked(
-            subject_type=request.subject_token_type, requested_type=request.requested_token_type,
-            abroad=request.audience not in ("", f"//{self._codec.region}"), actor=bool(request.actor_token),
-            on_behalf_of=bool(request.on_behalf_of), transfer=bool(request.transfer),
-        ))  # fmt: skip
+        return exchange.route(
+            exchange.Asked(
+                subject_type=request.subject_token_type,
+                requested_type=request.requested_token_type,
+                abroad=request.audience not in ("", f"//{self._codec.region}"),
+                actor=bool(request.actor_token),
+                on_behalf_of=bool(request.on_behalf_of),
+                transfer=bool(request.transfer),
+            )
+        )
 
     async def _access(self, token: str) -> Claims:
         return await self._codec.own(token, TokenType.ACCESS)

@@ -30,9 +30,13 @@ class Grants:
     """Grants that begin a session. A machine's own token leaves no audit record; what it does with it does."""
 
     def __init__(
-        self, codec: TokenCodec, database: Database, clock: Clock, authentication: ClientAuthentication,
+        self,
+        codec: TokenCodec,
+        database: Database,
+        clock: Clock,
+        authentication: ClientAuthentication,
         records: TokenRecords,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._codec = codec
         self._database = database
         self._clock = clock

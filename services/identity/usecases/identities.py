@@ -15,9 +15,7 @@ from tongban.identity.v1 import account_service_pb2 as pb
 class Identities:
     """The use case of AccountService.CheckIdentities."""
 
-    def __init__(
-        self, store: AccountStore, accounts: Accounts, vouching: Vouching, clock: Clock, region: str
-    ) -> None:  # fmt: skip
+    def __init__(self, store: AccountStore, accounts: Accounts, vouching: Vouching, clock: Clock, region: str) -> None:
         self._store = store
         self._accounts = accounts
         self._vouching = vouching

@@ -39,9 +39,14 @@ class Mandates:
     """Use cases of MandateService."""
 
     def __init__(
-        self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, region: str,
+        self,
+        uow: UnitOfWork,
+        database: Database,
+        audit: AuditWriter,
+        clock: Clock,
+        region: str,
         tokens: TokenWithdrawals,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._tokens = tokens
         self._audit = audit
         self._uow = uow
@@ -74,10 +79,14 @@ class Mandates:
     def _draft(self, draft: resources.Mandate, identifier: str, agent: str, now: datetime) -> domain.Mandate:
         begin = moment(draft.begin_time, "mandate.begin_time") if draft.HasField("begin_time") else now
         return domain.Mandate(
-            name=f"mandates/{identifier}", principal=draft.principal, agent=agent, scope=scope_of(draft.scope),
-            begin=begin, expire=moment(draft.expire_time, "mandate.expire_time"),
+            name=f"mandates/{identifier}",
+            principal=draft.principal,
+            agent=agent,
+            scope=scope_of(draft.scope),
+            begin=begin,
+            expire=moment(draft.expire_time, "mandate.expire_time"),
             stored_state=domain.State.PROPOSED,
-        )  # fmt: skip
+        )
 
     async def accept(self, command: Command, request: pb.AcceptMandateRequest) -> resources.Mandate:
         """Lets the agent accept a mandate."""
@@ -89,9 +98,16 @@ class Mandates:
             caller.require_impartial(row.principal, row.agent)
             accepted = domain.accept(mandate_of(row), person, tx.now)
             check_etag(request.name, row.version, request.etag)
-            row = await rows.update(tx.connection, mandates, row.id, {
-                "state": accepted.stored_state.value, "accept_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                mandates,
+                row.id,
+                {
+                    "state": accepted.stored_state.value,
+                    "accept_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             message = mandate_message(row, tx.now)
             tx.emit(_ACTIVATED, message.name, events.MandateActivated(mandate=message))
             return message
@@ -110,13 +126,25 @@ class Mandates:
                 raise PermissionDenied("NOT_OWNER", "only who gave or holds the mandate ends it")
             check_etag(request.name, row.version, request.etag)
             ended = domain.revoke(mandate_of(row), request.reason, tx.now)
-            row = await rows.update(tx.connection, mandates, row.id, {
-                "state": ended.stored_state.value, "revoke_time": tx.now, "revoke_reason": ended.revoke_reason,
-                "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                mandates,
+                row.id,
+                {
+                    "state": ended.stored_state.value,
+                    "revoke_time": tx.now,
+                    "revoke_reason": ended.revoke_reason,
+                    "update_time": tx.now,
+                },
+            )
             await self._tokens.withdraw(tx, request.name)
-            tx.emit("cn.tongban.mandate.revoked.v1", request.name, events.MandateRevoked(
-                mandate=request.name, principal=row.principal, agent=row.agent, revoke_time=timestamp(tx.now)))  # fmt: skip
+            tx.emit(
+                "cn.tongban.mandate.revoked.v1",
+                request.name,
+                events.MandateRevoked(
+                    mandate=request.name, principal=row.principal, agent=row.agent, revoke_time=timestamp(tx.now)
+                ),
+            )
             return mandate_message(row, tx.now)
 
         return await self._uow.run(command, work)
@@ -138,10 +166,15 @@ class Mandates:
         state = resources.MandateState.Name(request.state).removeprefix("MANDATE_STATE_") if request.state else ""
         async with self._database.read() as connection:
             found = await list_mandates(
-                connection, party=whose(current_call().principal), principal=request.principal,
-                agent=local_name(request.agent, self._region), state=state, now=now, after=page.after[0],
+                connection,
+                party=whose(current_call().principal),
+                principal=request.principal,
+                agent=local_name(request.agent, self._region),
+                state=state,
+                now=now,
+                after=page.after[0],
                 limit=page.limit,
-            )  # fmt: skip
+            )
         shown = [mandate_message(row, now) for row in page.cut(found, lambda row: (row.id,))]
         about = request.principal or request.agent or "mandates"
         await record_read(
@@ -174,14 +207,21 @@ def _reason(refusal: TongbanError) -> reasons.ErrorReason.ValueType:
 
 
 _ANSWERS = {
-    "NOT_LEGAL_REPRESENTATIVE", "MANDATE_NOT_ACTIVE", "MANDATE_WRONG_AGENT", "MANDATE_WRONG_PRINCIPAL",
-    "MANDATE_OUT_OF_SCOPE", "PERSON_NOT_ACTIVE", "ORGANIZATION_NOT_ACTIVE", "REGION_NOT_TRUSTED", "RESOURCE_NOT_FOUND",
-}  # fmt: skip
+    "NOT_LEGAL_REPRESENTATIVE",
+    "MANDATE_NOT_ACTIVE",
+    "MANDATE_WRONG_AGENT",
+    "MANDATE_WRONG_PRINCIPAL",
+    "MANDATE_OUT_OF_SCOPE",
+    "PERSON_NOT_ACTIVE",
+    "ORGANIZATION_NOT_ACTIVE",
+    "REGION_NOT_TRUSTED",
+    "RESOURCE_NOT_FOUND",
+}
 
 
 async def _local(
     connection: AsyncConnection, asked: pb.CheckMandateRequest, at: datetime
-) -> tuple[domain.Basis, datetime | None]:  # fmt: skip
+) -> tuple[domain.Basis, datetime | None]:
     found = await acting.right(connection, asked.person, asked.principal, asked.mandate, at)
     if found.mandate is None:
         return found.basis, None
@@ -191,7 +231,7 @@ async def _local(
 
 async def _foreign(
     connection: AsyncConnection, asked: pb.CheckMandateRequest, at: datetime
-) -> tuple[domain.Basis, datetime | None]:  # fmt: skip
+) -> tuple[domain.Basis, datetime | None]:
     await acting.require_trust(connection, region_of(asked.principal), Direction.INBOUND)
     if asked.person == asked.principal:
         return domain.Basis.SELF, None
@@ -237,9 +277,18 @@ async def _is_party(connection: AsyncConnection, person: str, row: Row) -> bool:
 
 def _values(given: domain.Mandate, draft: resources.Mandate, granter: str, now: datetime) -> dict[str, object]:
     return {
-        "id": given.name.removeprefix("mandates/"), "principal": given.principal, "agent": given.agent,
-        "accept_time": given.accept_time, "all_items": given.scope.all_items,
-        "item_codes": list(draft.scope.item_codes), "powers": [power_of(power).value for power in draft.scope.powers],
-        "begin_time": given.begin, "expire_time": given.expire, "acceptance_required": draft.acceptance_required,
-        "granter": granter, "state": given.stored_state.value, "create_time": now, "update_time": now,
-    }  # fmt: skip
+        "id": given.name.removeprefix("mandates/"),
+        "principal": given.principal,
+        "agent": given.agent,
+        "accept_time": given.accept_time,
+        "all_items": given.scope.all_items,
+        "item_codes": list(draft.scope.item_codes),
+        "powers": [power_of(power).value for power in draft.scope.powers],
+        "begin_time": given.begin,
+        "expire_time": given.expire,
+        "acceptance_required": draft.acceptance_required,
+        "granter": granter,
+        "state": given.stored_state.value,
+        "create_time": now,
+        "update_time": now,
+    }

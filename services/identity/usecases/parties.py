@@ -82,9 +82,7 @@ class Parties:
         """Returns the right to act as it holds now, for a token; its end is told by the clock of tokens."""
         found = await acting.right(connection, person, principal, mandate, self.business.now())
         if found.basis is Basis.SELF:
-            raise InvalidArgument(
-                "EXCHANGE_NOT_SUPPORTED", "nobody needs a token to act for themselves", rule="self"
-            )  # fmt: skip
+            raise InvalidArgument("EXCHANGE_NOT_SUPPORTED", "nobody needs a token to act for themselves", rule="self")
         if found.mandate is None:
             return Authority(principal, found.uscc)
         scope = found.mandate.scope

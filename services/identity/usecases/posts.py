@@ -55,11 +55,21 @@ class PostHolders:
             _check_not_given([*held, *waiting], wanted)
             waits = makes_able(wanted.duties) and not await _founding(tx)
             backers = asked_by(current_call().principal.human) if waits else ()
-            await rows.insert(tx.connection, assignments, {
-                "id": uuid7(), "staff": row.id, "post": post.id, "begin_time": wanted.begin,
-                "expire_time": wanted.expire, "state": "WAITING" if waits else "HELD", "backers": list(backers),
-                "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            await rows.insert(
+                tx.connection,
+                assignments,
+                {
+                    "id": uuid7(),
+                    "staff": row.id,
+                    "post": post.id,
+                    "begin_time": wanted.begin,
+                    "expire_time": wanted.expire,
+                    "state": "WAITING" if waits else "HELD",
+                    "backers": list(backers),
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             await self._given(tx, request.name, wanted, waits=waits)
             return await self._changed(tx, row)
 
@@ -77,9 +87,16 @@ class PostHolders:
             await _check(tx, row, found.department, wanted)
             backers = approved_by(found.backers, principal.human, actor_kind=principal.kind)
             change = {"state": "HELD", "begin_time": wanted.begin} if holds(backers) else {}
-            await rows.update(tx.connection, assignments, found.id, {
-                **change, "backers": list(backers), "update_time": tx.now,
-            })  # fmt: skip
+            await rows.update(
+                tx.connection,
+                assignments,
+                found.id,
+                {
+                    **change,
+                    "backers": list(backers),
+                    "update_time": tx.now,
+                },
+            )
             await self._given(tx, request.name, wanted, waits=not holds(backers))
             return await self._changed(tx, row)
 
@@ -99,14 +116,23 @@ class PostHolders:
             before = await store.approvers(tx.connection, tx.now) if administers else frozenset()
             for each in taken:
                 # One that lies ahead ends before it begins, and so does one that waits: it never held.
-                await rows.update(tx.connection, assignments, each.id, {
-                    "expire_time": tx.now, "update_time": tx.now,
-                })  # fmt: skip
+                await rows.update(
+                    tx.connection,
+                    assignments,
+                    each.id,
+                    {
+                        "expire_time": tx.now,
+                        "update_time": tx.now,
+                    },
+                )
             if administers:
                 await _check_left(tx, before, request.post)
             await self._tokens.withdraw(tx, party_of_post(request.name, request.post))
-            tx.emit("cn.tongban.staff.unassigned.v1", request.name, events.StaffUnassigned(
-                staff=request.name, post=request.post))  # fmt: skip
+            tx.emit(
+                "cn.tongban.staff.unassigned.v1",
+                request.name,
+                events.StaffUnassigned(staff=request.name, post=request.post),
+            )
             return await self._changed(tx, row)
 
         return await self._uow.run(command, work)
@@ -115,8 +141,11 @@ class PostHolders:
         """Tells that a post was given, or waits."""
         if not waits:
             await self._tokens.restore(tx, party_of_post(name, wanted.post))
-        tx.emit("cn.tongban.staff.assigned.v1", name, events.StaffAssigned(
-            staff=name, assignment=assignment_message(wanted), pending=waits))  # fmt: skip
+        tx.emit(
+            "cn.tongban.staff.assigned.v1",
+            name,
+            events.StaffAssigned(staff=name, assignment=assignment_message(wanted), pending=waits),
+        )
 
     async def _changed(self, tx: Transaction, row: Row) -> resources.Staff:
         """Counts the member's version up and tells what they hold now, and what waits."""

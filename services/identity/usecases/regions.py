@@ -51,10 +51,15 @@ class TrustList:
             raise InvalidArgument("REGION_MISMATCH", "a region does not trust itself", region=code)
         human = current_call().principal.human
         values = _anchor(region.anchor, "region.anchor") | {
-            "pending": None, "backers": list(asked_by(human)), **_NOT_RESUMING,
-            "display_name": region.display_name, "max_assurance": region.max_assurance,
-            "state": domain.State.PROPOSED.value, "state_reason": "", "activate_time": None,
-        }  # fmt: skip
+            "pending": None,
+            "backers": list(asked_by(human)),
+            **_NOT_RESUMING,
+            "display_name": region.display_name,
+            "max_assurance": region.max_assurance,
+            "state": domain.State.PROPOSED.value,
+            "state_reason": "",
+            "activate_time": None,
+        }
 
         async def work(tx: Transaction) -> resources.Region:
             dated = values | {"state_time": tx.now, "create_time": tx.now, "update_time": tx.now}
@@ -81,10 +86,18 @@ class TrustList:
             backers = approved_by(row.backers, principal.human, actor_kind=principal.kind)
             if not holds(backers):
                 return await self._backed(tx, row, backers)
-            row = await rows.update(tx.connection, regions, row.id, {
-                "state": state.value, "state_time": tx.now, "activate_time": tx.now, "backers": [],
-                "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                regions,
+                row.id,
+                {
+                    "state": state.value,
+                    "state_time": tx.now,
+                    "activate_time": tx.now,
+                    "backers": [],
+                    "update_time": tx.now,
+                },
+            )
             await self._let_in(tx, row)
             tx.emit("cn.tongban.region.activated.v1", request.name, events.RegionActivated(region=request.name))
             return region_message(row)
@@ -127,8 +140,11 @@ class TrustList:
             row = await rows.update(tx.connection, regions, row.id, change | {"update_time": tx.now})
             await self._let_in(tx, row)
             message = region_message(row)
-            tx.emit("cn.tongban.region.resumed.v1", request.name, events.RegionResumed(
-                region=request.name, state=message.state))  # fmt: skip
+            tx.emit(
+                "cn.tongban.region.resumed.v1",
+                request.name,
+                events.RegionResumed(region=request.name, state=message.state),
+            )
             return message
 
         return await self._uow.run(command, work)
@@ -149,9 +165,18 @@ class TrustList:
 
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)
-            row = await rows.update(tx.connection, regions, row.id, _NOT_RESUMING | {
-                "state": change(row).value, "state_reason": request.reason, "state_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                regions,
+                row.id,
+                _NOT_RESUMING
+                | {
+                    "state": change(row).value,
+                    "state_reason": request.reason,
+                    "state_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             await self._let_in(tx, row)
             message = region_message(row)
             tx.emit(f"cn.tongban.region.{verb}.v1", request.name, told(message))
@@ -180,9 +205,16 @@ class TrustList:
             domain.check_rekey(request.name, domain.State(row.state))
             waits = row.state != domain.State.PROPOSED
             change = {"pending": request.anchor.SerializeToString()} if waits else anchor
-            row = await rows.update(tx.connection, regions, row.id, change | {
-                "backers": backers, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                regions,
+                row.id,
+                change
+                | {
+                    "backers": backers,
+                    "update_time": tx.now,
+                },
+            )
             tx.emit("cn.tongban.region.rekeyed.v1", request.name, events.RegionRekeyed(region=request.name))
             return region_message(row)
 
@@ -201,9 +233,17 @@ class TrustList:
             if not holds(backers):
                 return await self._backed(tx, row, backers)
             anchor = _anchor(resources.RegionAnchor.FromString(row.pending), "anchor")
-            row = await rows.update(tx.connection, regions, row.id, anchor | {
-                "pending": None, "backers": [], "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                regions,
+                row.id,
+                anchor
+                | {
+                    "pending": None,
+                    "backers": [],
+                    "update_time": tx.now,
+                },
+            )
             tx.emit("cn.tongban.region.rekeyed.v1", request.name, events.RegionRekeyed(region=request.name))
             return region_message(row)
 
@@ -238,10 +278,12 @@ class TrustList:
 def _anchor(anchor: resources.RegionAnchor, field: str) -> dict[str, Any]:
     """Checks an anchor and returns its columns."""
     return {
-        "gateway_url": anchor.gateway_url, "issuer": anchor.issuer, "jwks": checked_keys(anchor.jwks, f"{field}.jwks"),
+        "gateway_url": anchor.gateway_url,
+        "issuer": anchor.issuer,
+        "jwks": checked_keys(anchor.jwks, f"{field}.jwks"),
         "root_certificate": _root(anchor.root_certificate, f"{field}.root_certificate"),
         "tls_authorities": _authorities(anchor.tls_authorities, f"{field}.tls_authorities"),
-    }  # fmt: skip
+    }
 
 
 def _root(content: bytes, field: str) -> bytes:

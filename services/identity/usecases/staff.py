@@ -21,7 +21,7 @@ from services.identity.convert.staff import (
     STAFF_NAME,
     assignment_of,
     staff_message,
-)  # fmt: skip
+)
 from services.identity.domain import assurance
 from services.identity.domain.duties import Duty
 from services.identity.store import staff as store
@@ -38,7 +38,7 @@ class StaffMembers:
 
     def __init__(
         self, uow: UnitOfWork, database: Database, audit: AuditWriter, clock: Clock, cipher: FieldCipher
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._audit = audit
         self._uow = uow
         self._database = database
@@ -55,11 +55,20 @@ class StaffMembers:
             person = await active_person(tx.connection, member.person)
             assurance.require(person.assurance, assurance.STAFF)
             full_name = self._cipher.decrypt_text(FULL_NAME, person.id, person.full_name)
-            row = await rows.insert(tx.connection, staff, {
-                "id": identifier, "full_name": self._cipher.encrypt_text(STAFF_NAME, identifier, full_name),
-                "staff_number": member.staff_number, "department": department.id, "person": person.id,
-                "state": "ACTIVE", "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                staff,
+                {
+                    "id": identifier,
+                    "full_name": self._cipher.encrypt_text(STAFF_NAME, identifier, full_name),
+                    "staff_number": member.staff_number,
+                    "department": department.id,
+                    "person": person.id,
+                    "state": "ACTIVE",
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             name = f"staff/{identifier}"
             tx.emit("cn.tongban.staff.created.v1", name, events.StaffCreated(staff=name, department=member.department))
             return staff_message(row, (), self._cipher)
@@ -84,10 +93,14 @@ class StaffMembers:
         page, now = Page(request, "", NO_ID), self._clock.now()
         async with self._database.read() as connection:
             found = await store.list_staff(
-                connection, department=id_of(request.department) if request.department else None,
-                post=id_of(request.post) if request.post else None, now=now, after=page.after, limit=page.limit,
+                connection,
+                department=id_of(request.department) if request.department else None,
+                post=id_of(request.post) if request.post else None,
+                now=now,
+                after=page.after,
+                limit=page.limit,
                 state=resources.StaffState.Name(request.state).removeprefix("STAFF_STATE_") if request.state else "",
-            )  # fmt: skip
+            )
             shown = page.cut(found, lambda row: (row.staff_number, row.id))
             names = [row.id for row in shown]
             held = _by_staff(await store.held(connection, names, now))

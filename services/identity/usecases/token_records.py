@@ -20,7 +20,7 @@ class TokenRecords:
 
     async def write(
         self, method: str, digest: bytes, claims: Claims, *, token: str, transaction: str = "", result: str = "OK"
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Writes a record.
 
         Args:
@@ -38,11 +38,18 @@ class TokenRecords:
         actor = claims.act.sub if claims.act else claims.sub
         authority = claims.authority.principal if claims.authority else ""
         command = Command(
-            caller=claims.sub, method=method, request_id=str(uuid.uuid4()), digest=digest,
-            response_type=pb.ExchangeTokenResponse, actor=actor,
-            on_behalf_of=authority or (claims.sub if claims.act else ""), department=claims.dept,
-            assurance=claims.acr, trace_id=call.trace_id if call else "", span_id=call.span_id if call else "",
-        )  # fmt: skip
+            caller=claims.sub,
+            method=method,
+            request_id=str(uuid.uuid4()),
+            digest=digest,
+            response_type=pb.ExchangeTokenResponse,
+            actor=actor,
+            on_behalf_of=authority or (claims.sub if claims.act else ""),
+            department=claims.dept,
+            assurance=claims.acr,
+            trace_id=call.trace_id if call else "",
+            span_id=call.span_id if call else "",
+        )
         shared = transaction if _UUID.fullmatch(transaction) else ""
         await self._audit.write(command, token, result=result, transaction_id=shared)
 

@@ -40,9 +40,14 @@ class Verifications:
     """Use cases of VerificationService."""
 
     def __init__(
-        self, uow: UnitOfWork, database: Database, clock: Clock, store: AccountStore, cipher: FieldCipher,
+        self,
+        uow: UnitOfWork,
+        database: Database,
+        clock: Clock,
+        store: AccountStore,
+        cipher: FieldCipher,
         register: Register,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._uow = uow
         self._database = database
         self._clock = clock
@@ -72,13 +77,28 @@ class Verifications:
             values = _values(person, method, level, tx.now, passed=passed)
             await tx.connection.execute(verifications.insert(), values | {"verifier": verifier, "details": details})
             if level > person.assurance:
-                await rows.update(tx.connection, persons, person.id, {
-                    "assurance": level, "assurance_time": tx.now, "update_time": tx.now,
-                })  # fmt: skip
+                await rows.update(
+                    tx.connection,
+                    persons,
+                    person.id,
+                    {
+                        "assurance": level,
+                        "assurance_time": tx.now,
+                        "update_time": tx.now,
+                    },
+                )
             message = _message(values, verifier)
-            tx.emit("cn.tongban.person.verified.v1", request.person, events.PersonVerified(
-                person=request.person, verification=message.name, method=message.method, outcome=message.outcome,
-                assurance=level))  # fmt: skip
+            tx.emit(
+                "cn.tongban.person.verified.v1",
+                request.person,
+                events.PersonVerified(
+                    person=request.person,
+                    verification=message.name,
+                    method=message.method,
+                    outcome=message.outcome,
+                    assurance=level,
+                ),
+            )
             return message
 
         return await self._uow.run(command, work)
@@ -126,15 +146,21 @@ def _details(request: pb.RecordVerificationRequest) -> dict[str, Any]:
 
 def _values(person: Row, method: Method, level: int, now: datetime, *, passed: bool) -> dict[str, Any]:
     return {
-        "id": uuid7(), "person": person.id, "method": method.value, "outcome": "PASSED" if passed else "FAILED",
-        "assurance": level, "verify_time": now,
-    }  # fmt: skip
+        "id": uuid7(),
+        "person": person.id,
+        "method": method.value,
+        "outcome": "PASSED" if passed else "FAILED",
+        "assurance": level,
+        "verify_time": now,
+    }
 
 
 def _message(values: dict[str, Any], verifier: str) -> resources.Verification:
     return resources.Verification(
-        name=f"persons/{values['person']}/verifications/{values['id']}", verifier=verifier,
+        name=f"persons/{values['person']}/verifications/{values['id']}",
+        verifier=verifier,
         method=resources.VerificationMethod.Value(f"VERIFICATION_METHOD_{values['method']}"),
         outcome=resources.VerificationOutcome.Value(f"VERIFICATION_OUTCOME_{values['outcome']}"),
-        assurance=values["assurance"], verify_time=timestamp(values["verify_time"]),
-    )  # fmt: skip
+        assurance=values["assurance"],
+        verify_time=timestamp(values["verify_time"]),
+    )

@@ -31,9 +31,11 @@ _RESTORE = (
     .values(change_time=sa.bindparam("now", type_=_TIME), restore_time=sa.bindparam("now", type_=_TIME))
 )
 _OLD = (
-    sa.select(withdrawals.c.party).where(withdrawals.c.change_time < sa.bindparam("before", type_=_TIME)).limit(100)
+    sa.select(withdrawals.c.party)
+    .where(withdrawals.c.change_time < sa.bindparam("before", type_=_TIME))
+    .limit(100)
     .with_for_update(skip_locked=True)
-)  # fmt: skip
+)
 _FORGET = sa.delete(withdrawals).where(withdrawals.c.party.in_(_OLD))
 _SINCE = sa.select(withdrawals).where(withdrawals.c.change_time >= sa.bindparam("since", type_=_TIME))
 
@@ -76,9 +78,10 @@ class TokenWithdrawals:
         since = max(least, moment(request.since, "since")) if request.HasField("since") else least
         async with self._database.read() as connection:
             found = (await connection.execute(_SINCE, {"since": since})).all()
-        return pb.ReadWithdrawalsResponse(read_time=timestamp(now), withdrawals=[
-            pb.Withdrawal(party=row.party, restore_time=timestamp(row.restore_time)) for row in found
-        ])  # fmt: skip
+        return pb.ReadWithdrawalsResponse(
+            read_time=timestamp(now),
+            withdrawals=[pb.Withdrawal(party=row.party, restore_time=timestamp(row.restore_time)) for row in found],
+        )
 
     async def ask(self, since: float) -> Told:
         """Tells identity's own verifier, as ``read`` tells the other services."""

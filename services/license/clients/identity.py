@@ -46,10 +46,12 @@ class IdentityClient:
 
         A holder without an account must not stand on the document of one.
         """
-        request = accounts.CheckIdentitiesRequest(identities=[
-            accounts.StatedIdentity(subject=each.subject, display_name=each.display_name, document=each.document)
-            for each in holders
-        ])  # fmt: skip
+        request = accounts.CheckIdentitiesRequest(
+            identities=[
+                accounts.StatedIdentity(subject=each.subject, display_name=each.display_name, document=each.document)
+                for each in holders
+            ]
+        )
         stub = AccountServiceStub(self._channel())
         answer = await invoke(stub.CheckIdentities, request, accounts.CheckIdentitiesResponse, to="identity", token="")
         for position, matches in enumerate(answer.matches):
@@ -73,9 +75,12 @@ class IdentityClient:
     async def check_mandate(self, person: str, principal: str, mandate: str, item_code: str) -> None:
         """Raises MANDATE_NOT_ACTIVE, MANDATE_OUT_OF_SCOPE and the like unless the agent may present licences."""
         request = mandates.CheckMandateRequest(
-            person=person, principal=principal, mandate=mandate, item_codes=[item_code] if item_code else [],
+            person=person,
+            principal=principal,
+            mandate=mandate,
+            item_codes=[item_code] if item_code else [],
             power=identity.MANDATE_POWER_PRESENT,
-        )  # fmt: skip
+        )
         stub = MandateServiceStub(self._channel())
         answer = await invoke(stub.CheckMandate, request, mandates.CheckMandateResponse, to="identity", token="")
         if not answer.allowed:

@@ -101,9 +101,13 @@ class SealClient:
         """
         x, y = center
         request = sealing_pb.SealDocumentRequest(
-            request_id=request_id, seal=seal, document=document, media_type="application/ofd", use=use,
+            request_id=request_id,
+            seal=seal,
+            document=document,
+            media_type="application/ofd",
+            use=use,
             placements=[sealing_pb.StampPlacement(page=1, center_x_mm=x, center_y_mm=y)],
-        )  # fmt: skip
+        )
         stub = SealingServiceStub(self._channel())
         try:
             answer = await invoke(
@@ -140,9 +144,13 @@ class SealClient:
         stub = ValidationServiceStub(self._channel())
         try:
             report = await invoke(
-                stub.ValidateDocument, validation_pb.ValidateDocumentRequest(document=document),
-                validation_pb.ValidationReport, to="seal", token="", timeout=10.0,
-            )  # fmt: skip
+                stub.ValidateDocument,
+                validation_pb.ValidateDocumentRequest(document=document),
+                validation_pb.ValidationReport,
+                to="seal",
+                token="",
+                timeout=10.0,
+            )
         except InvalidArgument as error:
             rule = error.violations[0].rule if error.violations else "ofd.limits"
             raise invalid_field("content", rule, "the file is too much to read") from error

@@ -42,9 +42,13 @@ def rests_on_law(reader: Reader, facts: LicenseFacts, presentation: Presentation
 
 
 def basis_for(
-    reader: Reader, facts: LicenseFacts, purpose: Purpose, presentation: Presentation | None, now: datetime,
+    reader: Reader,
+    facts: LicenseFacts,
+    purpose: Purpose,
+    presentation: Presentation | None,
+    now: datetime,
     case: HandledCase | None = None,
-) -> Basis:  # fmt: skip
+) -> Basis:
     """Returns why the reader may use the licence.
 
     A presentation that is named must hold, even where another basis would do: it was named so that the use counts
@@ -75,9 +79,11 @@ def check_original(license_name: str, basis: Basis, item_code: str, original_ite
     listed = basis is Basis.PRESENTATION and item_code in original_item_codes
     if basis is not Basis.ISSUER and not listed:
         raise PermissionDenied(
-            "ORIGINAL_NOT_ALLOWED", f"{license_name}: an annotated copy only",
-            resource=license_name, basis=basis.value,
-        )  # fmt: skip
+            "ORIGINAL_NOT_ALLOWED",
+            f"{license_name}: an annotated copy only",
+            resource=license_name,
+            basis=basis.value,
+        )
 
 
 def _receiving_region(reader: Reader, facts: LicenseFacts, purpose: Purpose) -> Basis:
@@ -103,6 +109,8 @@ def _by_law(reader: Reader, facts: LicenseFacts, purpose: Purpose, case: Handled
 
 def _not_allowed(facts: LicenseFacts, rule: str) -> PermissionDenied:
     return PermissionDenied(
-        "LICENSE_USE_NOT_ALLOWED", f"{facts.name}: no basis, {rule} is missing or another",
-        resource=facts.name, rule=rule,
-    )  # fmt: skip
+        "LICENSE_USE_NOT_ALLOWED",
+        f"{facts.name}: no basis, {rule} is missing or another",
+        resource=facts.name,
+        rule=rule,
+    )

@@ -115,9 +115,13 @@ def _comparisons(found: VerifiedLicense, brought: Brought) -> tuple[tuple[Compar
     asked = (
         (ComparedField.NUMBER, brought.number, _plain, [found.number]),
         (ComparedField.HOLDER_NAME, brought.holder_name, key, [each.display_name for each in found.holders]),
-        (ComparedField.HOLDER_DOCUMENT, brought.holder_document, _plain,
-         [each.document_number for each in found.holders]),
-    )  # fmt: skip
+        (
+            ComparedField.HOLDER_DOCUMENT,
+            brought.holder_document,
+            _plain,
+            [each.document_number for each in found.holders],
+        ),
+    )
     return tuple((field, form(value) in map(form, known)) for field, value, form, known in asked if not is_blank(value))
 
 

@@ -79,9 +79,11 @@ def check_published(kind: LicenseType) -> None:
     """Raises LICENSE_TYPE_NOT_PUBLISHED unless licences of the type may be issued."""
     if kind.state is not TypeState.PUBLISHED:
         raise FailedPrecondition(
-            "LICENSE_TYPE_NOT_PUBLISHED", f"{kind.name} is {kind.state.value}",
-            license_type=kind.name, state=kind.state.value,
-        )  # fmt: skip
+            "LICENSE_TYPE_NOT_PUBLISHED",
+            f"{kind.name} is {kind.state.value}",
+            license_type=kind.name,
+            state=kind.state.value,
+        )
 
 
 def check_issue(kind: LicenseType, holders: Sequence[Holder], face: Mapping[str, str]) -> None:
@@ -124,6 +126,7 @@ def _face_violations(fields: Sequence[FaceField], face: Mapping[str, str]) -> li
     known = {field.key for field in fields}
     found += [
         Violation(f"face_fields.{key}", "face_fields.known", "the type has no such field")
-        for key in sorted(face) if key not in known
-    ]  # fmt: skip
+        for key in sorted(face)
+        if key not in known
+    ]
     return found

@@ -158,9 +158,11 @@ def check_reuse(material: Material, owner: str, category: str, today: date) -> N
     for rule, holds in rules:
         if not holds:
             raise FailedPrecondition(
-                "MATERIAL_NOT_REUSABLE", f"{material.name} can't be used again: {rule}",
-                resource=material.name, rule=rule,
-            )  # fmt: skip
+                "MATERIAL_NOT_REUSABLE",
+                f"{material.name} can't be used again: {rule}",
+                resource=material.name,
+                rule=rule,
+            )
 
 
 def _mismatch(rule: str) -> InvalidArgument:

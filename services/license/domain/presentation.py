@@ -161,9 +161,11 @@ def _check_open(presentation: Presentation, now: datetime) -> None:
     state = state_at(presentation, now)
     if state in (PresentationState.EXPIRED, PresentationState.WITHDRAWN):
         raise FailedPrecondition(
-            "PRESENTATION_EXPIRED", f"{presentation.name} is {state.value}",
-            resource=presentation.name, state=state.value,
-        )  # fmt: skip
+            "PRESENTATION_EXPIRED",
+            f"{presentation.name} is {state.value}",
+            resource=presentation.name,
+            state=state.value,
+        )
 
 
 def _check_binding(presentation: Presentation, reader: Reader, case_name: str) -> None:

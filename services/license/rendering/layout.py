@@ -181,8 +181,13 @@ def _mark(lines: list[str], size: float, x: float, y: float) -> list[Text]:
     turn, pitch = radians(_MARK_ANGLE), size * _MARK_PITCH
     return [
         Text(
-            x + index * pitch * sin(turn), y + index * pitch * cos(turn), size, line,
-            color=_MARK_GRAY, opacity=_MARK_OPACITY, angle=_MARK_ANGLE,
+            x + index * pitch * sin(turn),
+            y + index * pitch * cos(turn),
+            size,
+            line,
+            color=_MARK_GRAY,
+            opacity=_MARK_OPACITY,
+            angle=_MARK_ANGLE,
         )
         for index, line in enumerate(lines)
-    ]  # fmt: skip
+    ]

@@ -21,9 +21,13 @@ class RecognitionServicer(RecognitionServiceServicer):
     """Serves ``tongban.license.v1.RecognitionService``."""
 
     def __init__(
-        self, licenses: Licenses, downloads: Downloads, verification: Verification, presentations: Presentations,
+        self,
+        licenses: Licenses,
+        downloads: Downloads,
+        verification: Verification,
+        presentations: Presentations,
         materials: Materials,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._licenses = licenses
         self._downloads = downloads
         self._verification = verification

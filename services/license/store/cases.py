@@ -10,10 +10,15 @@ from services.license.domain.reader import HandledCase
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
 
-_OPEN = frozenset({
-    case_resources.CASE_STATE_SUBMITTED, case_resources.CASE_STATE_CORRECTION_REQUESTED,
-    case_resources.CASE_STATE_ACCEPTED, case_resources.CASE_STATE_UNDER_REVIEW, case_resources.CASE_STATE_SUSPENDED,
-})  # fmt: skip
+_OPEN = frozenset(
+    {
+        case_resources.CASE_STATE_SUBMITTED,
+        case_resources.CASE_STATE_CORRECTION_REQUESTED,
+        case_resources.CASE_STATE_ACCEPTED,
+        case_resources.CASE_STATE_UNDER_REVIEW,
+        case_resources.CASE_STATE_SUSPENDED,
+    }
+)
 # A case's events come in order, but one may come twice, or again after a stream was restored.
 _TOLD = Statement("""
 INSERT INTO handled_cases AS known
@@ -42,12 +47,19 @@ class CaseStore:
         where the event tells them.
         """
         machine = case.actor if case.actor.startswith("clients/") else ""
-        await self._keep({
-            "name": case.name, "sequence": case.sequence, "open": case.state in _OPEN, "department": case.department,
-            "parties": _named(case.applicant, case.agent), "type_codes": list(case.license_type_codes),
-            "legal_basis": case.legal_basis, "handlers": _named(case.department, taken_in_by, machine),
-            "materials": list(materials),
-        })  # fmt: skip
+        await self._keep(
+            {
+                "name": case.name,
+                "sequence": case.sequence,
+                "open": case.state in _OPEN,
+                "department": case.department,
+                "parties": _named(case.applicant, case.agent),
+                "type_codes": list(case.license_type_codes),
+                "legal_basis": case.legal_basis,
+                "handlers": _named(case.department, taken_in_by, machine),
+                "materials": list(materials),
+            }
+        )
 
     async def sent(self, application: cases.SentApplication, home: str) -> None:
         """Keeps which window of this region sent a case to another: its licence and its files are read for it there.
@@ -60,10 +72,19 @@ class CaseStore:
             str(names.parse(name, "sent").relative_to(home))
             for name in _named(application.applicant, application.agent)
         ]
-        await self._keep({
-            "name": application.case_name, "sequence": 0, "open": True, "department": application.department,
-            "parties": parties, "type_codes": [], "legal_basis": "", "handlers": [application.department], "materials": [],
-        })  # fmt: skip
+        await self._keep(
+            {
+                "name": application.case_name,
+                "sequence": 0,
+                "open": True,
+                "department": application.department,
+                "parties": parties,
+                "type_codes": [],
+                "legal_basis": "",
+                "handlers": [application.department],
+                "materials": [],
+            }
+        )
 
     async def _keep(self, values: dict[str, Any]) -> None:
         async with self._database.read() as connection:

@@ -51,24 +51,33 @@ _ISSUED = sa.select(_C.id).where(
     _C.id == sa.any_(sa.bindparam(rows.KEY, type_=ARRAY(_C.id.type))), _C.ofd_digest.is_not(None)
 )
 _OF_CASE = sa.select(licenses).where(
-    _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
-    _C.case_name != "", _C.state != "VOIDED",
-)  # fmt: skip
+    _C.case_name == sa.bindparam("case_name"),
+    _C.license_type == sa.bindparam("license_type"),
+    _C.case_name != "",
+    _C.state != "VOIDED",
+)
 # Two selects, so that each has its partial index. What is not voided comes first.
 _LAST_OF_CASE = (
     sa.select(licenses.c.id)
     .where(
-        _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
-        _C.case_name != "", _C.state != "VOIDED",
+        _C.case_name == sa.bindparam("case_name"),
+        _C.license_type == sa.bindparam("license_type"),
+        _C.case_name != "",
+        _C.state != "VOIDED",
     )
     .union_all(
-        sa.select(licenses.c.id).where(
-            _C.case_name == sa.bindparam("case_name"), _C.license_type == sa.bindparam("license_type"),
-            _C.case_name != "", _C.state == "VOIDED",
-        ).order_by(_C.id.desc()).limit(1)
+        sa.select(licenses.c.id)
+        .where(
+            _C.case_name == sa.bindparam("case_name"),
+            _C.license_type == sa.bindparam("license_type"),
+            _C.case_name != "",
+            _C.state == "VOIDED",
+        )
+        .order_by(_C.id.desc())
+        .limit(1)
     )
     .limit(1)
-)  # fmt: skip
+)
 DRAFTS = """
 SELECT id AS key, issuer_department AS party FROM licenses
 WHERE state = 'DRAFT' AND (id < CAST(:before AS uuid) OR id > CAST(:after AS uuid))

@@ -32,9 +32,11 @@ from tongban.license.v1.material_service_pb2_grpc import MaterialServiceStub
 from tongban.license.v1.recognition_service_pb2_grpc import RecognitionServiceStub
 
 Recorded = (
-    pb.GetLicenseRequest | pb.DownloadLicenseRequest | presentations.RedeemPresentationRequest
+    pb.GetLicenseRequest
+    | pb.DownloadLicenseRequest
+    | presentations.RedeemPresentationRequest
     | materials.DownloadMaterialRequest
-)  # fmt: skip
+)
 
 
 class Abroad:
@@ -72,14 +74,19 @@ class Abroad:
         if assertion:
             own = pb.GetLicenseRequest(name=name.local, context=context, presentation=presentation)
             return await self._regions.invoke(
-                name.region, lambda to: LicenseServiceStub(to).GetLicense, own, pb.GetLicenseResponse,
+                name.region,
+                lambda to: LicenseServiceStub(to).GetLicense,
+                own,
+                pb.GetLicenseResponse,
                 assertion=assertion,
-            )  # fmt: skip
+            )
         theirs = recognition.GetRemoteLicenseRequest(name=name.local, context=context, presentation=presentation)
         answer = await self._regions.invoke(
-            name.region, lambda to: RecognitionServiceStub(to).GetRemoteLicense, theirs,
+            name.region,
+            lambda to: RecognitionServiceStub(to).GetRemoteLicense,
+            theirs,
             recognition.GetRemoteLicenseResponse,
-        )  # fmt: skip
+        )
         return pb.GetLicenseResponse(license=answer.license, receipt=answer.receipt)
 
     async def download(self, name: ResourceName, request: pb.DownloadLicenseRequest) -> pb.DownloadLicenseResponse:
@@ -90,17 +97,23 @@ class Abroad:
             await self._check_license(request)
         context = await self._record(request, str(name))
         theirs = recognition.DownloadRemoteLicenseRequest(
-            name=name.local, format=request.format, context=context, original=request.original,
+            name=name.local,
+            format=request.format,
+            context=context,
+            original=request.original,
             presentation=presentation,
-        )  # fmt: skip
+        )
         if request.HasField("copy_expire_time"):
             theirs.copy_expire_time.CopyFrom(request.copy_expire_time)
         if assertion:
             return await self._download_own(name, theirs, assertion)
         answer = await self._regions.invoke(
-            name.region, lambda to: RecognitionServiceStub(to).DownloadRemoteLicense, theirs,
-            recognition.DownloadRemoteLicenseResponse, timeout=20.0,
-        )  # fmt: skip
+            name.region,
+            lambda to: RecognitionServiceStub(to).DownloadRemoteLicense,
+            theirs,
+            recognition.DownloadRemoteLicenseResponse,
+            timeout=20.0,
+        )
         return answer.download
 
     async def _download_own(
@@ -109,9 +122,13 @@ class Abroad:
         # The two requests have the same fields under the same numbers; only who asks differs.
         request = pb.DownloadLicenseRequest.FromString(wanted.SerializeToString())
         return await self._regions.invoke(
-            name.region, lambda to: LicenseServiceStub(to).DownloadLicense, request, pb.DownloadLicenseResponse,
-            assertion=assertion, timeout=20.0,
-        )  # fmt: skip
+            name.region,
+            lambda to: LicenseServiceStub(to).DownloadLicense,
+            request,
+            pb.DownloadLicenseResponse,
+            assertion=assertion,
+            timeout=20.0,
+        )
 
     async def redeem(
         self, region: str, request: presentations.RedeemPresentationRequest, name: str
@@ -124,9 +141,11 @@ class Abroad:
         else:
             theirs.code = request.code
         answer = await self._regions.invoke(
-            region, lambda to: RecognitionServiceStub(to).ListRemoteLicenses, theirs,
+            region,
+            lambda to: RecognitionServiceStub(to).ListRemoteLicenses,
+            theirs,
             recognition.ListRemoteLicensesResponse,
-        )  # fmt: skip
+        )
         return presentations.RedeemPresentationResponse(
             presentation=answer.presentation, licenses=answer.licenses, receipt=answer.receipt
         )
@@ -139,9 +158,11 @@ class Abroad:
         await self._audit.write(command_of(question), f"//{region}/licenses", transaction_id=transaction)
         request = recognition.VerifyRemoteLicenseRequest(question=question, transaction_id=transaction)
         answer = await self._regions.invoke(
-            region, lambda to: RecognitionServiceStub(to).VerifyRemoteLicense, request,
+            region,
+            lambda to: RecognitionServiceStub(to).VerifyRemoteLicense,
+            request,
             recognition.VerifyRemoteLicenseResponse,
-        )  # fmt: skip
+        )
         return answer.answer
 
     async def material(
@@ -155,16 +176,21 @@ class Abroad:
         if assertion:
             own = materials.DownloadMaterialRequest(name=name.local, context=context)
             async for part in self._regions.stream(
-                name.region, lambda to: MaterialServiceStub(to).DownloadMaterial, own,
-                materials.DownloadMaterialResponse, assertion=assertion,
-            ):  # fmt: skip
+                name.region,
+                lambda to: MaterialServiceStub(to).DownloadMaterial,
+                own,
+                materials.DownloadMaterialResponse,
+                assertion=assertion,
+            ):
                 yield part
             return
         theirs = recognition.DownloadRemoteMaterialRequest(name=name.local, context=context)
         async for message in self._regions.stream(
-            name.region, lambda to: RecognitionServiceStub(to).DownloadRemoteMaterial, theirs,
+            name.region,
+            lambda to: RecognitionServiceStub(to).DownloadRemoteMaterial,
+            theirs,
             recognition.DownloadRemoteMaterialResponse,
-        ):  # fmt: skip
+        ):
             yield message.part
 
     async def _check_license(self, request: pb.GetLicenseRequest | pb.DownloadLicenseRequest) -> None:
@@ -208,9 +234,12 @@ class Abroad:
             subject_token=principal.token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"
         )
         made = await invoke(
-            TokenServiceStub(self._identity()).ExchangeToken, request, tokens.ExchangeTokenResponse, to="identity",
+            TokenServiceStub(self._identity()).ExchangeToken,
+            request,
+            tokens.ExchangeTokenResponse,
+            to="identity",
             token="",
-        )  # fmt: skip
+        )
         return made.access_token
 
 

@@ -84,10 +84,12 @@ def asking(principal: Principal, context: common_pb2.UseContext, home: str) -> A
     recorded.case_name = canonical_case(_with_region(context.case_name, region, home), home)
     trusted = principal.standing in _ANSWERABLE or bool(principal.department)
     reader = Reader(
-        region, subjects_of(principal), recorded.department if trusted else "",
+        region,
+        subjects_of(principal),
+        recorded.department if trusted else "",
         principal.subject if principal.standing in (Standing.CLIENT, Standing.SERVICE) else "",
         principal.subject if principal.standing in _OFFICIAL else "",
-    )  # fmt: skip
+    )
     return Asking(principal, reader, Purpose(recorded.case_name, context.legal_basis), recorded)
 
 

@@ -47,10 +47,20 @@ class Downloads:
     """Use cases of DownloadLicense."""
 
     def __init__(
-        self, licenses: LicenseStore, types: TypeStore, access: Access, recording: Recording, abroad: Abroad,
-        identity: IdentityClient, seals: SealClient, renderer: Renderer, documents: DocumentStore, cipher: FieldCipher,
-        clock: Clock, home: str,
-    ) -> None:  # fmt: skip
+        self,
+        licenses: LicenseStore,
+        types: TypeStore,
+        access: Access,
+        recording: Recording,
+        abroad: Abroad,
+        identity: IdentityClient,
+        seals: SealClient,
+        renderer: Renderer,
+        documents: DocumentStore,
+        cipher: FieldCipher,
+        clock: Clock,
+        home: str,
+    ) -> None:
         self._licenses = licenses
         self._types = types
         self._access = access
@@ -146,15 +156,23 @@ class Downloads:
         document, terms = file.document, file.terms
         copy = Copy(document.digest, document.media_type, document.size, terms.expire_time) if terms else None
         receipt, use = await self._recording.record(
-            command_of(request), asked, [(row, allowed.basis)], "DOWNLOAD_COPY" if copy else "DOWNLOAD_ORIGINAL",
-            presentation=allowed.presentation, fields=FILE, copy=copy,
-        )  # fmt: skip
+            command_of(request),
+            asked,
+            [(row, allowed.basis)],
+            "DOWNLOAD_COPY" if copy else "DOWNLOAD_ORIGINAL",
+            presentation=allowed.presentation,
+            fields=FILE,
+            copy=copy,
+        )
         ending = "ofd" if document.media_type == OFD else "pdf"
         return pb.DownloadLicenseResponse(
-            content=file.content, file_name=f"{row.identifier}{'-copy' if copy else ''}.{ending}",
+            content=file.content,
+            file_name=f"{row.identifier}{'-copy' if copy else ''}.{ending}",
             document=common_pb2.DocumentRef(
                 digest=document.digest, media_type=document.media_type, size_bytes=document.size
             ),
-            annotated=copy is not None, copy_expire_time=timestamp(terms.expire_time if terms else None),
-            license_use=use, receipt=receipt,
-        )  # fmt: skip
+            annotated=copy is not None,
+            copy_expire_time=timestamp(terms.expire_time if terms else None),
+            license_use=use,
+            receipt=receipt,
+        )

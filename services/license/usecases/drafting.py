@@ -53,9 +53,14 @@ class Drafting:
     """Draws up licences."""
 
     def __init__(
-        self, identity: IdentityClient, seals: SealClient, renderer: Renderer, cipher: FieldCipher, home: str,
+        self,
+        identity: IdentityClient,
+        seals: SealClient,
+        renderer: Renderer,
+        cipher: FieldCipher,
+        home: str,
         base_url: str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._identity = identity
         self._seals = seals
         self._renderer = renderer
@@ -63,9 +68,7 @@ class Drafting:
         self._home = home
         self._base_url = base_url
 
-    async def draw_up(
-        self, order: pb.IssueLicenseRequest, kind: Row, now: datetime, told: Told | None = None
-    ) -> Draft:  # fmt: skip
+    async def draw_up(self, order: pb.IssueLicenseRequest, kind: Row, now: datetime, told: Told | None = None) -> Draft:
         """Checks an order and draws its page; the page of the licence that was ``told`` of once, where there was one.
 
         Raises:
@@ -117,9 +120,14 @@ class Drafting:
         return await self._seals.seal_of(order.issuer.department, now)
 
     def _columns(
-        self, order: pb.IssueLicenseRequest, kind: Row, content: resources.License, seal: SealToUse, now: datetime,
+        self,
+        order: pb.IssueLicenseRequest,
+        kind: Row,
+        content: resources.License,
+        seal: SealToUse,
+        now: datetime,
         told: Told,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         key, today = told.id, told.day
         content.number = content.number or numbering.number_from(self._home, today, told.serial)
         identifier = str(license_identifier.build(kind.code, order.issuer.code, told.serial))
@@ -129,20 +137,34 @@ class Drafting:
             )
         validity = _validity(order, today, kind.validity_months)
         return {
-            "id": key, "identifier": identifier, "license_type": kind.id, "type_code": kind.code,
-            "type_display_name": kind.display_name, "license_version": 1,
+            "id": key,
+            "identifier": identifier,
+            "license_type": kind.id,
+            "type_code": kind.code,
+            "type_display_name": kind.display_name,
+            "license_version": 1,
             "number_index": self._cipher.blind_index(NUMBER, content.number.upper()),
-            "issuer_department": order.issuer.department, "issuer_name": order.issuer.display_name,
+            "issuer_department": order.issuer.department,
+            "issuer_name": order.issuer.display_name,
             "issuer_code": order.issuer.code,
             "holders": [holder.subject for holder in content.holders if holder.subject],
             "organization_names": _organizations(content),
             "content": self._cipher.encrypt(CONTENT, key, content.SerializeToString()),
-            "issue_date": today, "valid_from": validity.start, "valid_until": validity.end,
-            "item_code": order.item_code, "case_name": order.case_name, "receiving_region": order.receiving_region,
+            "issue_date": today,
+            "valid_from": validity.start,
+            "valid_until": validity.end,
+            "item_code": order.item_code,
+            "case_name": order.case_name,
+            "receiving_region": order.receiving_region,
             **self._check(identifier, content, validity),
-            "seal": seal.name, "seal_id": seal.seal_id, "seal_diameter": seal.diameter_mm,
-            "state": State.DRAFT.value, "state_time": now, "create_time": now, "update_time": now,
-        }  # fmt: skip
+            "seal": seal.name,
+            "seal_id": seal.seal_id,
+            "seal_diameter": seal.diameter_mm,
+            "state": State.DRAFT.value,
+            "state_time": now,
+            "create_time": now,
+            "update_time": now,
+        }
 
     def _check(self, identifier: str, content: resources.License, validity: Validity) -> Mapping[str, str]:
         face = qr.face_bytes(identifier, content.number, holders_of(content), validity, content.face_fields)
@@ -157,9 +179,7 @@ def _content(order: pb.IssueLicenseRequest, now: datetime) -> resources.License:
     for position, holder in enumerate(content.holders):
         path, document = f"holders[{position}]", holder.document
         names.check(holder.display_name, f"{path}.display_name")
-        document.number = documents.normal_number(
-            document.type_code, document.number, f"{path}.document.number", today
-        )  # fmt: skip
+        document.number = documents.normal_number(document.type_code, document.number, f"{path}.document.number", today)
     return content
 
 
@@ -176,10 +196,17 @@ def _specimen(content: resources.License, kind: Row, today: date) -> LicensePage
     """Returns the page that a licence of this content would get, but for issuer, numbers and seal."""
     validity = validity_from(today, kind.validity_months)
     columns: dict[str, Any] = {
-        "type_display_name": kind.display_name, "issuer_name": "", "identifier": "", "issuer_code": "", "qr_content": "-",
-        "issue_date": today, "valid_from": validity.start, "valid_until": validity.end, "seal_diameter": 40,
+        "type_display_name": kind.display_name,
+        "issuer_name": "",
+        "identifier": "",
+        "issuer_code": "",
+        "qr_content": "-",
+        "issue_date": today,
+        "valid_from": validity.start,
+        "valid_until": validity.end,
+        "seal_diameter": 40,
         "type_code": kind.code,
-    }  # fmt: skip
+    }
     return page_of(columns, content, kind._asdict())
 
 

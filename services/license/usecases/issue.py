@@ -71,10 +71,20 @@ class Issuing:
     """Issues licences."""
 
     def __init__(
-        self, clock: Clock, uow: UnitOfWork, store: LicenseStore, types: TypeStore, drafting: Drafting, seals: SealClient,
-        renderer: Renderer, documents: DocumentStore, cipher: FieldCipher, identity: IdentityClient, home: str,
+        self,
+        clock: Clock,
+        uow: UnitOfWork,
+        store: LicenseStore,
+        types: TypeStore,
+        drafting: Drafting,
+        seals: SealClient,
+        renderer: Renderer,
+        documents: DocumentStore,
+        cipher: FieldCipher,
+        identity: IdentityClient,
+        home: str,
         at_once: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._identity = identity
         self._clock = clock
         self._uow = uow
@@ -123,9 +133,7 @@ class Issuing:
         row = await self._store.get(name.removeprefix("licenses/"))
         return license_message(row, open_content(row, self._cipher), self._home)
 
-    async def _draft(
-        self, command: Command, order: pb.IssueLicenseRequest, told: Told | None
-    ) -> tuple[Row, bytes]:  # fmt: skip
+    async def _draft(self, command: Command, order: pb.IssueLicenseRequest, told: Told | None) -> tuple[Row, bytes]:
         intent = replace(command, method=f"{command.method}:intent")
         begun = await self._uow.stored(intent)
         if isinstance(begun, resources.License):
@@ -158,9 +166,11 @@ class Issuing:
         if not order.case_name or other is None:
             return error
         return AlreadyExists(
-            "LICENSE_ALREADY_ISSUED", f"{order.case_name} has yielded a licence of this type",
-            resource=f"licenses/{other.id}", case_name=order.case_name,
-        )  # fmt: skip
+            "LICENSE_ALREADY_ISSUED",
+            f"{order.case_name} has yielded a licence of this type",
+            resource=f"licenses/{other.id}",
+            case_name=order.case_name,
+        )
 
     async def redraw(self, row: Row) -> bytes:
         """Draws the page of a draft again; raises Internal where it is not the one that was committed."""
@@ -171,9 +181,7 @@ class Issuing:
             raise Internal("INTERNAL", f"licenses/{row.id} would be drawn differently now")
         return content
 
-    async def finish(
-        self, command: Command, row: Row, page: bytes, *, may_choose: bool = False
-    ) -> resources.License:  # fmt: skip
+    async def finish(self, command: Command, row: Row, page: bytes, *, may_choose: bool = False) -> resources.License:
         """Takes the second and the third step for a committed draft; a licence that is finished is left as it is.
 
         ``may_choose`` says that the order names no seal, so that another may take the place of one that has ended.
@@ -224,8 +232,9 @@ class Issuing:
                 raise
             # The seal service will answer this attempt no more: it was voided, or its answer is no longer kept.
             await self._store.next_attempt(row.id, row.seal_attempt)
-            raise Unavailable("DEPENDENCY_UNAVAILABLE", "the sealing was abandoned", retry_after=1.0,
-                              dependency="seal") from error  # fmt: skip
+            raise Unavailable(
+                "DEPENDENCY_UNAVAILABLE", "the sealing was abandoned", retry_after=1.0, dependency="seal"
+            ) from error
 
     async def _commit(self, command: Command, row: Row, result: dict[str, str | int]) -> resources.License:
         kept: list[Row] = []
@@ -256,10 +265,17 @@ class Issuing:
         """Gives a draft up for ``reason``; what is no draft any more is left as it is."""
 
         async def work(tx: Transaction) -> resources.License:
-            voided = await self._store.leave_draft(tx.connection, row.id, {
-                "state": State.VOIDED.value, "state_reason": reason, "state_time": tx.now, "void_time": tx.now,
-                "update_time": tx.now,
-            })  # fmt: skip
+            voided = await self._store.leave_draft(
+                tx.connection,
+                row.id,
+                {
+                    "state": State.VOIDED.value,
+                    "state_reason": reason,
+                    "state_time": tx.now,
+                    "void_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             if voided is not None:
                 tell_voided(tx, voided)
             return bare(row)
@@ -292,6 +308,12 @@ def use_of(row: Row) -> common_pb2.UseContext:
 def own_command(step: str, row: Row) -> Command:
     """Builds the command of a step that this service takes by itself."""
     return Command(
-        caller=SELF, method=f"license:{step}", request_id=derived_request_id(step, row.id), digest=b"",
-        response_type=resources.License, actor=SELF, department=row.issuer_department, use=use_of(row),
-    )  # fmt: skip
+        caller=SELF,
+        method=f"license:{step}",
+        request_id=derived_request_id(step, row.id),
+        digest=b"",
+        response_type=resources.License,
+        actor=SELF,
+        department=row.issuer_department,
+        use=use_of(row),
+    )

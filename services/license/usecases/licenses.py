@@ -37,9 +37,16 @@ class Licenses:
     """Use cases of LicenseService that read licences or end them."""
 
     def __init__(
-        self, uow: UnitOfWork, store: LicenseStore, access: Access, recording: Recording, abroad: Abroad,
-        audit: AuditWriter, cipher: FieldCipher, home: str,
-    ) -> None:  # fmt: skip
+        self,
+        uow: UnitOfWork,
+        store: LicenseStore,
+        access: Access,
+        recording: Recording,
+        abroad: Abroad,
+        audit: AuditWriter,
+        cipher: FieldCipher,
+        home: str,
+    ) -> None:
         self._uow = uow
         self._store = store
         self._access = access
@@ -89,13 +96,16 @@ class Licenses:
         found = await self._store.page(size + 1, filters)
         shown = found[:size]
         receipt = await self._audit.write(
-            command_of(request), request.holder or request.case_name or request.issuer_department or "licenses",
-            fields=("license.listed",), record_count=len(shown),
-        )  # fmt: skip
+            command_of(request),
+            request.holder or request.case_name or request.issuer_department or "licenses",
+            fields=("license.listed",),
+            record_count=len(shown),
+        )
         return pb.ListLicensesResponse(
             licenses=[listed_license(row, open_content(row, self._cipher), self._home) for row in shown],
-            next_page_token=next_token(request, shown[-1].id) if len(found) > size else "", receipt=receipt,
-        )  # fmt: skip
+            next_page_token=next_token(request, shown[-1].id) if len(found) > size else "",
+            receipt=receipt,
+        )
 
     def _filters(self, request: pb.ListLicensesRequest, asked: Asking) -> dict[str, Any]:
         holder = visible_holder(asked.principal, request.holder)
@@ -104,10 +114,13 @@ class Licenses:
         after = position(request, request.page_token)
         state = resources.LicenseState.Name(request.state).removeprefix("LICENSE_STATE_")
         named: dict[str, Any] = {
-            "holder": [holder] if holder else None, "case_name": request.case_name,
-            "issuer": request.issuer_department, "license_type": request.license_type.removeprefix("licenseTypes/"),
-            "state": state if request.state else "", "before": after[0] if after else "",
-        }  # fmt: skip
+            "holder": [holder] if holder else None,
+            "case_name": request.case_name,
+            "issuer": request.issuer_department,
+            "license_type": request.license_type.removeprefix("licenseTypes/"),
+            "state": state if request.state else "",
+            "before": after[0] if after else "",
+        }
         filters = {name: value for name, value in named.items() if value}
         if not request.issuer_department or request.issuer_department != asked.reader.department:
             filters["shown"] = True
@@ -124,13 +137,31 @@ class Licenses:
             principal.require_impartial(*row.holders)
             check_etag(request.name, row.version, request.etag)
             state = next_state(request.name, State(row.state), Action.REVOKE)
-            row = await rows.update(tx.connection, licenses, row.id, {
-                "state": state.value, "state_reason": request.reason, "state_legal_basis": request.legal_basis,
-                "state_time": tx.now, "revoke_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
-            tx.emit("cn.tongban.license.revoked.v1", request.name, events.LicenseRevoked(
-                license=request.name, identifier=row.identifier, holders=row.holders, legal_basis=request.legal_basis,
-                receiving_region=row.receiving_region, revoke_time=timestamp(tx.now)))  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                licenses,
+                row.id,
+                {
+                    "state": state.value,
+                    "state_reason": request.reason,
+                    "state_legal_basis": request.legal_basis,
+                    "state_time": tx.now,
+                    "revoke_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
+            tx.emit(
+                "cn.tongban.license.revoked.v1",
+                request.name,
+                events.LicenseRevoked(
+                    license=request.name,
+                    identifier=row.identifier,
+                    holders=row.holders,
+                    legal_basis=request.legal_basis,
+                    receiving_region=row.receiving_region,
+                    revoke_time=timestamp(tx.now),
+                ),
+            )
             changed.append(row)
             return bare(row)
 

@@ -40,9 +40,17 @@ class Materials:
     """Use cases of MaterialService."""
 
     def __init__(
-        self, uow: UnitOfWork, store: MaterialStore, documents: DocumentStore, audit: AuditWriter, abroad: Abroad,
-        cases: CaseStore, cipher: FieldCipher, clock: Clock, home: str,
-    ) -> None:  # fmt: skip
+        self,
+        uow: UnitOfWork,
+        store: MaterialStore,
+        documents: DocumentStore,
+        audit: AuditWriter,
+        abroad: Abroad,
+        cases: CaseStore,
+        cipher: FieldCipher,
+        clock: Clock,
+        home: str,
+    ) -> None:
         self._uow = uow
         self._store = store
         self._documents = documents
@@ -71,9 +79,18 @@ class Materials:
         async def work(tx: Transaction) -> pb.Material:
             values = self._values(metadata, key, owner, valid_until, tx.now)
             row = await rows.insert(tx.connection, materials, values)
-            tx.emit("cn.tongban.material.uploaded.v1", f"materials/{key}", events.MaterialUploaded(
-                material=f"materials/{key}", owner=owner, category=row.category, case_name=row.case_name,
-                digest=document.digest, upload_time=timestamp(tx.now)))  # fmt: skip
+            tx.emit(
+                "cn.tongban.material.uploaded.v1",
+                f"materials/{key}",
+                events.MaterialUploaded(
+                    material=f"materials/{key}",
+                    owner=owner,
+                    category=row.category,
+                    case_name=row.case_name,
+                    digest=document.digest,
+                    upload_time=timestamp(tx.now),
+                ),
+            )
             return pb.Material(name=f"materials/{key}")
 
         return await self._whole((await self._uow.run(command, work)).name)
@@ -83,13 +100,22 @@ class Materials:
     ) -> dict[str, Any]:
         document = metadata.document
         return {
-            "id": key, "owner": owner, "category": metadata.category,
+            "id": key,
+            "owner": owner,
+            "category": metadata.category,
             "file_name": self._cipher.encrypt_text(FILE_NAME, key, metadata.file_name),
-            "digest": document.digest, "media_type": document.media_type, "size": document.size_bytes,
-            "case_name": canonical_case(metadata.case_name, self._home), "handling_region": metadata.handling_region,
-            "reusable": metadata.reusable, "valid_until": valid_until, "uploader": current_call().principal.subject,
-            "state": rules.MaterialState.ACTIVE.value, "create_time": now, "update_time": now,
-        }  # fmt: skip
+            "digest": document.digest,
+            "media_type": document.media_type,
+            "size": document.size_bytes,
+            "case_name": canonical_case(metadata.case_name, self._home),
+            "handling_region": metadata.handling_region,
+            "reusable": metadata.reusable,
+            "valid_until": valid_until,
+            "uploader": current_call().principal.subject,
+            "state": rules.MaterialState.ACTIVE.value,
+            "create_time": now,
+            "update_time": now,
+        }
 
     async def _whole(self, name: str) -> pb.Material:
         return self._message(await self._store.get(name.removeprefix("materials/")))

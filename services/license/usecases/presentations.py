@@ -26,7 +26,7 @@ from services.license.convert import (
     presentation_message,
     presentation_rules_of,
     standing_of,
-)  # fmt: skip
+)
 from services.license.domain import presentation as rules
 from services.license.domain.access import Basis
 from services.license.domain.lifecycle import check_in_force
@@ -47,9 +47,18 @@ class Presentations:
     """Use cases of PresentationService."""
 
     def __init__(
-        self, uow: UnitOfWork, store: PresentationStore, licenses: LicenseStore, identity: IdentityClient,
-        recording: Recording, abroad: Abroad, door: CaseDoor, cipher: FieldCipher, clock: Clock, home: str,
-    ) -> None:  # fmt: skip
+        self,
+        uow: UnitOfWork,
+        store: PresentationStore,
+        licenses: LicenseStore,
+        identity: IdentityClient,
+        recording: Recording,
+        abroad: Abroad,
+        door: CaseDoor,
+        cipher: FieldCipher,
+        clock: Clock,
+        home: str,
+    ) -> None:
         self._uow = uow
         self._store = store
         self._licenses = licenses
@@ -80,9 +89,18 @@ class Presentations:
         async def work(tx: Transaction) -> pb.Presentation:
             values = self._values(request, asked, holder, code, tx.now, rules.expiry(tx.now, wanted))
             row = await rows.insert(tx.connection, presentations, values)
-            tx.emit("cn.tongban.presentation.created.v1", f"presentations/{row.id}", events.PresentationCreated(
-                presentation=f"presentations/{row.id}", holder=holder, licenses=request.licenses,
-                verifier=request.verifier, case_name=row.case_name, expire_time=timestamp(row.expire_time)))  # fmt: skip
+            tx.emit(
+                "cn.tongban.presentation.created.v1",
+                f"presentations/{row.id}",
+                events.PresentationCreated(
+                    presentation=f"presentations/{row.id}",
+                    holder=holder,
+                    licenses=request.licenses,
+                    verifier=request.verifier,
+                    case_name=row.case_name,
+                    expire_time=timestamp(row.expire_time),
+                ),
+            )
             return presentation_message(row, row.state)
 
         # The stored answer is the presentation alone: a code is never kept in clear.
@@ -115,13 +133,26 @@ class Presentations:
     ) -> dict[str, Any]:
         key, context = uuid7(), asked.context
         return {
-            "id": key, "holder": holder, "licenses": list(request.licenses), "verifier": request.verifier,
-            "item_code": request.item_code, "purpose": context.purpose, "case_name": context.case_name,
-            "legal_basis": context.legal_basis, "department": context.department, "operator": context.operator,
-            "transaction_id": context.transaction_id, "consent": request.consent, "single_use": request.single_use,
-            "state": rules.PresentationState.ACTIVE.value, "code": self._cipher.encrypt_text(CODE, key, code),
-            "code_digest": sm3(code.encode()), "expire_time": end, "create_time": now, "update_time": now,
-        }  # fmt: skip
+            "id": key,
+            "holder": holder,
+            "licenses": list(request.licenses),
+            "verifier": request.verifier,
+            "item_code": request.item_code,
+            "purpose": context.purpose,
+            "case_name": context.case_name,
+            "legal_basis": context.legal_basis,
+            "department": context.department,
+            "operator": context.operator,
+            "transaction_id": context.transaction_id,
+            "consent": request.consent,
+            "single_use": request.single_use,
+            "state": rules.PresentationState.ACTIVE.value,
+            "code": self._cipher.encrypt_text(CODE, key, code),
+            "code_digest": sm3(code.encode()),
+            "expire_time": end,
+            "create_time": now,
+            "update_time": now,
+        }
 
     async def redeem(self, command: Command, request: pb.RedeemPresentationRequest) -> pb.RedeemPresentationResponse:
         """Redeems a presentation of this or of another region."""
@@ -168,13 +199,30 @@ class Presentations:
     async def _bind(self, tx: Transaction, row: Row, asked: Asking) -> pb.Presentation:
         before = presentation_rules_of(row)
         after = rules.redeem(before, asked.reader, asked.purpose.case_name, tx.now)
-        row = await rows.update(tx.connection, presentations, row.id, {
-            "state": after.state.value, "redeem_count": after.redeem_count, "redeemer": after.redeemer,
-            "case_name": after.case_name, "redeem_time": tx.now, "update_time": tx.now,
-        })  # fmt: skip
-        tx.emit("cn.tongban.presentation.redeemed.v1", before.name, events.PresentationRedeemed(
-            presentation=before.name, holder=row.holder, redeemer=after.redeemer, case_name=after.case_name,
-            redeem_time=timestamp(tx.now)))  # fmt: skip
+        row = await rows.update(
+            tx.connection,
+            presentations,
+            row.id,
+            {
+                "state": after.state.value,
+                "redeem_count": after.redeem_count,
+                "redeemer": after.redeemer,
+                "case_name": after.case_name,
+                "redeem_time": tx.now,
+                "update_time": tx.now,
+            },
+        )
+        tx.emit(
+            "cn.tongban.presentation.redeemed.v1",
+            before.name,
+            events.PresentationRedeemed(
+                presentation=before.name,
+                holder=row.holder,
+                redeemer=after.redeemer,
+                case_name=after.case_name,
+                redeem_time=timestamp(tx.now),
+            ),
+        )
         return presentation_message(row, row.state, self._home if asked.abroad else "")
 
     async def _hand_over(
@@ -185,8 +233,13 @@ class Presentations:
         found = await self._licenses.several(kept.licenses)
         for row in found:
             # A repeat comes here without having redeemed anything: what allowed it must still hold.
-            rules.check_read(presentation_rules_of(kept), f"licenses/{row.id}", asked.reader, asked.purpose.case_name,
-                             self._clock.now())  # fmt: skip
+            rules.check_read(
+                presentation_rules_of(kept),
+                f"licenses/{row.id}",
+                asked.reader,
+                asked.purpose.case_name,
+                self._clock.now(),
+            )
         receipt, _ = await self._recording.record(
             command, asked, [(row, Basis.PRESENTATION) for row in found], "REDEEM", obj=local, presentation=local
         )

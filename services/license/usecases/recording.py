@@ -37,9 +37,17 @@ class Recording:
         self._committed = committed
 
     async def record(
-        self, command: Command, asking: Asking, used: Sequence[tuple[Row, Basis]], action: str, *,
-        obj: str = "", presentation: str = "", fields: Sequence[str] = FACE, copy: Copy | None = None,
-    ) -> tuple[common_pb2.Receipt, str]:  # fmt: skip
+        self,
+        command: Command,
+        asking: Asking,
+        used: Sequence[tuple[Row, Basis]],
+        action: str,
+        *,
+        obj: str = "",
+        presentation: str = "",
+        fields: Sequence[str] = FACE,
+        copy: Copy | None = None,
+    ) -> tuple[common_pb2.Receipt, str]:
         """Writes one audit record, and a use of each licence with its event; returns the receipt and the last use.
 
         Args:
@@ -62,9 +70,16 @@ class Recording:
         context.CopyFrom(asking.context)
         context.transaction_id = entry.transaction_id
         shared = UseRecord(
-            entry, action, presentation, context, asking.principal.subject, asking.reader.region_code,
-            tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "", receipt.record, copy,
-        )  # fmt: skip
+            entry,
+            action,
+            presentation,
+            context,
+            asking.principal.subject,
+            asking.reader.region_code,
+            tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "",
+            receipt.record,
+            copy,
+        )
         uses = [self._use(row, basis, shared) for row, basis in used]
         try:
             await self._store.record(shared, uses)
@@ -79,9 +94,14 @@ class Recording:
     def _use(self, row: Row, basis: Basis, shared: UseRecord) -> Use:
         identifier, event_id = uuid7(), uuid7()
         event = events.LicenseUsed(
-            license=f"licenses/{row.id}", license_use=f"licenseUses/{identifier}",
-            action=pb.UseAction.Value(f"USE_ACTION_{shared.action}"), basis=pb.UseBasis.Value(f"USE_BASIS_{basis.value}"),
-            region_code=shared.region_code, department=shared.context.department, case_name=shared.context.case_name,
-            holders=row.holders, use_time=timestamp(shared.entry.record_time),
-        )  # fmt: skip
+            license=f"licenses/{row.id}",
+            license_use=f"licenseUses/{identifier}",
+            action=pb.UseAction.Value(f"USE_ACTION_{shared.action}"),
+            basis=pb.UseBasis.Value(f"USE_BASIS_{basis.value}"),
+            region_code=shared.region_code,
+            department=shared.context.department,
+            case_name=shared.context.case_name,
+            holders=row.holders,
+            use_time=timestamp(shared.entry.record_time),
+        )
         return Use(identifier, row, basis.value, event_id, self._wire.close_up(event_id, event.SerializeToString()))

@@ -22,27 +22,54 @@ from tongban.license.v1 import resources_pb2 as resources
 
 def tell_issued(tx: Transaction, row: Row) -> None:
     """Tells that a licence is issued."""
-    tx.emit("cn.tongban.license.issued.v1", f"licenses/{row.id}", events.LicenseIssued(
-        license=f"licenses/{row.id}", identifier=row.identifier, license_type=f"licenseTypes/{row.license_type}",
-        type_display_name=row.type_display_name, version=row.license_version, holders=row.holders,
-        issuer_department=row.issuer_department, case_name=row.case_name, receiving_region=row.receiving_region,
-        validity=validity_message(row), issue_time=timestamp(row.issue_time)))  # fmt: skip
+    tx.emit(
+        "cn.tongban.license.issued.v1",
+        f"licenses/{row.id}",
+        events.LicenseIssued(
+            license=f"licenses/{row.id}",
+            identifier=row.identifier,
+            license_type=f"licenseTypes/{row.license_type}",
+            type_display_name=row.type_display_name,
+            version=row.license_version,
+            holders=row.holders,
+            issuer_department=row.issuer_department,
+            case_name=row.case_name,
+            receiving_region=row.receiving_region,
+            validity=validity_message(row),
+            issue_time=timestamp(row.issue_time),
+        ),
+    )
 
 
 def tell_voided(tx: Transaction, row: Row) -> None:
     """Tells that a draft was given up."""
-    tx.emit("cn.tongban.license.voided.v1", f"licenses/{row.id}", events.LicenseVoided(
-        license=f"licenses/{row.id}", identifier=row.identifier, case_name=row.case_name,
-        error_reason=row.state_reason, void_time=timestamp(row.void_time),
-        license_type=f"licenseTypes/{row.license_type}"))  # fmt: skip
+    tx.emit(
+        "cn.tongban.license.voided.v1",
+        f"licenses/{row.id}",
+        events.LicenseVoided(
+            license=f"licenses/{row.id}",
+            identifier=row.identifier,
+            case_name=row.case_name,
+            error_reason=row.state_reason,
+            void_time=timestamp(row.void_time),
+            license_type=f"licenseTypes/{row.license_type}",
+        ),
+    )
 
 
 def tell_refused(tx: Transaction, order: pb.IssueLicenseRequest, cause: TongbanError) -> None:
     """Tells that an order was given up before it was a draft."""
-    tx.emit("cn.tongban.license.voided.v1", order.case_name, events.LicenseVoided(
-        case_name=order.case_name, error_reason=cause.reason, void_time=timestamp(tx.now),
-        license_type=order.license_type, broken_rules=[f"{each.field}: {each.rule}" for each in cause.violations],
-    ))  # fmt: skip
+    tx.emit(
+        "cn.tongban.license.voided.v1",
+        order.case_name,
+        events.LicenseVoided(
+            case_name=order.case_name,
+            error_reason=cause.reason,
+            void_time=timestamp(tx.now),
+            license_type=order.license_type,
+            broken_rules=[f"{each.field}: {each.rule}" for each in cause.violations],
+        ),
+    )
 
 
 class Telling:

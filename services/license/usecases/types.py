@@ -35,15 +35,27 @@ class LicenseTypes:
         check_face_fields([FaceField(**each) for each in fields])
 
         async def work(tx: Transaction) -> resources.LicenseType:
-            row = await rows.insert(tx.connection, license_types, {
-                "id": uuid7(), "code": request.code, "display_name": request.display_name,
-                "defining_authority": request.defining_authority, "face_fields": fields,
-                "holder_category": _short(resources.HolderCategory.Name(request.holder_category), "HOLDER_CATEGORY_"),
-                "validity_months": request.validity_months,
-                "page_layout": _short(resources.PageLayout.Name(request.page_layout), "PAGE_LAYOUT_"),
-                "item_codes": list(request.item_codes), "original_item_codes": list(request.original_item_codes),
-                "state": TypeState.DRAFT.value, "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                license_types,
+                {
+                    "id": uuid7(),
+                    "code": request.code,
+                    "display_name": request.display_name,
+                    "defining_authority": request.defining_authority,
+                    "face_fields": fields,
+                    "holder_category": _short(
+                        resources.HolderCategory.Name(request.holder_category), "HOLDER_CATEGORY_"
+                    ),
+                    "validity_months": request.validity_months,
+                    "page_layout": _short(resources.PageLayout.Name(request.page_layout), "PAGE_LAYOUT_"),
+                    "item_codes": list(request.item_codes),
+                    "original_item_codes": list(request.original_item_codes),
+                    "state": TypeState.DRAFT.value,
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             return license_type_message(row)
 
         return await self._uow.run(command, work)
@@ -56,12 +68,26 @@ class LicenseTypes:
             row = await self._store.lock(tx.connection, identifier)
             check_etag(request.name, row.version, request.etag)
             state = published(request.name, TypeState(row.state))
-            row = await rows.update(tx.connection, license_types, identifier, {
-                "state": state.value, "publish_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
-            tx.emit("cn.tongban.license_type.published.v1", request.name, events.LicenseTypePublished(
-                license_type=request.name, code=row.code, display_name=row.display_name,
-                publish_time=timestamp(tx.now)))  # fmt: skip
+            row = await rows.update(
+                tx.connection,
+                license_types,
+                identifier,
+                {
+                    "state": state.value,
+                    "publish_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
+            tx.emit(
+                "cn.tongban.license_type.published.v1",
+                request.name,
+                events.LicenseTypePublished(
+                    license_type=request.name,
+                    code=row.code,
+                    display_name=row.display_name,
+                    publish_time=timestamp(tx.now),
+                ),
+            )
             return license_type_message(row)
 
         return await self._uow.run(command, work)
@@ -75,9 +101,11 @@ class LicenseTypes:
         after = position(request, request.page_token)
         state = _short(resources.LicenseTypeState.Name(request.state), "LICENSE_TYPE_STATE_")
         named: dict[str, Any] = {
-            "state": state if request.state else "", "code": request.code,
-            "item_code": [request.item_code] if request.item_code else None, "after": after[0] if after else "",
-        }  # fmt: skip
+            "state": state if request.state else "",
+            "code": request.code,
+            "item_code": [request.item_code] if request.item_code else None,
+            "after": after[0] if after else "",
+        }
         size = page_size(request.page_size)
         found = await self._store.page(size + 1, {name: value for name, value in named.items() if value})
         shown = found[:size]

@@ -30,10 +30,12 @@ class Uses:
         after = position(request, request.page_token)
         action = resources.UseAction.Name(request.action).removeprefix("USE_ACTION_")
         named: dict[str, Any] = {
-            "license": request.license.removeprefix("licenses/"), "case_name": request.case_name,
-            "action": action if request.action else "", "before": after[0] if after else "",
+            "license": request.license.removeprefix("licenses/"),
+            "case_name": request.case_name,
+            "action": action if request.action else "",
+            "before": after[0] if after else "",
             **_visible(request, current_call().principal),
-        }  # fmt: skip
+        }
         size = page_size(request.page_size)
         found = await self._store.page(size + 1, {name: value for name, value in named.items() if value})
         shown = found[:size]

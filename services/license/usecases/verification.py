@@ -42,9 +42,15 @@ class Verification:
     """Use cases of VerificationService."""
 
     def __init__(
-        self, store: LicenseStore, abroad: Abroad, seals: SealClient, cipher: FieldCipher, clock: Clock, home: str,
+        self,
+        store: LicenseStore,
+        abroad: Abroad,
+        seals: SealClient,
+        cipher: FieldCipher,
+        clock: Clock,
+        home: str,
         readers: Pool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._store = store
         self._abroad = abroad
         self._seals = seals
@@ -76,9 +82,13 @@ class Verification:
         found = await self._find(request, code)
         now = self._clock.now()
         brought = Brought(
-            found.check, request.number, request.holder_name, request.holder_document_number, found.copy_expire_time,
+            found.check,
+            request.number,
+            request.holder_name,
+            request.holder_document_number,
+            found.copy_expire_time,
             found.seal_outcome,
-        )  # fmt: skip
+        )
         told = disclose(self._verified(found.row, brought) if found.row is not None else None, brought, now)
         answer = verification_message(told, self._home)
         answer.verify_time.FromDatetime(now)
@@ -137,9 +147,14 @@ class Verification:
 
     def _verified(self, row: VerifiedRow, brought: Brought) -> VerifiedLicense:
         public = PublicFacts(
-            row.identifier, row.type_display_name, row.issuer_name, row.license_version, row.issue_date,
-            Validity(row.valid_from, row.valid_until), None if row.state == State.ISSUED.value else row.state_time,
-        )  # fmt: skip
+            row.identifier,
+            row.type_display_name,
+            row.issuer_name,
+            row.license_version,
+            row.issue_date,
+            Validity(row.valid_from, row.valid_until),
+            None if row.state == State.ISSUED.value else row.state_time,
+        )
         number, holders = self._compared(row, brought)
         return VerifiedLicense(public, State(row.state), number, holders, row.face_check)
 

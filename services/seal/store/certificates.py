@@ -25,12 +25,15 @@ _REVOKED = certificates.c.revoke_time.is_not(None)
 _NEWEST_CRL = (
     sa.select(
         sa.select(sa.func.count()).select_from(certificates).where(_REVOKED).scalar_subquery().label("wanted"),
-        crls.c.number, crls.c.this_update, crls.c.next_update, crls.c.revoked,
+        crls.c.number,
+        crls.c.this_update,
+        crls.c.next_update,
+        crls.c.revoked,
     )
     .select_from(sa.select(sa.literal(1)).subquery().outerjoin(crls, sa.true()))
     .order_by(crls.c.number.desc().nulls_last())
     .limit(1)
-)  # fmt: skip
+)
 _CRL = sa.select(crls.c.der).where(crls.c.number == sa.bindparam("number"))
 _ALL_REVOKED = sa.select(
     certificates.c.serial_number,
@@ -38,9 +41,7 @@ _ALL_REVOKED = sa.select(
     certificates.c.revocation_reason,
     certificates.c.invalidity_time,
 ).where(_REVOKED)
-_REGISTER = (
-    postgresql.insert(certificates).on_conflict_do_nothing(index_elements=[certificates.c.serial_number])
-)  # fmt: skip
+_REGISTER = postgresql.insert(certificates).on_conflict_do_nothing(index_elements=[certificates.c.serial_number])
 _HOLD = rows.by_id(certificates).with_for_update(read=True)
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
 
@@ -50,10 +51,17 @@ def certificate_values(
 ) -> dict[str, Any]:
     """Returns the row of a new certificate; without a key where that is somebody else's."""
     return {
-        "id": uuid7(), "serial_number": f"{certificate.serial_number:x}", "kind": kind, "der": certificate.der,
-        "key_name": key_name, "key_version": key_version, "not_before_time": certificate.not_before,
-        "not_after_time": certificate.not_after, "create_time": now, "update_time": now,
-    }  # fmt: skip
+        "id": uuid7(),
+        "serial_number": f"{certificate.serial_number:x}",
+        "kind": kind,
+        "der": certificate.der,
+        "key_name": key_name,
+        "key_version": key_version,
+        "not_before_time": certificate.not_before,
+        "not_after_time": certificate.not_after,
+        "create_time": now,
+        "update_time": now,
+    }
 
 
 class CertificateStore:

@@ -48,15 +48,29 @@ SELECT id FROM batch
 """).bindparams(
     *(sa.bindparam(name, type_=sa.Uuid(as_uuid=False)) for name in ("batch", "seal", "certificate")),
     *(sa.bindparam(name, type_=sa.Integer) for name in ("attempt", "seal_version")),
-    *(sa.bindparam(name, type_=sa.Text) for name in
-      ("caller", "method", "request_id", "kind", "case_name", "user_name", "record", "transaction_id", "object")),
-    *(sa.bindparam(name, type_=sa.LargeBinary) for name in
-      ("request_digest", "source_digest", "use_context", "canonical", "leaf_hash")),
+    *(
+        sa.bindparam(name, type_=sa.Text)
+        for name in (
+            "caller",
+            "method",
+            "request_id",
+            "kind",
+            "case_name",
+            "user_name",
+            "record",
+            "transaction_id",
+            "object",
+        )
+    ),
+    *(
+        sa.bindparam(name, type_=sa.LargeBinary)
+        for name in ("request_digest", "source_digest", "use_context", "canonical", "leaf_hash")
+    ),
     *(sa.bindparam(name, type_=sa.DateTime(timezone=True)) for name in ("signing_time", "now")),
     *(sa.bindparam(name, type_=ARRAY(sa.LargeBinary)) for name in ("digests", "data_digests")),
     *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("numbers", "property_infos")),
     sa.bindparam("ids", type_=ARRAY(sa.Uuid(as_uuid=False))),
-)  # fmt: skip
+)
 
 # The primary key of an outcome decides between a call that is late and the sweeper that has given it up. A seal that has
 # ended since the intent signs no more: FOR SHARE, so that whoever ends it waits for the result, or the result for them.
@@ -78,7 +92,7 @@ DELETE FROM sealing_open USING outcome WHERE sealing_open.batch = outcome.batch 
     sa.bindparam("signatures", type_=ARRAY(sa.LargeBinary)),
     sa.bindparam("result_digest", type_=sa.LargeBinary),
     sa.bindparam("now", type_=sa.DateTime(timezone=True)),
-)  # fmt: skip
+)
 
 _ATTEMPTS = sa.text("""
 SELECT b.id, b.attempt, b.request_digest, o.state, w.commit_time < now() - :patience AS is_abandoned,
@@ -104,15 +118,26 @@ _OF_BATCH = (
 _STATE = sa.func.coalesce(outcomes.c.state, SealingState.COMMITTED.value)
 _WHOLE = (
     sa.select(
-        sealings.c.id, sealings.c.number, sealings.c.seal, sealings.c.digest, sealings.c.data_digest,
-        batches.c.certificate, batches.c.kind, batches.c.source_digest, batches.c.use_context, batches.c.user_name,
-        batches.c.approver, batches.c.create_time,
-        _STATE.label("state"), outcomes.c.result_digest, outcomes.c.outcome_time,
+        sealings.c.id,
+        sealings.c.number,
+        sealings.c.seal,
+        sealings.c.digest,
+        sealings.c.data_digest,
+        batches.c.certificate,
+        batches.c.kind,
+        batches.c.source_digest,
+        batches.c.use_context,
+        batches.c.user_name,
+        batches.c.approver,
+        batches.c.create_time,
+        _STATE.label("state"),
+        outcomes.c.result_digest,
+        outcomes.c.outcome_time,
         sa.func.coalesce(outcomes.c.void_reason, "").label("void_reason"),
     )
     .join(batches, batches.c.id == sealings.c.batch)
     .join(outcomes, outcomes.c.batch == sealings.c.batch, isouter=True)
-)  # fmt: skip
+)
 _BY_ID = _WHOLE.where(sealings.c.id == sa.bindparam(rows.KEY))
 _SIGNED = (
     sa.select(batches.c.signing_time, outcomes.c.signatures)
@@ -168,9 +193,12 @@ class SealingStore:
             AlreadyExists: the attempt is taken.
         """
         recorded = {
-            "record": entry.id, "transaction_id": entry.transaction_id, "object": entry.object,
-            "canonical": entry.canonical, "leaf_hash": entry.leaf_hash,
-        }  # fmt: skip
+            "record": entry.id,
+            "transaction_id": entry.transaction_id,
+            "object": entry.object,
+            "canonical": entry.canonical,
+            "leaf_hash": entry.leaf_hash,
+        }
         async with self._database.read() as connection:
             return (await connection.execute(_COMMIT, {**values, **recorded})).first() is not None
 
@@ -179,19 +207,33 @@ class SealingStore:
 
         Tells False, and writes nothing, where it has one already, or is SIGNED under a seal that is no longer in force.
         """
-        found = await connection.execute(_CLOSE, {
-            "batch": outcome.batch, "state": outcome.state.value, "signatures": list(outcome.signatures),
-            "result_digest": outcome.result_digest, "void_reason": outcome.void_reason, "now": now,
-        })  # fmt: skip
+        found = await connection.execute(
+            _CLOSE,
+            {
+                "batch": outcome.batch,
+                "state": outcome.state.value,
+                "signatures": list(outcome.signatures),
+                "result_digest": outcome.result_digest,
+                "void_reason": outcome.void_reason,
+                "now": now,
+            },
+        )
         return found.first() is not None
 
     async def last_attempt(self, command: Command, patience: timedelta) -> Row | None:
         """Reads the last attempt at ``command``: its state (None while open), and whether it was given up."""
         async with self._database.read() as connection:
-            return (await connection.execute(_ATTEMPTS, {
-                "caller": command.caller, "method": command.method, "request_id": command.request_id,
-                "patience": patience,
-            })).first()  # fmt: skip
+            return (
+                await connection.execute(
+                    _ATTEMPTS,
+                    {
+                        "caller": command.caller,
+                        "method": command.method,
+                        "request_id": command.request_id,
+                        "patience": patience,
+                    },
+                )
+            ).first()
 
     async def of_batch(self, connection: AsyncConnection, batch: str) -> Sequence[Row]:
         """Reads id and seal of each intent of a batch."""

@@ -20,12 +20,16 @@ from services.seal.tables import sealing_outcomes as outcomes
 _LISTED = [column for column in seals.c if column.name not in ("structure", "svg")]
 _OPENED = (
     sa.select(
-        seals.c.id, seals.c.structure, certificates.c.der, certificates.c.key_name, certificates.c.key_version,
+        seals.c.id,
+        seals.c.structure,
+        certificates.c.der,
+        certificates.c.key_name,
+        certificates.c.key_version,
         certificates.c.id.label("certificate"),
     )
     .join(certificates, certificates.c.id == seals.c.certificate)
     .where(seals.c.id == sa.bindparam(rows.KEY))
-)  # fmt: skip
+)
 _NUMBERS = (
     sa.select(sa.func.array_agg(sa.func.nextval(SEALING_NUMBERS), type_=ARRAY(sa.BigInteger)))
     .select_from(sa.func.generate_series(1, sa.bindparam("count", type_=sa.Integer)).alias())
@@ -33,14 +37,22 @@ _NUMBERS = (
 )
 _FOR_USE = (
     sa.select(
-        seals.c.version, seals.c.state, seals.c.valid_from_time, seals.c.valid_until_time,
-        seals.c.certified_until_time, seals.c.users, seals.c.kept_by, seals.c.kept_human,
-        certificates.c.revoke_time, certificates.c.not_before_time, certificates.c.not_after_time,
+        seals.c.version,
+        seals.c.state,
+        seals.c.valid_from_time,
+        seals.c.valid_until_time,
+        seals.c.certified_until_time,
+        seals.c.users,
+        seals.c.kept_by,
+        seals.c.kept_human,
+        certificates.c.revoke_time,
+        certificates.c.not_before_time,
+        certificates.c.not_after_time,
         _NUMBERS.label("numbers"),
     )
     .join(certificates, certificates.c.id == seals.c.certificate)
     .where(seals.c.id == sa.bindparam(rows.KEY))
-)  # fmt: skip
+)
 _IS_RECORDED = (
     sa.select(sa.literal(1))
     .select_from(sealings.join(outcomes, outcomes.c.batch == sealings.c.batch))
@@ -71,15 +83,17 @@ _STATE = sa.case(
 _HANGING = (
     sa.select(seals.c.id, seals.c.owner, seals.c.certificate)
     .where(
-        sa.or_(*(
-            column == sa.bindparam("certificate", type_=sa.Uuid(as_uuid=False))
-            for column in (seals.c.certificate, seals.c.maker_certificate)
-        )),
+        sa.or_(
+            *(
+                column == sa.bindparam("certificate", type_=sa.Uuid(as_uuid=False))
+                for column in (seals.c.certificate, seals.c.maker_certificate)
+            )
+        ),
         sa.or_(_STATE == SealState.ACTIVE, _STATE == SealState.FROZEN),
     )
     .order_by(seals.c.id)
     .with_for_update()
-)  # fmt: skip
+)
 _FILTERS = {
     "owner": seals.c.owner == sa.bindparam("owner"),
     "state": sa.bindparam("state") == _STATE,

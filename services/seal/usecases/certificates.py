@@ -39,19 +39,33 @@ _MAKER_TURN = 0x6D616B6572
 def emit_issued(tx: Transaction, row: Row) -> None:
     """Tells that a certificate was issued."""
     name = f"certificates/{row.id}"
-    tx.emit("cn.tongban.certificate.issued.v1", name, events.CertificateIssued(
-        certificate=name, serial_number=row.serial_number, issue_time=timestamp(tx.now),
-        kind=resources.CertificateKind.Value(f"CERTIFICATE_KIND_{row.kind}"),
-    ))  # fmt: skip
+    tx.emit(
+        "cn.tongban.certificate.issued.v1",
+        name,
+        events.CertificateIssued(
+            certificate=name,
+            serial_number=row.serial_number,
+            issue_time=timestamp(tx.now),
+            kind=resources.CertificateKind.Value(f"CERTIFICATE_KIND_{row.kind}"),
+        ),
+    )
 
 
 class Certificates:
     """Use cases of CertificateService, and the seal maker's certificate."""
 
     def __init__(
-        self, uow: UnitOfWork, store: CertificateStore, endings: Endings, authority: Authority, keys: SigningKeys,
-        revocation: Revocation, provider: SmProvider, pool: Pool, clock: Clock,
-    ) -> None:  # fmt: skip
+        self,
+        uow: UnitOfWork,
+        store: CertificateStore,
+        endings: Endings,
+        authority: Authority,
+        keys: SigningKeys,
+        revocation: Revocation,
+        provider: SmProvider,
+        pool: Pool,
+        clock: Clock,
+    ) -> None:
         self._uow = uow
         self._store = store
         self._endings = endings
@@ -155,9 +169,7 @@ class Certificates:
         subject = Subject("电子印章制章者", organization="Tongban", identifier=f"{key.name}-{key.version}")
         public_key = self._keys.signer(key.name, key.version).public_key
         validity = self._authority.within(whole.not_before, whole.not_after)
-        certificate = await self._pool.run(
-            self._authority.issue, subject, public_key, Profile.SEAL_MAKER, validity
-        )  # fmt: skip
+        certificate = await self._pool.run(self._authority.issue, subject, public_key, Profile.SEAL_MAKER, validity)
         values = certificate_values(certificate, "SEAL_MAKER", tx.now, key.name, key.version)
         made = await rows.insert(tx.connection, certificates, values)
         emit_issued(tx, made)

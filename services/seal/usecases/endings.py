@@ -48,26 +48,51 @@ class Endings:
     async def seal(self, tx: Transaction, seal: Row, reason: str) -> Row:
         """Revokes a seal and its signer's certificate: with the seal, what that was made for has ended."""
         name = f"seals/{seal.id}"
-        row = await rows.update(tx.connection, seals, seal.id, {
-            "state": SealState.REVOKED.value, "revoke_time": tx.now, "revoke_reason": reason, "update_time": tx.now,
-        })  # fmt: skip
+        row = await rows.update(
+            tx.connection,
+            seals,
+            seal.id,
+            {
+                "state": SealState.REVOKED.value,
+                "revoke_time": tx.now,
+                "revoke_reason": reason,
+                "update_time": tx.now,
+            },
+        )
         certificate = await self._certificates.lock(tx.connection, seal.certificate)
         if certificate_state(certificate, tx.now) == "VALID":
             await _revoke(tx, seal.certificate, "CESSATION_OF_OPERATION")
             about = f"certificates/{seal.certificate}"
             tx.record(entry_of(tx.command, tx.now, about, action=f"{tx.command.method}.certificate"))
-        tx.emit("cn.tongban.seal.revoked.v1", name, events.SealRevoked(
-            seal=name, owner=row.owner, reason=reason, revoke_time=timestamp(tx.now)))  # fmt: skip
+        tx.emit(
+            "cn.tongban.seal.revoked.v1",
+            name,
+            events.SealRevoked(seal=name, owner=row.owner, reason=reason, revoke_time=timestamp(tx.now)),
+        )
         return row
 
 
 async def _revoke(tx: Transaction, identifier: str, reason: str, invalidity_time: datetime | None = None) -> Row:
-    row = await rows.update(tx.connection, certificates, identifier, {
-        "revoke_time": tx.now, "revocation_reason": reason, "invalidity_time": invalidity_time, "update_time": tx.now,
-    })  # fmt: skip
+    row = await rows.update(
+        tx.connection,
+        certificates,
+        identifier,
+        {
+            "revoke_time": tx.now,
+            "revocation_reason": reason,
+            "invalidity_time": invalidity_time,
+            "update_time": tx.now,
+        },
+    )
     name = f"certificates/{identifier}"
-    tx.emit("cn.tongban.certificate.revoked.v1", name, events.CertificateRevoked(
-        certificate=name, serial_number=row.serial_number, revoke_time=timestamp(tx.now),
-        reason=resources.RevocationReason.Value(f"REVOCATION_REASON_{reason}"),
-    ))  # fmt: skip
+    tx.emit(
+        "cn.tongban.certificate.revoked.v1",
+        name,
+        events.CertificateRevoked(
+            certificate=name,
+            serial_number=row.serial_number,
+            revoke_time=timestamp(tx.now),
+            reason=resources.RevocationReason.Value(f"REVOCATION_REASON_{reason}"),
+        ),
+    )
     return row

@@ -22,8 +22,14 @@ class Revocation:
     """Publishes and reads the list. It heals itself: whoever reads a list that lags behind publishes the next one."""
 
     def __init__(
-        self, database: Database, store: CertificateStore, authority: Authority, pool: Pool, clock: Clock, wall: Clock,
-    ) -> None:  # fmt: skip
+        self,
+        database: Database,
+        store: CertificateStore,
+        authority: Authority,
+        pool: Pool,
+        clock: Clock,
+        wall: Clock,
+    ) -> None:
         self._database = database
         self._store = store
         self._authority = authority
@@ -73,9 +79,16 @@ class Revocation:
                 end = max(end, min(newest.next_update, self._wall.now().replace(microsecond=0) + _PERIOD))
             number = (newest.number or 0) + 1
             crl = await self._pool.run(self._authority.make_crl, number, now, end, entries)
-            await self._store.add_crl(connection, {
-                "number": number, "this_update": now, "next_update": end, "revoked": len(entries), "der": crl.der,
-            })  # fmt: skip
+            await self._store.add_crl(
+                connection,
+                {
+                    "number": number,
+                    "this_update": now,
+                    "next_update": end,
+                    "revoked": len(entries),
+                    "der": crl.der,
+                },
+            )
 
 
 def _entry(row: Row) -> RevokedEntry:

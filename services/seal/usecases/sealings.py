@@ -32,7 +32,7 @@ class Sealings:
 
     def __init__(
         self, uses: Uses, opened: OpenedSeals, store: SealingStore, keys: SigningKeys, pool: Pool, clock: Clock
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._uses = uses
         self._opened = opened
         self._store = store
@@ -65,9 +65,7 @@ class Sealings:
         answer.document = fresh or await self._made_again(request, seal, answer.sealing)
         return answer
 
-    async def _made_again(
-        self, request: pb.SealDocumentRequest, seal: OpenedSeal, sealing: resources.Sealing
-    ) -> bytes:  # fmt: skip
+    async def _made_again(self, request: pb.SealDocumentRequest, seal: OpenedSeal, sealing: resources.Sealing) -> bytes:
         row = await self._store.signed(sealing.name.removeprefix("sealings/"))
         document = await self._pool.run(_pack_again, request, seal, row.signing_time, row.signatures[0])
         if digest_text(sm3(document)) != sealing.result_digest:
@@ -108,10 +106,16 @@ class Sealings:
         size = paging.page_size(request.page_size)
         after = paging.position(request, request.page_token)
         state = resources.SealingState.Name(request.state).removeprefix("SEALING_STATE_") if request.state else ""
-        found = await self._store.page({
-            "seal": request.seal.removeprefix("seals/"), "state": state, "case_name": request.case_name,
-            "number": request.number, "before": str(after[0]) if after else "",
-        }, size + 1)  # fmt: skip
+        found = await self._store.page(
+            {
+                "seal": request.seal.removeprefix("seals/"),
+                "state": state,
+                "case_name": request.case_name,
+                "number": request.number,
+                "before": str(after[0]) if after else "",
+            },
+            size + 1,
+        )
         token = paging.next_token(request, found[size - 1].id) if len(found) > size else ""
         return pb.ListSealingsResponse(sealings=[sealing_message(row) for row in found[:size]], next_page_token=token)
 
@@ -158,9 +162,20 @@ def _sign_each(signer: Signer, messages: Sequence[bytes]) -> list[bytes]:
 def _view(plan: Plan, intent: Intent, result: bytes, now: datetime) -> SealingView:
     (item,) = plan.items
     return SealingView(
-        id=intent.ids[0], number=intent.numbers[0], seal=plan.seal.identifier, digest=item.digest,
-        data_digest=item.data_hash, certificate=plan.seal.certificate_id, kind=plan.kind.value,
-        source_digest=plan.source_digest, use_context=intent.use.SerializeToString(), user_name=intent.user,
-        approver="", create_time=intent.commit_time, state=SealingState.SIGNED.value, result_digest=result,
-        outcome_time=now, void_reason="",
-    )  # fmt: skip
+        id=intent.ids[0],
+        number=intent.numbers[0],
+        seal=plan.seal.identifier,
+        digest=item.digest,
+        data_digest=item.data_hash,
+        certificate=plan.seal.certificate_id,
+        kind=plan.kind.value,
+        source_digest=plan.source_digest,
+        use_context=intent.use.SerializeToString(),
+        user_name=intent.user,
+        approver="",
+        create_time=intent.commit_time,
+        state=SealingState.SIGNED.value,
+        result_digest=result,
+        outcome_time=now,
+        void_reason="",
+    )

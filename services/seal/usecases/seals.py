@@ -51,10 +51,20 @@ class Seals:
     """Use cases of SealService."""
 
     def __init__(
-        self, uow: UnitOfWork, store: SealStore, certificate_store: CertificateStore, endings: Endings,
-        makers: Certificates, authority: Authority, keys: SigningKeys, revocation: Revocation, pool: Pool, clock: Clock, region: str,
+        self,
+        uow: UnitOfWork,
+        store: SealStore,
+        certificate_store: CertificateStore,
+        endings: Endings,
+        makers: Certificates,
+        authority: Authority,
+        keys: SigningKeys,
+        revocation: Revocation,
+        pool: Pool,
+        clock: Clock,
+        region: str,
         owners: Owners,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._owners = owners
         self._uow = uow
         self._store = store
@@ -88,9 +98,17 @@ class Seals:
         async def work(tx: Transaction) -> resources.Seal:
             row = await self._insert(tx, request, order, made, maker, keeper)
             name = f"seals/{row.id}"
-            tx.emit("cn.tongban.seal.made.v1", name, events.SealMade(
-                seal=name, seal_code=row.seal_code, owner=row.owner, kind=request.kind, make_time=timestamp(tx.now),
-            ))  # fmt: skip
+            tx.emit(
+                "cn.tongban.seal.made.v1",
+                name,
+                events.SealMade(
+                    seal=name,
+                    seal_code=row.seal_code,
+                    owner=row.owner,
+                    kind=request.kind,
+                    make_time=timestamp(tx.now),
+                ),
+            )
             return seal_message(row, tx.now, row.structure)
 
         return await self._uow.run(command, work)
@@ -106,25 +124,51 @@ class Seals:
         return code
 
     async def _insert(
-        self, tx: Transaction, request: pb.MakeSealRequest, order: SealOrder, made: MadeSeal, maker: Maker, keeper: Actor,
-    ) -> Row:  # fmt: skip
+        self,
+        tx: Transaction,
+        request: pb.MakeSealRequest,
+        order: SealOrder,
+        made: MadeSeal,
+        maker: Maker,
+        keeper: Actor,
+    ) -> Row:
         made_with = await self._certificates.hold(tx.connection, maker.identifier)
         if certificate_state(made_with, tx.now) != "VALID":
             raise Aborted("CONCURRENT_CHANGE", "the seal maker's certificate has ended meanwhile", retry_after=0.1)
         certificate = certificate_values(made.certificate, "SIGNER", tx.now, made.key_name, made.key_version)
         await rows.insert(tx.connection, certificates, certificate)
         users = [{"subject": user.subject, "approval_needed": user.approval_needed} for user in request.users]
-        return await rows.insert(tx.connection, seals, {
-            "id": order.identifier, "seal_id": order.seal_id, "seal_code": order.text.code,
-            "display_name": order.name, "kind": order.kind.value, "rank": order.rank.value, "owner": request.owner,
-            "owner_uscc": order.owner_uscc, "arc_text": request.arc_text, "bottom_text": request.bottom_text,
-            "diameter_mm": order.diameter_mm, "state": "ACTIVE", "valid_from_time": order.valid_from,
-            "valid_until_time": order.valid_until,
-            "certified_until_time": min(made.certificate.not_after, made_with.not_after_time), "users": users, "certificate": certificate["id"],
-            "kept_by": keeper.subject, "kept_human": keeper.human,
-            "maker_certificate": maker.identifier, "structure": made.structure, "svg": made.svg,
-            "make_time": order.make_time, "create_time": tx.now, "update_time": tx.now,
-        })  # fmt: skip
+        return await rows.insert(
+            tx.connection,
+            seals,
+            {
+                "id": order.identifier,
+                "seal_id": order.seal_id,
+                "seal_code": order.text.code,
+                "display_name": order.name,
+                "kind": order.kind.value,
+                "rank": order.rank.value,
+                "owner": request.owner,
+                "owner_uscc": order.owner_uscc,
+                "arc_text": request.arc_text,
+                "bottom_text": request.bottom_text,
+                "diameter_mm": order.diameter_mm,
+                "state": "ACTIVE",
+                "valid_from_time": order.valid_from,
+                "valid_until_time": order.valid_until,
+                "certified_until_time": min(made.certificate.not_after, made_with.not_after_time),
+                "users": users,
+                "certificate": certificate["id"],
+                "kept_by": keeper.subject,
+                "kept_human": keeper.human,
+                "maker_certificate": maker.identifier,
+                "structure": made.structure,
+                "svg": made.svg,
+                "make_time": order.make_time,
+                "create_time": tx.now,
+                "update_time": tx.now,
+            },
+        )
 
     async def revoke(self, command: Command, request: pb.RevokeSealRequest) -> resources.Seal:
         """Ends a seal and revokes its signer's certificate."""
@@ -186,13 +230,16 @@ def _order(request: pb.MakeSealRequest, owner_uscc: str, code: str, now: datetim
     if end <= now:
         raise invalid_field("valid_until_time", "in_the_future", "must be in the future")
     return SealOrder(
-        identifier=uuid7(), name=request.display_name,
+        identifier=uuid7(),
+        name=request.display_name,
         kind=SealKind(resources.SealKind.Name(request.kind).removeprefix("SEAL_KIND_")),
         rank=SealRank(resources.SealRank.Name(request.rank).removeprefix("SEAL_RANK_")),
         owner_uscc=owner_uscc,
         text=SealText(names.printed(request.arc_text), names.printed(request.bottom_text), code),
-        make_time=now, valid_from=start, valid_until=end,
-    )  # fmt: skip
+        make_time=now,
+        valid_from=start,
+        valid_until=end,
+    )
 
 
 def _moment(request: pb.MakeSealRequest, field: str, otherwise: datetime) -> datetime:

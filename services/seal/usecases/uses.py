@@ -149,9 +149,15 @@ class Uses:
     """Takes the three steps."""
 
     def __init__(
-        self, uow: UnitOfWork, seals: SealStore, store: SealingStore, audit: AuditWriter, clock: Clock, region: str,
+        self,
+        uow: UnitOfWork,
+        seals: SealStore,
+        store: SealingStore,
+        audit: AuditWriter,
+        clock: Clock,
+        region: str,
         patience: timedelta,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Takes, besides its parts, how long a batch may be open before it counts as abandoned."""
         self._uow = uow
         self._seals = seals
@@ -218,18 +224,20 @@ class Uses:
             raise _AttemptTaken from None
         return intent if done else None
 
-    def _intent(
-        self, command: Command, plan: Plan, caller: Principal, entry: Entry, drawn: Sequence[int]
-    ) -> Intent:  # fmt: skip
+    def _intent(self, command: Command, plan: Plan, caller: Principal, entry: Entry, drawn: Sequence[int]) -> Intent:
         use = common_pb2.UseContext()
         use.CopyFrom(command.use)
         use.transaction_id = entry.transaction_id
         day = (entry.record_time + _CHINA).date()
         return Intent(
-            batch=uuid7(), ids=[uuid7() for _ in plan.items],
+            batch=uuid7(),
+            ids=[uuid7() for _ in plan.items],
             numbers=[sealing_number(self._region, day, number) for number in drawn],
-            use=use, user=caller.subject, receipt=receipt_of(entry), commit_time=entry.record_time,
-        )  # fmt: skip
+            use=use,
+            user=caller.subject,
+            receipt=receipt_of(entry),
+            commit_time=entry.record_time,
+        )
 
     async def _commit_again(self, command: Command, plan: Plan) -> Intent:
         """Commits a further attempt once the one before is voided; voids it where it was abandoned."""
@@ -283,10 +291,17 @@ class Uses:
             if not await self._store.close(tx.connection, outcome, tx.now):
                 raise _unfinished(intent.ids[0])
             tx.about = plan.seal.name
-            tx.emit("cn.tongban.seal.used.v1", plan.seal.name, events.SealUsed(
-                seal=plan.seal.name, sealings=[f"sealings/{each}" for each in intent.ids],
-                case_name=intent.use.case_name, user=intent.user, use_time=timestamp(tx.now),
-            ))  # fmt: skip
+            tx.emit(
+                "cn.tongban.seal.used.v1",
+                plan.seal.name,
+                events.SealUsed(
+                    seal=plan.seal.name,
+                    sealings=[f"sealings/{each}" for each in intent.ids],
+                    case_name=intent.use.case_name,
+                    user=intent.user,
+                    use_time=timestamp(tx.now),
+                ),
+            )
             return product.answer(tx.now)
 
         return await _persistently(lambda: self._uow.run(replace(command, use=intent.use), work))
@@ -308,8 +323,11 @@ async def void(tx: Transaction, store: SealingStore, batch: str, reason: str) ->
     voided = await store.of_batch(tx.connection, batch)
     for row in voided:
         name = f"sealings/{row.id}"
-        tx.emit("cn.tongban.sealing.voided.v1", name, events.SealingVoided(
-            sealing=name, seal=f"seals/{row.seal}", reason=reason, void_time=timestamp(tx.now)))  # fmt: skip
+        tx.emit(
+            "cn.tongban.sealing.voided.v1",
+            name,
+            events.SealingVoided(sealing=name, seal=f"seals/{row.seal}", reason=reason, void_time=timestamp(tx.now)),
+        )
     tx.record(entry_of(tx.command, tx.now, f"seals/{voided[0].seal}", result=reason, record_count=len(voided)))
     return True
 
@@ -321,9 +339,10 @@ def _ensure_usable(row: Row, plan: Plan, caller: Principal) -> None:
     ensure_in_force(seal, plan.at)
     if row.revoke_time is not None or not row.not_before_time <= plan.at <= row.not_after_time:
         raise FailedPrecondition(
-            "CERTIFICATE_NOT_VALID", "the signer's certificate is revoked or outside its period",
+            "CERTIFICATE_NOT_VALID",
+            "the signer's certificate is revoked or outside its period",
             certificate=f"certificates/{plan.seal.certificate_id}",
-        )  # fmt: skip
+        )
 
 
 def _stated_use(use: common_pb2.UseContext, caller: Principal) -> common_pb2.UseContext:
@@ -345,20 +364,34 @@ def _stated_use(use: common_pb2.UseContext, caller: Principal) -> common_pb2.Use
 
 def _row(command: Command, plan: Plan, intent: Intent, attempt: int, seal_version: int) -> dict[str, Any]:
     return {
-        "batch": intent.batch, "caller": command.caller, "method": command.method, "request_id": command.request_id,
-        "attempt": attempt, "request_digest": command.digest, "seal": plan.seal.identifier,
+        "batch": intent.batch,
+        "caller": command.caller,
+        "method": command.method,
+        "request_id": command.request_id,
+        "attempt": attempt,
+        "request_digest": command.digest,
+        "seal": plan.seal.identifier,
         "seal_version": seal_version,
-        "certificate": plan.seal.certificate_id, "kind": plan.kind.value, "signing_time": plan.at,
-        "source_digest": plan.source_digest, "use_context": intent.use.SerializeToString(),
-        "case_name": intent.use.case_name, "user_name": intent.user, "now": intent.commit_time,
-        "ids": intent.ids, "numbers": intent.numbers, "digests": [item.digest for item in plan.items],
+        "certificate": plan.seal.certificate_id,
+        "kind": plan.kind.value,
+        "signing_time": plan.at,
+        "source_digest": plan.source_digest,
+        "use_context": intent.use.SerializeToString(),
+        "case_name": intent.use.case_name,
+        "user_name": intent.user,
+        "now": intent.commit_time,
+        "ids": intent.ids,
+        "numbers": intent.numbers,
+        "digests": [item.digest for item in plan.items],
         "data_digests": [item.data_hash for item in plan.items],
         "property_infos": [item.property_info for item in plan.items],
-    }  # fmt: skip
+    }
 
 
 def _unfinished(sealing: str) -> Unavailable:
     return Unavailable(
-        "SEALING_UNFINISHED", "this request is being signed, or was left open", retry_after=_TRY_AGAIN_SECONDS,
+        "SEALING_UNFINISHED",
+        "this request is being signed, or was left open",
+        retry_after=_TRY_AGAIN_SECONDS,
         sealing=f"sealings/{sealing}",
-    )  # fmt: skip
+    )

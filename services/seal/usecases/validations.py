@@ -34,9 +34,15 @@ class Validations:
     """Use cases of ValidationService."""
 
     def __init__(
-        self, store: SealStore, authority: Authority, revocation: Revocation, provider: SmProvider, pool: Pool,
-        clock: Clock, stamp_roots: tuple[Certificate, ...],
-    ) -> None:  # fmt: skip
+        self,
+        store: SealStore,
+        authority: Authority,
+        revocation: Revocation,
+        provider: SmProvider,
+        pool: Pool,
+        clock: Clock,
+        stamp_roots: tuple[Certificate, ...],
+    ) -> None:
         self._store = store
         # No list is at hand of what authorities of others have revoked: the operator takes a root away.
         self._stamps = TrustPolicy(stamp_roots, require_crl=False)

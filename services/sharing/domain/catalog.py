@@ -185,9 +185,7 @@ def require_known(resource: str, entry: Entry, fields: Collection[str]) -> None:
     unknown = [code for code in fields if code not in known]
     if unknown:
         named = ",".join(unknown)
-        raise InvalidArgument(
-            "FIELD_UNKNOWN", f"{resource} has no field {named}", resource=resource, fields=named
-        )  # fmt: skip
+        raise InvalidArgument("FIELD_UNKNOWN", f"{resource} has no field {named}", resource=resource, fields=named)
 
 
 def require_shareable(resource: str, entry: Entry, fields: Collection[str]) -> SharingClass:
@@ -200,9 +198,11 @@ def require_shareable(resource: str, entry: Entry, fields: Collection[str]) -> S
     strictest = max((entry.class_of(known[code]) for code in fields), default=entry.sharing_class)
     if strictest is SharingClass.NOT_SHARED:
         raise FailedPrecondition(
-            "RESOURCE_NOT_SHARED", f"{resource}, or a field asked for, is not shared",
-            resource=resource, basis=entry.restriction_basis,
-        )  # fmt: skip
+            "RESOURCE_NOT_SHARED",
+            f"{resource}, or a field asked for, is not shared",
+            resource=resource,
+            basis=entry.restriction_basis,
+        )
     return strictest
 
 

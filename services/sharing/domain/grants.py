@@ -171,9 +171,11 @@ def choose(grants: Collection[Grant], now: datetime) -> Grant | None:
 def missing(resource: str, department: str) -> PermissionDenied:
     """Builds the error for a department without a grant."""
     return PermissionDenied(
-        "GRANT_MISSING", f"{department or 'the caller'} holds no grant on {resource}",
-        resource=resource, department=department,
-    )  # fmt: skip
+        "GRANT_MISSING",
+        f"{department or 'the caller'} holds no grant on {resource}",
+        resource=resource,
+        department=department,
+    )
 
 
 def decide(grant: Grant, use: Use, usage: Usage, now: datetime) -> Allowed | Refused:
@@ -214,9 +216,11 @@ def _foreign(grant: Grant, use: Use) -> PermissionDenied | None:
     if use.region == grant.terms.consumer_region and use.department in grant.terms.departments:
         return None
     return PermissionDenied(
-        "GRANT_DEPARTMENT_MISMATCH", f"{grant.name} is not a grant to {use.department or 'this caller'}",
-        grant=grant.name, department=use.department,
-    )  # fmt: skip
+        "GRANT_DEPARTMENT_MISMATCH",
+        f"{grant.name} is not a grant to {use.department or 'this caller'}",
+        grant=grant.name,
+        department=use.department,
+    )
 
 
 def _untimely(grant: Grant, now: datetime) -> Iterator[TongbanError]:
@@ -224,13 +228,16 @@ def _untimely(grant: Grant, now: datetime) -> Iterator[TongbanError]:
     if state in (GrantState.PROVISIONED, GrantState.EXPIRED):
         start, end = grant.terms.start.isoformat(), grant.terms.end.isoformat()
         yield PermissionDenied(
-            "GRANT_OUT_OF_PERIOD", f"{grant.name} holds from {start} until before {end}",
-            grant=grant.name, start_time=start, end_time=end,
-        )  # fmt: skip
+            "GRANT_OUT_OF_PERIOD",
+            f"{grant.name} holds from {start} until before {end}",
+            grant=grant.name,
+            start_time=start,
+            end_time=end,
+        )
     elif state is not GrantState.ACTIVE:
         yield FailedPrecondition(
             "GRANT_NOT_ACTIVE", f"{grant.name} is {state.name}", grant=grant.name, state=state.name
-        )  # fmt: skip
+        )
 
 
 def _beyond_purpose(grant: Grant, use: Use) -> Iterator[TongbanError]:
@@ -253,9 +260,12 @@ def _exhausted(grant: Grant, usage: Usage) -> Iterator[TongbanError]:
     ):
         if used >= limit:
             yield ResourceExhausted(
-                "GRANT_QUOTA_EXHAUSTED", f"{grant.name} has used up {bound}",
-                grant=grant.name, quota=bound, limit=str(limit),
-            )  # fmt: skip
+                "GRANT_QUOTA_EXHAUSTED",
+                f"{grant.name} has used up {bound}",
+                grant=grant.name,
+                quota=bound,
+                limit=str(limit),
+            )
 
 
 def _fields_refused(grant: str, refused: Sequence[str]) -> PermissionDenied:

@@ -82,9 +82,11 @@ def advance(request: Progress, step: Step, human: str) -> RequestState:
         raise state_conflict(request.name, "SUPPLEMENT_ASKED_BEFORE", "SUPPLEMENT_NOT_ASKED")
     if took_part(human, _others(request, step)):
         raise PermissionDenied(
-            "REVIEW_NOT_SEPARATED", f"{step.value} needs another person than the steps before",
-            request=request.name, step=step.value,
-        )  # fmt: skip
+            "REVIEW_NOT_SEPARATED",
+            f"{step.value} needs another person than the steps before",
+            request=request.name,
+            step=step.value,
+        )
     return target
 
 

@@ -76,9 +76,14 @@ class GrantStore:
         return await self._list(_GRANTS, grants, caller, wanted, before, limit)
 
     async def _list(
-        self, query: sa.Select[*tuple[object, ...]], table: sa.Table, caller: Caller, wanted: Wanted, before: str,
+        self,
+        query: sa.Select[*tuple[object, ...]],
+        table: sa.Table,
+        caller: Caller,
+        wanted: Wanted,
+        before: str,
         limit: int,
-    ) -> list[Row]:  # fmt: skip
+    ) -> list[Row]:
         filters = [_visible(table, caller)]
         if wanted.resource_key:
             filters.append(table.c.resource_id == wanted.resource_key)

@@ -40,11 +40,20 @@ class Catalog:
         identifier = uuid7()
 
         async def work(tx: Transaction) -> messages.Resource:
-            row = await rows.insert(tx.connection, resources, {
-                "id": identifier, "code": entry.code, "state": ResourceState.DRAFT.name,
-                "sharing_class": rules.sharing_class.name, "provider_department": entry.provider_department,
-                "entry": entry.SerializeToString(), "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                resources,
+                {
+                    "id": identifier,
+                    "code": entry.code,
+                    "state": ResourceState.DRAFT.name,
+                    "sharing_class": rules.sharing_class.name,
+                    "provider_department": entry.provider_department,
+                    "entry": entry.SerializeToString(),
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             return resource_message(row)
 
         return await self._uow.run(command_of(request), work)
@@ -64,9 +73,10 @@ class Catalog:
         wanted = ResourceFilter(
             state=ResourceState(request.state).name if request.state else "",
             sharing_class=SharingClass(request.sharing_class).name if request.sharing_class else "",
-            provider_department=request.provider_department, code=request.code,
+            provider_department=request.provider_department,
+            code=request.code,
             visible_to=None if sees_all else caller.department if caller.home else "",
-        )  # fmt: skip
+        )
         size = paging.page_size(request.page_size)
         found = await self._store.list_resources(wanted, str(position[0]) if position else "", size + 1)
         return pb.ListResourcesResponse(
@@ -113,6 +123,10 @@ class Catalog:
 def _published(resource: messages.Resource) -> events.ResourcePublished:
     entry = resource.entry
     return events.ResourcePublished(
-        resource=resource.name, code=entry.code, title=entry.title, provider_department=entry.provider_department,
-        sharing_class=entry.sharing_class, publish_time=resource.publish_time,
-    )  # fmt: skip
+        resource=resource.name,
+        code=entry.code,
+        title=entry.title,
+        provider_department=entry.provider_department,
+        sharing_class=entry.sharing_class,
+        publish_time=resource.publish_time,
+    )

@@ -58,9 +58,13 @@ class Data:
         return names.parse(resource, "resource").is_foreign(self._home)
 
     async def _recorded(
-        self, whole: Message, request: Request, fields: Sequence[str],
-        who: Callable[[Request], Consumer], serve: "Serve[Request, Answer]",
-    ) -> Answer:  # fmt: skip
+        self,
+        whole: Message,
+        request: Request,
+        fields: Sequence[str],
+        who: Callable[[Request], Consumer],
+        serve: "Serve[Request, Answer]",
+    ) -> Answer:
         """Serves a use. A refusal is recorded by a statement of its own before the caller hears of it."""
         command = _command(whole, request.use_context)
         try:

@@ -80,13 +80,22 @@ class Forwarder:
         return await self._audit.write(sending, resource, fields=fields, asks=_question(resource))
 
     async def _record(
-        self, command: Command, resource: str, answer: Any, fields: Sequence[str], rows: int,
+        self,
+        command: Command,
+        resource: str,
+        answer: Any,
+        fields: Sequence[str],
+        rows: int,
         asked_by: common_pb2.Receipt,
-    ) -> None:  # fmt: skip
+    ) -> None:
         receipt = await self._audit.write(
-            command, resource, fields=fields, record_count=rows, response_digest=digest_of(answer),
+            command,
+            resource,
+            fields=fields,
+            record_count=rows,
+            response_digest=digest_of(answer),
             answers=(QUESTION, asked_by),
-        )  # fmt: skip
+        )
         answer.local_receipt.CopyFrom(receipt)
         answer.grant = str(names.parse(answer.grant, "grant").absolute(_region_of(resource)))
 

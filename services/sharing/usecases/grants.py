@@ -31,9 +31,10 @@ class Grants:
         """Lists grants, newest first."""
         position = paging.position(request, request.page_token)
         wanted = Wanted(
-            resource_key=key_of(request.resource) if request.resource else "", department=request.department,
+            resource_key=key_of(request.resource) if request.resource else "",
+            department=request.department,
             consumer_region=request.consumer_region,
-        )  # fmt: skip
+        )
         size, before = paging.page_size(request.page_size), str(position[0]) if position else ""
         found = await self._store.list_grants(calling(self._home), wanted, before, size + 1)
         return pb.ListGrantsResponse(

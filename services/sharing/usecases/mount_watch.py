@@ -20,15 +20,31 @@ SELF = "services/sharing"
 
 async def write_check(tx: Transaction, mount: Row, seen: Inspection, faults: tuple[str, ...], state: MountState) -> Row:
     """Writes what a look at a locked mount's table found, and tells of it."""
-    row: Row = await rows.update(tx.connection, mounts, mount.id, {
-        "state": state.name, "column_types": dict(seen.columns), "key_columns": list(seen.key),
-        "estimated_rows": seen.estimated_rows, "findings": list(faults), "check_time": tx.now, "update_time": tx.now,
-    })  # fmt: skip
+    row: Row = await rows.update(
+        tx.connection,
+        mounts,
+        mount.id,
+        {
+            "state": state.name,
+            "column_types": dict(seen.columns),
+            "key_columns": list(seen.key),
+            "estimated_rows": seen.estimated_rows,
+            "findings": list(faults),
+            "check_time": tx.now,
+            "update_time": tx.now,
+        },
+    )
     name = f"mounts/{mount.id}"
-    tx.emit("cn.tongban.mount.checked.v1", name, events.MountChecked(
-        mount=name, resource=f"resources/{mount.resource_id}", check_time=timestamp(tx.now),
-        state=messages.MountState.Value(f"MOUNT_STATE_{state.name}"),
-    ))  # fmt: skip
+    tx.emit(
+        "cn.tongban.mount.checked.v1",
+        name,
+        events.MountChecked(
+            mount=name,
+            resource=f"resources/{mount.resource_id}",
+            check_time=timestamp(tx.now),
+            state=messages.MountState.Value(f"MOUNT_STATE_{state.name}"),
+        ),
+    )
     return row
 
 
@@ -71,6 +87,10 @@ class MountWatch:
 def _command(standing: Standing) -> Command:
     version = f"{standing.key.resource}:{standing.versions[1]}"
     return Command(
-        caller=SELF, method="sharing:watchMount", request_id=derived_request_id("watch", version),
-        digest=version.encode(), response_type=messages.Mount, actor=SELF,
-    )  # fmt: skip
+        caller=SELF,
+        method="sharing:watchMount",
+        request_id=derived_request_id("watch", version),
+        digest=version.encode(),
+        response_type=messages.Mount,
+        actor=SELF,
+    )

@@ -26,10 +26,17 @@ from tongban.sharing.v1 import resources_pb2 as messages
 
 def emit_provisioned(tx: Transaction, grant: str, resource: str, terms: messages.GrantTerms) -> None:
     """Tells that the data behind a grant is supplied."""
-    tx.emit("cn.tongban.grant.provisioned.v1", grant, events.GrantProvisioned(
-        grant=grant, resource=resource, consumer_region=terms.consumer_region, start_time=terms.start_time,
-        end_time=terms.end_time,
-    ))  # fmt: skip
+    tx.emit(
+        "cn.tongban.grant.provisioned.v1",
+        grant,
+        events.GrantProvisioned(
+            grant=grant,
+            resource=resource,
+            consumer_region=terms.consumer_region,
+            start_time=terms.start_time,
+            end_time=terms.end_time,
+        ),
+    )
 
 
 class Mounts:
@@ -57,10 +64,18 @@ class Mounts:
             if entry.form is not ResourceForm.TABLE:
                 raise invalid_field("resource", "resource.form", "only a resource in the form of a table is mounted so")
             rules.check_source(source, entry.fields)
-            row = await rows.insert(tx.connection, mounts, {
-                "id": identifier, "resource_id": key, "state": MountState.CREATED.name,
-                "source": request.table.SerializeToString(), "create_time": tx.now, "update_time": tx.now,
-            })  # fmt: skip
+            row = await rows.insert(
+                tx.connection,
+                mounts,
+                {
+                    "id": identifier,
+                    "resource_id": key,
+                    "state": MountState.CREATED.name,
+                    "source": request.table.SerializeToString(),
+                    "create_time": tx.now,
+                    "update_time": tx.now,
+                },
+            )
             await rows.update(tx.connection, resources, key, {"mount_id": identifier, "update_time": tx.now})
             return mount_message(row)
 

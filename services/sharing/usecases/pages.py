@@ -91,9 +91,12 @@ def page_of(request: pb.QueryRequest, grant: Grant, row_limit: int) -> Page:
     given, equals, order, *place = _position(request) if request.page_token else [0, 0, 0]
     if given >= bound:
         raise ResourceExhausted(
-            "GRANT_QUOTA_EXHAUSTED", "one query brings no more rows", grant=grant.name, quota="rows_per_query",
+            "GRANT_QUOTA_EXHAUSTED",
+            "one query brings no more rows",
+            grant=grant.name,
+            quota="rows_per_query",
             limit=str(bound),
-        )  # fmt: skip
+        )
     limit = min(size, row_limit, bound - given)
     return Page(limit, bound, given, tuple(place), equals, order)
 

@@ -48,9 +48,16 @@ class Requests:
     """Use cases of GrantService that have to do with requests."""
 
     def __init__(
-        self, uow: UnitOfWork, catalog: CatalogStore, store: GrantStore, audit: AuditWriter, cipher: FieldCipher,
-        days: RegionCalendar, home: str, limits: Limits | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        uow: UnitOfWork,
+        catalog: CatalogStore,
+        store: GrantStore,
+        audit: AuditWriter,
+        cipher: FieldCipher,
+        days: RegionCalendar,
+        home: str,
+        limits: Limits | None = None,
+    ) -> None:
         self._uow = uow
         self._audit = audit
         self._catalog = catalog
@@ -70,10 +77,12 @@ class Requests:
         entry = stored_entry(resource)
         check_terms(content.resource, entry, terms_of(content.terms, entry.field_map()), self._home)
         values = self._values(content) | {
-            "resource_id": resource.id, "provider_department": resource.provider_department,
-            "state": RequestState.DRAFT.name, "applicant": caller.subject,
+            "resource_id": resource.id,
+            "provider_department": resource.provider_department,
+            "state": RequestState.DRAFT.name,
+            "applicant": caller.subject,
             "applicant_human": caller.principal.human,
-        }  # fmt: skip
+        }
 
         async def work(tx: Transaction) -> messages.SharingRequest:
             row = await rows.insert(tx.connection, requests, values | {"create_time": tx.now, "update_time": tx.now})
@@ -91,11 +100,13 @@ class Requests:
         kept.ClearField("responsible_phone")
         encrypt = self._cipher.encrypt_text
         return {
-            "id": key, "content": kept.SerializeToString(),
-            "consumer_region": content.terms.consumer_region, "departments": list(content.terms.departments),
+            "id": key,
+            "content": kept.SerializeToString(),
+            "consumer_region": content.terms.consumer_region,
+            "departments": list(content.terms.departments),
             "responsible_person": encrypt(RESPONSIBLE_PERSON, key, content.responsible_person),
             "responsible_phone": encrypt(RESPONSIBLE_PHONE, key, content.responsible_phone),
-        }  # fmt: skip
+        }
 
     async def get(self, request: pb.GetRequestRequest) -> messages.SharingRequest:
         """Reads a request."""
@@ -109,9 +120,10 @@ class Requests:
         """Lists requests, newest first."""
         position = paging.position(request, request.page_token)
         wanted = Wanted(
-            resource_key=key_of(request.resource) if request.resource else "", department=request.department,
+            resource_key=key_of(request.resource) if request.resource else "",
+            department=request.department,
             state=RequestState(request.state).name if request.state else "",
-        )  # fmt: skip
+        )
         size, before = paging.page_size(request.page_size), str(position[0]) if position else ""
         found = await self._store.list_requests(calling(self._home), wanted, before, size + 1)
         about, shown = request.resource or request.department or "requests", min(len(found), size)
@@ -129,10 +141,17 @@ class Requests:
                 raise PermissionDenied("NOT_OWNER", "only the applicant hands a request in")
             days = answer_days(await self._class_of(row), self._limits)
             due = (await self._days.current()).add(local_day(tx.now), days)
-            tx.emit("cn.tongban.request.submitted.v1", request.name, events.RequestSubmitted(
-                request=request.name, resource=f"resources/{row.resource_id}", consumer_region=row.consumer_region,
-                submit_time=timestamp(tx.now), answer_due_date=date_message(due),
-            ))  # fmt: skip
+            tx.emit(
+                "cn.tongban.request.submitted.v1",
+                request.name,
+                events.RequestSubmitted(
+                    request=request.name,
+                    resource=f"resources/{row.resource_id}",
+                    consumer_region=row.consumer_region,
+                    submit_time=timestamp(tx.now),
+                    answer_due_date=date_message(due),
+                ),
+            )
             return {"submit_time": tx.now, "answer_days": days}
 
         return await self._step(command_of(request), request, Step.SUBMIT, change)
@@ -174,10 +193,17 @@ class Requests:
 
         async def change(tx: Transaction, row: Row, caller: Caller) -> Changes:
             caller.must_provide(row.provider_department)
-            tx.emit("cn.tongban.request.refused.v1", request.name, events.RequestRefused(
-                request=request.name, resource=f"resources/{row.resource_id}", consumer_region=row.consumer_region,
-                reason=request.reason, decide_time=timestamp(tx.now),
-            ))  # fmt: skip
+            tx.emit(
+                "cn.tongban.request.refused.v1",
+                request.name,
+                events.RequestRefused(
+                    request=request.name,
+                    resource=f"resources/{row.resource_id}",
+                    consumer_region=row.consumer_region,
+                    reason=request.reason,
+                    decide_time=timestamp(tx.now),
+                ),
+            )
             return {"decide_time": tx.now, "decider": caller.subject, "refusal_reason": request.reason}
 
         return await self._step(command_of(request), request, Step.REFUSE, change)
@@ -200,8 +226,11 @@ class Requests:
             if supplied:
                 emit_provisioned(tx, f"grants/{grant}", f"resources/{row.resource_id}", terms)
             return {
-                "decide_time": tx.now, "decider": caller.subject, "grant_id": grant, "supply_days": self._limits.supply,
-            } | _opinion(tx, row, caller, RequestState.GRANTED, request.opinion)  # fmt: skip
+                "decide_time": tx.now,
+                "decider": caller.subject,
+                "grant_id": grant,
+                "supply_days": self._limits.supply,
+            } | _opinion(tx, row, caller, RequestState.GRANTED, request.opinion)
 
         return await self._step(command_of(request), request, Step.APPROVE, change)
 
@@ -233,9 +262,12 @@ class Requests:
 
 def _progress(row: Row) -> Progress:
     return Progress(
-        name=f"requests/{row.id}", state=RequestState[row.state], applicant=row.applicant_human,
-        pre_reviewer=row.pre_reviewer_human, reviewer=row.reviewer_human,
-    )  # fmt: skip
+        name=f"requests/{row.id}",
+        state=RequestState[row.state],
+        applicant=row.applicant_human,
+        pre_reviewer=row.pre_reviewer_human,
+        reviewer=row.reviewer_human,
+    )
 
 
 def _opinion(tx: Transaction, row: Row, caller: Caller, state: RequestState, text: str) -> Changes:
@@ -248,19 +280,38 @@ async def _insert_grant(
 ) -> str:
     """Stores a grant with nothing used of it and returns its id."""
     key = uuid7()
-    await rows.insert(tx.connection, grants, {
-        "id": key, "resource_id": row.resource_id, "request_id": row.id,
-        "provider_department": row.provider_department, "consumer_region": row.consumer_region,
-        "departments": list(terms.departments), "state": state.name, "legal_basis": legal_basis,
-        "terms": terms.SerializeToString(), "create_time": tx.now, "update_time": tx.now,
-    })  # fmt: skip
+    await rows.insert(
+        tx.connection,
+        grants,
+        {
+            "id": key,
+            "resource_id": row.resource_id,
+            "request_id": row.id,
+            "provider_department": row.provider_department,
+            "consumer_region": row.consumer_region,
+            "departments": list(terms.departments),
+            "state": state.name,
+            "legal_basis": legal_basis,
+            "terms": terms.SerializeToString(),
+            "create_time": tx.now,
+            "update_time": tx.now,
+        },
+    )
     await rows.insert(tx.connection, grant_usage, {"grant_id": key, "day": local_day(tx.now)})
     return key
 
 
 def _emit_granted(tx: Transaction, row: Row, grant: str, due: date) -> None:
     name = f"requests/{row.id}"
-    tx.emit("cn.tongban.request.granted.v1", name, events.RequestGranted(
-        request=name, resource=f"resources/{row.resource_id}", grant=f"grants/{grant}",
-        consumer_region=row.consumer_region, decide_time=timestamp(tx.now), supply_due_date=date_message(due),
-    ))  # fmt: skip
+    tx.emit(
+        "cn.tongban.request.granted.v1",
+        name,
+        events.RequestGranted(
+            request=name,
+            resource=f"resources/{row.resource_id}",
+            grant=f"grants/{grant}",
+            consumer_region=row.consumer_region,
+            decide_time=timestamp(tx.now),
+            supply_due_date=date_message(due),
+        ),
+    )

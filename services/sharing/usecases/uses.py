@@ -77,10 +77,13 @@ class Uses:
         async def once(standing: Standing) -> tuple[Settlement, pb.CompareResponse]:
             held, allowed, arguments = self._within(standing, use, request.conditions)
             found, *outcomes = await self._compared(standing, allowed, request, arguments)
-            response = pb.CompareResponse(grant=held.grant.name, comparisons=[
-                pb.Comparison(field=field, outcome=_outcome(found, matches))
-                for field, matches in zip(fields, outcomes, strict=True)
-            ])  # fmt: skip
+            response = pb.CompareResponse(
+                grant=held.grant.name,
+                comparisons=[
+                    pb.Comparison(field=field, outcome=_outcome(found, matches))
+                    for field, matches in zip(fields, outcomes, strict=True)
+                ],
+            )
             return self._settlement(command, standing, held, allowed, pb.QueryResponse(), response), response
 
         return await self._settled(_key(request.resource, request.grant, consumer), once)
@@ -118,12 +121,17 @@ class Uses:
         allowed = require(decide(held.grant, use, held.usage_on(local_day(now)), now))
         table = standing.table()
         arguments = [
-            table.bind_all(path, condition.field, [
-                read_value(f"{path}[{n}]", standing.fields[condition.field], value)
-                for n, value in enumerate(condition.values)
-            ])
-            for position, condition in enumerate(conditions) if (path := f"conditions[{position}].values")
-        ]  # fmt: skip
+            table.bind_all(
+                path,
+                condition.field,
+                [
+                    read_value(f"{path}[{n}]", standing.fields[condition.field], value)
+                    for n, value in enumerate(condition.values)
+                ],
+            )
+            for position, condition in enumerate(conditions)
+            if (path := f"conditions[{position}].values")
+        ]
         return held, allowed, [*arguments, *statements.row_arguments(table, allowed.row_conditions)]
 
     async def _rows(
@@ -156,8 +164,9 @@ class Uses:
         table, keys = standing.table(), tuple(condition.field for condition in request.conditions)
         given = [
             table.bind(path, each.field, read_value(path, standing.fields[each.field], each.value))
-            for n, each in enumerate(request.given) if (path := f"given[{n}].value")
-        ]  # fmt: skip
+            for n, each in enumerate(request.given)
+            if (path := f"given[{n}].value")
+        ]
         plan = (statements.compare, allowed.fields, keys, allowed.row_conditions)
         try:
             rows: list[Sequence[bool]] = await self._fetch(standing, plan, [*arguments, *given])
@@ -174,9 +183,14 @@ class Uses:
         return await self._sources.fetch(table.source.data_source, sql, arguments)
 
     def _settlement(
-        self, command: Command, standing: Standing, held: Held, allowed: Allowed, given: pb.QueryResponse,
+        self,
+        command: Command,
+        standing: Standing,
+        held: Held,
+        allowed: Allowed,
+        given: pb.QueryResponse,
         response: Message,
-    ) -> Settlement:  # fmt: skip
+    ) -> Settlement:
         """Builds what is counted and recorded: of ``response``, the rows that are ``given`` and those that can't be."""
         now, command, rows = self._clock.now(), _under(command, held), len(given.rows)
         released = entry_of(
@@ -184,27 +198,49 @@ class Uses:
         )
         entries: list[Entry] = [released]
         if allowed.refused_fields:
-            entries.append(entry_of(
-                command, now, standing.name, result="FIELD_NOT_GRANTED", fields=allowed.refused_fields,
-                transaction_id=released.transaction_id,
-            ))  # fmt: skip
+            entries.append(
+                entry_of(
+                    command,
+                    now,
+                    standing.name,
+                    result="FIELD_NOT_GRANTED",
+                    fields=allowed.refused_fields,
+                    transaction_id=released.transaction_id,
+                )
+            )
         if given.unreadable_rows:
             fields = sorted({field for row in given.unreadable_rows for field in row.fields})
-            entries.append(entry_of(
-                command, now, standing.name, result="SOURCE_VALUE_UNREADABLE", fields=fields,
-                record_count=len(given.unreadable_rows), transaction_id=released.transaction_id,
-            ))  # fmt: skip
+            entries.append(
+                entry_of(
+                    command,
+                    now,
+                    standing.name,
+                    result="SOURCE_VALUE_UNREADABLE",
+                    fields=fields,
+                    record_count=len(given.unreadable_rows),
+                    transaction_id=released.transaction_id,
+                )
+            )
         return Settlement(standing, held, rows, entries)
 
 
 def _use(
-    context: common_pb2.UseContext, consumer: Consumer, fields: tuple[str, ...], *, mode: Mode = Mode.READ,
+    context: common_pb2.UseContext,
+    consumer: Consumer,
+    fields: tuple[str, ...],
+    *,
+    mode: Mode = Mode.READ,
     allow_partial: bool = False,
-) -> Use:  # fmt: skip
+) -> Use:
     return Use(
-        fields=fields, purpose=context.purpose, department=consumer.department, region=consumer.region,
-        case_name=context.case_name, mode=mode, allow_partial=allow_partial,
-    )  # fmt: skip
+        fields=fields,
+        purpose=context.purpose,
+        department=consumer.department,
+        region=consumer.region,
+        case_name=context.case_name,
+        mode=mode,
+        allow_partial=allow_partial,
+    )
 
 
 def _key(resource: str, grant: str, consumer: Consumer) -> Key:

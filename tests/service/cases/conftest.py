@@ -84,9 +84,11 @@ def firm(region: str = "") -> pb.Applicant:
 
 def agent(region: str = "", mandate: str = MANDATE) -> pb.Agent:
     return pb.Agent(
-        subject=region + AGENT, display_name="测试乙", document=AGENT_DOCUMENT,
+        subject=region + AGENT,
+        display_name="测试乙",
+        document=AGENT_DOCUMENT,
         mandate=region + mandate if mandate else "",
-    )  # fmt: skip
+    )
 
 
 def context(purpose: str = "办件督办", **more: str) -> common_pb2.UseContext:
@@ -129,23 +131,32 @@ class Town:
 
     async def item(self, publish: bool = True, **content: Any) -> item_service_pb2.Item:
         wanted = item_service_pb2.ItemContent(
-            display_name="测试事项", basic_code="123456789012", task_code=TASK_CODE, category="市场准入",
-            type=item_service_pb2.ITEM_TYPE_LICENSE, exercise_level=item_service_pb2.EXERCISE_LEVEL_COUNTY,
-            department=DEPARTMENT, handling_kind=item_service_pb2.HANDLING_KIND_PROMISED, statutory_limit_days=20,
-            promised_limit_days=5, legal_basis="《行政许可法》",
+            display_name="测试事项",
+            basic_code="123456789012",
+            task_code=TASK_CODE,
+            category="市场准入",
+            type=item_service_pb2.ITEM_TYPE_LICENSE,
+            exercise_level=item_service_pb2.EXERCISE_LEVEL_COUNTY,
+            department=DEPARTMENT,
+            handling_kind=item_service_pb2.HANDLING_KIND_PROMISED,
+            statutory_limit_days=20,
+            promised_limit_days=5,
+            legal_basis="《行政许可法》",
             applicant_types=[pb.APPLICANT_TYPE_NATURAL_PERSON, pb.APPLICANT_TYPE_ENTERPRISE],
             channels=[pb.CHANNEL_WINDOW, pb.CHANNEL_WEB, pb.CHANNEL_API],
             delivery_methods=[pb.DELIVERY_METHOD_WINDOW, pb.DELIVERY_METHOD_POST, pb.DELIVERY_METHOD_DOWNLOAD],
-        )  # fmt: skip
+        )
         wanted.MergeFrom(item_service_pb2.ItemContent(**content))
         request = item_service_pb2.CreateItemRequest(content=wanted, request_id=request_id())
         made = await self.call(self.items.CreateItem, request, item_service_pb2.Item, self.system)
         if not publish:
             return made
         return await self.call(
-            self.items.PublishItem, item_service_pb2.PublishItemRequest(name=made.name, request_id=request_id()),
-            item_service_pb2.Item, self.system,
-        )  # fmt: skip
+            self.items.PublishItem,
+            item_service_pb2.PublishItemRequest(name=made.name, request_id=request_id()),
+            item_service_pb2.Item,
+            self.system,
+        )
 
     def draft(self, item: item_service_pb2.Item, **more: Any) -> case_service_pb2.CreateCaseRequest:
         request = case_service_pb2.CreateCaseRequest(
@@ -169,9 +180,17 @@ class Town:
         return await self.call(method, request, pb.Case, token or self._token(verb))
 
     def _token(self, verb: str) -> str:
-        by_verb = {"Submit": self.person, "SubmitCorrection": self.person, "Withdraw": self.person,
-                   "StartReview": self.reviewer, "Suspend": self.reviewer, "Resume": self.reviewer,
-                   "Extend": self.decider, "Decide": self.decider, "Terminate": self.decider}  # fmt: skip
+        by_verb = {
+            "Submit": self.person,
+            "SubmitCorrection": self.person,
+            "Withdraw": self.person,
+            "StartReview": self.reviewer,
+            "Suspend": self.reviewer,
+            "Resume": self.reviewer,
+            "Extend": self.decider,
+            "Decide": self.decider,
+            "Terminate": self.decider,
+        }
         return by_verb.get(verb, self.clerk)
 
     async def review(self, case: pb.Case) -> pb.Case:
@@ -217,9 +236,13 @@ class Town:
         """Hands the service an event of the license service, as its consumer would."""
         handlers = self.part("Consumer")._handlers
         event = Event(
-            event_id or request_id(), f"//{self.known.code}/license", event_type, "licenses/1", self.clock.now(),
+            event_id or request_id(),
+            f"//{self.known.code}/license",
+            event_type,
+            "licenses/1",
+            self.clock.now(),
             data.SerializeToString(),
-        )  # fmt: skip
+        )
         await handlers[event_type](event)
 
     async def events(self) -> list[tuple[str, bytes]]:
@@ -251,9 +274,10 @@ async def running(ground: Ground, region: Region = REGION) -> AsyncIterator[Town
         async with serving(ground, "cases", clock, prepare=prepare, region=region) as service:
             known.service = service
             known.accounts |= {
-                PERSON: ("测试甲", PERSON_DOCUMENT.number), AGENT: ("测试乙", AGENT_DOCUMENT.number),
+                PERSON: ("测试甲", PERSON_DOCUMENT.number),
+                AGENT: ("测试乙", AGENT_DOCUMENT.number),
                 FIRM: ("示例商行", FIRM_DOCUMENT.number),
-            }  # fmt: skip
+            }
             yield Town(service, known, clock)
 
 

@@ -40,7 +40,7 @@ ITEM: dict[str, Any] = {
     ],
     "cross_region": item_service_pb2.CrossRegion(mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["341500"]),
     "license_type": LICENSE_TYPE,
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -62,10 +62,16 @@ class Pair:
 
     def request(self, **more: Any) -> rpc.SendTransferRequest:
         request = rpc.SendTransferRequest(
-            handling_region="320402", task_code=TASK_CODE, mode=pb.CROSS_REGION_MODE_COLLECTED, case_id=uuid7(),
-            applicant=firm(), agent=agent(), materials=self.materials(), request_id=request_id(),
+            handling_region="320402",
+            task_code=TASK_CODE,
+            mode=pb.CROSS_REGION_MODE_COLLECTED,
+            case_id=uuid7(),
+            applicant=firm(),
+            agent=agent(),
+            materials=self.materials(),
+            request_id=request_id(),
             identity_check=rpc.IdentityCheck(assurance=4, method="核验身份证"),
-        )  # fmt: skip
+        )
         request.identity_check.check_time.FromDatetime(morning(MONDAY))
         request.MergeFrom(rpc.SendTransferRequest(**more))
         return request
@@ -87,15 +93,25 @@ class Pair:
     def message(self, request: rpc.SendTransferRequest, **more: Any) -> rpc.TransferMessage:
         """An application as 六安 would send it, made by hand."""
         application = rpc.TransferApplication(
-            task_code=request.task_code, mode=request.mode, case_id=request.case_id, applicant=firm(HOME),
-            agent=agent(HOME), identity_check=request.identity_check, materials=request.materials,
-            department=DEPARTMENT, operator=CLERK,
-        )  # fmt: skip
+            task_code=request.task_code,
+            mode=request.mode,
+            case_id=request.case_id,
+            applicant=firm(HOME),
+            agent=agent(HOME),
+            identity_check=request.identity_check,
+            materials=request.materials,
+            department=DEPARTMENT,
+            operator=CLERK,
+        )
         application.receive_time.FromDatetime(morning(MONDAY))
         values: dict[str, Any] = {
-            "exchange_id": str(uuid.uuid4()), "sequence": 1, "sender_region": "341500",
-            "transaction_id": str(uuid.uuid4()), "application": application, **more,
-        }  # fmt: skip
+            "exchange_id": str(uuid.uuid4()),
+            "sequence": 1,
+            "sender_region": "341500",
+            "transaction_id": str(uuid.uuid4()),
+            "application": application,
+            **more,
+        }
         return rpc.TransferMessage(**values)
 
     def guest(self, **claims: Any) -> str:

@@ -125,7 +125,7 @@ async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None
         found = await connection.exec_driver_sql("""
             SELECT cases.due_date, tasks.due_date, cases.version FROM cases JOIN tasks ON tasks.case_id = cases.id
             WHERE tasks.state = 'OPEN' ORDER BY cases.create_time
-        """)  # fmt: skip
+        """)
         rows = [tuple(row) for row in found]
     assert rows[0] == (date(2027, 1, 8), date(2027, 1, 8), 4)
 

@@ -79,9 +79,12 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     assert (await pair.transfer(handling, case.transfer)).last_receipted_sequence == 7
 
     rate = rating_service_pb2.CreateRatingRequest(
-        case_name=known.case_name, kind=rating_service_pb2.RATING_KIND_FIRST, level=pb.SATISFACTION_LEVEL_SATISFIED,
-        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET, request_id=request_id(),
-    )  # fmt: skip
+        case_name=known.case_name,
+        kind=rating_service_pb2.RATING_KIND_FIRST,
+        level=pb.SATISFACTION_LEVEL_SATISFIED,
+        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        request_id=request_id(),
+    )
     rated = await home.call(home.ratings.CreateRating, rate, rating_service_pb2.Rating, home.window)
     assert rated.rater == HOME + AGENT
     await pair.carry()
@@ -150,9 +153,11 @@ async def test_a_refused_application_fails_for_good(pair: Pair) -> None:
 
 
 async def test_an_application_whose_licence_can_not_be_printed_is_refused_by_its_field(pair: Pair) -> None:
-    pair.handling.known.check_error = InvalidArgument("FIELD_INVALID", "no", violations=(
-        Violation("holders[0].display_name", "font.coverage", "no glyph for U+30000"),
-    ))  # fmt: skip
+    pair.handling.known.check_error = InvalidArgument(
+        "FIELD_INVALID",
+        "no",
+        violations=(Violation("holders[0].display_name", "font.coverage", "no glyph for U+30000"),),
+    )
     message = pair.message(pair.request())
     with pytest.raises(InvalidArgument) as refused:
         await pair.receive(message)
@@ -198,10 +203,12 @@ async def test_messages_come_twice_early_and_changed(pair: Pair) -> None:
     request = pair.request()
     application = pair.message(request)
     early = rpc.TransferMessage(
-        exchange_id=application.exchange_id, sequence=2, sender_region="341500",
+        exchange_id=application.exchange_id,
+        sequence=2,
+        sender_region="341500",
         transaction_id=application.transaction_id,
         correction=rpc.TransferCorrection(materials=[request.materials[1]]),
-    )  # fmt: skip
+    )
     held = await pair.receive(early)
     assert held.held
     with pytest.raises(FailedPrecondition):  # nothing was asked for: the whole of it is refused, nothing is opened
@@ -235,10 +242,15 @@ async def test_progress_that_comes_early_is_held(pair: Pair) -> None:
     def progress(sequence: int, state: pb.CaseState.ValueType) -> rpc.PushProgressRequest:
         told = rpc.TransferProgress(state=state, action=pb.CASE_ACTION_ACCEPT)
         told.event_time.FromDatetime(morning(MONDAY))
-        return rpc.PushProgressRequest(message=rpc.TransferMessage(
-            exchange_id=sent.exchange_id, sequence=sequence, sender_region="320402",
-            transaction_id=sent.transaction_id, progress=told,
-        ))  # fmt: skip
+        return rpc.PushProgressRequest(
+            message=rpc.TransferMessage(
+                exchange_id=sent.exchange_id,
+                sequence=sequence,
+                sender_region="320402",
+                transaction_id=sent.transaction_id,
+                progress=told,
+            )
+        )
 
     async def push(request: rpc.PushProgressRequest, by: str = token) -> rpc.TransferReceipt:
         return await pair.home.call(pair.home.exchange.PushProgress, request, rpc.TransferReceipt, by)
@@ -266,14 +278,22 @@ async def test_an_officer_of_the_deciding_region_does_not_answer_past_its_servic
     officer = pair.home.service.issuer.token(f"{HANDLING}{REVIEWER}", "REGION", region="320402")
     result = rpc.TransferResult(outcome=pb.OUTCOME_APPROVED)
     result.decide_time.FromDatetime(morning(MONDAY))
-    push = rpc.PushProgressRequest(message=rpc.TransferMessage(
-        exchange_id=sent.exchange_id, sequence=1, sender_region="320402", transaction_id=sent.transaction_id,
-        result=result,
-    ))  # fmt: skip
+    push = rpc.PushProgressRequest(
+        message=rpc.TransferMessage(
+            exchange_id=sent.exchange_id,
+            sequence=1,
+            sender_region="320402",
+            transaction_id=sent.transaction_id,
+            result=result,
+        )
+    )
     returned = rpc.AcknowledgeTransferRequest(
-        exchange_id=sent.exchange_id, sender_region="320402", state=rpc.TRANSFER_STATE_RETURNED, reason="不予受理",
+        exchange_id=sent.exchange_id,
+        sender_region="320402",
+        state=rpc.TRANSFER_STATE_RETURNED,
+        reason="不予受理",
         transaction_id=sent.transaction_id,
-    )  # fmt: skip
+    )
     exchange = pair.home.exchange
     for method, request in ((exchange.PushProgress, push), (exchange.AcknowledgeTransfer, returned)):
         with pytest.raises(PermissionDenied) as refused:
@@ -292,10 +312,12 @@ async def test_a_token_without_the_exchanges_transfer_adds_nothing_to_it(
     application = pair.message(request)
     await pair.receive(application, pair.guest(transfer="transfers/this"))
     later = rpc.TransferMessage(
-        exchange_id=application.exchange_id, sequence=sequence, sender_region="341500",
+        exchange_id=application.exchange_id,
+        sequence=sequence,
+        sender_region="341500",
         transaction_id=application.transaction_id,
         correction=rpc.TransferCorrection(materials=[request.materials[1]]),
-    )  # fmt: skip
+    )
     with pytest.raises(PermissionDenied) as refused:
         await pair.receive(later, pair.guest(**claims))
     assert refused.value.reason == "DELEGATION_MISMATCH"
@@ -305,9 +327,12 @@ async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair
     sent = await pair.send()
     token = pair.home.service.issuer.token(f"{HANDLING}services/cases", "REGION", region="320402")
     request = rpc.AcknowledgeTransferRequest(
-        exchange_id=sent.exchange_id, sender_region="320402", state=rpc.TRANSFER_STATE_RETURNED, reason="不在受理范围",
+        exchange_id=sent.exchange_id,
+        sender_region="320402",
+        state=rpc.TRANSFER_STATE_RETURNED,
+        reason="不在受理范围",
         transaction_id=sent.transaction_id,
-    )  # fmt: skip
+    )
 
     async def acknowledge() -> rpc.TransferReceipt:
         return await pair.home.call(pair.home.exchange.AcknowledgeTransfer, request, rpc.TransferReceipt, token)
@@ -324,11 +349,19 @@ async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair
 
 async def test_a_window_sends_only_for_who_stands_there(pair: Pair) -> None:
     home = pair.home
-    for token, reason in ((home.clerk, "ACTOR_NOT_ALLOWED"), (
-        home.service.issuer.token("persons/00000000-0000-7000-8000-0000000000a3", "STAFF", act={"sub": CLERK},
-                                  dept=DEPARTMENT), "NOT_OWNER"), (
-        home.service.issuer.token(AGENT, "STAFF", org=FIRM, act={"sub": CLERK}, dept=DEPARTMENT),
-        "CASE_MANDATE_NOT_COVERING")):  # fmt: skip
+    for token, reason in (
+        (home.clerk, "ACTOR_NOT_ALLOWED"),
+        (
+            home.service.issuer.token(
+                "persons/00000000-0000-7000-8000-0000000000a3", "STAFF", act={"sub": CLERK}, dept=DEPARTMENT
+            ),
+            "NOT_OWNER",
+        ),
+        (
+            home.service.issuer.token(AGENT, "STAFF", org=FIRM, act={"sub": CLERK}, dept=DEPARTMENT),
+            "CASE_MANDATE_NOT_COVERING",
+        ),
+    ):
         with pytest.raises(PermissionDenied) as error:
             await pair.send(token=token)
         assert error.value.reason == reason
@@ -365,8 +398,13 @@ async def test_an_application_must_say_what_the_token_proves(pair: Pair) -> None
     message.application.materials[1].material = PLAN.replace("341500", "330100")
     with pytest.raises(InvalidArgument):
         await pair.receive(message)
-    closed = await pair.handling.item(**{**ITEM, "cross_region": item_service_pb2.CrossRegion(
-        mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["330100"])}, task_code=TASK_CODE[:-1] + "8")  # fmt: skip
+    closed = await pair.handling.item(
+        **{
+            **ITEM,
+            "cross_region": item_service_pb2.CrossRegion(mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["330100"]),
+        },
+        task_code=TASK_CODE[:-1] + "8",
+    )
     message = pair.message(request)
     message.application.task_code = closed.content.task_code
     with pytest.raises(FailedPrecondition) as item:
@@ -400,21 +438,32 @@ async def test_transfers_are_seen_by_their_department(pair: Pair) -> None:
         )
     with pytest.raises(NotFound):
         await pair.home.call(
-            pair.home.exchange.GetTransfer, rpc.GetTransferRequest(name=sent.name), rpc.Transfer,
+            pair.home.exchange.GetTransfer,
+            rpc.GetTransferRequest(name=sent.name),
+            rpc.Transfer,
             pair.home.stranger_clerk,
-        )  # fmt: skip
+        )
 
 
 async def test_other_services_hear_who_works_on_a_case_and_which_files_are_in_it(pair: Pair) -> None:
     sent = await pair.send()
     await pair.carry()
-    told = [events.TransferAcknowledged.FromString(data) for kind, data in await pair.home.events()
-            if kind.endswith("transfer.acknowledged.v1")]  # fmt: skip
+    told = [
+        events.TransferAcknowledged.FromString(data)
+        for kind, data in await pair.home.events()
+        if kind.endswith("transfer.acknowledged.v1")
+    ]
     known = await pair.transfer(pair.home, sent.name)
-    assert [each.sent for each in told] == [events.SentApplication(
-        case_name=known.case_name, department=DEPARTMENT, applicant=HOME + FIRM, agent=HOME + AGENT)]  # fmt: skip
-    (opened,) = [events.CaseSubmitted.FromString(data) for kind, data in await pair.handling.events()
-                 if kind.endswith("case.submitted.v1")]  # fmt: skip
+    assert [each.sent for each in told] == [
+        events.SentApplication(
+            case_name=known.case_name, department=DEPARTMENT, applicant=HOME + FIRM, agent=HOME + AGENT
+        )
+    ]
+    (opened,) = [
+        events.CaseSubmitted.FromString(data)
+        for kind, data in await pair.handling.events()
+        if kind.endswith("case.submitted.v1")
+    ]
     assert (opened.receiving_department, list(opened.materials)) == ("", [PLAN])
 
 
@@ -423,9 +472,12 @@ async def test_no_machine_rates_what_a_window_sent(pair: Pair) -> None:
     await pair.carry()
     known = await pair.transfer(pair.home, sent.name)
     rate = rating_service_pb2.CreateRatingRequest(
-        case_name=known.case_name, kind=rating_service_pb2.RATING_KIND_FIRST, level=pb.SATISFACTION_LEVEL_SATISFIED,
-        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET, request_id=request_id(),
-    )  # fmt: skip
+        case_name=known.case_name,
+        kind=rating_service_pb2.RATING_KIND_FIRST,
+        level=pb.SATISFACTION_LEVEL_SATISFIED,
+        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        request_id=request_id(),
+    )
     with pytest.raises(PermissionDenied, match="NOT_OWNER"):
         await pair.home.call(pair.home.ratings.CreateRating, rate, rating_service_pb2.Rating, pair.home.system)
 

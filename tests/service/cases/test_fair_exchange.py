@@ -242,8 +242,10 @@ async def test_a_withdrawal_of_what_never_arrived_opens_nothing(pair: Pair) -> N
         await pair.handling.get(f"cases/{request.case_id}", context=None)
     known = await pair.transfer(pair.home, sent.name)
     assert (known.state, known.waiting_reason, known.last_receipted_sequence) == (
-        rpc.TRANSFER_STATE_WITHDRAWN, "", 2,
-    )  # fmt: skip
+        rpc.TRANSFER_STATE_WITHDRAWN,
+        "",
+        2,
+    )
 
 
 async def test_an_accepted_application_is_withdrawn_until_it_is_decided(pair: Pair) -> None:

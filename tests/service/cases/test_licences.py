@@ -110,16 +110,22 @@ async def test_a_required_field_that_nobody_can_read_is_missing(town: Town) -> N
 
 async def test_a_form_value_that_can_not_be_printed_is_refused_at_submission_by_its_own_name(town: Town) -> None:
     case = await draft(town)
-    town.known.check_error = InvalidArgument("FIELD_INVALID", "no", violations=(
-        *TOO_LONG.violations, Violation("holders[0].display_name", "font.coverage", "no glyph for U+30000"),
-        Violation("holders[0].document.number", "citizen_id.check", "does not match"),
-    ))  # fmt: skip
+    town.known.check_error = InvalidArgument(
+        "FIELD_INVALID",
+        "no",
+        violations=(
+            *TOO_LONG.violations,
+            Violation("holders[0].display_name", "font.coverage", "no glyph for U+30000"),
+            Violation("holders[0].document.number", "citizen_id.check", "does not match"),
+        ),
+    )
     with pytest.raises(InvalidArgument) as refused:
         await town.step("Submit", case)
     assert broken(refused.value) == [
-        ("form_values.address", "face_fields.max_length"), ("applicant.display_name", "font.coverage"),
+        ("form_values.address", "face_fields.max_length"),
+        ("applicant.display_name", "font.coverage"),
         ("applicant.document.number", "citizen_id.check"),
-    ]  # fmt: skip
+    ]
     assert (await town.get(case.name)).state == pb.CASE_STATE_DRAFT
     town.known.check_error = None
     submitted = await town.step("Submit", case)
@@ -186,22 +192,38 @@ async def test_items_without_a_licence_ask_nobody(town: Town) -> None:
 
 
 _TYPE = {
-    "state": licenses.LICENSE_TYPE_STATE_PUBLISHED, "holder_category": licenses.HOLDER_CATEGORY_ANY,
-}  # fmt: skip
+    "state": licenses.LICENSE_TYPE_STATE_PUBLISHED,
+    "holder_category": licenses.HOLDER_CATEGORY_ANY,
+}
 _FIELDS = [licenses.FaceField(key="KZ_JYCS", required=True), licenses.FaceField(key="KZ_JYFW")]
 _MISFITS: list[tuple[dict[str, Any], list[item_service_pb2.FormField], list[tuple[str, str]]]] = [
-    ({}, [FORM[0], item_service_pb2.FormField(key="x", display_name="x", license_field="NOPE")],
-     [("content.form_fields[1].license_field", "license_field.known")]),
-    ({}, [FORM[0], item_service_pb2.FormField(key="x", display_name="x", license_field="KZ_JYCS", required=True)],
-     [("content.form_fields[1].license_field", "license_field.once")]),
+    (
+        {},
+        [FORM[0], item_service_pb2.FormField(key="x", display_name="x", license_field="NOPE")],
+        [("content.form_fields[1].license_field", "license_field.known")],
+    ),
+    (
+        {},
+        [FORM[0], item_service_pb2.FormField(key="x", display_name="x", license_field="KZ_JYCS", required=True)],
+        [("content.form_fields[1].license_field", "license_field.once")],
+    ),
     ({}, [FORM[1]], [("content.form_fields", "license_field.required")]),
-    ({}, [item_service_pb2.FormField(key="address", display_name="地址", license_field="KZ_JYCS")],
-     [("content.form_fields", "license_field.required")]),
-    ({"holder_category": licenses.HOLDER_CATEGORY_PERSON}, FORM[:1],
-     [("content.applicant_types[1]", "applicant_types.holder")]),
-    ({"holder_category": licenses.HOLDER_CATEGORY_ORGANIZATION}, FORM[:1],
-     [("content.applicant_types[0]", "applicant_types.holder")]),
-]  # fmt: skip
+    (
+        {},
+        [item_service_pb2.FormField(key="address", display_name="地址", license_field="KZ_JYCS")],
+        [("content.form_fields", "license_field.required")],
+    ),
+    (
+        {"holder_category": licenses.HOLDER_CATEGORY_PERSON},
+        FORM[:1],
+        [("content.applicant_types[1]", "applicant_types.holder")],
+    ),
+    (
+        {"holder_category": licenses.HOLDER_CATEGORY_ORGANIZATION},
+        FORM[:1],
+        [("content.applicant_types[0]", "applicant_types.holder")],
+    ),
+]
 
 
 @pytest.mark.parametrize(("kind", "form", "rules"), _MISFITS)
@@ -243,8 +265,9 @@ async def test_a_licence_that_fails_is_a_task_and_a_notice_and_the_case_says_why
     assert await tasks(town, case) == ["REDECIDE"]
     told = [
         events.CaseLicenseFailed.FromString(data)
-        for kind, data in await town.events() if kind.endswith("license_failed.v1")
-    ]  # fmt: skip
+        for kind, data in await town.events()
+        if kind.endswith("license_failed.v1")
+    ]
     assert [(each.case.name, each.error_reason) for each in told] == [(case.name, "FIELD_INVALID")]
     assert (await town.history(case))[-1] == "LICENSE_FAILED"
 
@@ -254,13 +277,26 @@ async def test_an_officer_puts_the_data_right_and_the_licence_is_issued(town: To
     await void(town, case, "face_fields.KZ_JYCS: page.overflow")
     town.known.check_error = TOO_LONG
     with pytest.raises(InvalidArgument):
-        await town.step("Redecide", case, town.decider, outcome=pb.OUTCOME_APPROVED, reason="更正",
-                        form_values=values(address="示例路1号之一"))  # fmt: skip
+        await town.step(
+            "Redecide",
+            case,
+            town.decider,
+            outcome=pb.OUTCOME_APPROVED,
+            reason="更正",
+            form_values=values(address="示例路1号之一"),
+        )
     town.known.check_error = None
     once = request_id()
     for _ in range(2):
-        again = await town.step("Redecide", case, town.decider, outcome=pb.OUTCOME_APPROVED, reason="缩短地址",
-                                form_values=values(address="示例路1"), request_id=once)  # fmt: skip
+        again = await town.step(
+            "Redecide",
+            case,
+            town.decider,
+            outcome=pb.OUTCOME_APPROVED,
+            reason="缩短地址",
+            form_values=values(address="示例路1"),
+            request_id=once,
+        )
     assert (again.state, again.HasField("license_failure")) == (pb.CASE_STATE_DECIDED, False)
     first, second = await decisions(town)
     assert [(each.key, each.value) for each in second.license_fields] == [("KZ_JYCS", "示例路1")]

@@ -52,8 +52,13 @@ async def test_a_case_lives_from_draft_to_delivery(town: Town) -> None:
     assert closed.state == pb.CASE_STATE_CLOSED and closed.public_status == pb.PUBLIC_STATUS_FINISHED
     assert await town.history(draft) == ["CREATE", "SUBMIT", "ACCEPT", "START_REVIEW", "DECIDE", "CLOSE"]
     assert [kind.split(".")[3] for kind, _ in await town.events() if "case." in kind] == [
-        "created", "submitted", "accepted", "review_started", "decided", "closed"
-    ]  # fmt: skip
+        "created",
+        "submitted",
+        "accepted",
+        "review_started",
+        "decided",
+        "closed",
+    ]
     found = await town.call(
         town.cases.LookupCaseByNumber, rpc.LookupCaseByNumberRequest(number=submitted.number), pb.Case, town.clerk
     )
@@ -283,8 +288,11 @@ async def test_a_refusal_needs_a_reason(town: Town) -> None:
 
 async def test_a_case_ends_early_by_decline_withdrawal_and_termination(town: Town) -> None:
     item = await town.item()
-    for verb, state in (("Decline", pb.CASE_STATE_NOT_ACCEPTED), ("Withdraw", pb.CASE_STATE_WITHDRAWN),
-                        ("Terminate", pb.CASE_STATE_TERMINATED)):  # fmt: skip
+    for verb, state in (
+        ("Decline", pb.CASE_STATE_NOT_ACCEPTED),
+        ("Withdraw", pb.CASE_STATE_WITHDRAWN),
+        ("Terminate", pb.CASE_STATE_TERMINATED),
+    ):
         case = await town.create(item)
         await town.step("Submit", case)
         ended = await town.step(verb, case, reason="示例原因")
@@ -315,8 +323,14 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
     closed = await town.get(case.name)
     assert (closed.state, closed.license, closed.license_identifier) == (pb.CASE_STATE_CLOSED, "licenses/1", "1.2.156")
     assert await town.history(case) == [
-        "CREATE", "SUBMIT", "ACCEPT", "START_REVIEW", "DECIDE", "LICENSE_FAILED", "CLOSE"
-    ]  # fmt: skip
+        "CREATE",
+        "SUBMIT",
+        "ACCEPT",
+        "START_REVIEW",
+        "DECIDE",
+        "LICENSE_FAILED",
+        "CLOSE",
+    ]
     for _ in range(2):  # told again, under other ids: nothing changes
         await town.told("cn.tongban.license.issued.v1", issued)
         await town.told("cn.tongban.license.voided.v1", voided)

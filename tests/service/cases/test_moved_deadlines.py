@@ -28,7 +28,9 @@ async def test_the_window_in_the_other_region_hears_of_a_moved_deadline(pair: Pa
     await pair.carry()
     moved = (await pair.transfer(home, sent.name)).progress
     assert (day(moved.promised_date), moved.state, moved.action) == (
-        date(2027, 1, 8), pb.CASE_STATE_ACCEPTED, pb.CASE_ACTION_RESCHEDULE
-    )  # fmt: skip
+        date(2027, 1, 8),
+        pb.CASE_STATE_ACCEPTED,
+        pb.CASE_ACTION_RESCHEDULE,
+    )
     assert day((await handling.get(name)).promised_date) == date(2027, 1, 8)
     assert (await pair.transfer(home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED

@@ -187,8 +187,9 @@ async def test_materials_are_checked_before_acceptance(town: Town) -> None:
     case = await town.create(item)
     references = [
         pb.MaterialReference(code="M1", presentation=shown, digest=license_digest),
-        pb.MaterialReference(code="M2", material=plan, digest=plan_digest), paper("M3"),
-    ]  # fmt: skip
+        pb.MaterialReference(code="M2", material=plan, digest=plan_digest),
+        paper("M3"),
+    ]
     await town.step("Submit", case, town.clerk, materials=references)
     with pytest.raises(FailedPrecondition) as error:
         await town.step("Accept", case)

@@ -12,9 +12,15 @@ from tongban.cases.v1 import case_service_pb2, delivery_service_pb2, exchange_se
 from tongban.cases.v1 import resources_pb2 as pb
 
 VERBS = (
-    "GetCase", "ListCases", "LookupCaseByNumber", "ListCaseHistory", "GetDelivery", "GetRating", "GetTransfer",
+    "GetCase",
+    "ListCases",
+    "LookupCaseByNumber",
+    "ListCaseHistory",
+    "GetDelivery",
+    "GetRating",
+    "GetTransfer",
     "ListTransfers",
-)  # fmt: skip
+)
 OWN = ("GetCase", "ListCases", "ListCaseHistory", "GetDelivery", "GetRating")
 
 
@@ -28,27 +34,48 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
     )
     delivery = await town.call(town.deliveries.CreateDelivery, deliver, delivery_service_pb2.Delivery, town.clerk)
     rate = rating_service_pb2.CreateRatingRequest(
-        case_name=case.name, level=pb.SATISFACTION_LEVEL_SATISFIED, request_id=request_id(),
-        kind=rating_service_pb2.RATING_KIND_FIRST, channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
-    )  # fmt: skip
+        case_name=case.name,
+        level=pb.SATISFACTION_LEVEL_SATISFIED,
+        request_id=request_id(),
+        kind=rating_service_pb2.RATING_KIND_FIRST,
+        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+    )
     rating = await town.call(town.ratings.CreateRating, rate, rating_service_pb2.Rating, town.person)
     sent = await town.call(town.exchange.SendTransfer, _transfer(), exchange_service_pb2.Transfer, _window(town))
     return {
         "GetCase": (town.cases.GetCase, case_service_pb2.GetCaseRequest(name=case.name), pb.Case),
         "ListCases": (town.cases.ListCases, case_service_pb2.ListCasesRequest(), case_service_pb2.ListCasesResponse),
-        "LookupCaseByNumber": (town.cases.LookupCaseByNumber,
-                               case_service_pb2.LookupCaseByNumberRequest(number=case.number), pb.Case),
-        "ListCaseHistory": (town.cases.ListCaseHistory, case_service_pb2.ListCaseHistoryRequest(parent=case.name),
-                            case_service_pb2.ListCaseHistoryResponse),
-        "GetDelivery": (town.deliveries.GetDelivery, delivery_service_pb2.GetDeliveryRequest(name=delivery.name),
-                        delivery_service_pb2.Delivery),
-        "GetRating": (town.ratings.GetRating, rating_service_pb2.GetRatingRequest(name=rating.name),
-                      rating_service_pb2.Rating),
-        "GetTransfer": (town.exchange.GetTransfer, exchange_service_pb2.GetTransferRequest(name=sent.name),
-                        exchange_service_pb2.Transfer),
-        "ListTransfers": (town.exchange.ListTransfers, exchange_service_pb2.ListTransfersRequest(),
-                          exchange_service_pb2.ListTransfersResponse),
-    }  # fmt: skip
+        "LookupCaseByNumber": (
+            town.cases.LookupCaseByNumber,
+            case_service_pb2.LookupCaseByNumberRequest(number=case.number),
+            pb.Case,
+        ),
+        "ListCaseHistory": (
+            town.cases.ListCaseHistory,
+            case_service_pb2.ListCaseHistoryRequest(parent=case.name),
+            case_service_pb2.ListCaseHistoryResponse,
+        ),
+        "GetDelivery": (
+            town.deliveries.GetDelivery,
+            delivery_service_pb2.GetDeliveryRequest(name=delivery.name),
+            delivery_service_pb2.Delivery,
+        ),
+        "GetRating": (
+            town.ratings.GetRating,
+            rating_service_pb2.GetRatingRequest(name=rating.name),
+            rating_service_pb2.Rating,
+        ),
+        "GetTransfer": (
+            town.exchange.GetTransfer,
+            exchange_service_pb2.GetTransferRequest(name=sent.name),
+            exchange_service_pb2.Transfer,
+        ),
+        "ListTransfers": (
+            town.exchange.ListTransfers,
+            exchange_service_pb2.ListTransfersRequest(),
+            exchange_service_pb2.ListTransfersResponse,
+        ),
+    }
 
 
 def test_every_read_that_the_contract_says_is_driven() -> None:

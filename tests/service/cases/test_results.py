@@ -1,6 +1,7 @@
 """Deliveries, ratings, statistics, items and calendars."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,12 @@ async def _deliver(town: Town, case: pb.Case, token: str, **more: object) -> del
 
 
 async def _rate(town: Town, name: str, token: str, **more: object) -> ratings.Rating:
-    values = {"level": pb.SATISFACTION_LEVEL_SATISFIED, "kind": ratings.RATING_KIND_FIRST,
-              "channel": ratings.RATING_CHANNEL_WINDOW_TABLET, **more}  # fmt: skip
+    values = {
+        "level": pb.SATISFACTION_LEVEL_SATISFIED,
+        "kind": ratings.RATING_KIND_FIRST,
+        "channel": ratings.RATING_CHANNEL_WINDOW_TABLET,
+        **more,
+    }
     request = ratings.CreateRatingRequest(case_name=name, request_id=request_id(), **values)  # type: ignore[arg-type]
     return await town.call(town.ratings.CreateRating, request, ratings.Rating, token)
 
@@ -129,12 +134,16 @@ async def test_statistics_count_each_measure_by_its_own_time(town: Town) -> None
     await town.told("cn.tongban.license.issued.v1", issued)
     measures = [value for name, value in statistics.Measure.items() if value]
 
-    async def ask(first: date, last: date, *dimensions: int, **more: str) -> dict[tuple[str, ...], list[int]]:
+    async def ask(
+        first: date, last: date, *dimensions: statistics.Dimension.ValueType, **more: Any
+    ) -> dict[tuple[str, ...], list[int]]:
         request = statistics.QueryStatisticsRequest(
             start_date=common_pb2.Date(year=first.year, month=first.month, day=first.day),
             end_date=common_pb2.Date(year=last.year, month=last.month, day=last.day),
-            dimensions=dimensions, measures=measures, **more,  # type: ignore[arg-type]
-        )  # fmt: skip
+            dimensions=dimensions,
+            measures=measures,
+            **more,
+        )
         answer = await town.call(
             town.statistics.QueryStatistics, request, statistics.QueryStatisticsResponse, town.clerk
         )

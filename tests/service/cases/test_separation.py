@@ -82,18 +82,26 @@ async def _confirm(town: Town, token: str) -> None:
 
 async def _rate(town: Town, token: str) -> None:
     request = rating_service_pb2.CreateRatingRequest(
-        case_name=(await _case(town, "Submit")).name, level=pb.SATISFACTION_LEVEL_SATISFIED, request_id=request_id(),
-        kind=rating_service_pb2.RATING_KIND_FIRST, channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
-    )  # fmt: skip
+        case_name=(await _case(town, "Submit")).name,
+        level=pb.SATISFACTION_LEVEL_SATISFIED,
+        request_id=request_id(),
+        kind=rating_service_pb2.RATING_KIND_FIRST,
+        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+    )
     await town.call(town.ratings.CreateRating, request, rating_service_pb2.Rating, token)
 
 
 def _transfer() -> exchange_service_pb2.SendTransferRequest:
     request = exchange_service_pb2.SendTransferRequest(
-        handling_region="320402", task_code=TASK_CODE, mode=pb.CROSS_REGION_MODE_COLLECTED, case_id=uuid7(),
-        applicant=firm(), agent=agent(), request_id=request_id(),
+        handling_region="320402",
+        task_code=TASK_CODE,
+        mode=pb.CROSS_REGION_MODE_COLLECTED,
+        case_id=uuid7(),
+        applicant=firm(),
+        agent=agent(),
+        request_id=request_id(),
         identity_check=exchange_service_pb2.IdentityCheck(assurance=4, method="核验身份证"),
-    )  # fmt: skip
+    )
     request.identity_check.check_time.GetCurrentTime()
     return request
 
@@ -127,18 +135,29 @@ async def _withdraw_transfer(town: Town, token: str) -> None:
 
 
 DRIVES: dict[str, Drive] = {
-    "CreateCase": _create, "SubmitCase": _step("Submit"), "WithdrawCase": _step("Withdraw", reason="撤回"),
+    "CreateCase": _create,
+    "SubmitCase": _step("Submit"),
+    "WithdrawCase": _step("Withdraw", reason="撤回"),
     "SubmitCorrection": _step("SubmitCorrection", form_values=[pb.FormValue(key="k", value="v")]),
     "RequestCorrection": _step("RequestCorrection", points=[pb.CorrectionPoint(explanation="补")]),
-    "AcceptCase": _step("Accept"), "DeclineCase": _step("Decline", reason="不予受理"),
-    "StartReview": _step("StartReview"), "ResumeCase": _step("Resume", result="完成"),
+    "AcceptCase": _step("Accept"),
+    "DeclineCase": _step("Decline", reason="不予受理"),
+    "StartReview": _step("StartReview"),
+    "ResumeCase": _step("Resume", result="完成"),
     "SuspendCase": _step("Suspend", procedure=pb.SPECIAL_PROCEDURE_HEARING, reason="听证"),
-    "ExtendCase": _step("Extend", days=5, reason="复杂"), "CloseCase": _step("Close"),
+    "ExtendCase": _step("Extend", days=5, reason="复杂"),
+    "CloseCase": _step("Close"),
     "RedecideCase": _step("Redecide", outcome=pb.OUTCOME_REJECTED, reason="不能打印"),
-    "DecideCase": _step("Decide", outcome=pb.OUTCOME_APPROVED), "TerminateCase": _step("Terminate", reason="终止"),
-    "ClaimTask": _claim, "CreateDelivery": _delivery, "ConfirmDelivery": _confirm, "CreateRating": _rate,
-    "SendTransfer": _send, "SendCorrection": _send_correction, "WithdrawTransfer": _withdraw_transfer,
-}  # fmt: skip
+    "DecideCase": _step("Decide", outcome=pb.OUTCOME_APPROVED),
+    "TerminateCase": _step("Terminate", reason="终止"),
+    "ClaimTask": _claim,
+    "CreateDelivery": _delivery,
+    "ConfirmDelivery": _confirm,
+    "CreateRating": _rate,
+    "SendTransfer": _send,
+    "SendCorrection": _send_correction,
+    "WithdrawTransfer": _withdraw_transfer,
+}
 
 
 async def _tolerance(town: Town, token: str) -> None:
@@ -146,9 +165,11 @@ async def _tolerance(town: Town, token: str) -> None:
     obligation = pb.ToleranceObligation(material_code="M1")
     obligation.due_date.year, obligation.due_date.month, obligation.due_date.day = 2024, 3, 20
     request = rpc.AcceptCaseWithToleranceRequest(
-        name=case.name, obligations=[obligation], request_id=request_id(),
+        name=case.name,
+        obligations=[obligation],
+        request_id=request_id(),
         commitment=common_pb2.DocumentRef(digest=f"sm3:{'1' * 64}", media_type="image/png", size_bytes=1),
-    )  # fmt: skip
+    )
     await town.call(town.cases.AcceptCaseWithTolerance, request, pb.Case, token)
 
 

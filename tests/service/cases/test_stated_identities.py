@@ -42,9 +42,11 @@ async def _refused(call: Any) -> list[tuple[str, str]]:
 async def test_a_case_of_one_person_does_not_bear_another(town: Town, by: str) -> None:
     item, token = await town.item(), getattr(town, by)
     stated = [
-        _with(applicant(), display_name="测试乙"), _with(applicant(), document=AGENT_DOCUMENT),
-        _with(applicant(), display_name="测试乙", document=AGENT_DOCUMENT), _with(applicant(), subject=AGENT),
-    ]  # fmt: skip
+        _with(applicant(), display_name="测试乙"),
+        _with(applicant(), document=AGENT_DOCUMENT),
+        _with(applicant(), display_name="测试乙", document=AGENT_DOCUMENT),
+        _with(applicant(), subject=AGENT),
+    ]
     for each in stated[: 3 if by == "person" else 4]:
         assert await _refused(town.create(item, token, applicant=each)) == [("applicant", "identity.account")]
     assert (await town.create(item, token)).applicant.document == PERSON_DOCUMENT

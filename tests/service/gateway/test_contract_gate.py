@@ -46,13 +46,18 @@ def _metadata(answer: httpx.Response) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("path", "body", "field", "rule"),
     [
-        ("/v1/mandates", {"mandate": {"expireTmie": "2031-01-01T00:00:00Z"}}, "mandate.expireTmie", "json.unknown_field"),
+        (
+            "/v1/mandates",
+            {"mandate": {"expireTmie": "2031-01-01T00:00:00Z"}},
+            "mandate.expireTmie",
+            "json.unknown_field",
+        ),
         ("/v1/mandates", {"mandat": {}}, "mandat", "json.unknown_field"),
         ("/v1/licenses", {"holders": [{}, {"displayNam": "x"}]}, "holders[1].displayNam", "json.unknown_field"),
         ("/v1/licenses", {"holders": [{"document": {"x y": 1}}]}, "holders[0].document.x y", "json.unknown_field"),
         ("/v1/organizations", {"organization": {"kind": "FIRM"}}, "organization.kind", "enum.defined_only"),
     ],
-)  # fmt: skip
+)
 def test_what_the_contract_does_not_know_is_named(
     client: httpx.Client, bearer: dict[str, str], path: str, body: object, field: str, rule: str
 ) -> None:
@@ -74,8 +79,12 @@ def test_everything_that_is_wrong_is_named_at_once(client: httpx.Client, bearer:
     answer = client.post("/v1/organizations?validateOnly=1", json=body, headers=bearer)
     assert (answer.status_code, reason_of(answer)) == (400, "FIELD_INVALID")
     assert [each["field"] for each in _violations(answer)] == [
-        "validateOnly", "organization.kind", "organization.usccc", "organization.representative", "organisation",
-    ]  # fmt: skip
+        "validateOnly",
+        "organization.kind",
+        "organization.usccc",
+        "organization.representative",
+        "organisation",
+    ]
     assert "omitted_violations" not in _metadata(answer)
 
 
@@ -129,12 +138,22 @@ _NAME = "cases/00000000-0000-7000-8000-000000000001"
         ("POST", f"{_ACCEPT}?name=cases/2", b"{}", "name", "query.bound_by_path"),
         ("POST", "/v1/licenses", b'{"faceFields":{"a":"1","a":"2"}}', "faceFields.a", "json.duplicate_field"),
         ("POST", "/v1/licenses", b'{"faceFields":{"\\u0041":"1","A":"2"}}', "faceFields.A", "json.duplicate_field"),
-        ("POST", "/v1/licenses", b'{"faceFields":{"\\u4e2d":"1","\xe4\xb8\xad":"2"}}', "faceFields.???",
-         "json.duplicate_field"),
-        ("POST", "/v1/licenses", b'{"faceFields":{"\\ud842\\udfb7":"","\xf0\xa0\xae\xb7":""}}', "faceFields.????",
-         "json.duplicate_field"),
+        (
+            "POST",
+            "/v1/licenses",
+            b'{"faceFields":{"\\u4e2d":"1","\xe4\xb8\xad":"2"}}',
+            "faceFields.???",
+            "json.duplicate_field",
+        ),
+        (
+            "POST",
+            "/v1/licenses",
+            b'{"faceFields":{"\\ud842\\udfb7":"","\xf0\xa0\xae\xb7":""}}',
+            "faceFields.????",
+            "json.duplicate_field",
+        ),
     ],
-)  # fmt: skip
+)
 def test_no_field_is_said_in_two_places(
     client: httpx.Client, bearer: dict[str, str], verb: str, path: str, body: bytes | None, field: str, rule: str
 ) -> None:
@@ -173,15 +192,32 @@ def _lists(message: str) -> list[str]:
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"qrContent": "\\q"}', b'{"qrContent": "\\ud800"}', b'{"qrContent": "\\udc00\\ud800"}', b'{"qrContent": "\\u12"}',
-        b'{"qrContent": "\\ud800\\u0041"}', b'{"\\x": 1}',
-        b"{'qrContent': 'x'}", b'{qrContent: "x"}', b'{"qrContent": "x",}', b'{"qrContent": NaN}', b"{} {}",
-        b'{"qrContent": "x", "qrContent": "y"}', b'{"qrContent": "x", "qr_content": "y"}',
-        b'{"qrContent": "x", "qr\\u0043ontent": "y"}', b'{"qr\\u0043ontnt": "y"}', b"[" * 5000, b'{"number":' * 50,
-        b"[" + b"1," * 200_000 + b"1]", b'{"qrContent": "a\nb"}', b"\xef\xbb\xbf{}", b"nul", b'{"qrContent": 01x}',
-        b'"qrContent', b"{\x00}",
+        b'{"qrContent": "\\q"}',
+        b'{"qrContent": "\\ud800"}',
+        b'{"qrContent": "\\udc00\\ud800"}',
+        b'{"qrContent": "\\u12"}',
+        b'{"qrContent": "\\ud800\\u0041"}',
+        b'{"\\x": 1}',
+        b"{'qrContent': 'x'}",
+        b'{qrContent: "x"}',
+        b'{"qrContent": "x",}',
+        b'{"qrContent": NaN}',
+        b"{} {}",
+        b'{"qrContent": "x", "qrContent": "y"}',
+        b'{"qrContent": "x", "qr_content": "y"}',
+        b'{"qrContent": "x", "qr\\u0043ontent": "y"}',
+        b'{"qr\\u0043ontnt": "y"}',
+        b"[" * 5000,
+        b'{"number":' * 50,
+        b"[" + b"1," * 200_000 + b"1]",
+        b'{"qrContent": "a\nb"}',
+        b"\xef\xbb\xbf{}",
+        b"nul",
+        b'{"qrContent": 01x}',
+        b'"qrContent',
+        b"{\x00}",
     ],
-)  # fmt: skip
+)
 def test_a_body_has_one_reading(client: httpx.Client, body: bytes) -> None:
     answer = client.post(_VERIFY, content=body[:90_000], headers={"content-type": "application/json"})
     assert (answer.status_code, reason_of(answer)) == (400, "FIELD_INVALID")
@@ -190,10 +226,15 @@ def test_a_body_has_one_reading(client: httpx.Client, body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"qrContent": "x"}, {"qr_content": "x"}, {"qrContent": None}, {"number": '\\"}{[', "holderName": "\u00e9中"}, {},
-        {"content": "AAAA"}, {"number": "\x7f\U00020bb7\r\n\t"},
+        {"qrContent": "x"},
+        {"qr_content": "x"},
+        {"qrContent": None},
+        {"number": '\\"}{[', "holderName": "\u00e9中"},
+        {},
+        {"content": "AAAA"},
+        {"number": "\x7f\U00020bb7\r\n\t"},
     ],
-)  # fmt: skip
+)
 def test_what_the_contract_knows_passes(client: httpx.Client, body: object) -> None:
     # The service behind is away: who gets so far has passed.
     for text in (json.dumps(body), json.dumps(body, ensure_ascii=False, indent=3)):

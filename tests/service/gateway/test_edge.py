@@ -156,12 +156,16 @@ def test_the_log_holds_nothing_that_a_caller_wrote(edge: Edge) -> None:
     """A name or a number stands as easily in a path, a verb or a header as in a body."""
     phone, last = "10076543219", "f" * 32
     for line, headers in (
-        (f"GET /v1/persons/{phone}", ""), (f"GET /{phone}", ""), (f"{phone} /v1/cases", ""), (f"GET /v1/cases?a={phone}", ""),
-        ("GET /v1/nothing", f"traceparent: 00-{phone}\r\n"), ("GET /v1/x", f"x-request-id: {phone}\r\nuser-agent: {phone}\r\n"),
+        (f"GET /v1/persons/{phone}", ""),
+        (f"GET /{phone}", ""),
+        (f"{phone} /v1/cases", ""),
+        (f"GET /v1/cases?a={phone}", ""),
+        ("GET /v1/nothing", f"traceparent: 00-{phone}\r\n"),
+        ("GET /v1/x", f"x-request-id: {phone}\r\nuser-agent: {phone}\r\n"),
         ("GET /v1/cases", f"authorization: Bearer {phone}\r\ncookie: {phone}\r\nreferer: {phone}\r\n"),
         (f"POST /tongban.x.v1.Y/{phone}", "content-type: application/grpc\r\n"),
         ("GET /v1/cases", f"traceparent: 00-{last}-{'b' * 16}-01\r\n"),
-    ):  # fmt: skip
+    ):
         host, _, port = edge.target.rpartition(":")
         with socket.create_connection((host, int(port)), timeout=20) as connection:
             connection.sendall(f"{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n".encode())

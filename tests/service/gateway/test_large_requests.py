@@ -26,9 +26,14 @@ def _fields(edge: Edge, path: str, *more: tuple[str, str]) -> list[tuple[str, st
 
 def _grpc_fields(edge: Edge) -> list[tuple[str, str]]:
     return [
-        (":method", "POST"), (":scheme", "http"), (":authority", edge.target), (":path", HEAD), ("te", "trailers"),
-        ("content-type", "application/grpc"), ("tongban-log", "identity"),
-    ]  # fmt: skip
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", edge.target),
+        (":path", HEAD),
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+        ("tongban-log", "identity"),
+    ]
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ def _honest(edge: Edge, connection: Http2) -> bytes:
         ("/" + "x" * 20_000, [], 414),
     ],
     ids=["a large header", "a very large header", "large together", "many headers", "a long query", "a long path"],
-)  # fmt: skip
+)
 def test_what_is_too_large_is_told_so(
     client: httpx.Client, edge: Edge, connection: Http2, path: str, more: list[tuple[str, str]], answered: int
 ) -> None:

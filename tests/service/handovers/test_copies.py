@@ -15,9 +15,19 @@ from tests.support.service import Ground
 from tongban.license.v1 import license_service_pb2 as license_pb
 
 _LASTING = (
-    "id", "identifier", "number_index", "issue_date", "valid_until", "page_digest", "ofd_digest", "qr_content", "state",
-    "case_name", "holders", "sealing",
-)  # fmt: skip
+    "id",
+    "identifier",
+    "number_index",
+    "issue_date",
+    "valid_until",
+    "page_digest",
+    "ofd_digest",
+    "qr_content",
+    "state",
+    "case_name",
+    "holders",
+    "sealing",
+)
 
 
 @pytest.fixture
@@ -27,9 +37,10 @@ def comparing(offices: Offices) -> Offices:
     async def compare(request: license_pb.CompareLicensesRequest) -> Any:
         licensing = offices.license
         return await licensing.service.channel_as("cases").unary_unary(
-            "/tongban.license.v1.LicenseService/CompareLicenses", license_pb.CompareLicensesRequest.SerializeToString,
+            "/tongban.license.v1.LicenseService/CompareLicenses",
+            license_pb.CompareLicensesRequest.SerializeToString,
             license_pb.CompareLicensesResponse.FromString,
-        )(request, timeout=10.0)  # fmt: skip
+        )(request, timeout=10.0)
 
     offices.cases.known.compare = compare
     return offices

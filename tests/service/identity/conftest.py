@@ -11,9 +11,11 @@ from tests.support.town import LIUAN, TIANNING, Town, town
 from tongban.identity.v1 import resources_pb2 as pb
 
 POSTS = (
-    ("receiving", pb.DUTY_RECEIVING), ("reviewing", pb.DUTY_REVIEWING), ("administration", pb.DUTY_ADMINISTRATION),
+    ("receiving", pb.DUTY_RECEIVING),
+    ("reviewing", pb.DUTY_REVIEWING),
+    ("administration", pb.DUTY_ADMINISTRATION),
     ("auditing", pb.DUTY_AUDITING),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

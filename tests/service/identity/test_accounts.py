@@ -58,8 +58,10 @@ async def test_a_person_is_created_once_and_read_masked(identity: Service) -> No
     found = await invoke(
         clerk.stub.LookupPerson,
         pb.LookupPersonRequest(document=DOCUMENT, context=common_pb2.UseContext(purpose="窗口受理")),
-        resources_pb2.Person, to="identity", token=clerk.token,
-    )  # fmt: skip
+        resources_pb2.Person,
+        to="identity",
+        token=clerk.token,
+    )
     assert found.name == first.name
 
 
@@ -102,8 +104,13 @@ async def test_strangers_are_refused(identity: Service) -> None:
     assert kind.value.reason == "ACTOR_NOT_ALLOWED"
     stranger = identity.channel_as("identity")
     with pytest.raises(PermissionDenied) as peer:
-        await invoke(account_service_pb2_grpc.AccountServiceStub(stranger).CreatePerson, _create(), resources_pb2.Person,
-                     to="identity", token="")  # fmt: skip
+        await invoke(
+            account_service_pb2_grpc.AccountServiceStub(stranger).CreatePerson,
+            _create(),
+            resources_pb2.Person,
+            to="identity",
+            token="",
+        )
     assert peer.value.reason == "PEER_NOT_ALLOWED"
     await stranger.close()
 
@@ -123,15 +130,21 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
     person = await clerk.create(_create())
     context = common_pb2.UseContext(purpose="核对身份", case_name="cases/1")
     revealed = await invoke(
-        clerk.stub.RevealPerson, pb.RevealPersonRequest(name=person.name, context=context),
-        pb.RevealPersonResponse, to="identity", token=clerk.token,
-    )  # fmt: skip
+        clerk.stub.RevealPerson,
+        pb.RevealPersonRequest(name=person.name, context=context),
+        pb.RevealPersonResponse,
+        to="identity",
+        token=clerk.token,
+    )
     assert revealed.person.document.number == DOCUMENT.number
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     record = await invoke(
-        log.GetRecord, audit.GetRecordRequest(name=revealed.receipt.record), audit.Record, to="identity",
+        log.GetRecord,
+        audit.GetRecordRequest(name=revealed.receipt.record),
+        audit.Record,
+        to="identity",
         token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
-    )  # fmt: skip
+    )
     assert (record.purpose, record.case_name, record.object) == ("核对身份", "cases/1", person.name)
     assert list(record.fields) == ["full_name", "document.number", "phone"]
 
@@ -140,8 +153,13 @@ async def test_unknown_names_are_not_found(identity: Service) -> None:
     stub = account_service_pb2_grpc.AccountServiceStub(identity.channel)
     name = "organizations/00000000-0000-7000-8000-00000000000f"
     with pytest.raises(NotFound) as error:
-        await invoke(stub.GetOrganization, pb.GetOrganizationRequest(name=name), resources_pb2.Organization,
-                     to="identity", token=identity.issuer.token("persons/00000000-0000-7000-8000-0000000000ea", "PERSON"))  # fmt: skip
+        await invoke(
+            stub.GetOrganization,
+            pb.GetOrganizationRequest(name=name),
+            resources_pb2.Organization,
+            to="identity",
+            token=identity.issuer.token("persons/00000000-0000-7000-8000-0000000000ea", "PERSON"),
+        )
     assert error.value.metadata == {"resource": name}
 
 
@@ -177,9 +195,7 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
 
     async def reveal(subject: str) -> pb.RevealPersonResponse:
         token = identity.issuer.token(subject, "STAFF", act=act)
-        return await invoke(
-            clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=token
-        )  # fmt: skip
+        return await invoke(clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=token)
 
     assert (await reveal(person.name)).person.document.number == DOCUMENT.number
     with pytest.raises(PermissionDenied) as error:
@@ -195,9 +211,12 @@ async def test_a_search_for_an_impossible_number_finds_nobody_and_is_recorded(id
         await invoke(clerk.stub.LookupPerson, request, resources_pb2.Person, to="identity", token=clerk.token)
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     page = await invoke(
-        log.ListRecords, audit.ListRecordsRequest(log="identity", object="persons"), audit.ListRecordsResponse,
-        to="identity", token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
-    )  # fmt: skip
+        log.ListRecords,
+        audit.ListRecordsRequest(log="identity", object="persons"),
+        audit.ListRecordsResponse,
+        to="identity",
+        token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
+    )
     assert [record.purpose for record in page.records] == ["窗口受理"]
 
 
@@ -248,9 +267,7 @@ async def test_a_name_is_kept_as_it_was_given(identity: Service, name: str) -> N
     clerk = _Clerk(identity)
     made = await clerk.create(_create(name=name))
     request = pb.RevealPersonRequest(name=made.name, context=common_pb2.UseContext(purpose="窗口受理"))
-    shown = await invoke(
-        clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=clerk.token
-    )  # fmt: skip
+    shown = await invoke(clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=clerk.token)
     assert shown.person.full_name == name
 
 
@@ -258,12 +275,19 @@ def _residence(body: str) -> str:
     return body + citizen_id.check_char(body)
 
 
-@pytest.mark.parametrize(("number", "rule"), [
-    (_residence("91115619900101001"), ""), (_residence("91115619900101001").lower(), ""), ("USA110090010112", ""),
-    (_residence("91115619900101001")[:-1] + "?", "residence_number.shape"), ("81115619900101001X", "residence_number.shape"),
-    (_residence("91115619901301001"), "residence_number.birth_date"), (_residence("91115620990101001"), "residence_number.birth_date"),
-    (_residence("91115617990101001"), "residence_number.birth_date"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "rule"),
+    [
+        (_residence("91115619900101001"), ""),
+        (_residence("91115619900101001").lower(), ""),
+        ("USA110090010112", ""),
+        (_residence("91115619900101001")[:-1] + "?", "residence_number.shape"),
+        ("81115619900101001X", "residence_number.shape"),
+        (_residence("91115619901301001"), "residence_number.birth_date"),
+        (_residence("91115620990101001"), "residence_number.birth_date"),
+        (_residence("91115617990101001"), "residence_number.birth_date"),
+    ],
+)
 async def test_a_permanent_residence_number_is_checked(identity: Service, number: str, rule: str) -> None:
     request = _create()
     request.person.document.type_code, request.person.document.number = "553", number

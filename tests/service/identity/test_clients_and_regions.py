@@ -28,9 +28,7 @@ async def _create(home: Town, client_id: str = "", token: str = "", **fields: An
         client_id=client_id,
         request_id=request_id(),
     )
-    return await home.call(
-        home.clients.CreateClient, request, resources_pb2.Client, token or await home.admin_token()
-    )  # fmt: skip
+    return await home.call(home.clients.CreateClient, request, resources_pb2.Client, token or await home.admin_token())
 
 
 async def test_a_secret_is_shown_once_and_never_stored(home: Town) -> None:
@@ -72,10 +70,12 @@ async def test_kind_method_keys_and_assertion_right_go_together(home: Town) -> N
     right = resources_pb2.AssertionRight(actor_kinds=[options_pb2.ACTOR_KIND_PERSON], max_assurance=2)
     channel = resources_pb2.CLIENT_KIND_CHANNEL
     for fields in (
-        {"auth_method": BY_KEY}, {"jwks": key}, {"kind": channel, "assertion_right": right},
+        {"auth_method": BY_KEY},
+        {"jwks": key},
+        {"kind": channel, "assertion_right": right},
         {"kind": channel, "auth_method": BY_KEY, "jwks": key},
         {"auth_method": BY_KEY, "jwks": key, "assertion_right": right},
-    ):  # fmt: skip
+    ):
         assert await reason_of(_create(home, **fields)) == "FIELD_INVALID"
 
 
@@ -108,9 +108,12 @@ async def test_nobody_gives_what_they_do_not_hold(home: Town) -> None:
 async def test_a_client_reaches_itself_only(home: Town) -> None:
     machine = Machine("modest", new_key("k"))
     await _create(
-        home, "modest", auth_method=BY_KEY, jwks=_keys(public_jwk(machine.key)),
+        home,
+        "modest",
+        auth_method=BY_KEY,
+        jwks=_keys(public_jwk(machine.key)),
         scopes=["identity.clients.get", "identity.clients.rotateKey"],
-    )  # fmt: skip
+    )
     own = await home.machine_token(machine)
     get = client_service_pb2.GetClientRequest(name="clients/modest")
     assert (await home.call(home.clients.GetClient, get, resources_pb2.Client, own)).name == get.name
@@ -218,9 +221,7 @@ async def test_a_region_is_proposed_trusted_rekeyed_ended_and_proposed_again(hom
     anchor.gateway_url = "https://nine.test:8443"
     rekey = region_service_pb2.SetRegionKeysRequest(name=made.name, anchor=anchor, request_id=request_id())
     changed = await home.call(home.regions.SetRegionKeys, rekey, resources_pb2.Region, token)
-    assert (changed.anchor.gateway_url, changed.pending_anchor.gateway_url) == (
-        home.base, "https://nine.test:8443"
-    )  # fmt: skip
+    assert (changed.anchor.gateway_url, changed.pending_anchor.gateway_url) == (home.base, "https://nine.test:8443")
     changed = await _approved_keys(home, made.name)
     assert (changed.anchor.gateway_url, changed.HasField("pending_anchor")) == ("https://nine.test:8443", False)
     end = region_service_pb2.EndRegionRequest(name=made.name, reason="协议到期", request_id=request_id())

@@ -22,9 +22,13 @@ def _stub(home: Town) -> consent_service_pb2_grpc.ConsentServiceStub:
 
 async def _grant(home: Town, subject: str, token: str, *, days: int = 30, **fields: object) -> resources_pb2.Consent:
     given = {
-        "subject": subject, "recipient": home.department, "purpose": "办理许可", "resources": [LICENSE],
-        "method": ONLINE, **fields,
-    }  # fmt: skip
+        "subject": subject,
+        "recipient": home.department,
+        "purpose": "办理许可",
+        "resources": [LICENSE],
+        "method": ONLINE,
+        **fields,
+    }
     consent = resources_pb2.Consent(**given)  # type: ignore[arg-type]
     consent.expire_time.FromDatetime(datetime.now(UTC) + timedelta(days=days))
     request = pb.GrantConsentRequest(consent=consent, request_id=request_id())

@@ -21,8 +21,11 @@ async def test_only_the_legal_representative_acts_without_a_mandate(home: Town) 
     acting = await home.exchange(await home.human_token(boss), on_behalf_of=firm.name)
     principal = await home.verifier().verify(acting)
     assert (principal.subject, principal.kind, principal.organization, principal.assurance) == (
-        boss, "PERSON", firm.name, 4,
-    )  # fmt: skip
+        boss,
+        "PERSON",
+        firm.name,
+        4,
+    )
     assert principal.claims["org_uscc"] == firm.uscc
     refused = home.exchange(await home.human_token(other), on_behalf_of=firm.name)
     assert await reason_of(refused) == "NOT_LEGAL_REPRESENTATIVE"
@@ -93,9 +96,12 @@ async def test_only_receiving_staff_stand_at_a_window_and_not_for_themselves(hom
 async def test_fields_that_make_no_exchange_are_refused(home: Town) -> None:
     own = await home.human_token(await home.person())
     for fields in (
-        {}, {"mandate": "mandates/00000000-0000-7000-8000-000000000001"}, {"actor_token": own},
-        {"transfer": TRANSFER}, {"requested_token_type": DELEGATION},
-    ):  # fmt: skip
+        {},
+        {"mandate": "mandates/00000000-0000-7000-8000-000000000001"},
+        {"actor_token": own},
+        {"transfer": TRANSFER},
+        {"requested_token_type": DELEGATION},
+    ):
         assert await reason_of(home.exchange(own, **fields)) == "EXCHANGE_NOT_SUPPORTED"
 
 

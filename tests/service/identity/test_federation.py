@@ -153,9 +153,16 @@ def _forged(federation: Federation, *, key: Any = None, typ: str = "tongban-asse
     current = signing_keys(federation.home.service.process).current
     now = int(time.time())
     content = {
-        "iss": federation.home.base, "sub": f"//341500/persons/{uuid.uuid4()}", "aud": AWAY, "iat": now,
-        "exp": now + 60, "jti": str(uuid.uuid4()), "actor_kind": "PERSON", "acr": "4", **claims,
-    }  # fmt: skip
+        "iss": federation.home.base,
+        "sub": f"//341500/persons/{uuid.uuid4()}",
+        "aud": AWAY,
+        "iat": now,
+        "exp": now + 60,
+        "jti": str(uuid.uuid4()),
+        "actor_kind": "PERSON",
+        "acr": "4",
+        **claims,
+    }
     header = {"alg": "ES256", "typ": typ, "kid": current.kid}
     kept = {name: value for name, value in content.items() if value is not None}
     return jwt.encode(header, kept, key or current.key, algorithms=["ES256"])
@@ -164,17 +171,27 @@ def _forged(federation: Federation, *, key: Any = None, typ: str = "tongban-asse
 NOW = int(time.time())
 
 
-@pytest.mark.parametrize(("claims", "reason"), [
-    ({"sub": "//320402/persons/00000000-0000-7000-8000-000000000001"}, "ASSERTION_SUBJECT_FOREIGN"),
-    ({"sub": "persons/00000000-0000-7000-8000-000000000001"}, "ASSERTION_SUBJECT_FOREIGN"),
-    ({"org": "//320402/organizations/x"}, "ASSERTION_SUBJECT_FOREIGN"),
-    ({"act": {"sub": "//110101/staff/x", "actor_kind": "STAFF"}}, "ASSERTION_SUBJECT_FOREIGN"),
-    ({"aud": "//341500"}, "TOKEN_INVALID"), ({"exp": NOW - 100, "iat": NOW - 150}, "TOKEN_INVALID"),
-    ({"exp": NOW + 3_600}, "TOKEN_INVALID"), ({"iat": NOW + 600, "exp": NOW + 660}, "TOKEN_INVALID"),
-    ({"actor_kind": "CLIENT"}, "TOKEN_INVALID"), ({"actor_kind": "KING"}, "TOKEN_INVALID"),
-    ({"jti": None}, "TOKEN_INVALID"), ({"acr": 9.5}, "TOKEN_INVALID"), ({"typ": "at+jwt"}, "TOKEN_INVALID"),
-    ({"key": new_key("x")}, "TOKEN_INVALID"), ({"iss": "https://elsewhere.test"}, "REGION_NOT_TRUSTED"),
-], ids=lambda value: str(value)[:60])  # fmt: skip
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"sub": "//320402/persons/00000000-0000-7000-8000-000000000001"}, "ASSERTION_SUBJECT_FOREIGN"),
+        ({"sub": "persons/00000000-0000-7000-8000-000000000001"}, "ASSERTION_SUBJECT_FOREIGN"),
+        ({"org": "//320402/organizations/x"}, "ASSERTION_SUBJECT_FOREIGN"),
+        ({"act": {"sub": "//110101/staff/x", "actor_kind": "STAFF"}}, "ASSERTION_SUBJECT_FOREIGN"),
+        ({"aud": "//341500"}, "TOKEN_INVALID"),
+        ({"exp": NOW - 100, "iat": NOW - 150}, "TOKEN_INVALID"),
+        ({"exp": NOW + 3_600}, "TOKEN_INVALID"),
+        ({"iat": NOW + 600, "exp": NOW + 660}, "TOKEN_INVALID"),
+        ({"actor_kind": "CLIENT"}, "TOKEN_INVALID"),
+        ({"actor_kind": "KING"}, "TOKEN_INVALID"),
+        ({"jti": None}, "TOKEN_INVALID"),
+        ({"acr": 9.5}, "TOKEN_INVALID"),
+        ({"typ": "at+jwt"}, "TOKEN_INVALID"),
+        ({"key": new_key("x")}, "TOKEN_INVALID"),
+        ({"iss": "https://elsewhere.test"}, "REGION_NOT_TRUSTED"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
 async def test_forged_assertions_are_refused(federation: Federation, claims: dict[str, Any], reason: str) -> None:
     assert await reason_of(_accepted(federation, _forged(federation, **claims))) == reason
 
@@ -194,14 +211,20 @@ async def test_a_firm_and_its_mandate_travel_and_are_remembered(federation: Fede
     window = await home.at_window(acting, await home.staff_token())
     guest = await _accepted(federation, await _assertion(home, window))
     assert (guest.kind, guest.subject, guest.organization, guest.mandate) == (
-        "REGION", f"//341500/{agent}", f"//341500/{firm.name}", f"//341500/{mandate}",
-    )  # fmt: skip
+        "REGION",
+        f"//341500/{agent}",
+        f"//341500/{firm.name}",
+        f"//341500/{mandate}",
+    )
     assert guest.actor == f"//341500/{home.staff['receiving']}"
 
     asked = mandate_service_pb2.CheckMandateRequest(
-        person=guest.subject, principal=guest.organization, mandate=guest.mandate, item_codes=["ITEM-1", "X"],
+        person=guest.subject,
+        principal=guest.organization,
+        mandate=guest.mandate,
+        item_codes=["ITEM-1", "X"],
         power=resources_pb2.MANDATE_POWER_APPLY,
-    )  # fmt: skip
+    )
     assert await _check(away, asked) == (True, "ACTING_BASIS_MANDATE", "UNSPECIFIED")
     asked.item_codes[:] = ["ITEM-2"]
     assert (await _check(away, asked))[2] == "MANDATE_OUT_OF_SCOPE"
@@ -240,9 +263,13 @@ async def _delegated(home: Town) -> tuple[str, str, str]:
 
 async def _used(home: Town, kept: str, *, audience: str = AWAY, transfer: str = TRANSFER, actor: str = "") -> str:
     return await home.exchange(
-        kept, DELEGATION, actor_token=actor or await _service_token(home), actor_token_type=ACCESS_TOKEN,
-        audience=audience, transfer=transfer,
-    )  # fmt: skip
+        kept,
+        DELEGATION,
+        actor_token=actor or await _service_token(home),
+        actor_token_type=ACCESS_TOKEN,
+        audience=audience,
+        transfer=transfer,
+    )
 
 
 async def test_a_delegation_gives_fresh_assertions_for_its_transfer_only(federation: Federation) -> None:

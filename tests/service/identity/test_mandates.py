@@ -175,7 +175,7 @@ async def past(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Asyn
 
 async def test_a_mandate_expires_by_the_business_clock_and_tokens_by_the_machines(
     past: tuple[Town, FakeClock],
-) -> None:  # fmt: skip
+) -> None:
     there, clock = past
     boss, agent = await there.person(), await there.person()
     firm = await there.firm(boss)

@@ -36,9 +36,11 @@ NOBODY = "persons/00000000-0000-7000-8000-000000000001"
 async def _client(home: Town, scopes: tuple[str, ...] = ("cases.cases.get", "cases.cases.list")) -> tuple[str, str]:
     """Makes a client with a secret; returns its id and the secret."""
     client = resources_pb2.Client(
-        display_name="某系统", kind=resources_pb2.CLIENT_KIND_SYSTEM, scopes=scopes,
+        display_name="某系统",
+        kind=resources_pb2.CLIENT_KIND_SYSTEM,
+        scopes=scopes,
         auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET,
-    )  # fmt: skip
+    )
     request = pb.CreateClientRequest(client=client, request_id=request_id())
     made = await home.call(home.clients.CreateClient, request, resources_pb2.Client, await home.admin_token())
     return made.name.removeprefix("clients/"), made.secret
@@ -56,8 +58,10 @@ async def test_discovery_says_where_everything_is(home: Town) -> None:
     assert found["token_endpoint"] == f"{home.base}/oauth/token"
     assert found["jwks_uri"] == f"{home.base}/.well-known/jwks.json"
     assert set(found["grant_types_supported"]) == {
-        "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer", TOKEN_EXCHANGE,
-    }  # fmt: skip
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        TOKEN_EXCHANGE,
+    }
 
 
 async def test_the_key_set_holds_the_key_in_use_and_the_next_one_and_no_secret(home: Town) -> None:
@@ -74,8 +78,10 @@ async def test_a_client_gets_what_its_scopes_allow(home: Town) -> None:
     assert answer.json()["expires_in"] == 600
     principal = await home.verifier().verify(answer.json()["access_token"])
     assert (principal.subject, principal.kind, principal.client) == (
-        "clients/administrator", "CLIENT", "administrator",
-    )  # fmt: skip
+        "clients/administrator",
+        "CLIENT",
+        "administrator",
+    )
     assert principal.scopes == set(roles.ADMINISTRATOR)
 
 
@@ -93,11 +99,25 @@ async def test_a_client_assertion_is_good_once(home: Town) -> None:
     _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
 
 
-@pytest.mark.parametrize("claims", [
-    {"exp": 1_700_000_000}, {"exp": int(time.time()) + 86_400}, {"exp": None}, {"exp": "soon"}, {"jti": None},
-    {"jti": ""}, {"aud": "https://elsewhere.test"}, {"aud": None}, {"iat": int(time.time()) + 3_600},
-    {"nbf": int(time.time()) + 3_600}, {"sub": "somebody-else"}, {"iss": "somebody-else"}, {"iss": None},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": 1_700_000_000},
+        {"exp": int(time.time()) + 86_400},
+        {"exp": None},
+        {"exp": "soon"},
+        {"jti": None},
+        {"jti": ""},
+        {"aud": "https://elsewhere.test"},
+        {"aud": None},
+        {"iat": int(time.time()) + 3_600},
+        {"nbf": int(time.time()) + 3_600},
+        {"sub": "somebody-else"},
+        {"iss": "somebody-else"},
+        {"iss": None},
+    ],
+    ids=str,
+)
 async def test_a_wrong_client_assertion_is_refused(home: Town, claims: dict[str, Any]) -> None:
     form = {"grant_type": "client_credentials", **home.client_form(home.admin, **claims)}
     _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
@@ -153,12 +173,18 @@ async def test_one_way_to_authenticate_at_a_time(home: Town) -> None:
     _refused(answer, 400, "invalid_request")
 
 
-@pytest.mark.parametrize(("content", "kind"), [
-    (b"grant_type=client_credentials&grant_type=client_credentials", "application/x-www-form-urlencoded"),
-    (b"", "application/x-www-form-urlencoded"), (b"\xff\xfe", "application/x-www-form-urlencoded"),
-    (b"grant_type=%ff", "application/x-www-form-urlencoded"), (b'{"grant_type": "x"}', "application/json"),
-    (b"x=" + b"y" * 70_000, "application/x-www-form-urlencoded"), (b"a&" * 60, "application/x-www-form-urlencoded"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"grant_type=client_credentials&grant_type=client_credentials", "application/x-www-form-urlencoded"),
+        (b"", "application/x-www-form-urlencoded"),
+        (b"\xff\xfe", "application/x-www-form-urlencoded"),
+        (b"grant_type=%ff", "application/x-www-form-urlencoded"),
+        (b'{"grant_type": "x"}', "application/json"),
+        (b"x=" + b"y" * 70_000, "application/x-www-form-urlencoded"),
+        (b"a&" * 60, "application/x-www-form-urlencoded"),
+    ],
+)
 async def test_what_is_no_form_is_an_invalid_request(home: Town, content: bytes, kind: str) -> None:
     answer = await home.http.post("/oauth/token", content=content, headers={"content-type": kind})
     _refused(answer, 400, "invalid_request")
@@ -184,16 +210,28 @@ async def test_a_channel_speaks_for_a_person_up_to_what_it_knows(home: Town) -> 
 async def test_a_channel_speaks_for_staff_with_their_posts(home: Town) -> None:
     principal = await home.verifier().verify(await home.staff_token())
     assert (principal.kind, principal.department, principal.posts) == (
-        "STAFF", home.department, (home.posts["receiving"],),
-    )  # fmt: skip
+        "STAFF",
+        home.department,
+        (home.posts["receiving"],),
+    )
     assert principal.may("cases.cases.accept")
     assert not principal.may("cases.cases.decide")
 
 
-@pytest.mark.parametrize("claims", [
-    {"acr": None}, {"acr": "5"}, {"sub": NOBODY}, {"sub": "clients/x"}, {"sub": "persons/1 OR 1=1"},
-    {"exp": 1_700_000_000}, {"iss": "administrator"}, {"jti": None},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"acr": None},
+        {"acr": "5"},
+        {"sub": NOBODY},
+        {"sub": "clients/x"},
+        {"sub": "persons/1 OR 1=1"},
+        {"exp": 1_700_000_000},
+        {"iss": "administrator"},
+        {"jti": None},
+    ],
+    ids=str,
+)
 async def test_a_wrong_assertion_of_a_channel_is_refused(home: Town, claims: dict[str, Any]) -> None:
     form = home.asserted(await home.person(), **claims)
     _refused(await home.post(**form), 400, "invalid_grant", "TOKEN_INVALID")
@@ -254,17 +292,20 @@ async def test_old_keys_hold_as_long_as_the_overlap_lasts(home: Town) -> None:
     admin = await home.admin_token()
     old, new, newest = (Machine("rotating", new_key(f"k{number}")) for number in range(3))
     client = resources_pb2.Client(
-        display_name="系统", kind=resources_pb2.CLIENT_KIND_SYSTEM, scopes=["cases.cases.get"],
+        display_name="系统",
+        kind=resources_pb2.CLIENT_KIND_SYSTEM,
+        scopes=["cases.cases.get"],
         auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(old.key)]),
-    )  # fmt: skip
+    )
     create = pb.CreateClientRequest(client=client, client_id="rotating", request_id=request_id())
     await home.call(home.clients.CreateClient, create, resources_pb2.Client, admin)
     for machine, seconds in ((new, 3_600), (newest, 0)):
         rotate = pb.RotateClientKeyRequest(
-            name="clients/rotating", jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(machine.key)]),
+            name="clients/rotating",
+            jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(machine.key)]),
             request_id=request_id(),
-        )  # fmt: skip
+        )
         rotate.overlap.FromSeconds(seconds)
         await home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, admin)
         if machine is new:
@@ -342,5 +383,6 @@ async def test_as_many_signatures_are_checked_for_an_unknown_client(
 
 
 _UNKNOWN = {
-    "error_description": "the client is not known, or its credentials are wrong", "reason": "TOKEN_INVALID",
-}  # fmt: skip
+    "error_description": "the client is not known, or its credentials are wrong",
+    "reason": "TOKEN_INVALID",
+}

@@ -19,11 +19,22 @@ def _jwt(payload: bytes, header: bytes = b'{"alg":"ES256","kid":"k"}') -> str:
 
 
 _TOKENS = [
-    _jwt(b'{"iss":"\\ud800"}'), _jwt(b'{"iss":"a\\u0000b"}'), _jwt(b"[" * 2900 + b"]" * 2900), _jwt(b'{"iss":{}}'),
-    _jwt(b'{"iss":"x","exp":1e999}'), _jwt(b'{"iss":' + b"1" * 5000 + b"}"), _jwt(b'{"iss":NaN}'), _jwt(b"null"),
-    _jwt(b'{"iss":"x"}', b"[" * 2900 + b"]" * 2900), _jwt(b'{"iss":"x"}', b'{"alg":"ES256","kid":"\\ud800"}'),
-    _jwt(b'{"iss":"x"}', b'{"alg":[],"kid":{}}'), "a.b.c", "é", "..", "a" * 20_000,
-]  # fmt: skip
+    _jwt(b'{"iss":"\\ud800"}'),
+    _jwt(b'{"iss":"a\\u0000b"}'),
+    _jwt(b"[" * 2900 + b"]" * 2900),
+    _jwt(b'{"iss":{}}'),
+    _jwt(b'{"iss":"x","exp":1e999}'),
+    _jwt(b'{"iss":' + b"1" * 5000 + b"}"),
+    _jwt(b'{"iss":NaN}'),
+    _jwt(b"null"),
+    _jwt(b'{"iss":"x"}', b"[" * 2900 + b"]" * 2900),
+    _jwt(b'{"iss":"x"}', b'{"alg":"ES256","kid":"\\ud800"}'),
+    _jwt(b'{"iss":"x"}', b'{"alg":[],"kid":{}}'),
+    "a.b.c",
+    "é",
+    "..",
+    "a" * 20_000,
+]
 _WORDS = [
     "a\0b",
     "clients/a\0b",
@@ -39,16 +50,23 @@ _WORDS = [
 
 def _forms() -> list[dict[str, str]]:
     base = {"client_credentials": {}, JWT_BEARER: {"assertion": "x"}, TOKEN_EXCHANGE: {"subject_token": "x"}}
-    by_token = [
-        {"grant_type": JWT_BEARER, "assertion": token} for token in _TOKENS
-    ] + [
-        {"grant_type": "client_credentials", "client_assertion_type": CLIENT_ASSERTION, "client_assertion": token}
-        for token in _TOKENS
-    ] + [
-        {"grant_type": TOKEN_EXCHANGE, "subject_token": token, "audience": "//110000",
-         "subject_token_type": f"urn:ietf:params:oauth:token-type:{kind}"}
-        for token in _TOKENS for kind in ("jwt", "access_token")
-    ]  # fmt: skip
+    by_token = (
+        [{"grant_type": JWT_BEARER, "assertion": token} for token in _TOKENS]
+        + [
+            {"grant_type": "client_credentials", "client_assertion_type": CLIENT_ASSERTION, "client_assertion": token}
+            for token in _TOKENS
+        ]
+        + [
+            {
+                "grant_type": TOKEN_EXCHANGE,
+                "subject_token": token,
+                "audience": "//110000",
+                "subject_token_type": f"urn:ietf:params:oauth:token-type:{kind}",
+            }
+            for token in _TOKENS
+            for kind in ("jwt", "access_token")
+        ]
+    )
     by_word = [
         {"grant_type": grant, **more, field: word}
         for grant, more in base.items()
@@ -74,10 +92,19 @@ async def test_no_form_is_a_fault_of_ours(home: Town, capfd: pytest.CaptureFixtu
     assert "unexpected" not in logged
 
 
-@pytest.mark.parametrize("content", [
-    b"grant_type=%ff", b"grant_type=client_credentials&client_id=%ed%a0%80", b"=&=", b"&" * 100, b"grant_type", b"\xff",
-    b"grant_type=client_credentials&client_id=a%00b&client_secret=x", b"x" * 70_000,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"grant_type=%ff",
+        b"grant_type=client_credentials&client_id=%ed%a0%80",
+        b"=&=",
+        b"&" * 100,
+        b"grant_type",
+        b"\xff",
+        b"grant_type=client_credentials&client_id=a%00b&client_secret=x",
+        b"x" * 70_000,
+    ],
+)
 async def test_no_body_is_a_fault_of_ours(home: Town, content: bytes) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = await home.http.post("/oauth/token", content=content, headers=headers)
@@ -94,10 +121,13 @@ async def test_no_credentials_are_a_fault_of_ours(home: Town, shown: bytes) -> N
 @pytest.mark.parametrize(
     ("verb", "path", "status"),
     [
-        ("GET", "/oauth/token", 405), ("DELETE", "/.well-known/jwks.json", 405), ("GET", "/oauth/nothing", 404),
-        ("POST", "/oauth/token/", 404), ("GET", "/.well-known/%00", 404),
+        ("GET", "/oauth/token", 405),
+        ("DELETE", "/.well-known/jwks.json", 405),
+        ("GET", "/oauth/nothing", 404),
+        ("POST", "/oauth/token/", 404),
+        ("GET", "/.well-known/%00", 404),
     ],
-)  # fmt: skip
+)
 async def test_what_is_not_served_is_said_in_json(home: Town, verb: str, path: str, status: int) -> None:
     answer = await home.http.request(verb, path)
     _fit(answer.status_code, answer.json(), path)

@@ -36,33 +36,60 @@ class Known:
         """Calls a read with a token."""
         town, consents = self.town, consent_service_pb2_grpc.ConsentServiceStub(self.town.service.channel)
         calls = {
-            "GetPerson": (town.accounts.GetPerson,
-                          account_service_pb2.GetPersonRequest(name=self.person, context=WHY), resources_pb2.Person),
-            "RevealPerson": (town.accounts.RevealPerson,
-                             account_service_pb2.RevealPersonRequest(name=self.person, context=WHY),
-                             account_service_pb2.RevealPersonResponse),
-            "LookupPerson": (town.accounts.LookupPerson,
-                             account_service_pb2.LookupPersonRequest(document=self.document, context=WHY),
-                             resources_pb2.Person),
-            "GetMandate": (town.mandates.GetMandate, mandate_service_pb2.GetMandateRequest(name=self.mandate),
-                           resources_pb2.Mandate),
-            "ListMandates": (town.mandates.ListMandates,
-                             mandate_service_pb2.ListMandatesRequest(principal=self.person),
-                             mandate_service_pb2.ListMandatesResponse),
-            "GetConsent": (consents.GetConsent, consent_service_pb2.GetConsentRequest(name=self.consent),
-                           resources_pb2.Consent),
-            "GetStaff": (town.offices.GetStaff,
-                         staff_service_pb2.GetStaffRequest(name=town.staff["reviewing"]), resources_pb2.Staff),
-            "ListStaff": (town.offices.ListStaff, staff_service_pb2.ListStaffRequest(),
-                          staff_service_pb2.ListStaffResponse),
-        }  # fmt: skip
+            "GetPerson": (
+                town.accounts.GetPerson,
+                account_service_pb2.GetPersonRequest(name=self.person, context=WHY),
+                resources_pb2.Person,
+            ),
+            "RevealPerson": (
+                town.accounts.RevealPerson,
+                account_service_pb2.RevealPersonRequest(name=self.person, context=WHY),
+                account_service_pb2.RevealPersonResponse,
+            ),
+            "LookupPerson": (
+                town.accounts.LookupPerson,
+                account_service_pb2.LookupPersonRequest(document=self.document, context=WHY),
+                resources_pb2.Person,
+            ),
+            "GetMandate": (
+                town.mandates.GetMandate,
+                mandate_service_pb2.GetMandateRequest(name=self.mandate),
+                resources_pb2.Mandate,
+            ),
+            "ListMandates": (
+                town.mandates.ListMandates,
+                mandate_service_pb2.ListMandatesRequest(principal=self.person),
+                mandate_service_pb2.ListMandatesResponse,
+            ),
+            "GetConsent": (
+                consents.GetConsent,
+                consent_service_pb2.GetConsentRequest(name=self.consent),
+                resources_pb2.Consent,
+            ),
+            "GetStaff": (
+                town.offices.GetStaff,
+                staff_service_pb2.GetStaffRequest(name=town.staff["reviewing"]),
+                resources_pb2.Staff,
+            ),
+            "ListStaff": (
+                town.offices.ListStaff,
+                staff_service_pb2.ListStaffRequest(),
+                staff_service_pb2.ListStaffResponse,
+            ),
+        }
         return await town.call(*calls[verb], token)
 
 
 READERS = {
-    "GetPerson": "receiving", "RevealPerson": "receiving", "LookupPerson": "receiving", "GetMandate": "receiving",
-    "ListMandates": "receiving", "GetConsent": "receiving", "GetStaff": "auditing", "ListStaff": "auditing",
-}  # fmt: skip
+    "GetPerson": "receiving",
+    "RevealPerson": "receiving",
+    "LookupPerson": "receiving",
+    "GetMandate": "receiving",
+    "ListMandates": "receiving",
+    "GetConsent": "receiving",
+    "GetStaff": "auditing",
+    "ListStaff": "auditing",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -71,9 +98,12 @@ async def known(home: Town) -> Known:
     token = await home.human_token(person)
     mandate = await home.mandate(person, agent, token)
     consent = resources_pb2.Consent(
-        subject=person, recipient=home.department, purpose="核验", resources=["licenses/-"],
+        subject=person,
+        recipient=home.department,
+        purpose="核验",
+        resources=["licenses/-"],
         method=resources_pb2.CONSENT_METHOD_ONLINE,
-    )  # fmt: skip
+    )
     consent.expire_time.FromSeconds(int(home.service.process.clock.now().timestamp()) + 3600)
     grant = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
     stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)

@@ -156,10 +156,12 @@ async def test_a_new_key_gives_nobody_more_than_they_have(home: Town) -> None:
     rich = Machine("rich", new_key("rich-1"))
     admin = await home.admin_token()
     client = resources_pb2.Client(
-        display_name="统计系统", kind=resources_pb2.CLIENT_KIND_SYSTEM,
-        auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT, scopes=["cases.cases.create", "identity.clients.*"],
+        display_name="统计系统",
+        kind=resources_pb2.CLIENT_KIND_SYSTEM,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
+        scopes=["cases.cases.create", "identity.clients.*"],
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(rich.key)]),
-    )  # fmt: skip
+    )
     create = client_service_pb2.CreateClientRequest(client=client, client_id="rich", request_id=request_id())
     await home.call(home.clients.CreateClient, create, resources_pb2.Client, admin)
     mine = resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key("mine"))])
@@ -177,17 +179,27 @@ async def test_a_new_key_gives_nobody_more_than_they_have(home: Town) -> None:
 
 async def test_a_service_may_do_by_its_certificate_what_the_contract_lets_it_and_nothing_else(home: Town) -> None:
     calls: dict[str, tuple[Any, Any]] = {
-        "CreateClient": (type(home.clients), client_service_pb2.CreateClientRequest(
-            client=resources_pb2.Client(
-                display_name="x", kind=resources_pb2.CLIENT_KIND_SYSTEM, scopes=["identity.*"],
-                auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET,
-            ), client_id="from-a-service", request_id=request_id(),
-        )),
-        "UnassignStaff": (type(home.offices), staff_service_pb2.UnassignStaffRequest(
-            name=home.staff["receiving"], post=home.posts["receiving"], request_id=request_id()
-        )),
+        "CreateClient": (
+            type(home.clients),
+            client_service_pb2.CreateClientRequest(
+                client=resources_pb2.Client(
+                    display_name="x",
+                    kind=resources_pb2.CLIENT_KIND_SYSTEM,
+                    scopes=["identity.*"],
+                    auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET,
+                ),
+                client_id="from-a-service",
+                request_id=request_id(),
+            ),
+        ),
+        "UnassignStaff": (
+            type(home.offices),
+            staff_service_pb2.UnassignStaffRequest(
+                name=home.staff["receiving"], post=home.posts["receiving"], request_id=request_id()
+            ),
+        ),
         "ListStaff": (type(home.offices), staff_service_pb2.ListStaffRequest()),
-    }  # fmt: skip
+    }
     for name, (stub, request) in calls.items():
         method = getattr(stub(home.neighbour("cases")), name)
         assert await reason_of(home.call(method, request, Any, "")) == "PERMISSION_MISSING", name

@@ -72,9 +72,10 @@ async def family(home: Town) -> Family:
     office.department.region_code = home.region.code
     department = (await home.call(home.offices.CreateDepartment, office, resources_pb2.Department, admin)).name
     post = staff_service_pb2.CreatePostRequest(
-        parent=department, request_id=request_id(),
+        parent=department,
+        request_id=request_id(),
         post=resources_pb2.Post(display_name="管理", duties=[resources_pb2.DUTY_ADMINISTRATION]),
-    )  # fmt: skip
+    )
     made = await home.call(home.offices.CreatePost, post, resources_pb2.Post, admin)
     boss = await home.person()
     business = (await home.firm(boss)).name
@@ -89,9 +90,11 @@ async def family(home: Town) -> Family:
 
 async def _open(family: Family) -> None:
     organization = resources_pb2.Organization(
-        display_name="自家店", uscc=family.town.people.uscc(), kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+        display_name="自家店",
+        uscc=family.town.people.uscc(),
+        kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
         legal_representative=family.human,
-    )  # fmt: skip
+    )
     request = account_service_pb2.CreateOrganizationRequest(organization=organization, request_id=request_id())
     await family.call(family.town.accounts.CreateOrganization, request, resources_pb2.Organization, family.clerk)
 
@@ -118,9 +121,11 @@ async def _enter(family: Family) -> None:
 
 async def _all_staff(family: Family) -> list[resources_pb2.Staff]:
     listed = await family.call(
-        family.town.offices.ListStaff, staff_service_pb2.ListStaffRequest(page_size=1000),
-        staff_service_pb2.ListStaffResponse, family.administrator,
-    )  # fmt: skip
+        family.town.offices.ListStaff,
+        staff_service_pb2.ListStaffRequest(page_size=1000),
+        staff_service_pb2.ListStaffResponse,
+        family.administrator,
+    )
     return list(listed.staff)
 
 
@@ -175,9 +180,13 @@ async def _revoke(family: Family) -> None:
 
 def _consent(family: Family, subject: str) -> consent_service_pb2.GrantConsentRequest:
     draft = resources_pb2.Consent(
-        subject=subject, recipient=family.town.department, purpose="核验", resources=["licenses/-"],
-        method=resources_pb2.CONSENT_METHOD_WINDOW, evidence=SCAN,
-    )  # fmt: skip
+        subject=subject,
+        recipient=family.town.department,
+        purpose="核验",
+        resources=["licenses/-"],
+        method=resources_pb2.CONSENT_METHOD_WINDOW,
+        evidence=SCAN,
+    )
     draft.expire_time.FromSeconds(int(family.town.service.process.clock.now().timestamp()) + 3600)
     return consent_service_pb2.GrantConsentRequest(consent=draft, request_id=request_id())
 
@@ -202,9 +211,12 @@ async def _withdraw(family: Family) -> None:
 
 def _of_business(family: Family) -> client_service_pb2.CreateClientRequest:
     client = resources_pb2.Client(
-        display_name="自家系统", kind=resources_pb2.CLIENT_KIND_SYSTEM, owner=family.business,
-        auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET, scopes=["license.types.get"],
-    )  # fmt: skip
+        display_name="自家系统",
+        kind=resources_pb2.CLIENT_KIND_SYSTEM,
+        owner=family.business,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET,
+        scopes=["license.types.get"],
+    )
     return client_service_pb2.CreateClientRequest(client=client, request_id=request_id())
 
 
@@ -236,11 +248,22 @@ async def _resume(family: Family) -> None:
 
 
 DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
-    "CreateOrganization": _open, "SetLegalRepresentative": _represent, "RecordVerification": _verify,
-    "CreateStaff": _enter, "AssignStaff": _assign, "ApproveStaff": _approve, "CreateMandate": _mandate, "AcceptMandate": _accept,
-    "RevokeMandate": _revoke, "GrantConsent": _grant, "WithdrawConsent": _withdraw,
-    "CreateClient": _make_client, "ApproveClient": _approve_client, "RotateClientKey": _rotate, "ResumeClient": _resume,
-}  # fmt: skip
+    "CreateOrganization": _open,
+    "SetLegalRepresentative": _represent,
+    "RecordVerification": _verify,
+    "CreateStaff": _enter,
+    "AssignStaff": _assign,
+    "ApproveStaff": _approve,
+    "CreateMandate": _mandate,
+    "AcceptMandate": _accept,
+    "RevokeMandate": _revoke,
+    "GrantConsent": _grant,
+    "WithdrawConsent": _withdraw,
+    "CreateClient": _make_client,
+    "ApproveClient": _approve_client,
+    "RotateClientKey": _rotate,
+    "ResumeClient": _resume,
+}
 
 
 async def test_every_step_that_the_contract_says_is_driven() -> None:
@@ -253,6 +276,7 @@ async def test_nobody_handles_what_concerns_themselves(family: Family, verb: str
 
 
 async def test_who_acts_for_a_clerk_is_not_served_at_their_window(family: Family) -> None:
-    assert await reason_of(family.town.at_window(
-        await family.town.human_token(family.neighbour), family.clerk
-    )) == "ACTING_ON_SELF"  # fmt: skip
+    assert (
+        await reason_of(family.town.at_window(await family.town.human_token(family.neighbour), family.clerk))
+        == "ACTING_ON_SELF"
+    )

@@ -117,9 +117,10 @@ async def test_two_records_of_one_human_being_count_as_one(home: Town) -> None:
     entry = pb.CreateStaffRequest(staff=member, request_id=request_id())
     second = await home.call(home.offices.CreateStaff, entry, resources_pb2.Staff, token)
     results = await asyncio.gather(
-        home.assign(first.name, home.posts["receiving"], token), home.assign(second.name, deciding, token),
+        home.assign(first.name, home.posts["receiving"], token),
+        home.assign(second.name, deciding, token),
         return_exceptions=True,
-    )  # fmt: skip
+    )
     refused = [each for each in results if isinstance(each, TongbanError)]
     assert [each.reason for each in refused] == ["DUTIES_CONFLICT"]
 
@@ -186,7 +187,7 @@ async def test_posts_and_staff_belong_to_one_department(home: Town) -> None:
     request = pb.CreateStaffRequest(
         staff=resources_pb2.Staff(staff_number="A-1", department=other.name, person=await home.person()),
         request_id=request_id(),
-    )  # fmt: skip
+    )
     member = await home.call(home.offices.CreateStaff, request, resources_pb2.Staff, token)
     assert await reason_of(home.assign(member.name, home.posts["receiving"], token)) == "FIELD_INVALID"
     assert await reason_of(home.make_staff("receiving", token)) == "RESOURCE_EXISTS"

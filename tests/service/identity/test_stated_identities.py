@@ -24,7 +24,8 @@ async def test_what_is_stated_is_compared_with_the_account(home: Town) -> None:
     known = (await home.call(home.accounts.RevealPerson, reveal, pb.RevealPersonResponse, token)).person
     name, number, stranger = known.full_name, known.document.number, home.people.person()
     stated = {
-        _key(each): (each, so) for each, so in (
+        _key(each): (each, so)
+        for each, so in (
             (_stated(person, name, "111", number), True),
             (_stated(f"//341500/{person}", f" {name} ", "111", number), True),
             (_stated(person, name[::-1] + "某", "111", number), False),
@@ -40,7 +41,7 @@ async def test_what_is_stated_is_compared_with_the_account(home: Town) -> None:
             (_stated("", firm.display_name, "001", firm.uscc), False),
             (_stated(person, name, "111", "1"), False),
         )
-    }  # fmt: skip
+    }
     channel = home.neighbour("cases")
     stub = account_service_pb2_grpc.AccountServiceStub(channel)
     request = pb.CheckIdentitiesRequest(identities=[each for each, _ in stated.values()])

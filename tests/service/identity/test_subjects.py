@@ -23,20 +23,42 @@ REGION = "//341500"
 ID = "00000000-0000-7000-8000-000000000001"
 SUBJECT, CLERK, SERVICE = f"{REGION}/persons/{ID}", f"{REGION}/staff/{ID}", f"{REGION}/services/cases"
 NOBODIES = (
-    f"{REGION}/nobody", "", "persons/", f"persons/{ID}", f"{REGION}/persons/", f"{REGION}/persons/{ID}/", REGION,
-    f"{REGION}/", f"{REGION}/persons/x", f"{REGION}/persons/{ID.upper().replace('0', 'A')}", f"{REGION}//persons/{ID}",
-    f"{REGION}/people/persons/{ID}", f"{REGION}/persons/../persons/{ID}", f"{REGION}/persons/{ID}\n",
-    f" {REGION}/persons/{ID}", f"{REGION}/organizations/{ID}", f"//34150/persons/{ID}", f"//３４１５００/persons/{ID}",
-)  # fmt: skip
+    f"{REGION}/nobody",
+    "",
+    "persons/",
+    f"persons/{ID}",
+    f"{REGION}/persons/",
+    f"{REGION}/persons/{ID}/",
+    REGION,
+    f"{REGION}/",
+    f"{REGION}/persons/x",
+    f"{REGION}/persons/{ID.upper().replace('0', 'A')}",
+    f"{REGION}//persons/{ID}",
+    f"{REGION}/people/persons/{ID}",
+    f"{REGION}/persons/../persons/{ID}",
+    f"{REGION}/persons/{ID}\n",
+    f" {REGION}/persons/{ID}",
+    f"{REGION}/organizations/{ID}",
+    f"//34150/persons/{ID}",
+    f"//３４１５００/persons/{ID}",
+)
 
 
 def _signed(home: Town, subject: str, kind: str = "PERSON", **claims: Any) -> str:
     """An assertion under the very key that the other region has pinned, whatever it says."""
     now, key = int(time.time()), signing_keys(home.service.process).current
     content = {
-        "iss": home.base, "sub": subject, "aud": "//320402", "iat": now, "exp": now + 60, "jti": str(uuid.uuid4()),
-        "actor_kind": kind, "acr": "3", "scope": "*", **claims,
-    }  # fmt: skip
+        "iss": home.base,
+        "sub": subject,
+        "aud": "//320402",
+        "iat": now,
+        "exp": now + 60,
+        "jti": str(uuid.uuid4()),
+        "actor_kind": kind,
+        "acr": "3",
+        "scope": "*",
+        **claims,
+    }
     header = {"alg": "ES256", "typ": "tongban-assertion+jwt", "kid": key.kid}
     return jwt.encode(header, content, key.key, algorithms=["ES256"])
 
@@ -54,20 +76,30 @@ async def test_nobody_is_not_taken_for_somebody(federation: Federation, subject:
 @pytest.mark.parametrize(
     ("subject", "kind", "claims"),
     [
-        (CLERK, "PERSON", {}), (SERVICE, "PERSON", {}), (SERVICE, "STAFF", {}), (SUBJECT, "SERVICE", {}),
-        (CLERK, "SERVICE", {}), (SUBJECT, "STAFF", {}), (f"{REGION}/clients/window", "SERVICE", {}),
+        (CLERK, "PERSON", {}),
+        (SERVICE, "PERSON", {}),
+        (SERVICE, "STAFF", {}),
+        (SUBJECT, "SERVICE", {}),
+        (CLERK, "SERVICE", {}),
+        (SUBJECT, "STAFF", {}),
+        (f"{REGION}/clients/window", "SERVICE", {}),
         (SUBJECT, "PERSON", {"act": {"sub": CLERK, "actor_kind": "STAFF"}}),
         (SUBJECT, "STAFF", {"act": {"sub": SERVICE, "actor_kind": "STAFF"}}),
         (SUBJECT, "STAFF", {"act": {"sub": f"{REGION}/staff/", "actor_kind": "STAFF"}}),
         (SUBJECT, "SERVICE", {"act": {"sub": f"{REGION}/nobody", "actor_kind": "SERVICE"}}),
-        (SUBJECT, "SERVICE", {"act": {"sub": SERVICE, "actor_kind": "SERVICE",
-                                      "act": {"sub": f"{REGION}/x", "actor_kind": "STAFF"}}}),
-        (SUBJECT, "PERSON", {"org": ""}), (SUBJECT, "PERSON", {"org": f"{REGION}/organizations/"}),
+        (
+            SUBJECT,
+            "SERVICE",
+            {"act": {"sub": SERVICE, "actor_kind": "SERVICE", "act": {"sub": f"{REGION}/x", "actor_kind": "STAFF"}}},
+        ),
+        (SUBJECT, "PERSON", {"org": ""}),
+        (SUBJECT, "PERSON", {"org": f"{REGION}/organizations/"}),
         (SUBJECT, "PERSON", {"org": f"{REGION}/organizations/{ID}", "mandate": f"{REGION}/mandates/"}),
-        (CLERK, "STAFF", {"dept": f"{REGION}/departments/"}), (CLERK, "STAFF", {"dept": ""}),
+        (CLERK, "STAFF", {"dept": f"{REGION}/departments/"}),
+        (CLERK, "STAFF", {"dept": ""}),
         (SUBJECT, "PERSON", {"transfer": f"{REGION}/transfers/x"}),
     ],
-)  # fmt: skip
+)
 async def test_a_kind_that_its_subject_is_not_is_refused(
     federation: Federation, subject: str, kind: str, claims: dict[str, Any]
 ) -> None:
@@ -84,13 +116,19 @@ async def test_a_channel_speaks_of_exact_names_only(home: Town) -> None:
 async def _shown(away: Town, token: str, person: str, mandate: str) -> list[str]:
     """What a caller gets to see of things that are somebody else's; every way to read identity's personal things."""
     calls: list[tuple[Any, Any, Any]] = [
-        (away.mandates.ListMandates, mandate_service_pb2.ListMandatesRequest(),
-         mandate_service_pb2.ListMandatesResponse),
+        (
+            away.mandates.ListMandates,
+            mandate_service_pb2.ListMandatesRequest(),
+            mandate_service_pb2.ListMandatesResponse,
+        ),
         (away.mandates.GetMandate, mandate_service_pb2.GetMandateRequest(name=mandate), resources_pb2.Mandate),
         (away.accounts.GetPerson, _asked(account_service_pb2.GetPersonRequest(name=person)), resources_pb2.Person),
-        (away.accounts.RevealPerson, _asked(account_service_pb2.RevealPersonRequest(name=person)),
-         account_service_pb2.RevealPersonResponse),
-    ]  # fmt: skip
+        (
+            away.accounts.RevealPerson,
+            _asked(account_service_pb2.RevealPersonRequest(name=person)),
+            account_service_pb2.RevealPersonResponse,
+        ),
+    ]
     seen = []
     for method, request, answer in calls:
         try:

@@ -20,12 +20,14 @@ def _keys(machine: Machine) -> resources_pb2.JsonWebKeySet:
 async def _channel(home: Town, name: str, token: str) -> tuple[Machine, resources_pb2.Client]:
     machine = Machine(name, new_key(f"{name}-1"))
     client = resources_pb2.Client(
-        display_name="自助终端", kind=resources_pb2.CLIENT_KIND_CHANNEL, jwks=_keys(machine),
+        display_name="自助终端",
+        kind=resources_pb2.CLIENT_KIND_CHANNEL,
+        jwks=_keys(machine),
         auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
         assertion_right=resources_pb2.AssertionRight(
             actor_kinds=[options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_STAFF], max_assurance=4
         ),
-    )  # fmt: skip
+    )
     create = pb.CreateClientRequest(client=client, client_id=name, request_id=request_id())
     return machine, await home.call(home.clients.CreateClient, create, resources_pb2.Client, token)
 

@@ -82,13 +82,16 @@ async def test_nobody_stands_behind_what_they_are_to_have_nor_twice_under_two_re
         display_name=f"局{request_id()[:8]}", uscc=home.people.uscc("11"), region_code=home.region.code
     )
     made = await home.call(
-        home.offices.CreateDepartment, pb.CreateDepartmentRequest(department=department, request_id=request_id()),
-        resources_pb2.Department, second,
-    )  # fmt: skip
+        home.offices.CreateDepartment,
+        pb.CreateDepartmentRequest(department=department, request_id=request_id()),
+        resources_pb2.Department,
+        second,
+    )
     create = pb.CreatePostRequest(
-        parent=made.name, request_id=request_id(),
+        parent=made.name,
+        request_id=request_id(),
         post=resources_pb2.Post(display_name="兼", duties=[resources_pb2.DUTY_ADMINISTRATION]),
-    )  # fmt: skip
+    )
     there = (await home.call(home.offices.CreatePost, create, resources_pb2.Post, second)).name
     entry = pb.CreateStaffRequest(
         staff=resources_pb2.Staff(staff_number="2", department=made.name, person=human), request_id=request_id()
@@ -186,10 +189,18 @@ async def test_one_human_being_lets_no_suspended_region_speak_again(federation: 
 
 
 DRIVEN = {
-    "AssignStaff", "ApproveStaff", "ResumeRegion",  # here
-    "CreateClient", "ApproveClient", "RotateClientKey", "ResumeClient", "ProposeRegion", "ActivateRegion",
-    "SetRegionKeys", "ApproveRegionKeys",  # in test_two_people.py, test_rights.py and test_clients_and_regions.py
-}  # fmt: skip
+    "AssignStaff",
+    "ApproveStaff",
+    "ResumeRegion",  # here
+    "CreateClient",
+    "ApproveClient",
+    "RotateClientKey",
+    "ResumeClient",
+    "ProposeRegion",
+    "ActivateRegion",
+    "SetRegionKeys",
+    "ApproveRegionKeys",  # in test_two_people.py, test_rights.py and test_clients_and_regions.py
+}
 
 
 async def test_every_rpc_that_takes_two_is_driven() -> None:

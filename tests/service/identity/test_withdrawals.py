@@ -27,10 +27,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def _machine(home: Town, name: str) -> Machine:
     machine = Machine(name, new_key(f"{name}-1"))
     client = resources_pb2.Client(
-        display_name="系统", kind=resources_pb2.CLIENT_KIND_SYSTEM, scopes=["identity.departments.list"],
+        display_name="系统",
+        kind=resources_pb2.CLIENT_KIND_SYSTEM,
+        scopes=["identity.departments.list"],
         auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(machine.key)]),
-    )  # fmt: skip
+    )
     create = client_service_pb2.CreateClientRequest(client=client, client_id=name, request_id=request_id())
     await home.call(home.clients.CreateClient, create, resources_pb2.Client, await home.admin_token())
     return machine
@@ -74,9 +76,10 @@ async def _replaced_keys(home: Town) -> tuple[str, Callable[[], Awaitable[None]]
     name, admin = f"m{request_id()[:8]}", await home.admin_token()
     token = await home.machine_token(await _machine(home, name))
     request = client_service_pb2.RotateClientKeyRequest(
-        name=f"clients/{name}", request_id=request_id(),
+        name=f"clients/{name}",
+        request_id=request_id(),
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key(f"{name}-2"))]),
-    )  # fmt: skip
+    )
 
     async def replace() -> None:
         issued = (await home.verifier().verify(token)).issued
@@ -116,9 +119,12 @@ async def _replaced_representative(home: Town) -> tuple[str, Callable[[], Awaita
 
 
 CASES: dict[str, Callable[[Town], Awaitable[tuple[str, Callable[[], Awaitable[None]]]]]] = {
-    "a suspended client": _suspended_client, "keys that leaked": _replaced_keys, "a post taken": _taken_post, "a revoked mandate": _revoked_mandate,
+    "a suspended client": _suspended_client,
+    "keys that leaked": _replaced_keys,
+    "a post taken": _taken_post,
+    "a revoked mandate": _revoked_mandate,
     "a representative replaced": _replaced_representative,
-}  # fmt: skip
+}
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -56,9 +56,8 @@ class Log:
         """Writes records of uses."""
         once = command(common_pb2.Date(), use=USE)
         return [
-            await self.process.audit.write(once, f"persons/{n}", fields=["full_name"], **changes)
-            for n in range(number)
-        ]  # fmt: skip
+            await self.process.audit.write(once, f"persons/{n}", fields=["full_name"], **changes) for n in range(number)
+        ]
 
     async def integrate(self) -> int:
         """Takes up one batch."""
@@ -104,9 +103,7 @@ async def test_proofs_hold_over_several_batches(log: Log) -> None:
         for index, receipt in enumerate(receipts):
             proof = await log.proof(receipt)
             assert (proof.leaf_index, proof.head) == (index, head)
-            merkle.verify_inclusion(
-                receipt.leaf_hash, index, head.tree_size, list(proof.path), head.root_hash
-            )  # fmt: skip
+            merkle.verify_inclusion(receipt.leaf_hash, index, head.tree_size, list(proof.path), head.root_hash)
     for first, second in combinations(sizes, 2):
         request = pb.ProveConsistencyRequest(log=log.process.service, first_size=first, second_size=second)
         found = await log.servicer.ProveConsistency(request, CONTEXT)
@@ -288,8 +285,11 @@ async def test_every_mutation_leaves_a_record_of_itself(log: Log) -> None:
     await log.process.uow.run(once, work)
     record = parse_canonical((await _canonicals(log))[0])
     assert (record.action, record.object, record.actor, record.on_behalf_of) == (
-        "test.Do", "cases/7", "staff/1", "organizations/1"
-    )  # fmt: skip
+        "test.Do",
+        "cases/7",
+        "staff/1",
+        "organizations/1",
+    )
     assert (record.request_digest, record.result, record.assurance) == (once.digest, "OK", 3)
 
 

@@ -99,8 +99,11 @@ async def bench(ground: Ground) -> AsyncIterator[Bench]:
 
 
 Use = Callable[[Bench], Awaitable[None]]
-USES = pytest.mark.parametrize("use", [Bench.insert, Bench.read, Bench.by_driver, Bench.run, Bench.step],
-                               ids=["transaction", "read", "driver", "run", "step"])  # fmt: skip
+USES = pytest.mark.parametrize(
+    "use",
+    [Bench.insert, Bench.read, Bench.by_driver, Bench.run, Bench.step],
+    ids=["transaction", "read", "driver", "run", "step"],
+)
 
 
 @USES

@@ -51,10 +51,15 @@ async def test_evidence_can_be_added_to_and_read_and_no_more(each: Process) -> N
 async def test_the_role_owns_nothing_and_makes_nothing(each: Process) -> None:
     connection = await asyncpg.connect(read_dsn(each.config.database.dsn_file))
     mine = await connection.fetchval("SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole")
-    super_user = await connection.fetchval("SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles"
-                                           " WHERE rolname = current_user")  # fmt: skip
-    for statement in ("CREATE TABLE x (a int)", "DROP TABLE audit_records", "ALTER TABLE audit_records DISABLE TRIGGER ALL",
-                      "UPDATE alembic_version SET version_num = 'x'"):  # fmt: skip
+    super_user = await connection.fetchval(
+        "SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
+    )
+    for statement in (
+        "CREATE TABLE x (a int)",
+        "DROP TABLE audit_records",
+        "ALTER TABLE audit_records DISABLE TRIGGER ALL",
+        "UPDATE alembic_version SET version_num = 'x'",
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
     await connection.close()
@@ -64,10 +69,14 @@ async def test_the_role_owns_nothing_and_makes_nothing(each: Process) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE audit_records SET object = 'x'", "DELETE FROM audit_records", "TRUNCATE audit_records",
-        "UPDATE audit_heads SET tree_size = 1", "DELETE FROM audit_leaves", "UPDATE audit_nodes SET hash = ''",
+        "UPDATE audit_records SET object = 'x'",
+        "DELETE FROM audit_records",
+        "TRUNCATE audit_records",
+        "UPDATE audit_heads SET tree_size = 1",
+        "DELETE FROM audit_leaves",
+        "UPDATE audit_nodes SET hash = ''",
     ],
-)  # fmt: skip
+)
 async def test_what_was_recorded_stays(process: Process, statement: str) -> None:
     await process.audit.write(command(common_pb2.Date()), "persons/1")
     connection = await asyncpg.connect(read_dsn(process.config.database.dsn_file))
@@ -87,8 +96,12 @@ async def test_the_tables_are_those_that_the_migrations_make(each: Process) -> N
     found = {(row["table_name"], row["column_name"]) for row in rows if row["table_name"] != "alembic_version"}
     from libs.db.alembic_env import metadata_of  # noqa: PLC0415 - it belongs to Alembic's own run
 
-    wanted = {(table.name, column.name) for metadata in metadata_of(each.service)
-              for table in metadata.tables.values() for column in table.columns}  # fmt: skip
+    wanted = {
+        (table.name, column.name)
+        for metadata in metadata_of(each.service)
+        for table in metadata.tables.values()
+        for column in table.columns
+    }
     assert {table.name for table in COMMON.tables.values()} <= {name for name, _ in found}
     assert found == wanted
 
@@ -131,8 +144,12 @@ async def test_a_database_that_takes_no_connection_is_a_dependency(process: Proc
 async def test_connections_that_were_cut_are_replaced(process: Process) -> None:
     await process.database.ping()
     async with process.database.transaction() as connection:
-        await connection.execute(sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
-                                         " pg_backend_pid() AND datname = current_database()"))  # fmt: skip
+        await connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
+                " pg_backend_pid() AND datname = current_database()"
+            )
+        )
     # Whether the first call still meets one of them depends on when the driver hears of it; no second does.
     with contextlib.suppress(Unavailable):
         await process.database.ping()

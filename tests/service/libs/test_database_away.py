@@ -196,8 +196,10 @@ async def test_a_transaction_that_failed_is_not_committed_in_silence(line: Line)
     async def swallow() -> None:
         async with line.database.transaction() as connection:
             driver = driver_of(connection)
-            await driver.execute("INSERT INTO outbox (id, type, subject, traceparent, time, data)"
-                                 " VALUES ('1', 't', 'cases/1', '', now(), '')")  # fmt: skip
+            await driver.execute(
+                "INSERT INTO outbox (id, type, subject, traceparent, time, data)"
+                " VALUES ('1', 't', 'cases/1', '', now(), '')"
+            )
             with pytest.raises(asyncpg.DivisionByZeroError):
                 await driver.fetchval("SELECT 1 / 0")
 

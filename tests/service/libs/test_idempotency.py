@@ -97,7 +97,7 @@ async def test_the_same_id_with_another_body_is_refused_also_at_once(counter: Co
     other = replace(once, digest=b"x" * 32)
     answers = await asyncio.gather(
         counter.run(once, wait_for=2), counter.run(other, wait_for=2), return_exceptions=True
-    )  # fmt: skip
+    )
     refused = [answer for answer in answers if isinstance(answer, TongbanError)]
     assert [(error.reason, error.metadata) for error in refused] == [
         ("REQUEST_ID_REUSED", {"request_id": once.request_id})
@@ -107,9 +107,10 @@ async def test_the_same_id_with_another_body_is_refused_also_at_once(counter: Co
 
 async def test_ids_are_the_callers_own_and_the_methods_own(counter: Counter) -> None:
     once = _money()
-    numbers = [(await counter.run(each)).fen for each in (
-        once, replace(once, caller="staff/2"), replace(once, method="test.DoElse")
-    )]  # fmt: skip
+    numbers = [
+        (await counter.run(each)).fen
+        for each in (once, replace(once, caller="staff/2"), replace(once, method="test.DoElse"))
+    ]
     assert numbers == [1, 2, 3]
     assert await counter.rows() == (3, 3, 3)
 
@@ -162,9 +163,10 @@ async def test_a_deadlock_asks_to_try_again(counter: Counter) -> None:
 
     uow = counter.process.uow
     answers = await asyncio.gather(
-        uow.run(_money(), lambda tx: work(tx, 1, 2)), uow.run(_money(), lambda tx: work(tx, 2, 1)),
+        uow.run(_money(), lambda tx: work(tx, 1, 2)),
+        uow.run(_money(), lambda tx: work(tx, 2, 1)),
         return_exceptions=True,
-    )  # fmt: skip
+    )
     failed = [answer for answer in answers if isinstance(answer, Exception)]
     assert len(failed) == 1
     assert isinstance(failed[0], Aborted)

@@ -149,10 +149,19 @@ async def listed(post: Post, **given: Any) -> pb.ListParkedEventsResponse:
 
 
 _BROKEN: list[dict[Any, Any]] = [
-    {"time": "yesterday"}, {"time": "2026-01-01T00:00:00"}, {"id": None}, {"id": "a\0b"}, {"id": "x" * 200},
-    {"type": "Nonsense type"}, {"subject": "cases/\0"}, {"subject": b"\xff\xfe"}, {"source": "//a\nb"},
-    {"data": None}, {"traceparent": "\0"}, {b"\xff": "1"},
-]  # fmt: skip
+    {"time": "yesterday"},
+    {"time": "2026-01-01T00:00:00"},
+    {"id": None},
+    {"id": "a\0b"},
+    {"id": "x" * 200},
+    {"type": "Nonsense type"},
+    {"subject": "cases/\0"},
+    {"subject": b"\xff\xfe"},
+    {"source": "//a\nb"},
+    {"data": None},
+    {"traceparent": "\0"},
+    {b"\xff": "1"},
+]
 
 
 @pytest.mark.parametrize("changes", _BROKEN, ids=repr)
@@ -173,8 +182,9 @@ async def test_what_nobody_can_decrypt_or_parse_is_parked(post: Post) -> None:
     await post.send("cases/2", 1, {"id": identifier, "data": post.process.wire.close_up(identifier, b"\xff\xff")})
     await post.read_all()
     assert {(row.subject, row.reason) for row in await post.parked()} == {
-        ("cases/1", "EVENT_UNREADABLE"), ("cases/2", "EVENT_UNREADABLE"),
-    }  # fmt: skip
+        ("cases/1", "EVENT_UNREADABLE"),
+        ("cases/2", "EVENT_UNREADABLE"),
+    }
 
 
 async def test_nothing_is_acknowledged_before_it_is_parked(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,8 +43,9 @@ async def test_a_call_and_its_transaction_are_one_trace(ground: Ground, exporter
     assert transaction.parent is not None
     assert transaction.context is not None
     assert (transaction.parent.span_id, transaction.context.trace_id) == (
-        server.context.span_id, server.context.trace_id,
-    )  # fmt: skip
+        server.context.span_id,
+        server.context.trace_id,
+    )
     written = str([(span.name, dict(span.attributes or {})) for span in spans.values()])
     assert firm.name not in written
     assert firm.uscc not in written

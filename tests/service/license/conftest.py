@@ -90,29 +90,42 @@ class License:
     async def license_type(self, code: str = "001", **changes: Any) -> resources.LicenseType:
         """Creates and publishes a type."""
         fields: dict[str, Any] = {
-            "code": TYPE_AUTHORITY + code, "display_name": "食品经营许可证", "defining_authority": "测试局",
-            "holder_category": resources.HOLDER_CATEGORY_ANY, "validity_months": 60,
+            "code": TYPE_AUTHORITY + code,
+            "display_name": "食品经营许可证",
+            "defining_authority": "测试局",
+            "holder_category": resources.HOLDER_CATEGORY_ANY,
+            "validity_months": 60,
             "face_fields": [
                 resources.FaceField(key="FDDBR", label="法定代表人", required=True, max_length=50),
                 resources.FaceField(key="JYXM", label="经营项目", max_length=200),
             ],
-            "page_layout": resources.PAGE_LAYOUT_A4_LANDSCAPE, "item_codes": ["item-1"],
-            "original_item_codes": ["item-original"], "request_id": request_id(), **changes,
-        }  # fmt: skip
+            "page_layout": resources.PAGE_LAYOUT_A4_LANDSCAPE,
+            "item_codes": ["item-1"],
+            "original_item_codes": ["item-original"],
+            "request_id": request_id(),
+            **changes,
+        }
         created = await self.call(
-            self.types.CreateLicenseType, license_type_service_pb2.CreateLicenseTypeRequest(**fields),
-            resources.LicenseType, self.staff(),
-        )  # fmt: skip
+            self.types.CreateLicenseType,
+            license_type_service_pb2.CreateLicenseTypeRequest(**fields),
+            resources.LicenseType,
+            self.staff(),
+        )
         request = license_type_service_pb2.PublishLicenseTypeRequest(name=created.name, request_id=request_id())
         return await self.call(self.types.PublishLicenseType, request, resources.LicenseType, self.staff())
 
     def order(self, kind: str, **changes: Any) -> pb.IssueLicenseRequest:
         """An order for a licence of the firm."""
         fields: dict[str, Any] = {
-            "license_type": kind, "face_fields": {"FDDBR": "测试甲", "JYXM": "预包装食品销售"},
+            "license_type": kind,
+            "face_fields": {"FDDBR": "测试甲", "JYXM": "预包装食品销售"},
             "issuer": resources.Issuer(department=DEPARTMENT, display_name=DEPARTMENT_NAME, code=DEPARTMENT_CODE),
-            "holders": [firm_holder()], "item_code": "item-1", "case_name": CASE, "request_id": request_id(), **changes,
-        }  # fmt: skip
+            "holders": [firm_holder()],
+            "item_code": "item-1",
+            "case_name": CASE,
+            "request_id": request_id(),
+            **changes,
+        }
         return pb.IssueLicenseRequest(**fields)
 
     async def issue(self, order: pb.IssueLicenseRequest) -> resources.License:
@@ -126,9 +139,15 @@ class License:
     async def works_on(self, case: str, department: str, *types: str, **changes: Any) -> None:
         """Has the cases service tell of a case of the firm's, on which a department works, by its events."""
         told: dict[str, Any] = {
-            "name": case, "sequence": 2, "state": case_resources.CASE_STATE_SUBMITTED, "applicant": FIRM,
-            "department": department, "license_type_codes": types, "legal_basis": "行政许可法", **changes,
-        }  # fmt: skip
+            "name": case,
+            "sequence": 2,
+            "state": case_resources.CASE_STATE_SUBMITTED,
+            "applicant": FIRM,
+            "department": department,
+            "license_type_codes": types,
+            "legal_basis": "行政许可法",
+            **changes,
+        }
         more = {name: told.pop(name) for name in ("receiving_department", "materials") if name in told}
         kind = (
             case_events.CaseSubmitted
@@ -146,9 +165,13 @@ class License:
     async def hear(self, name: str, subject: str, data: Message) -> None:
         """Handles an event of the cases service."""
         event = Event(
-            request_id(), "//341500/cases", f"cn.tongban.{name}.v1", subject, datetime.now(UTC),
+            request_id(),
+            "//341500/cases",
+            f"cn.tongban.{name}.v1",
+            subject,
+            datetime.now(UTC),
             data.SerializeToString(),
-        )  # fmt: skip
+        )
         await wire(self.service.process).cases.handlers()[event.type](event)
 
     async def verify(self, **subject: Any) -> verification.VerifyLicenseResponse:
@@ -156,8 +179,9 @@ class License:
         return await self.call(self.verification.VerifyLicense, request, verification.VerifyLicenseResponse, "")
 
     async def revoke(self, name: str) -> resources.License:
-        request = pb.RevokeLicenseRequest(name=name, reason="提交虚假材料", legal_basis="测试罚〔2024〕1号",
-                                          request_id=request_id())  # fmt: skip
+        request = pb.RevokeLicenseRequest(
+            name=name, reason="提交虚假材料", legal_basis="测试罚〔2024〕1号", request_id=request_id()
+        )
         return await self.call(self.licenses.RevokeLicense, request, resources.License, self.staff())
 
 

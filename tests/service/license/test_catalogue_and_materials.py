@@ -20,7 +20,7 @@ from tests.service.license.conftest import (
     License,
     context,
     request_id,
-)  # fmt: skip
+)
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tongban.cases.v1 import events_pb2 as case_events
 from tongban.cases.v1.resources_pb2 import CASE_STATE_ACCEPTED, CASE_STATE_DECIDED, CASE_STATE_SUBMITTED
@@ -80,9 +80,7 @@ def metadata(content: bytes = PDF, **changes: Any) -> pb.MaterialMetadata:
 
 def parts_of(meta: pb.MaterialMetadata, content: bytes = PDF) -> list[pb.UploadMaterialRequest]:
     chunks = [content[start : start + 512 * 1024] for start in range(0, len(content), 512 * 1024)]
-    return [
-        pb.UploadMaterialRequest(metadata=meta), *(pb.UploadMaterialRequest(chunk=chunk) for chunk in chunks)
-    ]  # fmt: skip
+    return [pb.UploadMaterialRequest(metadata=meta), *(pb.UploadMaterialRequest(chunk=chunk) for chunk in chunks)]
 
 
 async def upload(licensing: License, parts: Iterable[pb.UploadMaterialRequest], token: str) -> pb.Material:
@@ -151,8 +149,9 @@ async def test_bad_uploads_keep_nothing(licensing: License) -> None:
     assert await refused(upload(licensing, swapped, token)) == ("MATERIAL_CONTENT_MISMATCH", "digest")
     text = b"no PDF at all"
     assert await refused(upload(licensing, parts_of(metadata(text), text), token)) == (
-        "MATERIAL_CONTENT_MISMATCH", "media_type",
-    )  # fmt: skip
+        "MATERIAL_CONTENT_MISMATCH",
+        "media_type",
+    )
     large = metadata()
     large.document.size_bytes = 21 * 1024 * 1024
     assert (await refused(upload(licensing, parts_of(large), token)))[0] == "MATERIAL_TOO_LARGE"

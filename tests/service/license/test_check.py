@@ -22,9 +22,10 @@ LONG = "长" * 1950
 async def check(licensing: License, kind: str, **changes: Any) -> pb.CheckLicenseResponse:
     """Asks as the cases service does."""
     request = pb.CheckLicenseRequest(
-        license_type=kind, holders=changes.pop("holders", [firm_holder()]),
+        license_type=kind,
+        holders=changes.pop("holders", [firm_holder()]),
         face_fields={"FDDBR": "测试甲", **changes},
-    )  # fmt: skip
+    )
     async with licensing.service.channel_as("cases") as channel:
         stub = services.LicenseServiceStub(channel)
         return await licensing.call(stub.CheckLicense, request, pb.CheckLicenseResponse, "")
@@ -37,10 +38,12 @@ def broken(error: TongbanError) -> set[tuple[str, str]]:
 @pytest_asyncio.fixture
 async def kind(licensing: License) -> str:
     """A type with a field that takes more than a page holds."""
-    made = await licensing.license_type(face_fields=[
-        resources.FaceField(key="FDDBR", label="法定代表人", required=True, max_length=50),
-        resources.FaceField(key="JYXM", label="经营项目", max_length=2000),
-    ])  # fmt: skip
+    made = await licensing.license_type(
+        face_fields=[
+            resources.FaceField(key="FDDBR", label="法定代表人", required=True, max_length=50),
+            resources.FaceField(key="JYXM", label="经营项目", max_length=2000),
+        ]
+    )
     return made.name
 
 
@@ -57,13 +60,19 @@ _REFUSED: list[tuple[dict[str, Any], tuple[str, str]]] = [
     ({"JYXM": LONG}, ("face_fields.JYXM", "page.overflow")),
     ({"JYXM": "行\n" * 400}, ("face_fields.JYXM", "page.overflow")),
     ({"OTHER": "x"}, ("face_fields.OTHER", "face_fields.known")),
-    ({"holders": [resources.Holder(display_name="\u3164", document=firm_holder().document)]},
-     ("holders[0].display_name", "name.blank")),
-    ({"holders": [resources.Holder(display_name="示例\u202e商行", document=firm_holder().document)]},
-     ("holders[0].display_name", "name.invisible")),
-    ({"holders": [resources.Holder(display_name="示例\U00030000商行", document=firm_holder().document)]},
-     ("holders[0].display_name", "font.coverage")),
-]  # fmt: skip
+    (
+        {"holders": [resources.Holder(display_name="\u3164", document=firm_holder().document)]},
+        ("holders[0].display_name", "name.blank"),
+    ),
+    (
+        {"holders": [resources.Holder(display_name="示例\u202e商行", document=firm_holder().document)]},
+        ("holders[0].display_name", "name.invisible"),
+    ),
+    (
+        {"holders": [resources.Holder(display_name="示例\U00030000商行", document=firm_holder().document)]},
+        ("holders[0].display_name", "font.coverage"),
+    ),
+]
 
 
 @pytest.mark.parametrize(("changes", "rule"), _REFUSED, ids=lambda value: ascii(value)[:60])
@@ -118,8 +127,11 @@ async def test_a_refusal_after_the_decision_ends_the_intent_and_is_told_once(lic
     (message,) = await told(licensing, VOIDED)
     voided = events.LicenseVoided.FromString(message)
     assert (voided.license, voided.case_name, voided.error_reason, voided.license_type) == (
-        "", CASE, "FIELD_INVALID", kind,
-    )  # fmt: skip
+        "",
+        CASE,
+        "FIELD_INVALID",
+        kind,
+    )
     assert list(voided.broken_rules) == ["face_fields.FDDBR: face_fields.max_length"]
     data.license_fields[0].value = "甲"
     del data.license_fields[1]

@@ -117,14 +117,24 @@ async def test_orders_that_break_rules_change_nothing(licensing: License) -> Non
         ({"face_fields": {"JYXM": "x"}}, InvalidArgument, "FIELD_INVALID"),
         ({"face_fields": {"FDDBR": "x", "OTHER": "y"}}, InvalidArgument, "FIELD_INVALID"),
         ({"holders": [wrong_check]}, InvalidArgument, "FIELD_INVALID"),
-        ({"validity": resources.Validity(start=common_pb2.Date(year=2024, month=2, day=30))}, InvalidArgument, "FIELD_INVALID"),
+        (
+            {"validity": resources.Validity(start=common_pb2.Date(year=2024, month=2, day=30))},
+            InvalidArgument,
+            "FIELD_INVALID",
+        ),
         ({"license_type": f"licenseTypes/{uuid.uuid4()}"}, NotFound, "RESOURCE_NOT_FOUND"),
         ({"seal": f"seals/{uuid.uuid4()}"}, NotFound, "RESOURCE_NOT_FOUND"),
-        ({"issuer": resources.Issuer(department=DEPARTMENT, display_name="冒名机关", code=DEPARTMENT_CODE)},
-         PermissionDenied, "NOT_OWNER"),
-        ({"issuer": resources.Issuer(department=OTHER_DEPARTMENT, display_name="别的机关", code=DEPARTMENT_CODE)},
-         PermissionDenied, "NOT_OWNER"),
-    ]  # fmt: skip
+        (
+            {"issuer": resources.Issuer(department=DEPARTMENT, display_name="冒名机关", code=DEPARTMENT_CODE)},
+            PermissionDenied,
+            "NOT_OWNER",
+        ),
+        (
+            {"issuer": resources.Issuer(department=OTHER_DEPARTMENT, display_name="别的机关", code=DEPARTMENT_CODE)},
+            PermissionDenied,
+            "NOT_OWNER",
+        ),
+    ]
     for changes, kind_of_error, reason in bad:
         with pytest.raises(kind_of_error, match=reason):
             await licensing.issue(licensing.order(kind.name, **changes))
@@ -134,10 +144,13 @@ async def test_orders_that_break_rules_change_nothing(licensing: License) -> Non
 
 async def test_a_draft_type_yields_nothing(licensing: License) -> None:
     request = types_pb.CreateLicenseTypeRequest(
-        code=DEPARTMENT_CODE + "007", display_name="草案", defining_authority="测试局",
-        holder_category=resources.HOLDER_CATEGORY_ANY, page_layout=resources.PAGE_LAYOUT_A4_PORTRAIT,
+        code=DEPARTMENT_CODE + "007",
+        display_name="草案",
+        defining_authority="测试局",
+        holder_category=resources.HOLDER_CATEGORY_ANY,
+        page_layout=resources.PAGE_LAYOUT_A4_PORTRAIT,
         request_id=request_id(),
-    )  # fmt: skip
+    )
     draft = await licensing.call(licensing.types.CreateLicenseType, request, resources.LicenseType, licensing.staff())
     with pytest.raises(FailedPrecondition, match="LICENSE_TYPE_NOT_PUBLISHED"):
         await licensing.issue(licensing.order(draft.name, face_fields={}))
@@ -279,13 +292,16 @@ async def test_a_page_that_is_drawn_differently_now_is_not_sealed(licensing: Lic
 
 def decided(license_type: str, case: str = CASE, **changes: object) -> cases.CaseDecided:
     data = cases.CaseDecided(
-        decision=case_resources.Decision(outcome=case_resources.OUTCOME_APPROVED), license_type=license_type,
+        decision=case_resources.Decision(outcome=case_resources.OUTCOME_APPROVED),
+        license_type=license_type,
         holder=case_resources.Applicant(
-            subject=f"//341599/{FIRM}", display_name="测试虚构便利店有限公司",
+            subject=f"//341599/{FIRM}",
+            display_name="测试虚构便利店有限公司",
             document=common_pb2.IdentityDocument(type_code="001", number=FIRM_CODE),
         ),
-        license_fields=[cases.LicenseField(key="FDDBR", value="测试甲")], **changes,  # type: ignore[arg-type]
-    )  # fmt: skip
+        license_fields=[cases.LicenseField(key="FDDBR", value="测试甲")],
+        **changes,  # type: ignore[arg-type]
+    )
     summary = data.case
     summary.name, summary.department, summary.task_code = case, DEPARTMENT, "item-1"
     return data
@@ -293,9 +309,13 @@ def decided(license_type: str, case: str = CASE, **changes: object) -> cases.Cas
 
 def event_of(data: cases.CaseDecided) -> Event:
     return Event(
-        str(uuid.uuid4()), "//341500/cases", "cn.tongban.case.decided.v1", data.case.name, datetime.now(UTC),
+        str(uuid.uuid4()),
+        "//341500/cases",
+        "cn.tongban.case.decided.v1",
+        data.case.name,
+        datetime.now(UTC),
         data.SerializeToString(),
-    )  # fmt: skip
+    )
 
 
 async def test_a_decided_case_gets_its_licence_once(licensing: License) -> None:

@@ -35,9 +35,13 @@ def agent(licensing: License, **claims: object) -> str:
 
 async def create(licensing: License, token: str, *names: str, **fields: object) -> pb.CreatePresentationResponse:
     values: dict[str, object] = {
-        "licenses": names, "verifier": f"//{ABROAD}", "request_id": request_id(), "item_code": "item-1",
-        "context": context("跨省办事", case_name=THEIR_CASE), **fields,
-    }  # fmt: skip
+        "licenses": names,
+        "verifier": f"//{ABROAD}",
+        "request_id": request_id(),
+        "item_code": "item-1",
+        "context": context("跨省办事", case_name=THEIR_CASE),
+        **fields,
+    }
     request = pb.CreatePresentationRequest(**values)  # type: ignore[arg-type]
     return await licensing.call(
         licensing.presentations.CreatePresentation, request, pb.CreatePresentationResponse, token
@@ -103,13 +107,18 @@ async def test_only_the_holder_or_who_may_act_presents(licensing: License) -> No
 async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: License) -> None:
     made = await licensing.issued()
     presented = await create(
-        licensing, agent(licensing), made.name, verifier=f"//341500/{OTHER_DEPARTMENT}", single_use=True,
+        licensing,
+        agent(licensing),
+        made.name,
+        verifier=f"//341500/{OTHER_DEPARTMENT}",
+        single_use=True,
         context=context("贷款"),
-    )  # fmt: skip
+    )
     verifier = licensing.staff(OTHER_DEPARTMENT)
     assert await refused(redeem(licensing, licensing.staff(DEPARTMENT), code=presented.code)) == (
-        "PRESENTATION_BOUND_ELSEWHERE", "verifier",
-    )  # fmt: skip
+        "PRESENTATION_BOUND_ELSEWHERE",
+        "verifier",
+    )
     name = presented.presentation.name
     assert await refused(redeem(licensing, verifier, name=name)) == ("PRESENTATION_BOUND_ELSEWHERE", "code")
     same = request_id()
@@ -147,9 +156,12 @@ async def test_a_presentation_for_an_item_on_the_list_brings_the_original(licens
         presented = await create(licensing, agent(licensing), made.name, item_code=item, **here)
         await redeem(licensing, verifier, name=presented.presentation.name)
         request = licenses.DownloadLicenseRequest(
-            name=made.name, presentation=presented.presentation.name, context=context(case_name=OUR_CASE),
-            format=resources.FILE_FORMAT_OFD, original=True,
-        )  # fmt: skip
+            name=made.name,
+            presentation=presented.presentation.name,
+            context=context(case_name=OUR_CASE),
+            format=resources.FILE_FORMAT_OFD,
+            original=True,
+        )
         method, answer = licensing.licenses.DownloadLicense, licenses.DownloadLicenseResponse
         return await licensing.call(method, request, answer, verifier)
 
@@ -229,11 +241,13 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     # The other region takes our word that the case is the reader's.
     stranger = licensing.staff(DEPARTMENT)
     assert await refused(licensing.call(method, download, licenses.DownloadLicenseResponse, stranger)) == (
-        "LICENSE_USE_NOT_ALLOWED", "case",
-    )  # fmt: skip
+        "LICENSE_USE_NOT_ALLOWED",
+        "case",
+    )
     assert await refused(redeem(licensing, stranger, name=name, context=asked)) == (
-        "PRESENTATION_BOUND_ELSEWHERE", "case",
-    )  # fmt: skip
+        "PRESENTATION_BOUND_ELSEWHERE",
+        "case",
+    )
     copy = await licensing.call(method, download, licenses.DownloadLicenseResponse, clerk)
     assert copy.content == b"copy"
     for sent in licensing.known.asked:
@@ -279,7 +293,8 @@ async def test_a_presentation_for_a_whole_region_is_redeemed_by_name_by_who_work
     name = presented.presentation.name
     await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)
     assert await refused(redeem(licensing, licensing.staff(DEPARTMENT), name=name)) == (
-        "PRESENTATION_BOUND_ELSEWHERE", "case",
-    )  # fmt: skip
+        "PRESENTATION_BOUND_ELSEWHERE",
+        "case",
+    )
     found = await redeem(licensing, licensing.staff(OTHER_DEPARTMENT), name=name)
     assert [each.name for each in found.licenses] == [made.name]

@@ -21,21 +21,37 @@ async def test_no_record_no_answer(licensing: License) -> None:
     file = (await upload(licensing, parts_of(metadata(case_name=CASE)), licensing.person(PERSON, org=FIRM))).name
     await licensing.works_on(CASE, DEPARTMENT)
     calls: dict[str, tuple[Any, Any, Any]] = {
-        "GetLicense": (licensing.licenses.GetLicense, pb.GetLicenseRequest(name=made.name, context=why),
-                       pb.GetLicenseResponse),
-        "LookupByIdentifier": (licensing.licenses.LookupByIdentifier,
-                               pb.LookupByIdentifierRequest(identifier=made.identifier, context=why),
-                               pb.LookupByIdentifierResponse),
-        "ListLicenses": (licensing.licenses.ListLicenses, pb.ListLicensesRequest(holder=FIRM, context=why),
-                         pb.ListLicensesResponse),
-        "DownloadLicense": (licensing.licenses.DownloadLicense, pb.DownloadLicenseRequest(
-            name=made.name, context=why, format=resources_pb2.FILE_FORMAT_OFD), pb.DownloadLicenseResponse),
-        "ListUses": (licensing.uses.ListUses, use_service_pb2.ListUsesRequest(license=made.name),
-                     use_service_pb2.ListUsesResponse),
-        "GetMaterial": (licensing.materials.GetMaterial,
-                        material_service_pb2.GetMaterialRequest(name=file, context=context(case_name=CASE)),
-                        material_service_pb2.Material),
-    }  # fmt: skip
+        "GetLicense": (
+            licensing.licenses.GetLicense,
+            pb.GetLicenseRequest(name=made.name, context=why),
+            pb.GetLicenseResponse,
+        ),
+        "LookupByIdentifier": (
+            licensing.licenses.LookupByIdentifier,
+            pb.LookupByIdentifierRequest(identifier=made.identifier, context=why),
+            pb.LookupByIdentifierResponse,
+        ),
+        "ListLicenses": (
+            licensing.licenses.ListLicenses,
+            pb.ListLicensesRequest(holder=FIRM, context=why),
+            pb.ListLicensesResponse,
+        ),
+        "DownloadLicense": (
+            licensing.licenses.DownloadLicense,
+            pb.DownloadLicenseRequest(name=made.name, context=why, format=resources_pb2.FILE_FORMAT_OFD),
+            pb.DownloadLicenseResponse,
+        ),
+        "ListUses": (
+            licensing.uses.ListUses,
+            use_service_pb2.ListUsesRequest(license=made.name),
+            use_service_pb2.ListUsesResponse,
+        ),
+        "GetMaterial": (
+            licensing.materials.GetMaterial,
+            material_service_pb2.GetMaterialRequest(name=file, context=context(case_name=CASE)),
+            material_service_pb2.Material,
+        ),
+    }
     assert reads("tongban.license.v1") - BY_REGIONS == calls.keys() | {"DownloadMaterial"}
     for verb, (method, request, answer) in calls.items():
         before = len(await records(licensing.service))

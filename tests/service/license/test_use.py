@@ -24,7 +24,7 @@ from tests.service.license.conftest import (
     context,
     person_holder,
     request_id,
-)  # fmt: skip
+)
 from tests.support.fakes_license import DEPARTMENT
 from tests.support.outbox import emitted
 from tongban.audit.v1 import audit_service_pb2 as audit
@@ -78,8 +78,10 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     assert found.license.holders[0].document.number == made.holders[0].document.number
     listed = (await uses(licensing, licensing.staff(), license=made.name)).license_uses
     assert [resources.UseBasis.Name(each.basis) for each in listed] == [
-        "USE_BASIS_LAW", "USE_BASIS_HOLDER", "USE_BASIS_ISSUER",
-    ]  # fmt: skip
+        "USE_BASIS_LAW",
+        "USE_BASIS_HOLDER",
+        "USE_BASIS_ISSUER",
+    ]
     newest = listed[0]
     assert (newest.context.department, newest.context.case_name) == (OTHER_DEPARTMENT, ITEM_CASE)
     assert newest.record == found.receipt.record
@@ -172,9 +174,10 @@ async def test_a_service_reads_for_the_department_that_it_names(licensing: Licen
     asked = context(case_name=ITEM_CASE, legal_basis="行政许可法", department=OTHER_DEPARTMENT)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     method = channel.unary_unary(
-        "/tongban.license.v1.LicenseService/GetLicense", request_serializer=pb.GetLicenseRequest.SerializeToString,
+        "/tongban.license.v1.LicenseService/GetLicense",
+        request_serializer=pb.GetLicenseRequest.SerializeToString,
         response_deserializer=pb.GetLicenseResponse.FromString,
-    )  # fmt: skip
+    )
     found = await licensing.call(method, pb.GetLicenseRequest(name=made.name, context=asked), pb.GetLicenseResponse, "")
     assert found.license.name == made.name
     await channel.close()

@@ -20,8 +20,10 @@ from tongban.seal.v1 import validation_service_pb2 as validation
 
 async def file_of(licensing: License, name: str, **fields: object) -> pb.DownloadLicenseResponse:
     request = pb.DownloadLicenseRequest(
-        name=name, context=context("贷款"), **{"format": resources.FILE_FORMAT_OFD, **fields},  # type: ignore[arg-type]
-    )  # fmt: skip
+        name=name,
+        context=context("贷款"),
+        **{"format": resources.FILE_FORMAT_OFD, **fields},  # type: ignore[arg-type]
+    )
     method, answer = licensing.licenses.DownloadLicense, pb.DownloadLicenseResponse
     return await licensing.call(method, request, answer, licensing.staff())
 
@@ -39,10 +41,17 @@ async def test_a_good_licence_tells_what_anyone_may_know(licensing: License) -> 
         assert not answer.HasField("state_time")
 
 
-@pytest.mark.parametrize(("kept", "asked", "matched"), [
-    ("阿卜杜拉·买买提", "阿卜杜拉•买买提", True), ("阿卜杜拉・买买提", "阿卜杜拉.买买提", True), ("Jose\u0301", "José", True),
-    ("示例（六安）商行", "示例 (六安) 商行", True), ("阿卜杜拉·买买提", "阿卜杜拉买买提", False), ("张三", "張三", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kept", "asked", "matched"),
+    [
+        ("阿卜杜拉·买买提", "阿卜杜拉•买买提", True),
+        ("阿卜杜拉・买买提", "阿卜杜拉.买买提", True),
+        ("Jose\u0301", "José", True),
+        ("示例（六安）商行", "示例 (六安) 商行", True),
+        ("阿卜杜拉·买买提", "阿卜杜拉买买提", False),
+        ("张三", "張三", False),
+    ],
+)
 async def test_a_holders_name_is_compared_however_it_is_written(
     licensing: License, kept: str, asked: str, matched: bool
 ) -> None:
@@ -60,9 +69,7 @@ async def test_a_decomposed_name_is_drawn_with_composed_letters(licensing: Licen
     made = await licensing.issued(holders=[holder], face_fields={"FDDBR": "Jose\u0301"})
     content = await licensing.service.process.documents.get(made.ofd.digest)
     with zipfile.ZipFile(io.BytesIO(content)) as package:
-        page = "".join(
-            package.read(name).decode() for name in package.namelist() if name.endswith("Content.xml")
-        )  # fmt: skip
+        page = "".join(package.read(name).decode() for name in package.namelist() if name.endswith("Content.xml"))
     assert "José" in page
     assert "\u0301" not in page
 
@@ -75,8 +82,10 @@ async def test_persons_and_numbers_are_only_compared(licensing: License) -> None
     )
     told = {api.ComparedField.Name(each.field): each.matched for each in answer.comparisons}
     assert told == {
-        "COMPARED_FIELD_NUMBER": True, "COMPARED_FIELD_HOLDER_NAME": False, "COMPARED_FIELD_HOLDER_DOCUMENT": True,
-    }  # fmt: skip
+        "COMPARED_FIELD_NUMBER": True,
+        "COMPARED_FIELD_HOLDER_NAME": False,
+        "COMPARED_FIELD_HOLDER_DOCUMENT": True,
+    }
     assert answer.organization_names == []
 
 
@@ -186,14 +195,18 @@ async def test_other_regions_ask_here_and_not_about_third_ones(licensing: Licens
     request = recognition.VerifyRemoteLicenseRequest(question=third)
     with pytest.raises(PermissionDenied, match="REGION_NOT_TRUSTED"):
         await licensing.call(
-            licensing.recognition.VerifyRemoteLicense, request, recognition.VerifyRemoteLicenseResponse,
+            licensing.recognition.VerifyRemoteLicense,
+            request,
+            recognition.VerifyRemoteLicenseResponse,
             licensing.region("110000"),
-        )  # fmt: skip
+        )
     with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
         await licensing.call(
-            licensing.recognition.VerifyRemoteLicense, request, recognition.VerifyRemoteLicenseResponse,
+            licensing.recognition.VerifyRemoteLicense,
+            request,
+            recognition.VerifyRemoteLicenseResponse,
             licensing.person(PERSON),
-        )  # fmt: skip
+        )
     assert FIRM_CODE not in str(found)
 
 

@@ -29,10 +29,14 @@ LOG = resources.CERTIFICATE_KIND_LOG
 def request_of(name: str = "测试日志", signed_by: SoftwareSigner | None = None) -> tuple[bytes, SoftwareSigner]:
     """A PKCS #10 request of a fresh key, and that key."""
     own = SoftwareSigner(PROVIDER, PROVIDER.sm2_generate())
-    info = csr.CertificationRequestInfo({
-        "version": "v1", "subject": Subject(name, organization="测试机关").to_name(),
-        "subject_pk_info": keys.PublicKeyInfo.load(own.public_key.spki), "attributes": [],
-    })  # fmt: skip
+    info = csr.CertificationRequestInfo(
+        {
+            "version": "v1",
+            "subject": Subject(name, organization="测试机关").to_name(),
+            "subject_pk_info": keys.PublicKeyInfo.load(own.public_key.spki),
+            "attributes": [],
+        }
+    )
     return join(info, signed_by or own), own
 
 
@@ -49,8 +53,11 @@ async def issue(office: SealOffice, request: pb.IssueCertificateRequest) -> reso
 
 async def revoke(office: SealOffice, name: str, **changes: Any) -> resources.Certificate:
     fields: dict[str, Any] = {
-        "name": name, "request_id": fresh(), "reason": resources.REVOCATION_REASON_KEY_COMPROMISE, **changes,
-    }  # fmt: skip
+        "name": name,
+        "request_id": fresh(),
+        "reason": resources.REVOCATION_REASON_KEY_COMPROMISE,
+        **changes,
+    }
     answer: resources.Certificate = await office.ask(
         office.certificates.RevokeCertificate, pb.RevokeCertificateRequest(**fields), resources.Certificate
     )
@@ -89,17 +96,20 @@ async def test_a_certificate_is_issued_for_the_key_that_asked(office: SealOffice
         (request_of(signed_by=SoftwareSigner(PROVIDER, PROVIDER.sm2_generate()))[0], "signature"),
         (
             join(
-                csr.CertificationRequestInfo({
-                    "version": "v1", "subject": x509.Name.build({"country_name": "CN"}),
-                    "subject_pk_info": keys.PublicKeyInfo.load(PROVIDER.sm2_generate().public_key.spki),
-                    "attributes": [],
-                }),
+                csr.CertificationRequestInfo(
+                    {
+                        "version": "v1",
+                        "subject": x509.Name.build({"country_name": "CN"}),
+                        "subject_pk_info": keys.PublicKeyInfo.load(PROVIDER.sm2_generate().public_key.spki),
+                        "attributes": [],
+                    }
+                ),
                 SoftwareSigner(PROVIDER, PROVIDER.sm2_generate()),
             ),
             "subject",
         ),
     ],
-)  # fmt: skip
+)
 async def test_a_request_that_does_not_hold_is_refused(office: SealOffice, request_: bytes, rule: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         await issue(office, ask(request_))
@@ -114,8 +124,13 @@ async def test_root_and_authority_can_not_be_asked_for_and_services_get_logs_onl
     channel = office.service.channel_as("license")
     stub = certificate_service_pb2_grpc.CertificateServiceStub(channel)
     with pytest.raises(PermissionDenied) as caught:
-        await invoke(stub.IssueCertificate, ask(request, kind=resources.CERTIFICATE_KIND_SIGNER),
-                     resources.Certificate, to="seal", token="")  # fmt: skip
+        await invoke(
+            stub.IssueCertificate,
+            ask(request, kind=resources.CERTIFICATE_KIND_SIGNER),
+            resources.Certificate,
+            to="seal",
+            token="",
+        )
     assert caught.value.reason == "ACTOR_NOT_ALLOWED"
     log = await invoke(stub.IssueCertificate, ask(request), resources.Certificate, to="seal", token="")
     assert log.kind == LOG
@@ -214,10 +229,13 @@ async def test_a_revoked_seal_maker_is_followed_by_another_with_a_new_key(office
     await revoke(office, first.maker_certificate)
     second = await office.make()
     ders = [
-        (await office.ask(office.certificates.GetCertificate, pb.GetCertificateRequest(name=name),
-                          resources.Certificate)).der
+        (
+            await office.ask(
+                office.certificates.GetCertificate, pb.GetCertificateRequest(name=name), resources.Certificate
+            )
+        ).der
         for name in (first.maker_certificate, second.maker_certificate)
-    ]  # fmt: skip
+    ]
     assert Certificate.parse(ders[0]).public_key != Certificate.parse(ders[1]).public_key
 
 

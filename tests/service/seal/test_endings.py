@@ -71,8 +71,9 @@ async def test_a_seal_ends_with_its_signers_certificate(office: SealOffice) -> N
     assert await in_force(office) == [older.name]
     await office.seal_document(document_request(older, ofd_document()))
     for use in (
-        office.seal_document(document_request(newer, ofd_document())), office.seal_digests(digest_request(newer, [bytes(32)])),
-    ):  # fmt: skip
+        office.seal_document(document_request(newer, ofd_document())),
+        office.seal_digests(digest_request(newer, [bytes(32)])),
+    ):
         with pytest.raises(FailedPrecondition) as caught:
             await use
         assert (caught.value.reason, caught.value.metadata["state"]) == ("SEAL_NOT_USABLE", "REVOKED")
@@ -96,12 +97,14 @@ async def test_the_seals_of_a_maker_end_with_its_certificate_and_take_theirs_wit
     for seal in made[1:]:
         ended = await seal_of(office, seal.name)
         assert (ended.state, ended.revoke_reason) == (
-            resources.SEAL_STATE_REVOKED, f"{seal.maker_certificate}: KEY_COMPROMISE",
-        )  # fmt: skip
+            resources.SEAL_STATE_REVOKED,
+            f"{seal.maker_certificate}: KEY_COMPROMISE",
+        )
         signer = await certificate(office, seal.certificate)
         assert (signer.state, signer.revocation_reason) == (
-            resources.CERTIFICATE_STATE_REVOKED, resources.REVOCATION_REASON_CESSATION_OF_OPERATION,
-        )  # fmt: skip
+            resources.CERTIFICATE_STATE_REVOKED,
+            resources.REVOCATION_REASON_CESSATION_OF_OPERATION,
+        )
     # What had ended before stays as it ended.
     assert await seal_of(office, already.name) == (await seal_of(office, made[0].name))
     assert (await seal_of(office, already.name)).revoke_reason == "机构撤并"

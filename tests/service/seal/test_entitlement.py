@@ -42,10 +42,14 @@ def unsound(report: pb.ValidationReport) -> dict[str, str]:
 async def certified(office: SealOffice, kind: resources.CertificateKind.ValueType) -> tuple[bytes, SoftwareSigner]:
     """A genuine certificate of the region's authority, for a key of ours."""
     own = SoftwareSigner(PROVIDER, PROVIDER.sm2_generate())
-    info = csr.CertificationRequestInfo({
-        "version": "v1", "subject": Subject("审计日志 341500/license").to_name(),
-        "subject_pk_info": keys.PublicKeyInfo.load(own.public_key.spki), "attributes": [],
-    })  # fmt: skip
+    info = csr.CertificationRequestInfo(
+        {
+            "version": "v1",
+            "subject": Subject("审计日志 341500/license").to_name(),
+            "subject_pk_info": keys.PublicKeyInfo.load(own.public_key.spki),
+            "attributes": [],
+        }
+    )
     request = certificates_pb.IssueCertificateRequest(request_id=fresh(), kind=kind, request=join(info, own))
     issued = await office.ask(office.certificates.IssueCertificate, request, resources.Certificate)
     return issued.der, own
@@ -98,8 +102,11 @@ def replaced(info: bytes, old: bytes, new: bytes) -> bytes:
 async def revoke(office: SealOffice, name: str, **changes: Any) -> resources.Certificate:
     """Revokes a certificate because its key is in other hands."""
     fields: dict[str, Any] = {
-        "name": name, "request_id": fresh(), "reason": resources.REVOCATION_REASON_KEY_COMPROMISE, **changes,
-    }  # fmt: skip
+        "name": name,
+        "request_id": fresh(),
+        "reason": resources.REVOCATION_REASON_KEY_COMPROMISE,
+        **changes,
+    }
     answer: resources.Certificate = await office.ask(
         office.certificates.RevokeCertificate, certificates_pb.RevokeCertificateRequest(**fields), resources.Certificate
     )
@@ -158,8 +165,9 @@ async def test_the_date_of_the_compromise_stands_on_the_list_and_in_the_verdict(
         assert revoked.invalidity_time.ToDatetime(since.tzinfo) == since
         (entry,) = Crl.parse(await office.crl()).entries.values()
         assert (entry.reason, entry.invalidity_time) == (
-            RevocationReason.KEY_COMPROMISE, since.replace(microsecond=0),
-        )  # fmt: skip
+            RevocationReason.KEY_COMPROMISE,
+            since.replace(microsecond=0),
+        )
         clock.advance(timedelta(minutes=1))
         assert unsound(await office.validate(good)) == {}
         assert unsound(await office.validate(doubtful)) == {"signature.certificate_chain": "REVOKED_NO_POE"}

@@ -264,8 +264,13 @@ async def test_a_key_that_does_not_answer_voids_its_numbers_at_once(
     with pytest.raises(Unavailable) as caught:
         await office.seal_digests(request)
     assert caught.value.reason == "KEY_UNAVAILABLE"
-    (voided,) = (await office.ask(office.sealings.ListSealings, pb.ListSealingsRequest(
-        seal=seal.name, state=resources_pb2.SEALING_STATE_VOIDED), pb.ListSealingsResponse)).sealings  # fmt: skip
+    (voided,) = (
+        await office.ask(
+            office.sealings.ListSealings,
+            pb.ListSealingsRequest(seal=seal.name, state=resources_pb2.SEALING_STATE_VOIDED),
+            pb.ListSealingsResponse,
+        )
+    ).sealings
     assert voided.void_reason == "KEY_UNAVAILABLE"
     monkeypatch.undo()
     assert (await office.seal_digests(request)).signatures[0].number != voided.number
@@ -326,8 +331,9 @@ async def test_a_seal_that_ends_between_intent_and_result_hands_out_nothing(
         await call
     state = "REVOKED" if ending in ("revoked", "certificate") else ending.upper()
     assert (caught.value.reason, caught.value.metadata["state"]) == ("SEAL_NOT_USABLE", state)
-    made = (await office.ask(
-        office.sealings.ListSealings, pb.ListSealingsRequest(seal=seal.name), pb.ListSealingsResponse)).sealings  # fmt: skip
+    made = (
+        await office.ask(office.sealings.ListSealings, pb.ListSealingsRequest(seal=seal.name), pb.ListSealingsResponse)
+    ).sealings
     assert [(each.state, each.void_reason) for each in made] == [
         (resources_pb2.SEALING_STATE_VOIDED, "SEAL_NOT_USABLE")
     ] * 2

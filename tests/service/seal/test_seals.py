@@ -30,11 +30,17 @@ async def test_a_seal_is_made_once_and_holds_what_was_ordered(office: SealOffice
     assert (made.seal_code[:6], made.diameter_mm, made.state) == ("341500", 42, resources.SEAL_STATE_ACTIVE)
     signer = Certificate.parse(seal.certificates[0])
     assert signer.subject.startswith(f"CN={request.display_name}")
-    got = await office.ask(office.certificates.GetCertificate, certificates.GetCertificateRequest(
-        name=made.certificate), resources.Certificate)  # fmt: skip
+    got = await office.ask(
+        office.certificates.GetCertificate,
+        certificates.GetCertificateRequest(name=made.certificate),
+        resources.Certificate,
+    )
     assert (got.der, got.kind) == (signer.der, resources.CERTIFICATE_KIND_SIGNER)
-    maker = await office.ask(office.certificates.GetCertificate, certificates.GetCertificateRequest(
-        name=made.maker_certificate), resources.Certificate)  # fmt: skip
+    maker = await office.ask(
+        office.certificates.GetCertificate,
+        certificates.GetCertificateRequest(name=made.maker_certificate),
+        resources.Certificate,
+    )
     assert (maker.der, maker.kind) == (seal.maker_certificate, resources.CERTIFICATE_KIND_SEAL_MAKER)
     assert [Certificate.parse(der).is_ca for der in maker.chain] == [True, True]
     found = await office.ask(office.seals.GetSeal, pb.GetSealRequest(name=made.name), resources.Seal)
@@ -43,15 +49,14 @@ async def test_a_seal_is_made_once_and_holds_what_was_ordered(office: SealOffice
 
 async def test_both_pictures_show_the_seal(office: SealOffice) -> None:
     made = await office.make()
-    svg = await office.ask(
-        office.seals.GetSealPicture, pb.GetSealPictureRequest(name=made.name), httpbody_pb2.HttpBody
-    )  # fmt: skip
+    svg = await office.ask(office.seals.GetSealPicture, pb.GetSealPictureRequest(name=made.name), httpbody_pb2.HttpBody)
     assert svg.content_type == "image/svg+xml"
     assert svg.data.startswith(b"<svg")
     png = await office.ask(
         office.seals.GetSealPicture,
-        pb.GetSealPictureRequest(name=made.name, format=pb.PICTURE_FORMAT_PNG), httpbody_pb2.HttpBody,
-    )  # fmt: skip
+        pb.GetSealPictureRequest(name=made.name, format=pb.PICTURE_FORMAT_PNG),
+        httpbody_pb2.HttpBody,
+    )
     assert Image.open(io.BytesIO(png.data)).size == (504, 504)
     assert parse_seal(made.structure).picture == png.data
 
@@ -129,11 +134,15 @@ async def test_an_ended_seal_stays_ended_and_takes_its_certificate_with_it(offic
     with pytest.raises(FailedPrecondition) as again:
         await office.revoke(made)
     assert again.value.metadata["state"] == "REVOKED"
-    signer = await office.ask(office.certificates.GetCertificate, certificates.GetCertificateRequest(
-        name=made.certificate), resources.Certificate)  # fmt: skip
+    signer = await office.ask(
+        office.certificates.GetCertificate,
+        certificates.GetCertificateRequest(name=made.certificate),
+        resources.Certificate,
+    )
     assert (signer.state, signer.revocation_reason) == (
-        resources.CERTIFICATE_STATE_REVOKED, resources.REVOCATION_REASON_CESSATION_OF_OPERATION,
-    )  # fmt: skip
+        resources.CERTIFICATE_STATE_REVOKED,
+        resources.REVOCATION_REASON_CESSATION_OF_OPERATION,
+    )
 
 
 async def test_seals_are_listed_by_page_and_filter(office: SealOffice) -> None:

@@ -17,11 +17,15 @@ from tongban.seal.v1 import sealing_service_pb2 as sealings
 from tongban.seal.v1 import validation_service_pb2 as pb
 
 PAGE = LicensePage(
-    title="食品经营许可证", issuing_authority="测试区行政审批局", number="JY13415000000017",
+    title="食品经营许可证",
+    issuing_authority="测试区行政审批局",
+    number="JY13415000000017",
     identifier="1.2.156.3005.2.11100000000013338W011.11110000000021135M.TEST0000000000000001.001.5",
-    holder="虚构便利店有限公司", fields=(("法定代表人", "张某某"), ("住所", "虚构路1号")), issue_date=date(2026, 5, 6),
+    holder="虚构便利店有限公司",
+    fields=(("法定代表人", "张某某"), ("住所", "虚构路1号")),
+    issue_date=date(2026, 5, 6),
     qr_text="https://region.example/v/TEST",
-)  # fmt: skip
+)
 
 
 def unsound(report: pb.ValidationReport) -> dict[str, str]:
@@ -76,8 +80,9 @@ async def test_a_signature_made_with_a_stolen_key_after_the_end_is_caught(ground
         clock.advance(timedelta(minutes=5))
         forged = _resealed(sealed, seal, signer.sign, clock)
         assert unsound(await office.validate(forged)) == {
-            "seal.status": "REVOKED", "signature.certificate_chain": "REVOKED",
-        }  # fmt: skip
+            "seal.status": "REVOKED",
+            "signature.certificate_chain": "REVOKED",
+        }
 
 
 def _resealed(sealed: bytes, seal: resources.Seal, sign: object, clock: FakeClock) -> bytes:
@@ -95,8 +100,9 @@ async def test_a_changed_document_is_caught(office: SealOffice) -> None:
     entries["Doc_0/Pages/Page_0/Content.xml"] += b"\n"
     report = await office.validate(pack(entries))
     assert (report.conclusion, report.sub_indication) == (
-        pb.CONCLUSION_INVALID, pb.SUB_INDICATION_HASH_FAILURE,
-    )  # fmt: skip
+        pb.CONCLUSION_INVALID,
+        pb.SUB_INDICATION_HASH_FAILURE,
+    )
     assert unsound(report) == {"signature.references": "HASH_FAILURE"}
 
 

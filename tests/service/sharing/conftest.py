@@ -69,13 +69,18 @@ INSERT INTO firms VALUES
   ('B1', '示例戊公司', '食品', 2, 1, NULL, NULL, NULL, NULL, '10000000005', NULL);
 """
 FIELDS = {
-    "code": ("code", pb.DATA_TYPE_CHARACTER), "name": ("firm_name", pb.DATA_TYPE_CHARACTER),
-    "trade": ("trade", pb.DATA_TYPE_CHARACTER), "capital": ("capital", pb.DATA_TYPE_CURRENCY),
-    "staff": ("staff", pb.DATA_TYPE_NUMERIC), "founded": ("founded", pb.DATA_TYPE_DATE),
-    "active": ("active", pb.DATA_TYPE_LOGICAL), "seen": ("seen", pb.DATA_TYPE_DATE_TIME),
-    "score": ("score", pb.DATA_TYPE_DOUBLE), "phone": ("owner_phone", pb.DATA_TYPE_CHARACTER),
+    "code": ("code", pb.DATA_TYPE_CHARACTER),
+    "name": ("firm_name", pb.DATA_TYPE_CHARACTER),
+    "trade": ("trade", pb.DATA_TYPE_CHARACTER),
+    "capital": ("capital", pb.DATA_TYPE_CURRENCY),
+    "staff": ("staff", pb.DATA_TYPE_NUMERIC),
+    "founded": ("founded", pb.DATA_TYPE_DATE),
+    "active": ("active", pb.DATA_TYPE_LOGICAL),
+    "seen": ("seen", pb.DATA_TYPE_DATE_TIME),
+    "score": ("score", pb.DATA_TYPE_DOUBLE),
+    "phone": ("owner_phone", pb.DATA_TYPE_CHARACTER),
     "token": ("token", pb.DATA_TYPE_GENERAL),
-}  # fmt: skip
+}
 KEYS = {"code", "staff", "token"}
 ASKED = ["name", "trade", "capital", "staff", "founded", "active", "seen", "score"]
 
@@ -112,21 +117,37 @@ def entry(**changes: Any) -> pb.CatalogEntry:
         pb.DataField(code=code, title=code, data_type=kind, key=code in KEYS) for code, (_, kind) in FIELDS.items()
     ]
     values: dict[str, Any] = {
-        "code": "300001/1", "title": "经营主体", "summary": "示例", "provider_department": PROVIDER,
-        "provider_code": "913415000000000000", "form": pb.RESOURCE_FORM_TABLE, "fields": fields,
-        "sharing_class": pb.SHARING_CLASS_CONDITIONAL, "sharing_condition": "办件需要",
-        "sharing_method": pb.SHARING_METHOD_PLATFORM, "update_cycle": pb.UPDATE_CYCLE_DAILY,
-        "data_level": pb.DATA_LEVEL_GENERAL, **changes,
-    }  # fmt: skip
+        "code": "300001/1",
+        "title": "经营主体",
+        "summary": "示例",
+        "provider_department": PROVIDER,
+        "provider_code": "913415000000000000",
+        "form": pb.RESOURCE_FORM_TABLE,
+        "fields": fields,
+        "sharing_class": pb.SHARING_CLASS_CONDITIONAL,
+        "sharing_condition": "办件需要",
+        "sharing_method": pb.SHARING_METHOD_PLATFORM,
+        "update_cycle": pb.UPDATE_CYCLE_DAILY,
+        "data_level": pb.DATA_LEVEL_GENERAL,
+        **changes,
+    }
     return pb.CatalogEntry(**values)
 
 
 def terms(*, region: str = "341500", department: str = CONSUMER, **changes: Any) -> pb.GrantTerms:
     quota = changes.pop("quota", pb.Quota(queries_per_day=100, rows_per_query=10, rows_total=1000))
-    made = pb.GrantTerms(**{
-        "consumer_region": region, "departments": [department], "fields": ASKED, "compare_fields": ["phone"],
-        "purpose": PURPOSE, "case_required": True, "quota": quota, **changes,
-    })  # fmt: skip
+    made = pb.GrantTerms(
+        **{
+            "consumer_region": region,
+            "departments": [department],
+            "fields": ASKED,
+            "compare_fields": ["phone"],
+            "purpose": PURPOSE,
+            "case_required": True,
+            "quota": quota,
+            **changes,
+        }
+    )
     made.start_time.FromDatetime(datetime(2024, 1, 1, tzinfo=UTC))
     made.end_time.FromDatetime(datetime(2024, 12, 31, tzinfo=UTC))
     return made
@@ -134,10 +155,15 @@ def terms(*, region: str = "341500", department: str = CONSUMER, **changes: Any)
 
 def content(resource: str, wanted: pb.GrantTerms) -> pb.RequestContent:
     return pb.RequestContent(
-        resource=resource, legal_basis="《政务数据共享条例》", scenario="窗口受理", terms=wanted,
-        sharing_method=pb.SHARING_METHOD_PLATFORM, responsible_person="示例责任人", responsible_phone="10000000000",
+        resource=resource,
+        legal_basis="《政务数据共享条例》",
+        scenario="窗口受理",
+        terms=wanted,
+        sharing_method=pb.SHARING_METHOD_PLATFORM,
+        responsible_person="示例责任人",
+        responsible_phone="10000000000",
         security_commitment="不转交他人",
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -196,9 +222,11 @@ class Sharing:
     async def mounted(self, resource: str, **changes: Any) -> pb.Mount:
         columns = changes.pop("columns", {code: column for code, (column, _) in FIELDS.items()})
         table = pb.TableSource(
-            data_source="registry", schema="public", table="firms",
+            data_source="registry",
+            schema="public",
+            table="firms",
             columns=[pb.ColumnMapping(field=code, column=column) for code, column in columns.items()],
-        )  # fmt: skip
+        )
         table.MergeFrom(pb.TableSource(**changes))
         create = mount_service_pb2.CreateMountRequest(request_id=request_id(), resource=resource, table=table)
         return await self.call(self.mounts.CreateMount, create, pb.Mount, self.provider())
@@ -271,10 +299,15 @@ def context(**changes: Any) -> common_pb2.UseContext:
 def query(resource: str, *codes: str, fields: list[str] | None = None, **changes: Any) -> data_service_pb2.QueryRequest:
     """A query by code."""
     conditions = [data_service_pb2.KeyCondition(field="code", values=map(text, codes or ("A1",)))]
-    return data_service_pb2.QueryRequest(**{
-        "resource": resource, "fields": fields or ["name", "trade"], "conditions": conditions,
-        "use_context": context(), **changes,
-    })  # fmt: skip
+    return data_service_pb2.QueryRequest(
+        **{
+            "resource": resource,
+            "fields": fields or ["name", "trade"],
+            "conditions": conditions,
+            "use_context": context(),
+            **changes,
+        }
+    )
 
 
 class _Identity(region_service_pb2_grpc.RegionServiceServicer, token_service_pb2_grpc.TokenServiceServicer):
@@ -321,7 +354,8 @@ async def sharing(ground: Ground, tmp_path: Path) -> AsyncIterator[Sharing]:
     write_secret(away.dsn_file, "postgresql://nobody@127.0.0.1:1/nothing")
     async with identity_beside(ground, f"http://{HOST}:1") as address:
         extra: dict[str, Any] = {
-            "data_sources": {"registry": source, "away": away}, "neighbours": {"identity": address},
-        }  # fmt: skip
+            "data_sources": {"registry": source, "away": away},
+            "neighbours": {"identity": address},
+        }
         async with serving(ground, "sharing", clock, **extra) as service:
             yield Sharing(service, clock, owner)

@@ -101,8 +101,9 @@ async def test_where_cases_never_answered_requests_are_granted_all_the_same(grou
     async with identity_beside(ground, f"http://{HOST}:1") as identity:
         owner, source = await make_source(ground, tmp_path)
         extra: dict[str, Any] = {
-            "data_sources": {"registry": source}, "neighbours": {"identity": identity, "cases": f"{HOST}:1"},
-        }  # fmt: skip
+            "data_sources": {"registry": source},
+            "neighbours": {"identity": identity, "cases": f"{HOST}:1"},
+        }
         async with serving(ground, "sharing", clock, **extra) as service:
             sharing = Sharing(service, clock, owner)
             request = await sharing.requested(await sharing.published(), terms())

@@ -126,8 +126,9 @@ async def test_a_mount_is_held_against_the_table(sharing: Sharing) -> None:
     failed = await sharing.checked(mount.name)
     assert failed.state == messages.MOUNT_STATE_FAILED
     assert sorted(failed.last_check.findings) == [
-        "column founded is text, which does not hold DATE", "there is no column trade",
-    ]  # fmt: skip
+        "column founded is text, which does not hold DATE",
+        "there is no column trade",
+    ]
     await owner.execute("DROP TABLE firms")
     await owner.close()
     assert "no table public.firms" in (await sharing.checked(mount.name)).last_check.findings[0]

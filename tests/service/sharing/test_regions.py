@@ -67,9 +67,14 @@ class _Gateway(token_service_pb2_grpc.TokenServiceServicer, data_service_pb2_grp
 
     async def CompareRemote(self, request: data.CompareRemoteRequest, context: Any) -> data.CompareResponse:
         receipt = await self._take(request.comparison, context)
-        return data.CompareResponse(grant="grants/g", receipt=receipt, comparisons=[
-            data.Comparison(field=given.field, outcome=data.COMPARE_OUTCOME_MATCH) for given in request.comparison.given
-        ])  # fmt: skip
+        return data.CompareResponse(
+            grant="grants/g",
+            receipt=receipt,
+            comparisons=[
+                data.Comparison(field=given.field, outcome=data.COMPARE_OUTCOME_MATCH)
+                for given in request.comparison.given
+            ],
+        )
 
 
 @dataclass
@@ -119,8 +124,10 @@ async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Fed
     assert (sent.transaction_id, sent.case_name) == (TRANSACTION, "//341500/cases/1")
     records = await federation.sharing.records(TRANSACTION)
     assert [(each.action.rpartition(".")[2], each.result, list(each.fields)) for each in records] == [
-        ("Query", "FIELD_NOT_GRANTED", ["trade"]), ("Query", "OK", ["name"]), ("QueryRemote", "OK", ["name", "trade"]),
-    ]  # fmt: skip
+        ("Query", "FIELD_NOT_GRANTED", ["trade"]),
+        ("Query", "OK", ["name"]),
+        ("QueryRemote", "OK", ["name", "trade"]),
+    ]
     assert {each.object for each in records} == {FOREIGN}
     assert answer.local_receipt.record in {each.name for each in records}
 
@@ -133,15 +140,18 @@ async def test_a_refusal_there_is_recorded_here(federation: Federation) -> None:
     transaction = federation.gateway.asked[0].use_context.transaction_id
     records = await federation.sharing.records(transaction)
     assert [(each.result, list(each.fields)) for each in records] == [
-        ("FIELD_NOT_GRANTED", ["trade"]), ("OK", ["name", "trade"]),
-    ]  # fmt: skip
+        ("FIELD_NOT_GRANTED", ["trade"]),
+        ("OK", ["name", "trade"]),
+    ]
 
 
 async def test_a_comparison_goes_abroad_too(federation: Federation) -> None:
     request = data.CompareRequest(
-        resource=FOREIGN, conditions=query(FOREIGN).conditions, use_context=context(),
+        resource=FOREIGN,
+        conditions=query(FOREIGN).conditions,
+        use_context=context(),
         given=[data.GivenValue(field="name", value=text("示例公司"))],
-    )  # fmt: skip
+    )
     answer = await federation.sharing.compare(request)
     assert [each.outcome for each in answer.comparisons] == [data.COMPARE_OUTCOME_MATCH]
     assert answer.grant == "//320402/grants/g"
@@ -165,10 +175,15 @@ async def test_a_region_without_trust_or_answer_is_told_apart(federation: Federa
 
 
 def _remote(resource: str, **changes: Any) -> data.QueryRemoteRequest:
-    use = context(**{
-        "department": ABROAD, "operator": "//320402/staff/00000000-0000-7000-8000-000000007839", "transaction_id": TRANSACTION,
-        "case_name": "//320402/cases/1", **changes,
-    })  # fmt: skip
+    use = context(
+        **{
+            "department": ABROAD,
+            "operator": "//320402/staff/00000000-0000-7000-8000-000000007839",
+            "transaction_id": TRANSACTION,
+            "case_name": "//320402/cases/1",
+            **changes,
+        }
+    )
     return data.QueryRemoteRequest(query=query(resource, use_context=use))
 
 
@@ -192,13 +207,17 @@ async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> No
     )
     assert (records[0].department, records[0].object) == (ABROAD, resource)
     request = data.CompareRequest(
-        resource=resource, conditions=query(resource).conditions, use_context=_remote(resource).query.use_context,
+        resource=resource,
+        conditions=query(resource).conditions,
+        use_context=_remote(resource).query.use_context,
         given=[data.GivenValue(field="name", value=text("示例甲公司"))],
-    )  # fmt: skip
+    )
     compared = await sharing.call(
-        sharing.remote.CompareRemote, data.CompareRemoteRequest(comparison=request), data.CompareResponse,
+        sharing.remote.CompareRemote,
+        data.CompareRemoteRequest(comparison=request),
+        data.CompareResponse,
         sharing.guest("services/sharing"),
-    )  # fmt: skip
+    )
     assert compared.comparisons[0].outcome == data.COMPARE_OUTCOME_MATCH
 
 

@@ -54,9 +54,9 @@ async def test_events_tell_of_each_step(sharing: Sharing) -> None:
         types += [fields[b"type"].decode() for _, fields in entries]
     relay.cancel()
     assert types == [
-        f"cn.tongban.{name}.v1" for name in
-        ("resource.published", "mount.checked", "request.submitted", "request.granted", "grant.provisioned")
-    ]  # fmt: skip
+        f"cn.tongban.{name}.v1"
+        for name in ("resource.published", "mount.checked", "request.submitted", "request.granted", "grant.provisioned")
+    ]
 
 
 async def test_a_grant_waits_for_its_data(sharing: Sharing) -> None:
@@ -107,12 +107,13 @@ async def test_two_who_approve_at_once_make_one_grant(sharing: Sharing) -> None:
             sharing.call(
                 sharing.grants.ApproveRequest,
                 pb.ApproveRequestRequest(name=name, request_id=request_id(), opinion="准予"),
-                messages.SharingRequest, sharing.provider(f"q{n}"),
+                messages.SharingRequest,
+                sharing.provider(f"q{n}"),
             )
             for n in range(6)
         ),
         return_exceptions=True,
-    )  # fmt: skip
+    )
     assert sum(isinstance(each, messages.SharingRequest) for each in results) == 1
     assert {each.reason for each in results if isinstance(each, TongbanError)} == {"STATE_CONFLICT"}
     listed = await sharing.call(
@@ -139,10 +140,12 @@ _FIELDS = [
     messages.DataField(code="name", title="name", data_type=messages.DATA_TYPE_CHARACTER),
     messages.DataField(code="phone", title="phone", data_type=messages.DATA_TYPE_CHARACTER),
     messages.DataField(
-        code="secret", title="secret", data_type=messages.DATA_TYPE_CHARACTER,
+        code="secret",
+        title="secret",
+        data_type=messages.DATA_TYPE_CHARACTER,
         sharing_class=messages.SHARING_CLASS_NOT_SHARED,
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -151,12 +154,21 @@ _FIELDS = [
         (terms(department=PROVIDER), "NOT_OWNER"),
         (terms(region="320402", department=ABROAD), "NOT_OWNER"),
         (terms(fields=["income"]), "FIELD_UNKNOWN"),
-        (terms(row_conditions=[messages.RowCondition(
-            field="staff", operator=messages.ROW_OPERATOR_AT_LEAST, values=[messages.Value(string_value="x")]
-        )]), "FIELD_INVALID"),
+        (
+            terms(
+                row_conditions=[
+                    messages.RowCondition(
+                        field="staff",
+                        operator=messages.ROW_OPERATOR_AT_LEAST,
+                        values=[messages.Value(string_value="x")],
+                    )
+                ]
+            ),
+            "FIELD_INVALID",
+        ),
         (terms(fields=["secret"], compare_fields=[]), "RESOURCE_NOT_SHARED"),
     ],
-)  # fmt: skip
+)
 async def test_what_may_not_be_asked(sharing: Sharing, wanted: messages.GrantTerms, reason: str) -> None:
     resource = await sharing.published(fields=_FIELDS, restriction_basis="《示例法》第一条")
     if len(wanted.fields) > 2:

@@ -76,8 +76,12 @@ async def test_a_table_that_is_not_what_it_was_fails_its_mount(sharing: Sharing,
     if change.startswith("REVOKE"):
         role = str(sa.make_url(sharing.source).database)
         await owner_does(sharing, f'REVOKE ALL ON firms FROM "{role}"')
-    comparison = data.CompareRequest(resource=resource, use_context=context(), given=[
-        data.GivenValue(field="trade", value=text("便利店"))], conditions=query(resource).conditions)  # fmt: skip
+    comparison = data.CompareRequest(
+        resource=resource,
+        use_context=context(),
+        given=[data.GivenValue(field="trade", value=text("便利店"))],
+        conditions=query(resource).conditions,
+    )
     for _ in range(2):
         with pytest.raises(FailedPrecondition) as refused:
             await sharing.query(query(resource, fields=ASKED))
@@ -96,8 +100,12 @@ async def test_a_table_that_is_not_what_it_was_fails_its_mount(sharing: Sharing,
 async def test_a_comparison_that_is_the_first_to_meet_a_change_looks_too(sharing: Sharing) -> None:
     resource, grant = await sharing.ready(terms(compare_fields=["trade"]))
     await owner_does(sharing, "ALTER TABLE firms DROP COLUMN trade")
-    comparison = data.CompareRequest(resource=resource, use_context=context(), given=[
-        data.GivenValue(field="trade", value=text("便利店"))], conditions=query(resource).conditions)  # fmt: skip
+    comparison = data.CompareRequest(
+        resource=resource,
+        use_context=context(),
+        given=[data.GivenValue(field="trade", value=text("便利店"))],
+        conditions=query(resource).conditions,
+    )
     with pytest.raises(FailedPrecondition, match="RESOURCE_NOT_MOUNTED"):
         await sharing.compare(comparison)
     assert (await mount_of(sharing, resource)).state == pb.MOUNT_STATE_FAILED
@@ -119,9 +127,12 @@ async def test_a_change_that_still_fits_is_followed(sharing: Sharing) -> None:
     resource, _ = await sharing.ready()
     await sharing.query(query(resource, fields=ASKED))
     await owner_does(
-        sharing, "ALTER TABLE firms ALTER staff TYPE bigint", "ALTER TABLE firms ALTER firm_name TYPE text",
-        "ALTER TABLE firms ALTER token TYPE text", "ALTER TABLE firms ALTER capital TYPE numeric(20, 4)",
-    )  # fmt: skip
+        sharing,
+        "ALTER TABLE firms ALTER staff TYPE bigint",
+        "ALTER TABLE firms ALTER firm_name TYPE text",
+        "ALTER TABLE firms ALTER token TYPE text",
+        "ALTER TABLE firms ALTER capital TYPE numeric(20, 4)",
+    )
     token = [data.KeyCondition(field="token", values=[text("00000000-0000-7000-8000-000000000001")])]
     request = query(resource, fields=ASKED)
     request.ClearField("conditions")
@@ -133,15 +144,19 @@ async def test_a_change_that_still_fits_is_followed(sharing: Sharing) -> None:
 
 
 ODD = {
-    "capital": ("'NaN'", "NOT_FINITE"), "founded": ("'infinity'", "NOT_FINITE"), "score": ("'-infinity'", "NOT_FINITE"),
-    "seen": ("'-infinity'", "NOT_FINITE"), "firm_name": ("NULL", ""),
-}  # fmt: skip
+    "capital": ("'NaN'", "NOT_FINITE"),
+    "founded": ("'infinity'", "NOT_FINITE"),
+    "score": ("'-infinity'", "NOT_FINITE"),
+    "seen": ("'-infinity'", "NOT_FINITE"),
+    "firm_name": ("NULL", ""),
+}
 MORE = {
     "founded": [("'10000-01-01'", "OUT_OF_RANGE"), ("'0044-03-15 BC'", "OUT_OF_RANGE")],
     "seen": [("'12000-01-01T00:00:00Z'", "OUT_OF_RANGE"), ("'0044-03-15 BC'", "OUT_OF_RANGE")],
-    "score": [("'NaN'", "NOT_FINITE")], "capital": [("1e40", "OUT_OF_RANGE"), ("1e-30", "OUT_OF_RANGE")],
+    "score": [("'NaN'", "NOT_FINITE")],
+    "capital": [("1e40", "OUT_OF_RANGE"), ("1e-30", "OUT_OF_RANGE")],
     "trade": [("repeat('长', 3000000)", "TOO_LARGE")],
-}  # fmt: skip
+}
 CELLS = [(column, *odd) for column, odd in ODD.items() if odd[1]] + [
     (column, *odd) for column, odds in MORE.items() for odd in odds
 ]
@@ -302,9 +317,10 @@ async def test_pages_that_began_without_a_key_and_go_on_with_one_say_so(sharing:
 
 async def test_rows_that_are_equal_in_everything_all_come(sharing: Sharing) -> None:
     await owner_does(
-        sharing, "INSERT INTO firms (code, firm_name) SELECT 'D1', 'the same' FROM generate_series(1, 7)",
+        sharing,
+        "INSERT INTO firms (code, firm_name) SELECT 'D1', 'the same' FROM generate_series(1, 7)",
         "INSERT INTO firms (code, firm_name) VALUES ('D1', 'another')",
-    )  # fmt: skip
+    )
     resource, _ = await sharing.ready(terms(quota=pb.Quota(queries_per_day=100, rows_per_query=100, rows_total=1000)))
     seen = await paged(sharing, query(resource, "D1", page_size=2), [])
     assert sorted(seen) == ["another"] + ["the same"] * 7
@@ -331,8 +347,11 @@ async def test_a_source_that_hangs_holds_up_nobody_else(ground: Ground, tmp_path
     (tmp_path / "second").mkdir()
     other_owner, locked = await make_source(ground, tmp_path / "second")
     write_secret(tmp_path / "silent.dsn", f"postgresql://nobody@{HOST}:{port}/nothing?sslmode=disable")
-    sources = {"registry": source, "locked": locked.model_copy(update={"statement_timeout_ms": 300}),
-               "silent": DataSource(dsn_file=tmp_path / "silent.dsn", pool_size=1)}  # fmt: skip
+    sources = {
+        "registry": source,
+        "locked": locked.model_copy(update={"statement_timeout_ms": 300}),
+        "silent": DataSource(dsn_file=tmp_path / "silent.dsn", pool_size=1),
+    }
     async with identity_beside(ground, f"http://{HOST}:1") as identity:
         extra: dict[str, Any] = {"data_sources": sources, "neighbours": {"identity": identity}}
         async with serving(ground, "sharing", FakeClock(NOW), **extra) as service:

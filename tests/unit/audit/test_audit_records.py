@@ -18,9 +18,15 @@ MOMENT = datetime(2024, 5, 1, 8, 30, 0, 120000, UTC)
 
 def record(**changes: object) -> Record:
     content: dict[str, object] = {
-        "name": "sharing/auditRecords/1", "record_time": MOMENT, "transaction_id": "t", "action": "Query",
-        "result": "OK", "purpose": "核验经营场所", "fields": ("name", "address"), "request_digest": sm3(b"q"),
-    }  # fmt: skip
+        "name": "sharing/auditRecords/1",
+        "record_time": MOMENT,
+        "transaction_id": "t",
+        "action": "Query",
+        "result": "OK",
+        "purpose": "核验经营场所",
+        "fields": ("name", "address"),
+        "request_digest": sm3(b"q"),
+    }
     return Record(**(content | changes))  # type: ignore[arg-type]
 
 
@@ -42,13 +48,27 @@ def test_it_holds_every_field_of_the_contract() -> None:
 
 @given(
     st.builds(
-        Record, name=TEXT, transaction_id=TEXT, action=TEXT, result=TEXT, trace_id=TEXT, actor=TEXT, on_behalf_of=TEXT,
-        department=TEXT, assurance=st.integers(0, 4), object=TEXT, fields=st.lists(TEXT, max_size=3).map(tuple),
-        purpose=TEXT, case_name=TEXT, legal_basis=TEXT, record_count=st.integers(0, 2**63 - 1),
-        request_digest=st.binary(max_size=32), response_digest=st.binary(max_size=32),
+        Record,
+        name=TEXT,
+        transaction_id=TEXT,
+        action=TEXT,
+        result=TEXT,
+        trace_id=TEXT,
+        actor=TEXT,
+        on_behalf_of=TEXT,
+        department=TEXT,
+        assurance=st.integers(0, 4),
+        object=TEXT,
+        fields=st.lists(TEXT, max_size=3).map(tuple),
+        purpose=TEXT,
+        case_name=TEXT,
+        legal_basis=TEXT,
+        record_count=st.integers(0, 2**63 - 1),
+        request_digest=st.binary(max_size=32),
+        response_digest=st.binary(max_size=32),
         record_time=st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - the missing zone is what is tested
     )
-)  # fmt: skip
+)
 def test_canonical_bytes_read_back(written: Record) -> None:
     assert parse_canonical(written.canonical()) == written
 

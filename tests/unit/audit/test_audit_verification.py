@@ -40,11 +40,17 @@ def signed_head(size: int, root: bytes, log: str = LOG) -> SignedHead:
 
 RECORDS = [
     Record(
-        name=f"sharing/auditRecords/{n}", record_time=MOMENT, transaction_id=f"t-{n}", action="Query",
-        object="resources/1", result="OK", fields=("name",), purpose="核验",
+        name=f"sharing/auditRecords/{n}",
+        record_time=MOMENT,
+        transaction_id=f"t-{n}",
+        action="Query",
+        object="resources/1",
+        result="OK",
+        fields=("name",),
+        purpose="核验",
     ).canonical()
     for n in range(SIZE)
-]  # fmt: skip
+]
 NODES = {(n.level, n.index): n.hash for n in merkle.append(0, [leaf_hash(r) for r in RECORDS], merkle.getter({}))}
 HEAD = signed_head(SIZE, merkle.root(SIZE, merkle.getter(NODES)))
 

@@ -45,9 +45,12 @@ def test_basically_satisfied_counts_as_good() -> None:
 
 # Both tables as in standards.md 4.6, by the Chinese words.
 WORDS = {
-    "非常满意": Satisfaction.VERY_SATISFIED, "满意": Satisfaction.SATISFIED, "基本满意": Satisfaction.BASICALLY_SATISFIED,
-    "不满意": Satisfaction.DISSATISFIED, "非常不满意": Satisfaction.VERY_DISSATISFIED,
-}  # fmt: skip
+    "非常满意": Satisfaction.VERY_SATISFIED,
+    "满意": Satisfaction.SATISFIED,
+    "基本满意": Satisfaction.BASICALLY_SATISFIED,
+    "不满意": Satisfaction.DISSATISFIED,
+    "非常不满意": Satisfaction.VERY_DISSATISFIED,
+}
 GB_T_39046 = {"非常满意": 1, "满意": 2, "基本满意": 3, "不满意": 4, "非常不满意": 5}
 NATIONAL = {"非常不满意": 1, "不满意": 2, "基本满意": 3, "满意": 4, "非常满意": 5}
 

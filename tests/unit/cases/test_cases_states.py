@@ -19,30 +19,46 @@ from services.cases.domain.states import (
 EXPECTED: dict[str, dict[str, str]] = {
     "DRAFT": {"SUBMIT": "SUBMITTED", "WITHDRAW": "WITHDRAWN"},
     "SUBMITTED": {
-        "REQUEST_CORRECTION": "CORRECTION_REQUESTED", "ACCEPT": "ACCEPTED", "ACCEPT_WITH_TOLERANCE": "ACCEPTED",
-        "DEEM_ACCEPTED": "ACCEPTED", "DECLINE": "NOT_ACCEPTED", "WITHDRAW": "WITHDRAWN", "TERMINATE": "TERMINATED",
+        "REQUEST_CORRECTION": "CORRECTION_REQUESTED",
+        "ACCEPT": "ACCEPTED",
+        "ACCEPT_WITH_TOLERANCE": "ACCEPTED",
+        "DEEM_ACCEPTED": "ACCEPTED",
+        "DECLINE": "NOT_ACCEPTED",
+        "WITHDRAW": "WITHDRAWN",
+        "TERMINATE": "TERMINATED",
     },
     "CORRECTION_REQUESTED": {
-        "SUBMIT_CORRECTION": "SUBMITTED", "WITHDRAW": "WITHDRAWN", "TERMINATE": "TERMINATED",
+        "SUBMIT_CORRECTION": "SUBMITTED",
+        "WITHDRAW": "WITHDRAWN",
+        "TERMINATE": "TERMINATED",
     },
     "ACCEPTED": {
-        "START_REVIEW": "UNDER_REVIEW", "FULFILL_OBLIGATION": "ACCEPTED", "WITHDRAW": "WITHDRAWN",
+        "START_REVIEW": "UNDER_REVIEW",
+        "FULFILL_OBLIGATION": "ACCEPTED",
+        "WITHDRAW": "WITHDRAWN",
         "TERMINATE": "TERMINATED",
     },
     "NOT_ACCEPTED": {},
     "UNDER_REVIEW": {
-        "FULFILL_OBLIGATION": "UNDER_REVIEW", "SUSPEND": "SUSPENDED", "EXTEND": "UNDER_REVIEW", "DECIDE": "DECIDED",
-        "WITHDRAW": "WITHDRAWN", "TERMINATE": "TERMINATED",
+        "FULFILL_OBLIGATION": "UNDER_REVIEW",
+        "SUSPEND": "SUSPENDED",
+        "EXTEND": "UNDER_REVIEW",
+        "DECIDE": "DECIDED",
+        "WITHDRAW": "WITHDRAWN",
+        "TERMINATE": "TERMINATED",
     },
     "SUSPENDED": {
-        "FULFILL_OBLIGATION": "SUSPENDED", "RESUME": "UNDER_REVIEW", "WITHDRAW": "WITHDRAWN", "TERMINATE": "TERMINATED",
+        "FULFILL_OBLIGATION": "SUSPENDED",
+        "RESUME": "UNDER_REVIEW",
+        "WITHDRAW": "WITHDRAWN",
+        "TERMINATE": "TERMINATED",
     },
     "DECIDED": {"LICENSE_FAILED": "DECIDED", "REDECIDE": "DECIDED", "CLOSE": "CLOSED"},
     "CLOSED": {"DELIVER": "DELIVERED"},
     "DELIVERED": {},
     "WITHDRAWN": {},
     "TERMINATED": {},
-}  # fmt: skip
+}
 
 NAME = "cases/0192f000-0000-7000-8000-000000000001"
 FACTS = CaseFacts(
@@ -101,20 +117,29 @@ def test_a_case_that_nobody_received_has_no_clerk_to_exclude() -> None:
 @pytest.mark.parametrize(
     ("facts", "action", "reason"),
     [
-        (CaseFacts(NAME, CaseState.SUBMITTED, correction_asked=True), Action.REQUEST_CORRECTION,
-         "CASE_CORRECTION_ALREADY_ASKED"),
+        (
+            CaseFacts(NAME, CaseState.SUBMITTED, correction_asked=True),
+            Action.REQUEST_CORRECTION,
+            "CASE_CORRECTION_ALREADY_ASKED",
+        ),
         (CaseFacts(NAME, CaseState.DRAFT, missing_materials=("a", "b")), Action.SUBMIT, "CASE_MATERIAL_MISSING"),
-        (CaseFacts(NAME, CaseState.CORRECTION_REQUESTED, missing_materials=("a",)), Action.SUBMIT_CORRECTION,
-         "CASE_MATERIAL_MISSING"),
+        (
+            CaseFacts(NAME, CaseState.CORRECTION_REQUESTED, missing_materials=("a",)),
+            Action.SUBMIT_CORRECTION,
+            "CASE_MATERIAL_MISSING",
+        ),
         (CaseFacts(NAME, CaseState.SUBMITTED, missing_materials=("a",)), Action.ACCEPT, "CASE_MATERIAL_MISSING"),
         (CaseFacts(NAME, CaseState.SUBMITTED, unverified_materials=("a",)), Action.ACCEPT, "CASE_MATERIAL_UNVERIFIED"),
-        (CaseFacts(NAME, CaseState.SUBMITTED, unverified_materials=("a",)), Action.ACCEPT_WITH_TOLERANCE,
-         "CASE_MATERIAL_UNVERIFIED"),
+        (
+            CaseFacts(NAME, CaseState.SUBMITTED, unverified_materials=("a",)),
+            Action.ACCEPT_WITH_TOLERANCE,
+            "CASE_MATERIAL_UNVERIFIED",
+        ),
         (CaseFacts(NAME, CaseState.SUBMITTED), Action.DEEM_ACCEPTED, "CASE_NOT_DEEMED_ACCEPTED"),
         (CaseFacts(NAME, CaseState.UNDER_REVIEW, open_obligations=("a",)), Action.DECIDE, "CASE_OBLIGATION_OPEN"),
         (CaseFacts(NAME, CaseState.DECIDED, license_pending=True), Action.CLOSE, "CASE_LICENSE_PENDING"),
     ],
-)  # fmt: skip
+)
 def test_guards(facts: CaseFacts, action: Action, reason: str) -> None:
     with pytest.raises(FailedPrecondition) as caught:
         advance(facts, action, "staff/c")
@@ -144,11 +169,16 @@ def test_states_allowing() -> None:
 def test_public_status_has_three_values() -> None:
     told = {state: public_status(state) for state in CaseState}
     assert {state for state, status in told.items() if status is PublicStatus.PENDING} == {
-        CaseState.DRAFT, CaseState.SUBMITTED, CaseState.CORRECTION_REQUESTED,
-    }  # fmt: skip
+        CaseState.DRAFT,
+        CaseState.SUBMITTED,
+        CaseState.CORRECTION_REQUESTED,
+    }
     assert {state for state, status in told.items() if status is PublicStatus.IN_PROGRESS} == {
-        CaseState.ACCEPTED, CaseState.UNDER_REVIEW, CaseState.SUSPENDED, CaseState.DECIDED,
-    }  # fmt: skip
+        CaseState.ACCEPTED,
+        CaseState.UNDER_REVIEW,
+        CaseState.SUSPENDED,
+        CaseState.DECIDED,
+    }
     assert [int(status) for status in PublicStatus] == [1, 2, 3]
 
 
@@ -158,9 +188,13 @@ def test_every_action_has_an_event() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "license_type", "issued"),
-    [("APPROVED", "licenseTypes/x", True), ("PARTIAL", "licenseTypes/x", True), ("REJECTED", "licenseTypes/x", False),
-     ("APPROVED", "", False)],
-)  # fmt: skip
+    [
+        ("APPROVED", "licenseTypes/x", True),
+        ("PARTIAL", "licenseTypes/x", True),
+        ("REJECTED", "licenseTypes/x", False),
+        ("APPROVED", "", False),
+    ],
+)
 def test_a_decision_yields_a_license(outcome: str, license_type: str, issued: bool) -> None:
     assert yields_license(Outcome(outcome), license_type) is issued
 

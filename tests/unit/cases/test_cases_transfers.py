@@ -107,15 +107,25 @@ def test_payloads_by_place(direction: Direction, sequence: int, payload: Payload
 
 
 MOVES = {
-    "SENT": {"RECEIPT": "RECEIVED", "ACCEPT": "ACCEPTED", "RETURN": "RETURNED", "GIVE_UP": "FAILED",
-             "WITHDRAW": "WITHDRAWN"},
-    "RECEIVED": {"RECEIPT": "RECEIVED", "ACCEPT": "ACCEPTED", "RETURN": "RETURNED", "GIVE_UP": "FAILED",
-                 "WITHDRAW": "WITHDRAWN"},
+    "SENT": {
+        "RECEIPT": "RECEIVED",
+        "ACCEPT": "ACCEPTED",
+        "RETURN": "RETURNED",
+        "GIVE_UP": "FAILED",
+        "WITHDRAW": "WITHDRAWN",
+    },
+    "RECEIVED": {
+        "RECEIPT": "RECEIVED",
+        "ACCEPT": "ACCEPTED",
+        "RETURN": "RETURNED",
+        "GIVE_UP": "FAILED",
+        "WITHDRAW": "WITHDRAWN",
+    },
     "ACCEPTED": {"RECEIPT": "ACCEPTED", "ACCEPT": "ACCEPTED", "WITHDRAW": "WITHDRAWN"},
     "RETURNED": {"RECEIPT": "RETURNED", "RETURN": "RETURNED", "WITHDRAW": "RETURNED"},
     "FAILED": {"ACCEPT": "ACCEPTED", "RETURN": "RETURNED"},
     "WITHDRAWN": dict.fromkeys(("ACCEPT", "RETURN", "WITHDRAW"), "WITHDRAWN"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("state", TransferState)

@@ -24,10 +24,19 @@ def calendar() -> Calendar:
 # Read off the State Council's notice for National Day 2024: off 1 to 7 October, worked on Sunday 29 September and
 # Saturday 12 October.
 NATIONAL_DAY_2024 = {
-    "2024-09-27": True, "2024-09-28": False, "2024-09-29": True, "2024-09-30": True, "2024-10-01": False,
-    "2024-10-04": False, "2024-10-07": False, "2024-10-08": True, "2024-10-11": True, "2024-10-12": True,
-    "2024-10-13": False, "2024-10-14": True,
-}  # fmt: skip
+    "2024-09-27": True,
+    "2024-09-28": False,
+    "2024-09-29": True,
+    "2024-09-30": True,
+    "2024-10-01": False,
+    "2024-10-04": False,
+    "2024-10-07": False,
+    "2024-10-08": True,
+    "2024-10-11": True,
+    "2024-10-12": True,
+    "2024-10-13": False,
+    "2024-10-14": True,
+}
 
 
 @pytest.mark.parametrize(("day", "worked"), NATIONAL_DAY_2024.items())
@@ -184,19 +193,26 @@ ALL_OFF = tuple(DayRow(day, DayKind.HOLIDAY) for day in days_of_year(2027))
         (2027, YEAR_2027, "  ", "source", "calendar.notice"),
         (2027, _changed(YEAR_2027, date(2027, 3, 6), DayKind.WORKDAY), NOTICE, "days[64].kind", "calendar.weekday"),
         (2027, _changed(YEAR_2027, date(2027, 3, 5), DayKind.WEEKEND), NOTICE, "days[63].kind", "calendar.weekday"),
-        (2027, _changed(YEAR_2027, date(2027, 1, 1), DayKind.WORKDAY), NOTICE, "days[0].kind", "calendar.fixed_holiday"),
+        (
+            2027,
+            _changed(YEAR_2027, date(2027, 1, 1), DayKind.WORKDAY),
+            NOTICE,
+            "days[0].kind",
+            "calendar.fixed_holiday",
+        ),
         (2027, ALL_OFF, NOTICE, "days", "calendar.working_days"),
     ],
     ids=["gap", "gap before", "no notice", "a worked weekend", "a weekend on Friday", "New Year worked", "all off"],
-)  # fmt: skip
+)
 def test_an_import_is_looked_at_as_a_whole(
     year: int, rows: tuple[DayRow, ...], source: str, field: str, rule: str
 ) -> None:
     with pytest.raises(InvalidArgument) as caught:
         check_import(year, rows, source, frozenset(YEARS))
     assert (caught.value.reason, [(each.field, each.rule) for each in caught.value.violations]) == (
-        "FIELD_INVALID", [(field, rule)]
-    )  # fmt: skip
+        "FIELD_INVALID",
+        [(field, rule)],
+    )
 
 
 def test_days_are_those_of_china() -> None:

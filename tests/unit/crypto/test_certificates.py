@@ -58,9 +58,12 @@ class Pki:
         return TrustPolicy((self.root,), (self.root_crl, self.ca_crl))
 
     def verify(
-        self, leaf: Certificate | None = None, at: datetime = NOW, policy: TrustPolicy | None = None,
+        self,
+        leaf: Certificate | None = None,
+        at: datetime = NOW,
+        policy: TrustPolicy | None = None,
         proven: datetime | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         verify_chain(leaf or self.maker, [self.ca], at, policy or self.policy, PROVIDER, Role.SEAL_MAKER, proven=proven)
 
 
@@ -73,9 +76,15 @@ def pki() -> Pki:
     subject = Subject("测试制章", "测试机构", "一处", "11349999MA0000000")
     year = Validity.days(START, 365)
     maker = issue_certificate(
-        ca, ca_key, subject, maker_key.public_key, Profile.SEAL_MAKER, year,
-        serial_number=1234, crl_url="http://crl.invalid/ca.crl",
-    )  # fmt: skip
+        ca,
+        ca_key,
+        subject,
+        maker_key.public_key,
+        Profile.SEAL_MAKER,
+        year,
+        serial_number=1234,
+        crl_url="http://crl.invalid/ca.crl",
+    )
     until = START + timedelta(days=30)
     root_crl, ca_crl = (make_crl(c, k, 1, START, until, []) for c, k in ((root, root_key), (ca, ca_key)))
     return Pki(root_key, ca_key, maker_key, root, ca, maker, root_crl, ca_crl)
@@ -159,9 +168,13 @@ def test_forged_signature(pki: Pki) -> None:
 def test_leaf_is_no_issuer(pki: Pki) -> None:
     # The library refuses to issue below a leaf, so the leaf is dressed up as a CA for that.
     child = issue_certificate(
-        replace(pki.maker, is_ca=True), pki.maker_key, Subject("下级"), new_signer().public_key, Profile.SIGNER,
+        replace(pki.maker, is_ca=True),
+        pki.maker_key,
+        Subject("下级"),
+        new_signer().public_key,
+        Profile.SIGNER,
         Validity.days(START, 1),
-    )  # fmt: skip
+    )
     with pytest.raises(CertificateNotAccepted) as error:
         verify_chain(
             child, [pki.maker, pki.ca], START, replace(pki.policy, require_crl=False), PROVIDER, Role.SEAL_SIGNER
@@ -380,10 +393,15 @@ def test_openssl_verifies_each_link(folder: Path) -> None:
 def test_openssl_reads_a_certificate(folder: Path) -> None:
     text = openssl(folder, "x509", "-in", "maker.pem", "-noout", "-text")
     for line in (
-        "Signature Algorithm: SM2-with-SM3", "ASN1 OID: SM2", "CA:FALSE", "Digital Signature, Non Repudiation",
-        "X509v3 Subject Key Identifier", "X509v3 Authority Key Identifier", "URI:http://crl.invalid/ca.crl",
+        "Signature Algorithm: SM2-with-SM3",
+        "ASN1 OID: SM2",
+        "CA:FALSE",
+        "Digital Signature, Non Repudiation",
+        "X509v3 Subject Key Identifier",
+        "X509v3 Authority Key Identifier",
+        "URI:http://crl.invalid/ca.crl",
         "Serial Number: 1234 (0x4d2)",
-    ):  # fmt: skip
+    ):
         assert line in text
     assert "CA:TRUE, pathlen:0" in openssl(folder, "x509", "-in", "ca.pem", "-noout", "-text")
 

@@ -59,9 +59,17 @@ class Odd:
         """The whole, signed, each of its elements in ``form``."""
         extensions = tlv(0xA3, tlv(0x30, *self.extensions)) if self.extensions else b""
         tbs = tlv(
-            0x30, self.version, tlv(0x02, self.serial), self.inner or self.algorithm, self.issuer,
-            tlv(0x30, self.start, self.end), self.subject, self.key, self.tail, extensions,
-        )  # fmt: skip
+            0x30,
+            self.version,
+            tlv(0x02, self.serial),
+            self.inner or self.algorithm,
+            self.issuer,
+            tlv(0x30, self.start, self.end),
+            self.subject,
+            self.key,
+            self.tail,
+            extensions,
+        )
         tbs = ber.anew(tbs, form)
         rest = ber.anew(self.algorithm + tlv(0x03, b"\0" + KEY.sign(tbs)), form)
         return form(0x30, tbs + rest)
@@ -100,8 +108,13 @@ TIMES = {
     "generalized without a zone": (0x18, b"20260304050607"),
 }
 SERIALS = {
-    "zero": b"\0", "negative": b"\xff", "very negative": b"\x80" + bytes(15), "of 20 bytes": b"\x7f" * 20, "of 40 bytes": b"\x7f" * 40, "with the first bit": b"\0\xff" * 8,
-}  # fmt: skip
+    "zero": b"\0",
+    "negative": b"\xff",
+    "very negative": b"\x80" + bytes(15),
+    "of 20 bytes": b"\x7f" * 20,
+    "of 40 bytes": b"\x7f" * 40,
+    "with the first bit": b"\0\xff" * 8,
+}
 P = int.from_bytes(KEY.public_key.point[33:]) & 1
 POINTS = {
     "compressed": bytes((2 | P,)) + KEY.public_key.point[1:33],
@@ -124,7 +137,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "a name part of two": {
         "subject": tlv(0x30, tlv(0x31, name(0x0C, b"a")[4:], name(0x0C, b"b", "55040a")[4:])),
     },
-}  # fmt: skip
+}
 
 
 def openssl(der: bytes, folder: Path, *arguments: str) -> str | None:
@@ -133,8 +146,11 @@ def openssl(der: bytes, folder: Path, *arguments: str) -> str | None:
     path.write_bytes(der)
     done = subprocess.run(
         ["openssl", "x509", "-inform", "DER", "-in", str(path), "-noout", *arguments],
-        capture_output=True, text=True, check=False, errors="replace",
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        errors="replace",
+    )
     return done.stdout if done.returncode == 0 else None
 
 
@@ -201,10 +217,13 @@ def any_odd(choose: random.Random) -> Odd:
         return choose.choice(list(kinds.values()))
 
     fields = {
-        "subject": name(*one(STRINGS)), "issuer": name(*one(STRINGS)), "start": tlv(*one(TIMES)),
-        "end": tlv(*one(TIMES)), "serial": one(SERIALS),
+        "subject": name(*one(STRINGS)),
+        "issuer": name(*one(STRINGS)),
+        "start": tlv(*one(TIMES)),
+        "end": tlv(*one(TIMES)),
+        "serial": one(SERIALS),
         "key": tlv(0x30, EC_SM2, tlv(0x03, b"\0" + one(POINTS))),
-    }  # fmt: skip
+    }
     return Odd(**fields | one(OTHERS))
 
 
@@ -349,9 +368,25 @@ def test_another_algorithm_is_unsupported_and_not_broken(tmp_path: Path) -> None
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     for kind in (curve, ["-newkey", "rsa:2048"]):
         subprocess.run(
-            ["openssl", "req", "-x509", *kind, "-nodes", "-keyout", "k", "-subj", "/CN=x", "-outform", "DER", "-out", "c"],
-            cwd=tmp_path, check=True, capture_output=True,
-        )  # fmt: skip
+            [
+                "openssl",
+                "req",
+                "-x509",
+                *kind,
+                "-nodes",
+                "-keyout",
+                "k",
+                "-subj",
+                "/CN=x",
+                "-outform",
+                "DER",
+                "-out",
+                "c",
+            ],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
         with pytest.raises(UnsupportedCertificate):
             Certificate.parse((tmp_path / "c").read_bytes())
     for broken in (b"", b"\x30\0", Odd().der()[:-1], Odd(start=tlv(0x17, b"garbage")).der()):
@@ -381,10 +416,23 @@ def test_an_issuer_is_found_by_its_name_however_that_is_written(issuer: bytes, g
     for file, der in (("root", root), ("leaf", leaf)):
         (tmp_path / f"{file}.pem").write_bytes(Certificate.parse(der).pem)
     done = subprocess.run(
-        ["openssl", "verify", "-attime", "1780000000", "-vfyopt", "distid:1234567812345678", "-partial_chain",
-         "-trusted", "root.pem", "leaf.pem"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            "openssl",
+            "verify",
+            "-attime",
+            "1780000000",
+            "-vfyopt",
+            "distid:1234567812345678",
+            "-partial_chain",
+            "-trusted",
+            "root.pem",
+            "leaf.pem",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode == 0) is good, done.stderr
     policy = TrustPolicy((Certificate.parse(root),), require_crl=False)
     arguments = (Certificate.parse(leaf), (), datetime(2026, 6, 1, tzinfo=UTC), policy, PROVIDER, Role.SEAL_MAKER)

@@ -58,12 +58,18 @@ GOOD = signature_from_raw(RAW)
 @pytest.mark.parametrize(
     "signature",
     [
-        b"", b"0\x00", GOOD[:-1], GOOD + b"\0", b"garbage", bytes.fromhex("3006020100020100"), RAW,
+        b"",
+        b"0\x00",
+        GOOD[:-1],
+        GOOD + b"\0",
+        b"garbage",
+        bytes.fromhex("3006020100020100"),
+        RAW,
         # A long-form length is BER, not DER.
         b"\x30\x81" + GOOD[1:],
         bytes([*GOOD[:-1], GOOD[-1] ^ 1]),
     ],
-)  # fmt: skip
+)
 def test_broken_signatures(provider: SmProvider, signature: bytes) -> None:
     with pytest.raises(InvalidSignature):
         provider.sm2_verify(PUBLIC, MESSAGE, signature)
@@ -112,8 +118,9 @@ def test_keys_that_are_none() -> None:
 def test_private_keys_of_other_curves(tmp_path: Path) -> None:
     made = subprocess.run(
         ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+    )
     for bad in (made.stdout, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"):
         with pytest.raises(InvalidKey):
             Sm2PrivateKey.from_pem(bad)
@@ -186,9 +193,13 @@ def test_sm4_gcm_refuses_every_change(provider: SmProvider) -> None:
     sealed = provider.sm4_gcm_encrypt(key, nonce, b"secret", aad)
     changed = bytes([sealed[0] ^ 1]) + sealed[1:]
     for args in (
-        (key, nonce, changed, aad), (key, nonce, sealed, b"other row"), (key, b"\1" * 12, sealed, aad),
-        (b"\1" * 16, nonce, sealed, aad), (key, nonce, sealed[:-1], aad), (key, nonce, b"short", aad),
-    ):  # fmt: skip
+        (key, nonce, changed, aad),
+        (key, nonce, sealed, b"other row"),
+        (key, b"\1" * 12, sealed, aad),
+        (b"\1" * 16, nonce, sealed, aad),
+        (key, nonce, sealed[:-1], aad),
+        (key, nonce, b"short", aad),
+    ):
         with pytest.raises(DecryptionFailed):
             provider.sm4_gcm_decrypt(*args)
     with pytest.raises(InvalidKey):

@@ -22,9 +22,7 @@ def kit() -> SealKit:
 
 
 def verify(kit: SealKit, token: bytes, value: bytes = VALUE, now: datetime = NOW) -> datetime:
-    return verify_time_stamp(
-        token, value, now, TrustPolicy((kit.root.certificate,), require_crl=False), kit.provider
-    )  # fmt: skip
+    return verify_time_stamp(token, value, now, TrustPolicy((kit.root.certificate,), require_crl=False), kit.provider)
 
 
 @pytest.mark.parametrize("key_identifier", [False, True])

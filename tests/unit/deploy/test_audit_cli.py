@@ -63,9 +63,11 @@ class Files:
         nodes = {(n.level, n.index): n.hash for n in merkle.append(0, leaves, merkle.getter({}))}
         path = merkle.inclusion_path(INDEX, SIZE, merkle.getter(nodes))
         return {
-            "record": {"canonical": base64.b64encode(self.records[INDEX]).decode()}, "leafIndex": str(INDEX),
-            "path": [base64.b64encode(node).decode() for node in path], "head": head,
-        }  # fmt: skip
+            "record": {"canonical": base64.b64encode(self.records[INDEX]).decode()},
+            "leafIndex": str(INDEX),
+            "path": [base64.b64encode(node).decode() for node in path],
+            "head": head,
+        }
 
 
 @pytest.fixture
@@ -74,11 +76,17 @@ def files(tmp_path: Path) -> Files:
     root = make_root(root_key, Subject("Tongban 341500 SM2 Root"), Validity.days(START, 1000))
     records = [
         Record(
-            name=f"sharing/auditRecords/{n}", record_time=START, transaction_id=f"t-{n}", action="Query",
-            object="resources/1", result="OK", fields=("name",), purpose="核验",
+            name=f"sharing/auditRecords/{n}",
+            record_time=START,
+            transaction_id=f"t-{n}",
+            action="Query",
+            object="resources/1",
+            result="OK",
+            fields=("name",),
+            purpose="核验",
         ).canonical()
         for n in range(SIZE)
-    ]  # fmt: skip
+    ]
     made = Files(tmp_path, root_key, root, records)
     key = signer()
     head = made.head(SIZE, key, made.certify("审计日志 341500/sharing", key))

@@ -110,8 +110,9 @@ async def test_what_was_killed_waits_for_what_it_stands_on(folder: Path) -> None
     """Started while its store is away it would die again and again, and be given up in the end."""
     gate = Gate()
     store = replace(_sleeper(folder, "store"), probe=gate)
-    supervisor = Supervisor([store, _task(folder, "init", "pass", "store"), _sleeper(folder, "service", "init")],
-                            lambda _: None)  # fmt: skip
+    supervisor = Supervisor(
+        [store, _task(folder, "init", "pass", "store"), _sleeper(folder, "service", "init")], lambda _: None
+    )
     unit = supervisor.units["341500/service"]
     async with _running(supervisor):
         gate.is_open = False

@@ -57,8 +57,9 @@ def test_what_may_be_repeated_is_repeated_and_nothing_else(config: GatewayConfig
     known = services(read_image())
     policies = {
         route["match"]["path"]: route["route"]["retry_policy"]["retry_on"].split(",")
-        for route in _routes(bootstrap(config, known)) if "path" in route["match"] and "retry_policy" in route["route"]
-    }  # fmt: skip
+        for route in _routes(bootstrap(config, known))
+        if "path" in route["match"] and "retry_policy" in route["route"]
+    }
     rpcs = [rpc for service in known for rpc in service.public_rpcs if rpc.path in policies]
     assert len(rpcs) > 100
     for rpc in rpcs:
@@ -95,9 +96,10 @@ def test_the_audit_log_is_told_apart_by_path_and_by_header(config: GatewayConfig
 def test_parked_events_are_told_apart_by_path_and_by_header(config: GatewayConfig, owner: str) -> None:
     path = "/tongban.events.v1.ParkedEventService/DropParkedEvent"
     found = [
-        route["match"]["headers"] for route in _routes(bootstrap(config, services(read_image())))
+        route["match"]["headers"]
+        for route in _routes(bootstrap(config, services(read_image())))
         if route["match"].get("path") == path and route["route"]["cluster"] == owner
-    ]  # fmt: skip
+    ]
     assert found == [
         [{"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/events/{owner}/"}}],
         [{"name": "tongban-log", "string_match": {"exact": owner}}],

@@ -140,18 +140,33 @@ async def test_a_file_is_verified_byte_by_byte(client: httpx.AsyncClient, answer
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        ("multipart/form-data; boundary=x", b"--x"), ("multipart/form-data", b"x"), ("multipart/form-data; boundary=x", b""),
-        ("multipart/form-data; boundary=x", b"--x\r\n\r\n\r\n--x--"), ("multipart/form-data; boundary=\xe9", b"--x"),
-        ("multipart/form-data; boundary=x", b"\r\n--x" * 50), ("application/x-www-form-urlencoded", b"subject=%ff"),
-        ("multipart/form-data; boundary=x", b'--x\r\ncontent-disposition: form-data; name="subject"\r\n\r\n\xff\r\n--x--'),
-        ("application/x-www-form-urlencoded", b"subject=%00"), ("application/x-www-form-urlencoded", b"\xff"),
+        ("multipart/form-data; boundary=x", b"--x"),
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=x", b""),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\n\r\n--x--"),
+        ("multipart/form-data; boundary=\xe9", b"--x"),
+        ("multipart/form-data; boundary=x", b"\r\n--x" * 50),
+        ("application/x-www-form-urlencoded", b"subject=%ff"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\ncontent-disposition: form-data; name="subject"\r\n\r\n\xff\r\n--x--',
+        ),
+        ("application/x-www-form-urlencoded", b"subject=%00"),
+        ("application/x-www-form-urlencoded", b"\xff"),
         ("application/x-www-form-urlencoded", b"subject=a&number=1&subject=b"),
-        ("multipart/form-data; boundary=x", b"".join(
-            b'--x\r\ncontent-disposition: form-data; name="subject"\r\n\r\n' + each + b"\r\n" for each in (b"a", b"b")
-        ) + b"--x--"),
-        ("application/x-www-form-urlencoded", b"subject=" + b"x" * 3000), ("x", b""), ("x", b"y" * 4_000_000),
+        (
+            "multipart/form-data; boundary=x",
+            b"".join(
+                b'--x\r\ncontent-disposition: form-data; name="subject"\r\n\r\n' + each + b"\r\n"
+                for each in (b"a", b"b")
+            )
+            + b"--x--",
+        ),
+        ("application/x-www-form-urlencoded", b"subject=" + b"x" * 3000),
+        ("x", b""),
+        ("x", b"y" * 4_000_000),
     ],
-)  # fmt: skip
+)
 async def test_what_is_no_form_is_told_so(client: httpx.AsyncClient, answers: Answers, kind: str, body: bytes) -> None:
     headers = [(b"content-type", kind.encode("latin-1"))]
     page = await client.post("/verify", content=body, headers=headers)
@@ -210,7 +225,7 @@ def _compared(*matched: bool) -> list[api.Comparison]:
         (_valid(), "warn", "证照有效，但未能比对"),
         (_valid(comparisons=_compared(True, True), seal_outcome=api.SEAL_OUTCOME_INVALID), "bad", "文件上的印章无效"),
     ],
-)  # fmt: skip
+)
 def test_the_headline_follows_everything_that_was_asked(
     answer: api.VerifyLicenseResponse, tone: str, verdict: str
 ) -> None:

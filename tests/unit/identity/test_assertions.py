@@ -15,28 +15,60 @@ AUDIENCES = ("https://gateway.test", "https://gateway.test/oauth/token")
 
 def _claims(**changes: Any) -> dict[str, Any]:
     claims = {
-        "iss": "window", "sub": "persons/x", "aud": AUDIENCES[0], "exp": SECONDS + 55, "jti": "1", "acr": "3", **changes,
-    }  # fmt: skip
+        "iss": "window",
+        "sub": "persons/x",
+        "aud": AUDIENCES[0],
+        "exp": SECONDS + 55,
+        "jti": "1",
+        "acr": "3",
+        **changes,
+    }
     return {name: value for name, value in claims.items() if value is not None}
 
 
-@pytest.mark.parametrize("changes", [
-    {}, {"aud": [*AUDIENCES]}, {"aud": AUDIENCES[1]}, {"iat": SECONDS, "nbf": SECONDS + 60},
-    {"exp": SECONDS + LONGEST_SECONDS}, {"exp": SECONDS - 59}, {"exp": SECONDS + 0.5},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"aud": [*AUDIENCES]},
+        {"aud": AUDIENCES[1]},
+        {"iat": SECONDS, "nbf": SECONDS + 60},
+        {"exp": SECONDS + LONGEST_SECONDS},
+        {"exp": SECONDS - 59},
+        {"exp": SECONDS + 0.5},
+    ],
+    ids=str,
+)
 def test_what_holds_is_read(changes: dict[str, Any]) -> None:
     found = from_claims(_claims(**changes), AUDIENCES, NOW)
     assert (found.issuer, found.subject, found.jti, found.acr) == ("window", "persons/x", "1", 3)
 
 
-@pytest.mark.parametrize(("changes", "rule"), [
-    ({"exp": SECONDS - 60}, "exp"), ({"exp": None}, "claims"), ({"exp": True}, "claims"), ({"exp": -1}, "claims"),
-    ({"exp": float("nan")}, "claims"), ({"exp": float("inf")}, "claims"),
-    ({"exp": SECONDS + LONGEST_SECONDS + 61}, "lifetime"), ({"iat": SECONDS + 61}, "iat"), ({"nbf": SECONDS + 61}, "nbf"),
-    ({"iat": "x"}, "claims"), ({"aud": "https://gateway.test/"}, "aud"), ({"aud": [1, None]}, "aud"),
-    ({"aud": None}, "aud"), ({"jti": None}, "claims"), ({"jti": "x" * 201}, "claims"), ({"sub": 7}, "claims"),
-    ({"acr": "high"}, "acr"), ({"acr": 2.5}, "acr"), ({"acr": -1}, "acr"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"exp": SECONDS - 60}, "exp"),
+        ({"exp": None}, "claims"),
+        ({"exp": True}, "claims"),
+        ({"exp": -1}, "claims"),
+        ({"exp": float("nan")}, "claims"),
+        ({"exp": float("inf")}, "claims"),
+        ({"exp": SECONDS + LONGEST_SECONDS + 61}, "lifetime"),
+        ({"iat": SECONDS + 61}, "iat"),
+        ({"nbf": SECONDS + 61}, "nbf"),
+        ({"iat": "x"}, "claims"),
+        ({"aud": "https://gateway.test/"}, "aud"),
+        ({"aud": [1, None]}, "aud"),
+        ({"aud": None}, "aud"),
+        ({"jti": None}, "claims"),
+        ({"jti": "x" * 201}, "claims"),
+        ({"sub": 7}, "claims"),
+        ({"acr": "high"}, "acr"),
+        ({"acr": 2.5}, "acr"),
+        ({"acr": -1}, "acr"),
+    ],
+    ids=str,
+)
 def test_what_does_not_hold_is_named(changes: dict[str, Any], rule: str) -> None:
     with pytest.raises(Unauthenticated) as error:
         from_claims(_claims(**changes), AUDIENCES, NOW)

@@ -35,11 +35,17 @@ from tongban.options.v1 import options_pb2
 SERVICES = [
     service
     for module in (
-        account_service_pb2, client_service_pb2, consent_service_pb2, mandate_service_pb2, region_service_pb2,
-        staff_service_pb2, token_service_pb2, verification_service_pb2,
+        account_service_pb2,
+        client_service_pb2,
+        consent_service_pb2,
+        mandate_service_pb2,
+        region_service_pb2,
+        staff_service_pb2,
+        token_service_pb2,
+        verification_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
-]  # fmt: skip
+]
 METHODS = [method for service in SERVICES for method in service.methods]
 
 

@@ -14,9 +14,11 @@ RECEPTION = {"cases.cases.accept", "cases.cases.decline", "cases.cases.requestCo
 def tables() -> dict[str, tuple[str, ...]]:
     staff = {duty.value: roles.of_duties([duty]) for duty in Duty}
     others = {
-        "person": roles.PERSON, "assisted": roles.ASSISTED_PERSON, "region": roles.REGION,
+        "person": roles.PERSON,
+        "assisted": roles.ASSISTED_PERSON,
+        "region": roles.REGION,
         "administrator": roles.ADMINISTRATOR,
-    }  # fmt: skip
+    }
     return {**staff, **others, **roles.SERVICES}
 
 

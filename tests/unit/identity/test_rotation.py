@@ -63,10 +63,18 @@ async def test_tokens_outlive_the_key_that_signed_them(store: KeyStore, clock: F
     codec = TokenCodec(keys, clock, region="341500", issuer="http://gateway.test")
     clock.advance(PERIOD - timedelta(seconds=10))
     issue = codec.issue()
-    token = codec.encode(Claims(
-        type=TokenType.ACCESS, iss=issue.issuer, sub="persons/x", aud=issue.home, iat=issue.iat, exp=issue.iat + 600,
-        jti=issue.jti, actor_kind=Kind.PERSON,
-    ))  # fmt: skip
+    token = codec.encode(
+        Claims(
+            type=TokenType.ACCESS,
+            iss=issue.issuer,
+            sub="persons/x",
+            aud=issue.home,
+            iat=issue.iat,
+            exp=issue.iat + 600,
+            jti=issue.jti,
+            actor_kind=Kind.PERSON,
+        )
+    )
     clock.advance(timedelta(seconds=60))
     assert keys.current.kid == second
     assert (await codec.own(token, TokenType.ACCESS)).sub == "persons/x"

@@ -5,11 +5,19 @@ from services.identity.domain.organizations import Kind, check_kind
 from services.identity.domain.scopes import check_covered, covers, narrow, within
 
 
-@pytest.mark.parametrize(("held", "wanted", "answer"), [
-    ("cases.cases.get", "cases.cases.get", True), ("cases.cases.*", "cases.cases.get", True),
-    ("cases.*", "cases.cases.*", True), ("*", "cases.*", True), ("cases.cases.*", "cases.*", False),
-    ("cases.cases.get", "cases.cases.*", False), ("cases.case.*", "cases.cases.get", False), ("cases.*", "*", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("held", "wanted", "answer"),
+    [
+        ("cases.cases.get", "cases.cases.get", True),
+        ("cases.cases.*", "cases.cases.get", True),
+        ("cases.*", "cases.cases.*", True),
+        ("*", "cases.*", True),
+        ("cases.cases.*", "cases.*", False),
+        ("cases.cases.get", "cases.cases.*", False),
+        ("cases.case.*", "cases.cases.get", False),
+        ("cases.*", "*", False),
+    ],
+)
 def test_patterns_include_what_they_say(held: str, wanted: str, answer: bool) -> None:
     assert covers([held], wanted) is answer
 

@@ -18,7 +18,7 @@ from services.identity.domain.exchange import (
     Clerk,
     Home,
     Route,
-)  # fmt: skip
+)
 from services.identity.domain.issue import Issue, StaffFacts
 
 NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
@@ -62,10 +62,17 @@ def refusal(act: Callable[[], object]) -> tuple[str, str]:
 
 def test_a_person_gets_a_token_by_a_channel() -> None:
     assert person.payload() == {
-        "iss": "https://luan.example", "sub": "persons/00000000-0000-7000-8000-d4f0bc5a29de", "aud": "//341500", "iat": T, "exp": T + 600,
-        "jti": "jti-1", "actor_kind": "PERSON", "acr": "4", "scope": "cases.cases.create cases.cases.get",
+        "iss": "https://luan.example",
+        "sub": "persons/00000000-0000-7000-8000-d4f0bc5a29de",
+        "aud": "//341500",
+        "iat": T,
+        "exp": T + 600,
+        "jti": "jti-1",
+        "actor_kind": "PERSON",
+        "acr": "4",
+        "scope": "cases.cases.create cases.cases.get",
         "client_id": "window",
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(("account", "session", "ceiling", "acr"), [(4, 4, 2, 2), (1, 4, 4, 1), (4, 1, 4, 1)])
@@ -114,9 +121,20 @@ def test_every_claim_survives_the_payload() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"sub": None}, {"exp": "soon"}, {"exp": True}, {"actor_kind": "GOD"}, {"acr": 4}, {"acr": "x"}, {"posts": "p"},
-     {"act": "staff/00000000-0000-7000-8000-043a718774c5"}, {"act": {"sub": "staff/00000000-0000-7000-8000-043a718774c5"}}, {"org": 5}, {"posts": [1]}],
-)  # fmt: skip
+    [
+        {"sub": None},
+        {"exp": "soon"},
+        {"exp": True},
+        {"actor_kind": "GOD"},
+        {"acr": 4},
+        {"acr": "x"},
+        {"posts": "p"},
+        {"act": "staff/00000000-0000-7000-8000-043a718774c5"},
+        {"act": {"sub": "staff/00000000-0000-7000-8000-043a718774c5"}},
+        {"org": 5},
+        {"posts": [1]},
+    ],
+)
 def test_a_payload_of_another_shape_is_refused(change: dict[str, object]) -> None:
     assert refusal(lambda: from_payload(TokenType.ACCESS, {**person.payload(), **change})) == (
         "TOKEN_INVALID",
@@ -300,11 +318,19 @@ ASSERTED = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
         ({"sub": "persons/00000000-0000-7000-8000-1bdd5b5b92e2"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
         ({"sub": "//3415001/persons/00000000-0000-7000-8000-2d711642b726"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
         ({"authority": replace(FIRM, mandate="")}, ("ASSERTION_SUBJECT_FOREIGN", "")),
-        ({"act": Actor("//341500/services/cases", Kind.SERVICE, act=Actor("staff/00000000-0000-7000-8000-2d711642b726", Kind.STAFF))},
-         ("ASSERTION_SUBJECT_FOREIGN", "")),
+        (
+            {
+                "act": Actor(
+                    "//341500/services/cases",
+                    Kind.SERVICE,
+                    act=Actor("staff/00000000-0000-7000-8000-2d711642b726", Kind.STAFF),
+                )
+            },
+            ("ASSERTION_SUBJECT_FOREIGN", ""),
+        ),
         ({"transfer": "transfers/00000000-0000-7000-8000-e3b98a4da31a"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
     ],
-)  # fmt: skip
+)
 def test_a_bad_assertion_is_refused(change: dict[str, object], expected: tuple[str, str]) -> None:
     bad = replace(ASSERTED, **change)  # type: ignore[arg-type]
     assert refusal(lambda: exchange.check_assertion(TIANNING, bad, HOME)) == expected

@@ -108,7 +108,7 @@ def test_known_type_codes_build(type_code: str) -> None:
         (f"{license_identifier.ROOT}.{TYPE}.340100.1.001.{LAND_CHECK}", ("issuer_code",)),
         (f"{license_identifier.ROOT}.{TYPE}.{ISSUER}.20230000403.000.A", ("version", "check")),
     ],
-)  # fmt: skip
+)
 def test_import_flags_what_issue_refuses(text: str, problems: tuple[str, ...]) -> None:
     identifier, found = license_identifier.parse_tolerant(text, "the_field")
     assert found == problems

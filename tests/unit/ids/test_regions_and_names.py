@@ -61,11 +61,17 @@ def test_resource_name_at_home_and_abroad() -> None:
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("", "shape"), ("persons", "shape"), ("persons/", "shape"), ("/persons/1", "shape"),
-        ("//3415/persons/1", "shape"), ("persons/a/b", "shape"), ("persons/a b", "shape"),
-        ("persons/1\n", "shape"), ("licenses/1", "collection"),
+        ("", "shape"),
+        ("persons", "shape"),
+        ("persons/", "shape"),
+        ("/persons/1", "shape"),
+        ("//3415/persons/1", "shape"),
+        ("persons/a/b", "shape"),
+        ("persons/a b", "shape"),
+        ("persons/1\n", "shape"),
+        ("licenses/1", "collection"),
     ],
-)  # fmt: skip
+)
 def test_bad_resource_name(text: str, rule: str) -> None:
     with pytest.raises(InvalidArgument) as error:
         names.parse(text, "name", "persons")

@@ -77,36 +77,75 @@ STANDINGS: list[tuple[str, str, dict[str, Any], Standing, str]] = [
     (f"//320402/{PERSON}", "PERSON", {"region": "320402"}, Standing.PERSON, f"//320402/{PERSON}"),
     ("//320402/services/cases", "REGION", {"region": "320402"}, Standing.REGION, ""),
     (f"//320402/{CLERK}", "REGION", {"region": "320402"}, Standing.REGION, ""),
-    (f"//320402/{PERSON}", "REGION", {"region": "320402", "act": {"sub": "//320402/services/cases"}},
-     Standing.REGION, ""),
-]  # fmt: skip
+    (
+        f"//320402/{PERSON}",
+        "REGION",
+        {"region": "320402", "act": {"sub": "//320402/services/cases"}},
+        Standing.REGION,
+        "",
+    ),
+]
 
 
 @pytest.mark.parametrize(("subject", "kind", "claims", "standing", "person"), STANDINGS)
 async def test_a_caller_stands_for_what_the_subject_is(
-    verifier: TokenVerifier, issuer: Issuer, subject: str, kind: str, claims: dict[str, Any], standing: Standing,
+    verifier: TokenVerifier,
+    issuer: Issuer,
+    subject: str,
+    kind: str,
+    claims: dict[str, Any],
+    standing: Standing,
     person: str,
-) -> None:  # fmt: skip
+) -> None:
     found = await verifier.verify(issuer.token(subject, kind, now=NOW.timestamp(), **claims))
     assert (found.standing, found.person) == (standing, person)
     assert found.speaks_for == ({person, claims.get("org", person)} if person else set())
 
 
 NOBODIES: list[tuple[str, str, dict[str, Any]]] = [
-    *((subject, kind, {}) for kind in ("PERSON", "STAFF", "CLIENT", "SERVICE", "REGION", "")
-      for subject in (" ", "anonymous", "persons/", "persons/1", "nobody", "//320402/nobody", "/persons/" + ID, "//",
-                      f"{PERSON}/", f"{PERSON}\n", f"persons//{ID}", f"people/{ID}", f"//32040/{PERSON}")),
-    (PERSON, "CLIENT", {}), (PERSON, "SERVICE", {}), (PERSON, "STAFF", {}), (PERSON, "REGION", {}),
-    (CLERK, "PERSON", {}), ("clients/partner", "PERSON", {}), ("clients/x", "CLIENT", {}),
-    (f"//320402/{PERSON}", "PERSON", {}), (PERSON, "PERSON", {"region": "320402"}),
-    (f"//320402/{PERSON}", "PERSON", {"region": "341500"}), (PERSON, "PERSON", {"act": {"sub": CLERK}}),
-    (f"//320402/{CLERK}", "STAFF", {"region": "320402"}), (CLERK, "STAFF", {"act": {"sub": CLERK}}),
-    (PERSON, "STAFF", {"act": {"sub": "nobody"}}), (PERSON, "STAFF", {"act": {"sub": f"//320402/{CLERK}"}}),
-    (CLERK, "STAFF", {"dept": ""}), (CLERK, "STAFF", {"dept": None}), (CLERK, "STAFF", {"dept": "departments/"}),
-    (PERSON, "PERSON", {"org": "nobody"}), (PERSON, "PERSON", {"org": "organizations/"}),
-    (PERSON, "PERSON", {"org": f"//320402/{FIRM}"}), (PERSON, "PERSON", {"org": FIRM, "mandate": "mandates/"}),
+    *(
+        (subject, kind, {})
+        for kind in ("PERSON", "STAFF", "CLIENT", "SERVICE", "REGION", "")
+        for subject in (
+            " ",
+            "anonymous",
+            "persons/",
+            "persons/1",
+            "nobody",
+            "//320402/nobody",
+            "/persons/" + ID,
+            "//",
+            f"{PERSON}/",
+            f"{PERSON}\n",
+            f"persons//{ID}",
+            f"people/{ID}",
+            f"//32040/{PERSON}",
+        )
+    ),
+    (PERSON, "CLIENT", {}),
+    (PERSON, "SERVICE", {}),
+    (PERSON, "STAFF", {}),
+    (PERSON, "REGION", {}),
+    (CLERK, "PERSON", {}),
+    ("clients/partner", "PERSON", {}),
+    ("clients/x", "CLIENT", {}),
+    (f"//320402/{PERSON}", "PERSON", {}),
+    (PERSON, "PERSON", {"region": "320402"}),
+    (f"//320402/{PERSON}", "PERSON", {"region": "341500"}),
+    (PERSON, "PERSON", {"act": {"sub": CLERK}}),
+    (f"//320402/{CLERK}", "STAFF", {"region": "320402"}),
+    (CLERK, "STAFF", {"act": {"sub": CLERK}}),
+    (PERSON, "STAFF", {"act": {"sub": "nobody"}}),
+    (PERSON, "STAFF", {"act": {"sub": f"//320402/{CLERK}"}}),
+    (CLERK, "STAFF", {"dept": ""}),
+    (CLERK, "STAFF", {"dept": None}),
+    (CLERK, "STAFF", {"dept": "departments/"}),
+    (PERSON, "PERSON", {"org": "nobody"}),
+    (PERSON, "PERSON", {"org": "organizations/"}),
+    (PERSON, "PERSON", {"org": f"//320402/{FIRM}"}),
+    (PERSON, "PERSON", {"org": FIRM, "mandate": "mandates/"}),
     ("//320402/clients/partner", "REGION", {"region": "320402"}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("subject", "kind", "claims"), NOBODIES)
@@ -132,13 +171,26 @@ async def test_a_list_of_audiences_may_hold_ours(verifier: TokenVerifier, issuer
 @pytest.mark.parametrize(
     ("claims", "rule"),
     [
-        ({"aud": "//320402"}, "aud"), ({"aud": []}, "aud"), ({"aud": None}, "aud"), ({"aud": "//34150"}, "aud"),
-        ({"iss": "http://elsewhere.test"}, "iss"), ({"iss": None}, "iss"),
-        ({"exp": NOW.timestamp().__int__() - 60}, "exp"), ({"exp": None}, "claims"), ({"exp": "9999999999"}, "claims"),
-        ({"iat": NOW.timestamp().__int__() + 61}, "iat"), ({"nbf": NOW.timestamp().__int__() + 61}, "nbf"), ({"nbf": "0"}, "nbf"), ({"iat": None}, "claims"), ({"sub": None}, "claims"),
-        ({"sub": ""}, "claims"), ({"typ": "JWT"}, "typ"), ({"typ": "at+jwt+x"}, "typ"), ({"kid": "another"}, "kid"),
+        ({"aud": "//320402"}, "aud"),
+        ({"aud": []}, "aud"),
+        ({"aud": None}, "aud"),
+        ({"aud": "//34150"}, "aud"),
+        ({"iss": "http://elsewhere.test"}, "iss"),
+        ({"iss": None}, "iss"),
+        ({"exp": NOW.timestamp().__int__() - 60}, "exp"),
+        ({"exp": None}, "claims"),
+        ({"exp": "9999999999"}, "claims"),
+        ({"iat": NOW.timestamp().__int__() + 61}, "iat"),
+        ({"nbf": NOW.timestamp().__int__() + 61}, "nbf"),
+        ({"nbf": "0"}, "nbf"),
+        ({"iat": None}, "claims"),
+        ({"sub": None}, "claims"),
+        ({"sub": ""}, "claims"),
+        ({"typ": "JWT"}, "typ"),
+        ({"typ": "at+jwt+x"}, "typ"),
+        ({"kid": "another"}, "kid"),
     ],
-)  # fmt: skip
+)
 async def test_what_does_not_hold_is_named(
     verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], rule: str
 ) -> None:
@@ -204,14 +256,20 @@ def _principal(*scopes: str) -> Principal:
 @pytest.mark.parametrize(
     ("scope", "permission", "allowed"),
     [
-        ("cases.cases.accept", "cases.cases.accept", True), ("cases.cases.accept", "cases.cases.acceptAll", False),
-        ("cases.cases.*", "cases.cases.accept", True), ("cases.*", "cases.cases.accept", True),
-        ("*", "cases.cases.accept", True), ("cases.cases.*", "cases.casesAndMore.get", False),
-        ("cases*", "cases.cases.get", False), ("cases.ca*", "cases.cases.get", False), ("", "cases.cases.get", False),
-        ("case.*", "cases.cases.get", False), (".*", "cases.cases.get", False),
+        ("cases.cases.accept", "cases.cases.accept", True),
+        ("cases.cases.accept", "cases.cases.acceptAll", False),
+        ("cases.cases.*", "cases.cases.accept", True),
+        ("cases.*", "cases.cases.accept", True),
+        ("*", "cases.cases.accept", True),
+        ("cases.cases.*", "cases.casesAndMore.get", False),
+        ("cases*", "cases.cases.get", False),
+        ("cases.ca*", "cases.cases.get", False),
+        ("", "cases.cases.get", False),
+        ("case.*", "cases.cases.get", False),
+        (".*", "cases.cases.get", False),
         ("CASES.CASES.GET", "cases.cases.get", False),
     ],
-)  # fmt: skip
+)
 def test_a_scope_covers_what_it_says(scope: str, permission: str, allowed: bool) -> None:
     assert _principal(scope).may(permission) is allowed
 

@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from libs.events.cloud_event import Event, from_fields, stream_of
 
 EVENT = Event(
-    id="01", source="//341500/cases", type="cn.tongban.case.accepted.v1", subject="cases/1",
-    time=datetime(2024, 5, 6, 8, 0, 0, 123456, UTC), data=b"\x00\xff", traceparent="00-1-2-01",
-)  # fmt: skip
+    id="01",
+    source="//341500/cases",
+    type="cn.tongban.case.accepted.v1",
+    subject="cases/1",
+    time=datetime(2024, 5, 6, 8, 0, 0, 123456, UTC),
+    data=b"\x00\xff",
+    traceparent="00-1-2-01",
+)
 
 
 def _travelled(event: Event) -> dict[bytes, bytes]:
@@ -23,9 +28,15 @@ def _travelled(event: Event) -> dict[bytes, bytes]:
 _ID = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}", fullmatch=True)
 _LINE = st.text(st.characters(codec="utf-8").filter(str.isprintable), max_size=200)
 _EVENTS = st.builds(
-    Event, id=_ID, source=st.just("//341500/cases"), type=st.from_regex(r"[a-z0-9_.]{1,100}", fullmatch=True),
-    subject=_LINE, time=st.datetimes(timezones=st.just(UTC)), data=st.binary(), traceparent=_LINE,
-)  # fmt: skip
+    Event,
+    id=_ID,
+    source=st.just("//341500/cases"),
+    type=st.from_regex(r"[a-z0-9_.]{1,100}", fullmatch=True),
+    subject=_LINE,
+    time=st.datetimes(timezones=st.just(UTC)),
+    data=st.binary(),
+    traceparent=_LINE,
+)
 
 
 @given(_EVENTS)
@@ -67,10 +78,21 @@ def test_what_is_read_can_be_stored(event: Event) -> None:
     assert read.time.tzinfo is not None
 
 
-@pytest.mark.parametrize(("key", "value"), [
-    (b"time", b"yesterday"), (b"time", b"2024-05-06T08:00:00"), (b"id", b"\xff"), (b"id", b""), (b"id", b"a\0"),
-    (b"type", b"A"), (b"subject", b"a\nb"), (b"subject", b"x" * 501), (b"source", b"\0"), (b"traceparent", b"\x1b"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (b"time", b"yesterday"),
+        (b"time", b"2024-05-06T08:00:00"),
+        (b"id", b"\xff"),
+        (b"id", b""),
+        (b"id", b"a\0"),
+        (b"type", b"A"),
+        (b"subject", b"a\nb"),
+        (b"subject", b"x" * 501),
+        (b"source", b"\0"),
+        (b"traceparent", b"\x1b"),
+    ],
+)
 def test_broken_attributes_are_refused(key: bytes, value: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         from_fields({**_travelled(EVENT), key: value})

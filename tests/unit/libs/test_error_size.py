@@ -20,7 +20,7 @@ from libs.errors import (
     invalid_field,
     not_found,
     state_conflict,
-)  # fmt: skip
+)
 from libs.rpc import status
 
 _TRAILERS = 8 * 1024
@@ -51,8 +51,9 @@ def _parts(made: status_pb2.Status) -> tuple[error_details_pb2.ErrorInfo, error_
     return info, broken
 
 
-@given(st.sampled_from(list(Code)), _texts, _texts, _many_violations, _metadata,
-       st.one_of(st.none(), st.floats(0, 1e6)))  # fmt: skip
+@given(
+    st.sampled_from(list(Code)), _texts, _texts, _many_violations, _metadata, st.one_of(st.none(), st.floats(0, 1e6))
+)
 def test_every_error_fits_whatever_it_says(
     code: Code, reason: str, message: str, violations: list[Violation], metadata: dict[str, str], retry: float | None
 ) -> None:

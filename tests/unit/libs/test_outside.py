@@ -20,9 +20,23 @@ from tests.support.tokens import Issuer
 from tongban.cases.v1.case_service_pb2 import ListCasesRequest
 
 _HOSTILE = [
-    b"[" * 2900 + b"]" * 2900, b'{"a":' * 900, b'"\\ud800"', b'"\\u0000"', b"NaN", b"-Infinity", b"1e999", b"1" * 5000,
-    b'{"a":1,"a":2}', b"\xff", b"\xed\xa0\x80", b"", b"nul", b'{"\\udfff":1}', b"9007199254740993", b"\xef\xbb\xbf{}",
-]  # fmt: skip
+    b"[" * 2900 + b"]" * 2900,
+    b'{"a":' * 900,
+    b'"\\ud800"',
+    b'"\\u0000"',
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"1" * 5000,
+    b'{"a":1,"a":2}',
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"",
+    b"nul",
+    b'{"\\udfff":1}',
+    b"9007199254740993",
+    b"\xef\xbb\xbf{}",
+]
 
 
 @pytest.mark.parametrize("data", _HOSTILE)
@@ -66,8 +80,14 @@ def _tokens() -> list[str]:
     return [
         *(f"{_part(_GOOD_HEADER)}.{_part(data)}.x" for data in _HOSTILE),
         *(f"{_part(data)}.{_part(b'{}')}.x" for data in _HOSTILE),
-        "\ud800.a.b", "a.b", "a.b.c.d", "\0", "..", "é.é.é", "a" * 9000,
-    ]  # fmt: skip
+        "\ud800.a.b",
+        "a.b",
+        "a.b.c.d",
+        "\0",
+        "..",
+        "é.é.é",
+        "a" * 9000,
+    ]
 
 
 @pytest.mark.parametrize("token", _tokens())
@@ -80,10 +100,23 @@ async def test_a_hostile_token_is_invalid_and_nothing_else(token: str) -> None:
         peek(token)
 
 
-@pytest.mark.parametrize("token", [
-    *(_part(data) for data in _HOSTILE if data), "\ud800", "\0", "é", "a", "====", _part(b'["\\ud800","x"]'), _part(b"[]"), _part(b"{}"),
-    _part(b"[1]"), _part(b'["' + b"0" * 32 + b'",' + b"[" * 500 + b"]" * 501), "x" * 100_000,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(_part(data) for data in _HOSTILE if data),
+        "\ud800",
+        "\0",
+        "é",
+        "a",
+        "====",
+        _part(b'["\\ud800","x"]'),
+        _part(b"[]"),
+        _part(b"{}"),
+        _part(b"[1]"),
+        _part(b'["' + b"0" * 32 + b'",' + b"[" * 500 + b"]" * 501),
+        "x" * 100_000,
+    ],
+)
 def test_a_hostile_page_token_is_invalid_and_nothing_else(token: str) -> None:
     request: Message = ListCasesRequest()
     with pytest.raises(InvalidArgument) as refused:

@@ -32,11 +32,18 @@ async def test_a_process_of_the_region_is_known_by_its_name() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        b"cases", b"cases.example", b"cases.110101.tongban.internal", b"cases.341500.tongban.internal.example",
-        b"a.cases.341500.tongban.internal", b"cases.x341500.tongban.internal", b"cases341500.tongban.internal",
-        b".341500.tongban.internal", b"341500.tongban.internal", b"license.341500.tongban.internal",
+        b"cases",
+        b"cases.example",
+        b"cases.110101.tongban.internal",
+        b"cases.341500.tongban.internal.example",
+        b"a.cases.341500.tongban.internal",
+        b"cases.x341500.tongban.internal",
+        b"cases341500.tongban.internal",
+        b".341500.tongban.internal",
+        b"341500.tongban.internal",
+        b"license.341500.tongban.internal",
     ],
-)  # fmt: skip
+)
 async def test_a_name_that_only_begins_so_is_somebody_elses(name: bytes) -> None:
     with pytest.raises(PermissionDenied) as caught:
         await peers(name, b"localhost")

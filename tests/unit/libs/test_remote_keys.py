@@ -87,11 +87,14 @@ async def test_many_unknown_keys_ask_once(now: list[float]) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(503), httpx.Response(200, content=b"no json"), httpx.Response(200, json=[]),
-        httpx.Response(200, json={"keys": [{"kty": "EC"}]}), httpx.Response(200, content=b"[" * 100_000),
+        httpx.Response(503),
+        httpx.Response(200, content=b"no json"),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"keys": [{"kty": "EC"}]}),
+        httpx.Response(200, content=b"[" * 100_000),
         httpx.Response(200, content=b"\xff"),
     ],
-)  # fmt: skip
+)
 async def test_an_issuer_that_answers_nonsense_is_away_and_not_the_caller_s_fault(
     now: list[float], answer: httpx.Response
 ) -> None:

@@ -37,9 +37,12 @@ def test_a_person_stands_for_themselves_and_for_whom_they_act() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "subject", "region"),
-    [("CLIENT", "clients/partner", ""), ("SERVICE", "services/cases", ""),
-     ("REGION", "//320402/services/cases", "320402")],
-)  # fmt: skip
+    [
+        ("CLIENT", "clients/partner", ""),
+        ("SERVICE", "services/cases", ""),
+        ("REGION", "//320402/services/cases", "320402"),
+    ],
+)
 def test_a_machine_is_no_human_being(kind: str, subject: str, region: str) -> None:
     principal = from_claims({"sub": subject, "actor_kind": kind, "region": region}, "")
     assert principal.human == ""

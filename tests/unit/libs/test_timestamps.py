@@ -11,10 +11,12 @@ from libs.rpc.timestamps import timestamp
 @pytest.mark.parametrize(
     "moment",
     [
-        datetime(1970, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC),
-        datetime(2024, 2, 29, 8, 0, 0, 1, timezone(timedelta(hours=8))), datetime(9999, 12, 31, tzinfo=UTC),
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC),
+        datetime(2024, 2, 29, 8, 0, 0, 1, timezone(timedelta(hours=8))),
+        datetime(9999, 12, 31, tzinfo=UTC),
     ],
-)  # fmt: skip
+)
 def test_it_is_what_protobuf_makes(moment: datetime) -> None:
     expected = Timestamp()
     expected.FromDatetime(moment)

@@ -46,8 +46,11 @@ def test_a_request_made_of_unknown_fields_costs_what_its_bytes_cost() -> None:
 
 
 def test_another_region_s_message_keeps_what_is_not_known_here() -> None:
-    method = next(each for each in exchange.DESCRIPTOR.services_by_name["ExchangeService"].methods
-                  if each.name == "ReceiveTransfer")  # fmt: skip
+    method = next(
+        each
+        for each in exchange.DESCRIPTOR.services_by_name["ExchangeService"].methods
+        if each.name == "ReceiveTransfer"
+    )
     request = exchange.ReceiveTransferRequest(message=exchange.TransferMessage(sequence=1))
     request.message.MergeFromString(FIELD)
     assert Method(method).keeps_unknown

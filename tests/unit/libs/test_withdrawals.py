@@ -42,11 +42,16 @@ WINDOW = _principal(subject=PERSON, actor=STAFF, posts=(POST,), department=OFFIC
 ACTING = _principal("PERSON", PERSON, organization=FIRM)
 AGENT = _principal("PERSON", PERSON, organization=FIRM, mandate=f"mandates/{ID}")
 CASES = [
-    (OFFICE, "clients/hall"), (OFFICE, party_of_post(STAFF, POST)), (WINDOW, "clients/app"), (WINDOW, "clients/hall"),
-    (WINDOW, party_of_post(STAFF, POST)), (ACTING, party_of_representative(PERSON, FIRM)), (AGENT, f"mandates/{ID}"),
+    (OFFICE, "clients/hall"),
+    (OFFICE, party_of_post(STAFF, POST)),
+    (WINDOW, "clients/app"),
+    (WINDOW, "clients/hall"),
+    (WINDOW, party_of_post(STAFF, POST)),
+    (ACTING, party_of_representative(PERSON, FIRM)),
+    (AGENT, f"mandates/{ID}"),
     (_principal("CLIENT", "clients/hall"), "clients/hall"),
     (_principal("PERSON", f"//320402/{PERSON}", region="320402", client="//320402"), party_of_region("320402")),
-]  # fmt: skip
+]
 
 
 async def _told(identity: Identity) -> Withdrawals:
@@ -67,11 +72,18 @@ async def test_every_party_behind_a_token_is_looked_at(principal: Principal, par
 
 
 async def test_others_are_left_alone() -> None:
-    known = await _told(Identity(**{
-        "clients/other": math.inf, party_of_post(STAFF, f"{OFFICE_OF}/posts/y"): math.inf, "mandates/n": math.inf,
-        party_of_post("staff/t", POST): math.inf, party_of_representative("persons/q", FIRM): math.inf,
-        party_of_representative(PERSON, FIRM): math.inf,
-    }))  # fmt: skip
+    known = await _told(
+        Identity(
+            **{
+                "clients/other": math.inf,
+                party_of_post(STAFF, f"{OFFICE_OF}/posts/y"): math.inf,
+                "mandates/n": math.inf,
+                party_of_post("staff/t", POST): math.inf,
+                party_of_representative("persons/q", FIRM): math.inf,
+                party_of_representative(PERSON, FIRM): math.inf,
+            }
+        )
+    )
     for principal in (OFFICE, WINDOW, AGENT):
         known.check(principal)
 

@@ -22,10 +22,20 @@ NOW = datetime(2024, 5, 18, 2, 0, tzinfo=UTC)
 FIRM = Holder("organizations/5", "六安虚构商贸有限公司", "001", "91350100M000100Y43")
 PERSON = Holder("persons/1", "张三三", "111", "11010519491231002X")
 FOUND = VerifiedLicense(
-    PublicFacts("1.2.156.3005.2.x", "食品经营许可证", "天宁区行政审批局", 1, date(2024, 5, 1),
-                Validity(date(2024, 5, 1), date(2029, 4, 30)), None),
-    State.ISSUED, "JY-001", (FIRM, PERSON), "0a1b2c3d",
-)  # fmt: skip
+    PublicFacts(
+        "1.2.156.3005.2.x",
+        "食品经营许可证",
+        "天宁区行政审批局",
+        1,
+        date(2024, 5, 1),
+        Validity(date(2024, 5, 1), date(2029, 4, 30)),
+        None,
+    ),
+    State.ISSUED,
+    "JY-001",
+    (FIRM, PERSON),
+    "0a1b2c3d",
+)
 
 
 def test_a_good_licence_is_told_without_natural_persons_or_number() -> None:
@@ -39,8 +49,10 @@ def test_a_good_licence_is_told_without_natural_persons_or_number() -> None:
 def test_what_was_brought_is_compared() -> None:
     brought = Brought(number="JY-001", holder_name=" 张三三 ", holder_document="11010519491231002x")
     assert disclose(FOUND, brought, NOW).comparisons == (
-        (ComparedField.NUMBER, True), (ComparedField.HOLDER_NAME, True), (ComparedField.HOLDER_DOCUMENT, True)
-    )  # fmt: skip
+        (ComparedField.NUMBER, True),
+        (ComparedField.HOLDER_NAME, True),
+        (ComparedField.HOLDER_DOCUMENT, True),
+    )
     assert disclose(FOUND, Brought(holder_name="张三"), NOW).comparisons == ((ComparedField.HOLDER_NAME, False),)
     assert disclose(FOUND, Brought(holder_name="  "), NOW).comparisons == ()
 

@@ -23,8 +23,10 @@ def test_only_the_listed_transitions_are_possible(state: State, action: Action) 
         next_state(NAME, state, action)
     assert caught.value.reason == "STATE_CONFLICT"
     assert caught.value.metadata == {
-        "resource": NAME, "state": state.value, "allowed": ",".join(each.value for each in allowed)
-    }  # fmt: skip
+        "resource": NAME,
+        "state": state.value,
+        "allowed": ",".join(each.value for each in allowed),
+    }
 
 
 def test_a_revoked_licence_never_comes_back() -> None:

@@ -26,13 +26,24 @@ PDF = Document("sm3:" + "0" * 64, "application/pdf", 100)
 TODAY = date(2024, 5, 18)
 CASE = "//320402/cases/7"
 LEASE = Material(
-    "materials/1", "organizations/5", "staff/3", "lease-contract", CASE, "320402", True, date(2024, 12, 31),
+    "materials/1",
+    "organizations/5",
+    "staff/3",
+    "lease-contract",
+    CASE,
+    "320402",
+    True,
+    date(2024, 12, 31),
     MaterialState.ACTIVE,
-)  # fmt: skip
+)
 HANDLED = HandledCase(
-    "departments/1", frozenset({"organizations/5"}), frozenset(), "",
-    frozenset({"departments/1", "departments/window", "clients/channel"}), frozenset({"materials/1", "materials/2"}),
-)  # fmt: skip
+    "departments/1",
+    frozenset({"organizations/5"}),
+    frozenset(),
+    "",
+    frozenset({"departments/1", "departments/window", "clients/channel"}),
+    frozenset({"materials/1", "materials/2"}),
+)
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, str]:

@@ -78,9 +78,13 @@ def test_copy_expiry_is_now_at_the_earliest_and_180_days_at_the_latest() -> None
 def test_watermark_says_purpose_case_maker_and_expiry_in_china_time() -> None:
     lines = watermark_lines(copy_terms("开便利店", "TN-2024-1", "天宁区", NOW, NOW + timedelta(days=1)))
     assert lines == (
-        "仅限用于:开便利店", "办件:TN-2024-1", "制作者:天宁区", "制作时间:2024-05-18 10:00",
-        "有效期截止:2024-05-19 10:00", "加注件,他用无效",
-    )  # fmt: skip
+        "仅限用于:开便利店",
+        "办件:TN-2024-1",
+        "制作者:天宁区",
+        "制作时间:2024-05-18 10:00",
+        "有效期截止:2024-05-19 10:00",
+        "加注件,他用无效",
+    )
 
 
 def test_watermark_lines_are_short_and_nothing_breaks_out_of_them() -> None:
@@ -94,5 +98,8 @@ def test_watermark_lines_are_short_and_nothing_breaks_out_of_them() -> None:
 def test_copy_metadata_has_the_keys_of_the_standard() -> None:
     terms = copy_terms("开便利店", "", "天宁区", NOW, NOW + timedelta(hours=1))
     assert copy_metadata(terms) == {
-        "JZJZZSJ": "20240518100000", "JZJZZZ": "天宁区", "JZJZZSY": "开便利店", "JZJYXQJZSJ": "20240518110000"
-    }  # fmt: skip
+        "JZJZZSJ": "20240518100000",
+        "JZJZZZ": "天宁区",
+        "JZJZZSY": "开便利店",
+        "JZJYXQJZSJ": "20240518110000",
+    }

@@ -25,9 +25,13 @@ DEPARTMENT = "departments/01890000-0000-7000-8000-000000000001"
 
 def seal(number: int, **changes: Any) -> seals.Seal:
     made = seals.Seal(
-        name=f"seals/{number}", seal_id=f"{number:032x}", owner=DEPARTMENT, state=seals.SEAL_STATE_ACTIVE, diameter_mm=42,
+        name=f"seals/{number}",
+        seal_id=f"{number:032x}",
+        owner=DEPARTMENT,
+        state=seals.SEAL_STATE_ACTIVE,
+        diameter_mm=42,
         users=[seals.SealUser(subject=changes.get("user", SELF))],
-    )  # fmt: skip
+    )
     made.valid_from_time.FromDatetime(NOW - timedelta(days=1))
     made.valid_until_time.FromDatetime(NOW + timedelta(days=1))
     return made

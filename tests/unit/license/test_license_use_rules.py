@@ -29,9 +29,15 @@ CASE = "//320402/cases/7"
 VERIFIER = Reader("320402", department="departments/9")
 STRANGER = Reader("320402", department="departments/8")
 ACTIVE = Presentation(
-    "presentations/1", PresentationState.ACTIVE, frozenset({LICENSE}), "//320402/departments/9", "item-1", CASE,
-    single_use=True, expire_time=NOW + timedelta(minutes=10),
-)  # fmt: skip
+    "presentations/1",
+    PresentationState.ACTIVE,
+    frozenset({LICENSE}),
+    "//320402/departments/9",
+    "item-1",
+    CASE,
+    single_use=True,
+    expire_time=NOW + timedelta(minutes=10),
+)
 FACTS = LicenseFacts(LICENSE, "341500", frozenset({"organizations/5"}), "departments/1", "cases/3", "320402", "T1")
 
 
@@ -79,9 +85,7 @@ def test_only_held_licences_are_presented() -> None:
 
 def test_single_use_code_is_redeemed_once_and_then_read_by_name() -> None:
     done = redeem(ACTIVE, VERIFIER, CASE, NOW)
-    assert (done.state, done.redeem_count, done.redeemer) == (
-        PresentationState.REDEEMED, 1, "//320402/departments/9"
-    )  # fmt: skip
+    assert (done.state, done.redeem_count, done.redeemer) == (PresentationState.REDEEMED, 1, "//320402/departments/9")
     assert refusal(lambda: redeem(done, VERIFIER, CASE, NOW))[0] == "PRESENTATION_USED"
     check_read(done, LICENSE, VERIFIER, CASE, NOW)
 
@@ -89,14 +93,10 @@ def test_single_use_code_is_redeemed_once_and_then_read_by_name() -> None:
 def test_reusable_code_is_bound_by_its_first_redemption() -> None:
     open_one = replace(ACTIVE, single_use=False, verifier="//320402", case_name="")
     done = redeem(open_one, VERIFIER, CASE, NOW)
-    assert (done.state, done.redeemer, done.case_name) == (
-        PresentationState.ACTIVE, "//320402/departments/9", CASE
-    )  # fmt: skip
+    assert (done.state, done.redeemer, done.case_name) == (PresentationState.ACTIVE, "//320402/departments/9", CASE)
     assert redeem(done, VERIFIER, CASE, NOW).redeem_count == 2
     assert refusal(lambda: redeem(done, STRANGER, CASE, NOW)) == ("PRESENTATION_BOUND_ELSEWHERE", "verifier")
-    assert refusal(lambda: redeem(done, VERIFIER, "//320402/cases/8", NOW)) == (
-        "PRESENTATION_BOUND_ELSEWHERE", "case"
-    )  # fmt: skip
+    assert refusal(lambda: redeem(done, VERIFIER, "//320402/cases/8", NOW)) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,26 @@ from tongban.license.v1 import resources_pb2 as resources
 
 _KIND = {"page_layout": "A4_PORTRAIT", "face_fields": [{"key": f"F{n}", "label": "项目"} for n in range(3)]}
 _COLUMNS: dict[str, Any] = {
-    "type_display_name": "测试证", "issuer_name": "测试局", "identifier": "1.2", "issuer_code": "1", "qr_content": "-",
-    "issue_date": date(2024, 1, 1), "valid_from": None, "valid_until": None, "seal_diameter": 40, "type_code": "1",
-}  # fmt: skip
+    "type_display_name": "测试证",
+    "issuer_name": "测试局",
+    "identifier": "1.2",
+    "issuer_code": "1",
+    "qr_content": "-",
+    "issue_date": date(2024, 1, 1),
+    "valid_from": None,
+    "valid_until": None,
+    "seal_diameter": 40,
+    "type_code": "1",
+}
 
 
 def _content(name: str, texts: list[str]) -> resources.License:
     document = common_pb2.IdentityDocument(type_code="111", number="1")
     return resources.License(
-        number="1", holders=[resources.Holder(display_name=name, document=document)],
+        number="1",
+        holders=[resources.Holder(display_name=name, document=document)],
         face_fields={f"F{n}": text for n, text in enumerate(texts)},
-    )  # fmt: skip
+    )
 
 
 @settings(max_examples=150, deadline=None)

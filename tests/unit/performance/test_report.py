@@ -19,9 +19,15 @@ def _measured(name: str, cpu_ms: float, units: int = 1) -> Measured:
 
 def _report(**slow: float) -> Report:
     cpu = {
-        "get licence": 0.5, "verify licence": 0.5, "submit case": 1.0, "accept case": 1.0, "decide case": 1.0,
-        "verify licence, JSON": 0.2, "client-credential grant": 0.8, "issue licence": 10.0,
-    } | {name.replace("_", " "): ms for name, ms in slow.items()}  # fmt: skip
+        "get licence": 0.5,
+        "verify licence": 0.5,
+        "submit case": 1.0,
+        "accept case": 1.0,
+        "decide case": 1.0,
+        "verify licence, JSON": 0.2,
+        "client-credential grant": 0.8,
+        "issue licence": 10.0,
+    } | {name.replace("_", " "): ms for name, ms in slow.items()}
     results = (*(_measured(name, ms) for name, ms in cpu.items()), _measured("seal 100 digests", 40.0, units=100))
     rest = dict.fromkeys(("identity", "license", "seal", "cases", "sharing"), 100 * _MB)
     echoes = tuple(_measured("echo", ms) for ms in (0.2, 0.25, 0.3))

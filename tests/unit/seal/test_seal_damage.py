@@ -38,9 +38,22 @@ def _put(choose: random.Random, data: bytes) -> bytes:
 
 
 _PUT = (
-    b"\0", b"\x30\x80", b"\x24\x80", b"\x06\x82\xff\xff", b"\xff" * 40, b"<![CDATA[", b"<!--", b"&a;", b"<ofd:Reference/>", b"%PDF-1.7",
-    b"<!DOCTYPE a>", b"../", b"\xef\xbb\xbf", b"<?xml version='1.0' encoding='UTF-7'?>", "⿰\u202e".encode(),
-)  # fmt: skip
+    b"\0",
+    b"\x30\x80",
+    b"\x24\x80",
+    b"\x06\x82\xff\xff",
+    b"\xff" * 40,
+    b"<![CDATA[",
+    b"<!--",
+    b"&a;",
+    b"<ofd:Reference/>",
+    b"%PDF-1.7",
+    b"<!DOCTYPE a>",
+    b"../",
+    b"\xef\xbb\xbf",
+    b"<?xml version='1.0' encoding='UTF-7'?>",
+    "⿰\u202e".encode(),
+)
 DAMAGES: tuple[Damage, ...] = (_flip, _cut, _double, _put)
 
 

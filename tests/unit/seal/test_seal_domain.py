@@ -111,10 +111,13 @@ def test_who_may_use_a_seal() -> None:
 @pytest.mark.parametrize(
     ("keeper", "separated"),
     [
-        (Actor("staff/k", "persons/9"), True), (Actor("staff/k", "persons/1"), False), (Actor("clients/c"), True),
-        (Actor("staff/s"), False), (Actor(), True),
+        (Actor("staff/k", "persons/9"), True),
+        (Actor("staff/k", "persons/1"), False),
+        (Actor("clients/c"), True),
+        (Actor("staff/s"), False),
+        (Actor(), True),
     ],
-)  # fmt: skip
+)
 def test_who_keeps_a_seal_is_told_by_the_human_being(keeper: Actor, separated: bool) -> None:
     seal = replace(a_seal(SealState.ACTIVE, SealUser("departments/d")), keeper=keeper)
     clerk = Actor("staff/s", "persons/1", frozenset({"departments/d"}))

@@ -39,9 +39,17 @@ def of(kit: SealKit, name: str, profile: Profile) -> Party:
     """Somebody with a genuine certificate of the region."""
     key = SoftwareSigner(kit.provider, kit.provider.sm2_generate())
     period = Validity(kit.root.certificate.not_before, kit.root.certificate.not_after)
-    return Party(key, issue_certificate(
-        kit.root.certificate, kit.root.signer, Subject(name), key.public_key, profile, period,
-    ))  # fmt: skip
+    return Party(
+        key,
+        issue_certificate(
+            kit.root.certificate,
+            kit.root.signer,
+            Subject(name),
+            key.public_key,
+            profile,
+            period,
+        ),
+    )
 
 
 @pytest.mark.parametrize("profile", [Profile.LOG, Profile.SIGNER, Profile.SUBORDINATE_CA])
@@ -71,8 +79,10 @@ def test_a_seal_with_a_registered_id_is_the_registered_one_byte_by_byte(kit: Sea
     copy = replace(kit, seal=make_seal(kit.maker, seal_plan(kit.signer)))
     assert copy.seal != kit.seal
     for seal in (copy, kit.made_by(lambda plan: replace(plan, picture=b"\x89PNG another"))):
-        for report in (validate_document(seal.sealed(ofd_document()), kit.checks(records=records)),
-                       validate_seal(seal.seal, kit.checks(records=records))):  # fmt: skip
+        for report in (
+            validate_document(seal.sealed(ofd_document()), kit.checks(records=records)),
+            validate_seal(seal.seal, kit.checks(records=records)),
+        ):
             assert unsound(report) == {"seal.registered": SubIndication.HASH_FAILURE}
             assert report.verdict.conclusion is Conclusion.INVALID
     assert unsound(validate_document(kit.sealed(ofd_document()), kit.checks(records=records))) == {}
@@ -181,7 +191,13 @@ def test_a_seal_and_certificates_that_ran_out_need_a_proof(kit: SealKit) -> None
     assert unsound(abroad) == ABROAD_STATUS | {"seal.period": bounds}
     later = kit.signer.certificate.not_after + timedelta(days=1)
     assert unsound(validate_document(sealed, kit.checks(later, ABROAD))) == ABROAD_STATUS | dict.fromkeys(
-        ("seal.period", "seal.maker_certificate_period", "seal.maker_certificate_chain",
-         "signature.certificate_period", CHAIN), bounds,
-    )  # fmt: skip
+        (
+            "seal.period",
+            "seal.maker_certificate_period",
+            "seal.maker_certificate_chain",
+            "signature.certificate_period",
+            CHAIN,
+        ),
+        bounds,
+    )
     assert unsound(validate_document(sealed, kit.checks(later))) == {}

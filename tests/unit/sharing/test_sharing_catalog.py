@@ -34,9 +34,12 @@ BASIS = "《中华人民共和国税收征收管理法》第八条"
 
 def entry(*fields: DataField, sharing_class: SharingClass = SharingClass.UNCONDITIONAL, **more: object) -> Entry:
     return Entry(
-        code="307001/000012", form=ResourceForm.TABLE, fields=fields or (USCC, NAME),
-        sharing_class=sharing_class, **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+        code="307001/000012",
+        form=ResourceForm.TABLE,
+        fields=fields or (USCC, NAME),
+        sharing_class=sharing_class,
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def broken_rules(wrong: Entry) -> set[str]:

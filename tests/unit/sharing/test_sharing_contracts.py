@@ -53,9 +53,13 @@ def test_every_reason_raised_is_documented_with_its_code_and_metadata() -> None:
 
 def terms(**changes: Any) -> pb.GrantTerms:
     message = pb.GrantTerms(
-        consumer_region="320402", departments=[f"//320402/departments/{ID}"], fields=["name"], purpose="核验",
-        quota=pb.Quota(queries_per_day=10, rows_per_query=5, rows_total=100), **changes,
-    )  # fmt: skip
+        consumer_region="320402",
+        departments=[f"//320402/departments/{ID}"],
+        fields=["name"],
+        purpose="核验",
+        quota=pb.Quota(queries_per_day=10, rows_per_query=5, rows_total=100),
+        **changes,
+    )
     message.start_time.FromSeconds(1)
     message.end_time.FromSeconds(2)
     return message
@@ -63,10 +67,11 @@ def terms(**changes: Any) -> pb.GrantTerms:
 
 def query(**changes: Any) -> data.QueryRequest:
     content: dict[str, Any] = {
-        "resource": f"//341500/resources/{ID}", "fields": ["name"],
+        "resource": f"//341500/resources/{ID}",
+        "fields": ["name"],
         "conditions": [data.KeyCondition(field="uscc", values=[pb.Value(string_value="x")])],
         "use_context": common_pb2.UseContext(purpose="核验"),
-    }  # fmt: skip
+    }
     return data.QueryRequest(**(content | changes))
 
 

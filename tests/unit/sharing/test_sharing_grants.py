@@ -35,16 +35,25 @@ NOW = datetime(2024, 5, 6, 9, 0, tzinfo=UTC)
 DEPARTMENT = "//320402/departments/d1"
 ONLY_FOOD = RowCondition("trade", RowOperator.IN, ("便利店", "食品"))
 TERMS = Terms(
-    consumer_region="320402", departments=frozenset({DEPARTMENT}), fields=frozenset({"name", "address"}),
-    compare_fields=frozenset({"phone"}), row_conditions=(ONLY_FOOD,), purpose="核验经营场所", case_required=True,
-    start=NOW - timedelta(days=1), end=NOW + timedelta(days=30),
+    consumer_region="320402",
+    departments=frozenset({DEPARTMENT}),
+    fields=frozenset({"name", "address"}),
+    compare_fields=frozenset({"phone"}),
+    row_conditions=(ONLY_FOOD,),
+    purpose="核验经营场所",
+    case_required=True,
+    start=NOW - timedelta(days=1),
+    end=NOW + timedelta(days=30),
     quota=Quota(queries_per_day=10, rows_per_query=5, rows_total=100),
-)  # fmt: skip
+)
 GRANT = Grant("grants/1", GrantState.PROVISIONED, TERMS)
 USE = Use(
-    fields=("address", "name"), purpose="核验经营场所", department=DEPARTMENT, region="320402",
+    fields=("address", "name"),
+    purpose="核验经营场所",
+    department=DEPARTMENT,
+    region="320402",
     case_name="cases/1",
-)  # fmt: skip
+)
 
 
 UNUSED = Usage()
@@ -95,12 +104,14 @@ def test_comparison_may_use_fields_that_never_leave() -> None:
         ({"department": "//320402/departments/d2"}, ["GRANT_DEPARTMENT_MISMATCH"]),
         ({"department": ""}, ["GRANT_DEPARTMENT_MISMATCH"]),
         ({"region": "341500"}, ["GRANT_DEPARTMENT_MISMATCH"]),
-        ({"purpose": "x", "case_name": "", "fields": ("income",)},
-         ["GRANT_PURPOSE_MISMATCH", "CASE_REQUIRED", "FIELD_NOT_GRANTED"]),
+        (
+            {"purpose": "x", "case_name": "", "fields": ("income",)},
+            ["GRANT_PURPOSE_MISMATCH", "CASE_REQUIRED", "FIELD_NOT_GRANTED"],
+        ),
         # To somebody whose grant it is not, nothing else is told.
         ({"purpose": "x", "region": "341500"}, ["GRANT_DEPARTMENT_MISMATCH"]),
     ],
-)  # fmt: skip
+)
 def test_refusals(changes: dict[str, Any], expected: list[str]) -> None:
     assert reasons(**changes) == expected
 
@@ -188,7 +199,10 @@ def test_nothing_ever_leaves_that_is_not_granted(
 # ---- terms ----
 
 ENTRY = Entry(
-    code="307001/1", form=ResourceForm.TABLE, sharing_class=SharingClass.UNCONDITIONAL, sharing_condition="c",
+    code="307001/1",
+    form=ResourceForm.TABLE,
+    sharing_class=SharingClass.UNCONDITIONAL,
+    sharing_condition="c",
     restriction_basis="《某法》",
     fields=(
         DataField(code="uscc", data_type=DataType.CHARACTER, key=True),
@@ -199,7 +213,7 @@ ENTRY = Entry(
         DataField(code="phone", data_type=DataType.CHARACTER, sharing_class=SharingClass.CONDITIONAL),
         DataField(code="income", data_type=DataType.CURRENCY, sharing_class=SharingClass.NOT_SHARED),
     ),
-)  # fmt: skip
+)
 
 
 def checked(**changes: Any) -> SharingClass:
@@ -242,10 +256,13 @@ def test_terms_that_make_no_sense(changes: dict[str, Any], reason: str) -> None:
 
 def test_a_grant_may_be_narrower_than_the_request() -> None:
     narrower = replace(
-        TERMS, fields=frozenset({"name"}), compare_fields=frozenset({"address"}), end=NOW,
+        TERMS,
+        fields=frozenset({"name"}),
+        compare_fields=frozenset({"address"}),
+        end=NOW,
         row_conditions=(ONLY_FOOD, RowCondition("founded", RowOperator.AT_MOST, (NOW.date(),))),
         quota=Quota(queries_per_day=1, rows_per_query=1, rows_total=1),
-    )  # fmt: skip
+    )
     require_within("requests/1", TERMS, TERMS)
     require_within("requests/1", TERMS, narrower)
     require_within("requests/1", replace(TERMS, case_required=False), TERMS)

@@ -30,9 +30,13 @@ def count(first: date, last: date) -> int:
 
 def progress(state: RequestState, **more: object) -> Progress:
     return Progress(
-        name="requests/1", state=state, applicant="persons/a", pre_reviewer="persons/p", reviewer="persons/r",
+        name="requests/1",
+        state=state,
+        applicant="persons/a",
+        pre_reviewer="persons/p",
+        reviewer="persons/r",
         **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
 
 
 def test_the_whole_way() -> None:
@@ -50,14 +54,21 @@ def test_the_whole_way() -> None:
 
 
 ALLOWED = {
-    (RequestState.DRAFT, Step.SUBMIT), (RequestState.DRAFT, Step.WITHDRAW),
-    (RequestState.SUBMITTED, Step.PRE_REVIEW), (RequestState.SUBMITTED, Step.ASK_SUPPLEMENT),
-    (RequestState.SUBMITTED, Step.WITHDRAW), (RequestState.SUPPLEMENT_REQUESTED, Step.SUPPLEMENT),
-    (RequestState.SUPPLEMENT_REQUESTED, Step.WITHDRAW), (RequestState.PRE_REVIEWED, Step.REVIEW),
-    (RequestState.PRE_REVIEWED, Step.ASK_SUPPLEMENT), (RequestState.PRE_REVIEWED, Step.WITHDRAW),
-    (RequestState.PROVIDER_REVIEW, Step.APPROVE), (RequestState.PROVIDER_REVIEW, Step.REFUSE),
-    (RequestState.PROVIDER_REVIEW, Step.ASK_SUPPLEMENT), (RequestState.PROVIDER_REVIEW, Step.WITHDRAW),
-}  # fmt: skip
+    (RequestState.DRAFT, Step.SUBMIT),
+    (RequestState.DRAFT, Step.WITHDRAW),
+    (RequestState.SUBMITTED, Step.PRE_REVIEW),
+    (RequestState.SUBMITTED, Step.ASK_SUPPLEMENT),
+    (RequestState.SUBMITTED, Step.WITHDRAW),
+    (RequestState.SUPPLEMENT_REQUESTED, Step.SUPPLEMENT),
+    (RequestState.SUPPLEMENT_REQUESTED, Step.WITHDRAW),
+    (RequestState.PRE_REVIEWED, Step.REVIEW),
+    (RequestState.PRE_REVIEWED, Step.ASK_SUPPLEMENT),
+    (RequestState.PRE_REVIEWED, Step.WITHDRAW),
+    (RequestState.PROVIDER_REVIEW, Step.APPROVE),
+    (RequestState.PROVIDER_REVIEW, Step.REFUSE),
+    (RequestState.PROVIDER_REVIEW, Step.ASK_SUPPLEMENT),
+    (RequestState.PROVIDER_REVIEW, Step.WITHDRAW),
+}
 
 
 @pytest.mark.parametrize("state", RequestState)

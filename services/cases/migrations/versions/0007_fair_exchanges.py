@@ -17,15 +17,21 @@ def upgrade() -> None:
     op.add_column("transfers", sa.Column("waiting_reason", sa.Text(), server_default="", nullable=False))
     op.add_column("transfers", sa.Column("waiting_since", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
-        "transfers_unanswered", "transfers", ["id"], unique=False,
+        "transfers_unanswered",
+        "transfers",
+        ["id"],
+        unique=False,
         postgresql_where=sa.text("state = 'RECEIVED' AND direction = 'OUTBOUND'"),
-    )  # fmt: skip
+    )
     op.add_column("transfer_messages", sa.Column("waiting_since", sa.DateTime(timezone=True), nullable=True))
     op.drop_index("transfer_messages_due", table_name="transfer_messages")
     op.create_index(
-        "transfer_messages_pending", "transfer_messages", ["peer_region", "exchange_id", "direction", "sequence"],
-        unique=False, postgresql_where=_PENDING,
-    )  # fmt: skip
+        "transfer_messages_pending",
+        "transfer_messages",
+        ["peer_region", "exchange_id", "direction", "sequence"],
+        unique=False,
+        postgresql_where=_PENDING,
+    )
     op.create_table_comment("transfer_messages", _COMMENT.format(", ENDED"), existing_comment=_COMMENT.format(""))
 
 

@@ -12,9 +12,12 @@ depends_on = None
 def upgrade() -> None:
     """Applies this revision."""
     op.create_index(
-        "licenses_voided_case", "licenses", ["case_name", "license_type", "id"], unique=False,
+        "licenses_voided_case",
+        "licenses",
+        ["case_name", "license_type", "id"],
+        unique=False,
         postgresql_where=sa.text("case_name <> '' AND state = 'VOIDED'"),
-    )  # fmt: skip
+    )
 
 
 def downgrade() -> None:
