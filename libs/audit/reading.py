@@ -23,7 +23,7 @@ async def record_read(
     Raises:
         Unavailable: AUDIT_UNAVAILABLE, nothing may be answered.
     """
-    if own and not current_call().principal.actor:
+    if own and not current_call().actor.delegate:
         mark_own()
     else:
         await audit.write(command_of(request), about, fields=fields, record_count=count)

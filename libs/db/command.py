@@ -64,17 +64,17 @@ def _use_of(request: Message) -> common_pb2.UseContext:
 def command_of(request: Message, *, request_id: str | None = None, call: Call | None = None) -> Command:
     """Builds the command for the call being served; its request names ``request_id``, or it is given."""
     call = call or current_call()
-    principal = call.principal
+    actor = call.actor
     return Command(
-        caller=f"{principal.subject} {principal.actor}".strip(),
+        caller=f"{actor.subject} {actor.delegate}".strip(),
         method=call.method.name,
         request_id=request_id or str(getattr(request, "request_id", "") or uuid.uuid4()),
         digest=digest_of(request),
         response_type=call.method.response_type,
-        actor=principal.actor or principal.subject,
-        on_behalf_of=principal.organization or (principal.subject if principal.actor else ""),
-        department=principal.department,
-        assurance=principal.assurance,
+        actor=actor.delegate or actor.subject,
+        on_behalf_of=actor.organization or (actor.subject if actor.delegate else ""),
+        department=actor.department,
+        assurance=actor.assurance,
         trace_id=call.trace_id,
         span_id=call.span_id,
         use=_use_of(request),

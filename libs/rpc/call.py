@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+from libs.access.actor import ANONYMOUS, Actor
 from libs.rpc.contract import Method
-from libs.security.principal import ANONYMOUS, Principal
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Call:
         method: what the contract declares of the RPC.
         context: gRPC's own context.
         metadata: the request's metadata with text values; of a repeated key the last.
-        principal: who calls; anonymous until the caller stage has run.
+        actor: who calls; anonymous until the caller stage has run.
         peers: the mTLS names of the peer.
         trace_id: 32 hexadecimal digits.
         span_id: 16 hexadecimal digits.
@@ -32,7 +32,7 @@ class Call:
     method: Method
     context: grpc.aio.ServicerContext[Any, Any]
     metadata: dict[str, str] = field(default_factory=dict)
-    principal: Principal = ANONYMOUS
+    actor: Actor = ANONYMOUS
     peers: frozenset[str] = frozenset()
     trace_id: str = ""
     span_id: str = ""

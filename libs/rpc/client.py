@@ -62,7 +62,7 @@ def gateway_channel(url: str) -> grpc.aio.Channel:
 def _metadata(token: str | None) -> list[tuple[str, str]]:
     call = call_or_none()
     headers: list[tuple[str, str]] = []
-    bearer = token if token is not None else (call.principal.token if call else "")
+    bearer = token if token is not None else (call.actor.token if call else "")
     if bearer:
         headers.append(("authorization", f"Bearer {bearer}"))
     if call is not None and call.trace_id:

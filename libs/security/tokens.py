@@ -4,10 +4,10 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 
 from libs import outside
+from libs.access.actor import Actor, from_claims
 from libs.clock import Clock
 from libs.errors import Unauthenticated
 from libs.security.jwks import KeySource
-from libs.security.principal import Principal, from_claims
 from libs.security.withdrawals import Withdrawals
 
 LEEWAY_SECONDS = 60
@@ -21,7 +21,7 @@ def _invalid(rule: str, message: str) -> Unauthenticated:
 
 
 class TokenVerifier:
-    """Turns an access token into a Principal, checking signature, type, issuer, audience and times.
+    """Turns an access token into a Actor, checking signature, type, issuer, audience and times.
 
     A verified token is remembered until it expires: the signature of the same text can't change.
     """
@@ -34,23 +34,23 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
-        self._known: dict[str, tuple[Principal, float]] = {}
+        self._known: dict[str, tuple[Actor, float]] = {}
 
-    async def verify(self, token: str) -> Principal:
+    async def verify(self, token: str) -> Actor:
         """Returns who ``token`` speaks for.
 
         Raises:
             Unauthenticated: TOKEN_INVALID naming the rule that does not hold.
             Unavailable: it can't be told whether it holds.
         """
-        principal = await self._verify(token)
+        actor = await self._verify(token)
         if self._withdrawals is not None:
             if not self._withdrawals.ready:
                 await self._withdrawals.be_ready()
-            self._withdrawals.check(principal)
-        return principal
+            self._withdrawals.check(actor)
+        return actor
 
-    async def _verify(self, token: str) -> Principal:
+    async def _verify(self, token: str) -> Actor:
         now = self._clock.now().timestamp()
         known = self._known.get(token)
         if known is not None:
@@ -58,13 +58,13 @@ class TokenVerifier:
                 del self._known[token]
                 raise _invalid("exp", "the access token has expired")
             return known[0]
-        principal, expires = await self._check(token, now)
+        actor, expires = await self._check(token, now)
         if len(self._known) >= _CACHE_SIZE:
             self._known.clear()
-        self._known[token] = (principal, expires)
-        return principal
+        self._known[token] = (actor, expires)
+        return actor
 
-    async def _check(self, token: str, now: float) -> tuple[Principal, float]:
+    async def _check(self, token: str, now: float) -> tuple[Actor, float]:
         if len(token) > _MAX_TOKEN:
             raise _invalid("size", "the access token is too large")
         try:
@@ -82,7 +82,7 @@ class TokenVerifier:
             raise _invalid("signature", "the access token's signature does not hold") from error
         return self._principal(claims, token, now)
 
-    def _principal(self, claims: dict[str, object], token: str, now: float) -> tuple[Principal, float]:
+    def _principal(self, claims: dict[str, object], token: str, now: float) -> tuple[Actor, float]:
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
         expires, issued = claims.get("exp"), claims.get("iat")

@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from libs.access.actor import Actor
 from libs.errors import TongbanError, Unauthenticated, Unavailable
 from libs.observability.logs import logger
-from libs.security.principal import Principal
 from libs.standing import forever
 
 EVERY_SECONDS = 1.0
@@ -64,14 +64,14 @@ class Withdrawals:
         """Whether it was ever told."""
         return self._told_at > 0
 
-    def check(self, principal: Principal) -> None:
+    def check(self, actor: Actor) -> None:
         """Raises Unauthenticated TOKEN_INVALID (rule `withdrawn`) where a party behind the token does not stand any more."""
         known = self._known
         if not known:
             return
-        for party in principal.parties:
+        for party in actor.parties:
             before = known.get(party)
-            if before is not None and principal.issued < before:
+            if before is not None and actor.issued < before:
                 raise Unauthenticated("TOKEN_INVALID", "what the token rests on was withdrawn", rule="withdrawn")
 
     async def be_ready(self) -> None:

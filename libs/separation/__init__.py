@@ -1,7 +1,7 @@
 """Who may not take a step because of who they are: separated duties (受审分离) and one's own affairs (回避).
 
 Human beings are compared, never tokens: one of them may have several staff records, sessions and clients. A machine is no
-second pair of eyes. Every service asks here and nothing is looked up: ``libs.security.principal`` reads from the token who
+second pair of eyes. Every service asks here and nothing is looked up: ``libs.access.actor`` reads from the token who
 acts (``human``) and whose affairs are also theirs (``affairs``). Pure, so that domains can ask too.
 """
 

@@ -92,14 +92,14 @@ class Identity:
             self._known.clear()
         self._known[digest_of(stated)] = time.monotonic() + _KNOWN_SECONDS
 
-    async def check_mandate(self, person: str, principal: str, mandate: str, item_codes: tuple[str, ...]) -> None:
-        """Raises CASE_MANDATE_NOT_COVERING unless ``person`` may apply for ``principal`` on the item.
+    async def check_mandate(self, person: str, actor: str, mandate: str, item_codes: tuple[str, ...]) -> None:
+        """Raises CASE_MANDATE_NOT_COVERING unless ``person`` may apply for ``actor`` on the item.
 
         An empty ``mandate`` asks whether they need none: as the legal representative.
         """
         request = mandate_service_pb2.CheckMandateRequest(
             person=person,
-            principal=principal,
+            principal=actor,
             mandate=mandate,
             item_codes=item_codes,
             power=identity.MANDATE_POWER_APPLY,

@@ -9,7 +9,7 @@ from libs.db.engine import Row
 from libs.db.etag import etag_of
 from libs.rpc.timestamps import timestamp
 from services.seal.authority import Authority
-from services.seal.domain.seals import Actor, Seal, SealState, SealUser, state_at
+from services.seal.domain.seals import Seal, SealState, SealUser, User, state_at
 from services.seal.domain.validation import SubIndication
 from services.seal.validation import Report
 from tongban.common.v1 import common_pb2
@@ -27,7 +27,7 @@ def seal_of(row: Row, identifier: str) -> Seal:
         row.valid_until_time,
         users,
         row.certified_until_time,
-        Actor(row.kept_by, row.kept_human),
+        User(row.kept_by, row.kept_human),
     )
 
 

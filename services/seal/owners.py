@@ -8,7 +8,7 @@ import grpc
 from libs.errors import NotFound, invalid_field
 from libs.ids.documents import CREDIT_CODE
 from libs.rpc.client import invoke
-from services.seal.domain.seals import Actor
+from services.seal.domain.seals import User
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import resources_pb2 as identity
@@ -40,7 +40,7 @@ class Owners:
         if not all(answer.matches):
             raise invalid_field("owner", "identity.account", "must have the name on the arc and the code of the seal")
 
-    async def users(self, subjects: Iterable[str]) -> list[Actor]:
+    async def users(self, subjects: Iterable[str]) -> list[User]:
         """Returns the users of a seal with the human beings that staff are; machines and departments are nobody's name.
 
         Raises:
@@ -49,16 +49,16 @@ class Owners:
         """
         return list(await asyncio.gather(*(self._user(place, name) for place, name in enumerate(subjects))))
 
-    async def _user(self, place: int, subject: str) -> Actor:
+    async def _user(self, place: int, subject: str) -> User:
         stub = StaffServiceStub(self._channel())
         try:
             if subject.startswith("staff/"):
                 asked = staff.GetStaffRequest(name=subject)
                 found = await invoke(stub.GetStaff, asked, identity.Staff, to="identity", token="")
-                return Actor(subject, found.person)
+                return User(subject, found.person)
             if subject.startswith("departments/"):
                 wanted = staff.GetDepartmentRequest(name=subject)
                 await invoke(stub.GetDepartment, wanted, identity.Department, to="identity", token="")
         except NotFound as error:
             raise invalid_field(f"users[{place}].subject", "identity.known", "must be known to identity") from error
-        return Actor(subject)
+        return User(subject)

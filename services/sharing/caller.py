@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from libs.access.actor import Actor, Standing
 from libs.db.engine import Row
 from libs.errors import PermissionDenied, not_found
 from libs.ids.uuid7 import is_uuid7
 from libs.rpc.call import current_call
-from libs.security.principal import Principal, Standing
 
 _WHOLE = (Standing.CLIENT, Standing.SERVICE, Standing.REGION)
 
@@ -21,14 +21,14 @@ class Caller:
         region: the six digits of the region that the caller is of.
         department: the department that the token names, as it names it; empty where it names none.
         home: whether the caller is of this region.
-        principal: what the token says.
+        actor: what the token says.
     """
 
     subject: str
     region: str
     department: str
     home: bool
-    principal: Principal
+    actor: Actor
 
     def provides(self, department: str) -> bool:
         """Tells whether the caller is of the provider: staff or a system of this region, of no other department of it."""
@@ -44,7 +44,7 @@ class Caller:
 
         Staff always have one; whoever has none because they are nobody in office stands for nothing.
         """
-        return not self.department and self.principal.standing in _WHOLE
+        return not self.department and self.actor.standing in _WHOLE
 
     def _is_of(self, departments: Collection[str]) -> bool:
         return self.whole_region or bool(self.department and self.department in departments)
@@ -52,16 +52,16 @@ class Caller:
     @property
     def audits(self) -> bool:
         """Tells whether the caller audits this region, and so sees every department's requests and grants."""
-        return self.home and self._in_office and self.principal.may("audit.records.list")
+        return self.home and self._in_office and self.actor.may("audit.records.list")
 
     @property
     def publishes(self) -> bool:
         """Tells whether the caller is of the competent authority, which sees what is not published yet."""
-        return self.home and self._in_office and self.principal.may("sharing.resources.publish")
+        return self.home and self._in_office and self.actor.may("sharing.resources.publish")
 
     @property
     def _in_office(self) -> bool:
-        return self.principal.standing in (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
+        return self.actor.standing in (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
 
     def sees(self, row: Row) -> bool:
         """Tells whether the caller may know of a request or grant: as its provider, its consumer or an auditor."""
@@ -82,11 +82,11 @@ class Caller:
 
 def calling(home: str) -> Caller:
     """Returns the caller of the call being served; ``home`` is this region's code."""
-    principal = current_call().principal
-    region = principal.region or home
+    actor = current_call().actor
+    region = actor.region or home
     # A window token speaks for a person: the clerk's department is not asked for then.
-    department = "" if principal.standing is Standing.PERSON else principal.department
-    return Caller(principal.clerk or principal.subject, region, department, region == home, principal)
+    department = "" if actor.standing is Standing.PERSON else actor.department
+    return Caller(actor.clerk or actor.subject, region, department, region == home, actor)
 
 
 def key_of(name: str) -> str:

@@ -2,9 +2,9 @@
 
 import pytest
 
+from libs.access.actor import Actor
 from libs.rpc.contract import Method
 from libs.rpc.stages.permission import check
-from libs.security.principal import Principal
 from services.identity.domain import roles
 from services.identity.domain.duties import Duty
 from tests.support import contracts
@@ -16,7 +16,7 @@ _HUMANS = {"STAFF": "persons/p", "REGION": "//320402/persons/p"}
 """Staff are human beings, those of another region too."""
 
 
-def _holders() -> list[Principal]:
+def _holders() -> list[Actor]:
     """One caller of every role."""
     found = [
         *(("STAFF", roles.of_duties([duty])) for duty in Duty),
@@ -27,7 +27,7 @@ def _holders() -> list[Principal]:
         *(("SERVICE", patterns) for patterns in roles.SERVICES.values()),
     ]
     return [
-        Principal(f"role/{place}", kind, frozenset(held), ASSURED, human=_HUMANS.get(kind, ""))
+        Actor(f"role/{place}", kind, frozenset(held), ASSURED, human=_HUMANS.get(kind, ""))
         for place, (kind, held) in enumerate(found)
     ]
 
@@ -35,7 +35,7 @@ def _holders() -> list[Principal]:
 HOLDERS = _holders()
 
 
-def _may(method: Method, principal: Principal) -> bool:
+def _may(method: Method, principal: Actor) -> bool:
     try:
         check(method, principal)
     except Exception:  # noqa: BLE001 - whatever refuses, refuses
@@ -54,7 +54,7 @@ def test_what_is_for_regions_only_is_held_by_regions(method: Method) -> None:
     named = {
         kind
         for kind in ("PERSON", "STAFF", "REGION")
-        if Principal("", kind, frozenset()).kind_value in method.access.actors
+        if Actor("", kind, frozenset()).kind_value in method.access.actors
     }
     assert "REGION" not in named or "REGION" in kinds
 
@@ -89,6 +89,6 @@ def test_no_role_holds_a_permission_that_no_contract_knows() -> None:
     dead = {
         pattern
         for pattern in held
-        if not any(Principal("", "CLIENT", frozenset({pattern})).may(permission) for permission in known)
+        if not any(Actor("", "CLIENT", frozenset({pattern})).may(permission) for permission in known)
     }
     assert dead == set()

@@ -102,7 +102,7 @@ class _Asked(Accounts):
     who: ClassVar[list[Any]] = []
 
     async def CheckIdentities(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.who.append(current_call().principal)
+        self.who.append(current_call().actor)
         return pb.CheckIdentitiesResponse()
 
 
@@ -338,7 +338,7 @@ async def test_caller_and_trace_go_along(lab: Lab) -> None:
     seen: list[tuple[str, str]] = []
 
     async def note(request: Any) -> resources.Organization:
-        seen.append((current_call().trace_id, current_call().principal.subject))
+        seen.append((current_call().trace_id, current_call().actor.subject))
         return resources.Organization()
 
     async def ask_on(request: Any) -> resources.Person:
@@ -425,7 +425,7 @@ async def test_a_peer_without_our_certificate_gets_no_connection(lab: Lab) -> No
 
 async def test_a_reused_connection_does_not_keep_the_caller(lab: Lab) -> None:
     async def who(request: Any) -> resources.Person:
-        return resources.Person(name=current_call().principal.subject)
+        return resources.Person(name=current_call().actor.subject)
 
     async with lab.serving(Accounts(person=who)) as channel:
         assert (await get_person(channel, lab.token())).name == f"persons/{ID}"

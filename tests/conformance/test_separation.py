@@ -6,10 +6,10 @@ import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from buf.validate import validate_pb2
+from libs.access.actor import Actor
 from libs.errors import PermissionDenied
 from libs.rpc.contract import Method
 from libs.rpc.stages.permission import check
-from libs.security.principal import Principal
 from tests.support import contracts
 from tests.support.handling import human_only
 from tongban.options.v1 import options_pb2
@@ -75,11 +75,11 @@ def test_what_staff_do_in_somebodys_affair_is_declared() -> None:
     "method", [each for each in contracts.methods() if human_only(each)], ids=lambda method: method.name
 )
 def test_no_machine_takes_a_step_that_a_human_being_must_take(method: Method) -> None:
-    human = Principal("staff/s", "STAFF", frozenset({"*"}), 4, human="persons/p")
+    human = Actor("staff/s", "STAFF", frozenset({"*"}), 4, human="persons/p")
     check(method, human)
     for kind in ("STAFF", "CLIENT", "SERVICE", "REGION"):
         with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
-            check(method, Principal("clients/c", kind, frozenset({"*"}), 4))
+            check(method, Actor("clients/c", kind, frozenset({"*"}), 4))
 
 
 @pytest.mark.parametrize(

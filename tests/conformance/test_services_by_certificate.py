@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from deploy.local.settings import allowlist
+from libs.access.actor import service_actor
 from libs.errors import PermissionDenied
 from libs.rpc.contract import Method
 from libs.rpc.stages.caller import OWN_SERVICES
 from libs.rpc.stages.permission import check
-from libs.security.principal import service_principal
 from services.gateway.contracts import read_image, services
 from tests.support import contracts
 from tongban.options.v1 import options_pb2
@@ -44,7 +44,7 @@ def test_a_certificate_opens_what_its_contract_names_and_nothing_else(service: s
     for method in PRIVATE:
         permissions = (method.access.permission,) if service in method.access.services else ()
         try:
-            check(method, service_principal(service, *permissions))
+            check(method, service_actor(service, *permissions))
         except PermissionDenied:
             continue
         opened.add(method.name)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from libs.access.actor import Actor, Standing
 from libs.errors import PermissionDenied
-from libs.security.principal import Principal, Standing
 from services.cases.usecases.access import require_official, require_staff, speaks_for
 from services.identity.usecases.caller import whose
 from services.license.usecases.asking import subjects_of, visible_holder
@@ -58,7 +58,7 @@ def test_what_is_looked_for_would_be_found() -> None:
 
 
 NOBODIES = [
-    Principal(subject, kind, frozenset({"*"}), 4, department=department, organization=organization, region=region)
+    Actor(subject, kind, frozenset({"*"}), 4, department=department, organization=organization, region=region)
     for subject in ("", "nobody", "persons/", "anonymous", "//320402/nobody")
     for kind in ("PERSON", "STAFF", "CLIENT", "SERVICE", "REGION", "")
     for department, organization, region in (("", "", ""), ("", "", "320402"), (HALL, FIRM, ""))
@@ -67,7 +67,7 @@ NOBODIES = [
 
 
 @pytest.mark.parametrize("caller", NOBODIES)
-def test_a_reader_without_a_subject_gets_nothing(caller: Principal) -> None:
+def test_a_reader_without_a_subject_gets_nothing(caller: Actor) -> None:
     assert (caller.standing, caller.person, caller.office, caller.clerk) == (Standing.NOBODY, "", "", "")
     with pytest.raises(PermissionDenied):
         whose(caller)

@@ -28,7 +28,7 @@ def access_log(method: Method, handler: Handler) -> Handler:
             _log.info(
                 "call",
                 method=method.name,
-                caller=call.principal.subject,
+                caller=call.actor.subject,
                 peer=sorted(call.peers),
                 code=error.code.name,
                 reason=error.reason,
@@ -38,7 +38,7 @@ def access_log(method: Method, handler: Handler) -> Handler:
         elapsed = time.monotonic() - call.started
         good.inc()
         seconds.observe(elapsed)
-        _log.debug("call", method=method.name, caller=call.principal.subject, code="OK", ms=round(elapsed * 1000, 2))
+        _log.debug("call", method=method.name, caller=call.actor.subject, code="OK", ms=round(elapsed * 1000, 2))
         return response
 
     return with_log

@@ -1,11 +1,11 @@
-"""Stage 6: turns the access token into a Principal."""
+"""Stage 6: turns the access token into a Actor."""
 
 from google.protobuf.message import Message
 
+from libs.access.actor import Actor, service_actor
 from libs.errors import Unauthenticated
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
-from libs.security.principal import Principal, service_principal
 from libs.security.tokens import TokenVerifier
 from tongban.options.v1 import options_pb2
 
@@ -19,23 +19,23 @@ def caller(verifier: TokenVerifier) -> Stage:
     A service of ours that brings no token speaks for itself, by its mTLS name, where the contract names it.
     """
 
-    async def identify(call: Call, access: options_pb2.Access) -> Principal:
+    async def identify(call: Call, access: options_pb2.Access) -> Actor:
         header = call.metadata.get("authorization", "")
         if header[:7].lower() == "bearer ":
             return await verifier.verify(header[7:])
         own = call.peers & OWN_SERVICES
         if own and GATEWAY not in call.peers:
             name = min(own)
-            return service_principal(name, *((access.permission,) if name in access.services else ()))
+            return service_actor(name, *((access.permission,) if name in access.services else ()))
         if access.public:
-            return call.principal
+            return call.actor
         raise Unauthenticated("TOKEN_MISSING", "this method needs an access token")
 
     def stage(method: Method, handler: Handler) -> Handler:
         access = method.access
 
         async def with_caller(request: object, call: Call) -> Message:
-            call.principal = await identify(call, access)
+            call.actor = await identify(call, access)
             return await handler(request, call)
 
         return with_caller

@@ -11,10 +11,10 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from libs.access.actor import ANONYMOUS
 from libs.errors import ResourceExhausted
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
-from libs.security.principal import ANONYMOUS
 
 _FORGET_AT = 50_000
 MOST_CALLS = 500
@@ -74,10 +74,10 @@ class Places:
 
 def caller_key(call: Call) -> str:
     """Returns what tells one caller from the other."""
-    if call.principal is ANONYMOUS:
+    if call.actor is ANONYMOUS:
         # The gateway adds the address that it saw at the end; what stands before is the caller's own word.
         return "address " + call.metadata.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return f"{call.principal.client} {call.principal.subject}"
+    return f"{call.actor.client} {call.actor.subject}"
 
 
 def rate_limit(per_second: float) -> Stage:

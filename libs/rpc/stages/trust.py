@@ -16,8 +16,8 @@ def trust(check: Check) -> Stage:
 
     def stage(_method: Method, handler: Handler) -> Handler:
         async def with_trust(request: object, call: Call) -> Message:
-            if call.principal.region:
-                await check(call.principal.region)
+            if call.actor.region:
+                await check(call.actor.region)
             return await handler(request, call)
 
         return with_trust

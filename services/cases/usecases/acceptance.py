@@ -1,5 +1,6 @@
 """The receiving side of a case (受理): ask for correction, accept, accept with tolerance, decline, accept by law."""
 
+from libs.access.actor import Actor
 from libs.civil.calendar import Calendar, local_day
 from libs.db.command import Command
 from libs.db.etag import check_etag
@@ -7,7 +8,6 @@ from libs.db.uow import Transaction
 from libs.errors import FailedPrecondition
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.cases.convert import ACTION, codes_of, date_message, day_of, id_of
 from services.cases.domain.clock import SpecialProcedure, is_deemed_accepted
 from services.cases.domain.materials import Obligation, check_codes, missing_at_acceptance, tolerate
@@ -39,29 +39,29 @@ class Acceptance:
 
     async def request_correction(self, command: Command, request: rpc.RequestCorrectionRequest) -> pb.Case:
         """Asks for correction, once; the acceptance clock stands still."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request.name, request.etag, principal)
+            record, item = await self._locked(tx, request.name, request.etag, actor)
             check_codes(item.rules, [point.material_code for point in request.points if point.material_code])
             calendar = await self._desk.calendars.current()
             facts = facts_of(record, told_too_late=self._is_overdue(tx, record, item, calendar))
-            before = self._desk.move(record, facts, Action.REQUEST_CORRECTION, principal.human)
+            before = self._desk.move(record, facts, Action.REQUEST_CORRECTION, actor.human)
             await self._deadlines.stop(tx, record, item, SpecialProcedure.CORRECTION, "")
             record.content.correction.CopyFrom(
                 pb.Correction(
                     points=request.points,
                     answer_days=request.answer_days or deadlines.ANSWER_DAYS,
                     request_time=timestamp(tx.now),
-                    requested_by=principal.subject,
+                    requested_by=actor.subject,
                 )
             )
             record.changed = True
             due = date_message(deadlines.correction_due(record.content.correction, calendar))
             change = Change(
                 Action.REQUEST_CORRECTION,
-                principal.subject,
-                principal.department,
+                actor.subject,
+                actor.department,
                 "补正告知",
                 progress=exchange.TransferProgress(correction_points=request.points, correction_due_date=due),
             )
@@ -95,12 +95,12 @@ class Acceptance:
         obligations: tuple[Obligation, ...],
         commitment: common_pb2.DocumentRef | None,
     ) -> pb.Case:
-        principal = current_call().principal
+        actor = current_call().actor
         checked: list[bytes] = []
         asked: set[bytes] = set()
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request.name, request.etag, principal)
+            record, item = await self._locked(tx, request.name, request.etag, actor)
             if record.state == CaseState.SUBMITTED:
                 self._ask_checks(command, record, item, checked)
                 if obligations:
@@ -112,7 +112,7 @@ class Acceptance:
                 missing_materials=missing_at_acceptance(item.rules, codes_of(record.content.materials), tolerated),
                 unverified_materials=tuple(each.reference.code for each in unchecked(record)),
             )
-            before = self._desk.move(record, facts, action, principal.human)
+            before = self._desk.move(record, facts, action, actor.human)
             self._licences.ask(record, item, asked)
             if commitment is not None:
                 record.content.commitment.CopyFrom(commitment)
@@ -121,8 +121,8 @@ class Acceptance:
                     for each in obligations
                 )
                 record.changed = True
-            record.accepted_human = principal.human
-            change = Change(action, principal.subject, principal.department, request.note, open_task="REVIEW")
+            record.accepted_human = actor.human
+            change = Change(action, actor.subject, actor.department, request.note, open_task="REVIEW")
             return await self._accepted(tx, record, item, before, change)
 
         return await self._desk.run(command, work)
@@ -161,16 +161,16 @@ class Acceptance:
 
     async def decline(self, command: Command, request: rpc.DeclineCaseRequest) -> pb.Case:
         """Declines a case."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request.name, request.etag, principal)
+            record, item = await self._locked(tx, request.name, request.etag, actor)
             calendar = await self._desk.calendars.current()
             facts = facts_of(record, told_too_late=self._is_overdue(tx, record, item, calendar))
-            before = self._desk.move(record, facts, Action.DECLINE, principal.human)
-            record.end_time, record.accepted_by, record.accepted_human = tx.now, principal.subject, principal.human
+            before = self._desk.move(record, facts, Action.DECLINE, actor.human)
+            record.end_time, record.accepted_by, record.accepted_human = tx.now, actor.subject, actor.human
             record.content.end_reason, record.changed = request.reason, True
-            change = Change(Action.DECLINE, principal.subject, principal.department, request.reason)
+            change = Change(Action.DECLINE, actor.subject, actor.department, request.reason)
             return await self._desk.finish(tx, record, item, before, change, events.CaseDeclined(reason=request.reason))
 
         return await self._desk.run(command, work)
@@ -191,10 +191,8 @@ class Acceptance:
 
         return await self._desk.run(command, work)
 
-    async def _locked(
-        self, tx: Transaction, name: str, etag: str, principal: Principal
-    ) -> tuple[CaseRecord, ItemVersion]:
+    async def _locked(self, tx: Transaction, name: str, etag: str, actor: Actor) -> tuple[CaseRecord, ItemVersion]:
         record = await self._desk.store.lock(tx.connection, id_of(name))
-        require_handler(principal, record)
+        require_handler(actor, record)
         check_etag(name, record.version, etag)
         return record, await self._desk.items.version(record.item)

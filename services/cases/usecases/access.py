@@ -2,11 +2,11 @@
 
 from google.protobuf.message import Message
 
+from libs.access.actor import Actor, Standing
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
 from libs.errors import PermissionDenied, invalid_field, not_found
 from libs.rpc.call import current_call
-from libs.security.principal import Principal, Standing
 from services.cases.store.cases import CaseRecord
 from tongban.common.v1 import common_pb2
 
@@ -14,87 +14,87 @@ SUPERVISE = "audit.records.list"
 """Who reads the log of a case may read the case: the permission for cases that are neither of one's office nor opened by oneself."""
 
 
-def is_staff(principal: Principal) -> bool:
+def is_staff(actor: Actor) -> bool:
     """True for staff in their own office; false for staff who stand at a window for a person (claim ``act``)."""
-    return principal.standing is Standing.OFFICE
+    return actor.standing is Standing.OFFICE
 
 
-def is_machine(principal: Principal) -> bool:
+def is_machine(actor: Actor) -> bool:
     """True for a client of this region."""
-    return principal.standing is Standing.CLIENT
+    return actor.standing is Standing.CLIENT
 
 
-def require_official(principal: Principal) -> None:
+def require_official(actor: Actor) -> None:
     """Raises ACTOR_NOT_ALLOWED unless staff in office, or a machine of this region, ask: they may see others' things."""
-    if principal.standing not in (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE):
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=principal.kind)
+    if actor.standing not in (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE):
+        raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=actor.kind)
 
 
-def require_supervision(principal: Principal) -> None:
+def require_supervision(actor: Actor) -> None:
     """Raises PERMISSION_MISSING unless the caller may see what is neither of their office nor opened by themselves."""
-    if not principal.may(SUPERVISE):
+    if not actor.may(SUPERVISE):
         raise PermissionDenied("PERMISSION_MISSING", f"the token does not hold {SUPERVISE}", permission=SUPERVISE)
 
 
-def clerk_of(principal: Principal) -> str:
+def clerk_of(actor: Actor) -> str:
     """Returns the member of staff at the keyboard, `staff/…`, or an empty string."""
-    return principal.clerk
+    return actor.clerk
 
 
-def actor_of(principal: Principal) -> str:
+def actor_of(actor: Actor) -> str:
     """Returns who acts, as it stands in the history: the clerk, else the subject."""
-    return clerk_of(principal) or principal.subject
+    return clerk_of(actor) or actor.subject
 
 
-def speaks_for(principal: Principal) -> tuple[str, ...]:
+def speaks_for(actor: Actor) -> tuple[str, ...]:
     """Returns for whom the token speaks: the person and the organisation that they act for; nobody for staff."""
-    return tuple(sorted(principal.speaks_for))
+    return tuple(sorted(actor.speaks_for))
 
 
-def is_party(principal: Principal, record: CaseRecord) -> bool:
+def is_party(actor: Actor, record: CaseRecord) -> bool:
     """True for the applicant and the agent of a case."""
-    names = speaks_for(principal)
-    return bool(names) and (record.applicant in names or record.agent == principal.subject)
+    names = speaks_for(actor)
+    return bool(names) and (record.applicant in names or record.agent == actor.subject)
 
 
-def of_department(principal: Principal, record: CaseRecord) -> bool:
+def of_department(actor: Actor, record: CaseRecord) -> bool:
     """True for staff of the deciding department, and for the clerk who took the case in."""
-    if not principal.office:
+    if not actor.office:
         return False
-    return principal.office == record.department or principal.subject in {record.received_by, record.created_by}
+    return actor.office == record.department or actor.subject in {record.received_by, record.created_by}
 
 
-def made_by(principal: Principal, record: CaseRecord) -> bool:
+def made_by(actor: Actor, record: CaseRecord) -> bool:
     """True for the machine that opened the case."""
-    return is_machine(principal) and principal.subject == record.created_by
+    return is_machine(actor) and actor.subject == record.created_by
 
 
-def require_applicant_side(principal: Principal, record: CaseRecord) -> None:
+def require_applicant_side(actor: Actor, record: CaseRecord) -> None:
     """Checks that the caller may do with a case what who opens a draft may do with it.
 
     Raises:
         PermissionDenied: NOT_OWNER; ACTING_ON_SELF for staff whose own affair it is: they apply like everybody else.
     """
-    if not (is_party(principal, record) or of_department(principal, record) or made_by(principal, record)):
+    if not (is_party(actor, record) or of_department(actor, record) or made_by(actor, record)):
         raise not_owner(record.name)
-    principal.require_impartial(record.applicant, record.agent)
+    actor.require_impartial(record.applicant, record.agent)
 
 
-def require_handler(principal: Principal, record: CaseRecord) -> None:
+def require_handler(actor: Actor, record: CaseRecord) -> None:
     """Raises unless the caller is staff of the deciding department whose affair the case is not.
 
     Raises:
         PermissionDenied: ACTOR_NOT_ALLOWED, NOT_OWNER, ACTING_ON_SELF.
     """
-    require_staff(principal, record.department, record.name)
-    principal.require_impartial(record.applicant, record.agent)
+    require_staff(actor, record.department, record.name)
+    actor.require_impartial(record.applicant, record.agent)
 
 
-def require_staff(principal: Principal, department: str, name: str) -> None:
+def require_staff(actor: Actor, department: str, name: str) -> None:
     """Raises unless the caller is staff, in their own office, of the deciding department."""
-    if not is_staff(principal):
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "only staff in office may do this", actor_kind=principal.kind)
-    if principal.office != department:
+    if not is_staff(actor):
+        raise PermissionDenied("ACTOR_NOT_ALLOWED", "only staff in office may do this", actor_kind=actor.kind)
+    if actor.office != department:
         raise not_owner(name)
 
 
@@ -118,12 +118,12 @@ class Reading:
             InvalidArgument: FIELD_INVALID: a purpose is missing.
             Unavailable: AUDIT_UNAVAILABLE.
         """
-        principal = current_call().principal
-        if is_party(principal, record):
+        actor = current_call().actor
+        if is_party(actor, record):
             await self.own(request, record.name, field)
-        elif of_department(principal, record) or made_by(principal, record):
+        elif of_department(actor, record) or made_by(actor, record):
             await self.note(request, record.name, field)
-        elif speaks_for(principal):
+        elif speaks_for(actor):
             raise not_found(record.name)
         else:
             await self.use(request, context, record.name, field)
@@ -145,11 +145,11 @@ class Reading:
             PermissionDenied: ACTOR_NOT_ALLOWED for who is neither official nor a party; PERMISSION_MISSING: the right, for a
                 purpose by itself gives nobody anything.
         """
-        principal = current_call().principal
-        require_official(principal)
-        require_supervision(principal)
+        actor = current_call().actor
+        require_official(actor)
+        require_supervision(actor)
         if not context.purpose:
             raise invalid_field("context.purpose", "required", "say why a case of others is read")
-        if is_staff(principal) and context.department not in {"", principal.department}:
+        if is_staff(actor) and context.department not in {"", actor.department}:
             raise invalid_field("context.department", "own", "must be the department of the token")
         await self.note(request, name, field, count)

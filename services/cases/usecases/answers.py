@@ -42,7 +42,7 @@ class Answers:
 
     async def acknowledge(self, command: Command, request: pb.AcknowledgeTransferRequest) -> pb.TransferReceipt:
         """Notes that the case was opened there, or that the application comes back."""
-        require_service(current_call().principal, request.sender_region)
+        require_service(current_call().actor, request.sender_region)
         exchange = Exchange(request.sender_region, request.exchange_id, "OUTBOUND")
         row = await self._known(exchange)
         if request.case_name and names.parse(request.case_name, "case_name").region != request.sender_region:
@@ -92,7 +92,7 @@ class Answers:
 
     async def push(self, command: Command, message: pb.TransferMessage) -> pb.TransferReceipt:
         """Takes progress or the result; a repeated message gets the first receipt."""
-        require_service(current_call().principal, message.sender_region)
+        require_service(current_call().actor, message.sender_region)
         payload = Payload(message.WhichOneof("payload") or "")
         check_payload(message.exchange_id, Direction.TO_RECEIVING, message.sequence, payload)
         exchange = Exchange(message.sender_region, message.exchange_id, "OUTBOUND")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from libs.access.actor import Actor
 from libs.civil import notices
 from libs.civil.calendar import DayKind, DayRow
 from libs.db import paging, rows
@@ -14,7 +15,6 @@ from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.cases.convert import DAY_KIND, HANDLING, ITEM_STATE, date_message, day_of, id_of
 from services.cases.domain.calendar import check_import, count_working_days
 from services.cases.domain.clock import Limits
@@ -68,7 +68,7 @@ class Items:
 
     async def create(self, command: Command, content: item_service_pb2.ItemContent) -> item_service_pb2.Item:
         """Writes a draft."""
-        _require_department(current_call().principal, content.department, "content.department")
+        _require_department(current_call().actor, content.department, "content.department")
         limits = Limits(content.statutory_limit_days, content.promised_limit_days)
         check_limits(limits, HandlingKind(HANDLING.name(content.handling_kind)))
         check_rules([MaterialRule(rule.code, rule.required, rule.tolerable) for rule in content.materials])
@@ -101,15 +101,15 @@ class Items:
 
     async def publish(self, command: Command, request: item_service_pb2.PublishItemRequest) -> item_service_pb2.Item:
         """Publishes a draft; the version published before is superseded in the same moment."""
-        principal = current_call().principal
+        actor = current_call().actor
         draft = await self._store.row(id_of(request.name))
-        _require_department(principal, draft.department, request.name)
+        _require_department(actor, draft.department, request.name)
         if draft.state == ItemState.DRAFT:  # what a draft says never changes; another state is refused below
             await self._publishing.check(item_service_pb2.ItemContent.FromString(draft.content))
 
         async def work(tx: Transaction) -> item_service_pb2.Item:
             row = await self._store.lock(tx.connection, id_of(request.name))
-            _require_department(principal, row.department, request.name)
+            _require_department(actor, row.department, request.name)
             check_etag(request.name, row.version, request.etag)
             publish(request.name, ItemState(row.state))
             known = await self._store.lock_code(tx.connection, row.task_code)
@@ -155,9 +155,9 @@ class Items:
         return item_service_pb2.ListItemsResponse(items=map(item_message, found[:size]), next_page_token=token)
 
 
-def _require_department(principal: Principal, department: str, name: str) -> None:
-    require_official(principal)
-    if is_staff(principal) and principal.office != department:
+def _require_department(actor: Actor, department: str, name: str) -> None:
+    require_official(actor)
+    if is_staff(actor) and actor.office != department:
         raise not_owner(name)
 
 

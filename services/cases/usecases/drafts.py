@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.access.actor import Actor
 from libs.civil.calendar import local_day
 from libs.db.command import Command
 from libs.db.etag import check_etag
@@ -10,7 +11,6 @@ from libs.db.uow import Transaction
 from libs.errors import PermissionDenied, invalid_field, state_conflict
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
-from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
 from services.cases.convert import APPLICANT_TYPE, CHANNEL, codes_of, day_of, files_of, id_of
 from services.cases.domain.items import check_offer
@@ -148,12 +148,12 @@ class Drafts:
 
     async def create(self, command: Command, request: rpc.CreateCaseRequest) -> pb.Case:
         """Opens a draft."""
-        principal = current_call().principal
+        actor = current_call().actor
         item = await self._desk.items.version(id_of(request.item))
-        application = self._application(request, item, principal)
-        self._check(application, principal)
+        application = self._application(request, item, actor)
+        self._check(application, actor)
         await self._desk.identity.check_parties(application.applicant, application.agent)
-        await self._check_mandate(application, principal)
+        await self._check_mandate(application, actor)
 
         async def work(tx: Transaction) -> pb.Case:
             record = await self.insert(tx, application)
@@ -161,7 +161,7 @@ class Drafts:
 
         return await self._desk.run(command, work)
 
-    def _application(self, request: rpc.CreateCaseRequest, item: ItemVersion, principal: Principal) -> Application:
+    def _application(self, request: rpc.CreateCaseRequest, item: ItemVersion, actor: Actor) -> Application:
         home = self._desk.region
         applicant, agent = pb.Applicant(), None
         applicant.CopyFrom(request.applicant)
@@ -180,37 +180,37 @@ class Drafts:
             title=request.title,
             materials=tuple(request.materials),
             form_values=tuple(request.form_values),
-            created_by=actor_of(principal),
-            actor=actor_of(principal),
-            department=principal.department,
-            assurance=principal.assurance,
+            created_by=actor_of(actor),
+            actor=actor_of(actor),
+            department=actor.department,
+            assurance=actor.assurance,
             receiving_region=home,
         )
 
-    def _check(self, application: Application, principal: Principal) -> None:
+    def _check(self, application: Application, actor: Actor) -> None:
         item = application.item
         if application.channel == "OTHER_REGION":
             raise invalid_field("channel", "channel.transfer_only", "is for cases that a transfer brings")
         check_offer(item.offer(), APPLICANT_TYPE.name(application.applicant.type), application.channel)
         applications.check_parties(application.applicant, application.agent, self._desk.today())
-        applications.check_materials(item, application.materials, paper_allowed=bool(principal.clerk))
+        applications.check_materials(item, application.materials, paper_allowed=bool(actor.clerk))
         applications.check_form(item, application.form_values)
-        principal.require_impartial(*application.parties)
-        if speaks_for(principal):
-            _check_spoken_for(application, principal)
+        actor.require_impartial(*application.parties)
+        if speaks_for(actor):
+            _check_spoken_for(application, actor)
         else:
-            require_official(principal)
+            require_official(actor)
 
-    async def _check_mandate(self, application: Application, principal: Principal) -> None:
+    async def _check_mandate(self, application: Application, actor: Actor) -> None:
         """Asks for the mandate where one is used, or where nobody has said yet that none is needed."""
         applicant, agent = application.applicant, application.agent
         if agent is None:
             # A token acts for a firm under a mandate, or as its legal representative, who alone needs no agent.
-            if principal.organization == applicant.subject and principal.mandate:
-                raise mandate_not_covering(principal.mandate, applicant.subject, "the agent is not named")
+            if actor.organization == applicant.subject and actor.mandate:
+                raise mandate_not_covering(actor.mandate, applicant.subject, "the agent is not named")
             return
-        is_representative = principal.organization == applicant.subject and principal.subject == agent.subject
-        if not agent.mandate and (is_machine(principal) or is_representative):
+        is_representative = actor.organization == applicant.subject and actor.subject == agent.subject
+        if not agent.mandate and (is_machine(actor) or is_representative):
             return
         await self._desk.identity.check_mandate(agent.subject, applicant.subject, agent.mandate, application.item.codes)
 
@@ -226,24 +226,24 @@ class Drafts:
 
     async def submit(self, command: Command, request: rpc.SubmitCaseRequest) -> pb.Case:
         """Submits a draft."""
-        principal = current_call().principal
+        actor = current_call().actor
         checked: set[str] = set()
         asked: set[bytes] = set()
 
         async def work(tx: Transaction) -> pb.Case:
-            record = await self._locked(tx, request.name, request.etag, principal)
+            record = await self._locked(tx, request.name, request.etag, actor)
             item = await self._desk.items.version(record.item)
             if record.state == CaseState.DRAFT:
-                self._check_assurance(item, principal)
+                self._check_assurance(item, actor)
                 self._ask_mandate(record, item, checked)
-                applications.check_materials(item, request.materials, paper_allowed=bool(principal.clerk))
+                applications.check_materials(item, request.materials, paper_allowed=bool(actor.clerk))
                 applications.check_form(item, request.form_values)
                 applications.put_in(record.content, request.materials, request.form_values, tx.now)
                 record.changed = bool(request.materials or request.form_values)
-                record.assurance = principal.assurance
-            record.received_by = clerk_of(principal)
-            record.received_human = principal.human if record.received_by else ""
-            return await self.submitted(tx, record, item, actor_of(principal), principal.department, asked)
+                record.assurance = actor.assurance
+            record.received_by = clerk_of(actor)
+            record.received_human = actor.human if record.received_by else ""
+            return await self.submitted(tx, record, item, actor_of(actor), actor.department, asked)
 
         return await self._desk.run(command, work)
 
@@ -257,13 +257,13 @@ class Drafts:
 
         raise Outside(settle)
 
-    def _check_assurance(self, item: ItemVersion, principal: Principal) -> None:
-        if not is_machine(principal) and principal.assurance < item.content.min_assurance:
+    def _check_assurance(self, item: ItemVersion, actor: Actor) -> None:
+        if not is_machine(actor) and actor.assurance < item.content.min_assurance:
             raise PermissionDenied(
                 "ASSURANCE_TOO_LOW",
                 "the person must be known better for this item",
                 required=str(item.content.min_assurance),
-                actual=str(principal.assurance),
+                actual=str(actor.assurance),
             )
 
     async def submitted(
@@ -293,20 +293,20 @@ class Drafts:
 
     async def correct(self, command: Command, request: rpc.SubmitCorrectionRequest) -> pb.Case:
         """Answers a correction, or supplies tolerated materials."""
-        principal = current_call().principal
+        actor = current_call().actor
         asked: set[bytes] = set()
 
         async def work(tx: Transaction) -> pb.Case:
-            record = await self._locked(tx, request.name, request.etag, principal)
+            record = await self._locked(tx, request.name, request.etag, actor)
             return await self.corrected(
                 tx,
                 record,
                 tuple(request.materials),
                 tuple(request.form_values),
-                actor_of(principal),
-                principal.department,
+                actor_of(actor),
+                actor.department,
                 asked,
-                paper_allowed=bool(principal.clerk),
+                paper_allowed=bool(actor.clerk),
             )
 
         return await self._desk.run(command, work)
@@ -380,11 +380,11 @@ class Drafts:
 
     async def withdraw(self, command: Command, request: rpc.WithdrawCaseRequest) -> pb.Case:
         """Withdraws a case before its decision."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record = await self._locked(tx, request.name, request.etag, principal)
-            return await self.withdrawn(tx, record, actor_of(principal), principal.department, request.reason)
+            record = await self._locked(tx, request.name, request.etag, actor)
+            return await self.withdrawn(tx, record, actor_of(actor), actor.department, request.reason)
 
         return await self._desk.run(command, work)
 
@@ -397,20 +397,20 @@ class Drafts:
         change = Change(Action.WITHDRAW, actor, department, reason, "CANCELLED")
         return await self._desk.finish(tx, record, item, before, change, events.CaseWithdrawn(reason=reason))
 
-    async def _locked(self, tx: Transaction, name: str, etag: str, principal: Principal) -> CaseRecord:
+    async def _locked(self, tx: Transaction, name: str, etag: str, actor: Actor) -> CaseRecord:
         record = await self._desk.store.lock(tx.connection, id_of(name))
-        require_applicant_side(principal, record)
+        require_applicant_side(actor, record)
         check_etag(name, record.version, etag)
         return record
 
 
-def _check_spoken_for(application: Application, principal: Principal) -> None:
+def _check_spoken_for(application: Application, actor: Actor) -> None:
     """A person's token must speak for the applicant, or for the agent, who then needs a mandate."""
     applicant, agent = application.applicant, application.agent
-    is_agent = agent is not None and agent.subject == principal.subject
-    if not is_agent and applicant.subject not in speaks_for(principal):
+    is_agent = agent is not None and agent.subject == actor.subject
+    if not is_agent and applicant.subject not in speaks_for(actor):
         raise not_owner(applicant.subject)
-    if agent is not None and principal.mandate and agent.mandate != principal.mandate:
+    if agent is not None and actor.mandate and agent.mandate != actor.mandate:
         raise mandate_not_covering(agent.mandate, application.item.content.task_code, "the token names another mandate")
 
 

@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
+from libs.access.actor import Actor
 from libs.db.command import Command
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.cases.convert import OUTCOME, PROCEDURE, id_of
 from services.cases.domain.clock import Extension, SpecialProcedure
 from services.cases.domain.materials import open_codes
@@ -45,27 +45,27 @@ class Handling:
 
     async def start_review(self, command: Command, request: rpc.StartReviewRequest) -> pb.Case:
         """Takes a case under review."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.START_REVIEW, principal.human)
-            record.reviewed_by = principal.subject
-            change = _change(Action.START_REVIEW, principal, open_task="DECIDE")
+            record, item = await self._locked(tx, request, actor)
+            before = self._desk.move(record, facts_of(record), Action.START_REVIEW, actor.human)
+            record.reviewed_by = actor.subject
+            change = _change(Action.START_REVIEW, actor, open_task="DECIDE")
             return await self._desk.finish(tx, record, item, before, change, events.CaseReviewStarted())
 
         return await self._desk.run(command, work)
 
     async def suspend(self, command: Command, request: rpc.SuspendCaseRequest) -> pb.Case:
         """Stops the clock for a special procedure."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.SUSPEND, principal.human)
+            record, item = await self._locked(tx, request, actor)
+            before = self._desk.move(record, facts_of(record), Action.SUSPEND, actor.human)
             procedure = SpecialProcedure(PROCEDURE.name(request.procedure))
             await self._deadlines.stop(tx, record, item, procedure, request.reason)
-            change = _change(Action.SUSPEND, principal, request.reason, end_tasks="")
+            change = _change(Action.SUSPEND, actor, request.reason, end_tasks="")
             event = events.CaseSuspended(procedure=request.procedure, reason=request.reason)
             return await self._desk.finish(tx, record, item, before, change, event)
 
@@ -73,15 +73,15 @@ class Handling:
 
     async def resume(self, command: Command, request: rpc.ResumeCaseRequest) -> pb.Case:
         """Sets the clock going again."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.RESUME, principal.human)
+            record, item = await self._locked(tx, request, actor)
+            before = self._desk.move(record, facts_of(record), Action.RESUME, actor.human)
             calendar = await self._desk.calendars.current()
             suspended = await self._deadlines.go(tx, record, item, calendar)
             promised, statutory = last_days(record, item, calendar, tx.now)
-            change = _change(Action.RESUME, principal, request.result, end_tasks="")
+            change = _change(Action.RESUME, actor, request.result, end_tasks="")
             event = events.CaseResumed(suspended_days=suspended, promised_date=promised, statutory_date=statutory)
             return await self._desk.finish(tx, record, item, before, change, event)
 
@@ -89,16 +89,16 @@ class Handling:
 
     async def extend(self, command: Command, request: rpc.ExtendCaseRequest) -> pb.Case:
         """Extends the limits, once."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.EXTEND, principal.human)
-            extension = Extension(request.days, request.reason, principal.subject)
+            record, item = await self._locked(tx, request, actor)
+            before = self._desk.move(record, facts_of(record), Action.EXTEND, actor.human)
+            extension = Extension(request.days, request.reason, actor.subject)
             calendar = await self._desk.calendars.current()
             await self._deadlines.extend(tx, record, item, calendar, extension)
             promised, statutory = last_days(record, item, calendar, tx.now)
-            change = _change(Action.EXTEND, principal, request.reason, end_tasks="")
+            change = _change(Action.EXTEND, actor, request.reason, end_tasks="")
             event = events.CaseExtended(
                 days=request.days, reason=request.reason, promised_date=promised, statutory_date=statutory
             )
@@ -108,26 +108,26 @@ class Handling:
 
     async def decide(self, command: Command, request: rpc.DecideCaseRequest) -> pb.Case:
         """Decides; where that yields a licence, the event has it issued."""
-        principal = current_call().principal
+        actor = current_call().actor
         outcome = Outcome(OUTCOME.name(request.outcome))
         check_reason(outcome, request.reason)
         asked: set[str] = set()
         printable: set[bytes] = set()
-        await self._compare_parties(request, principal, outcome)
+        await self._compare_parties(request, actor, outcome)
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request, principal)
+            record, item = await self._locked(tx, request, actor)
             if record.state == CaseState.UNDER_REVIEW:
                 self._ask_checks(command, record, item, asked)
             facts = facts_of(record, open_obligations=_not_arrived(record))
-            before = self._desk.move(record, facts, Action.DECIDE, principal.human)
+            before = self._desk.move(record, facts, Action.DECIDE, actor.human)
             record.decide_time, record.outcome, record.changed = tx.now, str(outcome), True
             former = parties.restate(record.content, request.restated_parties)
             record.content.decision.CopyFrom(
                 pb.Decision(
                     outcome=request.outcome,
                     reason=request.reason,
-                    decided_by=principal.subject,
+                    decided_by=actor.subject,
                     decide_time=timestamp(tx.now),
                     evidence=request.evidence,
                     former_parties=former,
@@ -136,15 +136,15 @@ class Handling:
             yields = yields_license(outcome, item.content.license_type)
             if yields:
                 self._licences.ask(record, item, printable)
-            change = _change(Action.DECIDE, principal, request.reason, open_task="" if yields else "CLOSE")
+            change = _change(Action.DECIDE, actor, request.reason, open_task="" if yields else "CLOSE")
             return await self._desk.finish(tx, record, item, before, change, decided_event(record, item, yields=yields))
 
         return await self._desk.run(command, work)
 
-    async def _compare_parties(self, request: rpc.DecideCaseRequest, principal: Principal, outcome: Outcome) -> None:
+    async def _compare_parties(self, request: rpc.DecideCaseRequest, actor: Actor, outcome: Outcome) -> None:
         """Asks identity before the transaction; a repeat, which finds the case decided, asks nobody."""
         record = await self._desk.store.read(id_of(request.name))
-        require_handler(principal, record)
+        require_handler(actor, record)
         if record.state == CaseState.UNDER_REVIEW:
             await parties.compare(self._desk, record, outcome, request.restated_parties)
 
@@ -163,11 +163,11 @@ class Handling:
 
     async def close(self, command: Command, request: rpc.CloseCaseRequest) -> pb.Case:
         """Closes a decided case that waits for no licence."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request, principal)
-            return await self.closed(tx, record, item, principal.subject, principal.department, request.note)
+            record, item = await self._locked(tx, request, actor)
+            return await self.closed(tx, record, item, actor.subject, actor.department, request.note)
 
         return await self._desk.run(command, work)
 
@@ -185,30 +185,28 @@ class Handling:
 
     async def terminate(self, command: Command, request: rpc.TerminateCaseRequest) -> pb.Case:
         """Ends a case without a decision."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._locked(tx, request, principal)
-            before = self._desk.move(record, facts_of(record), Action.TERMINATE, principal.human)
+            record, item = await self._locked(tx, request, actor)
+            before = self._desk.move(record, facts_of(record), Action.TERMINATE, actor.human)
             await self._deadlines.end(tx, record)
             record.end_time, record.content.end_reason, record.changed = tx.now, request.reason, True
-            change = _change(Action.TERMINATE, principal, request.reason, end_tasks="CANCELLED")
+            change = _change(Action.TERMINATE, actor, request.reason, end_tasks="CANCELLED")
             event = events.CaseTerminated(reason=request.reason)
             return await self._desk.finish(tx, record, item, before, change, event)
 
         return await self._desk.run(command, work)
 
-    async def _locked(self, tx: Transaction, request: _Named, principal: Principal) -> tuple[CaseRecord, ItemVersion]:
+    async def _locked(self, tx: Transaction, request: _Named, actor: Actor) -> tuple[CaseRecord, ItemVersion]:
         record = await self._desk.store.lock(tx.connection, id_of(request.name))
-        require_handler(principal, record)
+        require_handler(actor, record)
         check_etag(request.name, record.version, request.etag)
         return record, await self._desk.items.version(record.item)
 
 
-def _change(
-    action: Action, principal: Principal, note: str = "", *, end_tasks: str = "DONE", open_task: str = ""
-) -> Change:
-    return Change(action, principal.subject, principal.department, note, end_tasks, open_task)
+def _change(action: Action, actor: Actor, note: str = "", *, end_tasks: str = "DONE", open_task: str = "") -> Change:
+    return Change(action, actor.subject, actor.department, note, end_tasks, open_task)
 
 
 def _not_arrived(record: CaseRecord) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from libs.access.actor import Actor
 from libs.audit.writer import entry_of, receipt_of
 from libs.db import rows
 from libs.db.command import Command, digest_of
@@ -14,7 +15,6 @@ from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
 from services.cases.convert import APPLICANT_TYPE, MODE, id_of
 from services.cases.domain.items import check_offer, check_open_to
@@ -44,18 +44,18 @@ def use_of(command: Command, transaction_id: str, case_name: str = "") -> Comman
     return replace(command, use=common_pb2.UseContext(transaction_id=transaction_id, case_name=case_name))
 
 
-def require_sender(principal: Principal, sender_region: str) -> None:
+def require_sender(actor: Actor, sender_region: str) -> None:
     """Raises REGION_MISMATCH unless the message comes from the region that the token speaks for."""
-    if not principal.region or principal.region != sender_region:
+    if not actor.region or actor.region != sender_region:
         raise InvalidArgument("REGION_MISMATCH", "the message is another region's", region=sender_region)
 
 
-def require_service(principal: Principal, sender_region: str) -> None:
+def require_service(actor: Actor, sender_region: str) -> None:
     """Raises ACTOR_NOT_ALLOWED unless that region's cases service itself calls: no officer of it answers past it."""
-    require_sender(principal, sender_region)
-    if principal.subject != f"//{sender_region}/services/cases":
+    require_sender(actor, sender_region)
+    if actor.subject != f"//{sender_region}/services/cases":
         raise PermissionDenied(
-            "ACTOR_NOT_ALLOWED", "the deciding region answers by its cases service only", actor_kind=principal.kind
+            "ACTOR_NOT_ALLOWED", "the deciding region answers by its cases service only", actor_kind=actor.kind
         )
 
 
@@ -88,8 +88,8 @@ class Incoming:
 
     async def receive(self, command: Command, message: pb.TransferMessage) -> pb.TransferReceipt:
         """Takes a message of the receiving region; a repeated one gets the first receipt."""
-        principal = current_call().principal
-        require_sender(principal, message.sender_region)
+        actor = current_call().actor
+        require_sender(actor, message.sender_region)
         payload = Payload(message.WhichOneof("payload") or "")
         check_payload(message.exchange_id, Direction.TO_HANDLING, message.sequence, payload)
         exchange = Exchange(message.sender_region, message.exchange_id, "INBOUND")
@@ -99,9 +99,9 @@ class Incoming:
             if payload is Payload.APPLICATION:
                 await self._desk.news.tell_again(exchange)
             return known
-        _check_holders((*message.application.materials, *message.correction.materials), principal.region)
+        _check_holders((*message.application.materials, *message.correction.materials), actor.region)
         if payload is Payload.APPLICATION:
-            await self._check_application(message.application, principal)
+            await self._check_application(message.application, actor)
         asked: set[bytes] = set()
         request_id = derived_request_id("receive", exchange.peer, exchange.exchange_id, str(message.sequence), digest)
 
@@ -113,13 +113,11 @@ class Incoming:
                 raise AlreadyExists("RESOURCE_EXISTS", "the message was received before", resource="messages")
             opened = await self._store.of_exchange(tx.connection, exchange)
             if opened is not None:  # before it may be held: what is held is applied later under another's token
-                _require_same_transfer(opened, principal)
+                _require_same_transfer(opened, actor)
             receipt = receipted(tx, message, digest, self._desk.region, held=admission.verdict is Verdict.HOLD)
             for sequence in admission.apply:
                 row = found.get(sequence)
-                await self._apply(
-                    tx, exchange, message if row is None else self._store.open_message(row), principal, asked
-                )
+                await self._apply(tx, exchange, message if row is None else self._store.open_message(row), actor, asked)
                 if row is not None:
                     await self._store.mark_applied(tx.connection, row)
             await self._store.keep(tx.connection, exchange, message, digest, receipt, tx.now)
@@ -137,10 +135,10 @@ class Incoming:
         return pb.TransferReceipt.FromString(row.receipt)
 
     async def _apply(
-        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal, asked: set[bytes]
+        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, actor: Actor, asked: set[bytes]
     ) -> None:
         if message.HasField("application"):
-            transfer, case_name = await self._open(tx, exchange, message, principal, asked)
+            transfer, case_name = await self._open(tx, exchange, message, actor, asked)
         else:
             row = await self._store.of_exchange(tx.connection, exchange)
             if row is None:
@@ -151,9 +149,9 @@ class Incoming:
                     state="",
                     allowed="ACCEPTED",
                 )
-            _require_same_transfer(row, principal)
+            _require_same_transfer(row, actor)
             transfer, case_name = row.id, row.case_name
-            await self._apply_later(tx, row, message, principal, asked)
+            await self._apply_later(tx, row, message, actor, asked)
         await self._count(tx, transfer, message.sequence)
         tx.emit(
             "cn.tongban.transfer.received.v1",
@@ -171,10 +169,10 @@ class Incoming:
 
     # ---- the application ----
 
-    async def _check_application(self, application: pb.TransferApplication, principal: Principal) -> None:
+    async def _check_application(self, application: pb.TransferApplication, actor: Actor) -> None:
         """What the application says must be what the token proves, and the item must be open to that region."""
         item = await self._item(application)
-        check_open_to(item.offer(), principal.region)
+        check_open_to(item.offer(), actor.region)
         # The cross-region list is what admits it; the item's own channels are those of people here.
         offer = replace(item.offer(), channels=frozenset({"OTHER_REGION"}))
         check_offer(offer, APPLICANT_TYPE.name(application.applicant.type), "OTHER_REGION")
@@ -183,13 +181,13 @@ class Incoming:
                 "ITEM_NOT_CROSS_REGION",
                 "the item is open in another mode",
                 task_code=application.task_code,
-                region=principal.region,
+                region=actor.region,
             )
         agent = application.agent if application.HasField("agent") else None
         applications.check_parties(application.applicant, agent, self._desk.today())
         applications.check_materials(item, application.materials, paper_allowed=True)
         applications.check_form(item, application.form_values)
-        _check_token(application, agent, principal, item)
+        _check_token(application, agent, actor, item)
         # By the word of identity there, whatever the service of that region writes.
         await self._desk.identity.check_parties(application.applicant, agent)
         if agent is not None and agent.mandate:
@@ -206,7 +204,7 @@ class Incoming:
             ) from error
 
     async def _open(
-        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, principal: Principal, asked: set[bytes]
+        self, tx: Transaction, exchange: Exchange, message: pb.TransferMessage, actor: Actor, asked: set[bytes]
     ) -> tuple[str, str]:
         application, identifier = message.application, uuid7()
         item = await self._item(application)
@@ -223,17 +221,15 @@ class Incoming:
             created_by=clerk,
             actor=clerk,
             department=f"//{exchange.peer}/{application.department}",
-            assurance=principal.assurance,
+            assurance=actor.assurance,
             receiving_region=exchange.peer,
             received_by=clerk,
-            received_human=principal.human,
+            received_human=actor.human,
             transfer=identifier,
         )
         record = await self._drafts.insert(tx, opened)
         case = await self._drafts.submitted(tx, record, item, clerk, opened.department, asked)
-        await rows.insert(
-            tx.connection, transfers, self._values(tx, identifier, exchange, message, principal, case, item)
-        )
+        await rows.insert(tx.connection, transfers, self._values(tx, identifier, exchange, message, actor, case, item))
         await self._desk.news.acknowledge(tx, identifier)
         return identifier, record.name
 
@@ -243,7 +239,7 @@ class Incoming:
         identifier: str,
         exchange: Exchange,
         message: pb.TransferMessage,
-        principal: Principal,
+        actor: Actor,
         case: resources.Case,
         item: ItemVersion,
     ) -> dict[str, Any]:
@@ -268,7 +264,7 @@ class Incoming:
             "operator": application.operator,
             "applicant": application.applicant.subject,
             "agent": application.agent.subject,
-            "peer_transfer": _transfer_of(principal),
+            "peer_transfer": _transfer_of(actor),
             "sealed": self._store.seal(identifier, content),
             "receive_time": tx.now,
             "acknowledge_time": tx.now,
@@ -279,7 +275,7 @@ class Incoming:
     # ---- what comes later ----
 
     async def _apply_later(
-        self, tx: Transaction, row: Row, message: pb.TransferMessage, principal: Principal, asked: set[bytes]
+        self, tx: Transaction, row: Row, message: pb.TransferMessage, actor: Actor, asked: set[bytes]
     ) -> None:
         record = await self._desk.store.lock(tx.connection, id_of(row.case_name))
         if message.HasField("correction"):
@@ -288,14 +284,14 @@ class Incoming:
                 record,
                 tuple(message.correction.materials),
                 tuple(message.correction.form_values),
-                principal.subject,
+                actor.subject,
                 "",
                 asked,
                 paper_allowed=True,
             )
             return
         if message.HasField("withdrawal"):
-            await self._drafts.withdrawn(tx, record, principal.subject, "", message.withdrawal.reason)
+            await self._drafts.withdrawn(tx, record, actor.subject, "", message.withdrawal.reason)
             return
         rating = message.rating
         if rating.rater not in {record.applicant, record.agent}:
@@ -325,26 +321,26 @@ def _check_holders(materials: Iterable[resources.MaterialReference], region: str
 
 
 def _check_token(
-    application: pb.TransferApplication, agent: resources.Agent | None, principal: Principal, item: ItemVersion
+    application: pb.TransferApplication, agent: resources.Agent | None, actor: Actor, item: ItemVersion
 ) -> None:
     """The home region vouches for one person, one firm and one mandate: the application must name just these."""
-    if application.applicant.subject != (principal.organization or principal.subject):
+    if application.applicant.subject != (actor.organization or actor.subject):
         raise not_owner(application.applicant.subject)
-    if agent is not None and agent.subject != principal.subject:
+    if agent is not None and agent.subject != actor.subject:
         raise not_owner(agent.subject)
-    if (agent.mandate if agent else "") != principal.mandate:
+    if (agent.mandate if agent else "") != actor.mandate:
         raise mandate_not_covering(
             agent.mandate if agent else "", application.task_code, "the token names another mandate"
         )
-    clerks = _actors(principal.claims.get("act"))
-    if clerks and f"//{principal.region}/{application.operator}" not in clerks:
+    clerks = _actors(actor.claims.get("act"))
+    if clerks and f"//{actor.region}/{application.operator}" not in clerks:
         raise not_owner(application.operator)
-    if principal.assurance < item.content.min_assurance:
+    if actor.assurance < item.content.min_assurance:
         raise PermissionDenied(
             "ASSURANCE_TOO_LOW",
             "the person must be known better for this item",
             required=str(item.content.min_assurance),
-            actual=str(principal.assurance),
+            actual=str(actor.assurance),
         )
 
 
@@ -357,12 +353,12 @@ def _actors(act: Any) -> list[str]:
     return found
 
 
-def _transfer_of(principal: Principal) -> str:
-    return str(principal.claims.get("transfer", ""))
+def _transfer_of(actor: Actor) -> str:
+    return str(actor.claims.get("transfer", ""))
 
 
-def _require_same_transfer(row: Row, principal: Principal) -> None:
+def _require_same_transfer(row: Row, actor: Actor) -> None:
     """Only a token that is bound as the application's was is good for what comes later."""
-    bound = _transfer_of(principal)
+    bound = _transfer_of(actor)
     if bound != row.peer_transfer:
         raise PermissionDenied("DELEGATION_MISMATCH", "the token is for another transfer", transfer=bound)

@@ -56,21 +56,21 @@ class LicenseFailures:
 
     async def redecide(self, command: Command, request: rpc.RedecideCaseRequest) -> pb.Case:
         """Decides such a case anew: with what is printed put right, or with another outcome."""
-        principal = current_call().principal
+        actor = current_call().actor
         outcome = Outcome(OUTCOME.name(request.outcome))
         asked: set[bytes] = set()
         seen = await self._desk.store.read(id_of(request.name))
-        require_handler(principal, seen)
+        require_handler(actor, seen)
         if seen.content.HasField("license_failure"):  # else it was decided anew already, perhaps by this very request
             await parties.compare(self._desk, seen, outcome, request.restated_parties)
 
         async def work(tx: Transaction) -> pb.Case:
             record = await self._desk.store.lock(tx.connection, id_of(request.name))
-            require_handler(principal, record)
+            require_handler(actor, record)
             check_etag(request.name, record.version, request.etag)
             item = await self._desk.items.version(record.item)
             facts = facts_of(record, license_failed=record.content.HasField("license_failure"))
-            before = self._desk.move(record, facts, Action.REDECIDE, principal.human)
+            before = self._desk.move(record, facts, Action.REDECIDE, actor.human)
             applications.check_form(item, request.form_values)
             applications.put_in(record.content, (), request.form_values, tx.now)
             former = parties.restate(record.content, request.restated_parties)
@@ -79,7 +79,7 @@ class LicenseFailures:
                 pb.Decision(
                     outcome=request.outcome,
                     reason=request.reason,
-                    decided_by=principal.subject,
+                    decided_by=actor.subject,
                     decide_time=timestamp(tx.now),
                     evidence=record.content.decision.evidence,
                     voided_license=record.content.license_failure.license or record.content.decision.voided_license,
@@ -92,8 +92,8 @@ class LicenseFailures:
                 self._licences.ask(record, item, asked)
             change = Change(
                 Action.REDECIDE,
-                principal.subject,
-                principal.department,
+                actor.subject,
+                actor.department,
                 request.reason,
                 open_task="" if yields else "CLOSE",
             )

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from libs.access.actor import Actor
 from libs.db import paging, rows
 from libs.db.command import Command
 from libs.db.engine import Row
@@ -14,7 +15,6 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.regions import Regions
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.cases.clients import mandate_not_covering
 from services.cases.convert import DIRECTION, MODE, TRANSFER_STATE, id_of
 from services.cases.domain.ratings import RATABLE
@@ -62,20 +62,20 @@ class Outgoing:
         stored = await self._desk.uow.stored(command)
         if isinstance(stored, pb.Transfer):
             return stored
-        principal = current_call().principal
-        identifier, application = uuid7(), self._application(request, principal)
-        self._check(application, principal, request.handling_region)
+        actor = current_call().actor
+        identifier, application = uuid7(), self._application(request, actor)
+        self._check(application, actor, request.handling_region)
         await self._regions.trusted(request.handling_region, identity.TRUST_DIRECTION_OUTBOUND)
         agent = application.agent if application.HasField("agent") else None
         await self._desk.identity.check_parties(application.applicant, agent)
         await self._check_mandate(application)
         delegation = await self._desk.identity.delegation(
-            principal.token, request.handling_region, f"transfers/{identifier}"
+            actor.token, request.handling_region, f"transfers/{identifier}"
         )
 
         async def work(tx: Transaction) -> pb.Transfer:
             application.receive_time.FromDatetime(tx.now)
-            values = self._values(tx, identifier, request, application, principal)
+            values = self._values(tx, identifier, request, application, actor)
             values["delegation"] = self._store.seal_delegation(identifier, delegation)
             await rows.insert(tx.connection, transfers, values)
             message = pb.TransferMessage(application=application)
@@ -89,11 +89,11 @@ class Outgoing:
 
         return await self._desk.run(command, work)
 
-    def _application(self, request: pb.SendTransferRequest, principal: Principal) -> pb.TransferApplication:
-        clerk = clerk_of(principal)
-        if not clerk or is_staff(principal):
+    def _application(self, request: pb.SendTransferRequest, actor: Actor) -> pb.TransferApplication:
+        clerk = clerk_of(actor)
+        if not clerk or is_staff(actor):
             raise PermissionDenied(
-                "ACTOR_NOT_ALLOWED", "needs the token of a person with window staff in act", actor_kind=principal.kind
+                "ACTOR_NOT_ALLOWED", "needs the token of a person with window staff in act", actor_kind=actor.kind
             )
         application = pb.TransferApplication(
             task_code=request.task_code,
@@ -104,7 +104,7 @@ class Outgoing:
             form_values=request.form_values,
             title=request.title,
             materials=[self._absolute(material) for material in request.materials],
-            department=principal.department,
+            department=actor.department,
             operator=clerk,
         )
         application.applicant.subject = self._global(request.applicant.subject)
@@ -126,27 +126,27 @@ class Outgoing:
             setattr(copy, source, self._global(getattr(copy, source)))
         return copy
 
-    def _check(self, application: pb.TransferApplication, principal: Principal, handling_region: str) -> None:
+    def _check(self, application: pb.TransferApplication, actor: Actor, handling_region: str) -> None:
         """The token must speak for who applies: what goes over is vouched for by this region."""
         if handling_region == self._desk.region:
             raise invalid_field("handling_region", "transfer.other", "must be another region")
         agent = application.agent if application.HasField("agent") else None
         applications.check_parties(application.applicant, agent, self._desk.today())
-        self.require_impartial(principal, application.applicant.subject, application.agent.subject)
-        mine = {self._global(name) for name in speaks_for(principal)}
+        self.require_impartial(actor, application.applicant.subject, application.agent.subject)
+        mine = {self._global(name) for name in speaks_for(actor)}
         if application.applicant.subject not in mine:
             raise not_owner(application.applicant.subject)
-        if agent is not None and agent.subject != self._global(principal.subject):
+        if agent is not None and agent.subject != self._global(actor.subject):
             raise not_owner(agent.subject)
-        mandate = self._global(principal.mandate) if principal.mandate else ""
+        mandate = self._global(actor.mandate) if actor.mandate else ""
         if mandate != (agent.mandate if agent else ""):
             raise mandate_not_covering(agent.mandate if agent else "", application.task_code, "the token names another")
-        if application.identity_check.assurance > principal.assurance:
+        if application.identity_check.assurance > actor.assurance:
             raise invalid_field("identity_check.assurance", "assurance.token", "is more than the token says")
 
-    def require_impartial(self, principal: Principal, *parties: str) -> None:
+    def require_impartial(self, actor: Actor, *parties: str) -> None:
         """Raises where what is to be done is the caller's own affair."""
-        principal.require_impartial(*(applications.at_home(name, self._desk.region) for name in parties))
+        actor.require_impartial(*(applications.at_home(name, self._desk.region) for name in parties))
 
     async def _check_mandate(self, application: pb.TransferApplication) -> None:
         if not application.agent.mandate:
@@ -167,7 +167,7 @@ class Outgoing:
         identifier: str,
         request: pb.SendTransferRequest,
         application: pb.TransferApplication,
-        principal: Principal,
+        actor: Actor,
     ) -> dict[str, Any]:
         content = pb.Transfer(applicant=application.applicant, identity_check=application.identity_check)
         if application.HasField("agent"):
@@ -182,8 +182,8 @@ class Outgoing:
             "mode": MODE.name(request.mode),
             "task_code": request.task_code,
             "item_display_name": "",
-            "department": principal.department,
-            "owner_department": principal.department,
+            "department": actor.department,
+            "owner_department": actor.department,
             "operator": application.operator,
             "applicant": application.applicant.subject,
             "agent": application.agent.subject,
@@ -196,7 +196,7 @@ class Outgoing:
 
     async def correct(self, command: Command, request: pb.SendCorrectionRequest) -> pb.Transfer:
         """Puts the answer to a correction, or tolerated materials, in line."""
-        principal = current_call().principal
+        actor = current_call().actor
         correction = pb.TransferCorrection(
             materials=[self._absolute(material) for material in request.correction.materials],
             form_values=request.correction.form_values,
@@ -204,10 +204,10 @@ class Outgoing:
 
         async def work(tx: Transaction) -> pb.Transfer:
             row = await self._store.lock(tx.connection, id_of(request.name))
-            if row.direction != "OUTBOUND" or row.owner_department != principal.department:
+            if row.direction != "OUTBOUND" or row.owner_department != actor.department:
                 raise not_found(request.name)
-            self.require_party(principal, row)
-            self.require_impartial(principal, row.applicant, row.agent)
+            self.require_party(actor, row)
+            self.require_impartial(actor, row.applicant, row.agent)
             check_etag(request.name, row.version, request.etag)
             _require_asked(request.name, row)
             await self._desk.news.queue(tx, row.id, "correction", pb.TransferMessage(correction=correction))
@@ -220,9 +220,9 @@ class Outgoing:
 
         return await self._desk.run(command, work)
 
-    def require_party(self, principal: Principal, row: Row) -> None:
+    def require_party(self, actor: Actor, row: Row) -> None:
         """Raises NOT_OWNER where staff stand at a window for somebody whose application it is not."""
-        mine = {self._global(name) for name in speaks_for(principal)}
+        mine = {self._global(name) for name in speaks_for(actor)}
         if mine and not mine & {row.applicant, row.agent}:
             raise not_owner(f"transfers/{row.id}")
 
@@ -232,9 +232,9 @@ class Outgoing:
         self, command: Command, request: rating_service_pb2.CreateRatingRequest
     ) -> rating_service_pb2.Rating:
         """Rates a case of another region that a window here sent there: the rating travels to it."""
-        principal = current_call().principal
+        actor = current_call().actor
         sent = await self._store.sent_case(request.case_name)
-        rater = self._rater(principal, sent, request)
+        rater = self._rater(actor, sent, request)
 
         async def work(tx: Transaction) -> rating_service_pb2.Rating:
             row = await self._store.lock(tx.connection, sent.id)
@@ -259,26 +259,26 @@ class Outgoing:
 
         return await self._desk.run(command, work)
 
-    def _rater(self, principal: Principal, row: Row, request: rating_service_pb2.CreateRatingRequest) -> str:
+    def _rater(self, actor: Actor, row: Row, request: rating_service_pb2.CreateRatingRequest) -> str:
         if request.channel == rating_service_pb2.RATING_CHANNEL_SYSTEM_DEFAULT:
             raise invalid_field("channel", "rating.default", "is set by the deciding region only")
-        mine = {self._global(name) for name in speaks_for(principal)}
+        mine = {self._global(name) for name in speaks_for(actor)}
         if row.agent in mine or (row.applicant in mine and "/persons/" in row.applicant):
-            return self._global(principal.subject)
-        of_window = bool(principal.office) and principal.office == row.owner_department
-        self.require_impartial(principal, row.applicant, row.agent)
+            return self._global(actor.subject)
+        of_window = bool(actor.office) and actor.office == row.owner_department
+        self.require_impartial(actor, row.applicant, row.agent)
         if row.applicant in mine or of_window:
-            return self._global(principal.subject) if mine else str(row.agent or row.applicant)
+            return self._global(actor.subject) if mine else str(row.agent or row.applicant)
         raise not_owner(request.case_name)
 
     # ---- reading ----
 
     async def get(self, request: pb.GetTransferRequest) -> pb.Transfer:
         """Reads a transfer: the window's department, or the deciding one."""
-        principal, name = current_call().principal, request.name
+        actor, name = current_call().actor, request.name
         row = await self._store.read(id_of(name))
-        mine = self._mine(principal)
-        if mine is None and principal.office not in ("", row.owner_department):
+        mine = self._mine(actor)
+        if mine is None and actor.office not in ("", row.owner_department):
             raise not_found(name)
         if mine is not None and mine.isdisjoint((row.applicant, row.agent)):
             raise not_found(name)
@@ -287,17 +287,17 @@ class Outgoing:
 
     async def list(self, request: pb.ListTransfersRequest) -> pb.ListTransfersResponse:
         """Lists transfers; staff see their department's."""
-        principal = current_call().principal
+        actor = current_call().actor
         size = paging.page_size(request.page_size, _MOST)
         given = {
             "direction": DIRECTION.name(request.direction),
             "state": TRANSFER_STATE.name(request.state),
             "peer_region": request.peer_region,
             "department": request.department,
-            "owner_department": principal.office,
+            "owner_department": actor.office,
         }
         filters: dict[str, Any] = {name: value for name, value in given.items() if value}
-        mine = self._mine(principal)
+        mine = self._mine(actor)
         if mine is not None:
             filters["parties"] = sorted(mine)
         found = await self._store.page(filters, after_of(request, request.page_token), size + 1)
@@ -308,16 +308,16 @@ class Outgoing:
         )
         return pb.ListTransfersResponse(transfers=map(self.message, found[:size]), next_page_token=token)
 
-    def _mine(self, principal: Principal) -> frozenset[str] | None:
+    def _mine(self, actor: Actor) -> frozenset[str] | None:
         """Returns the parties whose transfers the caller may see; None for staff in office and machines that supervise.
 
         No machine sends an application or decides it, so without that right none is a machine's.
         """
-        names = speaks_for(principal)
+        names = speaks_for(actor)
         if not names:
-            require_official(principal)
-            if not principal.office:
-                require_supervision(principal)
+            require_official(actor)
+            if not actor.office:
+                require_supervision(actor)
             return None
         return frozenset(map(self._global, names))
 

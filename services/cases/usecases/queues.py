@@ -36,10 +36,10 @@ class Tasks:
 
     async def list(self, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
         """Lists tasks, the most urgent first; staff see their department's."""
-        principal = current_call().principal
+        actor = current_call().actor
         size = paging.page_size(request.page_size, _MOST)
-        require_official(principal)
-        department = principal.office or request.department
+        require_official(actor)
+        department = actor.office or request.department
         if request.department and request.department != department:
             return pb.ListTasksResponse()
         given: dict[str, Any] = {
@@ -58,22 +58,22 @@ class Tasks:
 
     async def claim(self, command: Command, request: pb.ClaimTaskRequest) -> pb.Task:
         """Takes a task."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Task:
             identifier = id_of(request.name)
             row = await self._store.task(tx.connection, identifier)
-            require_staff(principal, row.department, request.name)
+            require_staff(actor, row.department, request.name)
             check_etag(request.name, row.version, request.etag)
-            if row.state == "CLAIMED" and row.assignee != principal.subject:
+            if row.state == "CLAIMED" and row.assignee != actor.subject:
                 raise FailedPrecondition("TASK_TAKEN", "somebody else took the task", task=request.name)
             if row.state != "OPEN":
                 raise state_conflict(request.name, row.state, "OPEN")
             record = await self._desk.store.read(row.case_id)
-            principal.require_impartial(record.applicant, record.agent)
+            actor.require_impartial(record.applicant, record.agent)
             if row.kind in _SEPARATED:
-                require_separate_duties(facts_of(record), _SEPARATED[row.kind], principal.human)
-            await self._store.claim(tx.connection, identifier, principal.subject, tx.now)
+                require_separate_duties(facts_of(record), _SEPARATED[row.kind], actor.human)
+            await self._store.claim(tx.connection, identifier, actor.subject, tx.now)
             return await self._message(await self._store.shown(tx.connection, identifier))
 
         return await self._desk.uow.run(command, work)

@@ -95,16 +95,16 @@ class Cases:
         size = paging.page_size(request.page_size, _MOST)
         after = after_of(request, request.page_token)
         filters = _filters(request)
-        principal = current_call().principal
-        names = speaks_for(principal)
+        actor = current_call().actor
+        names = speaks_for(actor)
         if names:
-            found = await self._desk.store.of_parties(names, principal.subject, filters, after, size + 1)
-            await self._reading.own(request, principal.subject, "case.summary", min(len(found), size))
+            found = await self._desk.store.of_parties(names, actor.subject, filters, after, size + 1)
+            await self._reading.own(request, actor.subject, "case.summary", min(len(found), size))
         else:
-            if is_staff(principal):
-                filters.setdefault("department", principal.department)
+            if is_staff(actor):
+                filters.setdefault("department", actor.department)
             found = await self._desk.store.filtered(filters, after, size + 1)
-            of_own = is_staff(principal) and filters["department"] == principal.department
+            of_own = is_staff(actor) and filters["department"] == actor.department
             await self._record_list(request, min(len(found), size), of_own=of_own)
         shown = [await self._message(record, whole=False) for record in found[:size]]
         last = found[size - 1] if len(found) > size else None

@@ -3,6 +3,7 @@
 from typing import Any
 
 from libs import names
+from libs.access.actor import Actor
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import rows
 from libs.db.command import Command
@@ -13,7 +14,6 @@ from libs.errors import invalid_field, not_found, state_conflict
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.cases.convert import (
     DELIVERY_STATE,
     METHOD,
@@ -61,13 +61,13 @@ class Deliveries:
         self, command: Command, request: delivery_service_pb2.CreateDeliveryRequest
     ) -> delivery_service_pb2.Delivery:
         """Begins the delivery of a closed case's result."""
-        principal = current_call().principal
+        actor = current_call().actor
         method = METHOD.name(request.method)
 
         async def work(tx: Transaction) -> delivery_service_pb2.Delivery:
             record = await self._desk.store.lock(tx.connection, id_of(request.case_name))
-            require_applicant_side(principal, record)
-            _require_deliverer(principal, record, method)
+            require_applicant_side(actor, record)
+            _require_deliverer(actor, record, method)
             if record.state != CaseState.CLOSED:
                 raise state_conflict(record.name, record.state, str(CaseState.CLOSED))
             if request.recipient_name:
@@ -110,13 +110,13 @@ class Deliveries:
         self, command: Command, request: delivery_service_pb2.ConfirmDeliveryRequest
     ) -> delivery_service_pb2.Delivery:
         """Notes that the result arrived; the case is DELIVERED."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> delivery_service_pb2.Delivery:
             found = await self._store.delivery(id_of(request.name))
             record = await self._desk.store.lock(tx.connection, found.case_id)
             row = await self._store.lock_delivery(tx.connection, found.id)
-            require_applicant_side(principal, record)
+            require_applicant_side(actor, record)
             check_etag(request.name, row.version, request.etag)
             if row.state != "PENDING":
                 raise state_conflict(request.name, row.state, "PENDING")
@@ -126,33 +126,33 @@ class Deliveries:
                 row.id,
                 {
                     "state": "DELIVERED",
-                    "confirmed_by": actor_of(principal),
+                    "confirmed_by": actor_of(actor),
                     "deliver_time": tx.now,
                     "update_time": tx.now,
                 },
             )
-            await self._delivered(tx, record, row, principal)
+            await self._delivered(tx, record, row, actor)
             return self._message(row)
 
         return await self._desk.run(command, work)
 
-    async def _delivered(self, tx: Transaction, record: CaseRecord, row: Row, principal: Principal) -> None:
+    async def _delivered(self, tx: Transaction, record: CaseRecord, row: Row, actor: Actor) -> None:
         item = await self._desk.items.version(record.item)
-        actor = actor_of(principal)
+        who = actor_of(actor)
         before = self._desk.move(record, facts_of(record), Action.DELIVER)
         record.deliver_time = tx.now
         event = events.CaseDelivered(delivery=f"deliveries/{row.id}", method=METHOD.number(row.method))
-        change = Change(Action.DELIVER, actor, principal.department)
+        change = Change(Action.DELIVER, who, actor.department)
         await self._desk.finish(tx, record, item, before, change, event)
 
     async def get(self, request: delivery_service_pb2.GetDeliveryRequest) -> delivery_service_pb2.Delivery:
         """Reads a delivery: the case's parties, its department, and the machine that opened it."""
-        principal, name = current_call().principal, request.name
+        actor, name = current_call().actor, request.name
         row = await self._store.delivery(id_of(name))
         record = await self._desk.store.read(row.case_id)
-        if is_party(principal, record):
+        if is_party(actor, record):
             await self._reading.own(request, name, "delivery")
-        elif of_department(principal, record) or made_by(principal, record):
+        elif of_department(actor, record) or made_by(actor, record):
             await self._reading.note(request, name, "delivery")
         else:
             raise not_found(name)
@@ -178,11 +178,11 @@ class Deliveries:
         return message
 
 
-def _require_deliverer(principal: Principal, record: CaseRecord, method: str) -> None:
+def _require_deliverer(actor: Actor, record: CaseRecord, method: str) -> None:
     """Staff and the opening system deliver in every way, the applicant by download only."""
-    if of_department(principal, record) or made_by(principal, record):
+    if of_department(actor, record) or made_by(actor, record):
         return
-    if not (is_party(principal, record) and method == "DOWNLOAD"):
+    if not (is_party(actor, record) and method == "DOWNLOAD"):
         raise not_owner(record.name)
 
 
@@ -208,11 +208,11 @@ class Ratings:
         self, command: Command, request: rating_service_pb2.CreateRatingRequest
     ) -> rating_service_pb2.Rating:
         """Rates a case."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> rating_service_pb2.Rating:
             record = await self._desk.store.lock(tx.connection, id_of(request.case_name))
-            rater = _rater(principal, record, request.channel)
+            rater = _rater(actor, record, request.channel)
             return await self.rate(tx, record, request, rater)
 
         return await self._desk.run(command, work)
@@ -277,21 +277,21 @@ class Ratings:
 
     async def get(self, request: rating_service_pb2.GetRatingRequest) -> rating_service_pb2.Rating:
         """Reads a rating: who gave it, and the rated department."""
-        principal, name = current_call().principal, request.name
+        actor, name = current_call().actor, request.name
         row = await self._store.rating(id_of(name))
-        if row.rater in speaks_for(principal):
+        if row.rater in speaks_for(actor):
             await self._reading.own(request, name, "rating")
-        elif (principal.office and principal.office == row.department) or await self._is_of_channel(principal, row):
+        elif (actor.office and actor.office == row.department) or await self._is_of_channel(actor, row):
             await self._reading.note(request, name, "rating")
         else:
             raise not_found(name)
         return self.message(row)
 
-    async def _is_of_channel(self, principal: Principal, row: Row) -> bool:
+    async def _is_of_channel(self, actor: Actor, row: Row) -> bool:
         """True for the machine that opened the rated case; cases of other regions are opened at windows."""
-        if not is_machine(principal) or not row.case_name.startswith("cases/"):
+        if not is_machine(actor) or not row.case_name.startswith("cases/"):
             return False
-        return made_by(principal, await self._desk.store.read(id_of(row.case_name)))
+        return made_by(actor, await self._desk.store.read(id_of(row.case_name)))
 
     def message(self, row: Row) -> rating_service_pb2.Rating:
         """Builds the message of a rating."""
@@ -311,15 +311,15 @@ class Ratings:
         )
 
 
-def _rater(principal: Principal, record: CaseRecord, channel: int) -> str:
+def _rater(actor: Actor, record: CaseRecord, channel: int) -> str:
     """Returns in whose name a rating is given; raises NOT_OWNER, or FIELD_INVALID for a default by a person."""
     if channel == rating_service_pb2.RATING_CHANNEL_SYSTEM_DEFAULT:
-        if not is_machine(principal):
+        if not is_machine(actor):
             raise invalid_field("channel", "rating.default", "is set by systems only")
         return ""
-    if is_party(principal, record):
-        return principal.subject
-    if made_by(principal, record) or of_department(principal, record):
-        principal.require_impartial(record.applicant, record.agent)
+    if is_party(actor, record):
+        return actor.subject
+    if made_by(actor, record) or of_department(actor, record):
+        actor.require_impartial(record.applicant, record.agent)
         return record.agent or record.applicant
     raise not_owner(record.name)

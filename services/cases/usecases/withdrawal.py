@@ -29,14 +29,14 @@ class Withdrawal:
 
     async def withdraw(self, command: Command, request: pb.WithdrawTransferRequest) -> pb.Transfer:
         """Withdraws an application: by itself where it never left, else by a message that follows it."""
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> pb.Transfer:
             row = await self._store.lock(tx.connection, id_of(request.name))
-            if row.direction != "OUTBOUND" or row.owner_department != principal.department:
+            if row.direction != "OUTBOUND" or row.owner_department != actor.department:
                 raise not_found(request.name)
-            self._outgoing.require_party(principal, row)
-            self._outgoing.require_impartial(principal, row.applicant, row.agent)
+            self._outgoing.require_party(actor, row)
+            self._outgoing.require_impartial(actor, row.applicant, row.agent)
             check_etag(request.name, row.version, request.etag)
             told = await self._stop(tx, row, request)
             if told:

@@ -103,12 +103,12 @@ class Accounts:
 
     async def get_person(self, request: pb.GetPersonRequest) -> resources.Person:
         """Reads a person, masked; another's reading, and staff's at a window, is recorded first."""
-        principal = current_call().principal
+        principal = current_call().actor
         asker = whose(principal)
         if asker is not None and request.name not in (asker, principal.organization):
             raise not_found(request.name)
         row = await self._store.person(request.name)
-        if asker != request.name or principal.actor:
+        if asker != request.name or principal.delegate:
             if not request.context.purpose:
                 raise invalid_field("context.purpose", "required", "say why another person's account is read")
             await self._audit.write(command_of(request), request.name, fields=("person.masked",), record_count=1)
@@ -118,7 +118,7 @@ class Accounts:
 
     async def reveal_person(self, request: pb.RevealPersonRequest) -> pb.RevealPersonResponse:
         """Reads a person in clear, after the record of it is written."""
-        asker = whose(current_call().principal)
+        asker = whose(current_call().actor)
         # A window token speaks of the person although its kind is STAFF: it opens that one account only.
         if asker is not None and asker != request.name:
             raise PermissionDenied("NOT_OWNER", "a person reads only their own account in clear")
@@ -146,7 +146,7 @@ class Accounts:
         kind = Kind(resources.OrganizationKind.Name(organization.kind).removeprefix("ORGANIZATION_KIND_"))
         check_kind(code.category, kind)
         identifier = uuid7()
-        current_call().principal.require_impartial(organization.legal_representative)
+        current_call().actor.require_impartial(organization.legal_representative)
 
         async def work(tx: Transaction) -> resources.Organization:
             representative = await self._representative(tx, organization.legal_representative)
@@ -200,7 +200,7 @@ class Accounts:
         self, command: Command, request: pb.SetLegalRepresentativeRequest
     ) -> resources.Organization:
         """Sets who represents an organisation by law."""
-        current_call().principal.require_impartial(request.name, request.legal_representative)
+        current_call().actor.require_impartial(request.name, request.legal_representative)
 
         async def work(tx: Transaction) -> resources.Organization:
             before = await acting.active_organization(tx.connection, request.name, lock=True)

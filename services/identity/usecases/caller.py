@@ -1,12 +1,12 @@
 """Who asks: a person, by themselves or at a window; staff in office; a machine."""
 
+from libs.access.actor import Actor, Standing
 from libs.errors import PermissionDenied
-from libs.security.principal import Principal, Standing
 
 _OFFICIAL = (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
 
 
-def whose(principal: Principal) -> str | None:
+def whose(principal: Actor) -> str | None:
     """Returns the one person whose things the caller may see; None for staff in office and the region's own machines.
 
     None is "of everybody", which the permission alone then limits. Nobody gets it by having no subject.

@@ -51,9 +51,9 @@ class Clients:
 
     async def create(self, command: Command, client: resources.Client, client_id: str) -> resources.Client:
         """Makes a client; its secret, if it has one, stands in the first answer only."""
-        current_call().principal.require_impartial(client.owner)
+        current_call().actor.require_impartial(client.owner)
         values = _checked(client) | {"id": client_id or f"c-{secrets.token_hex(8)}"}
-        check_covered(current_call().principal.scopes, client.scopes)
+        check_covered(current_call().actor.scopes, client.scopes)
         secret = self._secrets.make() if values["auth_method"] == domain.AuthMethod.CLIENT_SECRET else ""
 
         async def work(tx: Transaction) -> resources.Client:
@@ -114,9 +114,9 @@ class Clients:
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
-            current_call().principal.require_impartial(row.owner)
+            current_call().actor.require_impartial(row.owner)
             # Who has the new key has all that the client may: nobody gets there with less, the client itself not either.
-            check_covered(current_call().principal.scopes, row.scopes)
+            check_covered(current_call().actor.scopes, row.scopes)
             domain.check_active(client_of(row))
             if bool(keys) != (row.auth_method == domain.AuthMethod.PRIVATE_KEY_JWT):
                 raise invalid_field("jwks", "client.keys", "is needed for private_key_jwt and for nothing else")
@@ -140,14 +140,14 @@ class Clients:
         """What a rotation changes; the new keys of a channel wait for two people."""
         overlap = request.overlap.ToTimedelta()
         if row.kind == domain.Kind.CHANNEL:
-            backers = asked_by(current_call().principal.human)
+            backers = asked_by(current_call().actor.human)
             return {"pending": {"jwks": keys, "overlap": overlap.total_seconds()}, "backers": list(backers)}
         change = {"jwks": keys} if keys else {"secret_mac": self._secrets.mac(secret)}
         return change | self._overlap(row, overlap)
 
     async def approve(self, command: Command, request: pb.ApproveClientRequest) -> resources.Client:
         """Stands behind a channel, or behind new keys of one; the second human being lets it take effect."""
-        principal = current_call().principal
+        principal = current_call().actor
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
@@ -213,8 +213,8 @@ class Clients:
 
         async def work(tx: Transaction) -> resources.Client:
             row = await _lock(tx.connection, request.name, request.etag)
-            current_call().principal.require_impartial(row.owner)
-            check_covered(current_call().principal.scopes, row.scopes)
+            current_call().actor.require_impartial(row.owner)
+            check_covered(current_call().actor.scopes, row.scopes)
             row = await rows.update(
                 tx.connection,
                 clients,
@@ -223,7 +223,7 @@ class Clients:
                     "state": domain.resume(client_of(row)).value,
                     "suspend_reason": "",
                     "pending": None,
-                    "backers": list(asked_by(current_call().principal.human)),
+                    "backers": list(asked_by(current_call().actor.human)),
                     "update_time": tx.now,
                 },
             )
@@ -262,7 +262,7 @@ async def _beginning(connection: AsyncConnection, kind: domain.Kind) -> dict[str
     A region's very first channel, through which its first administrators will come, can't wait for them: that one, made by
     the client of the first start, is ACTIVE at once (decision 0018). Clients are never deleted, so it is never the first again.
     """
-    principal, founding = current_call().principal, False
+    principal, founding = current_call().actor, False
     if kind is domain.Kind.CHANNEL and principal.subject == f"clients/{CLIENT_ID}":
         founding = await store.first_channel(connection)
     state = domain.first_state(kind, founding=founding)
@@ -278,6 +278,6 @@ async def _lock(connection: AsyncConnection, name: str, etag: str) -> Row:
 
 def _check_reach(name: str, all_others: str) -> None:
     """Lets a client at itself, and at others only with the permission ``all_others``; raises NotFound."""
-    principal = current_call().principal
+    principal = current_call().actor
     if principal.subject != name and not principal.may(all_others):
         raise not_found(name)

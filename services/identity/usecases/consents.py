@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.access.actor import Actor
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
 from libs.clock import Clock
@@ -16,7 +17,6 @@ from libs.errors import PermissionDenied, TongbanError, invalid_field, not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.identity.convert.consents import consent_message, consent_of
 from services.identity.convert.times import moment
 from services.identity.domain import consents as domain
@@ -46,7 +46,7 @@ class Consents:
 
     async def grant(self, command: Command, draft: resources.Consent) -> resources.Consent:
         """Gives a consent."""
-        principal, identifier = current_call().principal, uuid7()
+        principal, identifier = current_call().actor, uuid7()
         method = resources.ConsentMethod.Name(draft.method).removeprefix("CONSENT_METHOD_")
         _check_method(draft, principal.clerk)
         recipient = local_name(draft.recipient, self._region)
@@ -88,7 +88,7 @@ class Consents:
 
     async def withdraw(self, command: Command, request: pb.WithdrawConsentRequest) -> resources.Consent:
         """Takes a consent back."""
-        principal = current_call().principal
+        principal = current_call().actor
 
         async def work(tx: Transaction) -> resources.Consent:
             row = await one(tx.connection, consents, request.name, lock=True)
@@ -117,7 +117,7 @@ class Consents:
     async def get(self, request: pb.GetConsentRequest) -> resources.Consent:
         """Reads a consent; people read those of whom they speak for, of all others it is recorded."""
         name = request.name
-        principal, now = current_call().principal, self._clock.now()
+        principal, now = current_call().actor, self._clock.now()
         async with self._database.read() as connection:
             row = await one(connection, consents, name)
             if whose(principal) is not None:
@@ -125,7 +125,7 @@ class Consents:
                     await _speaks_for(connection, principal, row.subject, now)
                 except TongbanError as refusal:
                     raise not_found(name) from refusal
-        await record_read(self._audit, request, name, ("consent",), own=bool(current_call().principal.person))
+        await record_read(self._audit, request, name, ("consent",), own=bool(current_call().actor.person))
         return consent_message(row, now)
 
     async def check(self, request: pb.CheckConsentRequest) -> pb.CheckConsentResponse:
@@ -152,7 +152,7 @@ def _check_method(draft: resources.Consent, witness: str) -> None:
         raise invalid_field("consent.evidence", "required", "is needed where the consent was signed at a window")
 
 
-async def _speaks_for(connection: AsyncConnection, principal: Principal, subject: str, now: datetime) -> str:
+async def _speaks_for(connection: AsyncConnection, principal: Actor, subject: str, now: datetime) -> str:
     """Checks that the caller may consent in the name of ``subject``; returns the mandate by which, or an empty string.
 
     Raises:

@@ -56,9 +56,9 @@ class Mandates:
 
     async def create(self, command: Command, draft: resources.Mandate) -> resources.Mandate:
         """Gives a mandate."""
-        identifier, granter = uuid7(), current_call().principal.person
+        identifier, granter = uuid7(), current_call().actor.person
         agent = local_name(draft.agent, self._region)
-        current_call().principal.require_impartial(draft.principal, agent)
+        current_call().actor.require_impartial(draft.principal, agent)
 
         async def work(tx: Transaction) -> resources.Mandate:
             given = domain.grant(
@@ -90,7 +90,7 @@ class Mandates:
 
     async def accept(self, command: Command, request: pb.AcceptMandateRequest) -> resources.Mandate:
         """Lets the agent accept a mandate."""
-        caller = current_call().principal
+        caller = current_call().actor
         person = caller.person
 
         async def work(tx: Transaction) -> resources.Mandate:
@@ -116,7 +116,7 @@ class Mandates:
 
     async def revoke(self, command: Command, request: pb.RevokeMandateRequest) -> resources.Mandate:
         """Ends a mandate."""
-        caller = current_call().principal
+        caller = current_call().actor
         person = caller.person
 
         async def work(tx: Transaction) -> resources.Mandate:
@@ -152,12 +152,12 @@ class Mandates:
     async def get(self, request: pb.GetMandateRequest) -> resources.Mandate:
         """Reads a mandate; people read those that they are a party to, of all others it is recorded."""
         name = request.name
-        person = whose(current_call().principal)
+        person = whose(current_call().actor)
         async with self._database.read() as connection:
             row = await one(connection, mandates, name)
             if person is not None and not await _is_party(connection, person, row):
                 raise not_found(name)
-        await record_read(self._audit, request, name, ("mandate",), own=bool(current_call().principal.person))
+        await record_read(self._audit, request, name, ("mandate",), own=bool(current_call().actor.person))
         return mandate_message(row, self._clock.now())
 
     async def list(self, request: pb.ListMandatesRequest) -> pb.ListMandatesResponse:
@@ -167,7 +167,7 @@ class Mandates:
         async with self._database.read() as connection:
             found = await list_mandates(
                 connection,
-                party=whose(current_call().principal),
+                party=whose(current_call().actor),
                 principal=request.principal,
                 agent=local_name(request.agent, self._region),
                 state=state,
@@ -177,9 +177,7 @@ class Mandates:
             )
         shown = [mandate_message(row, now) for row in page.cut(found, lambda row: (row.id,))]
         about = request.principal or request.agent or "mandates"
-        await record_read(
-            self._audit, request, about, ("mandate",), len(shown), own=bool(current_call().principal.person)
-        )
+        await record_read(self._audit, request, about, ("mandate",), len(shown), own=bool(current_call().actor.person))
         return pb.ListMandatesResponse(mandates=shown, next_page_token=page.next_page_token)
 
     async def check(self, request: pb.CheckMandateRequest) -> pb.CheckMandateResponse:

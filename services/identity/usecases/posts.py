@@ -54,7 +54,7 @@ class PostHolders:
             )
             _check_not_given([*held, *waiting], wanted)
             waits = makes_able(wanted.duties) and not await _founding(tx)
-            backers = asked_by(current_call().principal.human) if waits else ()
+            backers = asked_by(current_call().actor.human) if waits else ()
             await rows.insert(
                 tx.connection,
                 assignments,
@@ -77,7 +77,7 @@ class PostHolders:
 
     async def approve(self, command: Command, request: pb.ApproveStaffRequest) -> resources.Staff:
         """Stands behind an assignment that waits; the second human being lets it take effect, from now on at the earliest."""
-        principal = current_call().principal
+        principal = current_call().actor
 
         async def work(tx: Transaction) -> resources.Staff:
             row = await _lock(tx.connection, request.name, request.etag)
@@ -172,7 +172,7 @@ async def _lock(connection: AsyncConnection, name: str, etag: str) -> Row:
 
 async def _check(tx: Transaction, row: Row, department: str, wanted: Assignment) -> None:
     """Checks that whoever calls may give ``wanted`` to a member of staff, who may have it beside what they hold."""
-    current_call().principal.require_impartial(f"persons/{row.person}")
+    current_call().actor.require_impartial(f"persons/{row.person}")
     if row.state != "ACTIVE":
         raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=f"staff/{row.id}")
     if department != row.department:
@@ -183,7 +183,7 @@ async def _check(tx: Transaction, row: Row, department: str, wanted: Assignment)
 
 async def _founding(tx: Transaction) -> bool:
     """Says whether the client of the first start gives posts alone: until there were two who could approve (0018)."""
-    by_founder = current_call().principal.subject == f"clients/{CLIENT_ID}"
+    by_founder = current_call().actor.subject == f"clients/{CLIENT_ID}"
     return by_founder and not await store.stood(tx.connection, tx.now)
 
 

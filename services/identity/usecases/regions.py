@@ -49,7 +49,7 @@ class TrustList:
         """Enters a region; nothing passes yet."""
         if code == self._region:
             raise InvalidArgument("REGION_MISMATCH", "a region does not trust itself", region=code)
-        human = current_call().principal.human
+        human = current_call().actor.human
         values = _anchor(region.anchor, "region.anchor") | {
             "pending": None,
             "backers": list(asked_by(human)),
@@ -78,7 +78,7 @@ class TrustList:
 
     async def activate(self, command: Command, request: pb.ActivateRegionRequest) -> resources.Region:
         """Stands behind the trust, which begins in both directions with the second human being."""
-        principal = current_call().principal
+        principal = current_call().actor
 
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)
@@ -127,7 +127,7 @@ class TrustList:
 
     async def resume(self, command: Command, request: pb.ResumeRegionRequest) -> resources.Region:
         """Stands behind taking the trust up again in one direction or both; the second human being lets it take effect."""
-        principal, direction = current_call().principal, direction_of(request.direction)
+        principal, direction = current_call().actor, direction_of(request.direction)
 
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)
@@ -198,7 +198,7 @@ class TrustList:
     async def set_keys(self, command: Command, request: pb.SetRegionKeysRequest) -> resources.Region:
         """Replaces a region's anchor as a whole; where the trust has begun, with the second human being."""
         anchor = _anchor(request.anchor, "anchor")
-        backers = list(asked_by(current_call().principal.human))
+        backers = list(asked_by(current_call().actor.human))
 
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)
@@ -222,7 +222,7 @@ class TrustList:
 
     async def approve_keys(self, command: Command, request: pb.ApproveRegionKeysRequest) -> resources.Region:
         """Stands behind a new anchor, which takes the old one's place with the second human being."""
-        principal = current_call().principal
+        principal = current_call().actor
 
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+from libs.access.actor import Standing
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
 from libs.clock import Clock
@@ -15,7 +16,6 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
-from libs.security.principal import Standing
 from services.identity.convert.accounts import FULL_NAME
 from services.identity.convert.staff import (
     STAFF_NAME,
@@ -48,7 +48,7 @@ class StaffMembers:
     async def create(self, command: Command, member: resources.Staff) -> resources.Staff:
         """Enters a member of staff, who is a human being whose real name somebody has seen to."""
         identifier = uuid7()
-        current_call().principal.require_impartial(member.person)
+        current_call().actor.require_impartial(member.person)
 
         async def work(tx: Transaction) -> resources.Staff:
             department = await one(tx.connection, departments, member.department)
@@ -77,7 +77,7 @@ class StaffMembers:
 
     async def get(self, request: pb.GetStaffRequest) -> resources.Staff:
         """Reads a member of staff; who has no right to list others reads themselves only, but for services."""
-        principal, name = current_call().principal, request.name
+        principal, name = current_call().actor, request.name
         anybody = principal.standing is Standing.SERVICE or principal.may("identity.staff.list")
         if not anybody and principal.clerk != name:
             raise not_found(name)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs import names
+from libs.access.actor import Actor
 from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.db import rows
@@ -16,7 +17,6 @@ from libs.errors import InvalidArgument, ResourceExhausted
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.identity.convert.accounts import DOCUMENT_NUMBER, FULL_NAME
 from services.identity.domain import assurance
 from services.identity.domain.assurance import Method
@@ -58,7 +58,7 @@ class Verifications:
     async def record(self, command: Command, request: pb.RecordVerificationRequest) -> resources.Verification:
         """Makes and records one check; a failed one is an answer, not an error."""
         method = Method.IN_PERSON if request.WhichOneof("check") == "in_person" else Method.DOCUMENT_MATCH
-        principal = current_call().principal
+        principal = current_call().actor
         await self._check_verifier(method, principal, request.person)
         stored = await self._uow.stored(command)
         if stored is not None:
@@ -103,7 +103,7 @@ class Verifications:
 
         return await self._uow.run(command, work)
 
-    async def _check_verifier(self, method: Method, principal: Principal, person: str) -> None:
+    async def _check_verifier(self, method: Method, principal: Actor, person: str) -> None:
         founding = False
         if method is Method.IN_PERSON and not principal.clerk and principal.may(FOUNDING):
             async with self._database.read() as connection:

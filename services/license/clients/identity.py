@@ -72,11 +72,11 @@ class IdentityClient:
         if not answer.allowed:
             raise _refusal(answer.reason, "the consent does not cover this", consent=consent, resource=consent)
 
-    async def check_mandate(self, person: str, principal: str, mandate: str, item_code: str) -> None:
+    async def check_mandate(self, person: str, actor: str, mandate: str, item_code: str) -> None:
         """Raises MANDATE_NOT_ACTIVE, MANDATE_OUT_OF_SCOPE and the like unless the agent may present licences."""
         request = mandates.CheckMandateRequest(
             person=person,
-            principal=principal,
+            principal=actor,
             mandate=mandate,
             item_codes=[item_code] if item_code else [],
             power=identity.MANDATE_POWER_PRESENT,

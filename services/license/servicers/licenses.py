@@ -4,9 +4,9 @@ from typing import Any
 
 import grpc
 
+from libs.access.actor import Standing
 from libs.db.command import command_of
 from libs.rpc.call import current_call
-from libs.security.principal import Standing
 from services.license.domain.numbering import check_issuer
 from services.license.usecases.checks import Checks
 from services.license.usecases.downloads import Downloads
@@ -30,9 +30,9 @@ class LicenseServicer(LicenseServiceServicer):
 
     async def IssueLicense(self, request: pb.IssueLicenseRequest, context: Context) -> resources.License:
         """Issues a licence; staff and clients only for their own department."""
-        principal = current_call().principal
-        if principal.standing is not Standing.SERVICE:
-            check_issuer(request.issuer.department, principal.department)
+        actor = current_call().actor
+        if actor.standing is not Standing.SERVICE:
+            check_issuer(request.issuer.department, actor.department)
         return await self._issuing.issue(command_of(request), request)
 
     async def CheckLicense(self, request: pb.CheckLicenseRequest, context: Context) -> pb.CheckLicenseResponse:

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import grpc
 
+from libs.access.actor import Actor
 from libs.audit.writer import AuditWriter
 from libs.db.command import command_of
 from libs.errors import PermissionDenied, invalid_field
@@ -14,7 +15,6 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN, Regions
-from libs.security.principal import Principal
 from services.license.domain.material import KEEPER_OF_CASES, somebody_elses
 from services.license.usecases.asking import asking
 from services.license.usecases.case_door import CaseDoor
@@ -54,11 +54,11 @@ class Abroad:
     def _regions(self) -> Regions:
         return Regions(self._identity())
 
-    async def check_inbound(self, principal: Principal) -> None:
+    async def check_inbound(self, actor: Actor) -> None:
         """Raises REGION_NOT_TRUSTED unless the caller's region is trusted now, and not only when its token was made."""
-        if not principal.region:
+        if not actor.region:
             raise PermissionDenied("REGION_NOT_TRUSTED", "the token names no region", region="")
-        await self._regions.trusted(principal.region, identity.TRUST_DIRECTION_INBOUND)
+        await self._regions.trusted(actor.region, identity.TRUST_DIRECTION_INBOUND)
 
     async def region_name(self, region: str) -> str:
         """Returns what a trusted region is called; raises REGION_NOT_TRUSTED."""
@@ -195,7 +195,7 @@ class Abroad:
 
     async def _check_license(self, request: pb.GetLicenseRequest | pb.DownloadLicenseRequest) -> None:
         """Raises LICENSE_USE_NOT_ALLOWED unless the case that is named is the reader's: the other region takes our word."""
-        asked = asking(current_call().principal, request.context, self._home)
+        asked = asking(current_call().actor, request.context, self._home)
         if not await self._door.is_of(asked):
             raise PermissionDenied(
                 "LICENSE_USE_NOT_ALLOWED",
@@ -206,7 +206,7 @@ class Abroad:
 
     async def _check_material(self, name: str, request: materials.DownloadMaterialRequest) -> None:
         """Raises NOT_OWNER unless the reader works on the case, and the case refers to the file."""
-        asked = asking(current_call().principal, request.context, self._home)
+        asked = asking(current_call().actor, request.context, self._home)
         if asked.reader.client == KEEPER_OF_CASES and asked.purpose.case_name:
             return
         case = await self._door.case_of(asked)
@@ -215,7 +215,7 @@ class Abroad:
 
     async def _record(self, request: Recorded, obj: str) -> common_pb2.UseContext:
         """Writes the record of the call, and returns the context as the other region gets it."""
-        context = asking(current_call().principal, request.context, self._home).context
+        context = asking(current_call().actor, request.context, self._home).context
         context.transaction_id = context.transaction_id or uuid7()
         if context.case_name.startswith("cases/"):
             context.case_name = f"//{self._home}/{context.case_name}"
@@ -227,11 +227,11 @@ class Abroad:
 
         What belongs to a person is theirs in every region that trusts this one (一地认证、全网通办).
         """
-        principal = current_call().principal
-        if not principal.person or principal.actor:
+        actor = current_call().actor
+        if not actor.person or actor.delegate:
             return ""
         request = tokens.ExchangeTokenRequest(
-            subject_token=principal.token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"
+            subject_token=actor.token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"
         )
         made = await invoke(
             TokenServiceStub(self._identity()).ExchangeToken,

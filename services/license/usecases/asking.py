@@ -6,8 +6,8 @@ services and for other regions, which answer for their departments themselves.
 
 from dataclasses import dataclass
 
+from libs.access.actor import Actor, Standing, is_person
 from libs.errors import PermissionDenied, invalid_field
-from libs.security.principal import Principal, Standing, is_person
 from services.license.domain.access import LicenseFacts
 from services.license.domain.reader import Purpose, Reader, canonical_case
 from tongban.common.v1 import common_pb2
@@ -21,13 +21,13 @@ class Asking:
     """A caller who asks for data of somebody.
 
     Attributes:
-        principal: the caller.
+        actor: the caller.
         reader: what the rules know of the caller.
         purpose: what the rules know of the purpose.
         context: the context as it is recorded.
     """
 
-    principal: Principal
+    actor: Actor
     reader: Reader
     purpose: Purpose
     context: common_pb2.UseContext
@@ -35,80 +35,80 @@ class Asking:
     @property
     def abroad(self) -> bool:
         """Whether another region asks, so that names in the answer carry the region."""
-        return bool(self.principal.region)
+        return bool(self.actor.region)
 
     def check_person(self, facts: LicenseFacts) -> None:
         """Raises LICENSE_USE_NOT_ALLOWED where a person asks for a licence that neither they nor their firm hold.
 
         A person's region or case is no basis: those are for the people who work on a case.
         """
-        if self.principal.standing is Standing.PERSON and not self.reader.subjects & facts.holders:
+        if self.actor.standing is Standing.PERSON and not self.reader.subjects & facts.holders:
             raise PermissionDenied(
                 "LICENSE_USE_NOT_ALLOWED", f"{facts.name} is held by somebody else", resource=facts.name, rule="holder"
             )
 
 
-def subjects_of(principal: Principal) -> frozenset[str]:
+def subjects_of(actor: Actor) -> frozenset[str]:
     """Returns for whom a token speaks as a possible holder: the person, and the firm that the person acts for."""
-    if principal.standing is Standing.REGION and is_person(principal.subject):
-        return frozenset(filter(None, (principal.subject, principal.organization)))
-    return principal.speaks_for
+    if actor.standing is Standing.REGION and is_person(actor.subject):
+        return frozenset(filter(None, (actor.subject, actor.organization)))
+    return actor.speaks_for
 
 
-def visible_holder(principal: Principal, asked: str) -> str:
+def visible_holder(actor: Actor, asked: str) -> str:
     """Returns whose things are listed: as asked by staff in office and machines, of all others only their own.
 
     Raises:
         PermissionDenied: NOT_OWNER where somebody else's are asked for, ACTOR_NOT_ALLOWED for who speaks for nobody.
     """
-    if principal.standing in _OFFICIAL:
+    if actor.standing in _OFFICIAL:
         return asked
-    if principal.standing is not Standing.PERSON:
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=principal.kind)
-    holder = asked or principal.organization or principal.subject
-    if holder not in principal.speaks_for:
+    if actor.standing is not Standing.PERSON:
+        raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=actor.kind)
+    holder = asked or actor.organization or actor.subject
+    if holder not in actor.speaks_for:
         raise PermissionDenied("NOT_OWNER", "a person lists only what is their own")
     return holder
 
 
-def asking(principal: Principal, context: common_pb2.UseContext, home: str) -> Asking:
+def asking(actor: Actor, context: common_pb2.UseContext, home: str) -> Asking:
     """Reads who asks, and for what.
 
     Raises FIELD_INVALID where the context names another department or operator than the token.
     """
-    region = principal.region or home
+    region = actor.region or home
     recorded = common_pb2.UseContext()
     recorded.CopyFrom(context)
-    recorded.department = _department(principal, context, region)
-    recorded.operator = _operator(principal, context)
+    recorded.department = _department(actor, context, region)
+    recorded.operator = _operator(actor, context)
     recorded.case_name = canonical_case(_with_region(context.case_name, region, home), home)
-    trusted = principal.standing in _ANSWERABLE or bool(principal.department)
+    trusted = actor.standing in _ANSWERABLE or bool(actor.department)
     reader = Reader(
         region,
-        subjects_of(principal),
+        subjects_of(actor),
         recorded.department if trusted else "",
-        principal.subject if principal.standing in (Standing.CLIENT, Standing.SERVICE) else "",
-        principal.subject if principal.standing in _OFFICIAL else "",
+        actor.subject if actor.standing in (Standing.CLIENT, Standing.SERVICE) else "",
+        actor.subject if actor.standing in _OFFICIAL else "",
     )
-    return Asking(principal, reader, Purpose(recorded.case_name, context.legal_basis), recorded)
+    return Asking(actor, reader, Purpose(recorded.case_name, context.legal_basis), recorded)
 
 
-def _department(principal: Principal, context: common_pb2.UseContext, region: str) -> str:
+def _department(actor: Actor, context: common_pb2.UseContext, region: str) -> str:
     said = context.department.removeprefix(f"//{region}/")
-    if principal.department and principal.standing is not Standing.REGION:
-        if said not in ("", principal.department):
+    if actor.department and actor.standing is not Standing.REGION:
+        if said not in ("", actor.department):
             raise invalid_field("context.department", "context.token", "must be the department of the token")
-        return principal.department
+        return actor.department
     # Services and other regions answer for what they say.
     return said
 
 
-def _operator(principal: Principal, context: common_pb2.UseContext) -> str:
-    if not principal.clerk:
+def _operator(actor: Actor, context: common_pb2.UseContext) -> str:
+    if not actor.clerk:
         return context.operator
-    if context.operator not in ("", principal.clerk):
+    if context.operator not in ("", actor.clerk):
         raise invalid_field("context.operator", "context.token", "must be the staff of the token")
-    return principal.clerk
+    return actor.clerk
 
 
 def _with_region(case_name: str, region: str, home: str) -> str:

@@ -85,11 +85,11 @@ class Downloads:
         self, request: recognition.DownloadRemoteLicenseRequest
     ) -> pb.DownloadLicenseResponse:
         """Hands out the file of a licence to another region."""
-        await self._abroad.check_inbound(current_call().principal)
+        await self._abroad.check_inbound(current_call().actor)
         return await self._hand_out(request, await self._licenses.get(request.name.removeprefix("licenses/")))
 
     async def _hand_out(self, request: Request, row: Row) -> pb.DownloadLicenseResponse:
-        asked = asking(current_call().principal, request.context, self._home)
+        asked = asking(current_call().actor, request.context, self._home)
         allowed = await self._access.allow(asked, row, request.presentation)
         if row.state in HIDDEN:
             raise not_found(f"licenses/{row.id}/file")
@@ -144,8 +144,8 @@ class Downloads:
 
     async def _maker(self, asked: Asking) -> str:
         """Names who had the copy made (制作者): the department where it is one of ours, else the region or the holder."""
-        if asked.principal.region:
-            return await self._abroad.region_name(asked.principal.region)
+        if asked.actor.region:
+            return await self._abroad.region_name(asked.actor.region)
         if asked.reader.department:
             return (await self._identity.department(asked.reader.department)).display_name
         return "持证主体" if asked.reader.subjects else asked.reader.client

@@ -107,7 +107,7 @@ class Issuing:
             PermissionDenied: ACTING_ON_SELF.
             InvalidArgument: FIELD_INVALID, a holder does not bear the name and document of the account.
         """
-        current_call().principal.require_impartial(*(holder.subject for holder in order.holders))
+        current_call().actor.require_impartial(*(holder.subject for holder in order.holders))
         try:
             return await self.attempt(command, order)
         except LicenseVoided as ended:

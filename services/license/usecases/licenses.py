@@ -70,7 +70,7 @@ class Licenses:
 
     async def get_for_region(self, request: recognition.GetRemoteLicenseRequest) -> pb.GetLicenseResponse:
         """Reads a licence for another region."""
-        await self._abroad.check_inbound(current_call().principal)
+        await self._abroad.check_inbound(current_call().actor)
         return await self._read(request, await self._store.get(request.name.removeprefix("licenses/")))
 
     async def lookup(self, request: pb.LookupByIdentifierRequest) -> pb.LookupByIdentifierResponse:
@@ -80,7 +80,7 @@ class Licenses:
         return pb.LookupByIdentifierResponse(license=found.license, receipt=found.receipt)
 
     async def _read(self, request: Reads, row: Row) -> pb.GetLicenseResponse:
-        asked = asking(current_call().principal, request.context, self._home)
+        asked = asking(current_call().actor, request.context, self._home)
         allowed = await self._access.allow(asked, row, request.presentation)
         receipt, _ = await self._recording.record(
             command_of(request), asked, [(row, allowed.basis)], "READ", presentation=allowed.presentation
@@ -90,7 +90,7 @@ class Licenses:
 
     async def page(self, request: pb.ListLicensesRequest) -> pb.ListLicensesResponse:
         """Lists licences without their faces."""
-        asked = asking(current_call().principal, request.context, self._home)
+        asked = asking(current_call().actor, request.context, self._home)
         filters = self._filters(request, asked)
         size = page_size(request.page_size)
         found = await self._store.page(size + 1, filters)
@@ -108,7 +108,7 @@ class Licenses:
         )
 
     def _filters(self, request: pb.ListLicensesRequest, asked: Asking) -> dict[str, Any]:
-        holder = visible_holder(asked.principal, request.holder)
+        holder = visible_holder(asked.actor, request.holder)
         if not (holder or request.case_name or request.issuer_department):
             raise invalid_field("holder", "filter.required", "give holder, case_name or issuer_department")
         after = position(request, request.page_token)
@@ -129,12 +129,12 @@ class Licenses:
     async def revoke(self, command: Command, request: pb.RevokeLicenseRequest) -> resources.License:
         """Takes a licence away (吊销)."""
         changed: list[Row] = []
-        principal = current_call().principal
+        actor = current_call().actor
 
         async def work(tx: Transaction) -> resources.License:
             row = await self._store.lock(tx.connection, request.name.removeprefix("licenses/"))
-            check_issuer(row.issuer_department, principal.department)
-            principal.require_impartial(*row.holders)
+            check_issuer(row.issuer_department, actor.department)
+            actor.require_impartial(*row.holders)
             check_etag(request.name, row.version, request.etag)
             state = next_state(request.name, State(row.state), Action.REVOKE)
             row = await rows.update(

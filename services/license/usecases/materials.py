@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+from libs.access.actor import Actor, Standing
 from libs.audit.writer import AuditWriter
 from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
@@ -18,7 +19,6 @@ from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call, mark_own
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal, Standing
 from services.license.convert import FILE_NAME, date_of, material_message, material_rules_of
 from services.license.domain import material as rules
 from services.license.domain.reader import canonical_case
@@ -68,7 +68,7 @@ class Materials:
         stored = await self._uow.stored(command)
         if isinstance(stored, pb.Material):
             return await self._whole(stored.name)
-        owner = _owner(metadata, current_call().principal)
+        owner = _owner(metadata, current_call().actor)
         valid_until = (
             date_of(metadata.valid_until, "metadata.valid_until") if metadata.HasField("valid_until") else None
         )
@@ -111,7 +111,7 @@ class Materials:
             "handling_region": metadata.handling_region,
             "reusable": metadata.reusable,
             "valid_until": valid_until,
-            "uploader": current_call().principal.subject,
+            "uploader": current_call().actor.subject,
             "state": rules.MaterialState.ACTIVE.value,
             "create_time": now,
             "update_time": now,
@@ -128,9 +128,9 @@ class Materials:
     async def get(self, request: pb.GetMaterialRequest) -> pb.Material:
         """Reads what is known of a material; what is not the reader's own is recorded."""
         row = await self._store.get(request.name.removeprefix("materials/"))
-        asked = asking(current_call().principal, request.context, self._home)
+        asked = asking(current_call().actor, request.context, self._home)
         await self._check(row, asked)
-        if row.owner not in asked.reader.subjects or asked.principal.actor:
+        if row.owner not in asked.reader.subjects or asked.actor.delegate:
             await self._audit.write(command_of(request), request.name, fields=_READ, record_count=1)
         else:
             mark_own()
@@ -139,7 +139,7 @@ class Materials:
     async def _check(self, row: Row, asked: Asking) -> None:
         material, case_name = material_rules_of(row), asked.purpose.case_name
         own = rules.is_own(material, asked.reader)
-        if asked.principal.standing is Standing.PERSON and not own:
+        if asked.actor.standing is Standing.PERSON and not own:
             # A person's region or case opens nothing: those are for the people who work on a case.
             raise rules.somebody_elses(material.name)
         looks_up = case_name and not own and not asked.abroad and asked.reader.client != rules.KEEPER_OF_CASES
@@ -160,7 +160,7 @@ class Materials:
         self, request: recognition.DownloadRemoteMaterialRequest
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
         """Hands out the bytes of a material to the region that handles its case."""
-        await self._abroad.check_inbound(current_call().principal)
+        await self._abroad.check_inbound(current_call().actor)
         async for part in self._parts(request, request.name.removeprefix("materials/")):
             yield part
 
@@ -168,7 +168,7 @@ class Materials:
         self, request: pb.DownloadMaterialRequest | recognition.DownloadRemoteMaterialRequest, identifier: str
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
         row = await self._store.get(identifier)
-        asked = asking(current_call().principal, request.context, self._home)
+        asked = asking(current_call().actor, request.context, self._home)
         await self._check(row, asked)
         content = await self._documents.get(row.digest)
         receipt = await self._audit.write(command_of(request), f"materials/{identifier}", fields=_BYTES, record_count=1)
@@ -201,16 +201,16 @@ async def _content(metadata: pb.MaterialMetadata, parts: AsyncIterator[pb.Upload
     return whole
 
 
-def _owner(metadata: pb.MaterialMetadata, principal: Principal) -> str:
+def _owner(metadata: pb.MaterialMetadata, actor: Actor) -> str:
     """Returns whose the material is: as the metadata says, or whom the token speaks for.
 
     Raises FIELD_INVALID where neither says it, NOT_OWNER where a person names somebody else.
     """
-    mine = subjects_of(principal)
-    own = principal.organization or principal.person
+    mine = subjects_of(actor)
+    own = actor.organization or actor.person
     owner = metadata.owner or own
     if not owner:
         raise invalid_field("metadata.owner", "owner.required", "staff and systems must say whose it is")
-    if principal.standing is Standing.PERSON and owner not in mine:
+    if actor.standing is Standing.PERSON and owner not in mine:
         raise PermissionDenied("NOT_OWNER", "a person hands in only their own materials")
     return owner

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from libs.access.actor import Actor
 from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.crypto.sm3 import sm3
@@ -17,7 +18,6 @@ from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.license.clients.identity import IdentityClient
 from services.license.convert import (
     CODE,
@@ -77,11 +77,11 @@ class Presentations:
         if stored is not None:
             assert isinstance(stored, pb.Presentation)
             return await self._with_code(stored)
-        principal = current_call().principal
-        asked = asking(principal, request.context, self._home)
-        holder = _holder(request, principal)
-        principal.require_impartial(holder)
-        await self._check_power(request, principal, holder)
+        actor = current_call().actor
+        asked = asking(actor, request.context, self._home)
+        holder = _holder(request, actor)
+        actor.require_impartial(holder)
+        await self._check_power(request, actor, holder)
         await self._check_licenses(request, holder)
         wanted = request.expire_time.ToDatetime(UTC) if request.HasField("expire_time") else None
         code = rules.code_text(self._home, os.urandom(rules.CODE_ENTROPY_BYTES))
@@ -111,15 +111,15 @@ class Presentations:
         code = self._cipher.decrypt_text(CODE, key, (await self._store.get(key)).code)
         return pb.CreatePresentationResponse(presentation=answer, code=code)
 
-    async def _check_power(self, request: pb.CreatePresentationRequest, principal: Principal, holder: str) -> None:
-        rules.check_consent(holder, subjects_of(principal), request.consent)
+    async def _check_power(self, request: pb.CreatePresentationRequest, actor: Actor, holder: str) -> None:
+        rules.check_consent(holder, subjects_of(actor), request.consent)
         context = request.context
         if request.consent:
             await self._identity.check_consent(
                 request.consent, holder, request.verifier, request.licenses, context.case_name
             )
-        elif principal.mandate and holder == principal.organization:
-            await self._identity.check_mandate(principal.subject, holder, principal.mandate, request.item_code)
+        elif actor.mandate and holder == actor.organization:
+            await self._identity.check_mandate(actor.subject, holder, actor.mandate, request.item_code)
 
     async def _check_licenses(self, request: pb.CreatePresentationRequest, holder: str) -> None:
         today = civil_date(self._clock.now())
@@ -163,7 +163,7 @@ class Presentations:
             region, local = rules.region_of_code(request.code), ""
         if region == self._home:
             return await self._redeem(command, request, local)
-        if local and not await self._door.is_of(asking(current_call().principal, request.context, self._home)):
+        if local and not await self._door.is_of(asking(current_call().actor, request.context, self._home)):
             # The other region takes our word for whose case it is.
             raise rules.bound_elsewhere(request.name, "case")
         return await self._abroad.redeem(region, request, local)
@@ -172,13 +172,13 @@ class Presentations:
         self, command: Command, request: recognition.ListRemoteLicensesRequest
     ) -> pb.RedeemPresentationResponse:
         """Redeems a presentation for another region."""
-        await self._abroad.check_inbound(current_call().principal)
+        await self._abroad.check_inbound(current_call().actor)
         return await self._redeem(command, request, request.name)
 
     async def _redeem(
         self, command: Command, request: pb.RedeemPresentationRequest | recognition.ListRemoteLicensesRequest, name: str
     ) -> pb.RedeemPresentationResponse:
-        asked = asking(current_call().principal, request.context, self._home)
+        asked = asking(current_call().actor, request.context, self._home)
         works_on = bool(name) and (asked.abroad or await self._door.is_of(asked))
 
         async def work(tx: Transaction) -> pb.Presentation:
@@ -249,9 +249,9 @@ class Presentations:
         return pb.RedeemPresentationResponse(presentation=answer, licenses=messages, receipt=receipt)
 
 
-def _holder(request: pb.CreatePresentationRequest, principal: Principal) -> str:
+def _holder(request: pb.CreatePresentationRequest, actor: Actor) -> str:
     """Returns who presents: as the request says, or whom the token speaks for."""
-    own = principal.organization or principal.person
+    own = actor.organization or actor.person
     holder = request.holder or own
     if not holder:
         raise invalid_field("holder", "holder.required", "staff must say whose licences they are")

@@ -74,7 +74,7 @@ class Recording:
             action,
             presentation,
             context,
-            asking.principal.subject,
+            asking.actor.subject,
             asking.reader.region_code,
             tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "",
             receipt.record,

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from libs.access.actor import Actor, Standing
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
 from libs.db.paging import next_token, page_size, position
 from libs.errors import PermissionDenied, invalid_field
 from libs.rpc.call import current_call
-from libs.security.principal import Principal, Standing
 from services.license.convert import use_message
 from services.license.store.uses import UseStore
 from tongban.license.v1 import resources_pb2 as resources
@@ -34,13 +34,13 @@ class Uses:
             "case_name": request.case_name,
             "action": action if request.action else "",
             "before": after[0] if after else "",
-            **_visible(request, current_call().principal),
+            **_visible(request, current_call().actor),
         }
         size = page_size(request.page_size)
         found = await self._store.page(size + 1, {name: value for name, value in named.items() if value})
         shown = found[:size]
         about = request.license or request.holder or request.case_name
-        own = current_call().principal.standing is Standing.PERSON
+        own = current_call().actor.standing is Standing.PERSON
         await record_read(self._audit, request, about, ("license.uses",), len(shown), own=own)
         return pb.ListUsesResponse(
             license_uses=[use_message(row) for row in shown],
@@ -48,19 +48,19 @@ class Uses:
         )
 
 
-def _visible(request: pb.ListUsesRequest, principal: Principal) -> dict[str, Any]:
+def _visible(request: pb.ListUsesRequest, actor: Actor) -> dict[str, Any]:
     """Returns the filters that keep a caller within what is theirs: a wrong guess finds nothing."""
-    if principal.standing is Standing.PERSON:
+    if actor.standing is Standing.PERSON:
         # Also at a window: what the clerk may see of others is for the clerk's own token to ask.
-        mine = principal.speaks_for
+        mine = actor.speaks_for
         if request.holder and request.holder not in mine:
             raise PermissionDenied("NOT_OWNER", "a person sees only the uses of their own licences")
         if not (request.holder or request.license):
             raise invalid_field("holder", "filter.required", "a person gives holder or license")
         return {"holders": [request.holder] if request.holder else sorted(mine)}
     holders = [request.holder] if request.holder else None
-    if principal.standing in (Standing.OFFICE, Standing.CLIENT) and principal.may(_AUDITOR):
+    if actor.standing in (Standing.OFFICE, Standing.CLIENT) and actor.may(_AUDITOR):
         return {"holders": holders}
-    if not principal.office:
+    if not actor.office:
         raise PermissionDenied("NOT_OWNER", "only the issuing department and auditors see the uses")
-    return {"holders": holders, "issuer": principal.office}
+    return {"holders": holders, "issuer": actor.office}

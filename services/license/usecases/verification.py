@@ -70,7 +70,7 @@ class Verification:
 
     async def verify_for_region(self, request: recognition.VerifyRemoteLicenseRequest) -> pb.VerifyLicenseResponse:
         """Tells another region whether a licence of this one is good; raises REGION_MISMATCH for any other."""
-        await self._abroad.check_inbound(current_call().principal)
+        await self._abroad.check_inbound(current_call().actor)
         question = request.question
         code = parse_qr(question.qr_content) if question.WhichOneof("subject") == "qr_content" else None
         region = question.region_code or (code.region_code if code else self._home)

@@ -91,7 +91,7 @@ class SealUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
+class User:
     """Who makes or uses a seal.
 
     Attributes:
@@ -109,7 +109,7 @@ class Actor:
         """Every name that they answer to."""
         return frozenset({self.subject, *self.also}) - {""}
 
-    def is_same(self, other: "Actor") -> bool:
+    def is_same(self, other: "User") -> bool:
         """Tells whether both are one human being, under whatever record, or one machine."""
         return took_part(self.human, {other.human}) or not self.names.isdisjoint(other.names)
 
@@ -135,7 +135,7 @@ class Seal:
     valid_until: datetime
     users: tuple[SealUser, ...] = ()
     certified_until: datetime | None = None
-    keeper: Actor = Actor()
+    keeper: User = User()
 
     @property
     def ends(self) -> datetime:
@@ -166,13 +166,13 @@ def ensure_in_force(seal: Seal, at: datetime) -> None:
         raise FailedPrecondition("SEAL_NOT_USABLE", f"{seal.name} is {seen}", seal=seal.name, state=seen)
 
 
-def ensure_separated(seal: str, keeper: Actor, users: Iterable[Actor]) -> None:
+def ensure_separated(seal: str, keeper: User, users: Iterable[User]) -> None:
     """Raises PermissionDenied SEAL_DUTIES_NOT_SEPARATED where who keeps a seal is among its users (保管与使用分离)."""
     if any(keeper.is_same(user) for user in users):
         raise PermissionDenied("SEAL_DUTIES_NOT_SEPARATED", "who keeps a seal is no user of it", seal=seal)
 
 
-def ensure_may_use(seal: Seal, user: Actor, approver: str = "") -> SealUser:
+def ensure_may_use(seal: Seal, user: User, approver: str = "") -> SealUser:
     """Returns the entry under which ``user`` may use ``seal``.
 
     A right is given to a record: an office, a machine, somebody in an office. Who must be another is told by the human being.

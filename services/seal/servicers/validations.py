@@ -20,8 +20,8 @@ class ValidationServicer(ValidationServiceServicer):
 
     async def ValidateDocument(self, request: pb.ValidateDocumentRequest, context: Context) -> pb.ValidationReport:
         """Validates a sealed document."""
-        return await self._validations.document(current_call().principal, request.document)
+        return await self._validations.document(current_call().actor, request.document)
 
     async def ValidateSeal(self, request: pb.ValidateSealRequest, context: Context) -> pb.ValidationReport:
         """Validates a lone seal."""
-        return await self._validations.seal(current_call().principal, request.seal)
+        return await self._validations.seal(current_call().actor, request.seal)

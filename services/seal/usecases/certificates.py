@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import cast
 
+from libs.access.actor import Standing
 from libs.audit.writer import entry_of
 from libs.clock import Clock
 from libs.crypto.provider import SmProvider
@@ -15,7 +16,6 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import PermissionDenied, invalid_field, state_conflict
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Standing
 from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.certificate_request import read_request
@@ -82,7 +82,7 @@ class Certificates:
         if stored is not None:
             return cast("resources.Certificate", stored)
         kind = resources.CertificateKind.Name(request.kind).removeprefix("CERTIFICATE_KIND_")
-        caller = current_call().principal
+        caller = current_call().actor
         if caller.standing is Standing.SERVICE and kind != "LOG":
             raise PermissionDenied("ACTOR_NOT_ALLOWED", "services get certificates for logs", actor_kind=caller.kind)
         now = self._clock.now()
@@ -114,7 +114,7 @@ class Certificates:
 
         async def work(tx: Transaction) -> resources.Certificate:
             row, owners = await self._endings.lock_certificate(tx, identifier)
-            current_call().principal.require_impartial(*owners)
+            current_call().actor.require_impartial(*owners)
             check_etag(request.name, row.version, request.etag)
             state = row.kind if row.kind in _ABOVE else certificate_state(row, tx.now)
             if state != "VALID":

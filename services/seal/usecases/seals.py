@@ -19,10 +19,10 @@ from libs.workers import Pool
 from services.seal.authority import Authority
 from services.seal.convert import certificate_state, seal_message, seal_of
 from services.seal.domain.seals import (
-    Actor,
     SealChange,
     SealKind,
     SealRank,
+    User,
     ensure_period,
     ensure_separated,
     next_state,
@@ -80,8 +80,8 @@ class Seals:
 
     async def make(self, command: Command, request: pb.MakeSealRequest) -> resources.Seal:
         """Makes a seal and puts it into force."""
-        principal = current_call().principal
-        principal.require_impartial(request.owner)
+        actor = current_call().actor
+        actor.require_impartial(request.owner)
         stored = await self._uow.stored(command)
         if stored is not None:
             return cast("resources.Seal", stored)
@@ -90,7 +90,7 @@ class Seals:
         code = await self._code(request.seal_code)
         order = _order(request, owner_uscc, code, self._clock.now())
         await self._owners.check(request.owner, request.arc_text, owner_uscc)
-        keeper = Actor(principal.subject, principal.human)
+        keeper = User(actor.subject, actor.human)
         ensure_separated("", keeper, await self._owners.users([user.subject for user in request.users]))
         maker = await self._makers.maker()
         made = await self._pool.run(make_seal, order, maker, self._authority, self._keys)
@@ -130,7 +130,7 @@ class Seals:
         order: SealOrder,
         made: MadeSeal,
         maker: Maker,
-        keeper: Actor,
+        keeper: User,
     ) -> Row:
         made_with = await self._certificates.hold(tx.connection, maker.identifier)
         if certificate_state(made_with, tx.now) != "VALID":
@@ -172,12 +172,12 @@ class Seals:
 
     async def revoke(self, command: Command, request: pb.RevokeSealRequest) -> resources.Seal:
         """Ends a seal and revokes its signer's certificate."""
-        principal = current_call().principal
+        actor = current_call().actor
         identifier = request.name.removeprefix("seals/")
 
         async def work(tx: Transaction) -> resources.Seal:
             row = await self._store.lock(tx.connection, identifier)
-            principal.require_impartial(row.owner)
+            actor.require_impartial(row.owner)
             check_etag(request.name, row.version, request.etag)
             next_state(request.name, state_at(seal_of(row, identifier), tx.now), SealChange.REVOKE)
             row = await self._endings.seal(tx, row, request.reason)

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 
+from libs.access.actor import Actor
 from libs.audit.writer import AuditWriter, Entry, entry_of, receipt_of
 from libs.clock import Clock
 from libs.db.command import Command
@@ -31,10 +32,9 @@ from libs.errors import (
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
-from libs.security.principal import Principal
 from services.seal.convert import seal_of
 from services.seal.domain.sealings import ABANDONED, SealingKind, SealingState, sealing_number
-from services.seal.domain.seals import Actor, ensure_in_force, ensure_may_use
+from services.seal.domain.seals import User, ensure_in_force, ensure_may_use
 from services.seal.store.sealings import Outcome, SealingStore
 from services.seal.store.seals import SealStore
 from services.seal.usecases.opened_seals import OpenedSeal
@@ -177,7 +177,7 @@ class Uses:
             TongbanError: SEAL_NOT_USABLE, SEAL_USE_NOT_ALLOWED, SEAL_DUTIES_NOT_SEPARATED, SEAL_APPROVAL_NEEDED, CERTIFICATE_NOT_VALID,
                 SEALING_UNFINISHED, REQUEST_ID_REUSED, or what ``produce`` raises; the batch is voided then.
         """
-        command = replace(command, use=_stated_use(command.use, current_call().principal))
+        command = replace(command, use=_stated_use(command.use, current_call().actor))
         try:
             intent = await self._commit(command, plan, attempt=1)
         except (_AttemptTaken, PermissionDenied, FailedPrecondition) as error:
@@ -212,7 +212,7 @@ class Uses:
 
     async def _commit_as_read(self, command: Command, plan: Plan, attempt: int) -> Intent | None:
         """Returns None, and leaves nothing behind, where the seal was changed since it was read."""
-        caller = current_call().principal
+        caller = current_call().actor
         row = await self._seals.for_use(plan.seal.identifier, len(plan.items))
         _ensure_usable(row, plan, caller)
         now = self._clock.now()
@@ -224,7 +224,7 @@ class Uses:
             raise _AttemptTaken from None
         return intent if done else None
 
-    def _intent(self, command: Command, plan: Plan, caller: Principal, entry: Entry, drawn: Sequence[int]) -> Intent:
+    def _intent(self, command: Command, plan: Plan, caller: Actor, entry: Entry, drawn: Sequence[int]) -> Intent:
         use = common_pb2.UseContext()
         use.CopyFrom(command.use)
         use.transaction_id = entry.transaction_id
@@ -332,10 +332,10 @@ async def void(tx: Transaction, store: SealingStore, batch: str, reason: str) ->
     return True
 
 
-def _ensure_usable(row: Row, plan: Plan, caller: Principal) -> None:
+def _ensure_usable(row: Row, plan: Plan, caller: Actor) -> None:
     seal = seal_of(row, plan.seal.identifier)
-    also = frozenset(filter(None, (caller.actor, caller.department)))
-    ensure_may_use(seal, Actor(caller.subject, caller.human, also))
+    also = frozenset(filter(None, (caller.delegate, caller.department)))
+    ensure_may_use(seal, User(caller.subject, caller.human, also))
     ensure_in_force(seal, plan.at)
     if row.revoke_time is not None or not row.not_before_time <= plan.at <= row.not_after_time:
         raise FailedPrecondition(
@@ -345,7 +345,7 @@ def _ensure_usable(row: Row, plan: Plan, caller: Principal) -> None:
         )
 
 
-def _stated_use(use: common_pb2.UseContext, caller: Principal) -> common_pb2.UseContext:
+def _stated_use(use: common_pb2.UseContext, caller: Actor) -> common_pb2.UseContext:
     """Returns the use with department and operator as the token of a staff member says."""
     if not caller.clerk:
         return use

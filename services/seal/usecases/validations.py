@@ -6,12 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 
+from libs.access.actor import Actor
 from libs.clock import Clock
 from libs.crypto.provider import SmProvider
 from libs.crypto.sm3 import sm3
 from libs.crypto.x509 import Certificate, Crl, TrustPolicy
 from libs.errors import TongbanError
-from libs.security.principal import Principal
 from libs.workers import Pool, Share, Stop
 from services.seal.authority import Authority
 from services.seal.convert import report_message
@@ -55,18 +55,18 @@ class Validations:
         self._known = Share(pool.workers, _WAITING)
         self._anyone = Share(max(1, pool.workers - 1), _WAITING)
 
-    async def document(self, principal: Principal, data: bytes) -> pb.ValidationReport:
+    async def document(self, actor: Actor, data: bytes) -> pb.ValidationReport:
         """Validates every seal of an OFD file; raises FIELD_INVALID for one that is too much to read."""
-        return await self._report(principal, validate_document, data)
+        return await self._report(actor, validate_document, data)
 
-    async def seal(self, principal: Principal, data: bytes) -> pb.ValidationReport:
+    async def seal(self, actor: Actor, data: bytes) -> pb.ValidationReport:
         """Validates a lone seal."""
-        return await self._report(principal, validate_seal, data)
+        return await self._report(actor, validate_seal, data)
 
     async def _report(
-        self, principal: Principal, validate: Callable[[bytes, Checks], Report], data: bytes
+        self, actor: Actor, validate: Callable[[bytes, Checks], Report], data: bytes
     ) -> pb.ValidationReport:
-        async with self._known if principal.token else self._anyone:
+        async with self._known if actor.token else self._anyone:
             checks = await self._checks()
 
             def work(stop: Stop) -> Report:

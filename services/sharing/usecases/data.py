@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from libs.access.actor import Standing
 from libs.audit.writer import AuditWriter
 from libs.db.command import Command, command_of
 from libs.errors import InvalidArgument, PermissionDenied, TongbanError, invalid_field
 from libs.ids import names
 from libs.rpc.call import current_call, mark_recorded
-from libs.security.principal import Standing
 from services.sharing.usecases.forward import Forwarder
 from services.sharing.usecases.uses import Consumer, Uses
 from tongban.common.v1 import common_pb2
@@ -88,34 +88,34 @@ class Data:
 
         Only a service of ours may say for which department it works; of all others the token says it.
         """
-        principal, context = current_call().principal, request.use_context
+        actor, context = current_call().actor, request.use_context
         claimed = context.department.removeprefix(f"//{self._home}/")
         operator = context.operator.removeprefix(f"//{self._home}/")
-        if principal.standing is Standing.SERVICE:
-            return Consumer(self._home, claimed, operator or principal.subject)
-        if claimed and claimed != principal.department:
+        if actor.standing is Standing.SERVICE:
+            return Consumer(self._home, claimed, operator or actor.subject)
+        if claimed and claimed != actor.department:
             raise PermissionDenied("NOT_OWNER", "data is used for one's own department only")
-        if principal.clerk and operator not in ("", principal.clerk):
+        if actor.clerk and operator not in ("", actor.clerk):
             raise PermissionDenied("NOT_OWNER", "the person at the keyboard is who the token names")
-        return Consumer(self._home, principal.department, operator or principal.actor or principal.subject)
+        return Consumer(self._home, actor.department, operator or actor.delegate or actor.subject)
 
     def _remote_consumer(self, request: Request) -> Consumer:
         """Returns for whom another region asks; it answers for its departments, its staff only for their own."""
-        principal, context = current_call().principal, request.use_context
+        actor, context = current_call().actor, request.use_context
         if self._is_foreign(request.resource):
             region = names.parse(request.resource, "resource").region
             raise InvalidArgument("REGION_MISMATCH", "the resource is of another region", region=region)
-        ours = f"//{principal.region}/"
+        ours = f"//{actor.region}/"
         if not context.department.startswith(f"{ours}departments/"):
             raise invalid_field("use_context.department", "department.region", "must be a department of your region")
         if not context.operator.startswith(ours):
             raise invalid_field("use_context.operator", "operator.region", "must be somebody of your region")
         if not context.transaction_id:
             raise invalid_field("use_context.transaction_id", "required", "both regions record it")
-        by_service = principal.subject.startswith(f"{ours}services/")
-        if not by_service and context.department != principal.department:
+        by_service = actor.subject.startswith(f"{ours}services/")
+        if not by_service and context.department != actor.department:
             raise PermissionDenied("NOT_OWNER", "data is used for one's own department only")
-        return Consumer(principal.region, context.department, context.operator)
+        return Consumer(actor.region, context.department, context.operator)
 
 
 def _command(whole: Message, context: common_pb2.UseContext) -> Command:

@@ -81,7 +81,7 @@ class Requests:
             "provider_department": resource.provider_department,
             "state": RequestState.DRAFT.name,
             "applicant": caller.subject,
-            "applicant_human": caller.principal.human,
+            "applicant_human": caller.actor.human,
         }
 
         async def work(tx: Transaction) -> messages.SharingRequest:
@@ -170,7 +170,7 @@ class Requests:
             return {
                 "pre_review_time": tx.now,
                 "pre_reviewer": caller.subject,
-                "pre_reviewer_human": caller.principal.human,
+                "pre_reviewer_human": caller.actor.human,
             } | _opinion(tx, row, caller, RequestState.PRE_REVIEWED, request.opinion)
 
         return await self._step(command_of(request), request, Step.PRE_REVIEW, change)
@@ -183,7 +183,7 @@ class Requests:
             return {
                 "review_time": tx.now,
                 "reviewer": caller.subject,
-                "reviewer_human": caller.principal.human,
+                "reviewer_human": caller.actor.human,
             } | _opinion(tx, row, caller, RequestState.PROVIDER_REVIEW, request.opinion)
 
         return await self._step(command_of(request), request, Step.REVIEW, change)
@@ -252,7 +252,7 @@ class Requests:
             if not caller.sees(row) and caller.region != row.consumer_region:
                 raise not_found(request.name)
             check_etag(request.name, row.version, request.etag)
-            state = advance(_progress(row), step, caller.principal.require_human())
+            state = advance(_progress(row), step, caller.actor.require_human())
             changes = await change(tx, row, caller)
             values = {"state": state.name, "update_time": tx.now, **changes}
             return await self._message(await rows.update(tx.connection, requests, key, values))

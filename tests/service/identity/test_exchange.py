@@ -76,7 +76,7 @@ async def test_a_window_token_speaks_of_both(home: Town) -> None:
     person = await home.person()
     token = await home.at_window(await home.human_token(person), await home.staff_token())
     principal = await home.verifier().verify(token)
-    assert (principal.subject, principal.kind, principal.actor) == (person, "STAFF", home.staff["receiving"])
+    assert (principal.subject, principal.kind, principal.delegate) == (person, "STAFF", home.staff["receiving"])
     assert (principal.department, principal.posts) == (home.department, (home.posts["receiving"],))
     assert principal.scopes == set(roles.ASSISTED_PERSON)
     assert not principal.may("cases.cases.accept")

@@ -84,7 +84,7 @@ async def test_a_person_called_through_a_service_reaches_the_regions_methods(fed
         home, await home.human_token(person), actor_token=await _service_token(home), actor_token_type=ACCESS_TOKEN
     )
     guest = await _accepted(federation, assertion)
-    assert (guest.subject, guest.kind, guest.actor) == (f"//341500/{person}", "REGION", "//341500/services/cases")
+    assert (guest.subject, guest.kind, guest.delegate) == (f"//341500/{person}", "REGION", "//341500/services/cases")
 
 
 async def test_an_assertion_is_good_once(federation: Federation) -> None:
@@ -216,7 +216,7 @@ async def test_a_firm_and_its_mandate_travel_and_are_remembered(federation: Fede
         f"//341500/{firm.name}",
         f"//341500/{mandate}",
     )
-    assert guest.actor == f"//341500/{home.staff['receiving']}"
+    assert guest.delegate == f"//341500/{home.staff['receiving']}"
 
     asked = mandate_service_pb2.CheckMandateRequest(
         person=guest.subject,
@@ -278,7 +278,7 @@ async def test_a_delegation_gives_fresh_assertions_for_its_transfer_only(federat
     for _ in range(2):
         guest = await _accepted(federation, await _used(home, kept))
         assert (guest.kind, guest.mandate) == ("REGION", f"//341500/{mandate}")
-        assert guest.actor == "//341500/services/cases"
+        assert guest.delegate == "//341500/services/cases"
         assert guest.claims["act"]["act"]["sub"] == f"//341500/{home.staff['receiving']}"
         assert guest.claims["transfer"] == f"//341500/{TRANSFER}"
     other = TRANSFER[:-1] + "2"

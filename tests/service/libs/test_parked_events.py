@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
+from libs.access.actor import Actor
 from libs.db.command import command_of_event
 from libs.db.engine import Row
 from libs.db.schema import audit_records, parked_events
@@ -26,7 +27,6 @@ from libs.observability import metrics
 from libs.process import Process
 from libs.rpc.call import Call, enter
 from libs.rpc.contract import Method
-from libs.security.principal import Principal
 from tests.support.process import count, process_of, running, until
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
@@ -120,7 +120,7 @@ def operator(rpc: str) -> None:
     """Makes the test the operator's call of an RPC."""
     service = pb.DESCRIPTOR.services_by_name["ParkedEventService"]
     call = Call(Method(service.methods_by_name[rpc]), CONTEXT, {})
-    call.principal = Principal("staff/operator", "STAFF", frozenset({"events.*"}), 4)
+    call.actor = Actor("staff/operator", "STAFF", frozenset({"events.*"}), 4)
     enter(call)
 
 

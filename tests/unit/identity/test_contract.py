@@ -5,7 +5,7 @@ from enum import Enum
 import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from libs.security.principal import Principal
+from libs.access.actor import Actor
 from services.identity.domain import (
     assurance,
     claims,
@@ -78,7 +78,7 @@ def test_every_permission_is_somebodys(method: object) -> None:
         assert not access.permission
         return
     holders = [*(roles.of_duties([duty]) for duty in duties.Duty), roles.PERSON, roles.REGION, *roles.SERVICES.values()]
-    assert any(Principal("x", "STAFF", frozenset(patterns)).may(access.permission) for patterns in holders)
+    assert any(Actor("x", "STAFF", frozenset(patterns)).may(access.permission) for patterns in holders)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey
 
+from libs.access.actor import ANONYMOUS, Actor, Standing, service_actor
 from libs.clock import FakeClock
 from libs.errors import Unauthenticated, Unavailable
 from libs.security.jwks import RemoteKeys
-from libs.security.principal import ANONYMOUS, Principal, Standing, service_principal
 from libs.security.tokens import TokenVerifier
 from tests.support.tokens import Issuer
 
@@ -59,7 +59,7 @@ async def test_a_good_token_says_who_calls(verifier: TokenVerifier, issuer: Issu
     more = {"acr": "3", "org": FIRM, "mandate": MANDATE, "act": {"sub": CLERK}, "dept": DEPARTMENT, "posts": ["p"]}
     token = _token(issuer, kind="STAFF", **more)
     found = await verifier.verify(token)
-    assert (found.subject, found.kind, found.assurance, found.actor) == (PERSON, "STAFF", 3, CLERK)
+    assert (found.subject, found.kind, found.assurance, found.delegate) == (PERSON, "STAFF", 3, CLERK)
     assert (found.organization, found.mandate, found.region) == (FIRM, MANDATE, "")
     assert (found.department, found.posts, found.client) == (DEPARTMENT, ("p",), "clients/test")
     assert found.scopes == {"cases.cases.get"}
@@ -159,7 +159,7 @@ async def test_a_token_that_speaks_of_nobody_is_refused(
 @pytest.mark.parametrize("kind", ["PERSON", "STAFF", "CLIENT", "SERVICE", "REGION", ""])
 def test_a_caller_of_no_shape_stands_for_nobody(subject: str, kind: str) -> None:
     """What a rule sees of a caller who came past the door, as anonymous ones do."""
-    caller = Principal(subject, kind, frozenset({"*"}), organization=FIRM, department=DEPARTMENT, actor=CLERK)
+    caller = Actor(subject, kind, frozenset({"*"}), organization=FIRM, department=DEPARTMENT, delegate=CLERK)
     assert caller.standing is Standing.NOBODY
     assert (caller.person, caller.office, caller.clerk, caller.speaks_for) == ("", "", "", frozenset())
 
@@ -249,8 +249,8 @@ async def test_a_token_that_was_known_expires_all_the_same(
     assert await _rule(verifier, token) == "exp"
 
 
-def _principal(*scopes: str) -> Principal:
-    return Principal(PERSON, "PERSON", frozenset(scopes))
+def _principal(*scopes: str) -> Actor:
+    return Actor(PERSON, "PERSON", frozenset(scopes))
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_a_scope_covers_what_it_says(scope: str, permission: str, allowed: bool)
 def test_nobody_may_nothing() -> None:
     assert not _principal().may("cases.cases.get")
     assert not ANONYMOUS.may("cases.cases.get")
-    assert service_principal("cases", "license.licenses.get").may("license.licenses.get")
-    assert not service_principal("cases", "license.licenses.get").may("license.licenses.list")
-    assert not service_principal("cases").may("license.licenses.get")
+    assert service_actor("cases", "license.licenses.get").may("license.licenses.get")
+    assert not service_actor("cases", "license.licenses.get").may("license.licenses.list")
+    assert not service_actor("cases").may("license.licenses.get")
 
 
 class _Jwks:

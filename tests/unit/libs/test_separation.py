@@ -3,8 +3,8 @@
 import pytest
 
 from libs import separation
+from libs.access.actor import from_claims
 from libs.errors import PermissionDenied
-from libs.security.principal import from_claims
 
 ID = "00000000-0000-7000-8000-00000000000"
 CLERK, APPLICANT, BOSS, AUNT = f"persons/{ID}1", f"persons/{ID}2", f"persons/{ID}3", f"persons/{ID}4"

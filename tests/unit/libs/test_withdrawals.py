@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from libs.access.actor import Actor
 from libs.errors import Unauthenticated, Unavailable
-from libs.security.principal import Principal
 from libs.security.withdrawals import Told, Withdrawals, party_of_post, party_of_region, party_of_representative
 
 ID = "00000000-0000-7000-8000-000000000001"
@@ -31,10 +31,10 @@ class Identity:
         return Told(self.parties, 1_000.0)
 
 
-def _principal(kind: str = "STAFF", subject: str = STAFF, **fields: object) -> Principal:
+def _principal(kind: str = "STAFF", subject: str = STAFF, **fields: object) -> Actor:
     claims = {"iat": 500, "via": fields.pop("via", [])}
     known: dict[str, object] = {"client": "hall", "claims": claims, **fields}
-    return Principal(subject, kind, frozenset(), **known)  # type: ignore[arg-type]
+    return Actor(subject, kind, frozenset(), **known)  # type: ignore[arg-type]
 
 
 OFFICE = _principal(posts=(POST,), department=OFFICE_OF, human=PERSON)
@@ -61,7 +61,7 @@ async def _told(identity: Identity) -> Withdrawals:
 
 
 @pytest.mark.parametrize(("principal", "party"), CASES)
-async def test_every_party_behind_a_token_is_looked_at(principal: Principal, party: str) -> None:
+async def test_every_party_behind_a_token_is_looked_at(principal: Actor, party: str) -> None:
     identity = Identity()
     known = await _told(identity)
     known.check(principal)

@@ -10,12 +10,12 @@ from services.seal.domain import sealings
 from services.seal.domain.sealings import Intent, SealingChange, SealingState
 from services.seal.domain.seals import (
     DIAMETERS_MM,
-    Actor,
     Seal,
     SealChange,
     SealRank,
     SealState,
     SealUser,
+    User,
     ensure_in_force,
     ensure_may_use,
     ensure_period,
@@ -97,30 +97,30 @@ def test_only_a_seal_in_force_is_used(seal: Seal, at: datetime, state: str) -> N
 
 def test_who_may_use_a_seal() -> None:
     seal = a_seal(SealState.ACTIVE, SealUser("services/license"), SealUser("departments/d", approval_needed=True))
-    clerk = Actor("staff/s", "persons/1", frozenset({"departments/d"}))
-    assert ensure_may_use(seal, Actor("services/license")).subject == "services/license"
+    clerk = User("staff/s", "persons/1", frozenset({"departments/d"}))
+    assert ensure_may_use(seal, User("services/license")).subject == "services/license"
     assert ensure_may_use(seal, clerk, approver="persons/2").subject == "departments/d"
     # Nobody else approved where the same human being did, whatever record they did it under.
     for approver in ("", "persons/1"):
         with pytest.raises(FailedPrecondition, match="SEAL_APPROVAL_NEEDED"):
             ensure_may_use(seal, clerk, approver)
     with pytest.raises(PermissionDenied, match="SEAL_USE_NOT_ALLOWED"):
-        ensure_may_use(seal, Actor("staff/x", "persons/3"), approver="persons/2")
+        ensure_may_use(seal, User("staff/x", "persons/3"), approver="persons/2")
 
 
 @pytest.mark.parametrize(
     ("keeper", "separated"),
     [
-        (Actor("staff/k", "persons/9"), True),
-        (Actor("staff/k", "persons/1"), False),
-        (Actor("clients/c"), True),
-        (Actor("staff/s"), False),
-        (Actor(), True),
+        (User("staff/k", "persons/9"), True),
+        (User("staff/k", "persons/1"), False),
+        (User("clients/c"), True),
+        (User("staff/s"), False),
+        (User(), True),
     ],
 )
-def test_who_keeps_a_seal_is_told_by_the_human_being(keeper: Actor, separated: bool) -> None:
+def test_who_keeps_a_seal_is_told_by_the_human_being(keeper: User, separated: bool) -> None:
     seal = replace(a_seal(SealState.ACTIVE, SealUser("departments/d")), keeper=keeper)
-    clerk = Actor("staff/s", "persons/1", frozenset({"departments/d"}))
+    clerk = User("staff/s", "persons/1", frozenset({"departments/d"}))
     if separated:
         assert ensure_may_use(seal, clerk).subject == "departments/d"
     else:
@@ -130,7 +130,7 @@ def test_who_keeps_a_seal_is_told_by_the_human_being(keeper: Actor, separated: b
 
 def test_an_own_right_goes_before_one_that_needs_approval() -> None:
     seal = a_seal(SealState.ACTIVE, SealUser("departments/d", approval_needed=True), SealUser("staff/s"))
-    assert ensure_may_use(seal, Actor("staff/s", also=frozenset({"departments/d"}))).subject == "staff/s"
+    assert ensure_may_use(seal, User("staff/s", also=frozenset({"departments/d"}))).subject == "staff/s"
 
 
 def test_codes_numbers_and_diameters() -> None:

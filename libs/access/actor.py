@@ -43,7 +43,7 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True)
-class Principal:
+class Actor:
     """The caller of one RPC.
 
     Attributes:
@@ -52,7 +52,7 @@ class Principal:
         kind: the kind of actor: PERSON, STAFF, CLIENT, SERVICE or REGION.
         scopes: the permissions, exact or ending in ``.*``.
         assurance: how well the person is known, 0 to 4.
-        actor: who acts in the subject's place (claim ``act``), or an empty string.
+        delegate: who acts in the subject's place (claim ``act``), or an empty string.
         organization: the firm that the subject acts for, or an empty string.
         mandate: the mandate under which the subject acts for it, or an empty string.
         department: the department of the staff member, or an empty string.
@@ -70,7 +70,7 @@ class Principal:
     kind: str
     scopes: frozenset[str]
     assurance: int = 0
-    actor: str = ""
+    delegate: str = ""
     organization: str = ""
     mandate: str = ""
     department: str = ""
@@ -96,7 +96,7 @@ class Principal:
     @cached_property
     def affairs(self) -> frozenset[str]:
         """Persons and organisations whose affairs are also those of the human being who acts."""
-        own = {self.human} if self.actor else {self.human, self.organization}
+        own = {self.human} if self.delegate else {self.human, self.organization}
         return frozenset(own | self.near) - {""}
 
     @property
@@ -159,7 +159,7 @@ class Principal:
         """The staff of this region at the keyboard, in office or at a window; empty where there is none."""
         if self.standing is Standing.OFFICE:
             return self.subject
-        return self.actor if self.standing is Standing.PERSON and not self.region else ""
+        return self.delegate if self.standing is Standing.PERSON and not self.region else ""
 
     @cached_property
     def _prefixes(self) -> tuple[str, ...]:
@@ -182,54 +182,54 @@ _SELF = {SubjectKind.STAFF: "STAFF", SubjectKind.CLIENT: "CLIENT", SubjectKind.S
 _STANDINGS = {"STAFF": Standing.OFFICE, "CLIENT": Standing.CLIENT, "SERVICE": Standing.SERVICE}
 
 
-def _standing(principal: Principal) -> Standing:
+def _standing(actor: Actor) -> Standing:
     """Tells for whom a caller stands; raises ValueError where the parts of the token are of no shape, or don't agree."""
-    region = principal.region
-    subject = parse_subject(principal.subject)
-    actor = parse_subject(principal.actor) if principal.actor else None
-    if subject.region != region or (actor and actor.region != region):
+    region = actor.region
+    subject = parse_subject(actor.subject)
+    delegate = parse_subject(actor.delegate) if actor.delegate else None
+    if subject.region != region or (delegate and delegate.region != region):
         raise ValueError("the token's names are of another region")
-    _check_names(principal, region)
-    if region and principal.kind == "REGION":
+    _check_names(actor, region)
+    if region and actor.kind == "REGION":
         return Standing.REGION
-    return _at_home(principal.kind, subject, actor, guest=bool(region))
+    return _at_home(actor.kind, subject, delegate, guest=bool(region))
 
 
-def _at_home(kind: str, subject: Subject, actor: Subject | None, *, guest: bool) -> Standing:
+def _at_home(kind: str, subject: Subject, delegate: Subject | None, *, guest: bool) -> Standing:
     if subject.kind is SubjectKind.PERSON:
-        at_window = actor is not None and actor.kind is SubjectKind.STAFF and not guest
-        if kind == ("STAFF" if at_window else "PERSON") and (at_window or actor is None):
+        at_window = delegate is not None and delegate.kind is SubjectKind.STAFF and not guest
+        if kind == ("STAFF" if at_window else "PERSON") and (at_window or delegate is None):
             return Standing.PERSON
-    elif not guest and actor is None and _SELF[subject.kind] == kind:
+    elif not guest and delegate is None and _SELF[subject.kind] == kind:
         return _STANDINGS[kind]
     raise ValueError("the kind is not the subject's")
 
 
-def _check_names(principal: Principal, region: str) -> None:
-    if principal.organization:
-        check_named(principal.organization, region, "organizations", "persons")
-    if principal.mandate:
-        check_named(principal.mandate, region, "mandates")
-    if principal.department or principal.kind == "STAFF":
-        check_named(principal.department, region, "departments")
-    if principal.human:
-        check_named(principal.human, region, "persons")
+def _check_names(actor: Actor, region: str) -> None:
+    if actor.organization:
+        check_named(actor.organization, region, "organizations", "persons")
+    if actor.mandate:
+        check_named(actor.mandate, region, "mandates")
+    if actor.department or actor.kind == "STAFF":
+        check_named(actor.department, region, "departments")
+    if actor.human:
+        check_named(actor.human, region, "persons")
 
 
-def from_claims(claims: Mapping[str, Any], token: str) -> Principal:
-    """Builds the principal that verified token claims describe (RFC 9068 and ours).
+def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
+    """Builds the actor that verified token claims describe (RFC 9068 and ours).
 
     Raises:
         ValueError: the token speaks of nobody: a part of it is of no known shape, or its parts don't agree.
     """
     act = claims.get("act") or {}
     subject, kind = str(claims["sub"]), str(claims.get("actor_kind", ""))
-    principal = Principal(
+    actor = Actor(
         subject=subject,
         kind=kind,
         scopes=frozenset(str(claims.get("scope", "")).split()),
         assurance=int(claims.get("acr", 0)),
-        actor=str(act.get("sub", "")),
+        delegate=str(act.get("sub", "")),
         organization=str(claims.get("org", "")),
         mandate=str(claims.get("mandate", "")),
         department=str(claims.get("dept", "")),
@@ -241,19 +241,19 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Principal:
         claims=claims,
         token=token,
     )
-    if _standing(principal) is Standing.NOBODY:
+    if _standing(actor) is Standing.NOBODY:
         raise ValueError("the token speaks of nobody")
-    return principal
+    return actor
 
 
 @lru_cache(maxsize=256)
-def service_principal(name: str, *permissions: str) -> Principal:
-    """Builds the principal of one of the region's own services, known by its mTLS name alone.
+def service_actor(name: str, *permissions: str) -> Actor:
+    """Builds the actor of one of the region's own services, known by its mTLS name alone.
 
     It holds what the contract of the RPC that it calls lets it, and nothing for any other.
     """
-    return Principal(subject=f"services/{name}", kind="SERVICE", scopes=frozenset(permissions), assurance=4)
+    return Actor(subject=f"services/{name}", kind="SERVICE", scopes=frozenset(permissions), assurance=4)
 
 
-ANONYMOUS = Principal(subject="anonymous", kind="", scopes=frozenset())
+ANONYMOUS = Actor(subject="anonymous", kind="", scopes=frozenset())
 """The caller of a public RPC who brought no token: of no standing."""
