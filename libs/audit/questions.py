@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from libs.audit.log import Log
 from libs.audit.records import parse_canonical
-from libs.audit.writer import Question, entry_again
+from libs.audit.writer import Question
 from libs.clock import Clock
 from libs.db.engine import Database
 from libs.sweeps.sweep import Backlog
@@ -32,7 +33,7 @@ INSERT INTO audit_pending (seq) SELECT seq FROM written
 )
 
 
-def unanswered(database: Database, clock: Clock, question: Question, action: str) -> Backlog:
+def unanswered(database: Database, log: Log, clock: Clock, question: Question, action: str) -> Backlog:
     """Follows questions of one kind; the record of one that stays unanswered names ``action`` and no field."""
 
     async def tell(identifier: str) -> None:
@@ -40,7 +41,7 @@ def unanswered(database: Database, clock: Clock, question: Question, action: str
             canonical = await connection.scalar(_RECORD, {"id": identifier})
             assert canonical is not None, "a question is opened by its record"
             asked = parse_canonical(canonical)
-            entry = entry_again(
+            entry = log.again(
                 replace(
                     asked,
                     action=action,

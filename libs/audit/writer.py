@@ -1,19 +1,15 @@
 """Writes audit records: with a mutation in its transaction, or alone before data leaves ("no record, no service")."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from libs.audit.records import Record, leaf_hash
+from libs.audit.log import Log
 from libs.clock import Clock
 from libs.errors import TongbanError, Unavailable
-from libs.ids.uuid7 import uuid7
-from libs.rpc.call import mark_recorded
-from libs.rpc.timestamps import timestamp
 from tongban.common.v1 import common_pb2
 
 if TYPE_CHECKING:
@@ -40,18 +36,6 @@ def _statement(beside: str = "") -> sa.TextClause:
 
 
 _PLAIN, _OPENING, _CLOSING = _statement(), _statement(_OPEN), _statement(_CLOSE)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A record ready to be stored."""
-
-    id: str
-    record_time: datetime
-    transaction_id: str
-    object: str
-    canonical: bytes
-    leaf_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +141,16 @@ def _closing(question: Question, receipt: common_pb2.Receipt) -> dict[str, objec
 
 
 class AuditWriter:
-    """Writes single records, before a read is answered or when a call is refused."""
+    """Writes single records, before a read is answered or when a call is refused.
 
-    def __init__(self, database: "Database", clock: Clock) -> None:
+    Attributes:
+        log: the service's log.
+    """
+
+    def __init__(self, database: "Database", clock: Clock, log: Log) -> None:
         self._database = database
         self._clock = clock
+        self.log = log
 
     async def write(
         self,
@@ -180,7 +169,7 @@ class AuditWriter:
 
         With ``asks`` the record opens a question, which the record that ``answers`` it by its receipt closes.
         """
-        entry = entry_of(
+        entry = self.log.entry(
             command,
             self._clock.now(),
             obj,
@@ -214,8 +203,8 @@ class AuditWriter:
             raise Unavailable(
                 "AUDIT_UNAVAILABLE", "the audit record can't be written; nothing was done", retry_after=1.0
             ) from error
-        mark_recorded()
-        return receipt_of(entry)
+        command.recorded()
+        return self.log.receipt(entry)
 
     async def close(self, question: Question, receipt: common_pb2.Receipt) -> None:
         """Closes a question that was answered by a refusal; who recorded the question records that, too."""

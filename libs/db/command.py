@@ -26,6 +26,7 @@ class Command:
         response_type: the class of the stored answer.
         actor, on_behalf_of, department, assurance, trace_id, span_id: who, for the audit record.
         use: purpose, case, legal basis and transaction id, for the audit record.
+        call: the call that brought it; None where an event or a worker did.
     """
 
     caller: str
@@ -40,6 +41,12 @@ class Command:
     trace_id: str = ""
     span_id: str = ""
     use: common_pb2.UseContext = field(default_factory=common_pb2.UseContext)
+    call: Call | None = field(default=None, compare=False, repr=False)
+
+    def recorded(self) -> None:
+        """Notes that an audit record of the call that brought this stands; nothing to note where none did."""
+        if self.call is not None:
+            self.call.recorded = True
 
 
 def digest_of(message: Message) -> bytes:
@@ -78,6 +85,7 @@ def command_of(request: Message, *, request_id: str | None = None, call: Call | 
         trace_id=call.trace_id,
         span_id=call.span_id,
         use=_use_of(request),
+        call=call,
     )
 
 

@@ -4,53 +4,33 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeVar, cast
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.audit.writer import Entry, entry_of
+from libs.audit.log import Log
 from libs.clock import Clock
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.command import Command, digest_of
 from libs.db.engine import Database
+from libs.db.evidence import Evidence, recorded
 from libs.db.failures import OutcomeUnknown
 from libs.db.schema import idempotency
-from libs.db.statement import Statement
 from libs.errors import FailedPrecondition, TongbanError, Unavailable
 from libs.events.wire import Wire
-from libs.ids.uuid7 import uuid7
-from libs.observability import tracing
-from libs.rpc.call import mark_recorded
 
 Answer = TypeVar("Answer", bound=Message)
 Result = TypeVar("Result")
 
 # One statement, one round trip. A second commit of the same request_id breaks the primary key here, and with it the
 # whole transaction: nothing is ever done twice.
-_KEPT = """kept AS (
+_FLUSH = recorded("""kept AS (
   INSERT INTO idempotency (caller, method, request_id, digest, response)
   VALUES (:caller, :method, :request_id, :digest, :response)
-), """
-_RECORDS_AND_EVENTS = """records AS (
-  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
-  SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[]), CAST(:transactions AS text[]),
-    CAST(:objects AS text[]), CAST(:canonicals AS bytea[]), CAST(:leaves AS bytea[])) RETURNING seq
-), pending AS (
-  INSERT INTO audit_pending (seq) SELECT seq FROM records
-)
-INSERT INTO outbox (id, type, subject, traceparent, time, data)
-SELECT id, type, subject, CAST(:traceparent AS text), CAST(:now AS timestamptz), data
-FROM unnest(CAST(:event_ids AS text[]), CAST(:event_types AS text[]), CAST(:event_subjects AS text[]),
-  CAST(:event_data AS bytea[])) WITH ORDINALITY AS e (id, type, subject, data, n)
-ORDER BY n
-"""
-
-
-_FLUSH = Statement(f"WITH {_KEPT}{_RECORDS_AND_EVENTS}")
-_FLUSH_STEP = Statement(f"WITH {_RECORDS_AND_EVENTS}")
+)""")
+_FLUSH_STEP = recorded()
 
 _STORED = sa.select(idempotency.c.digest, idempotency.c.response).where(
     idempotency.c.caller == sa.bindparam("caller"),
@@ -67,85 +47,44 @@ def _row_of(command: Command) -> str:
 
 
 @dataclass(slots=True)
-class Transaction:
-    """What a use case works with while its transaction is open.
+class Transaction(Evidence):
+    """What a handler works with while its transaction is open: the connection, and what is written with the commit.
 
     Attributes:
         connection: the connection, inside its transaction.
-        command: what is being done.
-        now: the time of everything it does.
         cipher: encrypts the stored answer, which may hold personal data.
-        wire: encrypts the events, which may hold it too.
         about: what the audit record is about, where the answer has no ``name``.
     """
 
-    connection: AsyncConnection
-    command: Command
-    now: datetime
-    cipher: FieldCipher
-    wire: Wire
+    connection: AsyncConnection = field(kw_only=True)
+    cipher: FieldCipher = field(kw_only=True)
     about: str = ""
-    _events: list[tuple[str, str, str, bytes]] = field(default_factory=list)
-    _entries: list[Entry] = field(default_factory=list)
-
-    def emit(self, event_type: str, subject: str, data: Message) -> str:
-        """Puts a CloudEvent into the outbox (``cn.tongban.case.accepted.v1``) and returns its id.
-
-        Events of one subject arrive in the order in which their transactions committed.
-        """
-        event_id = uuid7()
-        closed = self.wire.close_up(event_id, data.SerializeToString())
-        self._events.append((event_id, event_type, subject, closed))
-        return event_id
-
-    def record(self, entry: Entry) -> None:
-        """Adds an audit record beside the one that every command gets."""
-        self._entries.append(entry)
 
     async def flush(self, response: Message) -> None:
         """Writes answer, events and records in one statement."""
         command = self.command
         name = self.about or str(getattr(response, "name", "") or "")
-        self.record(entry_of(command, self.now, name, response_digest=digest_of(response)))
-        await _FLUSH.execute(
-            self.connection,
-            self._values()
-            | {
-                "caller": command.caller,
-                "method": command.method,
-                "request_id": command.request_id,
-                "digest": command.digest,
-                "response": self.cipher.encrypt(_ANSWER, _row_of(command), response.SerializeToString()),
-            },
-        )
+        self.record(name, response_digest=digest_of(response))
+        answer = {
+            "caller": command.caller,
+            "method": command.method,
+            "request_id": command.request_id,
+            "digest": command.digest,
+            "response": self.cipher.encrypt(_ANSWER, _row_of(command), response.SerializeToString()),
+        }
+        await _FLUSH.execute(self.connection, {**self.values(), **answer})
 
     async def flush_step(self) -> None:
         """Writes the events and the records that were added, and no answer: the command goes on."""
-        await _FLUSH_STEP.execute(self.connection, self._values())
-
-    def _values(self) -> dict[str, object]:
-        command, entries = self.command, self._entries
-        return {
-            "now": self.now,
-            "traceparent": tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "",
-            "ids": [e.id for e in entries],
-            "times": [self.now] * len(entries),
-            "transactions": [e.transaction_id for e in entries],
-            "objects": [e.object for e in entries],
-            "canonicals": [e.canonical for e in entries],
-            "leaves": [e.leaf_hash for e in entries],
-            "event_ids": [e[0] for e in self._events],
-            "event_types": [e[1] for e in self._events],
-            "event_subjects": [e[2] for e in self._events],
-            "event_data": [e[3] for e in self._events],
-        }
+        await _FLUSH_STEP.execute(self.connection, self.values())
 
 
 class UnitOfWork:
     """Runs commands, each exactly once."""
 
-    def __init__(self, database: Database, clock: Clock, cipher: FieldCipher, wire: Wire) -> None:
+    def __init__(self, database: Database, clock: Clock, cipher: FieldCipher, wire: Wire, log: Log) -> None:
         self._database = database
+        self._log = log
         self._clock = clock
         self._cipher = cipher
         self._wire = wire
@@ -186,12 +125,14 @@ class UnitOfWork:
                 raise
             return cast("Answer", stored)
         self.committed.set()
-        mark_recorded()
+        command.recorded()
         return answer
 
     def within(self, connection: AsyncConnection, command: Command) -> Transaction:
         """Makes what a use case works with, in a transaction that is open already (a leader's)."""
-        return Transaction(connection, command, self._clock.now(), self._cipher, self._wire)
+        return Transaction(
+            self._log, self._wire, command, self._clock.now(), connection=connection, cipher=self._cipher
+        )
 
     async def step(self, command: Command, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Runs one step of a command that takes several: state, events and the records that ``work`` adds.
@@ -224,7 +165,7 @@ class UnitOfWork:
             raise FailedPrecondition(
                 "REQUEST_ID_REUSED", "the request_id was used before with another body", request_id=command.request_id
             )
-        mark_recorded()  # what is told again was recorded when it was first told
+        command.recorded()  # what is told again was recorded when it was first told
         return command.response_type.FromString(self._cipher.decrypt(_ANSWER, _row_of(command), found.response))
 
 

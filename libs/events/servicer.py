@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from libs.audit.writer import AuditWriter, entry_of
+from libs.audit.writer import AuditWriter
 from libs.db import paging
 from libs.db.command import command_of
 from libs.db.engine import Row
@@ -72,7 +72,7 @@ class ParkedEventServicer(parked_event_service_pb2_grpc.ParkedEventServiceServic
             if failure is None:
                 await self._parking.take_out(tx.connection, identifier)
                 return pb.ReplayParkedEventResponse(parked_event=self._message(row), handled=True)
-            tx.record(entry_of(tx.command, tx.now, request.name, result=failure.reason))
+            tx.record(request.name, result=failure.reason)
             changed = await self._parking.failed_again(tx.connection, identifier, failure.reason)
             return pb.ReplayParkedEventResponse(parked_event=self._message(changed))
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import grpc
 import uvloop
 
-from libs.audit import writer
 from libs.audit.integrator import Integrator
+from libs.audit.log import Log
 from libs.audit.servicer import AuditServicer
 from libs.audit.witness import Witness
 from libs.clock import Clock, SystemClock
@@ -85,10 +85,10 @@ class Process:
         self.wall: Clock = SystemClock()
         logs.configure(service, config.region.code, config.telemetry.log_level)
         tracing.configure(service, config.region.code, config.telemetry.endpoint)
-        writer.configure(service, config.region.code)
+        self.log = Log(service, config.region.code)
         self.database = Database.from_config(config.database)
         self.redis = redis_of(config.redis.url)
-        self.audit = writer.AuditWriter(self.database, self.clock)
+        self.audit = AuditWriter(self.database, self.clock, self.log)
         self.provider = TongsuoProvider()
         master = load_master_key(config.keys.master_key_file)
         self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
@@ -96,7 +96,7 @@ class Process:
         self.documents = DocumentStore.open(config.documents.folder, self.cipher)
         paging.configure(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
-        self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire)
+        self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire, self.log)
         self.parking = Parking(self.database, service)
         self.health = Health()
         check = DatabaseCheck(self.database)

@@ -1,6 +1,7 @@
 """Builds the gRPC server that every service runs on: one chain of stages around every RPC, mTLS, health."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import reduce
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, validation
 from libs.security.tokens import TokenVerifier
 
 Context = grpc.aio.ServicerContext[Any, Any]
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 # A little more than the typed limit, so that the typed error can be given; far more is cut by gRPC itself.
 _TRANSPORT_LIMIT = 4 * MAX_MESSAGE_BYTES
@@ -118,21 +120,40 @@ async def _after_first(first: Message, rest: AsyncIterator[Message]) -> AsyncIte
         yield message
 
 
-def _servicer_handler(servicer: object, method: Method) -> Handler:
-    function: Any = getattr(servicer, method.descriptor.name, None)
-    # A generated base class answers UNIMPLEMENTED; only a method of our own counts as served.
-    if function is None or "_pb2_grpc" in function.__func__.__module__:
-        raise ContractError(f"{method.name} is not served by {type(servicer).__name__}")
+def method_name(method: Method) -> str:
+    """Returns what a handler is called: the RPC's name in snake case (``AcceptCase``: ``accept_case``)."""
+    return _WORD.sub("_", str(method.descriptor.name)).lower()
 
-    async def serve(request: Message | AsyncIterator[Message], call: Call) -> Message:
-        answer: Message = await function(request, call.context)
-        return answer
+
+def _served(apis: Sequence[object], method: Method) -> Callable[[Any, Call], Any]:
+    """Finds the one handler of an RPC; raises ContractError where there is none, or more than one."""
+    name = method_name(method)
+    found = [getattr(api, name) for api in apis if hasattr(api, name)] or _old(apis, method)
+    if len(found) != 1:
+        served = ", ".join(type(api).__name__ for api in apis)
+        raise ContractError(f"{method.name} is served {len(found)} times by {served}")
+    handler: Callable[[Any, Call], Any] = found[0]
+    return handler
+
+
+def _old(apis: Sequence[object], method: Method) -> list[Callable[[Any, Call], Any]]:
+    """Finds servicers of the generated base class, until every service is made of features."""
+
+    def of(function: Any) -> Callable[[Any, Call], Any]:
+        return lambda request, call: function(request, call.context)
+
+    named = [getattr(api, method.descriptor.name, None) for api in apis]
+    return [of(each) for each in named if each is not None and "_pb2_grpc" not in each.__func__.__module__]
+
+
+def _handler(apis: Sequence[object], method: Method) -> Handler:
+    function = _served(apis, method)
 
     async def open_stream(request: Message, call: Call) -> Any:
-        messages = function(request, call.context)
+        messages = function(request, call)
         return _after_first(await anext(messages), messages)
 
-    return open_stream if method.descriptor.server_streaming else serve
+    return open_stream if method.descriptor.server_streaming else function
 
 
 class ServesHealth(Protocol):
@@ -155,17 +176,19 @@ class ServerBuilder:
         self._stages = stages
         self._handlers: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
 
-    def add(self, descriptor: ServiceDescriptor, servicer: object) -> "ServerBuilder":
-        """Registers ``servicer`` for the gRPC service that ``descriptor`` describes."""
+    def add(self, descriptor: ServiceDescriptor, *apis: object) -> "ServerBuilder":
+        """Registers what serves the gRPC service that ``descriptor`` describes: for each RPC one handler in one of ``apis``.
+
+        A handler is called as the RPC in snake case and takes the request and the :class:`Call`; the request is a message,
+        or an async iterator of messages, and so is the answer.
+        """
         self._handlers[descriptor.full_name] = {
-            method.descriptor.name: self._handler(method, servicer) for method in methods_of(descriptor)
+            method.descriptor.name: self._served(method, apis) for method in methods_of(descriptor)
         }
         return self
 
-    def _handler(self, method: Method, servicer: object) -> "grpc.RpcMethodHandler[Any, Any]":
-        chain = reduce(
-            lambda inner, stage: stage(method, inner), reversed(self._stages), _servicer_handler(servicer, method)
-        )
+    def _served(self, method: Method, apis: Sequence[object]) -> "grpc.RpcMethodHandler[Any, Any]":
+        chain = reduce(lambda inner, stage: stage(method, inner), reversed(self._stages), _handler(apis, method))
         if method.descriptor.server_streaming:
             return grpc.unary_stream_rpc_method_handler(_streaming_entry(method, chain))
         entry: Any = _entry(method, chain)

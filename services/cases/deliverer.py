@@ -12,7 +12,7 @@ from datetime import timedelta
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.audit.writer import AuditWriter, entry_of
+from libs.audit.writer import AuditWriter
 from libs.db import rows
 from libs.db.command import Command, digest_of
 from libs.db.engine import Database, Row
@@ -208,11 +208,10 @@ class Deliverer:
         """Tells that a message of the exchange will not arrive: somebody must see to it by another way."""
         name = f"transfers/{transfer.id}"
         tx.emit(
-            "cn.tongban.transfer.failed.v1",
             name,
             events.TransferFailed(name=name, peer_region=row.peer_region, payload=row.payload, error_reason=reason),
         )
-        tx.record(entry_of(tx.command, tx.now, name, result=reason))
+        tx.record(name, result=reason)
 
     async def _put_off(self, row: Row, transfer: Row, reason: str) -> None:
         limit = _APPLICATION_FOR if row.payload == "application" else _OTHERS_FOR

@@ -13,7 +13,6 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.audit.writer import entry_of
 from libs.civil.calendar import Calendar
 from libs.clock import Clock
 from libs.db.command import Command
@@ -98,7 +97,7 @@ class Recounter:
         if record.due_date == before:
             return
         await self._desk.store.move_tasks(tx.connection, record, tx.now)
-        tx.record(entry_of(tx.command, tx.now, record.name))
+        tx.record(record.name)
         if record.transfer and record.accept_time:
             await self._tell(tx, record, record.due_date)
 

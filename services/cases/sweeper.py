@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from libs.audit.writer import entry_of
 from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.command import Command
@@ -80,7 +79,7 @@ def unanswered(uow: UnitOfWork, store: TransferStore, news: News) -> tuple[Backl
             if row.state in (TransferState.RECEIVED, TransferState.ACCEPTED):
                 exchange = Exchange(row.peer_region, row.exchange_id, row.direction)
                 await store.again(tx.connection, exchange, "application")
-                tx.record(entry_of(tx.command, tx.now, f"transfers/{transfer}"))
+                tx.record(f"transfers/{transfer}")
 
         await uow.step(_SEND_AGAIN, work)
         news.woken.set()

@@ -98,7 +98,6 @@ class Bootstrap:
                 },
             )
             tx.emit(
-                "cn.tongban.client.created.v1",
                 name,
                 events.ClientCreated(client=name, kind=resources.CLIENT_KIND_SYSTEM),
             )
@@ -115,7 +114,7 @@ class Bootstrap:
                     "update_time": tx.now,
                 },
             )
-            tx.emit("cn.tongban.client.rotated.v1", name, events.ClientRotated(client=name))
+            tx.emit(name, events.ClientRotated(client=name))
         _log.info("administrator's credentials written", file=self._file.name)
         return client_message(row)
 

@@ -95,7 +95,7 @@ def wire(process: Process) -> Parts:
     door = CaseDoor(cases)
     abroad = Abroad(lambda: process.neighbour("identity"), process.audit, door, home)
     access = Access(presentations, cases, home, clock)
-    recording = Recording(uses, process.wire, clock, process.uow.committed)
+    recording = Recording(uses, process.wire, clock, process.uow.committed, process.log)
     drafting = Drafting(identity, seals, renderer, cipher, home, process.config.public.base_url)
     issuing = Issuing(
         clock,

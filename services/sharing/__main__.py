@@ -42,10 +42,10 @@ def _data(process: Process, sources: DataSources) -> Data:
     ledger = Ledger(read_dsn(process.config.database.dsn_file), lambda: local_day(clock.now()))
     process.closing(ledger.close)
     watch = MountWatch(process.uow, CatalogStore(process.database), sources)
-    uses = Uses(Standings(process.database), sources, watch, ledger, clock)
+    uses = Uses(Standings(process.database), sources, watch, ledger, clock, process.log)
     regions = Regions(process.neighbour("identity"))
     process.closing(regions.close)
-    backlog = unanswered(process.database, clock, QUESTION, UNANSWERED)
+    backlog = unanswered(process.database, process.log, clock, QUESTION, UNANSWERED)
     process.background(Sweep(process.database, "sharing:sweeper", [backlog], _SWEEP_SECONDS).run)
     return Data(uses, Forwarder(regions, process.audit, home), process.audit, home)
 

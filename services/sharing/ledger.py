@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from libs.audit.writer import Entry
+from libs.audit.log import Entry
 from libs.errors import Unavailable
 from libs.observability.logs import logger, place_of
 from services.sharing.domain.grants import Usage

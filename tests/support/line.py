@@ -67,7 +67,7 @@ class Line:
         once = command_of_event("test", event.id, number, common_pb2.Money, actor="services/test")
 
         async def work(tx: Transaction) -> common_pb2.Money:
-            tx.emit("cn.tongban.test.handled.v1", event.subject, number)
+            tx.emit_as("cn.tongban.test.handled.v1", event.subject, number)
             return number
 
         await self.consumer.uow.run(once, work)
@@ -78,7 +78,7 @@ class Line:
         for number in numbers:
 
             async def work(tx: Transaction, number: int = number) -> common_pb2.Date:
-                tx.emit(TYPE, subject, common_pb2.Money(fen=number))
+                tx.emit_as(TYPE, subject, common_pb2.Money(fen=number))
                 return common_pb2.Date()
 
             await self.producer.uow.run(command(common_pb2.Date()), work)

@@ -75,7 +75,6 @@ class Answers:
                 },
             )
             tx.emit(
-                "cn.tongban.transfer.acknowledged.v1",
                 f"transfers/{row.id}",
                 events.TransferAcknowledged(
                     name=f"transfers/{row.id}",
@@ -173,5 +172,5 @@ def _apply(tx: Transaction, row: Row, content: pb.Transfer, message: pb.Transfer
     else:
         content.result.CopyFrom(message.result)
         event.result.CopyFrom(message.result)
-    tx.emit("cn.tongban.transfer.progressed.v1", f"transfers/{row.id}", event)
+    tx.emit(f"transfers/{row.id}", event)
     return message.progress.action == resources.CASE_ACTION_ACCEPT_WITH_TOLERANCE

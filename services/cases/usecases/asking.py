@@ -4,7 +4,6 @@ The decision's event, or the answer to it, may be lost with the stream that carr
 licence a case whatever is asked, and answers again what it answered before.
 """
 
-from libs.audit.writer import entry_of
 from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.errors import state_conflict
@@ -38,8 +37,8 @@ class Asking:
             if not waits or not yields_license(Outcome(record.outcome), item.content.license_type):
                 return
             actor = record.content.decision.decided_by
-            tell(tx, record, item, actor, EVENTS[Action.DECIDE], decided_event(record, item, yields=True))
-            tx.record(entry_of(tx.command, tx.now, record.name))
+            tell(tx, record, item, actor, decided_event(record, item, yields=True))
+            tx.record(record.name)
 
         await self._desk.uow.step(_COMMAND, work)
 

@@ -119,7 +119,6 @@ class Items:
             message = item_message(await self._store.publish(tx.connection, row.id, tx.now))
             superseded = f"items/{before.id}" if before is not None else ""
             tx.emit(
-                "cn.tongban.item.published.v1",
                 request.name,
                 events.ItemPublished(item=message, superseded_item=superseded),
             )
@@ -194,7 +193,7 @@ class Calendars:
             revision = known.get(request.year, 0) + 1
             await self._store.insert(tx.connection, request.year, revision, request.source, days, tx.now)
             name = f"calendars/{request.year}"
-            tx.emit("cn.tongban.calendar.imported.v1", name, events.CalendarImported(name=name, revision=revision))
+            tx.emit(name, events.CalendarImported(name=name, revision=revision))
             return _calendar_message(name, revision, request.source, days, tx.now)
 
         answer = await self._uow.run(command, work)

@@ -14,7 +14,6 @@ from services.cases.clients import Identity
 from services.cases.convert import case_message, date_message, summary
 from services.cases.domain.clock import Reading
 from services.cases.domain.numbers import case_number
-from services.cases.domain.outcomes import EVENTS
 from services.cases.domain.states import Action, CaseFacts, CaseState, advance
 from services.cases.store.calendars import CalendarStore
 from services.cases.store.cases import CaseRecord, CaseStore, Step
@@ -145,20 +144,20 @@ class Desk:
         else:
             sequence = await self.store.save_numbered(tx.connection, record, step, change.number_day)
             record.number = case_number(record.task_code, change.number_day, sequence)
-        tell(tx, record, item, change.actor, EVENTS[change.action], event)
+        tell(tx, record, item, change.actor, event)
         if record.transfer and change.action is not Action.SUBMIT:  # the acknowledgement tells of that
             promised = reading.promised_deadline if reading and record.accept_time else None
             await self.news.progress(tx, record, str(change.action), change.note, change.progress, promised)
         return await self._shown(record, item, reading)
 
 
-def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, event_type: str, event: Message) -> None:
+def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, event: Message) -> None:
     """Puts an event of a case into the outbox, its summary filled in."""
     told = summary(record, item.content.display_name, actor, tx.now)
     told.license_type_codes.extend(sorted({each.license_type_code for each in item.content.materials} - {""}))
     told.legal_basis = item.content.legal_basis
     event.case.CopyFrom(told)  # type: ignore[attr-defined]
-    tx.emit(event_type, record.name, event)
+    tx.emit(record.name, event)
 
 
 def facts_of(record: CaseRecord, **more: object) -> CaseFacts:

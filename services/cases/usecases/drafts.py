@@ -21,7 +21,6 @@ from services.cases.domain.materials import (
     missing_from_correction,
     open_codes,
 )
-from services.cases.domain.outcomes import CREATED_EVENT
 from services.cases.domain.states import Action, CaseState
 from services.cases.store.cases import CaseRecord, Step
 from services.cases.store.items import ItemVersion
@@ -219,7 +218,7 @@ class Drafts:
         record = application.record(self._desk.region, tx.now)
         step = Step("CREATE", "", application.actor, application.department)
         await self._desk.store.insert(tx.connection, record, step)
-        tell(tx, record, application.item, application.actor, CREATED_EVENT, events.CaseCreated())
+        tell(tx, record, application.item, application.actor, events.CaseCreated())
         return record
 
     # ---- submit ----

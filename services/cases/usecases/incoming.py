@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from libs.access.actor import Actor
-from libs.audit.writer import entry_of, receipt_of
 from libs.db import rows
 from libs.db.command import Command, digest_of
 from libs.db.engine import Row
@@ -64,8 +63,7 @@ def receipted(
 ) -> pb.TransferReceipt:
     """Builds the receipt of a message, with an audit record of its own."""
     name = f"exchanges/{message.exchange_id}/messages/{message.sequence}"
-    entry = entry_of(tx.command, tx.now, name)
-    tx.record(entry)
+    receipt = tx.record(name)
     return pb.TransferReceipt(
         exchange_id=message.exchange_id,
         sequence=message.sequence,
@@ -73,7 +71,7 @@ def receipted(
         region=region,
         held=held,
         receive_time=timestamp(tx.now),
-        receipt=receipt_of(entry),
+        receipt=receipt,
     )
 
 
@@ -154,7 +152,6 @@ class Incoming:
             await self._apply_later(tx, row, message, actor, asked)
         await self._count(tx, transfer, message.sequence)
         tx.emit(
-            "cn.tongban.transfer.received.v1",
             f"transfers/{transfer}",
             events.TransferReceived(
                 name=f"transfers/{transfer}",

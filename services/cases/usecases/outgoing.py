@@ -81,7 +81,6 @@ class Outgoing:
             message = pb.TransferMessage(application=application)
             await self._desk.news.queue(tx, identifier, "application", message)
             tx.emit(
-                "cn.tongban.transfer.sent.v1",
                 f"transfers/{identifier}",
                 events.TransferSent(name=f"transfers/{identifier}", handling_region=request.handling_region),
             )
@@ -212,7 +211,6 @@ class Outgoing:
             _require_asked(request.name, row)
             await self._desk.news.queue(tx, row.id, "correction", pb.TransferMessage(correction=correction))
             tx.emit(
-                "cn.tongban.transfer.correction_sent.v1",
                 request.name,
                 events.TransferCorrectionSent(name=request.name, sequence=row.last_sent + 1),
             )

@@ -78,7 +78,6 @@ class Deliveries:
             await self._desk.store.save_quietly(tx.connection, record)
             message = self._message(row)
             tx.emit(
-                "cn.tongban.delivery.created.v1",
                 message.name,
                 events.DeliveryCreated(name=message.name, case_name=record.name, method=request.method),
             )
@@ -262,7 +261,6 @@ class Ratings:
             },
         )
         tx.emit(
-            "cn.tongban.rating.created.v1",
             f"ratings/{identifier}",
             events.RatingCreated(
                 name=f"ratings/{identifier}",

@@ -42,9 +42,7 @@ class Withdrawal:
             if told:
                 message = pb.TransferMessage(withdrawal=pb.TransferWithdrawal(reason=request.reason))
                 await self._desk.news.queue(tx, row.id, "withdrawal", message)
-            tx.emit(
-                "cn.tongban.transfer.withdrawn.v1", request.name, events.TransferWithdrawn(name=request.name, told=told)
-            )
+            tx.emit(request.name, events.TransferWithdrawn(name=request.name, told=told))
             return self._outgoing.message(await self._store.lock(tx.connection, row.id))
 
         return await self._desk.run(command, work)

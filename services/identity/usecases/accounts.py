@@ -75,7 +75,6 @@ class Accounts:
             values = self._person_values(tx, identifier, person, number) | {"document_expire_date": expire}
             row = await rows.insert(tx.connection, persons, values)
             tx.emit(
-                "cn.tongban.person.created.v1",
                 f"persons/{identifier}",
                 events.PersonCreated(person=f"persons/{identifier}"),
             )
@@ -167,7 +166,6 @@ class Accounts:
             )
             name = f"organizations/{identifier}"
             tx.emit(
-                "cn.tongban.organization.created.v1",
                 name,
                 events.OrganizationCreated(organization=name, uscc=str(code), kind=organization.kind),
             )
@@ -218,7 +216,6 @@ class Accounts:
             )
             await self._represented(tx, before, row)
             tx.emit(
-                "cn.tongban.representative.changed.v1",
                 request.name,
                 events.RepresentativeChanged(
                     organization=request.name,

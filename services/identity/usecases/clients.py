@@ -72,7 +72,7 @@ class Clients:
                 },
             )
             name = f"clients/{row.id}"
-            tx.emit("cn.tongban.client.created.v1", name, events.ClientCreated(client=name, kind=client.kind))
+            tx.emit(name, events.ClientCreated(client=name, kind=client.kind))
             return client_message(row)
 
         return await self._answer(command, work, secret)
@@ -162,7 +162,6 @@ class Clients:
             if "jwks" in change and row.overlap_expire_time is None:
                 await self._tokens.renew(tx, request.name)
             tx.emit(
-                "cn.tongban.client.approved.v1",
                 request.name,
                 events.ClientApproved(client=request.name, effective=holds(backers)),
             )
@@ -200,7 +199,6 @@ class Clients:
             )
             await self._tokens.withdraw(tx, request.name)
             tx.emit(
-                "cn.tongban.client.suspended.v1",
                 request.name,
                 events.ClientSuspended(client=request.name, reason=request.reason),
             )

@@ -81,7 +81,7 @@ class Consents:
                 },
             )
             message = consent_message(row, tx.now)
-            tx.emit("cn.tongban.consent.granted.v1", message.name, events.ConsentGranted(consent=message))
+            tx.emit(message.name, events.ConsentGranted(consent=message))
             return message
 
         return await self._uow.run(command, work)
@@ -106,7 +106,6 @@ class Consents:
                 },
             )
             tx.emit(
-                "cn.tongban.consent.withdrawn.v1",
                 request.name,
                 events.ConsentWithdrawn(consent=request.name, subject=row.subject, recipient=row.recipient),
             )

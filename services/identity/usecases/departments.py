@@ -48,7 +48,7 @@ class Departments:
                 },
             )
             message = department_message(row)
-            tx.emit("cn.tongban.department.created.v1", message.name, events.DepartmentCreated(department=message))
+            tx.emit(message.name, events.DepartmentCreated(department=message))
             return message
 
         return await self._uow.run(command, work)
@@ -90,7 +90,7 @@ class Departments:
                 },
             )
             message = post_message(row)
-            tx.emit("cn.tongban.post.created.v1", message.name, events.PostCreated(post=message))
+            tx.emit(message.name, events.PostCreated(post=message))
             return message
 
         return await self._uow.run(command, work)

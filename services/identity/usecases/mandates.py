@@ -69,9 +69,9 @@ class Mandates:
             row = await rows.insert(tx.connection, mandates, _values(given, draft, granter, tx.now))
             message = mandate_message(row, tx.now)
             if given.stored_state is domain.State.PROPOSED:
-                tx.emit(_PROPOSED, message.name, events.MandateProposed(mandate=message))
+                tx.emit(message.name, events.MandateProposed(mandate=message))
             else:
-                tx.emit(_ACTIVATED, message.name, events.MandateActivated(mandate=message))
+                tx.emit(message.name, events.MandateActivated(mandate=message))
             return message
 
         return await self._uow.run(command, work)
@@ -109,7 +109,7 @@ class Mandates:
                 },
             )
             message = mandate_message(row, tx.now)
-            tx.emit(_ACTIVATED, message.name, events.MandateActivated(mandate=message))
+            tx.emit(message.name, events.MandateActivated(mandate=message))
             return message
 
         return await self._uow.run(command, work)
@@ -139,7 +139,6 @@ class Mandates:
             )
             await self._tokens.withdraw(tx, request.name)
             tx.emit(
-                "cn.tongban.mandate.revoked.v1",
                 request.name,
                 events.MandateRevoked(
                     mandate=request.name, principal=row.principal, agent=row.agent, revoke_time=timestamp(tx.now)

@@ -71,7 +71,7 @@ class TrustList:
             else:
                 row = await rows.update(tx.connection, regions, code, dated)
             name = f"regions/{code}"
-            tx.emit("cn.tongban.region.proposed.v1", name, events.RegionProposed(region=name))
+            tx.emit(name, events.RegionProposed(region=name))
             return region_message(row)
 
         return await self._uow.run(command, work)
@@ -123,7 +123,7 @@ class TrustList:
         def told(region: resources.Region) -> Message:
             return events.RegionSuspended(region=request.name, state=region.state, reason=request.reason)
 
-        return await self._change(command, request, change, "suspended", told)
+        return await self._change(command, request, change, told)
 
     async def resume(self, command: Command, request: pb.ResumeRegionRequest) -> resources.Region:
         """Stands behind taking the trust up again in one direction or both; the second human being lets it take effect."""
@@ -160,8 +160,8 @@ class TrustList:
 
         return await self._change(command, request, change, "ended", told)
 
-    async def _change(self, command: Command, request: Any, change: Change, verb: str, told: Told) -> resources.Region:
-        """Changes the state of the region that ``request`` names, and tells it under ``cn.tongban.region.<verb>.v1``."""
+    async def _change(self, command: Command, request: Any, change: Change, told: Told) -> resources.Region:
+        """Changes the state of the region that ``request`` names, and tells it."""
 
         async def work(tx: Transaction) -> resources.Region:
             row = await self._lock(tx, request)
@@ -179,7 +179,7 @@ class TrustList:
             )
             await self._let_in(tx, row)
             message = region_message(row)
-            tx.emit(f"cn.tongban.region.{verb}.v1", request.name, told(message))
+            tx.emit(request.name, told(message))
             return message
 
         return await self._uow.run(command, work)
@@ -215,7 +215,7 @@ class TrustList:
                     "update_time": tx.now,
                 },
             )
-            tx.emit("cn.tongban.region.rekeyed.v1", request.name, events.RegionRekeyed(region=request.name))
+            tx.emit(request.name, events.RegionRekeyed(region=request.name))
             return region_message(row)
 
         return await self._uow.run(command, work)
@@ -244,7 +244,7 @@ class TrustList:
                     "update_time": tx.now,
                 },
             )
-            tx.emit("cn.tongban.region.rekeyed.v1", request.name, events.RegionRekeyed(region=request.name))
+            tx.emit(request.name, events.RegionRekeyed(region=request.name))
             return region_message(row)
 
         return await self._uow.run(command, work)

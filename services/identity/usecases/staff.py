@@ -70,7 +70,7 @@ class StaffMembers:
                 },
             )
             name = f"staff/{identifier}"
-            tx.emit("cn.tongban.staff.created.v1", name, events.StaffCreated(staff=name, department=member.department))
+            tx.emit(name, events.StaffCreated(staff=name, department=member.department))
             return staff_message(row, (), self._cipher)
 
         return await self._uow.run(command, work)

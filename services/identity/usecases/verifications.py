@@ -89,7 +89,6 @@ class Verifications:
                 )
             message = _message(values, verifier)
             tx.emit(
-                "cn.tongban.person.verified.v1",
                 request.person,
                 events.PersonVerified(
                     person=request.person,

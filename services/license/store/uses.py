@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from libs.audit.writer import Entry
+from libs.audit.log import Entry
 from libs.db.engine import Database, Row
 from services.license.tables import license_uses, licenses
 from tongban.common.v1 import common_pb2

@@ -151,7 +151,6 @@ class Licenses:
                 },
             )
             tx.emit(
-                "cn.tongban.license.revoked.v1",
                 request.name,
                 events.LicenseRevoked(
                     license=request.name,

@@ -80,7 +80,6 @@ class Materials:
             values = self._values(metadata, key, owner, valid_until, tx.now)
             row = await rows.insert(tx.connection, materials, values)
             tx.emit(
-                "cn.tongban.material.uploaded.v1",
                 f"materials/{key}",
                 events.MaterialUploaded(
                     material=f"materials/{key}",

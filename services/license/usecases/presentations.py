@@ -90,7 +90,6 @@ class Presentations:
             values = self._values(request, asked, holder, code, tx.now, rules.expiry(tx.now, wanted))
             row = await rows.insert(tx.connection, presentations, values)
             tx.emit(
-                "cn.tongban.presentation.created.v1",
                 f"presentations/{row.id}",
                 events.PresentationCreated(
                     presentation=f"presentations/{row.id}",
@@ -213,7 +212,6 @@ class Presentations:
             },
         )
         tx.emit(
-            "cn.tongban.presentation.redeemed.v1",
             before.name,
             events.PresentationRedeemed(
                 presentation=before.name,

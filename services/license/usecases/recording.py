@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from asyncpg import PostgresError
 from sqlalchemy.exc import SQLAlchemyError
 
-from libs.audit.writer import entry_of, receipt_of
+from libs.audit.log import Log
 from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.engine import Row
@@ -30,11 +30,12 @@ FILE = ("file",)
 class Recording:
     """Writes use records."""
 
-    def __init__(self, store: UseStore, wire: Wire, clock: Clock, committed: asyncio.Event) -> None:
+    def __init__(self, store: UseStore, wire: Wire, clock: Clock, committed: asyncio.Event, log: Log) -> None:
         self._store = store
         self._wire = wire
         self._clock = clock
         self._committed = committed
+        self._log = log
 
     async def record(
         self,
@@ -64,8 +65,8 @@ class Recording:
             Unavailable: AUDIT_UNAVAILABLE, nothing was recorded and nothing may be answered.
         """
         now = self._clock.now()
-        entry = entry_of(command, now, obj or f"licenses/{used[0][0].id}", fields=fields, record_count=len(used))
-        receipt = receipt_of(entry)
+        entry = self._log.entry(command, now, obj or f"licenses/{used[0][0].id}", fields=fields, record_count=len(used))
+        receipt = self._log.receipt(entry)
         context = common_pb2.UseContext()
         context.CopyFrom(asking.context)
         context.transaction_id = entry.transaction_id

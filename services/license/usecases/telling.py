@@ -23,7 +23,6 @@ from tongban.license.v1 import resources_pb2 as resources
 def tell_issued(tx: Transaction, row: Row) -> None:
     """Tells that a licence is issued."""
     tx.emit(
-        "cn.tongban.license.issued.v1",
         f"licenses/{row.id}",
         events.LicenseIssued(
             license=f"licenses/{row.id}",
@@ -44,7 +43,6 @@ def tell_issued(tx: Transaction, row: Row) -> None:
 def tell_voided(tx: Transaction, row: Row) -> None:
     """Tells that a draft was given up."""
     tx.emit(
-        "cn.tongban.license.voided.v1",
         f"licenses/{row.id}",
         events.LicenseVoided(
             license=f"licenses/{row.id}",
@@ -60,7 +58,6 @@ def tell_voided(tx: Transaction, row: Row) -> None:
 def tell_refused(tx: Transaction, order: pb.IssueLicenseRequest, cause: TongbanError) -> None:
     """Tells that an order was given up before it was a draft."""
     tx.emit(
-        "cn.tongban.license.voided.v1",
         order.case_name,
         events.LicenseVoided(
             case_name=order.case_name,

@@ -79,7 +79,6 @@ class LicenseTypes:
                 },
             )
             tx.emit(
-                "cn.tongban.license_type.published.v1",
                 request.name,
                 events.LicenseTypePublished(
                     license_type=request.name,

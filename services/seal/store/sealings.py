@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.audit.writer import Entry
+from libs.audit.log import Entry
 from libs.db import rows
 from libs.db.command import Command
 from libs.db.engine import Database, Row

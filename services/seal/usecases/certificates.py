@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from libs.access.actor import Standing
-from libs.audit.writer import entry_of
 from libs.clock import Clock
 from libs.crypto.provider import SmProvider
 from libs.crypto.x509 import Profile, Subject
@@ -40,7 +39,6 @@ def emit_issued(tx: Transaction, row: Row) -> None:
     """Tells that a certificate was issued."""
     name = f"certificates/{row.id}"
     tx.emit(
-        "cn.tongban.certificate.issued.v1",
         name,
         events.CertificateIssued(
             certificate=name,
@@ -173,7 +171,7 @@ class Certificates:
         values = certificate_values(certificate, "SEAL_MAKER", tx.now, key.name, key.version)
         made = await rows.insert(tx.connection, certificates, values)
         emit_issued(tx, made)
-        tx.record(entry_of(tx.command, tx.now, f"certificates/{made.id}"))
+        tx.record(f"certificates/{made.id}")
         return made
 
 

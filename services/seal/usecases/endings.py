@@ -5,7 +5,6 @@ All in the transaction of the first: no reader ever sees a seal in force whose c
 
 from datetime import datetime
 
-from libs.audit.writer import entry_of
 from libs.db import rows
 from libs.db.engine import Row
 from libs.db.uow import Transaction
@@ -42,7 +41,7 @@ class Endings:
         # Once more: no seal can be made with it any more, but one may have been since it was locked.
         for seal in await self._seals.hanging(tx.connection, identifier, tx.now):
             await self.seal(tx, seal, f"certificates/{identifier}: {reason}")
-            tx.record(entry_of(tx.command, tx.now, f"seals/{seal.id}", action=f"{tx.command.method}.seal"))
+            tx.record(f"seals/{seal.id}", action=f"{tx.command.method}.seal")
         return row
 
     async def seal(self, tx: Transaction, seal: Row, reason: str) -> Row:
@@ -63,9 +62,8 @@ class Endings:
         if certificate_state(certificate, tx.now) == "VALID":
             await _revoke(tx, seal.certificate, "CESSATION_OF_OPERATION")
             about = f"certificates/{seal.certificate}"
-            tx.record(entry_of(tx.command, tx.now, about, action=f"{tx.command.method}.certificate"))
+            tx.record(about, action=f"{tx.command.method}.certificate")
         tx.emit(
-            "cn.tongban.seal.revoked.v1",
             name,
             events.SealRevoked(seal=name, owner=row.owner, reason=reason, revoke_time=timestamp(tx.now)),
         )
@@ -86,7 +84,6 @@ async def _revoke(tx: Transaction, identifier: str, reason: str, invalidity_time
     )
     name = f"certificates/{identifier}"
     tx.emit(
-        "cn.tongban.certificate.revoked.v1",
         name,
         events.CertificateRevoked(
             certificate=name,

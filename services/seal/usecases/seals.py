@@ -99,7 +99,6 @@ class Seals:
             row = await self._insert(tx, request, order, made, maker, keeper)
             name = f"seals/{row.id}"
             tx.emit(
-                "cn.tongban.seal.made.v1",
                 name,
                 events.SealMade(
                     seal=name,

@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar, cast
 from google.protobuf.message import Message
 
 from libs.access.actor import Actor
-from libs.audit.writer import AuditWriter, Entry, entry_of, receipt_of
+from libs.audit.log import Entry
+from libs.audit.writer import AuditWriter
 from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.engine import Row
@@ -216,7 +217,9 @@ class Uses:
         row = await self._seals.for_use(plan.seal.identifier, len(plan.items))
         _ensure_usable(row, plan, caller)
         now = self._clock.now()
-        entry = entry_of(command, now, plan.seal.name, record_count=len(plan.items), action=f"{command.method}.intent")
+        entry = self._audit.log.entry(
+            command, now, plan.seal.name, record_count=len(plan.items), action=f"{command.method}.intent"
+        )
         intent = self._intent(command, plan, caller, entry, row.numbers)
         try:
             done = await self._store.commit(_row(command, plan, intent, attempt, row.version), entry)
@@ -235,7 +238,7 @@ class Uses:
             numbers=[sealing_number(self._region, day, number) for number in drawn],
             use=use,
             user=caller.subject,
-            receipt=receipt_of(entry),
+            receipt=self._audit.log.receipt(entry),
             commit_time=entry.record_time,
         )
 
@@ -292,7 +295,6 @@ class Uses:
                 raise _unfinished(intent.ids[0])
             tx.about = plan.seal.name
             tx.emit(
-                "cn.tongban.seal.used.v1",
                 plan.seal.name,
                 events.SealUsed(
                     seal=plan.seal.name,
@@ -324,11 +326,10 @@ async def void(tx: Transaction, store: SealingStore, batch: str, reason: str) ->
     for row in voided:
         name = f"sealings/{row.id}"
         tx.emit(
-            "cn.tongban.sealing.voided.v1",
             name,
             events.SealingVoided(sealing=name, seal=f"seals/{row.seal}", reason=reason, void_time=timestamp(tx.now)),
         )
-    tx.record(entry_of(tx.command, tx.now, f"seals/{voided[0].seal}", result=reason, record_count=len(voided)))
+    tx.record(f"seals/{voided[0].seal}", result=reason, record_count=len(voided))
     return True
 
 

@@ -108,7 +108,7 @@ class Catalog:
             state = catalog.published(request.name, ResourceState[row.state])
             changes = {"state": state.name, "publish_time": tx.now, "update_time": tx.now}
             message = resource_message(await rows.update(tx.connection, resources, key, changes))
-            tx.emit("cn.tongban.resource.published.v1", request.name, _published(message))
+            tx.emit(request.name, _published(message))
             return message
 
         return await self._uow.run(command_of(request), work)

@@ -1,6 +1,5 @@
 """What a look at a mounted table leads to: by the provider's check, or because a use came upon something unexpected."""
 
-from libs.audit.writer import entry_of
 from libs.db import rows
 from libs.db.command import Command
 from libs.db.engine import Row
@@ -36,7 +35,6 @@ async def write_check(tx: Transaction, mount: Row, seen: Inspection, faults: tup
     )
     name = f"mounts/{mount.id}"
     tx.emit(
-        "cn.tongban.mount.checked.v1",
         name,
         events.MountChecked(
             mount=name,
@@ -78,7 +76,7 @@ class MountWatch:
             state = MountState.FAILED if faults else MountState.ACTIVE
             await write_check(tx, mount, seen, faults, state)
             result = "RESOURCE_NOT_MOUNTED" if faults else "OK"
-            tx.record(entry_of(tx.command, tx.now, f"mounts/{mount.id}", result=result))
+            tx.record(f"mounts/{mount.id}", result=result)
 
         await self._uow.step(command, work)
         return True

@@ -27,7 +27,6 @@ from tongban.sharing.v1 import resources_pb2 as messages
 def emit_provisioned(tx: Transaction, grant: str, resource: str, terms: messages.GrantTerms) -> None:
     """Tells that the data behind a grant is supplied."""
     tx.emit(
-        "cn.tongban.grant.provisioned.v1",
         grant,
         events.GrantProvisioned(
             grant=grant,

@@ -142,7 +142,6 @@ class Requests:
             days = answer_days(await self._class_of(row), self._limits)
             due = (await self._days.current()).add(local_day(tx.now), days)
             tx.emit(
-                "cn.tongban.request.submitted.v1",
                 request.name,
                 events.RequestSubmitted(
                     request=request.name,
@@ -194,7 +193,6 @@ class Requests:
         async def change(tx: Transaction, row: Row, caller: Caller) -> Changes:
             caller.must_provide(row.provider_department)
             tx.emit(
-                "cn.tongban.request.refused.v1",
                 request.name,
                 events.RequestRefused(
                     request=request.name,
@@ -304,7 +302,6 @@ async def _insert_grant(
 def _emit_granted(tx: Transaction, row: Row, grant: str, due: date) -> None:
     name = f"requests/{row.id}"
     tx.emit(
-        "cn.tongban.request.granted.v1",
         name,
         events.RequestGranted(
             request=name,

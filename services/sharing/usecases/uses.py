@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from libs.audit.writer import Entry, entry_of, receipt_of
+from libs.audit.log import Entry, Log
 from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.command import Command, digest_of
@@ -45,13 +45,14 @@ class Uses:
     """Queries and comparisons on resources of this region."""
 
     def __init__(
-        self, standings: Standings, sources: DataSources, watch: MountWatch, ledger: Ledger, clock: Clock
+        self, standings: Standings, sources: DataSources, watch: MountWatch, ledger: Ledger, clock: Clock, log: Log
     ) -> None:
         self._standings = standings
         self._sources = sources
         self._watch = watch
         self._ledger = ledger
         self._clock = clock
+        self._log = log
 
     async def query(self, command: Command, request: pb.QueryRequest, consumer: Consumer) -> pb.QueryResponse:
         """Reads rows."""
@@ -103,7 +104,7 @@ class Uses:
                     raise
                 kept = None
                 continue
-            answer.receipt.CopyFrom(receipt_of(settlement.entries[0]))
+            answer.receipt.CopyFrom(self._log.receipt(settlement.entries[0]))
             if await self._ledger.settle(settlement):
                 return answer
             kept = None
@@ -193,13 +194,13 @@ class Uses:
     ) -> Settlement:
         """Builds what is counted and recorded: of ``response``, the rows that are ``given`` and those that can't be."""
         now, command, rows = self._clock.now(), _under(command, held), len(given.rows)
-        released = entry_of(
+        released = self._log.entry(
             command, now, standing.name, fields=allowed.fields, record_count=rows, response_digest=digest_of(response)
         )
         entries: list[Entry] = [released]
         if allowed.refused_fields:
             entries.append(
-                entry_of(
+                self._log.entry(
                     command,
                     now,
                     standing.name,
@@ -211,7 +212,7 @@ class Uses:
         if given.unreadable_rows:
             fields = sorted({field for row in given.unreadable_rows for field in row.fields})
             entries.append(
-                entry_of(
+                self._log.entry(
                     command,
                     now,
                     standing.name,

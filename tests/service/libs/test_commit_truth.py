@@ -30,7 +30,7 @@ class Bench:
 
     def __init__(self, process: Process, witness: asyncpg.Connection) -> None:
         self.database = Database(read_dsn(process.config.database.dsn_file), pool_size=1)
-        self.uow = UnitOfWork(self.database, process.clock, process.cipher, process.wire)
+        self.uow = UnitOfWork(self.database, process.clock, process.cipher, process.wire, process.log)
         self.witness = witness
 
     async def insert(self, identifier: str = "") -> None:
@@ -54,7 +54,7 @@ class Bench:
         """Runs a command."""
 
         async def work(tx: Transaction) -> common_pb2.Money:
-            tx.emit("cn.tongban.test.done.v1", "cases/1", SINGLE)
+            tx.emit_as("cn.tongban.test.done.v1", "cases/1", SINGLE)
             return SINGLE
 
         await self.uow.run(command(SINGLE, common_pb2.Money), work)

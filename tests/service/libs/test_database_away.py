@@ -38,7 +38,7 @@ class Line:
     @property
     def uow(self) -> UnitOfWork:
         """Runs commands over the wire."""
-        return UnitOfWork(self.database, self.process.clock, self.process.cipher, self.process.wire)
+        return UnitOfWork(self.database, self.process.clock, self.process.cipher, self.process.wire, self.process.log)
 
     async def fill(self) -> None:
         """Has all connections of the reads' pool open, and none in use."""
@@ -131,7 +131,7 @@ async def test_who_finds_all_connections_in_use_does_not_wait_long(line: Line) -
 
 
 async def _work(tx: Transaction, subject: str) -> common_pb2.Money:
-    tx.emit("cn.tongban.test.done.v1", subject, SINGLE)
+    tx.emit_as("cn.tongban.test.done.v1", subject, SINGLE)
     return SINGLE
 
 

@@ -40,7 +40,7 @@ async def test_concurrent_changes_of_one_row_arrive_in_the_order_of_their_commit
     async def change() -> None:
         async def work(tx: Transaction) -> common_pb2.Date:
             await tx.connection.execute(lock)
-            tx.emit(TYPE, "cases/1", common_pb2.Money(fen=next(numbers)))
+            tx.emit_as(TYPE, "cases/1", common_pb2.Money(fen=next(numbers)))
             return common_pb2.Date()
 
         await line.producer.uow.run(command(common_pb2.Date()), work)
@@ -53,7 +53,7 @@ async def test_concurrent_changes_of_one_row_arrive_in_the_order_of_their_commit
 
 async def test_a_failed_transaction_sends_nothing(line: Line) -> None:
     async def work(tx: Transaction) -> common_pb2.Date:
-        tx.emit(TYPE, "cases/1", common_pb2.Money(fen=1))
+        tx.emit_as(TYPE, "cases/1", common_pb2.Money(fen=1))
         raise FailedPrecondition("STATE_CONFLICT", "no")
 
     with pytest.raises(FailedPrecondition):
@@ -201,7 +201,7 @@ async def test_entries_that_are_no_events_are_passed_over(line: Line) -> None:
 
 async def test_events_of_other_types_are_passed_over(line: Line) -> None:
     async def work(tx: Transaction) -> common_pb2.Date:
-        tx.emit("cn.tongban.test.other.v1", "cases/1", common_pb2.Money(fen=9))
+        tx.emit_as("cn.tongban.test.other.v1", "cases/1", common_pb2.Money(fen=9))
         return common_pb2.Date()
 
     await line.producer.uow.run(command(common_pb2.Date()), work)

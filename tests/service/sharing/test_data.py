@@ -10,8 +10,7 @@ import pytest
 import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from libs.audit.writer import Entry
-from libs.audit.writer import entry_of as audit_entry_of
+from libs.audit.log import Entry, Log
 from libs.db.engine import read_dsn
 from libs.errors import (
     FailedPrecondition,
@@ -23,7 +22,6 @@ from libs.errors import (
 )
 from libs.rpc.client import invoke
 from services.sharing import ledger
-from services.sharing.usecases import uses
 from tests.service.sharing.conftest import (
     ASKED,
     CONSUMER,
@@ -327,12 +325,14 @@ async def test_a_use_that_can_not_be_written_is_nobody_elses_fault(
     resource, _ = await sharing.ready()
     poisoned = "00000000-0000-4000-8000-00000000dead"
 
-    def entry_of(command: Any, *args: Any, **more: Any) -> Entry:
-        entry = audit_entry_of(command, *args, **more)
+    made = Log.entry
+
+    def entry_of(log: Log, command: Any, *args: Any, **more: Any) -> Entry:
+        entry = made(log, command, *args, **more)
         return replace(entry, object="\0") if command.use.transaction_id == poisoned else entry
 
     monkeypatch.setattr(ledger, "_GATHER_SECONDS", 0.3)
-    monkeypatch.setattr(uses, "entry_of", entry_of)
+    monkeypatch.setattr(Log, "entry", entry_of)
     asked = [query(resource, "A1", fields=ASKED) for _ in range(8)]
     bad = query(resource, "A1", fields=ASKED, use_context=context(transaction_id=poisoned))
     *good, refused = await asyncio.gather(

@@ -4,21 +4,16 @@ from enum import Enum
 
 import pytest
 from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.message import Message
 
 from libs.civil.calendar import DayKind
 from services.cases.domain import clock, items, outcomes, ratings, states, transfers
 from tongban.cases.v1 import (
     calendar_service_pb2,
-    case_service_pb2,
-    delivery_service_pb2,
-    events_pb2,
     exchange_service_pb2,
     item_service_pb2,
     rating_service_pb2,
     resources_pb2,
 )
-from tongban.options.v1 import options_pb2
 
 
 def _names(descriptor: EnumDescriptor) -> set[str]:
@@ -55,31 +50,3 @@ def test_actions_agree_but_for_those_that_move_no_state() -> None:
 def test_payloads_agree() -> None:
     oneof = exchange_service_pb2.TransferMessage.DESCRIPTOR.oneofs_by_name["payload"]
     assert {payload.value for payload in transfers.Payload} == {field.name for field in oneof.fields}
-
-
-def _message_of(event_type: str) -> str:
-    _, _, noun, verb, _ = event_type.split(".")
-    return "".join(word.capitalize() for word in f"{noun}_{verb}".split("_"))
-
-
-def _emitted() -> set[str]:
-    modules = (
-        calendar_service_pb2,
-        case_service_pb2,
-        delivery_service_pb2,
-        exchange_service_pb2,
-        item_service_pb2,
-        rating_service_pb2,
-    )
-    services = [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
-    return {
-        event
-        for service in services
-        for method in service.methods
-        for event in method.GetOptions().Extensions[options_pb2.emits]
-    }
-
-
-@pytest.mark.parametrize("event_type", sorted({*outcomes.EVENTS.values(), outcomes.CREATED_EVENT, *_emitted()}))
-def test_every_event_has_a_message(event_type: str) -> None:
-    assert issubclass(getattr(events_pb2, _message_of(event_type)), Message)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from libs.errors import FailedPrecondition, PermissionDenied
-from services.cases.domain.outcomes import EVENTS, Outcome, check_reason, yields_license
+from services.cases.domain.outcomes import Outcome, check_reason, yields_license
 from services.cases.domain.states import (
     Action,
     CaseFacts,
@@ -180,10 +180,6 @@ def test_public_status_has_three_values() -> None:
         CaseState.DECIDED,
     }
     assert [int(status) for status in PublicStatus] == [1, 2, 3]
-
-
-def test_every_action_has_an_event() -> None:
-    assert set(EVENTS) == set(Action)
 
 
 @pytest.mark.parametrize(

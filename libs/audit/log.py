@@ -1,0 +1,106 @@
+"""A service's own log: what its records and receipts are called, and how they are made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from libs.audit.records import Record, leaf_hash
+from libs.db.command import Command
+from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import timestamp
+from tongban.common.v1 import common_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record ready to be stored."""
+
+    id: str
+    record_time: datetime
+    transaction_id: str
+    object: str
+    canonical: bytes
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log of one service of one region.
+
+    Attributes:
+        service: the service's name.
+        region: the region's code.
+    """
+
+    service: str
+    region: str
+
+    def entry(
+        self,
+        command: Command,
+        now: datetime,
+        about: str,
+        *,
+        result: str = "OK",
+        fields: Sequence[str] = (),
+        record_count: int = 0,
+        response_digest: bytes = b"",
+        action: str = "",
+        transaction_id: str = "",
+    ) -> Entry:
+        """Builds the record of what ``command`` does.
+
+        Args:
+            command: who, why, and the request's digest.
+            now: the time of the record.
+            about: the resource.
+            result: ``OK`` or the reason of a refusal.
+            fields: the fields that leave or were refused.
+            record_count: how many records of data leave.
+            response_digest: SM3 of the response, where it is known.
+            action: what was done, if it is not the command's method.
+            transaction_id: one id over all regions; the command's own, or made here.
+        """
+        identifier = uuid7()
+        transaction = transaction_id or command.use.transaction_id or identifier
+        record = Record(
+            name=f"{self.service}/auditRecords/{identifier}",
+            record_time=now,
+            transaction_id=transaction,
+            trace_id=command.trace_id,
+            actor=command.actor,
+            on_behalf_of=command.on_behalf_of,
+            department=command.department or command.use.department,
+            assurance=command.assurance,
+            action=action or command.method,
+            object=about,
+            fields=tuple(fields),
+            purpose=command.use.purpose,
+            case_name=command.use.case_name,
+            legal_basis=command.use.legal_basis,
+            result=result,
+            record_count=record_count,
+            request_digest=command.digest,
+            response_digest=response_digest,
+        )
+        return _entry(identifier, record)
+
+    def again(self, record: Record, now: datetime) -> Entry:
+        """Builds a further record from another one: a name and a time of its own, the rest as it is."""
+        identifier = uuid7()
+        return _entry(identifier, replace(record, name=f"{self.service}/auditRecords/{identifier}", record_time=now))
+
+    def receipt(self, entry: Entry) -> common_pb2.Receipt:
+        """Builds the receipt that the caller gets for a record."""
+        return common_pb2.Receipt(
+            record=f"{self.service}/auditRecords/{entry.id}",
+            log=f"//{self.region}/{self.service}",
+            leaf_hash=entry.leaf_hash,
+            transaction_id=entry.transaction_id,
+            record_time=timestamp(entry.record_time),
+        )
+
+
+def _entry(identifier: str, record: Record) -> Entry:
+    canonical = record.canonical()
+    return Entry(identifier, record.record_time, record.transaction_id, record.object, canonical, leaf_hash(canonical))

@@ -1,0 +1,110 @@
+"""What a change leaves behind beside itself: audit records and events, written by the same statement.
+
+No service names the tables of the log and of the outbox: who writes more than a :class:`UnitOfWork` does gives its own part
+to :func:`recorded` and runs the whole with the values of an :class:`Evidence`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.message import Message
+
+from libs.audit.log import Entry, Log
+from libs.db.command import Command
+from libs.db.statement import Statement
+from libs.events.types import event_type
+from libs.events.wire import Wire
+from libs.ids.uuid7 import uuid7
+from libs.observability import tracing
+from tongban.common.v1 import common_pb2
+
+_TEXT = """
+WITH {parts}evidence_records AS (
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
+  SELECT r.* FROM unnest(CAST(:record_ids AS text[]), CAST(:record_times AS timestamptz[]),
+    CAST(:record_transactions AS text[]), CAST(:record_objects AS text[]), CAST(:record_canonicals AS bytea[]),
+    CAST(:record_leaves AS bytea[])) AS r {when}RETURNING seq
+), evidence_pending AS (
+  INSERT INTO audit_pending (seq) SELECT seq FROM evidence_records
+), evidence_events AS (
+  INSERT INTO outbox (id, type, subject, traceparent, time, data)
+  SELECT e.id, e.type, e.subject, CAST(:traceparent AS text), CAST(:event_time AS timestamptz), e.data
+  FROM unnest(CAST(:event_ids AS text[]), CAST(:event_types AS text[]), CAST(:event_subjects AS text[]),
+    CAST(:event_data AS bytea[])) WITH ORDINALITY AS e (id, type, subject, data, n) {when}ORDER BY e.n
+)
+{answer}
+"""
+
+
+def recorded(parts: str = "", *, when: str = "", answer: str = "SELECT 1") -> Statement:
+    """Returns the statement that writes the evidence, and with it what ``parts`` do: all or nothing, one round trip.
+
+    Args:
+        parts: common table expressions of the caller's own (``used AS (INSERT …)``), with parameters of their own.
+        when: a condition on ``parts`` under which there is evidence at all (``EXISTS (SELECT FROM used)``).
+        answer: what the statement gives back.
+    """
+    before = f"{parts.strip().rstrip(',')}, " if parts else ""
+    return Statement(_TEXT.format(parts=before, when=f"WHERE {when} " if when else "", answer=answer))
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Collects the records and events of one step.
+
+    Attributes:
+        log: the service's log.
+        wire: encrypts the events.
+        command: what is done, by whom and why.
+        now: when.
+    """
+
+    log: Log
+    wire: Wire
+    command: Command
+    now: datetime
+    _entries: list[Entry] = field(default_factory=list)
+    _events: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+
+    def record(self, about: str, **more: Any) -> common_pb2.Receipt:
+        """Adds a record about a resource, and returns its receipt; ``more`` as :meth:`libs.audit.records.Log.entry`."""
+        return self.add(self.log.entry(self.command, self.now, about, **more))
+
+    def add(self, entry: Entry) -> common_pb2.Receipt:
+        """Adds a record that was made already, and returns its receipt."""
+        self._entries.append(entry)
+        return self.log.receipt(entry)
+
+    def emit(self, subject: str, data: Message) -> str:
+        """Adds an event about a resource and returns its id; its type is what the contract says of the message.
+
+        Events of one subject arrive in the order in which their transactions committed.
+        """
+        return self.emit_as(event_type(type(data)), subject, data)
+
+    def emit_as(self, declared: str, subject: str, data: Message) -> str:
+        """Adds an event of a type that no contract declares; for tests."""
+        event_id = uuid7()
+        closed = self.wire.close_up(event_id, data.SerializeToString())
+        self._events.append((event_id, declared, subject, closed))
+        return event_id
+
+    def values(self) -> Mapping[str, Any]:
+        """Returns the values of a statement of :func:`recorded`."""
+        command, entries, events = self.command, self._entries, self._events
+        return {
+            "event_time": self.now,
+            "traceparent": tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "",
+            "record_ids": [e.id for e in entries],
+            "record_times": [e.record_time for e in entries],
+            "record_transactions": [e.transaction_id for e in entries],
+            "record_objects": [e.object for e in entries],
+            "record_canonicals": [e.canonical for e in entries],
+            "record_leaves": [e.leaf_hash for e in entries],
+            "event_ids": [e[0] for e in events],
+            "event_types": [e[1] for e in events],
+            "event_subjects": [e[2] for e in events],
+            "event_data": [e[3] for e in events],
+        }
