@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 import uvloop
 
+from libs.audit.api import AuditApi
 from libs.audit.integrator import Integrator
 from libs.audit.log import Log
 from libs.audit.servicer import AuditServicer
@@ -32,7 +33,6 @@ from libs.events.connection import redis_of
 from libs.events.consumer import Consumer, EventHandler
 from libs.events.parking import Parking
 from libs.events.relay import Relay
-from libs.events.servicer import ParkedEventServicer
 from libs.events.wire import Wire, event_cipher
 from libs.observability import logs, metrics, tracing
 from libs.observability.logs import logger

@@ -39,6 +39,10 @@ class Call:
     started: float = field(default_factory=time.monotonic)
     recorded: bool = False
 
+    def own(self) -> None:
+        """Notes that the answer holds the caller's own data alone, which nobody need record."""
+        self.recorded = True
+
 
 Request = Message | AsyncIterator[Message]
 Handler = Callable[[Any, Call], Awaitable[Message]]

@@ -26,9 +26,9 @@ def descriptor() -> ServiceDescriptor:
     return pool.FindServiceByName(SERVICE)
 
 
-class EchoServicer:
+class EchoApi:
     """Answers."""
 
-    async def Echo(self, request: empty_pb2.Empty, context: Any) -> empty_pb2.Empty:  # noqa: N802 - gRPC's
+    async def echo(self, request: empty_pb2.Empty, call: Any) -> empty_pb2.Empty:
         """Answers nothing."""
         return empty_pb2.Empty()

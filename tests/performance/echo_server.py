@@ -65,7 +65,7 @@ async def _main() -> None:
     )
     server = (
         await ServerBuilder(config, default_stages(config, verifier, trusting), Health())
-        .add(echo.descriptor(), echo.EchoServicer())
+        .add(echo.descriptor(), echo.EchoApi())
         .build()
     )
     stop = asyncio.Event()

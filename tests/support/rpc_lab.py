@@ -24,7 +24,6 @@ from libs.config import (
 )
 from libs.errors import TongbanError
 from libs.process.health import Health
-from libs.rpc.call import mark_recorded
 from libs.rpc.client import invoke, neighbour_channel
 from libs.rpc.server import ServerBuilder, default_stages
 from libs.rpc.status import from_rpc_error
@@ -34,9 +33,8 @@ from tests.support.service import BASE_URL, REGION, Ground
 from tests.support.tokens import Issuer
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
-from tongban.identity.v1.account_service_pb2_grpc import AccountServiceServicer, AccountServiceStub
+from tongban.identity.v1.account_service_pb2_grpc import AccountServiceStub
 from tongban.license.v1 import material_service_pb2 as materials
-from tongban.license.v1.material_service_pb2_grpc import MaterialServiceServicer
 
 ACCOUNTS = pb.DESCRIPTOR.services_by_name["AccountService"]
 MATERIALS = materials.DESCRIPTOR.services_by_name["MaterialService"]
@@ -52,7 +50,7 @@ async def _person(request: pb.GetPersonRequest) -> resources.Person:
 
 
 @dataclass
-class Accounts(AccountServiceServicer):
+class Accounts:
     """An AccountService whose answers the test decides."""
 
     person: Answering = _person
@@ -60,19 +58,19 @@ class Accounts(AccountServiceServicer):
 
     recorded: bool = True
 
-    async def GetPerson(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def get_person(self, request: Any, call: Any) -> Any:
         if self.recorded:
-            mark_recorded()
+            call.own()
         return await self.person(request)
 
-    async def GetOrganization(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def get_organization(self, request: Any, call: Any) -> Any:
         return await self.organization(request)
 
-    async def _unused(self, request: Any, context: Any) -> Any:
+    async def _unused(self, request: Any, call: Any) -> Any:
         raise AssertionError
 
-    RevealPerson = LookupPerson = CreatePerson = CreateOrganization = _unused
-    LookupOrganization = SetLegalRepresentative = CheckIdentities = _unused
+    reveal_person = lookup_person = create_person = create_organization = _unused
+    lookup_organization = set_legal_representative = check_identities = _unused
 
 
 async def trusting(_region: str) -> None:
@@ -80,25 +78,25 @@ async def trusting(_region: str) -> None:
 
 
 @dataclass
-class Materials(MaterialServiceServicer):
+class Materials:
     """A MaterialService that streams what the test decides."""
 
     chunks: list[bytes | Exception] = field(default_factory=list)
     received: list[Any] = field(default_factory=list)
 
-    async def UploadMaterial(self, request: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
-        mark_recorded()
+    async def upload_material(self, request: AsyncIterator[Any], call: Any) -> Any:
+        call.own()
         self.received += [message async for message in request]
         return materials.Material(name=f"materials/{ID}")
 
-    async def DownloadMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
-        mark_recorded()
+    async def download_material(self, request: Any, call: Any) -> Any:
+        call.own()
         for chunk in self.chunks:
             if isinstance(chunk, Exception):
                 raise chunk
             yield materials.DownloadMaterialResponse(chunk=chunk)
 
-    async def GetMaterial(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def get_material(self, request: Any, call: Any) -> Any:
         raise AssertionError
 
 

@@ -13,15 +13,15 @@ import pytest_asyncio
 import sqlalchemy as sa
 from google.protobuf import json_format
 
+from libs.audit import api as audit_api
 from libs.audit import integrator as integrator_module
 from libs.audit import merkle
-from libs.audit import servicer as servicer_module
+from libs.audit.api import AuditApi
 from libs.audit.copies import export_line, verify_log
 from libs.audit.heads import head_from_json
 from libs.audit.integrator import Integrator
 from libs.audit.receipts import verify_receipt
 from libs.audit.records import parse_canonical
-from libs.audit.servicer import AuditServicer
 from libs.clock import FakeClock
 from libs.crypto.errors import InvalidSignature
 from libs.crypto.x509 import Certificate
@@ -46,7 +46,7 @@ class Log:
     def __init__(self, process: Process) -> None:
         self.process = process
         self.name = f"//{REGION.code}/{process.service}"
-        self.servicer = AuditServicer(process.database, REGION.code, process.service)
+        self.api = AuditApi(process.database, REGION.code, process.service)
         self.certificate = (process.config.keys.folder / "log.der").read_bytes()
         self.integrator = Integrator(
             process.database, self.name, process.keys.signer("log"), self.certificate, process.clock
@@ -66,11 +66,11 @@ class Log:
 
     async def head(self, size: int = 0) -> pb.SignedHead:
         """Reads a head."""
-        return await self.servicer.GetHead(pb.GetHeadRequest(log=self.process.service, tree_size=size), CONTEXT)
+        return await self.api.get_head(pb.GetHeadRequest(log=self.process.service, tree_size=size), CONTEXT)
 
     async def proof(self, receipt: common_pb2.Receipt) -> pb.InclusionProof:
         """Has a record proved."""
-        return await self.servicer.ProveInclusion(pb.ProveInclusionRequest(record=receipt.record), CONTEXT)
+        return await self.api.prove_inclusion(pb.ProveInclusionRequest(record=receipt.record), CONTEXT)
 
     def check(self, certificate: bytes, message: bytes, signature: bytes) -> None:
         """Checks a head's signature as somebody who was given the log's certificate."""
@@ -106,7 +106,7 @@ async def test_proofs_hold_over_several_batches(log: Log) -> None:
             merkle.verify_inclusion(receipt.leaf_hash, index, head.tree_size, list(proof.path), head.root_hash)
     for first, second in combinations(sizes, 2):
         request = pb.ProveConsistencyRequest(log=log.process.service, first_size=first, second_size=second)
-        found = await log.servicer.ProveConsistency(request, CONTEXT)
+        found = await log.api.prove_consistency(request, CONTEXT)
         merkle.verify_consistency(first, found.first.root_hash, second, found.second.root_hash, list(found.path))
     assert await log.integrate() == 0
 
@@ -230,7 +230,7 @@ async def _integrated(log: Log, size: int) -> bool:
 
 
 async def test_a_record_that_waits_says_so(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servicer_module, "_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(audit_api, "_WAIT_SECONDS", 0.01)
     receipt = (await log.write())[0]
     with pytest.raises(Unavailable) as error:
         await log.proof(receipt)
@@ -241,7 +241,7 @@ async def test_a_record_that_waits_says_so(log: Log, monkeypatch: pytest.MonkeyP
 async def test_what_is_not_in_the_log_is_not_found(log: Log) -> None:
     name = f"{log.process.service}/auditRecords/00000000-0000-7000-8000-000000000000"
     with pytest.raises(NotFound):
-        await log.servicer.GetRecord(pb.GetRecordRequest(name=name), CONTEXT)
+        await log.api.get_record(pb.GetRecordRequest(name=name), CONTEXT)
     with pytest.raises(NotFound):
         await log.head()
     await log.write(2)
@@ -250,12 +250,12 @@ async def test_what_is_not_in_the_log_is_not_found(log: Log) -> None:
         await log.head(1)
     wrong_order = pb.ProveConsistencyRequest(log=log.process.service, first_size=2, second_size=1)
     with pytest.raises(InvalidArgument):
-        await log.servicer.ProveConsistency(wrong_order, CONTEXT)
+        await log.api.prove_consistency(wrong_order, CONTEXT)
 
 
 async def test_the_log_of_another_service_is_refused(log: Log) -> None:
     with pytest.raises(InvalidArgument) as error:
-        await log.servicer.GetHead(pb.GetHeadRequest(log="cases"), CONTEXT)
+        await log.api.get_head(pb.GetHeadRequest(log="cases"), CONTEXT)
     assert error.value.violations[0].field == "log"
 
 
@@ -264,7 +264,7 @@ async def test_records_are_listed_by_pages_and_filters(log: Log) -> None:
     request = pb.ListRecordsRequest(log=log.process.service, page_size=3)
     seen: list[str] = []
     while True:
-        page = await log.servicer.ListRecords(request, CONTEXT)
+        page = await log.api.list_records(request, CONTEXT)
         seen += [record.name for record in page.records]
         assert not any(record.canonical for record in page.records)
         if not page.next_page_token:
@@ -272,9 +272,9 @@ async def test_records_are_listed_by_pages_and_filters(log: Log) -> None:
         request.page_token = page.next_page_token
     assert seen == [receipt.record for receipt in reversed(receipts)]
     of_transaction = pb.ListRecordsRequest(log=log.process.service, transaction_id="0" * 36)
-    assert len((await log.servicer.ListRecords(of_transaction, CONTEXT)).records) == 5
+    assert len((await log.api.list_records(of_transaction, CONTEXT)).records) == 5
     of_object = pb.ListRecordsRequest(log=log.process.service, object="persons/1")
-    assert len((await log.servicer.ListRecords(of_object, CONTEXT)).records) == 2
+    assert len((await log.api.list_records(of_object, CONTEXT)).records) == 2
 
 
 async def test_every_mutation_leaves_a_record_of_itself(log: Log) -> None:

@@ -19,13 +19,13 @@ from libs.db.uow import Transaction
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, TongbanError, Unavailable
 from libs.events import consumer as consumer_module
 from libs.events import parking as parking_module
+from libs.events.api import ParkedEventApi
 from libs.events.cloud_event import Event, from_fields, stream_of
 from libs.events.consumer import Consumer
 from libs.events.parking import Parking
-from libs.events.servicer import ParkedEventServicer
 from libs.observability import metrics
 from libs.process import Process
-from libs.rpc.call import Call, enter
+from libs.rpc.call import Call
 from libs.rpc.contract import Method
 from tests.support.process import count, process_of, running, until
 from tests.support.service import Ground
@@ -59,7 +59,7 @@ class Post:
         process = self.process
         self.stream = stream_of(self.region, "cases")
         self.consumer = Consumer("license", process.wire, process.database, [self.stream], {TYPE: self.handle})
-        self.servicer = ParkedEventServicer("license", process.parking, process.uow, process.audit, [self.consumer])
+        self.api = ParkedEventApi("license", process.parking, process.uow, process.audit, [self.consumer])
 
     async def handle(self, event: Event) -> None:
         """Handles an event once, unless its subject is refused."""
@@ -116,36 +116,35 @@ async def post(ground: Ground) -> AsyncIterator[Post]:
         yield Post(process)
 
 
-def operator(rpc: str) -> None:
-    """Makes the test the operator's call of an RPC."""
+def operator(rpc: str) -> Call:
+    """An operator's call of an RPC."""
     service = pb.DESCRIPTOR.services_by_name["ParkedEventService"]
     call = Call(Method(service.methods_by_name[rpc]), CONTEXT, {})
     call.actor = Actor("staff/operator", "STAFF", frozenset({"events.*"}), 4)
-    enter(call)
+    return call
 
 
 async def replay(post: Post, identifier: str, request_id: str = "") -> pb.ReplayParkedEventResponse:
     """Replays as an operator."""
-    operator("ReplayParkedEvent")
     request = pb.ReplayParkedEventRequest(
         name=f"license/parkedEvents/{identifier}", request_id=request_id or str(uuid.uuid4())
     )
-    return await post.servicer.ReplayParkedEvent(request, CONTEXT)
+    return await post.api.replay_parked_event(request, operator("ReplayParkedEvent"))
 
 
 async def drop(post: Post, identifier: str, request_id: str = "") -> pb.ParkedEvent:
     """Drops as an operator."""
-    operator("DropParkedEvent")
     request = pb.DropParkedEventRequest(
         name=f"license/parkedEvents/{identifier}", request_id=request_id or str(uuid.uuid4()), why="已人工补办"
     )
-    return await post.servicer.DropParkedEvent(request, CONTEXT)
+    return await post.api.drop_parked_event(request, operator("DropParkedEvent"))
 
 
 async def listed(post: Post, **given: Any) -> pb.ListParkedEventsResponse:
     """Lists as an operator."""
-    operator("ListParkedEvents")
-    return await post.servicer.ListParkedEvents(pb.ListParkedEventsRequest(service="license", **given), CONTEXT)
+    return await post.api.list_parked_events(
+        pb.ListParkedEventsRequest(service="license", **given), operator("ListParkedEvents")
+    )
 
 
 _BROKEN: list[dict[Any, Any]] = [
@@ -286,9 +285,13 @@ async def test_parked_events_have_pages_by_type(post: Post) -> None:
 async def test_only_the_own_events_are_shown(post: Post) -> None:
     operator("GetParkedEvent")
     with pytest.raises(InvalidArgument):
-        await post.servicer.GetParkedEvent(pb.GetParkedEventRequest(name="seal/parkedEvents/1"), CONTEXT)
+        await post.api.get_parked_event(
+            pb.GetParkedEventRequest(name="seal/parkedEvents/1"), operator("GetParkedEvent")
+        )
     with pytest.raises(NotFound):
-        await post.servicer.GetParkedEvent(pb.GetParkedEventRequest(name="license/parkedEvents/1"), CONTEXT)
+        await post.api.get_parked_event(
+            pb.GetParkedEventRequest(name="license/parkedEvents/1"), operator("GetParkedEvent")
+        )
 
 
 async def test_an_unknown_exception_parks_too(post: Post) -> None:

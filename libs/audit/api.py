@@ -1,9 +1,7 @@
 """AuditService over a service's own log; every service registers it."""
 
 import asyncio
-from typing import Any
 
-import grpc
 import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,10 +13,9 @@ from libs.db import paging
 from libs.db.engine import Database, Row
 from libs.db.schema import audit_heads, audit_leaves, audit_records
 from libs.errors import Unavailable, invalid_field, not_found
+from libs.rpc.call import Call
 from tongban.audit.v1 import audit_service_pb2 as pb
-from tongban.audit.v1 import audit_service_pb2_grpc
 
-Context = grpc.aio.ServicerContext[Any, Any]
 _WAIT_SECONDS = 0.5
 _RECORDS = sa.select(audit_records.c.seq, audit_records.c.canonical)
 
@@ -51,7 +48,7 @@ def record_message(canonical: bytes, *, with_canonical: bool) -> pb.Record:
     )
 
 
-class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
+class AuditApi:
     """Reads records, heads and proofs."""
 
     def __init__(self, database: Database, region: str, service: str) -> None:
@@ -59,7 +56,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         self._service = service
         self._log = f"//{region}/{service}"
 
-    async def ListRecords(self, request: pb.ListRecordsRequest, context: Context) -> pb.ListRecordsResponse:
+    async def list_records(self, request: pb.ListRecordsRequest, call: Call) -> pb.ListRecordsResponse:
         """Lists records, newest first."""
         self._must_be_ours("log", request.log)
         size = paging.page_size(request.page_size)
@@ -77,18 +74,18 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             next_page_token=paging.next_token(request, rows[size - 1].seq) if len(rows) > size else "",
         )
 
-    async def GetRecord(self, request: pb.GetRecordRequest, context: Context) -> pb.Record:
+    async def get_record(self, request: pb.GetRecordRequest, call: Call) -> pb.Record:
         """Gets one record with its canonical bytes."""
         async with self._database.read() as connection:
             return record_message((await self._find(connection, request.name)).canonical, with_canonical=True)
 
-    async def GetHead(self, request: pb.GetHeadRequest, context: Context) -> pb.SignedHead:
+    async def get_head(self, request: pb.GetHeadRequest, call: Call) -> pb.SignedHead:
         """Gets a signed head."""
         self._must_be_ours("log", request.log)
         async with self._database.read() as connection:
             return await self._head(connection, request.tree_size)
 
-    async def ProveInclusion(self, request: pb.ProveInclusionRequest, context: Context) -> pb.InclusionProof:
+    async def prove_inclusion(self, request: pb.ProveInclusionRequest, call: Call) -> pb.InclusionProof:
         """Proves that a record is in the newest tree; waits a moment for a record that is just being integrated."""
         async with self._database.read() as connection:
             row = await self._find(connection, request.record)
@@ -102,7 +99,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             path=merkle.inclusion_path(index, head.tree_size, merkle.getter(nodes)),
         )
 
-    async def ProveConsistency(self, request: pb.ProveConsistencyRequest, context: Context) -> pb.ConsistencyProof:
+    async def prove_consistency(self, request: pb.ProveConsistencyRequest, call: Call) -> pb.ConsistencyProof:
         """Proves that the later tree only appended to the earlier."""
         self._must_be_ours("log", request.log)
         if request.first_size > request.second_size:

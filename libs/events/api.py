@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
-
-import grpc
 
 from libs.audit.writer import AuditWriter
 from libs.db import paging
@@ -15,15 +12,13 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import TongbanError, invalid_field, not_found
 from libs.events.consumer import Consumer
 from libs.events.parking import UNREADABLE, Parking, event_of, unreadable
+from libs.rpc.call import Call
 from libs.rpc.timestamps import timestamp
 from tongban.common.v1 import common_pb2
 from tongban.events.v1 import parked_event_service_pb2 as pb
-from tongban.events.v1 import parked_event_service_pb2_grpc
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class ParkedEventServicer(parked_event_service_pb2_grpc.ParkedEventServiceServicer):
+class ParkedEventApi:
     """Shows, replays and drops parked events; what they say stays closed."""
 
     def __init__(
@@ -35,9 +30,7 @@ class ParkedEventServicer(parked_event_service_pb2_grpc.ParkedEventServiceServic
         self._audit = audit
         self._consumers = consumers
 
-    async def ListParkedEvents(
-        self, request: pb.ListParkedEventsRequest, context: Context
-    ) -> pb.ListParkedEventsResponse:
+    async def list_parked_events(self, request: pb.ListParkedEventsRequest, call: Call) -> pb.ListParkedEventsResponse:
         """Lists parked events, those parked first at the head."""
         self._must_be_ours("service", request.service)
         size = paging.page_size(request.page_size)
@@ -45,22 +38,24 @@ class ParkedEventServicer(parked_event_service_pb2_grpc.ParkedEventServiceServic
         after = (datetime.fromisoformat(str(last[0])), str(last[1])) if last else None
         found = await self._parking.page(request.type, after, size + 1)
         shown = found[:size]
-        await self._audit.write(command_of(request), f"{self._service}/parkedEvents", record_count=len(shown))
+        await self._audit.write(
+            command_of(request, call=call), f"{self._service}/parkedEvents", record_count=len(shown)
+        )
         more = len(found) > size
         token = paging.next_token(request, shown[-1].park_time.isoformat(), shown[-1].id) if more else ""
         return pb.ListParkedEventsResponse(parked_events=map(self._message, shown), next_page_token=token)
 
-    async def GetParkedEvent(self, request: pb.GetParkedEventRequest, context: Context) -> pb.ParkedEvent:
+    async def get_parked_event(self, request: pb.GetParkedEventRequest, call: Call) -> pb.ParkedEvent:
         """Gets a parked event."""
         row = await self._parking.get(self._identifier(request.name))
-        await self._audit.write(command_of(request), request.name, record_count=1)
+        await self._audit.write(command_of(request, call=call), request.name, record_count=1)
         return self._message(row)
 
-    async def ReplayParkedEvent(
-        self, request: pb.ReplayParkedEventRequest, context: Context
+    async def replay_parked_event(
+        self, request: pb.ReplayParkedEventRequest, call: Call
     ) -> pb.ReplayParkedEventResponse:
         """Hands a parked event to its handler again; what came of it is one record, and one answer for its request_id."""
-        identifier, command = self._identifier(request.name), command_of(request)
+        identifier, command = self._identifier(request.name), command_of(request, call=call)
         stored = await self._uow.stored(command)
         if isinstance(stored, pb.ReplayParkedEventResponse):
             return stored
@@ -87,7 +82,7 @@ class ParkedEventServicer(parked_event_service_pb2_grpc.ParkedEventServiceServic
                 break
         return failure
 
-    async def DropParkedEvent(self, request: pb.DropParkedEventRequest, context: Context) -> pb.ParkedEvent:
+    async def drop_parked_event(self, request: pb.DropParkedEventRequest, call: Call) -> pb.ParkedEvent:
         """Gives a parked event up."""
         identifier = self._identifier(request.name)
 
@@ -97,7 +92,9 @@ class ParkedEventServicer(parked_event_service_pb2_grpc.ParkedEventServiceServic
                 raise not_found(request.name)
             return self._message(row)
 
-        return await self._uow.run(replace(command_of(request), use=common_pb2.UseContext(purpose=request.why)), work)
+        return await self._uow.run(
+            replace(command_of(request, call=call), use=common_pb2.UseContext(purpose=request.why)), work
+        )
 
     def _must_be_ours(self, field: str, service: str) -> None:
         if service != self._service:
