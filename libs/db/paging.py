@@ -8,6 +8,8 @@ import base64
 import hmac
 import json
 import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -17,6 +19,9 @@ from libs.errors import InvalidArgument
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
 _DIGEST_BYTES = 16
+Row = TypeVar("Row")
+Listing = Any
+"""A request of AIP-158: a message with ``page_size`` and ``page_token``."""
 
 
 def page_size(asked: int, maximum: int = MAX_PAGE_SIZE) -> int:
@@ -24,47 +29,85 @@ def page_size(asked: int, maximum: int = MAX_PAGE_SIZE) -> int:
     return min(asked or DEFAULT_PAGE_SIZE, maximum)
 
 
-class _Key:
-    """The key of this service's tokens; all replicas have the same."""
+class Pages:
+    """The page tokens of one service; all its replicas have the same ``key``."""
 
-    value = secrets.token_bytes(32)
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def next_token(self, request: Message, *last: str | int) -> str:
+        """Makes the token for the page after the row whose sort key is ``last``."""
+        text = json.dumps(last, separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(self._digest(request, text) + text).decode().rstrip("=")
+
+    def position(self, request: Listing) -> tuple[str | int, ...] | None:
+        """Returns the sort key after which the page begins, or None for the first page.
+
+        Nothing of a token is read before its digest holds.
+
+        Raises InvalidArgument PAGE_TOKEN_INVALID for a token that was not made for these arguments.
+        """
+        if not request.page_token:
+            return None
+        try:
+            content = outside.base64url(request.page_token)
+        except outside.Unfit as error:
+            raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read") from error
+        digest, last = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if not hmac.compare_digest(digest, self._digest(request, last)):
+            raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token belongs to another list")
+        return tuple(json.loads(last))
+
+    def after(self, request: Listing) -> str | int | None:
+        """Returns the one value that the sort key of :meth:`position` is made of, or None for the first page."""
+        position = self.position(request)
+        return position[0] if position else None
+
+    async def cut(
+        self,
+        request: Listing,
+        rows: Callable[[int], Awaitable[list[Row]]],
+        key: Callable[[Row], tuple[str | int, ...]],
+        maximum: int = MAX_PAGE_SIZE,
+    ) -> tuple[list[Row], str]:
+        """Returns the rows of one page and the token for the next, which is empty at the end.
+
+        Args:
+            request: what was asked.
+            rows: reads at most so many rows.
+            key: a row's sort key.
+            maximum: the most rows of a page.
+        """
+        size = page_size(request.page_size, maximum)
+        found = await rows(size + 1)
+        shown = found[:size]
+        return shown, self.next_token(request, *key(shown[-1])) if len(found) > size else ""
+
+    def _digest(self, request: Message, last: bytes) -> bytes:
+        copy = type(request)()
+        copy.CopyFrom(request)
+        copy.ClearField("page_token")
+        copy.ClearField("page_size")
+        parts = (copy.DESCRIPTOR.full_name.encode(), copy.SerializeToString(deterministic=True), last)
+        text = b"".join(len(part).to_bytes(4) + part for part in parts)
+        return hmac.digest(self._key, text, "sha256")[:_DIGEST_BYTES]
+
+
+_pages = Pages(secrets.token_bytes(32))
+"""Stays until every service has the pages of its process."""
 
 
 def configure(key: bytes) -> None:
     """Sets the key, which must be the same on all replicas of a service."""
-    _Key.value = key
-
-
-def _digest(request: Message, last: bytes) -> bytes:
-    copy = type(request)()
-    copy.CopyFrom(request)
-    copy.ClearField("page_token")
-    copy.ClearField("page_size")
-    parts = (copy.DESCRIPTOR.full_name.encode(), copy.SerializeToString(deterministic=True), last)
-    text = b"".join(len(part).to_bytes(4) + part for part in parts)
-    return hmac.digest(_Key.value, text, "sha256")[:_DIGEST_BYTES]
+    global _pages  # noqa: PLW0603 - goes with the last service that uses it
+    _pages = Pages(key)
 
 
 def next_token(request: Message, *last: str | int) -> str:
-    """Makes the token for the page after the row whose sort key is ``last``."""
-    text = json.dumps(last, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_digest(request, text) + text).decode().rstrip("=")
+    """As ``Pages.next_token``."""
+    return _pages.next_token(request, *last)
 
 
-def position(request: Message, token: str) -> tuple[str | int, ...] | None:
-    """Returns the sort key after which the page begins, or None for the first page.
-
-    Nothing of a token is read before its digest holds.
-
-    Raises InvalidArgument PAGE_TOKEN_INVALID for a token that was not made for these arguments.
-    """
-    if not token:
-        return None
-    try:
-        content = outside.base64url(token)
-    except outside.Unfit as error:
-        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read") from error
-    digest, last = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    if not hmac.compare_digest(digest, _digest(request, last)):
-        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token belongs to another list")
-    return tuple(json.loads(last))
+def position(request: Any, token: str) -> tuple[str | int, ...] | None:  # noqa: ARG001 - as ``Pages.position``
+    """As ``Pages.position``."""
+    return _pages.position(request)

@@ -25,6 +25,7 @@ from libs.crypto.keystore import Algorithm, KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.db import paging
 from libs.db.engine import Database
+from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
 from libs.errors import Unavailable
@@ -73,6 +74,8 @@ class Process:
         uow: runs its mutations.
         parking: holds the events that it could not handle.
         audit: writes its audit records.
+        log: what its records are called.
+        pages: its page tokens.
         keys: its key store.
         cipher: encrypts its personal fields.
     """
@@ -94,6 +97,7 @@ class Process:
         self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
         self.cipher = FieldCipher.open(self.keys, self.provider)
         self.documents = DocumentStore.open(config.documents.folder, self.cipher)
+        self.pages = Pages(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
         paging.configure(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire, self.log)

@@ -1,0 +1,49 @@
+"""Whose things a caller may see: people their own, the office and the region's machines what their permissions say.
+
+What is somebody else's does not exist for people: they get the same answer as for a name that was never given out.
+"""
+
+from collections.abc import Iterable
+
+from libs.access.actor import Actor, Standing
+from libs.errors import PermissionDenied, not_found
+
+OFFICIAL = (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
+"""Who may see other people's things at all, within their permissions."""
+
+
+def require_official(actor: Actor) -> None:
+    """Raises PermissionDenied ACTOR_NOT_ALLOWED unless staff in office, or a machine of this region, ask."""
+    if actor.standing not in OFFICIAL:
+        raise speaks_for_nobody(actor)
+
+
+def speaks_for_nobody(actor: Actor) -> PermissionDenied:
+    """Builds the error for a caller of no standing here."""
+    return PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=actor.kind)
+
+
+def listed_owner(actor: Actor, asked: str) -> str:
+    """Returns whose things a list is to show; empty for everybody's, which officials alone may ask for.
+
+    Args:
+        actor: who asks.
+        asked: the owner that the request names, or an empty string.
+
+    Raises:
+        PermissionDenied: NOT_OWNER where people ask for somebody else's, ACTOR_NOT_ALLOWED for who speaks for nobody.
+    """
+    if actor.standing in OFFICIAL:
+        return asked
+    if actor.standing is not Standing.PERSON:
+        raise speaks_for_nobody(actor)
+    owner = asked or actor.organization or actor.subject
+    if owner not in actor.speaks_for:
+        raise PermissionDenied("NOT_OWNER", "people list only what is their own")
+    return owner
+
+
+def hide_from_others(actor: Actor, name: str, owners: Iterable[str]) -> None:
+    """Raises NotFound RESOURCE_NOT_FOUND where people ask for a thing that neither they nor whom they act for own."""
+    if actor.standing is Standing.PERSON and actor.speaks_for.isdisjoint(owners):
+        raise not_found(name)
