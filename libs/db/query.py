@@ -93,7 +93,8 @@ def _field(record: type, table: sa.Table, name: str, hint: Any) -> _Field:
         raise RecordError(f"{where} may be None where the column may not be NULL, or the other way round")
     selected = "{}" + name + ("::text" if isinstance(column.type, sa.Uuid) else "")
     if isinstance(column.type, JSONB):
-        return _Field(name, selected, _optional(json.loads), _optional(json.dumps))
+        # The connection's codec reads JSON by itself, and wants it written as text.
+        return _Field(name, selected, None, _optional(json.dumps))
     if isinstance(column.type, ARRAY):
         _compare(where, column.type.item_type, *get_args(held))
         return _Field(name, selected + ("::text[]" if isinstance(column.type.item_type, sa.Uuid) else ""), None, None)

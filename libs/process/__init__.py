@@ -15,11 +15,11 @@ import uvloop
 from libs.audit.api import AuditApi
 from libs.audit.integrator import Integrator
 from libs.audit.log import Log
-from libs.audit.servicer import AuditServicer
 from libs.audit.witness import Witness
+from libs.audit.writer import AuditWriter
 from libs.clock import Clock, SystemClock
 from libs.clock.replay import ReplayClock
-from libs.config import ServiceConfig
+from libs.config import ServiceConfig, load
 from libs.crypto.envelope import FieldCipher
 from libs.crypto.keystore import Algorithm, KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
@@ -29,6 +29,7 @@ from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
 from libs.errors import Unavailable
+from libs.events.api import ParkedEventApi
 from libs.events.cloud_event import stream_of
 from libs.events.connection import redis_of
 from libs.events.consumer import Consumer, EventHandler
@@ -37,6 +38,7 @@ from libs.events.relay import Relay
 from libs.events.wire import Wire, event_cipher
 from libs.observability import logs, metrics, tracing
 from libs.observability.logs import logger
+from libs.process.app import App, Task
 from libs.process.health import DatabaseCheck, Health, redis_check
 from libs.rpc.client import neighbour_channel
 from libs.rpc.regions import Regions
@@ -59,7 +61,6 @@ _DRAIN_SECONDS = 1.5
 _GRACE_SECONDS = 5.0
 _CANCEL_AGAIN_SECONDS = 0.2
 _TRY_AGAIN_SECONDS = 1.0
-Task = Callable[[], Awaitable[None]]
 
 
 class Process:
@@ -142,8 +143,8 @@ class Process:
         """
         stages = default_stages(self.config, verifier, trusted or self._is_trusted)
         builder = ServerBuilder(self.config, stages, self.health)
-        audit = AuditServicer(self.database, self.config.region.code, self.service)
-        parked = ParkedEventServicer(self.service, self.parking, self.uow, self.audit, self._consumers)
+        audit = AuditApi(self.database, self.config.region.code, self.service)
+        parked = ParkedEventApi(self.service, self.parking, self.uow, self.audit, self._consumers)
         self.background(self.withdrawals.watch)
         builder.add(parked_event_service_pb2.DESCRIPTOR.services_by_name["ParkedEventService"], parked)
         return builder.add(audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit)
@@ -159,6 +160,17 @@ class Process:
             # While identity is away, what it told last holds: the token's parties were looked up where it was verified.
             if not self.withdrawals.ready:
                 raise
+
+    async def build(self, app: App, verifier: TokenVerifier) -> grpc.aio.Server:
+        """Puts a service's features and workers to the parts of the process; returns its server, not started."""
+        builder = self.server(verifier)
+        for descriptor, apis in app.served(self.service):
+            builder.add(descriptor, *apis)
+        if app.events:
+            self.consume(app.sources, app.handlers())
+        self._tasks += app.workers
+        self._closers += app.closers
+        return await builder.build()
 
     def background(self, task: Task) -> None:
         """Adds standing work: it runs beside the server, and begins anew whatever it ends with."""
@@ -255,6 +267,16 @@ def config_argument() -> Path:
     parser.add_argument("--config", type=Path, required=True)
     path: Path = parser.parse_args().config
     return path
+
+
+def serve(service: str, config: type[ServiceConfig], app: Callable[[Process], Awaitable[App]]) -> None:
+    """Runs a service: ``python -m services.<service> --config FILE``."""
+
+    async def main() -> None:
+        process = Process(service, load(config_argument(), config))
+        await process.run(await process.build(await app(process), process.verifier()))
+
+    start(main)
 
 
 def start(main: Callable[[], Awaitable[None]]) -> None:

@@ -8,8 +8,8 @@ from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.errors import state_conflict
 from libs.rpc.timestamps import timestamp
-from services.cases.domain.outcomes import EVENTS, Outcome, yields_license
-from services.cases.domain.states import Action, CaseState
+from services.cases.domain.outcomes import Outcome, yields_license
+from services.cases.domain.states import CaseState
 from services.cases.usecases.acceptance import SELF
 from services.cases.usecases.desk import Desk, tell
 from services.cases.usecases.license_checks import decided_event
@@ -64,7 +64,7 @@ class Asking:
                     license=told.license, identifier=told.identifier, issue_time=timestamp(told.issue_time)
                 )
             )
-            tell(tx, record, item, record.content.decision.decided_by, EVENTS[Action.DECIDE], event)
-            tx.record(entry_of(tx.command, tx.now, record.name))
+            tell(tx, record, item, record.content.decision.decided_by, event)
+            tx.record(record.name)
 
         await self._desk.uow.step(_LOST, work)

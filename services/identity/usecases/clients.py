@@ -131,7 +131,7 @@ class Clients:
             )
             if row.overlap_expire_time is None and row.kind != domain.Kind.CHANNEL:
                 await self._tokens.renew(tx, request.name)
-            tx.emit("cn.tongban.client.rotated.v1", request.name, events.ClientRotated(client=request.name))
+            tx.emit(request.name, events.ClientRotated(client=request.name))
             return client_message(row)
 
         return await self._answer(command, work, secret)
@@ -227,7 +227,7 @@ class Clients:
             )
             if row.state == domain.State.ACTIVE:
                 await self._tokens.restore(tx, request.name)
-            tx.emit("cn.tongban.client.resumed.v1", request.name, events.ClientResumed(client=request.name))
+            tx.emit(request.name, events.ClientResumed(client=request.name))
             return client_message(row)
 
         return await self._uow.run(command, work)

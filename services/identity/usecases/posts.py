@@ -129,7 +129,6 @@ class PostHolders:
                 await _check_left(tx, before, request.post)
             await self._tokens.withdraw(tx, party_of_post(request.name, request.post))
             tx.emit(
-                "cn.tongban.staff.unassigned.v1",
                 request.name,
                 events.StaffUnassigned(staff=request.name, post=request.post),
             )
@@ -142,7 +141,6 @@ class PostHolders:
         if not waits:
             await self._tokens.restore(tx, party_of_post(name, wanted.post))
         tx.emit(
-            "cn.tongban.staff.assigned.v1",
             name,
             events.StaffAssigned(staff=name, assignment=assignment_message(wanted), pending=waits),
         )

@@ -99,7 +99,7 @@ class TrustList:
                 },
             )
             await self._let_in(tx, row)
-            tx.emit("cn.tongban.region.activated.v1", request.name, events.RegionActivated(region=request.name))
+            tx.emit(request.name, events.RegionActivated(region=request.name))
             return region_message(row)
 
         return await self._uow.run(command, work)
@@ -141,7 +141,6 @@ class TrustList:
             await self._let_in(tx, row)
             message = region_message(row)
             tx.emit(
-                "cn.tongban.region.resumed.v1",
                 request.name,
                 events.RegionResumed(region=request.name, state=message.state),
             )
@@ -158,7 +157,7 @@ class TrustList:
         def change(row: Row) -> domain.State:
             return domain.end(request.name, domain.State(row.state))
 
-        return await self._change(command, request, change, "ended", told)
+        return await self._change(command, request, change, told)
 
     async def _change(self, command: Command, request: Any, change: Change, told: Told) -> resources.Region:
         """Changes the state of the region that ``request`` names, and tells it."""

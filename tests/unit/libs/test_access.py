@@ -1,0 +1,122 @@
+"""The rules that all services decide by alike: contexts against tokens, and whose things there are."""
+
+from typing import Any
+
+import pytest
+
+from libs.access.actor import Actor
+from libs.access.context import case_here, stated
+from libs.access.owners import hide_from_others, listed_owner, require_official
+from libs.errors import InvalidArgument, NotFound, PermissionDenied
+from tongban.common.v1 import common_pb2
+
+HOME, AWAY = "341524", "320402"
+ID = "00000000-0000-7000-8000-00000000000"
+DEPARTMENT, OTHER, STAFF, PERSON, FIRM = (
+    f"departments/{ID}1",
+    f"departments/{ID}2",
+    f"staff/{ID}3",
+    f"persons/{ID}4",
+    f"organizations/{ID}5",
+)
+
+
+def actor(subject: str, kind: str, **more: Any) -> Actor:
+    return Actor(subject, kind, frozenset({"*"}), **more)
+
+
+OFFICE = actor(STAFF, "STAFF", department=DEPARTMENT, human=PERSON)
+WINDOW = actor(PERSON, "STAFF", department=DEPARTMENT, delegate=STAFF, human=f"persons/{ID}9")
+CITIZEN = actor(PERSON, "PERSON", organization=FIRM, human=PERSON)
+SYSTEM = actor(f"clients/{ID}6", "CLIENT")
+SERVICE = actor("services/cases", "SERVICE")
+REGION = actor(f"//{AWAY}/services/cases", "REGION", region=AWAY)
+NOBODY = actor("anonymous", "")
+
+
+def context(**said: str) -> common_pb2.UseContext:
+    return common_pb2.UseContext(purpose="核验", **said)
+
+
+@pytest.mark.parametrize("who", [OFFICE, WINDOW])
+def test_staff_are_of_the_department_of_their_token_and_at_the_keyboard(who: Actor) -> None:
+    for said in (context(), context(department=f"//{HOME}/{DEPARTMENT}", operator=STAFF)):
+        found = stated(who, said, HOME)
+        assert (found.region, found.department) == (HOME, DEPARTMENT)
+        assert (found.context.department, found.context.operator) == (DEPARTMENT, STAFF)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [(context(department=OTHER), "use.department"), (context(operator=f"staff/{ID}8"), "use.operator")],
+)
+def test_who_says_other_than_the_token_is_told_which_field(said: common_pb2.UseContext, field: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        stated(OFFICE, said, HOME, "use")
+    assert [(each.field, each.rule) for each in refused.value.violations] == [(field, "context.token")]
+
+
+@pytest.mark.parametrize(("who", "counts"), [(SERVICE, True), (REGION, True), (SYSTEM, False), (CITIZEN, False)])
+def test_a_department_that_nobody_answers_for_is_recorded_and_does_not_count(who: Actor, counts: bool) -> None:
+    found = stated(who, context(department=OTHER), HOME)
+    assert found.context.department == OTHER
+    assert found.department == (OTHER if counts else "")
+
+
+def test_what_the_request_says_is_not_changed() -> None:
+    said = context(case_name=f"//{HOME}/cases/1")
+    assert stated(OFFICE, said, HOME).case_name == "cases/1"
+    assert (said.case_name, said.department) == (f"//{HOME}/cases/1", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "here"),
+    [
+        ("cases/1", HOME, "cases/1"),
+        (f"//{HOME}/cases/1", HOME, "cases/1"),
+        (f"//{HOME}/cases/1", AWAY, "cases/1"),
+        ("cases/1", AWAY, f"//{AWAY}/cases/1"),
+        (f"//{AWAY}/cases/1", HOME, f"//{AWAY}/cases/1"),
+        ("", AWAY, ""),
+    ],
+)
+def test_a_case_has_one_name_here_whoever_names_it(name: str, region: str, here: str) -> None:
+    assert case_here(name, region, HOME) == here
+
+
+def test_people_list_their_own_and_officials_whose_they_ask_for() -> None:
+    assert listed_owner(CITIZEN, "") == FIRM
+    assert listed_owner(CITIZEN, PERSON) == PERSON
+    assert listed_owner(WINDOW, "") == PERSON
+    for official in (OFFICE, SYSTEM, SERVICE):
+        assert listed_owner(official, "") == ""
+        assert listed_owner(official, PERSON) == PERSON
+
+
+@pytest.mark.parametrize(
+    ("who", "asked", "reason"),
+    [
+        (CITIZEN, f"persons/{ID}8", "NOT_OWNER"),
+        (REGION, PERSON, "ACTOR_NOT_ALLOWED"),
+        (NOBODY, "", "ACTOR_NOT_ALLOWED"),
+    ],
+)
+def test_nobody_lists_what_is_not_theirs(who: Actor, asked: str, reason: str) -> None:
+    with pytest.raises(PermissionDenied) as refused:
+        listed_owner(who, asked)
+    assert refused.value.reason == reason
+
+
+def test_what_is_somebody_elses_does_not_exist_for_people() -> None:
+    hide_from_others(CITIZEN, "licenses/1", {FIRM, "persons/x"})
+    hide_from_others(OFFICE, "licenses/1", {"persons/x"})
+    for who in (CITIZEN, WINDOW):
+        with pytest.raises(NotFound) as hidden:
+            hide_from_others(who, "licenses/1", {"persons/x"})
+        assert (hidden.value.reason, hidden.value.metadata) == ("RESOURCE_NOT_FOUND", {"resource": "licenses/1"})
+
+
+@pytest.mark.parametrize("who", [CITIZEN, WINDOW, REGION, NOBODY])
+def test_who_is_no_official_is_told_so(who: Actor) -> None:
+    with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
+        require_official(who)
