@@ -112,6 +112,9 @@ def compile_all() -> None:
         )
         shutil.rmtree(OUT, ignore_errors=True)
         out.rename(OUT)
+    # In a process of its own: what was read above must not meet what was generated.
+    environment = os.environ | {"PYTHONPATH": str(OUT)}
+    subprocess.run([sys.executable, str(ROOT / "reasons.py")], check=True, env=environment)
 
 
 if __name__ == "__main__":

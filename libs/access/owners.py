@@ -6,7 +6,7 @@ What is somebody else's does not exist for people: they get the same answer as f
 from collections.abc import Iterable
 
 from libs.access.actor import Actor, Standing
-from libs.errors import PermissionDenied, not_found
+from libs.errors import PermissionDenied, not_found, reasons
 
 OFFICIAL = (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
 """Who may see other people's things at all, within their permissions."""
@@ -20,7 +20,7 @@ def require_official(actor: Actor) -> None:
 
 def speaks_for_nobody(actor: Actor) -> PermissionDenied:
     """Builds the error for a caller of no standing here."""
-    return PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=actor.kind)
+    return reasons.actor_not_allowed("the caller speaks for nobody here", actor_kind=actor.kind)
 
 
 def listed_owner(actor: Actor, asked: str) -> str:
@@ -39,7 +39,7 @@ def listed_owner(actor: Actor, asked: str) -> str:
         raise speaks_for_nobody(actor)
     owner = asked or actor.organization or actor.subject
     if owner not in actor.speaks_for:
-        raise PermissionDenied("NOT_OWNER", "people list only what is their own")
+        raise reasons.not_owner("people list only what is their own")
     return owner
 
 

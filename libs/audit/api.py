@@ -12,7 +12,7 @@ from libs.audit.records import Record, parse_canonical
 from libs.db import paging
 from libs.db.engine import Database, Row
 from libs.db.schema import audit_heads, audit_leaves, audit_records
-from libs.errors import Unavailable, invalid_field, not_found
+from libs.errors import invalid_field, not_found, reasons
 from libs.rpc.call import Call
 from tongban.audit.v1 import audit_service_pb2 as pb
 
@@ -130,8 +130,8 @@ class AuditApi:
             await asyncio.sleep(_WAIT_SECONDS)
             index = await connection.scalar(query)
         if index is None:
-            raise Unavailable(
-                "LOG_NOT_YET_INTEGRATED", "the record waits for the next head", retry_after=_WAIT_SECONDS, record=name
+            raise reasons.log_not_yet_integrated(
+                "the record waits for the next head", retry_after=_WAIT_SECONDS, record=name
             )
         return int(index)
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from libs.audit.log import Log
 from libs.clock import Clock
-from libs.errors import TongbanError, Unavailable
+from libs.errors import TongbanError, reasons
 from tongban.common.v1 import common_pb2
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class AuditWriter:
                 await connection.execute(statement, values)
         except (TongbanError, SQLAlchemyError) as error:
             # Whatever keeps the record from being written keeps the answer from leaving.
-            raise Unavailable(
-                "AUDIT_UNAVAILABLE", "the audit record can't be written; nothing was done", retry_after=1.0
+            raise reasons.audit_unavailable(
+                "the audit record can't be written; nothing was done", retry_after=1.0
             ) from error
         command.recorded()
         return self.log.receipt(entry)

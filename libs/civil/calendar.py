@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 from types import MappingProxyType
 
-from libs.errors import FailedPrecondition, InvalidArgument, Violation
+from libs.errors import FailedPrecondition, InvalidArgument, Violation, reasons
 
 CHINA_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China's one time zone; no daylight saving since 1991, so a fixed offset is exact."""
@@ -137,7 +137,7 @@ class Calendar:
         for row in rows:
             by_year.setdefault(row.day.year, []).append(row)
         if not by_year:
-            raise InvalidArgument("CALENDAR_INCOMPLETE", "the table of days is empty", date="")
+            raise reasons.calendar_incomplete("the table of days is empty", date="")
         self.edition = edition
         self._years = {year: _Year(year, check_year(year, found)) for year, found in by_year.items()}
         self._known = frozenset(by_year)
@@ -205,8 +205,7 @@ KINDS_BY_WEEKDAY: Mapping[DayKind, bool] = MappingProxyType(
 
 def _incomplete(day: date, what: str) -> InvalidArgument:
     violation = Violation("days", "calendar.whole_year", f"{day} {what}")
-    return InvalidArgument(
-        "CALENDAR_INCOMPLETE",
+    return reasons.calendar_incomplete(
         "the table must hold every day of the year once",
         violations=(violation,),
         date=day.isoformat(),
@@ -215,4 +214,4 @@ def _incomplete(day: date, what: str) -> InvalidArgument:
 
 def unknown(day: date) -> FailedPrecondition:
     """Builds the error for a day that no notice covers, where a provisional answer is not wanted or not possible."""
-    return FailedPrecondition("CALENDAR_UNKNOWN", f"no calendar covers {day}", date=day.isoformat())
+    return reasons.calendar_unknown(f"no calendar covers {day}", date=day.isoformat())

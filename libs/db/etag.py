@@ -1,6 +1,6 @@
 """Etags (AIP-154): the row's version as text. An absent etag is allowed, a wrong one never."""
 
-from libs.errors import Aborted
+from libs.errors import reasons
 
 
 def etag_of(version: int) -> str:
@@ -11,4 +11,4 @@ def etag_of(version: int) -> str:
 def check_etag(resource: str, version: int, etag: str) -> None:
     """Raises Aborted ETAG_MISMATCH if the caller saw another version of ``resource``."""
     if etag and etag != etag_of(version):
-        raise Aborted("ETAG_MISMATCH", f"{resource} was changed since it was read", resource=resource)
+        raise reasons.etag_mismatch(f"{resource} was changed since it was read", resource=resource)

@@ -3,7 +3,7 @@
 import asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchemyError
 
-from libs.errors import Aborted, AlreadyExists, TongbanError, Unavailable
+from libs.errors import Aborted, AlreadyExists, TongbanError, Unavailable, reasons
 
 _RETRYABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 _UNIQUE = "23505"
@@ -94,16 +94,16 @@ def _translated_raw(error: asyncpg.PostgresError) -> TongbanError | None:
 
 
 def _taken(table: str | None) -> AlreadyExists:
-    return AlreadyExists("RESOURCE_EXISTS", "a resource with this key exists already", resource=table or "resource")
+    return reasons.resource_exists("a resource with this key exists already", resource=table or "resource")
 
 
 def _changed() -> Aborted:
-    return Aborted("CONCURRENT_CHANGE", "another change was under way; try again", retry_after=0.1)
+    return reasons.concurrent_change("another change was under way; try again", retry_after=0.1)
 
 
 def away() -> Unavailable:
     """The database does not answer."""
-    return Unavailable("DEPENDENCY_UNAVAILABLE", "the database does not answer", retry_after=1.0, dependency="database")
+    return reasons.dependency_unavailable("the database does not answer", retry_after=1.0, dependency="database")
 
 
 class OutcomeUnknown(Unavailable):

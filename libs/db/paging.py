@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from libs import outside
-from libs.errors import InvalidArgument
+from libs.errors import reasons
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
@@ -40,27 +40,27 @@ class Pages:
         text = json.dumps(last, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._digest(request, text) + text).decode().rstrip("=")
 
-    def position(self, request: Listing) -> tuple[str | int, ...] | None:
+    def position(self, request: Listing, token: str) -> tuple[str | int, ...] | None:
         """Returns the sort key after which the page begins, or None for the first page.
 
         Nothing of a token is read before its digest holds.
 
         Raises InvalidArgument PAGE_TOKEN_INVALID for a token that was not made for these arguments.
         """
-        if not request.page_token:
+        if not token:
             return None
         try:
-            content = outside.base64url(request.page_token)
+            content = outside.base64url(token)
         except outside.Unfit as error:
-            raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read") from error
+            raise reasons.page_token_invalid("the page token can't be read") from error
         digest, last = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if not hmac.compare_digest(digest, self._digest(request, last)):
-            raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token belongs to another list")
+            raise reasons.page_token_invalid("the page token belongs to another list")
         return tuple(json.loads(last))
 
     def after(self, request: Listing) -> str | int | None:
         """Returns the one value that the sort key of :meth:`position` is made of, or None for the first page."""
-        position = self.position(request)
+        position = self.position(request, request.page_token)
         return position[0] if position else None
 
     async def cut(
@@ -108,6 +108,6 @@ def next_token(request: Message, *last: str | int) -> str:
     return _pages.next_token(request, *last)
 
 
-def position(request: Any, token: str) -> tuple[str | int, ...] | None:  # noqa: ARG001 - as ``Pages.position``
+def position(request: Any, token: str) -> tuple[str | int, ...] | None:
     """As ``Pages.position``."""
-    return _pages.position(request)
+    return _pages.position(request, token)

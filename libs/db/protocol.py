@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.failures import OutcomeUnknown, ProtocolError, is_unsure
-from libs.errors import Internal
+from libs.errors import reasons
 
 
 def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
@@ -53,7 +53,7 @@ async def commit(driver: asyncpg.Connection) -> None:
             raise OutcomeUnknown from error
         raise
     if tag != "COMMIT":
-        raise Internal("INTERNAL", "a transaction that had failed was to be committed; nothing was done")
+        raise reasons.internal("a transaction that had failed was to be committed; nothing was done")
     if driver.is_in_transaction():
         raise OutcomeUnknown
 

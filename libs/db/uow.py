@@ -18,7 +18,7 @@ from libs.db.engine import Database
 from libs.db.evidence import Evidence, recorded
 from libs.db.failures import OutcomeUnknown
 from libs.db.schema import idempotency
-from libs.errors import FailedPrecondition, TongbanError, Unavailable
+from libs.errors import TongbanError, Unavailable, reasons
 from libs.events.wire import Wire
 
 Answer = TypeVar("Answer", bound=Message)
@@ -162,8 +162,8 @@ class UnitOfWork:
         if found is None:
             return None
         if found.digest != command.digest:
-            raise FailedPrecondition(
-                "REQUEST_ID_REUSED", "the request_id was used before with another body", request_id=command.request_id
+            raise reasons.request_id_reused(
+                "the request_id was used before with another body", request_id=command.request_id
             )
         command.recorded()  # what is told again was recorded when it was first told
         return command.response_type.FromString(self._cipher.decrypt(_ANSWER, _row_of(command), found.response))

@@ -20,7 +20,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from libs.crypto.envelope import Column, FieldCipher
 from libs.crypto.errors import DecryptionFailed
 from libs.crypto.sm3 import hasher, sm3
-from libs.errors import Internal, ResourceExhausted, Unavailable, invalid_field, not_found
+from libs.errors import Internal, Unavailable, invalid_field, not_found, reasons
 
 MAX_SIZE = 64 * 1024 * 1024
 """Bytes of the largest document that a store takes unless told otherwise."""
@@ -171,7 +171,7 @@ class DocumentStore:
 
     def _check_size(self, size: int) -> None:
         if size > self._max_size:
-            raise ResourceExhausted("MESSAGE_TOO_LARGE", "the document is too large", limit_bytes=str(self._max_size))
+            raise reasons.message_too_large("the document is too large", limit_bytes=str(self._max_size))
 
     async def _write(self, digest: str, content: bytes) -> None:
         path = self._path(digest)
@@ -204,10 +204,8 @@ async def _off_the_loop(size: int, work: Callable[[], _T]) -> _T:
 
 
 def _damaged(digest: str) -> Internal:
-    return Internal("INTERNAL", f"the stored bytes of {digest} are damaged")
+    return reasons.internal(f"the stored bytes of {digest} are damaged")
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable(
-        "DEPENDENCY_UNAVAILABLE", "the document store does not answer", retry_after=1.0, dependency="documents"
-    )
+    return reasons.dependency_unavailable("the document store does not answer", retry_after=1.0, dependency="documents")

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.crypto.errors import DecryptionFailed
 from libs.db.engine import Database
 from libs.db.leader import lead
-from libs.errors import Code, Internal, TongbanError
+from libs.errors import Code, TongbanError, reasons
 from libs.events.cloud_event import Event, from_fields
 from libs.events.lanes import Entry, Lanes
 from libs.events.parking import UNREADABLE, Parking, unreadable, unwrapped, wrapped
@@ -190,7 +190,7 @@ class Consumer:
             failure = unreadable()
         except Exception as error:  # noqa: BLE001 - whatever a handler does wrong, the others go on
             _log.error("event failed", consumer=self._name, type=event.type, event_id=event.id, **place_of(error))
-            failure = Internal("INTERNAL", "the handler failed")
+            failure = reasons.internal("the handler failed")
         else:
             metrics.EVENTS.labels(self._name, event.type, "OK").inc()
             return None

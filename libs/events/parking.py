@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Database, Row
 from libs.db.schema import parked_events
-from libs.errors import Internal, not_found
+from libs.errors import Internal, not_found, reasons
 from libs.events.cloud_event import Event, from_fields, source_of
 from libs.observability import metrics
 from libs.standing import forever
@@ -47,7 +47,7 @@ def unwrapped(opened: Event) -> Event:
 
 def unreadable() -> Internal:
     """Builds the error for what no handler can read."""
-    return Internal("EVENT_UNREADABLE", "no handler can read the event")
+    return reasons.event_unreadable("no handler can read the event")
 
 
 def event_of(row: Row) -> Event:

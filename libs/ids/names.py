@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from libs.errors import InvalidArgument, invalid_field
+from libs.errors import invalid_field, reasons
 from libs.ids.uuid7 import is_uuid7
 
 _NAME = re.compile(
@@ -75,7 +75,7 @@ def parse_local(text: str, field: str, collection: str, home: str) -> ResourceNa
     """
     name = parse(text, field, collection)
     if name.is_foreign(home):
-        raise InvalidArgument("REGION_MISMATCH", f"{field} names a resource of another region", region=name.region)
+        raise reasons.region_mismatch(f"{field} names a resource of another region", region=name.region)
     if not is_uuid7(name.id):
         raise invalid_field(field, "resource_name.uuid", "the id must be a UUIDv7 in lower case")
     return name.relative_to(home)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from libs.errors import Unauthenticated, Unavailable
+from libs.errors import Unauthenticated, reasons
 from libs.rpc.client import gateway_channel, invoke, stream
 from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
@@ -94,8 +94,7 @@ class Regions:
             yield
         except Unauthenticated as error:
             self._access.pop(region, None)
-            raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE",
+            raise reasons.dependency_unavailable(
                 f"//{region} does not take our word now",
                 retry_after=1.0,
                 dependency=f"//{region}",

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
 from libs.config import ServiceConfig, Tls
-from libs.errors import ResourceExhausted, TongbanError
+from libs.errors import TongbanError, reasons
 from libs.rpc import status
 from libs.rpc.call import Call, Handler, Stage, enter
 from libs.rpc.contract import ContractError, Method, methods_of
@@ -77,7 +77,7 @@ def _serialized(answer: Message) -> bytes:
     data = answer.SerializeToString()
     if len(data) > _TRANSPORT_LIMIT:
         # gRPC would refuse to send it without our details.
-        raise ResourceExhausted("MESSAGE_TOO_LARGE", "the answer is too large", limit_bytes=str(_TRANSPORT_LIMIT))
+        raise reasons.message_too_large("the answer is too large", limit_bytes=str(_TRANSPORT_LIMIT))
     return data
 
 

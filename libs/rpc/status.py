@@ -7,7 +7,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from libs.errors import Code, Internal, TongbanError, Unavailable, Violation, error_class
+from libs.errors import Code, TongbanError, Violation, error_class, reasons
 from libs.rpc import fitting
 from tongban.common.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
@@ -89,7 +89,7 @@ def from_status(status: status_pb2.Status) -> TongbanError:
         detail.Unpack(info)
         detail.Unpack(violations)
     if info.domain != DOMAIN or status.code not in {code.value for code in Code}:
-        return Internal("INTERNAL", "a neighbour failed")
+        return reasons.internal("a neighbour failed")
     return error_class(Code(status.code))(
         info.reason,
         status.message,
@@ -103,7 +103,7 @@ def _from_bytes(details: bytes, dependency: str) -> TongbanError:
     try:
         return from_status(status_pb2.Status.FromString(details))
     except DecodeError:
-        return Internal("INTERNAL", f"{dependency} answered with details that can't be read")
+        return reasons.internal(f"{dependency} answered with details that can't be read")
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError, dependency: str) -> TongbanError:
@@ -117,7 +117,5 @@ def from_rpc_error(error: grpc.aio.AioRpcError, dependency: str) -> TongbanError
     # What another region answers outside of the contract is its state, and no fault of ours.
     foreign = dependency.startswith("//")
     if foreign or error.code() in _AWAY:
-        return Unavailable(
-            "DEPENDENCY_UNAVAILABLE", f"{dependency} does not answer", retry_after=1.0, dependency=dependency
-        )
-    return Internal("INTERNAL", f"{dependency} answered {error.code().name} without details")
+        return reasons.dependency_unavailable(f"{dependency} does not answer", retry_after=1.0, dependency=dependency)
+    return reasons.internal(f"{dependency} answered {error.code().name} without details")

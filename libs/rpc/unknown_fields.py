@@ -11,7 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from libs.errors import InvalidArgument, Violation
+from libs.errors import Violation, reasons
 
 _MOST_LOOKED_AT = 1_000
 
@@ -31,7 +31,7 @@ def refuse_unknown(message: Message, data: bytes) -> None:
         Violation(path, "protobuf.unknown_field", f"{descriptor.full_name} {_fault(descriptor, number)}")
         for path, descriptor, number in found
     )
-    raise InvalidArgument("FIELD_INVALID", "the request holds fields that its contract lacks", violations=violations)
+    raise reasons.field_invalid("the request holds fields that its contract lacks", violations=violations)
 
 
 def _fault(descriptor: Descriptor, number: int) -> str:

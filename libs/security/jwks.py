@@ -8,7 +8,7 @@ from typing import Protocol
 import httpx
 from joserfc.jwk import ECKey, KeySet
 
-from libs.errors import Unavailable
+from libs.errors import Unavailable, reasons
 from libs.observability.logs import logger
 
 _REFRESH_AT_MOST_EVERY = 2.0
@@ -80,6 +80,6 @@ class RemoteKeys:
 
 
 def _away() -> Unavailable:
-    return Unavailable(
-        "DEPENDENCY_UNAVAILABLE", "the token issuer's keys can't be read", retry_after=1.0, dependency="identity"
+    return reasons.dependency_unavailable(
+        "the token issuer's keys can't be read", retry_after=1.0, dependency="identity"
     )

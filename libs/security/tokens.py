@@ -6,7 +6,7 @@ from joserfc.errors import JoseError
 from libs import outside
 from libs.access.actor import Actor, from_claims
 from libs.clock import Clock
-from libs.errors import Unauthenticated
+from libs.errors import Unauthenticated, reasons
 from libs.security.jwks import KeySource
 from libs.security.withdrawals import Withdrawals
 
@@ -17,7 +17,7 @@ _MAX_TOKEN = 8_192
 
 
 def _invalid(rule: str, message: str) -> Unauthenticated:
-    return Unauthenticated("TOKEN_INVALID", message, rule=rule)
+    return reasons.token_invalid(message, rule=rule)
 
 
 class TokenVerifier:

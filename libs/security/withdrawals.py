@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from libs.access.actor import Actor
-from libs.errors import TongbanError, Unauthenticated, Unavailable
+from libs.errors import TongbanError, reasons
 from libs.observability.logs import logger
 from libs.standing import forever
 
@@ -72,7 +72,7 @@ class Withdrawals:
         for party in actor.parties:
             before = known.get(party)
             if before is not None and actor.issued < before:
-                raise Unauthenticated("TOKEN_INVALID", "what the token rests on was withdrawn", rule="withdrawn")
+                raise reasons.token_invalid("what the token rests on was withdrawn", rule="withdrawn")
 
     async def be_ready(self) -> None:
         """Waits until it was told once; raises Unavailable where identity does not answer."""
@@ -82,8 +82,7 @@ class Withdrawals:
                 self._looking = asyncio.create_task(self.look())
             await asyncio.shield(self._looking)
         if not self.ready:
-            raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE",
+            raise reasons.dependency_unavailable(
                 "it can't be told whether the token still holds",
                 retry_after=1.0,
                 dependency="identity",

@@ -7,7 +7,7 @@ acts (``human``) and whose affairs are also theirs (``affairs``). Pure, so that 
 
 from collections.abc import Collection, Iterable
 
-from libs.errors import PermissionDenied
+from libs.errors import reasons
 
 EVERYBODY = "*"
 """Stands among those near to somebody where there are too many to be named in a token."""
@@ -16,7 +16,7 @@ EVERYBODY = "*"
 def require_human(human: str, actor_kind: str) -> str:
     """Returns the human being who acts, `persons/…`; raises PermissionDenied ACTOR_NOT_ALLOWED where none does."""
     if not human:
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "a human being must take this step", actor_kind=actor_kind)
+        raise reasons.actor_not_allowed("a human being must take this step", actor_kind=actor_kind)
     return human
 
 
@@ -37,7 +37,7 @@ def require_uninvolved(affairs: Collection[str], *parties: str) -> None:
         PermissionDenied: ACTING_ON_SELF.
     """
     if is_involved(affairs, parties):
-        raise PermissionDenied("ACTING_ON_SELF", "nobody handles what concerns themselves or those near to them")
+        raise reasons.acting_on_self("nobody handles what concerns themselves or those near to them")
 
 
 def took_part(human: str, earlier: Collection[str]) -> bool:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
-from libs.errors import ResourceExhausted
+from libs.errors import reasons
 from libs.workers.memory import Returning
 
 Arguments = ParamSpec("Arguments")
@@ -100,7 +100,7 @@ class Share:
 
     async def __aenter__(self) -> None:
         if self._inside >= self._most:
-            raise ResourceExhausted("RATE_LIMITED", "too many such calls are under way", retry_after=1.0)
+            raise reasons.rate_limited("too many such calls are under way", retry_after=1.0)
         self._inside += 1
         try:
             await self._places.acquire()

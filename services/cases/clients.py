@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import grpc
 
 from libs.db.command import digest_of
-from libs.errors import Code, PermissionDenied, TongbanError, invalid_field
+from libs.errors import Code, PermissionDenied, TongbanError, invalid_field, reasons
 from libs.rpc.client import invoke, stream
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
 from tongban.cases.v1 import resources_pb2 as pb
@@ -151,8 +151,7 @@ class Identity:
 
 def mandate_not_covering(mandate: str, task_code: str, detail: str) -> PermissionDenied:
     """Builds the error for an agent who may not apply for this applicant."""
-    return PermissionDenied(
-        "CASE_MANDATE_NOT_COVERING",
+    return reasons.case_mandate_not_covering(
         f"the agent may not apply for this applicant: {detail}",
         mandate=mandate,
         task_code=task_code,

@@ -18,7 +18,7 @@ from libs.db.command import Command, digest_of
 from libs.db.engine import Database, Row
 from libs.db.leader import lead
 from libs.db.uow import Transaction, UnitOfWork, derived_request_id
-from libs.errors import TongbanError, Unavailable
+from libs.errors import TongbanError, reasons
 from libs.observability.logs import logger
 from libs.rpc.regions import Regions
 from libs.sweeps.fair import Due, FairWorker
@@ -116,7 +116,7 @@ class Deliverer:
             receipt = await self._invoke(row.peer_region, "ReceiveTransfer", request, assertion)
         expected = message_digest(request.message) if hasattr(request, "message") else receipt.digest
         if receipt.digest != expected or receipt.region != row.peer_region:
-            raise Unavailable("DEPENDENCY_UNAVAILABLE", "the receipt is of another message", dependency=row.peer_region)
+            raise reasons.dependency_unavailable("the receipt is of another message", dependency=row.peer_region)
         return receipt
 
     def _request(self, row: Row, transfer: Row) -> Message:

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, json_format
 
 from libs.errors import Internal as InternalError
-from libs.errors import InvalidArgument, NotFound, ResourceExhausted, TongbanError, Unauthenticated, Violation
+from libs.errors import TongbanError, Violation, reasons
 from libs.rpc import status
 from libs.rpc.fitting import OMITTED
 from services.gateway.contracts import Rpc, Service
@@ -139,7 +139,7 @@ def _answer(http: int, error: TongbanError) -> Json:
 def _fields_answer() -> Json:
     """The refusal of fields: the template of the whole, that of one violation, and that of the count of those beyond."""
     first = Violation("@FIELD@", "@RULE@", "@DESCRIPTION@")
-    refusal = InvalidArgument("FIELD_INVALID", "@FIELD@: @DESCRIPTION@", violations=(first,))
+    refusal = reasons.field_invalid("@FIELD@: @DESCRIPTION@", violations=(first,))
     refusal.metadata[OMITTED] = "@COUNT@"
     answer = _answer(400, refusal)
     details = json.loads(answer["body"])["details"]
@@ -150,19 +150,17 @@ def _fields_answer() -> Json:
 
 
 def _too_large(http: int, what: str, limit: int) -> Json:
-    return _answer(http, ResourceExhausted("MESSAGE_TOO_LARGE", f"{what} is larger than taken", limit_bytes=str(limit)))
+    return _answer(http, reasons.message_too_large(f"{what} is larger than taken", limit_bytes=str(limit)))
 
 
 def _answers() -> Json:
     """The gate's refusals; words between @ are put in by the gate."""
     return {
         "fields": _fields_answer(),
-        "token": _answer(401, Unauthenticated("TOKEN_MISSING", "this method needs an access token")),
-        "route": _answer(404, NotFound("ROUTE_NOT_FOUND", "no method is at this path")),
-        "method": _answer(405, NotFound("ROUTE_NOT_FOUND", "this path takes @ALLOWED@ only")),
-        "verb": _answer(
-            501, NotFound("ROUTE_NOT_FOUND", "the gateway does not know this verb; here it takes @ALLOWED@")
-        ),
+        "token": _answer(401, reasons.token_missing("this method needs an access token")),
+        "route": _answer(404, reasons.route_not_found("no method is at this path")),
+        "method": _answer(405, reasons.route_not_found("this path takes @ALLOWED@ only")),
+        "verb": _answer(501, reasons.route_not_found("the gateway does not know this verb; here it takes @ALLOWED@")),
         "path": _too_large(414, "the request's path with its query", PATH_BYTES),
         "headers": _too_large(431, f"what the request's headers hold ({HEADER_LINES} of them at most)", HEADER_BYTES),
         "fault": _answer(500, InternalError("INTERNAL", "the gateway can't serve this request", correlation_id="-")),

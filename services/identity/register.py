@@ -9,7 +9,7 @@ from typing import Protocol
 
 import httpx
 
-from libs.errors import Unavailable
+from libs.errors import Unavailable, reasons
 from services.identity.config import Register as RegisterConfig
 
 
@@ -28,8 +28,8 @@ class Register(Protocol):
 
 
 def _away() -> Unavailable:
-    return Unavailable(
-        "DEPENDENCY_UNAVAILABLE", "the population register does not answer", retry_after=5.0, dependency="register"
+    return reasons.dependency_unavailable(
+        "the population register does not answer", retry_after=5.0, dependency="register"
     )
 
 

@@ -20,7 +20,7 @@ from libs.crypto.x509 import (
     issue_certificate,
     make_crl,
 )
-from libs.errors import FailedPrecondition
+from libs.errors import reasons
 from services.seal.keys import SigningKeys, key_unavailable
 
 KEY = "ca"
@@ -60,8 +60,8 @@ class Authority:
         start = max(_whole_seconds(not_before), self.certificate.not_before)
         end = min(_whole_seconds(not_after), self.certificate.not_after)
         if start >= end:
-            raise FailedPrecondition(
-                "CERTIFICATE_NOT_VALID", "the authority's certificate does not hold then", certificate="authority"
+            raise reasons.certificate_not_valid(
+                "the authority's certificate does not hold then", certificate="authority"
             )
         return Validity(start, end)
 

@@ -9,7 +9,7 @@ from libs.crypto.errors import CryptoError
 from libs.crypto.provider import SmProvider
 from libs.crypto.sm2 import Sm2PublicKey
 from libs.crypto.x509.signed import SM2_WITH_SM3, UNREADABLE, split
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, reasons
 
 _LIMITS = Asn1Limits(size=16 * 1024, elements=1_000)
 
@@ -56,4 +56,4 @@ def read_request(der: bytes, provider: SmProvider) -> CertificateRequest:
 
 
 def _invalid(rule: str) -> InvalidArgument:
-    return InvalidArgument("CERTIFICATE_REQUEST_INVALID", f"the request breaks the rule {rule}", rule=rule)
+    return reasons.certificate_request_invalid(f"the request breaks the rule {rule}", rule=rule)

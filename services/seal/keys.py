@@ -5,12 +5,12 @@ from functools import lru_cache
 from libs.crypto.errors import CryptoError
 from libs.crypto.keystore import Algorithm, KeyRef, KeyStore
 from libs.crypto.provider import Signer
-from libs.errors import Unavailable
+from libs.errors import Unavailable, reasons
 
 
 def key_unavailable() -> Unavailable:
     """Builds the error for a key that can't be used now; its cause never leaves."""
-    return Unavailable("KEY_UNAVAILABLE", "the signing key can't be used now; nothing was signed", retry_after=1.0)
+    return reasons.key_unavailable("the signing key can't be used now; nothing was signed", retry_after=1.0)
 
 
 class SigningKeys:

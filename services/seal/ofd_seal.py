@@ -25,7 +25,7 @@ from libs.documents.ofd import (
     texts,
     to_bytes,
 )
-from libs.errors import FailedPrecondition, InvalidArgument
+from libs.errors import InvalidArgument, reasons
 from services.seal.ses import SM2_WITH_SM3, SM3, build_signature, build_tbs, parse_seal
 
 LIMITS = OfdLimits(total_bytes=32 << 20)
@@ -99,7 +99,7 @@ def prepare(
     try:
         return _prepare(open_ofd(document, LIMITS), seal, certificate, placements, at)
     except OfdRefused as error:
-        raise InvalidArgument("SEAL_DOCUMENT_INVALID", error.message, rule=error.rule) from error
+        raise reasons.seal_document_invalid(error.message, rule=error.rule) from error
 
 
 def finish(prepared: PreparedSeal, signature: bytes) -> bytes:
@@ -165,7 +165,7 @@ def _ensure_unlocked(package: OfdPackage, path: str, list_name: str) -> None:
     earlier = package.xml(name)
     for reference in earlier.iterfind(".//ofd:Reference", NAMESPACES):
         if package.find(reference.get("FileRef", "")) == list_name:
-            raise FailedPrecondition("SEAL_DOCUMENT_LOCKED", "an earlier signature locks the document", signature=name)
+            raise reasons.seal_document_locked("an earlier signature locks the document", signature=name)
 
 
 def _next_number(listing: etree._Element) -> int:
@@ -235,7 +235,7 @@ def _stamp(page: _Page, number: int, placement: Placement, size: tuple[float, fl
 
 
 def _misplaced(placement: Placement, why: str) -> InvalidArgument:
-    return InvalidArgument("SEAL_PLACEMENT_INVALID", why, page=str(placement.page))
+    return reasons.seal_placement_invalid(why, page=str(placement.page))
 
 
 def _page(package: OfdPackage, entry: etree._Element, base: str, general: list[str]) -> _Page:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from PIL import Image, ImageDraw
 
-from libs.errors import InvalidArgument
+from libs.errors import reasons
 from services.seal.glyphs import Outline, Point, Transform, glyph, move
 
 PIXELS_PER_MM = 12
@@ -142,7 +142,7 @@ def _place(text: str, place: int, slot: _Slot) -> Outline:
     """Moves a glyph from font units (y up, em 1) into its slot (y down, millimetres)."""
     found = glyph(text[place])
     if found is None:
-        raise InvalidArgument("SEAL_TEXT_UNDRAWABLE", f"no glyph for U+{ord(text[place]):04X}", position=str(place + 1))
+        raise reasons.seal_text_undrawable(f"no glyph for U+{ord(text[place]):04X}", position=str(place + 1))
     turn = radians(slot.turn)
     across, along = slot.width, slot.height
     # Narrow to the slot, flip y, turn clockwise, move to the slot's centre.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from libs.access.actor import Actor, Standing
 from libs.db.engine import Row
-from libs.errors import PermissionDenied, not_found
+from libs.errors import not_found, reasons
 from libs.ids.uuid7 import is_uuid7
 from libs.rpc.call import current_call
 
@@ -71,13 +71,13 @@ class Caller:
     def must_provide(self, department: str) -> None:
         """Raises PermissionDenied NOT_OWNER unless the caller is of the provider."""
         if not self.provides(department):
-            raise PermissionDenied("NOT_OWNER", f"this is for {department}, which provides the data")
+            raise reasons.not_owner(f"this is for {department}, which provides the data")
 
     def must_consume(self, region: str, departments: Collection[str]) -> None:
         """Raises PermissionDenied NOT_OWNER unless the caller may speak for every one of the departments."""
         own = self.whole_region or bool(self.department and set(departments) == {self.department})
         if self.region != region or not own:
-            raise PermissionDenied("NOT_OWNER", "a request is made for one's own department only")
+            raise reasons.not_owner("a request is made for one's own department only")
 
 
 def calling(home: str) -> Caller:

@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from libs.audit.log import Entry
-from libs.errors import Unavailable
+from libs.errors import reasons
 from libs.observability.logs import logger, place_of
 from services.sharing.domain.grants import Usage
 from services.sharing.standing import Held, Standing
@@ -233,8 +233,8 @@ def _answer(use: Settlement, *, settled: bool) -> None:
 def _fail(groups: list[list[Settlement]], error: Exception) -> None:
     for use in (use for group in groups for use in group):
         if not use.done.done():
-            failure = Unavailable(
-                "AUDIT_UNAVAILABLE", "the audit record can't be written; nothing is released", retry_after=1.0
+            failure = reasons.audit_unavailable(
+                "the audit record can't be written; nothing is released", retry_after=1.0
             )
             failure.__cause__ = error
             use.done.set_exception(failure)

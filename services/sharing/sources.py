@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from libs.db.engine import read_dsn
-from libs.errors import TongbanError, Unavailable
+from libs.errors import TongbanError, Unavailable, reasons
 from services.sharing.config import DataSource
 from services.sharing.domain.mounts import TableSource, quoted
 
@@ -143,8 +143,7 @@ class DataSources:
 
 
 def _away(source: str) -> TongbanError:
-    return Unavailable(
-        "DEPENDENCY_UNAVAILABLE",
+    return reasons.dependency_unavailable(
         f"the data source {source} does not answer",
         retry_after=1.0,
         dependency=f"data_sources/{source}",

@@ -11,7 +11,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 
 from libs.db.engine import Database, Row
-from libs.errors import FailedPrecondition, not_found
+from libs.errors import FailedPrecondition, not_found, reasons
 from services.sharing.convert import entry_of, grant_of, source_of
 from services.sharing.domain.catalog import DataField, Entry
 from services.sharing.domain.grants import Grant, Usage, choose, missing, same_day
@@ -134,8 +134,7 @@ class Standing:
 
 def not_mounted(resource: str, state: str) -> FailedPrecondition:
     """Builds the error for a resource whose data can't be read, with the state of its mount."""
-    return FailedPrecondition(
-        "RESOURCE_NOT_MOUNTED",
+    return reasons.resource_not_mounted(
         f"no data can be read of {resource}: its mount is {state}",
         resource=resource,
         state=state,

@@ -101,8 +101,8 @@ class _Asked(Accounts):
 
     who: ClassVar[list[Any]] = []
 
-    async def CheckIdentities(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.who.append(current_call().actor)
+    async def check_identities(self, request: Any, call: Call) -> Any:
+        self.who.append(call.actor)
         return pb.CheckIdentitiesResponse()
 
 

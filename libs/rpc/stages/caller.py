@@ -3,7 +3,7 @@
 from google.protobuf.message import Message
 
 from libs.access.actor import Actor, service_actor
-from libs.errors import Unauthenticated
+from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
 from libs.security.tokens import TokenVerifier
@@ -29,7 +29,7 @@ def caller(verifier: TokenVerifier) -> Stage:
             return service_actor(name, *((access.permission,) if name in access.services else ()))
         if access.public:
             return call.actor
-        raise Unauthenticated("TOKEN_MISSING", "this method needs an access token")
+        raise reasons.token_missing("this method needs an access token")
 
     def stage(method: Method, handler: Handler) -> Handler:
         access = method.access

@@ -4,7 +4,7 @@ import asyncio
 
 from google.protobuf.message import Message
 
-from libs.errors import DeadlineExceeded
+from libs.errors import reasons
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
 
@@ -21,12 +21,12 @@ def deadline(method: Method, handler: Handler) -> Handler:
         remaining: float | None = call.context.time_remaining()  # the stubs do not know that it may be None
         seconds = _DEFAULT_SECONDS if remaining is None else min(remaining, _LONGEST_SECONDS)
         if seconds < _LEAST_SECONDS:
-            raise DeadlineExceeded("DEADLINE_TOO_SHORT", "too little time is left to begin")
+            raise reasons.deadline_too_short("too little time is left to begin")
         try:
             async with asyncio.timeout(seconds - _MARGIN_SECONDS):
                 return await handler(request, call)
         except TimeoutError as error:
             # The caller gave time; that it was not enough is nothing that more of it would surely mend.
-            raise DeadlineExceeded("NOT_DONE_IN_TIME", f"{method.name} did not end in time") from error
+            raise reasons.not_done_in_time(f"{method.name} did not end in time") from error
 
     return with_deadline

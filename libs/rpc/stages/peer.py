@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from google.protobuf.message import Message
 
-from libs.errors import PermissionDenied
+from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
 
@@ -35,7 +35,7 @@ def peer(allow: Mapping[str, list[str]], region: str) -> Stage:
             names = call.context.auth_context().get("x509_subject_alternative_name", ())
             call.peers = _processes(names, region)
             if allowed.isdisjoint(call.peers):
-                raise PermissionDenied("PEER_NOT_ALLOWED", "this system may not call this service directly")
+                raise reasons.peer_not_allowed("this system may not call this service directly")
             return await handler(request, call)
 
         return with_peer

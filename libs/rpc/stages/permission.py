@@ -3,7 +3,7 @@
 from google.protobuf.message import Message
 
 from libs.access.actor import Actor
-from libs.errors import PermissionDenied
+from libs.errors import reasons
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
 from tongban.options.v1 import options_pb2
@@ -17,16 +17,13 @@ def check(method: Method, actor: Actor) -> None:
     if access.public:
         return
     if access.actors and actor.kind_value not in access.actors:
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "this method is not for this kind of caller", actor_kind=actor.kind)
+        raise reasons.actor_not_allowed("this method is not for this kind of caller", actor_kind=actor.kind)
     if access.handling == options_pb2.HANDLING_HUMAN:
         actor.require_human()
     if not actor.may(access.permission):
-        raise PermissionDenied(
-            "PERMISSION_MISSING", f"the token does not hold {access.permission}", permission=access.permission
-        )
+        raise reasons.permission_missing(f"the token does not hold {access.permission}", permission=access.permission)
     if actor.kind in _ASSURED and actor.assurance < access.min_assurance:
-        raise PermissionDenied(
-            "ASSURANCE_TOO_LOW",
+        raise reasons.assurance_too_low(
             "the person must be known better for this",
             required=str(access.min_assurance),
             actual=str(actor.assurance),

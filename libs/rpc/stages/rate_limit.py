@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from libs.access.actor import ANONYMOUS
-from libs.errors import ResourceExhausted
+from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
 
@@ -57,7 +57,7 @@ class Places:
         place = (key, streams)
         taken = self._taken.get(place, 0)
         if taken >= (MOST_STREAMS if streams else MOST_CALLS):
-            raise ResourceExhausted("RATE_LIMITED", "too many calls at the same time", retry_after=_RETRY_SECONDS)
+            raise reasons.rate_limited("too many calls at the same time", retry_after=_RETRY_SECONDS)
         self._taken[place] = taken + 1
         try:
             yield
@@ -88,7 +88,7 @@ def rate_limit(per_second: float) -> Stage:
         key = caller_key(call)
         wait = buckets.take(key, time.monotonic())
         if wait:
-            raise ResourceExhausted("RATE_LIMITED", "too many calls", retry_after=wait)
+            raise reasons.rate_limited("too many calls", retry_after=wait)
         return key
 
     def stage(method: Method, handler: Handler) -> Handler:

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from buf.validate import validate_pb2
-from libs.errors import InvalidArgument, ResourceExhausted, Violation
+from libs.errors import Violation, reasons
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
 from libs.rpc.unknown_fields import refuse_unknown
@@ -60,12 +60,12 @@ def _subscript(subscript: Any) -> str:
 def parse(method: Method, data: bytes) -> Message:
     """Parses one message of ``method``; raises a typed error for what is too large or not protobuf."""
     if len(data) > MAX_MESSAGE_BYTES:
-        raise ResourceExhausted("MESSAGE_TOO_LARGE", "the message is too large", limit_bytes=str(MAX_MESSAGE_BYTES))
+        raise reasons.message_too_large("the message is too large", limit_bytes=str(MAX_MESSAGE_BYTES))
     try:
         return method.request_type.FromString(data)
     except (DecodeError, UnicodeDecodeError) as error:
         violation = Violation("", "protobuf", "the bytes are not a valid message of this type, or hold broken UTF-8")
-        raise InvalidArgument("FIELD_INVALID", "the request can't be parsed", violations=(violation,)) from error
+        raise reasons.field_invalid("the request can't be parsed", violations=(violation,)) from error
 
 
 def _members(value: Any, field: FieldDescriptor) -> Iterator[tuple[str, Any]]:
@@ -96,7 +96,7 @@ def _refuse_nul(message: Message, data: bytes) -> None:
         return
     violations = tuple(Violation(path, "string.nul", "must not hold U+0000") for path in _with_nul(message))
     if violations:
-        raise InvalidArgument("FIELD_INVALID", "the request holds U+0000 in text", violations=violations)
+        raise reasons.field_invalid("the request holds U+0000 in text", violations=violations)
 
 
 @cache
@@ -153,7 +153,7 @@ def _refuse_bad_times(message: Message) -> None:
         for path in _bad_times(message)
     )
     if violations:
-        raise InvalidArgument("FIELD_INVALID", "the request holds a time that is none", violations=violations)
+        raise reasons.field_invalid("the request holds a time that is none", violations=violations)
 
 
 def _refuse_too_many(message: Message, data: bytes) -> None:
@@ -165,7 +165,7 @@ def _refuse_too_many(message: Message, data: bytes) -> None:
         total += length
         if length > most or total > _MOST_ELEMENTS:
             violation = Violation(path, "repeated.max_items", f"must hold at most {most} elements")
-            raise InvalidArgument("FIELD_INVALID", "the request holds too many elements", violations=(violation,))
+            raise reasons.field_invalid("the request holds too many elements", violations=(violation,))
 
 
 def check(message: Message) -> None:
@@ -180,8 +180,7 @@ def _check(message: Message, data: bytes) -> None:
     _refuse_bad_times(message)
     violations = protovalidate.collect_violations(message)
     if violations:
-        raise InvalidArgument(
-            "FIELD_INVALID",
+        raise reasons.field_invalid(
             "the request breaks rules of its contract",
             violations=tuple(Violation(_path(v), v.proto.rule_id, _words(v, message.DESCRIPTOR)) for v in violations),
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from libs.civil.calendar import KINDS_BY_WEEKDAY, Calendar, DayRow, check_year, is_fixed_holiday, is_weekend, unknown
-from libs.errors import InvalidArgument, Violation, invalid_field
+from libs.errors import Violation, invalid_field, reasons
 
 _FEWEST, _MOST = 235, 265
 """Bounds of a year's working days; notices give 245 to 252, the weekly pattern alone gives up to 262."""
@@ -30,7 +30,7 @@ def check_import(year: int, rows: Sequence[DayRow], source: str, known: frozense
     table = check_year(year, rows)
     broken = (*_year_violations(year, source, known), *_day_violations(rows), *_sum_violations(table))
     if broken:
-        raise InvalidArgument("FIELD_INVALID", "the year can't be imported; nothing was changed", violations=broken)
+        raise reasons.field_invalid("the year can't be imported; nothing was changed", violations=broken)
     return table
 
 

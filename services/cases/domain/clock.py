@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 
 from libs.civil.calendar import Calendar
-from libs.errors import FailedPrecondition
+from libs.errors import FailedPrecondition, reasons
 
 ACCEPTANCE_DAYS = 5
 """Working days to tell everything that is missing; silence accepts (行政许可法 32)."""
@@ -250,10 +250,10 @@ def _light(today: date, deadline: date, remaining: int, yellow_days: int) -> Lig
 
 
 def _clock_conflict(state: str, allowed: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        "STATE_CONFLICT", f"the clock is {state}; this needs {allowed}", resource="clock", state=state, allowed=allowed
+    return reasons.state_conflict(
+        f"the clock is {state}; this needs {allowed}", resource="clock", state=state, allowed=allowed
     )
 
 
 def _extension_refused(rule: str, message: str) -> FailedPrecondition:
-    return FailedPrecondition("CASE_EXTENSION_NOT_ALLOWED", message, rule=rule)
+    return reasons.case_extension_not_allowed(message, rule=rule)

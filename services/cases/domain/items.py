@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from libs.errors import FailedPrecondition, InvalidArgument, state_conflict
+from libs.errors import InvalidArgument, reasons, state_conflict
 from services.cases.domain.clock import Limits
 
 
@@ -71,8 +71,7 @@ def next_version(task_code: str, versions: Iterable[ItemVersion]) -> int:
     newest = 0
     for version in versions:
         if version.state is ItemState.DRAFT:
-            raise FailedPrecondition(
-                "ITEM_DRAFT_EXISTS",
+            raise reasons.item_draft_exists(
                 f"version {version.number} of {task_code} is still a draft",
                 task_code=task_code,
                 version=str(version.number),
@@ -107,22 +106,19 @@ def check_offer(offer: Offer, applicant_type: str, channel: str) -> None:
         FailedPrecondition: ``ITEM_NOT_PUBLISHED``, ``CASE_APPLICANT_NOT_SERVED``, ``CASE_CHANNEL_NOT_OFFERED``.
     """
     if offer.state is not ItemState.PUBLISHED:
-        raise FailedPrecondition("ITEM_NOT_PUBLISHED", f"{offer.item} is {offer.state}", item=offer.item)
+        raise reasons.item_not_published(f"{offer.item} is {offer.state}", item=offer.item)
     if applicant_type not in offer.applicant_types:
-        raise FailedPrecondition(
-            "CASE_APPLICANT_NOT_SERVED", f"{offer.item} does not serve {applicant_type}", applicant_type=applicant_type
+        raise reasons.case_applicant_not_served(
+            f"{offer.item} does not serve {applicant_type}", applicant_type=applicant_type
         )
     if channel not in offer.channels:
-        raise FailedPrecondition(
-            "CASE_CHANNEL_NOT_OFFERED", f"{offer.item} is not offered over {channel}", channel=channel
-        )
+        raise reasons.case_channel_not_offered(f"{offer.item} is not offered over {channel}", channel=channel)
 
 
 def check_open_to(offer: Offer, region: str) -> None:
     """Refuses an application from a region that the item isn't open to. Raises ``ITEM_NOT_CROSS_REGION``."""
     if not offer.cross_region or (offer.open_regions and region not in offer.open_regions):
-        raise FailedPrecondition(
-            "ITEM_NOT_CROSS_REGION",
+        raise reasons.item_not_cross_region(
             f"{offer.task_code} is not open to {region}",
             task_code=offer.task_code,
             region=region,
@@ -142,6 +138,4 @@ def code_warnings(basic_code: str, task_code: str) -> Sequence[str]:
 
 
 def _limit_refused(limits: Limits, message: str) -> InvalidArgument:
-    return InvalidArgument(
-        "ITEM_LIMIT_INVALID", message, statutory=str(limits.statutory_days), promised=str(limits.promised_days)
-    )
+    return reasons.item_limit_invalid(message, statutory=str(limits.statutory_days), promised=str(limits.promised_days))

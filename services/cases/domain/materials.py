@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from libs.errors import FailedPrecondition, InvalidArgument, invalid_field
+from libs.errors import invalid_field, reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def tolerate(
     tolerable = {rule.code for rule in known if rule.tolerable} - set(present)
     refused = ",".join(code for code in codes if code not in tolerable)
     if refused:
-        raise FailedPrecondition("CASE_TOLERANCE_NOT_ALLOWED", f"can't be supplied later: {refused}", materials=refused)
+        raise reasons.case_tolerance_not_allowed(f"can't be supplied later: {refused}", materials=refused)
     if any(obligation.due <= today for obligation in obligations):
         raise invalid_field("obligations.due_date", "obligation.future", "must lie after the day of acceptance")
     return tuple(obligations)
@@ -101,4 +101,4 @@ def _repeated(codes: Iterable[str]) -> list[str]:
 def _refuse_unknown(codes: Sequence[str]) -> None:
     if codes:
         listed = ",".join(dict.fromkeys(codes))
-        raise InvalidArgument("CASE_MATERIAL_UNKNOWN", f"unknown or repeated: {listed}", materials=listed)
+        raise reasons.case_material_unknown(f"unknown or repeated: {listed}", materials=listed)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from libs.errors import ResourceExhausted, invalid_field
+from libs.errors import invalid_field, reasons
 
 MAX_LENGTH = 50
 """What the national upload tables hold (project_no)."""
@@ -46,8 +46,7 @@ def case_number(task_code: str, day: date, sequence: int) -> str:
         ValueError: the code is too long for a number, or the sequence isn't positive.
     """
     if sequence > LAST_SEQUENCE:
-        raise ResourceExhausted(
-            "CASE_NUMBER_EXHAUSTED",
+        raise reasons.case_number_exhausted(
             f"{task_code} has no number left on {day}",
             task_code=task_code,
             date=day.isoformat(),

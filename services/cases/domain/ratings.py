@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from libs.errors import AlreadyExists, FailedPrecondition, state_conflict
+from libs.errors import reasons, state_conflict
 from services.cases.domain.states import CaseState
 
 
@@ -58,9 +58,9 @@ def check_new(case: str, state: CaseState, existing: Collection[RatingKind], kin
     if state not in RATABLE:
         raise state_conflict(case, state, *RATABLE)
     if kind in existing:
-        raise AlreadyExists("RATING_EXISTS", f"{case} has a {kind} rating", case=case)
+        raise reasons.rating_exists(f"{case} has a {kind} rating", case=case)
     if kind is RatingKind.FOLLOW_UP and RatingKind.FIRST not in existing:
-        raise FailedPrecondition("RATING_FIRST_MISSING", f"{case} has no rating to follow up on", case=case)
+        raise reasons.rating_first_missing(f"{case} has no rating to follow up on", case=case)
 
 
 def effective_level(ratings: Iterable[Rating]) -> Satisfaction | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from libs.errors import FailedPrecondition, PermissionDenied, state_conflict
+from libs.errors import FailedPrecondition, reasons, state_conflict
 from libs.separation import took_part
 
 
@@ -182,54 +182,52 @@ def public_status(state: CaseState) -> PublicStatus:
 def require_separate_duties(facts: CaseFacts, action: Action, human: str) -> None:
     """Refuses review and decision by who received or accepted the case, under whatever record (受审分离)."""
     if took_part(human, (facts.received_by, facts.accepted_by)):
-        raise PermissionDenied(
-            "CASE_DUTIES_NOT_SEPARATED", "who received or accepted a case may not review or decide it", action=action
+        raise reasons.case_duties_not_separated(
+            "who received or accepted a case may not review or decide it", action=action
         )
 
 
 def _ask_only_once(facts: CaseFacts, _action: Action, _human: str) -> None:
     if facts.correction_asked:
-        raise FailedPrecondition("CASE_CORRECTION_ALREADY_ASKED", f"{facts.name}: correction is asked for once")
+        raise reasons.case_correction_already_asked(f"{facts.name}: correction is asked for once")
 
 
 def _materials_complete(facts: CaseFacts, _action: Action, _human: str) -> None:
-    _require_none("CASE_MATERIAL_MISSING", "materials are missing", facts.missing_materials)
+    _require_none(reasons.case_material_missing, "materials are missing", facts.missing_materials)
 
 
 def _materials_verified(facts: CaseFacts, _action: Action, _human: str) -> None:
-    _require_none("CASE_MATERIAL_UNVERIFIED", "materials are not verified", facts.unverified_materials)
+    _require_none(reasons.case_material_unverified, "materials are not verified", facts.unverified_materials)
 
 
 def _obligations_fulfilled(facts: CaseFacts, _action: Action, _human: str) -> None:
-    _require_none("CASE_OBLIGATION_OPEN", "tolerated materials have not arrived", facts.open_obligations)
+    _require_none(reasons.case_obligation_open, "tolerated materials have not arrived", facts.open_obligations)
 
 
 def _license_issued(facts: CaseFacts, _action: Action, _human: str) -> None:
     if facts.license_pending:
-        raise FailedPrecondition("CASE_LICENSE_PENDING", f"{facts.name}: its licence is not issued yet")
+        raise reasons.case_license_pending(f"{facts.name}: its licence is not issued yet")
 
 
 def _acceptance_open(facts: CaseFacts, _action: Action, _human: str) -> None:
     if facts.told_too_late:
-        raise FailedPrecondition(
-            "CASE_ACCEPTANCE_EXPIRED", f"{facts.name}: it is accepted by law, nothing was told in time"
-        )
+        raise reasons.case_acceptance_expired(f"{facts.name}: it is accepted by law, nothing was told in time")
 
 
 def _license_refused(facts: CaseFacts, _action: Action, _human: str) -> None:
     if not facts.license_failed:
-        raise FailedPrecondition("CASE_LICENSE_NOT_FAILED", f"{facts.name}: its licence was not refused")
+        raise reasons.case_license_not_failed(f"{facts.name}: its licence was not refused")
 
 
 def _acceptance_overdue(facts: CaseFacts, _action: Action, _human: str) -> None:
     if not facts.acceptance_overdue:
-        raise FailedPrecondition("CASE_NOT_DEEMED_ACCEPTED", f"{facts.name}: the acceptance period is not over")
+        raise reasons.case_not_deemed_accepted(f"{facts.name}: the acceptance period is not over")
 
 
-def _require_none(reason: str, message: str, codes: tuple[str, ...]) -> None:
+def _require_none(refused: Callable[..., FailedPrecondition], message: str, codes: tuple[str, ...]) -> None:
     if codes:
         listed = ",".join(codes)
-        raise FailedPrecondition(reason, f"{message}: {listed}", materials=listed)
+        raise refused(f"{message}: {listed}", materials=listed)
 
 
 _GUARDS: Mapping[Action, tuple[Guard, ...]] = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from libs.errors import FailedPrecondition, InvalidArgument, state_conflict
+from libs.errors import FailedPrecondition, reasons, state_conflict
 
 HOLD_WINDOW = 64
 """How far ahead of the next message one may be and still be held; bounds what a peer can make us keep."""
@@ -158,8 +158,7 @@ def check_payload(exchange_id: str, direction: Direction, sequence: int, payload
     """
     is_first = direction is Direction.TO_HANDLING and sequence == 1
     if payload not in _ALLOWED[direction] or (payload is Payload.APPLICATION) != is_first:
-        raise InvalidArgument(
-            "TRANSFER_PAYLOAD_UNEXPECTED",
+        raise reasons.transfer_payload_unexpected(
             f"message {sequence} {direction} can't be {payload}",
             exchange_id=exchange_id,
             payload=payload,
@@ -183,8 +182,7 @@ def _run_from(sequence: int, held: frozenset[int]) -> tuple[int, ...]:
 
 def _require_same(inbox: Inbox, sequence: int, known: str, digest: str) -> None:
     if known != digest:
-        raise FailedPrecondition(
-            "TRANSFER_MESSAGE_CONFLICT",
+        raise reasons.transfer_message_conflict(
             f"message {sequence} was received before with other content",
             exchange_id=inbox.exchange_id,
             sequence=str(sequence),
@@ -192,8 +190,7 @@ def _require_same(inbox: Inbox, sequence: int, known: str, digest: str) -> None:
 
 
 def _too_far(inbox: Inbox, sequence: int) -> FailedPrecondition:
-    return FailedPrecondition(
-        "TRANSFER_SEQUENCE_TOO_FAR",
+    return reasons.transfer_sequence_too_far(
         f"message {sequence} is too far ahead of {inbox.expected}",
         exchange_id=inbox.exchange_id,
         sequence=str(sequence),

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.civil.calendar import Calendar, DayKind, DayRow
 from libs.db.engine import Database, Row
-from libs.errors import FailedPrecondition, not_found
+from libs.errors import not_found, reasons
 from services.cases.tables import calendar_days, calendars
 
 _KEEP_SECONDS = 5.0
@@ -54,7 +54,7 @@ class CalendarStore:
         if self._calendar is None or self._until <= time.monotonic():
             await self._refresh()
         if self._calendar is None:
-            raise FailedPrecondition("CALENDAR_UNKNOWN", "no calendar was imported", date="")
+            raise reasons.calendar_unknown("no calendar was imported", date="")
         return self._calendar
 
     async def _refresh(self) -> None:

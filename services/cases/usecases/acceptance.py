@@ -5,7 +5,7 @@ from libs.civil.calendar import Calendar, local_day
 from libs.db.command import Command
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
-from libs.errors import FailedPrecondition
+from libs.errors import reasons
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from services.cases.convert import ACTION, codes_of, date_message, day_of, id_of
@@ -182,7 +182,7 @@ class Acceptance:
             record = await self._desk.store.lock(tx.connection, case_id)
             item = await self._desk.items.version(record.item)
             if record.state != CaseState.SUBMITTED:
-                raise FailedPrecondition("CASE_NOT_DEEMED_ACCEPTED", f"{record.name} is {record.state}")
+                raise reasons.case_not_deemed_accepted(f"{record.name} is {record.state}")
             calendar = await self._desk.calendars.current()
             facts = facts_of(record, acceptance_overdue=self._is_overdue(tx, record, item, calendar))
             before = self._desk.move(record, facts, Action.DEEM_ACCEPTED)

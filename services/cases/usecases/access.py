@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 from libs.access.actor import Actor, Standing
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
-from libs.errors import PermissionDenied, invalid_field, not_found
+from libs.errors import PermissionDenied, invalid_field, not_found, reasons
 from libs.rpc.call import current_call
 from services.cases.store.cases import CaseRecord
 from tongban.common.v1 import common_pb2
@@ -27,13 +27,13 @@ def is_machine(actor: Actor) -> bool:
 def require_official(actor: Actor) -> None:
     """Raises ACTOR_NOT_ALLOWED unless staff in office, or a machine of this region, ask: they may see others' things."""
     if actor.standing not in (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE):
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=actor.kind)
+        raise reasons.actor_not_allowed("the caller speaks for nobody here", actor_kind=actor.kind)
 
 
 def require_supervision(actor: Actor) -> None:
     """Raises PERMISSION_MISSING unless the caller may see what is neither of their office nor opened by themselves."""
     if not actor.may(SUPERVISE):
-        raise PermissionDenied("PERMISSION_MISSING", f"the token does not hold {SUPERVISE}", permission=SUPERVISE)
+        raise reasons.permission_missing(f"the token does not hold {SUPERVISE}", permission=SUPERVISE)
 
 
 def clerk_of(actor: Actor) -> str:
@@ -93,14 +93,14 @@ def require_handler(actor: Actor, record: CaseRecord) -> None:
 def require_staff(actor: Actor, department: str, name: str) -> None:
     """Raises unless the caller is staff, in their own office, of the deciding department."""
     if not is_staff(actor):
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "only staff in office may do this", actor_kind=actor.kind)
+        raise reasons.actor_not_allowed("only staff in office may do this", actor_kind=actor.kind)
     if actor.office != department:
         raise not_owner(name)
 
 
 def not_owner(name: str) -> PermissionDenied:
     """Builds the error for a resource of somebody else's."""
-    return PermissionDenied("NOT_OWNER", f"{name} is not the caller's")
+    return reasons.not_owner(f"{name} is not the caller's")
 
 
 class Reading:

@@ -7,7 +7,7 @@ from libs.db import rows
 from libs.db.command import Command, digest_of
 from libs.db.engine import Row
 from libs.db.uow import Transaction, derived_request_id
-from libs.errors import AlreadyExists, InvalidArgument, not_found, state_conflict
+from libs.errors import not_found, reasons, state_conflict
 from libs.ids import names
 from libs.rpc.call import current_call
 from services.cases.convert import STATE, TRANSFER_STATE
@@ -46,7 +46,7 @@ class Answers:
         exchange = Exchange(request.sender_region, request.exchange_id, "OUTBOUND")
         row = await self._known(exchange)
         if request.case_name and names.parse(request.case_name, "case_name").region != request.sender_region:
-            raise InvalidArgument("REGION_MISMATCH", "the case is another region's", region=request.sender_region)
+            raise reasons.region_mismatch("the case is another region's", region=request.sender_region)
         digest = f"sm3:{digest_of(request).hex()}"
         if row.acknowledgement is not None:
             return _same(row, digest)
@@ -56,7 +56,7 @@ class Answers:
             row = await self._locked(tx, exchange)
             if row.acknowledgement is not None:
                 _same(row, digest)
-                raise AlreadyExists("RESOURCE_EXISTS", "acknowledged before", resource=f"transfers/{row.id}")
+                raise reasons.resource_exists("acknowledged before", resource=f"transfers/{row.id}")
             state = move(f"transfers/{row.id}", TransferState(row.state), _SIGNALS[TRANSFER_STATE.name(request.state)])
             empty = pb.TransferMessage(exchange_id=request.exchange_id)
             receipt = receipted(tx, empty, digest, self._desk.region, held=False)
@@ -107,7 +107,7 @@ class Answers:
             inbox, found = await self._store.inbox(tx.connection, exchange)
             admission = admit(inbox, message.sequence, digest)
             if admission.verdict is Verdict.REPEAT:
-                raise AlreadyExists("RESOURCE_EXISTS", "the message was received before", resource="messages")
+                raise reasons.resource_exists("the message was received before", resource="messages")
             receipt = receipted(tx, message, digest, self._desk.region, held=admission.verdict is Verdict.HOLD)
             content, tolerated = self._store.open(row), row.tolerated
             for sequence in admission.apply:

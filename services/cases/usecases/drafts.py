@@ -8,7 +8,7 @@ from libs.civil.calendar import local_day
 from libs.db.command import Command
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
-from libs.errors import PermissionDenied, invalid_field, state_conflict
+from libs.errors import invalid_field, reasons, state_conflict
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from services.cases.clients import mandate_not_covering
@@ -258,8 +258,7 @@ class Drafts:
 
     def _check_assurance(self, item: ItemVersion, actor: Actor) -> None:
         if not is_machine(actor) and actor.assurance < item.content.min_assurance:
-            raise PermissionDenied(
-                "ASSURANCE_TOO_LOW",
+            raise reasons.assurance_too_low(
                 "the person must be known better for this item",
                 required=str(item.content.min_assurance),
                 actual=str(actor.assurance),

@@ -9,7 +9,7 @@ from libs.db import rows
 from libs.db.command import Command, digest_of
 from libs.db.engine import Row
 from libs.db.uow import Transaction, derived_request_id
-from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from libs.errors import NotFound, reasons
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
@@ -46,16 +46,14 @@ def use_of(command: Command, transaction_id: str, case_name: str = "") -> Comman
 def require_sender(actor: Actor, sender_region: str) -> None:
     """Raises REGION_MISMATCH unless the message comes from the region that the token speaks for."""
     if not actor.region or actor.region != sender_region:
-        raise InvalidArgument("REGION_MISMATCH", "the message is another region's", region=sender_region)
+        raise reasons.region_mismatch("the message is another region's", region=sender_region)
 
 
 def require_service(actor: Actor, sender_region: str) -> None:
     """Raises ACTOR_NOT_ALLOWED unless that region's cases service itself calls: no officer of it answers past it."""
     require_sender(actor, sender_region)
     if actor.subject != f"//{sender_region}/services/cases":
-        raise PermissionDenied(
-            "ACTOR_NOT_ALLOWED", "the deciding region answers by its cases service only", actor_kind=actor.kind
-        )
+        raise reasons.actor_not_allowed("the deciding region answers by its cases service only", actor_kind=actor.kind)
 
 
 def receipted(
@@ -108,7 +106,7 @@ class Incoming:
             inbox, found = await self._store.inbox(tx.connection, exchange)
             admission = admit(inbox, message.sequence, digest)
             if admission.verdict is Verdict.REPEAT:
-                raise AlreadyExists("RESOURCE_EXISTS", "the message was received before", resource="messages")
+                raise reasons.resource_exists("the message was received before", resource="messages")
             opened = await self._store.of_exchange(tx.connection, exchange)
             if opened is not None:  # before it may be held: what is held is applied later under another's token
                 _require_same_transfer(opened, actor)
@@ -140,8 +138,7 @@ class Incoming:
         else:
             row = await self._store.of_exchange(tx.connection, exchange)
             if row is None:
-                raise FailedPrecondition(
-                    "STATE_CONFLICT",
+                raise reasons.state_conflict(
                     "the exchange has no application",
                     resource="transfers",
                     state="",
@@ -174,8 +171,7 @@ class Incoming:
         offer = replace(item.offer(), channels=frozenset({"OTHER_REGION"}))
         check_offer(offer, APPLICANT_TYPE.name(application.applicant.type), "OTHER_REGION")
         if application.mode != item.content.cross_region.mode:
-            raise FailedPrecondition(
-                "ITEM_NOT_CROSS_REGION",
+            raise reasons.item_not_cross_region(
                 "the item is open in another mode",
                 task_code=application.task_code,
                 region=actor.region,
@@ -196,8 +192,8 @@ class Incoming:
         try:
             return await self._desk.items.in_force(application.task_code)
         except NotFound as error:
-            raise FailedPrecondition(
-                "ITEM_NOT_PUBLISHED", f"{application.task_code} is not in force here", item=application.task_code
+            raise reasons.item_not_published(
+                f"{application.task_code} is not in force here", item=application.task_code
             ) from error
 
     async def _open(
@@ -314,7 +310,7 @@ def _check_holders(materials: Iterable[resources.MaterialReference], region: str
         source = material.WhichOneof("source")
         held_by = names.parse(getattr(material, source), "materials").region if source and source != "paper" else region
         if held_by != region:
-            raise InvalidArgument("REGION_MISMATCH", "a material is held by another region", region=held_by)
+            raise reasons.region_mismatch("a material is held by another region", region=held_by)
 
 
 def _check_token(
@@ -333,8 +329,7 @@ def _check_token(
     if clerks and f"//{actor.region}/{application.operator}" not in clerks:
         raise not_owner(application.operator)
     if actor.assurance < item.content.min_assurance:
-        raise PermissionDenied(
-            "ASSURANCE_TOO_LOW",
+        raise reasons.assurance_too_low(
             "the person must be known better for this item",
             required=str(item.content.min_assurance),
             actual=str(actor.assurance),
@@ -358,4 +353,4 @@ def _require_same_transfer(row: Row, actor: Actor) -> None:
     """Only a token that is bound as the application's was is good for what comes later."""
     bound = _transfer_of(actor)
     if bound != row.peer_transfer:
-        raise PermissionDenied("DELEGATION_MISMATCH", "the token is for another transfer", transfer=bound)
+        raise reasons.delegation_mismatch("the token is for another transfer", transfer=bound)

@@ -7,7 +7,7 @@ yield one ask; the licence service remembers what passed, so that an unchanged a
 import re
 
 from libs.db.command import digest_of
-from libs.errors import InvalidArgument, TongbanError, Unavailable, Violation
+from libs.errors import InvalidArgument, TongbanError, Violation, reasons
 from services.cases.clients import Licenses, is_passing
 from services.cases.store.cases import CaseRecord
 from services.cases.store.items import ItemVersion
@@ -91,12 +91,11 @@ class LicenseChecks:
             broken = tuple(
                 Violation(own_path(item, each.field), each.rule, each.description) for each in error.violations
             )
-            raise InvalidArgument("FIELD_INVALID", "the licence could not be printed", violations=broken) from error
+            raise reasons.field_invalid("the licence could not be printed", violations=broken) from error
         except TongbanError as error:
             if not is_passing(error):
                 raise
-            raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE",
+            raise reasons.dependency_unavailable(
                 "whether the licence can be issued can't be told now",
                 retry_after=error.retry_after or 1.0,
                 dependency="license",

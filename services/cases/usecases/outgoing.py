@@ -9,7 +9,7 @@ from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.etag import check_etag, etag_of
 from libs.db.uow import Transaction
-from libs.errors import PermissionDenied, invalid_field, not_found, state_conflict
+from libs.errors import invalid_field, not_found, reasons, state_conflict
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
@@ -91,8 +91,8 @@ class Outgoing:
     def _application(self, request: pb.SendTransferRequest, actor: Actor) -> pb.TransferApplication:
         clerk = clerk_of(actor)
         if not clerk or is_staff(actor):
-            raise PermissionDenied(
-                "ACTOR_NOT_ALLOWED", "needs the token of a person with window staff in act", actor_kind=actor.kind
+            raise reasons.actor_not_allowed(
+                "needs the token of a person with window staff in act", actor_kind=actor.kind
             )
         application = pb.TransferApplication(
             task_code=request.task_code,

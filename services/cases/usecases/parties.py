@@ -6,7 +6,7 @@ name or a new document; so it is compared again, with nothing remembered. A refu
 
 from collections.abc import Iterable, Sequence
 
-from libs.errors import FailedPrecondition, InvalidArgument, TongbanError, Unavailable, invalid_field
+from libs.errors import FailedPrecondition, InvalidArgument, TongbanError, invalid_field, reasons
 from services.cases.clients import is_passing
 from services.cases.domain.outcomes import Outcome
 from services.cases.store.cases import CaseRecord
@@ -40,8 +40,7 @@ async def compare(desk: Desk, record: CaseRecord, outcome: Outcome, restated: Se
     except TongbanError as error:
         if not is_passing(error):
             raise
-        raise Unavailable(
-            "DEPENDENCY_UNAVAILABLE",
+        raise reasons.dependency_unavailable(
             "whether the parties still bear their names can't be told now",
             retry_after=error.retry_after or 1.0,
             dependency="identity",
@@ -69,6 +68,4 @@ def restate(content: pb.Case, restated: Iterable[pb.PartyIdentity]) -> list[pb.P
 
 
 def _changed(case: str, party: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        "CASE_PARTY_CHANGED", f"the {party} of {case} bears another name or document by now", party=party
-    )
+    return reasons.case_party_changed(f"the {party} of {case} bears another name or document by now", party=party)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from libs.errors import FailedPrecondition, InvalidArgument, TongbanError, Unavailable, Violation
+from libs.errors import FailedPrecondition, TongbanError, Violation, reasons
 from services.cases.clients import Licenses, is_passing
 from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
@@ -30,15 +30,14 @@ class Publishing:
             raise _not_published(content.license_type, licenses.LicenseTypeState.Name(kind.state))
         broken = (*_form_violations(content, kind), *_holder_violations(content, kind))
         if broken:
-            raise InvalidArgument("FIELD_INVALID", "the item does not fit its licence type", violations=broken)
+            raise reasons.field_invalid("the item does not fit its licence type", violations=broken)
 
     async def _type(self, name: str) -> licenses.LicenseType:
         try:
             return await self._clients.license_type(name)
         except TongbanError as error:
             if is_passing(error):
-                raise Unavailable(
-                    "DEPENDENCY_UNAVAILABLE",
+                raise reasons.dependency_unavailable(
                     "the licence type can't be read now",
                     retry_after=1.0,
                     dependency="license",
@@ -47,8 +46,7 @@ class Publishing:
 
 
 def _not_published(name: str, state: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        "LICENSE_TYPE_NOT_PUBLISHED",
+    return reasons.license_type_not_published(
         f"{name} is not in the catalogue",
         license_type=name,
         state=state.removeprefix("LICENSE_TYPE_STATE_"),

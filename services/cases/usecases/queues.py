@@ -9,7 +9,7 @@ from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.etag import check_etag, etag_of
 from libs.db.uow import Transaction
-from libs.errors import FailedPrecondition, InvalidArgument, state_conflict
+from libs.errors import reasons, state_conflict
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from services.cases.convert import LIGHT, TASK_KIND, TASK_STATE, date_message, id_of
@@ -66,7 +66,7 @@ class Tasks:
             require_staff(actor, row.department, request.name)
             check_etag(request.name, row.version, request.etag)
             if row.state == "CLAIMED" and row.assignee != actor.subject:
-                raise FailedPrecondition("TASK_TAKEN", "somebody else took the task", task=request.name)
+                raise reasons.task_taken("somebody else took the task", task=request.name)
             if row.state != "OPEN":
                 raise state_conflict(request.name, row.state, "OPEN")
             record = await self._desk.store.read(row.case_id)
@@ -112,4 +112,4 @@ def _after(request: pb.ListTasksRequest) -> tuple[date, str]:
     try:
         return date.fromisoformat(str(found[0])), str(found[1])
     except ValueError as error:
-        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read") from error
+        raise reasons.page_token_invalid("the page token can't be read") from error

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from libs.clock import Clock
 from libs.db import paging
-from libs.errors import InvalidArgument
+from libs.errors import reasons
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from services.cases.convert import ACTION, STATE, id_of
@@ -31,7 +31,7 @@ def after_of(request: Message, token: str) -> tuple[datetime, str]:
         moment, identifier = found
         return datetime.fromisoformat(str(moment)), str(identifier)
     except ValueError as error:
-        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read") from error
+        raise reasons.page_token_invalid("the page token can't be read") from error
 
 
 class Cases:

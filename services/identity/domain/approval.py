@@ -5,7 +5,7 @@ Machines count for nobody: whoever asks or approves counts as the human being th
 
 from collections.abc import Sequence
 
-from libs.errors import PermissionDenied
+from libs.errors import reasons
 
 PEOPLE = 2
 """So many human beings stand behind it before it takes effect."""
@@ -23,9 +23,9 @@ def approved_by(backers: Sequence[str], human: str, actor_kind: str) -> tuple[st
         PermissionDenied: ACTOR_NOT_ALLOWED where no human being approves; ACTING_ON_SELF where they do so already.
     """
     if not human:
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "a human being must approve this", actor_kind=actor_kind)
+        raise reasons.actor_not_allowed("a human being must approve this", actor_kind=actor_kind)
     if human in backers:
-        raise PermissionDenied("ACTING_ON_SELF", "another human being must approve this")
+        raise reasons.acting_on_self("another human being must approve this")
     return (*backers, human)
 
 

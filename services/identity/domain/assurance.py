@@ -4,7 +4,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from types import MappingProxyType
 
-from libs.errors import PermissionDenied
+from libs.errors import reasons
 from libs.separation import require_uninvolved
 
 HIGHEST = 4
@@ -51,9 +51,7 @@ def believed(level: int, ceiling: int) -> int:
 def require(actual: int, needed: int) -> None:
     """Raises PermissionDenied ASSURANCE_TOO_LOW unless ``actual`` reaches ``needed``."""
     if actual < needed:
-        raise PermissionDenied(
-            "ASSURANCE_TOO_LOW", f"this needs assurance {needed}", required=str(needed), actual=str(actual)
-        )
+        raise reasons.assurance_too_low(f"this needs assurance {needed}", required=str(needed), actual=str(actual))
 
 
 def check_verifier(method: Method, actor_kind: str, affairs: Collection[str], person: str, *, founding: bool) -> None:
@@ -70,5 +68,5 @@ def check_verifier(method: Method, actor_kind: str, affairs: Collection[str], pe
         PermissionDenied: ACTOR_NOT_ALLOWED where another than staff vouches in person; ACTING_ON_SELF.
     """
     if method is Method.IN_PERSON and actor_kind != "STAFF" and not founding:
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "only staff vouch for a person in person", actor_kind=actor_kind)
+        raise reasons.actor_not_allowed("only staff vouch for a person in person", actor_kind=actor_kind)
     require_uninvolved(affairs, person)

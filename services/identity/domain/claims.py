@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from libs.errors import Unauthenticated
+from libs.errors import Unauthenticated, reasons
 
 LEEWAY_SECONDS = 60
 """How far the clocks of two regions may differ, in both directions."""
@@ -243,7 +243,7 @@ def check_times(claims: Claims, now: datetime) -> None:
 
 def invalid(rule: str, message: str) -> Unauthenticated:
     """Builds the error TOKEN_INVALID that names the rule that does not hold."""
-    return Unauthenticated("TOKEN_INVALID", message, rule=rule)
+    return reasons.token_invalid(message, rule=rule)
 
 
 def _act_payload(act: Actor | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from libs.errors import PermissionDenied, invalid_field, state_conflict
+from libs.errors import invalid_field, reasons, state_conflict
 
 
 class Kind(StrEnum):
@@ -74,7 +74,7 @@ def check_credentials(kind: Kind, auth: AuthMethod, *, has_keys: bool, has_asser
 def check_active(client: Client) -> None:
     """Raises PermissionDenied CLIENT_NOT_ACTIVE where the client is suspended or not approved yet."""
     if client.state is not State.ACTIVE:
-        raise PermissionDenied("CLIENT_NOT_ACTIVE", "the client is suspended, or not approved", client=client.name)
+        raise reasons.client_not_active("the client is suspended, or not approved", client=client.name)
 
 
 def check_assertion(client: Client, actor_kind: str) -> None:
@@ -85,8 +85,8 @@ def check_assertion(client: Client, actor_kind: str) -> None:
     """
     check_active(client)
     if actor_kind not in client.assertable:
-        raise PermissionDenied(
-            "CLIENT_MAY_NOT_ASSERT", "the client may not speak for them", client=client.name, actor_kind=actor_kind
+        raise reasons.client_may_not_assert(
+            "the client may not speak for them", client=client.name, actor_kind=actor_kind
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from libs.errors import PermissionDenied, invalid_field, state_conflict
+from libs.errors import invalid_field, reasons, state_conflict
 
 LONGEST_TERM = timedelta(days=366)
 """A consent ends at most so long after it begins."""
@@ -85,9 +85,9 @@ def check_use(consent: Consent, use: Use, now: datetime) -> None:
     """
     state = consent.state_at(now)
     if state is not State.ACTIVE or now < consent.begin:
-        raise PermissionDenied("CONSENT_NOT_ACTIVE", "the consent does not hold now", consent=consent.name, state=state)
+        raise reasons.consent_not_active("the consent does not hold now", consent=consent.name, state=state)
     if not _covers(consent, use):
-        raise PermissionDenied("CONSENT_OUT_OF_SCOPE", "the consent does not cover this use", consent=consent.name)
+        raise reasons.consent_out_of_scope("the consent does not cover this use", consent=consent.name)
 
 
 def _covers(consent: Consent, use: Use) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import combinations
 
-from libs.errors import FailedPrecondition, invalid_field
+from libs.errors import FailedPrecondition, invalid_field, reasons
 
 
 class Duty(StrEnum):
@@ -80,7 +80,7 @@ def conflict(held: Iterable[Duty], wanted: Iterable[Duty]) -> tuple[Duty, Duty] 
 
 def _refuse(pair: tuple[Duty, Duty]) -> FailedPrecondition:
     held, wanted = pair
-    return FailedPrecondition("DUTIES_CONFLICT", f"{held} and {wanted} exclude one another", held=held, wanted=wanted)
+    return reasons.duties_conflict(f"{held} and {wanted} exclude one another", held=held, wanted=wanted)
 
 
 def check_post(duties: Iterable[Duty]) -> None:

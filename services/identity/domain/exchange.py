@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from libs.errors import InvalidArgument, PermissionDenied, Unauthenticated
+from libs.errors import PermissionDenied, reasons
 from libs.ids.subjects import SubjectKind, parse_subject
 from libs.separation import require_uninvolved
 from services.identity.domain import assurance
@@ -82,7 +82,7 @@ def route(asked: Asked) -> Route:
     wanted = asked.requested_type or (ASSERTION_URN if asked.abroad else ACCESS_URN)
     key = (asked.subject_type, wanted, asked.abroad, asked.on_behalf_of, asked.transfer, asked.actor)
     if key not in _ROUTES:
-        raise InvalidArgument("EXCHANGE_NOT_SUPPORTED", "these fields make no known exchange", rule="combination")
+        raise reasons.exchange_not_supported("these fields make no known exchange", rule="combination")
     return _ROUTES[key]
 
 
@@ -244,7 +244,7 @@ def use_delegation(
         raise invalid("aud", "the delegation was made elsewhere")
     check_times(kept, issue.now)
     if (kept.target, kept.transfer) != (audience, transfer):
-        raise PermissionDenied("DELEGATION_MISMATCH", "the delegation is for another transfer", transfer=transfer)
+        raise reasons.delegation_mismatch("the delegation is for another transfer", transfer=transfer)
     return _outgoing(issue, _called_by(service, kept), audience, scope)
 
 
@@ -273,9 +273,7 @@ def check_assertion(issue: Issue, claims: Claims, home: Home) -> None:
     if claims.actor_kind not in (Kind.PERSON, Kind.STAFF, Kind.SERVICE):
         raise invalid("kind", "this kind of caller can't be asserted")
     if not all(name.startswith(f"//{home.region}/") for name in _names(claims)):
-        raise Unauthenticated(
-            "ASSERTION_SUBJECT_FOREIGN", "the assertion names somebody of another region", region=home.region
-        )
+        raise reasons.assertion_subject_foreign("the assertion names somebody of another region", region=home.region)
     check_subject(claims, home.region)
 
 
@@ -385,4 +383,4 @@ def _is(name: str, kind: SubjectKind) -> bool:
 
 
 def _refused(rule: str, message: str) -> PermissionDenied:
-    return PermissionDenied("EXCHANGE_NOT_ALLOWED", message, rule=rule)
+    return reasons.exchange_not_allowed(message, rule=rule)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from libs.errors import FailedPrecondition
+from libs.errors import reasons
 from libs.separation import EVERYBODY
 from services.identity.domain import assurance, clients
 from services.identity.domain.claims import LONGEST_SECONDS, Claims, Kind, TokenType, invalid
@@ -156,7 +156,7 @@ def for_staff(
     """
     clients.check_assertion(channel, Kind.STAFF)
     if not staff.posts:
-        raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff holds no post now", staff=staff.name)
+        raise reasons.staff_not_active("the member of staff holds no post now", staff=staff.name)
     return replace(
         access(issue, staff.name, Kind.STAFF, scope, staff.until),
         client_id=channel.id,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from libs.errors import PermissionDenied, invalid_field, state_conflict
+from libs.errors import invalid_field, reasons, state_conflict
 
 LONGEST_TERM = timedelta(days=5 * 366)
 """A mandate ends at most so long after it begins."""
@@ -138,16 +138,16 @@ def check_acting(mandate: Mandate, *, person: str, principal: str, now: datetime
     """
     _check_agent(mandate, person)
     if mandate.principal != principal:
-        raise PermissionDenied("MANDATE_WRONG_PRINCIPAL", "the mandate is another principal's", mandate=mandate.name)
+        raise reasons.mandate_wrong_principal("the mandate is another principal's", mandate=mandate.name)
     state = mandate.state_at(now)
     if state is not State.ACTIVE or now < mandate.begin:
-        raise PermissionDenied("MANDATE_NOT_ACTIVE", "the mandate does not hold now", mandate=mandate.name, state=state)
+        raise reasons.mandate_not_active("the mandate does not hold now", mandate=mandate.name, state=state)
 
 
 def check_item(name: str, scope: Scope, item_codes: Collection[str], power: Power) -> None:
     """Raises PermissionDenied MANDATE_OUT_OF_SCOPE unless ``scope`` of mandate ``name`` covers the act."""
     if not scope.covers(item_codes, power):
-        raise PermissionDenied("MANDATE_OUT_OF_SCOPE", f"the mandate does not cover {power} on this item", mandate=name)
+        raise reasons.mandate_out_of_scope(f"the mandate does not cover {power} on this item", mandate=name)
 
 
 def basis_without(person: str, principal: str, legal_representative: str) -> Basis:
@@ -165,11 +165,11 @@ def basis_without(person: str, principal: str, legal_representative: str) -> Bas
         return Basis.SELF
     if legal_representative and person == legal_representative:
         return Basis.LEGAL_REPRESENTATIVE
-    raise PermissionDenied(
-        "NOT_LEGAL_REPRESENTATIVE", "the person neither is the principal nor represents it", organization=principal
+    raise reasons.not_legal_representative(
+        "the person neither is the principal nor represents it", organization=principal
     )
 
 
 def _check_agent(mandate: Mandate, person: str) -> None:
     if mandate.agent != person:
-        raise PermissionDenied("MANDATE_WRONG_AGENT", "the mandate was given to another person", mandate=mandate.name)
+        raise reasons.mandate_wrong_agent("the mandate was given to another person", mandate=mandate.name)

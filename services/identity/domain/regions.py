@@ -3,7 +3,7 @@
 from enum import Enum, Flag, StrEnum, auto
 from types import MappingProxyType
 
-from libs.errors import PermissionDenied, state_conflict
+from libs.errors import reasons, state_conflict
 
 
 class State(StrEnum):
@@ -59,7 +59,7 @@ def require(region: str, state: State | None, direction: Direction) -> None:
         direction: which way something is to pass.
     """
     if state is None or direction not in open_ways(state):
-        raise PermissionDenied("REGION_NOT_TRUSTED", f"region {region} is not trusted that way", region=region)
+        raise reasons.region_not_trusted(f"region {region} is not trusted that way", region=region)
 
 
 def activate(name: str, state: State) -> State:

@@ -6,7 +6,7 @@ A pattern is a permission ``<service>.<resources>.<verb>``, or ends in ``.*``.
 from collections.abc import Iterable
 from types import MappingProxyType
 
-from libs.errors import PermissionDenied
+from libs.errors import reasons
 from services.identity.domain.duties import Duty
 
 _CHECKS = ("identity.mandates.check", "identity.consents.check", "identity.regions.resolve")
@@ -279,7 +279,7 @@ def of_duties(duties: Iterable[Duty]) -> tuple[str, ...]:
 def of_service(service: str) -> tuple[str, ...]:
     """Returns the patterns of a service of the region; raises PermissionDenied PEER_NOT_ALLOWED for an unknown one."""
     if service not in SERVICES:
-        raise PermissionDenied("PEER_NOT_ALLOWED", "this system is no service of the region")
+        raise reasons.peer_not_allowed("this system is no service of the region")
     return SERVICES[service]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from libs.errors import PermissionDenied
+from libs.errors import reasons
 
 
 def covers(held: Iterable[str], wanted: str) -> bool:
@@ -31,7 +31,7 @@ def check_covered(held: Collection[str], wanted: Iterable[str]) -> None:
     """Raises PermissionDenied SCOPE_NOT_GRANTED naming the first of ``wanted`` that ``held`` does not cover."""
     for each in wanted:
         if not covers(held, each):
-            raise PermissionDenied("SCOPE_NOT_GRANTED", f"{each} can't be given here", scope=each)
+            raise reasons.scope_not_granted(f"{each} can't be given here", scope=each)
 
 
 def within(role: Iterable[str], *limits: Collection[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import hashlib
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from libs.errors import Unavailable
+from libs.errors import reasons
 
 _WAIT_SECONDS = 1.0
 _MARGIN_SECONDS = 10
@@ -37,8 +37,7 @@ class UsedOnce:
             async with asyncio.timeout(_WAIT_SECONDS):
                 return bool(await self._redis.set(f"{self._prefix}:{kind}:{digest}", b"1", nx=True, ex=keep))
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE",
+            raise reasons.dependency_unavailable(
                 "whether the assertion was used can't be told",
                 retry_after=1.0,
                 dependency="redis",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from libs.clock import Clock
 from libs.db.command import digest_of
 from libs.db.engine import Database, Row
-from libs.errors import PermissionDenied, TongbanError, Unauthenticated
+from libs.errors import PermissionDenied, TongbanError, Unauthenticated, reasons
 from services.identity.domain import exchange, roles, scopes
 from services.identity.domain import regions as trust
 from services.identity.domain.claims import LEEWAY_SECONDS, Claims, TokenType, from_payload
@@ -69,7 +69,7 @@ class Acceptance:
             region = await by_issuer(connection, str(unverified.get("iss", "")))
         if region is None:
             home = region_of(str(unverified.get("sub", "")))
-            raise PermissionDenied("REGION_NOT_TRUSTED", "the issuer is not on the trust list", region=home)
+            raise reasons.region_not_trusted("the issuer is not on the trust list", region=home)
         return from_payload(TokenType.ASSERTION, verified_by_stored(token, header, region.jwks)), region
 
     async def _judge(self, issue: Issue, claims: Claims, region: Row, scope: str) -> Claims:
@@ -82,7 +82,7 @@ class Acceptance:
         # Last, so that a mistake in the request does not use the assertion up.
         seconds = claims.exp + LEEWAY_SECONDS - issue.iat
         if not await self._once.take("assertion", claims.iss, claims.jti, seconds):
-            raise Unauthenticated("ASSERTION_REPLAYED", "the assertion was used before", region=region.id)
+            raise reasons.assertion_replayed("the assertion was used before", region=region.id)
         return made
 
     async def _remember(self, made: Claims) -> None:
@@ -111,4 +111,4 @@ class Acceptance:
 
 
 def _too_far() -> TongbanError:
-    return Unauthenticated("TOKEN_INVALID", "the authority ends after the end of calendars", rule="mandate_exp")
+    return reasons.token_invalid("the authority ends after the end of calendars", rule="mandate_exp")

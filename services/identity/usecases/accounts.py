@@ -13,7 +13,7 @@ from libs.db.command import Command, command_of
 from libs.db.engine import Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import InvalidArgument, PermissionDenied, invalid_field, not_found
+from libs.errors import InvalidArgument, invalid_field, not_found, reasons
 from libs.ids import documents, uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call, mark_own
@@ -120,7 +120,7 @@ class Accounts:
         asker = whose(current_call().actor)
         # A window token speaks of the person although its kind is STAFF: it opens that one account only.
         if asker is not None and asker != request.name:
-            raise PermissionDenied("NOT_OWNER", "a person reads only their own account in clear")
+            raise reasons.not_owner("a person reads only their own account in clear")
         row = await self._store.person(request.name)
         fields = ("full_name", "document.number", "phone")
         receipt = await self._audit.write(command_of(request), request.name, fields=fields, record_count=1)
@@ -178,8 +178,7 @@ class Accounts:
             return None
         person = await acting.active_person(tx.connection, name, lock=True)
         if person.assurance < _LEAST_ASSURANCE_OF_REPRESENTATIVE:
-            raise PermissionDenied(
-                "ASSURANCE_TOO_LOW",
+            raise reasons.assurance_too_low(
                 "a legal representative must be verified first",
                 required=str(_LEAST_ASSURANCE_OF_REPRESENTATIVE),
                 actual=str(person.assurance),

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Row
-from libs.errors import FailedPrecondition, not_found
+from libs.errors import not_found, reasons
 from services.identity.convert.mandates import mandate_of
 from services.identity.domain import regions as trust
 from services.identity.domain.mandates import Basis, Mandate, basis_without, check_acting
@@ -35,7 +35,7 @@ async def active_person(connection: AsyncConnection, name: str, *, lock: bool = 
     """Reads a person of this region; raises NotFound, or FailedPrecondition PERSON_NOT_ACTIVE."""
     row = await one(connection, persons, name, lock=lock)
     if row.state != "ACTIVE":
-        raise FailedPrecondition("PERSON_NOT_ACTIVE", "the person's account is not in use", person=name)
+        raise reasons.person_not_active("the person's account is not in use", person=name)
     return row
 
 
@@ -43,7 +43,7 @@ async def active_organization(connection: AsyncConnection, name: str, *, lock: b
     """Reads an organisation; raises NotFound, or FailedPrecondition ORGANIZATION_NOT_ACTIVE."""
     row = await one(connection, organizations, name, lock=lock)
     if row.state != "ACTIVE":
-        raise FailedPrecondition("ORGANIZATION_NOT_ACTIVE", "the account is closed", organization=name)
+        raise reasons.organization_not_active("the account is closed", organization=name)
     return row
 
 

@@ -1,7 +1,7 @@
 """Who asks: a person, by themselves or at a window; staff in office; a machine."""
 
 from libs.access.actor import Actor, Standing
-from libs.errors import PermissionDenied
+from libs.errors import reasons
 
 _OFFICIAL = (Standing.OFFICE, Standing.CLIENT, Standing.SERVICE)
 
@@ -18,7 +18,7 @@ def whose(principal: Actor) -> str | None:
         return principal.person
     if principal.standing in _OFFICIAL:
         return None
-    raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for no person", actor_kind=principal.kind)
+    raise reasons.actor_not_allowed("the caller speaks for no person", actor_kind=principal.kind)
 
 
 def local_name(name: str, region: str) -> str:

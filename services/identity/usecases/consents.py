@@ -13,7 +13,7 @@ from libs.db.command import Command
 from libs.db.engine import Database
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import PermissionDenied, TongbanError, invalid_field, not_found
+from libs.errors import TongbanError, invalid_field, not_found, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
@@ -26,7 +26,7 @@ from services.identity.store.reading import one
 from services.identity.tables import consents
 from services.identity.usecases import acting
 from services.identity.usecases.caller import local_name, region_of, whose
-from tongban.common.v1 import error_reason_pb2 as reasons
+from tongban.common.v1 import error_reason_pb2
 from tongban.identity.v1 import consent_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
@@ -139,7 +139,7 @@ class Consents:
         except TongbanError as refusal:
             if refusal.reason not in _ANSWERS:
                 raise
-            return pb.CheckConsentResponse(reason=reasons.ErrorReason.Value(f"ERROR_REASON_{refusal.reason}"))
+            return pb.CheckConsentResponse(reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{refusal.reason}"))
         return pb.CheckConsentResponse(allowed=True, expire_time=timestamp(row.expire_time))
 
 
@@ -162,10 +162,10 @@ async def _speaks_for(connection: AsyncConnection, principal: Actor, subject: st
     person = principal.person
     mandate = principal.mandate if principal.organization == subject else ""
     if not person or (not mandate and subject.startswith("persons/") and person != subject):
-        raise PermissionDenied("NOT_OWNER", "the consent is another's to give")
+        raise reasons.not_owner("the consent is another's to give")
     found = await acting.right(connection, person, subject, mandate, now)
     if found.mandate is None:
         return ""
     if Power.PRESENT not in found.mandate.scope.powers:
-        raise PermissionDenied("MANDATE_OUT_OF_SCOPE", "the mandate holds no power PRESENT", mandate=mandate)
+        raise reasons.mandate_out_of_scope("the mandate holds no power PRESENT", mandate=mandate)
     return mandate

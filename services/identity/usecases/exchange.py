@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from libs.clock import Clock
 from libs.db.command import digest_of
 from libs.db.engine import Database
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, reasons
 from services.identity.domain import exchange, roles, scopes
 from services.identity.domain.claims import Claims, TokenType
 from services.identity.domain.exchange import ACCESS_URN, ASSERTION_URN, DELEGATION_URN, Route
@@ -141,4 +141,4 @@ class Exchange:
 
 
 def _unsupported(rule: str, message: str) -> InvalidArgument:
-    return InvalidArgument("EXCHANGE_NOT_SUPPORTED", message, rule=rule)
+    return reasons.exchange_not_supported(message, rule=rule)

@@ -2,7 +2,7 @@
 
 from libs.clock import Clock
 from libs.db.engine import Database, Row
-from libs.errors import FailedPrecondition, NotFound, PermissionDenied
+from libs.errors import NotFound, reasons
 from libs.ids.subjects import SubjectKind, parse_subject
 from libs.rpc.call import current_call
 from libs.rpc.stages.caller import GATEWAY, OWN_SERVICES
@@ -96,7 +96,7 @@ class Grants:
         until = int(on_wall(min(ends), now, self._codec.now()).timestamp()) if ends else 0
         name = f"staff/{row.id}"
         if row.state != "ACTIVE":
-            raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=name)
+            raise reasons.staff_not_active("the member of staff has left", staff=name)
         facts = issue.StaffFacts(
             name,
             f"departments/{row.department}",
@@ -115,7 +115,7 @@ class Grants:
         call = current_call()
         peers = call.peers & OWN_SERVICES
         if GATEWAY in call.peers or len(peers) != 1:
-            raise PermissionDenied("PEER_NOT_ALLOWED", "only a service of the region gets a token of its own")
+            raise reasons.peer_not_allowed("only a service of the region gets a token of its own")
         (name,) = peers
         made = issue.for_service(self._codec.issue(), name, narrow(roles.of_service(name), request.scope))
         return pb.IssueServiceTokenResponse(

@@ -12,7 +12,7 @@ from libs.db.command import Command
 from libs.db.engine import Database, Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import PermissionDenied, TongbanError, not_found
+from libs.errors import TongbanError, not_found, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
@@ -26,7 +26,7 @@ from services.identity.tables import mandates
 from services.identity.usecases import acting
 from services.identity.usecases.caller import local_name, region_of, whose
 from services.identity.usecases.withdrawals import TokenWithdrawals
-from tongban.common.v1 import error_reason_pb2 as reasons
+from tongban.common.v1 import error_reason_pb2
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import mandate_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
@@ -123,7 +123,7 @@ class Mandates:
             row = await one(tx.connection, mandates, request.name, lock=True)
             caller.require_impartial(row.principal, row.agent)
             if not await _is_party(tx.connection, person, row):
-                raise PermissionDenied("NOT_OWNER", "only who gave or holds the mandate ends it")
+                raise reasons.not_owner("only who gave or holds the mandate ends it")
             check_etag(request.name, row.version, request.etag)
             ended = domain.revoke(mandate_of(row), request.reason, tx.now)
             row = await rows.update(
@@ -197,10 +197,10 @@ class Mandates:
         )
 
 
-def _reason(refusal: TongbanError) -> reasons.ErrorReason.ValueType:
+def _reason(refusal: TongbanError) -> error_reason_pb2.ErrorReason.ValueType:
     if refusal.reason not in _ANSWERS:
         raise refusal
-    return reasons.ErrorReason.Value(f"ERROR_REASON_{refusal.reason}")
+    return error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{refusal.reason}")
 
 
 _ANSWERS = {
@@ -236,11 +236,9 @@ async def _foreign(
     if fact is None:
         if asked.mandate:
             raise not_found(asked.mandate)
-        raise PermissionDenied("NOT_LEGAL_REPRESENTATIVE", "their region never said so", organization=asked.principal)
+        raise reasons.not_legal_representative("their region never said so", organization=asked.principal)
     if fact.expire_time is not None and fact.expire_time <= at:
-        raise PermissionDenied(
-            "MANDATE_NOT_ACTIVE", "what their region said has ended", mandate=asked.mandate, state="EXPIRED"
-        )
+        raise reasons.mandate_not_active("what their region said has ended", mandate=asked.mandate, state="EXPIRED")
     if not asked.mandate:
         return domain.Basis.LEGAL_REPRESENTATIVE, fact.expire_time
     scope = domain.Scope(
@@ -258,7 +256,7 @@ async def _check_granter(connection: AsyncConnection, granter: str, principal: s
         await acting.active_person(connection, granter)
         return
     if granter != principal:
-        raise PermissionDenied("NOT_OWNER", "a person gives mandates in their own name only")
+        raise reasons.not_owner("a person gives mandates in their own name only")
     await acting.active_person(connection, principal)
 
 

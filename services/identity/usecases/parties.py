@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.errors import FailedPrecondition, InvalidArgument
+from libs.errors import reasons
 from libs.ids.subjects import SubjectKind, parse_subject
 from services.identity.convert.clients import client_of
 from services.identity.domain import clients
@@ -75,14 +75,14 @@ class Parties:
         row = await one(connection, staff, name)
         held, duties = facts_of(await staff_store.held(connection, [row.id], now), now)
         if row.state != "ACTIVE" or not held:
-            raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff holds no post now", staff=name)
+            raise reasons.staff_not_active("the member of staff holds no post now", staff=name)
         return duties
 
     async def authority(self, connection: AsyncConnection, person: str, principal: str, mandate: str) -> Authority:
         """Returns the right to act as it holds now, for a token; its end is told by the clock of tokens."""
         found = await acting.right(connection, person, principal, mandate, self.business.now())
         if found.basis is Basis.SELF:
-            raise InvalidArgument("EXCHANGE_NOT_SUPPORTED", "nobody needs a token to act for themselves", rule="self")
+            raise reasons.exchange_not_supported("nobody needs a token to act for themselves", rule="self")
         if found.mandate is None:
             return Authority(principal, found.uscc)
         scope = found.mandate.scope

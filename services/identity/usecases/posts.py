@@ -12,7 +12,7 @@ from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import AlreadyExists, FailedPrecondition, invalid_field, not_found
+from libs.errors import invalid_field, not_found, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.security.withdrawals import party_of_post
@@ -172,7 +172,7 @@ async def _check(tx: Transaction, row: Row, department: str, wanted: Assignment)
     """Checks that whoever calls may give ``wanted`` to a member of staff, who may have it beside what they hold."""
     current_call().actor.require_impartial(f"persons/{row.person}")
     if row.state != "ACTIVE":
-        raise FailedPrecondition("STAFF_NOT_ACTIVE", "the member of staff has left", staff=f"staff/{row.id}")
+        raise reasons.staff_not_active("the member of staff has left", staff=f"staff/{row.id}")
     if department != row.department:
         raise invalid_field("post", "post.department", "is a post of another department")
     held = await store.held(tx.connection, await store.staff_of_person(tx.connection, row.person), tx.now)
@@ -189,7 +189,7 @@ async def _check_left(tx: Transaction, before: frozenset[str], post: str) -> Non
     """Raises FailedPrecondition APPROVERS_NEEDED where too few are left of those who can stand behind what makes able."""
     left = await store.approvers(tx.connection, tx.now)
     if left != before and len(left) < PEOPLE and await store.stood(tx.connection, tx.now):
-        raise FailedPrecondition("APPROVERS_NEEDED", "two who can approve must be left", post=post)
+        raise reasons.approvers_needed("two who can approve must be left", post=post)
 
 
 def _of_post(given: Sequence[Row], post: str) -> list[Row]:
@@ -208,4 +208,4 @@ def _wanted(request: pb.AssignStaffRequest, post: Row, now: datetime) -> Assignm
 def _check_not_given(given: Sequence[Row], wanted: Assignment) -> None:
     for each in given:
         if post_name(each) == wanted.post and assignment_of(each).overlaps(wanted):
-            raise AlreadyExists("RESOURCE_EXISTS", "they hold this post in that time", resource=wanted.post)
+            raise reasons.resource_exists("they hold this post in that time", resource=wanted.post)

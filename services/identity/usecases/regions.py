@@ -14,7 +14,7 @@ from libs.db.command import Command
 from libs.db.engine import Database, Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import AlreadyExists, InvalidArgument, invalid_field, state_conflict
+from libs.errors import invalid_field, reasons, state_conflict
 from libs.rpc.call import current_call
 from libs.security.withdrawals import party_of_region
 from services.identity.convert.regions import direction_of, region_message
@@ -48,7 +48,7 @@ class TrustList:
     async def propose(self, command: Command, code: str, region: resources.Region) -> resources.Region:
         """Enters a region; nothing passes yet."""
         if code == self._region:
-            raise InvalidArgument("REGION_MISMATCH", "a region does not trust itself", region=code)
+            raise reasons.region_mismatch("a region does not trust itself", region=code)
         human = current_call().actor.human
         values = _anchor(region.anchor, "region.anchor") | {
             "pending": None,
@@ -65,7 +65,7 @@ class TrustList:
             dated = values | {"state_time": tx.now, "create_time": tx.now, "update_time": tx.now}
             before = await store.find_region(tx.connection, code, lock=True)
             if not domain.may_propose(domain.State(before.state) if before else None):
-                raise AlreadyExists("RESOURCE_EXISTS", "the region is on the list", resource=f"regions/{code}")
+                raise reasons.resource_exists("the region is on the list", resource=f"regions/{code}")
             if before is None:
                 row = await rows.insert(tx.connection, regions, dated | {"id": code})
             else:

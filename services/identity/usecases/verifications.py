@@ -13,7 +13,7 @@ from libs.db import rows
 from libs.db.command import Command
 from libs.db.engine import Database, Row
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import InvalidArgument, ResourceExhausted
+from libs.errors import InvalidArgument, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
@@ -132,7 +132,7 @@ class Verifications:
         count, since = await self._store.recent_failures(connection, person.id, now, _WITHIN)
         if count >= _FAILURES:
             wait = (since + _WITHIN - now).total_seconds()
-            raise ResourceExhausted("RATE_LIMITED", "too many failed checks of this person", retry_after=max(1.0, wait))
+            raise reasons.rate_limited("too many failed checks of this person", retry_after=max(1.0, wait))
 
 
 def _details(request: pb.RecordVerificationRequest) -> dict[str, Any]:

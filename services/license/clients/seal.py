@@ -7,7 +7,7 @@ from datetime import datetime
 import grpc
 from google.api import httpbody_pb2
 
-from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, invalid_field, not_found
+from libs.errors import FailedPrecondition, InvalidArgument, invalid_field, not_found, reasons
 from libs.rpc.client import invoke
 from libs.rpc.timestamps import timestamp
 from services.license.clients.kept import Kept
@@ -84,12 +84,12 @@ class SealClient:
         stub = SealServiceStub(self._channel())
         seal = await invoke(stub.GetSeal, seal_pb.GetSealRequest(name=name), seals.Seal, to="seal", token="")
         if seal.owner != department:
-            raise PermissionDenied("NOT_OWNER", f"{name} is not the issuing department's")
+            raise reasons.not_owner(f"{name} is not the issuing department's")
         if not _may_use(seal):
-            raise PermissionDenied("SEAL_USE_NOT_ALLOWED", f"{name} does not name {SELF} as a user", seal=name)
+            raise reasons.seal_use_not_allowed(f"{name} does not name {SELF} as a user", seal=name)
         if not _in_force(seal, now):
             state = seals.SealState.Name(seal.state).removeprefix("SEAL_STATE_")
-            raise FailedPrecondition("SEAL_NOT_USABLE", f"{name} is not in force", seal=name, state=state)
+            raise reasons.seal_not_usable(f"{name} is not in force", seal=name, state=state)
         return _to_use(seal)
 
     async def seal_document(

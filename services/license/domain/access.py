@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from libs.errors import PermissionDenied
+from libs.errors import PermissionDenied, reasons
 from services.license.domain.presentation import Presentation, check_read
 from services.license.domain.reader import HandledCase, Purpose, Reader
 
@@ -78,8 +78,7 @@ def check_original(license_name: str, basis: Basis, item_code: str, original_ite
     """
     listed = basis is Basis.PRESENTATION and item_code in original_item_codes
     if basis is not Basis.ISSUER and not listed:
-        raise PermissionDenied(
-            "ORIGINAL_NOT_ALLOWED",
+        raise reasons.original_not_allowed(
             f"{license_name}: an annotated copy only",
             resource=license_name,
             basis=basis.value,
@@ -108,8 +107,7 @@ def _by_law(reader: Reader, facts: LicenseFacts, purpose: Purpose, case: Handled
 
 
 def _not_allowed(facts: LicenseFacts, rule: str) -> PermissionDenied:
-    return PermissionDenied(
-        "LICENSE_USE_NOT_ALLOWED",
+    return reasons.license_use_not_allowed(
         f"{facts.name}: no basis, {rule} is missing or another",
         resource=facts.name,
         rule=rule,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from libs.errors import FailedPrecondition, InvalidArgument, Violation, invalid_field, state_conflict
+from libs.errors import Violation, invalid_field, reasons, state_conflict
 from libs.names import is_blank, printed
 
 
@@ -78,8 +78,7 @@ def published(name: str, state: TypeState) -> TypeState:
 def check_published(kind: LicenseType) -> None:
     """Raises LICENSE_TYPE_NOT_PUBLISHED unless licences of the type may be issued."""
     if kind.state is not TypeState.PUBLISHED:
-        raise FailedPrecondition(
-            "LICENSE_TYPE_NOT_PUBLISHED",
+        raise reasons.license_type_not_published(
             f"{kind.name} is {kind.state.value}",
             license_type=kind.name,
             state=kind.state.value,
@@ -96,7 +95,7 @@ def check_issue(kind: LicenseType, holders: Sequence[Holder], face: Mapping[str,
     check_published(kind)
     broken = (*_holder_violations(kind.holder_category, holders), *_face_violations(kind.face_fields, face))
     if broken:
-        raise InvalidArgument("FIELD_INVALID", "the licence breaks rules of its type", violations=broken)
+        raise reasons.field_invalid("the licence breaks rules of its type", violations=broken)
 
 
 def _holder_violations(category: HolderCategory, holders: Sequence[Holder]) -> list[Violation]:

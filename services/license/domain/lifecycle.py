@@ -7,7 +7,7 @@ article 70 of the administrative licensing law asks after each of the others), å
 from datetime import date
 from enum import Enum
 
-from libs.errors import FailedPrecondition, state_conflict
+from libs.errors import reasons, state_conflict
 from services.license.domain.validity import Validity
 
 
@@ -106,4 +106,4 @@ def standing(state: State, validity: Validity, today: date) -> Standing:
 def check_in_force(name: str, found: Standing) -> None:
     """Raises LICENSE_NOT_IN_FORCE unless the licence ``name`` is good today."""
     if found is not Standing.VALID:
-        raise FailedPrecondition("LICENSE_NOT_IN_FORCE", f"{name} is not in force", resource=name, standing=found.value)
+        raise reasons.license_not_in_force(f"{name} is not in force", resource=name, standing=found.value)

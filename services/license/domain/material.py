@@ -5,12 +5,11 @@ from datetime import date
 from enum import Enum
 
 from libs.errors import (
-    FailedPrecondition,
     InvalidArgument,
     PermissionDenied,
-    ResourceExhausted,
     invalid_field,
     not_found,
+    reasons,
 )
 from services.license.domain.reader import HandledCase, Reader
 
@@ -69,9 +68,7 @@ def check_announced(document: Document) -> None:
     if document.size == 0:
         raise invalid_field("metadata.document.size_bytes", "size_bytes.gt", "must be more than 0")
     if document.size > SIZE_LIMIT:
-        raise ResourceExhausted(
-            "MATERIAL_TOO_LARGE", "the file is larger than the store takes", limit_bytes=str(SIZE_LIMIT)
-        )
+        raise reasons.material_too_large("the file is larger than the store takes", limit_bytes=str(SIZE_LIMIT))
 
 
 def check_received(announced: Document, received: int) -> None:
@@ -95,7 +92,7 @@ def check_content(announced: Document, size: int, digest: str, head: bytes) -> N
 
 def stream_invalid(rule: str) -> InvalidArgument:
     """Builds the error for upload messages in a wrong order; ``rule`` is ``metadata_first`` or ``chunk_expected``."""
-    return InvalidArgument("MATERIAL_STREAM_INVALID", f"the messages are out of order: {rule}", rule=rule)
+    return reasons.material_stream_invalid(f"the messages are out of order: {rule}", rule=rule)
 
 
 def is_own(material: Material, reader: Reader) -> bool:
@@ -133,7 +130,7 @@ def check_read(
 
 def somebody_elses(name: str) -> PermissionDenied:
     """Builds the error for a file that is neither the reader's own nor of a case that the reader works on."""
-    return PermissionDenied("NOT_OWNER", f"{name} is somebody else's, or of a case that the reader doesn't work on")
+    return reasons.not_owner(f"{name} is somebody else's, or of a case that the reader doesn't work on")
 
 
 def state_on(material: Material, today: date) -> MaterialState:
@@ -157,8 +154,7 @@ def check_reuse(material: Material, owner: str, category: str, today: date) -> N
     )
     for rule, holds in rules:
         if not holds:
-            raise FailedPrecondition(
-                "MATERIAL_NOT_REUSABLE",
+            raise reasons.material_not_reusable(
                 f"{material.name} can't be used again: {rule}",
                 resource=material.name,
                 rule=rule,
@@ -166,4 +162,4 @@ def check_reuse(material: Material, owner: str, category: str, today: date) -> N
 
 
 def _mismatch(rule: str) -> InvalidArgument:
-    return InvalidArgument("MATERIAL_CONTENT_MISMATCH", f"the bytes are not what was announced: {rule}", rule=rule)
+    return reasons.material_content_mismatch(f"the bytes are not what was announced: {rule}", rule=rule)

@@ -6,7 +6,7 @@ The identifier itself is built and checked by ``libs.ids``; the rules here only 
 from base64 import b32encode
 from datetime import date
 
-from libs.errors import FailedPrecondition, PermissionDenied
+from libs.errors import reasons
 
 SERIAL_ENTROPY_BYTES = 13
 _SERIAL_LENGTH = 20
@@ -39,11 +39,11 @@ def next_version(name: str, version: int) -> int:
     Raises LICENSE_VERSION_EXHAUSTED after 999.
     """
     if version >= _LAST_VERSION:
-        raise FailedPrecondition("LICENSE_VERSION_EXHAUSTED", f"{name} has had 999 versions", resource=name)
+        raise reasons.license_version_exhausted(f"{name} has had 999 versions", resource=name)
     return version + 1
 
 
 def check_issuer(issuer_department: str, actor_department: str) -> None:
     """Raises NOT_OWNER unless who acts belongs to the issuing department."""
     if not actor_department or issuer_department != actor_department:
-        raise PermissionDenied("NOT_OWNER", "the issuing department is another one")
+        raise reasons.not_owner("the issuing department is another one")

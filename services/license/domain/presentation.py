@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from libs.errors import FailedPrecondition, NotFound, PermissionDenied, invalid_field
+from libs.errors import NotFound, PermissionDenied, invalid_field, reasons
 from services.license.domain.reader import Reader
 
 CODE_ENTROPY_BYTES = 16
@@ -62,7 +62,7 @@ def region_of_code(code: str) -> str:
 
 def code_invalid() -> NotFound:
     """Builds the error for a code that no presentation has. It does not repeat the code, which is a secret."""
-    return NotFound("PRESENTATION_CODE_INVALID", "no presentation has this code")
+    return reasons.presentation_code_invalid("no presentation has this code")
 
 
 def expiry(now: datetime, wanted: datetime | None) -> datetime:
@@ -84,13 +84,13 @@ def check_consent(holder: str, actor_subjects: frozenset[str], consent: str) -> 
     ``actor_subjects`` are the names for whom the token speaks: the person, and the firm under a mandate.
     """
     if holder not in actor_subjects and not consent:
-        raise FailedPrecondition("CONSENT_MISSING", "the holder's consent is needed", resource=holder)
+        raise reasons.consent_missing("the holder's consent is needed", resource=holder)
 
 
 def check_held(holder: str, license_name: str, holders: frozenset[str]) -> None:
     """Raises NOT_OWNER where ``holder`` is not among the ``holders`` of a licence to be presented."""
     if holder not in holders:
-        raise PermissionDenied("NOT_OWNER", f"{license_name} is not the holder's")
+        raise reasons.not_owner(f"{license_name} is not the holder's")
 
 
 def state_at(presentation: Presentation, now: datetime) -> PresentationState:
@@ -116,9 +116,7 @@ def redeem(presentation: Presentation, reader: Reader, case_name: str, now: date
     _check_binding(presentation, reader, case_name)
     _check_open(presentation, now)
     if presentation.state is PresentationState.REDEEMED:
-        raise FailedPrecondition(
-            "PRESENTATION_USED", f"{presentation.name} has been redeemed", resource=presentation.name
-        )
+        raise reasons.presentation_used(f"{presentation.name} has been redeemed", resource=presentation.name)
     return replace(
         presentation,
         state=PresentationState.REDEEMED if presentation.single_use else PresentationState.ACTIVE,
@@ -160,8 +158,7 @@ def withdraw(presentation: Presentation) -> Presentation:
 def _check_open(presentation: Presentation, now: datetime) -> None:
     state = state_at(presentation, now)
     if state in (PresentationState.EXPIRED, PresentationState.WITHDRAWN):
-        raise FailedPrecondition(
-            "PRESENTATION_EXPIRED",
+        raise reasons.presentation_expired(
             f"{presentation.name} is {state.value}",
             resource=presentation.name,
             state=state.value,
@@ -177,6 +174,4 @@ def _check_binding(presentation: Presentation, reader: Reader, case_name: str) -
 
 def bound_elsewhere(name: str, rule: str) -> PermissionDenied:
     """Builds the error for a presentation that does not allow what is asked; ``rule`` says by what."""
-    return PermissionDenied(
-        "PRESENTATION_BOUND_ELSEWHERE", f"{name} does not allow this: {rule}", resource=name, rule=rule
-    )
+    return reasons.presentation_bound_elsewhere(f"{name} does not allow this: {rule}", resource=name, rule=rule)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, reasons
 from services.license.domain.license_type import Holder
 from services.license.domain.validity import Validity, compact
 
@@ -81,4 +81,4 @@ def _address(text: str) -> tuple[str, dict[str, list[str]]]:
 
 
 def _invalid(rule: str) -> InvalidArgument:
-    return InvalidArgument("QR_CONTENT_INVALID", f"not the QR code of a licence: {rule}", rule=rule)
+    return reasons.qr_content_invalid(f"not the QR code of a licence: {rule}", rule=rule)

@@ -8,7 +8,7 @@ import grpc
 from libs.access.actor import Actor
 from libs.audit.writer import AuditWriter
 from libs.db.command import command_of
-from libs.errors import PermissionDenied, invalid_field
+from libs.errors import invalid_field, reasons
 from libs.ids import names
 from libs.ids.names import ResourceName
 from libs.ids.uuid7 import uuid7
@@ -57,7 +57,7 @@ class Abroad:
     async def check_inbound(self, actor: Actor) -> None:
         """Raises REGION_NOT_TRUSTED unless the caller's region is trusted now, and not only when its token was made."""
         if not actor.region:
-            raise PermissionDenied("REGION_NOT_TRUSTED", "the token names no region", region="")
+            raise reasons.region_not_trusted("the token names no region", region="")
         await self._regions.trusted(actor.region, identity.TRUST_DIRECTION_INBOUND)
 
     async def region_name(self, region: str) -> str:
@@ -197,8 +197,7 @@ class Abroad:
         """Raises LICENSE_USE_NOT_ALLOWED unless the case that is named is the reader's: the other region takes our word."""
         asked = asking(current_call().actor, request.context, self._home)
         if not await self._door.is_of(asked):
-            raise PermissionDenied(
-                "LICENSE_USE_NOT_ALLOWED",
+            raise reasons.license_use_not_allowed(
                 f"{request.name}: no case of the reader's",
                 resource=request.name,
                 rule="case",

@@ -7,7 +7,7 @@ services and for other regions, which answer for their departments themselves.
 from dataclasses import dataclass
 
 from libs.access.actor import Actor, Standing, is_person
-from libs.errors import PermissionDenied, invalid_field
+from libs.errors import invalid_field, reasons
 from services.license.domain.access import LicenseFacts
 from services.license.domain.reader import Purpose, Reader, canonical_case
 from tongban.common.v1 import common_pb2
@@ -43,8 +43,8 @@ class Asking:
         A person's region or case is no basis: those are for the people who work on a case.
         """
         if self.actor.standing is Standing.PERSON and not self.reader.subjects & facts.holders:
-            raise PermissionDenied(
-                "LICENSE_USE_NOT_ALLOWED", f"{facts.name} is held by somebody else", resource=facts.name, rule="holder"
+            raise reasons.license_use_not_allowed(
+                f"{facts.name} is held by somebody else", resource=facts.name, rule="holder"
             )
 
 
@@ -64,10 +64,10 @@ def visible_holder(actor: Actor, asked: str) -> str:
     if actor.standing in _OFFICIAL:
         return asked
     if actor.standing is not Standing.PERSON:
-        raise PermissionDenied("ACTOR_NOT_ALLOWED", "the caller speaks for nobody here", actor_kind=actor.kind)
+        raise reasons.actor_not_allowed("the caller speaks for nobody here", actor_kind=actor.kind)
     holder = asked or actor.organization or actor.subject
     if holder not in actor.speaks_for:
-        raise PermissionDenied("NOT_OWNER", "a person lists only what is their own")
+        raise reasons.not_owner("a person lists only what is their own")
     return holder
 
 

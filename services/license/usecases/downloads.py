@@ -8,7 +8,7 @@ from libs.crypto.envelope import FieldCipher
 from libs.db.command import command_of
 from libs.db.engine import Row
 from libs.documents.store import DocumentRef, DocumentStore, digest_of
-from libs.errors import Internal, InvalidArgument, not_found
+from libs.errors import InvalidArgument, not_found, reasons
 from libs.ids import names
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
@@ -123,7 +123,7 @@ class Downloads:
         await self._licenses.keep_pdf(row.id, document.digest, document.size)
         kept = await self._licenses.get(row.id)
         if kept.pdf_digest != document.digest:
-            raise Internal("INTERNAL", f"licenses/{row.id} was drawn as two different PDFs")
+            raise reasons.internal(f"licenses/{row.id} was drawn as two different PDFs")
         return _File(content, document)
 
     def _page(self, row: Row, kind: Row) -> LicensePage:
@@ -139,7 +139,7 @@ class Downloads:
         except InvalidArgument as error:
             # The licence itself was drawn before: what can't be is what this use says of itself.
             broken = tuple(replace(each, field="context.purpose") for each in error.violations)
-            raise InvalidArgument(error.reason, error.message, violations=broken) from error
+            raise error.about(*broken) from error
         return _File(content, DocumentRef(digest_of(content), media_type, len(content)), terms)
 
     async def _maker(self, asked: Asking) -> str:

@@ -11,7 +11,7 @@ from libs.crypto.envelope import FieldCipher
 from libs.crypto.sm3 import sm3
 from libs.db.engine import Row
 from libs.documents.store import digest_of
-from libs.errors import InvalidArgument, PermissionDenied, Violation, invalid_field
+from libs.errors import InvalidArgument, Violation, invalid_field, reasons
 from libs.ids import documents, license_identifier, uscc
 from libs.ids.uuid7 import uuid7
 from services.license.clients.identity import IdentityClient
@@ -106,13 +106,13 @@ class Drafting:
         check_issue(license_type_rules(kind), holders_of(content), content.face_fields)
         broken = tuple(await self._renderer.unprintable(content))
         if broken:
-            raise InvalidArgument("FIELD_INVALID", "the licence can't be printed", violations=broken)
+            raise reasons.field_invalid("the licence can't be printed", violations=broken)
 
     async def _check_issuer(self, issuer: resources.Issuer) -> None:
         uscc.parse(issuer.code, "issuer.code")
         known = await self._identity.department(issuer.department)
         if known.uscc != issuer.code or not names.same(known.display_name, issuer.display_name):
-            raise PermissionDenied("NOT_OWNER", "name or code of the issuer are not the department's")
+            raise reasons.not_owner("name or code of the issuer are not the department's")
 
     async def _seal(self, order: pb.IssueLicenseRequest, now: datetime) -> SealToUse:
         if order.seal:
@@ -189,7 +189,7 @@ def _of_content(error: InvalidArgument, content: resources.License) -> InvalidAr
         Violation(longest_field(content), each.rule, each.description) if each.field == "fields" else each
         for each in error.violations
     )
-    return InvalidArgument(error.reason, error.message, violations=broken)
+    return error.about(*broken)
 
 
 def _specimen(content: resources.License, kind: Row, today: date) -> LicensePage:

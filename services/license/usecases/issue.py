@@ -23,10 +23,9 @@ from libs.errors import (
     AlreadyExists,
     Code,
     FailedPrecondition,
-    Internal,
     NotFound,
     TongbanError,
-    Unavailable,
+    reasons,
     state_conflict,
 )
 from libs.observability.logs import logger
@@ -165,8 +164,7 @@ class Issuing:
         other = await self._store.of_case(order.case_name, order.license_type.removeprefix("licenseTypes/"))
         if not order.case_name or other is None:
             return error
-        return AlreadyExists(
-            "LICENSE_ALREADY_ISSUED",
+        return reasons.license_already_issued(
             f"{order.case_name} has yielded a licence of this type",
             resource=f"licenses/{other.id}",
             case_name=order.case_name,
@@ -178,7 +176,7 @@ class Issuing:
         page = page_of(row._asdict(), open_content(row, self._cipher), kind._asdict())
         content = await self._renderer.draw(page, OFD)
         if digest_of(content) != row.page_digest:
-            raise Internal("INTERNAL", f"licenses/{row.id} would be drawn differently now")
+            raise reasons.internal(f"licenses/{row.id} would be drawn differently now")
         return content
 
     async def finish(self, command: Command, row: Row, page: bytes, *, may_choose: bool = False) -> resources.License:
@@ -232,8 +230,8 @@ class Issuing:
                 raise
             # The seal service will answer this attempt no more: it was voided, or its answer is no longer kept.
             await self._store.next_attempt(row.id, row.seal_attempt)
-            raise Unavailable(
-                "DEPENDENCY_UNAVAILABLE", "the sealing was abandoned", retry_after=1.0, dependency="seal"
+            raise reasons.dependency_unavailable(
+                "the sealing was abandoned", retry_after=1.0, dependency="seal"
             ) from error
 
     async def _commit(self, command: Command, row: Row, result: dict[str, str | int]) -> resources.License:

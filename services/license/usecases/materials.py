@@ -14,7 +14,7 @@ from libs.db.command import command_of
 from libs.db.engine import Row
 from libs.db.uow import Transaction, UnitOfWork
 from libs.documents.store import DocumentStore, digest_of
-from libs.errors import PermissionDenied, invalid_field
+from libs.errors import invalid_field, reasons
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call, mark_own
@@ -211,5 +211,5 @@ def _owner(metadata: pb.MaterialMetadata, actor: Actor) -> str:
     if not owner:
         raise invalid_field("metadata.owner", "owner.required", "staff and systems must say whose it is")
     if actor.standing is Standing.PERSON and owner not in mine:
-        raise PermissionDenied("NOT_OWNER", "a person hands in only their own materials")
+        raise reasons.not_owner("a person hands in only their own materials")
     return owner

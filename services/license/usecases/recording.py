@@ -10,7 +10,7 @@ from libs.audit.log import Log
 from libs.clock import Clock
 from libs.db.command import Command
 from libs.db.engine import Row
-from libs.errors import TongbanError, Unavailable
+from libs.errors import TongbanError, reasons
 from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
@@ -85,9 +85,7 @@ class Recording:
         try:
             await self._store.record(shared, uses)
         except (TongbanError, SQLAlchemyError, PostgresError) as error:
-            raise Unavailable(
-                "AUDIT_UNAVAILABLE", "the use can't be recorded; nothing was done", retry_after=1.0
-            ) from error
+            raise reasons.audit_unavailable("the use can't be recorded; nothing was done", retry_after=1.0) from error
         self._committed.set()
         mark_recorded()
         return receipt, f"licenseUses/{uses[-1].id}"

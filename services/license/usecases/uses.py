@@ -6,7 +6,7 @@ from libs.access.actor import Actor, Standing
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
 from libs.db.paging import next_token, page_size, position
-from libs.errors import PermissionDenied, invalid_field
+from libs.errors import invalid_field, reasons
 from libs.rpc.call import current_call
 from services.license.convert import use_message
 from services.license.store.uses import UseStore
@@ -54,7 +54,7 @@ def _visible(request: pb.ListUsesRequest, actor: Actor) -> dict[str, Any]:
         # Also at a window: what the clerk may see of others is for the clerk's own token to ask.
         mine = actor.speaks_for
         if request.holder and request.holder not in mine:
-            raise PermissionDenied("NOT_OWNER", "a person sees only the uses of their own licences")
+            raise reasons.not_owner("a person sees only the uses of their own licences")
         if not (request.holder or request.license):
             raise invalid_field("holder", "filter.required", "a person gives holder or license")
         return {"holders": [request.holder] if request.holder else sorted(mine)}
@@ -62,5 +62,5 @@ def _visible(request: pb.ListUsesRequest, actor: Actor) -> dict[str, Any]:
     if actor.standing in (Standing.OFFICE, Standing.CLIENT) and actor.may(_AUDITOR):
         return {"holders": holders}
     if not actor.office:
-        raise PermissionDenied("NOT_OWNER", "only the issuing department and auditors see the uses")
+        raise reasons.not_owner("only the issuing department and auditors see the uses")
     return {"holders": holders, "issuer": actor.office}

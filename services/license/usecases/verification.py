@@ -7,7 +7,7 @@ from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.documents.ofd import OfdRefused, open_ofd
 from libs.documents.store import digest_of
-from libs.errors import InvalidArgument, invalid_field
+from libs.errors import invalid_field, reasons
 from libs.ids import license_identifier
 from libs.rpc.call import current_call
 from libs.workers import Pool, Share
@@ -75,7 +75,7 @@ class Verification:
         code = parse_qr(question.qr_content) if question.WhichOneof("subject") == "qr_content" else None
         region = question.region_code or (code.region_code if code else self._home)
         if region != self._home:
-            raise InvalidArgument("REGION_MISMATCH", "the question is about another region", region=region)
+            raise reasons.region_mismatch("the question is about another region", region=region)
         return await self._answer(question, code)
 
     async def _answer(self, request: pb.VerifyLicenseRequest, code: QrContent | None) -> pb.VerifyLicenseResponse:

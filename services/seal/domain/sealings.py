@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from libs.errors import FailedPrecondition, state_conflict
+from libs.errors import reasons, state_conflict
 
 
 class SealingState(StrEnum):
@@ -69,8 +69,7 @@ def ensure_same_bytes(intent: Intent, digest: str) -> None:
     """Raises STATE_CONFLICT unless the bytes about to be signed are those the intent fixes, and it is open."""
     next_state(intent.name, intent.state, SealingChange.SIGN)
     if digest != intent.digest:
-        raise FailedPrecondition(
-            "STATE_CONFLICT",
+        raise reasons.state_conflict(
             f"{intent.name} was committed for other bytes",
             resource=intent.name,
             state=str(intent.state),

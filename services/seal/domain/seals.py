@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from libs.errors import FailedPrecondition, PermissionDenied, invalid_field, state_conflict
+from libs.errors import invalid_field, reasons, state_conflict
 from libs.separation import took_part
 
 
@@ -163,13 +163,13 @@ def ensure_in_force(seal: Seal, at: datetime) -> None:
     state = state_at(seal, at)
     seen = "NOT_YET_VALID" if state is SealState.ACTIVE and at < seal.valid_from else str(state)
     if seen != SealState.ACTIVE:
-        raise FailedPrecondition("SEAL_NOT_USABLE", f"{seal.name} is {seen}", seal=seal.name, state=seen)
+        raise reasons.seal_not_usable(f"{seal.name} is {seen}", seal=seal.name, state=seen)
 
 
 def ensure_separated(seal: str, keeper: User, users: Iterable[User]) -> None:
     """Raises PermissionDenied SEAL_DUTIES_NOT_SEPARATED where who keeps a seal is among its users (保管与使用分离)."""
     if any(keeper.is_same(user) for user in users):
-        raise PermissionDenied("SEAL_DUTIES_NOT_SEPARATED", "who keeps a seal is no user of it", seal=seal)
+        raise reasons.seal_duties_not_separated("who keeps a seal is no user of it", seal=seal)
 
 
 def ensure_may_use(seal: Seal, user: User, approver: str = "") -> SealUser:
@@ -188,13 +188,13 @@ def ensure_may_use(seal: Seal, user: User, approver: str = "") -> SealUser:
     """
     entries = [entry for entry in seal.users if entry.subject in user.names]
     if not entries:
-        raise PermissionDenied("SEAL_USE_NOT_ALLOWED", f"the caller is not a user of {seal.name}", seal=seal.name)
+        raise reasons.seal_use_not_allowed(f"the caller is not a user of {seal.name}", seal=seal.name)
     ensure_separated(seal.name, seal.keeper, [user])
     approved = bool(approver) and not took_part(approver, {user.human})
     for entry in sorted(entries, key=lambda entry: entry.approval_needed):
         if approved or not entry.approval_needed:
             return entry
-    raise FailedPrecondition("SEAL_APPROVAL_NEEDED", f"use of {seal.name} must be approved", seal=seal.name)
+    raise reasons.seal_approval_needed(f"use of {seal.name} must be approved", seal=seal.name)
 
 
 def seal_code(region_code: str, sequence: int) -> str:

@@ -12,7 +12,7 @@ from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import PermissionDenied, invalid_field, state_conflict
+from libs.errors import invalid_field, reasons, state_conflict
 from libs.rpc.call import current_call
 from libs.rpc.timestamps import timestamp
 from libs.workers import Pool
@@ -82,7 +82,7 @@ class Certificates:
         kind = resources.CertificateKind.Name(request.kind).removeprefix("CERTIFICATE_KIND_")
         caller = current_call().actor
         if caller.standing is Standing.SERVICE and kind != "LOG":
-            raise PermissionDenied("ACTOR_NOT_ALLOWED", "services get certificates for logs", actor_kind=caller.kind)
+            raise reasons.actor_not_allowed("services get certificates for logs", actor_kind=caller.kind)
         now = self._clock.now()
         validity = self._authority.within(now, self._end(request, now))
         asked = await self._pool.run(read_request, request.request, self._provider)

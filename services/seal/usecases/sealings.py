@@ -10,7 +10,7 @@ from libs.crypto.provider import Signer
 from libs.crypto.sm3 import sm3
 from libs.db import paging
 from libs.db.command import Command
-from libs.errors import Internal
+from libs.errors import reasons
 from libs.rpc.timestamps import timestamp
 from libs.workers import Pool
 from services.seal.convert import SealingView, digest_text, sealing_message
@@ -69,7 +69,7 @@ class Sealings:
         row = await self._store.signed(sealing.name.removeprefix("sealings/"))
         document = await self._pool.run(_pack_again, request, seal, row.signing_time, row.signatures[0])
         if digest_text(sm3(document)) != sealing.result_digest:
-            raise Internal("INTERNAL", f"the document of {sealing.name} can't be made again byte for byte")
+            raise reasons.internal(f"the document of {sealing.name} can't be made again byte for byte")
         return document
 
     async def seal_digests(self, command: Command, request: pb.SealDigestsRequest) -> pb.SealDigestsResponse:

@@ -10,7 +10,7 @@ from libs.db.command import Command
 from libs.db.engine import Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import Aborted, AlreadyExists, invalid_field
+from libs.errors import invalid_field, reasons
 from libs.ids import uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import current_call
@@ -115,7 +115,7 @@ class Seals:
     async def _code(self, wanted: str) -> str:
         if wanted:
             if await self._store.has_code(wanted):
-                raise AlreadyExists("RESOURCE_EXISTS", "a seal bears this code already", resource="seals")
+                raise reasons.resource_exists("a seal bears this code already", resource="seals")
             return wanted
         code = seal_code(self._region, await self._store.next_code_number())
         while await self._store.has_code(code):
@@ -133,7 +133,7 @@ class Seals:
     ) -> Row:
         made_with = await self._certificates.hold(tx.connection, maker.identifier)
         if certificate_state(made_with, tx.now) != "VALID":
-            raise Aborted("CONCURRENT_CHANGE", "the seal maker's certificate has ended meanwhile", retry_after=0.1)
+            raise reasons.concurrent_change("the seal maker's certificate has ended meanwhile", retry_after=0.1)
         certificate = certificate_values(made.certificate, "SIGNER", tx.now, made.key_name, made.key_version)
         await rows.insert(tx.connection, certificates, certificate)
         users = [{"subject": user.subject, "approval_needed": user.approval_needed} for user in request.users]

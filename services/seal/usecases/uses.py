@@ -28,6 +28,7 @@ from libs.errors import (
     TongbanError,
     Unavailable,
     invalid_field,
+    reasons,
     state_conflict,
 )
 from libs.ids.uuid7 import uuid7
@@ -209,7 +210,7 @@ class Uses:
             intent = await self._commit_as_read(command, plan, attempt)
             if intent is not None:
                 return intent
-        raise Aborted("CONCURRENT_CHANGE", "the seal keeps being changed; try again", retry_after=0.1)
+        raise reasons.concurrent_change("the seal keeps being changed; try again", retry_after=0.1)
 
     async def _commit_as_read(self, command: Command, plan: Plan, attempt: int) -> Intent | None:
         """Returns None, and leaves nothing behind, where the seal was changed since it was read."""
@@ -247,8 +248,8 @@ class Uses:
         last = await self._store.last_attempt(command, self._patience)
         assert last is not None, "the attempt that was taken has a row"
         if last.request_digest != command.digest:
-            raise FailedPrecondition(
-                "REQUEST_ID_REUSED", "the request_id was used before with another body", request_id=command.request_id
+            raise reasons.request_id_reused(
+                "the request_id was used before with another body", request_id=command.request_id
             )
         if last.state == SealingState.SIGNED:
             # Signed in this moment: the next call gets the answer. Signed long ago: its answer is no longer kept.
@@ -339,8 +340,7 @@ def _ensure_usable(row: Row, plan: Plan, caller: Actor) -> None:
     ensure_may_use(seal, User(caller.subject, caller.human, also))
     ensure_in_force(seal, plan.at)
     if row.revoke_time is not None or not row.not_before_time <= plan.at <= row.not_after_time:
-        raise FailedPrecondition(
-            "CERTIFICATE_NOT_VALID",
+        raise reasons.certificate_not_valid(
             "the signer's certificate is revoked or outside its period",
             certificate=f"certificates/{plan.seal.certificate_id}",
         )
@@ -390,8 +390,7 @@ def _row(command: Command, plan: Plan, intent: Intent, attempt: int, seal_versio
 
 
 def _unfinished(sealing: str) -> Unavailable:
-    return Unavailable(
-        "SEALING_UNFINISHED",
+    return reasons.sealing_unfinished(
         "this request is being signed, or was left open",
         retry_after=_TRY_AGAIN_SECONDS,
         sealing=f"sealings/{sealing}",

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import IntEnum
 
-from libs.errors import FailedPrecondition, InvalidArgument, Violation, invalid_field, state_conflict
+from libs.errors import Violation, invalid_field, reasons, state_conflict
 from services.sharing.domain.codes import parse_code
 
 
@@ -117,7 +117,7 @@ def check_entry(entry: Entry) -> None:
     parse_code(entry.code)
     violations = (*_field_violations(entry), *_class_violations(entry))
     if violations:
-        raise InvalidArgument("FIELD_INVALID", violations[0].description, violations=violations)
+        raise reasons.field_invalid(violations[0].description, violations=violations)
 
 
 def _field_violations(entry: Entry) -> Iterator[Violation]:
@@ -185,7 +185,7 @@ def require_known(resource: str, entry: Entry, fields: Collection[str]) -> None:
     unknown = [code for code in fields if code not in known]
     if unknown:
         named = ",".join(unknown)
-        raise InvalidArgument("FIELD_UNKNOWN", f"{resource} has no field {named}", resource=resource, fields=named)
+        raise reasons.field_unknown(f"{resource} has no field {named}", resource=resource, fields=named)
 
 
 def require_shareable(resource: str, entry: Entry, fields: Collection[str]) -> SharingClass:
@@ -197,8 +197,7 @@ def require_shareable(resource: str, entry: Entry, fields: Collection[str]) -> S
     known = entry.field_map()
     strictest = max((entry.class_of(known[code]) for code in fields), default=entry.sharing_class)
     if strictest is SharingClass.NOT_SHARED:
-        raise FailedPrecondition(
-            "RESOURCE_NOT_SHARED",
+        raise reasons.resource_not_shared(
             f"{resource}, or a field asked for, is not shared",
             resource=resource,
             basis=entry.restriction_basis,
@@ -212,8 +211,8 @@ def require_keys(resource: str, entry: Entry, fields: Collection[str]) -> None:
     known = entry.field_map()
     others = ",".join(code for code in fields if not known[code].key)
     if others:
-        raise InvalidArgument(
-            "FIELD_NOT_KEY", f"rows of {resource} are not selected by {others}", resource=resource, fields=others
+        raise reasons.field_not_key(
+            f"rows of {resource} are not selected by {others}", resource=resource, fields=others
         )
 
 

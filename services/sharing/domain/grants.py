@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, IntEnum
 
-from libs.errors import FailedPrecondition, PermissionDenied, ResourceExhausted, TongbanError
+from libs.errors import PermissionDenied, TongbanError, reasons
 from services.sharing.domain.catalog import Value
 
 
@@ -170,8 +170,7 @@ def choose(grants: Collection[Grant], now: datetime) -> Grant | None:
 
 def missing(resource: str, department: str) -> PermissionDenied:
     """Builds the error for a department without a grant."""
-    return PermissionDenied(
-        "GRANT_MISSING",
+    return reasons.grant_missing(
         f"{department or 'the caller'} holds no grant on {resource}",
         resource=resource,
         department=department,
@@ -215,8 +214,7 @@ def require(decision: Allowed | Refused) -> Allowed:
 def _foreign(grant: Grant, use: Use) -> PermissionDenied | None:
     if use.region == grant.terms.consumer_region and use.department in grant.terms.departments:
         return None
-    return PermissionDenied(
-        "GRANT_DEPARTMENT_MISMATCH",
+    return reasons.grant_department_mismatch(
         f"{grant.name} is not a grant to {use.department or 'this caller'}",
         grant=grant.name,
         department=use.department,
@@ -227,24 +225,21 @@ def _untimely(grant: Grant, now: datetime) -> Iterator[TongbanError]:
     state = state_at(grant, now)
     if state in (GrantState.PROVISIONED, GrantState.EXPIRED):
         start, end = grant.terms.start.isoformat(), grant.terms.end.isoformat()
-        yield PermissionDenied(
-            "GRANT_OUT_OF_PERIOD",
+        yield reasons.grant_out_of_period(
             f"{grant.name} holds from {start} until before {end}",
             grant=grant.name,
             start_time=start,
             end_time=end,
         )
     elif state is not GrantState.ACTIVE:
-        yield FailedPrecondition(
-            "GRANT_NOT_ACTIVE", f"{grant.name} is {state.name}", grant=grant.name, state=state.name
-        )
+        yield reasons.grant_not_active(f"{grant.name} is {state.name}", grant=grant.name, state=state.name)
 
 
 def _beyond_purpose(grant: Grant, use: Use) -> Iterator[TongbanError]:
     if _folded(use.purpose) != _folded(grant.terms.purpose):
-        yield PermissionDenied("GRANT_PURPOSE_MISMATCH", f"{grant.name} is for another purpose", grant=grant.name)
+        yield reasons.grant_purpose_mismatch(f"{grant.name} is for another purpose", grant=grant.name)
     if grant.terms.case_required and not use.case_name:
-        yield FailedPrecondition("CASE_REQUIRED", f"{grant.name} asks for the case that is served", grant=grant.name)
+        yield reasons.case_required(f"{grant.name} asks for the case that is served", grant=grant.name)
 
 
 def _folded(purpose: str) -> str:
@@ -259,8 +254,7 @@ def _exhausted(grant: Grant, usage: Usage) -> Iterator[TongbanError]:
         ("rows_total", usage.rows_total, quota.rows_total),
     ):
         if used >= limit:
-            yield ResourceExhausted(
-                "GRANT_QUOTA_EXHAUSTED",
+            yield reasons.grant_quota_exhausted(
                 f"{grant.name} has used up {bound}",
                 grant=grant.name,
                 quota=bound,
@@ -270,4 +264,4 @@ def _exhausted(grant: Grant, usage: Usage) -> Iterator[TongbanError]:
 
 def _fields_refused(grant: str, refused: Sequence[str]) -> PermissionDenied:
     named = ",".join(refused)
-    return PermissionDenied("FIELD_NOT_GRANTED", f"{grant} does not give {named}", grant=grant, fields=named)
+    return reasons.field_not_granted(f"{grant} does not give {named}", grant=grant, fields=named)

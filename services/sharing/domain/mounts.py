@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from libs.errors import InvalidArgument, Violation, invalid_field, state_conflict
+from libs.errors import Violation, invalid_field, reasons, state_conflict
 from services.sharing.domain.catalog import DataField, DataType
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
@@ -74,7 +74,7 @@ def check_source(source: TableSource, fields: tuple[DataField, ...]) -> None:
     """
     violations = (*_identifier_violations(source), *_mapping_violations(source, {field.code for field in fields}))
     if violations:
-        raise InvalidArgument("FIELD_INVALID", violations[0].description, violations=violations)
+        raise reasons.field_invalid(violations[0].description, violations=violations)
 
 
 def _identifier_violations(source: TableSource) -> Iterator[Violation]:

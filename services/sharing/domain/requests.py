@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from libs.errors import PermissionDenied, state_conflict
+from libs.errors import reasons, state_conflict
 from libs.separation import took_part
 
 
@@ -81,8 +81,7 @@ def advance(request: Progress, step: Step, human: str) -> RequestState:
     if step is Step.ASK_SUPPLEMENT and request.supplement_asked:
         raise state_conflict(request.name, "SUPPLEMENT_ASKED_BEFORE", "SUPPLEMENT_NOT_ASKED")
     if took_part(human, _others(request, step)):
-        raise PermissionDenied(
-            "REVIEW_NOT_SEPARATED",
+        raise reasons.review_not_separated(
             f"{step.value} needs another person than the steps before",
             request=request.name,
             step=step.value,

@@ -1,6 +1,6 @@
 """The terms of requests and grants: whether they make sense for a resource, and whether a grant stays within them."""
 
-from libs.errors import InvalidArgument, invalid_field
+from libs.errors import invalid_field, reasons
 from services.sharing.domain.catalog import (
     TEXT_TYPES,
     Entry,
@@ -62,8 +62,8 @@ def require_within(request: str, asked: Terms, granted: Terms) -> None:
     """Raises TERMS_EXCEED_REQUEST, naming the part, where what is granted goes beyond what was asked."""
     for part, exceeds in _excesses(asked, granted):
         if exceeds:
-            raise InvalidArgument(
-                "TERMS_EXCEED_REQUEST", f"the {part} granted go beyond those of {request}", request=request, part=part
+            raise reasons.terms_exceed_request(
+                f"the {part} granted go beyond those of {request}", request=request, part=part
             )
 
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from libs.access.actor import Standing
 from libs.audit.writer import AuditWriter
 from libs.db.command import Command, command_of
-from libs.errors import InvalidArgument, PermissionDenied, TongbanError, invalid_field
+from libs.errors import TongbanError, invalid_field, reasons
 from libs.ids import names
 from libs.rpc.call import current_call, mark_recorded
 from services.sharing.usecases.forward import Forwarder
@@ -94,9 +94,9 @@ class Data:
         if actor.standing is Standing.SERVICE:
             return Consumer(self._home, claimed, operator or actor.subject)
         if claimed and claimed != actor.department:
-            raise PermissionDenied("NOT_OWNER", "data is used for one's own department only")
+            raise reasons.not_owner("data is used for one's own department only")
         if actor.clerk and operator not in ("", actor.clerk):
-            raise PermissionDenied("NOT_OWNER", "the person at the keyboard is who the token names")
+            raise reasons.not_owner("the person at the keyboard is who the token names")
         return Consumer(self._home, actor.department, operator or actor.delegate or actor.subject)
 
     def _remote_consumer(self, request: Request) -> Consumer:
@@ -104,7 +104,7 @@ class Data:
         actor, context = current_call().actor, request.use_context
         if self._is_foreign(request.resource):
             region = names.parse(request.resource, "resource").region
-            raise InvalidArgument("REGION_MISMATCH", "the resource is of another region", region=region)
+            raise reasons.region_mismatch("the resource is of another region", region=region)
         ours = f"//{actor.region}/"
         if not context.department.startswith(f"{ours}departments/"):
             raise invalid_field("use_context.department", "department.region", "must be a department of your region")
@@ -114,7 +114,7 @@ class Data:
             raise invalid_field("use_context.transaction_id", "required", "both regions record it")
         by_service = actor.subject.startswith(f"{ours}services/")
         if not by_service and context.department != actor.department:
-            raise PermissionDenied("NOT_OWNER", "data is used for one's own department only")
+            raise reasons.not_owner("data is used for one's own department only")
         return Consumer(actor.region, context.department, context.operator)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.db import paging
-from libs.errors import InvalidArgument, ResourceExhausted
+from libs.errors import reasons
 from services.sharing.domain.grants import Allowed, Grant
 from services.sharing.standing import Standing
 from services.sharing.values import CellFault, write_text, writer_of
@@ -90,8 +90,7 @@ def page_of(request: pb.QueryRequest, grant: Grant, row_limit: int) -> Page:
     size, bound = paging.page_size(request.page_size), grant.terms.quota.rows_per_query
     given, equals, order, *place = _position(request) if request.page_token else [0, 0, 0]
     if given >= bound:
-        raise ResourceExhausted(
-            "GRANT_QUOTA_EXHAUSTED",
+        raise reasons.grant_quota_exhausted(
             "one query brings no more rows",
             grant=grant.name,
             quota="rows_per_query",
@@ -104,7 +103,7 @@ def page_of(request: pb.QueryRequest, grant: Grant, row_limit: int) -> Page:
 def _position(request: pb.QueryRequest) -> list[int]:
     position = paging.position(_frame(request), request.page_token) or ()
     if len(position) != len(request.conditions) + 4 or not all(isinstance(part, int) for part in position):
-        raise InvalidArgument("PAGE_TOKEN_INVALID", "the page token can't be read")
+        raise reasons.page_token_invalid("the page token can't be read")
     return [int(part) for part in position]
 
 

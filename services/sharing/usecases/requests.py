@@ -13,7 +13,7 @@ from libs.db.command import Command, command_of
 from libs.db.engine import Row
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import PermissionDenied, not_found
+from libs.errors import not_found, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.timestamps import timestamp
 from services.sharing.calendar import RegionCalendar
@@ -138,7 +138,7 @@ class Requests:
 
         async def change(tx: Transaction, row: Row, caller: Caller) -> Changes:
             if caller.subject != row.applicant:
-                raise PermissionDenied("NOT_OWNER", "only the applicant hands a request in")
+                raise reasons.not_owner("only the applicant hands a request in")
             days = answer_days(await self._class_of(row), self._limits)
             due = (await self._days.current()).add(local_day(tx.now), days)
             tx.emit(
@@ -165,7 +165,7 @@ class Requests:
 
         async def change(tx: Transaction, row: Row, caller: Caller) -> Changes:
             if caller.region != row.consumer_region:
-                raise PermissionDenied("NOT_OWNER", "the applicant's own region consents first")
+                raise reasons.not_owner("the applicant's own region consents first")
             return {
                 "pre_review_time": tx.now,
                 "pre_reviewer": caller.subject,

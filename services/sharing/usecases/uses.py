@@ -10,7 +10,7 @@ from libs.audit.log import Entry, Log
 from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.command import Command, digest_of
-from libs.errors import Aborted, TongbanError, Unavailable, invalid_field
+from libs.errors import TongbanError, Unavailable, invalid_field, reasons
 from services.sharing import statements
 from services.sharing.caller import key_of
 from services.sharing.domain.catalog import require_keys, require_known
@@ -108,7 +108,7 @@ class Uses:
             if await self._ledger.settle(settlement):
                 return answer
             kept = None
-        raise Aborted("CONCURRENT_CHANGE", "the grant is changing; try again", retry_after=0.1)
+        raise reasons.concurrent_change("the grant is changing; try again", retry_after=0.1)
 
     def _within(
         self, standing: Standing, use: Use, conditions: Sequence[pb.KeyCondition]

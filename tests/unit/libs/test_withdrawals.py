@@ -31,16 +31,16 @@ class Identity:
         return Told(self.parties, 1_000.0)
 
 
-def _principal(kind: str = "STAFF", subject: str = STAFF, **fields: object) -> Actor:
+def _actor(kind: str = "STAFF", subject: str = STAFF, **fields: object) -> Actor:
     claims = {"iat": 500, "via": fields.pop("via", [])}
     known: dict[str, object] = {"client": "hall", "claims": claims, **fields}
     return Actor(subject, kind, frozenset(), **known)  # type: ignore[arg-type]
 
 
-OFFICE = _principal(posts=(POST,), department=OFFICE_OF, human=PERSON)
-WINDOW = _principal(subject=PERSON, actor=STAFF, posts=(POST,), department=OFFICE_OF, human=PERSON, via=["app"])
-ACTING = _principal("PERSON", PERSON, organization=FIRM)
-AGENT = _principal("PERSON", PERSON, organization=FIRM, mandate=f"mandates/{ID}")
+OFFICE = _actor(posts=(POST,), department=OFFICE_OF, human=PERSON)
+WINDOW = _actor(subject=PERSON, delegate=STAFF, posts=(POST,), department=OFFICE_OF, human=PERSON, via=["app"])
+ACTING = _actor("PERSON", PERSON, organization=FIRM)
+AGENT = _actor("PERSON", PERSON, organization=FIRM, mandate=f"mandates/{ID}")
 CASES = [
     (OFFICE, "clients/hall"),
     (OFFICE, party_of_post(STAFF, POST)),
@@ -49,8 +49,8 @@ CASES = [
     (WINDOW, party_of_post(STAFF, POST)),
     (ACTING, party_of_representative(PERSON, FIRM)),
     (AGENT, f"mandates/{ID}"),
-    (_principal("CLIENT", "clients/hall"), "clients/hall"),
-    (_principal("PERSON", f"//320402/{PERSON}", region="320402", client="//320402"), party_of_region("320402")),
+    (_actor("CLIENT", "clients/hall"), "clients/hall"),
+    (_actor("PERSON", f"//320402/{PERSON}", region="320402", client="//320402"), party_of_region("320402")),
 ]
 
 
@@ -105,7 +105,7 @@ async def test_what_is_known_holds_while_identity_is_away() -> None:
     await known.look()
     with pytest.raises(Unauthenticated):
         known.check(OFFICE)
-    known.check(_principal(client="other"))
+    known.check(_actor(client="other"))
 
 
 async def test_who_was_never_told_judges_nobody() -> None:
@@ -125,11 +125,11 @@ async def test_changes_are_asked_for_and_everything_at_times(monkeypatch: pytest
     assert identity.asked == [0.0, 970.0]
     for client in ("old", "new"):
         with pytest.raises(Unauthenticated):
-            known.check(_principal(client=client))
+            known.check(_actor(client=client))
     monkeypatch.setattr("libs.security.withdrawals._ALL_EVERY_SECONDS", 0.0)
     await known.look()
     assert identity.asked[-1] == 0.0
-    known.check(_principal(client="old"))
+    known.check(_actor(client="old"))
 
 
 async def test_what_this_process_restores_takes_new_tokens_at_once() -> None:
@@ -139,6 +139,6 @@ async def test_what_this_process_restores_takes_new_tokens_at_once() -> None:
     known.check(OFFICE)
     await known.look()  # read before it was committed
     known.check(OFFICE)
-    for refused in (_principal(claims={"iat": 499}), _principal(client="other")):
+    for refused in (_actor(claims={"iat": 499}), _actor(client="other")):
         with pytest.raises(Unauthenticated):
             known.check(refused)

@@ -2,17 +2,14 @@
 
 import re
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 import protovalidate
 import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from services.sharing import domain
 from services.sharing.domain import catalog, grants, mounts, requests
-from tongban.common.v1 import common_pb2, error_reason_pb2
-from tongban.options.v1 import options_pb2
+from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as data
 from tongban.sharing.v1 import resources_pb2 as pb
 
@@ -37,18 +34,6 @@ def test_enums_carry_the_contracts_names_and_numbers(ours: type[IntEnum], contra
     assert {f"{prefix}_{value.name}": value.value for value in ours} == {
         name: number for name, number in contract.items() if number
     }
-
-
-def test_every_reason_raised_is_documented_with_its_code_and_metadata() -> None:
-    documented = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name
-    folder = Path(domain.__file__).parent
-    source = "".join(path.read_text() for path in sorted(folder.glob("*.py")))
-    raised = re.findall(r'(\w+)\(\s*"([A-Z]+(?:_[A-Z]+)+)", f?"[^"]*",?\s*((?:\w+=[^=]*?,?\s*)*)\)', source)
-    assert len(raised) >= 12
-    for kind, reason, arguments in raised:
-        option = documented[f"ERROR_REASON_{reason}"].GetOptions().Extensions[options_pb2.error]
-        assert option.code == re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).upper(), reason
-        assert set(re.findall(r"(\w+)=", arguments)) == set(option.metadata), reason
 
 
 def terms(**changes: Any) -> pb.GrantTerms:
