@@ -4,11 +4,18 @@ from google.protobuf.message import Message
 
 from libs.audit.writer import AuditWriter
 from libs.db.command import command_of
-from libs.rpc.call import current_call, mark_own
+from libs.rpc.call import Call, current_call
 
 
 async def record_read(
-    audit: AuditWriter, request: Message, about: str, fields: tuple[str, ...], count: int = 1, *, own: bool = False
+    audit: AuditWriter,
+    request: Message,
+    about: str,
+    fields: tuple[str, ...],
+    count: int = 1,
+    *,
+    own: bool = False,
+    call: Call | None = None,
 ) -> None:
     """Records a read before its answer leaves, except where people read by themselves what is their own.
 
@@ -19,11 +26,13 @@ async def record_read(
         fields: what leaves.
         count: how many records of data leave.
         own: whether it is the caller's own; with staff at a window beside them it is recorded nevertheless.
+        call: the call that is answered; the current one, until every service hands it on.
 
     Raises:
         Unavailable: AUDIT_UNAVAILABLE, nothing may be answered.
     """
-    if own and not current_call().actor.delegate:
-        mark_own()
+    call = call or current_call()
+    if own and not call.actor.delegate:
+        call.own()
     else:
-        await audit.write(command_of(request), about, fields=fields, record_count=count)
+        await audit.write(command_of(request, call=call), about, fields=fields, record_count=count)

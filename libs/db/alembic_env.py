@@ -1,6 +1,7 @@
 """What every service's ``migrations/env.py`` runs: migrates over the connection that ``libs.db.migrate`` opened."""
 
 import importlib
+import importlib.util
 
 import sqlalchemy as sa
 from alembic import context
@@ -10,8 +11,10 @@ from libs.db.schema import COMMON
 
 def metadata_of(service: str) -> list[sa.MetaData]:
     """Returns the tables that the service's database must hold: the common ones and its own."""
-    tables = importlib.import_module(f"services.{service}.tables")
-    return [COMMON, tables.METADATA]
+    if importlib.util.find_spec(f"services.{service}.app") is None:
+        return [COMMON, importlib.import_module(f"services.{service}.tables").METADATA]
+    importlib.import_module(f"services.{service}.app")  # with every feature come its tables
+    return [COMMON, importlib.import_module(f"services.{service}.core.schema").METADATA]
 
 
 def run() -> None:

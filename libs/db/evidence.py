@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from asyncpg import PostgresError
 from google.protobuf.message import Message
 
 from libs.audit.log import Entry, Log
 from libs.db.command import Command
+from libs.db.engine import Database
 from libs.db.statement import Statement
+from libs.errors import TongbanError, reasons
 from libs.events.types import event_type
 from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
@@ -108,3 +111,16 @@ class Evidence:
             "event_subjects": [e[2] for e in events],
             "event_data": [e[3] for e in events],
         }
+
+    async def write(self, database: Database, statement: Statement, **values: Any) -> None:
+        """Runs a statement of :func:`recorded` by itself, before anything is answered ("no record, no service").
+
+        Raises:
+            Unavailable: AUDIT_UNAVAILABLE, nothing was recorded and nothing may be answered.
+        """
+        try:
+            async with database.read() as connection:
+                await statement.execute(connection, {**self.values(), **values})
+        except (TongbanError, PostgresError) as error:
+            raise reasons.audit_unavailable("this can't be recorded; nothing was done", retry_after=1.0) from error
+        self.command.recorded()

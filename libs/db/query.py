@@ -2,7 +2,8 @@
 
 A record is a frozen dataclass whose fields are columns of a table; ``@of(table)`` compares names and types with the table
 when the module is imported, so that a service whose code and tables part does not start. A field may be an enum whose
-values are what the column holds. Statements run on the driver itself: for a fixed statement SQLAlchemy costs eight times
+values are what the column holds; of an array a ``tuple`` or a ``frozenset``; of JSON a dataclass or a tuple of them. So
+rules can decide on records themselves: the dataclass stands in the pure file, ``of(table)(Record)`` in the store. Statements run on the driver itself: for a fixed statement SQLAlchemy costs eight times
 as much (measured: 0.11 ms against 0.014 ms a lookup).
 
 Parameters are named as in ``:name``; where PostgreSQL can't tell a parameter's type it is cast (``CAST(:ids AS uuid[])``).
@@ -71,12 +72,15 @@ def of(table: sa.Table) -> Callable[[type[Record]], type[Record]]:
     """Declares a dataclass to be a record of ``table``: all of its columns, or some.
 
     Raises:
-        RecordError: a field is no column, or its type is not what the column holds.
+        RecordError: a field is no column, or its type is not what the column holds; the record takes fields by name only.
     """
 
     def declare(record: type[Record]) -> type[Record]:
         hints = get_type_hints(record)
-        names = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
+        fields = dataclasses.fields(record)  # type: ignore[arg-type]
+        if any(field.kw_only for field in fields):
+            raise RecordError(f"{record.__name__} takes fields by name, and rows come by place")
+        names = [field.name for field in fields]
         setattr(record, _SHAPE, _Shape(table, tuple(_field(record, table, name, hints[name]) for name in names)))
         return record
 
@@ -91,17 +95,35 @@ def _field(record: type, table: sa.Table, name: str, hint: Any) -> _Field:
     held, optional = _without_none(hint)
     if optional != bool(column.nullable):
         raise RecordError(f"{where} may be None where the column may not be NULL, or the other way round")
-    selected = "{}" + name + ("::text" if isinstance(column.type, sa.Uuid) else "")
+    # Rows are read by place. Under its own name the text would take the column's place in ORDER BY, and with it the index's.
+    selected = "{}" + name + (f"::text AS {name}_text" if isinstance(column.type, sa.Uuid) else "")
     if isinstance(column.type, JSONB):
-        # The connection's codec reads JSON by itself, and wants it written as text.
-        return _Field(name, selected, None, _optional(json.dumps))
+        return _json_field(name, selected, held)
     if isinstance(column.type, ARRAY):
-        _compare(where, column.type.item_type, *get_args(held))
-        return _Field(name, selected + ("::text[]" if isinstance(column.type.item_type, sa.Uuid) else ""), None, None)
+        _compare(where, column.type.item_type, get_args(held)[0])
+        decode = get_origin(held) if get_origin(held) in (tuple, frozenset) else None
+        cast = f"::text[] AS {name}_text" if isinstance(column.type.item_type, sa.Uuid) else ""
+        return _Field(name, selected + cast, _optional(decode) if decode else None, None)
     if isinstance(held, type) and issubclass(held, Enum):
         return _Field(name, selected, _optional(held), _optional(_value))
     _compare(where, column.type, held)
     return _Field(name, selected, None, None)
+
+
+def _json_field(name: str, selected: str, held: Any) -> _Field:
+    """The connection's codec reads JSON by itself, and wants it written as text."""
+    if dataclasses.is_dataclass(held):
+        one: Any = held
+        return _Field(name, selected, _optional(lambda value: one(**value)), _optional(_json_text))
+    if get_origin(held) is tuple and dataclasses.is_dataclass(get_args(held)[0]):
+        each: Any = get_args(held)[0]
+        decode = _optional(lambda values: tuple(each(**value) for value in values))
+        return _Field(name, selected, decode, _optional(_json_text))
+    return _Field(name, selected, None, _optional(_json_text))
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, default=dataclasses.asdict)
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -120,8 +142,9 @@ def _compare(where: str, column: "sa.types.TypeEngine[Any]", held: Any) -> None:
     raise RecordError(f"{where}: no record knows columns of type {column!r}")
 
 
-def _value(value: Enum) -> Any:
-    return value.value
+def _value(value: Any) -> Any:
+    # The filter of a list comes as a name, as the contract's enum gives it.
+    return value.value if isinstance(value, Enum) else value
 
 
 def _optional(convert: Convert) -> Convert:
@@ -195,6 +218,10 @@ class Insert(Query[Record]):
             f"INSERT INTO {_shape(record).table.name} ({', '.join(names)}) VALUES ({', '.join(f':{n}' for n in names)})"  # noqa: S608 - names of our own columns
         )
         super().__init__(record, f"{text} RETURNING {{columns}}")
+
+    async def add(self, connection: AsyncConnection, made: Record) -> Record:
+        """Adds a record that was made here, with all of its fields."""
+        return await self.one(connection, **{each.name: getattr(made, each.name) for each in _shape(type(made)).fields})
 
 
 class Update(Generic[Record]):

@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import invalid_field
@@ -37,10 +36,10 @@ def date_of(message: common_pb2.Date, field: str) -> date:
 class Names:
     """The values of one enum, written as rows and rules write them: without the prefix that the contract needs.
 
-    The value 0 (``…_UNSPECIFIED``) is the empty string.
+    The value 0 (``…_UNSPECIFIED``) is the empty string. ``enum`` is the generated class, ``pb.LicenseState``.
     """
 
-    def __init__(self, enum: EnumTypeWrapper) -> None:
+    def __init__(self, enum: Any) -> None:
         values = enum.DESCRIPTOR.values
         prefix = values[0].name.removesuffix("UNSPECIFIED")
         self._names = {each.number: each.name.removeprefix(prefix) if each.number else "" for each in values}

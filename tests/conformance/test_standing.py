@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from libs.access.actor import Actor, Standing
+from libs.access.owners import listed_owner
 from libs.errors import PermissionDenied
 from services.cases.usecases.access import require_official, require_staff, speaks_for
 from services.identity.usecases.caller import whose
-from services.license.usecases.asking import subjects_of, visible_holder
+from services.license.core.door import subjects_of
 from services.sharing import caller as sharing
 
 HALL, FIRM = (f"{kind}/00000000-0000-7000-8000-000000000001" for kind in ("departments", "organizations"))
@@ -72,9 +73,9 @@ def test_a_reader_without_a_subject_gets_nothing(caller: Actor) -> None:
     with pytest.raises(PermissionDenied):
         whose(caller)
     with pytest.raises(PermissionDenied):
-        visible_holder(caller, "")
+        listed_owner(caller, "")
     with pytest.raises(PermissionDenied):
-        visible_holder(caller, FIRM)
+        listed_owner(caller, FIRM)
     assert subjects_of(caller) == frozenset()
     assert speaks_for(caller) == ()
     with pytest.raises(PermissionDenied):

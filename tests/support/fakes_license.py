@@ -315,7 +315,7 @@ class _MaterialsAbroad(material_service_pb2_grpc.MaterialServiceServicer):
 
     async def DownloadMaterial(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
-        await _refuse(context, PermissionDenied("NOT_OWNER", f"{request.name} is somebody else's"))
+        await _refuse(context, not_found(request.name))
         yield material_service_pb2.DownloadMaterialResponse()
 
 

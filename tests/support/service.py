@@ -1,6 +1,7 @@
 """One service as it really runs, inside the test's process: real gRPC with mTLS, PostgreSQL, Redis."""
 
 import importlib
+import importlib.util
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -36,6 +37,7 @@ from libs.crypto.keystore import create_master_key
 from libs.db import migrate
 from libs.process import Process
 from libs.rpc.client import neighbour_channel
+from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Told, Withdrawals
 from services.gateway.contracts import read_image, services
 from tests.support.backends import HOST, Backends, free_port
@@ -152,6 +154,31 @@ async def nothing_withdrawn(_since: float) -> Told:
     return Told({}, time.time())
 
 
+def is_by_feature(service: str) -> bool:
+    """Whether the service is an ``app`` of features; the others build their server themselves."""
+    return importlib.util.find_spec(f"services.{service}.app") is not None
+
+
+def config_of(service: str) -> type[ServiceConfig]:
+    """The class of the service's configuration."""
+    module = (
+        "config" if is_by_feature(service) and importlib.util.find_spec(f"services.{service}.config") else "__main__"
+    )
+    model: type[ServiceConfig] = importlib.import_module(f"services.{service}.{module}").Config
+    return model
+
+
+async def built(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
+    """The server of the process's service, not started."""
+    if is_by_feature(process.service):
+        app = importlib.import_module(f"services.{process.service}.app").app
+        return await process.build(await app(process), verifier)
+    server: grpc.aio.Server = await importlib.import_module(f"services.{process.service}.__main__").build(
+        process, verifier
+    )
+    return server
+
+
 @asynccontextmanager
 async def serving(
     ground: Ground,
@@ -167,15 +194,14 @@ async def serving(
     ``prepare`` may change the process before it is built (put a fake neighbour in); ``extra`` are further sections of
     the service's configuration.
     """
-    main = importlib.import_module(f"services.{service}.__main__")
-    config = await configured(ground, service, main.Config, extra, region)
+    config = await configured(ground, service, config_of(service), extra, region)
     process = Process(service, config, clock)
     # Nobody is suspended, unless a test says so: most have a neighbour of their own making.
     process.withdrawals = Withdrawals(nothing_withdrawn)
     if prepare is not None:
         prepare(process)
     issuer = Issuer(base_url(region), f"//{region.code}")
-    server = await main.build(process, process.verifier(issuer))
+    server = await built(process, process.verifier(issuer))
     await server.start()
     channel = neighbour_channel(f"{HOST}:{config.grpc.port}", ground.tls("gateway", region))
     try:

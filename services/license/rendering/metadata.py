@@ -2,19 +2,20 @@
 
 from datetime import date, datetime, time
 
+from libs.civil.calendar import CHINA_TIME
 from libs.documents.drawing import DocumentInfo
-from services.license.rendering.page import CHINA_STANDARD_TIME, LicensePage
+from services.license.rendering.page import LicensePage
 
 _LONG_TERM = "99991231"
 
 
 def document_info(page: LicensePage) -> DocumentInfo:
     """Returns title, author, date and CustomDatas of the file."""
-    midnight = datetime.combine(page.issue_date, time(), CHINA_STANDARD_TIME)
+    midnight = datetime.combine(page.issue_date, time(), CHINA_TIME)
     return DocumentInfo(
         title=page.title,
         author=page.issuing_authority,
-        created=page.annotation.make_time.astimezone(CHINA_STANDARD_TIME) if page.annotation else midnight,
+        created=page.annotation.make_time.astimezone(CHINA_TIME) if page.annotation else midnight,
         custom=(*_face(page), *_term(page), *_copy(page), *page.metadata),
     )
 
@@ -42,10 +43,10 @@ def _copy(page: LicensePage) -> tuple[tuple[str, str], ...]:
     if note is None:
         return ()
     return (
-        ("JZJZZSJ", f"{note.make_time.astimezone(CHINA_STANDARD_TIME):%Y%m%d%H%M%S}"),
+        ("JZJZZSJ", f"{note.make_time.astimezone(CHINA_TIME):%Y%m%d%H%M%S}"),
         ("JZJZZZ", note.maker),
         ("JZJZZSY", note.purpose),
-        ("JZJYXQJZSJ", f"{note.expire_time.astimezone(CHINA_STANDARD_TIME):%Y%m%d%H%M%S}"),
+        ("JZJYXQJZSJ", f"{note.expire_time.astimezone(CHINA_TIME):%Y%m%d%H%M%S}"),
     )
 
 

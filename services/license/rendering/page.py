@@ -1,9 +1,9 @@
 """What a licence says on its face, and how an annotated copy differs from it."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 
-CHINA_STANDARD_TIME = timezone(timedelta(hours=8), "CST")
+from libs.civil.calendar import CHINA_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def date_text(day: date) -> str:
 
 def minute_text(moment: datetime) -> str:
     """Writes a time to the minute, as the clocks in China show it."""
-    return f"{moment.astimezone(CHINA_STANDARD_TIME):%Y-%m-%d %H:%M}"
+    return f"{moment.astimezone(CHINA_TIME):%Y-%m-%d %H:%M}"
 
 
 def validity_text(page: LicensePage) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from libs.events import consumer as consumer_module
 from libs.events.cloud_event import stream_of
-from services.license.tables import licenses
+from services.license.core.licenses import licenses
 from tests.service.cases.conftest import DEPARTMENT, Town, context
 from tests.service.cases.conftest import running as cases_running
 from tests.service.license.conftest import License

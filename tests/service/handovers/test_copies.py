@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from libs.errors import TongbanError
-from services.license.tables import licenses
+from services.license.core.licenses import licenses
 from tests.service.handovers.offices import CASES, Offices
 from tests.service.license.conftest import License
 from tests.support.copies import copy_of_process

@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import contextvars
-import importlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -16,13 +15,16 @@ from libs.db.engine import Database
 from libs.process import Process, end
 from libs.security.withdrawals import Told, Withdrawals
 from tests.support.backends import HOST
-from tests.support.service import Ground, configured
+from tests.support.service import Ground, config_of, configured
+from tests.support.service import built as server_of
 from tests.support.tokens import Issuer
 
 _ROOT = Path(__file__).parents[3]
 _WORKER: "contextvars.ContextVar[str]" = contextvars.ContextVar("worker", default="")
 _SERVICES = sorted(
-    file.parent.name for file in _ROOT.glob("services/*/__main__.py") if "Process(" in file.read_text(encoding="utf-8")
+    file.parent.name
+    for file in _ROOT.glob("services/*/__main__.py")
+    if "libs.process" in file.read_text(encoding="utf-8")
 )
 _NEIGHBOURS = dict.fromkeys(("identity", "license", "seal", "cases"), f"{HOST}:1")
 
@@ -61,8 +63,7 @@ class Broken:
 @asynccontextmanager
 async def built(ground: Ground, service: str) -> AsyncIterator[Process]:
     """A process of a service, wired as it is when it runs; nothing of it is started."""
-    main = importlib.import_module(f"services.{service}.__main__")
-    process = Process(service, await configured(ground, service, main.Config, {"neighbours": _NEIGHBOURS}))
+    process = Process(service, await configured(ground, service, config_of(service), {"neighbours": _NEIGHBOURS}))
 
     async def ask(_since: float) -> Told:
         # Of a neighbour that breaks as the database does.
@@ -70,7 +71,7 @@ async def built(ground: Ground, service: str) -> AsyncIterator[Process]:
             return Told({}, 1.0)
 
     process.withdrawals = Withdrawals(ask)
-    await main.build(process, process.verifier(Issuer(process.config.public.base_url, "//341500")))
+    await server_of(process, process.verifier(Issuer(process.config.public.base_url, "//341500")))
     try:
         yield process
     finally:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest_asyncio
 from google.protobuf.message import Message
@@ -13,7 +13,8 @@ from libs.clock import FakeClock
 from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc.client import invoke
-from services.license.__main__ import wire
+from libs.sweeps.sweep import Sweep
+from services.license.app import app
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, DEPARTMENT_NAME, Neighbours, neighbours
 from tests.support.service import Ground, Service, serving
 from tongban.cases.v1 import events_pb2 as case_events
@@ -172,7 +173,17 @@ class License:
             datetime.now(UTC),
             data.SerializeToString(),
         )
-        await wire(self.service.process).cases.handlers()[event.type](event)
+        await self.handle(event)
+
+    async def handle(self, event: Event) -> None:
+        """Handles an event, as a replica does that was started just now."""
+        await (await app(self.service.process)).handlers()[event.type](event)
+
+    async def sweep(self) -> Sweep:
+        """The sweeper of such a replica."""
+        (run,) = (await app(self.service.process)).workers
+        sweep: Sweep = cast("Any", run).__self__
+        return sweep
 
     async def verify(self, **subject: Any) -> verification.VerifyLicenseResponse:
         request = verification.VerifyLicenseRequest(**subject)

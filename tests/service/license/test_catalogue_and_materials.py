@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from libs.documents.store import digest_of
-from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied, TongbanError
+from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, TongbanError
 from libs.rpc.client import stream
 from libs.rpc.status import from_rpc_error
 from tests.service.license.conftest import (
@@ -127,10 +127,10 @@ async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(li
     assert head.receipt.record
     assert (await refused(download(licensing, material.name, clerk)))[0] == "NOT_OWNER"
     stranger = licensing.person(STRANGER)
-    assert (await refused(download(licensing, material.name, stranger, case_name=CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, material.name, stranger, case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
     get = pb.GetMaterialRequest(name=material.name, context=context(case_name=CASE))
     assert await licensing.call(licensing.materials.GetMaterial, get, pb.Material, clerk) == material
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(NotFound):
         await licensing.call(licensing.materials.GetMaterial, get, pb.Material, stranger)
 
 
@@ -182,7 +182,7 @@ async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -
     licensing.known.trusted.add("110000")
     assert (await refused(fetch(licensing.region("110000"), THEIR_CASE)))[0] == "RESOURCE_NOT_FOUND"
     guest = licensing.person(f"//{ABROAD}/{STRANGER}", region=ABROAD)
-    assert (await refused(download(licensing, material.name, guest, case_name=THEIR_CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, material.name, guest, case_name=THEIR_CASE)))[0] == "RESOURCE_NOT_FOUND"
 
 
 async def test_another_regions_material_is_fetched_there(licensing: License) -> None:
@@ -194,7 +194,7 @@ async def test_another_regions_material_is_fetched_there(licensing: License) -> 
     (asked,) = licensing.known.asked
     assert (asked.name, asked.context.case_name) == (name[9:], f"//341500/{CASE}")
     # A person who knows name and case asks there in their own name, not with this region's right to the case.
-    assert (await refused(download(licensing, name, licensing.person(), case_name=CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, name, licensing.person(), case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
     assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"
 
 
@@ -203,11 +203,15 @@ async def test_who_only_names_a_case_reads_none_of_its_files(licensing: License)
     await licensing.works_on(CASE, OTHER_DEPARTMENT, receiving_department=WINDOW, actor=f"clients/{CHANNEL}")
     await licensing.works_on(OTHER_CASE, DEPARTMENT)
     machine = {name: licensing.token(f"clients/{name}", "CLIENT") for name in (CHANNEL, "another")}
-    for reader in (licensing.staff(), machine["another"], licensing.person(STRANGER)):
+    for reader, reason in (
+        (licensing.staff(), "NOT_OWNER"),
+        (machine["another"], "NOT_OWNER"),
+        (licensing.person(STRANGER), "RESOURCE_NOT_FOUND"),
+    ):
         for case in (CASE, OTHER_CASE, "cases/00000000-0000-7000-8000-0000000000ff", ""):
-            assert (await refused(download(licensing, material.name, reader, case_name=case)))[0] == "NOT_OWNER"
+            assert (await refused(download(licensing, material.name, reader, case_name=case)))[0] == reason
     at_window = licensing.token(STRANGER, "STAFF", dept=OTHER_DEPARTMENT, act={"sub": STAFF})
-    assert (await refused(download(licensing, material.name, at_window, case_name=CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, material.name, at_window, case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
     for reader in (licensing.staff(OTHER_DEPARTMENT), licensing.staff(WINDOW), machine[CHANNEL]):
         assert (await download(licensing, material.name, reader, case_name=CASE))[1] == PDF
     await licensing.works_on(CASE, OTHER_DEPARTMENT, state=CASE_STATE_DECIDED, sequence=9)

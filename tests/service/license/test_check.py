@@ -6,7 +6,6 @@ import pytest
 import pytest_asyncio
 
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, TongbanError, Unavailable
-from services.license.__main__ import wire
 from tests.service.license.conftest import CASE, License, firm_holder, request_id
 from tests.service.license.test_issue import decided, event_of, rows, told
 from tongban.cases.v1 import events_pb2 as cases
@@ -107,7 +106,7 @@ async def test_what_passed_once_is_not_drawn_again(
     def refuse(_page: object) -> None:
         raise AssertionError("drawn again")
 
-    monkeypatch.setattr("services.license.pages.check_layout", refuse)
+    monkeypatch.setattr("services.license.rendering.service.check_layout", refuse)
     await check(licensing, kind)
 
 
@@ -120,9 +119,9 @@ async def test_a_refusal_after_the_decision_ends_the_intent_and_is_told_once(lic
     data = decided(kind)
     data.license_fields[0].value = "甲" * 51
     data.license_fields.append(cases.LicenseField(key="JYXM", value="\U00030000"))
-    consumer, event = wire(licensing.service.process).consumer, event_of(data)
+    event = event_of(data)
     for _ in range(3):
-        await consumer.handle(event)
+        await licensing.handle(event)
     assert await rows(licensing) == []
     (message,) = await told(licensing, VOIDED)
     voided = events.LicenseVoided.FromString(message)
@@ -135,40 +134,40 @@ async def test_a_refusal_after_the_decision_ends_the_intent_and_is_told_once(lic
     assert list(voided.broken_rules) == ["face_fields.FDDBR: face_fields.max_length"]
     data.license_fields[0].value = "甲"
     del data.license_fields[1]
-    await consumer.handle(event_of(data))
+    await licensing.handle(event_of(data))
     (row,) = await rows(licensing)
     assert (row.state, len(await told(licensing, VOIDED))) == ("ISSUED", 1)
 
 
 async def test_a_department_without_a_seal_is_told_too(licensing: License, kind: str) -> None:
     licensing.known.seal_users = ("staff/00000000-0000-7000-8000-000000000001",)
-    await wire(licensing.service.process).consumer.handle(event_of(decided(kind)))
+    await licensing.handle(event_of(decided(kind)))
     (message,) = await told(licensing, VOIDED)
     assert events.LicenseVoided.FromString(message).error_reason == "RESOURCE_NOT_FOUND"
 
 
 async def test_a_decision_made_anew_is_no_question_for_the_voided_licence(licensing: License, kind: str) -> None:
-    consumer, data = wire(licensing.service.process).consumer, decided(kind)
+    data = decided(kind)
     licensing.known.seal_error = FailedPrecondition("CERTIFICATE_NOT_VALID", "revoked", certificate="certificates/1")
-    await consumer.handle(event_of(data))
+    await licensing.handle(event_of(data))
     licensing.known.seal_error = None
-    await consumer.handle(event_of(data))  # asked again: the answer is the same
+    await licensing.handle(event_of(data))  # asked again: the answer is the same
     (voided,) = await rows(licensing)
     assert (voided.state, len(await told(licensing, VOIDED))) == ("VOIDED", 2)
     data.decision.voided_license = f"licenses/{voided.id}"
-    await consumer.handle(event_of(data))
+    await licensing.handle(event_of(data))
     assert {row.state for row in await rows(licensing)} == {"VOIDED", "ISSUED"}
 
 
 async def test_what_passes_is_waited_for_and_not_told(licensing: License, kind: str) -> None:
     licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
     with pytest.raises(Unavailable):
-        await wire(licensing.service.process).consumer.handle(event_of(decided(kind)))
+        await licensing.handle(event_of(decided(kind)))
     assert await told(licensing, VOIDED) == []
 
 
 async def test_services_set_up_wrongly_are_the_operators_matter(licensing: License, kind: str) -> None:
     licensing.known.seal_error = FailedPrecondition("REQUEST_ID_REUSED", "another body", request_id="1")
     with pytest.raises(FailedPrecondition):
-        await wire(licensing.service.process).consumer.handle(event_of(decided(kind)))
+        await licensing.handle(event_of(decided(kind)))
     assert await told(licensing, VOIDED) == []

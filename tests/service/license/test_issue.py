@@ -22,8 +22,7 @@ from libs.errors import (
 from libs.events.cloud_event import Event
 from libs.ids import license_identifier
 from libs.sweeps.sweep import Sweep
-from services.license.__main__ import wire
-from services.license.tables import licenses
+from services.license.core.licenses import licenses
 from tests.service.license.conftest import CASE, FIRM, FIRM_CODE, OTHER_DEPARTMENT, License, firm_holder, request_id
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, NEXT_SEAL, NEXT_SEAL_ID, SEAL, SEAL_ID
 from tests.support.outbox import emitted
@@ -50,11 +49,11 @@ async def told(licensing: License, event_type: str) -> list[bytes]:
     return [emitted(licensing.service.process.wire, row) for row in found]
 
 
-def later(licensing: License, by: timedelta = timedelta(minutes=2)) -> Sweep:
+async def later(licensing: License, by: timedelta = timedelta(minutes=2)) -> Sweep:
     """The sweeper two minutes from now."""
     process = licensing.service.process
     process.wall = FakeClock(datetime.now(UTC) + by)
-    return wire(process).sweep
+    return await licensing.sweep()
 
 
 async def test_a_licence_is_issued_sealed_and_stored(licensing: License) -> None:
@@ -190,7 +189,8 @@ async def test_a_draft_that_was_begun_while_the_clock_was_ahead_waits_for_no_lat
     with pytest.raises(Unavailable):
         await licensing.issue(licensing.order((await licensing.license_type()).name))
     licensing.known.seal_error = None
-    assert await later(licensing, timedelta(days=-400)).sweep() == 1
+    sweeper = await later(licensing, timedelta(days=-400))
+    assert await sweeper.sweep() == 1
     assert [row.state for row in await rows(licensing)] == ["ISSUED"]
 
 
@@ -200,10 +200,10 @@ async def test_the_sweeper_finishes_what_was_left(licensing: License) -> None:
     order = licensing.order(kind.name)
     with pytest.raises(Unavailable):
         await licensing.issue(order)
-    sweeper = wire(licensing.service.process).sweep
+    sweeper = await licensing.sweep()
     licensing.known.seal_error = None
     assert await sweeper.sweep() == 0  # too young: somebody may be at work on it
-    sweeper = later(licensing)
+    sweeper = await later(licensing)
     assert await sweeper.sweep() == 1
     assert await sweeper.sweep() == 0
     (row,) = await rows(licensing)
@@ -284,7 +284,8 @@ async def test_a_page_that_is_drawn_differently_now_is_not_sealed(licensing: Lic
     async with licensing.service.process.database.transaction() as connection:
         await connection.execute(sa.update(licenses).values(page_digest="sm3:" + "0" * 64))
     licensing.known.seal_error = None
-    assert await later(licensing).sweep() == 1
+    sweeper = await later(licensing)
+    assert await sweeper.sweep() == 1
     (row,) = await rows(licensing)
     assert (row.state, row.state_reason) == ("VOIDED", "PAGE_CHANGED")
     assert licensing.known.sealed == {}
@@ -323,9 +324,8 @@ async def test_a_decided_case_gets_its_licence_once(licensing: License) -> None:
     data = decided(kind.name)
     data.case.receiving_region = "341599"
     event = event_of(data)
-    handler = wire(licensing.service.process).consumer
-    await asyncio.gather(handler.handle(event), handler.handle(event))
-    await handler.handle(event)
+    await asyncio.gather(licensing.handle(event), licensing.handle(event))
+    await licensing.handle(event)
     (row,) = await rows(licensing)
     assert (row.state, row.case_name, row.receiving_region, row.item_code) == ("ISSUED", CASE, "341599", "item-1")
     assert len(await told(licensing, "cn.tongban.license.issued.v1")) == 1
@@ -334,20 +334,19 @@ async def test_a_decided_case_gets_its_licence_once(licensing: License) -> None:
 
 async def test_refused_cases_and_cases_without_licence_yield_nothing(licensing: License) -> None:
     kind = await licensing.license_type()
-    handler = wire(licensing.service.process).consumer
-    await handler.handle(event_of(decided("")))
+    await licensing.handle(event_of(decided("")))
     refused = decided(kind.name)
     refused.decision.outcome = case_resources.OUTCOME_REJECTED
-    await handler.handle(event_of(refused))
+    await licensing.handle(event_of(refused))
     assert await rows(licensing) == []
 
 
 async def test_an_event_whose_draft_was_voided_is_over(licensing: License) -> None:
     kind = await licensing.license_type()
     licensing.known.seal_error = FailedPrecondition("CERTIFICATE_NOT_VALID", "revoked", certificate="certificates/1")
-    handler, event = wire(licensing.service.process).consumer, event_of(decided(kind.name))
-    await handler.handle(event)
-    await handler.handle(event)
+    event = event_of(decided(kind.name))
+    await licensing.handle(event)
+    await licensing.handle(event)
     (row,) = await rows(licensing)
     assert row.state == "VOIDED"
 
@@ -355,21 +354,21 @@ async def test_an_event_whose_draft_was_voided_is_over(licensing: License) -> No
 async def test_an_event_for_a_case_that_has_its_licence_is_over(licensing: License) -> None:
     kind = await licensing.license_type()
     await licensing.issue(licensing.order(kind.name))
-    await wire(licensing.service.process).consumer.handle(event_of(decided(kind.name)))
+    await licensing.handle(event_of(decided(kind.name)))
     assert len(await rows(licensing)) == 1
 
 
 async def test_a_case_that_asks_again_is_told_again_and_gets_no_second_licence(licensing: License) -> None:
     kind = await licensing.license_type()
-    handler, data = wire(licensing.service.process).consumer, decided(kind.name)
-    await handler.handle(event_of(data))
+    data = decided(kind.name)
+    await licensing.handle(event_of(data))
     data.case.sequence += 1
     again = event_of(data)
     for _ in range(2):
-        await handler.handle(again)
+        await licensing.handle(again)
     first, second = [events.LicenseIssued.FromString(each) for each in await told(licensing, ISSUED)]
     assert first == second
-    await handler.handle(event_of(data))
+    await licensing.handle(event_of(data))
     assert len(await told(licensing, ISSUED)) == 3
     assert (len(await rows(licensing)), len(licensing.known.sealed)) == (1, 1)
 
@@ -377,7 +376,7 @@ async def test_a_case_that_asks_again_is_told_again_and_gets_no_second_licence(l
 async def test_a_licence_issued_by_hand_is_told_to_the_case_that_asks(licensing: License) -> None:
     kind = await licensing.license_type()
     made = await licensing.issue(licensing.order(kind.name))
-    await wire(licensing.service.process).consumer.handle(event_of(decided(kind.name)))
+    await licensing.handle(event_of(decided(kind.name)))
     told_twice = [events.LicenseIssued.FromString(each).license for each in await told(licensing, ISSUED)]
     assert told_twice == [made.name, made.name]
 
@@ -385,10 +384,10 @@ async def test_a_licence_issued_by_hand_is_told_to_the_case_that_asks(licensing:
 async def test_a_case_whose_draft_was_voided_hears_that_again(licensing: License) -> None:
     kind = await licensing.license_type()
     licensing.known.seal_error = FailedPrecondition("CERTIFICATE_NOT_VALID", "revoked", certificate="certificates/1")
-    handler, data = wire(licensing.service.process).consumer, decided(kind.name)
-    await handler.handle(event_of(data))
+    data = decided(kind.name)
+    await licensing.handle(event_of(data))
     licensing.known.seal_error = None
-    await handler.handle(event_of(data))
+    await licensing.handle(event_of(data))
     first, second = [
         events.LicenseVoided.FromString(each) for each in await told(licensing, "cn.tongban.license.voided.v1")
     ]
@@ -399,22 +398,21 @@ async def test_a_case_whose_draft_was_voided_hears_that_again(licensing: License
 async def test_a_draft_at_work_is_left_to_who_works_on_it(licensing: License) -> None:
     kind = await licensing.license_type()
     licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
-    handler, event = wire(licensing.service.process).consumer, event_of(decided(kind.name))
+    event = event_of(decided(kind.name))
     with pytest.raises(Unavailable):
-        await handler.handle(event)
-    await handler.handle(event_of(decided(kind.name)))
+        await licensing.handle(event)
+    await licensing.handle(event_of(decided(kind.name)))
     assert [row.state for row in await rows(licensing)] == ["DRAFT"]
     licensing.known.seal_error = None
-    await handler.handle(event)
+    await licensing.handle(event)
     assert [row.state for row in await rows(licensing)] == ["ISSUED"]
     assert len(await told(licensing, ISSUED)) == 1
 
 
 async def test_many_cases_side_by_side_get_different_numbers(licensing: License) -> None:
     kind = await licensing.license_type()
-    handler = wire(licensing.service.process).consumer
     names = [f"cases/{uuid.uuid4()}" for _ in range(24)]
-    await asyncio.gather(*(handler.handle(event_of(decided(kind.name, name))) for name in names))
+    await asyncio.gather(*(licensing.handle(event_of(decided(kind.name, name))) for name in names))
     found = await rows(licensing)
     assert {row.state for row in found} == {"ISSUED"}
     assert len({row.identifier for row in found}) == len({row.number_index for row in found}) == len(names)
@@ -423,16 +421,16 @@ async def test_many_cases_side_by_side_get_different_numbers(licensing: License)
 
 async def test_a_holder_who_is_called_otherwise_since_the_decision_is_told_to_the_case(licensing: License) -> None:
     kind = await licensing.license_type()
-    handler, event = wire(licensing.service.process).consumer, event_of(decided(kind.name))
+    event = event_of(decided(kind.name))
     licensing.known.identity_error = Unavailable(
         "DEPENDENCY_UNAVAILABLE", "away", retry_after=1.0, dependency="database"
     )
     with pytest.raises(Unavailable):  # the consumer tries again
-        await handler.handle(event)
+        await licensing.handle(event)
     licensing.known.identity_error = None
     licensing.known.accounts[f"//341599/{FIRM}"] = "测试更名便利店有限公司"
     for _ in range(2):
-        await handler.handle(event)
+        await licensing.handle(event)
     assert await rows(licensing) == []
     (told_of,) = [
         events.LicenseVoided.FromString(each) for each in await told(licensing, "cn.tongban.license.voided.v1")
@@ -443,12 +441,12 @@ async def test_a_holder_who_is_called_otherwise_since_the_decision_is_told_to_th
 async def test_a_licence_that_was_begun_is_finished_under_the_name_that_it_was_begun_with(licensing: License) -> None:
     kind = await licensing.license_type()
     licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
-    handler, event = wire(licensing.service.process).consumer, event_of(decided(kind.name))
+    event = event_of(decided(kind.name))
     with pytest.raises(Unavailable):
-        await handler.handle(event)
+        await licensing.handle(event)
     licensing.known.seal_error = None
     licensing.known.accounts[f"//341599/{FIRM}"] = "测试更名便利店有限公司"
-    await handler.handle(event)
+    await licensing.handle(event)
     assert [row.state for row in await rows(licensing)] == ["ISSUED"]
     assert await told(licensing, "cn.tongban.license.voided.v1") == []
 
@@ -463,7 +461,7 @@ async def test_a_licence_that_was_told_of_is_made_again_as_it_was(licensing: Lic
     kind = await licensing.license_type()
     lost = str(license_identifier.build(kind.code, DEPARTMENT_CODE, "ABCDEFGHIJ2345672345"))
     event = event_of(decided(kind.name, told_license=told_license(lost)))
-    await wire(licensing.service.process).consumer.handle(event)
+    await licensing.handle(event)
     (row,) = await rows(licensing)
     assert (row.id, row.identifier) == ("00000000-0000-7000-8000-00000000aaaa", lost)
     assert (row.issue_date, row.valid_from) == (date(2024, 4, 1), date(2024, 4, 1))
@@ -475,7 +473,7 @@ async def test_one_of_another_issuer_is_not_made_and_an_operator_sees_why(licens
     lost = str(license_identifier.build(kind.code, FIRM_CODE, "ABCDEFGHIJ2345672345"))
     event = event_of(decided(kind.name, told_license=told_license(lost)))
     with pytest.raises(InvalidArgument) as error:
-        await wire(licensing.service.process).consumer.handle(event)
+        await licensing.handle(event)
     assert error.value.violations[0].field == "told_license.identifier"
     assert await rows(licensing) == []
     assert await told(licensing, "cn.tongban.license.voided.v1") == []

@@ -203,7 +203,7 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
     person = licensing.person(f"//{ABROAD}/{STRANGER}", region=ABROAD)
     theirs = licenses.GetLicenseRequest(name=made.name, presentation=name, context=context(case_name=THEIR_CASE))
     asked = licensing.call(licensing.licenses.GetLicense, theirs, licenses.GetLicenseResponse, person)
-    assert await refused(asked) == ("LICENSE_USE_NOT_ALLOWED", "holder")
+    assert await refused(asked) == ("RESOURCE_NOT_FOUND", "")
 
 
 async def test_the_receiving_region_reads_and_downloads_under_its_case(licensing: License) -> None:

@@ -137,7 +137,7 @@ async def test_what_a_case_allows_ends_with_its_decision(licensing: License) -> 
 async def test_nobody_reads_without_a_basis(licensing: License) -> None:
     made = await licensing.issued()
     other = licensing.staff(OTHER_DEPARTMENT)
-    assert await refused(get(licensing, made.name, licensing.person(STRANGER))) == ("LICENSE_USE_NOT_ALLOWED", "holder")
+    assert await refused(get(licensing, made.name, licensing.person(STRANGER))) == ("RESOURCE_NOT_FOUND", "")
     assert await refused(get(licensing, made.name, other)) == ("LICENSE_USE_NOT_ALLOWED", "case")
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     case_only = context(case_name=ITEM_CASE)
@@ -165,7 +165,7 @@ async def test_another_regions_person_with_the_receiving_regions_case_reads_noth
     made = await licensing.issued(receiving_region="320402")
     guest = licensing.person(f"//320402/{STRANGER}", region="320402")
     asked = context(case_name=CASE)
-    assert await refused(get(licensing, made.name, guest, context=asked)) == ("LICENSE_USE_NOT_ALLOWED", "holder")
+    assert await refused(get(licensing, made.name, guest, context=asked)) == ("RESOURCE_NOT_FOUND", "")
 
 
 async def test_a_service_reads_for_the_department_that_it_names(licensing: License) -> None:
@@ -341,7 +341,7 @@ async def test_a_window_token_opens_what_is_of_the_one_who_stands_there(licensin
     assert (await uses(licensing, stranger, license=made.name)).license_uses == []
     assert (await refused(uses(licensing, stranger, holder=FIRM)))[0] == "NOT_OWNER"
     assert (await refused(uses(licensing, stranger, case_name=ITEM_CASE)))[0] == "FIELD_INVALID"
-    assert (await refused(get(licensing, made.name, stranger)))[0] == "LICENSE_USE_NOT_ALLOWED"
+    assert (await refused(get(licensing, made.name, stranger)))[0] == "RESOURCE_NOT_FOUND"
     page = pb.ListLicensesRequest(context=context(), holder=FIRM)
     listed = licensing.call(licensing.licenses.ListLicenses, page, pb.ListLicensesResponse, stranger)
     assert (await refused(listed))[0] == "NOT_OWNER"

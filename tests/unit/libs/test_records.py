@@ -45,10 +45,10 @@ def _text(query: Any) -> str:
 def test_a_statement_names_the_columns_of_its_record() -> None:
     found = Query(Thing, "SELECT {columns:t} FROM things t WHERE t.name = :name OR t.day > :name")
     assert _text(found) == (
-        "SELECT t.id::text, t.state, t.day, t.tags, t.more FROM things t WHERE t.name = $1 OR t.day > $1"
+        "SELECT t.id::text AS id_text, t.state, t.day, t.tags, t.more FROM things t WHERE t.name = $1 OR t.day > $1"
     )
     assert _text(Insert(Thing, "id", "state")) == (
-        "INSERT INTO things (id, state) VALUES ($1, $2) RETURNING id::text, state, day, tags, more"
+        "INSERT INTO things (id, state) VALUES ($1, $2) RETURNING id::text AS id_text, state, day, tags, more"
     )
 
 
@@ -56,14 +56,14 @@ def test_a_change_counts_the_version_and_may_have_a_condition() -> None:
     change = Update(Thing, "state = 'NEW'")
     assert _text(change._query(("day",))) == (
         "UPDATE things SET day = $1, version = version + 1 WHERE id = CAST($2 AS uuid) AND state = 'NEW' "
-        "RETURNING id::text, state, day, tags, more"
+        "RETURNING id::text AS id_text, state, day, tags, more"
     )
 
 
 def test_a_page_has_the_conditions_of_the_filters_that_are_given() -> None:
     page = Page(Thing, "{columns} FROM things", "id DESC", {"name": "name = :name", "before": "id < :before"})
     assert _text(page._query(frozenset({"before", "name"}))) == (
-        "SELECT id::text, state, day, tags, more FROM things WHERE (id < $1) AND (name = $2) ORDER BY id DESC LIMIT $3"
+        "SELECT id::text AS id_text, state, day, tags, more FROM things WHERE (id < $1) AND (name = $2) ORDER BY id DESC LIMIT $3"
     )
     assert "WHERE" not in _text(page._query(frozenset()))
 
@@ -89,3 +89,37 @@ def test_values_are_read_and_written_as_the_record_has_them() -> None:
     query = Query(Thing, "SELECT {columns} FROM things WHERE state = :state AND more = :more")
     assert query._made(("1", "NEW", None, ["a"], {"b": 1})) == Thing("1", State.NEW, None, ["a"], {"b": 1})
     assert query._arguments({"state": State.NEW, "more": [1]}) == {"state": "NEW", "more": "[1]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    label: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    tags: frozenset[str]
+    more: tuple[Part, ...]
+    state: State
+
+
+def test_a_pure_record_is_bound_to_its_table_elsewhere_and_holds_what_rules_want() -> None:
+    of(TABLE)(Whole)
+    query = Query(Whole, "SELECT {columns} FROM things WHERE state = :state AND more = :more")
+    made = query._made([["a", "b", "a"], [{"label": "x", "size": 1}], "NEW"])
+    assert made == Whole(frozenset({"a", "b"}), (Part("x", 1),), State.NEW)
+    assert query._arguments({"state": State.NEW, "more": (Part("x", 1),)}) == {
+        "state": "NEW",
+        "more": '[{"label": "x", "size": 1}]',
+    }
+    assert query._arguments({"state": "NEW"}) == {"state": "NEW"}
+
+
+def test_a_record_that_takes_fields_by_name_is_none() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class ByName:
+        name: str
+
+    with pytest.raises(RecordError, match="by place"):
+        of(TABLE)(ByName)

@@ -1,0 +1,140 @@
+"""The door to every licence and every file: who asks, and for what, against what is known of the case and of the presentation."""
+
+from dataclasses import dataclass
+
+from libs.access import owners
+from libs.access.actor import Actor, Standing, is_person
+from libs.access.context import Stated, stated
+from libs.clock import Clock
+from libs.errors import not_found
+from libs.ids import names
+from services.license.core.handled_cases import HandledCases
+from services.license.core.licenses import License
+from services.license.core.lifecycle import HIDDEN
+from services.license.core.presentations import PresentationStore
+from services.license.core.reading import (
+    KEEPER_OF_CASES,
+    HandledCase,
+    LicenseFacts,
+    Presentation,
+    Purpose,
+    Reader,
+    UseBasis,
+    basis_for,
+    rests_on_law,
+)
+from tongban.common.v1 import common_pb2
+
+_MACHINES = (Standing.CLIENT, Standing.SERVICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Who asks for data of somebody, and for what.
+
+    Attributes:
+        actor: the caller.
+        reader: what the rules know of the caller.
+        use: the use as it is recorded.
+    """
+
+    actor: Actor
+    reader: Reader
+    use: Stated
+
+    @property
+    def abroad(self) -> bool:
+        """Whether another region asks, so that names in the answer carry the region."""
+        return bool(self.actor.region)
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the rules know of the purpose."""
+        return Purpose(self.use.case_name, self.use.context.legal_basis)
+
+    @property
+    def is_keeper(self) -> bool:
+        """Whether the cases service asks for a case: it is believed, for the cases are its own."""
+        return self.reader.client == KEEPER_OF_CASES and bool(self.use.case_name)
+
+
+def asked_by(actor: Actor, context: common_pb2.UseContext, home: str) -> Inquiry:
+    """Reads who asks, and for what; raises FIELD_INVALID where the context contradicts the token."""
+    use = stated(actor, context, home)
+    reader = Reader(
+        use.region,
+        subjects_of(actor),
+        use.department,
+        actor.subject if actor.standing in _MACHINES else "",
+        actor.subject if actor.standing in owners.OFFICIAL else "",
+    )
+    return Inquiry(actor, reader, use)
+
+
+def subjects_of(actor: Actor) -> frozenset[str]:
+    """Returns for whom a token speaks as a possible holder: the person, and the firm that the person acts for."""
+    if actor.standing is Standing.REGION and is_person(actor.subject):
+        return frozenset(filter(None, (actor.subject, actor.organization)))
+    return actor.speaks_for
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedUse:
+    """Why a licence may be used. ``presentation`` is the name that goes into the record; ``item_code`` its item."""
+
+    basis: UseBasis
+    presentation: str = ""
+    item_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Decides whether a caller may use what is asked for."""
+
+    presentations: PresentationStore
+    cases: HandledCases
+    clock: Clock
+    home: str
+
+    async def allow(self, asked: Inquiry, wanted: License, presentation: str) -> AllowedUse:
+        """Returns why the caller may use a licence.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND, for a draft that is not the caller's, a person's request for a licence that they
+                don't hold, or an unknown presentation.
+            PermissionDenied: LICENSE_USE_NOT_ALLOWED, PRESENTATION_BOUND_ELSEWHERE.
+            FailedPrecondition: PRESENTATION_EXPIRED.
+        """
+        facts, now = wanted.facts(self.home), self.clock.now()
+        if wanted.state in HIDDEN and not asked.reader.is_issuer(wanted.issuer_department, self.home):
+            raise not_found(facts.name)
+        # A person's region or case is no basis: those are for the people who work on a case.
+        owners.hide_from_others(asked.actor, facts.name, facts.holders)
+        if not presentation:
+            case = await self._case_for(asked, facts)
+            return AllowedUse(basis_for(asked.reader, facts, asked.purpose, None, now, case))
+        shown = await self._shown(presentation)
+        basis = basis_for(asked.reader, facts, asked.purpose, shown, now)
+        return AllowedUse(basis, shown.name, shown.item_code)
+
+    async def _case_for(self, asked: Inquiry, facts: LicenseFacts) -> HandledCase | None:
+        """Reads the case that a use by law names; nothing is read for a use that rests on something else."""
+        if not asked.use.case_name or not rests_on_law(asked.reader, facts, None):
+            return None
+        return await self.cases.at_work(asked.use.case_name)
+
+    async def _shown(self, presentation: str) -> Presentation:
+        name = names.parse(presentation, "presentation", "presentations")
+        if name.is_foreign(self.home):
+            # A presentation lies in the region of its licences; another region's allows nothing here.
+            raise not_found(presentation)
+        return await self.presentations.get(name.local)
+
+    async def case_of(self, asked: Inquiry) -> HandledCase | None:
+        """Returns the case that is named, if the reader has to do with it now (decision 0029)."""
+        case = await self.cases.at_work(asked.use.case_name) if asked.use.case_name else None
+        return case if case is not None and case.is_of(asked.reader) else None
+
+    async def is_of(self, asked: Inquiry) -> bool:
+        """Tells whether the case that is named is the reader's."""
+        return asked.is_keeper or await self.case_of(asked) is not None

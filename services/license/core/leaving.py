@@ -1,0 +1,44 @@
+"""What is done here before another region is asked: it takes this region's word, so the word must be true, and on record."""
+
+from libs.db.command import command_of
+from libs.errors import invalid_field
+from libs.ids import names
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import Call
+from services.license.core.door import asked_by
+from services.license.core.parts import Parts
+from services.license.core.reading import use_not_allowed
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import license_service_pb2 as licenses
+from tongban.license.v1 import material_service_pb2 as materials
+from tongban.license.v1 import presentation_service_pb2 as presentations
+
+Licensed = licenses.GetLicenseRequest | licenses.DownloadLicenseRequest
+Leaving = Licensed | presentations.RedeemPresentationRequest | materials.DownloadMaterialRequest
+
+
+async def recorded(parts: Parts, call: Call, request: Leaving, about: str) -> common_pb2.UseContext:
+    """Writes the record of the call, and returns the context as the other region gets it: with a transaction id for both."""
+    context = asked_by(call.actor, request.context, parts.home).use.context
+    context.transaction_id = context.transaction_id or uuid7()
+    if context.case_name.startswith("cases/"):
+        context.case_name = f"//{parts.home}/{context.case_name}"
+    command = command_of(request, call=call)
+    await parts.audit.write(command, about, transaction_id=context.transaction_id)
+    return context
+
+
+async def check_case(parts: Parts, call: Call, request: Licensed) -> None:
+    """Raises LICENSE_USE_NOT_ALLOWED unless the case that is named is the reader's: the other region takes our word."""
+    if not await parts.door.is_of(asked_by(call.actor, request.context, parts.home)):
+        raise use_not_allowed(request.name, "case")
+
+
+def presentation_there(presentation: str, region: str) -> str:
+    """Returns the local name of a presentation that must lie in the same region as the licence."""
+    if not presentation:
+        return ""
+    name = names.parse(presentation, "presentation", "presentations")
+    if name.region not in ("", region):
+        raise invalid_field("presentation", "presentation.region", "must be of the same region as the licence")
+    return name.local

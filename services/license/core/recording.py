@@ -1,0 +1,218 @@
+"""Records uses of licences before anything is answered ("no record, no service").
+
+A use, its audit record and its event are one statement: one round trip.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from libs.audit.log import Log
+from libs.clock import Clock
+from libs.db.command import Command
+from libs.db.engine import Database
+from libs.db.evidence import Evidence, recorded
+from libs.db.query import of
+from libs.db.schema import EVIDENCE
+from libs.events.wire import Wire
+from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import Names, timestamp
+from services.license.core import schema
+from services.license.core.door import Inquiry
+from services.license.core.licenses import License
+from services.license.core.reading import UseBasis
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import events_pb2 as events
+from tongban.license.v1 import resources_pb2 as pb
+
+FACE = ("number", "holders", "face_fields")
+FILE = ("file",)
+ACTIONS, BASES = Names(pb.UseAction), Names(pb.UseBasis)
+
+license_uses = sa.Table(
+    "license_uses",
+    schema.METADATA,
+    schema.record_id(),
+    sa.Column("license_id", sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column("license_identifier", sa.Text, nullable=False),
+    sa.Column("issuer_department", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("basis", sa.Text, nullable=False),
+    schema.text("presentation"),
+    sa.Column("purpose", sa.Text, nullable=False),
+    schema.text("case_name"),
+    schema.text("legal_basis"),
+    schema.text("department"),
+    schema.text("operator"),
+    schema.text("transaction_id"),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("region_code", sa.Text, nullable=False),
+    sa.Column("copy_digest", sa.Text),
+    sa.Column("copy_media_type", sa.Text),
+    sa.Column("copy_size", sa.Integer),
+    schema.moment("copy_expire_time"),
+    sa.Column("use_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Index("license_uses_license", "license_id", "id"),
+    sa.Index("license_uses_case", "case_name", "id", postgresql_where=sa.text("case_name <> ''")),
+    sa.Index("license_uses_copy", "copy_digest", postgresql_where=sa.text("copy_digest IS NOT NULL")),
+    info=EVIDENCE,
+    comment="Every use of a licence: who, what for, why it was allowed.",
+)
+
+
+@of(license_uses)
+@dataclass(frozen=True, slots=True)
+class LicenseUse:
+    """One use of one licence; ``copy_…`` is the annotated copy that was handed out."""
+
+    id: str
+    license_id: str
+    license_identifier: str
+    issuer_department: str
+    action: str
+    basis: str
+    presentation: str
+    purpose: str
+    case_name: str
+    legal_basis: str
+    department: str
+    operator: str
+    transaction_id: str
+    actor: str
+    region_code: str
+    copy_digest: str | None
+    copy_media_type: str | None
+    copy_size: int | None
+    copy_expire_time: datetime | None
+    use_time: datetime
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedCopy:
+    """A copy (加注件) that is handed out."""
+
+    digest: str
+    media_type: str
+    size: int
+    expire_time: datetime
+
+
+_USED = recorded("""used AS (
+  INSERT INTO license_uses (id, license_id, license_identifier, issuer_department, action, basis, presentation, purpose,
+    case_name, legal_basis, department, operator, transaction_id, actor, region_code, copy_digest, copy_media_type,
+    copy_size, copy_expire_time, use_time, record)
+  SELECT u.id, u.license_id, u.identifier, u.issuer, CAST(:action AS text), u.basis, CAST(:presentation AS text),
+    CAST(:purpose AS text), CAST(:case_name AS text), CAST(:legal_basis AS text), CAST(:department AS text),
+    CAST(:operator AS text), CAST(:transaction_id AS text), CAST(:actor AS text), CAST(:region_code AS text),
+    CAST(:copy_digest AS text), CAST(:copy_media_type AS text), CAST(:copy_size AS integer),
+    CAST(:copy_expire_time AS timestamptz), CAST(:event_time AS timestamptz), CAST(:record AS text)
+  FROM unnest(CAST(:use_ids AS uuid[]), CAST(:license_ids AS uuid[]), CAST(:identifiers AS text[]),
+    CAST(:issuers AS text[]), CAST(:bases AS text[])) AS u (id, license_id, identifier, issuer, basis)
+)""")
+_NO_COPY = dict.fromkeys(("copy_digest", "copy_media_type", "copy_size", "copy_expire_time"))
+
+
+@dataclass(frozen=True, slots=True)
+class UseRecorder:
+    """Writes uses of licences."""
+
+    database: Database
+    wire: Wire
+    log: Log
+    clock: Clock
+    committed: asyncio.Event
+
+    async def record(
+        self,
+        command: Command,
+        asked: Inquiry,
+        used: Sequence[tuple[License, UseBasis]],
+        action: str,
+        *,
+        about: str = "",
+        presentation: str = "",
+        fields: Sequence[str] = FACE,
+        copy: AnnotatedCopy | None = None,
+    ) -> tuple[common_pb2.Receipt, str]:
+        """Writes one audit record, and a use of each licence with its event; returns the receipt and the last use's name.
+
+        Args:
+            command: the call.
+            asked: who asks, and for what.
+            used: the licences, each with the basis of its use.
+            action: a name of UseAction without its prefix.
+            about: the object of the audit record, where it is not the one licence.
+            presentation: the presentation that allowed it, or an empty string.
+            fields: what leaves.
+            copy: the annotated copy that is handed out.
+
+        Raises:
+            Unavailable: AUDIT_UNAVAILABLE, nothing was recorded and nothing may be answered.
+        """
+        evidence = Evidence(self.log, self.wire, command, self.clock.now())
+        receipt = evidence.record(about or used[0][0].name, fields=fields, record_count=len(used))
+        ids = [uuid7() for _ in used]
+        for use_id, (each, basis) in zip(ids, used, strict=True):
+            evidence.emit(each.name, _event(use_id, each, basis, action, asked, evidence.now))
+        shared = {"action": action, "presentation": presentation, **_shared(asked, receipt), **_of_copy(copy)}
+        await evidence.write(self.database, _USED, **shared, **_each(ids, used))
+        self.committed.set()
+        return receipt, f"licenseUses/{ids[-1]}"
+
+
+def _event(
+    use_id: str, used: License, basis: UseBasis, action: str, asked: Inquiry, now: datetime
+) -> events.LicenseUsed:
+    return events.LicenseUsed(
+        license=used.name,
+        license_use=f"licenseUses/{use_id}",
+        action=ACTIONS.number(action),
+        basis=BASES.number(basis.value),
+        region_code=asked.use.region,
+        department=asked.use.context.department,
+        case_name=asked.use.case_name,
+        holders=used.holders,
+        use_time=timestamp(now),
+    )
+
+
+def _shared(asked: Inquiry, receipt: common_pb2.Receipt) -> Mapping[str, Any]:
+    context = asked.use.context
+    return {
+        "purpose": context.purpose,
+        "case_name": context.case_name,
+        "legal_basis": context.legal_basis,
+        "department": context.department,
+        "operator": context.operator,
+        "transaction_id": receipt.transaction_id,
+        "actor": asked.actor.subject,
+        "region_code": asked.use.region,
+        "record": receipt.record,
+    }
+
+
+def _of_copy(copy: AnnotatedCopy | None) -> Mapping[str, Any]:
+    if copy is None:
+        return _NO_COPY
+    return {
+        "copy_digest": copy.digest,
+        "copy_media_type": copy.media_type,
+        "copy_size": copy.size,
+        "copy_expire_time": copy.expire_time,
+    }
+
+
+def _each(ids: Sequence[str], used: Sequence[tuple[License, UseBasis]]) -> Mapping[str, Any]:
+    return {
+        "use_ids": ids,
+        "license_ids": [each.id for each, _ in used],
+        "identifiers": [each.identifier for each, _ in used],
+        "issuers": [each.issuer_department for each, _ in used],
+        "bases": [basis.value for _, basis in used],
+    }

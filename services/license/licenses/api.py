@@ -1,0 +1,156 @@
+"""Reading, listing and revoking licences, of this region and for others."""
+
+from dataclasses import replace
+
+from libs.access.owners import listed_owner
+from libs.db.command import command_of
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction
+from libs.errors import invalid_field
+from libs.ids import license_identifier, names
+from libs.ids.names import ResourceName
+from libs.rpc.call import Call
+from libs.rpc.messages import timestamp
+from services.license.core import leaving
+from services.license.core.door import asked_by
+from services.license.core.licenses import License, lock
+from services.license.core.lifecycle import LicenseAction, LicenseState, next_state
+from services.license.core.messages import LICENSE_STATES, license_message, listed_license, named
+from services.license.core.parts import Parts
+from services.license.core.reading import check_issuer
+from services.license.licenses.store import UPDATE, ListedLicenses
+from tongban.license.v1 import events_pb2 as events
+from tongban.license.v1 import license_service_pb2 as pb
+from tongban.license.v1 import recognition_service_pb2 as recognition
+from tongban.license.v1 import resources_pb2 as resources
+
+Reads = pb.GetLicenseRequest | pb.LookupByIdentifierRequest | recognition.GetRemoteLicenseRequest
+
+
+class LicenseApi:
+    """Reads licences and ends them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._listed = ListedLicenses(parts.database)
+
+    async def get_license(self, request: pb.GetLicenseRequest, call: Call) -> pb.GetLicenseResponse:
+        """Gets a licence with its face, of this or of another region."""
+        name = names.parse(request.name, "name", "licenses")
+        if name.is_foreign(self._parts.home):
+            return await self._get_abroad(name, request, call)
+        return await self._read(request, call, await self._parts.licenses.get(name.local))
+
+    async def _get_abroad(self, name: ResourceName, request: pb.GetLicenseRequest, call: Call) -> pb.GetLicenseResponse:
+        presentation = leaving.presentation_there(request.presentation, name.region)
+        assertion = await self._parts.regions.assertion_for(call.actor, name.region)
+        if not (assertion or presentation):
+            await leaving.check_case(self._parts, call, request)
+        context = await leaving.recorded(self._parts, call, request, str(name))
+        wanted = recognition.GetRemoteLicenseRequest(name=name.local, context=context, presentation=presentation)
+        return await self._parts.regions.license(name.region, wanted, assertion)
+
+    async def get_remote_license(
+        self, request: recognition.GetRemoteLicenseRequest, call: Call
+    ) -> recognition.GetRemoteLicenseResponse:
+        """Gets a licence for another region."""
+        await self._parts.regions.check_inbound(call.actor)
+        found = await self._read(request, call, await self._parts.licenses.get(request.name))
+        return recognition.GetRemoteLicenseResponse(license=found.license, receipt=found.receipt)
+
+    async def lookup_by_identifier(
+        self, request: pb.LookupByIdentifierRequest, call: Call
+    ) -> pb.LookupByIdentifierResponse:
+        """Gets a licence by its identifier."""
+        identifier = license_identifier.parse(request.identifier, "identifier")
+        found = await self._read(request, call, await self._listed.by_identifier(str(identifier)))
+        return pb.LookupByIdentifierResponse(license=found.license, receipt=found.receipt)
+
+    async def _read(self, request: Reads, call: Call, row: License) -> pb.GetLicenseResponse:
+        parts = self._parts
+        asked = asked_by(call.actor, request.context, parts.home)
+        allowed = await parts.door.allow(asked, row, request.presentation)
+        receipt, _ = await parts.recorder.record(
+            command_of(request, call=call), asked, [(row, allowed.basis)], "READ", presentation=allowed.presentation
+        )
+        message = license_message(row, parts.cipher, parts.home, abroad=asked.abroad)
+        return pb.GetLicenseResponse(license=message, receipt=receipt)
+
+    async def list_licenses(self, request: pb.ListLicensesRequest, call: Call) -> pb.ListLicensesResponse:
+        """Lists licences without their faces, newest first."""
+        parts = self._parts
+        department = asked_by(call.actor, request.context, parts.home).reader.department
+        holder = listed_owner(call.actor, request.holder)
+        if not (holder or request.case_name or request.issuer_department):
+            raise invalid_field("holder", "filter.required", "give holder, case_name or issuer_department")
+        before = parts.pages.after(request)
+
+        async def page(size: int) -> list[License]:
+            return await self._listed.page(
+                size,
+                holder=holder,
+                case_name=request.case_name,
+                issuer=request.issuer_department,
+                license_type=request.license_type.removeprefix("licenseTypes/"),
+                state=LICENSE_STATES.name(request.state),
+                before=before,
+                shown=not request.issuer_department or request.issuer_department != department or None,
+            )
+
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
+        about = request.holder or request.case_name or request.issuer_department or "licenses"
+        command = command_of(request, call=call)
+        receipt = await parts.audit.write(command, about, fields=("license.listed",), record_count=len(shown))
+        return pb.ListLicensesResponse(
+            licenses=[listed_license(row, parts.cipher, parts.home) for row in shown],
+            next_page_token=token,
+            receipt=receipt,
+        )
+
+    async def compare_licenses(self, request: pb.CompareLicensesRequest, call: Call) -> pb.CompareLicensesResponse:
+        """Tells which of some licences were never issued, as far as this database knows."""
+        known = await self._listed.issued(request.names)
+        return pb.CompareLicensesResponse(missing=[name for name in request.names if name not in known])
+
+    async def revoke_license(self, request: pb.RevokeLicenseRequest, call: Call) -> resources.License:
+        """Takes a licence away (吊销)."""
+        changed: list[License] = []
+
+        async def work(tx: Transaction) -> resources.License:
+            row = await lock(tx.connection, request.name)
+            check_issuer(row.issuer_department, call.actor.department)
+            call.actor.require_impartial(*row.holders)
+            check_etag(request.name, row.version, request.etag)
+            state = next_state(request.name, row.state, LicenseAction.REVOKE)
+            changed.append(await _revoked(tx, row, state, request))
+            return named(row)
+
+        command = replace(command_of(request, call=call), response_type=resources.License)
+        answer = await self._parts.uow.run(command, work)
+        row = changed[-1] if changed else await self._parts.licenses.get(answer.name)
+        return license_message(row, self._parts.cipher, self._parts.home)
+
+
+async def _revoked(tx: Transaction, row: License, state: LicenseState, request: pb.RevokeLicenseRequest) -> License:
+    revoked = await UPDATE.one(
+        tx.connection,
+        row.id,
+        state=state,
+        state_reason=request.reason,
+        state_legal_basis=request.legal_basis,
+        state_time=tx.now,
+        revoke_time=tx.now,
+        update_time=tx.now,
+    )
+    tx.emit(
+        revoked.name,
+        events.LicenseRevoked(
+            license=revoked.name,
+            identifier=revoked.identifier,
+            holders=revoked.holders,
+            legal_basis=request.legal_basis,
+            receiving_region=revoked.receiving_region,
+            revoke_time=timestamp(tx.now),
+        ),
+    )
+    return revoked

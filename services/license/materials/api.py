@@ -1,0 +1,183 @@
+"""MaterialService: upload in parts, reading, download in parts."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
+
+from libs.access.actor import Actor, Standing
+from libs.access.context import case_here
+from libs.access.owners import hide_from_others
+from libs.civil.calendar import local_day
+from libs.db.command import command_of
+from libs.db.uow import Transaction
+from libs.errors import invalid_field, not_found, reasons
+from libs.ids import names
+from libs.ids.names import ResourceName
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import Call
+from libs.rpc.messages import date_of, timestamp
+from services.license.core import leaving
+from services.license.core.door import Inquiry, asked_by
+from services.license.core.parts import Parts
+from services.license.materials import rules, store
+from services.license.materials.convert import material_message
+from services.license.materials.rules import Material
+from services.license.materials.upload import content_of, metadata_of
+from tongban.license.v1 import events_pb2 as events
+from tongban.license.v1 import material_service_pb2 as pb
+from tongban.license.v1 import recognition_service_pb2 as recognition
+
+_READ, _BYTES = ("material",), ("material", "file")
+Downloads = pb.DownloadMaterialRequest | recognition.DownloadRemoteMaterialRequest
+
+
+class MaterialApi:
+    """Keeps files, and hands them out."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def upload_material(self, request: AsyncIterator[pb.UploadMaterialRequest], call: Call) -> pb.Material:
+        """Takes a file: metadata first, then chunks."""
+        metadata = await metadata_of(request)
+        command = replace(command_of(metadata, call=call), response_type=pb.Material)
+        stored = await self._parts.uow.stored(command)
+        if isinstance(stored, pb.Material):
+            return await self._whole(stored.name)
+        owner = _owner(metadata, call.actor)
+        # A day that the calendar doesn't have is refused before a byte is taken.
+        made = self._new(metadata, owner, call.actor.subject, self._parts.clock.now())
+        content = await content_of(metadata, request)
+        await self._parts.documents.put(content, made.media_type)
+
+        async def work(tx: Transaction) -> pb.Material:
+            added = await store.ADD.add(tx.connection, replace(made, create_time=tx.now, update_time=tx.now))
+            _tell_uploaded(tx, added)
+            return pb.Material(name=added.name)
+
+        return await self._whole((await self._parts.uow.run(command, work)).name)
+
+    def _new(self, metadata: pb.MaterialMetadata, owner: str, uploader: str, now: datetime) -> Material:
+        home, key, document = self._parts.home, uuid7(), metadata.document
+        dated = metadata.HasField("valid_until")
+        return Material(
+            id=key,
+            owner=owner,
+            category=metadata.category,
+            file_name=self._parts.cipher.encrypt_text(store.FILE_NAME, key, metadata.file_name),
+            digest=document.digest,
+            media_type=document.media_type,
+            size=document.size_bytes,
+            case_name=case_here(metadata.case_name, home, home),
+            handling_region=metadata.handling_region,
+            reusable=metadata.reusable,
+            valid_until=date_of(metadata.valid_until, "metadata.valid_until") if dated else None,
+            uploader=uploader,
+            create_time=now,
+            update_time=now,
+        )
+
+    async def _whole(self, name: str) -> pb.Material:
+        return self._message(await store.get(self._parts.database, name))
+
+    def _message(self, material: Material, region: str = "") -> pb.Material:
+        return material_message(material, self._parts.cipher, local_day(self._parts.clock.now()), region)
+
+    async def get_material(self, request: pb.GetMaterialRequest, call: Call) -> pb.Material:
+        """Gets what is known of a material; what is not the reader's own is recorded."""
+        material = await store.get(self._parts.database, request.name)
+        asked = asked_by(call.actor, request.context, self._parts.home)
+        await self._check(material, asked)
+        if material.owner not in asked.reader.subjects or call.actor.delegate:
+            command = command_of(request, call=call)
+            await self._parts.audit.write(command, request.name, fields=_READ, record_count=1)
+        else:
+            call.own()
+        return self._message(material)
+
+    async def _check(self, material: Material, asked: Inquiry) -> None:
+        own = rules.is_own(material, asked.reader)
+        if not own:
+            # A person's region or case opens nothing: those are for the people who work on a case.
+            hide_from_others(asked.actor, material.name, (material.owner,))
+        looks_up = asked.use.case_name and not (own or asked.abroad or asked.is_keeper)
+        case = await self._parts.cases.at_work(asked.use.case_name) if looks_up else None
+        rules.check_read(material, asked.reader, self._parts.home, asked.use.case_name, case)
+
+    async def download_material(
+        self, request: pb.DownloadMaterialRequest, call: Call
+    ) -> AsyncIterator[pb.DownloadMaterialResponse]:
+        """Hands out the bytes of a material of this or of another region, part by part."""
+        name = names.parse(request.name, "name", "materials")
+        parts = self._from_abroad if name.is_foreign(self._parts.home) else self._from_here
+        async for part in parts(name, request, call):
+            yield part
+
+    async def download_remote_material(
+        self, request: recognition.DownloadRemoteMaterialRequest, call: Call
+    ) -> AsyncIterator[recognition.DownloadRemoteMaterialResponse]:
+        """Hands out the bytes of a material to the region that handles its case, part by part."""
+        await self._parts.regions.check_inbound(call.actor)
+        async for part in self._from_here(names.parse(request.name, "name", "materials"), request, call):
+            yield recognition.DownloadRemoteMaterialResponse(part=part)
+
+    async def _from_abroad(
+        self, name: ResourceName, request: pb.DownloadMaterialRequest, call: Call
+    ) -> AsyncIterator[pb.DownloadMaterialResponse]:
+        """Fetches another region's material; a person in their own name, for the case opens them none."""
+        assertion = await self._parts.regions.assertion_for(call.actor, name.region)
+        if not assertion:
+            await self._check_abroad(str(name), asked_by(call.actor, request.context, self._parts.home))
+        context = await leaving.recorded(self._parts, call, request, str(name))
+        wanted = recognition.DownloadRemoteMaterialRequest(name=name.local, context=context)
+        async for part in self._parts.regions.material(name.region, wanted, assertion):
+            yield part
+
+    async def _check_abroad(self, name: str, asked: Inquiry) -> None:
+        """Refuses unless the reader works on the case, and the case refers to the file."""
+        if asked.is_keeper:
+            return
+        case = await self._parts.door.case_of(asked)
+        if case is None or name not in case.materials:
+            raise not_found(name) if asked.actor.standing is Standing.PERSON else rules.somebody_elses(name)
+
+    async def _from_here(
+        self, name: ResourceName, request: Downloads, call: Call
+    ) -> AsyncIterator[pb.DownloadMaterialResponse]:
+        material = await store.get(self._parts.database, name.local)
+        asked = asked_by(call.actor, request.context, self._parts.home)
+        await self._check(material, asked)
+        content = await self._parts.documents.get(material.digest)
+        command = command_of(request, call=call)
+        receipt = await self._parts.audit.write(command, material.name, fields=_BYTES, record_count=1)
+        message = self._message(material, self._parts.home if asked.abroad else "")
+        yield pb.DownloadMaterialResponse(head=pb.MaterialHead(material=message, receipt=receipt))
+        for start in range(0, len(content), rules.CHUNK_LIMIT):
+            yield pb.DownloadMaterialResponse(chunk=content[start : start + rules.CHUNK_LIMIT])
+
+
+def _owner(metadata: pb.MaterialMetadata, actor: Actor) -> str:
+    """Returns whose the material is: as the metadata says, or whom the token speaks for.
+
+    Raises FIELD_INVALID where neither says it, NOT_OWNER where a person names somebody else.
+    """
+    owner = metadata.owner or actor.organization or actor.person
+    if not owner:
+        raise invalid_field("metadata.owner", "owner.required", "staff and systems must say whose it is")
+    if actor.standing is Standing.PERSON and owner not in actor.speaks_for:
+        raise reasons.not_owner("a person hands in only their own materials")
+    return owner
+
+
+def _tell_uploaded(tx: Transaction, material: Material) -> None:
+    tx.emit(
+        material.name,
+        events.MaterialUploaded(
+            material=material.name,
+            owner=material.owner,
+            category=material.category,
+            case_name=material.case_name,
+            digest=material.digest,
+            upload_time=timestamp(tx.now),
+        ),
+    )

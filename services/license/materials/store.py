@@ -1,0 +1,48 @@
+"""Materials in PostgreSQL; their bytes lie in the document store."""
+
+import sqlalchemy as sa
+
+from libs.crypto.envelope import Column
+from libs.db.engine import Database
+from libs.db.query import Insert, Query, of
+from libs.errors import not_found
+from services.license.core import schema
+from services.license.materials.rules import Material
+
+FILE_NAME = Column("materials", "file_name")
+
+materials = sa.Table(
+    "materials",
+    schema.METADATA,
+    schema.record_id(),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("file_name", sa.LargeBinary, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    schema.text("case_name"),
+    schema.text("handling_region"),
+    sa.Column("reusable", sa.Boolean, nullable=False),
+    sa.Column("valid_until", sa.Date),
+    sa.Column("uploader", sa.Text, nullable=False),
+    sa.Column("reuse_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("state", sa.Text, nullable=False),
+    schema.moment("erase_time"),
+    *schema.life(),
+    sa.Index("materials_owner", "owner", "id"),
+    comment="Files that people and firms handed in; their bytes lie in the document store.",
+)
+of(materials)(Material)
+
+ADD = Insert(Material)
+_BY_ID = Query(Material, "SELECT {columns} FROM materials WHERE id = CAST(:id AS uuid)")
+
+
+async def get(database: Database, name: str) -> Material:
+    """Reads a material by its name; raises NotFound."""
+    async with database.read() as connection:
+        found = await _BY_ID.first(connection, id=name.removeprefix("materials/"))
+    if found is None:
+        raise not_found(name)
+    return found

@@ -1,0 +1,305 @@
+"""The first schema of the license service."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from libs.db import common_0001, common_0002, common_0003
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Applies this revision."""
+    for common in (common_0001, common_0002, common_0003):
+        common.upgrade()
+    _license_types()
+    _licenses()
+    _license_uses()
+    _presentations()
+    _materials()
+    _handled_cases()
+
+
+def downgrade() -> None:
+    """Takes this revision back."""
+    for table in ("handled_cases", "materials", "presentations", "license_uses", "licenses", "license_types"):
+        op.drop_table(table)
+    for common in (common_0003, common_0002, common_0001):
+        common.downgrade()
+
+
+def _text(name: str) -> "sa.Column[Any]":
+    return sa.Column(name, sa.Text(), server_default="", nullable=False)
+
+
+def _texts(name: str) -> "sa.Column[Any]":
+    return sa.Column(name, postgresql.ARRAY(sa.Text()), nullable=False)
+
+
+def _moment(name: str) -> "sa.Column[Any]":
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=True)
+
+
+def _life() -> "tuple[sa.Column[Any], ...]":
+    return (
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
+    )
+
+
+def _license_types() -> None:
+    op.create_table(
+        "license_types",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("defining_authority", sa.Text(), nullable=False),
+        sa.Column("holder_category", sa.Text(), nullable=False),
+        sa.Column("face_fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("validity_months", sa.Integer(), nullable=False),
+        sa.Column("page_layout", sa.Text(), nullable=False),
+        _texts("item_codes"),
+        _texts("original_item_codes"),
+        sa.Column("state", sa.Text(), nullable=False),
+        _moment("publish_time"),
+        _moment("deprecate_time"),
+        *_life(),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("code"),
+        comment="The region's catalogue of licence types.",
+    )
+    op.create_index("license_types_items", "license_types", ["item_codes"], unique=False, postgresql_using="gin")
+
+
+def _of_the_license() -> "tuple[sa.Column[Any], ...]":
+    return (
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("identifier", sa.Text(), nullable=False),
+        sa.Column("number_index", sa.LargeBinary(), nullable=False),
+        sa.Column("license_type", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("type_code", sa.Text(), nullable=False),
+        sa.Column("type_display_name", sa.Text(), nullable=False),
+        sa.Column("license_version", sa.SmallInteger(), nullable=False),
+        sa.Column("issuer_department", sa.Text(), nullable=False),
+        sa.Column("issuer_name", sa.Text(), nullable=False),
+        sa.Column("issuer_code", sa.Text(), nullable=False),
+        _texts("holders"),
+        _texts("organization_names"),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("issue_date", sa.Date(), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        _text("item_code"),
+        _text("case_name"),
+        _text("receiving_region"),
+    )
+
+
+def _of_its_files() -> "tuple[sa.Column[Any], ...]":
+    return (
+        sa.Column("face_check", sa.Text(), nullable=False),
+        sa.Column("qr_content", sa.Text(), nullable=False),
+        sa.Column("page_digest", sa.Text(), nullable=False),
+        sa.Column("ofd_digest", sa.Text(), nullable=True),
+        sa.Column("ofd_size", sa.Integer(), nullable=True),
+        sa.Column("pdf_digest", sa.Text(), nullable=True),
+        sa.Column("pdf_size", sa.Integer(), nullable=True),
+        sa.Column("seal", sa.Text(), nullable=False),
+        sa.Column("seal_id", sa.Text(), nullable=False),
+        sa.Column("seal_diameter", sa.SmallInteger(), nullable=False),
+        sa.Column("seal_attempt", sa.SmallInteger(), server_default="1", nullable=False),
+        _text("sealing"),
+        _text("previous_identifier"),
+        _text("associated_identifier"),
+        _text("next_identifier"),
+    )
+
+
+def _of_its_life() -> "tuple[sa.Column[Any], ...]":
+    return (
+        sa.Column("state", sa.Text(), nullable=False),
+        _text("state_reason"),
+        _text("state_legal_basis"),
+        _moment("state_time"),
+        _moment("issue_time"),
+        _moment("suspend_time"),
+        _moment("resume_time"),
+        _moment("revoke_time"),
+        _moment("withdraw_time"),
+        _moment("cancel_time"),
+        _moment("expire_time"),
+        _moment("transfer_time"),
+        _moment("void_time"),
+    )
+
+
+def _licenses() -> None:
+    op.create_table(
+        "licenses",
+        *_of_the_license(),
+        *_of_its_files(),
+        *_of_its_life(),
+        *_life(),
+        sa.ForeignKeyConstraint(["license_type"], ["license_types.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("identifier"),
+        comment="Licences, one row a version. A draft is the committed intent of a signing.",
+    )
+    _license_indexes()
+
+
+def _license_indexes() -> None:
+    op.create_index(
+        "licenses_case",
+        "licenses",
+        ["case_name", "license_type"],
+        unique=True,
+        postgresql_where=sa.text("case_name <> '' AND state <> 'VOIDED'"),
+    )
+    op.create_index("licenses_drafts", "licenses", ["id"], unique=False, postgresql_where=sa.text("state = 'DRAFT'"))
+    op.create_index("licenses_holders", "licenses", ["holders"], unique=False, postgresql_using="gin")
+    op.create_index("licenses_issuer", "licenses", ["issuer_department", "id"], unique=False)
+    op.create_index("licenses_number", "licenses", ["license_type", "number_index"], unique=True)
+    op.create_index(
+        "licenses_ofd", "licenses", ["ofd_digest"], unique=False, postgresql_where=sa.text("ofd_digest IS NOT NULL")
+    )
+    op.create_index(
+        "licenses_pdf", "licenses", ["pdf_digest"], unique=False, postgresql_where=sa.text("pdf_digest IS NOT NULL")
+    )
+    op.create_index(
+        "licenses_voided_case",
+        "licenses",
+        ["case_name", "license_type", "id"],
+        unique=False,
+        postgresql_where=sa.text("case_name <> '' AND state = 'VOIDED'"),
+    )
+
+
+def _license_uses() -> None:
+    op.create_table(
+        "license_uses",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("license_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("license_identifier", sa.Text(), nullable=False),
+        sa.Column("issuer_department", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("basis", sa.Text(), nullable=False),
+        _text("presentation"),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        _text("case_name"),
+        _text("legal_basis"),
+        _text("department"),
+        _text("operator"),
+        _text("transaction_id"),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("region_code", sa.Text(), nullable=False),
+        sa.Column("copy_digest", sa.Text(), nullable=True),
+        sa.Column("copy_media_type", sa.Text(), nullable=True),
+        sa.Column("copy_size", sa.Integer(), nullable=True),
+        _moment("copy_expire_time"),
+        sa.Column("use_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="Every use of a licence: who, what for, why it was allowed.",
+        info={"evidence": True},
+    )
+    _license_use_indexes()
+
+
+def _license_use_indexes() -> None:
+    op.create_index(
+        "license_uses_case",
+        "license_uses",
+        ["case_name", "id"],
+        unique=False,
+        postgresql_where=sa.text("case_name <> ''"),
+    )
+    op.create_index(
+        "license_uses_copy",
+        "license_uses",
+        ["copy_digest"],
+        unique=False,
+        postgresql_where=sa.text("copy_digest IS NOT NULL"),
+    )
+    op.create_index("license_uses_license", "license_uses", ["license_id", "id"], unique=False)
+
+
+def _presentations() -> None:
+    op.create_table(
+        "presentations",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        _texts("licenses"),
+        sa.Column("verifier", sa.Text(), nullable=False),
+        _text("item_code"),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        _text("case_name"),
+        _text("legal_basis"),
+        _text("department"),
+        _text("operator"),
+        _text("transaction_id"),
+        _text("consent"),
+        sa.Column("single_use", sa.Boolean(), nullable=False),
+        sa.Column("redeem_count", sa.Integer(), server_default="0", nullable=False),
+        _text("redeemer"),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("code", sa.LargeBinary(), nullable=False),
+        sa.Column("code_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
+        _moment("redeem_time"),
+        _moment("withdraw_time"),
+        *_life(),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("code_digest"),
+        comment="Licences handed to a verifier by their holder.",
+    )
+    op.create_index("presentations_holder", "presentations", ["holder", "id"], unique=False)
+
+
+def _materials() -> None:
+    op.create_table(
+        "materials",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("file_name", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        _text("case_name"),
+        _text("handling_region"),
+        sa.Column("reusable", sa.Boolean(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("uploader", sa.Text(), nullable=False),
+        sa.Column("reuse_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        _moment("erase_time"),
+        *_life(),
+        sa.PrimaryKeyConstraint("id"),
+        comment="Files that people and firms handed in; their bytes lie in the document store.",
+    )
+    op.create_index("materials_owner", "materials", ["owner", "id"], unique=False)
+
+
+def _handled_cases() -> None:
+    op.create_table(
+        "handled_cases",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("department", sa.Text(), nullable=False),
+        _texts("parties"),
+        _texts("type_codes"),
+        sa.Column("legal_basis", sa.Text(), nullable=False),
+        sa.Column("handlers", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column("materials", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+        comment="What the cases service told of cases: who may read what of whom for them.",
+    )

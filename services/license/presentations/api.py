@@ -1,0 +1,228 @@
+"""PresentationService: a holder hands licences to a verifier, who redeems them by code or, for a named case, by name."""
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from libs.access.actor import Actor
+from libs.civil.calendar import local_day
+from libs.crypto.sm3 import sm3
+from libs.db.command import Command, command_of
+from libs.db.uow import Transaction
+from libs.errors import invalid_field
+from libs.ids import names
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import Call
+from libs.rpc.messages import timestamp
+from services.license.core import leaving
+from services.license.core.door import Inquiry, asked_by, subjects_of
+from services.license.core.lifecycle import check_in_force
+from services.license.core.messages import license_message
+from services.license.core.parts import Parts
+from services.license.core.reading import Presentation, UseBasis, bound_elsewhere
+from services.license.presentations import rules, store
+from services.license.presentations.convert import presentation_message
+from tongban.license.v1 import events_pb2 as events
+from tongban.license.v1 import presentation_service_pb2 as pb
+from tongban.license.v1 import recognition_service_pb2 as recognition
+
+Redeems = pb.RedeemPresentationRequest | recognition.ListRemoteLicensesRequest
+
+
+class PresentationApi:
+    """Makes presentations and redeems them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def create_presentation(
+        self, request: pb.CreatePresentationRequest, call: Call
+    ) -> pb.CreatePresentationResponse:
+        """Makes a presentation and gives out its code; a repeat brings both again."""
+        # The stored answer is the presentation alone: a code is never kept in clear.
+        command = replace(command_of(request, call=call), response_type=pb.Presentation)
+        stored = await self._parts.uow.stored(command)
+        if isinstance(stored, pb.Presentation):
+            return await self._with_code(stored)
+        asked = asked_by(call.actor, request.context, self._parts.home)
+        holder = _holder(request, call.actor)
+        call.actor.require_impartial(holder)
+        await self._check_power(request, call.actor, holder)
+        await self._check_licenses(request, holder)
+        code = rules.code_text(self._parts.home, os.urandom(rules.CODE_ENTROPY_BYTES))
+
+        async def work(tx: Transaction) -> pb.Presentation:
+            made = await store.ADD.add(tx.connection, self._new(request, asked, holder, code, tx.now))
+            _tell_created(tx, made)
+            return presentation_message(made)
+
+        return await self._with_code(await self._parts.uow.run(command, work))
+
+    async def _with_code(self, answer: pb.Presentation) -> pb.CreatePresentationResponse:
+        made = await self._parts.presentations.get(answer.name)
+        code = self._parts.cipher.decrypt_text(store.CODE, made.id, made.code)
+        return pb.CreatePresentationResponse(presentation=answer, code=code)
+
+    async def _check_power(self, request: pb.CreatePresentationRequest, actor: Actor, holder: str) -> None:
+        rules.check_consent(holder, subjects_of(actor), request.consent)
+        identity, case_name = self._parts.identity, request.context.case_name
+        if request.consent:
+            await identity.check_consent(request.consent, holder, request.verifier, request.licenses, case_name)
+        elif actor.mandate and holder == actor.organization:
+            await identity.check_mandate(actor.subject, holder, actor.mandate, request.item_code)
+
+    async def _check_licenses(self, request: pb.CreatePresentationRequest, holder: str) -> None:
+        today = local_day(self._parts.clock.now())
+        for each in await self._parts.licenses.several(request.licenses):
+            rules.check_held(holder, each.name, frozenset(each.holders))
+            check_in_force(each.name, each.standing_on(today))
+
+    def _new(
+        self, request: pb.CreatePresentationRequest, asked: Inquiry, holder: str, code: str, now: datetime
+    ) -> Presentation:
+        wanted = request.expire_time.ToDatetime(UTC) if request.HasField("expire_time") else None
+        key, context = uuid7(), asked.use.context
+        return Presentation(
+            id=key,
+            holder=holder,
+            licenses=tuple(request.licenses),
+            verifier=request.verifier,
+            item_code=request.item_code,
+            purpose=context.purpose,
+            case_name=context.case_name,
+            legal_basis=context.legal_basis,
+            department=context.department,
+            operator=context.operator,
+            transaction_id=context.transaction_id,
+            consent=request.consent,
+            single_use=request.single_use,
+            code=self._parts.cipher.encrypt_text(store.CODE, key, code),
+            code_digest=sm3(code.encode()),
+            expire_time=rules.expiry(now, wanted),
+            create_time=now,
+            update_time=now,
+        )
+
+    async def redeem_presentation(
+        self, request: pb.RedeemPresentationRequest, call: Call
+    ) -> pb.RedeemPresentationResponse:
+        """Redeems a presentation of this or of another region."""
+        home = self._parts.home
+        if request.WhichOneof("handle") == "name":
+            name = names.parse(request.name, "name", "presentations")
+            region, local = name.region or home, name.local
+        else:
+            region, local = rules.region_of_code(request.code), ""
+        if region == home:
+            return await self._redeem(request, call, local)
+        return await self._redeem_abroad(request, call, region, local)
+
+    async def _redeem_abroad(
+        self, request: pb.RedeemPresentationRequest, call: Call, region: str, local: str
+    ) -> pb.RedeemPresentationResponse:
+        """Redeems another region's presentation there; ``local`` is its name there, empty where the code is given."""
+        parts = self._parts
+        if local and not await parts.door.is_of(asked_by(call.actor, request.context, parts.home)):
+            # The other region takes our word for whose case it is.
+            raise bound_elsewhere(request.name, "case")
+        context = await leaving.recorded(parts, call, request, f"//{region}/{local or 'presentations'}")
+        wanted = recognition.ListRemoteLicensesRequest(context=context, request_id=request.request_id)
+        if local:
+            wanted.name = local
+        else:
+            wanted.code = request.code
+        found = await parts.regions.presented(region, wanted)
+        return pb.RedeemPresentationResponse(
+            presentation=found.presentation, licenses=found.licenses, receipt=found.receipt
+        )
+
+    async def list_remote_licenses(
+        self, request: recognition.ListRemoteLicensesRequest, call: Call
+    ) -> recognition.ListRemoteLicensesResponse:
+        """Redeems a presentation for another region."""
+        await self._parts.regions.check_inbound(call.actor)
+        found = await self._redeem(request, call, request.name)
+        return recognition.ListRemoteLicensesResponse(
+            presentation=found.presentation, licenses=found.licenses, receipt=found.receipt
+        )
+
+    async def _redeem(self, request: Redeems, call: Call, name: str) -> pb.RedeemPresentationResponse:
+        asked = asked_by(call.actor, request.context, self._parts.home)
+        works_on = bool(name) and (asked.abroad or await self._parts.door.is_of(asked))
+
+        async def work(tx: Transaction) -> pb.Presentation:
+            if name:
+                shown = await store.lock(tx.connection, name)
+                rules.check_by_name(shown, asked.reader, works_on=works_on)
+            else:
+                shown = await store.lock_by_code(tx.connection, sm3(request.code.encode()))
+            bound = await _bind(tx, rules.redeem(shown, asked.reader, asked.use.case_name, tx.now))
+            return presentation_message(bound, self._parts.home if asked.abroad else "")
+
+        # The faces are never kept with the answer: a repeat reads them again, and is recorded again.
+        command = command_of(request, call=call)
+        answer = await self._parts.uow.run(replace(command, response_type=pb.Presentation), work)
+        return await self._hand_over(command, asked, answer)
+
+    async def _hand_over(
+        self, command: Command, asked: Inquiry, answer: pb.Presentation
+    ) -> pb.RedeemPresentationResponse:
+        parts = self._parts
+        shown = await parts.presentations.get(names.parse(answer.name, "name", "presentations").local)
+        found = await parts.licenses.several(shown.licenses)
+        now = parts.clock.now()
+        for each in found:
+            # A repeat comes here without having redeemed anything: what allowed it must still hold.
+            shown.check_read(each.name, asked.reader, asked.use.case_name, now)
+        used = [(each, UseBasis.PRESENTATION) for each in found]
+        receipt, _ = await parts.recorder.record(
+            command, asked, used, "REDEEM", about=shown.name, presentation=shown.name
+        )
+        messages = [license_message(each, parts.cipher, parts.home, abroad=asked.abroad) for each in found]
+        return pb.RedeemPresentationResponse(presentation=answer, licenses=messages, receipt=receipt)
+
+
+async def _bind(tx: Transaction, redeemed: Presentation) -> Presentation:
+    bound = await store.UPDATE.one(
+        tx.connection,
+        redeemed.id,
+        state=redeemed.state,
+        redeem_count=redeemed.redeem_count,
+        redeemer=redeemed.redeemer,
+        case_name=redeemed.case_name,
+        redeem_time=redeemed.redeem_time,
+        update_time=redeemed.update_time,
+    )
+    tx.emit(
+        bound.name,
+        events.PresentationRedeemed(
+            presentation=bound.name,
+            holder=bound.holder,
+            redeemer=bound.redeemer,
+            case_name=bound.case_name,
+            redeem_time=timestamp(bound.redeem_time),
+        ),
+    )
+    return bound
+
+
+def _tell_created(tx: Transaction, made: Presentation) -> None:
+    tx.emit(
+        made.name,
+        events.PresentationCreated(
+            presentation=made.name,
+            holder=made.holder,
+            licenses=made.licenses,
+            verifier=made.verifier,
+            case_name=made.case_name,
+            expire_time=timestamp(made.expire_time),
+        ),
+    )
+
+
+def _holder(request: pb.CreatePresentationRequest, actor: Actor) -> str:
+    """Returns who presents: as the request says, or whom the token speaks for."""
+    holder = request.holder or actor.organization or actor.person
+    if not holder:
+        raise invalid_field("holder", "holder.required", "staff must say whose licences they are")
+    return holder

@@ -1,0 +1,43 @@
+"""Presentations as messages."""
+
+from libs.db.etag import etag_of
+from libs.rpc.messages import Names, timestamp
+from services.license.core.reading import Presentation
+from tongban.common.v1 import common_pb2
+from tongban.license.v1 import presentation_service_pb2 as pb
+
+_STATES = Names(pb.PresentationState)
+
+
+def presentation_message(shown: Presentation, region: str = "") -> pb.Presentation:
+    """Builds a presentation's message, without its code; ``region`` goes in front of names for another region."""
+    front = f"//{region}/" if region else ""
+    return pb.Presentation(
+        name=f"{front}{shown.name}",
+        holder=shown.holder if shown.holder.startswith("//") else f"{front}{shown.holder}",
+        licenses=[f"{front}{name}" for name in shown.licenses],
+        verifier=shown.verifier,
+        item_code=shown.item_code,
+        context=_context(shown),
+        consent=shown.consent,
+        single_use=shown.single_use,
+        redeem_count=shown.redeem_count,
+        state=_STATES.number(shown.state.value),
+        create_time=timestamp(shown.create_time),
+        update_time=timestamp(shown.update_time),
+        expire_time=timestamp(shown.expire_time),
+        redeem_time=timestamp(shown.redeem_time),
+        withdraw_time=timestamp(shown.withdraw_time),
+        etag=etag_of(shown.version),
+    )
+
+
+def _context(shown: Presentation) -> common_pb2.UseContext:
+    return common_pb2.UseContext(
+        purpose=shown.purpose,
+        case_name=shown.case_name,
+        legal_basis=shown.legal_basis,
+        department=shown.department,
+        operator=shown.operator,
+        transaction_id=shown.transaction_id,
+    )

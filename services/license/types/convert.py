@@ -1,0 +1,65 @@
+"""Licence types as messages, and back."""
+
+from datetime import datetime
+
+from libs.db.etag import etag_of
+from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import Names, timestamp
+from services.license.core.catalogue import FaceField, HolderCategory, LicenseType, TypeState
+from tongban.license.v1 import license_type_service_pb2 as pb
+from tongban.license.v1 import resources_pb2 as resources
+
+STATES = Names(resources.LicenseTypeState)
+_CATEGORIES, _LAYOUTS = Names(resources.HolderCategory), Names(resources.PageLayout)
+
+
+def new_type(request: pb.CreateLicenseTypeRequest, now: datetime) -> LicenseType:
+    """Returns the draft that a request describes."""
+    return LicenseType(
+        id=uuid7(),
+        code=request.code,
+        display_name=request.display_name,
+        defining_authority=request.defining_authority,
+        holder_category=HolderCategory(_CATEGORIES.name(request.holder_category)),
+        face_fields=face_fields_of(request),
+        validity_months=request.validity_months,
+        page_layout=_LAYOUTS.name(request.page_layout),
+        item_codes=tuple(request.item_codes),
+        original_item_codes=tuple(request.original_item_codes),
+        state=TypeState.DRAFT,
+        publish_time=None,
+        deprecate_time=None,
+        version=1,
+        create_time=now,
+        update_time=now,
+    )
+
+
+def face_fields_of(request: pb.CreateLicenseTypeRequest) -> tuple[FaceField, ...]:
+    """Returns the items of the face."""
+    return tuple(FaceField(each.key, each.label, each.required, each.max_length) for each in request.face_fields)
+
+
+def license_type_message(kind: LicenseType) -> resources.LicenseType:
+    """Builds a type's message."""
+    return resources.LicenseType(
+        name=kind.name,
+        code=kind.code,
+        display_name=kind.display_name,
+        defining_authority=kind.defining_authority,
+        holder_category=_CATEGORIES.number(kind.holder_category.value),
+        face_fields=[
+            resources.FaceField(key=each.key, label=each.label, required=each.required, max_length=each.max_length)
+            for each in kind.face_fields
+        ],
+        validity_months=kind.validity_months,
+        page_layout=_LAYOUTS.number(kind.page_layout),
+        item_codes=kind.item_codes,
+        original_item_codes=kind.original_item_codes,
+        state=STATES.number(kind.state.value),
+        create_time=timestamp(kind.create_time),
+        update_time=timestamp(kind.update_time),
+        publish_time=timestamp(kind.publish_time),
+        deprecate_time=timestamp(kind.deprecate_time),
+        etag=etag_of(kind.version),
+    )
