@@ -114,7 +114,8 @@ def compile_all() -> None:
         out.rename(OUT)
     # In a process of its own: what was read above must not meet what was generated.
     environment = os.environ | {"PYTHONPATH": str(OUT)}
-    subprocess.run([sys.executable, str(ROOT / "reasons.py")], check=True, env=environment)
+    for maker in ("reasons.py", "clients.py"):
+        subprocess.run([sys.executable, str(ROOT / maker)], check=True, env=environment)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ from rich.markup import escape
 from libs.audit.copies import verify_log
 from libs.audit.heads import SignedHead, VerifySignature, head_from_json
 from libs.audit.receipts import verify_receipt
-from libs.audit.records import Record, parse_rfc3339, rfc3339
+from libs.audit.records import Record, rfc3339
 from libs.audit.report import Outcome, Report, Step
-from libs.crypto.errors import InvalidSignature, MalformedCertificate
-from libs.crypto.provider import SmProvider
+from libs.audit.trust import trust
+from libs.crypto.errors import MalformedCertificate
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Certificate, Role, TrustPolicy, verify_chain
+from libs.crypto.x509 import Certificate
 
 app = typer.Typer(no_args_is_help=True, help="The audit logs, checked offline.")
 _OUT = Console(highlight=False)
@@ -65,26 +65,6 @@ def verify(
         reports.append(_verify_copy(data, log, head, trusted, reports[0].record))
     _print(reports, as_json=as_json)
     raise typer.Exit(0 if all(report.valid for report in reports) else 1)
-
-
-def trust(root: Certificate, provider: SmProvider) -> VerifySignature:
-    """Returns the check of a head's signature under the region's root.
-
-    The certificate must have been issued by ``root`` for audit logs, be valid at the time the head says it was signed, and
-    name the log: a region's other keys sign no heads, and one service's key none of another's.
-    """
-
-    def check(certificate: bytes, message: bytes, signature: bytes) -> None:
-        leaf = Certificate.parse(certificate)
-        _, log, _, _, sign_time, *_ = message.decode().split("\n")
-        policy = TrustPolicy((root,), require_crl=False)
-        verify_chain(leaf, (), parse_rfc3339(sign_time), policy, provider, Role.AUDIT_LOG)
-        common_name = leaf.subject.removeprefix("CN=").partition(", ")[0]
-        if not f" {common_name}".endswith(f" {log.removeprefix('//')}"):
-            raise InvalidSignature(f"the certificate is that of {common_name}, not of {log}")
-        provider.sm2_verify(leaf.public_key, message, signature)
-
-    return check
 
 
 def _verify_copy(

@@ -51,11 +51,11 @@ def neighbour_channel(address: str, tls: Tls) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(address, credentials(tls), options=_NEIGHBOUR)
 
 
-def gateway_channel(url: str) -> grpc.aio.Channel:
-    """Opens a channel to a gateway by its base URL (``http://`` or ``https://``)."""
+def gateway_channel(url: str, roots: bytes | None = None) -> grpc.aio.Channel:
+    """Opens a channel to a gateway by its base URL (``http://`` or ``https://``), trusting ``roots`` (PEM) or the system's."""
     scheme, _, authority = url.partition("://")
     if scheme == "https":
-        return grpc.aio.secure_channel(authority, grpc.ssl_channel_credentials(), options=_GATEWAY)
+        return grpc.aio.secure_channel(authority, grpc.ssl_channel_credentials(roots), options=_GATEWAY)
     return grpc.aio.insecure_channel(authority, options=_GATEWAY)
 
 

@@ -1,7 +1,7 @@
 """What the contracts declare of each RPC, read once from the descriptors."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from google.api import annotations_pb2
 from google.protobuf import descriptor, descriptor_pb2, message, message_factory
@@ -77,3 +77,10 @@ def methods_of(service: descriptor.ServiceDescriptor) -> list[Method]:
         if method.descriptor.server_streaming and method.descriptor.client_streaming:
             raise ContractError(f"{method.name} streams both ways; no stage checks such calls")
     return methods
+
+
+@cache
+def method_of(request: descriptor.Descriptor) -> Method | None:
+    """Returns the RPC of a request: no two share one (buf's RPC_REQUEST_RESPONSE_UNIQUE). None for what asks for nothing."""
+    methods = (method for service in request.file.services_by_name.values() for method in service.methods)
+    return next((Method(method) for method in methods if method.input_type is request), None)

@@ -11,13 +11,12 @@ import asyncio
 import random
 import time
 from collections import Counter
-from functools import cache
 
 import grpc
 from google.protobuf.descriptor import Descriptor
 
 from libs.observability import metrics
-from libs.rpc.contract import Method
+from libs.rpc.contract import method_of
 from libs.rpc.status import DETAILS_KEY
 
 _REFUSED_SECONDS, _HANGING_SECONDS = 15.0, 8.0
@@ -28,16 +27,9 @@ _BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _waiting: Counter[str] = Counter()
 
 
-@cache
-def _method_of(request: Descriptor) -> Method | None:
-    """The RPC of a request: no two share one (buf's RPC_REQUEST_RESPONSE_UNIQUE)."""
-    methods = (method for service in request.file.services_by_name.values() for method in service.methods)
-    return next((Method(method) for method in methods if method.input_type is request), None)
-
-
 def repeatable(request: Descriptor) -> bool:
     """Whether the RPC of this request may be called twice."""
-    method = _method_of(request)
+    method = method_of(request)
     return method is not None and method.repeatable
 
 

@@ -1,0 +1,299 @@
+"""How the calls of the API are made: tries, tokens, receipts, pages and files; one way, async, and one that waits for it."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from libs.client.connection import Connection, failure
+from libs.client.receipts import OnReceipt, receipts_in
+from libs.client.retrying import Failure, RetryPolicy, Tries
+from libs.client.tokens import TokenSource
+from libs.errors import TongbanError, Unauthenticated, reasons
+from libs.rpc.contract import Method, method_of
+
+Answer = TypeVar("Answer", bound=Message)
+Head = TypeVar("Head", bound=Message)
+Item = TypeVar("Item")
+Part = TypeVar("Part", bound=Message)
+
+CHUNK_BYTES = 512 * 1024
+"""How a file is cut: a chunk may have up to 1 MiB."""
+
+
+class AsyncDownload(Generic[Head]):
+    """A file on its way here: what it begins with, then its bytes, read once."""
+
+    def __init__(self, head: Head, chunks: AsyncIterator[bytes]) -> None:
+        self.head = head
+        self.chunks = chunks
+
+    async def read(self) -> bytes:
+        """Returns all bytes; raises TongbanError where the file breaks off."""
+        return b"".join([chunk async for chunk in self.chunks])
+
+
+class Download(Generic[Head]):
+    """A file on its way here, for code that waits."""
+
+    def __init__(self, head: Head, chunks: Iterator[bytes]) -> None:
+        self.head = head
+        self.chunks = chunks
+
+    def read(self) -> bytes:
+        """Returns all bytes; raises TongbanError where the file breaks off."""
+        return b"".join(self.chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncRegionCalls:
+    """Calls as one caller: a connection, and whose token is sent.
+
+    Attributes:
+        connection: the gateway.
+        tokens: where the token comes from.
+        policy: how it is tried again.
+        seconds: how long one call may take, with all its tries, where the caller does not say.
+        on_receipt: is told every receipt.
+    """
+
+    connection: Connection
+    tokens: TokenSource
+    policy: RetryPolicy
+    seconds: float
+    on_receipt: OnReceipt | None = None
+
+    async def call(self, request: Message, answer: type[Answer], timeout: float | None = None) -> Answer:
+        """Calls the RPC of ``request``.
+
+        Args:
+            request: the request; where its ``request_id`` is empty it gets one, the same for all tries.
+            answer: the class of the answer.
+            timeout: seconds for all tries.
+
+        Raises:
+            TongbanError: what the region refused with, rebuilt; Unavailable where nobody answers.
+        """
+        method, request = _method(request), _keyed(request)
+        told = await self._tried(
+            method, timeout, lambda seconds, token: self.connection.call(method, request, seconds, token)
+        )
+        return self._told(told, answer)
+
+    async def upload(
+        self, first: Part, chunk: Callable[[bytes], Part], content: bytes, answer: type[Answer], timeout: float | None
+    ) -> Answer:
+        """Sends a file: ``first``, then its bytes; with a ``request_id`` in what ``first`` holds, made where it is empty."""
+        method = _method(first)
+        for _, inner in first.ListFields():
+            _key(inner)
+        parts = [first, *(chunk(each) for each in _cut(content))]
+        told = await self._tried(
+            method, timeout, lambda seconds, token: self.connection.send(method, parts, seconds, token)
+        )
+        return self._told(told, answer)
+
+    async def download(
+        self, request: Message, answer: type[Part], head: Callable[[Part], Head | None], timeout: float | None
+    ) -> AsyncDownload[Head]:
+        """Asks for a file. Until it begins to come it is asked for again; what has begun is not."""
+        method = _method(request)
+
+        async def begin(seconds: float, token: str) -> tuple[Head, AsyncIterator[Message]]:
+            stream = self.connection.receive(method, request, seconds, token)
+            part = await anext(stream, None)
+            found = head(part) if isinstance(part, answer) else None
+            if found is None:
+                raise reasons.internal("the file did not begin with what it is")
+            return found, stream
+
+        found, stream = await self._tried(method, timeout, begin)
+        return AsyncDownload(self._told(found, type(found)), _chunks(stream))
+
+    async def pages(
+        self, request: Message, answer: type[Answer], items: Callable[[Answer], Iterable[Item]], timeout: float | None
+    ) -> AsyncIterator[Item]:
+        """Iterates over all pages; ``timeout`` is for each."""
+        asked: Any = request
+        while True:
+            page: Any = await self.call(asked, answer, timeout)
+            for item in items(page):
+                yield item
+            asked.page_token = page.next_page_token
+            if not page.next_page_token:
+                return
+
+    def _told(self, message: Message, kind: type[Answer]) -> Answer:
+        assert isinstance(message, kind)
+        if self.on_receipt is not None:
+            for receipt in receipts_in(message):
+                self.on_receipt(receipt)
+        return message
+
+    async def _tried(
+        self, method: Method, timeout: float | None, attempt: Callable[[float, str], Awaitable[Item]]
+    ) -> Item:
+        seconds = self.seconds if timeout is None else timeout
+        tries = Tries(self.policy, repeatable=method.repeatable, seconds=seconds)
+        while True:
+            try:
+                return await self._with_token(tries, attempt)
+            except _Failed as failed:
+                if not await tries.again(failed.how):
+                    raise failed.how.error from failed.__cause__
+
+    async def _with_token(self, tries: Tries, attempt: Callable[[float, str], Awaitable[Item]]) -> Item:
+        """One try; where the token is refused one more with a new token, whatever the RPC: nothing was done."""
+        token = await self._token(tries)
+        try:
+            return await _once(attempt, tries.left, token)
+        except _Failed as failed:
+            refused = token and isinstance(failed.how.error, Unauthenticated)
+            if not refused or not self.tokens.refused(token):
+                raise
+        return await _once(attempt, tries.left, await self._token(tries))
+
+    async def _token(self, tries: Tries) -> str:
+        try:
+            async with asyncio.timeout(tries.left):
+                return await self.tokens.token()
+        except TimeoutError as error:
+            raise _Failed(
+                Failure(reasons.dependency_unavailable("no token in time", dependency="the gateway"))
+            ) from error
+        except TongbanError as error:
+            raise _Failed(Failure(error, sent=False)) from error
+
+
+class _Failed(Exception):
+    def __init__(self, how: Failure) -> None:
+        super().__init__(how.error.reason)
+        self.how = how
+
+
+async def _once(attempt: Callable[[float, str], Awaitable[Item]], seconds: float, token: str) -> Item:
+    try:
+        return await attempt(seconds, token)
+    except grpc.aio.AioRpcError as error:
+        raise _Failed(failure(error)) from error
+
+
+async def _chunks(stream: AsyncIterator[Message]) -> AsyncIterator[bytes]:
+    try:
+        async for part in stream:
+            chunk: Any = part
+            yield bytes(chunk.chunk)
+    except grpc.aio.AioRpcError as error:
+        raise failure(error).error from error
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    return (content[begin : begin + CHUNK_BYTES] for begin in range(0, len(content), CHUNK_BYTES))
+
+
+def _method(request: Message) -> Method:
+    descriptor: Any = request.DESCRIPTOR
+    method = method_of(descriptor)
+    if method is None:
+        raise TypeError(f"{descriptor.full_name} is no request of the API")
+    return method
+
+
+def _keyed(request: Message) -> Message:
+    """The request with its key: a copy where one had to be made, since a request may be sent again as another call."""
+    if "request_id" not in request.DESCRIPTOR.fields_by_name:
+        return request
+    copy = type(request)()
+    copy.CopyFrom(request)
+    _key(copy)
+    return copy
+
+
+def _key(message: Any) -> None:
+    if isinstance(message, Message) and "request_id" in message.DESCRIPTOR.fields_by_name:
+        keyed: Any = message
+        keyed.request_id = keyed.request_id or str(uuid.uuid4())
+
+
+class AsyncCalls:
+    """What the methods made from the contract stand on."""
+
+    def __init__(self, caller: AsyncRegionCalls) -> None:
+        self._caller = caller
+
+    async def _call(self, request: Message, answer: type[Answer], timeout: float | None) -> Answer:
+        return await self._caller.call(request, answer, timeout)
+
+    async def _upload(
+        self, first: Part, chunk: Callable[[bytes], Part], content: bytes, answer: type[Answer], timeout: float | None
+    ) -> Answer:
+        return await self._caller.upload(first, chunk, content, answer, timeout)
+
+    async def _download(
+        self, request: Message, answer: type[Part], head: Callable[[Part], Head | None], timeout: float | None
+    ) -> AsyncDownload[Head]:
+        return await self._caller.download(request, answer, head, timeout)
+
+    def _pages(
+        self, request: Message, answer: type[Answer], items: Callable[[Answer], Iterable[Item]], timeout: float | None
+    ) -> AsyncIterator[Item]:
+        return self._caller.pages(request, answer, items, timeout)
+
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+"""Runs a coroutine to its end on the client's own event loop, and returns or raises what came out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionCalls:
+    """An async caller, and what runs it for code that waits."""
+
+    calls: AsyncRegionCalls
+    run: Run
+
+
+class Calls:
+    """What the blocking methods made from the contract stand on: the async ones, run to their end."""
+
+    def __init__(self, caller: RegionCalls) -> None:
+        self._caller = caller.calls
+        self._run = caller.run
+
+    def _call(self, request: Message, answer: type[Answer], timeout: float | None) -> Answer:
+        return _of(answer, self._run(self._caller.call(request, answer, timeout)))
+
+    def _upload(
+        self, first: Part, chunk: Callable[[bytes], Part], content: bytes, answer: type[Answer], timeout: float | None
+    ) -> Answer:
+        return _of(answer, self._run(self._caller.upload(first, chunk, content, answer, timeout)))
+
+    def _download(
+        self, request: Message, answer: type[Part], head: Callable[[Part], Head | None], timeout: float | None
+    ) -> Download[Head]:
+        found: AsyncDownload[Head] = self._run(self._caller.download(request, answer, head, timeout))
+        return Download(found.head, self._waited(found.chunks))
+
+    def _pages(
+        self, request: Message, answer: type[Answer], items: Callable[[Answer], Iterable[Item]], timeout: float | None
+    ) -> Iterator[Item]:
+        return self._waited(self._caller.pages(request, answer, items, timeout))
+
+    def _waited(self, items: AsyncIterator[Item]) -> Iterator[Item]:
+        while (found := self._run(_next(items))) is not _END:
+            yield found
+
+
+_END = object()
+
+
+async def _next(items: AsyncIterator[Any]) -> Any:
+    return await anext(items, _END)
+
+
+def _of(kind: type[Answer], found: Message) -> Answer:
+    assert isinstance(found, kind)
+    return found

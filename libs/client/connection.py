@@ -1,0 +1,139 @@
+"""A client's connections to one gateway: gRPC for the API, HTTP for the token endpoint."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar
+
+import grpc
+import httpx
+from google.protobuf.message import Message
+
+from libs.client.retrying import Failure
+from libs.client.tokens import IssuedToken
+from libs.errors import Code, TongbanError, error_class, reasons
+from libs.rpc import status
+from libs.rpc.client import gateway_channel
+from libs.rpc.contract import Method
+from tongban.common.v1 import error_reason_pb2
+from tongban.options.v1 import options_pb2
+
+Answer = TypeVar("Answer", bound=Message)
+
+_SHARED = ("tongban.audit.v1.", "tongban.events.v1.")
+_LOG_HEADER = "tongban-log"
+"""Names whose records are meant, where every service serves the same RPC (services/gateway/envoy_config.py)."""
+_NAMES = ("log", "name", "record", "service", "parent")
+_NAME = "the gateway"
+Metadata = list[tuple[str, str]]
+
+
+class Connection:
+    """One gateway, by its base URL.
+
+    Args:
+        url: ``http://host:port`` or ``https://host``, as the region publishes it: tokens name it as their audience.
+        roots: PEM certificates to trust for https; None for those of the system.
+    """
+
+    def __init__(self, url: str, roots: bytes | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.channel = gateway_channel(self.url, roots)
+        context = ssl.create_default_context(cadata=roots.decode("ascii")) if roots else True
+        self.http = httpx.AsyncClient(base_url=self.url, verify=context, trust_env=False)
+        self._functions: dict[str, Any] = {}
+
+    async def close(self) -> None:
+        """Closes them."""
+        await self.http.aclose()
+        await self.channel.close()
+
+    def _function(self, method: Method, kind: str) -> Any:
+        if method.path not in self._functions:
+            make = getattr(self.channel, kind)
+            self._functions[method.path] = make(
+                method.path,
+                request_serializer=method.request_type.SerializeToString,
+                response_deserializer=method.response_type.FromString,
+            )
+        return self._functions[method.path]
+
+    async def call(self, method: Method, request: Message, seconds: float, token: str) -> Message:
+        """Calls once; raises grpc.aio.AioRpcError."""
+        answer: Message = await self._function(method, "unary_unary")(
+            request, timeout=seconds, metadata=_metadata(token, request)
+        )
+        return answer
+
+    async def send(self, method: Method, requests: Sequence[Message], seconds: float, token: str) -> Message:
+        """Sends a stream once; raises grpc.aio.AioRpcError."""
+        answer: Message = await self._function(method, "stream_unary")(
+            iter(requests), timeout=seconds, metadata=_metadata(token, requests[0])
+        )
+        return answer
+
+    def receive(self, method: Method, request: Message, seconds: float, token: str) -> AsyncIterator[Message]:
+        """Asks for a stream once; raises grpc.aio.AioRpcError while it is read."""
+        asked = self._function(method, "unary_stream")(request, timeout=seconds, metadata=_metadata(token, request))
+        stream: AsyncIterator[Message] = asked.__aiter__()
+        return stream
+
+    async def grant(self, form: dict[str, str], seconds: float) -> IssuedToken:
+        """Asks the token endpoint (RFC 6749).
+
+        Raises:
+            TongbanError: by the reason that the endpoint names; Unauthenticated where it names none; Unavailable.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self.http.post("/oauth/token", data=form, timeout=seconds)
+        except (httpx.TransportError, TimeoutError) as error:
+            raise reasons.dependency_unavailable("the token endpoint does not answer", dependency=_NAME) from error
+        if answer.status_code != httpx.codes.OK:
+            raise _refusal(answer)
+        content = answer.json()
+        return IssuedToken(str(content["access_token"]), float(content["expires_in"]))
+
+
+def failure(error: grpc.aio.AioRpcError) -> Failure:
+    """What a try's error means."""
+    unsent = error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect" in (error.details() or "")
+    return Failure(status.from_rpc_error(error, _NAME), sent=not unsent)
+
+
+def _metadata(token: str, request: Message) -> Metadata:
+    headers = [("authorization", f"Bearer {token}")] if token else []
+    if str(request.DESCRIPTOR.full_name).startswith(_SHARED):
+        headers.append((_LOG_HEADER, _log_of(request)))
+    return headers
+
+
+def _log_of(request: Message) -> str:
+    named = next((name for name in _NAMES if name in request.DESCRIPTOR.fields_by_name), "")
+    return str(getattr(request, named, "")).partition("/")[0]
+
+
+def _refusal(answer: httpx.Response) -> TongbanError:
+    """The error that an answer of the token endpoint means (RFC 6749, 5.2)."""
+    try:
+        content = dict(answer.json())
+    except (ValueError, TypeError):
+        content = {}
+    delay = answer.headers.get("retry-after", "")
+    after = float(delay) if delay.isdigit() else None
+    said = f"{content.get('error', answer.status_code)}: {content.get('error_description', 'no description')}"
+    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return reasons.rate_limited(said, retry_after=after if after is not None else 1.0)
+    if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return reasons.dependency_unavailable(said, dependency="the token endpoint", retry_after=after)
+    return _by_reason(str(content.get("reason", "")), said) or reasons.token_invalid(
+        said, rule=str(content.get("error", "grant"))
+    )
+
+
+def _by_reason(reason: str, message: str) -> TongbanError | None:
+    value = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name.get(f"ERROR_REASON_{reason}")
+    if value is None:
+        return None
+    meaning = value.GetOptions().Extensions[options_pb2.error]
+    return error_class(Code[str(meaning.code)])(reason, message)
