@@ -14,12 +14,26 @@ from services.gateway.contracts import services
 _VERSION_1 = "grpc.reflection.v1.ServerReflection"
 
 
-def pool_of(image: descriptor_pb2.FileDescriptorSet) -> descriptor_pool.DescriptorPool:
-    """Returns a pool with every file of the image, options included."""
-    pool = descriptor_pool.DescriptorPool()
-    for file in image.file:
-        pool.Add(file)
-    return pool
+class ContractPool:
+    """Every file of the image, options included: what a reflection servicer asks of a descriptor pool."""
+
+    def __init__(self, image: descriptor_pb2.FileDescriptorSet) -> None:
+        self._pool = descriptor_pool.DescriptorPool()
+        for file in image.file:
+            self._pool.Add(file)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> Any:  # noqa: N802
+        """Finds the file of a symbol, of a method too; raises KeyError where there is none.
+
+        The protocol allows ``<package>.<service>.<method>``, and ghz asks so; protobuf's own pool knows no methods here.
+        """
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return self._pool.FindMethodByName(symbol).containing_service.file
 
 
 def _also_as_version_1(server: grpc.aio.Server, servicer: Any) -> None:
@@ -38,7 +52,7 @@ def reflection_server(image: descriptor_pb2.FileDescriptorSet, address: str, tls
     # Reflection does not list itself: its own file is not among the contracts, and buf looks every listed name up.
     names = [service.full_name for service in services(image) if service.public_rpcs]
     server = grpc.aio.server()
-    servicer = reflection.aio.ReflectionServicer(names, pool=pool_of(image))
+    servicer = reflection.aio.ReflectionServicer(names, pool=ContractPool(image))
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     _also_as_version_1(server, servicer)
     alive: Any = health.aio.HealthServicer()
