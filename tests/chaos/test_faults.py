@@ -79,7 +79,7 @@ async def test_cases_go_on_after(regions: Regions, fault: Fault) -> None:
         await begun.wait()
         await fault(regions, region)
 
-    run = CaseRun(office, YIELDING, decided)
+    run = CaseRun(office, YIELDING, decided=decided)
     async with asyncio.TaskGroup() as group:
         group.create_task(trouble())
         group.create_task(run.run(_CASES, seed=hash_of(fault)))

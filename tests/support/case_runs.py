@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -73,6 +73,7 @@ class CaseRun:
 
     office: Office
     item: DemoItem
+    _: KW_ONLY
     created: Callable[[int], None] = lambda _count: None
     decided: Callable[[int], None] = lambda _count: None
     open_gate: asyncio.Event = field(default_factory=asyncio.Event)

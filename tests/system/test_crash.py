@@ -23,7 +23,7 @@ class Killer:
 
     def __init__(self, regions: Regions) -> None:
         region = regions.handling.gateway.code
-        self.run = CaseRun(regions.handling, YIELDING, self._decided)
+        self.run = CaseRun(regions.handling, YIELDING, decided=self._decided)
         self._due = {place * _CASES // (len(SERVICES) + 1): asyncio.Event() for place in range(1, len(SERVICES) + 1)}
         self._regions, self._region = regions, region
         self.met: list[str] = []
