@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Database
 from libs.db.failures import DATABASE_ERRORS
+from libs.db.statement import Statement
 from libs.observability.logs import logger
 from libs.standing import attempt, forever
 
@@ -20,10 +21,16 @@ _SHARE = sa.text("SELECT pg_advisory_lock_shared(:key)")
 _LET_GO = sa.text("SELECT pg_advisory_unlock(:key)")
 _PING = sa.text("SELECT 1")
 _TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
+_TURN = Statement("SELECT pg_advisory_xact_lock(:key)")
 
 
 def _key(task: str) -> int:
     return int.from_bytes(hashlib.sha256(task.encode()).digest()[:8], "big", signed=True)
+
+
+async def turn(connection: AsyncConnection, task: str) -> None:
+    """Waits until no other transaction holds the turn of ``task``, and holds it to the end of the caller's."""
+    await _TURN.execute(connection, {"key": _key(task)})
 
 
 async def lead(database: Database, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
@@ -34,12 +41,12 @@ async def lead(database: Database, task: str, work: Callable[[AsyncConnection], 
     connection is closed with it and never lent to anybody else.
     """
 
-    async def turn() -> None:
+    async def one_turn() -> None:
         with _told(task):
             async with database.own() as connection:
                 await _one_turn(connection, task, work)
 
-    await forever(task, turn, _TRY_AGAIN_SECONDS)
+    await forever(task, one_turn, _TRY_AGAIN_SECONDS)
 
 
 @contextlib.contextmanager

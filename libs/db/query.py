@@ -87,6 +87,18 @@ def of(table: sa.Table) -> Callable[[type[Record]], type[Record]]:
     return declare
 
 
+def joined(**columns: "sa.Column[Any]") -> sa.Table:
+    """Declares what a statement gives that joins tables or computes something, for a record of it: no table is made.
+
+    The statement selects from a subquery that gives each its name: ``SELECT {columns} FROM (SELECT …) AS found``.
+
+    Args:
+        columns: by name, the column of a table that it is, or that it is like; ``sa.Column(type_=…)`` for what none is like.
+    """
+    copies = (sa.Column(name, column.type, nullable=column.nullable) for name, column in columns.items())
+    return sa.Table("joined", sa.MetaData(), *copies)
+
+
 def _field(record: type, table: sa.Table, name: str, hint: Any) -> _Field:
     where = f"{record.__name__}.{name}"
     column = table.columns.get(name)

@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Mapping
 
 from libs.documents.ofd import open_ofd, pack
-from services.seal.ses import der
-from services.seal.ses.der import Tag, encode
+from services.seal.core.ses import der
+from services.seal.core.ses.der import Tag, encode
 from tests.support.seals import SealKit, ofd_document
 
 SIGNS = "Doc_0/Signs/"

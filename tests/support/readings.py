@@ -14,12 +14,12 @@ from libs.crypto.x509 import Profile, RevocationReason, RevokedEntry, Subject, T
 from libs.crypto.x509.crl import make_crl
 from libs.crypto.x509.issue import issue_certificate
 from libs.documents.ofd import pack
-from services.seal.domain.seals import SealState
-from services.seal.domain.validation import Finding, passed
-from services.seal.ofd_seal import Placement, finish, prepare
-from services.seal.ses import build_seal, build_signature, build_tbs, der
-from services.seal.ses_steps import Checks
-from services.seal.trust import Trust
+from services.seal.core.seal_rules import SealState
+from services.seal.core.ses import build_seal, build_signature, build_tbs, der
+from services.seal.sealing.ofd import Placement, finish, prepare
+from services.seal.validation.rules import StepFinding, passed
+from services.seal.validation.steps import Checks
+from services.seal.validation.trust import Trust
 from tests.support import ber
 from tests.support import foreign_seal as foreign
 from tests.support.seals import (
@@ -78,7 +78,7 @@ class Desk:
 def trusting(desk: Desk, **how: Any) -> Checks:
     """What the validator knows who trusts whoever made it."""
 
-    def chain(*_: Any) -> Finding:
+    def chain(*_: Any) -> StepFinding:
         return passed("trusted")
 
     return replace(desk.knowing(USED + DAY, **how), chain=chain)

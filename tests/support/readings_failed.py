@@ -8,10 +8,10 @@ from struct import pack as pack_struct
 from zipfile import ZipFile, ZipInfo
 
 from libs.documents.ofd import open_ofd
-from services.seal.domain.seals import SealState
-from services.seal.ofd_seal import Placement, finish, prepare
-from services.seal.ses import build_seal, der, parse_signature
-from services.seal.ses_steps import Checks
+from services.seal.core.seal_rules import SealState
+from services.seal.core.ses import build_seal, der, parse_signature
+from services.seal.sealing.ofd import Placement, finish, prepare
+from services.seal.validation.steps import Checks
 from tests.support.readings import CASES as CASES  # with those that stay open
 from tests.support.readings import DAY, SIGNATURE, Desk, Files, case, replaced
 from tests.support.seals import T0, T1, VALUE, Records, make_seal, ofd_document, seal_plan

@@ -10,14 +10,22 @@ from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy
 from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
 from libs.documents.ofd import open_ofd, pack
-from services.seal.domain.seals import SealState
-from services.seal.domain.status import RegisteredSeal
-from services.seal.domain.validation import Outcome, SubIndication
-from services.seal.ofd_seal import Placement, finish, prepare
-from services.seal.ses import ParsedSeal, ParsedSignature, SealPlan, build_seal, build_seal_info, der, parse_signature
-from services.seal.ses_steps import Checks, RecordsUnreachable
-from services.seal.trust import Trust
-from services.seal.validation import Report
+from services.seal.core.seal_rules import SealState
+from services.seal.core.ses import (
+    ParsedSeal,
+    ParsedSignature,
+    SealPlan,
+    build_seal,
+    build_seal_info,
+    der,
+    parse_signature,
+)
+from services.seal.sealing.ofd import Placement, finish, prepare
+from services.seal.validation.documents import SealReport
+from services.seal.validation.registered import RegisteredSeal
+from services.seal.validation.rules import StepIndication, StepOutcome
+from services.seal.validation.steps import Checks, RecordsUnreachable
+from services.seal.validation.trust import Trust
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """When the seal was made."""
@@ -167,9 +175,9 @@ def rewritten(document: bytes, change: Callable[[dict[str, bytes]], None]) -> by
     return pack(files)
 
 
-def unsound(report: Report) -> dict[str, SubIndication | None]:
+def unsound(report: SealReport) -> dict[str, StepIndication | None]:
     """The steps that are not PASSED, and why."""
-    fine = (Outcome.PASSED, Outcome.NOT_APPLICABLE)
+    fine = (StepOutcome.PASSED, StepOutcome.NOT_APPLICABLE)
     return {step.name: step.finding.sub_indication for step in report.steps if step.finding.outcome not in fine}
 
 

@@ -16,7 +16,7 @@ from libs.crypto.x509 import Certificate
 from libs.documents.ofd import open_ofd
 from libs.errors import TongbanError
 from libs.ids import license_identifier
-from services.seal import ses
+from services.seal.core import ses
 from tongban.seal.v1 import resources_pb2 as seal_resources
 from tongban.seal.v1 import sealing_service_pb2, sealing_service_pb2_grpc
 

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from libs.db.leader import Presence
+from libs.db.leader import Presence, turn
 from libs.process import Process, end
 from tests.support.process import process_of, until
 from tests.support.service import Ground
@@ -86,3 +86,26 @@ async def test_who_fails_to_take_up_what_was_left_is_seen_all_the_same(
     await looked.wait()
     assert house.alone == []
     await end([first, second])
+
+
+async def test_a_turn_is_held_to_the_end_of_its_transaction(house: House) -> None:
+    database, order = house.process.database, list[str]()
+    holding, may_end = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with database.transaction() as connection:
+            await turn(connection, "test")
+            holding.set()
+            await may_end.wait()
+            order.append("first")
+
+    async def second() -> None:
+        await holding.wait()
+        async with database.transaction() as connection:
+            await turn(connection, "another")
+            may_end.set()
+            await turn(connection, "test")
+            order.append("second")
+
+    await asyncio.gather(first(), second())
+    assert order == ["first", "second"]

@@ -14,11 +14,11 @@ from libs.crypto.x509 import Crl, RevocationReason, Subject
 from libs.crypto.x509.signed import join
 from libs.documents.ofd import open_ofd
 from libs.errors import InvalidArgument, Unavailable
-from services.seal.ofd_seal import Placement, finish, prepare
-from services.seal.ses import build_seal, parse_seal, parse_signature
-from services.seal.ses_steps import RecordsUnreachable
-from services.seal.store.seals import SealStore
-from services.seal.usecases.validations import _Records
+from services.seal.core.ses import build_seal, parse_seal, parse_signature
+from services.seal.sealing.ofd import Placement, finish, prepare
+from services.seal.validation.lookup import RegionRecords
+from services.seal.validation.steps import RecordsUnreachable
+from services.seal.validation.store import SealRegister
 from tests.support.seal_office import SealOffice, document_request, fresh, seal_office
 from tests.support.seals import VALUE, ofd_document
 from tests.support.service import Ground
@@ -91,7 +91,7 @@ async def test_with_any_certificate_of_the_region_a_genuine_seal_is_not_forged(
 
 def replaced(info: bytes, old: bytes, new: bytes) -> bytes:
     """SES_SealInfo with another signer on its list."""
-    from services.seal.ses.structures import CertInfoList, SesSealInfo  # noqa: PLC0415 - the forger's tool
+    from services.seal.core.ses.structures import CertInfoList, SesSealInfo  # noqa: PLC0415 - the forger's tool
 
     known = SesSealInfo.load(info)
     assert known["property"]["cert_list"].native == [old]
@@ -180,14 +180,14 @@ async def test_records_that_can_not_be_read_are_asked_for_once(office: SealOffic
     for _ in range(3):
         document = (await office.seal_document(document_request(seal, document))).document
     asked: list[str] = []
-    store = SealStore(office.service.process.database)
+    register = SealRegister(office.service.process.database)
 
     async def away(seal_id: str, *_: object) -> None:
         asked.append(seal_id)
         raise Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="database")
 
-    store.registered = away  # type: ignore[method-assign, assignment]
-    records = _Records(store, asyncio.get_running_loop())
+    register.find = away  # type: ignore[method-assign, assignment]
+    records = RegionRecords(register, asyncio.get_running_loop())
     values = [content for name, content in open_ofd(document).entries.items() if name.endswith("SignedValue.dat")]
 
     def look() -> int:

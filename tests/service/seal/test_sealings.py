@@ -26,13 +26,12 @@ from libs.errors import (
     Unavailable,
 )
 from libs.sweeps.sweep import Sweep
-from services.seal import tables
-from services.seal.__main__ import Sealing as SealingConfig
-from services.seal.keys import key_unavailable, sign
-from services.seal.ses import build_tbs, parse_signature
-from services.seal.store.sealings import SealingStore
-from services.seal.usecases import sealings as usecase
-from services.seal.usecases.sweeper import abandoned
+from services.seal.config import Sealing as SealingConfig
+from services.seal.core import sealings as tables
+from services.seal.core.keys import key_unavailable, sign
+from services.seal.core.ses import build_tbs, parse_signature
+from services.seal.sealing import api as usecase
+from services.seal.sealing.worker import abandoned
 from tests.support.outbox import emitted
 from tests.support.seal_office import (
     LICENSE,
@@ -194,7 +193,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 async def sweep(office: SealOffice, patience: timedelta = timedelta(0)) -> int:
     process = office.service.process
-    backlog = abandoned(SealingStore(process.database), process.uow, patience)
+    backlog = abandoned(process.uow, patience)
     return await Sweep(process.database, "test", [backlog], 1.0).sweep()
 
 

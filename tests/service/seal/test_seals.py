@@ -12,8 +12,8 @@ from PIL import Image
 from libs.clock import FakeClock, SystemClock
 from libs.crypto.x509 import Certificate
 from libs.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from services.seal.domain.seals import SealKind, SealRank, SealState
-from services.seal.ses import parse_seal
+from services.seal.core.seal_rules import SealKind, SealRank, SealState
+from services.seal.core.ses import parse_seal
 from tests.support.seal_office import LICENSE, OWNER, SealOffice, fresh, order, seal_office
 from tests.support.service import Ground
 from tongban.seal.v1 import certificate_service_pb2 as certificates

@@ -8,7 +8,7 @@ from libs.clock import FakeClock, SystemClock
 from libs.documents.ofd import open_ofd, pack
 from libs.errors import InvalidArgument
 from services.license.rendering import LicensePage, render_ofd, seal_box
-from services.seal.ses import parse_signature
+from services.seal.core.ses import parse_signature
 from tests.support.seal_office import SealOffice, digest_request, document_request, seal_office
 from tests.support.seals import make_kit, ofd_document
 from tests.support.service import Ground
@@ -86,7 +86,7 @@ async def test_a_signature_made_with_a_stolen_key_after_the_end_is_caught(ground
 
 
 def _resealed(sealed: bytes, seal: resources.Seal, sign: object, clock: FakeClock) -> bytes:
-    from services.seal.ofd_seal import Placement, finish, prepare  # noqa: PLC0415 - what a thief would use
+    from services.seal.sealing.ofd import Placement, finish, prepare  # noqa: PLC0415 - what a thief would use
 
     value = parse_signature(open_ofd(sealed).entries["Doc_0/Signs/Sign_1/SignedValue.dat"])
     made = prepare(ofd_document(), seal.structure, value.certificate, [Placement(1, 150, 240)], clock.now())

@@ -8,8 +8,8 @@ import pytest
 from libs.crypto.asn1_budget import ENDLESS, IN_PIECES, LONGER, Asn1Limits, Asn1Refused, check_asn1
 from libs.crypto.errors import MalformedCertificate
 from libs.crypto.x509.certificate import Certificate
-from services.seal.ses import SesError, der, parse_seal
-from services.seal.ses.der import Tag, encode
+from services.seal.core.ses import SesError, der, parse_seal
+from services.seal.core.ses.der import Tag, encode
 from tests.support import ber
 from tests.support.seals import make_kit
 

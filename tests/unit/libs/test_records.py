@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from libs.db.query import Insert, Page, Query, RecordError, Update, of
+from libs.db.query import Insert, Page, Query, RecordError, Update, joined, of
 
 TABLE = sa.Table(
     "things",
@@ -123,3 +123,25 @@ def test_a_record_that_takes_fields_by_name_is_none() -> None:
 
     with pytest.raises(RecordError, match="by place"):
         of(TABLE)(ByName)
+
+
+def test_what_joins_tables_is_compared_with_the_columns_that_it_is_made_of() -> None:
+    shape = joined(thing=TABLE.c.id, since=TABLE.c.day, count=sa.Column(type_=sa.Integer, nullable=False))
+
+    @of(shape)
+    @dataclass(frozen=True, slots=True)
+    class Counted:
+        thing: str
+        since: date | None
+        count: int
+
+    query = Query(Counted, "SELECT {columns} FROM (SELECT 1) AS counted WHERE thing = CAST(:thing AS uuid)")
+    assert _text(query).startswith("SELECT thing::text AS thing_text, since, count FROM")
+    assert query._made(("1", None, 3)) == Counted("1", None, 3)
+
+    @dataclass(frozen=True, slots=True)
+    class Parted:
+        since: date
+
+    with pytest.raises(RecordError, match="may be None"):
+        of(shape)(Parted)

@@ -11,8 +11,8 @@ import pytest
 from libs.documents.ofd import NAMESPACES, open_ofd, texts
 from libs.documents.ofd.reader import parse_xml
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.seal.ofd_seal import Placement, finish, prepare
-from services.seal.ses import parse_signature
+from services.seal.core.ses import parse_signature
+from services.seal.sealing.ofd import Placement, finish, prepare
 from tests.support.seals import T1, SealKit, ofd_document, ofd_files, rewritten
 
 PLACE = [Placement(1, 150, 240)]

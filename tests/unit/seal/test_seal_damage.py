@@ -7,8 +7,8 @@ import pytest
 
 from libs.documents.ofd import open_ofd, pack
 from libs.errors import InvalidArgument
-from services.seal.domain.validation import Conclusion
-from services.seal.validation import Report, validate_document, validate_seal
+from services.seal.validation.documents import SealReport, validate_document, validate_seal
+from services.seal.validation.rules import Conclusion
 from tests.support import ber
 from tests.support.seals import VALUE, SealKit, ofd_document
 
@@ -57,7 +57,7 @@ _PUT = (
 DAMAGES: tuple[Damage, ...] = (_flip, _cut, _double, _put)
 
 
-def _report(data: bytes, kit: SealKit) -> Report | None:
+def _report(data: bytes, kit: SealKit) -> SealReport | None:
     """The report of a document; None where it is refused, which only a limit or its shape may be the reason of."""
     try:
         return validate_document(data, kit.checks())

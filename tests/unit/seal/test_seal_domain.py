@@ -6,12 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
-from services.seal.domain import sealings
-from services.seal.domain.sealings import Intent, SealingChange, SealingState
-from services.seal.domain.seals import (
+from services.seal.core.seal_rules import (
     DIAMETERS_MM,
-    Seal,
     SealChange,
+    SealFacts,
     SealRank,
     SealState,
     SealUser,
@@ -23,14 +21,15 @@ from services.seal.domain.seals import (
     seal_code,
     state_at,
 )
-from services.seal.domain.status import RegisteredSeal, existence_finding, status_finding, structure_finding
-from services.seal.domain.validation import (
+from services.seal.sealing.rules import sealing_number
+from services.seal.validation.registered import RegisteredSeal, existence_finding, status_finding, structure_finding
+from services.seal.validation.rules import (
     Conclusion,
-    Finding,
-    Outcome,
-    Step,
-    SubIndication,
+    StepFinding,
+    StepIndication,
+    StepOutcome,
     Times,
+    ValidationStep,
     conclude,
     failed,
     indeterminate,
@@ -43,8 +42,8 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def a_seal(state: SealState = SealState.ACTIVE, *users: SealUser) -> Seal:
-    return Seal("seals/1", state, NOW - DAY, NOW + DAY, users)
+def a_seal(state: SealState = SealState.ACTIVE, *users: SealUser) -> SealFacts:
+    return SealFacts("seals/1", state, NOW - DAY, NOW + DAY, users)
 
 
 def test_a_seal_lives_from_application_to_its_end() -> None:
@@ -88,7 +87,7 @@ def test_a_seal_expires_with_its_certificates() -> None:
         (a_seal(SealState.APPROVED), NOW, "APPROVED"),
     ],
 )
-def test_only_a_seal_in_force_is_used(seal: Seal, at: datetime, state: str) -> None:
+def test_only_a_seal_in_force_is_used(seal: SealFacts, at: datetime, state: str) -> None:
     with pytest.raises(FailedPrecondition) as caught:
         ensure_in_force(seal, at)
     assert (caught.value.reason, caught.value.metadata["state"]) == ("SEAL_NOT_USABLE", state)
@@ -135,7 +134,7 @@ def test_an_own_right_goes_before_one_that_needs_approval() -> None:
 
 def test_codes_numbers_and_diameters() -> None:
     assert seal_code("500112", 399) == "50011200000399"
-    assert sealings.sealing_number("341500", date(2026, 3, 2), 7) == "3415002026030200000007"
+    assert sealing_number("341500", date(2026, 3, 2), 7) == "3415002026030200000007"
     assert DIAMETERS_MM[SealRank.COUNTY] == 42
     for region, sequence in (("5001", 1), ("50011x", 1), ("500112", 0), ("500112", 10**8)):
         with pytest.raises(ValueError, match=r"region|range"):
@@ -149,45 +148,25 @@ def test_a_period_runs_forward_and_ends() -> None:
             ensure_period(NOW, until)
 
 
-def test_a_number_is_signed_once_and_only_for_its_bytes() -> None:
-    intent = Intent("sealings/1", "1", "sm3:aa", SealingState.COMMITTED, NOW)
-    sealings.ensure_same_bytes(intent, "sm3:aa")
-    with pytest.raises(FailedPrecondition, match="other bytes"):
-        sealings.ensure_same_bytes(intent, "sm3:bb")
-    assert sealings.next_state("sealings/1", SealingState.COMMITTED, SealingChange.VOID) is SealingState.VOIDED
-    for final in (SealingState.SIGNED, SealingState.VOIDED):
-        for change in SealingChange:
-            with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-                sealings.next_state("sealings/1", final, change)
-
-
-def test_the_sweeper_waits_for_a_call_that_may_still_be_at_work() -> None:
-    intent = Intent("sealings/1", "1", "sm3:aa", SealingState.COMMITTED, NOW)
-    assert not sealings.is_abandoned(intent, NOW + timedelta(seconds=60), timedelta(seconds=60))
-    assert sealings.is_abandoned(intent, NOW + timedelta(seconds=61), timedelta(seconds=60))
-    signed = Intent("sealings/1", "1", "sm3:aa", SealingState.SIGNED, NOW)
-    assert not sealings.is_abandoned(signed, NOW + DAY, timedelta(seconds=60))
-
-
 GOOD, NONE = passed(), not_applicable("")
-BAD, WORSE = failed(SubIndication.HASH_FAILURE, ""), failed(SubIndication.SIG_CRYPTO_FAILURE, "")
-DARK = indeterminate(SubIndication.TRY_LATER, "")
+BAD, WORSE = failed(StepIndication.HASH_FAILURE, ""), failed(StepIndication.SIG_CRYPTO_FAILURE, "")
+DARK = indeterminate(StepIndication.TRY_LATER, "")
 
 
 @pytest.mark.parametrize(
     ("findings", "conclusion", "sub_indication"),
     [
         ([GOOD, NONE], Conclusion.VALID, None),
-        ([GOOD, DARK, BAD, WORSE], Conclusion.INVALID, SubIndication.HASH_FAILURE),
-        ([DARK, GOOD], Conclusion.INDETERMINATE, SubIndication.TRY_LATER),
-        ([NONE], Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND),
-        ([], Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND),
+        ([GOOD, DARK, BAD, WORSE], Conclusion.INVALID, StepIndication.HASH_FAILURE),
+        ([DARK, GOOD], Conclusion.INDETERMINATE, StepIndication.TRY_LATER),
+        ([NONE], Conclusion.INDETERMINATE, StepIndication.SIGNED_DATA_NOT_FOUND),
+        ([], Conclusion.INDETERMINATE, StepIndication.SIGNED_DATA_NOT_FOUND),
     ],
 )
 def test_the_worst_step_decides(
-    findings: list[Finding], conclusion: Conclusion, sub_indication: SubIndication | None
+    findings: list[StepFinding], conclusion: Conclusion, sub_indication: StepIndication | None
 ) -> None:
-    verdict = conclude(Step("s", "c", finding) for finding in findings)
+    verdict = conclude(ValidationStep("s", "c", finding) for finding in findings)
     assert (verdict.conclusion, verdict.sub_indication) == (conclusion, sub_indication)
 
 
@@ -196,63 +175,63 @@ def used(stated: datetime, proven: datetime | None = None) -> Times:
 
 
 def test_periods_include_both_ends() -> None:
-    assert within(NOW, NOW + DAY, used(NOW)).outcome is Outcome.PASSED
-    assert within(NOW, NOW + DAY, used(NOW + DAY)).outcome is Outcome.PASSED
-    assert within(NOW, NOW + DAY, used(NOW, NOW + DAY)).outcome is Outcome.PASSED
-    assert within(NOW, NOW + DAY, used(NOW - DAY)).sub_indication is SubIndication.NOT_YET_VALID
-    assert within(NOW, NOW + DAY, used(NOW + 2 * DAY)).sub_indication is SubIndication.EXPIRED
+    assert within(NOW, NOW + DAY, used(NOW)).outcome is StepOutcome.PASSED
+    assert within(NOW, NOW + DAY, used(NOW + DAY)).outcome is StepOutcome.PASSED
+    assert within(NOW, NOW + DAY, used(NOW, NOW + DAY)).outcome is StepOutcome.PASSED
+    assert within(NOW, NOW + DAY, used(NOW - DAY)).sub_indication is StepIndication.NOT_YET_VALID
+    assert within(NOW, NOW + DAY, used(NOW + 2 * DAY)).sub_indication is StepIndication.EXPIRED
     late = within(NOW, NOW + DAY, used(NOW, NOW + 2 * DAY))
-    assert (late.outcome, late.sub_indication) == (Outcome.INDETERMINATE, SubIndication.OUT_OF_BOUNDS_NO_POE)
+    assert (late.outcome, late.sub_indication) == (StepOutcome.INDETERMINATE, StepIndication.OUT_OF_BOUNDS_NO_POE)
 
 
 @pytest.mark.parametrize(
     ("state", "end", "times", "recorded", "sub_indication"),
     [
         (SealState.ACTIVE, None, used(NOW), False, None),
-        (SealState.FROZEN, None, used(NOW), False, SubIndication.TRY_LATER),
+        (SealState.FROZEN, None, used(NOW), False, StepIndication.TRY_LATER),
         (SealState.FROZEN, None, used(NOW), True, None),
         (SealState.REVOKED, NOW + DAY, used(NOW), True, None),
-        (SealState.REVOKED, NOW + DAY, used(NOW, NOW + 2 * DAY), False, SubIndication.REVOKED_NO_POE),
-        (SealState.REPLACED, NOW + DAY, used(NOW, NOW + DAY), False, SubIndication.REVOKED_NO_POE),
-        (SealState.REVOKED, NOW, used(NOW), True, SubIndication.REVOKED),
-        (SealState.REVOKED, NOW, used(NOW, NOW + DAY), False, SubIndication.REVOKED),
+        (SealState.REVOKED, NOW + DAY, used(NOW, NOW + 2 * DAY), False, StepIndication.REVOKED_NO_POE),
+        (SealState.REPLACED, NOW + DAY, used(NOW, NOW + DAY), False, StepIndication.REVOKED_NO_POE),
+        (SealState.REVOKED, NOW, used(NOW), True, StepIndication.REVOKED),
+        (SealState.REVOKED, NOW, used(NOW, NOW + DAY), False, StepIndication.REVOKED),
     ],
 )
 def test_what_is_proven_to_be_sealed_before_the_end_of_a_seal_stays_valid(
-    state: SealState, end: datetime | None, times: Times, recorded: bool, sub_indication: SubIndication | None
+    state: SealState, end: datetime | None, times: Times, recorded: bool, sub_indication: StepIndication | None
 ) -> None:
     found = status_finding(RegisteredSeal(b"", state, NOW, end), times, recorded=recorded)
     assert found.sub_indication == sub_indication
-    ended = sub_indication is SubIndication.REVOKED
-    assert (found.outcome is Outcome.FAILED, found.outcome is Outcome.PASSED) == (ended, sub_indication is None)
+    ended = sub_indication is StepIndication.REVOKED
+    assert (found.outcome is StepOutcome.FAILED, found.outcome is StepOutcome.PASSED) == (ended, sub_indication is None)
 
 
 def test_a_seal_that_is_not_on_the_list_is_not_known() -> None:
-    assert status_finding(None, used(NOW), recorded=False).sub_indication is SubIndication.TRY_LATER
-    assert structure_finding(None, b"x").outcome is Outcome.NOT_APPLICABLE
+    assert status_finding(None, used(NOW), recorded=False).sub_indication is StepIndication.TRY_LATER
+    assert structure_finding(None, b"x").outcome is StepOutcome.NOT_APPLICABLE
 
 
 def test_a_seal_is_the_registered_one_or_a_forgery() -> None:
     known = RegisteredSeal(b"structure", SealState.ACTIVE, NOW)
-    assert structure_finding(known, b"structure").outcome is Outcome.PASSED
+    assert structure_finding(known, b"structure").outcome is StepOutcome.PASSED
     assert structure_finding(known, b"structurE") == failed(
-        SubIndication.HASH_FAILURE, "this region registered another structure under this esID"
+        StepIndication.HASH_FAILURE, "this region registered another structure under this esID"
     )
 
 
 @pytest.mark.parametrize(
     ("registered", "stamped", "recorded", "outcome"),
     [
-        (True, None, True, Outcome.PASSED),
-        (True, NOW, False, Outcome.PASSED),
-        (False, NOW, False, Outcome.PASSED),
-        (False, None, False, Outcome.NOT_APPLICABLE),
+        (True, None, True, StepOutcome.PASSED),
+        (True, NOW, False, StepOutcome.PASSED),
+        (False, NOW, False, StepOutcome.PASSED),
+        (False, None, False, StepOutcome.NOT_APPLICABLE),
         # The region's own seal, but not its own use of it.
-        (True, None, False, Outcome.INDETERMINATE),
+        (True, None, False, StepOutcome.INDETERMINATE),
     ],
 )
 def test_what_proves_that_a_signature_exists(
-    registered: bool, stamped: datetime | None, recorded: bool, outcome: Outcome
+    registered: bool, stamped: datetime | None, recorded: bool, outcome: StepOutcome
 ) -> None:
     known = RegisteredSeal(b"", SealState.ACTIVE, NOW) if registered else None
     assert existence_finding(known, stamped, used(NOW), recorded=recorded).outcome is outcome

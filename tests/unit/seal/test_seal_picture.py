@@ -12,8 +12,8 @@ from lxml import etree
 from PIL import Image
 
 from libs.errors import InvalidArgument
-from services.seal.glyphs import Outline, glyph
-from services.seal.picture import PIXELS_PER_MM, Drawing, SealText, draw, to_png, to_svg
+from services.seal.seals.glyphs import Outline, glyph
+from services.seal.seals.picture import PIXELS_PER_MM, Drawing, SealText, draw, to_png, to_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAME = "测试市天宁区行政审批局"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.seal.domain.validation import Outcome
-from services.seal.validation import validate_document
+from services.seal.validation.documents import validate_document
+from services.seal.validation.rules import StepOutcome
 from tests.support import readings_failed
 from tests.support.foreign_seal import parties
 from tests.support.readings import Desk
@@ -41,15 +41,15 @@ def test_a_row(desk: Desk, name: str) -> None:
     assert steps[step_name].outcome == outcome, report.steps
     assert (steps[step_name].sub_indication or "") == sub_indication
     assert report.verdict.conclusion == conclusion, report.steps
-    if outcome == Outcome.PASSED:
-        assert all(step.outcome in (Outcome.PASSED, Outcome.NOT_APPLICABLE) for step in steps.values())
+    if outcome == StepOutcome.PASSED:
+        assert all(step.outcome in (StepOutcome.PASSED, StepOutcome.NOT_APPLICABLE) for step in steps.values())
 
 
 READ = ("odd-certificate", "digest-list", "version-5", "white-space")
 """What the standards themselves allow."""
 
 
-@pytest.mark.parametrize("name", [each for each in ROWS if ROWS[each][1] == Outcome.PASSED and each not in READ])
+@pytest.mark.parametrize("name", [each for each in ROWS if ROWS[each][1] == StepOutcome.PASSED and each not in READ])
 def test_what_is_tolerated_is_named(desk: Desk, name: str) -> None:
     document, checks = CASES[name](desk)
     report = validate_document(document, checks)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.seal.ses import (
+from services.seal.core.ses import (
     SealPlan,
     SesError,
     build_many_tbs,
@@ -19,7 +19,7 @@ from services.seal.ses import (
     parse_seal,
     parse_signature,
 )
-from services.seal.ses.structures import SESeal, SesSignature
+from services.seal.core.ses.structures import SESeal, SesSignature
 from tests.support.seals import T0, T1, SealKit, seal_plan
 
 PLAN = SealPlan("ab" * 16, 3, "印章", (b"\x30\x00", b"\x30\x01x"), T0, T0, T1, b"picture", 42, 42)

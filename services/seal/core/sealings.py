@@ -1,0 +1,80 @@
+"""The tables of the uses of seals: intents, outcomes, and what is still open.
+
+``sealing`` writes them; ``validation`` asks them whether a use is on record.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from libs.db.schema import EVIDENCE
+from services.seal.core import schema
+
+SEALING_NUMBERS = "sealing_numbers"
+"""The sequence behind the numbers of uses; eight digits, then from 1 again: the date stands before them."""
+
+sealing_batches = sa.Table(
+    "sealing_batches",
+    schema.METADATA,
+    schema.record_id(),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("request_digest", sa.LargeBinary, nullable=False),
+    schema.reference("seal", "seals.id"),
+    schema.reference("certificate", "certificates.id"),
+    sa.Column("kind", sa.Text, nullable=False),
+    schema.moment("signing_time"),
+    sa.Column("source_digest", sa.LargeBinary),
+    sa.Column("use_context", sa.LargeBinary, nullable=False),
+    sa.Column("case_name", sa.Text, nullable=False),
+    sa.Column("user_name", sa.Text, nullable=False),
+    sa.Column("approver", sa.Text, nullable=False),
+    schema.moment("create_time"),
+    sa.UniqueConstraint("caller", "method", "request_id", "attempt"),
+    sa.Index("sealing_batches_case", "case_name", "id", postgresql_where=sa.text("case_name <> ''")),
+    info=EVIDENCE,
+    comment="One call that uses a seal, committed before the key is touched; an attempt follows one that was voided.",
+)
+
+sealings = sa.Table(
+    "sealings",
+    schema.METADATA,
+    schema.record_id(),
+    sa.Column("number", sa.Text, nullable=False, unique=True),
+    schema.reference("batch", "sealing_batches.id"),
+    # A copy of the batch's, to list by; the batch's own reference is checked.
+    sa.Column("seal", sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column("place", sa.SmallInteger, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("data_digest", sa.LargeBinary, nullable=False),
+    sa.Column("property_info", sa.Text, nullable=False),
+    sa.Index("sealings_seal", "seal", "id"),
+    sa.Index("sealings_batch", "batch", "place"),
+    # A validation asks whether a signature is on record; a hash index costs a use least.
+    sa.Index("sealings_digest", "digest", postgresql_using="hash"),
+    info=EVIDENCE,
+    comment="The intents of a batch: digest is SM3 of the exact TBS_Sign bytes that the key signs under this number.",
+)
+
+sealing_outcomes = sa.Table(
+    "sealing_outcomes",
+    schema.METADATA,
+    sa.Column("batch", sa.Uuid(as_uuid=False), sa.ForeignKey("sealing_batches.id"), primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("signatures", ARRAY(sa.LargeBinary), nullable=False),
+    sa.Column("result_digest", sa.LargeBinary),
+    sa.Column("void_reason", sa.Text, nullable=False),
+    schema.moment("outcome_time"),
+    info=EVIDENCE,
+    comment="What became of a batch: SIGNED or VOIDED, once; so no number is ever signed twice.",
+)
+
+sealing_open = sa.Table(
+    "sealing_open",
+    schema.METADATA,
+    sa.Column("batch", sa.Uuid(as_uuid=False), sa.ForeignKey("sealing_batches.id"), primary_key=True),
+    sa.Column("commit_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Index("sealing_open_commit_time", "commit_time"),
+    comment="Batches without an outcome, for the sweeper; by the machine's clock, not the business clock.",
+)

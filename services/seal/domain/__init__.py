@@ -1,1 +1,0 @@
-"""What the seal service knows without any input or output: states, rules and conclusions. Time is passed in."""

@@ -1,0 +1,158 @@
+"""From the outcomes of steps to a conclusion (ETSI EN 319 102-1, 5.1.3)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Conclusion(StrEnum):
+    """What a validation comes to: TOTAL-PASSED, TOTAL-FAILED, INDETERMINATE in the words of the standard.
+
+    NO_SIGNATURE is none of these: there was nothing to validate.
+    """
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+    INDETERMINATE = "INDETERMINATE"
+    NO_SIGNATURE = "NO_SIGNATURE"
+
+
+class StepIndication(StrEnum):
+    """Why a conclusion is not VALID (ETSI EN 319 102-1, tables 5 and 6; UNSUPPORTED is ours, as its CUSTOM allows)."""
+
+    FORMAT_FAILURE = "FORMAT_FAILURE"
+    HASH_FAILURE = "HASH_FAILURE"
+    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
+    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
+    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
+    TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
+    NO_POE = "NO_POE"
+    TRY_LATER = "TRY_LATER"
+    REVOKED_NO_POE = "REVOKED_NO_POE"
+    REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
+    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
+    UNSUPPORTED = "UNSUPPORTED"
+
+
+class StepOutcome(StrEnum):
+    """What one step comes to."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    INDETERMINATE = "INDETERMINATE"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinding:
+    """The result of one check.
+
+    Attributes:
+        outcome: what it comes to.
+        evidence: what was seen; no personal data.
+        sub_indication: why it is not PASSED.
+    """
+
+    outcome: StepOutcome
+    evidence: str = ""
+    sub_indication: StepIndication | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationStep:
+    """One check, named, with the clause that asks for it.
+
+    Attributes:
+        name: such as ``seal.maker_signature``.
+        clause: the standard and clause.
+        finding: its result.
+        signature: the path of the Signature.xml it belongs to; empty for the document or a lone seal.
+    """
+
+    name: str
+    clause: str
+    finding: StepFinding
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SealVerdict:
+    """A conclusion, with the sub-indication of the first step that made it so."""
+
+    conclusion: Conclusion
+    sub_indication: StepIndication | None = None
+
+
+def passed(evidence: str = "") -> StepFinding:
+    """Builds the finding of a check that holds."""
+    return StepFinding(StepOutcome.PASSED, evidence)
+
+
+def failed(sub_indication: StepIndication, evidence: str) -> StepFinding:
+    """Builds the finding of a check that does not hold."""
+    return StepFinding(StepOutcome.FAILED, evidence, sub_indication)
+
+
+def indeterminate(sub_indication: StepIndication, evidence: str) -> StepFinding:
+    """Builds the finding of a check that can't be told."""
+    return StepFinding(StepOutcome.INDETERMINATE, evidence, sub_indication)
+
+
+def not_applicable(evidence: str) -> StepFinding:
+    """Builds the finding of a check for which there is nothing to check."""
+    return StepFinding(StepOutcome.NOT_APPLICABLE, evidence)
+
+
+def conclude(steps: Iterable[ValidationStep]) -> SealVerdict:
+    """Returns the worst of ``steps``: one FAILED makes it INVALID, else one INDETERMINATE makes it INDETERMINATE.
+
+    Without a single step that passed nothing is VALID.
+    """
+    findings = [step.finding for step in steps]
+    for outcome, conclusion in (
+        (StepOutcome.FAILED, Conclusion.INVALID),
+        (StepOutcome.INDETERMINATE, Conclusion.INDETERMINATE),
+    ):
+        for finding in findings:
+            if finding.outcome is outcome:
+                return SealVerdict(conclusion, finding.sub_indication)
+    if any(finding.outcome is StepOutcome.PASSED for finding in findings):
+        return SealVerdict(Conclusion.VALID)
+    return SealVerdict(Conclusion.INDETERMINATE, StepIndication.SIGNED_DATA_NOT_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When something was used.
+
+    Attributes:
+        stated: as its signer says, who may say what they like.
+        proven: before which it is known to have existed: from a record, from a time stamp, else since this validation.
+    """
+
+    stated: datetime
+    proven: datetime
+
+    @property
+    def latest(self) -> datetime:
+        """The latest moment at which it may have been made."""
+        return max(self.stated, self.proven)
+
+
+def within(start: datetime, end: datetime, times: Times) -> StepFinding:
+    """Checks that a use lies in a period, both ends included: as stated, and as far as it is proven."""
+    evidence = f"{start.isoformat()} to {end.isoformat()}, used {times.stated.isoformat()}"
+    if times.stated < start:
+        return failed(StepIndication.NOT_YET_VALID, evidence)
+    if times.stated > end:
+        return failed(StepIndication.EXPIRED, evidence)
+    if times.latest > end:
+        return indeterminate(StepIndication.OUT_OF_BOUNDS_NO_POE, f"{evidence} without a proof of that time")
+    return passed(evidence)
