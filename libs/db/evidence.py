@@ -4,7 +4,7 @@ No service names the tables of the log and of the outbox: who writes more than a
 to :func:`recorded` and runs the whole with the values of an :class:`Evidence`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -53,6 +53,50 @@ def recorded(parts: str = "", *, when: str = "", answer: str = "SELECT 1") -> St
     return Statement(_TEXT.format(parts=before, when=f"WHERE {when} " if when else "", answer=answer))
 
 
+_EACH = """
+WITH {parts}, evidence_records AS (
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
+  SELECT r.id, r.record_time, r.transaction_id, r.object, r.canonical, r.leaf_hash
+  FROM unnest(CAST(:record_ids AS text[]), CAST(:record_times AS timestamptz[]),
+    CAST(:record_transactions AS text[]), CAST(:record_objects AS text[]), CAST(:record_canonicals AS bytea[]),
+    CAST(:record_leaves AS bytea[]), CAST(:record_keys AS text[])) WITH ORDINALITY
+    AS r (id, record_time, transaction_id, object, canonical, leaf_hash, key, n)
+  WHERE {when} ORDER BY r.n RETURNING seq
+), evidence_pending AS (
+  INSERT INTO audit_pending (seq) SELECT seq FROM evidence_records
+)
+{answer}
+"""
+
+
+def recorded_each(parts: str, *, when: str, answer: str) -> Statement:
+    """Returns the statement that writes records of several commands at once, each by itself where ``parts`` did its work.
+
+    It is run with the values of :func:`record_values`.
+
+    Args:
+        parts: common table expressions of the caller's own, with parameters of their own.
+        when: the condition under which a record is written; ``r.key`` is the key that it was given.
+        answer: what the statement gives back.
+    """
+    return Statement(_EACH.format(parts=parts.strip().rstrip(","), when=when, answer=answer))
+
+
+def record_values(entries: Sequence[Entry], keys: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns records as values of a statement of this module; with ``keys``, one each, for :func:`recorded_each`."""
+    values: dict[str, Any] = {
+        "record_ids": [e.id for e in entries],
+        "record_times": [e.record_time for e in entries],
+        "record_transactions": [e.transaction_id for e in entries],
+        "record_objects": [e.object for e in entries],
+        "record_canonicals": [e.canonical for e in entries],
+        "record_leaves": [e.leaf_hash for e in entries],
+    }
+    if keys:
+        values["record_keys"] = keys
+    return values
+
+
 @dataclass(slots=True)
 class Evidence:
     """Collects the records and events of one step.
@@ -96,16 +140,11 @@ class Evidence:
 
     def values(self) -> Mapping[str, Any]:
         """Returns the values of a statement of :func:`recorded`."""
-        command, entries, events = self.command, self._entries, self._events
+        command, events = self.command, self._events
         return {
             "event_time": self.now,
             "traceparent": tracing.traceparent(command.trace_id, command.span_id) if command.trace_id else "",
-            "record_ids": [e.id for e in entries],
-            "record_times": [e.record_time for e in entries],
-            "record_transactions": [e.transaction_id for e in entries],
-            "record_objects": [e.object for e in entries],
-            "record_canonicals": [e.canonical for e in entries],
-            "record_leaves": [e.leaf_hash for e in entries],
+            **record_values(self._entries),
             "event_ids": [e[0] for e in events],
             "event_types": [e[1] for e in events],
             "event_subjects": [e[2] for e in events],

@@ -24,9 +24,7 @@ _FILE = (
     "license.domain.material: owner, who handed it in, or who works on the case that it was put into (decision 0029)"
 )
 _ABROAD = "the region that asks has asked whose case it is (license.usecases.case_door); here region and case must fit"
-_GRANT = (
-    "sharing.domain.grants: whose grant, its time, its purpose; the case that it asks for is recorded, not looked up"
-)
+_GRANT = "sharing.data.rules: whose grant, its time, its purpose; the case that it asks for is recorded, not looked up"
 _BY_DUTY = "the permission alone gives it, to few duties; what is named is recorded"
 _EXCHANGE = "only as the token proves: person, firm, mandate, transfer (cases.usecases.incoming); files are checked as references"
 _REFERENCE = (

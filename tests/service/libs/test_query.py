@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from libs.db.engine import Database, read_dsn
-from libs.db.evidence import Evidence, recorded
+from libs.db.evidence import Evidence, record_values, recorded, recorded_each
 from libs.db.query import Insert, Page, Query, Update, of
 from libs.db.schema import audit_pending, audit_records, outbox
 from libs.errors import AlreadyExists
@@ -153,3 +153,29 @@ async def test_evidence_is_written_with_what_it_is_of_or_not_at_all(process: Pro
         assert row[0] == made
         assert receipt.record.startswith(f"{process.service}/auditRecords/")
         assert [await count(process, table) for table in (audit_records, audit_pending, outbox)] == [1, 1, 1]
+
+
+MAKE_EACH = recorded_each(
+    """made AS (
+  INSERT INTO things (id, state, tags, friends, more, content, made)
+  SELECT id, 'NEW', '{}', '{}', '{}', '', now() FROM unnest(CAST(:ids AS uuid[])) AS i (id)
+  ON CONFLICT DO NOTHING RETURNING id
+)""",
+    when="r.key IN (SELECT CAST(id AS text) FROM made)",
+    answer="SELECT CAST(id AS text) FROM made ORDER BY id",
+)
+
+
+async def test_of_several_commands_only_what_was_done_is_recorded(process: Process) -> None:
+    """One thing is there already: the records of that command stay out, those of the others are written in their order."""
+    await insert(process, thing(2))
+    ids = [f"{ID}{number}" for number in (1, 2, 3)]
+    keys = [each for each in ids for _ in range(2)]
+    now = process.clock.now()
+    entries = [process.log.entry(command(common_pb2.Date()), now, f"things/{key}/{n}") for n, key in enumerate(keys)]
+    async with process.database.read() as connection:
+        made = await MAKE_EACH.all(connection, {"ids": ids, **record_values(entries, keys)})
+        written = (await connection.execute(sa.select(audit_records.c.object).order_by(audit_records.c.seq))).scalars()
+        assert [row[0] for row in made] == [ids[0], ids[2]]
+        assert list(written) == [entries[place].object for place in (0, 1, 4, 5)]
+    assert await count(process, audit_pending) == 4

@@ -9,7 +9,7 @@ import pytest
 from libs.civil.calendar import DayKind, DayRow, provisional_rows
 from libs.clock import FakeClock
 from libs.errors import Unavailable
-from services.sharing import calendar as sharing_calendar
+from services.sharing.integrations import calendar as sharing_calendar
 from tests.service.cases.conftest import Town, running
 from tests.service.sharing.conftest import (
     Sharing,

@@ -175,7 +175,7 @@ async def test_only_tables_are_mounted_so(sharing: Sharing) -> None:
 
 
 async def test_the_reader_can_not_write(sharing: Sharing) -> None:
-    from services.sharing.sources import DataSources  # noqa: PLC0415 - the fixture configures it
+    from services.sharing.integrations.data_sources import DataSources  # noqa: PLC0415 - the fixture configures it
 
     config: Any = sharing.service.process.config
     sources = DataSources(config.data_sources)

@@ -21,7 +21,7 @@ from libs.errors import (
     Unavailable,
 )
 from libs.rpc.client import invoke
-from services.sharing import ledger
+from services.sharing.grants import service as ledger
 from tests.service.sharing.conftest import (
     ASKED,
     CONSUMER,
@@ -100,8 +100,8 @@ async def test_a_refused_field_refuses_the_call_and_is_recorded(sharing: Sharing
         ({"grant": "grants/00000000-0000-7000-8000-0000000000ff"}, "RESOURCE_NOT_FOUND"),
         ({"resource": "resources/00000000-0000-7000-8000-0000000000ff"}, "RESOURCE_NOT_FOUND"),
         ({"resource": "resources/zzzzzzzz-0000-7000-8000-0000000000ff".replace("z", "e")}, "RESOURCE_NOT_FOUND"),
-        ({"use_context": context(department=PROVIDER)}, "NOT_OWNER"),
-        ({"use_context": context(operator="staff/somebody-else")}, "NOT_OWNER"),
+        ({"use_context": context(department=PROVIDER)}, "FIELD_INVALID"),
+        ({"use_context": context(operator="staff/somebody-else")}, "FIELD_INVALID"),
         ({"page_token": "x"}, "PAGE_TOKEN_INVALID"),
     ],
 )
@@ -157,7 +157,8 @@ async def test_others_learn_nothing_of_a_grant(sharing: Sharing) -> None:
     partner = sharing.service.issuer.token("clients/partner", "CLIENT", "sharing.data.*")
     with pytest.raises(PermissionDenied) as lying:
         await sharing.query(query(resource, use_context=context(department=CONSUMER)), partner)
-    assert lying.value.reason == "NOT_OWNER"
+    # Nobody answers for what a client without a department says: its word counts for nothing.
+    assert lying.value.reason == "GRANT_MISSING"
 
 
 async def test_our_own_service_asks_for_a_department(sharing: Sharing) -> None:

@@ -249,11 +249,11 @@ async def test_staff_of_another_region_ask_for_their_own_department_only(sharing
     await sharing.granted_abroad(resource)
     own = sharing.guest("staff/00000000-0000-7000-8000-000000007839", ABROAD)
     assert (await _asked(sharing, _remote(resource), own)).rows
-    with pytest.raises(PermissionDenied) as error:
+    with pytest.raises(InvalidArgument) as error:
         await _asked(
             sharing, _remote(resource), sharing.guest("staff/00000000-0000-7000-8000-000000007931", ABROAD[:-1] + "d")
         )
-    assert error.value.reason == "NOT_OWNER"
+    assert (error.value.reason, error.value.violations[0].field) == ("FIELD_INVALID", "use_context.department")
     with pytest.raises(InvalidArgument) as third:
         await _asked(sharing, _remote(FOREIGN))
     assert (third.value.reason, third.value.metadata) == ("REGION_MISMATCH", {"region": "320402"})
@@ -286,7 +286,7 @@ async def test_a_question_whose_answer_nobody_recorded_is_told_as_unanswered(
     async def die(*_args: Any, **_more: Any) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("services.sharing.usecases.forward.Forwarder._record", die)
+    monkeypatch.setattr("services.sharing.data.forwarding.Forwarding._record", die)
     with pytest.raises(TongbanError):
         await federation.sharing.query(query(FOREIGN, use_context=context(transaction_id=TRANSACTION)))
     assert len(federation.gateway.asked) == 1

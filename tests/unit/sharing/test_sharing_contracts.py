@@ -1,14 +1,16 @@
 """The domain's enums are the contract's, its reasons are documented, and the contract's own rules hold."""
 
 import re
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any
 
 import protovalidate
 import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from services.sharing.domain import catalog, grants, mounts, requests
+from libs.rpc.messages import Names
+from services.sharing.core import catalogue, granting, mounting
+from services.sharing.requests.rules import RequestState
 from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as data
 from tongban.sharing.v1 import resources_pb2 as pb
@@ -19,14 +21,10 @@ ID = "0190a3f0-0000-7000-8000-000000000001"
 @pytest.mark.parametrize(
     ("ours", "contract"),
     [
-        (catalog.SharingClass, pb.SharingClass),
-        (catalog.ResourceForm, pb.ResourceForm),
-        (catalog.ResourceState, pb.ResourceState),
-        (catalog.DataType, pb.DataType),
-        (mounts.MountState, pb.MountState),
-        (requests.RequestState, pb.RequestState),
-        (grants.GrantState, pb.GrantState),
-        (grants.RowOperator, pb.RowOperator),
+        (catalogue.SharingClass, pb.SharingClass),
+        (catalogue.ResourceForm, pb.ResourceForm),
+        (catalogue.DataType, pb.DataType),
+        (granting.RowOperator, pb.RowOperator),
     ],
 )
 def test_enums_carry_the_contracts_names_and_numbers(ours: type[IntEnum], contract: EnumTypeWrapper) -> None:
@@ -34,6 +32,21 @@ def test_enums_carry_the_contracts_names_and_numbers(ours: type[IntEnum], contra
     assert {f"{prefix}_{value.name}": value.value for value in ours} == {
         name: number for name, number in contract.items() if number
     }
+
+
+@pytest.mark.parametrize(
+    ("ours", "contract"),
+    [
+        (catalogue.ResourceState, pb.ResourceState),
+        (mounting.MountState, pb.MountState),
+        (RequestState, pb.RequestState),
+        (granting.GrantState, pb.GrantState),
+    ],
+)
+def test_states_that_rows_hold_bear_the_contracts_names(ours: type[Enum], contract: EnumTypeWrapper) -> None:
+    names = Names(contract)
+    assert [names.name(number) for number in contract.values() if number] == [state.value for state in ours]
+    assert all(state.name == state.value for state in ours)
 
 
 def terms(**changes: Any) -> pb.GrantTerms:

@@ -9,27 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ResourceExhausted
-from services.sharing.domain.catalog import DataField, DataType, Entry, ResourceForm, SharingClass
-from services.sharing.domain.grants import (
-    Allowed,
-    Grant,
+from services.sharing.core.catalogue import CatalogueEntry, DataField, DataType, ResourceForm, SharingClass
+from services.sharing.core.granting import (
+    GrantFacts,
     GrantState,
-    Mode,
     Quota,
-    Refused,
     RowCondition,
     RowOperator,
     Terms,
     Usage,
-    Use,
-    choose,
-    decide,
     initial_state,
-    missing,
-    require,
     state_at,
 )
-from services.sharing.domain.terms import check_terms, require_within
+from services.sharing.data.rules import DataUse, GrantedUse, RefusedUse, UseMode, choose, decide, missing, require
+from services.sharing.requests.terms import check_terms, require_within
 
 NOW = datetime(2024, 5, 6, 9, 0, tzinfo=UTC)
 DEPARTMENT = "//320402/departments/d1"
@@ -46,8 +39,8 @@ TERMS = Terms(
     end=NOW + timedelta(days=30),
     quota=Quota(queries_per_day=10, rows_per_query=5, rows_total=100),
 )
-GRANT = Grant("grants/1", GrantState.PROVISIONED, TERMS)
-USE = Use(
+GRANT = GrantFacts("grants/1", GrantState.PROVISIONED, TERMS)
+USE = DataUse(
     fields=("address", "name"),
     purpose="核验经营场所",
     department=DEPARTMENT,
@@ -59,9 +52,9 @@ USE = Use(
 UNUSED = Usage()
 
 
-def reasons(grant: Grant = GRANT, usage: Usage = UNUSED, **changes: Any) -> list[str]:
+def reasons(grant: GrantFacts = GRANT, usage: Usage = UNUSED, **changes: Any) -> list[str]:
     decision = decide(grant, replace(USE, **changes), usage, NOW)
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, RefusedUse)
     with pytest.raises(type(decision.reasons[0])):
         require(decision)
     return [reason.reason for reason in decision.reasons]
@@ -69,13 +62,13 @@ def reasons(grant: Grant = GRANT, usage: Usage = UNUSED, **changes: Any) -> list
 
 def test_a_use_within_the_grant() -> None:
     decision = require(decide(GRANT, USE, Usage(9, 97), NOW))
-    assert decision == Allowed(("address", "name"), (), (ONLY_FOOD,), 3)
+    assert decision == GrantedUse(("address", "name"), (), (ONLY_FOOD,), 3)
     assert require(decide(GRANT, USE, Usage(), NOW)).row_limit == 5
 
 
 def test_a_field_that_is_not_granted_refuses_and_is_named() -> None:
     decision = decide(GRANT, replace(USE, fields=("name", "income", "phone")), Usage(), NOW)
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, RefusedUse)
     (reason,) = decision.reasons
     assert isinstance(reason, PermissionDenied)
     assert reason.reason == "FIELD_NOT_GRANTED"
@@ -85,15 +78,15 @@ def test_a_field_that_is_not_granted_refuses_and_is_named() -> None:
 
 def test_a_partial_answer_lists_what_it_leaves_out() -> None:
     decision = decide(GRANT, replace(USE, fields=("income", "name"), allow_partial=True), Usage(), NOW)
-    assert decision == Allowed(("name",), ("income",), (ONLY_FOOD,), 5)
+    assert decision == GrantedUse(("name",), ("income",), (ONLY_FOOD,), 5)
     assert reasons(fields=("income",), allow_partial=True) == ["FIELD_NOT_GRANTED"]
 
 
 def test_comparison_may_use_fields_that_never_leave() -> None:
     assert reasons(fields=("phone",)) == ["FIELD_NOT_GRANTED"]
-    compared = decide(GRANT, replace(USE, fields=("phone", "name"), mode=Mode.COMPARE), Usage(), NOW)
+    compared = decide(GRANT, replace(USE, fields=("phone", "name"), mode=UseMode.COMPARE), Usage(), NOW)
     assert require(compared).fields == ("phone", "name")
-    assert reasons(fields=("income",), mode=Mode.COMPARE) == ["FIELD_NOT_GRANTED"]
+    assert reasons(fields=("income",), mode=UseMode.COMPARE) == ["FIELD_NOT_GRANTED"]
 
 
 @pytest.mark.parametrize(
@@ -117,15 +110,15 @@ def test_refusals(changes: dict[str, Any], expected: list[str]) -> None:
 
 
 def test_a_purpose_is_the_same_in_full_width() -> None:
-    grant = Grant("grants/1", GrantState.ACTIVE, replace(TERMS, purpose="核验 A1"))
+    grant = GrantFacts("grants/1", GrantState.ACTIVE, replace(TERMS, purpose="核验 A1"))
     full_width = "  核验\u3000\uff21\uff11"
-    assert isinstance(decide(grant, replace(USE, purpose=full_width), Usage(), NOW), Allowed)
+    assert isinstance(decide(grant, replace(USE, purpose=full_width), Usage(), NOW), GrantedUse)
 
 
 @pytest.mark.parametrize(("usage", "bound"), [(Usage(10, 0), "queries_per_day"), (Usage(0, 100), "rows_total")])
 def test_quota(usage: Usage, bound: str) -> None:
     decision = decide(GRANT, USE, usage, NOW)
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, RefusedUse)
     (reason,) = decision.reasons
     assert isinstance(reason, ResourceExhausted)
     assert reason.metadata["quota"] == bound
@@ -152,7 +145,7 @@ def test_states_in_time(state: GrantState, moment: datetime, expected: GrantStat
 @pytest.mark.parametrize("state", [GrantState.GRANTED, GrantState.SUSPENDED, GrantState.TERMINATED])
 def test_a_grant_that_is_not_active(state: GrantState) -> None:
     decision = decide(replace(GRANT, state=state), USE, Usage(), NOW)
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, RefusedUse)
     assert isinstance(decision.reasons[0], FailedPrecondition)
     assert decision.reasons[0].metadata == {"grant": "grants/1", "state": state.name}
 
@@ -160,14 +153,14 @@ def test_a_grant_that_is_not_active(state: GrantState) -> None:
 @pytest.mark.parametrize("moment", [TERMS.start - timedelta(days=1), TERMS.end])
 def test_out_of_period(moment: datetime) -> None:
     decision = decide(GRANT, USE, Usage(), moment)
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, RefusedUse)
     assert decision.reasons[0].reason == "GRANT_OUT_OF_PERIOD"
     assert decision.reasons[0].metadata["end_time"] == TERMS.end.isoformat()
 
 
 def test_choice_among_grants() -> None:
-    short = Grant("grants/2", GrantState.ACTIVE, replace(TERMS, end=NOW + timedelta(days=2)))
-    ended = Grant("grants/3", GrantState.TERMINATED, replace(TERMS, end=NOW + timedelta(days=90)))
+    short = GrantFacts("grants/2", GrantState.ACTIVE, replace(TERMS, end=NOW + timedelta(days=2)))
+    ended = GrantFacts("grants/3", GrantState.TERMINATED, replace(TERMS, end=NOW + timedelta(days=90)))
     assert choose([short, GRANT, ended], NOW) is GRANT
     assert choose([ended], NOW) is ended
     assert choose([], NOW) is None
@@ -179,15 +172,15 @@ def test_choice_among_grants() -> None:
 FIELD_SETS = st.lists(st.sampled_from(["name", "address", "phone", "income"]), min_size=1, unique=True).map(tuple)
 
 
-@given(FIELD_SETS, st.booleans(), st.sampled_from(Mode), st.integers(0, 12), st.integers(0, 110))
+@given(FIELD_SETS, st.booleans(), st.sampled_from(UseMode), st.integers(0, 12), st.integers(0, 110))
 def test_nothing_ever_leaves_that_is_not_granted(
-    fields: tuple[str, ...], partial: bool, mode: Mode, queries: int, rows: int
+    fields: tuple[str, ...], partial: bool, mode: UseMode, queries: int, rows: int
 ) -> None:
     decision = decide(GRANT, replace(USE, fields=fields, allow_partial=partial, mode=mode), Usage(queries, rows), NOW)
-    if isinstance(decision, Refused):
+    if isinstance(decision, RefusedUse):
         assert decision.reasons
         return
-    readable = TERMS.fields | (TERMS.compare_fields if mode is Mode.COMPARE else frozenset())
+    readable = TERMS.fields | (TERMS.compare_fields if mode is UseMode.COMPARE else frozenset())
     assert decision.fields
     assert set(decision.fields) <= readable
     assert set(decision.fields) | set(decision.refused_fields) == set(fields)
@@ -198,7 +191,7 @@ def test_nothing_ever_leaves_that_is_not_granted(
 
 # ---- terms ----
 
-ENTRY = Entry(
+ENTRY = CatalogueEntry(
     code="307001/1",
     form=ResourceForm.TABLE,
     sharing_class=SharingClass.UNCONDITIONAL,

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.sharing.domain.catalog import DataField, DataType
-from services.sharing.domain.mounts import MountState, TableSource, check_source, checked, findings, is_plain, quoted
+from services.sharing.core.catalogue import DataField, DataType
+from services.sharing.core.mounting import MountState, TableSource, findings, is_plain, quoted
+from services.sharing.mounts.rules import check_source, checked
 
 FIELDS = (
     DataField(code="uscc", data_type=DataType.CHARACTER, key=True),

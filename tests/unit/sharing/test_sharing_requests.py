@@ -1,35 +1,15 @@
 """Requests: states, separation, deadlines."""
 
-from datetime import date, timedelta
-
 import pytest
 
-from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
-from services.sharing.domain import deadlines
-from services.sharing.domain.catalog import SharingClass
-from services.sharing.domain.requests import Progress, RequestState, Step, advance
-
-HOLIDAYS = {date(2024, 5, day) for day in (1, 2, 3, 4, 5)}
-LIMITS = deadlines.Limits()
+from libs.errors import FailedPrecondition, PermissionDenied
+from services.sharing.core.catalogue import SharingClass
+from services.sharing.requests.deadlines import SharingLimits, answer_days
+from services.sharing.requests.rules import RequestProgress, RequestState, RequestStep, advance
 
 
-def works(day: date) -> bool:
-    return day.weekday() < 5 and day not in HOLIDAYS
-
-
-def add(day: date, days: int) -> date:
-    while days:
-        day += timedelta(days=1)
-        days -= works(day)
-    return day
-
-
-def count(first: date, last: date) -> int:
-    return sum(works(first + timedelta(days=n)) for n in range(1, (last - first).days + 1))
-
-
-def progress(state: RequestState, **more: object) -> Progress:
-    return Progress(
+def progress(state: RequestState, **more: object) -> RequestProgress:
+    return RequestProgress(
         name="requests/1",
         state=state,
         applicant="persons/a",
@@ -40,40 +20,40 @@ def progress(state: RequestState, **more: object) -> Progress:
 
 
 def test_the_whole_way() -> None:
-    request = Progress(name="requests/1", state=RequestState.DRAFT, applicant="persons/a")
-    state = advance(request, Step.SUBMIT, "persons/a")
+    request = RequestProgress(name="requests/1", state=RequestState.DRAFT, applicant="persons/a")
+    state = advance(request, RequestStep.SUBMIT, "persons/a")
     assert state is RequestState.SUBMITTED
-    request = Progress(name="requests/1", state=state, applicant="persons/a")
-    state = advance(request, Step.PRE_REVIEW, "persons/p")
+    request = RequestProgress(name="requests/1", state=state, applicant="persons/a")
+    state = advance(request, RequestStep.PRE_REVIEW, "persons/p")
     assert state is RequestState.PRE_REVIEWED
-    request = Progress(name="requests/1", state=state, applicant="persons/a", pre_reviewer="persons/p")
-    state = advance(request, Step.REVIEW, "persons/r")
+    request = RequestProgress(name="requests/1", state=state, applicant="persons/a", pre_reviewer="persons/p")
+    state = advance(request, RequestStep.REVIEW, "persons/r")
     assert state is RequestState.PROVIDER_REVIEW
-    assert advance(progress(state), Step.APPROVE, "persons/d") is RequestState.GRANTED
-    assert advance(progress(state), Step.REFUSE, "persons/d") is RequestState.REFUSED
+    assert advance(progress(state), RequestStep.APPROVE, "persons/d") is RequestState.GRANTED
+    assert advance(progress(state), RequestStep.REFUSE, "persons/d") is RequestState.REFUSED
 
 
 ALLOWED = {
-    (RequestState.DRAFT, Step.SUBMIT),
-    (RequestState.DRAFT, Step.WITHDRAW),
-    (RequestState.SUBMITTED, Step.PRE_REVIEW),
-    (RequestState.SUBMITTED, Step.ASK_SUPPLEMENT),
-    (RequestState.SUBMITTED, Step.WITHDRAW),
-    (RequestState.SUPPLEMENT_REQUESTED, Step.SUPPLEMENT),
-    (RequestState.SUPPLEMENT_REQUESTED, Step.WITHDRAW),
-    (RequestState.PRE_REVIEWED, Step.REVIEW),
-    (RequestState.PRE_REVIEWED, Step.ASK_SUPPLEMENT),
-    (RequestState.PRE_REVIEWED, Step.WITHDRAW),
-    (RequestState.PROVIDER_REVIEW, Step.APPROVE),
-    (RequestState.PROVIDER_REVIEW, Step.REFUSE),
-    (RequestState.PROVIDER_REVIEW, Step.ASK_SUPPLEMENT),
-    (RequestState.PROVIDER_REVIEW, Step.WITHDRAW),
+    (RequestState.DRAFT, RequestStep.SUBMIT),
+    (RequestState.DRAFT, RequestStep.WITHDRAW),
+    (RequestState.SUBMITTED, RequestStep.PRE_REVIEW),
+    (RequestState.SUBMITTED, RequestStep.ASK_SUPPLEMENT),
+    (RequestState.SUBMITTED, RequestStep.WITHDRAW),
+    (RequestState.SUPPLEMENT_REQUESTED, RequestStep.SUPPLEMENT),
+    (RequestState.SUPPLEMENT_REQUESTED, RequestStep.WITHDRAW),
+    (RequestState.PRE_REVIEWED, RequestStep.REVIEW),
+    (RequestState.PRE_REVIEWED, RequestStep.ASK_SUPPLEMENT),
+    (RequestState.PRE_REVIEWED, RequestStep.WITHDRAW),
+    (RequestState.PROVIDER_REVIEW, RequestStep.APPROVE),
+    (RequestState.PROVIDER_REVIEW, RequestStep.REFUSE),
+    (RequestState.PROVIDER_REVIEW, RequestStep.ASK_SUPPLEMENT),
+    (RequestState.PROVIDER_REVIEW, RequestStep.WITHDRAW),
 }
 
 
 @pytest.mark.parametrize("state", RequestState)
-@pytest.mark.parametrize("step", Step)
-def test_only_these_steps_exist(state: RequestState, step: Step) -> None:
+@pytest.mark.parametrize("step", RequestStep)
+def test_only_these_steps_exist(state: RequestState, step: RequestStep) -> None:
     if (state, step) in ALLOWED:
         advance(progress(state), step, "persons/other")
     else:
@@ -84,13 +64,13 @@ def test_only_these_steps_exist(state: RequestState, step: Step) -> None:
 @pytest.mark.parametrize(
     ("state", "step", "actors"),
     [
-        (RequestState.SUBMITTED, Step.PRE_REVIEW, "a"),
-        (RequestState.PRE_REVIEWED, Step.REVIEW, "ap"),
-        (RequestState.PROVIDER_REVIEW, Step.APPROVE, "apr"),
-        (RequestState.PROVIDER_REVIEW, Step.REFUSE, "apr"),
+        (RequestState.SUBMITTED, RequestStep.PRE_REVIEW, "a"),
+        (RequestState.PRE_REVIEWED, RequestStep.REVIEW, "ap"),
+        (RequestState.PROVIDER_REVIEW, RequestStep.APPROVE, "apr"),
+        (RequestState.PROVIDER_REVIEW, RequestStep.REFUSE, "apr"),
     ],
 )
-def test_nobody_acts_at_two_steps(state: RequestState, step: Step, actors: str) -> None:
+def test_nobody_acts_at_two_steps(state: RequestState, step: RequestStep, actors: str) -> None:
     for actor in actors:
         with pytest.raises(PermissionDenied, match="REVIEW_NOT_SEPARATED"):
             advance(progress(state), step, f"persons/{actor}")
@@ -98,33 +78,12 @@ def test_nobody_acts_at_two_steps(state: RequestState, step: Step, actors: str) 
 
 def test_material_is_asked_for_once() -> None:
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-        advance(progress(RequestState.PROVIDER_REVIEW, supplement_asked=True), Step.ASK_SUPPLEMENT, "persons/r")
+        advance(progress(RequestState.PROVIDER_REVIEW, supplement_asked=True), RequestStep.ASK_SUPPLEMENT, "persons/r")
 
 
 def test_answer_by_sharing_class() -> None:
-    submitted = date(2024, 4, 30)
-    assert deadlines.answer_due(SharingClass.UNCONDITIONAL, submitted, LIMITS, add) == date(2024, 5, 6)
-    assert deadlines.answer_due(SharingClass.CONDITIONAL, submitted, LIMITS, add) == date(2024, 5, 17)
-    own = deadlines.Limits(answer_unconditional=2, answer_conditional=5)
-    assert deadlines.answer_due(SharingClass.CONDITIONAL, submitted, own, add) == date(2024, 5, 10)
-
-
-def test_extension_within_its_limit() -> None:
-    assert deadlines.extended(date(2024, 5, 17), 10, LIMITS, add) == date(2024, 5, 31)
-    for days in (0, 11):
-        with pytest.raises(InvalidArgument):
-            deadlines.extended(date(2024, 5, 17), days, LIMITS, add)
-
-
-def test_a_supplement_moves_the_deadline_by_the_working_days_it_took() -> None:
-    due = date(2024, 5, 17)
-    assert deadlines.resumed(due, date(2024, 4, 30), date(2024, 5, 7), count, add) == date(2024, 5, 21)
-    assert deadlines.resumed(due, date(2024, 5, 7), date(2024, 5, 7), count, add) == due
-
-
-def test_other_deadlines() -> None:
-    day = date(2024, 5, 6)
-    assert deadlines.supply_due(day, LIMITS, add) == date(2024, 6, 3)
-    assert deadlines.verification_due(day, LIMITS, add) == date(2024, 5, 20)
-    assert deadlines.catalogue_update_due(day, LIMITS, add) == date(2024, 5, 20)
-    assert deadlines.publication_due(day, LIMITS, add) == date(2024, 5, 8)
+    assert answer_days(SharingClass.UNCONDITIONAL, SharingLimits()) == 1
+    assert answer_days(SharingClass.CONDITIONAL, SharingLimits()) == 10
+    own = SharingLimits(answer_unconditional=2, answer_conditional=5)
+    assert [answer_days(each, own) for each in (SharingClass.UNCONDITIONAL, SharingClass.CONDITIONAL)] == [2, 5]
+    assert SharingLimits().supply == 20

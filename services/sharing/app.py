@@ -1,0 +1,41 @@
+"""What the sharing service is made of."""
+
+from libs.db.engine import read_dsn
+from libs.process import Process
+from libs.process.app import App
+from libs.sweeps.sweep import Sweep
+from services.sharing.catalogue.api import CatalogueApi
+from services.sharing.config import Config
+from services.sharing.core.parts import parts_of
+from services.sharing.data.api import DataApi
+from services.sharing.data.forwarding import Forwarding
+from services.sharing.data.uses import DataUses
+from services.sharing.data.worker import unanswered_questions
+from services.sharing.grants.api import GrantApi
+from services.sharing.grants.service import UsageLedger
+from services.sharing.mounts.api import MountApi
+from services.sharing.mounts.service import MountWatch
+from services.sharing.requests.api import RequestApi
+
+_SWEEP_SECONDS = 30.0
+
+
+async def app(process: Process) -> App:
+    """Makes the features on the parts of the process, and lists what they serve and do by themselves."""
+    config = process.config
+    assert isinstance(config, Config)
+    parts = parts_of(process, config)
+    ledger = UsageLedger(read_dsn(config.database.dsn_file), parts.clock)
+    data = DataApi(parts, DataUses(parts, ledger, MountWatch(parts)), Forwarding(parts))
+    sweep = Sweep(parts.database, "sharing:sweeper", [unanswered_questions(parts)], _SWEEP_SECONDS)
+    return App(
+        apis={
+            "CatalogService": [CatalogueApi(parts)],
+            "MountService": [MountApi(parts)],
+            "GrantService": [RequestApi(parts), GrantApi(parts)],
+            "DataService": [data],
+            "RegionDataService": [data],
+        },
+        workers=[sweep.run],
+        closers=[ledger.close, parts.sources.close, parts.regions.close],
+    )

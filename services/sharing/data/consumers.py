@@ -1,0 +1,66 @@
+"""For whom data is used: what the token says, and what of the context of a use counts beside it."""
+
+from dataclasses import dataclass
+
+from libs.access.actor import Actor
+from libs.access.context import Stated, stated
+from libs.errors import invalid_field, reasons
+from libs.ids import names
+from tongban.common.v1 import common_pb2
+from tongban.sharing.v1 import data_service_pb2 as pb
+
+_CONTEXT = "use_context"
+
+
+@dataclass(frozen=True, slots=True)
+class DataConsumer:
+    """For whom data is used.
+
+    Attributes:
+        region: the code of the region.
+        department: the department as grants name it; empty where nobody answers for one.
+        operator: the person at the keyboard, or the machine.
+        use: the use as it is recorded.
+    """
+
+    region: str
+    department: str
+    operator: str
+    use: common_pb2.UseContext
+
+
+def consumer_here(actor: Actor, request: pb.QueryRequest | pb.CompareRequest, home: str) -> DataConsumer:
+    """Returns for whom a caller of this region asks: a service of ours says it, of all others the token does.
+
+    Raises InvalidArgument FIELD_INVALID where the context contradicts the token.
+    """
+    said = stated(actor, request.use_context, home, _CONTEXT)
+    operator = said.context.operator.removeprefix(f"//{home}/") or actor.subject
+    return _consumer(said, said.department, operator)
+
+
+def consumer_abroad(actor: Actor, request: pb.QueryRequest | pb.CompareRequest, home: str) -> DataConsumer:
+    """Returns for whom another region asks; it answers for its departments, its staff only for their own.
+
+    Raises:
+        InvalidArgument: REGION_MISMATCH for a resource that is not this region's; FIELD_INVALID for a context without
+            department, operator or transaction id of that region, or one that contradicts the token.
+    """
+    resource = names.parse(request.resource, "resource")
+    if resource.is_foreign(home):
+        raise reasons.region_mismatch("the resource is of another region", region=resource.region)
+    said, context = stated(actor, request.use_context, home, _CONTEXT), request.use_context
+    ours = f"//{actor.region}/"
+    if not context.department.startswith(f"{ours}departments/"):
+        raise invalid_field(f"{_CONTEXT}.department", "department.region", "must be a department of your region")
+    if not context.operator.startswith(ours):
+        raise invalid_field(f"{_CONTEXT}.operator", "operator.region", "must be somebody of your region")
+    if not context.transaction_id:
+        raise invalid_field(f"{_CONTEXT}.transaction_id", "required", "both regions record it")
+    if not actor.subject.startswith(f"{ours}services/") and context.department != actor.department:
+        raise invalid_field(f"{_CONTEXT}.department", "context.token", "must be the department of the token")
+    return _consumer(said, context.department, context.operator)
+
+
+def _consumer(said: Stated, department: str, operator: str) -> DataConsumer:
+    return DataConsumer(said.region, department, operator, said.context)

@@ -1,0 +1,111 @@
+"""Asks another region for its data, gateway to gateway; both regions record the use under one transaction id."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from libs.audit.writer import Question
+from libs.db.command import Command, digest_of
+from libs.errors import Code, TongbanError
+from libs.ids import names
+from services.sharing.core.parts import Parts
+from services.sharing.data.consumers import DataConsumer
+from tongban.common.v1 import common_pb2
+from tongban.sharing.v1 import data_service_pb2 as pb
+
+Sent = TypeVar("Sent", bound=Message)
+Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
+Method = Callable[[str, Sent], Awaitable[Answer]]
+_SERVICE = pb.DESCRIPTOR.services_by_name["RegionDataService"].full_name
+QUESTION = Question("data_asked_recorded", "", 120.0)
+"""A question for another region's data: the region counts the use and answers, and here the answer is recorded."""
+UNANSWERED = f"{_SERVICE}.Unanswered"
+"""The action of the record that says that no answer came to be recorded."""
+_NO_ANSWER = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL}
+
+
+class Forwarding:
+    """Queries and comparisons on resources of other regions."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._regions = parts.regions
+        self._audit = parts.audit
+        self._home = parts.home
+
+    async def query(self, command: Command, request: pb.QueryRequest, consumer: DataConsumer) -> pb.QueryResponse:
+        """Reads rows of another region."""
+        asked = pb.QueryRemoteRequest(query=request)
+        asked.query.use_context.CopyFrom(self._abroad(command.use, consumer))
+        question = await self._record_sending(command, "QueryRemote", request.resource, request.fields)
+        answer = await self._answer(self._regions.query, request.resource, asked, question)
+        released = [field for field in request.fields if field not in answer.refused_fields]
+        await self._record(command, request.resource, answer, released, len(answer.rows), question)
+        if answer.refused_fields:
+            await self._audit.write(command, request.resource, result="FIELD_NOT_GRANTED", fields=answer.refused_fields)
+        return answer
+
+    async def compare(self, command: Command, request: pb.CompareRequest, consumer: DataConsumer) -> pb.CompareResponse:
+        """Compares with rows of another region."""
+        asked = pb.CompareRemoteRequest(comparison=request)
+        asked.comparison.use_context.CopyFrom(self._abroad(command.use, consumer))
+        fields = [given.field for given in request.given]
+        question = await self._record_sending(command, "CompareRemote", request.resource, fields)
+        answer = await self._answer(self._regions.compare, request.resource, asked, question)
+        await self._record(command, request.resource, answer, fields, 0, question)
+        return answer
+
+    async def _record_sending(
+        self, command: Command, method: str, resource: str, fields: Sequence[str]
+    ) -> common_pb2.Receipt:
+        """Records that the question leaves, with the keys in it, before it does."""
+        sending = replace(command, method=f"{_SERVICE}.{method}")
+        question = replace(QUESTION, party=_region_of(resource))
+        return await self._audit.write(sending, resource, fields=fields, asks=question)
+
+    async def _answer(
+        self, method: "Method[Sent, Answer]", resource: str, asked: Sent, question: common_pb2.Receipt
+    ) -> Answer:
+        """Asks; a refusal is an answer, and whatever else leaves none keeps the question open."""
+        try:
+            return await method(_region_of(resource), asked)
+        except TongbanError as error:
+            if error.code not in _NO_ANSWER:
+                await self._audit.close(QUESTION, question)
+            raise
+
+    async def _record(
+        self,
+        command: Command,
+        resource: str,
+        answer: pb.QueryResponse | pb.CompareResponse,
+        fields: Sequence[str],
+        rows: int,
+        question: common_pb2.Receipt,
+    ) -> None:
+        receipt = await self._audit.write(
+            command,
+            resource,
+            fields=fields,
+            record_count=rows,
+            response_digest=digest_of(answer),
+            answers=(QUESTION, question),
+        )
+        answer.local_receipt.CopyFrom(receipt)
+        answer.grant = str(names.parse(answer.grant, "grant").absolute(_region_of(resource)))
+
+    def _abroad(self, use: common_pb2.UseContext, consumer: DataConsumer) -> common_pb2.UseContext:
+        """Writes the names of this region as the other one reads them."""
+        here = f"//{self._home}/"
+        context = common_pb2.UseContext()
+        context.CopyFrom(use)
+        context.department = here + consumer.department
+        context.operator = here + consumer.operator
+        if context.case_name.startswith("cases/"):
+            context.case_name = here + context.case_name
+        return context
+
+
+def _region_of(resource: str) -> str:
+    return names.parse(resource, "resource").region

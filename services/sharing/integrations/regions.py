@@ -1,0 +1,41 @@
+"""What is asked of the sharing services of other regions, gateway to gateway, as this region's service.
+
+What must be checked and recorded here before is done by who asks.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import grpc
+
+from libs.rpc.regions import Regions
+from tongban.sharing.v1 import data_service_pb2 as pb
+from tongban.sharing.v1.data_service_pb2_grpc import RegionDataServiceStub
+
+
+class SharingRegions:
+    """The sharing services of other regions."""
+
+    def __init__(self, identity: Callable[[], grpc.aio.Channel]) -> None:
+        self._identity = identity
+
+    @cached_property
+    def _regions(self) -> Regions:
+        return Regions(self._identity())
+
+    async def query(self, region: str, asked: pb.QueryRemoteRequest) -> pb.QueryResponse:
+        """Reads rows; raises REGION_NOT_TRUSTED, DEPENDENCY_UNAVAILABLE, or what the other region refuses with."""
+        return await self._regions.invoke(
+            region, lambda to: RegionDataServiceStub(to).QueryRemote, asked, pb.QueryResponse
+        )
+
+    async def compare(self, region: str, asked: pb.CompareRemoteRequest) -> pb.CompareResponse:
+        """Compares; raises as :meth:`query`."""
+        return await self._regions.invoke(
+            region, lambda to: RegionDataServiceStub(to).CompareRemote, asked, pb.CompareResponse
+        )
+
+    async def close(self) -> None:
+        """Closes the channels, if any were opened."""
+        if "_regions" in vars(self):
+            await self._regions.close()

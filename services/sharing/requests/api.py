@@ -1,0 +1,189 @@
+"""What GrantService does with requests: drafted, handed in, reviewed by separate people, granted or refused."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from libs.audit.reading import record_read
+from libs.civil.calendar import Calendar, local_day
+from libs.db.command import command_of
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction
+from libs.errors import not_found, reasons
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import Call
+from services.sharing.core.catalogue import ResourceState, require_shareable
+from services.sharing.core.ids import key_of
+from services.sharing.core.messages import terms_of
+from services.sharing.core.participants import Participant, participant
+from services.sharing.core.parts import Parts
+from services.sharing.core.resources import resource
+from services.sharing.requests.approving import approved
+from services.sharing.requests.convert import REQUEST_STATES, drafted, request_message
+from services.sharing.requests.deadlines import SharingLimits, answer_days
+from services.sharing.requests.rules import RequestState, RequestStep, advance
+from services.sharing.requests.store import ADD, BY_ID, LISTED, UPDATE, DataRequest, SharingOpinion, lock_request
+from services.sharing.requests.telling import tell_refused, tell_submitted
+from services.sharing.requests.terms import check_terms
+from tongban.sharing.v1 import grant_service_pb2 as pb
+from tongban.sharing.v1 import resources_pb2 as messages
+
+_RESPONSIBLE = ("responsible_person", "responsible_phone")
+_LIMITS = SharingLimits()
+Changes = dict[str, Any]
+Change = Callable[[Transaction, DataRequest, Participant, Calendar], Awaitable[Changes]]
+Stepping = (
+    pb.SubmitRequestRequest
+    | pb.PreReviewRequestRequest
+    | pb.ReviewRequestRequest
+    | pb.ApproveRequestRequest
+    | pb.RefuseRequestRequest
+)
+
+
+class RequestApi:
+    """Takes requests through their steps."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def create_request(self, request: pb.CreateRequestRequest, call: Call) -> messages.SharingRequest:
+        """Drafts a request."""
+        parts, content, caller = self._parts, request.content, participant(call.actor, self._parts.home)
+        caller.must_consume(content.terms.consumer_region, content.terms.departments)
+        behind = await parts.resources.get(content.resource)
+        if behind.state is not ResourceState.PUBLISHED:
+            raise not_found(content.resource)
+        check_terms(content.resource, behind.facts, terms_of(content.terms, behind.facts.field_map()), parts.home)
+        key, calendar = uuid7(), await parts.calendar.current()
+
+        async def work(tx: Transaction) -> messages.SharingRequest:
+            made = drafted(key, content, behind, caller, parts.cipher, tx.now)
+            return request_message(await ADD.add(tx.connection, made), parts.cipher, calendar)
+
+        return await parts.uow.run(command_of(request, call=call), work)
+
+    async def get_request(self, request: pb.GetRequestRequest, call: Call) -> messages.SharingRequest:
+        """Gets a request."""
+        parts, key = self._parts, key_of(request.name)
+        async with parts.database.read() as connection:
+            row = await BY_ID.first(connection, id=key)
+        if row is None or not participant(call.actor, parts.home).sees(row):
+            raise not_found(request.name)
+        await record_read(parts.audit, request, request.name, _RESPONSIBLE, call=call)
+        return request_message(row, parts.cipher, await parts.calendar.current())
+
+    async def list_requests(self, request: pb.ListRequestsRequest, call: Call) -> pb.ListRequestsResponse:
+        """Lists requests, newest first."""
+        parts, caller = self._parts, participant(call.actor, self._parts.home)
+        before = parts.pages.after(request)
+        wanted = key_of(request.resource) if request.resource else ""
+
+        async def page(size: int) -> list[DataRequest]:
+            async with parts.database.read() as connection:
+                return await LISTED.rows(
+                    connection,
+                    size,
+                    resource=wanted,
+                    department=request.department,
+                    state=REQUEST_STATES.name(request.state),
+                    before=before,
+                    **caller.seen(),
+                )
+
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
+        about = request.resource or request.department or "requests"
+        await record_read(parts.audit, request, about, _RESPONSIBLE, len(shown), call=call)
+        calendar = await parts.calendar.current()
+        return pb.ListRequestsResponse(
+            requests=[request_message(row, parts.cipher, calendar) for row in shown], next_page_token=token
+        )
+
+    async def submit_request(self, request: pb.SubmitRequestRequest, call: Call) -> messages.SharingRequest:
+        """Hands a draft in; the provider's days begin to count."""
+
+        async def change(tx: Transaction, row: DataRequest, caller: Participant, calendar: Calendar) -> Changes:
+            if caller.subject != row.applicant:
+                raise reasons.not_owner("only the applicant hands a request in")
+            days = await _days_to_answer(tx, row)
+            tell_submitted(tx, row, calendar.add(local_day(tx.now), days))
+            return {"submit_time": tx.now, "answer_days": days}
+
+        return await self._step(request, call, RequestStep.SUBMIT, change)
+
+    async def pre_review_request(self, request: pb.PreReviewRequestRequest, call: Call) -> messages.SharingRequest:
+        """Consents for the applicant's side."""
+
+        async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
+            if caller.region != row.consumer_region:
+                raise reasons.not_owner("the applicant's own region consents first")
+            said = _opinion(tx, row, caller, RequestState.PRE_REVIEWED, request.opinion)
+            reviewer = {"pre_reviewer": caller.subject, "pre_reviewer_human": caller.actor.human}
+            return {"pre_review_time": tx.now, **reviewer, **said}
+
+        return await self._step(request, call, RequestStep.PRE_REVIEW, change)
+
+    async def review_request(self, request: pb.ReviewRequestRequest, call: Call) -> messages.SharingRequest:
+        """Takes a request into the provider's review."""
+
+        async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
+            caller.must_provide(row.provider_department)
+            said = _opinion(tx, row, caller, RequestState.PROVIDER_REVIEW, request.opinion)
+            reviewer = {"reviewer": caller.subject, "reviewer_human": caller.actor.human}
+            return {"review_time": tx.now, **reviewer, **said}
+
+        return await self._step(request, call, RequestStep.REVIEW, change)
+
+    async def approve_request(self, request: pb.ApproveRequestRequest, call: Call) -> messages.SharingRequest:
+        """Consents and makes the grant."""
+
+        async def change(tx: Transaction, row: DataRequest, caller: Participant, calendar: Calendar) -> Changes:
+            caller.must_provide(row.provider_department)
+            due = calendar.add(local_day(tx.now), _LIMITS.supply)
+            grant = await approved(tx, row, request, due, self._parts.home)
+            said = _opinion(tx, row, caller, RequestState.GRANTED, request.opinion)
+            decided = {"decide_time": tx.now, "decider": caller.subject}
+            return {**decided, "grant_id": grant.id, "supply_days": _LIMITS.supply, **said}
+
+        return await self._step(request, call, RequestStep.APPROVE, change)
+
+    async def refuse_request(self, request: pb.RefuseRequestRequest, call: Call) -> messages.SharingRequest:
+        """Refuses a request, with reasons."""
+
+        async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
+            caller.must_provide(row.provider_department)
+            tell_refused(tx, row, request.reason)
+            return {"decide_time": tx.now, "decider": caller.subject, "refusal_reason": request.reason}
+
+        return await self._step(request, call, RequestStep.REFUSE, change)
+
+    async def _step(self, request: Stepping, call: Call, step: RequestStep, change: Change) -> messages.SharingRequest:
+        """Takes one step of the state machine; ``change`` says what else is written, and who may."""
+        parts, key = self._parts, key_of(request.name)
+        caller = participant(call.actor, parts.home)
+        calendar = await parts.calendar.current()  # asked for now: not while rows are locked
+
+        async def work(tx: Transaction) -> messages.SharingRequest:
+            row = await lock_request(tx.connection, key)
+            # For another side of the same region the request exists too: it pre-reviews what its neighbour asked for.
+            if not caller.sees(row) and caller.region != row.consumer_region:
+                raise not_found(request.name)
+            check_etag(request.name, row.version, request.etag)
+            state = advance(row.progress(), step, caller.actor.require_human())
+            changes = await change(tx, row, caller, calendar)
+            changed = await UPDATE.one(tx.connection, key, state=state, update_time=tx.now, **changes)
+            return request_message(changed, parts.cipher, calendar)
+
+        return await parts.uow.run(command_of(request, call=call), work)
+
+
+async def _days_to_answer(tx: Transaction, row: DataRequest) -> int:
+    """Returns how many working days the provider has: the strictest class of the fields that are asked for says it."""
+    behind = await resource(tx.connection, row.resource_id)
+    terms = messages.RequestContent.FromString(row.content).terms
+    strictest = require_shareable(row.resource, behind.facts, [*terms.fields, *terms.compare_fields])
+    return answer_days(strictest, _LIMITS)
+
+
+def _opinion(tx: Transaction, row: DataRequest, caller: Participant, state: RequestState, text: str) -> Changes:
+    said = SharingOpinion(state.value, caller.subject, tx.now.isoformat(), text)
+    return {"opinions": (*row.opinions, said)}

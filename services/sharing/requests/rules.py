@@ -1,0 +1,102 @@
+"""Requests for data: the state machine, and the separation of those who act in it (standards.md 5.2)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from libs.errors import reasons, state_conflict
+from libs.separation import took_part
+
+
+class RequestState(Enum):
+    """The states of a request, as rows name them; after GRANTED the grant has its own."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    SUPPLEMENT_REQUESTED = "SUPPLEMENT_REQUESTED"
+    PRE_REVIEWED = "PRE_REVIEWED"
+    PROVIDER_REVIEW = "PROVIDER_REVIEW"
+    GRANTED = "GRANTED"
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class RequestStep(Enum):
+    """What can be done with a request."""
+
+    SUBMIT = "submit"
+    ASK_SUPPLEMENT = "ask_supplement"
+    SUPPLEMENT = "supplement"
+    PRE_REVIEW = "pre_review"
+    REVIEW = "review"
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    WITHDRAW = "withdraw"
+
+
+_UNDER_REVIEW = (RequestState.SUBMITTED, RequestState.PRE_REVIEWED, RequestState.PROVIDER_REVIEW)
+
+_MOVES: dict[RequestStep, tuple[tuple[RequestState, ...], RequestState]] = {
+    RequestStep.SUBMIT: ((RequestState.DRAFT,), RequestState.SUBMITTED),
+    RequestStep.ASK_SUPPLEMENT: (_UNDER_REVIEW, RequestState.SUPPLEMENT_REQUESTED),
+    RequestStep.SUPPLEMENT: ((RequestState.SUPPLEMENT_REQUESTED,), RequestState.SUBMITTED),
+    RequestStep.PRE_REVIEW: ((RequestState.SUBMITTED,), RequestState.PRE_REVIEWED),
+    RequestStep.REVIEW: ((RequestState.PRE_REVIEWED,), RequestState.PROVIDER_REVIEW),
+    RequestStep.APPROVE: ((RequestState.PROVIDER_REVIEW,), RequestState.GRANTED),
+    RequestStep.REFUSE: ((RequestState.PROVIDER_REVIEW,), RequestState.REFUSED),
+    RequestStep.WITHDRAW: (
+        (RequestState.DRAFT, RequestState.SUPPLEMENT_REQUESTED, *_UNDER_REVIEW),
+        RequestState.WITHDRAWN,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestProgress:
+    """How far a request has come, and which human beings brought it there (empty where nobody has yet)."""
+
+    name: str
+    state: RequestState
+    applicant: str
+    pre_reviewer: str = ""
+    reviewer: str = ""
+    supplement_asked: bool = False
+
+
+def advance(request: RequestProgress, step: RequestStep, human: str) -> RequestState:
+    """Returns the state that ``step`` leads to.
+
+    Args:
+        request: where it stands.
+        step: what is done.
+        human: which human being does it, `persons/…`.
+
+    Raises:
+        FailedPrecondition: STATE_CONFLICT, where the state does not allow the step, or where material is asked for a
+            second time (一次性告知).
+        PermissionDenied: REVIEW_NOT_SEPARATED, where they had a part in an earlier step, under whatever record.
+    """
+    sources, target = _MOVES[step]
+    if request.state not in sources:
+        raise state_conflict(request.name, request.state.value, *(state.value for state in sources))
+    if step is RequestStep.ASK_SUPPLEMENT and request.supplement_asked:
+        raise state_conflict(request.name, "SUPPLEMENT_ASKED_BEFORE", "SUPPLEMENT_NOT_ASKED")
+    if took_part(human, _others(request, step)):
+        raise reasons.review_not_separated(
+            f"{step.value} needs another person than the steps before",
+            request=request.name,
+            step=step.value,
+        )
+    return target
+
+
+def _others(request: RequestProgress, step: RequestStep) -> set[str]:
+    """Returns those who must not take the step."""
+    match step:
+        case RequestStep.PRE_REVIEW:
+            return {request.applicant}
+        case RequestStep.REVIEW:
+            return {request.applicant, request.pre_reviewer}
+        case RequestStep.APPROVE | RequestStep.REFUSE:
+            return {request.applicant, request.pre_reviewer, request.reviewer}
+        case _:
+            return set()

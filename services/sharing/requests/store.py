@@ -1,0 +1,137 @@
+"""Requests in PostgreSQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.db.query import Insert, Page, Query, Update, of
+from libs.errors import not_found
+from services.sharing.core import schema
+from services.sharing.core.participants import SEEN
+from services.sharing.requests.rules import RequestProgress, RequestState
+
+requests = sa.Table(
+    "requests",
+    schema.METADATA,
+    schema.record_id(),
+    schema.resource_id(),
+    *schema.sides(),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("applicant", sa.Text, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("responsible_person", sa.LargeBinary, nullable=False),
+    sa.Column("responsible_phone", sa.LargeBinary, nullable=False),
+    schema.moment("submit_time"),
+    sa.Column("answer_days", sa.SmallInteger),
+    schema.moment("pre_review_time"),
+    schema.text("pre_reviewer"),
+    schema.moment("review_time"),
+    schema.text("reviewer"),
+    sa.Column("opinions", JSONB, nullable=False, server_default="[]"),
+    schema.moment("decide_time"),
+    schema.text("decider"),
+    schema.text("refusal_reason"),
+    sa.Column("grant_id", sa.Uuid(as_uuid=False)),
+    sa.Column("supply_days", sa.SmallInteger),
+    # Which human beings asked and reviewed: separation is told by them, not by their records.
+    schema.text("applicant_human"),
+    schema.text("pre_reviewer_human"),
+    schema.text("reviewer_human"),
+    *schema.life(),
+    sa.Index("requests_resource", "resource_id"),
+    sa.Index("requests_consumer", "consumer_region", "id"),
+    comment="Requests; content holds RequestContent without the responsible person, who stands encrypted beside it.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SharingOpinion:
+    """What a reviewer said; ``state`` is that which the request came to, ``time`` in ISO 8601."""
+
+    state: str
+    reviewer: str
+    time: str
+    text: str
+
+
+@of(requests)
+@dataclass(frozen=True, slots=True)
+class DataRequest:
+    """A request for data. Its deadlines are derived: from when a period began, and how many working days it has."""
+
+    id: str
+    resource_id: str
+    provider_department: str
+    consumer_region: str
+    departments: tuple[str, ...]
+    applicant: str
+    content: bytes
+    responsible_person: bytes
+    responsible_phone: bytes
+    applicant_human: str
+    create_time: datetime
+    update_time: datetime
+    state: RequestState = RequestState.DRAFT
+    submit_time: datetime | None = None
+    answer_days: int | None = None
+    pre_review_time: datetime | None = None
+    pre_reviewer: str = ""
+    pre_reviewer_human: str = ""
+    review_time: datetime | None = None
+    reviewer: str = ""
+    reviewer_human: str = ""
+    opinions: tuple[SharingOpinion, ...] = ()
+    decide_time: datetime | None = None
+    decider: str = ""
+    refusal_reason: str = ""
+    grant_id: str | None = None
+    supply_days: int | None = None
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"requests/{self.id}"
+
+    @property
+    def resource(self) -> str:
+        """The name of the resource whose data are asked for."""
+        return f"resources/{self.resource_id}"
+
+    def progress(self) -> RequestProgress:
+        """Returns how far it has come, and who brought it there."""
+        return RequestProgress(
+            name=self.name,
+            state=self.state,
+            applicant=self.applicant_human,
+            pre_reviewer=self.pre_reviewer_human,
+            reviewer=self.reviewer_human,
+        )
+
+
+ADD, UPDATE = Insert(DataRequest), Update(DataRequest)
+BY_ID = Query(DataRequest, "SELECT {columns} FROM requests WHERE id = CAST(:id AS uuid)")
+_LOCK = Query(DataRequest, "SELECT {columns} FROM requests WHERE id = CAST(:id AS uuid) FOR UPDATE")
+LISTED = Page(
+    DataRequest,
+    "{columns} FROM requests",
+    "id DESC",
+    {
+        **SEEN,
+        "resource": "resource_id = CAST(:resource AS uuid)",
+        "department": "departments @> ARRAY[CAST(:department AS text)]",
+        "state": "state = :state",
+        "before": "id < CAST(:before AS uuid)",
+    },
+)
+
+
+async def lock_request(connection: AsyncConnection, key: str) -> DataRequest:
+    """Reads a request and keeps others from changing it; raises NotFound."""
+    found = await _LOCK.first(connection, id=key)
+    if found is None:
+        raise not_found(f"requests/{key}")
+    return found

@@ -1,0 +1,51 @@
+"""What is told of requests, by events."""
+
+from datetime import date
+
+from libs.db.uow import Transaction
+from libs.rpc.messages import date_message, timestamp
+from services.sharing.requests.store import DataRequest
+from tongban.sharing.v1 import events_pb2 as events
+
+
+def tell_submitted(tx: Transaction, row: DataRequest, due: date) -> None:
+    """Tells that a request was handed in, and by when it is to be answered."""
+    tx.emit(
+        row.name,
+        events.RequestSubmitted(
+            request=row.name,
+            resource=row.resource,
+            consumer_region=row.consumer_region,
+            submit_time=timestamp(tx.now),
+            answer_due_date=date_message(due),
+        ),
+    )
+
+
+def tell_granted(tx: Transaction, row: DataRequest, grant: str, due: date) -> None:
+    """Tells that a request was granted, and by when the data are to flow."""
+    tx.emit(
+        row.name,
+        events.RequestGranted(
+            request=row.name,
+            resource=row.resource,
+            grant=grant,
+            consumer_region=row.consumer_region,
+            decide_time=timestamp(tx.now),
+            supply_due_date=date_message(due),
+        ),
+    )
+
+
+def tell_refused(tx: Transaction, row: DataRequest, reason: str) -> None:
+    """Tells that a request was refused, and why."""
+    tx.emit(
+        row.name,
+        events.RequestRefused(
+            request=row.name,
+            resource=row.resource,
+            consumer_region=row.consumer_region,
+            reason=reason,
+            decide_time=timestamp(tx.now),
+        ),
+    )
