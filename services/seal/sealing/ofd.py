@@ -1,7 +1,6 @@
 """Puts a seal on an OFD document (GB/T 33190-2016, chapter 18) in two halves around the use of the key.
 
-``prepare`` is pure and fixes everything but the signature value; ``finish`` packs the file. The key is used in between,
-after the intent has been committed.
+``prepare`` is pure and fixes everything but the signature value; ``finish`` packs the file.
 """
 
 import base64

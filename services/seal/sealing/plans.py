@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
@@ -95,3 +95,14 @@ class SealingProduct(Generic[Answer]):
     signatures: Sequence[bytes]
     answer: Callable[[datetime], Answer]
     result_digest: bytes | None = None
+
+
+class SealingWork(Protocol[Answer]):
+    """What one call has to do with the key."""
+
+    @property
+    def plan(self) -> SealingPlan:
+        """What is to be signed, fixed to the byte before anything is committed."""
+
+    async def product(self, intent: SealingIntent) -> SealingProduct[Answer]:
+        """Uses the key; raises what it refuses with, and nothing was handed out then."""

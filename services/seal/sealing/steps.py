@@ -31,7 +31,7 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import timestamp
 from services.seal.core.parts import Parts
 from services.seal.core.seal_rules import User, ensure_in_force, ensure_may_use
-from services.seal.sealing.plans import Answer, SealingIntent, SealingPlan, SealingProduct
+from services.seal.sealing.plans import Answer, SealingIntent, SealingPlan, SealingProduct, SealingWork
 from services.seal.sealing.rules import ABANDONED, SealingState, sealing_number
 from services.seal.sealing.store import BatchOutcome, SealingAttempt, SealingStore, UsableSeal, close, of_batch
 from tongban.common.v1 import common_pb2
@@ -39,7 +39,6 @@ from tongban.seal.v1 import events_pb2 as events
 
 _TRY_AGAIN_SECONDS = 0.5
 _PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)
-Produce = Callable[[SealingIntent], Awaitable[SealingProduct[Answer]]]
 
 
 class _AttemptTaken(Exception):
@@ -71,29 +70,29 @@ class SealingSteps:
         self._patience = patience
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def take(self, actor: Actor, command: Command, plan: SealingPlan, produce: Produce[Answer]) -> Answer:
-        """Uses the seal once for each item of ``plan`` and returns the stored answer, or that of the first attempt.
+    async def take(self, actor: Actor, command: Command, work: SealingWork[Answer]) -> Answer:
+        """Uses the seal once for each item of the plan and returns the stored answer, or that of the first attempt.
 
         Once the intent is committed the other steps are taken to their end, even where the caller hangs up.
 
         Raises:
             TongbanError: SEAL_NOT_USABLE, SEAL_USE_NOT_ALLOWED, SEAL_DUTIES_NOT_SEPARATED, SEAL_APPROVAL_NEEDED,
-                CERTIFICATE_NOT_VALID, SEALING_UNFINISHED, REQUEST_ID_REUSED, or what ``produce`` raises; the batch is voided
+                CERTIFICATE_NOT_VALID, SEALING_UNFINISHED, REQUEST_ID_REUSED, or what the work raises; the batch is voided
                 then.
         """
         command = replace(command, use=stated(actor, command.use, self._parts.home, "use").context)
         try:
-            intent = await self._commit(actor, command, plan, attempt=1)
+            intent = await self._commit(actor, command, work.plan, attempt=1)
         except (_AttemptTaken, PermissionDenied, FailedPrecondition) as error:
             # A repeat gets the first answer, even where the seal has ended since.
             known = await self._parts.uow.stored(command)
             if known is not None:
                 return cast("Answer", known)
             if isinstance(error, TongbanError):
-                await self._parts.audit.write(command, plan.seal.name, result=error.reason)
+                await self._parts.audit.write(command, work.plan.seal.name, result=error.reason)
                 raise
-            intent = await self._commit_again(actor, command, plan)
-        return await self._to_the_end(self._complete(command, plan, intent, produce))
+            intent = await self._commit_again(actor, command, work.plan)
+        return await self._to_the_end(self._complete(command, work, intent))
 
     async def _to_the_end(self, steps: Coroutine[Any, Any, Answer]) -> Answer:
         task = asyncio.ensure_future(steps)
@@ -173,20 +172,18 @@ class SealingSteps:
                 raise _unfinished(last.sealing)
             await self._void(command, last.id, ABANDONED)
 
-    async def _complete(
-        self, command: Command, plan: SealingPlan, intent: SealingIntent, produce: Produce[Answer]
-    ) -> Answer:
+    async def _complete(self, command: Command, work: SealingWork[Answer], intent: SealingIntent) -> Answer:
         """Steps 2 and 3."""
         try:
-            product = await produce(intent)
+            product = await work.product(intent)
         except TongbanError as error:
             await self._void(command, intent.batch, error.reason)
             raise
         try:
-            return await self._sign_off(command, plan, intent, product)
+            return await self._sign_off(command, work.plan, intent, product)
         except Unavailable as error:
             if error.reason == "SEALING_UNFINISHED":
-                await self._ensure_still_in_force(command, plan, intent)
+                await self._ensure_still_in_force(command, work.plan, intent)
             raise
 
     async def _ensure_still_in_force(self, command: Command, plan: SealingPlan, intent: SealingIntent) -> None:

@@ -27,10 +27,10 @@ from libs.errors import (
 )
 from libs.sweeps.sweep import Sweep
 from services.seal.config import Sealing as SealingConfig
+from services.seal.core import keys
 from services.seal.core import sealings as tables
 from services.seal.core.keys import key_unavailable, sign
 from services.seal.core.ses import build_tbs, parse_signature
-from services.seal.sealing import api as usecase
 from services.seal.sealing.worker import abandoned
 from tests.support.outbox import emitted
 from tests.support.seal_office import (
@@ -187,7 +187,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def crash(signer: Signer, message: bytes) -> bytes:
         raise RuntimeError("the machine is gone")
 
-    monkeypatch.setattr(usecase, "sign", crash)
+    monkeypatch.setattr(keys, "sign", crash)
     return monkeypatch.undo
 
 
@@ -258,7 +258,7 @@ async def test_a_key_that_does_not_answer_voids_its_numbers_at_once(
     def refuse(signer: Signer, message: bytes) -> bytes:
         raise key_unavailable()
 
-    monkeypatch.setattr(usecase, "sign", refuse)
+    monkeypatch.setattr(keys, "sign", refuse)
     request = digest_request(seal, HASHES[:1])
     with pytest.raises(Unavailable) as caught:
         await office.seal_digests(request)
@@ -281,7 +281,7 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
         self._sign = sign
-        monkeypatch.setattr(usecase, "sign", self)
+        monkeypatch.setattr(keys, "sign", self)
 
     def __call__(self, signer: Signer, message: bytes) -> bytes:
         self.reached.set()
