@@ -6,8 +6,10 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from libs.access import rights
+
 HOST = "127.0.0.1"
-SERVICES = ("identity", "license", "seal", "cases", "sharing")
+SERVICES = tuple(sorted(rights.SERVICES))
 _FIRST_PORT, _LAST_PORT, _STEP = 20_000, 31_000, 40
 _INTERNAL = (
     "postgres",

@@ -9,41 +9,27 @@ from deploy.local.regions import HOST, SERVICES, House, replay_file
 from deploy.local.secret_files import password, write_secret
 from libs.config import Keys
 from libs.crypto.keystore import create_master_key
-from services.gateway.contracts import SHARED, Service, read_image, services
+from services.gateway.contracts import Service, read_image, services
 
 GATEWAY = "gateway"
 SUPERVISOR = "supervisor"
 CERTIFIED = (*SERVICES, GATEWAY, SUPERVISOR)
 
-# Who calls whom (contracts.md). A service that stands in nobody's row is reached through the gateway only.
-_CALLERS = {
-    "identity": ("cases", "license", "seal", "sharing"),
-    "license": ("cases",),
-    "seal": ("license", "sharing"),
-    "sharing": ("cases",),
-    "cases": (),
-}
-
-# Who calls one gRPC service only, beside those who call all of its owner's.
-_CALLERS_OF = {"tongban.cases.v1.CalendarService": ("sharing",)}
-
 Document = dict[str, Any]
 
 
 def allowlist(service: str, contracts: list[Service]) -> dict[str, list[str]]:
-    """Names who may call each gRPC service of ``service``: its neighbours, and the gateway where anything is public."""
+    """Names who may call each gRPC service of ``service``: whom its RPCs name, and the gateway where anything is public."""
     return {
-        contract.full_name: _callers(service, contract)
+        contract.full_name: _callers(contract)
         for contract in contracts
-        if contract.owner == service or contract.full_name in SHARED
+        if contract.owner == service or contract.everywhere
     }
 
 
-def _callers(service: str, contract: Service) -> list[str]:
-    neighbours = [*_CALLERS[service], *_CALLERS_OF.get(contract.full_name, ())]
-    if not contract.public_rpcs:
-        return neighbours
-    return [GATEWAY, *(neighbours if contract.owner == service else ())]
+def _callers(contract: Service) -> list[str]:
+    named = sorted({name for rpc in contract.rpcs for name in rpc.access.services})
+    return [GATEWAY, *named] if contract.public_rpcs else named
 
 
 def _tls(house: House, name: str) -> Document:

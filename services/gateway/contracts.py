@@ -11,8 +11,6 @@ from google.protobuf import descriptor_pb2
 
 from tongban.options.v1 import options_pb2
 
-SHARED = {"tongban.audit.v1.AuditService": "audit", "tongban.events.v1.ParkedEventService": "events"}
-"""What every service serves over its own records, and the part of the path that it stands under."""
 _IMAGE = "tongban.binpb"
 _SERVICE_FIELD, _METHOD_FIELD = 6, 2
 
@@ -90,11 +88,12 @@ def _binding(rule: http_pb2.HttpRule) -> tuple[str, str, str]:
 
 @dataclass(frozen=True)
 class Service:
-    """One gRPC service of ours: its full name, its comment and its RPCs."""
+    """One gRPC service of ours: its full name, its comment and its RPCs; and whether every process serves it."""
 
     full_name: str
     comment: str
     rpcs: tuple[Rpc, ...]
+    everywhere: bool = False
 
     @property
     def owner(self) -> str:
@@ -147,4 +146,5 @@ def _services(files: Iterable[descriptor_pb2.FileDescriptorProto], keyed: set[st
                 )
                 for index, method in enumerate(service.method)
             )
-            yield Service(full_name, said.get((_SERVICE_FIELD, place), ""), rpcs)
+            everywhere = bool(service.options.Extensions[options_pb2.everywhere])
+            yield Service(full_name, said.get((_SERVICE_FIELD, place), ""), rpcs, everywhere)

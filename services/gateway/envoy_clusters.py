@@ -3,11 +3,12 @@
 from ipaddress import ip_address
 from typing import Any
 
+from libs.access import rights
 from services.gateway.config import GatewayConfig
 
 Json = dict[str, Any]
 
-OWNERS = ("identity", "license", "seal", "cases", "sharing")
+OWNERS = tuple(sorted(rights.SERVICES))
 """The five services."""
 NOWHERE = "nowhere"
 """A cluster behind which there is nothing, and never will be."""

@@ -6,7 +6,7 @@ from typing import Any
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import circuits, contract_gate, contracts
 from services.gateway.config import GatewayConfig
-from services.gateway.contracts import SHARED, Rpc, Service
+from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_clusters import NOWHERE, OWNERS, address_of, clusters, typed
 from services.gateway.replies import local_reply_config
 
@@ -104,6 +104,11 @@ def _json_routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     ]
 
 
+def _part(rpc: Rpc) -> str:
+    """The part of the path that an RPC of all services stands under: its package's, ``audit``."""
+    return rpc.service.split(".")[1]
+
+
 def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json]:
     limits, streams = config.limits, rpc.descriptor.client_streaming
     seconds = limits.upload_seconds if streams else limits.call_seconds
@@ -114,7 +119,7 @@ def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json
         _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds, repeatable=repeatable)
         for each in OWNERS
         for header in (
-            {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{SHARED[rpc.service]}/{each}/"}},
+            {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{_part(rpc)}/{each}/"}},
             {"name": LOG_HEADER, "string_match": {"exact": each}},
         )
     ]
@@ -124,7 +129,7 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     pages = [_http_route({"path": page}, "pages") for page in _PAGES]
     oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in _IDENTITY_PREFIXES]
     reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in _REFLECTION]
-    known = [service for service in services if _owner(service) or service.full_name in SHARED]
+    known = [service for service in services if _owner(service) or service.everywhere]
     rpcs = [
         route for service in known for rpc in service.public_rpcs for route in _rpc_routes(config, rpc, _owner(service))
     ]

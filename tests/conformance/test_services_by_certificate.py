@@ -7,9 +7,9 @@ import pytest
 
 from deploy.local.settings import allowlist
 from libs.access.actor import service_actor
+from libs.access.rights import SERVICES as OWN_SERVICES
 from libs.errors import PermissionDenied
 from libs.rpc.contract import Method
-from libs.rpc.stages.caller import OWN_SERVICES
 from libs.rpc.stages.permission import check
 from services.gateway.contracts import read_image, services
 from tests.support import contracts

@@ -11,11 +11,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor, ServiceDescriptor
 
 from buf.validate import validate_pb2
+from libs.access import rights
 from libs.rpc.contract import Method
 from services.gateway.contracts import image_path, read_image, services
 from tongban.options.v1 import options_pb2
 
-OWNERS = ("identity", "license", "seal", "cases", "sharing")
+OWNERS = tuple(sorted(rights.SERVICES))
 """The five services; each serves AuditService and ParkedEventService besides its own."""
 _OURS = "tongban."
 _OUTPUT_ONLY = field_behavior_pb2.OUTPUT_ONLY

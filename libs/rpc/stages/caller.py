@@ -2,6 +2,7 @@
 
 from google.protobuf.message import Message
 
+from libs.access import rights
 from libs.access.actor import Actor, service_actor
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
@@ -10,7 +11,6 @@ from libs.security.tokens import TokenVerifier
 from tongban.options.v1 import options_pb2
 
 GATEWAY = "gateway"
-OWN_SERVICES = frozenset({"identity", "license", "seal", "cases", "sharing"})
 
 
 def caller(verifier: TokenVerifier) -> Stage:
@@ -23,7 +23,7 @@ def caller(verifier: TokenVerifier) -> Stage:
         header = call.metadata.get("authorization", "")
         if header[:7].lower() == "bearer ":
             return await verifier.verify(header[7:])
-        own = call.peers & OWN_SERVICES
+        own = call.peers & rights.SERVICES
         if own and GATEWAY not in call.peers:
             name = min(own)
             return service_actor(name, *((access.permission,) if name in access.services else ()))

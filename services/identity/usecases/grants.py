@@ -1,11 +1,12 @@
 """First tokens: for machines, for people and staff before a channel, for our own services."""
 
+from libs.access import rights
 from libs.clock import Clock
 from libs.db.engine import Database, Row
 from libs.errors import NotFound, reasons
 from libs.ids.subjects import SubjectKind, parse_subject
 from libs.rpc.call import current_call
-from libs.rpc.stages.caller import GATEWAY, OWN_SERVICES
+from libs.rpc.stages.caller import GATEWAY
 from services.identity.convert.clients import client_of
 from services.identity.domain import assurance, clients, issue, roles
 from services.identity.domain.assertions import Assertion
@@ -113,7 +114,7 @@ class Grants:
     def for_service(self, request: pb.IssueServiceTokenRequest) -> pb.IssueServiceTokenResponse:
         """Gives the service that calls a token of its own; its certificate alone tells which one it is."""
         call = current_call()
-        peers = call.peers & OWN_SERVICES
+        peers = call.peers & rights.SERVICES
         if GATEWAY in call.peers or len(peers) != 1:
             raise reasons.peer_not_allowed("only a service of the region gets a token of its own")
         (name,) = peers

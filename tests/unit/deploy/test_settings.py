@@ -42,7 +42,8 @@ def test_only_those_who_call_stand_on_the_allowlist(house: House) -> None:
     write_all(house)
     seal = tomllib.loads(config_path(house, "seal").read_text(encoding="utf-8"))["grpc"]["allow"]
     cases = tomllib.loads(config_path(house, "cases").read_text(encoding="utf-8"))["grpc"]["allow"]
-    assert set(seal["tongban.seal.v1.SealingService"]) == {"gateway", "license", "sharing"}
+    assert set(seal["tongban.seal.v1.SealingService"]) == {"gateway", "license"}
+    assert set(seal["tongban.seal.v1.CertificateService"]) == {"gateway", "license", "sharing"}
     assert cases.pop("tongban.cases.v1.CalendarService") == ["gateway", "sharing"]
     assert all(callers == ["gateway"] for callers in cases.values())
     assert not any(name.startswith("tongban.cases.") for name in seal)

@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pb2
 
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway.config import GatewayConfig
-from services.gateway.contracts import SHARED, Rpc, Service, read_image, services
+from services.gateway.contracts import Rpc, Service, read_image, services
 from services.gateway.envoy_config import bootstrap
 from services.gateway.replies import documented, replies, status_of
 from services.identity.domain import claims
@@ -49,7 +49,7 @@ def test_every_public_rpc_leads_to_its_owner(config: GatewayConfig) -> None:
     paths = _paths(bootstrap(config, known))
     for service in known:
         for rpc in service.public_rpcs:
-            assert service.full_name in SHARED or paths[rpc.path] == service.owner
+            assert service.everywhere or paths[rpc.path] == service.owner
 
 
 def test_what_may_be_repeated_is_repeated_and_nothing_else(config: GatewayConfig) -> None:
