@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deploy.local import audit_cli, programs
+from deploy.local import audit_cli, findings, own_settings, programs
+from deploy.local.doctor import Doctor
 from deploy.local.launch import Cluster, NotStarted, stop_running
+from deploy.local.own_settings import WrongSettings
+from deploy.local.regions import MOST_REPLICAS, REGIONS
 from deploy.local.state import ProcessState, Snapshot, StateFolder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tongban 通办: regions on this machine.")
@@ -25,8 +30,10 @@ State = Annotated[Path, typer.Option(help="Where all state lies.")]
 _STATE = Path(".tongban")
 
 
-def _ports(regions: int, port: int, port2: int) -> tuple[int, ...]:
-    return (port, port2)[:regions]
+def _ports(state: Path, regions: int, given: tuple[int | None, int | None]) -> tuple[int, ...]:
+    """The gateways' ports: as given, else as the operator's settings have them."""
+    own = own_settings.read(state)
+    return tuple(port or own.port(region.code) for region, port in zip(REGIONS[:regions], given, strict=False))
 
 
 def _start(cluster: Cluster, *, detached: bool) -> None:
@@ -43,6 +50,15 @@ def _show_regions(snapshot: Snapshot) -> None:
         )
 
 
+def _show_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        _OUT.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _show_notes(snapshot: Snapshot) -> None:
+    _show_lines([f"note   {note}" for note in snapshot.notes])
+
+
 def _refuse(error: Exception) -> typer.Exit:
     print(error, file=sys.stderr)
     return typer.Exit(1)
@@ -53,18 +69,25 @@ def up(
     regions: Annotated[int, typer.Option(min=1, max=2, help="How many regions.")] = 1,
     detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready.")] = False,
     state: State = _STATE,
-    port: Annotated[int, typer.Option(help="The first region's gateway.")] = 8080,
-    port2: Annotated[int, typer.Option(help="The second region's gateway.")] = 8081,
+    port: Annotated[
+        int | None, typer.Option(help="The first region's gateway; else as settings.toml says, or 8080.")
+    ] = None,
+    port2: Annotated[int | None, typer.Option(help="The second region's gateway; likewise, or 8081.")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, max=MOST_REPLICAS, help="How many of each service; else as settings.toml says.")
+    ] = None,
 ) -> None:
     """Starts regions and keeps them running until Ctrl-C, or in the background with --detach."""
-    cluster = Cluster(state, _ports(regions, port, port2))
     try:
+        wanted = {region.code: replicas for region in REGIONS} if replicas else {}
+        cluster = Cluster(state, _ports(state, regions, (port, port2)), replicas=wanted)
         _start(cluster, detached=detach)
         _show_regions(cluster.snapshot)
+        _show_notes(cluster.snapshot)
         if not detach:
             _OUT.print("Ctrl-C stops them.")
             cluster.wait()
-    except NotStarted as error:
+    except (NotStarted, WrongSettings) as error:
         raise _refuse(error) from None
     except KeyboardInterrupt:
         _OUT.print("stopping")
@@ -72,14 +95,38 @@ def up(
 
 
 @app.command()
-def down(state: State = _STATE) -> None:
+def down(
+    state: State = _STATE,
+    purge: Annotated[
+        bool,
+        typer.Option(
+            "--purge", help="Delete the state folder too: databases, documents, keys. Nothing brings them back."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+) -> None:
     """Stops what runs from the state folder."""
+    folder = StateFolder(state)
     try:
-        ended = stop_running(StateFolder(state))
+        ended = stop_running(folder)
     except NotStarted as error:
-        raise _refuse(error) from None
+        if not purge:
+            raise _refuse(error) from None
+        ended = True
     if not ended:
         raise _refuse(TimeoutError("the regions did not end in time; see `status`"))
+    if purge:
+        _purge(folder, asks=not yes)
+
+
+def _purge(folder: StateFolder, *, asks: bool) -> None:
+    """Deletes a state folder, and nothing that isn't one."""
+    if not folder.is_one:
+        raise _refuse(ValueError(f"{folder.folder} is no state folder of Tongban: nothing was deleted"))
+    if asks and not typer.confirm(f"Delete {folder.folder} with all databases, documents and keys for good?"):
+        raise typer.Exit(1)
+    shutil.rmtree(folder.folder)
+    _OUT.print(f"deleted {folder.folder}; the rest of an installation is .venv and this folder itself", soft_wrap=True)
 
 
 def _memory(process: ProcessState) -> int:
@@ -116,20 +163,40 @@ def _table(described: dict[str, Any]) -> Table:
 def status(
     state: State = _STATE, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
 ) -> None:
-    """Shows what runs. Ends with status 0 where all is ready, 3 where something isn't or nothing runs."""
+    """Shows what runs, and what is wrong with it: which check of which process fails, since when, what to do.
+
+    Ends with status 0 where all is ready and well, 3 where something isn't or nothing runs.
+    """
     folder = StateFolder(state)
     running = folder.holder() is not None
     snapshot = folder.read() or Snapshot(0, False, "", [], [])
     described = _described(snapshot, running)
+    wrong = findings.of_processes(snapshot) if running else []
     if as_json:
-        print(json.dumps(described, ensure_ascii=False, indent=1))
+        wrong_described = [finding.described() for finding in wrong]
+        print(json.dumps(described | {"wrong": wrong_described}, ensure_ascii=False, indent=1))
     elif not running:
         print(f"nothing runs from {folder.folder}")
     else:
         _show_regions(snapshot)
         _OUT.print(_table(described))
-    if not (running and snapshot.ready):
+        _show_notes(snapshot)
+        _show_lines(findings.lines(wrong))
+    if not (running and snapshot.ready) or any(finding.bad for finding in wrong):
         raise typer.Exit(3)
+
+
+@app.command()
+def doctor(
+    state: State = _STATE, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+) -> None:
+    """Says what is wrong on this machine and with what runs, and what to do. Ends with 1 where something does not work."""
+    found = Doctor(state).look()
+    if as_json:
+        print(json.dumps([finding.described() for finding in found], ensure_ascii=False, indent=1))
+    else:
+        _show_lines(findings.lines(found) or ["nothing is wrong"])
+    raise typer.Exit(1 if any(finding.bad for finding in found) else 0)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,7 @@ class Cluster:
         state: the state folder.
         ports: the gateways' ports on loopback, one a region.
         services: which services run; all of them unless a test wants fewer.
+        replicas: how many of each service a region has, by its code; one where nothing is said.
         replay: whether the business clock can be set, by `libs.clock.replay.set_replay` on `regions.replay_file`.
     """
 
@@ -47,12 +48,14 @@ class Cluster:
         ports: tuple[int, ...] = (8080, 8081),
         services: tuple[str, ...] = SERVICES,
         *,
+        replicas: Mapping[str, int] | None = None,
         replay: bool = False,
     ) -> None:
         self.state = StateFolder(state)
         self._ports = ports
         self._services = services
-        self._options = ("--replay",) if replay else ()
+        numbers = (f"--replicas={code}:{count}" for code, count in (replicas or {}).items())
+        self._options = (*numbers, *(("--replay",) if replay else ()))
         self._server: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:

@@ -12,6 +12,8 @@ from deploy.local.programs import give_to_unprivileged, postgres, unprivileged
 from deploy.local.regions import HOST
 
 SUPERUSER = "postgres"
+CONNECTIONS = 200
+"""What one replica of each service needs, and operators beside it."""
 
 
 def initialise(data: Path, password_file: Path) -> None:
@@ -33,7 +35,7 @@ def initialise(data: Path, password_file: Path) -> None:
     unfinished.rename(data)
 
 
-def command(data: Path, port: int, max_connections: int = 200) -> tuple[str, ...]:
+def command(data: Path, port: int, max_connections: int = CONNECTIONS) -> tuple[str, ...]:
     """The command that runs the server in the foreground, on loopback TCP only (socket paths may be too long)."""
     settings = {
         "listen_addresses": HOST,

@@ -97,14 +97,15 @@ class GrpcHealth:
     pki: Path
     name: str
 
-    def _credentials(self) -> grpc.ChannelCredentials:
+    def credentials(self) -> grpc.ChannelCredentials:
+        """The supervisor's own certificate."""
         key, certificate = self.pki / f"{self.name}.key", self.pki / f"{self.name}.pem"
         authority = self.pki / "ca.pem"
         return grpc.ssl_channel_credentials(authority.read_bytes(), key.read_bytes(), certificate.read_bytes())
 
     async def ready(self) -> bool:
         """Tells whether the process serves now."""
-        async with grpc.aio.secure_channel(self.address, self._credentials()) as channel:
+        async with grpc.aio.secure_channel(self.address, self.credentials()) as channel:
             try:
                 check: Any = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
                 answer = await check(health_pb2.HealthCheckRequest(), timeout=_TRY_SECONDS)

@@ -58,7 +58,7 @@ def _database(house: House) -> list[Process]:
         Process("postgres-init", initialise, house.folder),
         Process(
             "postgres",
-            postgres.command(data, port),
+            postgres.command(data, port, postgres.CONNECTIONS * house.replicas),
             house.folder,
             needs=("postgres-init",),
             probe=Postgres(data),
@@ -78,22 +78,23 @@ def _redis(house: House) -> Process:
 
 
 def _service(house: House, service: str) -> list[Process]:
-    config = str(config_path(house, service))
-    ports = {"grpc": house.ports[service], "metrics": house.ports[f"{service}_metrics"]}
+    migrate = programs.python("libs.db.migrate", "--config", str(config_path(house, service)))
+    replicas = (_replica(house, service, name) for name in house.replicas_of(service))
+    return [Process(f"migrate-{service}", migrate, house.folder, needs=("databases",)), *replicas]
+
+
+def _replica(house: House, service: str, name: str) -> Process:
+    ports = {"grpc": house.ports[name], "metrics": house.ports[f"{name}_metrics"]}
     if service == "identity":
-        ports["http"] = house.ports["identity_http"]
-    migrate = programs.python("libs.db.migrate", "--config", config)
-    return [
-        Process(f"migrate-{service}", migrate, house.folder, needs=("databases",)),
-        Process(
-            service,
-            programs.python(f"services.{service}", "--config", config),
-            house.folder,
-            needs=(f"migrate-{service}", "redis"),
-            probe=GrpcHealth(house.address(service), house.path("pki"), SUPERVISOR),
-            ports=ports,
-        ),
-    ]
+        ports["http"] = house.ports[f"{name}_http"]
+    return Process(
+        name,
+        programs.python(f"services.{service}", "--config", str(config_path(house, name))),
+        house.folder,
+        needs=(f"migrate-{service}", "redis"),
+        probe=GrpcHealth(house.address(name), house.path("pki"), SUPERVISOR),
+        ports=ports,
+    )
 
 
 def _gateway(house: House, services: tuple[str, ...]) -> list[Process]:
@@ -120,8 +121,8 @@ def _gateway(house: House, services: tuple[str, ...]) -> list[Process]:
             "envoy",
             envoy,
             house.folder,
-            needs=("pages", *services),
-            probe=Http(f"{house.base_url}/openapi.json"),
+            needs=("pages", *(name for service in services for name in house.replicas_of(service))),
+            probe=Http(f"{house.local_url}/openapi.json"),
             ports={"http": house.http_port, "admin": house.ports["envoy_admin"]},
         ),
     ]

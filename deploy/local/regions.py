@@ -4,6 +4,7 @@ import json
 import socket
 import zlib
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from libs.access import rights
@@ -11,16 +12,21 @@ from libs.access import rights
 HOST = "127.0.0.1"
 SERVICES = tuple(sorted(rights.SERVICES))
 _FIRST_PORT, _LAST_PORT, _STEP = 20_000, 31_000, 40
-_INTERNAL = (
-    "postgres",
-    "redis",
-    "envoy_admin",
-    "pages",
-    "reflection",
-    "identity_http",
-    *SERVICES,
-    *(f"{service}_metrics" for service in SERVICES),
-)
+MOST_REPLICAS = 3
+"""So many of each service fit into a region's block of ports."""
+_SHARED = ("postgres", "redis", "envoy_admin", "pages", "reflection")
+
+
+def replicas_of(service: str, count: int) -> tuple[str, ...]:
+    """Names the processes of a service: ``cases``, ``cases-2``."""
+    return (service, *(f"{service}-{number}" for number in range(2, count + 1)))
+
+
+def _internal(count: int) -> tuple[str, ...]:
+    """Names the ports behind the gateway of a region with ``count`` replicas of each service."""
+    replicas = [name for service in SERVICES for name in replicas_of(service, count)]
+    http = (f"{name}_http" for name in replicas_of("identity", count))
+    return (*_SHARED, *http, *replicas, *(f"{name}_metrics" for name in replicas))
 
 
 class PortTaken(Exception):
@@ -57,6 +63,9 @@ class House:
         http_port: where its gateway listens, on loopback.
         ports: the ports of everything behind the gateway, by name.
         replay: whether the business clock can be set (demos and tests).
+        replicas: how many of each service there are.
+        host: where its gateway listens.
+        public_url: what the outside calls the gateway; its address where nothing is said.
     """
 
     region: Region
@@ -64,19 +73,42 @@ class House:
     http_port: int
     ports: dict[str, int] = field(default_factory=dict)
     replay: bool = False
+    replicas: int = 1
+    host: str = HOST
+    public_url: str = ""
+
+    @property
+    def local_url(self) -> str:
+        """The gateway as this machine reaches it."""
+        return f"http://{HOST if _is_every_address(self.host) else self.host}:{self.http_port}"
 
     @property
     def base_url(self) -> str:
         """The gateway as the outside sees it."""
-        return f"http://{HOST}:{self.http_port}"
+        return self.public_url.rstrip("/") or self.local_url
 
     def address(self, name: str) -> str:
         """``127.0.0.1:<port>`` of a part of this region."""
         return f"{HOST}:{self.ports[name]}"
 
+    def replicas_of(self, service: str) -> tuple[str, ...]:
+        """Names the processes of a service."""
+        return replicas_of(service, self.replicas)
+
+    def addresses(self, service: str) -> str:
+        """The addresses of a service's replicas, separated by commas."""
+        return ",".join(map(self.address, self.replicas_of(service)))
+
     def path(self, *parts: str) -> Path:
         """A path inside the region's folder."""
         return self.folder.joinpath(*parts)
+
+
+def _is_every_address(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def is_free(port: int) -> bool:
@@ -90,27 +122,27 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _remembered(file: Path) -> dict[str, int]:
+def _remembered(file: Path, names: tuple[str, ...]) -> dict[str, int]:
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if set(known) == set(_INTERNAL) and all(map(is_free, known.values())) else {}
+    return known if set(known) == set(names) and all(map(is_free, known.values())) else {}
 
 
-def _internal_ports(folder: Path) -> dict[str, int]:
+def _internal_ports(folder: Path, names: tuple[str, ...]) -> dict[str, int]:
     """Finds a free block below the ephemeral range, so that no outgoing connection takes a port away."""
     file = folder / "ports.json"
-    if known := _remembered(file):
+    if known := _remembered(file, names):
         return known
     blocks = range(_FIRST_PORT, _LAST_PORT, _STEP)
     start = zlib.crc32(str(folder).encode()) % len(blocks)
     for block in (*blocks[start:], *blocks[:start]):
-        ports = {name: block + place for place, name in enumerate(_INTERNAL)}
+        ports = {name: block + place for place, name in enumerate(names)}
         if all(map(is_free, ports.values())):
             file.write_text(json.dumps(ports, indent=1), encoding="utf-8")
             return ports
-    raise PortTaken(f"no block of {len(_INTERNAL)} free ports between {_FIRST_PORT} and {_LAST_PORT}")
+    raise PortTaken(f"no block of {len(names)} free ports between {_FIRST_PORT} and {_LAST_PORT}")
 
 
 def replay_file(state: Path, region: Region) -> Path:
@@ -118,7 +150,7 @@ def replay_file(state: Path, region: Region) -> Path:
     return state.resolve() / region.code / "clock"
 
 
-def settle(state: Path, region: Region, http_port: int, *, replay: bool = False) -> House:
+def settle(state: Path, region: Region, http_port: int, *, replay: bool = False, replicas: int = 1) -> House:
     """Makes the region's folder and fixes its ports; raises PortTaken where the gateway's port is in use."""
     if not is_free(http_port):
         raise PortTaken(f"port {http_port} is taken; choose another for the gateway of {region.name}")
@@ -130,4 +162,4 @@ def settle(state: Path, region: Region, http_port: int, *, replay: bool = False)
     clock = replay_file(state, region)
     if replay and not clock.exists():
         clock.write_text("0", encoding="ascii")
-    return House(region, folder, http_port, _internal_ports(folder), replay)
+    return House(region, folder, http_port, _internal_ports(folder, _internal(replicas)), replay, replicas)

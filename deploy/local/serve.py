@@ -8,37 +8,64 @@ import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from deploy.local.own_settings import OwnSettings, WrongSettings, make, read
 from deploy.local.processes import region_processes
 from deploy.local.regions import REGIONS, SERVICES, House, PortTaken, settle
 from deploy.local.settings import CERTIFIED, keys_of, write_all
-from deploy.local.state import AlreadyRunning, StateFolder, snapshot
+from deploy.local.state import AlreadyRunning, StateFolder, contracts_digest, snapshot
 from deploy.local.supervisor import StartFailed, Supervisor
 from deploy.pki import development, region_root
 
 
-def _houses(state: StateFolder, gateways: list[tuple[str, int]], *, replay: bool) -> list[House]:
-    regions = {region.code: region for region in REGIONS}
-    return [settle(state.folder, regions[code], port, replay=replay) for code, port in gateways]
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to run.
+
+    Attributes:
+        gateways: the port of each region's gateway, by the region's code.
+        services: which services run.
+        replicas: how many of each, by the region's code; one where nothing is said.
+        replay: whether the business clock can be set.
+    """
+
+    gateways: Mapping[str, int]
+    services: tuple[str, ...] = SERVICES
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    replay: bool = False
 
 
-def prepare(house: House) -> None:
-    """Writes what the processes of a region read: certificates, secrets, configuration."""
+def _houses(state: StateFolder, wanted: Wanted, own: OwnSettings) -> list[House]:
+    return [_house(state, wanted, own, code) for code in wanted.gateways]
+
+
+def _house(state: StateFolder, wanted: Wanted, own: OwnSettings, code: str) -> House:
+    region = next(each for each in REGIONS if each.code == code)
+    replicas = wanted.replicas.get(code) or own.replicas_in(code)
+    house = settle(state.folder, region, wanted.gateways[code], replay=wanted.replay, replicas=replicas)
+    return replace(house, host=own.host, public_url=own.of(code).public_url)
+
+
+def prepare(house: House, own: OwnSettings | None = None) -> list[str]:
+    """Writes what the processes of a region read: certificates, secrets, configuration; returns what to tell."""
     development.ensure(house.path("pki"), house.region.code, CERTIFIED)
-    write_all(house)
+    notes = write_all(house, own)
     region_root.ensure(house.path("root"), house.region.code, keys_of(house))
+    return notes
 
 
-async def _run(state: StateFolder, houses: list[House], services: tuple[str, ...]) -> None:
+async def _run(state: StateFolder, houses: list[House], services: tuple[str, ...], notes: list[str]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     processes = [process for house in houses for process in region_processes(house, services)]
-    error = ""
+    error, contracts = "", contracts_digest()
 
     def changed(supervisor: Supervisor) -> None:
-        state.write(snapshot(supervisor, houses, error))
+        state.write(snapshot(supervisor, houses, error, notes, contracts))
 
     supervisor = Supervisor(processes, changed)
     try:
@@ -49,39 +76,40 @@ async def _run(state: StateFolder, houses: list[House], services: tuple[str, ...
         raise
 
 
-def serve(
-    folder: Path, gateways: list[tuple[str, int]], services: tuple[str, ...] = SERVICES, *, replay: bool = False
-) -> int:
-    """Runs the regions ``gateways`` (code and port) until a signal; returns the exit status."""
+def serve(folder: Path, wanted: Wanted) -> int:
+    """Runs regions until a signal; returns the exit status."""
     state = StateFolder(folder)
     try:
         with state.lock():
             state.end_leftovers()
-            houses = _houses(state, gateways, replay=replay)
-            for house in houses:
-                prepare(house)
-            asyncio.run(_run(state, houses, services))
-    except (AlreadyRunning, PortTaken, StartFailed) as refusal:
+            make(state.folder)
+            own = read(state.folder)
+            houses = _houses(state, wanted, own)
+            notes = [note for house in houses for note in prepare(house, own)]
+            asyncio.run(_run(state, houses, wanted.services, notes))
+    except (AlreadyRunning, PortTaken, StartFailed, WrongSettings) as refusal:
         print(refusal, file=sys.stderr)
         return 1
     return 0
 
 
-def _gateway(text: str) -> tuple[str, int]:
-    code, _, port = text.partition(":")
-    return code, int(port)
+def _numbered(text: str) -> tuple[str, int]:
+    code, _, number = text.partition(":")
+    return code, int(number)
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Runs regions until told to stop.")
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--gateway", type=_gateway, action="append", required=True, help="CODE:PORT")
+    parser.add_argument("--gateway", type=_numbered, action="append", required=True, help="CODE:PORT")
+    parser.add_argument("--replicas", type=_numbered, action="append", default=[], help="CODE:NUMBER")
     parser.add_argument("--services", default=",".join(SERVICES), help="only these services, separated by commas")
     parser.add_argument("--replay", action="store_true", help="the business clock can be set")
     arguments = parser.parse_args()
     services = tuple(filter(None, arguments.services.split(",")))
-    sys.exit(serve(arguments.state, arguments.gateway, services, replay=arguments.replay))
+    wanted = Wanted(dict(arguments.gateway), services, dict(arguments.replicas), arguments.replay)
+    sys.exit(serve(arguments.state, wanted))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """What a running supervisor tells the world: a lock that says it lives, and a snapshot of its processes."""
 
 import fcntl
+import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +15,7 @@ import psutil
 
 from deploy.local.regions import House
 from deploy.local.supervisor import Supervisor, Unit, kill_group
+from services.gateway.contracts import image_path
 
 _CLOCK_TOLERANCE = 2.0
 
@@ -43,17 +46,23 @@ class RegionState:
     name: str
     gateway: str
     folder: str
+    public: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that runs from one state folder."""
+    """Everything that runs from one state folder.
+
+    ``notes`` are what the start had to tell the operator, ``contracts`` a digest of the contracts that it was started from.
+    """
 
     pid: int
     ready: bool
     error: str
     regions: list[RegionState]
     processes: list[ProcessState]
+    notes: list[str] = field(default_factory=list)
+    contracts: str = ""
 
     def process(self, region: str, name: str) -> ProcessState:
         """Returns one process; raises KeyError."""
@@ -75,6 +84,11 @@ class StateFolder:
         self.folder = folder.resolve()
         self._snapshot = self.folder / "supervisor.json"
         self._lock = self.folder / "supervisor.lock"
+
+    @property
+    def is_one(self) -> bool:
+        """Whether regions were ever started from it."""
+        return self._snapshot.exists() or self._lock.exists()
 
     def lock(self) -> IO[str]:
         """Takes the lock for as long as the returned file is open; raises AlreadyRunning."""
@@ -137,11 +151,18 @@ def _process(unit: Unit) -> ProcessState:
     return ProcessState(process.name, region, phase, pid, unit.started, unit.restarts, process.ports, str(process.log))
 
 
-def snapshot(supervisor: Supervisor, houses: list[House], error: str = "") -> Snapshot:
+def contracts_digest() -> str:
+    """Tells one state of the contracts from another."""
+    return hashlib.sha256(image_path().read_bytes()).hexdigest()
+
+
+def snapshot(
+    supervisor: Supervisor, houses: list[House], error: str = "", notes: Sequence[str] = (), contracts: str = ""
+) -> Snapshot:
     """Describes what a supervisor runs at this moment."""
-    regions = [RegionState(h.region.code, h.region.name, h.base_url, str(h.folder)) for h in houses]
+    regions = [RegionState(h.region.code, h.region.name, h.local_url, str(h.folder), h.base_url) for h in houses]
     processes = [_process(unit) for unit in supervisor.units.values()]
-    return Snapshot(os.getpid(), supervisor.all_ready, error, regions, processes)
+    return Snapshot(os.getpid(), supervisor.all_ready, error, regions, processes, list(notes), contracts)
 
 
 def wait_until_free(state: StateFolder, seconds: float) -> bool:

@@ -85,12 +85,25 @@ class Keys(Section):
     master_key_file: Path
 
 
+class Disk(Section):
+    """How much room must be left on the disks that a service fills, in millions of bytes.
+
+    Below ``warn_free_mb`` it is told, below ``least_free_mb`` nothing that writes is taken any more: PostgreSQL that finds
+    no room at all stops in the middle. ``folders`` adds those that others fill for it, such as a local PostgreSQL's.
+    """
+
+    folders: list[Path] = []
+    warn_free_mb: int = 2_000
+    least_free_mb: int = 300
+
+
 class IdentityConfig(Section):
-    """How tokens are checked: their issuer and where its keys are."""
+    """How tokens are checked: their issuer and where its keys are; ``further_jwks_urls`` are those of its other replicas."""
 
     address: str
     issuer: str
     jwks_url: str
+    further_jwks_urls: list[str] = []
 
 
 class Telemetry(Section):
@@ -113,7 +126,10 @@ class Public(Section):
 
 
 class ServiceConfig(Section):
-    """What every one of the five services is configured with; a service adds its own sections."""
+    """What every one of the five services is configured with; a service adds its own sections.
+
+    ``neighbours`` maps a service to its address, or to those of its replicas, separated by commas.
+    """
 
     region: Region
     grpc: Grpc
@@ -123,6 +139,7 @@ class ServiceConfig(Section):
     metrics: Metrics
     documents: Documents
     keys: Keys
+    disk: Disk = Disk()
     identity: IdentityConfig
     public: Public
     neighbours: dict[str, str] = {}

@@ -24,7 +24,8 @@ _TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
 _TURN = Statement("SELECT pg_advisory_xact_lock(:key)")
 
 
-def _key(task: str) -> int:
+def lock_key(task: str) -> int:
+    """Returns the key of the advisory lock of ``task``."""
     return int.from_bytes(hashlib.sha256(task.encode()).digest()[:8], "big", signed=True)
 
 
@@ -60,7 +61,7 @@ def _told(task: str) -> Iterator[None]:
 
 async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
     while True:
-        if await connection.scalar(_TRY, {"key": _key(task)}):
+        if await connection.scalar(_TRY, {"key": lock_key(task)}):
             await work(connection)
             return
         await asyncio.sleep(_TRY_AGAIN_SECONDS)
@@ -76,7 +77,7 @@ class Presence:
     def __init__(self, database: Database, kind: str, alone: Callable[[], Awaitable[object]]) -> None:
         self._database = database
         self._kind = kind
-        self._key = {"key": _key(f"presence:{kind}")}
+        self._key = {"key": lock_key(f"presence:{kind}")}
         self._alone = alone
         self._looked = False
 

@@ -37,6 +37,20 @@ DATABASE_RENEWALS = Counter(
     "tongban_database_renewals", "Times that all connections were renewed: the server went away"
 )
 DEPENDENCY_UP = Gauge("tongban_dependency_up", "1 while a dependency answers within seconds", ["dependency"])
+DEPENDENCY_AWAY_SINCE = Gauge(
+    "tongban_dependency_away_since_seconds",
+    "When a dependency that does not answer stopped answering, seconds since 1970; 0 while it answers",
+    ["dependency"],
+)
+DISK_FREE = Gauge(
+    "tongban_disk_free_bytes", "What is left of the disk under a folder that this process fills", ["folder"]
+)
+CERTIFICATE_END = Gauge(
+    "tongban_certificate_end_time_seconds",
+    "When a certificate of this process ends, seconds since 1970",
+    ["certificate"],
+)
+WARNING = Gauge("tongban_warning", "1 while something still works and will not for long: disk, keys", ["what"])
 DEPENDENCY_AWAY_SECONDS = Counter(
     "tongban_dependency_away_seconds",
     "Seconds for which a dependency did not answer, counted when it is back",

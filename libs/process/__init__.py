@@ -39,6 +39,7 @@ from libs.events.wire import Wire, event_cipher
 from libs.observability import logs, metrics, tracing
 from libs.observability.logs import logger
 from libs.process.app import App, Task
+from libs.process.checks import DiskCheck, KeysCheck, folders_of, seldom
 from libs.process.health import DatabaseCheck, Health, redis_check
 from libs.rpc.client import neighbour_channel
 from libs.rpc.regions import Regions
@@ -54,6 +55,8 @@ from tongban.events.v1 import parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
 
 _log = logger(__name__)
+_LOG = "log"
+"""The key that signs the heads of its audit log."""
 _PAGES = "page-tokens"
 """The key of page tokens, which serves for nothing else."""
 _DRAIN_SECONDS = 1.5
@@ -105,7 +108,12 @@ class Process:
         self.parking = Parking(self.database, service)
         self.health = Health()
         check = DatabaseCheck(self.database)
-        self.health.watch({"database": check}, {"redis": redis_check(self.redis)})
+        keys = KeysCheck(self.keys, config.keys, config.tls, (_LOG, _PAGES))
+        self.health.watch(
+            {"database": check, "keys": seldom(keys)},
+            {"redis": redis_check(self.redis)},
+            {"disk": DiskCheck(folders_of(config), config.disk)},
+        )
         self._closers: list[Task] = [check.close]
         self._consumers: list[Consumer] = []
         self._tasks: list[Task] = []
@@ -115,15 +123,17 @@ class Process:
     def neighbour(self, name: str) -> grpc.aio.Channel:
         """Returns the channel to another service of the region."""
         if name not in self._channels:
-            self._channels[name] = neighbour_channel(self.config.neighbours[name], self.config.tls)
+            host_name = f"{name}.{self.config.region.code}.{self.config.tls.domain}"
+            self._channels[name] = neighbour_channel(self.config.neighbours[name], self.config.tls, host_name)
         return self._channels[name]
 
     def verifier(self, keys: KeySource | None = None) -> TokenVerifier:
         """Returns the verifier of this region's access tokens, with the issuer's keys over HTTP unless given."""
-        source = keys or RemoteKeys(self.config.identity.jwks_url)
+        identity = self.config.identity
+        source = keys or RemoteKeys(identity.jwks_url, *identity.further_jwks_urls)
         return TokenVerifier(
             source,
-            issuer=self.config.identity.issuer,
+            issuer=identity.issuer,
             audience=f"//{self.config.region.code}",
             clock=self.wall,
             withdrawals=self.withdrawals,
@@ -141,7 +151,7 @@ class Process:
             verifier: turns access tokens into callers.
             trusted: tells whether another region is trusted now; None asks the identity service.
         """
-        stages = default_stages(self.config, verifier, trusted or self._is_trusted)
+        stages = default_stages(self.config, verifier, trusted or self._is_trusted, self.health.require_writing)
         builder = ServerBuilder(self.config, stages, self.health)
         audit = AuditApi(self.database, self.config.region.code, self.service)
         parked = ParkedEventApi(self.service, self.parking, self.uow, self.audit, self._consumers)
@@ -195,7 +205,7 @@ class Process:
         relay = Relay(self.database, self.wire, region, self.service, self.uow.committed)
         certificate = (self.config.keys.folder / "log.der").read_bytes()
         integrator = Integrator(
-            self.database, f"//{region}/{self.service}", self.keys.signer("log"), certificate, self.clock
+            self.database, f"//{region}/{self.service}", self.keys.signer(_LOG), certificate, self.clock
         )
         witness = Witness(self.database, f"//{region}/{self.service}", self.config.keys.folder)
         return [relay.run, integrator.run, witness.run, self.parking.watch, self.health.run]

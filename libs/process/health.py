@@ -1,4 +1,4 @@
-"""What a service stands on, asked every second; what it says of its health follows within seconds."""
+"""What a service stands on, asked every second; what it says of its health follows within seconds (decisions 0013, 0040)."""
 
 import asyncio
 import time
@@ -12,8 +12,11 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.engine import Database
+from libs.errors import reasons
 from libs.observability import metrics
 from libs.observability.logs import logger
+from libs.process.checks import Wrong
+from libs.rpc.client import TAKES_CALLS
 from libs.standing import forever
 
 _log = logger(__name__)
@@ -22,6 +25,9 @@ _ANSWER_SECONDS = 2.0
 _MISSES = 2
 """So many in a row count: one may be the machine's hiccup, and a state that flaps helps nobody."""
 _SELECT = sa.text("SELECT 1")
+
+_DATABASE = "database"
+_WRITE_AGAIN_SECONDS = 30.0
 
 Check = Callable[[], Awaitable[None]]
 """Asks one dependency; raises where it does not answer."""
@@ -63,26 +69,31 @@ def redis_check(redis: Redis) -> Check:
 class Health:
     """What ``grpc.health.v1`` says of a service.
 
-    The empty name, and those of the gRPC services, follow what is needed for any call at all: the database, and that the
-    process isn't about to stop. Each dependency has its name too (``database``, ``redis``), for whoever looks closer.
+    The empty name, and those of the gRPC services, follow what is needed for any call at all (the database, the keys), and
+    that the process isn't about to stop; those of services that write follow what writing needs too (the disk). Each
+    dependency has its name (``database``, ``redis``, ``disk``, ``keys``), for whoever looks closer. ``calls`` says whether
+    to send it a call now: one without its keys answers still, by those that it opened when it started.
     """
 
     def __init__(self) -> None:
         self._servicer = health.aio.HealthServicer()
         self._needed: dict[str, Check] = {}
+        self._writing: dict[str, Check] = {}
         self._further: dict[str, Check] = {}
-        self._names: list[str] = [""]
+        self._names: dict[str, bool] = {"": False}
         self._misses: dict[str, int] = {}
         self._since: dict[str, float] = {}
         self._stopping = False
 
-    def watch(self, needed: Mapping[str, Check], further: Mapping[str, Check]) -> None:
-        """Says what is to be asked: what every call needs, and what some do without."""
-        self._needed, self._further = dict(needed), dict(further)
+    def watch(
+        self, needed: Mapping[str, Check], further: Mapping[str, Check], writing: Mapping[str, Check] | None = None
+    ) -> None:
+        """Says what is to be asked: what every call needs, what some do without, and what calls that write need."""
+        self._needed, self._further, self._writing = dict(needed), dict(further), dict(writing or {})
 
-    async def serve(self, server: grpc.aio.Server, names: list[str]) -> None:
-        """Answers on ``server`` for the gRPC services ``names``."""
-        self._names = ["", *names]
+    async def serve(self, server: grpc.aio.Server, names: Mapping[str, bool]) -> None:
+        """Answers on ``server`` for the gRPC services ``names``, each with whether it writes."""
+        self._names = {"": False, **names}
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
         await self._tell()
 
@@ -92,9 +103,21 @@ class Health:
 
     async def look(self) -> None:
         """Asks every dependency once, and tells what follows from it."""
-        checks = self._needed | self._further
+        checks = self._all
         await asyncio.gather(*(self._ask(name, check) for name, check in checks.items()))
         await self._tell()
+
+    @property
+    def _all(self) -> dict[str, Check]:
+        return self._needed | self._writing | self._further
+
+    def require_writing(self) -> None:
+        """Raises DEPENDENCY_UNAVAILABLE where something that writing needs is away."""
+        for name in self._writing:
+            if not self.is_up(name):
+                raise reasons.dependency_unavailable(
+                    f"nothing can be written now: {name}", retry_after=_WRITE_AGAIN_SECONDS, dependency=name
+                )
 
     async def stop(self) -> None:
         """From now on the process is about to stop: nobody shall send it a new call."""
@@ -118,8 +141,11 @@ class Health:
         self._misses[name] = self._misses.get(name, 0) + 1
         self._since.setdefault(name, time.monotonic())
         if self._misses[name] == _MISSES:
-            _log.error("dependency away", dependency=name, error=type(error).__name__)
+            why = {"why": str(error)} if isinstance(error, Wrong) else {}
+            _log.error("dependency away", dependency=name, error=type(error).__name__, **why)
         metrics.DEPENDENCY_UP.labels(name).set(self.is_up(name))
+        if not self.is_up(name):
+            metrics.DEPENDENCY_AWAY_SINCE.labels(name).set(time.time() - (time.monotonic() - self._since[name]))
 
     def _answered(self, name: str) -> None:
         since = self._since.pop(name, None)
@@ -129,13 +155,16 @@ class Health:
             _log.warning("dependency back", dependency=name, seconds=round(seconds, 1))
         self._misses[name] = 0
         metrics.DEPENDENCY_UP.labels(name).set(1)
+        metrics.DEPENDENCY_AWAY_SINCE.labels(name).set(0)
 
     async def _tell(self) -> None:
-        serving = not self._stopping and all(self.is_up(name) for name in self._needed)
-        for name in self._names:
-            await self._set(name, serving)
-        for name in self._needed | self._further:
+        serving = not self._stopping and all(map(self.is_up, self._needed))
+        writing = serving and all(map(self.is_up, self._writing))
+        for name, writes in self._names.items():
+            await self._set(name, writing if writes else serving)
+        for name in self._all:
             await self._set(name, self.is_up(name))
+        await self._set(TAKES_CALLS, not self._stopping and self.is_up(_DATABASE))
 
     async def _set(self, name: str, serving: bool) -> None:
         states = health_pb2.HealthCheckResponse

@@ -1,5 +1,6 @@
 """Calls to neighbours: mTLS, always a timeout, the caller's token and trace passed on, errors as their callee meant."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from libs.rpc.call import call_or_none
 from libs.rpc.repeating import Attempts
 
 Answer = TypeVar("Answer", bound=Message)
+TAKES_CALLS = "calls"
+"""The name under which a process says whether it takes calls: its database answers, and it is not about to stop."""
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
@@ -32,6 +35,11 @@ _NEIGHBOUR = [
     ("grpc.http2.ping_timeout_ms", 3_500),
     ("grpc.http2.max_pings_without_data", 0),
 ]
+_REPLICAS = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": TAKES_CALLS},
+}
+"""Calls go to the replicas in turn; one that is away, or says that it is about to stop, is left out."""
 _GATEWAY = [*_OPTIONS, ("grpc.keepalive_time_ms", 30_000)]
 DEFAULT_TIMEOUT = 5.0
 _SERVED_SECONDS = 30.0
@@ -46,9 +54,18 @@ def credentials(tls: Tls) -> grpc.ChannelCredentials:
     )
 
 
-def neighbour_channel(address: str, tls: Tls) -> grpc.aio.Channel:
-    """Opens a channel to a service of the same region."""
-    return grpc.aio.secure_channel(address, credentials(tls), options=_NEIGHBOUR)
+def neighbour_channel(address: str, tls: Tls, name: str = "") -> grpc.aio.Channel:
+    """Opens a channel to a service of the same region.
+
+    Args:
+        address: ``host:port``, or those of its replicas (IPv4), separated by commas.
+        tls: this process's own certificate.
+        name: what the certificates of its replicas say (``cases.341500.tongban.internal``); needed where there are several.
+    """
+    if "," not in address:
+        return grpc.aio.secure_channel(address, credentials(tls), options=_NEIGHBOUR)
+    several = [("grpc.ssl_target_name_override", name), ("grpc.service_config", json.dumps(_REPLICAS))]
+    return grpc.aio.secure_channel(f"ipv4:{address}", credentials(tls), options=[*_NEIGHBOUR, *several])
 
 
 def gateway_channel(url: str, roots: bytes | None = None) -> grpc.aio.Channel:

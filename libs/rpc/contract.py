@@ -55,8 +55,12 @@ class Method:
         """Whether a second call has no second effect: it reads, or its request_id sees to it, or the contract says so."""
         options = self.descriptor.GetOptions()
         reads = options.Extensions[annotations_pb2.http].WhichOneof("pattern") == "get"
-        keyed = "request_id" in self.descriptor.input_type.fields_by_name
-        return keyed or reads or options.idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
+        return self.writes or reads or options.idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
+
+    @cached_property
+    def writes(self) -> bool:
+        """Whether it is called to change something: it takes a request_id."""
+        return "request_id" in self.descriptor.input_type.fields_by_name
 
     @cached_property
     def request_type(self) -> type[message.Message]:

@@ -24,6 +24,8 @@ _MOST_WAITING = 512
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _LEAST_SECONDS = 0.05
 _BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+_UNSENT = ("failed to connect", "connections to all backends failing")
+"""What gRPC says of a call that it could give to nobody; the second where there are several replicas."""
 _waiting: Counter[str] = Counter()
 
 
@@ -64,7 +66,7 @@ class Attempts:
     async def again(self, error: grpc.aio.AioRpcError) -> bool:
         """Tells whether to try again after ``error``, and waits until then."""
         text = error.details() or ""
-        unsent = error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect" in text
+        unsent = error.code() is grpc.StatusCode.UNAVAILABLE and any(words in text for words in _UNSENT)
         if self._to.startswith("//") or error.code() not in _BROKEN or _is_answer(error):
             return False
         if not (unsent or repeatable(self._request)):

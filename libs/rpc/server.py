@@ -1,7 +1,7 @@
 """Builds the gRPC server that every service runs on: one chain of stages around every RPC, mTLS, health."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from libs.rpc.stages.rate_limit import rate_limit
 from libs.rpc.stages.trace import trace
 from libs.rpc.stages.trust import Check, trust
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, validation
+from libs.rpc.stages.writing import writing
 from libs.security.tokens import TokenVerifier
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -36,7 +37,8 @@ _METADATA_LIMIT = 128 * 1024
 _OPTIONS = [
     ("grpc.max_receive_message_length", _TRANSPORT_LIMIT),
     ("grpc.max_send_message_length", _TRANSPORT_LIMIT),
-    ("grpc.so_reuseport", 1),
+    # Each replica has a port of its own (decision 0040): two on one port are a mistake, and are told.
+    ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.http2.max_pings_without_data", 0),
     # What the gateway lets through must not be cut here: gRPC's own refusal is bare. It adds the original path.
@@ -48,10 +50,17 @@ _OPTIONS = [
 ]
 
 
-def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Check) -> list[Stage]:
-    """Returns the stages in the order that design.md fixes; a test holds the order.
+def _may_write() -> None:
+    """Nothing stands in the way."""
 
-    ``trusted`` tells whether another region is trusted now: no server is built that doesn't ask.
+
+def default_stages(
+    config: ServiceConfig, verifier: TokenVerifier, trusted: Check, require_writing: Callable[[], None] = _may_write
+) -> list[Stage]:
+    """Returns the stages in a fixed order; a test holds it.
+
+    ``trusted`` tells whether another region is trusted now: no server is built that doesn't ask. ``require_writing`` raises
+    where nothing can be written now.
     """
     return [
         trace,
@@ -64,6 +73,7 @@ def default_stages(config: ServiceConfig, verifier: TokenVerifier, trusted: Chec
         permission,
         rate_limit(config.grpc.calls_per_second_per_caller),
         validation,
+        writing(require_writing),
         disclosure,
     ]
 
@@ -159,8 +169,8 @@ def _handler(apis: Sequence[object], method: Method) -> Handler:
 class ServesHealth(Protocol):
     """Answers grpc.health.v1 on a server."""
 
-    async def serve(self, server: grpc.aio.Server, names: list[str]) -> None:
-        """Answers for the gRPC services ``names``."""
+    async def serve(self, server: grpc.aio.Server, names: Mapping[str, bool]) -> None:
+        """Answers for the gRPC services ``names``, each with whether it writes."""
 
 
 class ServerBuilder:
@@ -175,6 +185,7 @@ class ServerBuilder:
         self._health = health
         self._stages = stages
         self._handlers: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
+        self._writes: dict[str, bool] = {}
 
     def add(self, descriptor: ServiceDescriptor, *apis: object) -> "ServerBuilder":
         """Registers what serves the gRPC service that ``descriptor`` describes: for each RPC one handler in one of ``apis``.
@@ -182,9 +193,11 @@ class ServerBuilder:
         A handler is called as the RPC in snake case and takes the request and the :class:`Call`; the request is a message,
         or an async iterator of messages, and so is the answer.
         """
+        methods = methods_of(descriptor)
         self._handlers[descriptor.full_name] = {
-            method.descriptor.name: self._served(method, apis) for method in methods_of(descriptor)
+            method.descriptor.name: self._served(method, apis) for method in methods
         }
+        self._writes[descriptor.full_name] = any(method.writes for method in methods)
         return self
 
     def _served(self, method: Method, apis: Sequence[object]) -> "grpc.RpcMethodHandler[Any, Any]":
@@ -204,7 +217,7 @@ class ServerBuilder:
         server = grpc.aio.server(options=_OPTIONS)
         for name, handlers in self._handlers.items():
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-        await self._health.serve(server, list(self._handlers))
+        await self._health.serve(server, self._writes)
         address = f"{self._config.grpc.host}:{self._config.grpc.port}"
         if server.add_secure_port(address, server_credentials(self._config.tls)) == 0:
             raise ContractError(f"{address} can't be bound")

@@ -25,7 +25,7 @@ class KeySource(Protocol):
 
 
 class RemoteKeys:
-    """The JWKS of the identity service, read anew when a token names a key that is not known yet, and beside the calls.
+    """The JWKS of the identity service (at ``urls``, one a replica), read anew when a token names a key that is not known yet, and beside the calls.
 
     Known keys hold while the issuer is away: what was valid stays valid. A key that leaked and was destroyed there is
     forgotten here once it was asked again, which no call waits for. A key that nobody could ask for is no wrong key:
@@ -33,8 +33,8 @@ class RemoteKeys:
     the one question that is under way.
     """
 
-    def __init__(self, url: str, *, verify: str | bool = True) -> None:
-        self._url = url
+    def __init__(self, *urls: str, verify: str | bool = True) -> None:
+        self._urls = urls
         self._client = httpx.AsyncClient(timeout=_TIMEOUT, verify=verify, trust_env=False)
         self._keys: dict[str, ECKey] = {}
         self._asked = -math.inf
@@ -63,16 +63,26 @@ class RemoteKeys:
 
     async def _refresh(self) -> None:
         try:
-            answer = await self._client.get(self._url)
-            answer.raise_for_status()
-            keys = KeySet.import_key_set(answer.json()).keys
-            self._keys = {str(key.kid): key for key in keys if isinstance(key, ECKey)}
+            self._keys = await self._published()
             self._answered = True
         except Exception as error:  # noqa: BLE001 - whatever it answers, it is the issuer's fault and not the caller's
             _log.warning("the token issuer's keys can't be read", error=type(error).__qualname__)
             self._answered = False
         finally:
             self._asked = time.monotonic()
+
+    async def _published(self) -> dict[str, ECKey]:
+        """Asks the issuer's replicas in turn; raises what the last says where none answers."""
+        for place, url in enumerate(self._urls, start=1):
+            try:
+                answer = await self._client.get(url)
+                answer.raise_for_status()
+                keys = KeySet.import_key_set(answer.json()).keys
+                return {str(key.kid): key for key in keys if isinstance(key, ECKey)}
+            except Exception:
+                if place == len(self._urls):
+                    raise
+        return {}
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -8,7 +8,7 @@ open that nobody watches.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -61,6 +61,15 @@ def asking(channel: grpc.aio.Channel) -> Ask:
             hangs = error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
             return not hangs or "refused" in (error.details() or "")
         return True
+
+    return ask
+
+
+def any_of(replicas: Sequence[Ask]) -> Ask:
+    """Asks all replicas of a service: it hangs only where none of them lives; Envoy leaves a single one out by itself."""
+
+    async def ask() -> bool:
+        return any(await asyncio.gather(*(replica() for replica in replicas)))
 
     return ask
 

@@ -4,6 +4,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from libs.access import rights
+from libs.rpc.client import TAKES_CALLS
 from services.gateway.config import GatewayConfig
 
 Json = dict[str, Any]
@@ -64,43 +65,88 @@ def _protocol(http2: bool) -> Json:
     return {kind: typed(kind, explicit_http_config=options)}
 
 
-def _health_check() -> Json:
+def _health_check(check: Json) -> Json:
     # For the sixteen seconds of twenty misses a service counts as about to come back, and calls are tried again and again; from
     # then on they are answered at once that it is away. One that hangs is told sooner, by ``circuits``. One that never was there is away from the beginning, and one that
     # says that its database is away, from that moment. That it is about to stop is not asked: it takes up what still
     # comes, and what it doesn't goes to another, or to itself when it is there again.
     times = {"timeout": "1s", "interval": "0.8s", "unhealthy_threshold": 20, "healthy_threshold": 1}
-    return times | {"grpc_health_check": {"service_name": "database"}, "no_traffic_interval": "0.8s"}
+    return times | check | {"no_traffic_interval": "0.8s"}
 
 
-def _cluster(name: str, address: str, *, http2: bool, tls: Json | None, checked: bool = False) -> Json:
-    endpoint = {"endpoint": {"address": address_of(address)}}
+def _checks(check: Json, several: Json) -> Json:
+    """How a cluster's endpoints are watched: one by ``check``, where there are ``several`` each by that.
+
+    Of several replicas each can do without the others: one that misses four checks, is about to stop, or takes no
+    connection, gets no calls until it is there again. What it had not taken up goes to another.
+    """
+    alone = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
+    if not several:
+        return {"health_checks": [_health_check(check)], **alone} if check else {}
+    sooner = _health_check(several) | {"unhealthy_threshold": 4}
+    return {"health_checks": [sooner], **alone, "outlier_detection": _outliers()}
+
+
+def _outliers() -> Json:
+    """Leaves a replica out for some seconds that took none of three connections; what it answers is no reason."""
+    unused = ("consecutive_5xx", "consecutive_gateway_failure", "success_rate", "local_origin_success_rate")
+    return {
+        "split_external_local_origin_errors": True,
+        "consecutive_local_origin_failure": 3,
+        "interval": "1s",
+        "base_ejection_time": "2s",
+        "max_ejection_time": "5s",
+        "max_ejection_percent": 50,
+        **{f"enforcing_{each}": 0 for each in unused},
+    }
+
+
+def _of_calls(address: str) -> Json:
+    """The checks of a service's replicas at ``address``."""
+    one = {"grpc_health_check": {"service_name": "database"}}
+    return _checks(one, {"grpc_health_check": {"service_name": TAKES_CALLS}} if "," in address else {})
+
+
+def _of_tokens(urls: list[str]) -> Json:
+    """The checks of the token issuer's HTTP endpoints at ``urls``; one alone is not asked."""
+    path = f"/{urls[0].partition('://')[2].partition('/')[2]}"
+    return _checks({}, {"http_health_check": {"path": path}} if len(urls) > 1 else {})
+
+
+def _cluster(name: str, address: str, *, http2: bool, tls: Json | None, checks: Json | None = None) -> Json:
+    addresses = address.split(",")
+    endpoints = [{"endpoint": {"address": address_of(each)}} for each in addresses]
     limits = {"max_connections": 1024, "max_pending_requests": 16384, "max_requests": 16384, "max_retries": 4096}
     cluster: Json = {
         "name": name,
-        "type": "STATIC" if _is_ip(address) else "STRICT_DNS",
+        "type": "STATIC" if all(map(_is_ip, addresses)) else "STRICT_DNS",
         "connect_timeout": "2s",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "circuit_breakers": {"thresholds": [limits]},
         "typed_extension_protocol_options": _protocol(http2),
     }
-    alone = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
-    checks = {"health_checks": [_health_check()], **alone} if checked else {}
-    return cluster | checks | ({"transport_socket": tls} if tls else {})
+    return cluster | (checks or {}) | ({"transport_socket": tls} if tls else {})
+
+
+def _owner_cluster(config: GatewayConfig, owner: str) -> Json:
+    address = config.neighbours[owner]
+    return _cluster(owner, address, http2=True, tls=_upstream_tls(config, owner, "h2"), checks=_of_calls(address))
+
+
+def _token_cluster(config: GatewayConfig) -> Json:
+    urls = [config.identity.jwks_url, *config.identity.further_jwks_urls]
+    addresses = ",".join(url.partition("://")[2].partition("/")[0] for url in urls)
+    tls = _upstream_tls(config, "identity", "http/1.1") if urls[0].startswith("https:") else None
+    return _cluster("identity_http", addresses, http2=False, tls=tls, checks=_of_tokens(urls))
 
 
 def clusters(config: GatewayConfig) -> list[Json]:
     """Returns the clusters of one region."""
     pages = config.pages
-    scheme, _, rest = config.identity.jwks_url.partition("://")
-    identity_tls = _upstream_tls(config, "identity", "http/1.1") if scheme == "https" else None
     made = [
         {"name": NOWHERE, "type": "STATIC", "load_assignment": {"cluster_name": NOWHERE, "endpoints": []}},
-        *(
-            _cluster(owner, config.neighbours[owner], http2=True, tls=_upstream_tls(config, owner, "h2"), checked=True)
-            for owner in OWNERS
-        ),
-        _cluster("identity_http", rest.partition("/")[0], http2=False, tls=identity_tls),
+        *(_owner_cluster(config, owner) for owner in OWNERS),
+        _token_cluster(config),
         _cluster("pages", f"{pages.host}:{pages.port}", http2=False, tls=_upstream_tls(config, "gateway", "http/1.1")),
         _cluster(
             "reflection",

@@ -19,6 +19,8 @@ _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _MAX_CONNECTIONS = 10_000
 _RETRIES = 40
 _HEADERS_KB = 256
+_PREVIOUS = "envoy.retry_host_predicates.previous_hosts"
+_PREVIOUS_KIND = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 # Whose records a native gRPC caller of a shared service means; JSON callers say it by a part of the path.
 LOG_HEADER = "tongban-log"
 
@@ -70,6 +72,9 @@ def _retries(*, repeatable: bool) -> Json:
         "retry_on": "connect-failure,refused-stream" + (",reset,cancelled" if repeatable else ""),
         "num_retries": _RETRIES,
         "retry_back_off": {"base_interval": "0.2s", "max_interval": "1s"},
+        # Another replica first, where there is one.
+        "retry_host_predicate": [{"name": _PREVIOUS, "typed_config": typed(_PREVIOUS_KIND)}],
+        "host_selection_retry_max_attempts": 3,
     }
 
 

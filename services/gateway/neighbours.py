@@ -7,21 +7,24 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from libs.rpc.client import invoke, neighbour_channel
-from services.gateway.circuits import Ask, asking
+from services.gateway.circuits import Ask, any_of, asking
 from services.gateway.config import GatewayConfig
 from tongban.license.v1 import verification_service_pb2, verification_service_pb2_grpc
 
 _HEALTH_SECONDS = 2.0
-_DEPENDENCIES = ("database", "redis")
+_DEPENDENCIES = ("database", "redis", "disk", "keys")
 
 
 class Neighbours:
     """Channels to the five services, with the gateway's certificate."""
 
     def __init__(self, config: GatewayConfig) -> None:
-        self._channels = {
-            name: neighbour_channel(address, config.tls) for name, address in sorted(config.neighbours.items())
+        self._replicas = {
+            name: [neighbour_channel(address, config.tls) for address in addresses.split(",")]
+            for name, addresses in sorted(config.neighbours.items())
         }
+        host_name = f"license.{config.region.code}.{config.tls.domain}"
+        self._license = neighbour_channel(config.neighbours["license"], config.tls, host_name)
 
     async def _serving(self, channel: grpc.aio.Channel, what: str = "") -> bool:
         check: Any = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
@@ -39,22 +42,32 @@ class Neighbours:
         return {name: serving} | {f"{name}/{each}": False for each in away}
 
     async def health(self) -> dict[str, bool]:
-        """Tells of each service whether it serves, and of each whose dependency is away which that is."""
-        answers = await asyncio.gather(*(self._states(*each) for each in self._channels.items()))
+        """Tells whether each service serves, and each of its replicas where it has several; and which dependency is away."""
+        answers = await asyncio.gather(*(self._of_service(*each) for each in self._replicas.items()))
         return {name: up for states in answers for name, up in states.items()}
+
+    async def _of_service(self, name: str, replicas: list[grpc.aio.Channel]) -> dict[str, bool]:
+        """The states of a service's replicas (``cases-1``), and of the service: whether one of them serves."""
+        if len(replicas) == 1:
+            return await self._states(name, replicas[0])
+        names = [f"{name}-{number}" for number in range(1, len(replicas) + 1)]
+        found = await asyncio.gather(*(self._states(*each) for each in zip(names, replicas, strict=True)))
+        states = {each: up for one in found for each, up in one.items()}
+        return {name: any(states[each] for each in names)} | states
 
     def asking(self) -> dict[str, Ask]:
         """Ways to ask each service whether it lives."""
-        return {name: asking(channel) for name, channel in self._channels.items()}
+        return {name: any_of([asking(each) for each in replicas]) for name, replicas in self._replicas.items()}
 
     async def verify(
         self, request: verification_service_pb2.VerifyLicenseRequest
     ) -> verification_service_pb2.VerifyLicenseResponse:
         """Asks whether a licence is good; raises TongbanError."""
-        stub = verification_service_pb2_grpc.VerificationServiceStub(self._channels["license"])
+        stub = verification_service_pb2_grpc.VerificationServiceStub(self._license)
         answer = verification_service_pb2.VerifyLicenseResponse
         return await invoke(stub.VerifyLicense, request, answer, to="license", token="")
 
     async def close(self) -> None:
         """Closes the channels."""
-        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+        channels = [each for replicas in self._replicas.values() for each in replicas]
+        await asyncio.gather(*(channel.close() for channel in (*channels, self._license)))

@@ -1,5 +1,16 @@
-"""The chaos tests run on the same two regions as the system tests, in a start of their own."""
+"""The chaos tests run on the same two regions as the system tests, in a start of their own, with one replica of each service.
+
+What a service does alone when it is killed or hangs is what they measure; with two, the other would hide it.
+"""
+
+import pytest
 
 from tests.system.conftest import regions, running_cluster
 
 __all__ = ["regions", "running_cluster"]
+
+
+@pytest.fixture(scope="session")
+def replicas() -> dict[str, int]:
+    """One of each service."""
+    return {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from libs.db.leader import _key
+from libs.db.leader import lock_key
 from libs.events.cloud_event import stream_of
 from tests.support import evidence
 from tests.support.case_runs import CaseRun
@@ -45,7 +45,7 @@ async def _restore(redis: Any, streams: list[str], copies: dict[str, bytes]) -> 
 async def _not_reading(regions: Regions, region: str, service: str) -> AsyncIterator[None]:
     """Keeps a service, which serves calls all the while, from reading events: another holds the lock of its reader."""
     async with owner(regions.state, region, service) as connection:
-        held = asyncio.ensure_future(connection.execute("SELECT pg_advisory_lock($1)", _key(f"consumer:{service}")))
+        held = asyncio.ensure_future(connection.execute("SELECT pg_advisory_lock($1)", lock_key(f"consumer:{service}")))
         await kill_and_wait(regions, region, service)
         await held
         yield

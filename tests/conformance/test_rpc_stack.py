@@ -75,6 +75,7 @@ def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
         "permission",
         "rate_limit",
         "validation",
+        "writing",
         "disclosure",
     ]
 

@@ -49,9 +49,9 @@ async def count(process: Process, table: sa.Table) -> int:
         return int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Waits until ``condition`` holds."""
-    async with asyncio.timeout(_PATIENCE):
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = _PATIENCE) -> None:
+    """Waits until ``condition`` holds; raises TimeoutError where it does not in time."""
+    async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - what is waited for happens in PostgreSQL or Redis
             await asyncio.sleep(0.005)
 

@@ -31,6 +31,8 @@ OPENING = datetime(2023, 12, 15, 1, 0, tzinfo=UTC)
 """What both business clocks show at first: a Friday before the demo's story begins."""
 YIELDING, PLAIN = ITEMS[0], ITEMS[2]
 """An item that yields a licence, and one that does not; 天宁 handles both."""
+REPLICAS = 2
+"""How many of each service 天宁 has in the system tests."""
 COUNTS = "SELECT count(*) FROM"
 
 

@@ -1,4 +1,7 @@
-"""Two regions of two provinces for all system tests: started once, reached through their gateways only."""
+"""Two regions of two provinces for all system tests: started once, reached through their gateways only.
+
+天宁, which handles the cases, has two replicas of every service; 六安 has one.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,18 +10,27 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.launch import Cluster
+from deploy.local.regions import TIANNING
 from tests.support.ports import free_port
-from tests.support.regions import OPENING, Regions, open_both, set_clocks
+from tests.support.regions import OPENING, REPLICAS, Regions, open_both, set_clocks
 
 
 @pytest.fixture(scope="session")
-def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cluster]]:
+def replicas() -> dict[str, int]:
+    """How many of each service a region has, by its code."""
+    return {TIANNING.code: REPLICAS}
+
+
+@pytest.fixture(scope="session")
+def running_cluster(
+    tmp_path_factory: pytest.TempPathFactory, replicas: dict[str, int]
+) -> Iterator[tuple[Path, Cluster]]:
     """Both regions' processes."""
     folder = tmp_path_factory.mktemp("regions")
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state = folder / "state"
-    with Cluster(state, (free_port(), free_port()), replay=True) as cluster:
+    with Cluster(state, (free_port(), free_port()), replicas=replicas, replay=True) as cluster:
         yield state, cluster
 
 

@@ -16,6 +16,7 @@ from openapi_spec_validator import validate
 
 from deploy.local.demo.gateway import Gateway
 from deploy.local.demo.office import Office
+from deploy.local.regions import SERVICES
 from libs.clock import SystemClock
 from libs.crypto.keystore import KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
@@ -60,7 +61,9 @@ async def test_all_services_serve(regions: Regions) -> None:
     for office in (regions.home, regions.handling):
         body = await office.gateway.get("/healthz")
         assert body["status"] == "SERVING"
-        assert set(body["services"]) == {"identity", "license", "seal", "cases", "sharing"}
+        of_replicas = {f"{name}-{number}" for name in SERVICES for number in (1, 2)}
+        wanted = set(SERVICES) | (of_replicas if office is regions.handling else set())
+        assert set(body["services"]) == wanted
         assert set(body["services"].values()) == {"SERVING"}
         assert body["region"] == office.gateway.code
 

@@ -1,0 +1,141 @@
+"""The operator's own settings: one file in the state folder, made once with everything commented out, never written again."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError
+
+from deploy.local.regions import MOST_REPLICAS, REGIONS, SERVICES
+from libs.config import Section
+
+FILE = "settings.toml"
+_PORTS = {region.code: 8080 + place for place, region in enumerate(REGIONS)}
+_TEMPLATE = """\
+# Tongban's settings on this machine. This file is yours: it is made once and never overwritten. They count from the next start
+# on (./run down, ./run up); a wrong key or value stops the start with a line that names it.
+
+# log_level = "info"              # debug, info, warning, error
+# threads = 0                     # that sign, validate and draw; 0: what each service is made for
+# pool_size = 12                  # database connections of each of a process's two pools
+# host = "127.0.0.1"              # where the gateways listen; "0.0.0.0" for every address of this machine
+# replicas = 1                    # of every service, 3 at most
+# warn_free_mb = 2000             # less room on a disk is told
+# least_free_mb = 300             # less than this, and nothing that writes is taken any more
+
+# [regions.341500]
+# port = 8080                     # the gateway's
+# public_url = "https://tongban.example.gov.cn"    # what the outside calls it; tokens are issued under this name
+# replicas = 2
+
+# Any other key of a process's configuration (.tongban/<region>/config/<process>.toml shows them), for a service of all regions:
+# [services.cases.database]
+# pool_size = 24
+"""
+
+
+class WrongSettings(Exception):
+    """The file holds something that it can't; the message names each key."""
+
+
+class RegionSettings(Section):
+    """What holds for one region alone."""
+
+    port: int | None = None
+    public_url: str = ""
+    replicas: int | None = None
+
+
+class OwnSettings(Section):
+    """What the file says; what it doesn't is as the project has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    log_level: str | None = None
+    threads: int = 0
+    pool_size: int | None = None
+    host: str = "127.0.0.1"
+    replicas: int = 1
+    warn_free_mb: int | None = None
+    least_free_mb: int | None = None
+    regions: dict[str, RegionSettings] = {}
+    services: dict[str, dict[str, Any]] = {}
+
+    def of(self, region: str) -> RegionSettings:
+        """What the file says of a region."""
+        return self.regions.get(region, RegionSettings())
+
+    def port(self, region: str) -> int:
+        """The port of a region's gateway."""
+        return self.of(region).port or _PORTS[region]
+
+    def replicas_in(self, region: str) -> int:
+        """How many of each service a region has."""
+        return self.of(region).replicas or self.replicas
+
+    def changes(self, service: str) -> dict[str, dict[str, Any]]:
+        """What of a service's configuration is as the file says, section by section."""
+        changed: dict[str, dict[str, Any]] = {
+            "telemetry": {"log_level": self.log_level},
+            "database": {"pool_size": self.pool_size},
+            "disk": {"warn_free_mb": self.warn_free_mb, "least_free_mb": self.least_free_mb},
+        }
+        if service == "seal":
+            changed["sealing"] = {"workers": self.threads or None}
+        if service == "license":
+            changed["issuing"] = {"render_threads": self.threads or None}
+        said = {
+            name: {key: value for key, value in keys.items() if value is not None} for name, keys in changed.items()
+        }
+        return merged({name: keys for name, keys in said.items() if keys}, self.services.get(service, {}))
+
+
+def merged(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns ``document`` with ``changes`` put into its tables."""
+    found = dict(document)
+    for key, value in changes.items():
+        known = found.get(key)
+        found[key] = merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return found
+
+
+def read(state: Path) -> OwnSettings:
+    """Reads the file of a state folder; what it doesn't say, and all where there is none, is as the project has it.
+
+    Raises:
+        WrongSettings: a key or a value is not one.
+    """
+    path = state / FILE
+    try:
+        found = OwnSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return OwnSettings()
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise WrongSettings(f"{path}: {error}") from None
+    except ValidationError as error:
+        faults = (f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise WrongSettings("\n".join(faults)) from None
+    if faults_found := _faults(found):
+        raise WrongSettings("\n".join(f"{path}: {fault}" for fault in faults_found))
+    return found
+
+
+def _faults(settings: OwnSettings) -> list[str]:
+    """What no type says."""
+    codes = {region.code for region in REGIONS}
+    counts = [settings.replicas, *(each.replicas or 1 for each in settings.regions.values())]
+    levels = ("debug", "info", "warning", "error")
+    return [
+        *(f"regions.{code}: there is no such region here" for code in settings.regions if code not in codes),
+        *(f"services.{name}: there is no such service" for name in settings.services if name not in SERVICES),
+        *(f"replicas: 1 to {MOST_REPLICAS}" for count in counts if not 1 <= count <= MOST_REPLICAS),
+        *([f"log_level: one of {', '.join(levels)}"] if settings.log_level not in (None, *levels) else []),
+    ]
+
+
+def make(state: Path) -> None:
+    """Makes the file where there is none, with everything commented out."""
+    path = state / FILE
+    if not path.exists():
+        state.mkdir(parents=True, exist_ok=True)
+        path.write_text(_TEMPLATE, encoding="utf-8")

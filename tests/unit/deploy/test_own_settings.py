@@ -1,0 +1,128 @@
+"""The operator's settings stay as they are, reach the processes, and are told where they are wrong; edits elsewhere are told."""
+
+import importlib
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local import own_settings
+from deploy.local.own_settings import FILE, OwnSettings, WrongSettings
+from deploy.local.regions import LIUAN, House, settle
+from deploy.local.settings import config_path, write_all
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return settle(tmp_path, LIUAN, 0)
+
+
+def _given(state: Path, text: str) -> OwnSettings:
+    (state / FILE).write_text(text, encoding="utf-8")
+    return own_settings.read(state)
+
+
+def _config(house: House, name: str) -> dict[str, Any]:
+    return tomllib.loads(config_path(house, name).read_text(encoding="utf-8"))
+
+
+def test_the_file_is_made_once_and_never_written_again(tmp_path: Path) -> None:
+    own_settings.make(tmp_path)
+    assert own_settings.read(tmp_path) == OwnSettings(), "everything in it is commented out"
+    (tmp_path / FILE).write_text('log_level = "debug"  # mine\n', encoding="utf-8")
+    own_settings.make(tmp_path)
+    assert (tmp_path / FILE).read_text(encoding="utf-8") == 'log_level = "debug"  # mine\n'
+
+
+def test_every_line_of_the_template_is_one_that_counts(tmp_path: Path) -> None:
+    own_settings.make(tmp_path)
+    lines = (tmp_path / FILE).read_text(encoding="utf-8").splitlines()
+    keys = [
+        line.removeprefix("# ") for line in lines if line.startswith(("# [", "# ")) and ("=" in line or "[" in line)
+    ]
+    found = _given(tmp_path, "\n".join(keys))
+    assert found.port("341500") == 8080
+    assert found.replicas_in("341500") == 2
+    assert found.changes("cases")["database"] == {"pool_size": 24}
+
+
+def test_what_it_says_reaches_the_processes_through_their_own_models(house: House, tmp_path: Path) -> None:
+    own = _given(
+        tmp_path,
+        'log_level = "debug"\nthreads = 3\npool_size = 7\nleast_free_mb = 11\n[services.cases.database]\npool_size = 9\n',
+    )
+    write_all(house, own)
+    for service, size in (("seal", 7), ("license", 7), ("cases", 9)):
+        found = _config(house, service)
+        model = importlib.import_module(
+            f"services.{service}.config" if service == "license" else f"services.{service}.__main__"
+        ).Config
+        model.model_validate(found)
+        assert (found["database"]["pool_size"], found["telemetry"]["log_level"]) == (size, "debug")
+        assert found["disk"]["least_free_mb"] == 11
+    assert _config(house, "seal")["sealing"]["workers"] == 3
+    assert _config(house, "license")["issuing"]["render_threads"] == 3
+    assert _config(house, "gateway")["telemetry"]["log_level"] == "debug"
+
+
+def test_host_and_public_url_reach_the_gateway_and_the_issuer(house: House) -> None:
+    outside = replace(house, host="0.0.0.0", public_url="https://tongban.example/")
+    write_all(outside)
+    gateway = _config(outside, "gateway")
+    assert gateway["http"]["host"] == "0.0.0.0"
+    assert gateway["public"]["base_url"] == gateway["identity"]["issuer"] == "https://tongban.example"
+    assert outside.local_url == "http://127.0.0.1:0", "what the start itself asks stays on this machine"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("pool_sise = 3", "pool_sise: Extra inputs are not permitted"),
+        ('pool_size = "many"', "pool_size: Input should be a valid integer"),
+        ("[regions.110000]\nport = 1", "regions.110000: there is no such region here"),
+        ("[services.case.database]\npool_size = 1", "services.case: there is no such service"),
+        ("replicas = 9", "replicas: 1 to 3"),
+        ('log_level = "loud"', "log_level: one of debug, info, warning, error"),
+        ("pool_size =", "Invalid value"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(WrongSettings, match=told) as refused:
+        _given(tmp_path, text)
+    assert str(refused.value).startswith(str(tmp_path / FILE))
+
+
+def test_an_edit_of_a_written_file_is_told_and_kept_beside_it(house: House) -> None:
+    assert write_all(house) == []
+    assert write_all(house) == [], "what nobody touched is not told"
+    path = config_path(house, "cases")
+    edited = path.read_text(encoding="utf-8") + "\n[telemetry]\n"
+    path.write_text(edited, encoding="utf-8")
+    (note,) = write_all(house)
+    assert str(path) in note
+    assert FILE in note
+    assert path.with_name("cases.toml.edited").read_text(encoding="utf-8") == edited
+    assert "[telemetry]" not in path.read_text(encoding="utf-8")
+
+
+def test_old_addresses_in_credentials_are_refreshed_and_the_key_stays(house: House) -> None:
+    key = {"kid": "one", "kty": "EC"}
+    old = {
+        "client_id": "administrator",
+        "token_endpoint": "http://127.0.0.1:1/oauth/token",
+        "private_key_jwk": key,
+        "issuer": "http://127.0.0.1:1",
+        "gateway": "http://127.0.0.1:1",
+    }
+    path = house.path("credentials.json")
+    path.write_text(json.dumps(old), encoding="utf-8")
+    now = replace(house, http_port=8088)
+    write_all(now)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found["token_endpoint"] == "http://127.0.0.1:8088/oauth/token"
+    assert found["issuer"] == found["gateway"] == "http://127.0.0.1:8088"
+    assert (found["private_key_jwk"], found["client_id"]) == (key, "administrator")
+    assert path.stat().st_mode & 0o077 == 0
