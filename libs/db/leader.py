@@ -31,7 +31,7 @@ def lock_key(task: str) -> int:
 
 async def turn(connection: AsyncConnection, task: str) -> None:
     """Waits until no other transaction holds the turn of ``task``, and holds it to the end of the caller's."""
-    await _TURN.execute(connection, {"key": _key(task)})
+    await _TURN.execute(connection, {"key": lock_key(task)})
 
 
 async def lead(database: Database, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
@@ -61,7 +61,7 @@ def _told(task: str) -> Iterator[None]:
 
 async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
     while True:
-        if await connection.scalar(_TRY, {"key": lock_key(task)}):
+        if await connection.scalar(_TRY, {"key": locklock_key(task)}):
             await work(connection)
             return
         await asyncio.sleep(_TRY_AGAIN_SECONDS)
