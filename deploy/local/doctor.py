@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -84,7 +85,12 @@ class Doctor:
                 yield Finding("installation", f"{name} is {found}, {wanted} is wanted", again)
 
     def _programs(self) -> Iterator[Finding]:
-        for find in (lambda: programs.postgres("postgres"), programs.redis_server, programs.envoy):
+        finds: tuple[Callable[[], str], ...] = (
+            partial(programs.postgres, "postgres"),
+            programs.redis_server,
+            programs.envoy,
+        )
+        for find in finds:
             try:
                 path = find()
             except programs.ProgramMissing as error:

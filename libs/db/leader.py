@@ -61,7 +61,7 @@ def _told(task: str) -> Iterator[None]:
 
 async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
     while True:
-        if await connection.scalar(_TRY, {"key": locklock_key(task)}):
+        if await connection.scalar(_TRY, {"key": lock_key(task)}):
             await work(connection)
             return
         await asyncio.sleep(_TRY_AGAIN_SECONDS)

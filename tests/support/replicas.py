@@ -31,6 +31,6 @@ def _ports(regions: Regions, region: str, name: str) -> set[int]:
     """The local ports of a replica's connections; none where it doesn't live."""
     pid = regions.cluster.snapshot.process(region, name).pid
     try:
-        return {each.laddr.port for each in psutil.Process(pid).net_connections() if each.laddr} if pid else set()
+        return {each.laddr.port for each in psutil.Process(pid).net_connections()} if pid else set()
     except psutil.NoSuchProcess:
         return set()

@@ -43,7 +43,7 @@ async def _look(office: Service, times: int = 2) -> None:
 
 def _room(monkeypatch: pytest.MonkeyPatch, megabytes: int, files: int = 10**6) -> None:
     left = SimpleNamespace(f_bavail=megabytes, f_frsize=1_000_000, f_files=10**7, f_favail=files)
-    monkeypatch.setattr(checks.os, "statvfs", lambda _path: left)
+    monkeypatch.setattr("libs.process.checks.os.statvfs", lambda _path: left)
 
 
 async def test_a_full_disk_stops_those_who_write_and_nobody_else(
