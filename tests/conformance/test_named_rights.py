@@ -26,10 +26,10 @@ _FILE = (
 _ABROAD = "the region that asks has asked whose case it is (license.usecases.case_door); here region and case must fit"
 _GRANT = "sharing.data.rules: whose grant, its time, its purpose; the case that it asks for is recorded, not looked up"
 _BY_DUTY = "the permission alone gives it, to few duties; what is named is recorded"
-_EXCHANGE = "only as the token proves: person, firm, mandate, transfer (cases.usecases.incoming); files are checked as references"
-_REFERENCE = (
-    "references are checked by owner, case and digest when the case is accepted (cases.usecases.material_checks)"
+_EXCHANGE = (
+    "only as the token proves: person, firm, mandate, transfer (cases.incoming.checks); files are checked as references"
 )
+_REFERENCE = "references are checked by owner, case and digest when the case is accepted (cases.core.material_checks)"
 
 ANSWERS = {
     "cases.v1.CaseService.CreateCase": f"mandates by identity.CheckMandate; {_REFERENCE}",

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from libs.access.actor import Actor, Standing
-from libs.access.owners import listed_owner
+from libs.access.owners import listed_owner, require_official
 from libs.errors import PermissionDenied
-from services.cases.usecases.access import require_official, require_staff, speaks_for
+from services.cases.core.access import require_staff
 from services.identity.usecases.caller import whose
 from services.license.core.door import subjects_of
 from services.sharing.core.participants import Participant
@@ -77,7 +77,7 @@ def test_a_reader_without_a_subject_gets_nothing(caller: Actor) -> None:
     with pytest.raises(PermissionDenied):
         listed_owner(caller, FIRM)
     assert subjects_of(caller) == frozenset()
-    assert speaks_for(caller) == ()
+    assert caller.speaks_for == frozenset()
     with pytest.raises(PermissionDenied):
         require_official(caller)
     with pytest.raises(PermissionDenied):

@@ -152,7 +152,7 @@ async def moved(town: Town) -> list[str]:
 
 
 async def test_recounting_goes_on_where_it_was_stopped(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.cases.recount._BATCH", 2)
+    monkeypatch.setattr("services.cases.calendars.worker._BATCH", 2)
     town.at(date(2026, 12, 28))
     item = await town.item()
     for _ in range(5):
@@ -160,7 +160,7 @@ async def test_recounting_goes_on_where_it_was_stopped(town: Town, monkeypatch: 
     await imported(town, 2027, date(2027, 1, 4))
     recounter = town.part("Recounter")
     with monkeypatch.context() as killed:
-        batches = recounter._batches(await recounter._calendars.current())
+        batches = recounter._batches(await recounter._parts.calendars.current())
         killed.setattr(type(recounter), "_batches", lambda *_: first_of(batches))
         assert await recounter.recount() == 2  # and then it was killed
     assert await recounter.recount() == 3

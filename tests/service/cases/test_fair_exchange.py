@@ -4,15 +4,18 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
+from typing import Any
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
 
 from libs.db.engine import read_dsn
-from libs.errors import FailedPrecondition, NotFound, PermissionDenied
+from libs.db.query import Query
+from libs.errors import FailedPrecondition, NotFound
 from libs.sweeps import fair
-from services.cases.store import transfers as store
+from services.cases.outgoing import store
 from tests.service.cases.conftest import CLERK, DEPARTMENT, STRANGER, Town, eventually, request_id
 from tests.service.cases.pairs import HANDLING, Pair, pair
 from tests.support.backends import HOST
@@ -84,7 +87,7 @@ async def _trying(pair: Pair) -> int:
 async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
     sent = await pair.send()
     pair.home.known.trusted.clear()
-    pair.home.part("Deliverer")._regions._known.clear()
+    pair.home.part("Deliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     waiting = await pair.transfer(pair.home, sent.name)
     assert (waiting.state, waiting.waiting_reason) == (rpc.TRANSFER_STATE_SENT, "REGION_NOT_TRUSTED")
@@ -119,7 +122,7 @@ async def test_a_database_whose_clock_is_wrong_once_ends_no_message(
     """One reading that is days ahead (or behind), between two that are right: nothing is given up, and it goes on."""
     sent = await pair.send()
     pair.home.known.trusted.clear()
-    pair.home.part("Deliverer")._regions._known.clear()
+    pair.home.part("Deliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     with monkeypatch.context() as wrong:
         wrong.setattr(store, "_RETRY", _reading_at(store._RETRY, days))
@@ -138,7 +141,7 @@ async def test_a_database_whose_clock_stepped_ahead_for_good_ends_a_message_no_e
 ) -> None:
     sent = await pair.send()
     pair.home.known.trusted.clear()
-    pair.home.part("Deliverer")._regions._known.clear()
+    pair.home.part("Deliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     monkeypatch.setattr(store, "_RETRY", _reading_at(store._RETRY, 400))
     for _ in range(5):
@@ -158,7 +161,7 @@ async def test_tries_bear_witness_of_how_long_a_message_waits(pair: Pair) -> Non
     """Tried every seven hours, of which six count: given up at the 29th that finds it older, and not before."""
     sent = await pair.send()
     pair.home.known.trusted.clear()
-    pair.home.part("Deliverer")._regions._known.clear()
+    pair.home.part("Deliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     hours = sa.text("UPDATE transfer_messages SET waited_until = waited_until - interval '7 hours'")
     for number in range(1, 30):
@@ -169,10 +172,12 @@ async def test_tries_bear_witness_of_how_long_a_message_waits(pair: Pair) -> Non
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_FAILED
 
 
-def _reading_at(statement: sa.TextClause, days: int) -> sa.TextClause:
+def _reading_at(query: Query[Any], days: int) -> Query[Any]:
     """The statement as a database would read it whose clock is days ahead."""
-    text = statement.text.replace("now()", f"(now() + make_interval(days => {days}))")
-    return sa.text(text).bindparams(*statement._bindparams.values())
+    ahead, statement = copy(query), copy(query._statement)
+    statement.text = statement.text.replace("now()", f"(now() + make_interval(days => {days}))")
+    ahead._statement = statement
+    return ahead
 
 
 async def test_a_delivered_message_waits_no_more(pair: Pair) -> None:
@@ -202,7 +207,7 @@ async def test_an_application_that_never_left_is_withdrawn_at_once(pair: Pair) -
     with pytest.raises(NotFound):
         await _withdrawn(pair, request, pair.home.stranger_clerk)
     other = pair.home.service.issuer.token(STRANGER, "STAFF", act={"sub": CLERK}, dept=DEPARTMENT)
-    with pytest.raises(PermissionDenied, match="NOT_OWNER"):
+    with pytest.raises(NotFound, match="RESOURCE_NOT_FOUND"):
         await _withdrawn(pair, request, other)
     done = await _withdrawn(pair, request)
     assert (done.state, done.end_reason) == (rpc.TRANSFER_STATE_WITHDRAWN, "当事人撤回")

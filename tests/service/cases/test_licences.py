@@ -15,7 +15,7 @@ from libs.errors import (
     invalid_field,
 )
 from libs.ids import citizen_id
-from services.cases.usecases.asking import Asking
+from services.cases.decisions.asking import LicenseRequests
 from tests.service.cases.conftest import LICENSE_TYPE, PERSON_DOCUMENT, Town, applicant, request_id
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import item_service_pb2, task_service_pb2
@@ -328,7 +328,7 @@ async def test_an_anew_decided_licence_may_fail_again_and_names_what_it_replaces
 
 async def test_while_an_officer_is_asked_the_licence_service_is_not(town: Town) -> None:
     case = await decided(town)
-    asking = Asking(town.part("Consumer")._handlers[VOIDED].__self__._desk)
+    asking = LicenseRequests(town.part("Deliverer")._parts)
     await void(town, case)
     await asking.ask(case.name.removeprefix("cases/"))
     assert len(await decisions(town)) == 1

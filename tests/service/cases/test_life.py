@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from libs.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied
+from libs.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from tests.service.cases.conftest import (
     AGENT,
     CLERK,
@@ -147,7 +147,7 @@ async def test_nobody_applies_in_anothers_name(town: Town) -> None:
     assert error.value.reason == "NOT_OWNER"
     case = await town.create(item)
     for verb, more in (("Submit", {}), ("Withdraw", {"reason": "不办了"})):
-        with pytest.raises(PermissionDenied):
+        with pytest.raises(NotFound, match="RESOURCE_NOT_FOUND"):
             await town.step(verb, case, town.stranger, **more)
     with pytest.raises(InvalidArgument):
         await town.create(await town.item(materials=[LEASE]), materials=[paper("M2")])

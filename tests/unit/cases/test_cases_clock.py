@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from libs.civil.calendar import Calendar
 from libs.civil.notices import all_rows
 from libs.errors import FailedPrecondition
-from services.cases.domain.clock import (
-    Clock,
+from services.cases.core.clock import (
+    CaseClock,
     Extension,
-    Ledger,
+    HandlingLimits,
     Light,
-    Limits,
     SpecialProcedure,
     Standstill,
+    StandstillLedger,
     acceptance_clock,
     is_deemed_accepted,
 )
@@ -22,7 +22,7 @@ from services.cases.domain.clock import (
 CALENDAR = Calendar(all_rows())
 FIRST = date(2024, 1, 1)
 ACCEPTED = date(2024, 9, 27)
-CLOCK = Clock(ACCEPTED, Limits(statutory_days=20, promised_days=5))
+CLOCK = CaseClock(ACCEPTED, HandlingLimits(statutory_days=20, promised_days=5))
 HEARING = SpecialProcedure.HEARING
 
 
@@ -59,7 +59,7 @@ def test_adjoining_standstills_count_no_day_twice() -> None:
 
 
 def test_limit_of_zero_from_a_rest_day_moves_too() -> None:
-    clock = Clock(date(2024, 10, 1), Limits(0, 0))
+    clock = CaseClock(date(2024, 10, 1), HandlingLimits(0, 0))
     assert clock.read(CALENDAR, date(2024, 10, 1)).promised_deadline == date(2024, 10, 8)
     stopped = clock.stop(date(2024, 10, 7), HEARING).go(date(2024, 10, 8))
     assert stopped.read(CALENDAR, date(2024, 10, 8)).promised_deadline == date(2024, 10, 9)
@@ -81,7 +81,7 @@ def test_lights(today: date, remaining: int, light: Light) -> None:
 
 
 def test_red_on_the_rest_day_after_the_deadline() -> None:
-    clock = Clock(date(2024, 10, 14), Limits(20, 4))  # ends on Friday 18 October
+    clock = CaseClock(date(2024, 10, 14), HandlingLimits(20, 4))  # ends on Friday 18 October
     reading = clock.read(CALENDAR, date(2024, 10, 19))
     assert (reading.remaining_days, reading.light) == (0, Light.RED)
 
@@ -127,17 +127,19 @@ def test_a_standstill_after_the_promise_still_moves_the_limit_by_law() -> None:
 
 
 def test_a_ledger_stops_and_goes_in_turn() -> None:
-    stopped = Ledger().stop(date(2024, 9, 30), HEARING)
+    stopped = StandstillLedger().stop(date(2024, 9, 30), HEARING)
     with pytest.raises(FailedPrecondition):
         stopped.stop(date(2024, 10, 8), HEARING)
     with pytest.raises(FailedPrecondition):
-        Ledger().go(date(2024, 10, 8))
+        StandstillLedger().go(date(2024, 10, 8))
 
 
 def test_a_ledger_never_goes_back() -> None:
     """The machine's clock stepped back over midnight while the clock stood still, and again before it stopped anew."""
-    stopped = Ledger().stop(date(2024, 9, 30), HEARING)
-    assert stopped.go(date(2024, 9, 29)) == Ledger((Standstill(date(2024, 9, 30), HEARING, date(2024, 9, 30)),))
+    stopped = StandstillLedger().stop(date(2024, 9, 30), HEARING)
+    assert stopped.go(date(2024, 9, 29)) == StandstillLedger(
+        (Standstill(date(2024, 9, 30), HEARING, date(2024, 9, 30)),)
+    )
     again = stopped.go(date(2024, 10, 8)).stop(date(2024, 10, 7), HEARING)
     assert again.standstills[-1] == Standstill(date(2024, 10, 8), HEARING)
     assert CLOCK.stop(ACCEPTED - timedelta(days=1)).ledger.standstills[0].start == ACCEPTED
@@ -149,23 +151,25 @@ STEPS = st.lists(st.tuples(st.integers(-400, 400), st.booleans()), max_size=12)
 @given(start=st.integers(0, 400).map(lambda offset: FIRST + timedelta(days=offset)), steps=STEPS)
 def test_whatever_the_clock_does_everything_stored_can_be_read(start: date, steps: list[tuple[int, bool]]) -> None:
     """A machine's clock that jumps both ways: the ledger is written, stored as days, read again, and grows only."""
-    clock, today, before = Clock(start, Limits(20, 5)), start, 0
+    clock, today, before = CaseClock(start, HandlingLimits(20, 5)), start, 0
     for jump, acts in steps:
         today += timedelta(days=jump)
         if acts:
             clock = clock.go(today) if clock.ledger.is_open else clock.stop(today)
         stored = clock.ledger.days()
-        assert Ledger.of_days(stored).days() == stored == sorted(stored)
+        assert StandstillLedger.of_days(stored).days() == stored == sorted(stored)
         assert clock.ledger.is_open is (len(stored) % 2 == 1)
         clock.read(CALENDAR, today)
-        settled = Ledger.of_days(stored[: len(stored) // 2 * 2]).working_days(CALENDAR, date.max.replace(year=2100))
+        settled = StandstillLedger.of_days(stored[: len(stored) // 2 * 2]).working_days(
+            CALENDAR, date.max.replace(year=2100)
+        )
         assert settled >= before
         before = settled
 
 
 @given(days=st.lists(st.integers(0, 60).map(lambda offset: FIRST + timedelta(days=offset)), max_size=9))
 def test_a_ledger_that_was_written_out_of_order_is_read_all_the_same(days: list[date]) -> None:
-    ledger = Ledger.of_days(days)
+    ledger = StandstillLedger.of_days(days)
     assert ledger.is_open is (len(days) % 2 == 1)
     assert ledger.working_days(CALENDAR, date(2024, 6, 3)) >= 0
     assert ledger.days() == sorted(ledger.days())
@@ -197,7 +201,7 @@ DAYS = st.integers(0, 400).map(lambda offset: FIRST + timedelta(days=offset))
 LENGTHS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 30)), max_size=5)
 
 
-def _disturbed(clock: Clock, pattern: list[tuple[int, int]]) -> tuple[Clock, date]:
+def _disturbed(clock: CaseClock, pattern: list[tuple[int, int]]) -> tuple[CaseClock, date]:
     """Lets the clock run and stand still in turn; returns it with the last day."""
     day = clock.start
     for run, stand in pattern:
@@ -212,7 +216,7 @@ def _disturbed(clock: Clock, pattern: list[tuple[int, int]]) -> tuple[Clock, dat
 def test_deadline_moves_by_exactly_the_suspended_working_days(
     start: date, limit: int, pattern: list[tuple[int, int]]
 ) -> None:
-    plain = Clock(start, Limits(60, limit))
+    plain = CaseClock(start, HandlingLimits(60, limit))
     clock, today = _disturbed(plain, pattern)
     after = clock.read(CALENDAR, today)
     for undisturbed, deadline in (
@@ -234,7 +238,7 @@ def test_deadline_moves_by_exactly_the_suspended_working_days(
 def test_no_deadline_ever_moves_earlier(
     start: date, limit: int, pattern: list[tuple[int, int]], waits: list[int]
 ) -> None:
-    clock, today = _disturbed(Clock(start, Limits(60, limit)), pattern)
+    clock, today = _disturbed(CaseClock(start, HandlingLimits(60, limit)), pattern)
     clock = clock.stop(today, HEARING)
     last = clock.read(CALENDAR, today)
     for wait in waits:
@@ -247,7 +251,7 @@ def test_no_deadline_ever_moves_earlier(
 
 @given(start=DAYS, limit=st.integers(0, 60), run=st.integers(0, 30), stand=st.integers(0, 40))
 def test_no_time_is_lost_or_won_while_it_stands_still(start: date, limit: int, run: int, stand: int) -> None:
-    plain = Clock(start, Limits(60, limit))
+    plain = CaseClock(start, HandlingLimits(60, limit))
     stopped_on = min(start + timedelta(days=run), plain.deadline(CALENDAR, limit, start))
     clock = plain.stop(stopped_on, HEARING)
     remaining = clock.read(CALENDAR, stopped_on).remaining_days

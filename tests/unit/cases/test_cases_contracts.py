@@ -6,7 +6,9 @@ import pytest
 from google.protobuf.descriptor import EnumDescriptor
 
 from libs.civil.calendar import DayKind
-from services.cases.domain import clock, items, outcomes, ratings, states, transfers
+from services.cases.core import clock, exchange, offers, outcomes, states
+from services.cases.items import rules as items
+from services.cases.ratings import rules as ratings
 from tongban.cases.v1 import (
     calendar_service_pb2,
     exchange_service_pb2,
@@ -27,14 +29,14 @@ def _names(descriptor: EnumDescriptor) -> set[str]:
         (DayKind, calendar_service_pb2.DayKind.DESCRIPTOR),
         (clock.Light, resources_pb2.Light.DESCRIPTOR),
         (clock.SpecialProcedure, resources_pb2.SpecialProcedure.DESCRIPTOR),
-        (items.ItemState, item_service_pb2.ItemState.DESCRIPTOR),
+        (offers.ItemState, item_service_pb2.ItemState.DESCRIPTOR),
         (items.HandlingKind, item_service_pb2.HandlingKind.DESCRIPTOR),
-        (outcomes.Outcome, resources_pb2.Outcome.DESCRIPTOR),
+        (outcomes.DecisionOutcome, resources_pb2.Outcome.DESCRIPTOR),
         (ratings.Satisfaction, resources_pb2.SatisfactionLevel.DESCRIPTOR),
         (ratings.RatingKind, rating_service_pb2.RatingKind.DESCRIPTOR),
         (states.CaseState, resources_pb2.CaseState.DESCRIPTOR),
         (states.PublicStatus, resources_pb2.PublicStatus.DESCRIPTOR),
-        (transfers.TransferState, exchange_service_pb2.TransferState.DESCRIPTOR),
+        (exchange.TransferState, exchange_service_pb2.TransferState.DESCRIPTOR),
     ],
 )
 def test_enums_agree(kind: type[Enum], descriptor: EnumDescriptor) -> None:
@@ -42,11 +44,11 @@ def test_enums_agree(kind: type[Enum], descriptor: EnumDescriptor) -> None:
 
 
 def test_actions_agree_but_for_those_that_move_no_state() -> None:
-    assert {action.name for action in states.Action} | {"CREATE", "RESCHEDULE"} == _names(
+    assert {action.name for action in states.CaseAction} | {"CREATE", "RESCHEDULE"} == _names(
         resources_pb2.CaseAction.DESCRIPTOR
     )
 
 
 def test_payloads_agree() -> None:
     oneof = exchange_service_pb2.TransferMessage.DESCRIPTOR.oneofs_by_name["payload"]
-    assert {payload.value for payload in transfers.Payload} == {field.name for field in oneof.fields}
+    assert {payload.value for payload in exchange.Payload} == {field.name for field in oneof.fields}

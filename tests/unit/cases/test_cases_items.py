@@ -3,20 +3,8 @@ from datetime import date
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument, ResourceExhausted, TongbanError
-from services.cases.domain.clock import Limits
-from services.cases.domain.items import (
-    HandlingKind,
-    ItemState,
-    ItemVersion,
-    Offer,
-    check_limits,
-    check_offer,
-    check_open_to,
-    code_warnings,
-    next_version,
-    publish,
-)
-from services.cases.domain.materials import (
+from services.cases.core.clock import HandlingLimits
+from services.cases.core.materials import (
     MaterialRule,
     Obligation,
     check_codes,
@@ -28,7 +16,16 @@ from services.cases.domain.materials import (
     open_codes,
     tolerate,
 )
-from services.cases.domain.numbers import CaseNumber, case_number, parse_case_number
+from services.cases.core.numbers import CaseNumber, case_number, parse_case_number
+from services.cases.core.offers import ItemState, Offer, check_offer, check_open_to
+from services.cases.items.rules import (
+    HandlingKind,
+    KnownVersion,
+    check_limits,
+    code_warnings,
+    next_version,
+    publish,
+)
 
 # Codes of standards.md 4.1; a government body's USCC, no person's data.
 TASK = "11440100007483172Q3440106043001"
@@ -70,10 +67,10 @@ def test_no_case_number(text: str) -> None:
 
 def test_versions_follow_without_gaps() -> None:
     assert next_version(TASK, []) == 1
-    existing = [ItemVersion(1, ItemState.SUPERSEDED), ItemVersion(2, ItemState.PUBLISHED)]
+    existing = [KnownVersion(1, ItemState.SUPERSEDED), KnownVersion(2, ItemState.PUBLISHED)]
     assert next_version(TASK, existing) == 3
     with pytest.raises(FailedPrecondition) as caught:
-        next_version(TASK, [*existing, ItemVersion(3, ItemState.DRAFT)])
+        next_version(TASK, [*existing, KnownVersion(3, ItemState.DRAFT)])
     assert (caught.value.reason, caught.value.metadata["version"]) == ("ITEM_DRAFT_EXISTS", "3")
 
 
@@ -89,7 +86,7 @@ def test_only_a_draft_is_published() -> None:
     [(20, 5, "PROMISED"), (20, 20, "PROMISED"), (20, 0, "INSTANT"), (0, 0, "INSTANT"), (20, 0, "OTHER")],
 )
 def test_limits_allowed(statutory: int, promised: int, kind: str) -> None:
-    check_limits(Limits(statutory, promised), HandlingKind(kind))
+    check_limits(HandlingLimits(statutory, promised), HandlingKind(kind))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +95,7 @@ def test_limits_allowed(statutory: int, promised: int, kind: str) -> None:
 )
 def test_limits_refused(statutory: int, promised: int, kind: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        check_limits(Limits(statutory, promised), HandlingKind(kind))
+        check_limits(HandlingLimits(statutory, promised), HandlingKind(kind))
     assert caught.value.metadata == {"statutory": str(statutory), "promised": str(promised)}
 
 

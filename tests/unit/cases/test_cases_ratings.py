@@ -1,9 +1,9 @@
 import pytest
 
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument
-from services.cases.domain.ratings import Rating, RatingKind, Satisfaction, check_new, effective_level
-from services.cases.domain.satisfaction import Coding, decode, encode
-from services.cases.domain.states import CaseState
+from services.cases.core.states import CaseState
+from services.cases.ratings.rules import GivenRating, RatingKind, Satisfaction, check_new, effective_level
+from services.cases.ratings.satisfaction import Coding, decode, encode
 
 CASE = "cases/x"
 FIRST, FOLLOW_UP = RatingKind.FIRST, RatingKind.FOLLOW_UP
@@ -31,9 +31,9 @@ def test_rated_at_the_end(state: CaseState) -> None:
 
 
 def test_which_rating_counts() -> None:
-    bad = Rating(FIRST, Satisfaction.DISSATISFIED)
-    better = Rating(FOLLOW_UP, Satisfaction.SATISFIED)
-    default = Rating(FIRST, Satisfaction.SATISFIED, is_default=True)
+    bad = GivenRating(FIRST, Satisfaction.DISSATISFIED)
+    better = GivenRating(FOLLOW_UP, Satisfaction.SATISFIED)
+    default = GivenRating(FIRST, Satisfaction.SATISFIED, is_default=True)
     assert effective_level([bad, better]) is Satisfaction.DISSATISFIED
     assert effective_level([default, better]) is None
     assert effective_level([]) is None

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from libs.errors import FailedPrecondition, PermissionDenied
-from services.cases.domain.outcomes import Outcome, check_reason, yields_license
-from services.cases.domain.states import (
-    Action,
+from services.cases.core.outcomes import DecisionOutcome, check_reason, yields_license
+from services.cases.core.states import (
+    CaseAction,
     CaseFacts,
     CaseState,
     PublicStatus,
@@ -67,8 +67,8 @@ FACTS = CaseFacts(
 
 
 @pytest.mark.parametrize("state", CaseState)
-@pytest.mark.parametrize("action", Action)
-def test_every_pair(state: CaseState, action: Action) -> None:
+@pytest.mark.parametrize("action", CaseAction)
+def test_every_pair(state: CaseState, action: CaseAction) -> None:
     facts = replace(FACTS, state=state)
     following = EXPECTED[state].get(action)
     if following is not None:
@@ -97,12 +97,12 @@ def test_every_state_can_be_reached_from_a_draft(state: CaseState) -> None:
 @pytest.mark.parametrize(
     ("state", "action"),
     [
-        (CaseState.ACCEPTED, Action.START_REVIEW),
-        (CaseState.UNDER_REVIEW, Action.DECIDE),
-        (CaseState.DECIDED, Action.REDECIDE),
+        (CaseState.ACCEPTED, CaseAction.START_REVIEW),
+        (CaseState.UNDER_REVIEW, CaseAction.DECIDE),
+        (CaseState.DECIDED, CaseAction.REDECIDE),
     ],
 )
-def test_who_received_or_accepted_neither_reviews_nor_decides(state: CaseState, action: Action, actor: str) -> None:
+def test_who_received_or_accepted_neither_reviews_nor_decides(state: CaseState, action: CaseAction, actor: str) -> None:
     with pytest.raises(PermissionDenied) as caught:
         advance(replace(FACTS, state=state), action, actor)
     assert caught.value.reason == "CASE_DUTIES_NOT_SEPARATED"
@@ -111,7 +111,7 @@ def test_who_received_or_accepted_neither_reviews_nor_decides(state: CaseState, 
 
 def test_a_case_that_nobody_received_has_no_clerk_to_exclude() -> None:
     alone = CaseFacts(NAME, CaseState.ACCEPTED)
-    assert advance(alone, Action.START_REVIEW, "") is CaseState.UNDER_REVIEW
+    assert advance(alone, CaseAction.START_REVIEW, "") is CaseState.UNDER_REVIEW
 
 
 @pytest.mark.parametrize(
@@ -119,28 +119,32 @@ def test_a_case_that_nobody_received_has_no_clerk_to_exclude() -> None:
     [
         (
             CaseFacts(NAME, CaseState.SUBMITTED, correction_asked=True),
-            Action.REQUEST_CORRECTION,
+            CaseAction.REQUEST_CORRECTION,
             "CASE_CORRECTION_ALREADY_ASKED",
         ),
-        (CaseFacts(NAME, CaseState.DRAFT, missing_materials=("a", "b")), Action.SUBMIT, "CASE_MATERIAL_MISSING"),
+        (CaseFacts(NAME, CaseState.DRAFT, missing_materials=("a", "b")), CaseAction.SUBMIT, "CASE_MATERIAL_MISSING"),
         (
             CaseFacts(NAME, CaseState.CORRECTION_REQUESTED, missing_materials=("a",)),
-            Action.SUBMIT_CORRECTION,
+            CaseAction.SUBMIT_CORRECTION,
             "CASE_MATERIAL_MISSING",
         ),
-        (CaseFacts(NAME, CaseState.SUBMITTED, missing_materials=("a",)), Action.ACCEPT, "CASE_MATERIAL_MISSING"),
-        (CaseFacts(NAME, CaseState.SUBMITTED, unverified_materials=("a",)), Action.ACCEPT, "CASE_MATERIAL_UNVERIFIED"),
+        (CaseFacts(NAME, CaseState.SUBMITTED, missing_materials=("a",)), CaseAction.ACCEPT, "CASE_MATERIAL_MISSING"),
         (
             CaseFacts(NAME, CaseState.SUBMITTED, unverified_materials=("a",)),
-            Action.ACCEPT_WITH_TOLERANCE,
+            CaseAction.ACCEPT,
             "CASE_MATERIAL_UNVERIFIED",
         ),
-        (CaseFacts(NAME, CaseState.SUBMITTED), Action.DEEM_ACCEPTED, "CASE_NOT_DEEMED_ACCEPTED"),
-        (CaseFacts(NAME, CaseState.UNDER_REVIEW, open_obligations=("a",)), Action.DECIDE, "CASE_OBLIGATION_OPEN"),
-        (CaseFacts(NAME, CaseState.DECIDED, license_pending=True), Action.CLOSE, "CASE_LICENSE_PENDING"),
+        (
+            CaseFacts(NAME, CaseState.SUBMITTED, unverified_materials=("a",)),
+            CaseAction.ACCEPT_WITH_TOLERANCE,
+            "CASE_MATERIAL_UNVERIFIED",
+        ),
+        (CaseFacts(NAME, CaseState.SUBMITTED), CaseAction.DEEM_ACCEPTED, "CASE_NOT_DEEMED_ACCEPTED"),
+        (CaseFacts(NAME, CaseState.UNDER_REVIEW, open_obligations=("a",)), CaseAction.DECIDE, "CASE_OBLIGATION_OPEN"),
+        (CaseFacts(NAME, CaseState.DECIDED, license_pending=True), CaseAction.CLOSE, "CASE_LICENSE_PENDING"),
     ],
 )
-def test_guards(facts: CaseFacts, action: Action, reason: str) -> None:
+def test_guards(facts: CaseFacts, action: CaseAction, reason: str) -> None:
     with pytest.raises(FailedPrecondition) as caught:
         advance(facts, action, "staff/c")
     assert caught.value.reason == reason
@@ -148,22 +152,22 @@ def test_guards(facts: CaseFacts, action: Action, reason: str) -> None:
 
 def test_missing_materials_are_named() -> None:
     with pytest.raises(FailedPrecondition) as caught:
-        advance(CaseFacts(NAME, CaseState.DRAFT, missing_materials=("a", "b")), Action.SUBMIT, "persons/p")
+        advance(CaseFacts(NAME, CaseState.DRAFT, missing_materials=("a", "b")), CaseAction.SUBMIT, "persons/p")
     assert caught.value.metadata == {"materials": "a,b"}
 
 
 def test_correction_is_asked_once_only_over_the_whole_life() -> None:
     facts = CaseFacts(NAME, CaseState.SUBMITTED)
-    asked = replace(facts, state=advance(facts, Action.REQUEST_CORRECTION, "staff/a"), correction_asked=True)
-    answered = replace(asked, state=advance(asked, Action.SUBMIT_CORRECTION, "persons/p"))
+    asked = replace(facts, state=advance(facts, CaseAction.REQUEST_CORRECTION, "staff/a"), correction_asked=True)
+    answered = replace(asked, state=advance(asked, CaseAction.SUBMIT_CORRECTION, "persons/p"))
     with pytest.raises(FailedPrecondition) as caught:
-        advance(answered, Action.REQUEST_CORRECTION, "staff/a")
+        advance(answered, CaseAction.REQUEST_CORRECTION, "staff/a")
     assert caught.value.reason == "CASE_CORRECTION_ALREADY_ASKED"
-    assert advance(answered, Action.ACCEPT, "staff/a") is CaseState.ACCEPTED
+    assert advance(answered, CaseAction.ACCEPT, "staff/a") is CaseState.ACCEPTED
 
 
 def test_states_allowing() -> None:
-    assert states_allowing(Action.DECIDE) == (CaseState.UNDER_REVIEW,)
+    assert states_allowing(CaseAction.DECIDE) == (CaseState.UNDER_REVIEW,)
 
 
 def test_public_status_has_three_values() -> None:
@@ -192,12 +196,12 @@ def test_public_status_has_three_values() -> None:
     ],
 )
 def test_a_decision_yields_a_license(outcome: str, license_type: str, issued: bool) -> None:
-    assert yields_license(Outcome(outcome), license_type) is issued
+    assert yields_license(DecisionOutcome(outcome), license_type) is issued
 
 
 def test_a_refusal_needs_a_reason() -> None:
-    check_reason(Outcome.APPROVED, "")
-    check_reason(Outcome.REJECTED, "不符合条件")
-    for outcome in (Outcome.REJECTED, Outcome.PARTIAL):
+    check_reason(DecisionOutcome.APPROVED, "")
+    check_reason(DecisionOutcome.REJECTED, "不符合条件")
+    for outcome in (DecisionOutcome.REJECTED, DecisionOutcome.PARTIAL):
         with pytest.raises(Exception, match="FIELD_INVALID"):
             check_reason(outcome, " ")

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.cases.domain.transfers import (
+from services.cases.core.exchange import (
     HOLD_WINDOW,
-    Direction,
     Inbox,
+    MessageDirection,
+    MessageVerdict,
     Payload,
     TransferSignal,
     TransferState,
-    Verdict,
     admit,
     check_payload,
     move,
@@ -27,17 +27,17 @@ def _digest(sequence: int) -> str:
 
 def test_in_order() -> None:
     first = admit(Inbox(EXCHANGE), 1, _digest(1))
-    assert (first.verdict, first.apply, first.inbox.expected) == (Verdict.APPLY, (1,), 2)
+    assert (first.verdict, first.apply, first.inbox.expected) == (MessageVerdict.APPLY, (1,), 2)
 
 
 def test_a_gap_waits_and_is_filled() -> None:
     inbox = Inbox(EXCHANGE)
     for sequence in (3, 2):
         held = admit(inbox, sequence, _digest(sequence))
-        assert (held.verdict, held.apply) == (Verdict.HOLD, ())
+        assert (held.verdict, held.apply) == (MessageVerdict.HOLD, ())
         inbox = held.inbox
     filled = admit(inbox, 1, _digest(1))
-    assert (filled.verdict, filled.apply) == (Verdict.APPLY, (1, 2, 3))
+    assert (filled.verdict, filled.apply) == (MessageVerdict.APPLY, (1, 2, 3))
     assert (filled.inbox.applied_through, filled.inbox.held) == (3, frozenset())
 
 
@@ -45,7 +45,7 @@ def test_a_gap_waits_and_is_filled() -> None:
 def test_a_repeat_changes_nothing(sequence: int) -> None:
     inbox = admit(admit(Inbox(EXCHANGE), 1, _digest(1)).inbox, 3, _digest(3)).inbox
     repeated = admit(inbox, sequence, _digest(sequence))
-    assert (repeated.verdict, repeated.inbox, repeated.apply) == (Verdict.REPEAT, inbox, ())
+    assert (repeated.verdict, repeated.inbox, repeated.apply) == (MessageVerdict.REPEAT, inbox, ())
 
 
 @pytest.mark.parametrize("sequence", [1, 3])
@@ -58,7 +58,7 @@ def test_a_known_number_with_other_content_is_refused(sequence: int) -> None:
 
 
 def test_what_can_be_held_is_bounded() -> None:
-    assert admit(Inbox(EXCHANGE), HOLD_WINDOW, _digest(1)).verdict is Verdict.HOLD
+    assert admit(Inbox(EXCHANGE), HOLD_WINDOW, _digest(1)).verdict is MessageVerdict.HOLD
     with pytest.raises(FailedPrecondition) as caught:
         admit(Inbox(EXCHANGE), HOLD_WINDOW + 1, _digest(1))
     assert caught.value.metadata["expected"] == "1"
@@ -83,21 +83,21 @@ def test_any_order_with_repeats_applies_each_once_in_order(order: list[int], ran
 
 
 ALLOWED = {
-    (Direction.TO_HANDLING, 1, Payload.APPLICATION),
-    (Direction.TO_HANDLING, 2, Payload.CORRECTION),
-    (Direction.TO_HANDLING, 2, Payload.RATING),
-    (Direction.TO_HANDLING, 2, Payload.WITHDRAWAL),
-    (Direction.TO_RECEIVING, 1, Payload.PROGRESS),
-    (Direction.TO_RECEIVING, 1, Payload.RESULT),
-    (Direction.TO_RECEIVING, 2, Payload.PROGRESS),
-    (Direction.TO_RECEIVING, 2, Payload.RESULT),
+    (MessageDirection.TO_HANDLING, 1, Payload.APPLICATION),
+    (MessageDirection.TO_HANDLING, 2, Payload.CORRECTION),
+    (MessageDirection.TO_HANDLING, 2, Payload.RATING),
+    (MessageDirection.TO_HANDLING, 2, Payload.WITHDRAWAL),
+    (MessageDirection.TO_RECEIVING, 1, Payload.PROGRESS),
+    (MessageDirection.TO_RECEIVING, 1, Payload.RESULT),
+    (MessageDirection.TO_RECEIVING, 2, Payload.PROGRESS),
+    (MessageDirection.TO_RECEIVING, 2, Payload.RESULT),
 }
 
 
-@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("direction", MessageDirection)
 @pytest.mark.parametrize("sequence", [1, 2])
 @pytest.mark.parametrize("payload", Payload)
-def test_payloads_by_place(direction: Direction, sequence: int, payload: Payload) -> None:
+def test_payloads_by_place(direction: MessageDirection, sequence: int, payload: Payload) -> None:
     if (direction, sequence, payload) in ALLOWED:
         check_payload(EXCHANGE, direction, sequence, payload)
         return

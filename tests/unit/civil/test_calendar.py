@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libs.civil.calendar import Calendar, DayKind, DayRow, check_year, days_of_year, local_day, provisional_rows
 from libs.civil.notices import YEARS, all_rows, calendar_rows
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.cases.domain.calendar import check_import, count_working_days
+from services.cases.calendars.rules import check_import, count_working_days
 
 NOTICE = "国办发明电〔2026〕9号"
 

@@ -1,0 +1,79 @@
+"""What the cases service is made of."""
+
+from libs.process import Process
+from libs.process.app import App
+from libs.sweeps.comparison import Comparison
+from libs.sweeps.sweep import Sweep
+from services.cases.acceptance.api import AcceptanceApi
+from services.cases.acceptance.worker import DeemedAcceptance
+from services.cases.applications.api import ApplicationApi
+from services.cases.applications.service import Applications
+from services.cases.calendars.api import CalendarApi
+from services.cases.calendars.worker import Recounter
+from services.cases.core.parts import Parts, parts_of
+from services.cases.decisions.api import DecisionApi
+from services.cases.decisions.asking import LicenseRequests
+from services.cases.decisions.worker import LicenseEvents
+from services.cases.deliveries.api import DeliveryApi
+from services.cases.incoming.api import IncomingApi
+from services.cases.incoming.applying import Applying
+from services.cases.items.api import ItemApi
+from services.cases.outgoing.api import OutgoingApi
+from services.cases.outgoing.unanswered import UnansweredTransfers
+from services.cases.outgoing.worker import Deliverer
+from services.cases.ratings.api import RatingApi
+from services.cases.ratings.service import RatingWriter
+from services.cases.review.api import ReviewApi
+from services.cases.search.api import SearchApi
+from services.cases.statistics.api import StatisticsApi
+from services.cases.tasks.api import TaskApi
+from tongban.license.v1.events_pb2 import LicenseIssued, LicenseVoided
+
+_PAUSE_SECONDS = 30.0
+"""Between two looks of the sweep."""
+
+
+async def app(process: Process) -> App:
+    """Makes the features on the parts of the process, and lists what they serve, hear and do by themselves."""
+    parts = parts_of(process)
+    applications, ratings = Applications(parts), RatingWriter(parts)
+    calendars, licenses = CalendarApi(parts), LicenseEvents(parts)
+    await calendars.set_up()
+    sweep, comparison = _sweep(parts)
+    return App(
+        apis={
+            "ItemService": [ItemApi(parts)],
+            "CaseService": [
+                ApplicationApi(parts, applications),
+                AcceptanceApi(parts),
+                ReviewApi(parts),
+                DecisionApi(parts),
+                SearchApi(parts),
+            ],
+            "TaskService": [TaskApi(parts)],
+            "ExchangeService": [
+                OutgoingApi(parts),
+                IncomingApi(parts, Applying(parts, applications, ratings)),
+            ],
+            "DeliveryService": [DeliveryApi(parts)],
+            "RatingService": [RatingApi(parts, ratings)],
+            "StatisticsService": [StatisticsApi(parts)],
+            "CalendarService": [calendars],
+        },
+        events={LicenseIssued: licenses.issued, LicenseVoided: licenses.voided},
+        workers=[Deliverer(parts).run, Recounter(parts).run, sweep.run, comparison.run],
+        closers=[parts.regions.close],
+    )
+
+
+def _sweep(parts: Parts) -> tuple[Sweep, Comparison]:
+    """What is looked for by itself: overdue acceptances, licences and answers of other regions that do not come."""
+    requests = LicenseRequests(parts)
+    comparison = requests.comparison(_PAUSE_SECONDS)
+    backlogs = [
+        DeemedAcceptance(parts.workflow).backlog(),
+        requests.backlog(),
+        comparison.backlog(requests.ask_for_lost),
+        *UnansweredTransfers(parts).backlogs(),
+    ]
+    return Sweep(parts.database, "cases:sweeper", backlogs, _PAUSE_SECONDS), comparison

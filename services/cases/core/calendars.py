@@ -1,0 +1,109 @@
+"""The working-day calendar in PostgreSQL, and the newest revisions in memory."""
+
+import time
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from libs.civil.calendar import Calendar, DayKind, DayRow
+from libs.db.engine import Database
+from libs.db.query import Query, of
+from libs.db.schema import EVIDENCE
+from libs.errors import reasons
+from services.cases.core import schema
+
+_KEEP_SECONDS = 5.0
+
+calendars = sa.Table(
+    "calendars",
+    schema.METADATA,
+    sa.Column("year", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("source", sa.Text, nullable=False),
+    schema.moment("create_time", nullable=False),
+    info=EVIDENCE,
+    comment="Revisions of the working-day calendar; the newest of each year holds.",
+)
+
+calendar_days = sa.Table(
+    "calendar_days",
+    schema.METADATA,
+    sa.Column("year", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("day", sa.Date, primary_key=True),
+    *schema.given("kind", "note"),
+    info=EVIDENCE,
+    comment="The kind of every day of every revision.",
+)
+
+
+@of(calendars)
+@dataclass(frozen=True, slots=True)
+class YearRevision:
+    """A revision of a year. Of a list of all years, ``revision`` is the newest."""
+
+    year: int
+    revision: int
+    source: str
+    create_time: datetime
+
+
+@of(calendars)
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """How many revisions there have been: a number that grows with every import."""
+
+    revision: int
+
+
+@of(calendar_days)
+@dataclass(frozen=True, slots=True)
+class DayOfYear:
+    """A day of a revision."""
+
+    day: date
+    kind: DayKind
+    note: str
+
+    def row(self) -> DayRow:
+        """Returns it as the calendar counts it."""
+        return DayRow(self.day, self.kind, self.note)
+
+
+EDITION = Query(Edition, "SELECT CAST(count(*) AS integer) FROM calendars")
+_DAYS = Query(
+    DayOfYear,
+    """
+SELECT {columns} FROM calendar_days JOIN
+  (SELECT year, max(revision) AS revision FROM calendars GROUP BY year) AS newest USING (year, revision) ORDER BY day
+""",
+)
+
+
+class CalendarStore:
+    """The calendar as it is counted by."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._calendar: Calendar | None = None
+        self._until = 0.0
+
+    async def current(self) -> Calendar:
+        """Returns the calendar of the newest revisions, at most five seconds old; raises CALENDAR_UNKNOWN without one."""
+        if self._calendar is None or self._until <= time.monotonic():
+            await self._refresh()
+        if self._calendar is None:
+            raise reasons.calendar_unknown("no calendar was imported", date="")
+        return self._calendar
+
+    async def _refresh(self) -> None:
+        async with self._database.read() as connection:
+            edition = (await EDITION.one(connection)).revision
+            if edition and (self._calendar is None or edition != self._calendar.edition):
+                self._calendar = Calendar((each.row() for each in await _DAYS.all(connection)), edition)
+        self._until = time.monotonic() + _KEEP_SECONDS
+
+    def forget(self) -> None:
+        """Reads anew at the next use, after an import made here."""
+        self._until = 0.0

@@ -1,0 +1,66 @@
+"""Reads of cases: who may, and what of it is recorded."""
+
+from google.protobuf.message import Message
+
+from libs.access.owners import require_official
+from libs.audit.reading import record_read
+from libs.audit.writer import AuditWriter
+from libs.errors import invalid_field, not_found
+from libs.rpc.call import Call
+from services.cases.core.access import is_party, is_staff, made_by, of_department, require_supervision
+from services.cases.core.cases import CaseRecord
+from tongban.common.v1 import common_pb2
+
+
+class CaseReads:
+    """Decides who may read a case, and records every read that is not a party's own."""
+
+    def __init__(self, audit: AuditWriter) -> None:
+        self._audit = audit
+
+    async def allow(
+        self, request: Message, call: Call, context: common_pb2.UseContext, record: CaseRecord, field: str
+    ) -> None:
+        """Lets the caller read ``field`` of a case, or raises.
+
+        Raises:
+            NotFound: the caller is a person and no party: they may not know of it.
+            PermissionDenied: PERMISSION_MISSING: an office or a machine that has nothing to do with it.
+            InvalidArgument: FIELD_INVALID: a purpose is missing.
+            Unavailable: AUDIT_UNAVAILABLE.
+        """
+        actor = call.actor
+        if is_party(actor, record):
+            await self.own(request, call, record.name, field)
+        elif of_department(actor, record) or made_by(actor, record):
+            await self.note(request, call, record.name, field)
+        elif actor.speaks_for:
+            raise not_found(record.name)
+        else:
+            await self.use(request, call, context, record.name, field)
+
+    async def own(self, request: Message, call: Call, name: str, field: str, count: int = 1) -> None:
+        """Lets people read what is their own unrecorded, unless staff at a window sees it with them."""
+        await record_read(self._audit, request, name, (field,), count, own=True, call=call)
+
+    async def note(self, request: Message, call: Call, name: str, field: str, count: int = 1) -> None:
+        """Records a read that needs no purpose beside the work on the case itself."""
+        await record_read(self._audit, request, name, (field,), count, call=call)
+
+    async def use(
+        self, request: Message, call: Call, context: common_pb2.UseContext, name: str, field: str, count: int = 1
+    ) -> None:
+        """Records a read of who has nothing to do with the case: it takes the right to supervise (督办), and has to say why.
+
+        Raises:
+            PermissionDenied: ACTOR_NOT_ALLOWED for who is neither official nor a party; PERMISSION_MISSING: the right, for a
+                purpose by itself gives nobody anything.
+        """
+        actor = call.actor
+        require_official(actor)
+        require_supervision(actor)
+        if not context.purpose:
+            raise invalid_field("context.purpose", "required", "say why a case of others is read")
+        if is_staff(actor) and context.department not in {"", actor.department}:
+            raise invalid_field("context.department", "own", "must be the department of the token")
+        await self.note(request, call, name, field, count)

@@ -1,0 +1,167 @@
+"""How a case is changed: by a transaction that may have to ask elsewhere first, and ends with row, step, tasks and event."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from google.protobuf.message import Message
+
+from libs.civil.calendar import local_day
+from libs.clock import Clock
+from libs.db.command import Command
+from libs.db.uow import Answer, Transaction, UnitOfWork
+from libs.rpc.messages import date_message
+from services.cases.core import deadlines
+from services.cases.core.calendars import CalendarStore
+from services.cases.core.cases import CaseRecord, CaseStore
+from services.cases.core.clock import ClockReading
+from services.cases.core.items import ItemStore, ItemVersion
+from services.cases.core.messages import case_message, summary
+from services.cases.core.numbers import case_number
+from services.cases.core.progress import ProgressReports
+from services.cases.core.states import CaseAction, CaseFacts, CaseState, advance
+from services.cases.core.steps import CaseStep, StepWriter
+from tongban.cases.v1 import exchange_service_pb2 as exchange
+from tongban.cases.v1 import resources_pb2 as pb
+
+_ATTEMPTS = 4
+
+
+class AskFirst(Exception):
+    """Something must be found out before the transaction can go on; it is rolled back, settled, and begun again."""
+
+    def __init__(self, settle: Callable[[], Awaitable[None]]) -> None:
+        super().__init__("must be settled outside of the transaction")
+        self.settle = settle
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChange:
+    """What an action means beside the new state.
+
+    Attributes:
+        action: what was done.
+        actor: who did it.
+        department: theirs, or empty.
+        note: words for the applicant, for the history and for the other region's window.
+        end_tasks: as in ``CaseStep``.
+        open_task: as in ``CaseStep``.
+        progress: what the other region's window is told beside state, action and note.
+        number_day: the day of receipt, where the case gets its number now.
+    """
+
+    action: CaseAction
+    actor: str
+    department: str = ""
+    note: str = ""
+    end_tasks: str = "DONE"
+    open_task: str = ""
+    progress: exchange.TransferProgress = field(default_factory=exchange.TransferProgress)
+    number_day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """The pieces by which cases are changed.
+
+    Attributes:
+        steps: writes cases.
+        reports: tells the region that sent a case.
+    """
+
+    clock: Clock
+    uow: UnitOfWork
+    cases: CaseStore
+    steps: StepWriter
+    items: ItemStore
+    calendars: CalendarStore
+    reports: ProgressReports
+
+    def today(self) -> date:
+        """Returns the day by the business clock."""
+        return local_day(self.clock.now())
+
+    async def run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+        """Runs a command whose work may ask for something outside of its transaction."""
+        for _ in range(_ATTEMPTS):
+            try:
+                answer = await self.uow.run(command, work)
+            except AskFirst as needed:
+                await needed.settle()
+                continue
+            self.reports.wake()
+            return answer
+        raise RuntimeError("what was settled outside did not satisfy the work")
+
+    async def locked(self, tx: Transaction, name: str) -> tuple[CaseRecord, ItemVersion]:
+        """Reads a case with its item and keeps others from changing it; raises NotFound."""
+        record = await self.cases.lock(tx.connection, name)
+        return record, await self.items.version(record.item)
+
+    async def message(self, record: CaseRecord, item: ItemVersion, now: datetime, *, whole: bool = True) -> pb.Case:
+        """Builds the message of a case, its deadlines derived from the calendar as it is."""
+        reading = None
+        if record.clock_start is not None:
+            calendar = await self.calendars.current()
+            reading = deadlines.reading_of(deadlines.facts_of_clock(record), item.limits, calendar, now)
+        return await self._shown(record, item, reading, whole=whole)
+
+    async def _shown(
+        self, record: CaseRecord, item: ItemVersion, reading: ClockReading | None, *, whole: bool = True
+    ) -> pb.Case:
+        message = case_message(record, item, reading, whole=whole)
+        if message.HasField("correction"):
+            due = deadlines.correction_due(message.correction, await self.calendars.current())
+            message.correction.MergeFrom(pb.Correction(due_date=date_message(due)))
+        return message
+
+    async def finish(
+        self,
+        tx: Transaction,
+        record: CaseRecord,
+        item: ItemVersion,
+        before: CaseState,
+        change: CaseChange,
+        event: Message,
+    ) -> pb.Case:
+        """Writes a changed case with its step, tasks, event, and the report to the region that sent it.
+
+        ``event`` is a message of the contract's events whose field ``case`` is filled in here.
+        """
+        record.steps += 1
+        record.update_time = tx.now
+        reading = None
+        if record.clock_start is not None:
+            reading = deadlines.note(record, item, await self.calendars.current(), tx.now)
+        await self._write(tx, record, before, change)
+        tell(tx, record, item, change.actor, event)
+        if record.transfer and change.action is not CaseAction.SUBMIT:  # the acknowledgement tells of that
+            promised = reading.promised_deadline if reading and record.accept_time else None
+            await self.reports.report(tx, record, change.action, change.note, change.progress, promised)
+        return await self._shown(record, item, reading)
+
+    async def _write(self, tx: Transaction, record: CaseRecord, before: CaseState, change: CaseChange) -> None:
+        step = CaseStep(
+            change.action, before, change.actor, change.department, change.note, change.end_tasks, change.open_task
+        )
+        if change.number_day is None:
+            await self.steps.change(tx.connection, record, step)
+            return
+        sequence = await self.steps.number(tx.connection, record, step, change.number_day)
+        record.number = case_number(record.task_code, change.number_day, sequence)
+
+
+def move(record: CaseRecord, facts: CaseFacts, action: CaseAction, human: str = "") -> CaseState:
+    """Moves a case to its next state; returns the one before. Raises what the state machine raises.
+
+    ``human`` is the human being who acts, where duties are separated by it.
+    """
+    before = record.state
+    record.state = advance(facts, action, human)
+    return before
+
+
+def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, event: Message) -> None:
+    """Puts an event of a case into the outbox, its summary filled in."""
+    event.case.CopyFrom(summary(record, item, actor, tx.now))  # type: ignore[attr-defined]
+    tx.emit(record.name, event)

@@ -1,0 +1,68 @@
+"""What a decision consists of: what it needs, what it says, and the event by which its licence is issued."""
+
+from datetime import datetime
+
+from libs.db.uow import Transaction
+from libs.rpc.messages import timestamp
+from services.cases.core.applications import obligations_of
+from services.cases.core.cases import CaseRecord
+from services.cases.core.items import ItemVersion
+from services.cases.core.license_checks import license_fields
+from services.cases.core.material_checks import unchecked
+from services.cases.core.materials import open_codes
+from services.cases.core.messages import OUTCOMES
+from services.cases.core.outcomes import DecisionOutcome, yields_license
+from services.cases.core.states import CaseAction
+from services.cases.core.workflow import CaseChange, Workflow, move
+from tongban.cases.v1 import case_service_pb2 as rpc
+from tongban.cases.v1 import events_pb2 as events
+from tongban.cases.v1 import resources_pb2 as pb
+
+
+def decision(request: rpc.DecideCaseRequest | rpc.RedecideCaseRequest, decided_by: str, now: datetime) -> pb.Decision:
+    """Returns what a request decides."""
+    return pb.Decision(
+        outcome=request.outcome, reason=request.reason, decided_by=decided_by, decide_time=timestamp(now)
+    )
+
+
+def yields(record: CaseRecord, item: ItemVersion) -> bool:
+    """True where the decision of a case has a licence issued."""
+    return bool(record.outcome) and yields_license(DecisionOutcome(record.outcome), item.content.license_type)
+
+
+def decided_event(record: CaseRecord, item: ItemVersion) -> events.CaseDecided:
+    """Returns what is told of a decision; with all that the licence service needs, where it yields a licence."""
+    yielding = yields(record, item)
+    return events.CaseDecided(
+        decision=record.content.decision,
+        license_type=item.content.license_type if yielding else "",
+        holder=record.content.applicant,
+        license_fields=license_fields(item, record.content) if yielding else [],
+    )
+
+
+def not_arrived(record: CaseRecord) -> tuple[str, ...]:
+    """Returns the tolerated materials that did not arrive, or arrived and were not found good."""
+    still_open = open_codes(obligations_of(record))
+    promised = frozenset(each.material_code for each in record.content.obligations)
+    refused = tuple(each.reference.code for each in unchecked(record, promised)) if promised else ()
+    return tuple(dict.fromkeys([*still_open, *refused]))
+
+
+async def closed(
+    workflow: Workflow,
+    tx: Transaction,
+    record: CaseRecord,
+    item: ItemVersion,
+    actor: str,
+    department: str,
+    note: str,
+) -> pb.Case:
+    """Closes a locked case; raises CASE_LICENSE_PENDING while its licence is to come."""
+    facts = record.facts(license_pending=yields(record, item) and not record.license)
+    before = move(record, facts, CaseAction.CLOSE)
+    record.close_time = tx.now
+    change = CaseChange(CaseAction.CLOSE, actor, department, note, open_task="DELIVER")
+    event = events.CaseClosed(outcome=OUTCOMES.number(record.outcome), license=record.license)
+    return await workflow.finish(tx, record, item, before, change, event)

@@ -1,0 +1,73 @@
+"""Whether the parties to a case still bear the names and documents that they applied with, asked before it is granted.
+
+What is granted bears the name. Between the application and the decision months may pass, in which identity came to know a new
+name or a new document; so it is compared again, with nothing remembered. A refusal needs no such check: it grants nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from libs.errors import FailedPrecondition, InvalidArgument, TongbanError, invalid_field, reasons
+from services.cases.core.applications import check_parties
+from services.cases.core.cases import CaseRecord
+from services.cases.core.outcomes import DecisionOutcome
+from services.cases.core.parts import Parts
+from services.cases.integrations import is_passing
+from tongban.cases.v1 import resources_pb2 as pb
+
+
+async def compare(
+    parts: Parts, record: CaseRecord, outcome: DecisionOutcome, restated: Sequence[pb.PartyIdentity]
+) -> None:
+    """Compares the parties, as ``restated``, with their accounts before a case is granted; outside of a transaction.
+
+    Whoever is restated is compared whatever is decided: the case bears that name from then on.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID for a restated party who is none to the case, or whose name or document is no such.
+        FailedPrecondition: CASE_PARTY_CHANGED.
+        Unavailable: DEPENDENCY_UNAVAILABLE: identity can't be asked now.
+    """
+    if outcome is DecisionOutcome.REJECTED and not restated:
+        return
+    content = pb.Case(applicant=record.content.applicant)
+    if record.content.HasField("agent"):
+        content.agent.CopyFrom(record.content.agent)
+    restate(content, restated)
+    agent = content.agent if content.HasField("agent") else None
+    check_parties(content.applicant, agent, parts.workflow.today())
+    try:
+        await parts.identity.check_parties(content.applicant, agent, anew=True)
+    except InvalidArgument as error:
+        raise _changed(record.name, error.violations[0].field) from error
+    except TongbanError as error:
+        if not is_passing(error):
+            raise
+        raise reasons.dependency_unavailable(
+            "whether the parties still bear their names can't be told now",
+            retry_after=error.retry_after or 1.0,
+            dependency="identity",
+        ) from error
+
+
+def restate(content: pb.Case, restated: Iterable[pb.PartyIdentity]) -> list[pb.PartyIdentity]:
+    """Puts changed names and documents into a case; returns the parties as they stood there before.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID for one who is neither applicant nor agent.
+    """
+    before = []
+    for place, each in enumerate(restated):
+        parties: tuple[pb.Applicant | pb.Agent, ...] = (content.applicant, content.agent)
+        found = [party for party in parties if party.subject == each.subject]
+        if not found:
+            raise invalid_field(f"restated_parties[{place}].subject", "party", "must be the applicant or the agent")
+        was = found[0]
+        before.append(pb.PartyIdentity(subject=was.subject, display_name=was.display_name, document=was.document))
+        for party in found:
+            party.display_name = each.display_name
+            party.document.CopyFrom(each.document)
+    return before
+
+
+def _changed(case: str, party: str) -> FailedPrecondition:
+    return reasons.case_party_changed(f"the {party} of {case} bears another name or document by now", party=party)

@@ -1,0 +1,114 @@
+"""DeliveryService: how the result of a closed case reaches the applicant (送达)."""
+
+from libs import names
+from libs.access.actor import Actor
+from libs.db.command import command_of
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction
+from libs.errors import invalid_field, not_found, state_conflict
+from libs.rpc.call import Call
+from services.cases.core.access import actor_of, is_party, made_by, not_owner, of_department, require_applicant_side
+from services.cases.core.cases import CaseRecord
+from services.cases.core.items import ItemVersion
+from services.cases.core.parts import Parts
+from services.cases.core.states import CaseAction, CaseState
+from services.cases.core.workflow import CaseChange, move
+from services.cases.deliveries import store
+from services.cases.deliveries.convert import METHODS, delivery_message, new_delivery
+from services.cases.deliveries.store import DeliveryRow
+from tongban.cases.v1 import delivery_service_pb2 as pb
+from tongban.cases.v1 import events_pb2 as events
+
+_TRACKED = {"POST", "LOCKER"}
+
+
+class DeliveryApi:
+    """Delivers results."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def create_delivery(self, request: pb.CreateDeliveryRequest, call: Call) -> pb.Delivery:
+        """Begins the delivery of a closed case's result."""
+        actor, parts, method = call.actor, self._parts, METHODS.name(request.method)
+
+        async def work(tx: Transaction) -> pb.Delivery:
+            record = await parts.cases.lock(tx.connection, request.case_name)
+            require_applicant_side(actor, record)
+            _require_deliverer(actor, record, method)
+            if record.state != CaseState.CLOSED:
+                raise state_conflict(record.name, record.state, CaseState.CLOSED)
+            if request.recipient_name:
+                names.check(request.recipient_name, "recipient_name")
+            _check_delivery(request, method, await parts.items.version(record.item))
+            row = await store.ADD.add(tx.connection, new_delivery(record, request, parts.cipher, tx.now))
+            record.delivery, record.update_time = row.id, tx.now
+            await parts.steps.write(tx.connection, record)
+            tx.emit(row.name, events.DeliveryCreated(name=row.name, case_name=record.name, method=request.method))
+            return delivery_message(row, parts.cipher)
+
+        return await parts.workflow.run(command_of(request, call=call), work)
+
+    async def confirm_delivery(self, request: pb.ConfirmDeliveryRequest, call: Call) -> pb.Delivery:
+        """Notes that the result arrived; the case is DELIVERED."""
+        actor, parts = call.actor, self._parts
+
+        async def work(tx: Transaction) -> pb.Delivery:
+            found = await store.get(parts.database, request.name)
+            record = await parts.cases.lock(tx.connection, f"cases/{found.case_id}")
+            row = await store.lock(tx.connection, request.name)
+            if not _has_to_do(actor, record) and actor.speaks_for:
+                raise not_found(request.name)
+            require_applicant_side(actor, record)
+            check_etag(request.name, row.version, request.etag)
+            if row.state != "PENDING":
+                raise state_conflict(request.name, row.state, "PENDING")
+            who = actor_of(actor)
+            row = await store.UPDATE.one(
+                tx.connection, row.id, state="DELIVERED", confirmed_by=who, deliver_time=tx.now, update_time=tx.now
+            )
+            await self._delivered(tx, record, row, CaseChange(CaseAction.DELIVER, who, actor.department))
+            return delivery_message(row, parts.cipher)
+
+        return await parts.workflow.run(command_of(request, call=call), work)
+
+    async def _delivered(self, tx: Transaction, record: CaseRecord, row: DeliveryRow, change: CaseChange) -> None:
+        item = await self._parts.items.version(record.item)
+        before = move(record, record.facts(), CaseAction.DELIVER)
+        record.deliver_time = tx.now
+        event = events.CaseDelivered(delivery=row.name, method=METHODS.number(row.method))
+        await self._parts.workflow.finish(tx, record, item, before, change, event)
+
+    async def get_delivery(self, request: pb.GetDeliveryRequest, call: Call) -> pb.Delivery:
+        """Reads a delivery: the case's parties, its department, and the machine that opened it."""
+        actor, name, reads = call.actor, request.name, self._parts.reads
+        row = await store.get(self._parts.database, name)
+        record = await self._parts.cases.get(f"cases/{row.case_id}")
+        if not _has_to_do(actor, record):
+            raise not_found(name)
+        if is_party(actor, record):
+            await reads.own(request, call, name, "delivery")
+        else:
+            await reads.note(request, call, name, "delivery")
+        return delivery_message(row, self._parts.cipher)
+
+
+def _has_to_do(actor: Actor, record: CaseRecord) -> bool:
+    return is_party(actor, record) or of_department(actor, record) or made_by(actor, record)
+
+
+def _require_deliverer(actor: Actor, record: CaseRecord, method: str) -> None:
+    """Staff and the opening system deliver in every way, the applicant by download only."""
+    if of_department(actor, record) or made_by(actor, record):
+        return
+    if not (is_party(actor, record) and method == "DOWNLOAD"):
+        raise not_owner(record.name)
+
+
+def _check_delivery(request: pb.CreateDeliveryRequest, method: str, item: ItemVersion) -> None:
+    if request.method not in item.content.delivery_methods:
+        raise invalid_field("method", "delivery.offered", "is not offered by the item")
+    if method == "POST" and not request.HasField("address"):
+        raise invalid_field("address", "delivery.address", "is required for post")
+    if method in _TRACKED and not request.tracking_number:
+        raise invalid_field("tracking_number", "delivery.tracking", "is required for post and lockers")

@@ -1,0 +1,57 @@
+"""Receipts of messages, and who may bring them."""
+
+from dataclasses import replace
+
+from libs.access.actor import Actor
+from libs.db.command import Command
+from libs.db.uow import Transaction
+from libs.errors import reasons
+from libs.rpc.messages import timestamp
+from services.cases.core.exchange import admit
+from services.cases.incoming.store import Received
+from tongban.cases.v1 import exchange_service_pb2 as pb
+from tongban.common.v1 import common_pb2
+
+
+def command_under(command: Command, transaction_id: str, request_id: str) -> Command:
+    """Returns the command under the exchange's transaction id, and under an id that is the message's own."""
+    return replace(command, use=common_pb2.UseContext(transaction_id=transaction_id), request_id=request_id)
+
+
+def require_sender(actor: Actor, sender_region: str) -> None:
+    """Raises REGION_MISMATCH unless the message comes from the region that the token speaks for."""
+    if not actor.region or actor.region != sender_region:
+        raise reasons.region_mismatch("the message is another region's", region=sender_region)
+
+
+def require_service(actor: Actor, sender_region: str) -> None:
+    """Raises ACTOR_NOT_ALLOWED unless that region's cases service itself calls: no officer of it answers past it."""
+    require_sender(actor, sender_region)
+    if actor.subject != f"//{sender_region}/services/cases":
+        raise reasons.actor_not_allowed("the deciding region answers by its cases service only", actor_kind=actor.kind)
+
+
+def first_receipt(received: Received, sequence: int, digest: str) -> pb.TransferReceipt | None:
+    """Returns the first receipt of a repeated message; raises TRANSFER_MESSAGE_CONFLICT for another content."""
+    row = received.rows.get(sequence)
+    if row is None or row.receipt is None:
+        return None
+    admit(received.inbox, sequence, digest)
+    return pb.TransferReceipt.FromString(row.receipt)
+
+
+def receipted(
+    tx: Transaction, message: pb.TransferMessage, digest: str, region: str, *, held: bool
+) -> pb.TransferReceipt:
+    """Builds the receipt of a message, with an audit record of its own."""
+    name = f"exchanges/{message.exchange_id}/messages/{message.sequence}"
+    receipt = tx.record(name)
+    return pb.TransferReceipt(
+        exchange_id=message.exchange_id,
+        sequence=message.sequence,
+        digest=digest,
+        region=region,
+        held=held,
+        receive_time=timestamp(tx.now),
+        receipt=receipt,
+    )

@@ -1,0 +1,10 @@
+"""The neighbours of case handling: identity (parties, mandates, tokens) and license (presentations, materials, types)."""
+
+from libs.errors import Code, TongbanError
+
+_PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNAUTHENTICATED})
+
+
+def is_passing(error: TongbanError) -> bool:
+    """True where the same call may come out otherwise later: the callee is away, or trust is suspended for now."""
+    return error.code in _PASSING or error.reason in {"REGION_NOT_TRUSTED", "PEER_NOT_ALLOWED", "RATE_LIMITED"}

@@ -1,0 +1,117 @@
+"""ItemService: drafts of service items, their publication, and the catalogue."""
+
+from libs.access.actor import Actor
+from libs.access.owners import require_official
+from libs.db.command import command_of
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction
+from libs.errors import not_found
+from libs.rpc.call import Call
+from services.cases.core.access import is_staff, not_owner
+from services.cases.core.clock import HandlingLimits
+from services.cases.core.items import ItemRow
+from services.cases.core.materials import MaterialRule, check_rules
+from services.cases.core.offers import ItemState
+from services.cases.core.parts import Parts
+from services.cases.items import store
+from services.cases.items.convert import HANDLING_KINDS, ITEM_STATES, check_form_fields, item_message, new_item
+from services.cases.items.license_types import PublishingCheck
+from services.cases.items.rules import HandlingKind, check_limits, next_version, publish
+from tongban.cases.v1 import events_pb2 as events
+from tongban.cases.v1 import item_service_pb2 as pb
+
+_MOST = 500
+
+
+class ItemApi:
+    """Keeps the catalogue of items."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._publishing = PublishingCheck(parts.licenses)
+
+    async def create_item(self, request: pb.CreateItemRequest, call: Call) -> pb.Item:
+        """Writes a draft."""
+        content = request.content
+        _require_department(call.actor, content.department, "content.department")
+        limits = HandlingLimits(content.statutory_limit_days, content.promised_limit_days)
+        check_limits(limits, HandlingKind(HANDLING_KINDS.name(content.handling_kind)))
+        check_rules([MaterialRule(rule.code, rule.required, rule.tolerable) for rule in content.materials])
+        check_form_fields(content)
+
+        async def work(tx: Transaction) -> pb.Item:
+            number = next_version(content.task_code, await store.lock_code(tx.connection, content.task_code))
+            return item_message(await store.ADD.add(tx.connection, new_item(content, number, tx.now)))
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def publish_item(self, request: pb.PublishItemRequest, call: Call) -> pb.Item:
+        """Publishes a draft; the version published before is superseded in the same moment."""
+        actor = call.actor
+        draft = await self._parts.items.get(request.name)
+        _require_department(actor, draft.department, request.name)
+        if draft.state == ItemState.DRAFT:  # what a draft says never changes; another state is refused below
+            await self._publishing.check(pb.ItemContent.FromString(draft.content))
+
+        async def work(tx: Transaction) -> pb.Item:
+            row = await store.lock(tx.connection, request.name)
+            _require_department(actor, row.department, request.name)
+            check_etag(request.name, row.version, request.etag)
+            state = publish(request.name, row.state)
+            superseded = await _supersede(tx, row.task_code)
+            row = await store.UPDATE.one(tx.connection, row.id, state=state, publish_time=tx.now, update_time=tx.now)
+            return _tell_published(tx, row, superseded)
+
+        answer = await self._parts.uow.run(command_of(request, call=call), work)
+        self._parts.items.forget()
+        return answer
+
+    async def get_item(self, request: pb.GetItemRequest, call: Call) -> pb.Item:
+        """Reads a version that was published once."""
+        row = await self._parts.items.get(request.name)
+        if row.state == ItemState.DRAFT:
+            raise not_found(request.name)
+        return item_message(row)
+
+    async def list_items(self, request: pb.ListItemsRequest, call: Call) -> pb.ListItemsResponse:
+        """Lists versions."""
+        after = self._parts.pages.position(request, request.page_token)
+
+        async def page(size: int) -> list[ItemRow]:
+            return await store.page(
+                self._parts.database,
+                size,
+                after,
+                task_code=request.task_code,
+                state=ITEM_STATES.name(request.state) or "PUBLISHED",
+                department=request.department,
+                category=request.category,
+                region=request.open_to_region,
+            )
+
+        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.task_code, row.number), _MOST)
+        return pb.ListItemsResponse(items=map(item_message, shown), next_page_token=token)
+
+
+async def _supersede(tx: Transaction, task_code: str) -> str:
+    """Marks the version that is published as replaced; returns its name, or an empty string where there is none."""
+    known = await store.lock_code(tx.connection, task_code)
+    before = next((each for each in known if each.state is ItemState.PUBLISHED), None)
+    if before is None:
+        return ""
+    await store.UPDATE.one(
+        tx.connection, before.id, state=ItemState.SUPERSEDED, supersede_time=tx.now, update_time=tx.now
+    )
+    return f"items/{before.id}"
+
+
+def _tell_published(tx: Transaction, row: ItemRow, superseded: str) -> pb.Item:
+    message = item_message(row)
+    tx.emit(row.name, events.ItemPublished(item=message, superseded_item=superseded))
+    return message
+
+
+def _require_department(actor: Actor, department: str, name: str) -> None:
+    require_official(actor)
+    if is_staff(actor) and actor.office != department:
+        raise not_owner(name)

@@ -1,0 +1,53 @@
+"""Items as messages, and back."""
+
+from collections import Counter
+from datetime import datetime
+
+from libs.db.etag import etag_of
+from libs.errors import invalid_field
+from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import Names, timestamp
+from services.cases.core.items import ItemRow
+from services.cases.items.rules import code_warnings
+from tongban.cases.v1 import item_service_pb2 as pb
+
+ITEM_STATES, HANDLING_KINDS = Names(pb.ItemState), Names(pb.HandlingKind)
+
+
+def item_message(row: ItemRow) -> pb.Item:
+    """Builds the message of an item version."""
+    content = pb.ItemContent.FromString(row.content)
+    return pb.Item(
+        name=row.name,
+        version=row.number,
+        state=ITEM_STATES.number(row.state),
+        content=content,
+        code_warnings=code_warnings(content.basic_code, content.task_code),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        publish_time=timestamp(row.publish_time),
+        supersede_time=timestamp(row.supersede_time),
+        etag=etag_of(row.version),
+    )
+
+
+def new_item(content: pb.ItemContent, number: int, now: datetime) -> ItemRow:
+    """Returns the draft with this content."""
+    return ItemRow(
+        id=uuid7(),
+        number=number,
+        task_code=content.task_code,
+        category=content.category,
+        department=content.department,
+        cross_region=content.HasField("cross_region"),
+        open_regions=tuple(content.cross_region.regions),
+        content=content.SerializeToString(),
+        create_time=now,
+        update_time=now,
+    )
+
+
+def check_form_fields(content: pb.ItemContent) -> None:
+    """Raises FIELD_INVALID where two fields of an item's form have one key."""
+    if any(times > 1 for times in Counter(each.key for each in content.form_fields).values()):
+        raise invalid_field("content.form_fields.key", "form.unique", "each key may stand once")

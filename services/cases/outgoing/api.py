@@ -1,0 +1,168 @@
+"""The receiving side of an exchange (收件地): applications, corrections and withdrawals that go to the region that decides."""
+
+from libs.access.actor import Actor
+from libs.access.owners import require_official
+from libs.db.command import command_of
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction
+from libs.errors import not_found
+from libs.ids.uuid7 import uuid7
+from libs.rpc.call import Call
+from services.cases.core.access import require_impartial_abroad, require_supervision, spoken_for_abroad
+from services.cases.core.exchange import TransferSignal, TransferState, move
+from services.cases.core.parts import Parts
+from services.cases.core.tokens import Newest
+from services.cases.core.transfers import OUTBOUND, UPDATE, TransferRow
+from services.cases.outgoing import drafting, store
+from services.cases.outgoing.convert import DIRECTIONS, TRANSFER_STATES, transfer_message
+from services.cases.outgoing.rules import check_asked, check_open
+from services.cases.outgoing.store import OutboxStore
+from tongban.cases.v1 import events_pb2 as events
+from tongban.cases.v1 import exchange_service_pb2 as pb
+
+_MOST = 500
+
+
+class OutgoingApi:
+    """Sends applications, and what follows them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._outbox = OutboxStore(parts.database)
+
+    async def send_transfer(self, request: pb.SendTransferRequest, call: Call) -> pb.Transfer:
+        """Stores an application for delivery to the region that decides."""
+        command, actor, parts = command_of(request, call=call), call.actor, self._parts
+        stored = await parts.uow.stored(command)
+        if isinstance(stored, pb.Transfer):
+            return stored
+        transfer_id, application = uuid7(), drafting.drafted(request, actor, parts.home)
+        drafting.check(parts, application, actor, request.handling_region)
+        await parts.regions.check_outbound(request.handling_region)
+        await parts.identity.check_parties(application.applicant, drafting.agent_of(application))
+        await drafting.check_mandate(parts, application)
+        delegation = await parts.identity.delegation(actor.token, request.handling_region, f"transfers/{transfer_id}")
+
+        async def work(tx: Transaction) -> pb.Transfer:
+            application.receive_time.FromDatetime(tx.now)
+            made = drafting.new_transfer(parts, transfer_id, request, application, delegation, tx.now)
+            await store.ADD.add(tx.connection, made)
+            await parts.queue.add(tx, transfer_id, "application", pb.TransferMessage(application=application))
+            tx.emit(made.name, events.TransferSent(name=made.name, handling_region=request.handling_region))
+            return self._message(await parts.transfers.lock(tx.connection, made.name))
+
+        return await parts.workflow.run(command, work)
+
+    async def send_correction(self, request: pb.SendCorrectionRequest, call: Call) -> pb.Transfer:
+        """Puts the answer to a correction, or tolerated materials, in line."""
+        parts = self._parts
+        correction = pb.TransferCorrection(
+            materials=[drafting.absolute_material(each, parts.home) for each in request.correction.materials],
+            form_values=request.correction.form_values,
+        )
+
+        async def work(tx: Transaction) -> pb.Transfer:
+            row = await self._locked(tx, request.name, request.etag, call.actor)
+            under_way = row.last_sent > row.last_receipted
+            check_asked(request.name, row.state, row.progress_state, tolerated=row.tolerated, under_way=under_way)
+            await parts.queue.add(tx, row.id, "correction", pb.TransferMessage(correction=correction))
+            event = events.TransferCorrectionSent(name=request.name, sequence=row.last_sent + 1)
+            tx.emit(request.name, event)
+            return self._message(await parts.transfers.lock(tx.connection, row.name))
+
+        return await parts.workflow.run(command_of(request, call=call), work)
+
+    async def withdraw_transfer(self, request: pb.WithdrawTransferRequest, call: Call) -> pb.Transfer:
+        """Withdraws an application: by itself where it never left, else by a message that follows it."""
+        parts = self._parts
+
+        async def work(tx: Transaction) -> pb.Transfer:
+            row = await self._locked(tx, request.name, request.etag, call.actor)
+            told = await self._stop(tx, row, request.reason)
+            if told:
+                message = pb.TransferMessage(withdrawal=pb.TransferWithdrawal(reason=request.reason))
+                await parts.queue.add(tx, row.id, "withdrawal", message)
+            tx.emit(request.name, events.TransferWithdrawn(name=request.name, told=told))
+            return self._message(await parts.transfers.lock(tx.connection, row.name))
+
+        return await parts.workflow.run(command_of(request, call=call), work)
+
+    async def _stop(self, tx: Transaction, row: TransferRow, reason: str) -> bool:
+        """Ends what waits where no receipt came yet; tells whether the other side may hold the application."""
+        waiting = await self._outbox.pending(tx.connection, row.key)
+        check_open(row.name, row.state, [each.payload for each in waiting])
+        if row.state is not TransferState.SENT:
+            return True
+        await self._outbox.end(tx.connection, row.key)
+        state = move(row.name, TransferState.SENT, TransferSignal.WITHDRAW)
+        await UPDATE.one(
+            tx.connection,
+            row.id,
+            state=state,
+            end_reason=reason,
+            waiting_reason="",
+            waiting_since=None,
+            update_time=tx.now,
+        )
+        return any(each.attempts for each in waiting)
+
+    async def _locked(self, tx: Transaction, name: str, etag: str, actor: Actor) -> TransferRow:
+        """Locks a transfer that the caller's window sent, and that is of whom the caller speaks for."""
+        row = await self._parts.transfers.lock(tx.connection, name)
+        if row.direction != OUTBOUND or row.owner_department != actor.department:
+            raise not_found(name)
+        mine = spoken_for_abroad(actor, self._parts.home)
+        if mine and mine.isdisjoint(row.parties):
+            raise not_found(name)
+        require_impartial_abroad(actor, self._parts.home, *row.parties)
+        check_etag(name, row.version, etag)
+        return row
+
+    async def get_transfer(self, request: pb.GetTransferRequest, call: Call) -> pb.Transfer:
+        """Reads a transfer: the window's department, or the deciding one."""
+        actor, name = call.actor, request.name
+        row = await self._parts.transfers.get(name)
+        mine = self._mine(actor)
+        if mine is None and actor.office not in ("", row.owner_department):
+            raise not_found(name)
+        if mine is not None and mine.isdisjoint(row.parties):
+            raise not_found(name)
+        await self._parts.reads.note(request, call, name, "transfer")
+        return self._message(row)
+
+    async def list_transfers(self, request: pb.ListTransfersRequest, call: Call) -> pb.ListTransfersResponse:
+        """Lists transfers; staff see their department's."""
+        parts, mine, after = self._parts, self._mine(call.actor), Newest.of(self._parts.pages, request)
+
+        async def page(size: int) -> list[TransferRow]:
+            return await store.page(
+                parts.database,
+                size,
+                direction=DIRECTIONS.name(request.direction),
+                state=TRANSFER_STATES.name(request.state),
+                peer_region=request.peer_region,
+                department=request.department,
+                owner_department=call.actor.office,
+                parties=None if mine is None else sorted(mine),
+                time=after.time,
+                after=after.id,
+            )
+
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id), _MOST)
+        await parts.reads.note(request, call, call.actor.office or "transfers", "transfer", len(shown))
+        return pb.ListTransfersResponse(transfers=map(self._message, shown), next_page_token=token)
+
+    def _mine(self, actor: Actor) -> frozenset[str] | None:
+        """Returns the parties whose transfers the caller may see; None for staff in office and machines that supervise.
+
+        No machine sends an application or decides it, so without that right none is a machine's.
+        """
+        if actor.speaks_for:
+            return spoken_for_abroad(actor, self._parts.home)
+        require_official(actor)
+        if not actor.office:
+            require_supervision(actor)
+        return None
+
+    def _message(self, row: TransferRow) -> pb.Transfer:
+        return transfer_message(row, self._parts.transfers.content(row), self._parts.home)

@@ -1,0 +1,134 @@
+"""RatingService: ratings of cases (好差评), of this region and of those that a window here sent to another."""
+
+from datetime import datetime
+
+from libs.access.actor import Actor
+from libs.access.owners import hide_from_others
+from libs.db.command import command_of
+from libs.db.uow import Transaction
+from libs.errors import invalid_field, not_found
+from libs.rpc.call import Call
+from libs.rpc.messages import timestamp
+from services.cases.core.access import (
+    absolute,
+    is_machine,
+    is_party,
+    made_by,
+    not_owner,
+    of_department,
+    require_impartial_abroad,
+    spoken_for_abroad,
+)
+from services.cases.core.cases import CaseRecord
+from services.cases.core.parts import Parts
+from services.cases.core.states import CaseState
+from services.cases.core.transfers import TransferRow
+from services.cases.ratings import store
+from services.cases.ratings.convert import rating_message
+from services.cases.ratings.rules import RATABLE
+from services.cases.ratings.service import RatedCase, RatingWriter
+from services.cases.ratings.store import RatingRow
+from tongban.cases.v1 import exchange_service_pb2 as exchange
+from tongban.cases.v1 import rating_service_pb2 as pb
+
+
+class RatingApi:
+    """Takes ratings."""
+
+    def __init__(self, parts: Parts, ratings: RatingWriter) -> None:
+        self._parts = parts
+        self._ratings = ratings
+
+    async def create_rating(self, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
+        """Rates a case, of this region or of another."""
+        name = request.case_name.removeprefix(f"//{self._parts.home}/")
+        return await (self._rate_abroad(request, call) if name.startswith("//") else self._rate(name, request, call))
+
+    async def _rate(self, name: str, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
+        async def work(tx: Transaction) -> pb.Rating:
+            record = await self._parts.cases.lock(tx.connection, name)
+            return await self._ratings.rate(tx, record, request, _rater(call.actor, record, request.channel))
+
+        return await self._parts.workflow.run(command_of(request, call=call), work)
+
+    async def _rate_abroad(self, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
+        """Rates a case of another region that a window here sent there: the rating travels to it."""
+        parts = self._parts
+        sent = await parts.transfers.sent_case(request.case_name)
+        rater = _rater_abroad(call.actor, sent, request, parts.home)
+
+        async def work(tx: Transaction) -> pb.Rating:
+            row = await parts.transfers.lock(tx.connection, sent.name)
+            rated = RatedCase(request.case_name, _state_abroad(row, parts.transfers.content(row)))
+            rating = await self._ratings.add(tx, rated, request, rater)
+            message = exchange.TransferMessage(rating=_traveling(request, rater, tx.now))
+            await parts.queue.add(tx, row.id, "rating", message)
+            return rating_message(rating, parts.cipher)
+
+        return await parts.workflow.run(command_of(request, call=call), work)
+
+    async def get_rating(self, request: pb.GetRatingRequest, call: Call) -> pb.Rating:
+        """Reads a rating: who gave it, and the rated department."""
+        actor, name, reads = call.actor, request.name, self._parts.reads
+        row = await store.get(self._parts.database, name)
+        if row.rater in actor.speaks_for:
+            await reads.own(request, call, name, "rating")
+        elif (actor.office and actor.office == row.department) or await self._is_of_channel(actor, row):
+            await reads.note(request, call, name, "rating")
+        else:
+            raise not_found(name)
+        return rating_message(row, self._parts.cipher)
+
+    async def _is_of_channel(self, actor: Actor, row: RatingRow) -> bool:
+        """True for the machine that opened the rated case; cases of other regions are opened at windows."""
+        if not is_machine(actor) or not row.case_name.startswith("cases/"):
+            return False
+        return made_by(actor, await self._parts.cases.get(row.case_name))
+
+
+def _rater(actor: Actor, record: CaseRecord, channel: int) -> str:
+    """Returns in whose name a rating is given; raises NOT_OWNER, or FIELD_INVALID for a default by a person."""
+    hide_from_others(actor, record.name, (record.applicant, record.agent))
+    if channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT:
+        if not is_machine(actor):
+            raise invalid_field("channel", "rating.default", "is set by systems only")
+        return ""
+    if is_party(actor, record):
+        return actor.subject
+    if made_by(actor, record) or of_department(actor, record):
+        actor.require_impartial(record.applicant, record.agent)
+        return record.agent or record.applicant
+    raise not_owner(record.name)
+
+
+def _rater_abroad(actor: Actor, sent: TransferRow, request: pb.CreateRatingRequest, home: str) -> str:
+    mine = spoken_for_abroad(actor, home)
+    if mine and mine.isdisjoint(sent.parties):
+        raise not_found(request.case_name)
+    if request.channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT:
+        raise invalid_field("channel", "rating.default", "is set by the deciding region only")
+    if sent.agent in mine or (sent.applicant in mine and "/persons/" in sent.applicant):
+        return absolute(actor.subject, home)
+    of_window = bool(actor.office) and actor.office == sent.owner_department
+    require_impartial_abroad(actor, home, *sent.parties)
+    if sent.applicant in mine or of_window:
+        return absolute(actor.subject, home) if mine else sent.agent or sent.applicant
+    raise not_owner(request.case_name)
+
+
+def _state_abroad(row: TransferRow, content: exchange.Transfer) -> CaseState:
+    """Returns the state that a case in another region is in, as far as it was told."""
+    state = CaseState(row.progress_state or CaseState.SUBMITTED)
+    return CaseState.CLOSED if content.HasField("result") and state not in RATABLE else state
+
+
+def _traveling(request: pb.CreateRatingRequest, rater: str, now: datetime) -> exchange.TransferRating:
+    return exchange.TransferRating(
+        kind=request.kind,
+        level=request.level,
+        channel=request.channel,
+        comment=request.comment,
+        rater=rater,
+        indicators=request.indicators,
+        rate_time=timestamp(now),
+    )

@@ -1,0 +1,73 @@
+"""Ratings in PostgreSQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.db.engine import Database
+from libs.db.query import Insert, Query, of
+from libs.db.schema import EVIDENCE
+from libs.errors import not_found
+from services.cases.core import schema
+from services.cases.core.cases import id_of
+from services.cases.ratings.rules import RatingKind, Satisfaction
+
+ratings = sa.Table(
+    "ratings",
+    schema.METADATA,
+    schema.record_id(),
+    *schema.given("case_name", "kind", "level", "channel"),
+    sa.Column("comment", sa.LargeBinary),
+    sa.Column("indicators", ARRAY(sa.Text), nullable=False),
+    *schema.given("rater", "department"),
+    sa.Column("effective", sa.Boolean, nullable=False),
+    schema.moment("create_time", nullable=False),
+    sa.UniqueConstraint("case_name", "kind"),
+    info=EVIDENCE,
+    comment="Ratings: one first and one follow-up a case.",
+)
+
+
+@of(ratings)
+@dataclass(frozen=True, slots=True)
+class RatingRow:
+    """A rating, its comment encrypted."""
+
+    id: str
+    case_name: str
+    kind: RatingKind
+    level: Satisfaction
+    channel: str
+    comment: bytes | None
+    indicators: tuple[str, ...]
+    rater: str
+    department: str
+    effective: bool
+    create_time: datetime
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"ratings/{self.id}"
+
+
+ADD = Insert(RatingRow)
+_BY_ID = Query(RatingRow, "SELECT {columns} FROM ratings WHERE id = CAST(:id AS uuid)")
+_OF_CASE = Query(RatingRow, "SELECT {columns} FROM ratings WHERE case_name = :case_name")
+
+
+async def get(database: Database, name: str) -> RatingRow:
+    """Reads a rating by its name; raises NotFound."""
+    async with database.read() as connection:
+        found = await _BY_ID.first(connection, id=id_of(name))
+    if found is None:
+        raise not_found(name)
+    return found
+
+
+async def of_case(connection: AsyncConnection, case_name: str) -> list[RatingRow]:
+    """Reads the ratings of a case."""
+    return await _OF_CASE.all(connection, case_name=case_name)

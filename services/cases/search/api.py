@@ -1,0 +1,111 @@
+"""What is read of cases: one, by number, lists, history, clock."""
+
+from functools import partial
+
+from libs.rpc.call import Call
+from libs.rpc.messages import timestamp
+from services.cases.core.access import is_staff
+from services.cases.core.cases import CaseRecord, id_of
+from services.cases.core.messages import ACTIONS, STATES
+from services.cases.core.parts import Parts
+from services.cases.core.steps import HistoryRow
+from services.cases.core.tokens import Newest
+from services.cases.search import store
+from services.cases.search.clock import clock_message
+from tongban.cases.v1 import case_service_pb2 as rpc
+from tongban.cases.v1 import resources_pb2 as pb
+
+_MOST = 500
+
+
+class SearchApi:
+    """Reads cases."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def get_case(self, request: rpc.GetCaseRequest, call: Call) -> pb.Case:
+        """Reads a case."""
+        record = await self._parts.cases.get(request.name)
+        await self._parts.reads.allow(request, call, request.context, record, "case")
+        return await self._message(record)
+
+    async def lookup_case_by_number(self, request: rpc.LookupCaseByNumberRequest, call: Call) -> pb.Case:
+        """Finds a case by its number."""
+        record = await self._parts.cases.by_number(request.number)
+        await self._parts.reads.allow(request, call, request.context, record, "case")
+        return await self._message(record)
+
+    async def _message(self, record: CaseRecord, *, whole: bool = True) -> pb.Case:
+        item = await self._parts.items.version(record.item)
+        return await self._parts.workflow.message(record, item, self._parts.clock.now(), whole=whole)
+
+    async def list_case_history(self, request: rpc.ListCaseHistoryRequest, call: Call) -> rpc.ListCaseHistoryResponse:
+        """Lists the steps of a case."""
+        parts = self._parts
+        record = await parts.cases.get(request.parent)
+        await parts.reads.allow(request, call, request.context, record, "history")
+        page = partial(store.history, parts.database, record.id, int(parts.pages.after(request) or 0))
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.sequence,), _MOST)
+        entries = [_entry(row, parts.steps.note(record.id, row.note)) for row in shown]
+        return rpc.ListCaseHistoryResponse(entries=entries, next_page_token=token)
+
+    async def get_clock(self, request: rpc.GetClockRequest, call: Call) -> pb.Clock:
+        """Reads the clock of a case."""
+        parts = self._parts
+        record = await parts.cases.get(request.name.removesuffix("/clock"))
+        await parts.reads.allow(request, call, request.context, record, "clock")
+        item = await parts.items.version(record.item)
+        ledger = await parts.ledger.read(record.id)
+        return clock_message(record, ledger, item, await parts.calendars.current(), parts.clock.now())
+
+    async def list_cases(self, request: rpc.ListCasesRequest, call: Call) -> rpc.ListCasesResponse:
+        """Lists cases: the caller's own, the department's, or with a purpose."""
+        parts, actor, filters = self._parts, call.actor, _filters(request)
+        after = Newest.of(parts.pages, request)
+        if actor.speaks_for:
+            page = partial(store.of_parties, parts.cases, sorted(actor.speaks_for), actor.subject, filters, after)
+        else:
+            if is_staff(actor):
+                filters.setdefault("department", actor.department)
+            page = partial(store.filtered, parts.cases, filters, after)
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id), _MOST)
+        await self._record_list(request, call, filters, len(shown))
+        cases = [await self._message(record, whole=False) for record in shown]
+        return rpc.ListCasesResponse(cases=cases, next_page_token=token)
+
+    async def _record_list(
+        self, request: rpc.ListCasesRequest, call: Call, filters: dict[str, str], count: int
+    ) -> None:
+        """Records what a list gives away; of other departments' cases it has to say why."""
+        reads, actor, field = self._parts.reads, call.actor, "case.summary"
+        if actor.speaks_for:
+            await reads.own(request, call, actor.subject, field, count)
+        elif is_staff(actor) and filters["department"] == actor.department:
+            await reads.note(request, call, request.department or "cases", field, count)
+        else:
+            await reads.use(request, call, request.context, "cases", field, count)
+
+
+def _filters(request: rpc.ListCasesRequest) -> dict[str, str]:
+    given = {
+        "applicant": request.applicant,
+        "item": id_of(request.item),
+        "task_code": request.task_code,
+        "state": STATES.name(request.state),
+        "department": request.department,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _entry(row: HistoryRow, note: str) -> pb.HistoryEntry:
+    return pb.HistoryEntry(
+        sequence=row.sequence,
+        action=ACTIONS.number(row.action),
+        from_state=STATES.number(row.from_state),
+        to_state=STATES.number(row.to_state),
+        actor=row.actor,
+        department=row.department,
+        note=note,
+        event_time=timestamp(row.event_time),
+    )

@@ -1,1 +1,0 @@
-"""The gRPC services of case handling: they convert and call, nothing else."""

@@ -1,1 +1,0 @@
-"""Reads and writes of the case service: statements only, no rules."""

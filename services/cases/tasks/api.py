@@ -1,0 +1,119 @@
+"""TaskService: the departments' work queues."""
+
+from datetime import date
+from typing import Any
+
+from libs.access.owners import require_official
+from libs.db.command import command_of
+from libs.db.etag import check_etag, etag_of
+from libs.db.uow import Transaction
+from libs.errors import reasons, state_conflict
+from libs.rpc.call import Call
+from libs.rpc.messages import Names, date_message, timestamp
+from services.cases.core.access import require_staff
+from services.cases.core.cases import id_of
+from services.cases.core.clock import ClockReading
+from services.cases.core.deadlines import ClockFacts, reading_of
+from services.cases.core.messages import LIGHTS
+from services.cases.core.parts import Parts
+from services.cases.core.states import CaseAction, require_separate_duties
+from services.cases.core.steps import NO_DEADLINE
+from services.cases.tasks import store
+from services.cases.tasks.store import QueuedTask, ShownTask
+from tongban.cases.v1 import task_service_pb2 as pb
+
+_MOST = 500
+_KINDS, _STATES = Names(pb.TaskKind), Names(pb.TaskState)
+_SEPARATED = {"REVIEW": CaseAction.START_REVIEW, "DECIDE": CaseAction.DECIDE, "REDECIDE": CaseAction.REDECIDE}
+
+
+class TaskApi:
+    """Shows queues, and lets staff take tasks."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def list_tasks(self, request: pb.ListTasksRequest, call: Call) -> pb.ListTasksResponse:
+        """Lists tasks, the most urgent first; staff see their department's."""
+        require_official(call.actor)
+        department = call.actor.office or request.department
+        if request.department and request.department != department:
+            return pb.ListTasksResponse()
+        filters = self._filters(request)
+
+        async def page(size: int) -> list[ShownTask]:
+            return await store.page(self._parts.database, size, department=department, **filters)
+
+        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.due_date.isoformat(), row.id), _MOST)
+        return pb.ListTasksResponse(tasks=[await self._message(row) for row in shown], next_page_token=token)
+
+    def _filters(self, request: pb.ListTasksRequest) -> dict[str, Any]:
+        last = self._parts.pages.position(request, request.page_token)
+        due, after = (date.fromisoformat(str(last[0])), last[1]) if last else (None, None)
+        return {
+            "kind": _KINDS.name(request.kind),
+            "state": _STATES.name(request.state),
+            "case_id": id_of(request.case_name),
+            "assignee": request.assignee,
+            "waiting": not request.state or None,
+            "due": due,
+            "after": after,
+        }
+
+    async def claim_task(self, request: pb.ClaimTaskRequest, call: Call) -> pb.Task:
+        """Takes a task."""
+        actor = call.actor
+
+        async def work(tx: Transaction) -> pb.Task:
+            task = await store.lock(tx.connection, request.name)
+            require_staff(actor, task.department, request.name)
+            check_etag(request.name, task.version, request.etag)
+            _check_open(request.name, task, actor.subject)
+            record = await self._parts.cases.get(f"cases/{task.case_id}")
+            actor.require_impartial(record.applicant, record.agent)
+            if task.kind in _SEPARATED:
+                require_separate_duties(record.facts(), _SEPARATED[task.kind], actor.human)
+            await store.UPDATE.one(
+                tx.connection, task.id, state="CLAIMED", assignee=actor.subject, claim_time=tx.now, update_time=tx.now
+            )
+            return await self._message(await store.shown(tx.connection, request.name))
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def _message(self, row: ShownTask) -> pb.Task:
+        item = await self._parts.items.version(row.item)
+        facts = ClockFacts(
+            row.clock_start, row.accept_time is not None, row.standstills, row.extension_days, row.clock_end
+        )
+        calendar = await self._parts.calendars.current()
+        reading = reading_of(facts, item.limits, calendar, self._parts.clock.now())
+        return _task_message(row, item.content.display_name, reading)
+
+
+def _check_open(name: str, task: QueuedTask, by: str) -> None:
+    if task.state == "CLAIMED" and task.assignee != by:
+        raise reasons.task_taken("somebody else took the task", task=name)
+    if task.state != "OPEN":
+        raise state_conflict(name, task.state, "OPEN")
+
+
+def _task_message(row: ShownTask, item_name: str, reading: ClockReading | None) -> pb.Task:
+    # A task that was made when no period ran has no deadline.
+    due = reading.promised_deadline if reading and row.due_date != NO_DEADLINE else None
+    return pb.Task(
+        name=f"tasks/{row.id}",
+        kind=_KINDS.number(row.kind),
+        state=_STATES.number(row.state),
+        case_name=f"cases/{row.case_id}",
+        case_number=row.number or "",
+        item_display_name=item_name,
+        department=row.department,
+        assignee=row.assignee,
+        due_date=date_message(due),
+        light=LIGHTS.number(reading.light if reading else ""),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        claim_time=timestamp(row.claim_time),
+        end_time=timestamp(row.end_time),
+        etag=etag_of(row.version),
+    )

@@ -1,1 +1,0 @@
-"""What can be done with items, cases, tasks, exchanges, deliveries, ratings, statistics and calendars."""
