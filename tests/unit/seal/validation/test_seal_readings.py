@@ -13,7 +13,7 @@ from tests.support.readings import Desk
 from tests.support.seals import SealKit
 
 CASES = readings_failed.CASES
-_TABLE = Path(__file__).parents[3] / "docs" / "validation.md"
+_TABLE = Path(__file__).parents[4] / "docs" / "validation.md"
 _ROW = re.compile(r"\| ([a-z0-9-]+) \| [^|]+ \| ([a-z_.]+) \| ([A-Z_]+) \| ([A-Z_]*) ?\| ([A-Z_]+) \|")
 _LINES = _TABLE.read_text("utf-8").partition("## What openssl reads and we do not")[0].splitlines()
 """What follows is the table of tests/unit/crypto/test_odd_certificates.py."""

@@ -1,7 +1,7 @@
-"""The rules of seals, of their use, and of conclusions."""
+"""The rules of seals and of who may use them."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -20,22 +20,6 @@ from services.seal.core.seal_rules import (
     next_state,
     seal_code,
     state_at,
-)
-from services.seal.sealing.rules import sealing_number
-from services.seal.validation.registered import RegisteredSeal, existence_finding, status_finding, structure_finding
-from services.seal.validation.rules import (
-    Conclusion,
-    StepFinding,
-    StepIndication,
-    StepOutcome,
-    Times,
-    ValidationStep,
-    conclude,
-    failed,
-    indeterminate,
-    not_applicable,
-    passed,
-    within,
 )
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -132,9 +116,8 @@ def test_an_own_right_goes_before_one_that_needs_approval() -> None:
     assert ensure_may_use(seal, User("staff/s", also=frozenset({"departments/d"}))).subject == "staff/s"
 
 
-def test_codes_numbers_and_diameters() -> None:
+def test_codes_and_diameters() -> None:
     assert seal_code("500112", 399) == "50011200000399"
-    assert sealing_number("341500", date(2026, 3, 2), 7) == "3415002026030200000007"
     assert DIAMETERS_MM[SealRank.COUNTY] == 42
     for region, sequence in (("5001", 1), ("50011x", 1), ("500112", 0), ("500112", 10**8)):
         with pytest.raises(ValueError, match=r"region|range"):
@@ -146,92 +129,3 @@ def test_a_period_runs_forward_and_ends() -> None:
     for until in (NOW, NOW - DAY, NOW + 4000 * DAY):
         with pytest.raises(InvalidArgument, match="valid_until_time"):
             ensure_period(NOW, until)
-
-
-GOOD, NONE = passed(), not_applicable("")
-BAD, WORSE = failed(StepIndication.HASH_FAILURE, ""), failed(StepIndication.SIG_CRYPTO_FAILURE, "")
-DARK = indeterminate(StepIndication.TRY_LATER, "")
-
-
-@pytest.mark.parametrize(
-    ("findings", "conclusion", "sub_indication"),
-    [
-        ([GOOD, NONE], Conclusion.VALID, None),
-        ([GOOD, DARK, BAD, WORSE], Conclusion.INVALID, StepIndication.HASH_FAILURE),
-        ([DARK, GOOD], Conclusion.INDETERMINATE, StepIndication.TRY_LATER),
-        ([NONE], Conclusion.INDETERMINATE, StepIndication.SIGNED_DATA_NOT_FOUND),
-        ([], Conclusion.INDETERMINATE, StepIndication.SIGNED_DATA_NOT_FOUND),
-    ],
-)
-def test_the_worst_step_decides(
-    findings: list[StepFinding], conclusion: Conclusion, sub_indication: StepIndication | None
-) -> None:
-    verdict = conclude(ValidationStep("s", "c", finding) for finding in findings)
-    assert (verdict.conclusion, verdict.sub_indication) == (conclusion, sub_indication)
-
-
-def used(stated: datetime, proven: datetime | None = None) -> Times:
-    return Times(stated, proven or stated)
-
-
-def test_periods_include_both_ends() -> None:
-    assert within(NOW, NOW + DAY, used(NOW)).outcome is StepOutcome.PASSED
-    assert within(NOW, NOW + DAY, used(NOW + DAY)).outcome is StepOutcome.PASSED
-    assert within(NOW, NOW + DAY, used(NOW, NOW + DAY)).outcome is StepOutcome.PASSED
-    assert within(NOW, NOW + DAY, used(NOW - DAY)).sub_indication is StepIndication.NOT_YET_VALID
-    assert within(NOW, NOW + DAY, used(NOW + 2 * DAY)).sub_indication is StepIndication.EXPIRED
-    late = within(NOW, NOW + DAY, used(NOW, NOW + 2 * DAY))
-    assert (late.outcome, late.sub_indication) == (StepOutcome.INDETERMINATE, StepIndication.OUT_OF_BOUNDS_NO_POE)
-
-
-@pytest.mark.parametrize(
-    ("state", "end", "times", "recorded", "sub_indication"),
-    [
-        (SealState.ACTIVE, None, used(NOW), False, None),
-        (SealState.FROZEN, None, used(NOW), False, StepIndication.TRY_LATER),
-        (SealState.FROZEN, None, used(NOW), True, None),
-        (SealState.REVOKED, NOW + DAY, used(NOW), True, None),
-        (SealState.REVOKED, NOW + DAY, used(NOW, NOW + 2 * DAY), False, StepIndication.REVOKED_NO_POE),
-        (SealState.REPLACED, NOW + DAY, used(NOW, NOW + DAY), False, StepIndication.REVOKED_NO_POE),
-        (SealState.REVOKED, NOW, used(NOW), True, StepIndication.REVOKED),
-        (SealState.REVOKED, NOW, used(NOW, NOW + DAY), False, StepIndication.REVOKED),
-    ],
-)
-def test_what_is_proven_to_be_sealed_before_the_end_of_a_seal_stays_valid(
-    state: SealState, end: datetime | None, times: Times, recorded: bool, sub_indication: StepIndication | None
-) -> None:
-    found = status_finding(RegisteredSeal(b"", state, NOW, end), times, recorded=recorded)
-    assert found.sub_indication == sub_indication
-    ended = sub_indication is StepIndication.REVOKED
-    assert (found.outcome is StepOutcome.FAILED, found.outcome is StepOutcome.PASSED) == (ended, sub_indication is None)
-
-
-def test_a_seal_that_is_not_on_the_list_is_not_known() -> None:
-    assert status_finding(None, used(NOW), recorded=False).sub_indication is StepIndication.TRY_LATER
-    assert structure_finding(None, b"x").outcome is StepOutcome.NOT_APPLICABLE
-
-
-def test_a_seal_is_the_registered_one_or_a_forgery() -> None:
-    known = RegisteredSeal(b"structure", SealState.ACTIVE, NOW)
-    assert structure_finding(known, b"structure").outcome is StepOutcome.PASSED
-    assert structure_finding(known, b"structurE") == failed(
-        StepIndication.HASH_FAILURE, "this region registered another structure under this esID"
-    )
-
-
-@pytest.mark.parametrize(
-    ("registered", "stamped", "recorded", "outcome"),
-    [
-        (True, None, True, StepOutcome.PASSED),
-        (True, NOW, False, StepOutcome.PASSED),
-        (False, NOW, False, StepOutcome.PASSED),
-        (False, None, False, StepOutcome.NOT_APPLICABLE),
-        # The region's own seal, but not its own use of it.
-        (True, None, False, StepOutcome.INDETERMINATE),
-    ],
-)
-def test_what_proves_that_a_signature_exists(
-    registered: bool, stamped: datetime | None, recorded: bool, outcome: StepOutcome
-) -> None:
-    known = RegisteredSeal(b"", SealState.ACTIVE, NOW) if registered else None
-    assert existence_finding(known, stamped, used(NOW), recorded=recorded).outcome is outcome
