@@ -18,6 +18,19 @@ def require_official(actor: Actor) -> None:
         raise speaks_for_nobody(actor)
 
 
+def whose(actor: Actor) -> str | None:
+    """Returns the one person whose things the caller may see; None for staff in office and the region's own machines.
+
+    None is "of everybody", which the permission alone then limits. Nobody gets it by having no subject.
+
+    Raises:
+        PermissionDenied: ACTOR_NOT_ALLOWED for everybody else.
+    """
+    if not actor.person:
+        require_official(actor)
+    return actor.person or None
+
+
 def speaks_for_nobody(actor: Actor) -> PermissionDenied:
     """Builds the error for a caller of no standing here."""
     return reasons.actor_not_allowed("the caller speaks for nobody here", actor_kind=actor.kind)

@@ -2,7 +2,7 @@
 
 A record is a frozen dataclass whose fields are columns of a table; ``@of(table)`` compares names and types with the table
 when the module is imported, so that a service whose code and tables part does not start. A field may be an enum whose
-values are what the column holds; of an array a ``tuple`` or a ``frozenset``; of JSON a dataclass or a tuple of them. So
+values are what the column holds; of an array a ``tuple`` or a ``frozenset``, of enums too; of JSON a dataclass or a tuple of them. So
 rules can decide on records themselves: the dataclass stands in the pure file, ``of(table)(Record)`` in the store. Statements run on the driver itself: for a fixed statement SQLAlchemy costs eight times
 as much (measured: 0.11 ms against 0.014 ms a lookup).
 
@@ -112,14 +112,23 @@ def _field(record: type, table: sa.Table, name: str, hint: Any) -> _Field:
     if isinstance(column.type, JSONB):
         return _json_field(name, selected, held)
     if isinstance(column.type, ARRAY):
-        _compare(where, column.type.item_type, get_args(held)[0])
-        decode = get_origin(held) if get_origin(held) in (tuple, frozenset) else None
-        cast = f"::text[] AS {name}_text" if isinstance(column.type.item_type, sa.Uuid) else ""
-        return _Field(name, selected + cast, _optional(decode) if decode else None, None)
+        return _array_field(where, column.type.item_type, _Field(name, selected, None, None), held)
     if isinstance(held, type) and issubclass(held, Enum):
         return _Field(name, selected, _optional(held), _optional(_value))
     _compare(where, column.type, held)
     return _Field(name, selected, None, None)
+
+
+def _array_field(where: str, items: "sa.types.TypeEngine[Any]", field: _Field, held: Any) -> _Field:
+    """The record may hold the array as a list, a tuple or a frozenset; of texts also the enums that they are values of."""
+    container, item = get_origin(held), get_args(held)[0]
+    if isinstance(item, type) and issubclass(item, Enum):
+        members = _optional(lambda values: container(map(item, values)))
+        return dataclasses.replace(field, decode=members, encode=_optional(lambda values: [_value(v) for v in values]))
+    _compare(where, items, item)
+    cast = f"::text[] AS {field.name}_text" if isinstance(items, sa.Uuid) else ""
+    decode = _optional(container) if container in (tuple, frozenset) else None
+    return dataclasses.replace(field, selected=field.selected + cast, decode=decode)
 
 
 def _json_field(name: str, selected: str, held: Any) -> _Field:
@@ -250,9 +259,10 @@ class Update(Generic[Record]):
     def _built(self, names: tuple[str, ...]) -> Query[Record]:
         shape = _shape(self._record)
         changes = ", ".join(f"{name} = :{name}" for name in names)
+        key = "CAST(:row_key AS uuid)" if isinstance(shape.table.columns["id"].type, sa.Uuid) else ":row_key"
         return Query(
             self._record,
-            f"UPDATE {shape.table.name} SET {changes}, version = version + 1 WHERE id = CAST(:row_key AS uuid) "  # noqa: S608 - names of our own columns
+            f"UPDATE {shape.table.name} SET {changes}, version = version + 1 WHERE id = {key} "  # noqa: S608 - names of our own columns
             f"{f'AND {self._when} ' if self._when else ''}RETURNING {{columns}}",
         )
 

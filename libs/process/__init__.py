@@ -173,7 +173,7 @@ class Process:
 
     async def build(self, app: App, verifier: TokenVerifier) -> grpc.aio.Server:
         """Puts a service's features and workers to the parts of the process; returns its server, not started."""
-        builder = self.server(verifier)
+        builder = self.server(verifier, app.trusted)
         for descriptor, apis in app.served(self.service):
             builder.add(descriptor, *apis)
         if app.events:
@@ -279,12 +279,18 @@ def config_argument() -> Path:
     return path
 
 
-def serve(service: str, config: type[ServiceConfig], app: Callable[[Process], Awaitable[App]]) -> None:
-    """Runs a service: ``python -m services.<service> --config FILE``."""
+def serve(
+    service: str,
+    config: type[ServiceConfig],
+    app: Callable[[Process], Awaitable[App]],
+    verifier: Callable[[Process], TokenVerifier] = Process.verifier,
+) -> None:
+    """Runs a service: ``python -m services.<service> --config FILE``. ``verifier`` tells who calls."""
 
     async def main() -> None:
         process = Process(service, load(config_argument(), config))
-        await process.run(await process.build(await app(process), process.verifier()))
+        who = verifier(process)
+        await process.run(await process.build(await app(process), who))
 
     start(main)
 

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from libs.events.cloud_event import Event
 from libs.events.consumer import EventHandler
 from libs.events.types import event_type
+from libs.rpc.stages.trust import Check
 
 Task = Callable[[], Awaitable[None]]
 Handle = Callable[[Event, Any], Awaitable[None]]
@@ -26,12 +27,14 @@ class App:
         events: what handles which event of other services.
         workers: tasks that run beside the server for ever.
         closers: what has to be closed when the process ends.
+        trusted: tells whether another region is trusted now, where the service knows that itself; None asks identity.
     """
 
     apis: Mapping[str, Sequence[object]]
     events: Mapping[type[Message], Handle] = field(default_factory=dict)
     workers: Sequence[Task] = ()
     closers: Sequence[Task] = ()
+    trusted: Check | None = None
 
     @property
     def sources(self) -> list[str]:

@@ -20,6 +20,14 @@ def timestamp(moment: datetime | None) -> Timestamp | None:
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
+def moment_of(message: Timestamp, field: str) -> datetime:
+    """Returns the moment that a message names; raises FIELD_INVALID for one that no calendar has."""
+    try:
+        return message.ToDatetime(tzinfo=UTC)
+    except ValueError as error:
+        raise invalid_field(field, "timestamp.range", "must lie between the years 1 and 9999") from error
+
+
 def date_message(day: date | None) -> common_pb2.Date | None:
     """Returns a day as a message; None stays None, which a message takes as "not set"."""
     return common_pb2.Date(year=day.year, month=day.month, day=day.day) if day else None

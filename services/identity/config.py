@@ -25,7 +25,7 @@ class Tokens(Section):
     key_days: int = Field(default=180, ge=1, le=3650)
 
 
-class Register(Section):
+class PopulationRegister(Section):
     """The population register that names and numbers are compared with; without it level 2 can't be reached."""
 
     url: str
@@ -39,4 +39,4 @@ class Config(ServiceConfig):
     http: Http | None = None
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
-    population_register: Register | None = None
+    population_register: PopulationRegister | None = None

@@ -2,11 +2,11 @@
 
 import pytest
 
+from libs.access import roles
 from libs.access.actor import Actor
 from libs.rpc.contract import Method
 from libs.rpc.stages.permission import check
-from services.identity.domain import roles
-from services.identity.domain.duties import Duty
+from services.identity.core.duties import Duty
 from tests.support import contracts
 
 ASSURED = 4

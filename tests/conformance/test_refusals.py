@@ -12,7 +12,7 @@ from libs.errors import PermissionDenied, TongbanError
 from libs.process import Process
 from libs.rpc import status
 from libs.rpc.contract import Method
-from services.identity.tables import regions
+from services.identity.core.regions import regions
 from tests.support import contracts
 from tests.support.broken import BREAKABLE, Broken, broken
 from tests.support.calls import KINDS, OTHER_REGION, Caller, all_of, kinds_of

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from libs.access.actor import Actor, Standing
-from libs.access.owners import listed_owner, require_official
+from libs.access.owners import listed_owner, require_official, whose
 from libs.errors import PermissionDenied
 from services.cases.core.access import require_staff
-from services.identity.usecases.caller import whose
 from services.license.core.door import subjects_of
 from services.sharing.core.participants import Participant
 

@@ -6,9 +6,9 @@ An RPC that answers with somebody's standing and changes it must say what it mak
 
 import pytest
 
+from libs.access import roles
 from libs.rpc.contract import Method
-from services.identity.domain import roles
-from services.identity.domain.duties import ABLING, Duty
+from services.identity.core.duties import ABLING, Duty
 from tests.support import contracts
 from tests.support.widening import takes_two, widening
 from tongban.options.v1 import options_pb2

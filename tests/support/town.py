@@ -25,9 +25,9 @@ from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
-from services.identity.__main__ import signing_keys
+from services.identity.app import signing_keys
 from services.identity.config import Bootstrap
-from services.identity.usecases.withdrawals import TokenWithdrawals
+from services.identity.core.withdrawals import TokenWithdrawals
 from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, Service, base_url, serving
 from tongban.common.v1 import common_pb2

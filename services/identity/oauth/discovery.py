@@ -2,10 +2,36 @@
 
 from typing import Any
 
+from services.identity.core.codec import TOKEN_PATH
+
 CLIENT_CREDENTIALS = "client_credentials"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - the name of a grant, no secret
-TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+
+_CLAIMS = (
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "jti",
+    "txn",
+    "acr",
+    "client_id",
+    "scope",
+    "act",
+    "actor_kind",
+    "org",
+    "org_uscc",
+    "mandate",
+    "mandate_items",
+    "mandate_powers",
+    "mandate_exp",
+    "dept",
+    "posts",
+    "region",
+    "transfer",
+)
 
 
 def document(issuer: str, base_url: str) -> dict[str, Any]:
@@ -21,29 +47,6 @@ def document(issuer: str, base_url: str) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "acr_values_supported": ["0", "1", "2", "3", "4"],
-        "claims_supported": [
-            "iss",
-            "sub",
-            "aud",
-            "exp",
-            "iat",
-            "jti",
-            "txn",
-            "acr",
-            "client_id",
-            "scope",
-            "act",
-            "actor_kind",
-            "org",
-            "org_uscc",
-            "mandate",
-            "mandate_items",
-            "mandate_powers",
-            "mandate_exp",
-            "dept",
-            "posts",
-            "region",
-            "transfer",
-        ],
+        "claims_supported": list(_CLAIMS),
         "service_documentation": f"{base_url}/docs",
     }

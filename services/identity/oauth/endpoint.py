@@ -11,20 +11,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from libs.db.engine import Row
 from libs.errors import TongbanError
 from libs.observability import metrics, tracing
 from libs.observability.logs import logger
 from libs.observability.net import App, net
 from libs.rpc.stages.validation import check
-from services.identity.domain.claims import Claims
+from services.identity.core.claims import Claims
+from services.identity.core.client_rules import Client
+from services.identity.core.codec import TOKEN_PATH
+from services.identity.core.parts import Parts
+from services.identity.oauth.authentication import ClientAuthentication
 from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, document
-from services.identity.oauth.errors import NOT_STORED, Refused, invalid_client, invalid_request, refused_grant
-from services.identity.oauth.form import Credentials, Form, credentials, read_form
-from services.identity.tokens.codec import TokenCodec
-from services.identity.usecases.client_authentication import ClientAuthentication
-from services.identity.usecases.exchange import Exchange
-from services.identity.usecases.grants import Grants
+from services.identity.oauth.errors import NOT_STORED, OAuthRefusal, invalid_client, invalid_request, refused_grant
+from services.identity.oauth.form import ClientCredentials, TokenForm, credentials, read_form
+from services.identity.oauth.grants import TokenGrants
+from services.identity.tokens.service import TokenExchange
 from tongban.identity.v1 import token_service_pb2 as pb
 
 _log = logger(__name__)
@@ -43,11 +44,11 @@ _EXCHANGE_FIELDS = (
 _KEYS_KEPT = {"cache-control": "public, max-age=300"}
 
 Json = dict[str, Any]
-Serve = Callable[[Form, Row | None], Awaitable[Json]]
+Serve = Callable[[TokenForm, Client | None], Awaitable[Json]]
 
 
-def _server_error() -> Refused:
-    return Refused("server_error", "an internal error occurred", status=500)
+def _server_error() -> OAuthRefusal:
+    return OAuthRefusal("server_error", "an internal error occurred", status=500)
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
@@ -60,25 +61,20 @@ async def _not_served(_request: Request, error: Exception) -> Response:
     words = {404: "nothing is served at this path", 405: "this path does not take this verb"}
     description = words.get(error.status_code, "this can't be served")
     headers = dict(error.headers or {})
-    return Refused("invalid_request", description, status=error.status_code, headers=headers).response()
+    return OAuthRefusal("invalid_request", description, status=error.status_code, headers=headers).response()
 
 
 class OAuthEndpoints:
     """What the region offers over HTTP."""
 
-    def __init__(
-        self,
-        codec: TokenCodec,
-        grants: Grants,
-        exchange: Exchange,
-        authentication: ClientAuthentication,
-        base_url: str,
-    ) -> None:
+    def __init__(self, parts: Parts, exchange: TokenExchange) -> None:
+        codec = parts.codec
         self._codec = codec
-        self._grants = grants
         self._exchange = exchange
-        self._authentication = authentication
-        self._document = document(codec.issuer, base_url)
+        audiences = (codec.issuer, f"{codec.issuer}{TOKEN_PATH}", f"{parts.base_url}{TOKEN_PATH}")
+        self._authentication = ClientAuthentication(parts, audiences)
+        self._grants = TokenGrants(parts, self._authentication)
+        self._document = document(codec.issuer, parts.base_url)
         self._by_grant: dict[str, Serve] = {
             CLIENT_CREDENTIALS: self._client_credentials,
             JWT_BEARER: self._jwt_bearer,
@@ -102,7 +98,7 @@ class OAuthEndpoints:
         with tracing.span("POST /oauth/token", SpanKind.SERVER, request.headers.get("traceparent", "")):
             try:
                 answer = await self._serve(await read_form(request))
-            except Refused as refusal:
+            except OAuthRefusal as refusal:
                 metrics.CALLS.labels("oauth.token", refusal.error).inc()
                 _log.info("no token", error=refusal.error, reason=refusal.reason, description=refusal.description)
                 return refusal.response()
@@ -112,17 +108,17 @@ class OAuthEndpoints:
             metrics.CALLS.labels("oauth.token", "OK").inc()
             return JSONResponse(answer, headers=NOT_STORED)
 
-    async def _serve(self, form: Form) -> Json:
+    async def _serve(self, form: TokenForm) -> Json:
         serve = self._by_grant.get(form.required("grant_type"))
         if serve is None:
-            raise Refused("unsupported_grant_type", "this grant type is not offered")
+            raise OAuthRefusal("unsupported_grant_type", "this grant type is not offered")
         client = await self._client(credentials(form))
         try:
             return await serve(form, client)
         except TongbanError as error:
             raise refused_grant(error) from error
 
-    async def _client(self, shown: Credentials | None) -> Row | None:
+    async def _client(self, shown: ClientCredentials | None) -> Client | None:
         if shown is None:
             return None
         try:
@@ -132,12 +128,12 @@ class OAuthEndpoints:
         except TongbanError as error:
             raise invalid_client(error, basic=shown.basic) from error
 
-    async def _client_credentials(self, form: Form, client: Row | None) -> Json:
+    async def _client_credentials(self, form: TokenForm, client: Client | None) -> Json:
         if client is None:
-            raise Refused("invalid_client", "the client must authenticate", status=401)
+            raise OAuthRefusal("invalid_client", "the client must authenticate", status=401)
         return self._answer(self._grants.for_client(client, form.get("scope")))
 
-    async def _jwt_bearer(self, form: Form, client: Row | None) -> Json:
+    async def _jwt_bearer(self, form: TokenForm, client: Client | None) -> Json:
         digest = hashlib.new("sm3", form.body).digest()
         made = await self._grants.for_asserted(form.required("assertion"), form.get("scope"), digest)
         if client is not None and made.client_id != client.id:
@@ -152,10 +148,10 @@ class OAuthEndpoints:
             "scope": " ".join(claims.scope),
         }
 
-    async def _token_exchange(self, form: Form, _client: Row | None) -> Json:
+    async def _token_exchange(self, form: TokenForm, _client: Client | None) -> Json:
         request = pb.ExchangeTokenRequest(**{name: form.get(name) for name in _EXCHANGE_FIELDS})
         check(request)
-        made = await self._exchange.exchange(request)
+        made = await self._exchange.exchange(request, None)
         return {
             "access_token": made.access_token,
             "issued_token_type": made.issued_token_type,

@@ -16,7 +16,7 @@ _BY_REASON = {
 _PASSING = {Code.UNAVAILABLE: 503, Code.ABORTED: 503, Code.DEADLINE_EXCEEDED: 503, Code.RESOURCE_EXHAUSTED: 429}
 
 
-class Refused(Exception):
+class OAuthRefusal(Exception):
     """A request that the token endpoint does not serve.
 
     Attributes:
@@ -53,27 +53,29 @@ class Refused(Exception):
         return JSONResponse(body, self.status, headers=NOT_STORED | self.headers)
 
 
-def invalid_request(description: str) -> Refused:
+def invalid_request(description: str) -> OAuthRefusal:
     """Builds the error for a request that is not formed as it must be."""
-    return Refused("invalid_request", description)
+    return OAuthRefusal("invalid_request", description)
 
 
-def passing(error: TongbanError) -> Refused | None:
+def passing(error: TongbanError) -> OAuthRefusal | None:
     """Returns the answer to a failure that goes by (a part is away), or None where it is none."""
     status = _PASSING.get(error.code)
     if status is None:
         return None
     headers = {"retry-after": str(max(1, round(error.retry_after or 1)))}
-    return Refused("temporarily_unavailable", error.message, status=status, reason=error.reason, headers=headers)
+    return OAuthRefusal("temporarily_unavailable", error.message, status=status, reason=error.reason, headers=headers)
 
 
-def invalid_client(error: TongbanError, *, basic: bool) -> Refused:
+def invalid_client(error: TongbanError, *, basic: bool) -> OAuthRefusal:
     """Returns the answer to a client that did not prove who it is; ``basic`` where it used the Authorization header."""
     headers = {"www-authenticate": 'Basic realm="tongban"'} if basic else {}
-    return passing(error) or Refused("invalid_client", error.message, status=401, reason=error.reason, headers=headers)
+    return passing(error) or OAuthRefusal(
+        "invalid_client", error.message, status=401, reason=error.reason, headers=headers
+    )
 
 
-def refused_grant(error: TongbanError) -> Refused:
+def refused_grant(error: TongbanError) -> OAuthRefusal:
     """Returns the answer to a grant that does not hold."""
     kind = _BY_REASON.get(error.reason, "invalid_grant")
-    return passing(error) or Refused(kind, error.message, reason=error.reason)
+    return passing(error) or OAuthRefusal(kind, error.message, reason=error.reason)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from starlette.requests import Request
 
 from libs import outside
-from services.identity.oauth.errors import Refused, invalid_request
+from services.identity.oauth.errors import OAuthRefusal, invalid_request
 
 CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LARGEST = 65_536
@@ -17,7 +17,7 @@ _LONGEST_CREDENTIAL = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class TokenForm:
     """The fields of a token request.
 
     Attributes:
@@ -35,7 +35,7 @@ class Form:
         return self.fields.get(name, "")
 
     def required(self, name: str) -> str:
-        """Returns a field; raises Refused where it is missing."""
+        """Returns a field; raises OAuthRefusal where it is missing."""
         value = self.get(name)
         if not value:
             raise invalid_request(f"{name} is missing")
@@ -43,7 +43,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class ClientCredentials:
     """What a client shows: a secret or an assertion, one of them.
 
     Attributes:
@@ -59,8 +59,8 @@ class Credentials:
     basic: bool = False
 
 
-async def read_form(request: Request) -> Form:
-    """Reads a form-encoded body; raises Refused where it is none, or a field stands twice (RFC 6749, 3.2)."""
+async def read_form(request: Request) -> TokenForm:
+    """Reads a form-encoded body; raises OAuthRefusal where it is none, or a field stands twice (RFC 6749, 3.2)."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise invalid_request("the body must be application/x-www-form-urlencoded")
@@ -72,7 +72,7 @@ async def read_form(request: Request) -> Form:
     fields = {_fit(name, "a field's name", _LONGEST_NAME): _fit(value, "a field", _LARGEST) for name, value in pairs}
     if len(fields) != len(pairs):
         raise invalid_request("a field stands twice")
-    return Form(body, fields, request.headers.get("authorization", ""))
+    return TokenForm(body, fields, request.headers.get("authorization", ""))
 
 
 def _fit(value: str, what: str, most: int) -> str:
@@ -91,15 +91,15 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def credentials(form: Form) -> Credentials | None:
-    """Returns what the client shows, or None; raises Refused where it shows two things (RFC 6749, 2.3)."""
+def credentials(form: TokenForm) -> ClientCredentials | None:
+    """Returns what the client shows, or None; raises OAuthRefusal where it shows two things (RFC 6749, 2.3)."""
     shown = [show for show in (_basic(form), _post(form), _assertion(form)) if show is not None]
     if len(shown) > 1:
         raise invalid_request("a client authenticates in one way at a time")
     return shown[0] if shown else None
 
 
-def _basic(form: Form) -> Credentials | None:
+def _basic(form: TokenForm) -> ClientCredentials | None:
     scheme, _, encoded = form.authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -109,24 +109,24 @@ def _basic(form: Form) -> Credentials | None:
         # RFC 6749, 2.3.1: both are form-encoded before they are joined.
         shown = [outside.line(unquote_plus(part, errors="strict"), _LONGEST_CREDENTIAL) for part in (client_id, secret)]
     except ValueError as error:
-        raise Refused(
+        raise OAuthRefusal(
             "invalid_client",
             "the Authorization header can't be read",
             status=401,
             headers={"www-authenticate": 'Basic realm="tongban"'},
         ) from error
-    return Credentials(shown[0], secret=shown[1], basic=True)
+    return ClientCredentials(shown[0], secret=shown[1], basic=True)
 
 
-def _post(form: Form) -> Credentials | None:
+def _post(form: TokenForm) -> ClientCredentials | None:
     secret = form.get("client_secret")
-    return Credentials(form.required("client_id"), secret=secret) if secret else None
+    return ClientCredentials(form.required("client_id"), secret=secret) if secret else None
 
 
-def _assertion(form: Form) -> Credentials | None:
+def _assertion(form: TokenForm) -> ClientCredentials | None:
     assertion = form.get("client_assertion")
     if not assertion:
         return None
     if form.get("client_assertion_type") != CLIENT_ASSERTION_TYPE:
         raise invalid_request(f"client_assertion_type must be {CLIENT_ASSERTION_TYPE}")
-    return Credentials(form.get("client_id"), assertion=assertion)
+    return ClientCredentials(form.get("client_id"), assertion=assertion)

@@ -198,9 +198,9 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
         return await invoke(clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=token)
 
     assert (await reveal(person.name)).person.document.number == DOCUMENT.number
-    with pytest.raises(PermissionDenied) as error:
+    with pytest.raises(NotFound) as error:
         await reveal("persons/00000000-0000-7000-8000-0000000000ee")
-    assert error.value.reason == "NOT_OWNER"
+    assert error.value.reason == "RESOURCE_NOT_FOUND"
 
 
 async def test_a_search_for_an_impossible_number_finds_nobody_and_is_recorded(identity: Service) -> None:

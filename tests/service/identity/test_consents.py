@@ -84,7 +84,7 @@ async def test_nobody_consents_for_another(home: Town) -> None:
     assert await reason_of(_grant(home, person, theirs)) == "NOT_OWNER"
     assert await reason_of(_grant(home, firm.name, theirs)) == "NOT_LEGAL_REPRESENTATIVE"
     made = await _grant(home, person, await home.human_token(person))
-    assert await reason_of(_withdraw(home, made.name, theirs)) == "NOT_OWNER"
+    assert await reason_of(_withdraw(home, made.name, theirs)) == "RESOURCE_NOT_FOUND"
     assert await reason_of(_get(home, made.name, theirs)) == "RESOURCE_NOT_FOUND"
     assert (await _get(home, made.name, await home.staff_token("reviewing"))).name == made.name
     own = await home.human_token(person)

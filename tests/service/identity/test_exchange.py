@@ -2,9 +2,9 @@
 
 import pytest
 
+from libs.access import roles
 from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN
-from services.identity.domain import roles
 from tests.support.town import Town, reason_of, request_id
 from tongban.identity.v1 import mandate_service_pb2, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as pb

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from joserfc import jwt
 
+from libs.access import roles
 from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
-from services.identity.__main__ import signing_keys
-from services.identity.domain import roles
+from services.identity.app import signing_keys
 from tests.service.identity.conftest import Federation
 from tests.support.town import Town, new_key, reason_of, request_id
 from tongban.audit.v1 import audit_service_pb2, audit_service_pb2_grpc

@@ -96,6 +96,8 @@ async def test_an_agent_accepts_first_where_that_is_asked(home: Town) -> None:
     own = await home.human_token(agent)
     assert await _check(home, agent, boss, made.name) == "MANDATE_NOT_ACTIVE"
     assert await reason_of(_accept(home, made.name, await home.human_token(boss))) == "MANDATE_WRONG_AGENT"
+    stranger = await home.human_token(await home.person())
+    assert await reason_of(_accept(home, made.name, stranger)) == "RESOURCE_NOT_FOUND"
     assert await reason_of(_accept(home, made.name, own, etag='"9"')) == "ETAG_MISMATCH"
     accepted = await _accept(home, made.name, own, etag=made.etag)
     assert (accepted.state, accepted.etag) == (resources_pb2.MANDATE_STATE_ACTIVE, '"2"')
@@ -109,7 +111,7 @@ async def test_both_sides_end_a_mandate_and_nobody_else(home: Town) -> None:
     own, theirs = await home.human_token(boss), await home.human_token(agent)
     first, second = await home.mandate(firm.name, agent, own), await home.mandate(firm.name, agent, own)
     stranger = await home.human_token(await home.person())
-    assert await reason_of(_revoke(home, first.name, stranger)) == "NOT_OWNER"
+    assert await reason_of(_revoke(home, first.name, stranger)) == "RESOURCE_NOT_FOUND"
     ended = await _revoke(home, first.name, own)
     assert (ended.state, ended.revoke_reason) == (resources_pb2.MANDATE_STATE_REVOKED, "不再需要")
     assert (await _revoke(home, second.name, theirs)).state == resources_pb2.MANDATE_STATE_REVOKED

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from libs.access import roles
 from libs.process import Process
 from libs.rpc.regions import ACCESS_TOKEN
-from services.identity.domain import roles
-from services.identity.tokens import codec
-from services.identity.usecases import client_authentication
+from services.identity.core import codec
+from services.identity.oauth import authentication
 from tests.support.service import Ground
 from tests.support.town import (
     CLIENT_ASSERTION,
@@ -376,7 +376,7 @@ async def test_as_many_signatures_are_checked_for_an_unknown_client(
         checked.append(algorithm)
         return real(token, key, algorithm)
 
-    monkeypatch.setattr(client_authentication, "verified", counted)
+    monkeypatch.setattr(authentication, "verified", counted)
     for machine in (Machine("nobody-here", new_key("k")), Machine("window", new_key("window-1"))):
         await home.post(grant_type="client_credentials", **home.client_form(machine))
     assert checked == ["ES256", "ES256"]

@@ -8,7 +8,7 @@ import pytest
 from joserfc import jwt
 
 from libs.rpc.regions import ASSERTION
-from services.identity.__main__ import signing_keys
+from services.identity.app import signing_keys
 from tests.service.identity.conftest import Federation
 from tests.support.town import Town, reason_of
 from tongban.identity.v1 import (

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from libs.config import Http
-from services.identity.config import Register
+from services.identity.config import PopulationRegister
 from services.identity.oauth.server import HttpServer
 from tests.support.backends import HOST, free_port
 from tests.support.service import Ground
@@ -65,7 +65,7 @@ async def checked(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> A
     app = Starlette(routes=[Route("/match", register.match, methods=["POST"])])
     serving = asyncio.ensure_future(HttpServer(app, Http(host=HOST, port=port)).run())
     secret = _token_file(folder)
-    section = Register(url=f"http://{HOST}:{port}/match", token_file=secret)
+    section = PopulationRegister(url=f"http://{HOST}:{port}/match", token_file=secret)
     async with town(ground, folder, population_register=section) as found:
         await found.settle(("receiving", resources_pb2.DUTY_RECEIVING))
         yield Checked(found, register)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from libs.db.engine import Database, read_dsn
 from libs.db.evidence import Evidence, record_values, recorded, recorded_each
-from libs.db.query import Insert, Page, Query, Update, of
+from libs.db.query import Insert, Page, Query, Update, joined, of
 from libs.db.schema import audit_pending, audit_records, outbox
 from libs.errors import AlreadyExists
 from libs.process import Process
@@ -25,6 +25,9 @@ ID = "00000000-0000-7000-8000-00000000000"
 CREATE = """
 CREATE TABLE things (id uuid PRIMARY KEY, state text NOT NULL, day date, tags text[] NOT NULL, friends uuid[] NOT NULL,
   more jsonb NOT NULL, content bytea NOT NULL, made timestamptz NOT NULL, version integer NOT NULL DEFAULT 1)
+"""
+CREATE_NAMES = """
+CREATE TABLE names (id text PRIMARY KEY, states text[] NOT NULL, thing uuid NOT NULL, version integer NOT NULL DEFAULT 1)
 """
 TABLE = sa.Table(
     "things",
@@ -60,6 +63,38 @@ class Thing:
     version: int
 
 
+NAMES = sa.Table(
+    "names",
+    sa.MetaData(),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("states", ARRAY(sa.Text), nullable=False),
+    sa.Column("thing", sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
+)
+
+
+@of(NAMES)
+@dataclass(frozen=True, slots=True)
+class Name:
+    id: str
+    states: tuple[State, ...]
+    thing: str
+    version: int = 1
+
+
+@of(joined(id=NAMES.c.id, states=NAMES.c.states, day=TABLE.c.day, tags=TABLE.c.tags))
+@dataclass(frozen=True, slots=True)
+class NamedThing:
+    id: str
+    states: frozenset[State]
+    day: date | None
+    tags: tuple[str, ...]
+
+
+NAMED = Query(
+    NamedThing,
+    "SELECT {columns} FROM (SELECT n.*, t.day, t.tags FROM names n JOIN things t ON t.id = n.thing) AS named",
+)
 INSERT = Insert(Thing)
 GET = Query(Thing, "SELECT {columns} FROM things WHERE id = CAST(:id AS uuid)")
 CHANGE = Update(Thing, "state = 'NEW'")
@@ -89,7 +124,8 @@ async def process(ground: Ground) -> AsyncIterator[Process]:
         owner = Database(read_dsn(made.config.database.owner_dsn_file))
         async with owner.read() as connection:
             await connection.execute(sa.text(CREATE))
-            await connection.execute(sa.text("GRANT ALL ON things TO PUBLIC"))
+            await connection.execute(sa.text(CREATE_NAMES))
+            await connection.execute(sa.text("GRANT ALL ON things, names TO PUBLIC"))
         await owner.close()
         yield made
 
@@ -114,6 +150,24 @@ async def test_a_change_counts_the_version_and_holds_its_condition(process: Proc
         changed = await CHANGE.one(connection, made.id, state=State.OLD, more={"b": "乙"})
         assert changed == replace(made, state=State.OLD, more={"b": "乙"}, version=2)
         assert await CHANGE.first(connection, made.id, state=State.OLD) is None
+
+
+async def test_lists_of_enums_and_columns_of_joined_tables_come_back(process: Process) -> None:
+    made = await insert(process, thing(1, day=date(2024, 2, 29)))
+    name = Name("甲方", (State.OLD, State.NEW), made.id)
+    async with process.database.read() as connection:
+        assert await Insert(Name).add(connection, name) == name
+        assert await NAMED.all(connection) == [
+            NamedThing("甲方", frozenset({State.NEW, State.OLD}), date(2024, 2, 29), ("甲",))
+        ]
+
+
+async def test_a_row_is_changed_by_a_key_that_is_no_uuid(process: Process) -> None:
+    made = await insert(process, thing(1))
+    async with process.database.read() as connection:
+        await Insert(Name).add(connection, Name("甲方", (), made.id))
+        changed = await Update(Name).one(connection, "甲方", states=(State.NEW,))
+    assert changed == Name("甲方", (State.NEW,), made.id, 2)
 
 
 async def test_a_page_holds_the_filters_that_are_given(process: Process) -> None:

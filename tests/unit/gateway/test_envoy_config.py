@@ -12,7 +12,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.contracts import Rpc, Service, read_image, services
 from services.gateway.envoy_config import bootstrap
 from services.gateway.replies import documented, replies, status_of
-from services.identity.domain import claims
+from services.identity.core import claims
 from tongban.options.v1 import options_pb2
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from libs.errors import PermissionDenied
-from services.identity.domain import approval
+from services.identity.core import approval
 
 ONE, OTHER = "persons/1", "persons/2"
 

@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
-from services.identity.domain import assurance, clients, duties
-from services.identity.domain.assurance import Method
-from services.identity.domain.clients import AuthMethod, Client, Kind
-from services.identity.domain.duties import Assignment, Duty
+from services.identity.core import assurance, duties
+from services.identity.core import client_rules as clients
+from services.identity.core.assurance import VerificationMethod
+from services.identity.core.client_rules import ClientAuthMethod, ClientKind
+from services.identity.core.duties import Assignment, Duty
+from tests.unit.identity.records import client
 
 NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 
@@ -15,16 +17,16 @@ NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("current", "method", "passed", "after"),
     [
-        (0, Method.PHONE, True, 1),
-        (1, Method.DOCUMENT_MATCH, True, 2),
-        (2, Method.FACE, True, 3),
-        (0, Method.IN_PERSON, True, 4),
-        (4, Method.DOCUMENT_MATCH, True, 4),
-        (2, Method.IN_PERSON, False, 2),
-        (3, Method.DOCUMENT_MATCH, False, 3),
+        (0, VerificationMethod.PHONE, True, 1),
+        (1, VerificationMethod.DOCUMENT_MATCH, True, 2),
+        (2, VerificationMethod.FACE, True, 3),
+        (0, VerificationMethod.IN_PERSON, True, 4),
+        (4, VerificationMethod.DOCUMENT_MATCH, True, 4),
+        (2, VerificationMethod.IN_PERSON, False, 2),
+        (3, VerificationMethod.DOCUMENT_MATCH, False, 3),
     ],
 )
-def test_assurance_rises_and_never_falls(current: int, method: Method, passed: bool, after: int) -> None:
+def test_assurance_rises_and_never_falls(current: int, method: VerificationMethod, passed: bool, after: int) -> None:
     assert assurance.after(current, method, passed=passed) == after
 
 
@@ -38,17 +40,17 @@ def test_who_vouches_is_believed_up_to_a_ceiling() -> None:
 
 
 def test_only_staff_vouch_in_person_and_not_for_themselves() -> None:
-    def check(method: Method, kind: str, affairs: set[str], *, founding: bool = False) -> None:
+    def check(method: VerificationMethod, kind: str, affairs: set[str], *, founding: bool = False) -> None:
         assurance.check_verifier(method, kind, affairs, "persons/p", founding=founding)
 
-    check(Method.IN_PERSON, "STAFF", {"persons/clerk"})
-    check(Method.DOCUMENT_MATCH, "CLIENT", set())
-    check(Method.IN_PERSON, "CLIENT", set(), founding=True)
+    check(VerificationMethod.IN_PERSON, "STAFF", {"persons/clerk"})
+    check(VerificationMethod.DOCUMENT_MATCH, "CLIENT", set())
+    check(VerificationMethod.IN_PERSON, "CLIENT", set(), founding=True)
     with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
-        check(Method.IN_PERSON, "CLIENT", set())
+        check(VerificationMethod.IN_PERSON, "CLIENT", set())
     for affairs in ({"persons/p"}, {"persons/clerk", "persons/p"}, {"persons/clerk", "*"}):
         with pytest.raises(PermissionDenied, match="ACTING_ON_SELF"):
-            check(Method.DOCUMENT_MATCH, "STAFF", affairs)
+            check(VerificationMethod.DOCUMENT_MATCH, "STAFF", affairs)
 
 
 def post(*held: Duty, begin: int = 0, expire: int | None = None) -> Assignment:
@@ -111,41 +113,45 @@ def test_duties_follow_from_the_posts_held_now() -> None:
 @pytest.mark.parametrize(
     ("kind", "auth", "keys", "right", "field"),
     [
-        (Kind.PARTNER, AuthMethod.PRIVATE_KEY_JWT, False, False, "client.jwks"),
-        (Kind.PARTNER, AuthMethod.CLIENT_SECRET, True, False, "client.jwks"),
-        (Kind.CHANNEL, AuthMethod.CLIENT_SECRET, False, True, "client.auth_method"),
-        (Kind.CHANNEL, AuthMethod.PRIVATE_KEY_JWT, True, False, "client.assertion_right"),
-        (Kind.SYSTEM, AuthMethod.PRIVATE_KEY_JWT, True, True, "client.assertion_right"),
+        (ClientKind.PARTNER, ClientAuthMethod.PRIVATE_KEY_JWT, False, False, "client.jwks"),
+        (ClientKind.PARTNER, ClientAuthMethod.CLIENT_SECRET, True, False, "client.jwks"),
+        (ClientKind.CHANNEL, ClientAuthMethod.CLIENT_SECRET, False, True, "client.auth_method"),
+        (ClientKind.CHANNEL, ClientAuthMethod.PRIVATE_KEY_JWT, True, False, "client.assertion_right"),
+        (ClientKind.SYSTEM, ClientAuthMethod.PRIVATE_KEY_JWT, True, True, "client.assertion_right"),
     ],
 )
-def test_credentials_go_with_the_kind(kind: Kind, auth: AuthMethod, keys: bool, right: bool, field: str) -> None:
+def test_credentials_go_with_the_kind(
+    kind: ClientKind, auth: ClientAuthMethod, keys: bool, right: bool, field: str
+) -> None:
     with pytest.raises(InvalidArgument) as caught:
         clients.check_credentials(kind, auth, has_keys=keys, has_assertion_right=right)
     assert caught.value.violations[0].field == field
 
 
 def test_good_credentials_pass() -> None:
-    key, secret = AuthMethod.PRIVATE_KEY_JWT, AuthMethod.CLIENT_SECRET
-    clients.check_credentials(Kind.CHANNEL, key, has_keys=True, has_assertion_right=True)
-    clients.check_credentials(Kind.SYSTEM, secret, has_keys=False, has_assertion_right=False)
+    key, secret = ClientAuthMethod.PRIVATE_KEY_JWT, ClientAuthMethod.CLIENT_SECRET
+    clients.check_credentials(ClientKind.CHANNEL, key, has_keys=True, has_assertion_right=True)
+    clients.check_credentials(ClientKind.SYSTEM, secret, has_keys=False, has_assertion_right=False)
 
 
 def test_a_suspended_client_does_nothing() -> None:
-    window = Client("clients/window", Kind.CHANNEL, clients.State.ACTIVE, assertable=frozenset({"STAFF"}))
+    window = client("window", ClientKind.CHANNEL, clients.ClientState.ACTIVE, assertable=("STAFF",))
     clients.check_assertion(window, "STAFF")
     with pytest.raises(PermissionDenied, match="CLIENT_MAY_NOT_ASSERT"):
         clients.check_assertion(window, "PERSON")
-    gone = Client("clients/window", Kind.CHANNEL, clients.suspend(window), assertable=frozenset({"STAFF"}))
+    gone = client("window", ClientKind.CHANNEL, clients.suspend(window), assertable=("STAFF",))
     with pytest.raises(PermissionDenied, match="CLIENT_NOT_ACTIVE"):
         clients.check_assertion(gone, "STAFF")
-    assert clients.resume(gone) is clients.State.REQUESTED  # a channel speaks again when two people say so
-    assert clients.resume(replace(gone, kind=Kind.SYSTEM)) is clients.State.ACTIVE
-    for change, client in ((clients.suspend, gone), (clients.resume, window)):
+    assert clients.resume(gone) is clients.ClientState.REQUESTED  # a channel speaks again when two people say so
+    assert clients.resume(replace(gone, kind=ClientKind.SYSTEM)) is clients.ClientState.ACTIVE
+    for change, machine in ((clients.suspend, gone), (clients.resume, window)):
         with pytest.raises(FailedPrecondition):
-            change(client)
+            change(machine)
 
 
 def test_old_keys_hold_until_the_overlap_is_over() -> None:
-    assert clients.old_credentials_hold(NOW + timedelta(seconds=1), NOW)
-    assert not clients.old_credentials_hold(NOW, NOW)
-    assert not clients.old_credentials_hold(None, NOW)
+    machine = client("erp", ClientKind.SYSTEM, old_jwks=[{"kid": "old"}], jwks=[{"kid": "new"}])
+    for end, held in ((NOW + timedelta(seconds=1), ["new", "old"]), (NOW, ["new"]), (None, ["new"])):
+        rotated = replace(machine, overlap_expire_time=end)
+        assert rotated.overlaps(NOW) is (len(held) == 2)
+        assert [key["kid"] for key in rotated.keys_at(NOW)] == held

@@ -4,20 +4,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
-from services.identity.domain import consents
-from services.identity.domain.consents import Consent, State, Use
+from services.identity.consents import rules as consents
+from services.identity.consents.rules import Consent, ConsentState, ConsentUse
+from tests.unit.identity.records import consent
 
 NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
-CONSENT = Consent(
-    name="consents/c",
+CONSENT = consent(
     subject="organizations/firm",
     recipient="//320402",
-    resources=frozenset({"licenses/a", "licenses/b"}),
-    begin=NOW,
-    expire=NOW + timedelta(days=30),
+    resources=("licenses/a", "licenses/b"),
     case_name="//320402/cases/x",
 )
-USE = Use("organizations/firm", "//320402/departments/d", ["licenses/a"], "//320402/cases/x")
+USE = ConsentUse("organizations/firm", "//320402/departments/d", ["licenses/a"], "//320402/cases/x")
 
 
 def test_a_region_includes_its_departments() -> None:
@@ -51,7 +49,7 @@ def test_a_department_does_not_include_others() -> None:
 
 
 def test_a_collection_and_any_case_can_be_consented_to() -> None:
-    wide = replace(CONSENT, resources=frozenset({"licenses/-"}), case_name="")
+    wide = replace(CONSENT, resources=("licenses/-",), case_name="")
     consents.check_use(wide, replace(USE, resources=["licenses/z"], case_name="//320402/cases/y"), NOW)
     with pytest.raises(PermissionDenied):
         consents.check_use(wide, replace(USE, resources=["materials/z"]), NOW)
@@ -61,7 +59,7 @@ def test_a_collection_and_any_case_can_be_consented_to() -> None:
     ("consent", "at", "state"),
     [
         (CONSENT, NOW - timedelta(seconds=1), "ACTIVE"),
-        (CONSENT, CONSENT.expire, "EXPIRED"),
+        (CONSENT, CONSENT.expire_time, "EXPIRED"),
         (consents.withdraw(CONSENT, NOW), NOW, "WITHDRAWN"),
     ],
 )
@@ -73,8 +71,8 @@ def test_a_consent_holds_in_its_time_only(consent: Consent, at: datetime, state:
 
 def test_a_consent_is_withdrawn_once() -> None:
     gone = consents.withdraw(CONSENT, NOW)
-    assert (gone.stored_state, gone.withdraw_time) == (State.WITHDRAWN, NOW)
-    for ended, at in ((gone, NOW), (CONSENT, CONSENT.expire)):
+    assert (gone.state, gone.withdraw_time) == (ConsentState.WITHDRAWN, NOW)
+    for ended, at in ((gone, NOW), (CONSENT, CONSENT.expire_time)):
         with pytest.raises(FailedPrecondition):
             consents.withdraw(ended, at)
 

@@ -5,18 +5,11 @@ from enum import Enum
 import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
+from libs.access import roles
 from libs.access.actor import Actor
-from services.identity.domain import (
-    assurance,
-    claims,
-    clients,
-    consents,
-    duties,
-    mandates,
-    organizations,
-    regions,
-    roles,
-)
+from services.identity.accounts.rules import OrganizationKind
+from services.identity.consents.rules import ConsentState
+from services.identity.core import assurance, claims, client_rules, duties, mandate_rules, trust
 from tongban.common.v1 import error_reason_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
@@ -52,18 +45,18 @@ METHODS = [method for service in SERVICES for method in service.methods]
 @pytest.mark.parametrize(
     ("ours", "theirs", "prefix"),
     [
-        (assurance.Method, resources_pb2.VerificationMethod, "VERIFICATION_METHOD_"),
-        (claims.Kind, options_pb2.ActorKind, "ACTOR_KIND_"),
-        (clients.Kind, resources_pb2.ClientKind, "CLIENT_KIND_"),
-        (clients.AuthMethod, resources_pb2.ClientAuthMethod, "CLIENT_AUTH_METHOD_"),
-        (clients.State, resources_pb2.ClientState, "CLIENT_STATE_"),
-        (consents.State, resources_pb2.ConsentState, "CONSENT_STATE_"),
+        (assurance.VerificationMethod, resources_pb2.VerificationMethod, "VERIFICATION_METHOD_"),
+        (claims.ActorKind, options_pb2.ActorKind, "ACTOR_KIND_"),
+        (client_rules.ClientKind, resources_pb2.ClientKind, "CLIENT_KIND_"),
+        (client_rules.ClientAuthMethod, resources_pb2.ClientAuthMethod, "CLIENT_AUTH_METHOD_"),
+        (client_rules.ClientState, resources_pb2.ClientState, "CLIENT_STATE_"),
+        (ConsentState, resources_pb2.ConsentState, "CONSENT_STATE_"),
         (duties.Duty, resources_pb2.Duty, "DUTY_"),
-        (organizations.Kind, resources_pb2.OrganizationKind, "ORGANIZATION_KIND_"),
-        (mandates.State, resources_pb2.MandateState, "MANDATE_STATE_"),
-        (mandates.Power, resources_pb2.MandatePower, "MANDATE_POWER_"),
-        (mandates.Basis, mandate_service_pb2.ActingBasis, "ACTING_BASIS_"),
-        (regions.State, resources_pb2.RegionState, "REGION_STATE_"),
+        (OrganizationKind, resources_pb2.OrganizationKind, "ORGANIZATION_KIND_"),
+        (mandate_rules.MandateState, resources_pb2.MandateState, "MANDATE_STATE_"),
+        (mandate_rules.MandatePower, resources_pb2.MandatePower, "MANDATE_POWER_"),
+        (mandate_rules.ActingBasis, mandate_service_pb2.ActingBasis, "ACTING_BASIS_"),
+        (trust.RegionState, resources_pb2.RegionState, "REGION_STATE_"),
     ],
 )
 def test_enums_agree(ours: type[Enum], theirs: EnumTypeWrapper, prefix: str) -> None:

@@ -1,69 +1,69 @@
 import pytest
 
 from libs.errors import FailedPrecondition, PermissionDenied
-from services.identity.domain import regions
-from services.identity.domain.regions import Direction, State
+from services.identity.core import trust
+from services.identity.core.trust import RegionState, TrustDirection
 
 NAME = "regions/341500"
 OPEN = {
-    State.PROPOSED: Direction(0),
-    State.ACTIVE: Direction.BOTH,
-    State.INBOUND_SUSPENDED: Direction.OUTBOUND,
-    State.OUTBOUND_SUSPENDED: Direction.INBOUND,
-    State.SUSPENDED: Direction(0),
-    State.ENDED: Direction(0),
+    RegionState.PROPOSED: TrustDirection(0),
+    RegionState.ACTIVE: TrustDirection.BOTH,
+    RegionState.INBOUND_SUSPENDED: TrustDirection.OUTBOUND,
+    RegionState.OUTBOUND_SUSPENDED: TrustDirection.INBOUND,
+    RegionState.SUSPENDED: TrustDirection(0),
+    RegionState.ENDED: TrustDirection(0),
 }
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("direction", [Direction.INBOUND, Direction.OUTBOUND, Direction.BOTH])
-def test_a_direction_passes_only_where_the_state_opens_it(state: State, direction: Direction) -> None:
+@pytest.mark.parametrize("state", RegionState)
+@pytest.mark.parametrize("direction", [TrustDirection.INBOUND, TrustDirection.OUTBOUND, TrustDirection.BOTH])
+def test_a_direction_passes_only_where_the_state_opens_it(state: RegionState, direction: TrustDirection) -> None:
     if direction & OPEN[state] == direction:
-        regions.require("341500", state, direction)
+        trust.require("341500", state, direction)
         return
     with pytest.raises(PermissionDenied) as caught:
-        regions.require("341500", state, direction)
+        trust.require("341500", state, direction)
     assert (caught.value.reason, caught.value.metadata) == ("REGION_NOT_TRUSTED", {"region": "341500"})
 
 
 def test_a_region_that_is_not_on_the_list_is_not_trusted() -> None:
     with pytest.raises(PermissionDenied):
-        regions.require("341500", None, Direction.INBOUND)
+        trust.require("341500", None, TrustDirection.INBOUND)
 
 
 @pytest.mark.parametrize(
     ("before", "direction", "after"),
     [
-        (State.ACTIVE, Direction.INBOUND, State.INBOUND_SUSPENDED),
-        (State.ACTIVE, Direction.OUTBOUND, State.OUTBOUND_SUSPENDED),
-        (State.ACTIVE, Direction.BOTH, State.SUSPENDED),
-        (State.INBOUND_SUSPENDED, Direction.OUTBOUND, State.SUSPENDED),
-        (State.INBOUND_SUSPENDED, Direction.BOTH, State.SUSPENDED),
-        (State.OUTBOUND_SUSPENDED, Direction.INBOUND, State.SUSPENDED),
+        (RegionState.ACTIVE, TrustDirection.INBOUND, RegionState.INBOUND_SUSPENDED),
+        (RegionState.ACTIVE, TrustDirection.OUTBOUND, RegionState.OUTBOUND_SUSPENDED),
+        (RegionState.ACTIVE, TrustDirection.BOTH, RegionState.SUSPENDED),
+        (RegionState.INBOUND_SUSPENDED, TrustDirection.OUTBOUND, RegionState.SUSPENDED),
+        (RegionState.INBOUND_SUSPENDED, TrustDirection.BOTH, RegionState.SUSPENDED),
+        (RegionState.OUTBOUND_SUSPENDED, TrustDirection.INBOUND, RegionState.SUSPENDED),
     ],
 )
-def test_suspending_closes_a_direction(before: State, direction: Direction, after: State) -> None:
-    assert regions.suspend(NAME, before, direction) is after
+def test_suspending_closes_a_direction(before: RegionState, direction: TrustDirection, after: RegionState) -> None:
+    assert trust.suspend(NAME, before, direction) is after
 
 
 @pytest.mark.parametrize(
     ("before", "direction", "after"),
     [
-        (State.SUSPENDED, Direction.INBOUND, State.OUTBOUND_SUSPENDED),
-        (State.SUSPENDED, Direction.OUTBOUND, State.INBOUND_SUSPENDED),
-        (State.SUSPENDED, Direction.BOTH, State.ACTIVE),
-        (State.INBOUND_SUSPENDED, Direction.INBOUND, State.ACTIVE),
-        (State.OUTBOUND_SUSPENDED, Direction.BOTH, State.ACTIVE),
+        (RegionState.SUSPENDED, TrustDirection.INBOUND, RegionState.OUTBOUND_SUSPENDED),
+        (RegionState.SUSPENDED, TrustDirection.OUTBOUND, RegionState.INBOUND_SUSPENDED),
+        (RegionState.SUSPENDED, TrustDirection.BOTH, RegionState.ACTIVE),
+        (RegionState.INBOUND_SUSPENDED, TrustDirection.INBOUND, RegionState.ACTIVE),
+        (RegionState.OUTBOUND_SUSPENDED, TrustDirection.BOTH, RegionState.ACTIVE),
     ],
 )
-def test_resuming_opens_it_again(before: State, direction: Direction, after: State) -> None:
-    assert regions.resume(NAME, before, direction) is after
+def test_resuming_opens_it_again(before: RegionState, direction: TrustDirection, after: RegionState) -> None:
+    assert trust.resume(NAME, before, direction) is after
 
 
-@pytest.mark.parametrize("state", [State.PROPOSED, State.ENDED, State.SUSPENDED])
-def test_nothing_is_suspended_twice_or_outside_of_trust(state: State) -> None:
+@pytest.mark.parametrize("state", [RegionState.PROPOSED, RegionState.ENDED, RegionState.SUSPENDED])
+def test_nothing_is_suspended_twice_or_outside_of_trust(state: RegionState) -> None:
     with pytest.raises(FailedPrecondition) as caught:
-        regions.suspend(NAME, state, Direction.BOTH)
+        trust.suspend(NAME, state, TrustDirection.BOTH)
     assert caught.value.metadata == {
         "resource": NAME,
         "state": state.value,
@@ -71,24 +71,26 @@ def test_nothing_is_suspended_twice_or_outside_of_trust(state: State) -> None:
     }
 
 
-@pytest.mark.parametrize("state", [State.PROPOSED, State.ENDED, State.ACTIVE, State.OUTBOUND_SUSPENDED])
-def test_only_what_is_suspended_resumes(state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [RegionState.PROPOSED, RegionState.ENDED, RegionState.ACTIVE, RegionState.OUTBOUND_SUSPENDED]
+)
+def test_only_what_is_suspended_resumes(state: RegionState) -> None:
     with pytest.raises(FailedPrecondition):
-        regions.resume(NAME, state, Direction.INBOUND)
+        trust.resume(NAME, state, TrustDirection.INBOUND)
 
 
 def test_trust_begins_once_and_ends_for_ever() -> None:
-    assert regions.activate(NAME, State.PROPOSED) is State.ACTIVE
-    for state in set(State) - {State.PROPOSED}:
+    assert trust.activate(NAME, RegionState.PROPOSED) is RegionState.ACTIVE
+    for state in set(RegionState) - {RegionState.PROPOSED}:
         with pytest.raises(FailedPrecondition):
-            regions.activate(NAME, state)
-    for state in set(State) - {State.ENDED}:
-        assert regions.end(NAME, state) is State.ENDED
-        regions.check_rekey(NAME, state)
-        assert not regions.may_propose(state)
+            trust.activate(NAME, state)
+    for state in set(RegionState) - {RegionState.ENDED}:
+        assert trust.end(NAME, state) is RegionState.ENDED
+        trust.check_rekey(NAME, state)
+        assert not trust.may_propose(state)
     with pytest.raises(FailedPrecondition):
-        regions.end(NAME, State.ENDED)
+        trust.end(NAME, RegionState.ENDED)
     with pytest.raises(FailedPrecondition):
-        regions.check_rekey(NAME, State.ENDED)
-    assert regions.may_propose(None)
-    assert regions.may_propose(State.ENDED)
+        trust.check_rekey(NAME, RegionState.ENDED)
+    assert trust.may_propose(None)
+    assert trust.may_propose(RegionState.ENDED)

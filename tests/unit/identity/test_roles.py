@@ -2,9 +2,9 @@ import re
 
 import pytest
 
+from libs.access import roles
 from libs.errors import PermissionDenied
-from services.identity.domain import roles
-from services.identity.domain.duties import Duty
+from services.identity.core.duties import Duty
 
 PATTERN = re.compile(r"[a-z]+\.(\*|[A-Za-z]+\.(\*|[A-Za-z_]+))")
 DECISIONS = {"cases.cases.decide", "license.licenses.issue", "license.licenses.revoke"}

@@ -14,10 +14,11 @@ from libs.crypto.errors import DecryptionFailed
 from libs.crypto.keystore import KeyStore
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.db.engine import Database
-from services.identity.domain.claims import Claims, Kind, TokenType
-from services.identity.domain.rotation import KEPT, KeyTime, plan
-from services.identity.tokens.codec import TokenCodec
-from services.identity.tokens.signing_keys import SigningKeys
+from services.identity.core.claims import ActorKind, Claims, TokenType
+from services.identity.core.codec import TokenCodec
+from services.identity.core.rotation import KEPT, KeyTime, plan
+from services.identity.core.signing_keys import TokenKeys
+from services.identity.keys.worker import KeyKeeper
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 PERIOD = timedelta(days=180)
@@ -56,7 +57,7 @@ def store(tmp_path: Path, clock: FakeClock) -> KeyStore:
 
 
 async def test_tokens_outlive_the_key_that_signed_them(store: KeyStore, clock: FakeClock) -> None:
-    keys = SigningKeys(store, clock, PERIOD)
+    keys = TokenKeys(store, clock, PERIOD)
     keys.open()
     keys.rotate()
     first, second = (key["kid"] for key in keys.public())
@@ -72,7 +73,7 @@ async def test_tokens_outlive_the_key_that_signed_them(store: KeyStore, clock: F
             iat=issue.iat,
             exp=issue.iat + 600,
             jti=issue.jti,
-            actor_kind=Kind.PERSON,
+            actor_kind=ActorKind.PERSON,
         )
     )
     clock.advance(timedelta(seconds=60))
@@ -90,7 +91,7 @@ async def test_tokens_outlive_the_key_that_signed_them(store: KeyStore, clock: F
 
 @pytest.mark.parametrize("days", [400, 5_000, -400])
 async def test_a_clock_that_is_wrong_once_destroys_nothing(store: KeyStore, clock: FakeClock, days: int) -> None:
-    keys = SigningKeys(store, clock, PERIOD)
+    keys = TokenKeys(store, clock, PERIOD)
     keys.open()
     keys.rotate()
     pinned = [key["kid"] for key in keys.public()]
@@ -107,7 +108,7 @@ async def test_a_clock_that_is_wrong_once_destroys_nothing(store: KeyStore, cloc
 
 
 async def test_another_replica_finds_a_key_that_it_does_not_know_yet(store: KeyStore, clock: FakeClock) -> None:
-    mine, theirs = SigningKeys(store, clock, PERIOD), SigningKeys(store, clock, PERIOD)
+    mine, theirs = TokenKeys(store, clock, PERIOD), TokenKeys(store, clock, PERIOD)
     mine.open()
     theirs.open()
     theirs.rotate()
@@ -139,11 +140,11 @@ async def test_a_key_that_was_destroyed_stops_signing_while_the_database_is_away
         await asyncio.Event().wait()
 
     monkeypatch.setattr("libs.standing.rest", rest)
-    keys = SigningKeys(store, clock, PERIOD)
+    keys = TokenKeys(store, clock, PERIOD)
     keys.open()
     keys.rotate()
     leaked, following = (str(key["kid"]) for key in keys.public())
-    keeping = asyncio.ensure_future(keys.keep(cast("Database", Frozen())))
+    keeping = asyncio.ensure_future(KeyKeeper(keys, cast("Database", Frozen())).run())
     store.destroy("token", 1)
     async with asyncio.timeout(30):
         await rested.wait()
@@ -154,7 +155,7 @@ async def test_a_key_that_was_destroyed_stops_signing_while_the_database_is_away
 
 
 def test_the_published_keys_hold_no_private_half(store: KeyStore, clock: FakeClock) -> None:
-    keys = SigningKeys(store, clock, PERIOD)
+    keys = TokenKeys(store, clock, PERIOD)
     keys.open()
     (key,) = keys.public()
     assert set(key) == {"kid", "kty", "alg", "use", "crv", "x", "y"}
@@ -164,7 +165,7 @@ def test_the_published_keys_hold_no_private_half(store: KeyStore, clock: FakeClo
 @pytest.mark.parametrize("broken", [b'"secret": "AAAA', b""], ids=["another secret", "half a file"])
 def test_a_key_that_cannot_be_opened_holds_up_no_other(store: KeyStore, clock: FakeClock, broken: bytes) -> None:
     """The broken one is the next to sign, or an old one: what can be opened signs, is published, and has its successor."""
-    keys = SigningKeys(store, clock, PERIOD)
+    keys = TokenKeys(store, clock, PERIOD)
     keys.open()
     keys.rotate()
     first = keys.current.kid
@@ -172,7 +173,7 @@ def test_a_key_that_cannot_be_opened_holds_up_no_other(store: KeyStore, clock: F
     whole = file.read_bytes()
     file.chmod(0o600)
     file.write_bytes(whole.replace(b'"secret": "', broken) if broken else whole[:100])
-    again = SigningKeys(store, clock, PERIOD)
+    again = TokenKeys(store, clock, PERIOD)
     again.open()
     assert again.current.kid == first
     again.rotate()
@@ -183,9 +184,9 @@ def test_a_key_that_cannot_be_opened_holds_up_no_other(store: KeyStore, clock: F
 
 
 def test_without_a_key_that_can_be_opened_nothing_signs(store: KeyStore, clock: FakeClock) -> None:
-    SigningKeys(store, clock, PERIOD).open()
+    TokenKeys(store, clock, PERIOD).open()
     file = store._folder / "token" / "1.json"
     file.chmod(0o600)
     file.write_bytes(b"nothing")
     with pytest.raises(DecryptionFailed):
-        SigningKeys(store, clock, PERIOD).open()
+        TokenKeys(store, clock, PERIOD).open()

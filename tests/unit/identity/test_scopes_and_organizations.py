@@ -1,8 +1,8 @@
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
-from services.identity.domain.organizations import Kind, check_kind
-from services.identity.domain.scopes import check_covered, covers, narrow, within
+from services.identity.accounts.rules import OrganizationKind, check_kind
+from services.identity.core.scopes import check_covered, covers, narrow, within
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,18 @@ def test_a_role_is_cut_to_its_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("category", "kind"), [("91", Kind.ENTERPRISE), ("52", Kind.SOCIAL_ORGANIZATION), ("A1", Kind.OTHER)]
+    ("category", "kind"),
+    [("91", OrganizationKind.ENTERPRISE), ("52", OrganizationKind.SOCIAL_ORGANIZATION), ("A1", OrganizationKind.OTHER)],
 )
-def test_a_code_fits_its_kind(category: str, kind: Kind) -> None:
+def test_a_code_fits_its_kind(category: str, kind: OrganizationKind) -> None:
     check_kind(category, kind)
 
 
-@pytest.mark.parametrize(("category", "kind"), [("11", Kind.ENTERPRISE), ("92", Kind.ENTERPRISE), ("91", Kind.OTHER)])
-def test_a_code_of_another_kind_is_refused(category: str, kind: Kind) -> None:
+@pytest.mark.parametrize(
+    ("category", "kind"),
+    [("11", OrganizationKind.ENTERPRISE), ("92", OrganizationKind.ENTERPRISE), ("91", OrganizationKind.OTHER)],
+)
+def test_a_code_of_another_kind_is_refused(category: str, kind: OrganizationKind) -> None:
     with pytest.raises(InvalidArgument) as error:
         check_kind(category, kind)
     assert error.value.violations[0].rule == "uscc.kind"

@@ -5,31 +5,38 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument, TongbanError
-from services.identity.domain import exchange, issue
-from services.identity.domain.claims import Actor, Authority, Claims, Kind, TokenType, check_times, from_payload
-from services.identity.domain.clients import Client, State
-from services.identity.domain.clients import Kind as ClientKind
-from services.identity.domain.duties import Duty
-from services.identity.domain.exchange import (
+from services.identity.core import issue
+from services.identity.core.claims import (
+    ActingParty,
+    ActingRight,
+    ActorKind,
+    Claims,
+    TokenType,
+    check_times,
+    from_payload,
+)
+from services.identity.core.client_rules import ClientKind, ClientState
+from services.identity.core.duties import Duty
+from services.identity.core.issue import Issue, StaffFacts
+from services.identity.tokens import rules as exchange
+from services.identity.tokens.rules import (
     ACCESS_URN,
     ASSERTION_URN,
     DELEGATION_URN,
-    Asked,
-    Clerk,
-    Home,
-    Route,
+    AskedExchange,
+    ExchangeKind,
+    HomeRegion,
+    WindowClerk,
 )
-from services.identity.domain.issue import Issue, StaffFacts
+from tests.unit.identity.records import client
 
 NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 T = int(NOW.timestamp())
 LUAN = Issue("341500", "https://luan.example", NOW, "jti-1", "txn-1")
 TIANNING = Issue("320402", "https://tianning.example", NOW, "jti-2", "txn-2")
-HOME = Home("341500", "https://luan.example", 4)
+HOME = HomeRegion("341500", "https://luan.example", 4)
 SCOPE = ("cases.cases.create", "cases.cases.get")
-CHANNEL = Client(
-    "clients/window", ClientKind.CHANNEL, State.ACTIVE, assertable=frozenset({"PERSON", "STAFF"}), max_assurance=4
-)
+CHANNEL = client("window", ClientKind.CHANNEL, ClientState.ACTIVE, assertable=("PERSON", "STAFF"), max_assurance=4)
 FACTS = StaffFacts(
     "staff/00000000-0000-7000-8000-c40dc72b0228",
     "departments/00000000-0000-7000-8000-3cbaeb57c640",
@@ -37,7 +44,7 @@ FACTS = StaffFacts(
     "persons/00000000-0000-7000-8000-c40dc72b0228",
     ("organizations/00000000-0000-7000-8000-8d9001d32c6a",),
 )
-FIRM = Authority(
+FIRM = ActingRight(
     "organizations/00000000-0000-7000-8000-3f62550731d9",
     "91350100M000100Y43",
     "mandates/00000000-0000-7000-8000-62c66a7a5dd7",
@@ -49,7 +56,7 @@ FIRM = Authority(
 person = issue.for_person(LUAN, CHANNEL, "persons/00000000-0000-7000-8000-d4f0bc5a29de", (4, 4), SCOPE)
 staff = issue.for_staff(LUAN, CHANNEL, FACTS, ("cases.cases.accept",))
 service = issue.for_service(LUAN, "cases", ("cases.*",))
-clerk = Clerk(staff, frozenset({Duty.RECEIVING}))
+clerk = WindowClerk(staff, frozenset({Duty.RECEIVING}))
 agent = exchange.act_for(LUAN, person, FIRM, SCOPE)
 at_window = exchange.at_window(LUAN, agent, clerk, SCOPE)
 
@@ -85,14 +92,15 @@ def test_the_lowest_assurance_counts(account: int, session: int, ceiling: int, a
 
 def test_staff_machines_and_services_get_tokens() -> None:
     assert (staff.sub, staff.dept, staff.posts) == (FACTS.name, FACTS.department, FACTS.posts)
-    machine = Client("clients/erp", ClientKind.SYSTEM, State.ACTIVE)
+    machine = client("erp", ClientKind.SYSTEM, ClientState.ACTIVE)
     token = issue.for_client(LUAN, machine, SCOPE)
-    assert (token.sub, token.client_id, token.actor_kind) == ("clients/erp", "erp", Kind.CLIENT)
-    assert (service.sub, service.actor_kind) == ("services/cases", Kind.SERVICE)
+    assert (token.sub, token.client_id, token.actor_kind) == ("clients/erp", "erp", ActorKind.CLIENT)
+    assert (service.sub, service.actor_kind) == ("services/cases", ActorKind.SERVICE)
     assert (
-        refusal(lambda: issue.for_client(LUAN, replace(machine, state=State.SUSPENDED), ()))[0] == "CLIENT_NOT_ACTIVE"
+        refusal(lambda: issue.for_client(LUAN, replace(machine, state=ClientState.SUSPENDED), ()))[0]
+        == "CLIENT_NOT_ACTIVE"
     )
-    deaf = replace(CHANNEL, assertable=frozenset())
+    deaf = replace(CHANNEL, assertable=())
     assert (
         refusal(lambda: issue.for_person(LUAN, deaf, "persons/00000000-0000-7000-8000-148de9c5a7a4", (4, 4), ()))[0]
         == "CLIENT_MAY_NOT_ASSERT"
@@ -145,7 +153,7 @@ def test_a_payload_of_another_shape_is_refused(change: dict[str, object]) -> Non
 def test_acting_for_a_firm_keeps_the_person_and_ends_with_the_first_of_its_roots() -> None:
     assert (agent.sub, agent.actor_kind, agent.authority, agent.acr) == (
         "persons/00000000-0000-7000-8000-d4f0bc5a29de",
-        Kind.PERSON,
+        ActorKind.PERSON,
         FIRM,
         4,
     )
@@ -164,10 +172,12 @@ def test_only_a_person_of_this_region_acts_and_only_for_one() -> None:
 
 
 def test_window_staff_act_for_the_person_and_stay_visible() -> None:
-    assert at_window.actor_kind is Kind.STAFF
+    assert at_window.actor_kind is ActorKind.STAFF
     assert at_window.sub == "persons/00000000-0000-7000-8000-d4f0bc5a29de"
-    assert at_window.act == Actor(
-        "staff/00000000-0000-7000-8000-c40dc72b0228", Kind.STAFF, "departments/00000000-0000-7000-8000-3cbaeb57c640"
+    assert at_window.act == ActingParty(
+        "staff/00000000-0000-7000-8000-c40dc72b0228",
+        ActorKind.STAFF,
+        "departments/00000000-0000-7000-8000-3cbaeb57c640",
     )
     assert (at_window.authority, at_window.dept, at_window.scope) == (
         FIRM,
@@ -202,7 +212,7 @@ def test_window_staff_act_for_the_person_and_stay_visible() -> None:
         ),
     ],
 )
-def test_who_may_not_act_at_a_window(subject: Claims, who: Clerk, expected: tuple[str, str]) -> None:
+def test_who_may_not_act_at_a_window(subject: Claims, who: WindowClerk, expected: tuple[str, str]) -> None:
     assert refusal(lambda: exchange.at_window(LUAN, subject, who, SCOPE)) == expected
 
 
@@ -245,13 +255,13 @@ def test_an_assertion_names_everybody_in_full_and_lives_a_minute() -> None:
     made = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
     assert (made.type, made.aud, made.lifetime, made.scope) == (TokenType.ASSERTION, "//320402", 60, SCOPE)
     assert made.sub == "//341500/persons/00000000-0000-7000-8000-d4f0bc5a29de"
-    assert made.actor_kind is Kind.SERVICE
-    clerk_before = Actor(
+    assert made.actor_kind is ActorKind.SERVICE
+    clerk_before = ActingParty(
         "//341500/staff/00000000-0000-7000-8000-c40dc72b0228",
-        Kind.STAFF,
+        ActorKind.STAFF,
         "//341500/departments/00000000-0000-7000-8000-3cbaeb57c640",
     )
-    assert made.act == Actor("//341500/services/cases", Kind.SERVICE, act=clerk_before)
+    assert made.act == ActingParty("//341500/services/cases", ActorKind.SERVICE, act=clerk_before)
     assert made.authority is not None
     assert made.authority.principal == "//341500/organizations/00000000-0000-7000-8000-3f62550731d9"
     assert made.authority.mandate == "//341500/mandates/00000000-0000-7000-8000-62c66a7a5dd7"
@@ -264,7 +274,7 @@ def test_an_assertion_does_not_outlive_its_token() -> None:
 
 
 def test_guests_and_clients_are_not_asserted() -> None:
-    machine = issue.for_client(LUAN, Client("clients/erp", ClientKind.SYSTEM, State.ACTIVE), ())
+    machine = issue.for_client(LUAN, client("erp", ClientKind.SYSTEM, ClientState.ACTIVE), ())
     guest = replace(person, region="320402")
     for make in (
         lambda token: exchange.assertion(LUAN, token, "//320402", SCOPE),
@@ -287,7 +297,7 @@ def test_a_trusted_regions_assertion_becomes_a_guests_token() -> None:
         "//320402",
         "https://tianning.example",
     )
-    assert (guest.actor_kind, guest.region, guest.acr, guest.lifetime) == (Kind.PERSON, "341500", 3, 600)
+    assert (guest.actor_kind, guest.region, guest.acr, guest.lifetime) == (ActorKind.PERSON, "341500", 3, 600)
     assert guest.authority is not None
     assert guest.authority.items == ("ITEM-1",)
 
@@ -296,7 +306,7 @@ def test_a_trusted_regions_assertion_becomes_a_guests_token() -> None:
 def test_what_is_no_person_acts_as_the_region(subject: Claims, via: Claims | None) -> None:
     asserted = exchange.assertion(LUAN, subject, "//320402", SCOPE, via)
     exchange.check_assertion(TIANNING, asserted, HOME)
-    assert exchange.accept(TIANNING, asserted, HOME, ()).actor_kind is Kind.REGION
+    assert exchange.accept(TIANNING, asserted, HOME, ()).actor_kind is ActorKind.REGION
 
 
 ASSERTED = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
@@ -312,18 +322,18 @@ ASSERTED = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
         ({"nbf": T + 61}, ("TOKEN_INVALID", "nbf")),
         ({"exp": T + 61}, ("TOKEN_INVALID", "lifetime")),
         ({"iat": T, "exp": T}, ("TOKEN_INVALID", "lifetime")),
-        ({"actor_kind": Kind.CLIENT}, ("TOKEN_INVALID", "kind")),
-        ({"actor_kind": Kind.REGION}, ("TOKEN_INVALID", "kind")),
+        ({"actor_kind": ActorKind.CLIENT}, ("TOKEN_INVALID", "kind")),
+        ({"actor_kind": ActorKind.REGION}, ("TOKEN_INVALID", "kind")),
         ({"sub": "//320402/persons/00000000-0000-7000-8000-1bdd5b5b92e2"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
         ({"sub": "persons/00000000-0000-7000-8000-1bdd5b5b92e2"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
         ({"sub": "//3415001/persons/00000000-0000-7000-8000-2d711642b726"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
         ({"authority": replace(FIRM, mandate="")}, ("ASSERTION_SUBJECT_FOREIGN", "")),
         (
             {
-                "act": Actor(
+                "act": ActingParty(
                     "//341500/services/cases",
-                    Kind.SERVICE,
-                    act=Actor("staff/00000000-0000-7000-8000-2d711642b726", Kind.STAFF),
+                    ActorKind.SERVICE,
+                    act=ActingParty("staff/00000000-0000-7000-8000-2d711642b726", ActorKind.STAFF),
                 )
             },
             ("ASSERTION_SUBJECT_FOREIGN", ""),
@@ -352,9 +362,9 @@ def test_a_delegation_gives_fresh_assertions_for_its_transfer_only() -> None:
     assert fresh.act is not None
     assert (fresh.act.sub, fresh.act.act) == (
         "//341500/services/cases",
-        Actor(
+        ActingParty(
             "//341500/staff/00000000-0000-7000-8000-c40dc72b0228",
-            Kind.STAFF,
+            ActorKind.STAFF,
             "//341500/departments/00000000-0000-7000-8000-3cbaeb57c640",
         ),
     )
@@ -362,7 +372,7 @@ def test_a_delegation_gives_fresh_assertions_for_its_transfer_only() -> None:
     exchange.check_assertion(received, fresh, HOME)
     guest = exchange.accept(received, fresh, HOME, ())
     assert (guest.actor_kind, guest.transfer) == (
-        Kind.REGION,
+        ActorKind.REGION,
         "//341500/transfers/00000000-0000-7000-8000-e3b98a4da31a",
     )
 
@@ -396,34 +406,34 @@ def test_a_delegation_is_good_for_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        (Asked(ACCESS_URN, abroad=True), Route.ASSERT),
-        (Asked(ACCESS_URN, ASSERTION_URN, abroad=True, actor=True), Route.ASSERT),
-        (Asked(ASSERTION_URN), Route.ACCEPT),
-        (Asked(ACCESS_URN, on_behalf_of=True), Route.ACT_FOR),
-        (Asked(ACCESS_URN, ACCESS_URN, actor=True), Route.AT_WINDOW),
-        (Asked(ACCESS_URN, DELEGATION_URN, abroad=True, transfer=True), Route.DELEGATE),
-        (Asked(DELEGATION_URN, abroad=True, actor=True, transfer=True), Route.USE_DELEGATION),
+        (AskedExchange(ACCESS_URN, abroad=True), ExchangeKind.ASSERT),
+        (AskedExchange(ACCESS_URN, ASSERTION_URN, abroad=True, actor=True), ExchangeKind.ASSERT),
+        (AskedExchange(ASSERTION_URN), ExchangeKind.ACCEPT),
+        (AskedExchange(ACCESS_URN, on_behalf_of=True), ExchangeKind.ACT_FOR),
+        (AskedExchange(ACCESS_URN, ACCESS_URN, actor=True), ExchangeKind.AT_WINDOW),
+        (AskedExchange(ACCESS_URN, DELEGATION_URN, abroad=True, transfer=True), ExchangeKind.DELEGATE),
+        (AskedExchange(DELEGATION_URN, abroad=True, actor=True, transfer=True), ExchangeKind.USE_DELEGATION),
     ],
 )
-def test_an_exchange_is_told_by_its_fields(asked: Asked, found: Route) -> None:
+def test_an_exchange_is_told_by_its_fields(asked: AskedExchange, found: ExchangeKind) -> None:
     assert exchange.route(asked) is found
 
 
 @pytest.mark.parametrize(
     "asked",
     [
-        Asked(ACCESS_URN),
-        Asked(ACCESS_URN, ACCESS_URN, abroad=True),
-        Asked(ASSERTION_URN, abroad=True),
-        Asked(ASSERTION_URN, actor=True),
-        Asked(DELEGATION_URN, abroad=True, transfer=True),
-        Asked(DELEGATION_URN, ACCESS_URN, actor=True, transfer=True),
-        Asked(ACCESS_URN, DELEGATION_URN, abroad=True),
-        Asked(ACCESS_URN, on_behalf_of=True, actor=True),
-        Asked(ACCESS_URN, abroad=True, on_behalf_of=True),
+        AskedExchange(ACCESS_URN),
+        AskedExchange(ACCESS_URN, ACCESS_URN, abroad=True),
+        AskedExchange(ASSERTION_URN, abroad=True),
+        AskedExchange(ASSERTION_URN, actor=True),
+        AskedExchange(DELEGATION_URN, abroad=True, transfer=True),
+        AskedExchange(DELEGATION_URN, ACCESS_URN, actor=True, transfer=True),
+        AskedExchange(ACCESS_URN, DELEGATION_URN, abroad=True),
+        AskedExchange(ACCESS_URN, on_behalf_of=True, actor=True),
+        AskedExchange(ACCESS_URN, abroad=True, on_behalf_of=True),
     ],
 )
-def test_other_fields_make_no_exchange(asked: Asked) -> None:
+def test_other_fields_make_no_exchange(asked: AskedExchange) -> None:
     with pytest.raises(InvalidArgument, match="EXCHANGE_NOT_SUPPORTED"):
         exchange.route(asked)
 

@@ -15,7 +15,7 @@ from libs.clock import SystemClock
 from libs.db import paging
 from libs.errors import InvalidArgument, Unauthenticated
 from libs.security.tokens import TokenVerifier
-from services.identity.tokens.codec import peek
+from services.identity.core.codec import peek
 from tests.support.tokens import Issuer
 from tongban.cases.v1.case_service_pb2 import ListCasesRequest
 

@@ -1,0 +1,244 @@
+"""ClientService: making clients, changing their credentials, suspending them.
+
+Credentials live by the machine's clock, as tokens do.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.access.actor import Actor
+from libs.db.command import Command, command_of
+from libs.db.uow import Transaction
+from libs.errors import invalid_field, not_found, state_conflict
+from libs.rpc.call import Call
+from services.identity.api_clients import store
+from services.identity.api_clients.convert import KINDS, STATES, client_message, new_client
+from services.identity.core import client_rules, clients, staff
+from services.identity.core.accounts import organization
+from services.identity.core.approval import approved_by, asked_by, holds
+from services.identity.core.client_rules import (
+    FIRST_CLIENT,
+    Client,
+    ClientAuthMethod,
+    ClientKind,
+    ClientState,
+    Keys,
+    PendingKeys,
+)
+from services.identity.core.jwk import checked_keys
+from services.identity.core.parts import Parts
+from services.identity.core.scopes import check_covered
+from tongban.identity.v1 import client_service_pb2 as pb
+from tongban.identity.v1 import events_pb2 as events
+from tongban.identity.v1 import resources_pb2 as resources
+
+Work = Callable[[Transaction], Awaitable[resources.Client]]
+
+
+class ClientApi:
+    """Keeps clients."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def create_client(self, request: pb.CreateClientRequest, call: Call) -> resources.Client:
+        """Makes a client; its secret, if it has one, stands in the first answer only."""
+        asked, actor = request.client, call.actor
+        actor.require_impartial(asked.owner)
+        draft = new_client(asked, request.client_id or f"c-{secrets.token_hex(8)}", self._parts.clock.now())
+        _check_new(asked, draft)
+        check_covered(actor.scopes, draft.scopes)
+        secret = self._parts.client_secrets.make() if draft.auth_method is ClientAuthMethod.CLIENT_SECRET else ""
+
+        async def work(tx: Transaction) -> resources.Client:
+            await _check_owner(tx.connection, draft.owner)
+            begun = await _begun(tx.connection, replace(draft, create_time=tx.now, update_time=tx.now), actor)
+            mac = self._parts.client_secrets.mac(secret) if secret else None
+            row = await store.ADD.add(tx.connection, replace(begun, secret_mac=mac))
+            tx.emit(row.name, events.ClientCreated(client=row.name, kind=asked.kind))
+            return client_message(row)
+
+        return await self._answer(command_of(request, call=call), work, secret)
+
+    async def _answer(self, command: Command, work: Work, secret: str) -> resources.Client:
+        """Runs ``work`` and adds the secret to its own answer: the stored answer, and so a repeated one, has none."""
+        made: list[resources.Client] = []
+
+        async def remembered(tx: Transaction) -> resources.Client:
+            made.append(await work(tx))
+            return made[-1]
+
+        answer = await self._parts.uow.run(command, remembered)
+        if made and answer is made[-1]:
+            answer.secret = secret
+        return answer
+
+    async def get_client(self, request: pb.GetClientRequest, call: Call) -> resources.Client:
+        """Gets a client, without its secret."""
+        _check_reach(call.actor, request.name, "identity.clients.list")
+        async with self._parts.database.read() as connection:
+            return client_message(await clients.client(connection, request.name))
+
+    async def list_clients(self, request: pb.ListClientsRequest, call: Call) -> pb.ListClientsResponse:
+        """Lists clients by name."""
+        parts, after = self._parts, self._parts.pages.after(request)
+        kind, state = KINDS.name(request.kind), STATES.name(request.state)
+
+        async def page(size: int) -> list[Client]:
+            return await store.page(parts.database, size, kind=kind, state=state, after=after)
+
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
+        return pb.ListClientsResponse(clients=map(client_message, shown), next_page_token=token)
+
+    async def rotate_client_key(self, request: pb.RotateClientKeyRequest, call: Call) -> resources.Client:
+        """Replaces a client's keys, or makes it a new secret."""
+        _check_reach(call.actor, request.name, "identity.clients.create")
+        keys = checked_keys(request.jwks, "jwks") if request.HasField("jwks") else None
+        secret = "" if keys else self._parts.client_secrets.make()
+
+        async def work(tx: Transaction) -> resources.Client:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            _check_rotation(row, call.actor, keys)
+            change = self._rotated(row, request.overlap.ToTimedelta(), keys, secret, call.actor.human)
+            row = await store.UPDATE.one(tx.connection, row.id, **change, update_time=tx.now)
+            if row.overlap_expire_time is None and row.kind is not ClientKind.CHANNEL:
+                await self._parts.withdrawals.renew(tx, request.name)
+            tx.emit(request.name, events.ClientRotated(client=request.name))
+            return client_message(row)
+
+        return await self._answer(command_of(request, call=call), work, secret)
+
+    def _rotated(self, row: Client, overlap: timedelta, keys: Keys | None, secret: str, human: str) -> dict[str, Any]:
+        """What a rotation changes; the new keys of a channel wait for two people."""
+        if row.kind is ClientKind.CHANNEL:
+            return {"pending": PendingKeys(keys or [], overlap.total_seconds()), "backers": asked_by(human)}
+        change = {"jwks": keys} if keys else {"secret_mac": self._parts.client_secrets.mac(secret)}
+        return {**change, **self._overlap(row, overlap)}
+
+    def _overlap(self, row: Client, overlap: timedelta) -> dict[str, Any]:
+        """What stays of the credentials before: nothing, or all until the overlap is over."""
+        end = self._parts.wall.now() + overlap if overlap else None
+        keys, mac = (row.jwks, row.secret_mac) if end else (None, None)
+        return {"old_jwks": keys, "old_secret_mac": mac, "overlap_expire_time": end}
+
+    async def approve_client(self, request: pb.ApproveClientRequest, call: Call) -> resources.Client:
+        """Stands behind a channel, or behind new keys of one; the second human being lets it take effect."""
+
+        async def work(tx: Transaction) -> resources.Client:
+            before = await store.lock(tx.connection, request.name, request.etag)
+            call.actor.require_impartial(before.owner)
+            _check_waits(before)
+            backers = approved_by(before.backers, call.actor.human, actor_kind=call.actor.kind)
+            change = self._approved(before) if holds(backers) else {"backers": backers}
+            row = await store.UPDATE.one(tx.connection, before.id, **change, update_time=tx.now)
+            await self._take_tokens(tx, before, row)
+            tx.emit(request.name, events.ClientApproved(client=request.name, effective=holds(backers)))
+            return client_message(row)
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    def _approved(self, row: Client) -> dict[str, Any]:
+        """What takes effect when two people stand behind it."""
+        if row.pending is None or row.state is ClientState.REQUESTED:
+            return {"state": ClientState.ACTIVE, "suspend_reason": "", "backers": ()}
+        kept = self._overlap(row, timedelta(seconds=row.pending.overlap))
+        return {"jwks": row.pending.jwks, "pending": None, "backers": (), **kept}
+
+    async def _take_tokens(self, tx: Transaction, before: Client, row: Client) -> None:
+        """Takes the tokens of a channel that may speak now, and only those by its new keys where the old ones are gone."""
+        if before.state is not row.state:
+            await self._parts.withdrawals.restore(tx, row.name)
+        elif before.pending is not None and row.pending is None and row.overlap_expire_time is None:
+            await self._parts.withdrawals.renew(tx, row.name)
+
+    async def suspend_client(self, request: pb.SuspendClientRequest, call: Call) -> resources.Client:
+        """Gives a client no more tokens."""
+
+        async def work(tx: Transaction) -> resources.Client:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            state = client_rules.suspend(row)
+            row = await store.UPDATE.one(
+                tx.connection, row.id, state=state, suspend_reason=request.reason, update_time=tx.now
+            )
+            await self._parts.withdrawals.withdraw(tx, request.name)
+            tx.emit(request.name, events.ClientSuspended(client=request.name, reason=request.reason))
+            return client_message(row)
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def resume_client(self, request: pb.ResumeClientRequest, call: Call) -> resources.Client:
+        """Gives a suspended client tokens again."""
+
+        async def work(tx: Transaction) -> resources.Client:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            call.actor.require_impartial(row.owner)
+            check_covered(call.actor.scopes, row.scopes)
+            row = await store.UPDATE.one(
+                tx.connection,
+                row.id,
+                state=client_rules.resume(row),
+                suspend_reason="",
+                pending=None,
+                backers=asked_by(call.actor.human),
+                update_time=tx.now,
+            )
+            if row.state is ClientState.ACTIVE:
+                await self._parts.withdrawals.restore(tx, request.name)
+            tx.emit(request.name, events.ClientResumed(client=request.name))
+            return client_message(row)
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+
+def _check_new(asked: resources.Client, draft: Client) -> None:
+    client_rules.check_credentials(
+        draft.kind,
+        draft.auth_method,
+        has_keys=asked.HasField("jwks"),
+        has_assertion_right=asked.HasField("assertion_right"),
+    )
+
+
+async def _check_owner(connection: AsyncConnection, owner: str) -> None:
+    if owner.startswith("organizations/"):
+        await organization(connection, owner)
+    elif owner:
+        await staff.department(connection, owner)
+
+
+async def _begun(connection: AsyncConnection, draft: Client, actor: Actor) -> Client:
+    """Returns a new client in its first state, with who stands behind it.
+
+    A region's very first channel, through which its first administrators will come, can't wait for them: that one, made by
+    the client of the first start, is ACTIVE at once (decision 0018). Clients are never deleted, so it is never the first again.
+    """
+    founding = False
+    if draft.kind is ClientKind.CHANNEL and actor.subject == f"clients/{FIRST_CLIENT}":
+        founding = await store.first_channel(connection)
+    state = client_rules.first_state(draft.kind, founding=founding)
+    return replace(draft, state=state, backers=asked_by(actor.human) if state is ClientState.REQUESTED else ())
+
+
+def _check_rotation(row: Client, actor: Actor, keys: Keys | None) -> None:
+    actor.require_impartial(row.owner)
+    # Who has the new key has all that the client may: nobody gets there with less, the client itself not either.
+    check_covered(actor.scopes, row.scopes)
+    client_rules.check_active(row)
+    if bool(keys) != (row.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT):
+        raise invalid_field("jwks", "client.keys", "is needed for private_key_jwt and for nothing else")
+
+
+def _check_waits(row: Client) -> None:
+    if row.state is ClientState.SUSPENDED or (row.state is ClientState.ACTIVE and row.pending is None):
+        raise state_conflict(row.name, row.state, ClientState.REQUESTED)
+
+
+def _check_reach(actor: Actor, name: str, all_others: str) -> None:
+    """Lets a client at itself, and at others only with the permission ``all_others``; raises NotFound."""
+    if actor.subject != name and not actor.may(all_others):
+        raise not_found(name)

@@ -1,0 +1,57 @@
+"""Consents as messages, and back."""
+
+from datetime import datetime
+
+from libs.db.etag import etag_of
+from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import Names, moment_of, timestamp
+from services.identity.consents.rules import Consent
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import resources_pb2 as pb
+
+_METHODS, _STATES = Names(pb.ConsentMethod), Names(pb.ConsentState)
+
+
+def new_consent(draft: pb.Consent, recipient: str, granter: str, witness: str, now: datetime) -> Consent:
+    """Returns the consent that a request describes; by which mandate it is given is not known yet."""
+    return Consent(
+        id=uuid7(),
+        subject=draft.subject,
+        recipient=recipient,
+        purpose=draft.purpose,
+        case_name=draft.case_name,
+        resources=tuple(draft.resources),
+        begin_time=moment_of(draft.begin_time, "consent.begin_time") if draft.HasField("begin_time") else now,
+        expire_time=moment_of(draft.expire_time, "consent.expire_time"),
+        method=_METHODS.name(draft.method),
+        evidence=draft.evidence.SerializeToString() if draft.HasField("evidence") else None,
+        granter=granter,
+        mandate="",
+        witness=witness,
+        create_time=now,
+        update_time=now,
+    )
+
+
+def consent_message(row: Consent, now: datetime) -> pb.Consent:
+    """Builds a consent's message with the state that it has at ``now``."""
+    return pb.Consent(
+        name=row.name,
+        subject=row.subject,
+        recipient=row.recipient,
+        purpose=row.purpose,
+        case_name=row.case_name,
+        resources=row.resources,
+        begin_time=timestamp(row.begin_time),
+        expire_time=timestamp(row.expire_time),
+        method=_METHODS.number(row.method),
+        evidence=common_pb2.DocumentRef.FromString(row.evidence) if row.evidence else None,
+        granter=row.granter,
+        mandate=row.mandate,
+        witness=row.witness,
+        state=_STATES.number(row.state_at(now).value),
+        withdraw_time=timestamp(row.withdraw_time),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )

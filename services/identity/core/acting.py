@@ -1,0 +1,81 @@
+"""By which right one acts for another here: what mandates, consents and tokens all ask."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.errors import not_found
+from services.identity.core.accounts import active_organization, active_person, organization
+from services.identity.core.mandate_rules import ActingBasis, Mandate, basis_without, check_acting
+from services.identity.core.mandates import mandate as read_mandate
+from services.identity.core.names import region_of
+from services.identity.core.regions import require_trust
+from services.identity.core.trust import TrustDirection
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRight:
+    """A right that holds now.
+
+    Attributes:
+        basis: by which right.
+        uscc: the organisation's unified social credit code; empty for a person.
+        mandate: the mandate, where that is the basis.
+    """
+
+    basis: ActingBasis
+    uscc: str = ""
+    mandate: Mandate | None = None
+
+
+async def represents(connection: AsyncConnection, person: str, name: str) -> bool:
+    """Says whether ``person`` represents the organisation ``name`` by law."""
+    found = await organization(connection, name)
+    return bool(person) and found.representative == person
+
+
+async def agent_ready(connection: AsyncConnection, agent: str) -> None:
+    """Checks who may act: a living account here, or a person of a region that is trusted.
+
+    Raises:
+        NotFound, FailedPrecondition: PERSON_NOT_ACTIVE.
+        PermissionDenied: REGION_NOT_TRUSTED.
+    """
+    home = region_of(agent)
+    if home:
+        await require_trust(connection, home, TrustDirection.INBOUND)
+    else:
+        await active_person(connection, agent)
+
+
+async def right(connection: AsyncConnection, person: str, principal: str, mandate: str, now: datetime) -> HeldRight:
+    """Returns the right by which ``person`` acts for ``principal`` of this region at ``now``.
+
+    Args:
+        connection: where from.
+        person: who acts, of another region with ``//<region>/``.
+        principal: for whom, of this region.
+        mandate: under which mandate; empty where the person needs none.
+        now: the business time.
+
+    Raises:
+        NotFound: for person, principal or mandate.
+        FailedPrecondition: PERSON_NOT_ACTIVE, ORGANIZATION_NOT_ACTIVE.
+        PermissionDenied: REGION_NOT_TRUSTED, NOT_LEGAL_REPRESENTATIVE, MANDATE_NOT_ACTIVE, MANDATE_WRONG_AGENT,
+            MANDATE_WRONG_PRINCIPAL.
+    """
+    await agent_ready(connection, person)
+    uscc, representing = "", ""
+    if principal.startswith("organizations/"):
+        firm = await active_organization(connection, principal)
+        uscc, representing = firm.uscc, firm.representative
+    else:
+        await active_person(connection, principal)
+    if not mandate:
+        return HeldRight(basis_without(person, principal, representing), uscc)
+    if region_of(mandate):
+        raise not_found(mandate)
+    found = await read_mandate(connection, mandate)
+    check_acting(found, person=person, principal=principal, now=now)
+    return HeldRight(ActingBasis.MANDATE, uscc, found)

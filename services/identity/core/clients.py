@@ -1,0 +1,52 @@
+"""Clients in PostgreSQL."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.db.query import Query, of
+from libs.errors import not_found
+from services.identity.core import schema
+from services.identity.core.client_rules import Client
+
+clients = sa.Table(
+    "clients",
+    schema.METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("auth_method", sa.Text, nullable=False),
+    sa.Column("jwks", JSONB),
+    sa.Column("old_jwks", JSONB),
+    sa.Column("secret_mac", sa.LargeBinary),
+    sa.Column("old_secret_mac", sa.LargeBinary),
+    schema.moment("overlap_expire_time"),
+    schema.texts("scopes"),
+    schema.texts("assertable"),
+    sa.Column("max_assurance", sa.SmallInteger, nullable=False),
+    sa.Column("quota_per_second", sa.Integer, nullable=False),
+    sa.Column("quota_per_day", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    schema.text("suspend_reason"),
+    schema.backers(),
+    sa.Column("pending", JSONB),
+    *schema.life(),
+    comment="Machines that call the API; a secret is stored as HMAC-SM3 under a key of the key store.",
+)
+of(clients)(Client)
+
+_BY_ID = Query(Client, "SELECT {columns} FROM clients WHERE id = :id")
+
+
+async def find_client(connection: AsyncConnection, client_id: str) -> Client | None:
+    """Reads the client with this OAuth client_id, or None."""
+    return await _BY_ID.first(connection, id=client_id)
+
+
+async def client(connection: AsyncConnection, name: str) -> Client:
+    """Reads a client by its name; raises NotFound."""
+    found = await find_client(connection, name.removeprefix("clients/"))
+    if found is None:
+        raise not_found(name)
+    return found

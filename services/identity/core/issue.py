@@ -1,0 +1,176 @@
+"""First tokens: for machines, for the region's own services, and for people before a channel (RFC 6749, RFC 7523)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from libs.errors import reasons
+from libs.separation import EVERYBODY
+from services.identity.core import assurance
+from services.identity.core.claims import LONGEST_SECONDS, ActorKind, Claims, TokenType, invalid
+from services.identity.core.client_rules import Client, check_active, check_assertion
+
+MOST_NEAR = 50
+"""So many names of those near to a member of staff fit into a token beside everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What every token made in one step has in common.
+
+    Attributes:
+        region: the code of this region, six digits.
+        issuer: the `iss` of its tokens.
+        now: the time.
+        jti: a fresh id, unguessable.
+        txn: another one, for the records of what the token is for.
+        access_seconds: how long access tokens live; more than 600 counts as 600.
+    """
+
+    region: str
+    issuer: str
+    now: datetime
+    jti: str
+    txn: str
+    access_seconds: int = 600
+
+    @property
+    def home(self) -> str:
+        """This region as an audience and as the authority of names, `//<code>`."""
+        return f"//{self.region}"
+
+    @property
+    def iat(self) -> int:
+        """The time in whole seconds since the epoch."""
+        return int(self.now.timestamp())
+
+    def end(self, token_type: TokenType, *limits: int) -> int:
+        """Returns when a token of ``token_type`` ends: its longest life, or the earliest of ``limits`` that is set.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID with rule `exp` where that is over.
+        """
+        longest = LONGEST_SECONDS[token_type]
+        if token_type is TokenType.ACCESS:
+            longest = min(longest, self.access_seconds)
+        end = min([self.iat + longest, *(limit for limit in limits if limit)])
+        if end <= self.iat:
+            raise invalid("exp", "what the token would be made from has ended")
+        return end
+
+
+@dataclass(frozen=True, slots=True)
+class StaffFacts:
+    """What a token says of a member of staff: name, department, the posts held now, the human being, and who is near.
+
+    ``until`` is when the first of the posts ends, in seconds since the epoch by the clock of tokens; 0 where none does.
+    """
+
+    name: str
+    department: str
+    posts: tuple[str, ...]
+    person: str
+    near: tuple[str, ...] = ()
+    until: int = 0
+
+
+def named_near(near: Sequence[str]) -> tuple[str, ...]:
+    """Returns who is near to a member of staff as a token says it: by name, or everybody where they are too many."""
+    return tuple(near) if len(near) <= MOST_NEAR else (EVERYBODY,)
+
+
+def access(issue: Issue, sub: str, kind: ActorKind, scope: tuple[str, ...], *limits: int) -> Claims:
+    """Builds the least that an access token for this region says; the callers add the rest.
+
+    Args:
+        issue: region, time, id.
+        sub: about whom it is.
+        kind: who acts.
+        scope: the permissions.
+        limits: times, in seconds since the epoch, that it must not outlive; 0 counts as none.
+    """
+    return Claims(
+        type=TokenType.ACCESS,
+        iss=issue.issuer,
+        sub=sub,
+        aud=issue.home,
+        iat=issue.iat,
+        exp=issue.end(TokenType.ACCESS, *limits),
+        jti=issue.jti,
+        actor_kind=kind,
+        scope=scope,
+    )
+
+
+def for_client(issue: Issue, client: Client, scope: tuple[str, ...]) -> Claims:
+    """Builds the claims for a machine that proved who it is (client credentials, RFC 6749, 4.4).
+
+    Args:
+        issue: region, time, id.
+        client: the machine.
+        scope: the permissions, narrowed already to what was asked for and is granted.
+
+    Raises:
+        PermissionDenied: CLIENT_NOT_ACTIVE.
+    """
+    check_active(client)
+    return replace(access(issue, client.name, ActorKind.CLIENT, scope), client_id=client.id)
+
+
+def for_service(issue: Issue, service: str, scope: tuple[str, ...]) -> Claims:
+    """Builds the claims for one of the region's own services, `services/<service>`."""
+    sub = f"services/{service}"
+    return replace(access(issue, sub, ActorKind.SERVICE, scope), client_id=sub)
+
+
+def for_person(issue: Issue, channel: Client, person: str, levels: tuple[int, int], scope: tuple[str, ...]) -> Claims:
+    """Builds the claims for a person of whom a channel says that they sit before it (RFC 7523, 2.1).
+
+    Args:
+        issue: region, time, id.
+        channel: the client that says so.
+        person: `persons/<uuid>`.
+        levels: the assurance of the account, and that which the channel claims for this session; the lower one counts.
+        scope: the permissions.
+
+    Raises:
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
+    """
+    check_assertion(channel, ActorKind.PERSON)
+    acr = assurance.believed(min(levels), channel.max_assurance)
+    return replace(access(issue, person, ActorKind.PERSON, scope), acr=acr, client_id=channel.id)
+
+
+def for_staff(
+    issue: Issue, channel: Client, staff: StaffFacts, scope: tuple[str, ...], session: int = assurance.HIGHEST
+) -> Claims:
+    """Builds the claims for a member of staff at a channel.
+
+    The department vouches for them, so that only the channel limits `acr`: its ceiling, and the level that it claims for
+    this ``session``, where it claims one.
+
+    Raises:
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
+        FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
+    """
+    check_assertion(channel, ActorKind.STAFF)
+    if not staff.posts:
+        raise reasons.staff_not_active("the member of staff holds no post now", staff=staff.name)
+    return replace(
+        access(issue, staff.name, ActorKind.STAFF, scope, staff.until),
+        client_id=channel.id,
+        dept=staff.department,
+        posts=staff.posts,
+        human=staff.person,
+        near=staff.near,
+        acr=assurance.believed(session, channel.max_assurance),
+    )
+
+
+def on_wall(moment: datetime, business: datetime, wall: datetime) -> datetime:
+    """Returns when the machine's clock will show what the business clock calls ``moment``.
+
+    Mandates go by the business clock, tokens by the machine's; a replay puts them years apart.
+    """
+    longest = timedelta(days=36_500)
+    return wall + min(moment - business, longest)

@@ -1,0 +1,78 @@
+"""Mandates in PostgreSQL, and what other regions asserted of theirs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.db.query import Query, of
+from libs.errors import not_found
+from services.identity.core import schema
+from services.identity.core.mandate_rules import Mandate
+from services.identity.core.names import id_of
+
+mandates = sa.Table(
+    "mandates",
+    schema.METADATA,
+    schema.record_id(),
+    sa.Column("principal", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("all_items", sa.Boolean, nullable=False),
+    schema.texts("item_codes"),
+    schema.texts("powers"),
+    sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("acceptance_required", sa.Boolean, nullable=False),
+    sa.Column("granter", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    schema.moment("accept_time"),
+    schema.moment("revoke_time"),
+    schema.text("revoke_reason"),
+    *schema.life(),
+    sa.Index("mandates_principal", "principal", "id"),
+    sa.Index("mandates_agent", "agent", "id"),
+    comment="Who may act for whom; the state EXPIRED follows from expire_time and is never stored.",
+)
+of(mandates)(Mandate)
+
+asserted_rights = sa.Table(
+    "asserted_rights",
+    schema.METADATA,
+    sa.Column("person", sa.Text, primary_key=True),
+    sa.Column("principal", sa.Text, primary_key=True),
+    sa.Column("mandate", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False),
+    schema.texts("item_codes"),
+    schema.texts("powers"),
+    schema.moment("expire_time"),
+    sa.Column("assert_time", sa.DateTime(timezone=True), nullable=False),
+    comment="What other regions last asserted of their people's rights to act; the mandate is empty for representatives.",
+)
+
+
+@of(asserted_rights)
+@dataclass(frozen=True, slots=True)
+class AssertedRight:
+    """What another region last asserted of a right to act; the names are foreign ones, the mandate may be empty."""
+
+    person: str
+    principal: str
+    mandate: str
+    region: str
+    item_codes: tuple[str, ...]
+    powers: tuple[str, ...]
+    expire_time: datetime | None
+    assert_time: datetime
+
+
+_BY_ID = Query(Mandate, "SELECT {columns} FROM mandates WHERE id = CAST(:id AS uuid)")
+_LOCK = Query(Mandate, "SELECT {columns} FROM mandates WHERE id = CAST(:id AS uuid) FOR UPDATE")
+
+
+async def mandate(connection: AsyncConnection, name: str, *, lock: bool = False) -> Mandate:
+    """Reads a mandate of this region, locked for change if wished; raises NotFound."""
+    found = await (_LOCK if lock else _BY_ID).first(connection, id=id_of(name))
+    if found is None:
+        raise not_found(name)
+    return found

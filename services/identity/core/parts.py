@@ -1,0 +1,74 @@
+"""What the features stand on, made once when the service starts."""
+
+from dataclasses import dataclass
+
+from libs.audit.writer import AuditWriter
+from libs.clock import Clock
+from libs.crypto.envelope import FieldCipher
+from libs.db.engine import Database
+from libs.db.paging import Pages
+from libs.db.uow import UnitOfWork
+from libs.process import Process
+from services.identity.config import Config
+from services.identity.core.client_secrets import ClientSecrets
+from services.identity.core.codec import TokenCodec
+from services.identity.core.replay import UsedOnce
+from services.identity.core.signing_keys import TokenKeys
+from services.identity.core.token_records import TokenRecords
+from services.identity.core.vouching import Vouching
+from services.identity.core.withdrawals import TokenWithdrawals
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The pieces of the process, and what of tokens several features need.
+
+    Attributes:
+        home: this region's code.
+        base_url: the gateway's address as the public sees it.
+        clock: the business clock.
+        wall: the machine's clock, by which tokens and credentials live.
+        codec: makes and reads tokens.
+        once: what may be used once.
+        withdrawals: what no longer stands behind tokens.
+        vouching: who people are, told to other regions and by them.
+    """
+
+    home: str
+    base_url: str
+    clock: Clock
+    wall: Clock
+    database: Database
+    uow: UnitOfWork
+    audit: AuditWriter
+    pages: Pages
+    cipher: FieldCipher
+    codec: TokenCodec
+    once: UsedOnce
+    records: TokenRecords
+    client_secrets: ClientSecrets
+    withdrawals: TokenWithdrawals
+    vouching: Vouching
+
+
+def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
+    """Makes the parts of the process ``process``, whose tokens ``keys`` sign."""
+    home, database, clock = config.region.code, process.database, process.clock
+    seconds = config.tokens.access_seconds
+    return Parts(
+        home=home,
+        base_url=config.public.base_url,
+        clock=clock,
+        wall=process.wall,
+        database=database,
+        uow=process.uow,
+        audit=process.audit,
+        pages=process.pages,
+        cipher=process.cipher,
+        codec=TokenCodec(keys, process.wall, region=home, issuer=config.identity.issuer, access_seconds=seconds),
+        once=UsedOnce(process.redis, home),
+        records=TokenRecords(process.audit),
+        client_secrets=ClientSecrets(process.keys, process.provider),
+        withdrawals=TokenWithdrawals(database, process.wall, process.withdrawals),
+        vouching=Vouching(database, process.cipher, clock),
+    )

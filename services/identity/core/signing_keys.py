@@ -1,0 +1,122 @@
+"""The keys that sign this region's tokens: ES256, in the key store, changed by themselves (``rotation``)."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from joserfc.jwk import ECKey
+
+from libs.clock import Clock
+from libs.crypto.errors import DecryptionFailed
+from libs.crypto.keystore import Algorithm, KeyStore
+from libs.observability.logs import logger, place_of
+from services.identity.core.rotation import KeyPlan, KeyTime, plan
+
+_log = logger(__name__)
+_NAME = "token"
+_RELOAD_AT_MOST_EVERY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One version of the key; its id is its RFC 7638 thumbprint."""
+
+    version: int
+    kid: str
+    key: ECKey
+    create_time: datetime
+
+
+class TokenKeys:
+    """All versions of the key, and which of them signs now. Is the key source that verifies our own tokens.
+
+    Attributes:
+        period: how long each key signs, and how long before that it is published.
+    """
+
+    def __init__(self, store: KeyStore, clock: Clock, period: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self.period = period
+        self._by_version: dict[int, SigningKey] = {}
+        self._by_kid: dict[str, SigningKey] = {}
+        self._plan: KeyPlan | None = None
+        self._loaded = 0.0
+
+    def open(self) -> None:
+        """Makes the first key unless there is one, and loads all; reads files."""
+        if not self._store.versions(_NAME):
+            self._store.ensure(_NAME, Algorithm.ES256)
+        self.load()
+
+    def load(self) -> None:
+        """Takes up versions that were added by another replica, and drops those that were destroyed; reads files.
+
+        One that can't be opened is passed over, and told: tokens are signed with the others.
+
+        Raises:
+            DecryptionFailed: if none can be opened.
+        """
+        found = {version: self._opened(version) for version in self._store.versions(_NAME)}
+        known = {version: key for version, key in found.items() if key is not None}
+        if not known:
+            raise DecryptionFailed("no version of the token key can be opened")
+        self._by_version = known
+        self._by_kid = {key.kid: key for key in known.values()}
+        self._plan = None
+        self._loaded = time.monotonic()
+
+    def _opened(self, version: int) -> SigningKey | None:
+        try:
+            return self._by_version.get(version) or self._read(version)
+        except Exception as error:  # noqa: BLE001 - whatever one file holds, the others sign
+            _log.error("token key passed over", version=version, **place_of(error))
+            return None
+
+    def _read(self, version: int) -> SigningKey:
+        stored = self._store.load(_NAME, version)
+        key = ECKey.import_key(stored.secret)
+        kid = key.thumbprint()
+        public = ECKey.import_key(stored.secret, {"kid": kid, "alg": "ES256", "use": "sig"})
+        return SigningKey(version, kid, public, datetime.fromisoformat(stored.create_time))
+
+    def _now(self) -> KeyPlan:
+        now = self._clock.now()
+        known = self._plan
+        if known is None or (known.change_time is not None and known.change_time <= now):
+            times = [KeyTime(key.version, key.create_time) for key in self._by_version.values()]
+            known = self._plan = plan(times, now, self.period)
+        return known
+
+    @property
+    def current(self) -> SigningKey:
+        """The key that signs now."""
+        return self._by_version[self._now().current]
+
+    def public(self) -> list[dict[str, Any]]:
+        """Returns the JWK set's keys: the one in use, the next, and those whose tokens may still live."""
+        wanted = self._now()
+        order = (wanted.current, *wanted.upcoming, *wanted.retired)
+        return [dict(self._by_version[version].key.as_dict(private=False)) for version in order]
+
+    async def key(self, kid: str) -> ECKey | None:
+        """Returns the key named ``kid`` (``libs.security.jwks.KeySource``), after another look where it is unknown."""
+        if kid not in self._by_kid and time.monotonic() - self._loaded > _RELOAD_AT_MOST_EVERY:
+            await asyncio.to_thread(self.load)
+        found = self._by_kid.get(kid)
+        return found.key if found else None
+
+    def rotate(self) -> None:
+        """Makes the next key where there is none; writes files.
+
+        Destroys none: a clock that is wrong once would take the active key with it, and what partners pinned. What nothing
+        needs any more is not published, and an operator may destroy it (`KeyStore.destroy`).
+        """
+        self.load()
+        wanted = self._now()
+        if not wanted.upcoming:
+            made = self._store.generate(_NAME, Algorithm.ES256)
+            _log.info("next token key made", version=made.ref.version)
+        self.load()

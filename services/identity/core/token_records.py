@@ -1,0 +1,69 @@
+"""Audit records of tokens that were given or refused: who got into whose place, and which region was told."""
+
+import re
+import uuid
+from dataclasses import dataclass
+
+from libs.audit.writer import AuditWriter
+from libs.db.command import Command
+from libs.rpc.call import Call
+from services.identity.core.claims import Claims
+from tongban.identity.v1 import token_service_pb2 as pb
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What was asked for: by which method, SM3 of the request, and the call that brought it, None where HTTP did."""
+
+    method: str
+    digest: bytes
+    call: Call | None = None
+
+
+class TokenRecords:
+    """Writes one record before a token leaves, or when one is refused."""
+
+    def __init__(self, audit: AuditWriter) -> None:
+        self._audit = audit
+
+    async def write(
+        self, asked: TokenRequest, claims: Claims, *, token: str, transaction: str = "", result: str = "OK"
+    ) -> None:
+        """Writes a record.
+
+        Args:
+            asked: what was asked for.
+            claims: whom the token speaks of.
+            token: audience and id of the token, `//<region>/tokens/<jti>`.
+            transaction: what an assertion says of it (`txn`), the same in both regions' logs; empty of other tokens.
+            result: ``OK`` or the reason of the refusal.
+
+        Raises:
+            Unavailable: AUDIT_UNAVAILABLE; then nothing may be given.
+        """
+        call = asked.call
+        actor = claims.act.sub if claims.act else claims.sub
+        authority = claims.authority.principal if claims.authority else ""
+        command = Command(
+            caller=claims.sub,
+            method=asked.method,
+            request_id=str(uuid.uuid4()),
+            digest=asked.digest,
+            response_type=pb.ExchangeTokenResponse,
+            actor=actor,
+            on_behalf_of=authority or (claims.sub if claims.act else ""),
+            department=claims.dept,
+            assurance=claims.acr,
+            trace_id=call.trace_id if call else "",
+            span_id=call.span_id if call else "",
+            call=call,
+        )
+        shared = transaction if _UUID.fullmatch(transaction) else ""
+        await self._audit.write(command, token, result=result, transaction_id=shared)
+
+
+def token_name(claims: Claims) -> str:
+    """Names a token in a record: never the token itself."""
+    return f"{claims.aud}/tokens/{claims.jti}"

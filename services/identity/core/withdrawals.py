@@ -1,0 +1,108 @@
+"""What no longer stands behind tokens: written with the change itself, and told to the services of the region."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from libs.clock import Clock
+from libs.db.engine import Database
+from libs.db.query import Query, of
+from libs.db.uow import Transaction
+from libs.rpc.messages import timestamp
+from libs.rpc.withdrawals import told
+from libs.security.withdrawals import Told, Withdrawals
+from services.identity.core import schema
+from tongban.identity.v1 import token_service_pb2 as pb
+
+_COUNTS_FOR = timedelta(minutes=12)
+"""No access token lives longer, the skew of clocks and a request that is under way included."""
+_KEPT_FOR = timedelta(hours=1)
+
+withdrawals = sa.Table(
+    "withdrawals",
+    schema.METADATA,
+    sa.Column("party", sa.Text, primary_key=True),
+    sa.Column("change_time", sa.DateTime(timezone=True), nullable=False),
+    schema.moment("restore_time"),
+    sa.Index("withdrawals_change", "change_time"),
+    comment="What no longer stands behind tokens; kept for as long as a token could outlive it.",
+)
+
+
+@of(withdrawals)
+@dataclass(frozen=True, slots=True)
+class WithdrawnParty:
+    """What no longer stands behind tokens; from ``restore_time`` on it does for new ones."""
+
+    party: str
+    change_time: datetime
+    restore_time: datetime | None
+
+
+_FORGET = Query(
+    WithdrawnParty,
+    """DELETE FROM withdrawals WHERE party IN (
+      SELECT party FROM withdrawals WHERE change_time < :before LIMIT 100 FOR UPDATE SKIP LOCKED
+    ) RETURNING {columns}""",
+)
+# One party a statement: a list would lock its rows in an order of PostgreSQL's own.
+_WITHDRAW = Query(
+    WithdrawnParty,
+    """INSERT INTO withdrawals (party, change_time) VALUES (:party, :now)
+    ON CONFLICT (party) DO UPDATE SET change_time = excluded.change_time, restore_time = NULL
+    RETURNING {columns}""",
+)
+_RESTORE = Query(
+    WithdrawnParty,
+    """UPDATE withdrawals SET change_time = CAST(:now AS timestamptz), restore_time = CAST(:now AS timestamptz)
+    WHERE party = :party AND restore_time IS NULL RETURNING {columns}""",
+)
+_SINCE = Query(WithdrawnParty, "SELECT {columns} FROM withdrawals WHERE change_time >= :since")
+
+
+class TokenWithdrawals:
+    """Writes and tells withdrawals. Tokens live by the machine's clock (``wall``), and so does this.
+
+    ``memory`` is what this process itself judges by.
+    """
+
+    def __init__(self, database: Database, wall: Clock, memory: Withdrawals | None = None) -> None:
+        self._memory = memory
+        self._database = database
+        self._wall = wall
+
+    async def withdraw(self, tx: Transaction, *parties: str) -> None:
+        """Refuses tokens that rest on ``parties``, from when the transaction is committed on."""
+        now = self._wall.now()
+        await _FORGET.all(tx.connection, before=now - _KEPT_FOR)
+        for party in sorted(parties):
+            await _WITHDRAW.one(tx.connection, party=party, now=now)
+
+    async def renew(self, tx: Transaction, *parties: str) -> None:
+        """Refuses tokens that were made before now and rest on ``parties``, and takes those made from now on."""
+        await self.withdraw(tx, *parties)
+        await self.restore(tx, *parties)
+
+    async def restore(self, tx: Transaction, *parties: str) -> None:
+        """Takes tokens again that are made from now on; those made before stay refused."""
+        now = self._wall.now()
+        for party in sorted(parties):
+            await _RESTORE.first(tx.connection, party=party, now=now)
+            if self._memory is not None:
+                self._memory.restored(party, now.timestamp())
+
+    async def changed(self, since: datetime | None) -> pb.ReadWithdrawalsResponse:
+        """Tells what changed since a time, of what still counts."""
+        now = self._wall.now()
+        least = now - _COUNTS_FOR
+        async with self._database.read() as connection:
+            found = await _SINCE.all(connection, since=max(least, since) if since else least)
+        return pb.ReadWithdrawalsResponse(
+            read_time=timestamp(now),
+            withdrawals=[pb.Withdrawal(party=each.party, restore_time=timestamp(each.restore_time)) for each in found],
+        )
+
+    async def ask(self, since: float) -> Told:
+        """Tells identity's own verifier, as the other services are told."""
+        return told(await self.changed(datetime.fromtimestamp(since, UTC) if since > 0 else None))

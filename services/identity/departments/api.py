@@ -1,0 +1,97 @@
+"""StaffService about departments and their posts."""
+
+from libs import names
+from libs.db.command import command_of
+from libs.db.uow import Transaction
+from libs.ids import region as region_codes
+from libs.ids import uscc
+from libs.rpc.call import Call
+from services.identity.core import staff
+from services.identity.core.duties import check_post
+from services.identity.core.names import id_of
+from services.identity.core.parts import Parts
+from services.identity.core.staff import Department, Post
+from services.identity.core.staff_messages import duties_of
+from services.identity.departments import store
+from services.identity.departments.convert import department_message, new_department, new_post, post_message
+from tongban.identity.v1 import events_pb2 as events
+from tongban.identity.v1 import resources_pb2 as resources
+from tongban.identity.v1 import staff_service_pb2 as pb
+
+
+class DepartmentApi:
+    """Keeps departments."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def create_department(self, request: pb.CreateDepartmentRequest, call: Call) -> resources.Department:
+        """Makes a department."""
+        asked = request.department
+        names.check(asked.display_name, "department.display_name")
+        code = str(uscc.parse(asked.uscc, "department.uscc"))
+        region_codes.parse(asked.region_code, "department.region_code")
+
+        async def work(tx: Transaction) -> resources.Department:
+            parent = await staff.department(tx.connection, asked.parent) if asked.parent else None
+            made = await store.ADD_DEPARTMENT.add(tx.connection, new_department(asked, code, parent, tx.now))
+            message = department_message(made)
+            tx.emit(message.name, events.DepartmentCreated(department=message))
+            return message
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def get_department(self, request: pb.GetDepartmentRequest, call: Call) -> resources.Department:
+        """Gets a department."""
+        async with self._parts.database.read() as connection:
+            return department_message(await staff.department(connection, request.name))
+
+    async def list_departments(self, request: pb.ListDepartmentsRequest, call: Call) -> pb.ListDepartmentsResponse:
+        """Lists departments by name."""
+        after = self._parts.pages.position(request, request.page_token)
+        parent = id_of(request.parent) if request.parent else None
+
+        async def page(size: int) -> list[Department]:
+            async with self._parts.database.read() as connection:
+                return await store.departments(connection, size, parent, after)
+
+        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.display_name, row.id))
+        return pb.ListDepartmentsResponse(departments=map(department_message, shown), next_page_token=token)
+
+
+class PostApi:
+    """Keeps the posts of departments."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def create_post(self, request: pb.CreatePostRequest, call: Call) -> resources.Post:
+        """Makes a post in a department."""
+        duties = duties_of(request.post.duties)
+        check_post(duties)
+
+        async def work(tx: Transaction) -> resources.Post:
+            department = await staff.department(tx.connection, request.parent)
+            made = await store.ADD_POST.add(tx.connection, new_post(request.post, duties, department, tx.now))
+            message = post_message(made)
+            tx.emit(message.name, events.PostCreated(post=message))
+            return message
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def get_post(self, request: pb.GetPostRequest, call: Call) -> resources.Post:
+        """Gets a post."""
+        async with self._parts.database.read() as connection:
+            return post_message(await staff.post(connection, request.name))
+
+    async def list_posts(self, request: pb.ListPostsRequest, call: Call) -> pb.ListPostsResponse:
+        """Lists the posts of a department by name."""
+        after = self._parts.pages.position(request, request.page_token)
+
+        async def page(size: int) -> list[Post]:
+            async with self._parts.database.read() as connection:
+                department = await staff.department(connection, request.parent)
+                return await store.posts(connection, size, department.id, after)
+
+        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.display_name, row.id))
+        return pb.ListPostsResponse(posts=map(post_message, shown), next_page_token=token)

@@ -1,0 +1,55 @@
+"""Departments and posts as messages, and back."""
+
+from datetime import datetime
+
+from libs.db.etag import etag_of
+from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import timestamp
+from services.identity.core.duties import Duty
+from services.identity.core.staff import Department, Post
+from services.identity.core.staff_messages import duty_values
+from tongban.identity.v1 import resources_pb2 as pb
+
+
+def new_department(asked: pb.Department, code: str, parent: Department | None, now: datetime) -> Department:
+    """Returns the department that a request describes; ``code`` is its credit code."""
+    return Department(
+        id=uuid7(),
+        display_name=asked.display_name,
+        uscc=code,
+        region_code=asked.region_code,
+        parent=parent.id if parent else None,
+        create_time=now,
+        update_time=now,
+    )
+
+
+def new_post(asked: pb.Post, duties: tuple[Duty, ...], department: Department, now: datetime) -> Post:
+    """Returns the post that a request describes."""
+    return Post(uuid7(), department.id, asked.display_name, duties, now, now)
+
+
+def department_message(row: Department) -> pb.Department:
+    """Builds a department's message."""
+    return pb.Department(
+        name=row.name,
+        display_name=row.display_name,
+        uscc=row.uscc,
+        region_code=row.region_code,
+        parent=f"departments/{row.parent}" if row.parent else "",
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )
+
+
+def post_message(row: Post) -> pb.Post:
+    """Builds a post's message."""
+    return pb.Post(
+        name=row.name,
+        display_name=row.display_name,
+        duties=duty_values(row.duties),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )

@@ -1,0 +1,54 @@
+"""Whether a person may act for a principal, by what is known here or by what their own region said."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.errors import not_found, reasons
+from services.identity.core import acting
+from services.identity.core.mandate_rules import ActingBasis, MandatePower, MandateScope, check_item
+from services.identity.core.names import local_name, region_of
+from services.identity.core.regions import require_trust
+from services.identity.core.trust import TrustDirection
+from services.identity.mandates import store
+from services.identity.mandates.convert import power_of
+from tongban.identity.v1 import mandate_service_pb2 as pb
+
+Answer = tuple[ActingBasis, datetime | None]
+"""By which right, and until when; None where nothing limits it."""
+
+
+async def judge(connection: AsyncConnection, request: pb.CheckMandateRequest, home: str, at: datetime) -> Answer:
+    """Returns by which right a person may act; raises what stands against it."""
+    asked = pb.CheckMandateRequest()
+    asked.CopyFrom(request)
+    for field in ("person", "principal", "mandate"):
+        setattr(asked, field, local_name(getattr(request, field), home))
+    by = _foreign if region_of(asked.principal) else _local
+    return await by(connection, asked, at)
+
+
+async def _local(connection: AsyncConnection, asked: pb.CheckMandateRequest, at: datetime) -> Answer:
+    found = await acting.right(connection, asked.person, asked.principal, asked.mandate, at)
+    if found.mandate is None:
+        return found.basis, None
+    check_item(found.mandate.name, found.mandate.scope, asked.item_codes, power_of(asked.power))
+    return found.basis, found.mandate.expire_time
+
+
+async def _foreign(connection: AsyncConnection, asked: pb.CheckMandateRequest, at: datetime) -> Answer:
+    await require_trust(connection, region_of(asked.principal), TrustDirection.INBOUND)
+    if asked.person == asked.principal:
+        return ActingBasis.SELF, None
+    fact = await store.asserted_right(connection, asked.person, asked.principal, asked.mandate)
+    if fact is None:
+        if asked.mandate:
+            raise not_found(asked.mandate)
+        raise reasons.not_legal_representative("their region never said so", organization=asked.principal)
+    if fact.expire_time is not None and fact.expire_time <= at:
+        raise reasons.mandate_not_active("what their region said has ended", mandate=asked.mandate, state="EXPIRED")
+    if not asked.mandate:
+        return ActingBasis.LEGAL_REPRESENTATIVE, fact.expire_time
+    powers, items = frozenset(map(MandatePower, fact.powers)), frozenset(fact.item_codes)
+    check_item(asked.mandate, MandateScope(powers, items, "*" in items), asked.item_codes, power_of(asked.power))
+    return ActingBasis.MANDATE, fact.expire_time

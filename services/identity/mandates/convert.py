@@ -1,0 +1,61 @@
+"""Mandates as messages, and back."""
+
+from datetime import datetime
+
+from libs.db.etag import etag_of
+from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import Names, moment_of, timestamp
+from services.identity.core.mandate_rules import Mandate, MandatePower
+from tongban.identity.v1 import mandate_service_pb2
+from tongban.identity.v1 import resources_pb2 as pb
+
+STATES, BASES = Names(pb.MandateState), Names(mandate_service_pb2.ActingBasis)
+_POWERS = Names(pb.MandatePower)
+
+
+def power_of(value: pb.MandatePower.ValueType) -> MandatePower:
+    """Returns what the rules call a power."""
+    return MandatePower(_POWERS.name(value))
+
+
+def new_mandate(draft: pb.Mandate, agent: str, granter: str, now: datetime) -> Mandate:
+    """Returns the mandate that a request describes, as it is before the rules have seen it."""
+    return Mandate(
+        id=uuid7(),
+        principal=draft.principal,
+        agent=agent,
+        all_items=draft.scope.all_items,
+        item_codes=tuple(draft.scope.item_codes),
+        powers=tuple(map(power_of, draft.scope.powers)),
+        begin_time=moment_of(draft.begin_time, "mandate.begin_time") if draft.HasField("begin_time") else now,
+        expire_time=moment_of(draft.expire_time, "mandate.expire_time"),
+        acceptance_required=draft.acceptance_required,
+        granter=granter,
+        create_time=now,
+        update_time=now,
+    )
+
+
+def mandate_message(row: Mandate, now: datetime) -> pb.Mandate:
+    """Builds a mandate's message with the state that it has at ``now``."""
+    return pb.Mandate(
+        name=row.name,
+        principal=row.principal,
+        agent=row.agent,
+        scope=pb.MandateScope(
+            all_items=row.all_items,
+            item_codes=row.item_codes,
+            powers=[_POWERS.number(power.value) for power in row.powers],
+        ),
+        begin_time=timestamp(row.begin_time),
+        expire_time=timestamp(row.expire_time),
+        acceptance_required=row.acceptance_required,
+        granter=row.granter,
+        state=STATES.number(row.state_at(now).value),
+        accept_time=timestamp(row.accept_time),
+        revoke_time=timestamp(row.revoke_time),
+        revoke_reason=row.revoke_reason,
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )

@@ -1,0 +1,80 @@
+"""JWTs that clients sign: about themselves to authenticate, or about who sits before them (RFC 7523, 3)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.identity.core.claims import LEEWAY_SECONDS, invalid
+
+LONGEST_SECONDS = 300
+"""An assertion ends at most so long after it is used; longer ones would have to be remembered for longer."""
+_LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAssertion:
+    """What a client's assertion says.
+
+    Attributes:
+        issuer: the client.
+        subject: the client itself, or `persons/…` or `staff/…`.
+        jti: its id, unique with the issuer.
+        expire: when it ends, in seconds since the epoch.
+        acr: how far the channel knows the person in this session; None where it does not say.
+    """
+
+    issuer: str
+    subject: str
+    jti: str
+    expire: float
+    acr: int | None = None
+
+
+def from_claims(claims: Mapping[str, Any], audiences: Collection[str], now: datetime) -> ClientAssertion:
+    """Reads and checks the claims of an assertion whose signature holds.
+
+    Raises:
+        Unauthenticated: TOKEN_INVALID with rule `claims`, `aud`, `exp`, `iat`, `nbf` or `lifetime`.
+    """
+    seconds = now.timestamp()
+    expire = _number(claims, "exp")
+    if expire + LEEWAY_SECONDS <= seconds:
+        raise invalid("exp", "the assertion has expired")
+    if expire - seconds > LONGEST_SECONDS + LEEWAY_SECONDS:
+        raise invalid("lifetime", f"the assertion lives longer than {LONGEST_SECONDS} seconds")
+    for name in ("iat", "nbf"):
+        if name in claims and _number(claims, name) - LEEWAY_SECONDS > seconds:
+            raise invalid(name, "the assertion is from the future")
+    if audiences_of(claims).isdisjoint(audiences):
+        raise invalid("aud", "the assertion is for another audience")
+    return ClientAssertion(_text(claims, "iss"), _text(claims, "sub"), _text(claims, "jti"), expire, _acr(claims))
+
+
+def audiences_of(claims: Mapping[str, Any]) -> frozenset[str]:
+    """Returns the audiences: one text, or a list of them (RFC 7519, 4.1.3)."""
+    found = claims.get("aud")
+    return frozenset(each for each in (found if isinstance(found, list) else [found]) if isinstance(each, str))
+
+
+def _number(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 2**53:
+        raise invalid("claims", f"the assertion lacks {name}, or it is no time")
+    return float(value)
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
+        raise invalid("claims", f"the assertion lacks {name}, or it is no short text")
+    return value
+
+
+def _acr(claims: Mapping[str, Any]) -> int | None:
+    value = claims.get("acr")
+    if value is None:
+        return None
+    if str(value) not in ("0", "1", "2", "3", "4"):
+        raise invalid("acr", "the assertion's acr is no level from 0 to 4")
+    return int(value)

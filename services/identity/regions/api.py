@@ -1,0 +1,224 @@
+"""RegionService: the trust list. Proposing regions, beginning, suspending and ending the trust, changing the pinned keys."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.message import Message
+
+from libs.db.command import Command, command_of
+from libs.db.uow import Transaction
+from libs.errors import not_found, reasons, state_conflict
+from libs.rpc.call import Call
+from libs.security.withdrawals import party_of_region
+from services.identity.core import regions, trust
+from services.identity.core.approval import approved_by, asked_by, holds
+from services.identity.core.parts import Parts
+from services.identity.core.regions import ListedRegion
+from services.identity.core.trust import RegionState, TrustDirection
+from services.identity.regions import store
+from services.identity.regions.convert import STATES, CheckedAnchor, checked_anchor, direction_of, region_message
+from services.identity.regions.rules import suspended
+from tongban.identity.v1 import events_pb2 as events
+from tongban.identity.v1 import region_service_pb2 as pb
+from tongban.identity.v1 import resources_pb2 as resources
+
+Change = Callable[[ListedRegion], RegionState]
+Tell = Callable[[resources.Region], Message]
+_NOT_RESUMING: dict[str, Any] = {"resuming": "", "resume_backers": ()}
+"""Nobody's wish to take the trust up again outlives a suspension, an end, or a resumption."""
+
+
+class RegionApi:
+    """Keeps the trust list."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def propose_region(self, request: pb.ProposeRegionRequest, call: Call) -> resources.Region:
+        """Enters a region; nothing passes yet."""
+        code, asked = request.region_code, request.region
+        if code == self._parts.home:
+            raise reasons.region_mismatch("a region does not trust itself", region=code)
+        anchor = checked_anchor(asked.anchor, "region.anchor")
+
+        async def work(tx: Transaction) -> resources.Region:
+            before = await store.find_locked(tx.connection, code)
+            if not trust.may_propose(before.state if before else None):
+                raise reasons.resource_exists("the region is on the list", resource=f"regions/{code}")
+            proposed = _proposed(request, anchor, asked_by(call.actor.human), tx.now)
+            row = await store.enter(tx.connection, proposed, known=before is not None)
+            tx.emit(row.name, events.RegionProposed(region=row.name))
+            return region_message(row)
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def activate_region(self, request: pb.ActivateRegionRequest, call: Call) -> resources.Region:
+        """Stands behind the trust, which begins in both directions with the second human being."""
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            state = trust.activate(request.name, row.state)
+            backers = approved_by(row.backers, call.actor.human, actor_kind=call.actor.kind)
+            if not holds(backers):
+                return await _backed(tx, row, backers)
+            begun = {"state": state, "state_time": tx.now, "activate_time": tx.now, "backers": ()}
+            row = await store.UPDATE.one(tx.connection, row.id, **begun, update_time=tx.now)
+            await self._let_in(tx, row)
+            tx.emit(request.name, events.RegionActivated(region=request.name))
+            return region_message(row)
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def suspend_region(self, request: pb.SuspendRegionRequest, call: Call) -> resources.Region:
+        """Suspends the trust in one direction or both."""
+        direction = direction_of(request.direction)
+
+        def change(row: ListedRegion) -> RegionState:
+            return suspended(request.name, row.state, row.resuming, direction)
+
+        def tell(region: resources.Region) -> Message:
+            return events.RegionSuspended(region=request.name, state=region.state, reason=request.reason)
+
+        return await self._change(command_of(request, call=call), request, change, tell)
+
+    async def end_region(self, request: pb.EndRegionRequest, call: Call) -> resources.Region:
+        """Ends the trust for ever."""
+
+        def change(row: ListedRegion) -> RegionState:
+            return trust.end(request.name, row.state)
+
+        def tell(_: resources.Region) -> Message:
+            return events.RegionEnded(region=request.name, reason=request.reason)
+
+        return await self._change(command_of(request, call=call), request, change, tell)
+
+    async def _change(
+        self, command: Command, request: pb.SuspendRegionRequest | pb.EndRegionRequest, change: Change, tell: Tell
+    ) -> resources.Region:
+        """Changes the state of the region that ``request`` names, and tells it."""
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            row = await store.UPDATE.one(
+                tx.connection, row.id, **_NOT_RESUMING, **_stands(change(row), request.reason, tx.now)
+            )
+            await self._let_in(tx, row)
+            message = region_message(row)
+            tx.emit(request.name, tell(message))
+            return message
+
+        return await self._parts.uow.run(command, work)
+
+    async def resume_region(self, request: pb.ResumeRegionRequest, call: Call) -> resources.Region:
+        """Stands behind taking the trust up again in one direction or both; the second human being lets it take effect."""
+        direction = direction_of(request.direction)
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            state = trust.resume(request.name, row.state, direction)
+            before = row.resume_backers if row.resuming == direction.name else ()
+            backers = approved_by(before, call.actor.human, actor_kind=call.actor.kind)
+            change = _NOT_RESUMING | _stands(state, request.reason, tx.now)
+            if not holds(backers):
+                change = {"resuming": direction.name, "resume_backers": backers, "update_time": tx.now}
+            row = await store.UPDATE.one(tx.connection, row.id, **change)
+            await self._let_in(tx, row)
+            message = region_message(row)
+            tx.emit(request.name, events.RegionResumed(region=request.name, state=message.state))
+            return message
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def _let_in(self, tx: Transaction, row: ListedRegion) -> None:
+        """Refuses the tokens that came by the region's word where it counts no more, and takes them where it does."""
+        inbound = TrustDirection.INBOUND in trust.open_ways(row.state)
+        change = self._parts.withdrawals.restore if inbound else self._parts.withdrawals.withdraw
+        await change(tx, party_of_region(row.id))
+
+    async def set_region_keys(self, request: pb.SetRegionKeysRequest, call: Call) -> resources.Region:
+        """Replaces a region's anchor as a whole; where the trust has begun, with the second human being."""
+        anchor, backers = checked_anchor(request.anchor, "anchor"), asked_by(call.actor.human)
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            trust.check_rekey(request.name, row.state)
+            waits = row.state is not RegionState.PROPOSED
+            change = {"pending": request.anchor.SerializeToString()} if waits else anchor.columns()
+            row = await store.UPDATE.one(tx.connection, row.id, **change, backers=backers, update_time=tx.now)
+            tx.emit(request.name, events.RegionRekeyed(region=request.name))
+            return region_message(row)
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def approve_region_keys(self, request: pb.ApproveRegionKeysRequest, call: Call) -> resources.Region:
+        """Stands behind a new anchor, which takes the old one's place with the second human being."""
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            trust.check_rekey(request.name, row.state)
+            if row.pending is None:
+                raise state_conflict(request.name, row.state)
+            backers = approved_by(row.backers, call.actor.human, actor_kind=call.actor.kind)
+            if not holds(backers):
+                return await _backed(tx, row, backers)
+            anchor = checked_anchor(resources.RegionAnchor.FromString(row.pending), "anchor").columns()
+            row = await store.UPDATE.one(tx.connection, row.id, **anchor, pending=None, backers=(), update_time=tx.now)
+            tx.emit(request.name, events.RegionRekeyed(region=request.name))
+            return region_message(row)
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def get_region(self, request: pb.GetRegionRequest, call: Call) -> resources.Region:
+        """Gets a region of the list."""
+        async with self._parts.database.read() as connection:
+            found = await regions.find_region(connection, request.name.removeprefix("regions/"))
+        if found is None:
+            raise not_found(request.name)
+        return region_message(found)
+
+    async def list_regions(self, request: pb.ListRegionsRequest, call: Call) -> pb.ListRegionsResponse:
+        """Lists regions by code."""
+        parts, after, state = self._parts, self._parts.pages.after(request), STATES.name(request.state)
+
+        async def page(size: int) -> list[ListedRegion]:
+            return await store.page(parts.database, size, state=state, after=after)
+
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
+        return pb.ListRegionsResponse(regions=map(region_message, shown), next_page_token=token)
+
+    async def resolve_region(self, request: pb.ResolveRegionRequest, call: Call) -> resources.Region:
+        """Gets a region if the trust holds now in the direction asked for."""
+        code, direction = request.name.removeprefix("regions/"), direction_of(request.direction)
+        async with self._parts.database.read() as connection:
+            return region_message(await regions.require_trust(connection, code, direction))
+
+    async def require_inbound(self, code: str) -> None:
+        """Raises PermissionDenied REGION_NOT_TRUSTED unless a region's tokens may be used here now."""
+        async with self._parts.database.read() as connection:
+            await regions.require_trust(connection, code, TrustDirection.INBOUND)
+
+
+def _proposed(
+    request: pb.ProposeRegionRequest, anchor: CheckedAnchor, backers: tuple[str, ...], now: datetime
+) -> ListedRegion:
+    return ListedRegion(
+        id=request.region_code,
+        display_name=request.region.display_name,
+        max_assurance=request.region.max_assurance,
+        state=RegionState.PROPOSED,
+        state_time=now,
+        create_time=now,
+        update_time=now,
+        backers=backers,
+        **anchor.columns(),
+    )
+
+
+def _stands(state: RegionState, reason: str, now: datetime) -> dict[str, Any]:
+    return {"state": state, "state_reason": reason, "state_time": now, "update_time": now}
+
+
+async def _backed(tx: Transaction, row: ListedRegion, backers: tuple[str, ...]) -> resources.Region:
+    """Keeps who stands behind what waits."""
+    return region_message(await store.UPDATE.one(tx.connection, row.id, backers=backers, update_time=tx.now))

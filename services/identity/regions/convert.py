@@ -1,0 +1,99 @@
+"""Regions as messages, and back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+
+from libs.crypto.errors import CryptoError
+from libs.crypto.x509.certificate import Certificate
+from libs.crypto.x509.extensions import KeyUsage
+from libs.db.etag import etag_of
+from libs.errors import invalid_field
+from libs.rpc.messages import Names, timestamp
+from services.identity.core.client_rules import Keys
+from services.identity.core.jwk import checked_keys, jwks_message
+from services.identity.core.regions import ListedRegion
+from services.identity.core.trust import TrustDirection
+from tongban.identity.v1 import resources_pb2 as pb
+
+STATES = Names(pb.RegionState)
+_DIRECTIONS = Names(pb.TrustDirection)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAnchor:
+    """What is pinned for a region, checked."""
+
+    gateway_url: str
+    issuer: str
+    jwks: Keys
+    root_certificate: bytes
+    tls_authorities: bytes
+
+    def columns(self) -> dict[str, Any]:
+        """Returns it by the names of a region's columns."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def direction_of(value: pb.TrustDirection.ValueType) -> TrustDirection:
+    """Returns what the rules call a direction."""
+    return TrustDirection[_DIRECTIONS.name(value)]
+
+
+def region_message(row: ListedRegion) -> pb.Region:
+    """Builds a region's message."""
+    anchor = pb.RegionAnchor(
+        gateway_url=row.gateway_url,
+        issuer=row.issuer,
+        jwks=jwks_message(row.jwks),
+        root_certificate=row.root_certificate,
+        tls_authorities=row.tls_authorities,
+    )
+    return pb.Region(
+        pending_anchor=pb.RegionAnchor.FromString(row.pending) if row.pending else None,
+        approvals=len(row.backers),
+        name=row.name,
+        display_name=row.display_name,
+        anchor=anchor,
+        max_assurance=row.max_assurance,
+        resuming=_DIRECTIONS.number(row.resuming),
+        state=STATES.number(row.state.value),
+        state_reason=row.state_reason,
+        activate_time=timestamp(row.activate_time),
+        state_time=timestamp(row.state_time),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )
+
+
+def checked_anchor(anchor: pb.RegionAnchor, field: str) -> CheckedAnchor:
+    """Checks an anchor; raises FIELD_INVALID."""
+    return CheckedAnchor(
+        anchor.gateway_url,
+        anchor.issuer,
+        checked_keys(anchor.jwks, f"{field}.jwks"),
+        _root(anchor.root_certificate, f"{field}.root_certificate"),
+        _authorities(anchor.tls_authorities, f"{field}.tls_authorities"),
+    )
+
+
+def _root(content: bytes, field: str) -> bytes:
+    """Reads a root: the region's own word for itself, not some certificate that its root once signed."""
+    try:
+        known = Certificate.from_pem(content) if content.startswith(b"-----") else Certificate.parse(content)
+    except CryptoError as error:
+        raise invalid_field(field, "certificate", "is no SM2 certificate in DER or PEM") from error
+    if not known.is_ca or not known.allows(KeyUsage.KEY_CERT_SIGN) or known.issuer_der != known.subject_der:
+        raise invalid_field(field, "root", "is no root: it must be a CA's own, issued by itself")
+    return known.der
+
+
+def _authorities(content: bytes, field: str) -> bytes:
+    if content:
+        try:
+            x509.load_pem_x509_certificates(content)
+        except ValueError as error:
+            raise invalid_field(field, "certificate", "holds no PEM certificates") from error
+    return content

@@ -1,0 +1,96 @@
+"""The parties behind a token, looked at again at every exchange: a right that has ended begets no further one."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.errors import reasons
+from libs.ids.subjects import SubjectKind, parse_subject
+from services.identity.core import acting, clients, staff
+from services.identity.core.accounts import active_person
+from services.identity.core.claims import ActingRight, Claims
+from services.identity.core.client_rules import check_active
+from services.identity.core.duties import Duty
+from services.identity.core.issue import on_wall
+from services.identity.core.mandate_rules import ActingBasis
+
+
+class TellsTime(Protocol):
+    """Tells the time by one of the two clocks."""
+
+    def now(self) -> datetime:
+        """The time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Asks the store for all who stand behind a token of this region.
+
+    Attributes:
+        business: the clock of posts and mandates.
+        wall: the clock of tokens.
+    """
+
+    business: TellsTime
+    wall: TellsTime
+
+    async def standing(self, connection: AsyncConnection, claims: Claims) -> Claims:
+        """Checks that every party still stands: person, staff, channels, and whom they act for, by which mandate.
+
+        Returns:
+            The claims, with the right to act as it is now. A guest's are left to its home region, which vouches for them.
+
+        Raises:
+            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT, NOT_LEGAL_REPRESENTATIVE, MANDATE_….
+            FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE, ORGANIZATION_NOT_ACTIVE.
+            NotFound: where one of them is gone.
+        """
+        if claims.region:
+            return claims
+        await _channels(connection, claims)
+        for actor in claims.actors():
+            if actor.kind == "STAFF":
+                await self.duties(connection, actor.sub)
+        subject = parse_subject(claims.sub)
+        if subject.kind is SubjectKind.STAFF:
+            await self.duties(connection, claims.sub)
+        if subject.kind is not SubjectKind.PERSON:
+            return claims
+        if claims.authority is None:
+            await active_person(connection, claims.sub)
+            return claims
+        authority = claims.authority
+        now = await self.authority(connection, claims.sub, authority.principal, authority.mandate)
+        return replace(claims, authority=now)
+
+    async def duties(self, connection: AsyncConnection, name: str) -> frozenset[Duty]:
+        """Returns the duties that a member of staff has now; raises FailedPrecondition STAFF_NOT_ACTIVE, NotFound."""
+        now = self.business.now()
+        row = await staff.member(connection, name)
+        held, duties = staff.facts_of(await staff.given_to(connection, [row.id], now), now)
+        if row.state != staff.IN_OFFICE or not held:
+            raise reasons.staff_not_active("the member of staff holds no post now", staff=name)
+        return duties
+
+    async def authority(self, connection: AsyncConnection, person: str, principal: str, mandate: str) -> ActingRight:
+        """Returns the right to act as it holds now, for a token; its end is told by the clock of tokens."""
+        found = await acting.right(connection, person, principal, mandate, self.business.now())
+        if found.basis is ActingBasis.SELF:
+            raise reasons.exchange_not_supported("nobody needs a token to act for themselves", rule="self")
+        if found.mandate is None:
+            return ActingRight(principal, found.uscc)
+        scope = found.mandate.scope
+        items = ("*",) if scope.all_items else tuple(sorted(scope.item_codes))
+        end = on_wall(found.mandate.expire_time, self.business.now(), self.wall.now())
+        powers = tuple(sorted(scope.powers))
+        return ActingRight(principal, found.uscc, mandate, items, powers, int(end.timestamp()))
+
+
+async def _channels(connection: AsyncConnection, claims: Claims) -> None:
+    """Checks that the clients on whose word a token of people rests may still give it."""
+    if parse_subject(claims.sub).kind is SubjectKind.SERVICE:
+        return
+    for name in {claims.client_id, *claims.via}:
+        check_active(await clients.client(connection, f"clients/{name}"))

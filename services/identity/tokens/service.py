@@ -1,0 +1,135 @@
+"""Exchanging tokens (RFC 8693): what the store must tell before the domain decides, and what is kept afterwards."""
+
+from collections.abc import Awaitable, Callable
+
+from libs.access import roles
+from libs.db.command import digest_of
+from libs.errors import InvalidArgument, reasons
+from libs.rpc.call import Call
+from services.identity.core import scopes
+from services.identity.core.claims import Claims, TokenType
+from services.identity.core.issue import Issue
+from services.identity.core.parts import Parts
+from services.identity.core.regions import require_trust
+from services.identity.core.token_records import TokenRequest, token_name
+from services.identity.core.trust import TrustDirection
+from services.identity.tokens import rules
+from services.identity.tokens.acceptance import GuestAcceptance
+from services.identity.tokens.parties import Parties
+from services.identity.tokens.rules import ACCESS_URN, ASSERTION_URN, DELEGATION_URN, ExchangeKind
+from tongban.identity.v1 import token_service_pb2 as pb
+
+_METHOD = "tongban.identity.v1.TokenService.ExchangeToken"
+_URNS = {
+    TokenType.ACCESS: (ACCESS_URN, "Bearer"),
+    TokenType.ASSERTION: (ASSERTION_URN, "N_A"),
+    TokenType.DELEGATION: (DELEGATION_URN, "N_A"),
+}
+_SEND = "cases.transfers.send"
+"""Whoever may not send an application to another region gets no delegation to do so."""
+_AT_WINDOW_ONLY = tuple(sorted(set(roles.ASSISTED_PERSON) - set(roles.PERSON)))
+Make = Callable[[pb.ExchangeTokenRequest, Issue, TokenRequest], Awaitable[Claims]]
+
+
+class TokenExchange:
+    """Serves TokenService.ExchangeToken and the HTTP grant beside it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._parties = Parties(parts.clock, parts.wall)
+        self._ways: dict[ExchangeKind, Make] = {
+            ExchangeKind.ASSERT: self._assert,
+            ExchangeKind.ACCEPT: GuestAcceptance(parts).accept,
+            ExchangeKind.ACT_FOR: self._act_for,
+            ExchangeKind.AT_WINDOW: self._at_window,
+            ExchangeKind.DELEGATE: self._delegate,
+            ExchangeKind.USE_DELEGATION: self._use_delegation,
+        }
+
+    async def exchange(self, request: pb.ExchangeTokenRequest, call: Call | None) -> pb.ExchangeTokenResponse:
+        """Exchanges a token; the record of it is written before the new one leaves. ``call`` is None where HTTP asks."""
+        kind, codec = self._kind(request), self._parts.codec
+        asked = TokenRequest(_METHOD, digest_of(request), call)
+        made = await self._ways[kind](request, codec.issue(), asked)
+        if kind is not ExchangeKind.ACCEPT:
+            await self._parts.records.write(asked, made, token=token_name(made), transaction=made.txn)
+        urn, token_type = _URNS[made.type]
+        return pb.ExchangeTokenResponse(
+            access_token=codec.encode(made),
+            issued_token_type=urn,
+            token_type=token_type,
+            expires_in=made.lifetime,
+            scope=" ".join(made.scope),
+        )
+
+    def _kind(self, request: pb.ExchangeTokenRequest) -> ExchangeKind:
+        if bool(request.actor_token) != bool(request.actor_token_type):
+            raise _unsupported("actor_token_type", "actor_token and actor_token_type come together")
+        if request.mandate and not request.on_behalf_of:
+            raise _unsupported("mandate", "a mandate is named with for whom it is")
+        return rules.route(
+            rules.AskedExchange(
+                subject_type=request.subject_token_type,
+                requested_type=request.requested_token_type,
+                abroad=request.audience not in ("", f"//{self._parts.codec.region}"),
+                actor=bool(request.actor_token),
+                on_behalf_of=bool(request.on_behalf_of),
+                transfer=bool(request.transfer),
+            )
+        )
+
+    async def _access(self, token: str) -> Claims:
+        return await self._parts.codec.own(token, TokenType.ACCESS)
+
+    async def _assert(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+        subject = await self._access(request.subject_token)
+        service = await self._access(request.actor_token) if request.actor_token else None
+        subject = await self._outbound(request, subject)
+        granted = scopes.narrow((service or subject).scope, request.scope)
+        made = rules.assertion(issue, subject, request.audience, granted, service)
+        return await self._parts.vouching.speak(made, subject)
+
+    async def _delegate(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+        subject = await self._access(request.subject_token)
+        scopes.check_covered(subject.scope, (_SEND,))
+        subject = await self._outbound(request, subject)
+        return rules.delegation(issue, subject, request.audience, request.transfer)
+
+    async def _use_delegation(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+        kept = await self._parts.codec.own(request.subject_token, TokenType.DELEGATION)
+        service = await self._access(request.actor_token)
+        kept = await self._outbound(request, kept)
+        granted = scopes.narrow(service.scope, request.scope)
+        made = rules.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
+        return await self._parts.vouching.speak(made, kept)
+
+    async def _outbound(self, request: pb.ExchangeTokenRequest, subject: Claims) -> Claims:
+        """Checks that the trust and what the token says still hold; returns it with the authority as it is now."""
+        async with self._parts.database.read() as connection:
+            await require_trust(connection, request.audience.removeprefix("//"), TrustDirection.OUTBOUND)
+            return await self._parties.standing(connection, subject)
+
+    async def _act_for(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+        subject = await self._access(request.subject_token)
+        granted = scopes.narrow(subject.scope, request.scope)
+        rules.check_may_act(subject)
+        async with self._parts.database.read() as connection:
+            await self._parties.standing(connection, subject)
+            authority = await self._parties.authority(connection, subject.sub, request.on_behalf_of, request.mandate)
+        return rules.act_for(issue, subject, authority, granted)
+
+    async def _at_window(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+        person, member = await self._access(request.subject_token), await self._access(request.actor_token)
+        rules.check_window(person, member)
+        async with self._parts.database.read() as connection:
+            person = await self._parties.standing(connection, person)
+            member = await self._parties.standing(connection, member)
+            duties = await self._parties.duties(connection, member.sub)
+        # The window alone adds what only it may do; beyond that both must hold it, the person and the clerk.
+        mine = (*scopes.within(roles.PERSON, person.scope), *_AT_WINDOW_ONLY)
+        granted = scopes.within(mine, member.scope)
+        return rules.at_window(issue, person, rules.WindowClerk(member, duties), scopes.narrow(granted, request.scope))
+
+
+def _unsupported(rule: str, message: str) -> InvalidArgument:
+    return reasons.exchange_not_supported(message, rule=rule)

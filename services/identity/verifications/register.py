@@ -1,0 +1,80 @@
+"""The source of truth for names and document numbers (人口库): any register behind one small HTTP interface.
+
+National and provincial registers differ; an adapter of the region's own speaks theirs and offers this: ``POST`` of
+``{"full_name": …, "document_type": …, "document_number": …}`` is answered by 200 and ``{"match": true | false}``. The name comes
+in the one way of writing that all ways have in common (``libs.names.key``; docs/glossary.md).
+"""
+
+from typing import Protocol
+
+import httpx
+
+from libs.errors import Unavailable, reasons
+from services.identity.config import PopulationRegister
+
+
+class Register(Protocol):
+    """Tells whether a name and a document number belong together.
+
+    Attributes:
+        name: who vouches, as verifications say it: ``verifiers/…``.
+    """
+
+    name: str
+
+    async def matches(self, full_name: str, document_type: str, document_number: str) -> bool:
+        """Asks the register; raises Unavailable DEPENDENCY_UNAVAILABLE where it does not answer."""
+        ...
+
+
+def _away() -> Unavailable:
+    return reasons.dependency_unavailable(
+        "the population register does not answer", retry_after=5.0, dependency="register"
+    )
+
+
+class NoRegister:
+    """Stands where none is configured: nothing can be compared."""
+
+    name = "verifiers/none"
+
+    async def matches(self, full_name: str, document_type: str, document_number: str) -> bool:  # noqa: ARG002 - the interface's
+        """Raises Unavailable DEPENDENCY_UNAVAILABLE."""
+        raise _away()
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class HttpRegister:
+    """A register behind HTTP."""
+
+    name = "verifiers/register"
+
+    def __init__(self, config: PopulationRegister) -> None:
+        token = config.token_file.read_text(encoding="utf-8").strip() if config.token_file else ""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._url = config.url
+        self._client = httpx.AsyncClient(timeout=config.seconds, headers=headers, trust_env=False)
+
+    async def matches(self, full_name: str, document_type: str, document_number: str) -> bool:
+        """Asks the register; raises Unavailable DEPENDENCY_UNAVAILABLE where it does not answer."""
+        body = {"full_name": full_name, "document_type": document_type, "document_number": document_number}
+        try:
+            answer = await self._client.post(self._url, json=body)
+            answer.raise_for_status()
+            match = answer.json()["match"]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise _away() from error
+        if not isinstance(match, bool):
+            raise _away()
+        return match
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+
+def register_of(section: PopulationRegister | None) -> HttpRegister | NoRegister:
+    """Returns the register that is configured."""
+    return HttpRegister(section) if section else NoRegister()
