@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.x509 import Certificate
-from libs.db.query import Insert, Query, Update, of
+from libs.db.query import Insert, Query, of
 from libs.db.uow import Transaction
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
@@ -105,7 +105,6 @@ def new_certificate(
 
 
 ADD = Insert(IssuedCertificate)
-UPDATE = Update(IssuedCertificate)
 _BY_ID = "SELECT {columns} FROM certificates WHERE id = CAST(:id AS uuid)"
 _READ, _LOCK = Query(IssuedCertificate, _BY_ID), Query(IssuedCertificate, f"{_BY_ID} FOR UPDATE")
 _HOLD = Query(IssuedCertificate, f"{_BY_ID} FOR SHARE")

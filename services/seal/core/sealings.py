@@ -1,6 +1,7 @@
 """The tables of the uses of seals: intents, outcomes, and what is still open.
 
-``sealing`` writes them; ``validation`` asks them whether a use is on record.
+``sealing`` writes them; ``validation`` asks them whether a use is on record. The sequence ``sealing_numbers`` stands behind
+the numbers: eight digits, then from 1 again, for the date stands before them.
 """
 
 import sqlalchemy as sa
@@ -8,9 +9,6 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from libs.db.schema import EVIDENCE
 from services.seal.core import schema
-
-SEALING_NUMBERS = "sealing_numbers"
-"""The sequence behind the numbers of uses; eight digits, then from 1 again: the date stands before them."""
 
 sealing_batches = sa.Table(
     "sealing_batches",

@@ -392,7 +392,8 @@ async def test_staff_seal_by_their_department_and_say_no_other(office: SealOffic
         await office.ask(
             office.sealings.SealDigests, digest_request(seal, HASHES[:1], use=lie), pb.SealDigestsResponse, token=token
         )
-    assert caught.value.violations[0].field == "use.department"
+    told = caught.value.violations[0]
+    assert (told.field, told.rule) == ("use.department", "context.token")
     with pytest.raises(PermissionDenied):
         await office.ask(
             office.sealings.SealDigests, digest_request(seal, HASHES[:1]), pb.SealDigestsResponse, office.token(CLERK)
