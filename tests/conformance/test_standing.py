@@ -11,7 +11,7 @@ from libs.access.owners import listed_owner, require_official, whose
 from libs.errors import PermissionDenied
 from services.cases.core.access import require_staff
 from services.license.core.door import subjects_of
-from services.sharing.core.participants import Participant
+from services.sharing.core.participants import participant
 
 HALL, FIRM = (f"{kind}/00000000-0000-7000-8000-000000000001" for kind in ("departments", "organizations"))
 SOURCES = sorted(Path("services").rglob("*.py"))
@@ -81,7 +81,7 @@ def test_a_reader_without_a_subject_gets_nothing(caller: Actor) -> None:
         require_official(caller)
     with pytest.raises(PermissionDenied):
         require_staff(caller, caller.department, "cases/x")
-    side = Participant(caller.subject, caller.region or "341500", "", not caller.region, caller)
+    side = participant(caller, "341500")
     assert not (side.whole_region or side.audits or side.publishes)
     assert not any(side.provides(name) or side.consumes(side.region, [name]) for name in ("", HALL))
     for must in (side.must_provide, lambda name: side.must_consume(side.region, [name])):

@@ -114,6 +114,6 @@ class Participant:
 def participant(actor: Actor, home: str) -> Participant:
     """Returns the caller as it takes part in sharing; ``home`` is this region's code."""
     region = actor.region or home
-    # A window token speaks for a person: the clerk's department is not asked for then.
-    department = "" if actor.standing is Standing.PERSON else actor.department
+    # A window token speaks for a person: the clerk's department is not asked for then. Nobody's counts neither.
+    department = "" if actor.standing in (Standing.PERSON, Standing.NOBODY) else actor.department
     return Participant(actor.clerk or actor.subject, region, department, region == home, actor)

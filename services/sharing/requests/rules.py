@@ -24,29 +24,18 @@ class RequestStep(Enum):
     """What can be done with a request."""
 
     SUBMIT = "submit"
-    ASK_SUPPLEMENT = "ask_supplement"
-    SUPPLEMENT = "supplement"
     PRE_REVIEW = "pre_review"
     REVIEW = "review"
     APPROVE = "approve"
     REFUSE = "refuse"
-    WITHDRAW = "withdraw"
 
 
-_UNDER_REVIEW = (RequestState.SUBMITTED, RequestState.PRE_REVIEWED, RequestState.PROVIDER_REVIEW)
-
-_MOVES: dict[RequestStep, tuple[tuple[RequestState, ...], RequestState]] = {
-    RequestStep.SUBMIT: ((RequestState.DRAFT,), RequestState.SUBMITTED),
-    RequestStep.ASK_SUPPLEMENT: (_UNDER_REVIEW, RequestState.SUPPLEMENT_REQUESTED),
-    RequestStep.SUPPLEMENT: ((RequestState.SUPPLEMENT_REQUESTED,), RequestState.SUBMITTED),
-    RequestStep.PRE_REVIEW: ((RequestState.SUBMITTED,), RequestState.PRE_REVIEWED),
-    RequestStep.REVIEW: ((RequestState.PRE_REVIEWED,), RequestState.PROVIDER_REVIEW),
-    RequestStep.APPROVE: ((RequestState.PROVIDER_REVIEW,), RequestState.GRANTED),
-    RequestStep.REFUSE: ((RequestState.PROVIDER_REVIEW,), RequestState.REFUSED),
-    RequestStep.WITHDRAW: (
-        (RequestState.DRAFT, RequestState.SUPPLEMENT_REQUESTED, *_UNDER_REVIEW),
-        RequestState.WITHDRAWN,
-    ),
+_MOVES: dict[RequestStep, tuple[RequestState, RequestState]] = {
+    RequestStep.SUBMIT: (RequestState.DRAFT, RequestState.SUBMITTED),
+    RequestStep.PRE_REVIEW: (RequestState.SUBMITTED, RequestState.PRE_REVIEWED),
+    RequestStep.REVIEW: (RequestState.PRE_REVIEWED, RequestState.PROVIDER_REVIEW),
+    RequestStep.APPROVE: (RequestState.PROVIDER_REVIEW, RequestState.GRANTED),
+    RequestStep.REFUSE: (RequestState.PROVIDER_REVIEW, RequestState.REFUSED),
 }
 
 
@@ -59,7 +48,6 @@ class RequestProgress:
     applicant: str
     pre_reviewer: str = ""
     reviewer: str = ""
-    supplement_asked: bool = False
 
 
 def advance(request: RequestProgress, step: RequestStep, human: str) -> RequestState:
@@ -71,15 +59,12 @@ def advance(request: RequestProgress, step: RequestStep, human: str) -> RequestS
         human: which human being does it, `persons/…`.
 
     Raises:
-        FailedPrecondition: STATE_CONFLICT, where the state does not allow the step, or where material is asked for a
-            second time (一次性告知).
+        FailedPrecondition: STATE_CONFLICT, where the state does not allow the step.
         PermissionDenied: REVIEW_NOT_SEPARATED, where they had a part in an earlier step, under whatever record.
     """
-    sources, target = _MOVES[step]
-    if request.state not in sources:
-        raise state_conflict(request.name, request.state.value, *(state.value for state in sources))
-    if step is RequestStep.ASK_SUPPLEMENT and request.supplement_asked:
-        raise state_conflict(request.name, "SUPPLEMENT_ASKED_BEFORE", "SUPPLEMENT_NOT_ASKED")
+    source, target = _MOVES[step]
+    if request.state is not source:
+        raise state_conflict(request.name, request.state.value, source.value)
     if took_part(human, _others(request, step)):
         raise reasons.review_not_separated(
             f"{step.value} needs another person than the steps before",
@@ -98,5 +83,5 @@ def _others(request: RequestProgress, step: RequestStep) -> set[str]:
             return {request.applicant, request.pre_reviewer}
         case RequestStep.APPROVE | RequestStep.REFUSE:
             return {request.applicant, request.pre_reviewer, request.reviewer}
-        case _:
+        case RequestStep.SUBMIT:
             return set()

@@ -8,14 +8,13 @@ from services.sharing.requests.deadlines import SharingLimits, answer_days
 from services.sharing.requests.rules import RequestProgress, RequestState, RequestStep, advance
 
 
-def progress(state: RequestState, **more: object) -> RequestProgress:
+def progress(state: RequestState) -> RequestProgress:
     return RequestProgress(
         name="requests/1",
         state=state,
         applicant="persons/a",
         pre_reviewer="persons/p",
         reviewer="persons/r",
-        **more,  # type: ignore[arg-type]
     )
 
 
@@ -35,19 +34,10 @@ def test_the_whole_way() -> None:
 
 ALLOWED = {
     (RequestState.DRAFT, RequestStep.SUBMIT),
-    (RequestState.DRAFT, RequestStep.WITHDRAW),
     (RequestState.SUBMITTED, RequestStep.PRE_REVIEW),
-    (RequestState.SUBMITTED, RequestStep.ASK_SUPPLEMENT),
-    (RequestState.SUBMITTED, RequestStep.WITHDRAW),
-    (RequestState.SUPPLEMENT_REQUESTED, RequestStep.SUPPLEMENT),
-    (RequestState.SUPPLEMENT_REQUESTED, RequestStep.WITHDRAW),
     (RequestState.PRE_REVIEWED, RequestStep.REVIEW),
-    (RequestState.PRE_REVIEWED, RequestStep.ASK_SUPPLEMENT),
-    (RequestState.PRE_REVIEWED, RequestStep.WITHDRAW),
     (RequestState.PROVIDER_REVIEW, RequestStep.APPROVE),
     (RequestState.PROVIDER_REVIEW, RequestStep.REFUSE),
-    (RequestState.PROVIDER_REVIEW, RequestStep.ASK_SUPPLEMENT),
-    (RequestState.PROVIDER_REVIEW, RequestStep.WITHDRAW),
 }
 
 
@@ -74,11 +64,6 @@ def test_nobody_acts_at_two_steps(state: RequestState, step: RequestStep, actors
     for actor in actors:
         with pytest.raises(PermissionDenied, match="REVIEW_NOT_SEPARATED"):
             advance(progress(state), step, f"persons/{actor}")
-
-
-def test_material_is_asked_for_once() -> None:
-    with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-        advance(progress(RequestState.PROVIDER_REVIEW, supplement_asked=True), RequestStep.ASK_SUPPLEMENT, "persons/r")
 
 
 def test_answer_by_sharing_class() -> None:
