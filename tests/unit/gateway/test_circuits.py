@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from services.gateway import circuits
-from services.gateway.circuits import Circuits, asking
+from services.gateway.circuits import Circuits, any_of, asking
 from services.gateway.config import GatewayConfig
 from tests.unit.gateway.test_envoy_config import config
 
@@ -94,3 +94,11 @@ async def test_what_refuses_connections_is_started_again_and_does_not_hang(
 ) -> None:
     channel: Any = Channel(code, details)
     assert await asking(channel)() is lives
+
+
+@pytest.mark.parametrize(("lives", "hangs"), [((True, False), False), ((False, False), True)])
+async def test_a_service_hangs_only_where_all_its_replicas_do(lives: tuple[bool, bool], hangs: bool) -> None:
+    replicas = [Service(), Service()]
+    for replica, state in zip(replicas, lives, strict=True):
+        replica.lives = state
+    assert await any_of(replicas)() is not hangs

@@ -125,3 +125,47 @@ def test_the_edge_forgives_the_same_skew_as_the_services(config: GatewayConfig) 
     (gate,) = [each["typed_config"] for each in filters if each["name"].endswith("jwt_authn")]
     assert [each["clock_skew_seconds"] for each in gate["providers"].values()] == [60]
     assert LEEWAY_SECONDS == claims.LEEWAY_SECONDS == 60
+
+
+def _clusters(config: GatewayConfig) -> dict[str, dict[str, Any]]:
+    made = bootstrap(config, services(read_image()))["static_resources"]["clusters"]
+    return {cluster["name"]: cluster for cluster in made}
+
+
+def _ports(cluster: dict[str, Any]) -> list[int]:
+    (group,) = cluster["load_assignment"]["endpoints"]
+    return [each["endpoint"]["address"]["socket_address"]["port_value"] for each in group["lb_endpoints"]]
+
+
+def test_replicas_are_all_called_and_one_that_is_away_is_left_out(config: GatewayConfig) -> None:
+    neighbours = config.neighbours | {"cases": "127.0.0.1:1,127.0.0.1:2", "identity": "127.0.0.1:3,127.0.0.1:4"}
+    identity = config.identity.model_copy(
+        update={"jwks_url": "http://127.0.0.1:5/jwks", "further_jwks_urls": ["http://127.0.0.1:6/jwks"]}
+    )
+    found = _clusters(config.model_copy(update={"neighbours": neighbours, "identity": identity}))
+    assert _ports(found["cases"]) == [1, 2]
+    (check,) = found["cases"]["health_checks"]
+    assert check["grpc_health_check"] == {"service_name": "calls"}, "one that is about to stop gets no calls"
+    assert check["unhealthy_threshold"] < 20, "another is there: nobody waits for it to come back"
+    assert found["cases"]["outlier_detection"]["max_ejection_percent"] == 50, "never all of them"
+    assert _ports(found["identity_http"]) == [5, 6]
+    assert found["identity_http"]["health_checks"][0]["http_health_check"] == {"path": "/jwks"}
+
+
+def test_one_alone_is_waited_for(config: GatewayConfig) -> None:
+    found = _clusters(config)
+    (check,) = found["cases"]["health_checks"]
+    assert check["grpc_health_check"] == {"service_name": "database"}
+    assert check["unhealthy_threshold"] == 20
+    assert "outlier_detection" not in found["cases"]
+    assert "health_checks" not in found["identity_http"]
+
+
+def test_what_is_sent_again_goes_to_another_replica_first(config: GatewayConfig) -> None:
+    policies = [
+        route["route"]["retry_policy"]
+        for route in _routes(bootstrap(config, services(read_image())))
+        if "num_retries" in route["route"].get("retry_policy", {})
+    ]
+    assert policies
+    assert all("previous_hosts" in policy["retry_host_predicate"][0]["name"] for policy in policies)

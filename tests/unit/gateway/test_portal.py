@@ -26,9 +26,10 @@ class Answers:
         self.asked: list[api.VerifyLicenseRequest] = []
         self.up = True
         self.error: Exception | None = None
+        self.states: dict[str, bool] = {}
 
     async def health(self) -> dict[str, bool]:
-        return {"identity": True, "license": self.up}
+        return self.states or {"identity": True, "license": self.up}
 
     async def verify(self, request: api.VerifyLicenseRequest) -> api.VerifyLicenseResponse:
         self.asked.append(request)
@@ -264,3 +265,20 @@ def test_a_valid_licence_is_told_with_dates_and_comparisons() -> None:
     answer.verify_time.FromJsonString("2024-06-01T16:00:00Z")
     lines = dict(result_of(answer, api.VerifyLicenseRequest(number="1")).lines)
     assert lines == {"有效期": "2024年5月1日 至 长期", "证照编号比对": "一致", "核验时间": "2024-06-02 00:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        ({"cases": True, "cases-1": True, "cases-2": False}, 200),
+        ({"cases": False, "cases-1": False, "cases-2": False}, 503),
+        ({"cases": True, "cases-1": True, "cases-2": True, "cases-2/keys": False}, 503),
+    ],
+)
+async def test_one_replica_of_several_that_is_away_is_named_and_the_region_serves(
+    client: httpx.AsyncClient, answers: Answers, states: dict[str, bool], code: int
+) -> None:
+    answers.states = states
+    answer = await client.get("/healthz")
+    assert answer.status_code == code
+    assert answer.json()["services"] == {name: "SERVING" if up else "NOT_SERVING" for name, up in states.items()}

@@ -112,3 +112,22 @@ async def test_an_issuer_that_answers_nonsense_is_away_and_not_the_caller_s_faul
     issuer.answer, issuer.kids = None, ["a", "b"]
     now[0] += 10
     assert await keys.key("b") is not None
+
+
+async def test_another_replica_of_the_issuer_is_asked_where_the_first_is_away(now: list[float]) -> None:
+    issuer = _Issuer()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "first.test":
+            raise httpx.ConnectError("refused")
+        return await issuer(request)
+
+    keys = RemoteKeys("http://first.test/jwks", "http://second.test/jwks")
+    await keys.close()
+    keys._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    assert await keys.key("a") is not None
+    away = RemoteKeys("http://first.test/jwks", "http://first.test/jwks")
+    await away.close()
+    away._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    with pytest.raises(Unavailable):
+        await away.key("a")
