@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.pki.region_root import ROOT_FILE
 from libs.audit.copies import verify_log
 from libs.audit.heads import SignedHead, VerifySignature, head_from_json
 from libs.audit.receipts import verify_receipt
@@ -35,8 +36,17 @@ Head = Annotated[
     typer.Option("--head", exists=True, dir_okay=False, metavar="HEAD.json", help="Its head; else the receipt's own."),
 ]
 Root = Annotated[
-    Path, typer.Option("--root", exists=True, dir_okay=False, metavar="ROOT.der", help="The region's SM2 root.")
+    Path | None,
+    typer.Option(
+        "--root",
+        exists=True,
+        dir_okay=False,
+        metavar="ROOT.der",
+        help="The region's SM2 root; else that in the state folder.",
+    ),
 ]
+State = Annotated[Path, typer.Option(help="Where the state of the region lies that the receipt is of.")]
+_STATE = Path(".tongban")
 
 
 @app.callback()
@@ -47,24 +57,39 @@ def audit() -> None:
 @app.command()
 def verify(
     receipt: File,
-    root: Root,
+    root: Root = None,
     log: Log = None,
     head: Head = None,
+    state: State = _STATE,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Checks a receipt, and with --log whether a copy of the log is the signed one. Ends with 1 if anything fails."""
     if head is not None and log is None:
         raise typer.BadParameter("--head belongs to a copy of the log: give --log too")
+    data = receipt.read_bytes()
+    root = root or _root_in(state, data)
     try:
         trusted = trust(Certificate.parse(root.read_bytes()), default_provider())
     except MalformedCertificate as error:
         raise typer.BadParameter(f"{root}: {error}", param_hint="--root") from error
-    data = receipt.read_bytes()
     reports = [verify_receipt(data, trusted)]
     if log is not None:
         reports.append(_verify_copy(data, log, head, trusted, reports[0].record))
     _print(reports, as_json=as_json)
     raise typer.Exit(0 if all(report.valid for report in reports) else 1)
+
+
+def _root_in(state: Path, receipt: bytes) -> Path:
+    """Finds the root of the region whose log a receipt is of: ``//341500/seal``."""
+    try:
+        log = str(json.loads(receipt)["head"]["log"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        log = ""
+    region = log.removeprefix("//").partition("/")[0]
+    root = state / region / "root" / ROOT_FILE
+    if not region.isdigit() or not root.is_file():
+        raise typer.BadParameter(f"needed: no root of the receipt's region lies in {state}", param_hint="--root")
+    return root
 
 
 def _verify_copy(

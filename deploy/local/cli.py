@@ -125,8 +125,13 @@ def _purge(folder: StateFolder, *, asks: bool) -> None:
         raise _refuse(ValueError(f"{folder.folder} is no state folder of Tongban: nothing was deleted"))
     if asks and not typer.confirm(f"Delete {folder.folder} with all databases, documents and keys for good?"):
         raise typer.Exit(1)
-    shutil.rmtree(folder.folder)
-    _OUT.print(f"deleted {folder.folder}; the rest of an installation is .venv and this folder itself", soft_wrap=True)
+    demo = folder.folder / "demo"
+    if StateFolder(demo / "regions").is_one:
+        shutil.rmtree(demo)
+    gone = folder.purge()
+    _OUT.print(
+        f"deleted {folder.folder}" if gone else f"deleted; others' files are left in {folder.folder}", soft_wrap=True
+    )
 
 
 def _memory(process: ProcessState) -> int:

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,8 @@ from typing import IO
 
 import psutil
 
-from deploy.local.regions import House
+from deploy.local.own_settings import FILE
+from deploy.local.regions import REGIONS, House
 from deploy.local.supervisor import Supervisor, Unit, kill_group
 from services.gateway.contracts import image_path
 
@@ -88,7 +90,19 @@ class StateFolder:
     @property
     def is_one(self) -> bool:
         """Whether regions were ever started from it."""
-        return self._snapshot.exists() or self._lock.exists()
+        return self._lock.exists()
+
+    def purge(self) -> bool:
+        """Deletes what regions left here, and the folder where nothing else lies in it; tells whether it is gone."""
+        names = (*(region.code for region in REGIONS), "supervisor.json", "supervisor.log", FILE, "supervisor.lock")
+        for path in (self.folder / name for name in names):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+        return not self.folder.exists()
 
     def lock(self) -> IO[str]:
         """Takes the lock for as long as the returned file is open; raises AlreadyRunning."""
@@ -109,11 +123,11 @@ class StateFolder:
     def holder(self) -> int | None:
         """The process id of the supervisor that holds the lock, or None if nobody does."""
         try:
-            with self._lock.open("a+", encoding="utf-8") as file:
+            # Looking makes no file: who asks may have named any folder.
+            with self._lock.open(encoding="utf-8") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
-                    file.seek(0)
                     return int(file.read() or 0) or None
         except FileNotFoundError:
             pass

@@ -43,8 +43,10 @@ from libs.clock.replay import set_replay
 from tongban.cases.v1 import statistics_service_pb2
 
 _OUT = Console()
-STATE = Path(".tongban/demo/regions")
+STATE = Path(".tongban/demo")
 """Apart from what `./run up` keeps, which a demo must never touch."""
+_QUICK = 25
+"""So few cases of the five months show every item, and end soon."""
 _OPENING = datetime(2023, 12, 15, 1, 0, tzinfo=UTC)
 
 
@@ -143,10 +145,12 @@ class Demo:
 
 
 def _clear(state: Path) -> None:
-    """Empties what an earlier demo left; ends with a clear line where one is still running."""
+    """Empties what an earlier demo left; ends with a clear line where one is still running, or where others' files lie."""
+    if state.exists() and not StateFolder(state).is_one:
+        sys.exit(f"{state} is not an earlier demo's: give --state another folder")
     if state.exists() and StateFolder(state).holder() is not None:
         sys.exit(f"a demo is running from {state}: stop it with `./run down --state {state}`")
-    shutil.rmtree(state.parent, ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
 
 
@@ -164,6 +168,10 @@ def main(
     sample: Annotated[int | None, typer.Option(min=25, help="Scale part B to about so many cases.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the closing table there.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave both regions running.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="The same with as few cases as show every item.")] = False,
+    folder: Annotated[
+        Path, typer.Option("--state", help="Where the demo's regions and files lie; an earlier demo's go.")
+    ] = STATE,
     port: Annotated[int, typer.Option(help="六安's gateway.")] = 8080,
     port2: Annotated[int, typer.Option(help="天宁's gateway.")] = 8081,
 ) -> None:
@@ -171,14 +179,15 @@ def main(
     # Both, since a shell in the background hands SIGINT down ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    _clear(STATE)
-    cluster = Cluster(STATE, (port, port2), replay=True)
+    state, sample = folder / "regions", _QUICK if quick else sample
+    _clear(state)
+    cluster = Cluster(state, (port, port2), replay=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=_OUT) as progress:
             starting = progress.add_task("starting two regions", total=None)
             cluster.start(lambda ready, all_: progress.update(starting, completed=ready, total=all_), detached=keep)
-            figures, told = asyncio.run(Demo(STATE, (port, port2), progress).run(sample))
+            figures, told = asyncio.run(Demo(state, (port, port2), progress).run(sample))
     except NotStarted as error:
         sys.exit(str(error))
     except BaseException as error:
@@ -191,7 +200,7 @@ def main(
     figures.print(_OUT, sampled=sample is not None)
     if json_file is not None:
         figures.write(json_file)
-    _finished(STATE, told, keep=keep)
+    _finished(state, told, keep=keep)
     sys.exit(0 if figures.agree else 1)
 
 

@@ -66,6 +66,11 @@ def spread(counts: dict[str, int], firms: list[Firm]) -> list[list[RunningCase]]
     return [cases[n * len(cases) // len(days) : (n + 1) * len(cases) // len(days)] for n in range(len(days))]
 
 
+def _firms_for(cases: int) -> int:
+    """How many firms apply: a few cases each where there are few."""
+    return min(_FIRMS, max(2, cases // 4))
+
+
 class FiveMonths:
     """Drives the cases of one region through their lives."""
 
@@ -83,7 +88,7 @@ class FiveMonths:
     async def run(self, sample: int | None) -> dict[str, int]:
         """Replays everything (or a sample); returns the number of cases of each item that were run."""
         counts = scaled(sample)
-        firms = await self._firms()
+        firms = await self._firms(_firms_for(sum(counts.values())))
         waiting: list[RunningCase] = []
         for day, cases in zip(working_days(), spread(counts, firms), strict=True):
             self._set_clock(datetime.combine(day, _MORNING))
@@ -93,10 +98,10 @@ class FiveMonths:
         await self._finish(waiting)
         return counts
 
-    async def _firms(self) -> list[Firm]:
+    async def _firms(self, count: int) -> list[Firm]:
         registry = Registry(self._office, _SEED)
-        people = [await registry.person() for _ in range(_FIRMS // 2)]
-        return [await registry.firm(people[n % len(people)]) for n in range(_FIRMS)]
+        people = [await registry.person() for _ in range(count // 2)]
+        return [await registry.firm(people[n % len(people)]) for n in range(count)]
 
     async def _all(self, step: Callable[[RunningCase], Awaitable[None]], cases: Iterable[RunningCase]) -> None:
         queue = iter(cases)

@@ -200,3 +200,14 @@ def test_what_is_no_evidence_gets_one_clear_line(files: Files) -> None:
     assert run(files, receipt="missing.json")[0] == 2
     files.write("root.der", b"no certificate")
     assert run(files)[0] == 2
+
+
+def test_the_root_is_found_in_the_state_folder_of_the_receipts_region(files: Files, tmp_path: Path) -> None:
+    receipt, state = str(files.folder / "receipt.json"), tmp_path / "state"
+    command = ["verify", receipt, "--state", str(state)]
+    missing = CliRunner().invoke(app, command)
+    assert missing.exit_code == 2
+    root = state / "341500" / "root" / "root.der"
+    root.parent.mkdir(parents=True)
+    root.write_bytes((files.folder / "root.der").read_bytes())
+    assert CliRunner().invoke(app, command).exit_code == 0
