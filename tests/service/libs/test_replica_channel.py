@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
@@ -36,7 +37,7 @@ class Replica:
         self.health = Health()
         self.health.watch({"database": _answers}, {})
         self._server = grpc.aio.server()
-        handler = grpc.unary_unary_rpc_method_handler(self._serve)
+        handler: Any = grpc.unary_unary_rpc_method_handler(self._serve)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("any", {"Call": handler}),))
         await self.health.serve(self._server, {})
         self._server.add_secure_port(f"{HOST}:{self.port}", server_credentials(self._ground.tls("license")))
@@ -63,7 +64,7 @@ class Pair:
     async def call(self, count: int) -> Counter[str]:
         """Makes so many calls; returns who served them."""
         before = self.seen.copy()
-        method = self.channel.unary_unary("/any/Call", lambda _: b"", lambda _: identity.Organization())
+        method: Any = self.channel.unary_unary("/any/Call", lambda _: b"", lambda _: identity.Organization())
         request = accounts.GetOrganizationRequest(name="organizations/one")
         for _ in range(count):
             await invoke(method, request, identity.Organization, to="license", token="")
@@ -119,7 +120,7 @@ async def test_a_replica_is_known_by_its_name(pair: Pair, ground: Ground) -> Non
     stranger = neighbour_channel(
         f"{HOST}:{pair.one.port},{HOST}:{pair.two.port}", ground.tls("cases"), f"seal.{REGION.code}.x"
     )
-    method = stranger.unary_unary("/any/Call", lambda _: b"", lambda _: identity.Organization())
+    method: Any = stranger.unary_unary("/any/Call", lambda _: b"", lambda _: identity.Organization())
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await method(accounts.GetOrganizationRequest(), timeout=3)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
