@@ -82,7 +82,7 @@ def printed(text: str) -> str:
 def key(name: str) -> str:
     """Returns what two ways of writing one name have in common; never shown, only compared and searched by."""
     folded = unicodedata.normalize("NFC", printed(name).translate(_FOLDS))
-    words = " ".join(_blanks_as_spaces(folded).split(" ")).split()
+    words = _blanks_as_spaces(folded).split()
     joined = ""
     for word in words:
         joined += word if not joined or _stands_close(joined[-1], word[0]) else f" {word}"
