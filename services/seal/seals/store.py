@@ -10,8 +10,6 @@ from libs.db.engine import Database
 from libs.db.query import Insert, Page, Query, joined, of
 from services.seal.core.seals import Seal, WholeSeal, seals
 
-SEAL_CODES = "seal_codes"
-"""The sequence behind the seal codes that are not given by the caller."""
 ADD = Insert(WholeSeal)
 
 
@@ -27,7 +25,8 @@ class _CodedSeal:
     id: str
 
 
-_NEXT_CODE = Query(_DrawnNumber, f"SELECT {{columns}} FROM nextval('{SEAL_CODES}') AS number")  # noqa: S608 - a name of ours
+# The sequence behind the seal codes that are not given by the caller.
+_NEXT_CODE = Query(_DrawnNumber, "SELECT {columns} FROM nextval('seal_codes') AS number")
 _BY_CODE = Query(_CodedSeal, "SELECT {columns} FROM seals WHERE seal_code = :code")
 _LISTED = Page(
     Seal,
