@@ -1,26 +1,26 @@
 """``tongban events``: an operator's way to parked events, over the gateway as any other client's."""
 
-import asyncio
 import json
 import sys
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
+from google.protobuf import json_format
+from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.demo.gateway import Gateway, Machine
 from deploy.local.regions import SERVICES
 from deploy.local.state import StateFolder
+from libs.client import PrivateKey, Tongban
+from libs.errors import TongbanError
+from libs.rpc.status import to_status
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Events that a service set aside (parked).")
 _OUT = Console()
-_PAGE = 500
 
 Name = Annotated[str, typer.Argument(metavar="SERVICE/parkedEvents/ID", help="As `list` names it.")]
 State = Annotated[Path, typer.Option(help="Where the region's state lies.")]
@@ -33,33 +33,6 @@ _STATE = Path(".tongban")
 
 
 @dataclass(frozen=True)
-class _Door:
-    """The gateway, and who asks."""
-
-    gateway: Gateway
-    machine: Machine
-
-    async def get(self, path: str, **parameters: str) -> Any:
-        """Reads."""
-        return await self.gateway.get(path, await self.gateway.machine_token(self.machine), **parameters)
-
-    async def post(self, path: str, **body: str) -> Any:
-        """Does."""
-        return await self.gateway.post(path, body, await self.gateway.machine_token(self.machine))
-
-    async def of(self, service: str) -> list[dict[str, Any]]:
-        """Reads all parked events of a service."""
-        found: list[dict[str, Any]] = []
-        token = ""
-        while True:
-            page = await self.get(f"/v1/events/{service}/parkedEvents", pageSize=str(_PAGE), pageToken=token)
-            found += page.get("parkedEvents", [])
-            token = page.get("nextPageToken", "")
-            if not token:
-                return found
-
-
-@dataclass(frozen=True)
 class _Where:
     """Which region is asked, and as whom."""
 
@@ -67,26 +40,24 @@ class _Where:
     region: str
     credentials: Path | None
 
-    def ask(self, work: Callable[[_Door], Awaitable[Any]]) -> Any:
+    def ask(self, work: Callable[[Tongban], Any]) -> Any:
         """Asks; ends the command with what the region refuses with."""
         snapshot = StateFolder(self.state).read()
         here = next((each for each in snapshot.regions if self.region in ("", each.code)), None) if snapshot else None
         if here is None:
             raise typer.BadParameter(f"no region {self.region} runs from {self.state}")
-        machine = Machine.from_file(self.credentials or Path(here.folder, "credentials.json"))
-
-        async def run() -> Any:
-            gateway = Gateway(here.code, here.name, here.gateway)
-            try:
-                return await work(_Door(gateway, machine))
-            finally:
-                await gateway.close()
-
+        machine = PrivateKey.from_file(self.credentials or Path(here.folder, "credentials.json"))
         try:
-            return asyncio.run(run())
-        except httpx.HTTPStatusError as error:
-            print(error.response.text, file=sys.stderr)
+            with Tongban(here.gateway, machine) as region:
+                return work(region)
+        except TongbanError as error:
+            print(json.dumps(_json(to_status(error)), ensure_ascii=False), file=sys.stderr)
             raise typer.Exit(1) from None
+
+
+def _json(message: Message) -> dict[str, Any]:
+    found: dict[str, Any] = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+    return found
 
 
 def _print(content: Any) -> None:
@@ -105,8 +76,9 @@ def list_events(
     if service and service not in SERVICES:
         raise typer.BadParameter(f"must be one of {', '.join(SERVICES)}")
 
-    async def read(door: _Door) -> list[dict[str, Any]]:
-        return [event for each in ([service] if service else SERVICES) for event in await door.of(each)]
+    def read(asked: Tongban) -> list[dict[str, Any]]:
+        events = (asked.events.iterate_parked_events(service=each) for each in ([service] if service else SERVICES))
+        return [_json(event) for each in events for event in each]
 
     found = _Where(state, region, credentials).ask(read)
     if as_json:
@@ -123,7 +95,7 @@ def list_events(
 @app.command()
 def show(name: Name, state: State = _STATE, region: Region = "", credentials: Credentials = None) -> None:
     """Shows a parked event, without what it says."""
-    _print(_Where(state, region, credentials).ask(lambda door: door.get(f"/v1/events/{name}")))
+    _print(_Where(state, region, credentials).ask(lambda asked: _json(asked.events.get_parked_event(name=name))))
 
 
 @app.command()
@@ -131,8 +103,9 @@ def replay(
     name: Name, request_id: RequestId = "", state: State = _STATE, region: Region = "", credentials: Credentials = None
 ) -> None:
     """Has a parked event handled again. Ends with 1 where it fails again."""
-    once = request_id or str(uuid.uuid4())
-    answer = _Where(state, region, credentials).ask(lambda door: door.post(f"/v1/events/{name}:replay", requestId=once))
+    answer = _Where(state, region, credentials).ask(
+        lambda asked: _json(asked.events.replay_parked_event(name=name, request_id=request_id))
+    )
     _print(answer)
     raise typer.Exit(0 if answer["handled"] else 1)
 
@@ -147,10 +120,9 @@ def drop(
     credentials: Credentials = None,
 ) -> None:
     """Gives a parked event up for good."""
-    once = request_id or str(uuid.uuid4())
     _print(
         _Where(state, region, credentials).ask(
-            lambda door: door.post(f"/v1/events/{name}:drop", requestId=once, why=why)
+            lambda asked: _json(asked.events.drop_parked_event(name=name, request_id=request_id, why=why))
         )
     )
 

@@ -84,6 +84,12 @@ class AsyncTongban(AsyncApi):
 
     # ---- as whom ----
 
+    def as_client(self, credentials: Credentials) -> "AsyncTongban":
+        """The region as another client of it."""
+        made = AsyncTongban.__new__(AsyncTongban)
+        made._begin(self.caller, credentials)  # noqa: SLF001 - it is one of these
+        return made
+
     def as_bearer(self, token: str) -> "AsyncTongban":
         """The region as whoever the token speaks for; without one, as anyone."""
         return self._with(GivenToken(token))
@@ -242,6 +248,10 @@ class Tongban(Api):
     def call(self, request: Message, answer: type[Answer], timeout: float | None = None) -> Answer:
         """As ``AsyncTongban.call``."""
         return self._loop.run(self._region.call(request, answer, timeout))
+
+    def as_client(self, credentials: Credentials) -> "Tongban":
+        """As ``AsyncTongban.as_client``."""
+        return self._with(self._region.as_client(credentials))
 
     def as_bearer(self, token: str) -> "Tongban":
         """As ``AsyncTongban.as_bearer``."""

@@ -7,7 +7,7 @@ from deploy.local.demo.office import LONG_AGO, LONG_AHEAD, Office, post_with_sta
 from deploy.local.regions import LIUAN
 from tests.performance.ground import Ground
 from tests.support.regions import fill_department_table
-from tongban.identity.v1 import resources_pb2, staff_service_pb2_grpc
+from tongban.identity.v1 import resources_pb2
 from tongban.sharing.v1 import grant_service_pb2 as api
 from tongban.sharing.v1 import grant_service_pb2_grpc
 from tongban.sharing.v1 import resources_pb2 as pb
@@ -27,10 +27,9 @@ async def opened(ground: Ground) -> tuple[str, list[str]]:
 
 
 async def _staff(office: Office) -> None:
-    stub = staff_service_pb2_grpc.StaffServiceStub(office.gateway.channel)
     token = await office.admin_token()
     for number, key in enumerate(("asking", "consenting"), start=80):
-        office.staff[key] = await post_with_staff(office, stub, token, number, key, resources_pb2.DUTY_DATA)
+        office.staff[key] = await post_with_staff(office, token, number, key, resources_pb2.DUTY_DATA)
 
 
 async def _grant(office: Office, resource: str) -> None:

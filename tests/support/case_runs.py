@@ -14,7 +14,7 @@ from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import Firm, Registry
 from libs.errors import Code, TongbanError
-from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
+from tongban.cases.v1 import case_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
 
@@ -88,7 +88,6 @@ class CaseRun:
         firm, _ = await until_done(lambda: registry.firm(person))
         left = iter(range(count))
         self.open_gate.set()
-        self._stub = case_service_pb2_grpc.CaseServiceStub(self.office.gateway.channel)
 
         async def worker() -> None:
             for _ in left:
@@ -98,10 +97,10 @@ class CaseRun:
             for _ in range(_AT_ONCE):
                 group.create_task(worker())
 
-    async def _step(self, method: str, request: Any, duty: str) -> pb.Case:
+    async def _step(self, request: Any, duty: str) -> pb.Case:
         async def call() -> pb.Case:
             token = await token_of(self.office, duty)
-            return await self.office.gateway.call(getattr(self._stub, method), request, pb.Case, token)
+            return await self.office.gateway.using(token).call(request, pb.Case)
 
         await self.open_gate.wait()
         case, repeats = await until_done(call)
@@ -109,15 +108,15 @@ class CaseRun:
         return case
 
     async def _life(self, firm: Firm) -> None:
-        name = (await self._step("CreateCase", application(self.office, self.item, firm), "receiving")).name
+        name = (await self._step(application(self.office, self.item, firm), "receiving")).name
         self.created(len(self.names))
         submit = case_service_pb2.SubmitCaseRequest(name=name, request_id=request_id())
-        submitted = await self._step("SubmitCase", submit, "receiving")
+        submitted = await self._step(submit, "receiving")
         accept = case_service_pb2.AcceptCaseRequest(name=name, request_id=request_id())
-        await self._step("AcceptCase", accept, "receiving")
+        await self._step(accept, "receiving")
         review = case_service_pb2.StartReviewRequest(name=name, request_id=request_id())
-        await self._step("StartReview", review, "reviewing")
-        await self._step("DecideCase", approval(name), "deciding")
+        await self._step(review, "reviewing")
+        await self._step(approval(name), "deciding")
         self.names.append(name)
         self.numbers.append(submitted.number)
         self.decided(len(self.names))
@@ -131,7 +130,7 @@ class CaseRun:
 
     async def _read(self, name: str) -> pb.Case:
         context = common_pb2.UseContext(purpose="办件督办", case_name=name, department=self.office.department)
-        return await self._step("GetCase", case_service_pb2.GetCaseRequest(name=name, context=context), "receiving")
+        return await self._step(case_service_pb2.GetCaseRequest(name=name, context=context), "receiving")
 
 
 def is_closed(case: pb.Case) -> bool:

@@ -2,16 +2,15 @@
 
 from deploy.local.demo.office import Office
 from tongban.common.v1 import common_pb2
-from tongban.license.v1 import license_service_pb2, license_service_pb2_grpc, resources_pb2
+from tongban.license.v1 import license_service_pb2, resources_pb2
 
 
 async def license_of(office: Office, name: str) -> resources_pb2.License:
     """Reads a licence."""
-    stub = license_service_pb2_grpc.LicenseServiceStub(office.gateway.channel)
     context = common_pb2.UseContext(purpose="证照核对", department=office.department)
     request = license_service_pb2.GetLicenseRequest(name=name, context=context)
     answer = license_service_pb2.GetLicenseResponse
-    return (await office.gateway.call(stub.GetLicense, request, answer, await office.token_of("deciding"))).license
+    return (await office.gateway.using(await office.token_of("deciding")).call(request, answer)).license
 
 
 async def qr_content_of(office: Office, name: str) -> str:

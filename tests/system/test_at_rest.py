@@ -26,7 +26,7 @@ from tests.support.case_runs import application, approval, is_closed
 from tests.support.evidence import drained
 from tests.support.planting import ADDRESS, CONTENT, NAME, NUMBER, PHONE, PLANTED, over_grpc, over_http
 from tests.support.regions import YIELDING, Regions, owner
-from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc, rating_service_pb2, rating_service_pb2_grpc
+from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc, rating_service_pb2
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as identity
@@ -34,7 +34,6 @@ from tongban.license.v1 import (
     material_service_pb2,
     material_service_pb2_grpc,
     verification_service_pb2,
-    verification_service_pb2_grpc,
 )
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -49,17 +48,17 @@ async def _a_whole_case(office: Office) -> None:
     stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     request = application(office, YIELDING, firm)
     request.form_values[0].value = ADDRESS
-    name = (await office.gateway.call(stub.CreateCase, request, cases.Case, clerk)).name
-    for method, kind, duty in (
-        ("SubmitCase", case_service_pb2.SubmitCaseRequest, "receiving"),
-        ("AcceptCase", case_service_pb2.AcceptCaseRequest, "receiving"),
-        ("StartReview", case_service_pb2.StartReviewRequest, "reviewing"),
+    name = (await office.gateway.using(clerk).call(request, cases.Case)).name
+    for kind, duty in (
+        (case_service_pb2.SubmitCaseRequest, "receiving"),
+        (case_service_pb2.AcceptCaseRequest, "receiving"),
+        (case_service_pb2.StartReviewRequest, "reviewing"),
     ):
         token = await office.token_of(duty)
         step: Any = kind(name=name, request_id=request_id())
-        await office.gateway.call(getattr(stub, method), step, cases.Case, token)
+        await office.gateway.using(token).call(step, cases.Case)
     await _a_file(office, name)
-    await office.gateway.call(stub.DecideCase, approval(name), cases.Case, await office.token_of("deciding"))
+    await office.gateway.using(await office.token_of("deciding")).call(approval(name), cases.Case)
     case = await _closed(office, stub, name)
     rating = rating_service_pb2.CreateRatingRequest(
         case_name=name,
@@ -69,8 +68,7 @@ async def _a_whole_case(office: Office) -> None:
         comment=f"{NAME}住{ADDRESS},电话{PHONE}",
         request_id=request_id(),
     )
-    ratings = rating_service_pb2_grpc.RatingServiceStub(office.gateway.channel)
-    await office.gateway.call(ratings.CreateRating, rating, rating_service_pb2.Rating, clerk)
+    await office.gateway.using(clerk).call(rating, rating_service_pb2.Rating)
     await _ask_in_public(office, case)
 
 
@@ -105,7 +103,7 @@ async def _closed(office: Office, stub: Any, name: str) -> cases.Case:
     async with asyncio.timeout(60):
         while True:
             token = await office.token_of("receiving")
-            case = await office.gateway.call(stub.GetCase, request, cases.Case, token)
+            case = await office.gateway.using(token).call(request, cases.Case)
             if is_closed(case):
                 return case
             await asyncio.sleep(0.1)
@@ -116,8 +114,7 @@ async def _ask_in_public(office: Office, case: cases.Case) -> None:
     question = verification_service_pb2.VerifyLicenseRequest(
         digest="sm3:" + "0" * 64, holder_name=NAME, holder_document_number=NUMBER
     )
-    stub = verification_service_pb2_grpc.VerificationServiceStub(office.gateway.channel)
-    await office.gateway.call(stub.VerifyLicense, question, verification_service_pb2.VerifyLicenseResponse, "")
+    await office.gateway.region.call(question, verification_service_pb2.VerifyLicenseResponse)
     for path in ("/v1/persons:lookup", f"/v1/{case.name}", "/verify", "/v1/nothing", "/oauth/token"):
         await office.gateway.http.get(path, params={"number": NUMBER, "full_name": NAME, "phone": PHONE})
         await office.gateway.http.post(path, json={"number": NUMBER, "fullName": [NAME], "phone": {"a": PHONE}})

@@ -12,10 +12,10 @@ from libs.civil.calendar import DayKind, DayRow, provisional_rows
 from tests.support.case_runs import CaseRun
 from tests.support.regions import OPENING, PLAIN, Regions
 from tongban.cases.v1 import calendar_service_pb2 as calendars
-from tongban.cases.v1 import calendar_service_pb2_grpc, case_service_pb2, case_service_pb2_grpc
+from tongban.cases.v1 import case_service_pb2
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.common.v1 import common_pb2
-from tongban.sharing.v1 import grant_service_pb2, grant_service_pb2_grpc
+from tongban.sharing.v1 import grant_service_pb2
 from tongban.sharing.v1 import resources_pb2 as sharing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,25 +32,24 @@ async def _decided(regions: Regions, seed: int) -> cases.Clock:
     await run.run(1, seed)
     context = common_pb2.UseContext(purpose="办件督办", case_name=run.names[0], department=office.department)
     request = case_service_pb2.GetClockRequest(name=f"{run.names[0]}/clock", context=context)
-    stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
-    return await office.gateway.call(stub.GetClock, request, cases.Clock, await office.token_of("receiving"))
+    return await office.gateway.using(await office.token_of("receiving")).call(request, cases.Clock)
 
 
 async def _granted(regions: Regions) -> sharing.SharingRequest:
     """Has 六安 grant 天宁 its data once more, and reads the request that led there."""
     provider = regions.home
     name = await shared_data.grant(provider, regions.handling, regions.resource, PURPOSE)
-    stub, token = grant_service_pb2_grpc.GrantServiceStub(provider.gateway.channel), await provider.token_of("data")
+    token = await provider.token_of("data")
     get = grant_service_pb2.GetGrantRequest(name=name)
-    grant = await provider.gateway.call(stub.GetGrant, get, sharing.Grant, token)
+    grant = await provider.gateway.using(token).call(get, sharing.Grant)
     return await _read(regions, grant.request)
 
 
 async def _read(regions: Regions, name: str) -> sharing.SharingRequest:
     provider = regions.home
-    stub, token = grant_service_pb2_grpc.GrantServiceStub(provider.gateway.channel), await provider.token_of("data")
+    token = await provider.token_of("data")
     request = grant_service_pb2.GetRequestRequest(name=name)
-    return await provider.gateway.call(stub.GetRequest, request, sharing.SharingRequest, token)
+    return await provider.gateway.using(token).call(request, sharing.SharingRequest)
 
 
 async def _import_2027(regions: Regions, *off: date) -> None:
@@ -63,11 +62,10 @@ async def _import_2027(regions: Regions, *off: date) -> None:
         for row in rows
     ]
     for office in (regions.home, regions.handling):
-        stub = calendar_service_pb2_grpc.CalendarServiceStub(office.gateway.channel)
         request = calendars.ImportCalendarRequest(
             year=2027, days=days, source="国办发明电〔2026〕9号", request_id=request_id()
         )
-        await office.gateway.call(stub.ImportCalendar, request, calendars.Calendar, await office.admin_token())
+        await office.gateway.using(await office.admin_token()).call(request, calendars.Calendar)
 
 
 async def test_the_region_goes_on_past_the_last_notice(regions: Regions) -> None:

@@ -24,7 +24,7 @@ from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc import status
 from services.gateway.contracts import read_image, services
 from tests.support.regions import Regions, rows_by_table, target_of
-from tongban.identity.v1 import account_service_pb2, account_service_pb2_grpc, resources_pb2
+from tongban.identity.v1 import account_service_pb2, resources_pb2
 from tongban.license.v1 import verification_service_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -128,12 +128,11 @@ def _organization(office: Office, seed: str) -> resources_pb2.Organization:
 
 
 async def _create(office: Office, seed: str) -> resources_pb2.Organization:
-    stub = account_service_pb2_grpc.AccountServiceStub(office.gateway.channel)
     request = account_service_pb2.CreateOrganizationRequest(
         organization=_organization(office, seed), request_id=str(uuid.uuid4())
     )
     token = await office.token_of("receiving")
-    return await office.gateway.call(stub.CreateOrganization, request, resources_pb2.Organization, token)
+    return await office.gateway.using(token).call(request, resources_pb2.Organization)
 
 
 async def test_json_and_grpc_tell_the_same(regions: Regions) -> None:
@@ -142,9 +141,8 @@ async def test_json_and_grpc_tell_the_same(regions: Regions) -> None:
     token = await office.token_of("receiving")
     body = await office.gateway.get(f"/v1/{made.name}", token)
     assert (body["name"], body["displayName"], body["etag"]) == (made.name, made.display_name, made.etag)
-    stub = account_service_pb2_grpc.AccountServiceStub(office.gateway.channel)
     request = account_service_pb2.GetOrganizationRequest(name=made.name)
-    assert await office.gateway.call(stub.GetOrganization, request, resources_pb2.Organization, token) == made
+    assert await office.gateway.using(token).call(request, resources_pb2.Organization) == made
 
 
 async def test_what_is_not_there_is_a_typed_404(regions: Regions) -> None:

@@ -10,15 +10,14 @@ from tests.support.case_runs import CaseRun
 from tests.support.regions import YIELDING, Regions, gateway_of, rows_by_table
 from tests.support.verification import qr_content_of
 from tongban.cases.v1 import resources_pb2 as cases
-from tongban.license.v1 import verification_service_pb2, verification_service_pb2_grpc
+from tongban.license.v1 import verification_service_pb2
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
 
 async def _standing(gateway: Gateway, qr_content: str) -> int:
-    stub = verification_service_pb2_grpc.VerificationServiceStub(gateway.channel)
     request = verification_service_pb2.VerifyLicenseRequest(qr_content=qr_content)
-    answer = await gateway.call(stub.VerifyLicense, request, verification_service_pb2.VerifyLicenseResponse, "")
+    answer = await gateway.region.call(request, verification_service_pb2.VerifyLicenseResponse)
     return int(answer.standing)
 
 

@@ -13,7 +13,7 @@ from deploy.local.demo.office import Office
 from deploy.local.demo.people import Registry
 from tests.support.case_runs import application, approval, is_closed
 from tests.support.regions import YIELDING, Regions
-from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
+from tongban.cases.v1 import case_service_pb2
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.common.v1 import common_pb2
 
@@ -23,28 +23,26 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def _case_to_decide(office: Office) -> str:
     registry = Registry(office, 71)
     firm = await registry.firm(await registry.person())
-    stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     clerk, reviewer = await office.token_of("receiving"), await office.token_of("reviewing")
-    made = await office.gateway.call(stub.CreateCase, application(office, YIELDING, firm), cases.Case, clerk)
-    steps: tuple[tuple[str, Any, str], ...] = (
-        ("SubmitCase", case_service_pb2.SubmitCaseRequest, clerk),
-        ("AcceptCase", case_service_pb2.AcceptCaseRequest, clerk),
-        ("StartReview", case_service_pb2.StartReviewRequest, reviewer),
+    made = await office.gateway.using(clerk).call(application(office, YIELDING, firm), cases.Case)
+    steps: tuple[tuple[Any, str], ...] = (
+        (case_service_pb2.SubmitCaseRequest, clerk),
+        (case_service_pb2.AcceptCaseRequest, clerk),
+        (case_service_pb2.StartReviewRequest, reviewer),
     )
-    for method, kind, token in steps:
+    for kind, token in steps:
         request = kind(name=made.name, request_id=approval("").request_id)
-        await office.gateway.call(getattr(stub, method), request, cases.Case, token)
+        await office.gateway.using(token).call(request, cases.Case)
     return made.name
 
 
 async def _closed(office: Office, name: str) -> cases.Case:
-    stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     context = common_pb2.UseContext(purpose="办件督办", case_name=name, department=office.department)
     request = case_service_pb2.GetCaseRequest(name=name, context=context)
     token = await office.token_of("receiving")
 
     async def read() -> cases.Case:
-        return await office.gateway.call(stub.GetCase, request, cases.Case, token)
+        return await office.gateway.using(token).call(request, cases.Case)
 
     closed: cases.Case = await eventually(read, is_closed, f"{name} closed")
     return closed

@@ -12,8 +12,8 @@ from libs.errors import TongbanError
 from libs.ids.uuid7 import uuid7
 from tests.support.regions import Regions
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2
-from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
+from tongban.identity.v1 import region_service_pb2, resources_pb2
+from tongban.sharing.v1 import data_service_pb2
 from tongban.sharing.v1 import resources_pb2 as sharing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,22 +24,20 @@ _KEPT_AT_MOST = 10.0
 
 
 async def _suspend(office: Office, other: str) -> resources_pb2.Region:
-    stub = region_service_pb2_grpc.RegionServiceStub(office.gateway.channel)
     request = region_service_pb2.SuspendRegionRequest(
         name=f"regions/{other}", direction=_INBOUND, reason="演练", request_id=request_id()
     )
-    return await office.gateway.call(stub.SuspendRegion, request, resources_pb2.Region, await office.admin_token())
+    return await office.gateway.using(await office.admin_token()).call(request, resources_pb2.Region)
 
 
 async def _resume(office: Office, other: str) -> resources_pb2.Region:
-    stub = region_service_pb2_grpc.RegionServiceStub(office.gateway.channel)
     found = resources_pb2.Region()
     for administrator in ("administration", "administration2"):
         request = region_service_pb2.ResumeRegionRequest(
             name=f"regions/{other}", direction=_INBOUND, reason="演练结束", request_id=request_id()
         )
         token = await office.token_of(administrator)
-        found = await office.gateway.call(stub.ResumeRegion, request, resources_pb2.Region, token)
+        found = await office.gateway.using(token).call(request, resources_pb2.Region)
     return found
 
 
@@ -67,10 +65,9 @@ async def _query(regions: Regions) -> str:
             department=department,
         ),
     )
-    stub = data_service_pb2_grpc.DataServiceStub(gateway.channel)
     try:
         token = await regions.handling.token_of("reviewing")
-        await gateway.call(stub.Query, request, data_service_pb2.QueryResponse, token)
+        await gateway.using(token).call(request, data_service_pb2.QueryResponse)
     except TongbanError as error:
         return error.reason
     return "OK"

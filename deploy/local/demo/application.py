@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import Message
+
 from deploy.local.demo import land
 from deploy.local.demo.catalogue import CONVENIENCE_STORE, task_code
 from deploy.local.demo.gateway import request_id
@@ -19,27 +21,20 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.regions import ACCESS_TOKEN
 from tongban.cases.v1 import (
     case_service_pb2,
-    case_service_pb2_grpc,
     exchange_service_pb2,
-    exchange_service_pb2_grpc,
 )
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
     consent_service_pb2,
-    consent_service_pb2_grpc,
     mandate_service_pb2,
-    mandate_service_pb2_grpc,
     resources_pb2,
     token_service_pb2,
 )
 from tongban.license.v1 import (
     license_service_pb2,
-    license_service_pb2_grpc,
     material_service_pb2,
-    material_service_pb2_grpc,
     presentation_service_pb2,
-    presentation_service_pb2_grpc,
 )
 from tongban.license.v1 import resources_pb2 as licenses
 
@@ -143,9 +138,8 @@ class Application:
             ),
         )
         mandate.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=30), _MORNING))
-        stub = mandate_service_pb2_grpc.MandateServiceStub(gateway.channel)
         request = mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id())
-        made = await gateway.call(stub.CreateMandate, request, resources_pb2.Mandate, acting)
+        made = await gateway.using(acting).call(request, resources_pb2.Mandate)
         self._mandate_name = made.name
         expect(self._checks, "step 1: mandate", "ACTIVE", resources_pb2.MandateState.Name(made.state)[14:])
         self._say(f"1  {self._firm.display_name} gives its agent a mandate for one item and 30 days: {made.name}")
@@ -181,7 +175,6 @@ class Application:
 
     async def _license_of_the_firm(self, serial: str, material: str) -> tuple[str, str, str]:
         gateway = self._home.gateway
-        stub = license_service_pb2_grpc.LicenseServiceStub(gateway.channel)
         request = license_service_pb2.IssueLicenseRequest(
             license_type=self._home.licence_types[serial],
             issuer=licenses.Issuer(
@@ -198,7 +191,7 @@ class Application:
             request_id=request_id(),
         )
         token = await self._home.token_of("deciding")
-        made = await gateway.call(stub.IssueLicense, request, licenses.License, token)
+        made = await gateway.using(token).call(request, licenses.License)
         return made.name, made.ofd.digest, material
 
     async def _consent(self, names: list[str]) -> str:
@@ -212,9 +205,8 @@ class Application:
             method=resources_pb2.CONSENT_METHOD_ONLINE,
         )
         consent.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
-        stub = consent_service_pb2_grpc.ConsentServiceStub(gateway.channel)
         request = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
-        made = await gateway.call(stub.GrantConsent, request, resources_pb2.Consent, self._agent_token)
+        made = await gateway.using(self._agent_token).call(request, resources_pb2.Consent)
         return made.name
 
     async def _present(self, name: str, digest: str, material: str, consent: str) -> cases.MaterialReference:
@@ -229,9 +221,8 @@ class Application:
             context=common_pb2.UseContext(purpose=PURPOSE, case_name=self._case, legal_basis="持证人同意"),
         )
         request.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
-        stub = presentation_service_pb2_grpc.PresentationServiceStub(gateway.channel)
         answer = presentation_service_pb2.CreatePresentationResponse
-        made = await gateway.call(stub.CreatePresentation, request, answer, self._agent_token)
+        made = await gateway.using(self._agent_token).call(request, answer)
         presentation = f"//{gateway.code}/{made.presentation.name}"
         return cases.MaterialReference(code=material, presentation=presentation, digest=digest)
 
@@ -242,16 +233,9 @@ class Application:
             file_name="经营场所平面图.png",
             case_name=self._case,
             handling_region=self._handling.gateway.code,
-            request_id=request_id(),
             document=common_pb2.DocumentRef(digest=digest_of(content), media_type="image/png", size_bytes=len(content)),
         )
-        parts = [
-            material_service_pb2.UploadMaterialRequest(metadata=metadata),
-            material_service_pb2.UploadMaterialRequest(chunk=content),
-        ]
-        stub = material_service_pb2_grpc.MaterialServiceStub(gateway.channel)
-        headers = (("authorization", f"Bearer {self._agent_token}"),)
-        made = await stub.UploadMaterial(iter(parts), metadata=headers, timeout=20)
+        made = await gateway.using(self._agent_token).license.upload_material(metadata, content)
         return cases.MaterialReference(
             code="M3", material=f"//{gateway.code}/{made.name}", digest=metadata.document.digest
         )
@@ -287,8 +271,7 @@ class Application:
             ],
         )
         request.identity_check.check_time.FromDatetime(datetime.combine(SUBMITTED, _MORNING))
-        stub = exchange_service_pb2_grpc.ExchangeServiceStub(gateway.channel)
-        sent = await gateway.call(stub.SendTransfer, request, exchange_service_pb2.Transfer, self._window_token)
+        sent = await gateway.using(self._window_token).call(request, exchange_service_pb2.Transfer)
         self._transfer, self._transaction = sent.name, sent.transaction_id
         accepted = await eventually(
             self._read_transfer,
@@ -301,11 +284,8 @@ class Application:
 
     async def _read_transfer(self) -> exchange_service_pb2.Transfer:
         gateway = self._home.gateway
-        stub = exchange_service_pb2_grpc.ExchangeServiceStub(gateway.channel)
         request = exchange_service_pb2.GetTransferRequest(name=self._transfer)
-        return await gateway.call(
-            stub.GetTransfer, request, exchange_service_pb2.Transfer, await self._home.token_of("receiving")
-        )
+        return await gateway.using(await self._home.token_of("receiving")).call(request, exchange_service_pb2.Transfer)
 
     # ---- step 4 ----
 
@@ -313,26 +293,23 @@ class Application:
     def _local_case(self) -> str:
         return f"cases/{self._case_id}"
 
-    async def _case_step(self, method: str, request: Any, duty: str) -> cases.Case:
+    async def _case_step(self, request: Message, duty: str) -> cases.Case:
         gateway = self._handling.gateway
-        stub = case_service_pb2_grpc.CaseServiceStub(gateway.channel)
-        return await gateway.call(getattr(stub, method), request, cases.Case, await self._handling.token_of(duty))
+        return await gateway.using(await self._handling.token_of(duty)).call(request, cases.Case)
 
     async def _read_case(self) -> cases.Case:
         request = case_service_pb2.GetCaseRequest(name=self._local_case, context=self._use(self._handling))
-        return await self._case_step("GetCase", request, "receiving")
+        return await self._case_step(request, "receiving")
 
     async def _deadline(self) -> cases.Clock:
         gateway = self._handling.gateway
-        stub = case_service_pb2_grpc.CaseServiceStub(gateway.channel)
         request = case_service_pb2.GetClockRequest(name=f"{self._local_case}/clock", context=self._use(self._handling))
-        return await gateway.call(stub.GetClock, request, cases.Clock, await self._handling.token_of("receiving"))
+        return await gateway.using(await self._handling.token_of("receiving")).call(request, cases.Clock)
 
     async def _correction(self) -> None:
         self._day(ASKED)
         before = await self._deadline()
         await self._case_step(
-            "RequestCorrection",
             case_service_pb2.RequestCorrectionRequest(
                 name=self._local_case,
                 answer_days=10,
@@ -347,14 +324,13 @@ class Application:
             "the request for correction at 六安's window",
         )
         self._day(ANSWERED)
-        stub = exchange_service_pb2_grpc.ExchangeServiceStub(self._home.gateway.channel)
         request = exchange_service_pb2.SendCorrectionRequest(
             name=self._transfer,
             request_id=request_id(),
             correction=exchange_service_pb2.TransferCorrection(materials=[await self._upload(land.floor_plan(2))]),
         )
-        await self._home.gateway.call(
-            stub.SendCorrection, request, exchange_service_pb2.Transfer, await self._home.token_of("receiving")
+        await self._home.gateway.using(await self._home.token_of("receiving")).call(
+            request, exchange_service_pb2.Transfer
         )
         await eventually(self._read_case, lambda c: c.state == cases.CASE_STATE_SUBMITTED, "the corrected material")
         after = await self._deadline()
@@ -364,7 +340,6 @@ class Application:
         )
         expect(self._checks, "step 4: deadline moves by working days", passed, moved)
         await self._case_step(
-            "AcceptCase",
             case_service_pb2.AcceptCaseRequest(name=self._local_case, request_id=request_id()),
             "receiving",
         )

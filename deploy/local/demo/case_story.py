@@ -6,28 +6,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import json_format
-
 from deploy.local.demo import evidence
 from deploy.local.demo.application import SUBMITTED, Application, Told, eventually, expect
 from deploy.local.demo.gateway import request_id
+from libs.client import verify
 from libs.errors import TongbanError
 from tongban.cases.v1 import (
     case_service_pb2,
     delivery_service_pb2,
-    delivery_service_pb2_grpc,
     rating_service_pb2,
-    rating_service_pb2_grpc,
 )
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.license.v1 import (
     license_service_pb2,
-    license_service_pb2_grpc,
     verification_service_pb2,
-    verification_service_pb2_grpc,
 )
 from tongban.license.v1 import resources_pb2 as licenses
-from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
+from tongban.sharing.v1 import data_service_pb2
 from tongban.sharing.v1 import resources_pb2 as sharing
 
 
@@ -54,9 +49,8 @@ class CaseStory(Application):
 
     async def _fact_check(self) -> None:
         review = case_service_pb2.StartReviewRequest(name=self._local_case, request_id=request_id())
-        await self._case_step("StartReview", review, "reviewing")
+        await self._case_step(review, "reviewing")
         gateway = self._handling.gateway
-        stub = data_service_pb2_grpc.DataServiceStub(gateway.channel)
         token = await self._handling.token_of("reviewing")
         query = data_service_pb2.QueryRequest(
             resource=f"//{self._home.gateway.code}/{self._resource}",
@@ -66,13 +60,13 @@ class CaseStory(Application):
             ],
             use_context=self._use(self._handling),
         )
-        answer = await gateway.call(stub.Query, query, data_service_pb2.QueryResponse, token)
+        answer = await gateway.using(token).call(query, data_service_pb2.QueryResponse)
         self._receipt = answer.receipt
         grades = [row.values["credit_grade"].string_value for row in answer.rows]
         expect(self._checks, "step 5: granted field", "['A']", grades)
         query.fields.append("tax_amount")
         try:
-            await gateway.call(stub.Query, query, data_service_pb2.QueryResponse, token)
+            await gateway.using(token).call(query, data_service_pb2.QueryResponse)
             refused = "released"
         except TongbanError as error:
             refused = error.reason
@@ -93,7 +87,6 @@ class CaseStory(Application):
 
     async def _decision(self) -> None:
         await self._case_step(
-            "DecideCase",
             case_service_pb2.DecideCaseRequest(
                 name=self._local_case,
                 outcome=cases.OUTCOME_APPROVED,
@@ -105,18 +98,17 @@ class CaseStory(Application):
         closed = await eventually(self._read_case, lambda c: c.state == cases.CASE_STATE_CLOSED, "the licence")
         self._license = closed.license
         gateway = self._handling.gateway
-        stub = license_service_pb2_grpc.LicenseServiceStub(gateway.channel)
         request = license_service_pb2.DownloadLicenseRequest(
             name=self._license, format=licenses.FILE_FORMAT_OFD, context=self._use(self._handling), original=True
         )
         answer = license_service_pb2.DownloadLicenseResponse
         token = await self._handling.token_of("deciding")
-        original = await gateway.call(stub.DownloadLicense, request, answer, token)
+        original = await gateway.using(token).call(request, answer)
         ofd = self._keep("licence.ofd", original.content)
         request.format = licenses.FILE_FORMAT_PDF
-        self._keep("licence.pdf", (await gateway.call(stub.DownloadLicense, request, answer, token)).content)
+        self._keep("licence.pdf", (await gateway.using(token).call(request, answer)).content)
         get = license_service_pb2.GetLicenseRequest(name=self._license, context=self._use(self._handling))
-        self._issued = (await gateway.call(stub.GetLicense, get, license_service_pb2.GetLicenseResponse, token)).license
+        self._issued = (await gateway.using(token).call(get, license_service_pb2.GetLicenseResponse)).license
         await self._check_seal(ofd, original.content)
         self._say(f"6  天宁 issues {self._issued.identifier}, OFD with SM2 seal, PDF beside it")
 
@@ -146,15 +138,14 @@ class CaseStory(Application):
     async def _hand_over(self) -> None:
         result = await eventually(self._read_transfer, lambda t: bool(t.result.license), "the result at 六安's window")
         gateway = self._home.gateway
-        stub = license_service_pb2_grpc.LicenseServiceStub(gateway.channel)
         request = license_service_pb2.DownloadLicenseRequest(
             name=result.result.license, format=licenses.FILE_FORMAT_OFD, context=self._use(self._home)
         )
         token = await self._home.token_of("receiving")
-        copy = await gateway.call(stub.DownloadLicense, request, license_service_pb2.DownloadLicenseResponse, token)
+        copy = await gateway.using(token).call(request, license_service_pb2.DownloadLicenseResponse)
         self._keep("annotated-copy.ofd", copy.content)
         request.format = licenses.FILE_FORMAT_PDF
-        pdf = await gateway.call(stub.DownloadLicense, request, license_service_pb2.DownloadLicenseResponse, token)
+        pdf = await gateway.using(token).call(request, license_service_pb2.DownloadLicenseResponse)
         self._keep("annotated-copy.pdf", pdf.content)
         expect(self._checks, "step 7: 六安 gets an annotated copy", True, copy.annotated)
         await self._deliver_and_rate()
@@ -166,13 +157,12 @@ class CaseStory(Application):
     async def _deliver_and_rate(self) -> None:
         clerk = await self._handling.token_of("receiving")
         gateway = self._handling.gateway
-        deliveries = delivery_service_pb2_grpc.DeliveryServiceStub(gateway.channel)
         create = delivery_service_pb2.CreateDeliveryRequest(
             case_name=self._local_case, method=cases.DELIVERY_METHOD_DOWNLOAD, request_id=request_id()
         )
-        made = await gateway.call(deliveries.CreateDelivery, create, delivery_service_pb2.Delivery, clerk)
+        made = await gateway.using(clerk).call(create, delivery_service_pb2.Delivery)
         confirm = delivery_service_pb2.ConfirmDeliveryRequest(name=made.name, request_id=request_id())
-        await gateway.call(deliveries.ConfirmDelivery, confirm, delivery_service_pb2.Delivery, clerk)
+        await gateway.using(clerk).call(confirm, delivery_service_pb2.Delivery)
         rate = rating_service_pb2.CreateRatingRequest(
             case_name=self._case,
             kind=rating_service_pb2.RATING_KIND_FIRST,
@@ -180,30 +170,27 @@ class CaseStory(Application):
             channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
             request_id=request_id(),
         )
-        ratings = rating_service_pb2_grpc.RatingServiceStub(self._home.gateway.channel)
-        await self._home.gateway.call(ratings.CreateRating, rate, rating_service_pb2.Rating, self._window_token)
+        await self._home.gateway.using(self._window_token).call(rate, rating_service_pb2.Rating)
         rated = await eventually(self._read_case, lambda c: c.rating != 0, "the rating in 天宁")
         expect(self._checks, "step 7: rating in 天宁", "满意 (2)", f"满意 ({rated.rating})")
 
     async def _verify_publicly(self, gateway: Any, wanted: str, name: str) -> None:
-        stub = verification_service_pb2_grpc.VerificationServiceStub(gateway.channel)
         request = verification_service_pb2.VerifyLicenseRequest(qr_content=self._issued.qr_content)
         answer = verification_service_pb2.VerifyLicenseResponse
 
         async def ask() -> str:
-            response = await gateway.call(stub.VerifyLicense, request, answer, "")
+            response = await gateway.region.call(request, answer)
             return verification_service_pb2.Standing.Name(response.standing).removeprefix("STANDING_")
 
         expect(self._checks, name, wanted, await ask())
 
     async def _revocation(self) -> None:
         gateway = self._handling.gateway
-        stub = license_service_pb2_grpc.LicenseServiceStub(gateway.channel)
         request = license_service_pb2.RevokeLicenseRequest(
             name=self._license, reason="示例吊销", legal_basis="《食品经营许可和备案管理办法》", request_id=request_id()
         )
         token = await self._handling.token_of("deciding")
-        await gateway.call(stub.RevokeLicense, request, licenses.License, token)
+        await gateway.using(token).call(request, licenses.License)
         await asyncio.sleep(1.0)
         await self._verify_publicly(self._home.gateway, "REVOKED", "step 7: revocation in 六安 one second later")
         self._say("   revoked in 天宁, it shows as revoked in 六安 a second later")
@@ -213,11 +200,10 @@ class CaseStory(Application):
     async def _offline(self) -> None:
         token = await self._home.token_of("auditing")
         gateway = self._home.gateway
-        proof = await eventually(
-            lambda: evidence.proof_of(gateway, self._receipt.record, token), lambda p: p is not None, "the signed head"
-        )
-        proof["receipt"] = json_format.MessageToDict(self._receipt)
-        receipt = self._keep("receipt.json", json.dumps(proof, ensure_ascii=False, indent=1).encode())
+        receipt = self._keep("receipt.json", await gateway.using(token).prove(self._receipt))
+        proof = json.loads(receipt.read_bytes())
+        report = verify(receipt.read_bytes(), self._root_certificate)
+        expect(self._checks, "step 8: receipt by the client", True, report.valid)
         self._keep("log-head.json", json.dumps(proof["head"], ensure_ascii=False, indent=1).encode())
         log = await evidence.export_log(gateway, "sharing", token, int(proof["head"]["treeSize"]))
         self._keep("log.jsonl", log)

@@ -18,7 +18,6 @@ from libs.errors import TongbanError
 from libs.ids import license_identifier
 from services.seal.core import ses
 from tongban.seal.v1 import resources_pb2 as seal_resources
-from tongban.seal.v1 import sealing_service_pb2, sealing_service_pb2_grpc
 
 _SM2_IDENTIFIER = "distid:1234567812345678"
 
@@ -112,28 +111,13 @@ def audit_verify(receipt: Path, root: Path, log: Path | None = None, head: Path 
 
 async def seal_uses(office: Office) -> tuple[int, int]:
     """Counts the bureau's sealings that were signed, and the uses that the seal service's audit log recorded before."""
-    stub = sealing_service_pb2_grpc.SealingServiceStub(office.gateway.channel)
-    used = 0
-    request = sealing_service_pb2.ListSealingsRequest(page_size=1000, seal=office.seal)
-    while True:
-        token = await office.token_of("custody")
-        page = await office.gateway.call(stub.ListSealings, request, sealing_service_pb2.ListSealingsResponse, token)
-        used += sum(each.state == seal_resources.SEALING_STATE_SIGNED for each in page.sealings)
-        request.page_token = page.next_page_token
-        if not request.page_token:
-            return used, await _recorded_uses(office)
+    custody = office.gateway.using(await office.token_of("custody"))
+    states = [each.state async for each in custody.seal.iterate_sealings(seal=office.seal, page_size=1000)]
+    return states.count(seal_resources.SEALING_STATE_SIGNED), await _recorded_uses(office)
 
 
 async def _recorded_uses(office: Office) -> int:
     """A use is recorded with its intent, before the key is touched."""
-    uses = 0
-    page_token = ""
-    while True:
-        token = await office.token_of("auditing")
-        page = await office.gateway.get(
-            "/v1/audit/seal/auditRecords", token, pageSize="1000", pageToken=page_token, object=office.seal
-        )
-        uses += sum(int(each["recordCount"]) for each in page["records"] if each["action"].endswith(".intent"))
-        page_token = page["nextPageToken"]
-        if not page_token:
-            return uses
+    auditing = office.gateway.using(await office.token_of("auditing"))
+    records = auditing.audit.iterate_records(log="seal", object=office.seal, page_size=1000)
+    return sum([each.record_count async for each in records if each.action.endswith(".intent")])

@@ -6,7 +6,7 @@ from pathlib import Path
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.pki.region_root import ROOT_FILE
-from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2
+from tongban.identity.v1 import region_service_pb2, resources_pb2
 
 
 async def trust_each_other(first: Office, second: Office, state: Path) -> None:
@@ -17,16 +17,15 @@ async def trust_each_other(first: Office, second: Office, state: Path) -> None:
 
 async def _trust(here: Office, other: Office, state: Path) -> None:
     gateway, token = here.gateway, await here.token_of("administration")
-    stub = region_service_pb2_grpc.RegionServiceStub(gateway.channel)
     anchor = await _anchor(other, state)
     propose = region_service_pb2.ProposeRegionRequest(
         region_code=other.gateway.code,
         request_id=request_id(),
         region=resources_pb2.Region(display_name=other.gateway.name, anchor=anchor, max_assurance=4),
     )
-    made = await gateway.call(stub.ProposeRegion, propose, resources_pb2.Region, token)
+    made = await gateway.using(token).call(propose, resources_pb2.Region)
     activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())
-    await gateway.call(stub.ActivateRegion, activate, resources_pb2.Region, await here.token_of("administration2"))
+    await gateway.using(await here.token_of("administration2")).call(activate, resources_pb2.Region)
 
 
 async def _anchor(office: Office, state: Path) -> resources_pb2.RegionAnchor:

@@ -5,7 +5,8 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deploy.local.demo.catalogue import ITEMS, DemoItem, scaled
 from deploy.local.demo.gateway import Gateway, request_id
@@ -15,17 +16,11 @@ from libs.civil import notices
 from libs.civil.calendar import Calendar
 from tongban.cases.v1 import (
     case_service_pb2,
-    case_service_pb2_grpc,
-    delivery_service_pb2,
-    delivery_service_pb2_grpc,
     rating_service_pb2,
-    rating_service_pb2_grpc,
     statistics_service_pb2,
-    statistics_service_pb2_grpc,
 )
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import token_service_pb2_grpc
 
 FIRST, LAST = date(2024, 1, 2), date(2024, 5, 31)
 _MORNING = time(1, 0, tzinfo=UTC)  # 09:00 in China
@@ -75,15 +70,10 @@ class FiveMonths:
     """Drives the cases of one region through their lives."""
 
     def __init__(self, office: Office, set_clock: Callable[[datetime], None], advance: Callable[[int], None]) -> None:
-        channel = office.gateway.channel
         self._office = office
         self._gateway: Gateway = office.gateway
         self._set_clock = set_clock
         self._advance = advance
-        self._cases = case_service_pb2_grpc.CaseServiceStub(channel)
-        self._deliveries = delivery_service_pb2_grpc.DeliveryServiceStub(channel)
-        self._ratings = rating_service_pb2_grpc.RatingServiceStub(channel)
-        self._tokens = token_service_pb2_grpc.TokenServiceStub(channel)
 
     async def run(self, sample: int | None) -> dict[str, int]:
         """Replays everything (or a sample); returns the number of cases of each item that were run."""
@@ -126,25 +116,25 @@ class FiveMonths:
 
     async def _decide(self, case: RunningCase) -> None:
         applicant = await self._applicant_token(case)
-        made = await self._step(self._cases.CreateCase, self._application(case), applicant)
+        made = await self._step(self._application(case), applicant)
         case.name = made.name
         submit = case_service_pb2.SubmitCaseRequest(name=case.name, request_id=request_id())
-        await self._step(self._cases.SubmitCase, submit, applicant)
+        await self._step(submit, applicant)
         accept = case_service_pb2.AcceptCaseRequest(name=case.name, request_id=request_id())
-        await self._step(self._cases.AcceptCase, accept, await self._office.token_of("receiving"))
+        await self._step(accept, await self._office.token_of("receiving"))
         review = case_service_pb2.StartReviewRequest(name=case.name, request_id=request_id())
-        await self._step(self._cases.StartReview, review, await self._office.token_of("reviewing"))
+        await self._step(review, await self._office.token_of("reviewing"))
         decide = case_service_pb2.DecideCaseRequest(
             name=case.name, outcome=pb.OUTCOME_APPROVED, reason="材料齐全,符合法定条件", request_id=request_id()
         )
-        await self._step(self._cases.DecideCase, decide, await self._office.token_of("deciding"))
+        await self._step(decide, await self._office.token_of("deciding"))
         if case.item.licence is None:
             close = case_service_pb2.CloseCaseRequest(name=case.name, note="准予登记", request_id=request_id())
-            await self._step(self._cases.CloseCase, close, await self._office.token_of("receiving"))
+            await self._step(close, await self._office.token_of("receiving"))
         self._advance(1)
 
-    async def _step(self, method: Any, request: Any, token: str) -> pb.Case:
-        return await self._gateway.call(method, request, pb.Case, token)
+    async def _step(self, request: Message, token: str) -> pb.Case:
+        return await self._gateway.using(token).call(request, pb.Case)
 
     def _application(self, case: RunningCase) -> case_service_pb2.CreateCaseRequest:
         document = common_pb2.IdentityDocument(type_code="001", number=case.firm.uscc)
@@ -169,39 +159,28 @@ class FiveMonths:
 
     async def _until_closed(self) -> None:
         """Waits until the licence service has issued what was decided and every case is closed."""
-        request = case_service_pb2.ListCasesRequest(
-            page_size=1,
-            state=pb.CASE_STATE_DECIDED,
-            department=self._office.department,
-            context=common_pb2.UseContext(purpose="办件督办", department=self._office.department),
-        )
+        context = common_pb2.UseContext(purpose="办件督办", department=self._office.department)
         async with asyncio.timeout(_CLOSE_WITHIN):
             while True:
-                token = await self._office.token_of("deciding")
-                answer = case_service_pb2.ListCasesResponse
-                if not (await self._gateway.call(self._cases.ListCases, request, answer, token)).cases:
+                deciding = self._gateway.using(await self._office.token_of("deciding"))
+                page = await deciding.cases.list_cases(
+                    page_size=1, state=pb.CASE_STATE_DECIDED, department=self._office.department, context=context
+                )
+                if not page.cases:
                     return
                 await asyncio.sleep(0.05)
 
     async def _deliver_and_rate(self, case: RunningCase) -> None:
-        clerk = await self._office.token_of("receiving")
-        create = delivery_service_pb2.CreateDeliveryRequest(
-            case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
-        )
-        delivery = await self._gateway.call(
-            self._deliveries.CreateDelivery, create, delivery_service_pb2.Delivery, clerk
-        )
-        confirm = delivery_service_pb2.ConfirmDeliveryRequest(name=delivery.name, request_id=request_id())
-        await self._gateway.call(self._deliveries.ConfirmDelivery, confirm, delivery_service_pb2.Delivery, clerk)
-        rate = rating_service_pb2.CreateRatingRequest(
+        clerk = self._gateway.using(await self._office.token_of("receiving"))
+        delivery = await clerk.cases.create_delivery(case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW)
+        await clerk.cases.confirm_delivery(name=delivery.name)
+        rater = self._gateway.using(await self._applicant_token(case))
+        await rater.cases.create_rating(
             case_name=case.name,
             kind=rating_service_pb2.RATING_KIND_FIRST,
             level=pb.SATISFACTION_LEVEL_SATISFIED,
             channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
-            request_id=request_id(),
         )
-        rater = await self._applicant_token(case)
-        await self._gateway.call(self._ratings.CreateRating, rate, rating_service_pb2.Rating, rater)
 
 
 async def statistics(
@@ -210,14 +189,13 @@ async def statistics(
     measures: list[statistics_service_pb2.Measure.ValueType],
 ) -> dict[str, list[int]]:
     """Asks the statistics API for the five months; returns the values of each measure by the dimension's value."""
-    stub = statistics_service_pb2_grpc.StatisticsServiceStub(office.gateway.channel)
     request = statistics_service_pb2.QueryStatisticsRequest(
         start_date=common_pb2.Date(year=2024, month=1, day=1),
         end_date=common_pb2.Date(year=2024, month=5, day=31),
         dimensions=[dimension],
         measures=measures,
     )
-    answer = await office.gateway.call(
-        stub.QueryStatistics, request, statistics_service_pb2.QueryStatisticsResponse, await office.token_of("deciding")
+    answer = await office.gateway.using(await office.token_of("deciding")).call(
+        request, statistics_service_pb2.QueryStatisticsResponse
     )
     return {row.keys[0].display_name or row.keys[0].value: list(row.values) for row in answer.rows}

@@ -12,26 +12,21 @@ from deploy.local.demo.gateway import Gateway, Machine, request_id
 from libs.civil import notices
 from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
-from tongban.cases.v1 import calendar_service_pb2, calendar_service_pb2_grpc, item_service_pb2, item_service_pb2_grpc
+from tongban.cases.v1 import calendar_service_pb2, item_service_pb2
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
-    account_service_pb2,
-    account_service_pb2_grpc,
     client_service_pb2,
-    client_service_pb2_grpc,
     resources_pb2,
     staff_service_pb2,
-    staff_service_pb2_grpc,
     token_service_pb2,
     verification_service_pb2,
-    verification_service_pb2_grpc,
 )
-from tongban.license.v1 import license_type_service_pb2, license_type_service_pb2_grpc
+from tongban.license.v1 import license_type_service_pb2
 from tongban.license.v1 import resources_pb2 as license_resources
 from tongban.options.v1 import options_pb2
 from tongban.seal.v1 import resources_pb2 as seal_resources
-from tongban.seal.v1 import seal_service_pb2, seal_service_pb2_grpc
+from tongban.seal.v1 import seal_service_pb2
 
 DUTIES = {
     "receiving": ("窗口受理岗", resources_pb2.DUTY_RECEIVING),
@@ -106,22 +101,15 @@ async def open_office(gateway: Gateway, credentials: Path) -> Office:
     """Makes the department, its posts and staff, and the channel client."""
     admin = Machine.from_file(credentials)
     token = await gateway.machine_token(admin)
-    stub = staff_service_pb2_grpc.StaffServiceStub(gateway.channel)
     name = f"{gateway.name}行政审批局"
     code = SyntheticPopulation(gateway.code, province=gateway.code[:2]).uscc("11")
-    department = await gateway.call(
-        stub.CreateDepartment,
-        staff_service_pb2.CreateDepartmentRequest(
-            department=resources_pb2.Department(display_name=name, uscc=code, region_code=gateway.code),
-            request_id=request_id(),
-        ),
-        resources_pb2.Department,
-        token,
+    department = await gateway.using(token).identity.create_department(
+        department=resources_pb2.Department(display_name=name, uscc=code, region_code=gateway.code)
     )
     channel = await _channel(gateway, token)
     office = Office(gateway, admin, channel, department.name, name, code)
     for number, (key, (title, duty)) in enumerate(DUTIES.items(), start=1):
-        office.staff[key] = await post_with_staff(office, stub, token, number, title, duty)
+        office.staff[key] = await post_with_staff(office, token, number, title, duty)
     return office
 
 
@@ -140,43 +128,29 @@ async def _channel(gateway: Gateway, token: str) -> Machine:
             actor_kinds=[options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_STAFF], max_assurance=4
         ),
     )
-    stub = client_service_pb2_grpc.ClientServiceStub(gateway.channel)
     request = client_service_pb2.CreateClientRequest(client=client, client_id="hall-counter", request_id=request_id())
-    made = await gateway.call(stub.CreateClient, request, resources_pb2.Client, token)
+    made = await gateway.using(token).call(request, resources_pb2.Client)
     return Machine(made.name, key)
 
 
 async def post_with_staff(
-    office: Office, stub: Any, token: str, number: int, title: str, duty: resources_pb2.Duty.ValueType
+    office: Office, token: str, number: int, title: str, duty: resources_pb2.Duty.ValueType
 ) -> str:
     """Makes a post with one duty and a member of staff on it; returns `staff/…`."""
     gateway = office.gateway
-    post = await gateway.call(
-        stub.CreatePost,
-        staff_service_pb2.CreatePostRequest(
-            parent=office.department,
-            post=resources_pb2.Post(display_name=title, duties=[duty]),
-            request_id=request_id(),
-        ),
-        resources_pb2.Post,
-        token,
+    post = await gateway.using(token).identity.create_post(
+        parent=office.department, post=resources_pb2.Post(display_name=title, duties=[duty])
     )
-    staff = await gateway.call(
-        stub.CreateStaff,
-        staff_service_pb2.CreateStaffRequest(
-            staff=resources_pb2.Staff(
-                staff_number=f"{gateway.code}{number:04d}",
-                department=office.department,
-                person=await _colleague(office, token, number),
-            ),
-            request_id=request_id(),
-        ),
-        resources_pb2.Staff,
-        token,
+    staff = await gateway.using(token).identity.create_staff(
+        staff=resources_pb2.Staff(
+            staff_number=f"{gateway.code}{number:04d}",
+            department=office.department,
+            person=await _colleague(office, token, number),
+        )
     )
     assign = staff_service_pb2.AssignStaffRequest(name=staff.name, post=post.name, request_id=request_id())
     assign.begin_time.FromDatetime(LONG_AGO)
-    await gateway.call(stub.AssignStaff, assign, resources_pb2.Staff, token)
+    await gateway.using(token).call(assign, resources_pb2.Staff)
     return staff.name
 
 
@@ -198,26 +172,15 @@ async def _colleague(office: Office, token: str, number: int) -> str:
 
 async def open_person(gateway: Gateway, token: str, person: resources_pb2.Person) -> resources_pb2.Person:
     """Opens a person's account and checks the real name in person (assurance 4)."""
-    accounts = account_service_pb2_grpc.AccountServiceStub(gateway.channel)
-    checks = verification_service_pb2_grpc.VerificationServiceStub(gateway.channel)
-    made = await gateway.call(
-        accounts.CreatePerson,
-        account_service_pb2.CreatePersonRequest(
-            person=person,
-            request_id=request_id(),
-        ),
-        resources_pb2.Person,
-        token,
-    )
+    made = await gateway.using(token).identity.create_person(person=person)
     check = verification_service_pb2.RecordVerificationRequest(person=made.name, request_id=request_id())
     check.in_person.place = f"{gateway.name}政务服务大厅"
-    await gateway.call(checks.RecordVerification, check, resources_pb2.Verification, token)
+    await gateway.using(token).call(check, resources_pb2.Verification)
     return made
 
 
 async def import_calendars(office: Office) -> None:
     """Imports the State Council's calendars into the region."""
-    stub = calendar_service_pb2_grpc.CalendarServiceStub(office.gateway.channel)
     for year in notices.YEARS:
         days = [
             calendar_service_pb2.CalendarDay(
@@ -231,13 +194,12 @@ async def import_calendars(office: Office) -> None:
             year=year, days=days, source=notices.SOURCE, request_id=request_id()
         )
         token = await office.admin_token()
-        await office.gateway.call(stub.ImportCalendar, request, calendar_service_pb2.Calendar, token)
+        await office.gateway.using(token).call(request, calendar_service_pb2.Calendar)
 
 
 async def make_seal(office: Office) -> None:
     """Makes the bureau's official seal, which the licence service may use."""
     gateway = office.gateway
-    stub = seal_service_pb2_grpc.SealServiceStub(gateway.channel)
     request = seal_service_pb2.MakeSealRequest(
         request_id=request_id(),
         display_name=f"{office.department_name}电子公章",
@@ -251,49 +213,41 @@ async def make_seal(office: Office) -> None:
     request.valid_from_time.FromDatetime(LONG_AGO)
     request.valid_until_time.FromDatetime(LONG_AHEAD)
     token = await office.token_of("custody")
-    office.seal = (await gateway.call(stub.MakeSeal, request, seal_resources.Seal, token)).name
+    office.seal = (await gateway.using(token).call(request, seal_resources.Seal)).name
 
 
 async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
     """Creates and publishes a licence type with the face fields that all of the demo's licences have."""
     gateway, token = office.gateway, await office.admin_token()
-    stub = license_type_service_pb2_grpc.LicenseTypeServiceStub(gateway.channel)
-    made = await gateway.call(
-        stub.CreateLicenseType,
-        license_type_service_pb2.CreateLicenseTypeRequest(
-            code=f"{office.uscc}{kind.serial}",
-            display_name=kind.name,
-            defining_authority=office.department_name,
-            holder_category=license_resources.HOLDER_CATEGORY_ANY,
-            validity_months=kind.months,
-            page_layout=license_resources.PAGE_LAYOUT_A4_LANDSCAPE,
-            face_fields=[
-                license_resources.FaceField(key="KZ_JYCS", label="经营场所", required=True, max_length=100),
-                license_resources.FaceField(key="KZ_JYFW", label="经营范围", required=False, max_length=200),
-            ],
-            request_id=request_id(),
-        ),
-        license_resources.LicenseType,
-        token,
+    made = await gateway.using(token).license.create_license_type(
+        code=f"{office.uscc}{kind.serial}",
+        display_name=kind.name,
+        defining_authority=office.department_name,
+        holder_category=license_resources.HOLDER_CATEGORY_ANY,
+        validity_months=kind.months,
+        page_layout=license_resources.PAGE_LAYOUT_A4_LANDSCAPE,
+        face_fields=[
+            license_resources.FaceField(key="KZ_JYCS", label="经营场所", required=True, max_length=100),
+            license_resources.FaceField(key="KZ_JYFW", label="经营范围", required=False, max_length=200),
+        ],
     )
     publish = license_type_service_pb2.PublishLicenseTypeRequest(name=made.name, request_id=request_id())
-    await gateway.call(stub.PublishLicenseType, publish, license_resources.LicenseType, token)
+    await gateway.using(token).call(publish, license_resources.LicenseType)
     office.licence_types[kind.serial] = made.name
 
 
 async def publish_item(office: Office, item: DemoItem, receiving_region: str = "") -> None:
     """Creates and publishes a service item; with ``receiving_region`` it stands on the cross-region list for it."""
     gateway, token = office.gateway, await office.admin_token()
-    stub = item_service_pb2_grpc.ItemServiceStub(gateway.channel)
     content = _item_content(office, item)
     if receiving_region:
         content.cross_region.mode = case_resources.CROSS_REGION_MODE_COLLECTED
         content.cross_region.regions.append(receiving_region)
         content.materials.extend(_cross_region_materials())
     request = item_service_pb2.CreateItemRequest(content=content, request_id=request_id())
-    made = await gateway.call(stub.CreateItem, request, item_service_pb2.Item, token)
+    made = await gateway.using(token).call(request, item_service_pb2.Item)
     publish = item_service_pb2.PublishItemRequest(name=made.name, request_id=request_id())
-    await gateway.call(stub.PublishItem, publish, item_service_pb2.Item, token)
+    await gateway.using(token).call(publish, item_service_pb2.Item)
     office.items[item.number] = made.name
 
 

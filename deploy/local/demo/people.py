@@ -3,11 +3,10 @@
 import itertools
 from dataclasses import dataclass
 
-from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office, open_person
 from libs.ids.synthetic import SyntheticPopulation
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import account_service_pb2, account_service_pb2_grpc, resources_pb2
+from tongban.identity.v1 import resources_pb2
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,6 @@ class Registry:
         self._firms = _firms(seed, province)
         # No mobile number begins with 100.
         self._phones = itertools.count(10_000_000_001)
-        self._accounts = account_service_pb2_grpc.AccountServiceStub(office.gateway.channel)
 
     def _phone(self) -> str:
         return str(next(self._phones))
@@ -68,18 +66,12 @@ class Registry:
         """Opens a firm's account with its legal representative."""
         gateway, token = self._office.gateway, await self._office.token_of("receiving")
         drawn = self._firms.firm()
-        made = await gateway.call(
-            self._accounts.CreateOrganization,
-            account_service_pb2.CreateOrganizationRequest(
-                organization=resources_pb2.Organization(
-                    display_name=drawn.name,
-                    uscc=drawn.uscc,
-                    kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
-                    legal_representative=representative.name,
-                ),
-                request_id=request_id(),
-            ),
-            resources_pb2.Organization,
-            token,
+        made = await gateway.using(token).identity.create_organization(
+            organization=resources_pb2.Organization(
+                display_name=drawn.name,
+                uscc=drawn.uscc,
+                kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+                legal_representative=representative.name,
+            )
         )
         return Firm(made.name, drawn.name, drawn.uscc, representative)

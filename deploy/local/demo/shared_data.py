@@ -8,11 +8,8 @@ from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import LONG_AGO, LONG_AHEAD, Office
 from tongban.sharing.v1 import (
     catalog_service_pb2,
-    catalog_service_pb2_grpc,
     grant_service_pb2,
-    grant_service_pb2_grpc,
     mount_service_pb2,
-    mount_service_pb2_grpc,
 )
 from tongban.sharing.v1 import resources_pb2 as pb
 
@@ -45,7 +42,6 @@ async def fill_department_table(owner_dsn: str, reader: str, firms: list[tuple[s
 async def publish_resource(office: Office) -> str:
     """Enters the resource in 六安's catalogue, publishes it and mounts the table; returns its name."""
     gateway = office.gateway
-    catalog = catalog_service_pb2_grpc.CatalogServiceStub(gateway.channel)
     first, second = await office.token_of("data"), await office.token_of("data2")
     entry = pb.CatalogEntry(
         code=f"3{gateway.code}/0001",
@@ -74,18 +70,17 @@ async def publish_resource(office: Office) -> str:
         data_level=pb.DATA_LEVEL_GENERAL,
     )
     create = catalog_service_pb2.CreateResourceRequest(entry=entry, request_id=request_id())
-    made = await gateway.call(catalog.CreateResource, create, pb.Resource, first)
+    made = await gateway.using(first).call(create, pb.Resource)
     submit = catalog_service_pb2.SubmitResourceRequest(name=made.name, request_id=request_id())
-    await gateway.call(catalog.SubmitResource, submit, pb.Resource, first)
+    await gateway.using(first).call(submit, pb.Resource)
     publish = catalog_service_pb2.PublishResourceRequest(name=made.name, request_id=request_id())
-    await gateway.call(catalog.PublishResource, publish, pb.Resource, second)
+    await gateway.using(second).call(publish, pb.Resource)
     await _mount(office, made.name, first)
     return made.name
 
 
 async def _mount(office: Office, resource: str, token: str) -> None:
     gateway = office.gateway
-    stub = mount_service_pb2_grpc.MountServiceStub(gateway.channel)
     table = pb.TableSource(
         data_source=DATA_SOURCE,
         schema="public",
@@ -93,9 +88,9 @@ async def _mount(office: Office, resource: str, token: str) -> None:
         columns=[pb.ColumnMapping(field=code, column=code) for code in _FIELDS],
     )
     create = mount_service_pb2.CreateMountRequest(request_id=request_id(), resource=resource, table=table)
-    made = await gateway.call(stub.CreateMount, create, pb.Mount, token)
+    made = await gateway.using(token).call(create, pb.Mount)
     check = mount_service_pb2.CheckMountRequest(name=made.name, request_id=request_id())
-    checked = await gateway.call(stub.CheckMount, check, pb.Mount, token)
+    checked = await gateway.using(token).call(check, pb.Mount)
     if checked.state != pb.MOUNT_STATE_ACTIVE:
         raise RuntimeError(f"the mount was not accepted: {list(checked.last_check.findings)}")
 
@@ -103,24 +98,18 @@ async def _mount(office: Office, resource: str, token: str) -> None:
 async def grant(provider: Office, consumer: Office, resource: str, purpose: str) -> str:
     """Has 天宁 ask for the resource and 六安 grant two of its fields; four people take part. Returns the grant's name."""
     gateway = provider.gateway
-    stub = grant_service_pb2_grpc.GrantServiceStub(gateway.channel)
     applicant = await consumer.token_in(gateway, "data")
     reviewer_there = await consumer.token_in(gateway, "data2")
-    request = await gateway.call(
-        stub.CreateRequest,
-        grant_service_pb2.CreateRequestRequest(request_id=request_id(), content=_content(consumer, resource, purpose)),
-        pb.SharingRequest,
-        applicant,
-    )
+    request = await gateway.using(applicant).sharing.create_request(content=_content(consumer, resource, purpose))
     name = request.name
     submit = grant_service_pb2.SubmitRequestRequest(name=name, request_id=request_id())
-    await gateway.call(stub.SubmitRequest, submit, pb.SharingRequest, applicant)
+    await gateway.using(applicant).call(submit, pb.SharingRequest)
     pre_review = grant_service_pb2.PreReviewRequestRequest(name=name, request_id=request_id(), opinion="同意申请")
-    await gateway.call(stub.PreReviewRequest, pre_review, pb.SharingRequest, reviewer_there)
+    await gateway.using(reviewer_there).call(pre_review, pb.SharingRequest)
     review = grant_service_pb2.ReviewRequestRequest(name=name, request_id=request_id(), opinion="同意共享")
-    await gateway.call(stub.ReviewRequest, review, pb.SharingRequest, await provider.token_of("data"))
+    await gateway.using(await provider.token_of("data")).call(review, pb.SharingRequest)
     approve = grant_service_pb2.ApproveRequestRequest(name=name, request_id=request_id(), opinion="准予")
-    granted = await gateway.call(stub.ApproveRequest, approve, pb.SharingRequest, await provider.token_of("data2"))
+    granted = await gateway.using(await provider.token_of("data2")).call(approve, pb.SharingRequest)
     return granted.grant
 
 
