@@ -23,6 +23,8 @@ from libs.events.wire import Wire
 
 Answer = TypeVar("Answer", bound=Message)
 Result = TypeVar("Result")
+_MOST_QUESTIONS = 4
+"""So often a work may have something asked before it goes on."""
 
 # One statement, one round trip. A second commit of the same request_id breaks the primary key here, and with it the
 # whole transaction: nothing is ever done twice.
@@ -46,6 +48,17 @@ def _row_of(command: Command) -> str:
     return f"{command.caller}\n{command.method}\n{command.request_id}"
 
 
+class AskFirst(Exception):
+    """Something must be found out elsewhere before the work can go on: it is rolled back, settled, and begun again.
+
+    So a call of a neighbour, which may take seconds, holds no lock and no connection; and who needs none pays for none.
+    """
+
+    def __init__(self, settle: Callable[[], Awaitable[None]]) -> None:
+        super().__init__("must be settled outside of the transaction")
+        self.settle = settle
+
+
 @dataclass(slots=True)
 class Transaction(Evidence):
     """What a handler works with while its transaction is open: the connection, and what is written with the commit.
@@ -54,11 +67,13 @@ class Transaction(Evidence):
         connection: the connection, inside its transaction.
         cipher: encrypts the stored answer, which may hold personal data.
         about: what the audit record is about, where the answer has no ``name``.
+        committed: what is called once all of it stands, such as waking who takes up what was put in line.
     """
 
     connection: AsyncConnection = field(kw_only=True)
     cipher: FieldCipher = field(kw_only=True)
     about: str = ""
+    committed: list[Callable[[], None]] = field(default_factory=list)
 
     async def flush(self, response: Message) -> None:
         """Writes answer, events and records in one statement."""
@@ -95,6 +110,7 @@ class UnitOfWork:
 
         A repeated command gets the stored answer. That is looked up only when the work fails (a repeated transition
         fails on the state it made itself) or its request_id is taken, so the ordinary call pays nothing for it.
+        A work that raises :class:`AskFirst` is begun again once that is settled; what settling raises is raised.
 
         Raises:
             FailedPrecondition: REQUEST_ID_REUSED, the id was used with another body.
@@ -102,6 +118,14 @@ class UnitOfWork:
                 may have done so. A repeat with the same request_id gets the stored answer then, or does the work.
             TongbanError: whatever else ``work`` raises; nothing is changed then.
         """
+        for _ in range(_MOST_QUESTIONS):
+            try:
+                return await self._run(command, work)
+            except AskFirst as needed:
+                await needed.settle()
+        raise RuntimeError("what was settled outside did not satisfy the work")
+
+    async def _run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
         try:
             async with self._database.transaction() as connection:
                 transaction = self.within(connection, command)
@@ -124,9 +148,14 @@ class UnitOfWork:
             if stored is None:
                 raise
             return cast("Answer", stored)
-        self.committed.set()
+        self._stands(transaction)
         command.recorded()
         return answer
+
+    def _stands(self, transaction: Transaction) -> None:
+        self.committed.set()
+        for each in transaction.committed:
+            each()
 
     def within(self, connection: AsyncConnection, command: Command) -> Transaction:
         """Makes what a use case works with, in a transaction that is open already (a leader's)."""
@@ -143,7 +172,7 @@ class UnitOfWork:
             transaction = self.within(connection, command)
             result = await work(transaction)
             await transaction.flush_step()
-        self.committed.set()
+        self._stands(transaction)
         return result
 
     async def stored(self, command: Command) -> Message | None:

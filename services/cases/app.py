@@ -71,7 +71,7 @@ def _sweep(parts: Parts) -> tuple[Sweep, Comparison]:
     requests = LicenseRequests(parts)
     comparison = requests.comparison(_PAUSE_SECONDS)
     backlogs = [
-        DeemedAcceptance(parts.workflow).backlog(),
+        DeemedAcceptance(parts).backlog(),
         requests.backlog(),
         comparison.backlog(requests.ask_for_lost),
         *UnansweredTransfers(parts).backlogs(),

@@ -2,21 +2,20 @@
 
 from libs.civil.calendar import local_day
 from libs.db.command import Command, command_of
-from libs.db.uow import Transaction
+from libs.db.uow import AskFirst, Transaction
 from libs.rpc.call import Call
 from libs.rpc.messages import date_message, date_of, timestamp
 from services.cases.acceptance.accepting import accepted, is_overdue
 from services.cases.core import deadlines
 from services.cases.core.cases import CaseRecord
 from services.cases.core.clock import SpecialProcedure
-from services.cases.core.handlers import AskedBefore, changed_by, taken_up
 from services.cases.core.items import ItemVersion
 from services.cases.core.material_checks import key_of, unchecked
 from services.cases.core.materials import Obligation, check_codes, missing_at_acceptance, tolerate
 from services.cases.core.messages import codes_of
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseAction, CaseState
-from services.cases.core.workflow import AskFirst, CaseChange, move
+from services.cases.core.workflow import AskedBefore, CaseChange, changed_by, move
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as exchange
@@ -37,7 +36,7 @@ class AcceptanceApi:
         actor = call.actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await taken_up(tx, self._workflow, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor)
             check_codes(item.rules, [point.material_code for point in request.points if point.material_code])
             calendar = await self._parts.calendars.current()
             facts = record.facts(told_too_late=is_overdue(tx, record, item, calendar))
@@ -57,7 +56,7 @@ class AcceptanceApi:
             event = events.CaseCorrectionRequested(points=request.points, due_date=due)
             return await self._workflow.finish(tx, record, item, before, change, event)
 
-        return await self._workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def accept_case(self, request: rpc.AcceptCaseRequest, call: Call) -> pb.Case:
         """Accepts a case; licences and files handed over by reference are checked before."""
@@ -76,7 +75,7 @@ class AcceptanceApi:
         action = CaseAction.ACCEPT_WITH_TOLERANCE if obligations else CaseAction.ACCEPT
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await taken_up(tx, self._workflow, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor)
             if record.state == CaseState.SUBMITTED:
                 self._ask_materials(command, record, item, asked)
                 if obligations:
@@ -89,7 +88,7 @@ class AcceptanceApi:
             change = changed_by(actor, action, request.note, open_task="REVIEW")
             return await accepted(self._workflow, tx, record, item, before, change)
 
-        return await self._workflow.run(command, work)
+        return await self._parts.uow.run(command, work)
 
     def _ask_materials(self, command: Command, record: CaseRecord, item: ItemVersion, asked: AskedBefore) -> None:
         """Has unchecked materials checked, each set of them once a call: what was refused then stays refused."""
@@ -108,7 +107,7 @@ class AcceptanceApi:
         actor = call.actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await taken_up(tx, self._workflow, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor)
             calendar = await self._parts.calendars.current()
             facts = record.facts(told_too_late=is_overdue(tx, record, item, calendar))
             before = move(record, facts, CaseAction.DECLINE, actor.human)
@@ -118,7 +117,7 @@ class AcceptanceApi:
             event = events.CaseDeclined(reason=request.reason)
             return await self._workflow.finish(tx, record, item, before, change, event)
 
-        return await self._workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
 
 def _correction(request: rpc.RequestCorrectionRequest, asked_by: str, tx: Transaction) -> pb.Correction:

@@ -15,8 +15,9 @@ from libs.sweeps.sweep import Backlog
 from services.cases.acceptance.accepting import accepted, is_overdue
 from services.cases.acceptance.store import OVERDUE
 from services.cases.core.access import SELF
+from services.cases.core.parts import Parts
 from services.cases.core.states import CaseAction, CaseState
-from services.cases.core.workflow import CaseChange, Workflow, move
+from services.cases.core.workflow import CaseChange, move
 from tongban.cases.v1 import resources_pb2 as pb
 
 _SURE = timedelta(minutes=10)
@@ -28,14 +29,14 @@ submission whenever that is done."""
 class DeemedAcceptance:
     """Accepts what was left."""
 
-    workflow: Workflow
+    parts: Parts
 
     def backlog(self) -> Backlog:
         """Returns the hand-over as a sweep follows it."""
         return Backlog("case_accepted_by_law", OVERDUE, self.accept, self._today, confirm=_SURE)
 
     def _today(self) -> Mapping[str, Any]:
-        return {"today": self.workflow.today()}
+        return {"today": self.parts.workflow.today()}
 
     async def accept(self, case_id: str) -> None:
         """Accepts a case by law; raises CASE_NOT_DEEMED_ACCEPTED where it is not overdue."""
@@ -49,13 +50,13 @@ class DeemedAcceptance:
         )
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self.workflow.locked(tx, f"cases/{case_id}")
+            record, item = await self.parts.workflow.locked(tx, f"cases/{case_id}")
             if record.state != CaseState.SUBMITTED:
                 raise reasons.case_not_deemed_accepted(f"{record.name} is {record.state}")
-            calendar = await self.workflow.calendars.current()
+            calendar = await self.parts.workflow.calendars.current()
             facts = record.facts(acceptance_overdue=is_overdue(tx, record, item, calendar))
             before = move(record, facts, CaseAction.DEEM_ACCEPTED)
             change = CaseChange(CaseAction.DEEM_ACCEPTED, SELF, note="逾期未告知,视为受理", open_task="REVIEW")
-            return await accepted(self.workflow, tx, record, item, before, change)
+            return await accepted(self.parts.workflow, tx, record, item, before, change)
 
-        await self.workflow.run(command, work)
+        await self.parts.uow.run(command, work)

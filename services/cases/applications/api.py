@@ -4,7 +4,7 @@ from libs.access.actor import Actor
 from libs.access.owners import require_official
 from libs.db.command import command_of
 from libs.db.etag import check_etag
-from libs.db.uow import Transaction
+from libs.db.uow import AskFirst, Transaction
 from libs.errors import invalid_field, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
@@ -16,7 +16,6 @@ from services.cases.core.items import APPLICANT_TYPES, CHANNELS, ItemVersion
 from services.cases.core.offers import check_offer
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseState
-from services.cases.core.workflow import AskFirst
 from services.cases.integrations.identity import mandate_not_covering
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import resources_pb2 as pb
@@ -42,7 +41,7 @@ class ApplicationApi:
             record = await self._applications.opened(tx, application)
             return await self._parts.workflow.message(record, item, tx.now)
 
-        return await self._parts.workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     def _check(self, application: Application, actor: Actor) -> None:
         item = application.item
@@ -94,7 +93,7 @@ class ApplicationApi:
             record.received_human = actor.human if record.received_by else ""
             return await self._applications.submitted(tx, record, item, actor_of(actor), actor.department, asked)
 
-        return await self._parts.workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     def _ask_mandate(self, record: CaseRecord, item: ItemVersion, checked: set[str]) -> None:
         if not record.mandate or record.mandate in checked:
@@ -117,7 +116,7 @@ class ApplicationApi:
                 tx, record, tuple(request.materials), tuple(request.form_values), by
             )
 
-        return await self._parts.workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def withdraw_case(self, request: rpc.WithdrawCaseRequest, call: Call) -> pb.Case:
         """Withdraws a case before its decision."""
@@ -127,7 +126,7 @@ class ApplicationApi:
             record = await self._locked(tx, request.name, request.etag, actor)
             return await self._applications.withdrawn(tx, record, actor_of(actor), actor.department, request.reason)
 
-        return await self._parts.workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def _locked(self, tx: Transaction, name: str, etag: str, actor: Actor) -> CaseRecord:
         record = await self._parts.cases.lock(tx.connection, name)

@@ -57,7 +57,6 @@ class Recounter:
             done += await self._aside.do(ids, partial(self._batch, calendar))
         self._aside.went_through()
         if done:
-            self._parts.queue.wake()
             _log.info("deadlines counted anew", cases=done, edition=calendar.edition)
         return done
 

@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 
 from libs.db.command import digest_of
+from libs.db.uow import AskFirst
 from libs.errors import InvalidArgument, TongbanError, Violation, reasons
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
-from services.cases.core.workflow import AskFirst
 from services.cases.integrations import is_passing
 from services.cases.integrations.licenses import LicenseService
 from tongban.cases.v1 import events_pb2 as events

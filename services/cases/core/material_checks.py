@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.command import Command
-from libs.db.uow import Transaction, derived_request_id
+from libs.db.uow import Transaction, UnitOfWork, derived_request_id
 from libs.errors import TongbanError
 from libs.ids.names import parse
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import date_of
-from services.cases.core.cases import CaseRecord
+from services.cases.core.cases import CaseRecord, CaseStore
 from services.cases.core.items import ItemVersion
-from services.cases.core.workflow import Workflow
+from services.cases.core.steps import StepWriter
 from services.cases.integrations import is_passing
 from services.cases.integrations.licenses import LicenseService
 from tongban.cases.v1 import resources_pb2 as pb
@@ -58,7 +58,9 @@ class MaterialChecks:
     """Checks materials and stores what came out."""
 
     licenses: LicenseService
-    workflow: Workflow
+    uow: UnitOfWork
+    cases: CaseStore
+    steps: StepWriter
     clock: Clock
     region: str
 
@@ -70,18 +72,16 @@ class MaterialChecks:
         by_reference = {each.reference: each for each in findings}
 
         async def work(tx: Transaction) -> pb.Case:
-            current = await self.workflow.cases.lock(tx.connection, record.name)
+            current = await self.cases.lock(tx.connection, record.name)
             for material in current.content.materials:
                 found = by_reference.get(_key(material.reference))
                 if found is not None:
                     _take(material, found, tx)
             current.changed, current.update_time = True, tx.now
-            await self.workflow.steps.write(tx.connection, current)
+            await self.steps.write(tx.connection, current)
             return pb.Case(name=current.name)
 
-        await self.workflow.uow.run(
-            replace(command, method=f"{command.method}:checkMaterials", request_id=uuid7()), work
-        )
+        await self.uow.run(replace(command, method=f"{command.method}:checkMaterials", request_id=uuid7()), work)
 
     async def _check(self, record: CaseRecord, item: ItemVersion, reference: pb.MaterialReference) -> MaterialFinding:
         context = common_pb2.UseContext(

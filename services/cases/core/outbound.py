@@ -116,19 +116,12 @@ def message_digest(message: pb.TransferMessage) -> str:
 
 
 class OutboundQueue:
-    """Puts messages in line for the deliverer, in the transaction of what they tell."""
+    """Puts messages in line for the deliverer, in the transaction of what they tell; the commit wakes it."""
 
     def __init__(self, database: Database, cipher: FieldCipher) -> None:
         self._database = database
         self._cipher = cipher
-        self._added = False
         self.woken = asyncio.Event()
-
-    def wake(self) -> None:
-        """Wakes the deliverer where something was put in line; call it after the commit."""
-        if self._added:
-            self._added = False
-            self.woken.set()
 
     def opened(self, row: MessageRow) -> pb.TransferMessage:
         """Opens a message."""
@@ -146,7 +139,7 @@ class OutboundQueue:
         await self._add(tx, transfer, ACKNOWLEDGEMENT, b"", count=0)
 
     async def _add(self, tx: Transaction, transfer: str, payload: str, content: bytes, count: int) -> None:
-        self._added, message_id = True, uuid7()
+        message_id = uuid7()
         await _ADD.first(
             tx.connection,
             id=message_id,
@@ -156,6 +149,7 @@ class OutboundQueue:
             count=count,
             sealed=self._cipher.encrypt(MESSAGE, message_id, content),
         )
+        tx.committed.append(self.woken.set)
 
     async def again(self, connection: AsyncConnection, exchange: ExchangeKey, payload: str = "") -> None:
         """Puts what was sent in line once more: all of it, or the message with this payload."""

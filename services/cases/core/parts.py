@@ -74,7 +74,7 @@ def parts_of(process: Process) -> Parts:
     cases, steps, ledger = CaseStore(database, cipher), StepWriter(cipher), LedgerStore(database, cipher)
     items, calendars, queue = ItemStore(database), CalendarStore(database), OutboundQueue(database, cipher)
     reports = ProgressReports(queue, home)
-    workflow = Workflow(clock, process.uow, cases, steps, items, calendars, reports)
+    workflow = Workflow(clock, cases, steps, items, calendars, reports)
     licenses = LicenseService(partial(process.neighbour, "license"))
     return Parts(
         home=home,
@@ -97,6 +97,6 @@ def parts_of(process: Process) -> Parts:
         workflow=workflow,
         deadlines=Deadlines(ledger),
         license_checks=LicenseChecks(licenses),
-        material_checks=MaterialChecks(licenses, workflow, clock, home),
+        material_checks=MaterialChecks(licenses, process.uow, cases, steps, clock, home),
         reads=CaseReads(process.audit),
     )

@@ -19,10 +19,6 @@ class ProgressReports:
     queue: OutboundQueue
     region: str
 
-    def wake(self) -> None:
-        """Wakes the deliverer where something was put in line; call it after the commit."""
-        self.queue.wake()
-
     async def report(
         self,
         tx: Transaction,

@@ -1,17 +1,19 @@
-"""How a case is changed: by a transaction that may have to ask elsewhere first, and ends with row, step, tasks and event."""
+"""How a case is changed: taken up, moved to its next state, and written with its step, its tasks and its event."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Protocol
 
 from google.protobuf.message import Message
 
+from libs.access.actor import Actor
 from libs.civil.calendar import local_day
 from libs.clock import Clock
-from libs.db.command import Command
-from libs.db.uow import Answer, Transaction, UnitOfWork
+from libs.db.etag import check_etag
+from libs.db.uow import Transaction
 from libs.rpc.messages import date_message
 from services.cases.core import deadlines
+from services.cases.core.access import require_handler
 from services.cases.core.calendars import CalendarStore
 from services.cases.core.cases import CaseRecord, CaseStore
 from services.cases.core.clock import ClockReading
@@ -23,16 +25,6 @@ from services.cases.core.states import CaseAction, CaseFacts, CaseState, advance
 from services.cases.core.steps import CaseStep, StepWriter
 from tongban.cases.v1 import exchange_service_pb2 as exchange
 from tongban.cases.v1 import resources_pb2 as pb
-
-_ATTEMPTS = 4
-
-
-class AskFirst(Exception):
-    """Something must be found out before the transaction can go on; it is rolled back, settled, and begun again."""
-
-    def __init__(self, settle: Callable[[], Awaitable[None]]) -> None:
-        super().__init__("must be settled outside of the transaction")
-        self.settle = settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +53,26 @@ class CaseChange:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedBefore:
+    """What was asked for in this call already: sets of materials, and licences. Each is asked for once a call."""
+
+    materials: set[bytes] = field(default_factory=set)
+    licenses: set[bytes] = field(default_factory=set)
+
+
+class CaseRequest(Protocol):
+    """A request that names a case, and may say as what it was seen."""
+
+    @property
+    def name(self) -> str:
+        """The case's name."""
+
+    @property
+    def etag(self) -> str:
+        """What it was when it was seen, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workflow:
     """The pieces by which cases are changed.
 
@@ -70,7 +82,6 @@ class Workflow:
     """
 
     clock: Clock
-    uow: UnitOfWork
     cases: CaseStore
     steps: StepWriter
     items: ItemStore
@@ -81,21 +92,22 @@ class Workflow:
         """Returns the day by the business clock."""
         return local_day(self.clock.now())
 
-    async def run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
-        """Runs a command whose work may ask for something outside of its transaction."""
-        for _ in range(_ATTEMPTS):
-            try:
-                answer = await self.uow.run(command, work)
-            except AskFirst as needed:
-                await needed.settle()
-                continue
-            self.reports.wake()
-            return answer
-        raise RuntimeError("what was settled outside did not satisfy the work")
-
     async def locked(self, tx: Transaction, name: str) -> tuple[CaseRecord, ItemVersion]:
         """Reads a case with its item and keeps others from changing it; raises NotFound."""
         record = await self.cases.lock(tx.connection, name)
+        return record, await self.items.version(record.item)
+
+    async def taken_up(self, tx: Transaction, request: CaseRequest, actor: Actor) -> tuple[CaseRecord, ItemVersion]:
+        """Locks a case with its item for staff of its department.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: ACTOR_NOT_ALLOWED, NOT_OWNER, ACTING_ON_SELF.
+            Aborted: ETAG_MISMATCH.
+        """
+        record = await self.cases.lock(tx.connection, request.name)
+        require_handler(actor, record)
+        check_etag(request.name, record.version, request.etag)
         return record, await self.items.version(record.item)
 
     async def message(self, record: CaseRecord, item: ItemVersion, now: datetime, *, whole: bool = True) -> pb.Case:
@@ -165,3 +177,10 @@ def tell(tx: Transaction, record: CaseRecord, item: ItemVersion, actor: str, eve
     """Puts an event of a case into the outbox, its summary filled in."""
     event.case.CopyFrom(summary(record, item, actor, tx.now))  # type: ignore[attr-defined]
     tx.emit(record.name, event)
+
+
+def changed_by(
+    actor: Actor, action: CaseAction, note: str = "", *, end_tasks: str = "DONE", open_task: str = ""
+) -> CaseChange:
+    """Returns what an action of staff means beside the new state."""
+    return CaseChange(action, actor.subject, actor.department, note, end_tasks, open_task)

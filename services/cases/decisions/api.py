@@ -1,19 +1,18 @@
 """Decision and end of a case (决定, 办结): decide, decide anew, close, end without a decision."""
 
 from libs.db.command import Command, command_of
-from libs.db.uow import Transaction
+from libs.db.uow import AskFirst, Transaction
 from libs.rpc.call import Call
 from services.cases.core.access import require_handler
 from services.cases.core.applications import check_form, put_in
 from services.cases.core.cases import CaseRecord
-from services.cases.core.handlers import AskedBefore, changed_by, taken_up
 from services.cases.core.items import ItemVersion
 from services.cases.core.material_checks import unchecked
 from services.cases.core.messages import OUTCOMES
 from services.cases.core.outcomes import DecisionOutcome, check_reason
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseAction, CaseState
-from services.cases.core.workflow import AskFirst, move
+from services.cases.core.workflow import AskedBefore, changed_by, move
 from services.cases.decisions import parties
 from services.cases.decisions.deciding import closed, decided_event, decision, not_arrived, yields
 from tongban.cases.v1 import case_service_pb2 as rpc
@@ -40,7 +39,7 @@ class DecisionApi:
             await parties.compare(self._parts, seen, outcome, request.restated_parties)
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await taken_up(tx, self._workflow, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor)
             if record.state == CaseState.UNDER_REVIEW:
                 self._ask_materials(command, record, item, asked)
             facts = record.facts(open_obligations=not_arrived(record))
@@ -51,7 +50,7 @@ class DecisionApi:
             decided.former_parties.extend(parties.restate(record.content, request.restated_parties))
             return await self._decided(tx, record, item, before, decided, CaseAction.DECIDE, asked, call)
 
-        return await self._workflow.run(command, work)
+        return await self._parts.uow.run(command, work)
 
     async def redecide_case(self, request: rpc.RedecideCaseRequest, call: Call) -> pb.Case:
         """Decides a case anew whose licence can't be issued: with what is printed put right, or with another outcome."""
@@ -63,7 +62,7 @@ class DecisionApi:
             await parties.compare(self._parts, seen, outcome, request.restated_parties)
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await taken_up(tx, self._workflow, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor)
             facts = record.facts(license_failed=record.content.HasField("license_failure"))
             before = move(record, facts, CaseAction.REDECIDE, actor.human)
             check_form(item, request.form_values)
@@ -74,7 +73,7 @@ class DecisionApi:
             record.content.ClearField("license_failure")
             return await self._decided(tx, record, item, before, decided, CaseAction.REDECIDE, asked, call)
 
-        return await self._workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def _decided(
         self,
@@ -114,17 +113,17 @@ class DecisionApi:
         actor = call.actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await taken_up(tx, self._workflow, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor)
             return await closed(self._workflow, tx, record, item, actor.subject, actor.department, request.note)
 
-        return await self._workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def terminate_case(self, request: rpc.TerminateCaseRequest, call: Call) -> pb.Case:
         """Ends a case without a decision."""
         actor = call.actor
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await taken_up(tx, self._workflow, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor)
             before = move(record, record.facts(), CaseAction.TERMINATE, actor.human)
             await self._parts.deadlines.end(tx, record)
             record.end_time, record.content.end_reason, record.changed = tx.now, request.reason, True
@@ -132,7 +131,7 @@ class DecisionApi:
             event = events.CaseTerminated(reason=request.reason)
             return await self._workflow.finish(tx, record, item, before, change, event)
 
-        return await self._workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
 
 def _carry_over(decided: pb.Decision, content: pb.Case) -> None:

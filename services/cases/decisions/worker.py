@@ -100,7 +100,7 @@ class LicenseEvents:
         key = derived_request_id(event.type, said.license or event.id, said.case_name)
         command = command_of_event(_CONSUMER, key, said, pb.Case, actor=SELF)
         try:
-            await self.parts.workflow.run(command, work)
+            await self.parts.uow.run(command, work)
         except NotFound:
             # An issuer may name a case of a system of its own; that is none of ours.
             _log.info("licence of an unknown case", license=event.subject)

@@ -47,7 +47,7 @@ class DeliveryApi:
             tx.emit(row.name, events.DeliveryCreated(name=row.name, case_name=record.name, method=request.method))
             return delivery_message(row, parts.cipher)
 
-        return await parts.workflow.run(command_of(request, call=call), work)
+        return await parts.uow.run(command_of(request, call=call), work)
 
     async def confirm_delivery(self, request: pb.ConfirmDeliveryRequest, call: Call) -> pb.Delivery:
         """Notes that the result arrived; the case is DELIVERED."""
@@ -70,7 +70,7 @@ class DeliveryApi:
             await self._delivered(tx, record, row, CaseChange(CaseAction.DELIVER, who, actor.department))
             return delivery_message(row, parts.cipher)
 
-        return await parts.workflow.run(command_of(request, call=call), work)
+        return await parts.uow.run(command_of(request, call=call), work)
 
     async def _delivered(self, tx: Transaction, record: CaseRecord, row: DeliveryRow, change: CaseChange) -> None:
         item = await self._parts.items.version(record.item)

@@ -67,7 +67,7 @@ class IncomingApi:
 
         request_id = _message_id("receive", exchange, message, digest)
         command = command_under(command_of(request, call=call), message.transaction_id, request_id)
-        return await self._parts.workflow.run(command, work)
+        return await self._parts.uow.run(command, work)
 
     async def acknowledge_transfer(self, request: pb.AcknowledgeTransferRequest, call: Call) -> pb.TransferReceipt:
         """Notes that the case was opened there, or that the application comes back."""
@@ -104,7 +104,7 @@ class IncomingApi:
 
         request_id = derived_request_id("acknowledge", exchange.peer, exchange.exchange_id, digest)
         command = command_under(command_of(request, call=call), request.transaction_id, request_id)
-        return await self._parts.workflow.run(command, work)
+        return await self._parts.uow.run(command, work)
 
     async def push_progress(self, request: pb.PushProgressRequest, call: Call) -> pb.TransferReceipt:
         """Takes progress or the result."""
@@ -132,7 +132,7 @@ class IncomingApi:
 
         request_id = _message_id("push", exchange, message, digest)
         command = command_under(command_of(request, call=call), message.transaction_id, request_id)
-        return await self._parts.workflow.run(command, work)
+        return await self._parts.uow.run(command, work)
 
     async def _admitted(
         self, tx: Transaction, exchange: ExchangeKey, message: pb.TransferMessage, digest: str

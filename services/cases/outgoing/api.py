@@ -51,7 +51,7 @@ class OutgoingApi:
             tx.emit(made.name, events.TransferSent(name=made.name, handling_region=request.handling_region))
             return self._message(await parts.transfers.lock(tx.connection, made.name))
 
-        return await parts.workflow.run(command, work)
+        return await parts.uow.run(command, work)
 
     async def send_correction(self, request: pb.SendCorrectionRequest, call: Call) -> pb.Transfer:
         """Puts the answer to a correction, or tolerated materials, in line."""
@@ -70,7 +70,7 @@ class OutgoingApi:
             tx.emit(request.name, event)
             return self._message(await parts.transfers.lock(tx.connection, row.name))
 
-        return await parts.workflow.run(command_of(request, call=call), work)
+        return await parts.uow.run(command_of(request, call=call), work)
 
     async def withdraw_transfer(self, request: pb.WithdrawTransferRequest, call: Call) -> pb.Transfer:
         """Withdraws an application: by itself where it never left, else by a message that follows it."""
@@ -85,7 +85,7 @@ class OutgoingApi:
             tx.emit(request.name, events.TransferWithdrawn(name=request.name, told=told))
             return self._message(await parts.transfers.lock(tx.connection, row.name))
 
-        return await parts.workflow.run(command_of(request, call=call), work)
+        return await parts.uow.run(command_of(request, call=call), work)
 
     async def _stop(self, tx: Transaction, row: TransferRow, reason: str) -> bool:
         """Ends what waits where no receipt came yet; tells whether the other side may hold the application."""

@@ -49,7 +49,7 @@ class RatingApi:
             record = await self._parts.cases.lock(tx.connection, name)
             return await self._ratings.rate(tx, record, request, _rater(call.actor, record, request.channel))
 
-        return await self._parts.workflow.run(command_of(request, call=call), work)
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def _rate_abroad(self, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
         """Rates a case of another region that a window here sent there: the rating travels to it."""
@@ -65,7 +65,7 @@ class RatingApi:
             await parts.queue.add(tx, row.id, "rating", message)
             return rating_message(rating, parts.cipher)
 
-        return await parts.workflow.run(command_of(request, call=call), work)
+        return await parts.uow.run(command_of(request, call=call), work)
 
     async def get_rating(self, request: pb.GetRatingRequest, call: Call) -> pb.Rating:
         """Reads a rating: who gave it, and the rated department."""
