@@ -11,6 +11,7 @@ from libs.rpc.messages import date_of, timestamp
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.core.materials import Obligation, check_codes
+from tongban.cases.v1 import exchange_service_pb2 as exchange
 from tongban.cases.v1 import resources_pb2 as pb
 
 
@@ -28,6 +29,11 @@ def _check_party(party: pb.Applicant | pb.Agent, path: str, today: date) -> None
     document = party.document
     person_names.check(party.display_name, f"{path}.display_name")
     documents.normal_number(document.type_code, document.number, f"{path}.document.number", today)
+
+
+def agent_of(application: exchange.TransferApplication) -> pb.Agent | None:
+    """Returns the agent of an application that goes from region to region, or None."""
+    return application.agent if application.HasField("agent") else None
 
 
 def home_region_of(subject: str, here: str) -> str:

@@ -153,6 +153,13 @@ class TransferStore:
         """Encrypts the sealed part of a row."""
         return self.cipher.encrypt(SEALED, transfer_id, content.SerializeToString())
 
+    def sealed_parties(self, transfer_id: str, application: pb.TransferApplication) -> bytes:
+        """Encrypts who applies, and how their identity was checked, as the row of a new transfer holds it."""
+        content = pb.Transfer(applicant=application.applicant, identity_check=application.identity_check)
+        if application.HasField("agent"):
+            content.agent.CopyFrom(application.agent)
+        return self.sealed(transfer_id, content)
+
     async def of_exchange(self, connection: AsyncConnection, exchange: ExchangeKey) -> TransferRow | None:
         """Reads the transfer of an exchange, or None."""
         return await _OF_EXCHANGE.first(connection, **exchange.values())

@@ -85,26 +85,31 @@ class IncomingApi:
             if row.acknowledgement is not None:
                 same_acknowledgement(row, row.acknowledgement, digest)
                 raise reasons.resource_exists("acknowledged before", resource=row.name)
-            state = move(row.name, row.state, _SIGNALS[_TRANSFER_STATES.name(request.state)])
-            empty = pb.TransferMessage(exchange_id=request.exchange_id)
-            receipt = receipted(tx, empty, digest, self._parts.home, held=False)
-            await UPDATE.one(
-                tx.connection,
-                row.id,
-                state=state,
-                case_name=request.case_name,
-                case_number=request.case_number,
-                end_reason=request.reason,
-                acknowledgement=receipt.SerializeToString(),
-                acknowledge_time=tx.now,
-                update_time=tx.now,
-            )
-            tell_acknowledged(tx, row, request)
-            return receipt
+            return await self._acknowledged(tx, row, request, digest)
 
         request_id = derived_request_id("acknowledge", exchange.peer, exchange.exchange_id, digest)
         command = command_under(command_of(request, call=call), request.transaction_id, request_id)
         return await self._parts.uow.run(command, work)
+
+    async def _acknowledged(
+        self, tx: Transaction, row: TransferRow, request: pb.AcknowledgeTransferRequest, digest: str
+    ) -> pb.TransferReceipt:
+        state = move(row.name, row.state, _SIGNALS[_TRANSFER_STATES.name(request.state)])
+        empty = pb.TransferMessage(exchange_id=request.exchange_id)
+        receipt = receipted(tx, empty, digest, self._parts.home, held=False)
+        await UPDATE.one(
+            tx.connection,
+            row.id,
+            state=state,
+            case_name=request.case_name,
+            case_number=request.case_number,
+            end_reason=request.reason,
+            acknowledgement=receipt.SerializeToString(),
+            acknowledge_time=tx.now,
+            update_time=tx.now,
+        )
+        tell_acknowledged(tx, row, request)
+        return receipt
 
     async def push_progress(self, request: pb.PushProgressRequest, call: Call) -> pb.TransferReceipt:
         """Takes progress or the result."""

@@ -8,12 +8,13 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names
 from services.cases.applications.service import Answering, Application, Applications
 from services.cases.core.access import not_owner
+from services.cases.core.applications import agent_of
 from services.cases.core.cases import CaseRecord
 from services.cases.core.exchange import TransferState
 from services.cases.core.items import ItemVersion
 from services.cases.core.parts import Parts
 from services.cases.core.transfers import INBOUND, UPDATE, ExchangeKey, TransferRow
-from services.cases.incoming.checks import OTHER_REGION, agent_of, bound_transfer, item_of, require_same_transfer
+from services.cases.incoming.checks import OTHER_REGION, bound_transfer, item_of, require_same_transfer
 from services.cases.ratings.service import RatingWriter
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as pb
@@ -78,9 +79,6 @@ class Applying:
         item: ItemVersion,
     ) -> TransferRow:
         application = message.application
-        content = pb.Transfer(applicant=application.applicant, identity_check=application.identity_check)
-        if application.HasField("agent"):
-            content.agent.CopyFrom(application.agent)
         return TransferRow(
             id=transfer_id,
             exchange_id=exchange.exchange_id,
@@ -94,12 +92,12 @@ class Applying:
             case_name=record.name,
             case_number=record.number or "",
             department=application.department,
-            owner_department=item.content.department,
+            owner_department=record.department,
             operator=application.operator,
             applicant=application.applicant.subject,
             agent=application.agent.subject,
             peer_transfer=bound_transfer(actor),
-            sealed=self._parts.transfers.sealed(transfer_id, content),
+            sealed=self._parts.transfers.sealed_parties(transfer_id, application),
             receive_time=tx.now,
             acknowledge_time=tx.now,
             create_time=tx.now,

@@ -8,7 +8,7 @@ from libs.access.actor import Actor
 from libs.errors import NotFound, reasons
 from libs.ids import names
 from services.cases.core.access import not_owner
-from services.cases.core.applications import check_form, check_materials, check_parties
+from services.cases.core.applications import agent_of, check_form, check_materials, check_parties
 from services.cases.core.items import APPLICANT_TYPES, ItemVersion
 from services.cases.core.offers import check_offer, check_open_to
 from services.cases.core.parts import Parts
@@ -28,11 +28,6 @@ async def item_of(parts: Parts, application: pb.TransferApplication) -> ItemVers
         raise reasons.item_not_published(
             f"{application.task_code} is not in force here", item=application.task_code
         ) from error
-
-
-def agent_of(application: pb.TransferApplication) -> resources.Agent | None:
-    """Returns the agent of an application, or None."""
-    return application.agent if application.HasField("agent") else None
 
 
 async def check_application(parts: Parts, application: pb.TransferApplication, actor: Actor) -> None:

@@ -9,6 +9,7 @@ from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from services.cases.core.access import require_impartial_abroad, require_supervision, spoken_for_abroad
+from services.cases.core.applications import agent_of
 from services.cases.core.exchange import TransferSignal, TransferState, move
 from services.cases.core.parts import Parts
 from services.cases.core.tokens import Newest
@@ -39,7 +40,7 @@ class OutgoingApi:
         transfer_id, application = uuid7(), drafting.drafted(request, actor, parts.home)
         drafting.check(parts, application, actor, request.handling_region)
         await parts.regions.check_outbound(request.handling_region)
-        await parts.identity.check_parties(application.applicant, drafting.agent_of(application))
+        await parts.identity.check_parties(application.applicant, agent_of(application))
         await drafting.check_mandate(parts, application)
         delegation = await parts.identity.delegation(actor.token, request.handling_region, f"transfers/{transfer_id}")
 

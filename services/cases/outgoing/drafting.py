@@ -13,7 +13,7 @@ from services.cases.core.access import (
     require_impartial_abroad,
     spoken_for_abroad,
 )
-from services.cases.core.applications import check_parties
+from services.cases.core.applications import agent_of, check_parties
 from services.cases.core.parts import Parts
 from services.cases.core.transfers import DELEGATION, OUTBOUND, TransferRow
 from services.cases.integrations.identity import mandate_not_covering
@@ -59,11 +59,6 @@ def absolute_material(material: resources.MaterialReference, home: str) -> resou
     return copy
 
 
-def agent_of(application: pb.TransferApplication) -> resources.Agent | None:
-    """Returns the agent of an application, or None."""
-    return application.agent if application.HasField("agent") else None
-
-
 def check(parts: Parts, application: pb.TransferApplication, actor: Actor, handling_region: str) -> None:
     """The token must speak for who applies: what goes over is vouched for by this region."""
     home, agent = parts.home, agent_of(application)
@@ -106,9 +101,6 @@ def new_transfer(
     now: datetime,
 ) -> TransferRow:
     """Returns the transfer of an application; the delegation is the right to speak for the person about it alone."""
-    content = pb.Transfer(applicant=application.applicant, identity_check=application.identity_check)
-    if application.HasField("agent"):
-        content.agent.CopyFrom(application.agent)
     return TransferRow(
         id=transfer_id,
         exchange_id=str(uuid.uuid4()),
@@ -122,7 +114,7 @@ def new_transfer(
         operator=application.operator,
         applicant=application.applicant.subject,
         agent=application.agent.subject,
-        sealed=parts.transfers.sealed(transfer_id, content),
+        sealed=parts.transfers.sealed_parties(transfer_id, application),
         delegation=parts.cipher.encrypt_text(DELEGATION, transfer_id, delegation),
         create_time=now,
         update_time=now,
