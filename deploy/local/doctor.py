@@ -16,8 +16,8 @@ from cryptography import x509
 from deploy.local import findings, own_settings, programs
 from deploy.local.findings import Finding
 from deploy.local.own_settings import OwnSettings, WrongSettings
-from deploy.local.regions import REGIONS, is_free
-from deploy.local.settings import stale_addresses, was_edited
+from deploy.local.regions import REGIONS, SERVICES, is_free
+from deploy.local.settings import EDITED, stale_addresses, was_edited
 from deploy.local.state import StateFolder, contracts_digest
 from libs.config import Disk
 from libs.crypto.errors import MalformedCertificate
@@ -46,6 +46,7 @@ class Doctor:
             self._programs,
             self._disk,
             self._clock,
+            self._keys,
             self._certificates,
             self._permissions,
             self._credentials,
@@ -64,7 +65,7 @@ class Doctor:
             yield Finding("settings", str(error), "mend the file; nothing starts until then")
         for region in self._regions:
             for path in sorted(region.glob("config/*")):
-                if was_edited(path):
+                if path.suffix != EDITED and was_edited(path):
                     yield Finding(
                         "settings",
                         f"{path} was edited by hand",
@@ -128,6 +129,15 @@ class Doctor:
             yield Finding(
                 "clock", "is not kept by NTP", "timedatectl set-ntp true; regions judge each other's tokens", bad=False
             )
+
+    def _keys(self) -> Iterator[Finding]:
+        """Names what every service opens at its start and isn't there; a region that never started has none of it."""
+        for region in self._regions:
+            for service in SERVICES if region.joinpath("root").exists() else ():
+                keys = region / "keys" / service
+                for path in (region / "secrets" / f"{service}.master-key", keys / "log.der", keys / "log"):
+                    if not path.exists():
+                        yield Finding("keys", f"{path} is missing", "put it back from a copy; docs/runbooks/")
 
     def _certificates(self) -> Iterator[Finding]:
         now = datetime.now(UTC)

@@ -18,6 +18,8 @@ GATEWAY = "gateway"
 SUPERVISOR = "supervisor"
 CERTIFIED = (*SERVICES, GATEWAY, SUPERVISOR)
 
+EDITED = ".edited"
+"""What is added to the name of a file that was edited by hand, when another takes its place."""
 _WRITTEN = f"# Written anew at each start; what is to stay belongs into {FILE} of the state folder. sha256 "
 
 Document = dict[str, Any]
@@ -190,7 +192,7 @@ def _write(path: Path, content: str) -> list[str]:
     """Writes a file with a mark of what it holds; one that was edited since is kept beside it, and told."""
     notes = []
     if was_edited(path):
-        kept = path.with_name(f"{path.name}.edited")
+        kept = path.with_name(f"{path.name}{EDITED}")
         path.replace(kept)
         notes = [f"{path} was edited by hand, which no start keeps: put it into {FILE} (yours lies in {kept.name})"]
     write_secret(path, f"{_WRITTEN}{_digest(content)}\n{content}")

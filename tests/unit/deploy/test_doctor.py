@@ -53,6 +53,8 @@ def test_wrong_settings_and_edited_files_are_named(house: House) -> None:
     path.write_text(path.read_text(encoding="utf-8") + "# mine\n", encoding="utf-8")
     (edited,) = _found(house)
     assert (edited.where, edited.bad) == ("settings", False)
+    prepare(house)
+    assert _found(house) == [], "the edited one that was kept is no fault"
     _say(house.folder.parent, "pool_sise = 1")
     assert any("pool_sise" in each.what and each.bad for each in _found(house))
 
@@ -118,3 +120,9 @@ def test_old_addresses_and_other_contracts_are_named(house: House) -> None:
         with state.lock():
             state.write(Snapshot(1, True, "", [region], [], contracts=contracts))
             assert [each.where for each in _found(house)] == wanted
+
+
+@pytest.mark.parametrize("file", ["keys/seal/log.der", "secrets/cases.master-key"])
+def test_a_key_that_is_gone_is_named(house: House, file: str) -> None:
+    house.path(file).unlink()
+    assert [(each.where, each.what) for each in _found(house)] == [("keys", f"{house.path(file)} is missing")]
