@@ -1,7 +1,7 @@
 """What makes another able to make others able takes two human beings, and the contract says of each RPC whether it is so.
 
 An RPC that answers with somebody's standing and changes it must say what it makes of it; the service test beside
-(``tests/service/identity/test_two_people*.py``) drives each that takes two.
+(``tests/service/identity``, ``test_two_people*.py``) drives each that takes two.
 """
 
 import pytest

@@ -24,10 +24,8 @@ from libs.process import Process
 from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN
 from libs.security.tokens import TokenVerifier
-from libs.security.withdrawals import Withdrawals
-from services.identity.app import signing_keys
+from services.identity.app import own_verifier, signing_keys
 from services.identity.config import Bootstrap
-from services.identity.core.withdrawals import TokenWithdrawals
 from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, Service, base_url, serving
 from tongban.common.v1 import common_pb2
@@ -353,8 +351,12 @@ async def _answers(http: httpx.AsyncClient) -> None:
 def _own_keys(process: Process) -> None:
     """Lets the service check tokens as it does when it really runs: by its own keys."""
     usual = process.verifier
-    process.withdrawals = Withdrawals(TokenWithdrawals(process.database, process.wall).ask)
-    verifier: Any = lambda _keys: usual(signing_keys(process))  # noqa: E731
+
+    def by_own_keys(_keys: Any) -> TokenVerifier:
+        process.verifier = usual  # type: ignore[method-assign]
+        return own_verifier(process)
+
+    verifier: Any = by_own_keys
     process.verifier = verifier  # type: ignore[method-assign]
 
 

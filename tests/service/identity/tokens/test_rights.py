@@ -9,7 +9,7 @@ import pytest
 from libs.access import roles
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
 from tests.service.identity.conftest import Federation
-from tests.service.identity.test_federation import AWAY, DELEGATION, TRANSFER, _service_token
+from tests.service.identity.tokens.test_federation import AWAY, DELEGATION, TRANSFER, _service_token
 from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
 from tongban.identity.v1 import client_service_pb2, resources_pb2, staff_service_pb2
 
