@@ -1,7 +1,7 @@
 """Whether the parties to a case still bear the names and documents that they applied with, asked before it is granted.
 
 What is granted bears the name. Between the application and the decision months may pass, in which identity came to know a new
-name or a new document; so it is compared again, with nothing remembered. A refusal needs no such check: it grants nothing.
+name or a new document; so it is compared again; what agreed within the last minute holds. A refusal needs no such check: it grants nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ async def compare(
     agent = content.agent if content.HasField("agent") else None
     check_parties(content.applicant, agent, parts.workflow.today())
     try:
-        await parts.identity.check_parties(content.applicant, agent, anew=True)
+        await parts.identity.check_parties(content.applicant, agent)
     except InvalidArgument as error:
         raise _changed(record.name, error.violations[0].field) from error
     except TongbanError as error:

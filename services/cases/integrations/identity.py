@@ -32,13 +32,13 @@ class IdentityService:
         self._channel = channel
         self._known: dict[bytes, float] = {}
 
-    async def check_parties(self, applicant: pb.Applicant, agent: pb.Agent | None, *, anew: bool = False) -> None:
+    async def check_parties(self, applicant: pb.Applicant, agent: pb.Agent | None) -> None:
         """Raises FIELD_INVALID unless names and documents of the parties are those of their accounts.
 
-        What agreed is believed for a minute, unless it is to be asked ``anew``. Persons are named by the office that verified them, never by an application.
+        What agreed is believed for a minute. Persons are named by the office that verified them, never by an application.
         """
         stated = _stated(applicant, agent)
-        asked = {field: each for field, each in stated.items() if anew or not self._is_known(each)}
+        asked = {field: each for field, each in stated.items() if not self._is_known(each)}
         if not asked:
             return
         request = accounts.CheckIdentitiesRequest(identities=asked.values())
