@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.audit import merkle
 from libs.audit.integrator import read_nodes
 from libs.audit.records import Record, parse_canonical
-from libs.db import paging
 from libs.db.engine import Database, Row
+from libs.db.paging import Pages, page_size
 from libs.db.schema import audit_heads, audit_leaves, audit_records
 from libs.errors import invalid_field, not_found, reasons
 from libs.rpc.call import Call
@@ -51,27 +51,28 @@ def record_message(canonical: bytes, *, with_canonical: bool) -> pb.Record:
 class AuditApi:
     """Reads records, heads and proofs."""
 
-    def __init__(self, database: Database, region: str, service: str) -> None:
+    def __init__(self, database: Database, pages: Pages, region: str, service: str) -> None:
         self._database = database
+        self._pages = pages
         self._service = service
         self._log = f"//{region}/{service}"
 
     async def list_records(self, request: pb.ListRecordsRequest, call: Call) -> pb.ListRecordsResponse:
         """Lists records, newest first."""
         self._must_be_ours("log", request.log)
-        size = paging.page_size(request.page_size)
+        size = page_size(request.page_size)
         query = _RECORDS.order_by(audit_records.c.seq.desc()).limit(size + 1)
         if request.transaction_id:
             query = query.where(audit_records.c.transaction_id == request.transaction_id)
         if request.object:
             query = query.where(audit_records.c.object == request.object)
-        if (after := paging.position(request, request.page_token)) is not None:
+        if (after := self._pages.position(request, request.page_token)) is not None:
             query = query.where(audit_records.c.seq < after[0])
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return pb.ListRecordsResponse(
             records=[record_message(row.canonical, with_canonical=False) for row in rows[:size]],
-            next_page_token=paging.next_token(request, rows[size - 1].seq) if len(rows) > size else "",
+            next_page_token=self._pages.next_token(request, rows[size - 1].seq) if len(rows) > size else "",
         )
 
     async def get_record(self, request: pb.GetRecordRequest, call: Call) -> pb.Record:

@@ -4,7 +4,7 @@ from google.protobuf.message import Message
 
 from libs.audit.writer import AuditWriter
 from libs.db.command import command_of
-from libs.rpc.call import Call, current_call
+from libs.rpc.call import Call
 
 
 async def record_read(
@@ -15,7 +15,7 @@ async def record_read(
     count: int = 1,
     *,
     own: bool = False,
-    call: Call | None = None,
+    call: Call,
 ) -> None:
     """Records a read before its answer leaves, except where people read by themselves what is their own.
 
@@ -26,12 +26,11 @@ async def record_read(
         fields: what leaves.
         count: how many records of data leave.
         own: whether it is the caller's own; with staff at a window beside them it is recorded nevertheless.
-        call: the call that is answered; the current one, until every service hands it on.
+        call: the call that is answered.
 
     Raises:
         Unavailable: AUDIT_UNAVAILABLE, nothing may be answered.
     """
-    call = call or current_call()
     if own and not call.actor.delegate:
         call.own()
     else:

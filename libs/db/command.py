@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 
 from libs.observability import tracing
-from libs.rpc.call import Call, current_call
+from libs.rpc.call import Call
 from tongban.common.v1 import common_pb2
 
 
@@ -68,9 +68,8 @@ def _use_of(request: Message) -> common_pb2.UseContext:
     return cast("common_pb2.UseContext", getattr(request, name)) if name else _NO_USE
 
 
-def command_of(request: Message, *, request_id: str | None = None, call: Call | None = None) -> Command:
-    """Builds the command for the call being served; its request names ``request_id``, or it is given."""
-    call = call or current_call()
+def command_of(request: Message, *, request_id: str | None = None, call: Call) -> Command:
+    """Builds the command of a call; its request names ``request_id``, or it is given."""
     actor = call.actor
     return Command(
         caller=f"{actor.subject} {actor.delegate}".strip(),

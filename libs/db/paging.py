@@ -7,7 +7,6 @@ serves for nothing else, and says which list it is of: two lists whose arguments
 import base64
 import hmac
 import json
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -91,23 +90,3 @@ class Pages:
         parts = (copy.DESCRIPTOR.full_name.encode(), copy.SerializeToString(deterministic=True), last)
         text = b"".join(len(part).to_bytes(4) + part for part in parts)
         return hmac.digest(self._key, text, "sha256")[:_DIGEST_BYTES]
-
-
-_pages = Pages(secrets.token_bytes(32))
-"""Stays until every service has the pages of its process."""
-
-
-def configure(key: bytes) -> None:
-    """Sets the key, which must be the same on all replicas of a service."""
-    global _pages  # noqa: PLW0603 - goes with the last service that uses it
-    _pages = Pages(key)
-
-
-def next_token(request: Message, *last: str | int) -> str:
-    """As ``Pages.next_token``."""
-    return _pages.next_token(request, *last)
-
-
-def position(request: Any, token: str) -> tuple[str | int, ...] | None:
-    """As ``Pages.position``."""
-    return _pages.position(request, token)

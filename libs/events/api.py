@@ -5,15 +5,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from libs.audit.writer import AuditWriter
-from libs.db import paging
 from libs.db.command import command_of
 from libs.db.engine import Row
+from libs.db.paging import Pages, page_size
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import TongbanError, invalid_field, not_found
 from libs.events.consumer import Consumer
 from libs.events.parking import UNREADABLE, Parking, event_of, unreadable
 from libs.rpc.call import Call
-from libs.rpc.timestamps import timestamp
+from libs.rpc.messages import timestamp
 from tongban.common.v1 import common_pb2
 from tongban.events.v1 import parked_event_service_pb2 as pb
 
@@ -22,10 +22,17 @@ class ParkedEventApi:
     """Shows, replays and drops parked events; what they say stays closed."""
 
     def __init__(
-        self, service: str, parking: Parking, uow: UnitOfWork, audit: AuditWriter, consumers: Sequence[Consumer]
+        self,
+        service: str,
+        parking: Parking,
+        pages: Pages,
+        uow: UnitOfWork,
+        audit: AuditWriter,
+        consumers: Sequence[Consumer],
     ) -> None:
         self._service = service
         self._parking = parking
+        self._pages = pages
         self._uow = uow
         self._audit = audit
         self._consumers = consumers
@@ -33,8 +40,8 @@ class ParkedEventApi:
     async def list_parked_events(self, request: pb.ListParkedEventsRequest, call: Call) -> pb.ListParkedEventsResponse:
         """Lists parked events, those parked first at the head."""
         self._must_be_ours("service", request.service)
-        size = paging.page_size(request.page_size)
-        last = paging.position(request, request.page_token)
+        size = page_size(request.page_size)
+        last = self._pages.position(request, request.page_token)
         after = (datetime.fromisoformat(str(last[0])), str(last[1])) if last else None
         found = await self._parking.page(request.type, after, size + 1)
         shown = found[:size]
@@ -42,7 +49,7 @@ class ParkedEventApi:
             command_of(request, call=call), f"{self._service}/parkedEvents", record_count=len(shown)
         )
         more = len(found) > size
-        token = paging.next_token(request, shown[-1].park_time.isoformat(), shown[-1].id) if more else ""
+        token = self._pages.next_token(request, shown[-1].park_time.isoformat(), shown[-1].id) if more else ""
         return pb.ListParkedEventsResponse(parked_events=map(self._message, shown), next_page_token=token)
 
     async def get_parked_event(self, request: pb.GetParkedEventRequest, call: Call) -> pb.ParkedEvent:

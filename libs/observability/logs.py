@@ -7,13 +7,13 @@ from typing import Any
 
 import structlog
 
-from libs.rpc.call import call_or_none
+from libs.rpc.call import served
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def _add_trace(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    call = call_or_none()
+    call = served()
     if call is not None and call.trace_id:
         event["trace_id"], event["span_id"] = call.trace_id, call.span_id
     return event

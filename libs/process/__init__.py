@@ -23,7 +23,6 @@ from libs.config import ServiceConfig, load
 from libs.crypto.envelope import FieldCipher
 from libs.crypto.keystore import Algorithm, KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
-from libs.db import paging
 from libs.db.engine import Database
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
@@ -102,7 +101,6 @@ class Process:
         self.cipher = FieldCipher.open(self.keys, self.provider)
         self.documents = DocumentStore.open(config.documents.folder, self.cipher)
         self.pages = Pages(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
-        paging.configure(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire, self.log)
         self.parking = Parking(self.database, service)
@@ -153,8 +151,8 @@ class Process:
         """
         stages = default_stages(self.config, verifier, trusted or self._is_trusted, self.health.require_writing)
         builder = ServerBuilder(self.config, stages, self.health)
-        audit = AuditApi(self.database, self.config.region.code, self.service)
-        parked = ParkedEventApi(self.service, self.parking, self.uow, self.audit, self._consumers)
+        audit = AuditApi(self.database, self.pages, self.config.region.code, self.service)
+        parked = ParkedEventApi(self.service, self.parking, self.pages, self.uow, self.audit, self._consumers)
         self.background(self.withdrawals.watch)
         builder.add(parked_event_service_pb2.DESCRIPTOR.services_by_name["ParkedEventService"], parked)
         return builder.add(audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit)

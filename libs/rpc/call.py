@@ -53,29 +53,9 @@ Stage = Callable[[Method, Handler], Handler]
 _current: ContextVar[Call | None] = ContextVar("tongban_call", default=None)
 
 
-def current_call() -> Call:
-    """Returns the call being served; raises LookupError outside of one."""
-    call = _current.get()
-    if call is None:
-        raise LookupError("no call is being served")
-    return call
-
-
-def call_or_none() -> Call | None:
+def served() -> Call | None:
     """Returns the call being served, or None in a task of the service's own."""
     return _current.get()
-
-
-def mark_recorded() -> None:
-    """Notes that an audit record of the call being served was written; does nothing outside of one."""
-    call = _current.get()
-    if call is not None:
-        call.recorded = True
-
-
-def mark_own() -> None:
-    """Notes that the answer holds the caller's own data alone, which nobody need record."""
-    mark_recorded()
 
 
 def enter(call: Call) -> None:

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from libs.config import Tls
 from libs.observability import metrics, tracing
 from libs.rpc import status
-from libs.rpc.call import call_or_none
+from libs.rpc.call import served
 from libs.rpc.repeating import Attempts
 
 Answer = TypeVar("Answer", bound=Message)
@@ -77,7 +77,7 @@ def gateway_channel(url: str, roots: bytes | None = None) -> grpc.aio.Channel:
 
 
 def _metadata(token: str | None) -> list[tuple[str, str]]:
-    call = call_or_none()
+    call = served()
     headers: list[tuple[str, str]] = []
     bearer = token if token is not None else (call.actor.token if call else "")
     if bearer:
@@ -91,7 +91,7 @@ def _metadata(token: str | None) -> list[tuple[str, str]]:
 
 def _attempts(to: str, request: Message, seconds: float) -> Attempts:
     """A call that is being served has what is left of it for all tries; a task of the service's own has loops of its own."""
-    call, left = call_or_none(), seconds
+    call, left = served(), seconds
     if call is not None:
         remaining: float | None = call.context.time_remaining()  # the stubs do not know that it may be None
         left = _SERVED_SECONDS if remaining is None else remaining - 0.05

@@ -138,22 +138,12 @@ def method_name(method: Method) -> str:
 def _served(apis: Sequence[object], method: Method) -> Callable[[Any, Call], Any]:
     """Finds the one handler of an RPC; raises ContractError where there is none, or more than one."""
     name = method_name(method)
-    found = [getattr(api, name) for api in apis if hasattr(api, name)] or _old(apis, method)
+    found = [getattr(api, name) for api in apis if hasattr(api, name)]
     if len(found) != 1:
         served = ", ".join(type(api).__name__ for api in apis)
         raise ContractError(f"{method.name} is served {len(found)} times by {served}")
     handler: Callable[[Any, Call], Any] = found[0]
     return handler
-
-
-def _old(apis: Sequence[object], method: Method) -> list[Callable[[Any, Call], Any]]:
-    """Finds servicers of the generated base class, until every service is made of features."""
-
-    def of(function: Any) -> Callable[[Any, Call], Any]:
-        return lambda request, call: function(request, call.context)
-
-    named = [getattr(api, method.descriptor.name, None) for api in apis]
-    return [of(each) for each in named if each is not None and "_pb2_grpc" not in each.__func__.__module__]
 
 
 def _handler(apis: Sequence[object], method: Method) -> Handler:

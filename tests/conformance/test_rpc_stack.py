@@ -25,7 +25,7 @@ from libs.errors import (
     Violation,
     state_conflict,
 )
-from libs.rpc.call import Call, Stage, current_call
+from libs.rpc.call import Call, Stage, served
 from libs.rpc.client import invoke, neighbour_channel
 from libs.rpc.contract import ContractError, Method
 from libs.rpc.server import default_stages
@@ -339,7 +339,9 @@ async def test_caller_and_trace_go_along(lab: Lab) -> None:
     seen: list[tuple[str, str]] = []
 
     async def note(request: Any) -> resources.Organization:
-        seen.append((current_call().trace_id, current_call().actor.subject))
+        call = served()
+        assert call is not None
+        seen.append((call.trace_id, call.actor.subject))
         return resources.Organization()
 
     async def ask_on(request: Any) -> resources.Person:
@@ -426,7 +428,9 @@ async def test_a_peer_without_our_certificate_gets_no_connection(lab: Lab) -> No
 
 async def test_a_reused_connection_does_not_keep_the_caller(lab: Lab) -> None:
     async def who(request: Any) -> resources.Person:
-        return resources.Person(name=current_call().actor.subject)
+        call = served()
+        assert call is not None
+        return resources.Person(name=call.actor.subject)
 
     async with lab.serving(Accounts(person=who)) as channel:
         assert (await get_person(channel, lab.token())).name == f"persons/{ID}"

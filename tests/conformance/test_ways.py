@@ -73,7 +73,7 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("services", "libs")
+    return grimp.build_graph("services", "libs", cache_dir=None)
 
 
 @pytest.mark.parametrize("rpc", sorted(WAYS))

@@ -1,7 +1,6 @@
 """One service as it really runs, inside the test's process: real gRPC with mTLS, PostgreSQL, Redis."""
 
 import importlib
-import importlib.util
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -154,29 +153,16 @@ async def nothing_withdrawn(_since: float) -> Told:
     return Told({}, time.time())
 
 
-def is_by_feature(service: str) -> bool:
-    """Whether the service is an ``app`` of features; the others build their server themselves."""
-    return importlib.util.find_spec(f"services.{service}.app") is not None
-
-
 def config_of(service: str) -> type[ServiceConfig]:
     """The class of the service's configuration."""
-    module = (
-        "config" if is_by_feature(service) and importlib.util.find_spec(f"services.{service}.config") else "__main__"
-    )
-    model: type[ServiceConfig] = importlib.import_module(f"services.{service}.{module}").Config
+    model: type[ServiceConfig] = importlib.import_module(f"services.{service}.config").Config
     return model
 
 
 async def built(process: Process, verifier: TokenVerifier) -> grpc.aio.Server:
     """The server of the process's service, not started."""
-    if is_by_feature(process.service):
-        app = importlib.import_module(f"services.{process.service}.app").app
-        return await process.build(await app(process), verifier)
-    server: grpc.aio.Server = await importlib.import_module(f"services.{process.service}.__main__").build(
-        process, verifier
-    )
-    return server
+    app = importlib.import_module(f"services.{process.service}.app").app
+    return await process.build(await app(process), verifier)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 What an RPC can give away is read from its contract: an answer with a personal field, or one that names a person. Whoever
 writes such an RPC records the read before answering, or says that the answer is the caller's own
-(:func:`libs.rpc.call.mark_own`). Where neither was done the answer is thrown away: forgetting it can't pass any test.
+(:func:`libs.rpc.call.Call.own`). Where neither was done the answer is thrown away: forgetting it can't pass any test.
 """
 
 from functools import cache

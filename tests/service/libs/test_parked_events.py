@@ -59,7 +59,9 @@ class Post:
         process = self.process
         self.stream = stream_of(self.region, "cases")
         self.consumer = Consumer("license", process.wire, process.database, [self.stream], {TYPE: self.handle})
-        self.api = ParkedEventApi("license", process.parking, process.uow, process.audit, [self.consumer])
+        self.api = ParkedEventApi(
+            "license", process.parking, process.pages, process.uow, process.audit, [self.consumer]
+        )
 
     async def handle(self, event: Event) -> None:
         """Handles an event once, unless its subject is refused."""

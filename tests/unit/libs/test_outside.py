@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from libs import outside
 from libs.clock import SystemClock
-from libs.db import paging
+from libs.db.paging import Pages
 from libs.errors import InvalidArgument, Unauthenticated
 from libs.security.tokens import TokenVerifier
 from services.identity.core.codec import peek
@@ -120,5 +120,5 @@ async def test_a_hostile_token_is_invalid_and_nothing_else(token: str) -> None:
 def test_a_hostile_page_token_is_invalid_and_nothing_else(token: str) -> None:
     request: Message = ListCasesRequest()
     with pytest.raises(InvalidArgument) as refused:
-        paging.position(request, token)
+        Pages(b"k" * 32).position(request, token)
     assert refused.value.reason == "PAGE_TOKEN_INVALID"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from libs.db import common_0001, common_0002, common_0003
+from libs.db import common_0001
 
 revision = "0001"
 down_revision = None
@@ -21,8 +21,7 @@ _TABLES = (
 
 def upgrade() -> None:
     """Applies this revision."""
-    for common in (common_0001, common_0002, common_0003):
-        common.upgrade()
+    common_0001.upgrade()
     _calendars()
     _items()
     _case_numbers()
@@ -41,8 +40,7 @@ def downgrade() -> None:
     """Takes this revision back."""
     for table in reversed(_TABLES):
         op.drop_table(table)
-    for common in (common_0003, common_0002, common_0001):
-        common.downgrade()
+    common_0001.downgrade()
 
 
 def _id(name: str = "id", *, nullable: bool = False) -> "sa.Column[Any]":

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from libs.db import common_0001, common_0002, common_0003
+from libs.db import common_0001
 
 revision = "0001"
 down_revision = None
@@ -16,8 +16,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Applies this revision."""
-    for common in (common_0001, common_0002, common_0003):
-        common.upgrade()
+    common_0001.upgrade()
     _license_types()
     _licenses()
     _license_uses()
@@ -30,8 +29,7 @@ def downgrade() -> None:
     """Takes this revision back."""
     for table in ("handled_cases", "materials", "presentations", "license_uses", "licenses", "license_types"):
         op.drop_table(table)
-    for common in (common_0003, common_0002, common_0001):
-        common.downgrade()
+    common_0001.downgrade()
 
 
 def _text(name: str) -> "sa.Column[Any]":

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from libs.db import common_0001, common_0002, common_0003
+from libs.db import common_0001
 
 revision = "0001"
 down_revision = None
@@ -16,8 +16,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Applies this revision."""
-    for common in (common_0001, common_0002, common_0003):
-        common.upgrade()
+    common_0001.upgrade()
     op.execute("CREATE SEQUENCE seal_codes MAXVALUE 99999999")
     op.execute("CREATE SEQUENCE sealing_numbers MAXVALUE 99999999 CYCLE")
     _certificates()
@@ -36,8 +35,7 @@ def downgrade() -> None:
         op.drop_table(table)
     op.execute("DROP SEQUENCE sealing_numbers")
     op.execute("DROP SEQUENCE seal_codes")
-    for common in (common_0003, common_0002, common_0001):
-        common.downgrade()
+    common_0001.downgrade()
 
 
 def _id(name: str) -> "sa.Column[Any]":

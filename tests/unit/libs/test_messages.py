@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from libs.rpc.timestamps import timestamp
+from libs.rpc.messages import timestamp
 
 
 @pytest.mark.parametrize(
