@@ -32,15 +32,12 @@ class DecisionApi:
         actor, command, asked = call.actor, command_of(request, call=call), AskedBefore()
         outcome = DecisionOutcome(OUTCOMES.name(request.outcome))
         check_reason(outcome, request.reason)
-        # Identity is asked before the transaction; a repeat, which finds the case decided, asks nobody.
-        seen = await self._parts.cases.get(request.name)
-        require_handler(actor, seen)
-        if seen.state == CaseState.UNDER_REVIEW:
-            await parties.compare(self._parts, seen, outcome, request.restated_parties)
+        compared = parties.Comparison(self._parts, outcome, request.restated_parties)
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._workflow.taken_up(tx, request, actor)
             if record.state == CaseState.UNDER_REVIEW:
+                compared.ask_first(record)
                 self._ask_materials(command, record, item, asked)
             facts = record.facts(open_obligations=not_arrived(record))
             before = move(record, facts, CaseAction.DECIDE, actor.human)

@@ -6,6 +6,7 @@ name or a new document; so it is compared again; what agreed within the last min
 
 from collections.abc import Iterable, Sequence
 
+from libs.db.uow import AskFirst
 from libs.errors import FailedPrecondition, InvalidArgument, TongbanError, invalid_field, reasons
 from services.cases.core.applications import check_parties
 from services.cases.core.cases import CaseRecord
@@ -29,14 +30,10 @@ async def compare(
     """
     if outcome is DecisionOutcome.REJECTED and not restated:
         return
-    content = pb.Case(applicant=record.content.applicant)
-    if record.content.HasField("agent"):
-        content.agent.CopyFrom(record.content.agent)
-    restate(content, restated)
-    agent = content.agent if content.HasField("agent") else None
-    check_parties(content.applicant, agent, parts.workflow.today())
+    applicant, agent = _as_restated(record, restated)
+    check_parties(applicant, agent, parts.workflow.today())
     try:
-        await parts.identity.check_parties(content.applicant, agent)
+        await parts.identity.check_parties(applicant, agent)
     except InvalidArgument as error:
         raise _changed(record.name, error.violations[0].field) from error
     except TongbanError as error:
@@ -47,6 +44,38 @@ async def compare(
             retry_after=error.retry_after or 1.0,
             dependency="identity",
         ) from error
+
+
+class Comparison:
+    """The comparison of one decision: made outside of its transaction, and only where identity's word is not at hand."""
+
+    def __init__(self, parts: Parts, outcome: DecisionOutcome, restated: Sequence[pb.PartyIdentity]) -> None:
+        self._parts = parts
+        self._outcome = outcome
+        self._restated = restated
+        self._made = False
+
+    def ask_first(self, record: CaseRecord) -> None:
+        """Raises AskFirst unless the parties of the case were compared, or are known to agree."""
+        restated = self._restated
+        if self._made or (self._outcome is DecisionOutcome.REJECTED and not restated):
+            return
+        if not restated and self._parts.identity.agreed(*_as_restated(record, ())):
+            return
+
+        async def settle() -> None:
+            await compare(self._parts, record, self._outcome, restated)
+            self._made = True
+
+        raise AskFirst(settle)
+
+
+def _as_restated(record: CaseRecord, restated: Iterable[pb.PartyIdentity]) -> tuple[pb.Applicant, pb.Agent | None]:
+    content = pb.Case(applicant=record.content.applicant)
+    if record.content.HasField("agent"):
+        content.agent.CopyFrom(record.content.agent)
+    restate(content, restated)
+    return content.applicant, content.agent if content.HasField("agent") else None
 
 
 def restate(content: pb.Case, restated: Iterable[pb.PartyIdentity]) -> list[pb.PartyIdentity]:

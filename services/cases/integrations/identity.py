@@ -54,6 +54,10 @@ class IdentityService:
                 raise invalid_field(field, "identity.account", "must bear the name and the document of the account")
             self._keep(each)
 
+    def agreed(self, applicant: pb.Applicant, agent: pb.Agent | None) -> bool:
+        """Tells whether the parties agreed within the last minute."""
+        return all(self._is_known(each) for each in _stated(applicant, agent).values())
+
     def _is_known(self, stated: accounts.StatedIdentity) -> bool:
         return self._known.get(digest_of(stated), 0.0) > time.monotonic()
 
