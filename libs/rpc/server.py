@@ -164,7 +164,7 @@ class ServesHealth(Protocol):
 
 
 class ServerBuilder:
-    """Collects servicers and builds the server.
+    """Collects what serves each RPC and builds the server.
 
     It refuses to build where an RPC declares no access, is not served, or where the configuration's allowlist names a
     gRPC service that is not registered (a typo there would close or open the wrong door).

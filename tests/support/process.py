@@ -30,7 +30,7 @@ async def process_of(ground: Ground, service: str = "license", clock: Clock | No
 
 
 def command(request: Message, response_type: type[Message] = common_pb2.Date, **changes: Any) -> Command:
-    """A command as a servicer would build it."""
+    """A command as a handler would build it."""
     given: dict[str, Any] = {
         "caller": "staff/1",
         "method": "test.Do",
