@@ -7,12 +7,13 @@ local find, sub, byte, gsub, match = string.find, string.sub, string.byte, strin
 
 local function refuse(answer, words) error({ answer = answer, words = words or {} }, 0) end
 
--- What is wrong with this request: the first of them, and how many.
-local named, count, grpc
+-- The request whose turn it is: whether it is gRPC's, what is wrong with it (the first of them), and how much that is. All
+-- requests of a thread share the variables of this text, so one that waited puts its own back before it goes on.
+local now
 
 local function broken(field, rule, description)
-  count = count + 1
-  if count <= MOST_NAMED then named[count] = { FIELD = field, RULE = rule, DESCRIPTION = description } end
+  now.count = now.count + 1
+  if now.count <= MOST_NAMED then now.named[now.count] = { FIELD = field, RULE = rule, DESCRIPTION = description } end
 end
 
 -- What can't be read further.
@@ -300,7 +301,7 @@ local function check_method(headers)
   if headers:get("upgrade") then
     unreadable("upgrade", "http.upgrade", "the gateway opens no tunnels and changes no protocol")
   end
-  if grpc and method ~= "POST" then refuse("method", { ALLOWED = "POST" }) end
+  if now.grpc and method ~= "POST" then refuse("method", { ALLOWED = "POST" }) end
 end
 
 local function has_token(headers)
@@ -317,25 +318,32 @@ local function check_size(headers)
   if bytes > T.limits.headers or lines > T.limits.lines then refuse("headers") end
 end
 
+-- Waits until the body is whole: the one place at which other requests have their turn.
+local function body_of(handle)
+  local mine = now
+  local body = handle:body()
+  now = mine
+  return body
+end
+
 local function check_request(handle, headers)
   local path, query = match(headers:get(":path"), "^([^?]*)%??(.*)$")
   local op = operation(headers, path)
   handle:streamInfo():dynamicMetadata():set("envoy.filters.http.lua", "path", op.path)
   if not op.public and not has_token(headers) then refuse("token") end
   if query ~= "" then check_query(query, op) end
-  local body = op.body and handle:body()
+  local body = op.body and body_of(handle)
   local size = body and body:length() or 0
   if size > 0 then check_body(body:getBytes(0, size), op) end
-  if count > 0 then refuse("fields") end
+  if now.count > 0 then refuse("fields") end
 end
 
 local function check(handle, headers)
-  named, count = {}, 0
-  grpc = find(headers:get("content-type") or "", "^application/grpc")
+  now = { named = {}, count = 0, grpc = find(headers:get("content-type") or "", "^application/grpc") }
   check_size(headers)
   check_method(headers)
   if not find(headers:get(":path") or "", "^/v1/") then return end
-  if grpc then refuse("route") end
+  if now.grpc then refuse("route") end
   check_request(handle, headers)
 end
 
@@ -349,17 +357,17 @@ local function respond(handle, refusal)
   local answer, words = T.answers[refusal.answer], refusal.words
   if refusal.answer == "fields" then
     local violations = {}
-    for place, each in ipairs(named) do violations[place] = filled(answer.violation, each) end
+    for place, each in ipairs(now.named) do violations[place] = filled(answer.violation, each) end
     words = {
-      FIELD = named[1].FIELD, DESCRIPTION = named[1].DESCRIPTION, VIOLATIONS = table.concat(violations, ", "),
-      OMITTED = count > MOST_NAMED and filled(answer.omitted, { COUNT = tostring(count - MOST_NAMED) }) or "",
+      FIELD = now.named[1].FIELD, DESCRIPTION = now.named[1].DESCRIPTION, VIOLATIONS = table.concat(violations, ", "),
+      OMITTED = now.count > MOST_NAMED and filled(answer.omitted, { COUNT = tostring(now.count - MOST_NAMED) }) or "",
     }
   end
   local headers = { [":status"] = answer.status, ["content-type"] = "application/json" }
   if words.ALLOWED then headers["allow"] = words.ALLOWED end
   if refusal.answer == "token" then headers["www-authenticate"] = "Bearer" end
   -- What is whole already; to a gRPC caller Envoy's own table of answers says it in trailers.
-  if not grpc then handle:headers():replace("x-tongban-gate", "refused") end
+  if not now.grpc then handle:headers():replace("x-tongban-gate", "refused") end
   handle:respond(headers, filled(answer.body, words))
 end
 
