@@ -7,6 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 
 from libs.civil.calendar import Calendar, DayKind, DayRow
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.db.schema import EVIDENCE
@@ -21,7 +22,7 @@ calendars = sa.Table(
     sa.Column("year", sa.SmallInteger, primary_key=True, autoincrement=False),
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("source", sa.Text, nullable=False),
-    schema.moment("create_time", nullable=False),
+    columns.moment("create_time", nullable=False),
     info=EVIDENCE,
     comment="Revisions of the working-day calendar; the newest of each year holds.",
 )
@@ -32,7 +33,7 @@ calendar_days = sa.Table(
     sa.Column("year", sa.SmallInteger, primary_key=True, autoincrement=False),
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("day", sa.Date, primary_key=True),
-    *schema.given("kind", "note"),
+    *columns.given("kind", "note"),
     info=EVIDENCE,
     comment="The kind of every day of every revision.",
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
@@ -26,15 +27,15 @@ _KEEP_SECONDS, _MEMORY = 3.0, 5_000
 items = sa.Table(
     "items",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("number", sa.Integer, nullable=False),
-    *schema.given("state", "task_code", "category", "department"),
+    *columns.given("state", "task_code", "category", "department"),
     sa.Column("cross_region", sa.Boolean, nullable=False),
     sa.Column("open_regions", ARRAY(sa.Text), nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
-    schema.moment("publish_time"),
-    schema.moment("supersede_time"),
-    *schema.life(),
+    columns.moment("publish_time"),
+    columns.moment("supersede_time"),
+    *columns.life(),
     sa.UniqueConstraint("task_code", "number"),
     sa.Index("items_in_force", "task_code", unique=True, postgresql_where=sa.text("state = 'PUBLISHED'")),
     sa.Index("items_draft", "task_code", unique=True, postgresql_where=sa.text("state = 'DRAFT'")),

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from services.cases.core import schema
@@ -18,10 +19,10 @@ case_standstills = sa.Table(
     schema.METADATA,
     sa.Column("case_id", sa.Uuid(as_uuid=False), primary_key=True),
     sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
-    *schema.given("phase", "procedure"),
+    *columns.given("phase", "procedure"),
     sa.Column("reason", sa.LargeBinary),
-    schema.moment("start_time", nullable=False),
-    schema.moment("end_time"),
+    columns.moment("start_time", nullable=False),
+    columns.moment("end_time"),
     comment="The ledger of a case's clock: the intervals in which it stood still.",
 )
 

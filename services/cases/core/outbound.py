@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
+from libs.db import columns
 from libs.db.command import digest_of
 from libs.db.engine import Database
 from libs.db.query import Query, of
@@ -24,23 +25,23 @@ ACKNOWLEDGEMENT = "acknowledgement"
 transfer_messages = sa.Table(
     "transfer_messages",
     schema.METADATA,
-    schema.record_id(),
-    *schema.given("exchange_id", "direction", "peer_region"),
+    columns.record_id(),
+    *columns.given("exchange_id", "direction", "peer_region"),
     sa.Column("incoming", sa.Boolean, nullable=False),
     sa.Column("sequence", sa.Integer),
     sa.Column("payload", sa.Text, nullable=False),
-    schema.text("digest"),
+    columns.text("digest"),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("receipt", sa.LargeBinary),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-    schema.text("last_error"),
+    columns.text("last_error"),
     # By the machine's clock, and compared with the database's own now() only: the business clock may be a replayed one.
     sa.Column("next_attempt", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
-    schema.moment("waiting_since"),
-    schema.moment("waited_until"),
+    columns.moment("waiting_since"),
+    columns.moment("waited_until"),
     sa.Column("waited", sa.Interval, nullable=False, server_default=sa.text("'0'::interval")),
-    schema.moment("create_time", nullable=False),
+    columns.moment("create_time", nullable=False),
     sa.UniqueConstraint("peer_region", "exchange_id", "direction", "incoming", "sequence"),
     sa.Index(
         "transfer_messages_pending",

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
+from libs.db import columns
 from libs.db.query import Query, of
 from libs.db.schema import EVIDENCE
 from libs.ids.uuid7 import uuid7
@@ -34,9 +35,9 @@ case_history = sa.Table(
     schema.METADATA,
     sa.Column("case_id", sa.Uuid(as_uuid=False), primary_key=True),
     sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
-    *schema.given("action", "from_state", "to_state", "actor", "department"),
+    *columns.given("action", "from_state", "to_state", "actor", "department"),
     sa.Column("note", sa.LargeBinary),
-    schema.moment("event_time", nullable=False),
+    columns.moment("event_time", nullable=False),
     info=EVIDENCE,
     comment="What was done with each case, step by step.",
 )

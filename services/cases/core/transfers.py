@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, Update, of
 from libs.errors import not_found
@@ -23,30 +24,30 @@ INBOUND, OUTBOUND = "INBOUND", "OUTBOUND"
 transfers = sa.Table(
     "transfers",
     schema.METADATA,
-    schema.record_id(),
-    *schema.given("exchange_id", "transaction_id", "direction", "peer_region", "state", "mode", "task_code"),
-    *schema.given("item_display_name"),
-    schema.text("case_name"),
-    schema.text("case_number"),
-    *schema.given("department", "owner_department", "operator"),
-    schema.text("applicant"),
-    schema.text("agent"),
-    schema.text("progress_state"),
-    schema.text("peer_transfer"),
+    columns.record_id(),
+    *columns.given("exchange_id", "transaction_id", "direction", "peer_region", "state", "mode", "task_code"),
+    *columns.given("item_display_name"),
+    columns.text("case_name"),
+    columns.text("case_number"),
+    *columns.given("department", "owner_department", "operator"),
+    columns.text("applicant"),
+    columns.text("agent"),
+    columns.text("progress_state"),
+    columns.text("peer_transfer"),
     sa.Column("tolerated", sa.Boolean, nullable=False, server_default="false"),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("delegation", sa.LargeBinary),
     sa.Column("last_sent", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_receipted", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_applied", sa.Integer, nullable=False, server_default="0"),
-    schema.text("end_reason"),
-    schema.text("waiting_reason"),
+    columns.text("end_reason"),
+    columns.text("waiting_reason"),
     # By the database's own clock, as next_attempt of the messages.
-    schema.moment("waiting_since"),
+    columns.moment("waiting_since"),
     sa.Column("acknowledgement", sa.LargeBinary),
-    schema.moment("receive_time"),
-    schema.moment("acknowledge_time"),
-    *schema.life(),
+    columns.moment("receive_time"),
+    columns.moment("acknowledge_time"),
+    *columns.life(),
     sa.UniqueConstraint("peer_region", "exchange_id", "direction"),
     sa.Index("transfers_case", "case_name", postgresql_where=sa.text("case_name <> ''")),
     sa.Index("transfers_list", "owner_department", "create_time", "id"),

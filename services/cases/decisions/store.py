@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.db.schema import EVIDENCE
@@ -18,7 +19,7 @@ case_licenses = sa.Table(
     sa.Column("license", sa.Text, primary_key=True),
     schema.case_id(),
     sa.Column("identifier", sa.Text, nullable=False),
-    schema.moment("issue_time", nullable=False),
+    columns.moment("issue_time", nullable=False),
     sa.Index("case_licenses_time", "issue_time"),
     info=EVIDENCE,
     comment="Licences issued on decisions, as the license service told.",

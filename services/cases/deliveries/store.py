@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
@@ -15,14 +16,14 @@ from services.cases.core.cases import id_of
 deliveries = sa.Table(
     "deliveries",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     schema.case_id(unique=True),
-    *schema.given("method", "state", "region"),
+    *columns.given("method", "state", "region"),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
-    schema.text("tracking_number"),
-    schema.text("confirmed_by"),
-    schema.moment("deliver_time"),
-    *schema.life(),
+    columns.text("tracking_number"),
+    columns.text("confirmed_by"),
+    columns.moment("deliver_time"),
+    *columns.life(),
     comment="Deliveries of results. sealed: tongban.cases.v1.Delivery with address and recipient.",
 )
 

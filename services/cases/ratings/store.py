@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Insert, Query, of
 from libs.db.schema import EVIDENCE
@@ -18,13 +19,13 @@ from services.cases.ratings.rules import RatingKind, Satisfaction
 ratings = sa.Table(
     "ratings",
     schema.METADATA,
-    schema.record_id(),
-    *schema.given("case_name", "kind", "level", "channel"),
+    columns.record_id(),
+    *columns.given("case_name", "kind", "level", "channel"),
     sa.Column("comment", sa.LargeBinary),
     sa.Column("indicators", ARRAY(sa.Text), nullable=False),
-    *schema.given("rater", "department"),
+    *columns.given("rater", "department"),
     sa.Column("effective", sa.Boolean, nullable=False),
-    schema.moment("create_time", nullable=False),
+    columns.moment("create_time", nullable=False),
     sa.UniqueConstraint("case_name", "kind"),
     info=EVIDENCE,
     comment="Ratings: one first and one follow-up a case.",

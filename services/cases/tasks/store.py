@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Page, Query, Update, of
 from libs.errors import not_found
@@ -17,14 +18,14 @@ from services.cases.core.cases import id_of
 tasks = sa.Table(
     "tasks",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     schema.case_id(),
-    *schema.given("kind", "state", "department"),
-    schema.text("assignee"),
+    *columns.given("kind", "state", "department"),
+    columns.text("assignee"),
     sa.Column("due_date", sa.Date, nullable=False),
-    schema.moment("claim_time"),
-    schema.moment("end_time"),
-    *schema.life(),
+    columns.moment("claim_time"),
+    columns.moment("end_time"),
+    *columns.life(),
     sa.Index("tasks_case", "case_id"),
     sa.Index("tasks_open", "department", "due_date", "id", postgresql_where=sa.text("state IN ('OPEN', 'CLAIMED')")),
     comment="Work queues; a task without a deadline is due on 9999-12-31.",
@@ -40,8 +41,8 @@ _shown_tasks = sa.Table(
     sa.Column("clock_start", sa.Date),
     sa.Column("standstills", ARRAY(sa.Date), nullable=False),
     sa.Column("extension_days", sa.SmallInteger, nullable=False),
-    schema.moment("accept_time"),
-    schema.moment("clock_end"),
+    columns.moment("accept_time"),
+    columns.moment("clock_end"),
 )
 
 

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
 from services.identity.consents.rules import Consent
@@ -12,12 +13,12 @@ from services.identity.core.names import id_of
 consents = sa.Table(
     "consents",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("recipient", sa.Text, nullable=False),
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("case_name", sa.Text, nullable=False),
-    schema.texts("resources"),
+    columns.texts("resources"),
     sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("method", sa.Text, nullable=False),
@@ -26,8 +27,8 @@ consents = sa.Table(
     sa.Column("mandate", sa.Text, nullable=False),
     sa.Column("witness", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    schema.moment("withdraw_time"),
-    *schema.life(),
+    columns.moment("withdraw_time"),
+    *columns.life(),
     sa.Index("consents_subject", "subject", "id"),
     comment="Consents to the use of licences and data; EXPIRED follows from expire_time and is never stored.",
 )

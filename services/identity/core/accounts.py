@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
+from libs.db import columns
 from libs.db.query import Query, of
 from libs.errors import not_found, reasons
 from libs.ids import documents
@@ -22,7 +23,7 @@ IN_USE = "ACTIVE"
 persons = sa.Table(
     "persons",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("full_name", sa.LargeBinary, nullable=False),
     sa.Column("document_type", sa.Text, nullable=False),
     sa.Column("document_number", sa.LargeBinary, nullable=False),
@@ -30,10 +31,10 @@ persons = sa.Table(
     sa.Column("document_expire_date", sa.Date),
     sa.Column("phone", sa.LargeBinary),
     sa.Column("assurance", sa.SmallInteger, nullable=False, server_default="0"),
-    schema.moment("assurance_time"),
+    columns.moment("assurance_time"),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("merged_into", sa.Uuid(as_uuid=False)),
-    *schema.life(),
+    *columns.life(),
     sa.Index("persons_document", "document_index", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
     comment="Natural persons; one living account per document.",
 )
@@ -41,14 +42,14 @@ persons = sa.Table(
 organizations = sa.Table(
     "organizations",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("uscc", sa.Text, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("legal_representative", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id")),
-    schema.moment("legal_representative_time"),
+    columns.moment("legal_representative_time"),
     sa.Column("state", sa.Text, nullable=False),
-    *schema.life(),
+    *columns.life(),
     sa.Index("organizations_representative", "legal_representative"),
     comment="Legal persons and other organisations.",
 )

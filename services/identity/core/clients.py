@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Query, of
 from libs.errors import not_found
 from services.identity.core import schema
@@ -21,17 +22,17 @@ clients = sa.Table(
     sa.Column("old_jwks", JSONB),
     sa.Column("secret_mac", sa.LargeBinary),
     sa.Column("old_secret_mac", sa.LargeBinary),
-    schema.moment("overlap_expire_time"),
-    schema.texts("scopes"),
-    schema.texts("assertable"),
+    columns.moment("overlap_expire_time"),
+    columns.texts("scopes"),
+    columns.texts("assertable"),
     sa.Column("max_assurance", sa.SmallInteger, nullable=False),
     sa.Column("quota_per_second", sa.Integer, nullable=False),
     sa.Column("quota_per_day", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    schema.text("suspend_reason"),
+    columns.text("suspend_reason"),
     schema.backers(),
     sa.Column("pending", JSONB),
-    *schema.life(),
+    *columns.life(),
     comment="Machines that call the API; a secret is stored as HMAC-SM3 under a key of the key store.",
 )
 of(clients)(Client)

@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Query, of
 from libs.errors import not_found
 from services.identity.core import schema
@@ -15,21 +16,21 @@ from services.identity.core.names import id_of
 mandates = sa.Table(
     "mandates",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("principal", sa.Text, nullable=False),
     sa.Column("agent", sa.Text, nullable=False),
     sa.Column("all_items", sa.Boolean, nullable=False),
-    schema.texts("item_codes"),
-    schema.texts("powers"),
+    columns.texts("item_codes"),
+    columns.texts("powers"),
     sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("acceptance_required", sa.Boolean, nullable=False),
     sa.Column("granter", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    schema.moment("accept_time"),
-    schema.moment("revoke_time"),
-    schema.text("revoke_reason"),
-    *schema.life(),
+    columns.moment("accept_time"),
+    columns.moment("revoke_time"),
+    columns.text("revoke_reason"),
+    *columns.life(),
     sa.Index("mandates_principal", "principal", "id"),
     sa.Index("mandates_agent", "agent", "id"),
     comment="Who may act for whom; the state EXPIRED follows from expire_time and is never stored.",
@@ -43,9 +44,9 @@ asserted_rights = sa.Table(
     sa.Column("principal", sa.Text, primary_key=True),
     sa.Column("mandate", sa.Text, primary_key=True),
     sa.Column("region", sa.Text, nullable=False),
-    schema.texts("item_codes"),
-    schema.texts("powers"),
-    schema.moment("expire_time"),
+    columns.texts("item_codes"),
+    columns.texts("powers"),
+    columns.moment("expire_time"),
     sa.Column("assert_time", sa.DateTime(timezone=True), nullable=False),
     comment="What other regions last asserted of their people's rights to act; the mandate is empty for representatives.",
 )

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Query, of
 from services.identity.core import schema, trust
 from services.identity.core.client_rules import Keys
@@ -25,13 +26,13 @@ regions = sa.Table(
     sa.Column("max_assurance", sa.SmallInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("state_reason", sa.Text, nullable=False),
-    schema.moment("activate_time"),
+    columns.moment("activate_time"),
     sa.Column("state_time", sa.DateTime(timezone=True), nullable=False),
     schema.backers(),
     sa.Column("pending", sa.LargeBinary),
-    schema.text("resuming"),
+    columns.text("resuming"),
     schema.backers("resume_backers"),
-    *schema.life(),
+    *columns.life(),
     sa.Index("regions_issuer", "issuer", unique=True, postgresql_where=sa.text("state <> 'ENDED'")),
     comment="The trust list: other regions and the keys pinned for them.",
 )

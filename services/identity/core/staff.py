@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Query, joined, of
 from libs.errors import not_found
 from services.identity.core import schema
@@ -23,12 +24,12 @@ HELD, WAITING = "HELD", "WAITING"
 departments = sa.Table(
     "departments",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("uscc", sa.Text, nullable=False),
     sa.Column("region_code", sa.Text, nullable=False),
     sa.Column("parent", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id")),
-    *schema.life(),
+    *columns.life(),
     sa.Index("departments_name", "parent", "display_name", unique=True, postgresql_nulls_not_distinct=True),
     sa.Index("departments_order", "display_name", "id"),
     comment="Departments and their units.",
@@ -37,11 +38,11 @@ departments = sa.Table(
 posts = sa.Table(
     "posts",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("display_name", sa.Text, nullable=False),
-    schema.texts("duties"),
-    *schema.life(),
+    columns.texts("duties"),
+    *columns.life(),
     sa.Index("posts_name", "department", "display_name", unique=True),
     comment="Posts: bundles of duties that don't exclude one another.",
 )
@@ -49,13 +50,13 @@ posts = sa.Table(
 staff = sa.Table(
     "staff",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("full_name", sa.LargeBinary, nullable=False),
     sa.Column("staff_number", sa.Text, nullable=False),
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    *schema.life(),
+    *columns.life(),
     sa.Index("staff_number", "department", "staff_number", unique=True),
     sa.Index("staff_order", "staff_number", "id"),
     sa.Index("staff_person", "person", "department", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
@@ -65,14 +66,14 @@ staff = sa.Table(
 assignments = sa.Table(
     "assignments",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("staff", sa.Uuid(as_uuid=False), sa.ForeignKey("staff.id"), nullable=False),
     sa.Column("post", sa.Uuid(as_uuid=False), sa.ForeignKey("posts.id"), nullable=False),
     sa.Column("begin_time", sa.DateTime(timezone=True), nullable=False),
-    schema.moment("expire_time"),
+    columns.moment("expire_time"),
     sa.Column("state", sa.Text, nullable=False, server_default="HELD"),
     schema.backers(),
-    *schema.life(),
+    *columns.life(),
     sa.Index("assignments_staff", "staff"),
     sa.Index("assignments_post", "post"),
     comment="Who held which post from when until when; taking a post away ends the row and keeps it. What is WAITING is not held.",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from libs.clock import Clock
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.db.uow import Transaction
@@ -24,7 +25,7 @@ withdrawals = sa.Table(
     schema.METADATA,
     sa.Column("party", sa.Text, primary_key=True),
     sa.Column("change_time", sa.DateTime(timezone=True), nullable=False),
-    schema.moment("restore_time"),
+    columns.moment("restore_time"),
     sa.Index("withdrawals_change", "change_time"),
     comment="What no longer stands behind tokens; kept for as long as a token could outlive it.",
 )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Insert, Query, Update, of
 from libs.db.schema import EVIDENCE
 from services.identity.core import schema
@@ -20,7 +21,7 @@ MOST_FAILURES = 5
 verifications = sa.Table(
     "verifications",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id"), nullable=False),
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.events.cloud_event import Event
@@ -28,8 +29,8 @@ handled_cases = sa.Table(
     sa.Column("sequence", sa.Integer, nullable=False),
     sa.Column("open", sa.Boolean, nullable=False),
     sa.Column("department", sa.Text, nullable=False),
-    schema.texts("parties"),
-    schema.texts("type_codes"),
+    columns.texts("parties"),
+    columns.texts("type_codes"),
     sa.Column("legal_basis", sa.Text, nullable=False),
     sa.Column("handlers", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("materials", ARRAY(sa.Text), nullable=False, server_default="{}"),

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
@@ -13,7 +14,7 @@ from services.license.core.catalogue import LicenseType, TypeState
 license_types = sa.Table(
     "license_types",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("code", sa.Text, nullable=False, unique=True),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("defining_authority", sa.Text, nullable=False),
@@ -21,12 +22,12 @@ license_types = sa.Table(
     sa.Column("face_fields", JSONB, nullable=False),
     sa.Column("validity_months", sa.Integer, nullable=False),
     sa.Column("page_layout", sa.Text, nullable=False),
-    schema.texts("item_codes"),
-    schema.texts("original_item_codes"),
+    columns.texts("item_codes"),
+    columns.texts("original_item_codes"),
     sa.Column("state", sa.Text, nullable=False),
-    schema.moment("publish_time"),
-    schema.moment("deprecate_time"),
-    *schema.life(),
+    columns.moment("publish_time"),
+    columns.moment("deprecate_time"),
+    *columns.life(),
     sa.Index("license_types_items", "item_codes", postgresql_using="gin"),
     comment="The region's catalogue of licence types.",
 )

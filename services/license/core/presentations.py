@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
@@ -11,28 +12,28 @@ from services.license.core.reading import Presentation
 presentations = sa.Table(
     "presentations",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("holder", sa.Text, nullable=False),
-    schema.texts("licenses"),
+    columns.texts("licenses"),
     sa.Column("verifier", sa.Text, nullable=False),
-    schema.text("item_code"),
+    columns.text("item_code"),
     sa.Column("purpose", sa.Text, nullable=False),
-    schema.text("case_name"),
-    schema.text("legal_basis"),
-    schema.text("department"),
-    schema.text("operator"),
-    schema.text("transaction_id"),
-    schema.text("consent"),
+    columns.text("case_name"),
+    columns.text("legal_basis"),
+    columns.text("department"),
+    columns.text("operator"),
+    columns.text("transaction_id"),
+    columns.text("consent"),
     sa.Column("single_use", sa.Boolean, nullable=False),
     sa.Column("redeem_count", sa.Integer, nullable=False, server_default="0"),
-    schema.text("redeemer"),
+    columns.text("redeemer"),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("code", sa.LargeBinary, nullable=False),
     sa.Column("code_digest", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
-    schema.moment("redeem_time"),
-    schema.moment("withdraw_time"),
-    *schema.life(),
+    columns.moment("redeem_time"),
+    columns.moment("withdraw_time"),
+    *columns.life(),
     sa.Index("presentations_holder", "holder", "id"),
     comment="Licences handed to a verifier by their holder.",
 )

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from libs.audit.log import Log
 from libs.clock import Clock
+from libs.db import columns
 from libs.db.command import Command
 from libs.db.engine import Database
 from libs.db.evidence import Evidence, recorded
@@ -36,25 +37,25 @@ ACTIONS, BASES = Names(pb.UseAction), Names(pb.UseBasis)
 license_uses = sa.Table(
     "license_uses",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("license_id", sa.Uuid(as_uuid=False), nullable=False),
     sa.Column("license_identifier", sa.Text, nullable=False),
     sa.Column("issuer_department", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("basis", sa.Text, nullable=False),
-    schema.text("presentation"),
+    columns.text("presentation"),
     sa.Column("purpose", sa.Text, nullable=False),
-    schema.text("case_name"),
-    schema.text("legal_basis"),
-    schema.text("department"),
-    schema.text("operator"),
-    schema.text("transaction_id"),
+    columns.text("case_name"),
+    columns.text("legal_basis"),
+    columns.text("department"),
+    columns.text("operator"),
+    columns.text("transaction_id"),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("region_code", sa.Text, nullable=False),
     sa.Column("copy_digest", sa.Text),
     sa.Column("copy_media_type", sa.Text),
     sa.Column("copy_size", sa.Integer),
-    schema.moment("copy_expire_time"),
+    columns.moment("copy_expire_time"),
     sa.Column("use_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("record", sa.Text, nullable=False),
     sa.Index("license_uses_license", "license_id", "id"),

@@ -1,4 +1,4 @@
-"""What all tables of the service are declared on, and the columns that many of them have.
+"""What all tables of the service are declared on.
 
 What a licence says of people (number, holders, face) lies encrypted in one column, ``content``: it is read and written
 together, and one decryption a licence is what a read can afford. What must be found has a column of its own: accounts
@@ -6,35 +6,5 @@ of holders are opaque ids, numbers have a blind index, and the names of organisa
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 METADATA = sa.MetaData()
-
-
-def record_id() -> sa.Column[str]:
-    """A row's UUIDv7."""
-    return sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True)
-
-
-def moment(name: str) -> sa.Column[object]:
-    """A time that may not have come yet."""
-    return sa.Column(name, sa.DateTime(timezone=True))
-
-
-def text(name: str) -> sa.Column[str]:
-    """A text that may be empty."""
-    return sa.Column(name, sa.Text, nullable=False, server_default="")
-
-
-def texts(name: str) -> sa.Column[list[str]]:
-    """A list of texts."""
-    return sa.Column(name, ARRAY(sa.Text), nullable=False)
-
-
-def life() -> tuple[sa.Column[object], ...]:
-    """How often a row was changed, and when it was made and changed last."""
-    return (
-        sa.Column("version", sa.Integer, nullable=False, server_default="1"),
-        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
-    )

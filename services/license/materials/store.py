@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from libs.crypto.envelope import Column
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Insert, Query, of
 from libs.errors import not_found
@@ -14,22 +15,22 @@ FILE_NAME = Column("materials", "file_name")
 materials = sa.Table(
     "materials",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("category", sa.Text, nullable=False),
     sa.Column("file_name", sa.LargeBinary, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
-    schema.text("case_name"),
-    schema.text("handling_region"),
+    columns.text("case_name"),
+    columns.text("handling_region"),
     sa.Column("reusable", sa.Boolean, nullable=False),
     sa.Column("valid_until", sa.Date),
     sa.Column("uploader", sa.Text, nullable=False),
     sa.Column("reuse_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("state", sa.Text, nullable=False),
-    schema.moment("erase_time"),
-    *schema.life(),
+    columns.moment("erase_time"),
+    *columns.life(),
     sa.Index("materials_owner", "owner", "id"),
     comment="Files that people and firms handed in; their bytes lie in the document store.",
 )

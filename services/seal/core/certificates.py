@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.x509 import Certificate
+from libs.db import columns
 from libs.db.query import Insert, Query, of
 from libs.db.uow import Transaction
 from libs.errors import not_found
@@ -22,18 +23,18 @@ CERTIFICATE_KINDS, REVOCATION_REASONS = Names(pb.CertificateKind), Names(pb.Revo
 certificates = sa.Table(
     "certificates",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("serial_number", sa.Text, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("der", sa.LargeBinary, nullable=False),
     sa.Column("key_name", sa.Text, nullable=False),
     sa.Column("key_version", sa.Integer, nullable=False),
-    schema.moment("not_before_time"),
-    schema.moment("not_after_time"),
-    schema.moment("revoke_time", nullable=True),
+    columns.moment("not_before_time", nullable=False),
+    columns.moment("not_after_time", nullable=False),
+    columns.moment("revoke_time"),
     sa.Column("revocation_reason", sa.Text),
-    schema.moment("invalidity_time", nullable=True),
-    *schema.life(),
+    columns.moment("invalidity_time"),
+    *columns.life(),
     sa.Index("certificates_kind", "kind", "create_time"),
     sa.Index("certificates_revoked", "revoke_time", postgresql_where=sa.text("revoke_time IS NOT NULL")),
     comment="SM2 certificates of the region's authority; key_name is empty where the key is somebody else's.",

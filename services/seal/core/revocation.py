@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.clock import Clock
 from libs.crypto.x509 import Crl, RevocationReason, RevokedEntry
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.leader import turn
 from libs.db.query import Insert, Query, joined, of
@@ -29,8 +30,8 @@ crls = sa.Table(
     "crls",
     schema.METADATA,
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-    schema.moment("this_update"),
-    schema.moment("next_update"),
+    columns.moment("this_update", nullable=False),
+    columns.moment("next_update", nullable=False),
     sa.Column("revoked", sa.Integer, nullable=False),
     sa.Column("der", sa.LargeBinary, nullable=False),
     info=EVIDENCE,

@@ -7,28 +7,29 @@ the numbers: eight digits, then from 1 again, for the date stands before them.
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from libs.db import columns
 from libs.db.schema import EVIDENCE
 from services.seal.core import schema
 
 sealing_batches = sa.Table(
     "sealing_batches",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("caller", sa.Text, nullable=False),
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("request_id", sa.Text, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("request_digest", sa.LargeBinary, nullable=False),
-    schema.reference("seal", "seals.id"),
-    schema.reference("certificate", "certificates.id"),
+    columns.reference("seal", "seals.id"),
+    columns.reference("certificate", "certificates.id"),
     sa.Column("kind", sa.Text, nullable=False),
-    schema.moment("signing_time"),
+    columns.moment("signing_time", nullable=False),
     sa.Column("source_digest", sa.LargeBinary),
     sa.Column("use_context", sa.LargeBinary, nullable=False),
     sa.Column("case_name", sa.Text, nullable=False),
     sa.Column("user_name", sa.Text, nullable=False),
     sa.Column("approver", sa.Text, nullable=False),
-    schema.moment("create_time"),
+    columns.moment("create_time", nullable=False),
     sa.UniqueConstraint("caller", "method", "request_id", "attempt"),
     sa.Index("sealing_batches_case", "case_name", "id", postgresql_where=sa.text("case_name <> ''")),
     info=EVIDENCE,
@@ -38,9 +39,9 @@ sealing_batches = sa.Table(
 sealings = sa.Table(
     "sealings",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("number", sa.Text, nullable=False, unique=True),
-    schema.reference("batch", "sealing_batches.id"),
+    columns.reference("batch", "sealing_batches.id"),
     # A copy of the batch's, to list by; the batch's own reference is checked.
     sa.Column("seal", sa.Uuid(as_uuid=False), nullable=False),
     sa.Column("place", sa.SmallInteger, nullable=False),
@@ -63,7 +64,7 @@ sealing_outcomes = sa.Table(
     sa.Column("signatures", ARRAY(sa.LargeBinary), nullable=False),
     sa.Column("result_digest", sa.LargeBinary),
     sa.Column("void_reason", sa.Text, nullable=False),
-    schema.moment("outcome_time"),
+    columns.moment("outcome_time", nullable=False),
     info=EVIDENCE,
     comment="What became of a batch: SIGNED or VOIDED, once; so no number is ever signed twice.",
 )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Query, of
 from libs.errors import not_found
 from services.seal.core import schema
@@ -18,7 +19,7 @@ Record = TypeVar("Record")
 seals = sa.Table(
     "seals",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("seal_id", sa.Text, nullable=False, unique=True),
     sa.Column("seal_code", sa.Text, nullable=False, unique=True),
     sa.Column("display_name", sa.Text, nullable=False),
@@ -30,22 +31,22 @@ seals = sa.Table(
     sa.Column("bottom_text", sa.Text, nullable=False),
     sa.Column("diameter_mm", sa.SmallInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    schema.moment("valid_from_time"),
-    schema.moment("valid_until_time"),
+    columns.moment("valid_from_time", nullable=False),
+    columns.moment("valid_until_time", nullable=False),
     # The earlier end of the two certificates; neither ever changes.
-    schema.moment("certified_until_time"),
+    columns.moment("certified_until_time", nullable=False),
     sa.Column("users", JSONB, nullable=False),
     # Who had it made and keeps it: the staff or machine, and the human being that the staff are.
     sa.Column("kept_by", sa.Text, nullable=False, server_default=""),
     sa.Column("kept_human", sa.Text, nullable=False, server_default=""),
-    schema.reference("certificate", "certificates.id"),
-    schema.reference("maker_certificate", "certificates.id"),
+    columns.reference("certificate", "certificates.id"),
+    columns.reference("maker_certificate", "certificates.id"),
     sa.Column("structure", sa.LargeBinary, nullable=False),
     sa.Column("svg", sa.LargeBinary, nullable=False),
-    schema.moment("make_time"),
-    schema.moment("revoke_time", nullable=True),
+    columns.moment("make_time", nullable=False),
+    columns.moment("revoke_time"),
     sa.Column("revoke_reason", sa.Text),
-    *schema.life(),
+    *columns.life(),
     sa.Index("seals_owner", "owner", "id"),
     comment="E-seals; the structure is the signed SESeal (GB/T 38540-2020).",
 )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.civil.calendar import local_day
+from libs.db import columns
 from libs.db.query import Insert, Query, Update, of
 from libs.db.uow import Transaction
 from services.sharing.core import schema
@@ -20,14 +21,14 @@ from tongban.sharing.v1 import resources_pb2 as pb
 grants = sa.Table(
     "grants",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     schema.resource_id(),
     sa.Column("request_id", sa.Uuid(as_uuid=False), sa.ForeignKey("requests.id"), nullable=False, unique=True),
     *schema.sides(),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("legal_basis", sa.Text, nullable=False),
     sa.Column("terms", sa.LargeBinary, nullable=False),
-    *schema.life(),
+    *columns.life(),
     sa.Index("grants_resource", "resource_id", "consumer_region"),
     sa.Index("grants_consumer", "consumer_region", "id"),
     comment="Grants; terms holds tongban.sharing.v1.GrantTerms.",

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Query, of
 from services.sharing.core import schema
 from services.sharing.core.messages import source_of
@@ -16,16 +17,16 @@ from tongban.sharing.v1 import resources_pb2 as pb
 mounts = sa.Table(
     "mounts",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     schema.resource_id(unique=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("source", sa.LargeBinary, nullable=False),
     sa.Column("column_types", JSONB, nullable=False, server_default="{}"),
-    schema.texts("key_columns"),
-    schema.moment("check_time"),
+    columns.texts("key_columns", empty=True),
+    columns.moment("check_time"),
     sa.Column("estimated_rows", sa.BigInteger),
-    schema.texts("findings"),
-    *schema.life(),
+    columns.texts("findings", empty=True),
+    *columns.life(),
     comment="Mounted tables; source holds tongban.sharing.v1.TableSource, column_types what the last check found.",
 )
 

@@ -7,6 +7,7 @@ from functools import cached_property
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
@@ -20,16 +21,16 @@ from tongban.sharing.v1 import resources_pb2 as pb
 resources = sa.Table(
     "resources",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     sa.Column("code", sa.Text, nullable=False, unique=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("sharing_class", sa.Text, nullable=False),
     sa.Column("provider_department", sa.Text, nullable=False),
     sa.Column("entry", sa.LargeBinary, nullable=False),
-    schema.moment("submit_time"),
-    schema.moment("publish_time"),
+    columns.moment("submit_time"),
+    columns.moment("publish_time"),
     sa.Column("mount_id", sa.Uuid(as_uuid=False)),
-    *schema.life(),
+    *columns.life(),
     comment="The catalogue; entry holds tongban.sharing.v1.CatalogEntry.",
 )
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db import columns
 from libs.db.query import Insert, Page, Query, Update, of
 from libs.errors import not_found
 from services.sharing.core import schema
@@ -16,7 +17,7 @@ from services.sharing.requests.rules import RequestProgress, RequestState
 requests = sa.Table(
     "requests",
     schema.METADATA,
-    schema.record_id(),
+    columns.record_id(),
     schema.resource_id(),
     *schema.sides(),
     sa.Column("state", sa.Text, nullable=False),
@@ -24,23 +25,23 @@ requests = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Column("responsible_person", sa.LargeBinary, nullable=False),
     sa.Column("responsible_phone", sa.LargeBinary, nullable=False),
-    schema.moment("submit_time"),
+    columns.moment("submit_time"),
     sa.Column("answer_days", sa.SmallInteger),
-    schema.moment("pre_review_time"),
-    schema.text("pre_reviewer"),
-    schema.moment("review_time"),
-    schema.text("reviewer"),
+    columns.moment("pre_review_time"),
+    columns.text("pre_reviewer"),
+    columns.moment("review_time"),
+    columns.text("reviewer"),
     sa.Column("opinions", JSONB, nullable=False, server_default="[]"),
-    schema.moment("decide_time"),
-    schema.text("decider"),
-    schema.text("refusal_reason"),
+    columns.moment("decide_time"),
+    columns.text("decider"),
+    columns.text("refusal_reason"),
     sa.Column("grant_id", sa.Uuid(as_uuid=False)),
     sa.Column("supply_days", sa.SmallInteger),
     # Which human beings asked and reviewed: separation is told by them, not by their records.
-    schema.text("applicant_human"),
-    schema.text("pre_reviewer_human"),
-    schema.text("reviewer_human"),
-    *schema.life(),
+    columns.text("applicant_human"),
+    columns.text("pre_reviewer_human"),
+    columns.text("reviewer_human"),
+    *columns.life(),
     sa.Index("requests_resource", "resource_id"),
     sa.Index("requests_consumer", "consumer_region", "id"),
     comment="Requests; content holds RequestContent without the responsible person, who stands encrypted beside it.",

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from libs.db import common_0001
+from libs.db import columns, common_0001
 
 revision = "0001"
 down_revision = None
@@ -43,34 +43,6 @@ def downgrade() -> None:
     common_0001.downgrade()
 
 
-def _id(name: str = "id", *, nullable: bool = False) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Uuid(as_uuid=False), nullable=nullable)
-
-
-def _text(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Text(), server_default="", nullable=False)
-
-
-def _given(*names: str) -> "tuple[sa.Column[Any], ...]":
-    return tuple(sa.Column(name, sa.Text(), nullable=False) for name in names)
-
-
-def _counted(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Integer(), server_default="0", nullable=False)
-
-
-def _moment(name: str, *, nullable: bool = True) -> "sa.Column[Any]":
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
-
-
-def _life() -> "tuple[sa.Column[Any], ...]":
-    return (
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        _moment("create_time", nullable=False),
-        _moment("update_time", nullable=False),
-    )
-
-
 def _revision() -> "tuple[sa.Column[Any], ...]":
     return (
         sa.Column("year", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -82,8 +54,8 @@ def _calendars() -> None:
     op.create_table(
         "calendars",
         *_revision(),
-        *_given("source"),
-        _moment("create_time", nullable=False),
+        *columns.given("source"),
+        columns.moment("create_time", nullable=False),
         sa.PrimaryKeyConstraint("year", "revision"),
         comment="Revisions of the working-day calendar; the newest of each year holds.",
         info={"evidence": True},
@@ -92,7 +64,7 @@ def _calendars() -> None:
         "calendar_days",
         *_revision(),
         sa.Column("day", sa.Date(), nullable=False),
-        *_given("kind", "note"),
+        *columns.given("kind", "note"),
         sa.PrimaryKeyConstraint("year", "revision", "day"),
         comment="The kind of every day of every revision.",
         info={"evidence": True},
@@ -102,15 +74,15 @@ def _calendars() -> None:
 def _items() -> None:
     op.create_table(
         "items",
-        _id(),
+        columns.identifier(),
         sa.Column("number", sa.Integer(), nullable=False),
-        *_given("state", "task_code", "category", "department"),
+        *columns.given("state", "task_code", "category", "department"),
         sa.Column("cross_region", sa.Boolean(), nullable=False),
         sa.Column("open_regions", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        _moment("publish_time"),
-        _moment("supersede_time"),
-        *_life(),
+        columns.moment("publish_time"),
+        columns.moment("supersede_time"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("task_code", "number"),
         comment="Versions of service items; the content of a published one never changes.",
@@ -122,7 +94,7 @@ def _items() -> None:
 def _case_numbers() -> None:
     op.create_table(
         "case_numbers",
-        *_given("task_code"),
+        *columns.given("task_code"),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("last", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("task_code", "day"),
@@ -132,30 +104,30 @@ def _case_numbers() -> None:
 
 def _of_the_application() -> "tuple[sa.Column[Any], ...]":
     return (
-        _id(),
+        columns.identifier(),
         sa.Column("number", sa.Text(), nullable=True),
-        _id("item"),
-        *_given("task_code", "category", "department", "state", "channel", "applicant"),
-        _text("agent"),
-        _text("mandate"),
-        _text("created_by"),
+        columns.identifier("item"),
+        *columns.given("task_code", "category", "department", "state", "channel", "applicant"),
+        columns.text("agent"),
+        columns.text("mandate"),
+        columns.text("created_by"),
         sa.Column("assurance", sa.SmallInteger(), nullable=False),
-        *_given("home_region", "receiving_region"),
-        _id("transfer", nullable=True),
+        *columns.given("home_region", "receiving_region"),
+        columns.identifier("transfer", nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
     )
 
 
 def _of_the_decision() -> "tuple[sa.Column[Any], ...]":
     return (
-        _text("outcome"),
-        _text("license"),
-        _text("license_identifier"),
-        _text("received_by"),
-        _text("accepted_by"),
-        _text("reviewed_by"),
-        _text("rating"),
-        _id("delivery", nullable=True),
+        columns.text("outcome"),
+        columns.text("license"),
+        columns.text("license_identifier"),
+        columns.text("received_by"),
+        columns.text("accepted_by"),
+        columns.text("reviewed_by"),
+        columns.text("rating"),
+        columns.identifier("delivery", nullable=True),
     )
 
 
@@ -164,16 +136,16 @@ def _of_the_clock() -> "tuple[sa.Column[Any], ...]":
         sa.Column("clock_start", sa.Date(), nullable=True),
         sa.Column("standstills", postgresql.ARRAY(sa.Date()), server_default="{}", nullable=False),
         sa.Column("due_date", sa.Date(), nullable=True),
-        _counted("calendar_edition"),
+        columns.counted("calendar_edition"),
         sa.Column("extension_days", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("steps", sa.Integer(), nullable=False),
-        _moment("submit_time"),
-        _moment("accept_time"),
-        _moment("decide_time"),
-        _moment("close_time"),
-        _moment("deliver_time"),
-        _moment("end_time"),
-        _moment("rate_time"),
+        columns.moment("submit_time"),
+        columns.moment("accept_time"),
+        columns.moment("decide_time"),
+        columns.moment("close_time"),
+        columns.moment("deliver_time"),
+        columns.moment("end_time"),
+        columns.moment("rate_time"),
     )
 
 
@@ -183,9 +155,9 @@ def _cases() -> None:
         *_of_the_application(),
         *_of_the_decision(),
         *_of_the_clock(),
-        *_life(),
-        _text("received_human"),
-        _text("accepted_human"),
+        *columns.life(),
+        columns.text("received_human"),
+        columns.text("accepted_human"),
         sa.PrimaryKeyConstraint("id"),
         comment="Cases. sealed: tongban.cases.v1.Case with title, parties, materials, form, correction, decision.",
     )
@@ -211,11 +183,11 @@ def _case_indexes() -> None:
 def _case_history() -> None:
     op.create_table(
         "case_history",
-        _id("case_id"),
+        columns.identifier("case_id"),
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
-        *_given("action", "from_state", "to_state", "actor", "department"),
+        *columns.given("action", "from_state", "to_state", "actor", "department"),
         sa.Column("note", sa.LargeBinary(), nullable=True),
-        _moment("event_time", nullable=False),
+        columns.moment("event_time", nullable=False),
         sa.PrimaryKeyConstraint("case_id", "sequence"),
         comment="What was done with each case, step by step.",
         info={"evidence": True},
@@ -225,12 +197,12 @@ def _case_history() -> None:
 def _case_standstills() -> None:
     op.create_table(
         "case_standstills",
-        _id("case_id"),
+        columns.identifier("case_id"),
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
-        *_given("phase", "procedure"),
+        *columns.given("phase", "procedure"),
         sa.Column("reason", sa.LargeBinary(), nullable=True),
-        _moment("start_time", nullable=False),
-        _moment("end_time"),
+        columns.moment("start_time", nullable=False),
+        columns.moment("end_time"),
         sa.PrimaryKeyConstraint("case_id", "sequence"),
         comment="The ledger of a case's clock: the intervals in which it stood still.",
     )
@@ -239,10 +211,10 @@ def _case_standstills() -> None:
 def _case_licenses() -> None:
     op.create_table(
         "case_licenses",
-        *_given("license"),
-        _id("case_id"),
-        *_given("identifier"),
-        _moment("issue_time", nullable=False),
+        *columns.given("license"),
+        columns.identifier("case_id"),
+        *columns.given("identifier"),
+        columns.moment("issue_time", nullable=False),
         sa.PrimaryKeyConstraint("license"),
         comment="Licences issued on decisions, as the license service told.",
         info={"evidence": True},
@@ -253,14 +225,14 @@ def _case_licenses() -> None:
 def _tasks() -> None:
     op.create_table(
         "tasks",
-        _id(),
-        _id("case_id"),
-        *_given("kind", "state", "department"),
-        _text("assignee"),
+        columns.identifier(),
+        columns.identifier("case_id"),
+        *columns.given("kind", "state", "department"),
+        columns.text("assignee"),
         sa.Column("due_date", sa.Date(), nullable=False),
-        _moment("claim_time"),
-        _moment("end_time"),
-        *_life(),
+        columns.moment("claim_time"),
+        columns.moment("end_time"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         comment="Work queues; a task without a deadline is due on 9999-12-31.",
     )
@@ -272,14 +244,14 @@ def _tasks() -> None:
 def _deliveries() -> None:
     op.create_table(
         "deliveries",
-        _id(),
-        _id("case_id"),
-        *_given("method", "state", "region"),
+        columns.identifier(),
+        columns.identifier("case_id"),
+        *columns.given("method", "state", "region"),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        _text("tracking_number"),
-        _text("confirmed_by"),
-        _moment("deliver_time"),
-        *_life(),
+        columns.text("tracking_number"),
+        columns.text("confirmed_by"),
+        columns.moment("deliver_time"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("case_id"),
         comment="Deliveries of results. sealed: tongban.cases.v1.Delivery with address and recipient.",
@@ -289,13 +261,13 @@ def _deliveries() -> None:
 def _ratings() -> None:
     op.create_table(
         "ratings",
-        _id(),
-        *_given("case_name", "kind", "level", "channel"),
+        columns.identifier(),
+        *columns.given("case_name", "kind", "level", "channel"),
         sa.Column("comment", sa.LargeBinary(), nullable=True),
         sa.Column("indicators", postgresql.ARRAY(sa.Text()), nullable=False),
-        *_given("rater", "department"),
+        *columns.given("rater", "department"),
         sa.Column("effective", sa.Boolean(), nullable=False),
-        _moment("create_time", nullable=False),
+        columns.moment("create_time", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("case_name", "kind"),
         comment="Ratings: one first and one follow-up a case.",
@@ -305,16 +277,16 @@ def _ratings() -> None:
 
 def _of_the_exchange() -> "tuple[sa.Column[Any], ...]":
     return (
-        _id(),
-        *_given("exchange_id", "transaction_id", "direction", "peer_region", "state", "mode", "task_code"),
-        *_given("item_display_name"),
-        _text("case_name"),
-        _text("case_number"),
-        *_given("department", "owner_department", "operator"),
-        _text("applicant"),
-        _text("agent"),
-        _text("progress_state"),
-        _text("peer_transfer"),
+        columns.identifier(),
+        *columns.given("exchange_id", "transaction_id", "direction", "peer_region", "state", "mode", "task_code"),
+        *columns.given("item_display_name"),
+        columns.text("case_name"),
+        columns.text("case_number"),
+        *columns.given("department", "owner_department", "operator"),
+        columns.text("applicant"),
+        columns.text("agent"),
+        columns.text("progress_state"),
+        columns.text("peer_transfer"),
     )
 
 
@@ -323,15 +295,15 @@ def _of_its_messages() -> "tuple[sa.Column[Any], ...]":
         sa.Column("tolerated", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("delegation", sa.LargeBinary(), nullable=True),
-        _counted("last_sent"),
-        _counted("last_receipted"),
-        _counted("last_applied"),
-        _text("end_reason"),
-        _text("waiting_reason"),
-        _moment("waiting_since"),
+        columns.counted("last_sent"),
+        columns.counted("last_receipted"),
+        columns.counted("last_applied"),
+        columns.text("end_reason"),
+        columns.text("waiting_reason"),
+        columns.moment("waiting_since"),
         sa.Column("acknowledgement", sa.LargeBinary(), nullable=True),
-        _moment("receive_time"),
-        _moment("acknowledge_time"),
+        columns.moment("receive_time"),
+        columns.moment("acknowledge_time"),
     )
 
 
@@ -340,7 +312,7 @@ def _transfers() -> None:
         "transfers",
         *_of_the_exchange(),
         *_of_its_messages(),
-        *_life(),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("peer_region", "exchange_id", "direction"),
         comment="One side's view of each exchange. sealed: tongban.cases.v1.Transfer with parties, progress and result.",
@@ -353,25 +325,25 @@ def _transfers() -> None:
 
 def _of_the_message() -> "tuple[sa.Column[Any], ...]":
     return (
-        _id(),
-        *_given("exchange_id", "direction", "peer_region"),
+        columns.identifier(),
+        *columns.given("exchange_id", "direction", "peer_region"),
         sa.Column("incoming", sa.Boolean(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=True),
-        *_given("payload"),
-        _text("digest"),
+        *columns.given("payload"),
+        columns.text("digest"),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        *_given("state"),
+        *columns.given("state"),
         sa.Column("receipt", sa.LargeBinary(), nullable=True),
     )
 
 
 def _of_its_tries() -> "tuple[sa.Column[Any], ...]":
     return (
-        _counted("attempts"),
-        _text("last_error"),
+        columns.counted("attempts"),
+        columns.text("last_error"),
         sa.Column("next_attempt", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        _moment("waiting_since"),
-        _moment("waited_until"),
+        columns.moment("waiting_since"),
+        columns.moment("waited_until"),
         sa.Column("waited", sa.Interval(), server_default=sa.text("'0'::interval"), nullable=False),
     )
 
@@ -381,7 +353,7 @@ def _transfer_messages() -> None:
         "transfer_messages",
         *_of_the_message(),
         *_of_its_tries(),
-        _moment("create_time", nullable=False),
+        columns.moment("create_time", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("peer_region", "exchange_id", "direction", "incoming", "sequence"),
         comment="Messages of exchanges, both ways. Outgoing: PENDING, RECEIPTED, REFUSED, ENDED; incoming: HELD, APPLIED.",

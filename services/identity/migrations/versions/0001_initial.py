@@ -4,9 +4,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
-from libs.db import common_0001
+from libs.db import columns, common_0001
 
 revision = "0001"
 down_revision = None
@@ -58,61 +57,21 @@ _TABLES = (
 )
 
 
-def _id(name: str = "id", *, nullable: bool = False) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Uuid(as_uuid=False), nullable=nullable)
-
-
-def _word(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Text(), nullable=False)
-
-
-def _text(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Text(), server_default="", nullable=False)
-
-
-def _texts(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, postgresql.ARRAY(sa.Text()), nullable=False)
-
-
-def _backers(name: str = "backers") -> "sa.Column[Any]":
-    return sa.Column(name, postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False)
-
-
-def _bytes(name: str, *, nullable: bool = False) -> "sa.Column[Any]":
-    return sa.Column(name, sa.LargeBinary(), nullable=nullable)
-
-
-def _json(name: str, *, nullable: bool = True) -> "sa.Column[Any]":
-    return sa.Column(name, postgresql.JSONB(astext_type=sa.Text()), nullable=nullable)
-
-
-def _time(name: str, *, nullable: bool = False) -> "sa.Column[Any]":
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
-
-
-def _life() -> "tuple[sa.Column[Any], ...]":
-    return (
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        _time("create_time"),
-        _time("update_time"),
-    )
-
-
 def _persons() -> None:
     op.create_table(
         "persons",
-        _id(),
-        _bytes("full_name"),
-        _word("document_type"),
-        _bytes("document_number"),
-        _bytes("document_index"),
+        columns.identifier(),
+        columns.binary("full_name"),
+        *columns.given("document_type"),
+        columns.binary("document_number"),
+        columns.binary("document_index"),
         sa.Column("document_expire_date", sa.Date(), nullable=True),
-        _bytes("phone", nullable=True),
+        columns.binary("phone", nullable=True),
         sa.Column("assurance", sa.SmallInteger(), server_default="0", nullable=False),
-        _time("assurance_time", nullable=True),
-        _word("state"),
-        _id("merged_into", nullable=True),
-        *_life(),
+        columns.moment("assurance_time"),
+        *columns.given("state"),
+        columns.identifier("merged_into", nullable=True),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         comment="Natural persons; one living account per document.",
     )
@@ -124,14 +83,14 @@ def _persons() -> None:
 def _organizations() -> None:
     op.create_table(
         "organizations",
-        _id(),
-        _word("display_name"),
-        _word("uscc"),
-        _word("kind"),
-        _id("legal_representative", nullable=True),
-        _time("legal_representative_time", nullable=True),
-        _word("state"),
-        *_life(),
+        columns.identifier(),
+        *columns.given("display_name"),
+        *columns.given("uscc"),
+        *columns.given("kind"),
+        columns.identifier("legal_representative", nullable=True),
+        columns.moment("legal_representative_time"),
+        *columns.given("state"),
+        *columns.life(),
         sa.ForeignKeyConstraint(["legal_representative"], ["persons.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("uscc"),
@@ -143,14 +102,14 @@ def _organizations() -> None:
 def _verifications() -> None:
     op.create_table(
         "verifications",
-        _id(),
-        _id("person"),
-        _word("method"),
-        _word("outcome"),
+        columns.identifier(),
+        columns.identifier("person"),
+        *columns.given("method"),
+        *columns.given("outcome"),
         sa.Column("assurance", sa.SmallInteger(), nullable=False),
-        _word("verifier"),
-        _json("details", nullable=False),
-        _time("verify_time"),
+        *columns.given("verifier"),
+        columns.json("details"),
+        columns.moment("verify_time", nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"]),
         sa.PrimaryKeyConstraint("id"),
         comment="Every check of a real name, passed or failed.",
@@ -162,21 +121,21 @@ def _verifications() -> None:
 def _mandates() -> None:
     op.create_table(
         "mandates",
-        _id(),
-        _word("principal"),
-        _word("agent"),
+        columns.identifier(),
+        *columns.given("principal"),
+        *columns.given("agent"),
         sa.Column("all_items", sa.Boolean(), nullable=False),
-        _texts("item_codes"),
-        _texts("powers"),
-        _time("begin_time"),
-        _time("expire_time"),
+        columns.texts("item_codes"),
+        columns.texts("powers"),
+        columns.moment("begin_time", nullable=False),
+        columns.moment("expire_time", nullable=False),
         sa.Column("acceptance_required", sa.Boolean(), nullable=False),
-        _word("granter"),
-        _word("state"),
-        _time("accept_time", nullable=True),
-        _time("revoke_time", nullable=True),
-        _text("revoke_reason"),
-        *_life(),
+        *columns.given("granter"),
+        *columns.given("state"),
+        columns.moment("accept_time"),
+        columns.moment("revoke_time"),
+        columns.text("revoke_reason"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         comment="Who may act for whom; the state EXPIRED follows from expire_time and is never stored.",
     )
@@ -187,14 +146,14 @@ def _mandates() -> None:
 def _asserted_rights() -> None:
     op.create_table(
         "asserted_rights",
-        _word("person"),
-        _word("principal"),
-        _word("mandate"),
-        _word("region"),
-        _texts("item_codes"),
-        _texts("powers"),
-        _time("expire_time", nullable=True),
-        _time("assert_time"),
+        *columns.given("person"),
+        *columns.given("principal"),
+        *columns.given("mandate"),
+        *columns.given("region"),
+        columns.texts("item_codes"),
+        columns.texts("powers"),
+        columns.moment("expire_time"),
+        columns.moment("assert_time", nullable=False),
         sa.PrimaryKeyConstraint("person", "principal", "mandate"),
         comment="What other regions last asserted of their people's rights to act; the mandate is empty for representatives.",
     )
@@ -203,10 +162,10 @@ def _asserted_rights() -> None:
 def _asserted_identities() -> None:
     op.create_table(
         "asserted_identities",
-        _word("subject"),
-        _word("region"),
-        _bytes("sealed"),
-        _time("assert_time"),
+        *columns.given("subject"),
+        *columns.given("region"),
+        columns.binary("sealed"),
+        columns.moment("assert_time", nullable=False),
         sa.PrimaryKeyConstraint("subject"),
         comment="Who other regions last said that their people and organisations are; sealed holds name and document.",
     )
@@ -215,12 +174,12 @@ def _asserted_identities() -> None:
 def _departments() -> None:
     op.create_table(
         "departments",
-        _id(),
-        _word("display_name"),
-        _word("uscc"),
-        _word("region_code"),
-        _id("parent", nullable=True),
-        *_life(),
+        columns.identifier(),
+        *columns.given("display_name"),
+        *columns.given("uscc"),
+        *columns.given("region_code"),
+        columns.identifier("parent", nullable=True),
+        *columns.life(),
         sa.ForeignKeyConstraint(["parent"], ["departments.id"]),
         sa.PrimaryKeyConstraint("id"),
         comment="Departments and their units.",
@@ -234,11 +193,11 @@ def _departments() -> None:
 def _posts() -> None:
     op.create_table(
         "posts",
-        _id(),
-        _id("department"),
-        _word("display_name"),
-        _texts("duties"),
-        *_life(),
+        columns.identifier(),
+        columns.identifier("department"),
+        *columns.given("display_name"),
+        columns.texts("duties"),
+        *columns.life(),
         sa.ForeignKeyConstraint(["department"], ["departments.id"]),
         sa.PrimaryKeyConstraint("id"),
         comment="Posts: bundles of duties that don't exclude one another.",
@@ -249,13 +208,13 @@ def _posts() -> None:
 def _staff() -> None:
     op.create_table(
         "staff",
-        _id(),
-        _bytes("full_name"),
-        _word("staff_number"),
-        _id("department"),
-        _id("person"),
-        _word("state"),
-        *_life(),
+        columns.identifier(),
+        columns.binary("full_name"),
+        *columns.given("staff_number"),
+        columns.identifier("department"),
+        columns.identifier("person"),
+        *columns.given("state"),
+        *columns.life(),
         sa.ForeignKeyConstraint(["department"], ["departments.id"]),
         sa.ForeignKeyConstraint(["person"], ["persons.id"]),
         sa.PrimaryKeyConstraint("id"),
@@ -271,14 +230,14 @@ def _staff() -> None:
 def _assignments() -> None:
     op.create_table(
         "assignments",
-        _id(),
-        _id("staff"),
-        _id("post"),
-        _time("begin_time"),
-        _time("expire_time", nullable=True),
+        columns.identifier(),
+        columns.identifier("staff"),
+        columns.identifier("post"),
+        columns.moment("begin_time", nullable=False),
+        columns.moment("expire_time"),
         sa.Column("state", sa.Text(), server_default="HELD", nullable=False),
-        _backers(),
-        *_life(),
+        columns.texts("backers", empty=True),
+        *columns.life(),
         sa.ForeignKeyConstraint(["post"], ["posts.id"]),
         sa.ForeignKeyConstraint(["staff"], ["staff.id"]),
         sa.PrimaryKeyConstraint("id"),
@@ -290,33 +249,33 @@ def _assignments() -> None:
 
 def _credentials() -> "tuple[sa.Column[Any], ...]":
     return (
-        _json("jwks"),
-        _json("old_jwks"),
-        _bytes("secret_mac", nullable=True),
-        _bytes("old_secret_mac", nullable=True),
-        _time("overlap_expire_time", nullable=True),
+        columns.json("jwks", nullable=True),
+        columns.json("old_jwks", nullable=True),
+        columns.binary("secret_mac", nullable=True),
+        columns.binary("old_secret_mac", nullable=True),
+        columns.moment("overlap_expire_time"),
     )
 
 
 def _clients() -> None:
     op.create_table(
         "clients",
-        _word("id"),
-        _word("display_name"),
-        _word("kind"),
-        _word("owner"),
-        _word("auth_method"),
+        *columns.given("id"),
+        *columns.given("display_name"),
+        *columns.given("kind"),
+        *columns.given("owner"),
+        *columns.given("auth_method"),
         *_credentials(),
-        _texts("scopes"),
-        _texts("assertable"),
+        columns.texts("scopes"),
+        columns.texts("assertable"),
         sa.Column("max_assurance", sa.SmallInteger(), nullable=False),
         sa.Column("quota_per_second", sa.Integer(), nullable=False),
         sa.Column("quota_per_day", sa.BigInteger(), nullable=False),
-        _word("state"),
-        _text("suspend_reason"),
-        _backers(),
-        _json("pending"),
-        *_life(),
+        *columns.given("state"),
+        columns.text("suspend_reason"),
+        columns.texts("backers", empty=True),
+        columns.json("pending", nullable=True),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         comment="Machines that call the API; a secret is stored as HMAC-SM3 under a key of the key store.",
     )
@@ -325,23 +284,23 @@ def _clients() -> None:
 def _regions() -> None:
     op.create_table(
         "regions",
-        _word("id"),
-        _word("display_name"),
-        _word("gateway_url"),
-        _word("issuer"),
-        _json("jwks", nullable=False),
-        _bytes("root_certificate"),
-        _bytes("tls_authorities"),
+        *columns.given("id"),
+        *columns.given("display_name"),
+        *columns.given("gateway_url"),
+        *columns.given("issuer"),
+        columns.json("jwks"),
+        columns.binary("root_certificate"),
+        columns.binary("tls_authorities"),
         sa.Column("max_assurance", sa.SmallInteger(), nullable=False),
-        _word("state"),
-        _word("state_reason"),
-        _time("activate_time", nullable=True),
-        _time("state_time"),
-        _backers(),
-        _bytes("pending", nullable=True),
-        _text("resuming"),
-        _backers("resume_backers"),
-        *_life(),
+        *columns.given("state"),
+        *columns.given("state_reason"),
+        columns.moment("activate_time"),
+        columns.moment("state_time", nullable=False),
+        columns.texts("backers", empty=True),
+        columns.binary("pending", nullable=True),
+        columns.text("resuming"),
+        columns.texts("resume_backers", empty=True),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         comment="The trust list: other regions and the keys pinned for them.",
     )
@@ -351,9 +310,9 @@ def _regions() -> None:
 def _withdrawals() -> None:
     op.create_table(
         "withdrawals",
-        _word("party"),
-        _time("change_time"),
-        _time("restore_time", nullable=True),
+        *columns.given("party"),
+        columns.moment("change_time", nullable=False),
+        columns.moment("restore_time"),
         sa.PrimaryKeyConstraint("party"),
         comment="What no longer stands behind tokens; kept for as long as a token could outlive it.",
     )
@@ -363,22 +322,22 @@ def _withdrawals() -> None:
 def _consents() -> None:
     op.create_table(
         "consents",
-        _id(),
-        _word("subject"),
-        _word("recipient"),
-        _word("purpose"),
-        _word("case_name"),
-        _texts("resources"),
-        _time("begin_time"),
-        _time("expire_time"),
-        _word("method"),
-        _bytes("evidence", nullable=True),
-        _word("granter"),
-        _word("mandate"),
-        _word("witness"),
-        _word("state"),
-        _time("withdraw_time", nullable=True),
-        *_life(),
+        columns.identifier(),
+        *columns.given("subject"),
+        *columns.given("recipient"),
+        *columns.given("purpose"),
+        *columns.given("case_name"),
+        columns.texts("resources"),
+        columns.moment("begin_time", nullable=False),
+        columns.moment("expire_time", nullable=False),
+        *columns.given("method"),
+        columns.binary("evidence", nullable=True),
+        *columns.given("granter"),
+        *columns.given("mandate"),
+        *columns.given("witness"),
+        *columns.given("state"),
+        columns.moment("withdraw_time"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         comment="Consents to the use of licences and data; EXPIRED follows from expire_time and is never stored.",
     )

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from libs.db import common_0001
+from libs.db import columns, common_0001
 
 revision = "0001"
 down_revision = None
@@ -32,26 +32,6 @@ def downgrade() -> None:
     common_0001.downgrade()
 
 
-def _text(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Text(), server_default="", nullable=False)
-
-
-def _texts(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, postgresql.ARRAY(sa.Text()), nullable=False)
-
-
-def _moment(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=True)
-
-
-def _life() -> "tuple[sa.Column[Any], ...]":
-    return (
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
-    )
-
-
 def _license_types() -> None:
     op.create_table(
         "license_types",
@@ -63,12 +43,12 @@ def _license_types() -> None:
         sa.Column("face_fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("validity_months", sa.Integer(), nullable=False),
         sa.Column("page_layout", sa.Text(), nullable=False),
-        _texts("item_codes"),
-        _texts("original_item_codes"),
+        columns.texts("item_codes"),
+        columns.texts("original_item_codes"),
         sa.Column("state", sa.Text(), nullable=False),
-        _moment("publish_time"),
-        _moment("deprecate_time"),
-        *_life(),
+        columns.moment("publish_time"),
+        columns.moment("deprecate_time"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("code"),
         comment="The region's catalogue of licence types.",
@@ -88,15 +68,15 @@ def _of_the_license() -> "tuple[sa.Column[Any], ...]":
         sa.Column("issuer_department", sa.Text(), nullable=False),
         sa.Column("issuer_name", sa.Text(), nullable=False),
         sa.Column("issuer_code", sa.Text(), nullable=False),
-        _texts("holders"),
-        _texts("organization_names"),
+        columns.texts("holders"),
+        columns.texts("organization_names"),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("issue_date", sa.Date(), nullable=False),
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("valid_until", sa.Date(), nullable=True),
-        _text("item_code"),
-        _text("case_name"),
-        _text("receiving_region"),
+        columns.text("item_code"),
+        columns.text("case_name"),
+        columns.text("receiving_region"),
     )
 
 
@@ -113,28 +93,28 @@ def _of_its_files() -> "tuple[sa.Column[Any], ...]":
         sa.Column("seal_id", sa.Text(), nullable=False),
         sa.Column("seal_diameter", sa.SmallInteger(), nullable=False),
         sa.Column("seal_attempt", sa.SmallInteger(), server_default="1", nullable=False),
-        _text("sealing"),
-        _text("previous_identifier"),
-        _text("associated_identifier"),
-        _text("next_identifier"),
+        columns.text("sealing"),
+        columns.text("previous_identifier"),
+        columns.text("associated_identifier"),
+        columns.text("next_identifier"),
     )
 
 
 def _of_its_life() -> "tuple[sa.Column[Any], ...]":
     return (
         sa.Column("state", sa.Text(), nullable=False),
-        _text("state_reason"),
-        _text("state_legal_basis"),
-        _moment("state_time"),
-        _moment("issue_time"),
-        _moment("suspend_time"),
-        _moment("resume_time"),
-        _moment("revoke_time"),
-        _moment("withdraw_time"),
-        _moment("cancel_time"),
-        _moment("expire_time"),
-        _moment("transfer_time"),
-        _moment("void_time"),
+        columns.text("state_reason"),
+        columns.text("state_legal_basis"),
+        columns.moment("state_time"),
+        columns.moment("issue_time"),
+        columns.moment("suspend_time"),
+        columns.moment("resume_time"),
+        columns.moment("revoke_time"),
+        columns.moment("withdraw_time"),
+        columns.moment("cancel_time"),
+        columns.moment("expire_time"),
+        columns.moment("transfer_time"),
+        columns.moment("void_time"),
     )
 
 
@@ -144,7 +124,7 @@ def _licenses() -> None:
         *_of_the_license(),
         *_of_its_files(),
         *_of_its_life(),
-        *_life(),
+        *columns.life(),
         sa.ForeignKeyConstraint(["license_type"], ["license_types.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("identifier"),
@@ -189,19 +169,19 @@ def _license_uses() -> None:
         sa.Column("issuer_department", sa.Text(), nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("basis", sa.Text(), nullable=False),
-        _text("presentation"),
+        columns.text("presentation"),
         sa.Column("purpose", sa.Text(), nullable=False),
-        _text("case_name"),
-        _text("legal_basis"),
-        _text("department"),
-        _text("operator"),
-        _text("transaction_id"),
+        columns.text("case_name"),
+        columns.text("legal_basis"),
+        columns.text("department"),
+        columns.text("operator"),
+        columns.text("transaction_id"),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("region_code", sa.Text(), nullable=False),
         sa.Column("copy_digest", sa.Text(), nullable=True),
         sa.Column("copy_media_type", sa.Text(), nullable=True),
         sa.Column("copy_size", sa.Integer(), nullable=True),
-        _moment("copy_expire_time"),
+        columns.moment("copy_expire_time"),
         sa.Column("use_time", sa.DateTime(timezone=True), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -234,26 +214,26 @@ def _presentations() -> None:
         "presentations",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False),
-        _texts("licenses"),
+        columns.texts("licenses"),
         sa.Column("verifier", sa.Text(), nullable=False),
-        _text("item_code"),
+        columns.text("item_code"),
         sa.Column("purpose", sa.Text(), nullable=False),
-        _text("case_name"),
-        _text("legal_basis"),
-        _text("department"),
-        _text("operator"),
-        _text("transaction_id"),
-        _text("consent"),
+        columns.text("case_name"),
+        columns.text("legal_basis"),
+        columns.text("department"),
+        columns.text("operator"),
+        columns.text("transaction_id"),
+        columns.text("consent"),
         sa.Column("single_use", sa.Boolean(), nullable=False),
         sa.Column("redeem_count", sa.Integer(), server_default="0", nullable=False),
-        _text("redeemer"),
+        columns.text("redeemer"),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("code", sa.LargeBinary(), nullable=False),
         sa.Column("code_digest", sa.LargeBinary(), nullable=False),
         sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
-        _moment("redeem_time"),
-        _moment("withdraw_time"),
-        *_life(),
+        columns.moment("redeem_time"),
+        columns.moment("withdraw_time"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("code_digest"),
         comment="Licences handed to a verifier by their holder.",
@@ -271,15 +251,15 @@ def _materials() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("media_type", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        _text("case_name"),
-        _text("handling_region"),
+        columns.text("case_name"),
+        columns.text("handling_region"),
         sa.Column("reusable", sa.Boolean(), nullable=False),
         sa.Column("valid_until", sa.Date(), nullable=True),
         sa.Column("uploader", sa.Text(), nullable=False),
         sa.Column("reuse_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        _moment("erase_time"),
-        *_life(),
+        columns.moment("erase_time"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         comment="Files that people and firms handed in; their bytes lie in the document store.",
     )
@@ -293,8 +273,8 @@ def _handled_cases() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("department", sa.Text(), nullable=False),
-        _texts("parties"),
-        _texts("type_codes"),
+        columns.texts("parties"),
+        columns.texts("type_codes"),
         sa.Column("legal_basis", sa.Text(), nullable=False),
         sa.Column("handlers", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("materials", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from libs.db import common_0001
+from libs.db import columns, common_0001
 
 revision = "0001"
 down_revision = None
@@ -38,45 +38,21 @@ def downgrade() -> None:
     common_0001.downgrade()
 
 
-def _id(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Uuid(as_uuid=False), nullable=False)
-
-
-def _text(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Text(), nullable=False)
-
-
-def _bytes(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.LargeBinary(), nullable=False)
-
-
-def _moment(name: str, *, nullable: bool = False) -> "sa.Column[Any]":
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
-
-
-def _life() -> "tuple[sa.Column[Any], ...]":
-    return (
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        _moment("create_time"),
-        _moment("update_time"),
-    )
-
-
 def _certificates() -> None:
     op.create_table(
         "certificates",
-        _id("id"),
-        _text("serial_number"),
-        _text("kind"),
-        _bytes("der"),
-        _text("key_name"),
+        columns.identifier("id"),
+        *columns.given("serial_number"),
+        *columns.given("kind"),
+        columns.binary("der"),
+        *columns.given("key_name"),
         sa.Column("key_version", sa.Integer(), nullable=False),
-        _moment("not_before_time"),
-        _moment("not_after_time"),
-        _moment("revoke_time", nullable=True),
+        columns.moment("not_before_time", nullable=False),
+        columns.moment("not_after_time", nullable=False),
+        columns.moment("revoke_time"),
         sa.Column("revocation_reason", sa.Text(), nullable=True),
-        _moment("invalidity_time", nullable=True),
-        *_life(),
+        columns.moment("invalidity_time"),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("serial_number"),
         comment="SM2 certificates of the region's authority; key_name is empty where the key is somebody else's.",
@@ -95,10 +71,10 @@ def _crls() -> None:
     op.create_table(
         "crls",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
-        _moment("this_update"),
-        _moment("next_update"),
+        columns.moment("this_update", nullable=False),
+        columns.moment("next_update", nullable=False),
         sa.Column("revoked", sa.Integer(), nullable=False),
-        _bytes("der"),
+        columns.binary("der"),
         sa.PrimaryKeyConstraint("number"),
         comment="Published revocation lists; revoked counts their entries.",
         info={"evidence": True},
@@ -107,37 +83,37 @@ def _crls() -> None:
 
 def _of_the_seal() -> "tuple[sa.Column[Any], ...]":
     return (
-        _id("id"),
-        _text("seal_id"),
-        _text("seal_code"),
-        _text("display_name"),
-        _text("kind"),
-        _text("rank"),
-        _text("owner"),
-        _text("owner_uscc"),
-        _text("arc_text"),
-        _text("bottom_text"),
+        columns.identifier("id"),
+        *columns.given("seal_id"),
+        *columns.given("seal_code"),
+        *columns.given("display_name"),
+        *columns.given("kind"),
+        *columns.given("rank"),
+        *columns.given("owner"),
+        *columns.given("owner_uscc"),
+        *columns.given("arc_text"),
+        *columns.given("bottom_text"),
         sa.Column("diameter_mm", sa.SmallInteger(), nullable=False),
     )
 
 
 def _of_its_life() -> "tuple[sa.Column[Any], ...]":
     return (
-        _text("state"),
-        _moment("valid_from_time"),
-        _moment("valid_until_time"),
-        _moment("certified_until_time"),
+        *columns.given("state"),
+        columns.moment("valid_from_time", nullable=False),
+        columns.moment("valid_until_time", nullable=False),
+        columns.moment("certified_until_time", nullable=False),
         sa.Column("users", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("kept_by", sa.Text(), server_default="", nullable=False),
         sa.Column("kept_human", sa.Text(), server_default="", nullable=False),
-        _id("certificate"),
-        _id("maker_certificate"),
-        _bytes("structure"),
-        _bytes("svg"),
-        _moment("make_time"),
-        _moment("revoke_time", nullable=True),
+        columns.identifier("certificate"),
+        columns.identifier("maker_certificate"),
+        columns.binary("structure"),
+        columns.binary("svg"),
+        columns.moment("make_time", nullable=False),
+        columns.moment("revoke_time"),
         sa.Column("revoke_reason", sa.Text(), nullable=True),
-        *_life(),
+        *columns.life(),
     )
 
 
@@ -158,35 +134,35 @@ def _seals() -> None:
 
 def _of_the_call() -> "tuple[sa.Column[Any], ...]":
     return (
-        _text("caller"),
-        _text("method"),
-        _text("request_id"),
+        *columns.given("caller"),
+        *columns.given("method"),
+        *columns.given("request_id"),
         sa.Column("attempt", sa.Integer(), nullable=False),
-        _bytes("request_digest"),
+        columns.binary("request_digest"),
     )
 
 
 def _of_the_use() -> "tuple[sa.Column[Any], ...]":
     return (
-        _id("seal"),
-        _id("certificate"),
-        _text("kind"),
-        _moment("signing_time"),
+        columns.identifier("seal"),
+        columns.identifier("certificate"),
+        *columns.given("kind"),
+        columns.moment("signing_time", nullable=False),
         sa.Column("source_digest", sa.LargeBinary(), nullable=True),
-        _bytes("use_context"),
-        _text("case_name"),
-        _text("user_name"),
-        _text("approver"),
+        columns.binary("use_context"),
+        *columns.given("case_name"),
+        *columns.given("user_name"),
+        *columns.given("approver"),
     )
 
 
 def _sealing_batches() -> None:
     op.create_table(
         "sealing_batches",
-        _id("id"),
+        columns.identifier("id"),
         *_of_the_call(),
         *_of_the_use(),
-        _moment("create_time"),
+        columns.moment("create_time", nullable=False),
         sa.ForeignKeyConstraint(["certificate"], ["certificates.id"]),
         sa.ForeignKeyConstraint(["seal"], ["seals.id"]),
         sa.PrimaryKeyConstraint("id"),
@@ -206,7 +182,7 @@ def _sealing_batches() -> None:
 def _sealing_open() -> None:
     op.create_table(
         "sealing_open",
-        _id("batch"),
+        columns.identifier("batch"),
         sa.Column("commit_time", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["batch"], ["sealing_batches.id"]),
         sa.PrimaryKeyConstraint("batch"),
@@ -218,12 +194,12 @@ def _sealing_open() -> None:
 def _sealing_outcomes() -> None:
     op.create_table(
         "sealing_outcomes",
-        _id("batch"),
-        _text("state"),
+        columns.identifier("batch"),
+        *columns.given("state"),
         sa.Column("signatures", postgresql.ARRAY(sa.LargeBinary()), nullable=False),
         sa.Column("result_digest", sa.LargeBinary(), nullable=True),
-        _text("void_reason"),
-        _moment("outcome_time"),
+        *columns.given("void_reason"),
+        columns.moment("outcome_time", nullable=False),
         sa.ForeignKeyConstraint(["batch"], ["sealing_batches.id"]),
         sa.PrimaryKeyConstraint("batch"),
         comment="What became of a batch: SIGNED or VOIDED, once; so no number is ever signed twice.",
@@ -234,14 +210,14 @@ def _sealing_outcomes() -> None:
 def _sealings() -> None:
     op.create_table(
         "sealings",
-        _id("id"),
-        _text("number"),
-        _id("batch"),
-        _id("seal"),
+        columns.identifier("id"),
+        *columns.given("number"),
+        columns.identifier("batch"),
+        columns.identifier("seal"),
         sa.Column("place", sa.SmallInteger(), nullable=False),
-        _bytes("digest"),
-        _bytes("data_digest"),
-        _text("property_info"),
+        columns.binary("digest"),
+        columns.binary("data_digest"),
+        *columns.given("property_info"),
         sa.ForeignKeyConstraint(["batch"], ["sealing_batches.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("number"),

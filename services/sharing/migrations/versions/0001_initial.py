@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from libs.db import common_0001
+from libs.db import columns, common_0001
 
 revision = "0001"
 down_revision = None
@@ -31,22 +31,6 @@ def downgrade() -> None:
     common_0001.downgrade()
 
 
-def _id(name: str = "id") -> "sa.Column[Any]":
-    return sa.Column(name, sa.Uuid(as_uuid=False), nullable=False)
-
-
-def _text(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.Text(), server_default="", nullable=False)
-
-
-def _texts(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False)
-
-
-def _moment(name: str) -> "sa.Column[Any]":
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=True)
-
-
 def _sides() -> "tuple[sa.Column[Any], ...]":
     return (
         sa.Column("provider_department", sa.Text(), nullable=False),
@@ -55,27 +39,19 @@ def _sides() -> "tuple[sa.Column[Any], ...]":
     )
 
 
-def _life() -> "tuple[sa.Column[Any], ...]":
-    return (
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
-    )
-
-
 def _resources() -> None:
     op.create_table(
         "resources",
-        _id(),
+        columns.identifier(),
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("sharing_class", sa.Text(), nullable=False),
         sa.Column("provider_department", sa.Text(), nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
-        _moment("submit_time"),
-        _moment("publish_time"),
+        columns.moment("submit_time"),
+        columns.moment("publish_time"),
         sa.Column("mount_id", sa.Uuid(as_uuid=False), nullable=True),
-        *_life(),
+        *columns.life(),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("code"),
         comment="The catalogue; entry holds tongban.sharing.v1.CatalogEntry.",
@@ -85,16 +61,16 @@ def _resources() -> None:
 def _mounts() -> None:
     op.create_table(
         "mounts",
-        _id(),
-        _id("resource_id"),
+        columns.identifier(),
+        columns.identifier("resource_id"),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("source", sa.LargeBinary(), nullable=False),
         sa.Column("column_types", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
-        _texts("key_columns"),
-        _moment("check_time"),
+        columns.texts("key_columns", empty=True),
+        columns.moment("check_time"),
         sa.Column("estimated_rows", sa.BigInteger(), nullable=True),
-        _texts("findings"),
-        *_life(),
+        columns.texts("findings", empty=True),
+        *columns.life(),
         sa.ForeignKeyConstraint(["resource_id"], ["resources.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("resource_id"),
@@ -104,29 +80,29 @@ def _mounts() -> None:
 
 def _of_its_steps() -> "tuple[sa.Column[Any], ...]":
     return (
-        _moment("submit_time"),
+        columns.moment("submit_time"),
         sa.Column("answer_days", sa.SmallInteger(), nullable=True),
-        _moment("pre_review_time"),
-        _text("pre_reviewer"),
-        _moment("review_time"),
-        _text("reviewer"),
+        columns.moment("pre_review_time"),
+        columns.text("pre_reviewer"),
+        columns.moment("review_time"),
+        columns.text("reviewer"),
         sa.Column("opinions", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
-        _moment("decide_time"),
-        _text("decider"),
-        _text("refusal_reason"),
+        columns.moment("decide_time"),
+        columns.text("decider"),
+        columns.text("refusal_reason"),
         sa.Column("grant_id", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("supply_days", sa.SmallInteger(), nullable=True),
-        _text("applicant_human"),
-        _text("pre_reviewer_human"),
-        _text("reviewer_human"),
+        columns.text("applicant_human"),
+        columns.text("pre_reviewer_human"),
+        columns.text("reviewer_human"),
     )
 
 
 def _requests() -> None:
     op.create_table(
         "requests",
-        _id(),
-        _id("resource_id"),
+        columns.identifier(),
+        columns.identifier("resource_id"),
         *_sides(),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("applicant", sa.Text(), nullable=False),
@@ -134,7 +110,7 @@ def _requests() -> None:
         sa.Column("responsible_person", sa.LargeBinary(), nullable=False),
         sa.Column("responsible_phone", sa.LargeBinary(), nullable=False),
         *_of_its_steps(),
-        *_life(),
+        *columns.life(),
         sa.ForeignKeyConstraint(["resource_id"], ["resources.id"]),
         sa.PrimaryKeyConstraint("id"),
         comment="Requests; content holds RequestContent without the responsible person, who stands encrypted beside it.",
@@ -146,14 +122,14 @@ def _requests() -> None:
 def _grants() -> None:
     op.create_table(
         "grants",
-        _id(),
-        _id("resource_id"),
-        _id("request_id"),
+        columns.identifier(),
+        columns.identifier("resource_id"),
+        columns.identifier("request_id"),
         *_sides(),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("legal_basis", sa.Text(), nullable=False),
         sa.Column("terms", sa.LargeBinary(), nullable=False),
-        *_life(),
+        *columns.life(),
         sa.ForeignKeyConstraint(["request_id"], ["requests.id"]),
         sa.ForeignKeyConstraint(["resource_id"], ["resources.id"]),
         sa.PrimaryKeyConstraint("id"),
@@ -167,7 +143,7 @@ def _grants() -> None:
 def _grant_usage() -> None:
     op.create_table(
         "grant_usage",
-        _id("grant_id"),
+        columns.identifier("grant_id"),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("queries_today", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("rows_total", sa.BigInteger(), server_default="0", nullable=False),
