@@ -129,11 +129,7 @@ class Evidence:
 
         Events of one subject arrive in the order in which their transactions committed.
         """
-        return self.emit_as(event_type(type(data)), subject, data)
-
-    def emit_as(self, declared: str, subject: str, data: Message) -> str:
-        """Adds an event of a type that no contract declares; for tests."""
-        event_id = uuid7()
+        declared, event_id = event_type(type(data)), uuid7()
         closed = self.wire.close_up(event_id, data.SerializeToString())
         self._events.append((event_id, declared, subject, closed))
         return event_id

@@ -1,4 +1,4 @@
-"""Calls to neighbours: mTLS, always a timeout, the caller's token and trace passed on, errors as their callee meant."""
+"""Calls to neighbours: mTLS, always a timeout, the trace passed on, whose call it is said, errors as their callee meant."""
 
 import json
 from collections.abc import AsyncIterator
@@ -76,12 +76,11 @@ def gateway_channel(url: str, roots: bytes | None = None) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(authority, options=_GATEWAY)
 
 
-def _metadata(token: str | None) -> list[tuple[str, str]]:
+def _metadata(token: str) -> list[tuple[str, str]]:
     call = served()
     headers: list[tuple[str, str]] = []
-    bearer = token if token is not None else (call.actor.token if call else "")
-    if bearer:
-        headers.append(("authorization", f"Bearer {bearer}"))
+    if token:
+        headers.append(("authorization", f"Bearer {token}"))
     if call is not None and call.trace_id:
         headers.append(("traceparent", tracing.traceparent(call.trace_id, call.span_id)))
     elif call is None and tracing.followed():
@@ -105,8 +104,8 @@ async def invoke(
     answer: type[Answer],
     *,
     to: str,
+    token: str,
     timeout: float = DEFAULT_TIMEOUT,
-    token: str | None = None,
 ) -> Answer:
     """Calls a stub's method and returns its answer; across a restart of the neighbour too (``libs.rpc.repeating``).
 
@@ -115,9 +114,8 @@ async def invoke(
         request: the request.
         answer: the class of the answer.
         to: the neighbour's name, told in the error when it is away.
+        token: whose call it is: the access token to send, or "" where the call is the service's own, known by its mTLS name.
         timeout: seconds for one try; cut to what is left of the call being served.
-        token: the access token to send. None sends that of the call being served; "" sends none, so that the call is
-            the service's own, known by its mTLS name.
 
     Raises:
         TongbanError: what the callee meant, or DEPENDENCY_UNAVAILABLE.
@@ -141,8 +139,8 @@ async def stream(
     answer: type[Answer],
     *,
     to: str,
+    token: str,
     timeout: float = DEFAULT_TIMEOUT,
-    token: str | None = None,
 ) -> AsyncIterator[Answer]:
     """Calls a stub's method that streams its answer; arguments and errors as ``invoke``, ``timeout`` for the whole.
 

@@ -1,6 +1,7 @@
 """The chain of stages around every RPC: its order, what it hides, what survives a hop, and when a server won't start."""
 
 import asyncio
+import inspect
 import uuid
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ from libs.errors import (
     state_conflict,
 )
 from libs.rpc.call import Call, Stage, served
-from libs.rpc.client import invoke, neighbour_channel
+from libs.rpc.client import invoke, neighbour_channel, stream
 from libs.rpc.contract import ContractError, Method
 from libs.rpc.server import default_stages
 from libs.rpc.stages.deadline import deadline
@@ -301,6 +302,14 @@ def test_many_callers_do_not_fill_the_buckets_of_others(monkeypatch: pytest.Monk
 # ---- hops ----
 
 
+async def _ask_on(channel: grpc.aio.Channel) -> resources.Organization:
+    """Asks another service on behalf of whom this one serves."""
+    call = served()
+    assert call is not None
+    stub = AccountServiceStub(channel)
+    return await invoke(stub.GetOrganization, FIRM, resources.Organization, to="identity", token=call.actor.token)
+
+
 async def test_error_details_survive_a_hop(lab: Lab) -> None:
     meant = [
         state_conflict("cases/1", "CLOSED", "DRAFT", "SUBMITTED"),
@@ -312,7 +321,7 @@ async def test_error_details_survive_a_hop(lab: Lab) -> None:
         raise meant[0]
 
     async def ask_on(request: Any) -> Any:
-        return await invoke(AccountServiceStub(inner[0]).GetOrganization, FIRM, resources.Organization, to="identity")
+        return await _ask_on(inner[0])
 
     inner: list[grpc.aio.Channel] = []
     async with lab.serving(Accounts(person=ask_on, organization=fail)) as channel:
@@ -346,7 +355,7 @@ async def test_caller_and_trace_go_along(lab: Lab) -> None:
 
     async def ask_on(request: Any) -> resources.Person:
         await note(request)
-        await invoke(AccountServiceStub(inner[0]).GetOrganization, FIRM, resources.Organization, to="identity")
+        await _ask_on(inner[0])
         return resources.Person()
 
     inner: list[grpc.aio.Channel] = []
@@ -356,6 +365,13 @@ async def test_caller_and_trace_go_along(lab: Lab) -> None:
     assert len(seen) == 2
     assert seen[0] == seen[1]
     assert seen[0][1] == f"persons/{ID}"
+
+
+@pytest.mark.parametrize("call", [invoke, stream])
+def test_whose_call_it_is_is_always_said(call: Any) -> None:
+    """Neither the caller's word nor the service's own goes along because nobody thought of it."""
+    token = inspect.signature(call).parameters["token"]
+    assert (token.kind, token.default) == (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty)
 
 
 async def test_a_neighbour_that_is_away_is_a_dependency_that_does_not_answer(lab: Lab) -> None:

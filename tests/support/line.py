@@ -14,12 +14,14 @@ from libs.errors import TongbanError
 from libs.events.cloud_event import Event, stream_of
 from libs.events.consumer import Consumer
 from libs.events.relay import Relay
+from libs.events.types import event_type
 from libs.process import Process
+from tests.support.events import Done, Handled
 from tests.support.outbox import emitted
 from tests.support.process import command, count
 from tongban.common.v1 import common_pb2
 
-TYPE = "cn.tongban.test.done.v1"
+TYPE = event_type(Done)
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Line:
         once = command_of_event("test", event.id, number, common_pb2.Money, actor="services/test")
 
         async def work(tx: Transaction) -> common_pb2.Money:
-            tx.emit_as("cn.tongban.test.handled.v1", event.subject, number)
+            tx.emit(event.subject, Handled(fen=number.fen))
             return number
 
         await self.consumer.uow.run(once, work)
@@ -78,7 +80,7 @@ class Line:
         for number in numbers:
 
             async def work(tx: Transaction, number: int = number) -> common_pb2.Date:
-                tx.emit_as(TYPE, subject, common_pb2.Money(fen=number))
+                tx.emit(subject, Done(fen=number))
                 return common_pb2.Date()
 
             await self.producer.uow.run(command(common_pb2.Date()), work)

@@ -10,11 +10,11 @@ from libs.db.schema import audit_records, idempotency, outbox
 from libs.db.uow import AskFirst, Transaction
 from libs.errors import FailedPrecondition, Unavailable
 from libs.process import Process
+from tests.support.events import Done
 from tests.support.process import command, count, process_of
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
 
-TYPE = "cn.tongban.test.done.v1"
 DONE = common_pb2.Money(fen=1)
 
 
@@ -36,7 +36,7 @@ def _asking(asked: list[str], settle: Any = None) -> Any:
         asked.append("asked")
 
     async def work(tx: Transaction) -> common_pb2.Money:
-        tx.emit_as(TYPE, "cases/1", DONE)
+        tx.emit("cases/1", Done(fen=DONE.fen))
         tx.committed.append(lambda: asked.append("committed"))
         if "asked" not in asked:
             raise AskFirst(settle or answer)

@@ -13,6 +13,7 @@ from libs.db.engine import Database, read_dsn
 from libs.db.uow import Transaction, UnitOfWork
 from libs.process import Process
 from tests.support.cancelling import at_every_await, at_every_turn
+from tests.support.events import Done
 from tests.support.process import command, process_of
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
@@ -54,7 +55,7 @@ class Bench:
         """Runs a command."""
 
         async def work(tx: Transaction) -> common_pb2.Money:
-            tx.emit_as("cn.tongban.test.done.v1", "cases/1", SINGLE)
+            tx.emit("cases/1", Done(fen=1))
             return SINGLE
 
         await self.uow.run(command(SINGLE, common_pb2.Money), work)

@@ -16,6 +16,7 @@ from libs.db.protocol import begin, driver_of
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import FailedPrecondition, Internal, TongbanError, Unavailable
 from libs.process import Process
+from tests.support.events import Done
 from tests.support.process import command, process_of
 from tests.support.service import Ground
 from tests.support.wire import Pipe, Wire, wire_to
@@ -131,7 +132,7 @@ async def test_who_finds_all_connections_in_use_does_not_wait_long(line: Line) -
 
 
 async def _work(tx: Transaction, subject: str) -> common_pb2.Money:
-    tx.emit_as("cn.tongban.test.done.v1", subject, SINGLE)
+    tx.emit(subject, Done(fen=1))
     return SINGLE
 
 

@@ -13,6 +13,7 @@ from libs.db.schema import audit_records, idempotency, outbox
 from libs.db.uow import Transaction, derived_request_id
 from libs.errors import Aborted, FailedPrecondition, TongbanError
 from libs.process import Process
+from tests.support.events import Done
 from tests.support.process import command, count, process_of
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
@@ -37,7 +38,7 @@ class Counter:
             if self.tried >= wait_for:
                 self.everybody_is_here.set()
             await self.everybody_is_here.wait()
-            tx.emit_as("cn.tongban.test.done.v1", "cases/1", common_pb2.Money(fen=number))
+            tx.emit("cases/1", Done(fen=number))
             return common_pb2.Money(fen=number)
 
         return await self.process.uow.run(once, work)
@@ -119,7 +120,7 @@ async def test_work_that_fails_leaves_nothing_and_may_be_tried_again(counter: Co
     once = _money()
 
     async def fail(tx: Transaction) -> common_pb2.Money:
-        tx.emit_as("cn.tongban.test.done.v1", "cases/1", SINGLE)
+        tx.emit("cases/1", Done(fen=1))
         await tx.connection.execute(sa.text("INSERT INTO audit_pending (seq) VALUES (-1)"))
         raise FailedPrecondition("STATE_CONFLICT", "no")
 
@@ -143,7 +144,7 @@ async def test_a_repeat_that_fails_on_its_own_effect_gets_the_stored_answer(coun
 
 async def test_an_unknown_exception_leaves_nothing(counter: Counter) -> None:
     async def fail(tx: Transaction) -> common_pb2.Money:
-        tx.emit_as("cn.tongban.test.done.v1", "cases/1", SINGLE)
+        tx.emit("cases/1", Done(fen=1))
         raise RuntimeError("a fault")
 
     with pytest.raises(RuntimeError):

@@ -17,6 +17,7 @@ from libs.events.cloud_event import Event, from_fields
 from libs.events.consumer import Consumer
 from libs.events.relay import Relay
 from libs.process import Process
+from tests.support.events import Done, Other
 from tests.support.line import TYPE, Line
 from tests.support.process import command, count, running, until
 from tongban.common.v1 import common_pb2
@@ -40,7 +41,7 @@ async def test_concurrent_changes_of_one_row_arrive_in_the_order_of_their_commit
     async def change() -> None:
         async def work(tx: Transaction) -> common_pb2.Date:
             await tx.connection.execute(lock)
-            tx.emit_as(TYPE, "cases/1", common_pb2.Money(fen=next(numbers)))
+            tx.emit("cases/1", Done(fen=next(numbers)))
             return common_pb2.Date()
 
         await line.producer.uow.run(command(common_pb2.Date()), work)
@@ -53,7 +54,7 @@ async def test_concurrent_changes_of_one_row_arrive_in_the_order_of_their_commit
 
 async def test_a_failed_transaction_sends_nothing(line: Line) -> None:
     async def work(tx: Transaction) -> common_pb2.Date:
-        tx.emit_as(TYPE, "cases/1", common_pb2.Money(fen=1))
+        tx.emit("cases/1", Done(fen=1))
         raise FailedPrecondition("STATE_CONFLICT", "no")
 
     with pytest.raises(FailedPrecondition):
@@ -201,7 +202,7 @@ async def test_entries_that_are_no_events_are_passed_over(line: Line) -> None:
 
 async def test_events_of_other_types_are_passed_over(line: Line) -> None:
     async def work(tx: Transaction) -> common_pb2.Date:
-        tx.emit_as("cn.tongban.test.other.v1", "cases/1", common_pb2.Money(fen=9))
+        tx.emit("cases/1", Other(fen=9))
         return common_pb2.Date()
 
     await line.producer.uow.run(command(common_pb2.Date()), work)

@@ -23,16 +23,18 @@ from libs.events.api import ParkedEventApi
 from libs.events.cloud_event import Event, from_fields, stream_of
 from libs.events.consumer import Consumer
 from libs.events.parking import Parking
+from libs.events.types import event_type
 from libs.observability import metrics
 from libs.process import Process
 from libs.rpc.call import Call
 from libs.rpc.contract import Method
+from tests.support.events import Done
 from tests.support.process import count, process_of, running, until
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
 from tongban.events.v1 import parked_event_service_pb2 as pb
 
-TYPE = "cn.tongban.test.done.v1"
+TYPE = event_type(Done)
 NOT_NOW = FailedPrecondition("STATE_CONFLICT", "not now", resource="cases/1", state="DRAFT", allowed="DECIDED")
 CONTEXT: Any = None
 

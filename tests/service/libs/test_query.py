@@ -17,6 +17,7 @@ from libs.db.query import Insert, Page, Query, Update, joined, of
 from libs.db.schema import audit_pending, audit_records, outbox
 from libs.errors import AlreadyExists
 from libs.process import Process
+from tests.support.events import Done
 from tests.support.process import command, count, process_of
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
@@ -200,7 +201,7 @@ async def test_evidence_is_written_with_what_it_is_of_or_not_at_all(process: Pro
     for made in (1, 0):
         evidence = Evidence(process.log, process.wire, command(common_pb2.Date()), process.clock.now())
         receipt = evidence.record("things/1", record_count=1)
-        evidence.emit_as("cn.tongban.test.made.v1", "things/1", common_pb2.Money(fen=1))
+        evidence.emit("things/1", Done(fen=1))
         async with process.database.read() as connection:
             row = await MAKE.first(connection, {**evidence.values(), "id": f"{ID}1"})
         assert row is not None

@@ -94,7 +94,7 @@ async def neighbour(ground: Ground) -> AsyncIterator[Neighbour]:
 
 async def _call(channel: grpc.aio.Channel, request: Message, timeout: float = 30.0) -> identity.Organization:
     method = channel.unary_unary("/any/Call", type(request).SerializeToString, lambda _answer: identity.Organization())
-    return await invoke(method, request, identity.Organization, to="license", timeout=timeout)
+    return await invoke(method, request, identity.Organization, to="license", token="", timeout=timeout)
 
 
 @pytest.mark.parametrize("request_", [_READ, _KEYED], ids=["read", "keyed"])
