@@ -20,7 +20,7 @@ from deploy.local.doctor import Doctor
 from deploy.local.launch import Cluster, NotStarted, stop_running
 from deploy.local.own_settings import WrongSettings
 from deploy.local.regions import MOST_REPLICAS, REGIONS
-from deploy.local.state import ProcessState, Snapshot, StateFolder
+from deploy.local.state import ProcessSnapshot, Snapshot, StateFolder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tongban 通办: regions on this machine.")
 app.add_typer(audit_cli.app, name="audit")
@@ -134,7 +134,7 @@ def _purge(folder: StateFolder, *, asks: bool) -> None:
     )
 
 
-def _memory(process: ProcessState) -> int:
+def _memory(process: ProcessSnapshot) -> int:
     """Resident bytes of a process and of its children; 0 where it doesn't live."""
     if process.pid is None:
         return 0

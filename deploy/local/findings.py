@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.state import ProcessState, Snapshot
+from deploy.local.state import ProcessSnapshot, Snapshot
 
 _SECONDS = 2.0
 _DO = {
@@ -63,7 +63,7 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(timespec="seconds")
 
 
-def _of_process(process: ProcessState) -> list[Finding]:
+def _of_process(process: ProcessSnapshot) -> list[Finding]:
     where = f"{process.region}/{process.name}"
     if process.phase not in ("READY", "DONE"):
         since = _moment(process.started) if process.started else ""

@@ -20,24 +20,7 @@ class Probe(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Tcp:
-    """Ready when the port takes a connection."""
-
-    host: str
-    port: int
-
-    async def ready(self) -> bool:
-        """Tells whether the process serves now."""
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(self.host, self.port), _TRY_SECONDS)
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class Http:
+class HttpProbe:
     """Ready when a GET is answered 200."""
 
     url: str
@@ -52,7 +35,7 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True)
-class Redis:
+class RedisProbe:
     """Ready when the server answers PING, with an error or not: data are loaded by then."""
 
     host: str
@@ -71,7 +54,7 @@ class Redis:
 
 
 @dataclass(frozen=True, slots=True)
-class Postgres:
+class PostgresProbe:
     """Ready when the postmaster of the data folder says so."""
 
     data: Path
@@ -90,7 +73,7 @@ class Postgres:
 
 
 @dataclass(frozen=True, slots=True)
-class GrpcHealth:
+class HealthProbe:
     """Ready when grpc.health.v1 says SERVING, over mTLS with the certificate ``name`` of the folder ``pki``."""
 
     address: str

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local import postgres, programs
-from deploy.local.probes import GrpcHealth, Http, Postgres, Probe, Redis
-from deploy.local.regions import HOST, SERVICES, House
+from deploy.local.probes import HealthProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
+from deploy.local.regions import HOST, SERVICES, LocalRegion
 from deploy.local.settings import SUPERVISOR, config_path
 
 
 @dataclass(frozen=True)
-class Process:
+class ProcessPlan:
     """One process, or one task that must end well before others start.
 
     Attributes:
@@ -45,61 +45,61 @@ class Process:
         return self.folder / "logs" / f"{self.name}.log"
 
 
-def _database(house: House) -> list[Process]:
-    data, secrets = house.path("postgres"), house.path("secrets")
+def _database(local: LocalRegion) -> list[ProcessPlan]:
+    data, secrets = local.path("postgres"), local.path("secrets")
     initialise = programs.python(
         "deploy.local.postgres", str(data), "--password-file", str(secrets / "postgres.password")
     )
     ensure = programs.python(
         "deploy.local.databases", "--dsn-file", str(secrets / "postgres.dsn"), "--secrets", str(secrets)
     )
-    port = house.ports["postgres"]
+    port = local.ports["postgres"]
     return [
-        Process("postgres-init", initialise, house.folder),
-        Process(
+        ProcessPlan("postgres-init", initialise, local.folder),
+        ProcessPlan(
             "postgres",
-            postgres.command(data, port, postgres.CONNECTIONS * house.replicas),
-            house.folder,
+            postgres.command(data, port, postgres.CONNECTIONS * local.replicas),
+            local.folder,
             needs=("postgres-init",),
-            probe=Postgres(data),
+            probe=PostgresProbe(data),
             ports={"sql": port},
             # SIGINT is the fast shutdown: it doesn't wait for clients.
             stop_signal=signal.SIGINT,
             death_signal=signal.SIGINT,
         ),
-        Process("databases", ensure, house.folder, needs=("postgres",)),
+        ProcessPlan("databases", ensure, local.folder, needs=("postgres",)),
     ]
 
 
-def _redis(house: House) -> Process:
-    port = house.ports["redis"]
-    command = (programs.redis_server(), str(house.path("config", "redis.conf")))
-    return Process("redis", command, house.folder, probe=Redis(HOST, port), ports={"redis": port})
+def _redis(local: LocalRegion) -> ProcessPlan:
+    port = local.ports["redis"]
+    command = (programs.redis_server(), str(local.path("config", "redis.conf")))
+    return ProcessPlan("redis", command, local.folder, probe=RedisProbe(HOST, port), ports={"redis": port})
 
 
-def _service(house: House, service: str) -> list[Process]:
-    migrate = programs.python("libs.db.migrate", "--config", str(config_path(house, service)))
-    replicas = (_replica(house, service, name) for name in house.replicas_of(service))
-    return [Process(f"migrate-{service}", migrate, house.folder, needs=("databases",)), *replicas]
+def _service(local: LocalRegion, service: str) -> list[ProcessPlan]:
+    migrate = programs.python("libs.db.migrate", "--config", str(config_path(local, service)))
+    replicas = (_replica(local, service, name) for name in local.replicas_of(service))
+    return [ProcessPlan(f"migrate-{service}", migrate, local.folder, needs=("databases",)), *replicas]
 
 
-def _replica(house: House, service: str, name: str) -> Process:
-    ports = {"grpc": house.ports[name], "metrics": house.ports[f"{name}_metrics"]}
+def _replica(local: LocalRegion, service: str, name: str) -> ProcessPlan:
+    ports = {"grpc": local.ports[name], "metrics": local.ports[f"{name}_metrics"]}
     if service == "identity":
-        ports["http"] = house.ports[f"{name}_http"]
-    return Process(
+        ports["http"] = local.ports[f"{name}_http"]
+    return ProcessPlan(
         name,
-        programs.python(f"services.{service}", "--config", str(config_path(house, name))),
-        house.folder,
+        programs.python(f"services.{service}", "--config", str(config_path(local, name))),
+        local.folder,
         needs=(f"migrate-{service}", "redis"),
-        probe=GrpcHealth(house.address(name), house.path("pki"), SUPERVISOR),
+        probe=HealthProbe(local.address(name), local.path("pki"), SUPERVISOR),
         ports=ports,
     )
 
 
-def _gateway(house: House, services: tuple[str, ...]) -> list[Process]:
-    config = str(config_path(house, "gateway"))
-    envoy_file = house.path("config", "envoy.json")
+def _gateway(local: LocalRegion, services: tuple[str, ...]) -> list[ProcessPlan]:
+    config = str(config_path(local, "gateway"))
+    envoy_file = local.path("config", "envoy.json")
     pages = programs.python("services.gateway", "--config", config)
     envoy = (
         programs.envoy(),
@@ -113,22 +113,22 @@ def _gateway(house: House, services: tuple[str, ...]) -> list[Process]:
         "--file-flush-interval-msec",
         "1000",
     )
-    ports = {"pages": house.ports["pages"], "reflection": house.ports["reflection"]}
-    reflection = GrpcHealth(house.address("reflection"), house.path("pki"), SUPERVISOR)
+    ports = {"pages": local.ports["pages"], "reflection": local.ports["reflection"]}
+    reflection = HealthProbe(local.address("reflection"), local.path("pki"), SUPERVISOR)
     return [
-        Process("pages", pages, house.folder, probe=reflection, ports=ports),
-        Process(
+        ProcessPlan("pages", pages, local.folder, probe=reflection, ports=ports),
+        ProcessPlan(
             "envoy",
             envoy,
-            house.folder,
-            needs=("pages", *(name for service in services for name in house.replicas_of(service))),
-            probe=Http(f"{house.local_url}/openapi.json"),
-            ports={"http": house.http_port, "admin": house.ports["envoy_admin"]},
+            local.folder,
+            needs=("pages", *(name for service in services for name in local.replicas_of(service))),
+            probe=HttpProbe(f"{local.local_url}/openapi.json"),
+            ports={"http": local.http_port, "admin": local.ports["envoy_admin"]},
         ),
     ]
 
 
-def region_processes(house: House, services: tuple[str, ...] = SERVICES) -> list[Process]:
+def region_processes(local: LocalRegion, services: tuple[str, ...] = SERVICES) -> list[ProcessPlan]:
     """Returns everything that runs in one region."""
-    each = [process for service in services for process in _service(house, service)]
-    return [*_database(house), _redis(house), *each, *_gateway(house, services)]
+    each = [process for service in services for process in _service(local, service)]
+    return [*_database(local), _redis(local), *each, *_gateway(local, services)]

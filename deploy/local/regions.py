@@ -34,7 +34,7 @@ class PortTaken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class KnownRegion:
     """A region as the embedded start knows it.
 
     Attributes:
@@ -48,13 +48,13 @@ class Region:
     province: str
 
 
-LIUAN = Region("341500", "六安市", "安徽省")
-TIANNING = Region("320402", "常州市天宁区", "江苏省")
+LIUAN = KnownRegion("341500", "六安市", "安徽省")
+TIANNING = KnownRegion("320402", "常州市天宁区", "江苏省")
 REGIONS = (LIUAN, TIANNING)
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class LocalRegion:
     """One region on this machine.
 
     Attributes:
@@ -68,7 +68,7 @@ class House:
         public_url: what the outside calls the gateway; its address where nothing is said.
     """
 
-    region: Region
+    region: KnownRegion
     folder: Path
     http_port: int
     ports: dict[str, int] = field(default_factory=dict)
@@ -145,12 +145,12 @@ def _internal_ports(folder: Path, names: tuple[str, ...]) -> dict[str, int]:
     raise PortTaken(f"no block of {len(names)} free ports between {_FIRST_PORT} and {_LAST_PORT}")
 
 
-def replay_file(state: Path, region: Region) -> Path:
+def replay_file(state: Path, region: KnownRegion) -> Path:
     """Where the offset of a region's business clock lies, if it can be set (`libs.clock.replay`)."""
     return state.resolve() / region.code / "clock"
 
 
-def settle(state: Path, region: Region, http_port: int, *, replay: bool = False, replicas: int = 1) -> House:
+def settle(state: Path, region: KnownRegion, http_port: int, *, replay: bool = False, replicas: int = 1) -> LocalRegion:
     """Makes the region's folder and fixes its ports; raises PortTaken where the gateway's port is in use."""
     if not is_free(http_port):
         raise PortTaken(f"port {http_port} is taken; choose another for the gateway of {region.name}")
@@ -162,4 +162,4 @@ def settle(state: Path, region: Region, http_port: int, *, replay: bool = False,
     clock = replay_file(state, region)
     if replay and not clock.exists():
         clock.write_text("0", encoding="ascii")
-    return House(region, folder, http_port, _internal_ports(folder, _internal(replicas)), replay, replicas)
+    return LocalRegion(region, folder, http_port, _internal_ports(folder, _internal(replicas)), replay, replicas)

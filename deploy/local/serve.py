@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.local.own_settings import OwnSettings, WrongSettings, make, read
 from deploy.local.processes import region_processes
-from deploy.local.regions import REGIONS, SERVICES, House, PortTaken, settle
+from deploy.local.regions import REGIONS, SERVICES, LocalRegion, PortTaken, settle
 from deploy.local.settings import CERTIFIED, keys_of, write_all
 from deploy.local.state import AlreadyRunning, StateFolder, contracts_digest, snapshot
 from deploy.local.supervisor import StartFailed, Supervisor
@@ -22,7 +22,7 @@ from deploy.pki import development, region_root
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RunOrder:
     """What is to run.
 
     Attributes:
@@ -38,34 +38,36 @@ class Wanted:
     replay: bool = False
 
 
-def _houses(state: StateFolder, wanted: Wanted, own: OwnSettings) -> list[House]:
-    return [_house(state, wanted, own, code) for code in wanted.gateways]
+def _local_regions(state: StateFolder, wanted: RunOrder, own: OwnSettings) -> list[LocalRegion]:
+    return [_local_region(state, wanted, own, code) for code in wanted.gateways]
 
 
-def _house(state: StateFolder, wanted: Wanted, own: OwnSettings, code: str) -> House:
+def _local_region(state: StateFolder, wanted: RunOrder, own: OwnSettings, code: str) -> LocalRegion:
     region = next(each for each in REGIONS if each.code == code)
     replicas = wanted.replicas.get(code) or own.replicas_in(code)
-    house = settle(state.folder, region, wanted.gateways[code], replay=wanted.replay, replicas=replicas)
-    return replace(house, host=own.host, public_url=own.of(code).public_url)
+    local = settle(state.folder, region, wanted.gateways[code], replay=wanted.replay, replicas=replicas)
+    return replace(local, host=own.host, public_url=own.of(code).public_url)
 
 
-def prepare(house: House, own: OwnSettings | None = None) -> list[str]:
+def prepare(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
     """Writes what the processes of a region read: certificates, secrets, configuration; returns what to tell."""
-    development.ensure(house.path("pki"), house.region.code, CERTIFIED)
-    notes = write_all(house, own)
-    region_root.ensure(house.path("root"), house.region.code, keys_of(house))
+    development.ensure(local.path("pki"), local.region.code, CERTIFIED)
+    notes = write_all(local, own)
+    region_root.ensure(local.path("root"), local.region.code, keys_of(local))
     return notes
 
 
-async def _run(state: StateFolder, houses: list[House], services: tuple[str, ...], notes: list[str]) -> None:
+async def _run(
+    state: StateFolder, local_regions: list[LocalRegion], services: tuple[str, ...], notes: list[str]
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    processes = [process for house in houses for process in region_processes(house, services)]
+    processes = [process for local in local_regions for process in region_processes(local, services)]
     error, contracts = "", contracts_digest()
 
     def changed(supervisor: Supervisor) -> None:
-        state.write(snapshot(supervisor, houses, error, notes, contracts))
+        state.write(snapshot(supervisor, local_regions, error, notes, contracts))
 
     supervisor = Supervisor(processes, changed)
     try:
@@ -76,7 +78,7 @@ async def _run(state: StateFolder, houses: list[House], services: tuple[str, ...
         raise
 
 
-def serve(folder: Path, wanted: Wanted) -> int:
+def serve(folder: Path, wanted: RunOrder) -> int:
     """Runs regions until a signal; returns the exit status."""
     state = StateFolder(folder)
     try:
@@ -84,9 +86,9 @@ def serve(folder: Path, wanted: Wanted) -> int:
             state.end_leftovers()
             make(state.folder)
             own = read(state.folder)
-            houses = _houses(state, wanted, own)
-            notes = [note for house in houses for note in prepare(house, own)]
-            asyncio.run(_run(state, houses, wanted.services, notes))
+            local_regions = _local_regions(state, wanted, own)
+            notes = [note for local in local_regions for note in prepare(local, own)]
+            asyncio.run(_run(state, local_regions, wanted.services, notes))
     except (AlreadyRunning, PortTaken, StartFailed, WrongSettings) as refusal:
         print(refusal, file=sys.stderr)
         return 1
@@ -108,7 +110,7 @@ def main() -> None:
     parser.add_argument("--replay", action="store_true", help="the business clock can be set")
     arguments = parser.parse_args()
     services = tuple(filter(None, arguments.services.split(",")))
-    wanted = Wanted(dict(arguments.gateway), services, dict(arguments.replicas), arguments.replay)
+    wanted = RunOrder(dict(arguments.gateway), services, dict(arguments.replicas), arguments.replay)
     sys.exit(serve(arguments.state, wanted))
 
 

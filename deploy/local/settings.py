@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from deploy.local.databases import DATABASES, DEPARTMENT
 from deploy.local.own_settings import FILE, OwnSettings, merged
-from deploy.local.regions import HOST, SERVICES, House, replay_file
+from deploy.local.regions import HOST, SERVICES, LocalRegion, replay_file
 from deploy.local.secret_files import password, write_secret
 from libs.config import Keys
 from libs.crypto.keystore import create_master_key
@@ -39,63 +39,63 @@ def _callers(contract: Service) -> list[str]:
     return [GATEWAY, *named] if contract.public_rpcs else named
 
 
-def _tls(house: House, name: str) -> Document:
-    pki = house.path("pki")
+def _tls(local: LocalRegion, name: str) -> Document:
+    pki = local.path("pki")
     return {"ca": pki / "ca.pem", "cert": pki / f"{name}.pem", "key": pki / f"{name}.key"}
 
 
-def _identity(house: House) -> Document:
-    names = house.replicas_of("identity")
-    first, *further = (f"http://{house.address(f'{name}_http')}/.well-known/jwks.json" for name in names)
+def _identity(local: LocalRegion) -> Document:
+    names = local.replicas_of("identity")
+    first, *further = (f"http://{local.address(f'{name}_http')}/.well-known/jwks.json" for name in names)
     return {
-        "address": house.address("identity"),
-        "issuer": house.base_url,
+        "address": local.address("identity"),
+        "issuer": local.base_url,
         "jwks_url": first,
         "further_jwks_urls": further,
     }
 
 
-def _common(house: House, name: str) -> Document:
+def _common(local: LocalRegion, name: str) -> Document:
     return {
-        "region": {"code": house.region.code, "name": house.region.name},
-        "tls": _tls(house, name),
-        "identity": _identity(house),
-        "neighbours": {service: house.addresses(service) for service in SERVICES if service != name},
-        "public": {"base_url": house.base_url},
+        "region": {"code": local.region.code, "name": local.region.name},
+        "tls": _tls(local, name),
+        "identity": _identity(local),
+        "neighbours": {service: local.addresses(service) for service in SERVICES if service != name},
+        "public": {"base_url": local.base_url},
     }
 
 
-def _service(house: House, service: str, replica: str, contracts: list[Service]) -> Document:
-    secret, keys = house.path("secrets"), keys_of(house)[service]
+def _service(local: LocalRegion, service: str, replica: str, contracts: list[Service]) -> Document:
+    secret, keys = local.path("secrets"), keys_of(local)[service]
     keys.folder.mkdir(mode=0o700, exist_ok=True)
     redis_password = password(secret / "redis.password")
-    document = _common(house, service) | {
-        "grpc": {"host": HOST, "port": house.ports[replica], "allow": allowlist(service, contracts)},
+    document = _common(local, service) | {
+        "grpc": {"host": HOST, "port": local.ports[replica], "allow": allowlist(service, contracts)},
         "database": {"dsn_file": secret / f"{service}.dsn", "owner_dsn_file": secret / f"{service}_owner.dsn"},
         "redis": {
-            "url": f"redis://:{redis_password}@{house.address('redis')}/0",
+            "url": f"redis://:{redis_password}@{local.address('redis')}/0",
             "event_key_file": secret / "events.key",
         },
-        "metrics": {"port": house.ports[f"{replica}_metrics"]},
-        "documents": {"folder": house.path("documents")},
+        "metrics": {"port": local.ports[f"{replica}_metrics"]},
+        "documents": {"folder": local.path("documents")},
         "keys": {"folder": keys.folder, "master_key_file": keys.master_key_file},
-        "disk": {"folders": [house.path("postgres"), house.path("redis")]},
+        "disk": {"folders": [local.path("postgres"), local.path("redis")]},
     }
-    if house.replay:
-        document["clock"] = {"replay_file": replay_file(house.folder.parent, house.region)}
+    if local.replay:
+        document["clock"] = {"replay_file": replay_file(local.folder.parent, local.region)}
     if service == "sharing":
         document["data_sources"] = {DEPARTMENT: {"dsn_file": secret / f"{DEPARTMENT}.dsn"}}
     if service == "identity":
-        document["http"] = {"host": HOST, "port": house.ports[f"{replica}_http"]}
-        document["bootstrap"] = {"credentials_file": house.path("credentials.json")}
+        document["http"] = {"host": HOST, "port": local.ports[f"{replica}_http"]}
+        document["bootstrap"] = {"credentials_file": local.path("credentials.json")}
     return document
 
 
-def _gateway(house: House) -> Document:
-    return _common(house, GATEWAY) | {
-        "http": {"host": house.host, "port": house.http_port},
-        "pages": {"host": HOST, "port": house.ports["pages"], "reflection_port": house.ports["reflection"]},
-        "envoy": {"admin_port": house.ports["envoy_admin"], "file": house.path("config", "envoy.json")},
+def _gateway(local: LocalRegion) -> Document:
+    return _common(local, GATEWAY) | {
+        "http": {"host": local.host, "port": local.http_port},
+        "pages": {"host": HOST, "port": local.ports["pages"], "reflection_port": local.ports["reflection"]},
+        "envoy": {"admin_port": local.ports["envoy_admin"], "file": local.path("config", "envoy.json")},
     }
 
 
@@ -115,39 +115,39 @@ def _pair(key: str, value: object) -> str:
     return f"{json.dumps(key)} = {json.dumps(value, default=str, ensure_ascii=False)}"
 
 
-def _dsn(house: House, role: str, database: str, role_password: str) -> str:
-    return f"postgresql://{role}:{role_password}@{house.address('postgres')}/{database}"
+def _dsn(local: LocalRegion, role: str, database: str, role_password: str) -> str:
+    return f"postgresql://{role}:{role_password}@{local.address('postgres')}/{database}"
 
 
-def _secrets(house: House) -> None:
-    folder = house.path("secrets")
+def _secrets(local: LocalRegion) -> None:
+    folder = local.path("secrets")
     superuser = password(folder / "postgres.password")
-    write_secret(folder / "postgres.dsn", _dsn(house, "postgres", "postgres", superuser))
+    write_secret(folder / "postgres.dsn", _dsn(local, "postgres", "postgres", superuser))
     for database in DATABASES:
         for role in (database, f"{database}_owner"):
             # Ports may change from one start to the next, so the DSN is written anew around the same password.
-            write_secret(folder / f"{role}.dsn", _dsn(house, role, database, password(folder / f"{role}.password")))
+            write_secret(folder / f"{role}.dsn", _dsn(local, role, database, password(folder / f"{role}.password")))
     create_master_key(folder / "events.key")
     for service in SERVICES:
         create_master_key(folder / f"{service}.master-key")
 
 
-def keys_of(house: House) -> dict[str, Keys]:
+def keys_of(local: LocalRegion) -> dict[str, Keys]:
     """Where each service's key store and its master key lie."""
     return {
         service: Keys(
-            folder=house.path("keys", service), master_key_file=house.path("secrets", f"{service}.master-key")
+            folder=local.path("keys", service), master_key_file=local.path("secrets", f"{service}.master-key")
         )
         for service in SERVICES
     }
 
 
-def _redis(house: House) -> str:
+def _redis(local: LocalRegion) -> str:
     lines = (
         f"bind {HOST}",
-        f"port {house.ports['redis']}",
-        f"dir {json.dumps(str(house.path('redis')))}",
-        f"requirepass {password(house.path('secrets', 'redis.password'))}",
+        f"port {local.ports['redis']}",
+        f"dir {json.dumps(str(local.path('redis')))}",
+        f"requirepass {password(local.path('secrets', 'redis.password'))}",
         "appendonly yes",
         "appendfsync everysec",
         'save ""',
@@ -156,31 +156,31 @@ def _redis(house: House) -> str:
     return "\n".join(lines) + "\n"
 
 
-def config_path(house: House, name: str) -> Path:
+def config_path(local: LocalRegion, name: str) -> Path:
     """Where the configuration of a process lies."""
-    return house.path("config", f"{name}.toml")
+    return local.path("config", f"{name}.toml")
 
 
-def write_all(house: House, own: OwnSettings | None = None) -> list[str]:
+def write_all(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
     """Writes secrets (made once) and configuration files (made anew at each start) of a region.
 
     Args:
-        house: the region.
+        local: the region.
         own: the operator's settings, which go into the files.
 
     Returns:
         what to tell the operator: which files had been edited by hand, which no start keeps.
     """
-    _secrets(house)
-    _refresh_credentials(house)
+    _secrets(local)
+    _refresh_credentials(local)
     own, contracts = own or OwnSettings(), services(read_image())
     files = {
-        config_path(house, replica): _toml(merged(_service(house, service, replica, contracts), own.changes(service)))
+        config_path(local, replica): _toml(merged(_service(local, service, replica, contracts), own.changes(service)))
         for service in SERVICES
-        for replica in house.replicas_of(service)
+        for replica in local.replicas_of(service)
     }
-    files[config_path(house, GATEWAY)] = _toml(merged(_gateway(house), _of_gateway(own)))
-    files[house.path("config", "redis.conf")] = _redis(house)
+    files[config_path(local, GATEWAY)] = _toml(merged(_gateway(local), _of_gateway(own)))
+    files[local.path("config", "redis.conf")] = _redis(local)
     return [note for path, content in files.items() for note in _write(path, content)]
 
 
@@ -212,10 +212,10 @@ def was_edited(path: Path) -> bool:
     return first.startswith(_WRITTEN) and first.removeprefix(_WRITTEN) != _digest(content)
 
 
-def _refresh_credentials(house: House) -> None:
+def _refresh_credentials(local: LocalRegion) -> None:
     """Puts the addresses that hold now into the administrator's credentials, whose key stays what it is."""
-    path = house.path("credentials.json")
-    if stale := stale_addresses(path, house.base_url):
+    path = local.path("credentials.json")
+    if stale := stale_addresses(path, local.base_url):
         write_secret(path, json.dumps(_document(path) | stale, indent=1))
 
 

@@ -15,7 +15,7 @@ from typing import IO
 import psutil
 
 from deploy.local.own_settings import FILE
-from deploy.local.regions import REGIONS, House
+from deploy.local.regions import REGIONS, LocalRegion
 from deploy.local.supervisor import Supervisor, Unit, kill_group
 from services.gateway.contracts import image_path
 
@@ -27,7 +27,7 @@ class AlreadyRunning(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessState:
+class ProcessSnapshot:
     """One process in a snapshot. ``started`` is seconds since the epoch, ``pid`` None while it doesn't live."""
 
     name: str
@@ -41,7 +41,7 @@ class ProcessState:
 
 
 @dataclass(frozen=True, slots=True)
-class RegionState:
+class RegionSnapshot:
     """One region in a snapshot."""
 
     code: str
@@ -61,12 +61,12 @@ class Snapshot:
     pid: int
     ready: bool
     error: str
-    regions: list[RegionState]
-    processes: list[ProcessState]
+    regions: list[RegionSnapshot]
+    processes: list[ProcessSnapshot]
     notes: list[str] = field(default_factory=list)
     contracts: str = ""
 
-    def process(self, region: str, name: str) -> ProcessState:
+    def process(self, region: str, name: str) -> ProcessSnapshot:
         """Returns one process; raises KeyError."""
         for process in self.processes:
             if (process.region, process.name) == (region, name):
@@ -139,8 +139,8 @@ class StateFolder:
             known = json.loads(self._snapshot.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        regions = [RegionState(**region) for region in known.pop("regions")]
-        processes = [ProcessState(**process) for process in known.pop("processes")]
+        regions = [RegionSnapshot(**region) for region in known.pop("regions")]
+        processes = [ProcessSnapshot(**process) for process in known.pop("processes")]
         return Snapshot(**known, regions=regions, processes=processes)
 
     def write(self, snapshot: Snapshot) -> None:
@@ -158,11 +158,13 @@ class StateFolder:
                     kill_group(process.pid)
 
 
-def _process(unit: Unit) -> ProcessState:
+def _process(unit: Unit) -> ProcessSnapshot:
     process = unit.process
     region = process.folder.name
     phase, pid = str(unit.phase), unit.pid
-    return ProcessState(process.name, region, phase, pid, unit.started, unit.restarts, process.ports, str(process.log))
+    return ProcessSnapshot(
+        process.name, region, phase, pid, unit.started, unit.restarts, process.ports, str(process.log)
+    )
 
 
 def contracts_digest() -> str:
@@ -171,10 +173,16 @@ def contracts_digest() -> str:
 
 
 def snapshot(
-    supervisor: Supervisor, houses: list[House], error: str = "", notes: Sequence[str] = (), contracts: str = ""
+    supervisor: Supervisor,
+    local_regions: list[LocalRegion],
+    error: str = "",
+    notes: Sequence[str] = (),
+    contracts: str = "",
 ) -> Snapshot:
     """Describes what a supervisor runs at this moment."""
-    regions = [RegionState(h.region.code, h.region.name, h.local_url, str(h.folder), h.base_url) for h in houses]
+    regions = [
+        RegionSnapshot(h.region.code, h.region.name, h.local_url, str(h.folder), h.base_url) for h in local_regions
+    ]
     processes = [_process(unit) for unit in supervisor.units.values()]
     return Snapshot(os.getpid(), supervisor.all_ready, error, regions, processes, list(notes), contracts)
 

@@ -17,7 +17,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from deploy.local import programs
-from deploy.local.processes import Process
+from deploy.local.processes import ProcessPlan
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PROBE_EVERY = 0.1
@@ -49,7 +49,7 @@ class StartFailed(Exception):
 class Unit:
     """A process and what became of it."""
 
-    process: Process
+    process: ProcessPlan
     phase: Phase = Phase.WAITING
     child: asyncio.subprocess.Process | None = None
     started: float = 0.0
@@ -87,7 +87,7 @@ class Supervisor:
         changed: called after every change of a unit's phase.
     """
 
-    def __init__(self, processes: Sequence[Process], changed: Callable[["Supervisor"], None]) -> None:
+    def __init__(self, processes: Sequence[ProcessPlan], changed: Callable[["Supervisor"], None]) -> None:
         self.units = {process.key: Unit(process) for process in processes}
         self.started = time.time()
         self._changed = changed
@@ -167,7 +167,7 @@ class Supervisor:
             self._mark(unit, Phase.READY)
         unit.ready.set()
 
-    async def _spawn(self, process: Process) -> asyncio.subprocess.Process:
+    async def _spawn(self, process: ProcessPlan) -> asyncio.subprocess.Process:
         if process.log.exists() and process.log.stat().st_size > _LOG_AT_MOST:
             process.log.replace(process.log.with_suffix(".log.1"))
         with os.fdopen(os.open(process.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:

@@ -13,7 +13,7 @@ from libs.clock import SystemClock
 from libs.config import Keys
 from libs.crypto.keystore import Algorithm, KeyStore, create_master_key, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
-from libs.crypto.x509 import Certificate, Profile, Subject, Validity, issue_certificate, make_root
+from libs.crypto.x509 import Certificate, DistinguishedName, Profile, Validity, issue_certificate, make_root
 
 # Far enough back that a demo can replay past years.
 _START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ class RegionRoot:
         self._signer = store.signer("root")
         path = folder / ROOT_FILE
         if not path.exists():
-            subject = Subject(f"Tongban {region} SM2 Root", organization="Tongban", identifier=region)
+            subject = DistinguishedName(f"Tongban {region} SM2 Root", organization="Tongban", identifier=region)
             _write(path, make_root(self._signer, subject, Validity.days(_START, _ROOT_DAYS)).der)
         self.certificate = Certificate.parse(path.read_bytes())
 
@@ -77,7 +77,9 @@ class RegionRoot:
         return known.issuer_der == self.certificate.subject_der and known.purposes == profile.purposes
 
     def _issue(self, service: str, wanted: _Wanted, store: KeyStore) -> Certificate:
-        subject = Subject(f"{wanted.title} {self._region}/{service}", organization="Tongban", identifier=self._region)
+        subject = DistinguishedName(
+            f"{wanted.title} {self._region}/{service}", organization="Tongban", identifier=self._region
+        )
         return issue_certificate(
             self.certificate,
             self._signer,

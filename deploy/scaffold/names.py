@@ -13,7 +13,7 @@ class BadName(Exception):
 
 
 @dataclass(frozen=True)
-class Names:
+class FeatureNames:
     """The names of a feature, and of one of its RPCs.
 
     Attributes:
@@ -64,12 +64,12 @@ class Names:
         }
 
 
-def names_of(place: str, rpc: str = "") -> Names:
+def names_of(place: str, rpc: str = "") -> FeatureNames:
     """Reads ``cases/site_visits`` and the name of an RPC; raises BadName."""
     found = _FEATURE.fullmatch(place)
     if found is None or found[2] in ("core", "integrations", "migrations"):
         raise BadName(f"{place}: give it as service/features, in lower case: cases/site_visits")
     if rpc and not _RPC.fullmatch(rpc):
         raise BadName(f"{rpc}: give it as VerbNoun: BookSiteVisit")
-    made = Names(found[1], found[2], rpc)
-    return made if rpc else Names(found[1], found[2], f"Get{made.kind}")
+    made = FeatureNames(found[1], found[2], rpc)
+    return made if rpc else FeatureNames(found[1], found[2], f"Get{made.kind}")

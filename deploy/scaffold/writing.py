@@ -4,18 +4,18 @@ import re
 from pathlib import Path
 from string import Template
 
-from deploy.scaffold.names import BadName, Names
+from deploy.scaffold.names import BadName, FeatureNames
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def filled(template: str, names: Names, **more: str) -> str:
+def filled(template: str, names: FeatureNames, **more: str) -> str:
     """Returns a template with the names put in."""
     text = TEMPLATES.joinpath(f"{template}.txt").read_text(encoding="utf-8")
     return Template(text).substitute(names.values | more)
 
 
-def feature(root: Path, names: Names) -> list[Path]:
+def feature(root: Path, names: FeatureNames) -> list[Path]:
     """Writes a feature that gets one resource by its name; returns the files that were written or changed."""
     service = root / "services" / names.service
     app = service / "app.py"
@@ -43,7 +43,7 @@ def feature(root: Path, names: Names) -> list[Path]:
     return [*made, app]
 
 
-def rpc(root: Path, names: Names) -> list[Path]:
+def rpc(root: Path, names: FeatureNames) -> list[Path]:
     """Adds an RPC that changes a resource of a feature; returns the files that were changed."""
     folder = root / "services" / names.service / names.feature
     if not folder.exists():
@@ -62,15 +62,15 @@ def rpc(root: Path, names: Names) -> list[Path]:
     return [proto, api, rules, _unit_test(root, names), _service_test(root, names)]
 
 
-def _proto(root: Path, names: Names) -> Path:
+def _proto(root: Path, names: FeatureNames) -> Path:
     return root / "proto" / "tongban" / names.service / "v1" / f"{names.one}_service.proto"
 
 
-def _unit_test(root: Path, names: Names) -> Path:
+def _unit_test(root: Path, names: FeatureNames) -> Path:
     return root / "tests" / "unit" / names.service / names.feature / f"test_{names.one}_rules.py"
 
 
-def _service_test(root: Path, names: Names) -> Path:
+def _service_test(root: Path, names: FeatureNames) -> Path:
     return root / "tests" / "service" / names.service / names.feature / f"test_{names.feature}.py"
 
 
@@ -80,7 +80,7 @@ def _revisions(folder: Path) -> tuple[str, str]:
     return f"{last + 1:04}", f"{last:04}"
 
 
-def _served(app: Path, names: Names) -> None:
+def _served(app: Path, names: FeatureNames) -> None:
     """Lists the feature in the service's app."""
     text = app.read_text(encoding="utf-8")
     if "apis={" not in text:

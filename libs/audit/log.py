@@ -12,7 +12,7 @@ from tongban.common.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """A record ready to be stored."""
 
     id: str
@@ -47,7 +47,7 @@ class Log:
         response_digest: bytes = b"",
         action: str = "",
         transaction_id: str = "",
-    ) -> Entry:
+    ) -> AuditEntry:
         """Builds the record of what ``command`` does.
 
         Args:
@@ -85,12 +85,12 @@ class Log:
         )
         return _entry(identifier, record)
 
-    def again(self, record: Record, now: datetime) -> Entry:
+    def again(self, record: Record, now: datetime) -> AuditEntry:
         """Builds a further record from another one: a name and a time of its own, the rest as it is."""
         identifier = uuid7()
         return _entry(identifier, replace(record, name=f"{self.service}/auditRecords/{identifier}", record_time=now))
 
-    def receipt(self, entry: Entry) -> common_pb2.Receipt:
+    def receipt(self, entry: AuditEntry) -> common_pb2.Receipt:
         """Builds the receipt that the caller gets for a record."""
         return common_pb2.Receipt(
             record=f"{self.service}/auditRecords/{entry.id}",
@@ -101,6 +101,8 @@ class Log:
         )
 
 
-def _entry(identifier: str, record: Record) -> Entry:
+def _entry(identifier: str, record: Record) -> AuditEntry:
     canonical = record.canonical()
-    return Entry(identifier, record.record_time, record.transaction_id, record.object, canonical, leaf_hash(canonical))
+    return AuditEntry(
+        identifier, record.record_time, record.transaction_id, record.object, canonical, leaf_hash(canonical)
+    )

@@ -14,7 +14,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
-class Region(Section):
+class RegionConfig(Section):
     """The region (a province, city or district) that this process serves."""
 
     code: str
@@ -51,14 +51,14 @@ class DatabaseConfig(Section):
     pool_size: int = 12
 
 
-class Redis(Section):
+class RedisConfig(Section):
     """Where events and caches live, and the file of the key under which event data travels (32 hex digits)."""
 
     url: str
     event_key_file: Path
 
 
-class Http(Section):
+class HttpConfig(Section):
     """An HTTP listener beside gRPC."""
 
     host: str = "127.0.0.1"
@@ -131,11 +131,11 @@ class ServiceConfig(Section):
     ``neighbours`` maps a service to its address, or to those of its replicas, separated by commas.
     """
 
-    region: Region
+    region: RegionConfig
     grpc: Grpc
     tls: Tls
     database: DatabaseConfig
-    redis: Redis
+    redis: RedisConfig
     metrics: Metrics
     documents: Documents
     keys: Keys

@@ -12,7 +12,7 @@ from typing import Any
 from asyncpg import PostgresError
 from google.protobuf.message import Message
 
-from libs.audit.log import Entry, Log
+from libs.audit.log import AuditEntry, Log
 from libs.db.command import Command
 from libs.db.engine import Database
 from libs.db.statement import Statement
@@ -82,7 +82,7 @@ def recorded_each(parts: str, *, when: str, answer: str) -> Statement:
     return Statement(_EACH.format(parts=parts.strip().rstrip(","), when=when, answer=answer))
 
 
-def record_values(entries: Sequence[Entry], keys: Sequence[str] = ()) -> dict[str, Any]:
+def record_values(entries: Sequence[AuditEntry], keys: Sequence[str] = ()) -> dict[str, Any]:
     """Returns records as values of a statement of this module; with ``keys``, one each, for :func:`recorded_each`."""
     values: dict[str, Any] = {
         "record_ids": [e.id for e in entries],
@@ -112,14 +112,14 @@ class Evidence:
     wire: Wire
     command: Command
     now: datetime
-    _entries: list[Entry] = field(default_factory=list)
+    _entries: list[AuditEntry] = field(default_factory=list)
     _events: list[tuple[str, str, str, bytes]] = field(default_factory=list)
 
     def record(self, about: str, **more: Any) -> common_pb2.Receipt:
         """Adds a record about a resource, and returns its receipt; ``more`` as :meth:`libs.audit.records.Log.entry`."""
         return self.add(self.log.entry(self.command, self.now, about, **more))
 
-    def add(self, entry: Entry) -> common_pb2.Receipt:
+    def add(self, entry: AuditEntry) -> common_pb2.Receipt:
         """Adds a record that was made already, and returns its receipt."""
         self._entries.append(entry)
         return self.log.receipt(entry)

@@ -89,7 +89,7 @@ class Server:
     """
 
     age: int = 0
-    pools: "list[Pool]" = field(default_factory=list)
+    pools: "list[ConnectionPool]" = field(default_factory=list)
 
     def ended(self, age: int) -> None:
         """Ends this age, if it is the present one: what is idle is dropped at once, what is lent when it comes back."""
@@ -101,7 +101,7 @@ class Server:
             pool.clear()
 
 
-class Pool:
+class ConnectionPool:
     """At most ``size`` connections, the one used last lent first.
 
     Opening one runs as a task of its own: a caller who goes does not end it, and the connection is for the next.

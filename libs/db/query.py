@@ -48,7 +48,7 @@ class RecordError(TypeError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Field:
+class _RecordColumn:
     """A column as its record knows it."""
 
     name: str
@@ -62,7 +62,7 @@ class _Shape:
     """What a record and its table have in common."""
 
     table: sa.Table
-    fields: tuple[_Field, ...]
+    fields: tuple[_RecordColumn, ...]
 
 
 _SHAPE = "__shape__"
@@ -99,7 +99,7 @@ def joined(**columns: "sa.Column[Any]") -> sa.Table:
     return sa.Table("joined", sa.MetaData(), *copies)
 
 
-def _field(record: type, table: sa.Table, name: str, hint: Any) -> _Field:
+def _field(record: type, table: sa.Table, name: str, hint: Any) -> _RecordColumn:
     where = f"{record.__name__}.{name}"
     column = table.columns.get(name)
     if column is None:
@@ -112,14 +112,14 @@ def _field(record: type, table: sa.Table, name: str, hint: Any) -> _Field:
     if isinstance(column.type, JSONB):
         return _json_field(name, selected, held)
     if isinstance(column.type, ARRAY):
-        return _array_field(where, column.type.item_type, _Field(name, selected, None, None), held)
+        return _array_field(where, column.type.item_type, _RecordColumn(name, selected, None, None), held)
     if isinstance(held, type) and issubclass(held, Enum):
-        return _Field(name, selected, _optional(held), _optional(_value))
+        return _RecordColumn(name, selected, _optional(held), _optional(_value))
     _compare(where, column.type, held)
-    return _Field(name, selected, None, None)
+    return _RecordColumn(name, selected, None, None)
 
 
-def _array_field(where: str, items: "sa.types.TypeEngine[Any]", field: _Field, held: Any) -> _Field:
+def _array_field(where: str, items: "sa.types.TypeEngine[Any]", field: _RecordColumn, held: Any) -> _RecordColumn:
     """The record may hold the array as a list, a tuple or a frozenset; of texts also the enums that they are values of."""
     container, item = get_origin(held), get_args(held)[0]
     if isinstance(item, type) and issubclass(item, Enum):
@@ -131,16 +131,16 @@ def _array_field(where: str, items: "sa.types.TypeEngine[Any]", field: _Field, h
     return dataclasses.replace(field, selected=field.selected + cast, decode=decode)
 
 
-def _json_field(name: str, selected: str, held: Any) -> _Field:
+def _json_field(name: str, selected: str, held: Any) -> _RecordColumn:
     """The connection's codec reads JSON by itself, and wants it written as text."""
     if dataclasses.is_dataclass(held):
         one: Any = held
-        return _Field(name, selected, _optional(lambda value: one(**value)), _optional(_json_text))
+        return _RecordColumn(name, selected, _optional(lambda value: one(**value)), _optional(_json_text))
     if get_origin(held) is tuple and dataclasses.is_dataclass(get_args(held)[0]):
         each: Any = get_args(held)[0]
         decode = _optional(lambda values: tuple(each(**value) for value in values))
-        return _Field(name, selected, decode, _optional(_json_text))
-    return _Field(name, selected, None, _optional(_json_text))
+        return _RecordColumn(name, selected, decode, _optional(_json_text))
+    return _RecordColumn(name, selected, None, _optional(_json_text))
 
 
 def _json_text(value: Any) -> str:

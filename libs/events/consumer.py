@@ -16,11 +16,12 @@ from libs.db.engine import Database
 from libs.db.leader import lead
 from libs.errors import Code, TongbanError, reasons
 from libs.events.cloud_event import Event, from_fields
-from libs.events.lanes import Entry, Lanes
+from libs.events.lanes import Lanes, StreamEntry
 from libs.events.parking import UNREADABLE, Parking, unreadable, unwrapped, wrapped
 from libs.events.wire import Wire
-from libs.observability import metrics, tracing
+from libs.observability import metrics
 from libs.observability.logs import logger, place_of
+from libs.observability.tracing import Tracing, following
 
 _log = logger(__name__)
 _BATCH = 64
@@ -58,9 +59,16 @@ class Consumer:
     """
 
     def __init__(
-        self, name: str, wire: Wire, database: Database, streams: Sequence[str], handlers: Mapping[str, EventHandler]
+        self,
+        name: str,
+        wire: Wire,
+        database: Database,
+        streams: Sequence[str],
+        handlers: Mapping[str, EventHandler],
+        tracing: Tracing | None = None,
     ) -> None:
         self._name = name
+        self._tracing = tracing or Tracing()
         self._wire = wire
         self._redis = wire.redis
         self._database = database
@@ -135,10 +143,10 @@ class Consumer:
             for last, fields in entries:
                 # What was trimmed away before it was acknowledged has no fields, and a lane of its own.
                 subject = fields.get(b"subject", b"") if fields else last
-                lanes.put(Entry(stream, last, fields or {}), subject)
+                lanes.put(StreamEntry(stream, last, fields or {}), subject)
         return last
 
-    async def _settle(self, entry: Entry) -> bool:
+    async def _settle(self, entry: StreamEntry) -> bool:
         fields = entry.fields if entry.fields is not None else await self._read_again(entry)
         try:
             if fields and not await self._handled(entry, fields):
@@ -149,11 +157,11 @@ class Consumer:
             return False
         return True
 
-    async def _read_again(self, entry: Entry) -> Mapping[bytes, bytes]:
+    async def _read_again(self, entry: StreamEntry) -> Mapping[bytes, bytes]:
         found: Any = await self._redis.xrange(entry.stream, entry.id, entry.id)
         return found[0][1] if found else {}
 
-    async def _handled(self, entry: Entry, fields: Mapping[bytes, bytes]) -> bool:
+    async def _handled(self, entry: StreamEntry, fields: Mapping[bytes, bytes]) -> bool:
         """Handles an entry; one that is no CloudEvent of ours is parked, it would stop all that come after it."""
         try:
             event = from_fields(fields)
@@ -165,7 +173,7 @@ class Consumer:
         handler = self._handlers.get(event.type)
         return handler is None or await self._done(event, handler, entry)
 
-    async def _done(self, event: Event, handler: EventHandler, entry: Entry) -> bool:
+    async def _done(self, event: Event, handler: EventHandler, entry: StreamEntry) -> bool:
         failure = await self._try(event, handler)
         if failure is None:
             return True
@@ -179,7 +187,7 @@ class Consumer:
         failure: TongbanError
         try:
             parent = event.traceparent
-            with tracing.following(parent), tracing.span(f"event {event.type}", parent=parent):
+            with following(parent), self._tracing.span(f"event {event.type}", parent=parent):
                 await handler(self._wire.open(event))
         except TongbanError as error:
             failure = error

@@ -28,7 +28,7 @@ _CANCEL_AGAIN_SECONDS = 0.2
 
 
 @dataclass(slots=True)
-class Entry:
+class StreamEntry:
     """One entry of a stream.
 
     Attributes:
@@ -43,7 +43,7 @@ class Entry:
     failures: int = 0
 
 
-Settle = Callable[[Entry], Awaitable[bool]]
+Settle = Callable[[StreamEntry], Awaitable[bool]]
 """Handles an entry; tells False where it must be tried again later."""
 
 
@@ -54,7 +54,7 @@ class Lanes:
         self._settle = settle
         self._first_pause = first_pause
         self._longest_pause = longest_pause
-        self._lanes: dict[tuple[bytes, bytes], deque[Entry]] = {}
+        self._lanes: dict[tuple[bytes, bytes], deque[StreamEntry]] = {}
         self._waiting: set[tuple[bytes, bytes]] = set()
         self._held: dict[bytes, set[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +85,7 @@ class Lanes:
         """How many entries of a stream are in lanes."""
         return len(self._held.get(stream, ()))
 
-    def put(self, entry: Entry, subject: bytes) -> None:
+    def put(self, entry: StreamEntry, subject: bytes) -> None:
         """Puts an entry at the end of its subject's lane, unless it is held already."""
         mine = self._held.setdefault(entry.stream, set())
         if entry.id in mine:
@@ -144,7 +144,7 @@ class Lanes:
             self._queued -= slots is self._fresh
             self._moved.set()
 
-    async def _try(self, entry: Entry, slots: asyncio.Semaphore) -> bool:
+    async def _try(self, entry: StreamEntry, slots: asyncio.Semaphore) -> bool:
         await self._slot(slots)
         work = asyncio.ensure_future(self._settled(entry))
         try:
@@ -156,7 +156,7 @@ class Lanes:
                 work.add_done_callback(self._tasks.discard)
         return await work
 
-    async def _settled(self, entry: Entry) -> bool:
+    async def _settled(self, entry: StreamEntry) -> bool:
         try:
             return await self._settle(entry)
         except Exception as error:  # noqa: BLE001 - one lane's fault is not the others'

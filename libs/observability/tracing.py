@@ -22,24 +22,54 @@ _propagator = TraceContextTextMapPropagator()
 _followed: ContextVar[str] = ContextVar("followed", default="")
 
 
-class _State:
-    provider: TracerProvider | None = None
+class Tracing:
+    """The spans of one process. Made without a provider it makes none."""
 
+    def __init__(self, provider: TracerProvider | None = None) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("tongban") if provider else None
 
-def configure(service: str, region: str, endpoint: str = "", exporter: SpanExporter | None = None) -> None:
-    """Turns spans on, if there is somewhere to send them: an OTLP endpoint, or an exporter (tests)."""
-    if not endpoint and exporter is None:
-        return
-    provider = TracerProvider(resource=Resource.create({"service.name": service, "tongban.region": region}))
-    provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(endpoint=endpoint, insecure=True)))
-    _State.provider = provider
+    @classmethod
+    def sending(cls, service: str, region: str, endpoint: str, exporter: SpanExporter | None = None) -> "Tracing":
+        """Makes spans if there is somewhere to send them: an OTLP endpoint, or an exporter (tests)."""
+        if not endpoint and exporter is None:
+            return cls()
+        provider = TracerProvider(resource=Resource.create({"service.name": service, "tongban.region": region}))
+        provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(endpoint=endpoint, insecure=True)))
+        return cls(provider)
 
+    @property
+    def enabled(self) -> bool:
+        """Whether spans are made."""
+        return self._tracer is not None
 
-def shutdown() -> None:
-    """Sends what is still waiting."""
-    if _State.provider is not None:
-        _State.provider.shutdown()
-        _State.provider = None
+    def shutdown(self) -> None:
+        """Sends what is still waiting, and makes no more spans."""
+        if self._provider is not None:
+            self._provider.shutdown()
+        self._provider = self._tracer = None
+
+    @contextmanager
+    def span(
+        self, name: str, kind: trace.SpanKind = trace.SpanKind.INTERNAL, parent: str = ""
+    ) -> Iterator[trace.Span | None]:
+        """Opens a span named ``name`` (under ``parent``, a traceparent header, if given); None while spans are off.
+
+        Span names and attributes hold method names, table names and resource kinds, never personal data.
+        """
+        if self._tracer is None:
+            yield None
+            return
+        context = _propagator.extract({"traceparent": parent}) if parent else otel_context.get_current()
+        # An exception's words and stack hold what the call was about; that it failed is all that a span may tell.
+        with self._tracer.start_as_current_span(
+            name, context=context, kind=kind, record_exception=False, set_status_on_exception=False
+        ) as current:
+            try:
+                yield current
+            except Exception:
+                current.set_status(trace.StatusCode.ERROR)
+                raise
 
 
 def parse_traceparent(value: str) -> tuple[str, str]:
@@ -67,30 +97,3 @@ def following(parent: str) -> Iterator[None]:
 def followed() -> str:
     """The traceparent that `following` set; empty outside of it."""
     return _followed.get()
-
-
-@contextmanager
-def span(name: str, kind: trace.SpanKind = trace.SpanKind.INTERNAL, parent: str = "") -> Iterator[trace.Span | None]:
-    """Opens a span named ``name`` (under ``parent``, a traceparent header, if given); None while spans are off.
-
-    Span names and attributes hold method names, table names and resource kinds, never personal data.
-    """
-    if _State.provider is None:
-        yield None
-        return
-    context = _propagator.extract({"traceparent": parent}) if parent else otel_context.get_current()
-    tracer = _State.provider.get_tracer("tongban")
-    # An exception's words and stack hold what the call was about; that it failed is all that a span may tell.
-    with tracer.start_as_current_span(
-        name, context=context, kind=kind, record_exception=False, set_status_on_exception=False
-    ) as current:
-        try:
-            yield current
-        except Exception:
-            current.set_status(trace.StatusCode.ERROR)
-            raise
-
-
-def enabled() -> bool:
-    """Tells whether spans are made."""
-    return _State.provider is not None

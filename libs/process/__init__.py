@@ -35,8 +35,9 @@ from libs.events.consumer import Consumer, EventHandler
 from libs.events.parking import Parking
 from libs.events.relay import Relay
 from libs.events.wire import Wire, event_cipher
-from libs.observability import logs, metrics, tracing
+from libs.observability import logs, metrics
 from libs.observability.logs import logger
+from libs.observability.tracing import Tracing
 from libs.process.app import App, Task
 from libs.process.checks import DiskCheck, KeysCheck, folders_of, seldom
 from libs.process.health import DatabaseCheck, Health, redis_check
@@ -72,6 +73,7 @@ class Process:
         config: its configuration.
         clock: the business clock; no use case asks the machine for the time by itself.
         wall: the machine's clock, by which tokens live.
+        tracing: makes its spans.
         database, redis, documents: its stores.
         wire: carries its events.
         uow: runs its mutations.
@@ -83,16 +85,18 @@ class Process:
         cipher: encrypts its personal fields.
     """
 
-    def __init__(self, service: str, config: ServiceConfig, clock: Clock | None = None) -> None:
+    def __init__(
+        self, service: str, config: ServiceConfig, clock: Clock | None = None, tracing: Tracing | None = None
+    ) -> None:
         self.service = service
         self.config = config
         replay = config.clock.replay_file
         self.clock: Clock = clock or (ReplayClock(replay) if replay else SystemClock())
         self.wall: Clock = SystemClock()
         logs.configure(service, config.region.code, config.telemetry.log_level)
-        tracing.configure(service, config.region.code, config.telemetry.endpoint)
+        self.tracing = tracing or Tracing.sending(service, config.region.code, config.telemetry.endpoint)
         self.log = Log(service, config.region.code)
-        self.database = Database.from_config(config.database)
+        self.database = Database.from_config(config.database, self.tracing)
         self.redis = redis_of(config.redis.url)
         self.audit = AuditWriter(self.database, self.clock, self.log)
         self.provider = TongsuoProvider()
@@ -149,7 +153,9 @@ class Process:
             verifier: turns access tokens into callers.
             trusted: tells whether another region is trusted now; None asks the identity service.
         """
-        stages = default_stages(self.config, verifier, trusted or self._is_trusted, self.health.require_writing)
+        stages = default_stages(
+            self.config, verifier, trusted or self._is_trusted, self.health.require_writing, self.tracing
+        )
         builder = ServerBuilder(self.config, stages, self.health)
         audit = AuditApi(self.database, self.pages, self.config.region.code, self.service)
         parked = ParkedEventApi(self.service, self.parking, self.pages, self.uow, self.audit, self._consumers)
@@ -195,7 +201,7 @@ class Process:
     def consume(self, sources: Sequence[str], handlers: dict[str, EventHandler]) -> None:
         """Adds a consumer of other services' events."""
         streams = [stream_of(self.config.region.code, source) for source in sources]
-        self._consumers.append(Consumer(self.service, self.wire, self.database, streams, handlers))
+        self._consumers.append(Consumer(self.service, self.wire, self.database, streams, handlers, self.tracing))
         self.background(self._consumers[-1].run)
 
     def _standing_tasks(self) -> list[Task]:
@@ -249,7 +255,7 @@ class Process:
             await channel.close()
         await self.redis.aclose()
         await self.database.close()
-        tracing.shutdown()
+        self.tracing.shutdown()
 
 
 async def _standing(task: Task) -> None:

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from libs.config import ServiceConfig, Tls
 from libs.errors import TongbanError, reasons
+from libs.observability.tracing import Tracing
 from libs.rpc import status
 from libs.rpc.call import Call, Handler, Stage, enter
 from libs.rpc.contract import ContractError, Method, methods_of
@@ -55,15 +56,19 @@ def _may_write() -> None:
 
 
 def default_stages(
-    config: ServiceConfig, verifier: TokenVerifier, trusted: Check, require_writing: Callable[[], None] = _may_write
+    config: ServiceConfig,
+    verifier: TokenVerifier,
+    trusted: Check,
+    require_writing: Callable[[], None] = _may_write,
+    tracing: Tracing | None = None,
 ) -> list[Stage]:
     """Returns the stages in a fixed order; a test holds it.
 
     ``trusted`` tells whether another region is trusted now: no server is built that doesn't ask. ``require_writing`` raises
-    where nothing can be written now.
+    where nothing can be written now. ``tracing`` makes the spans; without it there are none.
     """
     return [
-        trace,
+        trace(tracing or Tracing()),
         access_log,
         errors,
         deadline,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import grpc
 
 from libs.rpc.client import invoke
-from libs.security.withdrawals import STANDS_NOT, Ask, Told
+from libs.security.withdrawals import STANDS_NOT, Ask, WithdrawnParties
 from tongban.identity.v1 import token_service_pb2 as pb
 from tongban.identity.v1 import token_service_pb2_grpc
 
@@ -17,7 +17,7 @@ def asking(identity: grpc.aio.Channel) -> Ask:
     """Returns the question to the identity service behind ``identity``."""
     stub = token_service_pb2_grpc.TokenServiceStub(identity)
 
-    async def ask(since: float) -> Told:
+    async def ask(since: float) -> WithdrawnParties:
         request = pb.ReadWithdrawalsRequest()
         if since > 0:
             request.since.FromDatetime(datetime.fromtimestamp(since, UTC))
@@ -29,10 +29,10 @@ def asking(identity: grpc.aio.Channel) -> Ask:
     return ask
 
 
-def told(answer: pb.ReadWithdrawalsResponse) -> Told:
+def told(answer: pb.ReadWithdrawalsResponse) -> WithdrawnParties:
     """Reads the answer. Tokens tell whole seconds: one made in the second of the restoration is taken."""
     parties = {
         each.party: math.floor(each.restore_time.seconds) if each.HasField("restore_time") else STANDS_NOT
         for each in answer.withdrawals
     }
-    return Told(parties, answer.read_time.ToNanoseconds() / 1e9)
+    return WithdrawnParties(parties, answer.read_time.ToNanoseconds() / 1e9)

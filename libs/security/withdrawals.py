@@ -27,7 +27,7 @@ _log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class WithdrawnParties:
     """What was withdrawn.
 
     Attributes:
@@ -39,7 +39,7 @@ class Told:
     at: float
 
 
-Ask = Callable[[float], Awaitable[Told]]
+Ask = Callable[[float], Awaitable[WithdrawnParties]]
 """Tells what was withdrawn or restored since a time, in seconds since the epoch; 0 asks for all that counts."""
 
 

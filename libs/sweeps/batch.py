@@ -20,7 +20,7 @@ Work = Callable[[Sequence[str]], Awaitable[int]]
 
 
 @dataclass(slots=True)
-class _Rest:
+class _RowPause:
     seconds: float
     until: float
 
@@ -30,7 +30,7 @@ class Aside:
 
     def __init__(self, task: str) -> None:
         self._task = task
-        self._rests: dict[str, _Rest] = {}
+        self._rests: dict[str, _RowPause] = {}
         self._met: set[str] = set()
 
     async def do(self, keys: Sequence[str], work: Work) -> int:
@@ -73,6 +73,6 @@ class Aside:
     def _set_aside(self, key: str, error: Exception) -> None:
         known = self._rests.get(key)
         seconds = min(known.seconds * 2, _LONGEST_REST) if known else _FIRST_REST
-        self._rests[key] = _Rest(seconds, monotonic() + seconds)
+        self._rests[key] = _RowPause(seconds, monotonic() + seconds)
         self._met.add(key)
         _log.error("row set aside", task=self._task, key=key, **place_of(error))

@@ -47,7 +47,7 @@ Ask = Callable[[Sequence[str]], Awaitable[Collection[str]]]
 """Asks the other end for up to ``PAGE`` names; answers those that it does not know."""
 
 
-class Comparison:
+class HandOverComparison:
     """Compares one hand-over, on one replica at a time.
 
     Args:

@@ -29,7 +29,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WorkFilter:
     """What to look for: at most ``size`` pieces, ``each`` a party, and none of those at work or of parties without place.
 
     Whoever answers must apply all of it before it limits the number.
@@ -41,13 +41,13 @@ class Wanted:
     size: int
 
 
-Find = Callable[[Wanted], Awaitable[Sequence[Due]]]
+Find = Callable[[WorkFilter], Awaitable[Sequence[Due]]]
 Work = Callable[[Due], Awaitable[bool]]
 """Does one piece; tells False, or raises, where the party did not answer."""
 
 
 @dataclass(slots=True)
-class _Rest:
+class _PartyPause:
     seconds: float = 0.0
     until: float = 0.0
 
@@ -76,13 +76,13 @@ class FairWorker:
         self._each = each
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._places: dict[str, _Place] = {}
-        self._troubled: dict[str, _Rest] = {}
+        self._troubled: dict[str, _PartyPause] = {}
 
     async def start(self) -> int:
         """Starts whatever is due and has a place; returns how many pieces that were."""
         started = 0
         while (size := self._room(troubled=False) + self._room(troubled=True)) > 0:
-            found = await self._find(Wanted(list(self._tasks), self._full(), self._each, size))
+            found = await self._find(WorkFilter(list(self._tasks), self._full(), self._each, size))
             begun = sum([self._begin(due) for due in found])
             started += begun
             if not begun:
@@ -149,11 +149,11 @@ class FairWorker:
         if answered:
             self._troubled.pop(party, None)
             return
-        rest = self._troubled.setdefault(party, _Rest())
+        rest = self._troubled.setdefault(party, _PartyPause())
         rest.seconds = min(max(rest.seconds * 2, _FIRST_REST), _LONGEST_REST)
         rest.until = monotonic() + rest.seconds
 
     def _is_slow(self, due: Due) -> None:
         self._places[due.key].slow = True
-        self._troubled.setdefault(due.party, _Rest())
+        self._troubled.setdefault(due.party, _PartyPause())
         self._woken.set()

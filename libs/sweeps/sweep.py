@@ -27,7 +27,7 @@ from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.standing import attempt
-from libs.sweeps.fair import Due, FairWorker, Wanted
+from libs.sweeps.fair import Due, FairWorker, WorkFilter
 
 _log = logger(__name__)
 _AWAY = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
@@ -129,7 +129,7 @@ class Sweep:
         self._followed = [self._follow(backlog) for backlog in backlogs]
 
     def _follow(self, backlog: Backlog) -> _Followed:
-        async def find(wanted: Wanted) -> Sequence[Due]:
+        async def find(wanted: WorkFilter) -> Sequence[Due]:
             return await self._due(followed, wanted)
 
         async def work(due: Due) -> bool:
@@ -189,7 +189,7 @@ class Sweep:
         metrics.HANDOVER_MISSING.labels(backlog.name).set(state.missing)
         metrics.HANDOVER_OLDEST.labels(backlog.name).set(float(state.age))
 
-    async def _due(self, followed: _Followed, wanted: Wanted) -> Sequence[Due]:
+    async def _due(self, followed: _Followed, wanted: WorkFilter) -> Sequence[Due]:
         values = {
             "task": followed.backlog.name,
             "busy": wanted.busy,

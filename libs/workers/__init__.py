@@ -35,7 +35,7 @@ class Stop:
         self._ended.set()
 
 
-class Pool:
+class ThreadPool:
     """Threads of one purpose. What releases the interpreter lock (SM2, SM3, compression, XML) uses all cores.
 
     Attributes:

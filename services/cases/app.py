@@ -2,7 +2,7 @@
 
 from libs.process import Process
 from libs.process.app import App
-from libs.sweeps.comparison import Comparison
+from libs.sweeps.comparison import HandOverComparison
 from libs.sweeps.sweep import Sweep
 from services.cases.acceptance.api import AcceptanceApi
 from services.cases.acceptance.worker import DeemedAcceptance
@@ -66,7 +66,7 @@ async def app(process: Process) -> App:
     )
 
 
-def _sweep(parts: Parts) -> tuple[Sweep, Comparison]:
+def _sweep(parts: Parts) -> tuple[Sweep, HandOverComparison]:
     """What is looked for by itself: overdue acceptances, licences and answers of other regions that do not come."""
     requests = LicenseRequests(parts)
     comparison = requests.comparison(_PAUSE_SECONDS)

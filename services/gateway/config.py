@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from libs.config import Http, IdentityConfig, Public, Region, Section, Telemetry, Tls
+from libs.config import HttpConfig, IdentityConfig, Public, RegionConfig, Section, Telemetry, Tls
 
 
-class Pages(Section):
+class PagesConfig(Section):
     """Where the portal's pages and the reflection service listen; both take mTLS only, from Envoy."""
 
     host: str = "127.0.0.1"
@@ -50,11 +50,11 @@ class Cors(Section):
 class GatewayConfig(Section):
     """The configuration of the edge of one region."""
 
-    region: Region
-    http: Http
+    region: RegionConfig
+    http: HttpConfig
     tls: Tls
     identity: IdentityConfig
-    pages: Pages
+    pages: PagesConfig
     envoy: EnvoyFiles
     public: Public
     neighbours: dict[str, str]

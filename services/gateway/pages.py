@@ -39,7 +39,7 @@ class Services(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class _RequestField:
     name: str
     place: str
     type: str
@@ -56,10 +56,10 @@ def _type_name(schema: Json) -> str:
     return str(schema.get("format") or (kind if isinstance(kind, str) else kind[0]))
 
 
-def _fields(operation: Json, schemas: Json) -> list[_Field]:
+def _fields(operation: Json, schemas: Json) -> list[_RequestField]:
     places = {"path": "路径", "query": "查询"}
     fields = [
-        _Field(
+        _RequestField(
             each["name"], places[each["in"]], _type_name(each["schema"]), each["required"], each.get("description", "")
         )
         for each in operation["parameters"]
@@ -69,7 +69,7 @@ def _fields(operation: Json, schemas: Json) -> list[_Field]:
         body = schemas[_type_name(body)]
     required = body.get("required", [])
     return fields + [
-        _Field(name, "正文", _type_name(schema), name in required, schema.get("description", ""))
+        _RequestField(name, "正文", _type_name(schema), name in required, schema.get("description", ""))
         for name, schema in body.get("properties", {}).items()
     ]
 

@@ -42,7 +42,7 @@ async def app(process: Process) -> App:
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
     exchange, regions = TokenExchange(parts), RegionApi(parts)
     if config.http is not None:
-        process.beside(HttpServer(OAuthEndpoints(parts, exchange).app(), config.http).run)
+        process.beside(HttpServer(OAuthEndpoints(parts, exchange, process.tracing).app(), config.http).run)
     return App(
         apis={
             "AccountService": [PersonApi(parts), OrganizationApi(parts), IdentityApi(parts)],

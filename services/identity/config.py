@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from libs.config import Http, Section, ServiceConfig
+from libs.config import HttpConfig, Section, ServiceConfig
 
 
 class Bootstrap(Section):
@@ -36,7 +36,7 @@ class PopulationRegister(Section):
 class Config(ServiceConfig):
     """The identity service's configuration."""
 
-    http: Http | None = None
+    http: HttpConfig | None = None
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
     population_register: PopulationRegister | None = None

@@ -15,9 +15,9 @@ import psutil
 
 from deploy.local import programs
 from deploy.local.demo.office import Office
-from deploy.local.demo.people import Firm, Registry
+from deploy.local.demo.people import RegisteredFirm, Registry
 from deploy.local.launch import Cluster
-from deploy.local.probes import GrpcHealth
+from deploy.local.probes import HealthProbe
 from deploy.local.regions import HOST, LIUAN, SERVICES
 from libs.config import Tls
 from libs.rpc.client import neighbour_channel
@@ -47,7 +47,7 @@ class Ground:
 
     state: Path
     office: Office
-    firm: Firm
+    firm: RegisteredFirm
     meter: Meter
     start_seconds: float
     identity_http: int
@@ -86,7 +86,7 @@ async def _echo(folder: Path) -> AsyncIterator[tuple[int, int]]:
     )
     server = subprocess.Popen(programs.tied(command, signal.SIGKILL), cwd=_ROOT)  # noqa: ASYNC220 - once, at the start
     try:
-        probe = GrpcHealth(f"{HOST}:{port}", folder / "pki", "supervisor")
+        probe = HealthProbe(f"{HOST}:{port}", folder / "pki", "supervisor")
         async with asyncio.timeout(30):
             while not await probe.ready():  # noqa: ASYNC110 - another process gets ready
                 await asyncio.sleep(0.1)

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from deploy.local.demo.office import Office
-from deploy.local.demo.people import Firm, Registry
+from deploy.local.demo.people import RegisteredFirm, Registry
 from libs.errors import TongbanError
 from libs.rpc.client import gateway_channel, invoke
 from tests.support.case_runs import PASSING, application, token_of, until_done
@@ -31,7 +31,7 @@ class Callers:
     """
 
     office: Office
-    firm: Firm
+    firm: RegisteredFirm
     acknowledged: list[str] = field(default_factory=list)
     open: list[Any] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)

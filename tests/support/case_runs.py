@@ -12,7 +12,7 @@ from deploy.local.demo.application import eventually
 from deploy.local.demo.catalogue import DemoItem
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
-from deploy.local.demo.people import Firm, Registry
+from deploy.local.demo.people import RegisteredFirm, Registry
 from libs.errors import Code, TongbanError
 from tongban.cases.v1 import case_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
@@ -107,7 +107,7 @@ class CaseRun:
         self.repeats += repeats
         return case
 
-    async def _life(self, firm: Firm) -> None:
+    async def _life(self, firm: RegisteredFirm) -> None:
         name = (await self._step(application(self.office, self.item, firm), "receiving")).name
         self.created(len(self.names))
         submit = case_service_pb2.SubmitCaseRequest(name=name, request_id=request_id())
@@ -138,7 +138,7 @@ def is_closed(case: pb.Case) -> bool:
     return case.state == pb.CASE_STATE_CLOSED
 
 
-def application(office: Office, item: DemoItem, firm: Firm) -> case_service_pb2.CreateCaseRequest:
+def application(office: Office, item: DemoItem, firm: RegisteredFirm) -> case_service_pb2.CreateCaseRequest:
     """What a firm hands in at the window."""
     document = common_pb2.IdentityDocument(type_code="001", number=firm.uscc)
     return case_service_pb2.CreateCaseRequest(

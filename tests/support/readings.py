@@ -10,7 +10,7 @@ from typing import Any
 from asn1crypto import core
 
 from libs.crypto.provider import SoftwareSigner
-from libs.crypto.x509 import Profile, RevocationReason, RevokedEntry, Subject, TrustPolicy, Validity
+from libs.crypto.x509 import DistinguishedName, Profile, RevocationReason, RevokedEntry, TrustPolicy, Validity
 from libs.crypto.x509.crl import make_crl
 from libs.crypto.x509.issue import issue_certificate
 from libs.documents.ofd import pack
@@ -347,9 +347,16 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
     keys = [SoftwareSigner(kit.provider, kit.provider.sm2_generate()) for _ in range(2)]
     period = Validity(kit.root.certificate.not_before, kit.root.certificate.not_after)
     authority = issue_certificate(
-        kit.root.certificate, kit.root.signer, Subject("子"), keys[0].public_key, Profile.SUBORDINATE_CA, period
+        kit.root.certificate,
+        kit.root.signer,
+        DistinguishedName("子"),
+        keys[0].public_key,
+        Profile.SUBORDINATE_CA,
+        period,
     )
-    certificate = issue_certificate(authority, keys[0], Subject("签"), keys[1].public_key, Profile.SIGNER, period)
+    certificate = issue_certificate(
+        authority, keys[0], DistinguishedName("签"), keys[1].public_key, Profile.SIGNER, period
+    )
     signer = Party(keys[1], certificate)
     seal = make_seal(kit.maker, replace(seal_plan(signer), certificates=(certificate.der,)))
     entry = RevokedEntry(authority.serial_number, T1 + DAY / 99)

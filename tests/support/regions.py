@@ -24,7 +24,7 @@ from deploy.local.demo.office import (
 )
 from deploy.local.demo.people import firms_to_come
 from deploy.local.launch import Cluster
-from deploy.local.regions import LIUAN, REGIONS, SERVICES, TIANNING, Region, replay_file
+from deploy.local.regions import LIUAN, REGIONS, SERVICES, TIANNING, KnownRegion, replay_file
 from libs.clock.replay import set_replay
 
 OPENING = datetime(2023, 12, 15, 1, 0, tzinfo=UTC)
@@ -70,7 +70,7 @@ class Regions:
             await office.gateway.close()
 
 
-def set_clocks(state: Path, moment: datetime, regions: tuple[Region, ...] = REGIONS) -> None:
+def set_clocks(state: Path, moment: datetime, regions: tuple[KnownRegion, ...] = REGIONS) -> None:
     """Makes the regions' business clocks show ``moment``."""
     for region in regions:
         set_replay(replay_file(state, region), moment)
@@ -103,7 +103,7 @@ async def rows_by_table(state: Path, region: str) -> dict[str, int]:
     return counts
 
 
-def gateway_of(region: Region, cluster: Cluster) -> Gateway:
+def gateway_of(region: KnownRegion, cluster: Cluster) -> Gateway:
     """A client of a region's gateway."""
     url = next(each.gateway for each in cluster.snapshot.regions if each.code == region.code)
     return Gateway(region.code, region.name, url)
@@ -114,7 +114,7 @@ def target_of(office: Office) -> str:
     return urlsplit(office.gateway.url).netloc
 
 
-async def open_one(state: Path, region: Region, cluster: Cluster, items: tuple[DemoItem, ...]) -> Office:
+async def open_one(state: Path, region: KnownRegion, cluster: Cluster, items: tuple[DemoItem, ...]) -> Office:
     """Sets one region up: department, staff, calendars, seal, licence types and items."""
     office = await open_office(gateway_of(region, cluster), state / region.code / "credentials.json")
     await import_calendars(office)
@@ -138,7 +138,7 @@ async def open_both(state: Path, cluster: Cluster) -> Regions:
     return Regions(cluster, state, home, handling, resource)
 
 
-async def fill_department_table(state: Path, region: Region, count: int = 1) -> list[tuple[str, str]]:
+async def fill_department_table(state: Path, region: KnownRegion, count: int = 1) -> list[tuple[str, str]]:
     """Fills the department's own table with ``count`` firms (USCC, name) and returns them."""
     firms = firms_to_come(SEED, region.code[:2], count)
     dsn = owner_dsn(state, region.code, shared_data.DATA_SOURCE)

@@ -19,7 +19,7 @@ from libs.config import (
     Keys,
     Metrics,
     Public,
-    Redis,
+    RedisConfig,
     ServiceConfig,
 )
 from libs.errors import TongbanError
@@ -152,7 +152,7 @@ def make_lab(lab_folder: Path) -> Lab:
         tls=ground.tls("identity"),
         grpc=Grpc(host=HOST, port=free_port(), allow={ACCOUNTS.full_name: ["gateway", "license"]}),
         database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere),
-        redis=Redis(url="redis://127.0.0.1:1/0", event_key_file=nowhere),
+        redis=RedisConfig(url="redis://127.0.0.1:1/0", event_key_file=nowhere),
         metrics=Metrics(port=free_port()),
         documents=Documents(folder=str(nowhere)),
         keys=Keys(folder=nowhere, master_key_file=nowhere),

@@ -8,7 +8,7 @@ from libs.crypto.provider import SmProvider, SoftwareSigner
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy
-from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
+from libs.crypto.x509.issue import DistinguishedName, Profile, Validity, issue_certificate, make_root
 from libs.documents.ofd import open_ofd, pack
 from services.seal.core.seal_rules import SealState
 from services.seal.core.ses import (
@@ -132,11 +132,11 @@ def make_kit() -> SealKit:
     provider = default_provider()
     period = Validity.days(T0 - timedelta(days=1), 3000)
     key = SoftwareSigner(provider, provider.sm2_generate())
-    root = Party(key, make_root(key, Subject("Test Root"), period))
+    root = Party(key, make_root(key, DistinguishedName("Test Root"), period))
 
     def party(name: str, profile: Profile) -> Party:
         own = SoftwareSigner(provider, provider.sm2_generate())
-        subject = Subject(name)
+        subject = DistinguishedName(name)
         return Party(own, issue_certificate(root.certificate, key, subject, own.public_key, profile, period))
 
     maker, signer = party("Test Maker", Profile.SEAL_MAKER), party("Test Signer", Profile.SIGNER)

@@ -26,27 +26,28 @@ from libs.config import (
     Keys,
     Metrics,
     Public,
-    Redis,
-    Region,
+    RedisConfig,
+    RegionConfig,
     ServiceConfig,
     Telemetry,
     Tls,
 )
 from libs.crypto.keystore import create_master_key
 from libs.db import migrate
+from libs.observability.tracing import Tracing
 from libs.process import Process
 from libs.rpc.client import neighbour_channel
 from libs.security.tokens import TokenVerifier
-from libs.security.withdrawals import Told, Withdrawals
+from libs.security.withdrawals import Withdrawals, WithdrawnParties
 from services.gateway.contracts import read_image, services
 from tests.support.backends import HOST, Backends, free_port
 from tests.support.tokens import Issuer
 
-REGION = Region(code="341500", name="六安市")
+REGION = RegionConfig(code="341500", name="六安市")
 BASE_URL = "http://gateway.test"
 
 
-def base_url(region: Region) -> str:
+def base_url(region: RegionConfig) -> str:
     """What the gateway of a region is called from outside."""
     return BASE_URL if region == REGION else f"http://gateway-{region.code}.test"
 
@@ -92,7 +93,7 @@ class Ground:
         await server.close()
         return name
 
-    def tls(self, name: str, region: Region = REGION) -> Tls:
+    def tls(self, name: str, region: RegionConfig = REGION) -> Tls:
         """The certificate of a process of ``region``."""
         names = ("identity", "license", "seal", "cases", "sharing", "gateway")
         pki = self.folder / "pki" if region == REGION else self.folder / f"pki-{region.code}"
@@ -120,7 +121,7 @@ class Service:
 
 
 async def configured(
-    ground: Ground, service: str, model: type[ServiceConfig], extra: dict[str, Any], region: Region = REGION
+    ground: Ground, service: str, model: type[ServiceConfig], extra: dict[str, Any], region: RegionConfig = REGION
 ) -> ServiceConfig:
     """The configuration of ``service``, with keys of its own and a fresh database."""
     folder = ground.folder / f"{service}-{uuid.uuid4().hex[:8]}"
@@ -137,7 +138,7 @@ async def configured(
         grpc=Grpc(host=HOST, port=free_port(), allow=allowlist(service, services(read_image()))),
         tls=ground.tls(service, region),
         database=DatabaseConfig(dsn_file=folder / f"{service}.dsn", owner_dsn_file=folder / f"{service}_owner.dsn"),
-        redis=Redis(url=ground.backends.redis_url, event_key_file=ground.event_key()),
+        redis=RedisConfig(url=ground.backends.redis_url, event_key_file=ground.event_key()),
         metrics=Metrics(port=free_port()),
         documents=Documents(folder=str(folder / "documents")),
         keys=keys,
@@ -148,9 +149,9 @@ async def configured(
     )
 
 
-async def nothing_withdrawn(_since: float) -> Told:
+async def nothing_withdrawn(_since: float) -> WithdrawnParties:
     """What identity says where nobody is suspended."""
-    return Told({}, time.time())
+    return WithdrawnParties({}, time.time())
 
 
 def config_of(service: str) -> type[ServiceConfig]:
@@ -172,16 +173,17 @@ async def serving(
     clock: Clock | None = None,
     *,
     prepare: Callable[[Process], None] | None = None,
-    region: Region = REGION,
+    region: RegionConfig = REGION,
+    tracing: Tracing | None = None,
     **extra: Any,
 ) -> AsyncIterator[Service]:
     """Runs ``service`` of ``region`` for the length of the block.
 
-    ``prepare`` may change the process before it is built (put a fake neighbour in); ``extra`` are further sections of
-    the service's configuration.
+    ``prepare`` may change the process before it is built (put a fake neighbour in); ``tracing`` takes its spans; ``extra``
+    are further sections of the service's configuration.
     """
     config = await configured(ground, service, config_of(service), extra, region)
-    process = Process(service, config, clock)
+    process = Process(service, config, clock, tracing)
     # Nobody is suspended, unless a test says so: most have a neighbour of their own making.
     process.withdrawals = Withdrawals(nothing_withdrawn)
     if prepare is not None:

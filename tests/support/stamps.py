@@ -7,7 +7,7 @@ from typing import Any
 
 from asn1crypto import algos, cms, core, tsp
 
-from libs.crypto.x509 import Profile, Subject, Validity
+from libs.crypto.x509 import DistinguishedName, Profile, Validity
 from libs.crypto.x509.issue import issue_certificate
 from tests.support.seals import Party, SealKit
 
@@ -54,7 +54,9 @@ class Stamper:
         key = type(kit.root.signer)(kit.provider, kit.provider.sm2_generate())
         root = kit.root.certificate
         period = Validity(root.not_before, root.not_after)
-        certificate = issue_certificate(root, kit.root.signer, Subject("时间戳"), key.public_key, profile, period)
+        certificate = issue_certificate(
+            root, kit.root.signer, DistinguishedName("时间戳"), key.public_key, profile, period
+        )
         return cls(Party(key, certificate))
 
     def stamp(self, value: bytes, at: datetime) -> bytes:

@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from libs.clock import Clock
-from libs.config import Http, Region
+from libs.config import HttpConfig, RegionConfig
 from libs.errors import TongbanError
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
@@ -51,8 +51,8 @@ from tongban.options.v1 import options_pb2
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LIUAN = Region(code="341500", name="六安市")
-TIANNING = Region(code="320402", name="常州市天宁区")
+LIUAN = RegionConfig(code="341500", name="六安市")
+TIANNING = RegionConfig(code="320402", name="常州市天宁区")
 Answer = TypeVar("Answer", bound=Message)
 
 
@@ -100,7 +100,7 @@ class Machine:
 class Town:
     """One region's identity service."""
 
-    def __init__(self, service: Service, region: Region, http: httpx.AsyncClient, credentials: Path) -> None:
+    def __init__(self, service: Service, region: RegionConfig, http: httpx.AsyncClient, credentials: Path) -> None:
         self.service = service
         self.region = region
         self.http = http
@@ -364,7 +364,7 @@ def _own_keys(process: Process) -> None:
 async def town(
     ground: Ground,
     folder: Path,
-    region: Region = LIUAN,
+    region: RegionConfig = LIUAN,
     clock: Clock | None = None,
     prepare: Callable[[Process], None] | None = None,
     **extra: Any,
@@ -378,7 +378,7 @@ async def town(
             prepare(process)
 
     sections: dict[str, Any] = {
-        "http": Http(host=HOST, port=port),
+        "http": HttpConfig(host=HOST, port=port),
         "bootstrap": Bootstrap(credentials_file=str(credentials)),
         **extra,
     }

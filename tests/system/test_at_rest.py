@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office, open_person
-from deploy.local.demo.people import Person, Registry
+from deploy.local.demo.people import RegisteredPerson, Registry
 from libs.documents.store import digest_of
 from libs.ids.uuid7 import uuid7
 from tests.support import contracts
@@ -44,7 +44,7 @@ async def _a_whole_case(office: Office) -> None:
     clerk = await office.token_of("receiving")
     document = common_pb2.IdentityDocument(type_code="111", number=NUMBER)
     made = await open_person(office.gateway, clerk, identity.Person(full_name=NAME, document=document, phone=PHONE))
-    firm = await Registry(office, 977).firm(Person(made.name, NAME, NUMBER))
+    firm = await Registry(office, 977).firm(RegisteredPerson(made.name, NAME, NUMBER))
     stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     request = application(office, YIELDING, firm)
     request.form_values[0].value = ADDRESS

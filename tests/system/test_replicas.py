@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.demo.people import Registry
-from deploy.local.probes import GrpcHealth
+from deploy.local.probes import HealthProbe
 from deploy.local.regions import SERVICES, TIANNING, replicas_of
 from deploy.local.settings import SUPERVISOR
 from libs.errors import TongbanError
@@ -171,7 +171,7 @@ async def _creating(regions: Regions) -> Callable[[], Coroutine[Any, Any, str]]:
 async def _says(regions: Regions, replica: str) -> list[int]:
     """What a replica says of its health from now until its end, each once."""
     address = f"127.0.0.1:{regions.cluster.snapshot.process(_CODE, replica).ports['grpc']}"
-    probe = GrpcHealth(address, regions.state / _CODE / "pki", SUPERVISOR)
+    probe = HealthProbe(address, regions.state / _CODE / "pki", SUPERVISOR)
     said: list[int] = []
     async with grpc.aio.secure_channel(address, probe.credentials()) as channel:
         watch: Any = health_pb2_grpc.HealthStub(channel).Watch  # type: ignore[attr-defined]

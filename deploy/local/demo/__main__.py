@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.local.demo import evidence, federation, shared_data
-from deploy.local.demo.application import PURPOSE, SEED, Stage, Told
+from deploy.local.demo.application import PURPOSE, SEED, Stage, StoryResult
 from deploy.local.demo.case_story import CaseStory
 from deploy.local.demo.catalogue import (
     BUSINESS,
@@ -36,7 +36,7 @@ from deploy.local.demo.office import (
 )
 from deploy.local.demo.people import firms_to_come
 from deploy.local.launch import Cluster, NotStarted
-from deploy.local.regions import LIUAN, TIANNING, Region, replay_file
+from deploy.local.regions import LIUAN, TIANNING, KnownRegion, replay_file
 from deploy.local.state import StateFolder
 from deploy.pki.region_root import ROOT_FILE
 from libs.clock.replay import set_replay
@@ -64,10 +64,10 @@ class Demo:
         for region in (LIUAN, TIANNING):
             set_replay(replay_file(self._state, region), moment)
 
-    def _gateway(self, region: Region, port: int) -> Gateway:
+    def _gateway(self, region: KnownRegion, port: int) -> Gateway:
         return Gateway(region.code, region.name, f"http://127.0.0.1:{port}")
 
-    async def run(self, sample: int | None) -> tuple[Figures, Told]:
+    async def run(self, sample: int | None) -> tuple[Figures, StoryResult]:
         """Sets the regions up, tells part A, replays part B, and returns the figures and what part A left behind."""
         self.set_clock(_OPENING)
         home, handling = await self._set_up()
@@ -154,7 +154,7 @@ def _clear(state: Path) -> None:
     state.mkdir(parents=True)
 
 
-def _finished(state: Path, told: Told, *, keep: bool) -> None:
+def _finished(state: Path, told: StoryResult, *, keep: bool) -> None:
     _OUT.print("files of part A:")
     for name, path in told.files.items():
         _OUT.print(f"  {name:24} {path}", soft_wrap=True, highlight=False)

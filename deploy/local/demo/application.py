@@ -13,7 +13,7 @@ from deploy.local.demo import land
 from deploy.local.demo.catalogue import CONVENIENCE_STORE, task_code
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
-from deploy.local.demo.people import Firm, Person, Registry
+from deploy.local.demo.people import RegisteredFirm, RegisteredPerson, Registry
 from libs.civil import notices
 from libs.civil.calendar import Calendar
 from libs.documents.store import digest_of
@@ -58,7 +58,7 @@ class Stage:
 
 
 @dataclass
-class Told:
+class StoryResult:
     """What the story left behind, for the figures and for the reader."""
 
     files: dict[str, Path]
@@ -83,7 +83,7 @@ async def eventually(read: Callable[[], Awaitable[Any]], holds: Callable[[Any], 
         raise TimeoutError(f"did not come within {_WITHIN:.0f} s: {what}") from None
 
 
-class Application:
+class ApplicationSteps:
     """Steps 1 to 4. ``home`` is 六安, whose window takes the application in; ``handling`` is 天宁, which decides."""
 
     def __init__(self, home: Office, handling: Office, resource: str, stage: Stage) -> None:
@@ -119,9 +119,9 @@ class Application:
 
     async def _mandate(self) -> None:
         registry = Registry(self._home, SEED)
-        self._representative: Person = await registry.person()
-        self._agent: Person = await registry.person()
-        self._firm: Firm = await registry.firm(self._representative)
+        self._representative: RegisteredPerson = await registry.person()
+        self._agent: RegisteredPerson = await registry.person()
+        self._firm: RegisteredFirm = await registry.firm(self._representative)
         gateway = self._home.gateway
         own = await self._home.token_of_person(self._representative.name)
         acting = await gateway.exchanged(own, self._firm.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.demo import evidence
-from deploy.local.demo.application import SUBMITTED, Application, Told, eventually, expect
+from deploy.local.demo.application import SUBMITTED, ApplicationSteps, StoryResult, eventually, expect
 from deploy.local.demo.gateway import request_id
 from libs.client import verify
 from libs.errors import TongbanError
@@ -26,10 +26,10 @@ from tongban.sharing.v1 import data_service_pb2
 from tongban.sharing.v1 import resources_pb2 as sharing
 
 
-class CaseStory(Application):
+class CaseStory(ApplicationSteps):
     """The whole case (异地代收代办), told step by step."""
 
-    async def tell(self) -> Told:
+    async def tell(self) -> StoryResult:
         """Tells the story; raises if a step does not come out."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._day(SUBMITTED)
@@ -43,7 +43,7 @@ class CaseStory(Application):
         await self._hand_over()
         await self._revocation()
         await self._offline()
-        return Told(self._files, self._checks)
+        return StoryResult(self._files, self._checks)
 
     # ---- step 5 ----
 

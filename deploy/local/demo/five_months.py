@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from deploy.local.demo.catalogue import ITEMS, DemoItem, scaled
 from deploy.local.demo.gateway import Gateway, request_id
 from deploy.local.demo.office import Office
-from deploy.local.demo.people import Firm, Person, Registry
+from deploy.local.demo.people import RegisteredFirm, RegisteredPerson, Registry
 from libs.civil import notices
 from libs.civil.calendar import Calendar
 from tongban.cases.v1 import (
@@ -35,7 +35,7 @@ class RunningCase:
     """A case of the replay: its item, who applies, over which channel, and its name once it is made."""
 
     item: DemoItem
-    firm: Firm
+    firm: RegisteredFirm
     channel: pb.Channel.ValueType
     name: str = ""
 
@@ -47,7 +47,7 @@ def working_days() -> list[date]:
     return [day for day in days if calendar.is_working_day(day)]
 
 
-def spread(counts: dict[str, int], firms: list[Firm]) -> list[list[RunningCase]]:
+def spread(counts: dict[str, int], firms: list[RegisteredFirm]) -> list[list[RunningCase]]:
     """Spreads the cases evenly over the working days; the same every time."""
     draw = random.Random(_SEED)  # noqa: S311 - the same seed must give the same cases
     channels = (pb.CHANNEL_WINDOW, pb.CHANNEL_WEB, pb.CHANNEL_MOBILE, pb.CHANNEL_KIOSK)
@@ -88,7 +88,7 @@ class FiveMonths:
         await self._finish(waiting)
         return counts
 
-    async def _firms(self, count: int) -> list[Firm]:
+    async def _firms(self, count: int) -> list[RegisteredFirm]:
         registry = Registry(self._office, _SEED)
         people = [await registry.person() for _ in range(count // 2)]
         return [await registry.firm(people[n % len(people)]) for n in range(count)]
@@ -110,7 +110,7 @@ class FiveMonths:
             return await self._office.token_of("receiving")
         return await self._acting_token(case.firm.representative, case.firm)
 
-    async def _acting_token(self, person: Person, firm: Firm) -> str:
+    async def _acting_token(self, person: RegisteredPerson, firm: RegisteredFirm) -> str:
         own = await self._office.token_of_person(person.name)
         return await self._gateway.exchanged(own, firm.name)
 

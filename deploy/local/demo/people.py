@@ -10,7 +10,7 @@ from tongban.identity.v1 import resources_pb2
 
 
 @dataclass(frozen=True)
-class Person:
+class RegisteredPerson:
     """A registered person."""
 
     name: str
@@ -19,13 +19,13 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Firm:
+class RegisteredFirm:
     """A registered firm and who represents it by law."""
 
     name: str
     display_name: str
     uscc: str
-    representative: Person
+    representative: RegisteredPerson
 
 
 def _firms(seed: int, province: str) -> SyntheticPopulation:
@@ -53,16 +53,16 @@ class Registry:
     def _phone(self) -> str:
         return str(next(self._phones))
 
-    async def person(self) -> Person:
+    async def person(self) -> RegisteredPerson:
         """Opens a person's account and checks the real name in person (assurance 4)."""
         gateway, token = self._office.gateway, await self._office.token_of("receiving")
         drawn = self._people.person()
         document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
         person = resources_pb2.Person(full_name=drawn.name, document=document, phone=self._phone())
         made = await open_person(gateway, token, person)
-        return Person(made.name, drawn.name, drawn.citizen_id)
+        return RegisteredPerson(made.name, drawn.name, drawn.citizen_id)
 
-    async def firm(self, representative: Person) -> Firm:
+    async def firm(self, representative: RegisteredPerson) -> RegisteredFirm:
         """Opens a firm's account with its legal representative."""
         gateway, token = self._office.gateway, await self._office.token_of("receiving")
         drawn = self._firms.firm()
@@ -74,4 +74,4 @@ class Registry:
                 legal_representative=representative.name,
             )
         )
-        return Firm(made.name, drawn.name, drawn.uscc, representative)
+        return RegisteredFirm(made.name, drawn.name, drawn.uscc, representative)

@@ -7,19 +7,19 @@ from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy, verify_chain
 from libs.crypto.x509.crl import Crl, RevocationReason, RevokedEntry, make_crl
 from libs.crypto.x509.extensions import KeyUsage
-from libs.crypto.x509.issue import Profile, Subject, Validity, issue_certificate, make_root
+from libs.crypto.x509.issue import DistinguishedName, Profile, Validity, issue_certificate, make_root
 from libs.crypto.x509.roles import Role
 from libs.crypto.x509.time_stamp import TimeStampNotAccepted, verify_time_stamp
 
 __all__ = [
     "Certificate",
     "Crl",
+    "DistinguishedName",
     "KeyUsage",
     "Profile",
     "RevocationReason",
     "RevokedEntry",
     "Role",
-    "Subject",
     "TimeStampNotAccepted",
     "TrustPolicy",
     "Validity",

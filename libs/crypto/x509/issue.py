@@ -49,7 +49,7 @@ _ROLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class DistinguishedName:
     """A distinguished name.
 
     Attributes:
@@ -97,7 +97,9 @@ class Validity:
         return cls(start, start + timedelta(days=count))
 
 
-def make_root(signer: Signer, subject: Subject, validity: Validity, serial_number: int | None = None) -> Certificate:
+def make_root(
+    signer: Signer, subject: DistinguishedName, validity: Validity, serial_number: int | None = None
+) -> Certificate:
     """Makes a self-signed root; any number of CAs may follow below it.
 
     Args:
@@ -120,7 +122,7 @@ def make_root(signer: Signer, subject: Subject, validity: Validity, serial_numbe
 def issue_certificate(
     issuer: Certificate,
     signer: Signer,
-    subject: Subject | x509.Name,
+    subject: DistinguishedName | x509.Name,
     public_key: Sm2PublicKey,
     profile: Profile,
     validity: Validity,
@@ -157,7 +159,7 @@ def issue_certificate(
     if crl_url:
         extensions.append(_extension("crl_distribution_points", [_distribution_point(crl_url)]))
     issuer_name = x509.Name.load(issuer.subject_der)
-    name = subject.to_name() if isinstance(subject, Subject) else subject
+    name = subject.to_name() if isinstance(subject, DistinguishedName) else subject
     return _sign(signer, issuer_name, name, public_key, validity, serial_number, extensions)
 
 

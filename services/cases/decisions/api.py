@@ -32,7 +32,7 @@ class DecisionApi:
         actor, command, asked = call.actor, command_of(request, call=call), AskedBefore()
         outcome = DecisionOutcome(OUTCOMES.name(request.outcome))
         check_reason(outcome, request.reason)
-        compared = parties.Comparison(self._parts, outcome, request.restated_parties)
+        compared = parties.PartyComparison(self._parts, outcome, request.restated_parties)
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._workflow.taken_up(tx, request, actor)

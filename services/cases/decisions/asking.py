@@ -11,7 +11,7 @@ from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.errors import state_conflict
 from libs.rpc.messages import timestamp
-from libs.sweeps.comparison import Comparison
+from libs.sweeps.comparison import HandOverComparison
 from libs.sweeps.sweep import Backlog
 from services.cases.core.access import SELF
 from services.cases.core.parts import Parts
@@ -40,10 +40,10 @@ class LicenseRequests:
             "case_decided_licensed", store.UNLICENSED, self.ask, patience=_PATIENCE, longest=timedelta(days=1)
         )
 
-    def comparison(self, pause_seconds: float) -> Comparison:
+    def comparison(self, pause_seconds: float) -> HandOverComparison:
         """Compares the licences that were told of with those that are known there: its database may go back."""
         missing = self.parts.licenses.missing
-        return Comparison(self.parts.database, "license_told_known", store.TOLD, missing, pause_seconds)
+        return HandOverComparison(self.parts.database, "license_told_known", store.TOLD, missing, pause_seconds)
 
     async def ask(self, case_id: str) -> None:
         """Asks for the licence of a case, if it still waits for one."""

@@ -46,7 +46,7 @@ async def compare(
         ) from error
 
 
-class Comparison:
+class PartyComparison:
     """The comparison of one decision: made outside of its transaction, and only where identity's word is not at hand."""
 
     def __init__(self, parts: Parts, outcome: DecisionOutcome, restated: Sequence[pb.PartyIdentity]) -> None:

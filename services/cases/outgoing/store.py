@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Page, Query, of
 from libs.errors import not_found
-from libs.sweeps.fair import Due, Wanted
+from libs.sweeps.fair import Due, WorkFilter
 from services.cases.core.outbound import MessageRow, Waited, transfer_messages
 from services.cases.core.transfers import ExchangeKey, TransferRow
 
@@ -158,7 +158,7 @@ class OutboxStore:
 
     database: Database
 
-    async def due(self, wanted: Wanted) -> list[Due]:
+    async def due(self, wanted: WorkFilter) -> list[Due]:
         """Returns messages whose turn and time have come, at most one of each exchange; the party is the region."""
         async with self.database.read() as connection:
             found = await _DUE.all(

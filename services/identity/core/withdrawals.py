@@ -12,7 +12,7 @@ from libs.db.query import Query, of
 from libs.db.uow import Transaction
 from libs.rpc.messages import timestamp
 from libs.rpc.withdrawals import told
-from libs.security.withdrawals import Told, Withdrawals
+from libs.security.withdrawals import Withdrawals, WithdrawnParties
 from services.identity.core import schema
 from tongban.identity.v1 import token_service_pb2 as pb
 
@@ -104,6 +104,6 @@ class TokenWithdrawals:
             withdrawals=[pb.Withdrawal(party=each.party, restore_time=timestamp(each.restore_time)) for each in found],
         )
 
-    async def ask(self, since: float) -> Told:
+    async def ask(self, since: float) -> WithdrawnParties:
         """Tells identity's own verifier, as the other services are told."""
         return told(await self.changed(datetime.fromtimestamp(since, UTC) if since > 0 else None))

@@ -12,9 +12,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from libs.errors import TongbanError
-from libs.observability import metrics, tracing
+from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.observability.net import App, net
+from libs.observability.tracing import Tracing
 from libs.rpc.stages.validation import check
 from services.identity.core.claims import Claims
 from services.identity.core.client_rules import Client
@@ -67,8 +68,9 @@ async def _not_served(_request: Request, error: Exception) -> Response:
 class OAuthEndpoints:
     """What the region offers over HTTP."""
 
-    def __init__(self, parts: Parts, exchange: TokenExchange) -> None:
+    def __init__(self, parts: Parts, exchange: TokenExchange, tracing: Tracing) -> None:
         codec = parts.codec
+        self._tracing = tracing
         self._codec = codec
         self._exchange = exchange
         audiences = (codec.issuer, f"{codec.issuer}{TOKEN_PATH}", f"{parts.base_url}{TOKEN_PATH}")
@@ -95,7 +97,7 @@ class OAuthEndpoints:
 
     async def token(self, request: Request) -> Response:
         """Gives a token (RFC 6749, 3.2)."""
-        with tracing.span("POST /oauth/token", SpanKind.SERVER, request.headers.get("traceparent", "")):
+        with self._tracing.span("POST /oauth/token", SpanKind.SERVER, request.headers.get("traceparent", "")):
             try:
                 answer = await self._serve(await read_form(request))
             except OAuthRefusal as refusal:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from libs.config import Http
+from libs.config import HttpConfig
 from libs.observability.net import App
 
 _GRACE_SECONDS = 3
@@ -25,7 +25,7 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """An HTTP server that runs until its task is cancelled."""
 
-    def __init__(self, app: App, config: Http) -> None:
+    def __init__(self, app: App, config: HttpConfig) -> None:
         self._address = (config.host, config.port)
         self._server = _Server(
             uvicorn.Config(

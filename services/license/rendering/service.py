@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from libs.documents.fonts import document_face
 from libs.errors import Violation, invalid_field
 from libs.names import is_blank, printed
-from libs.workers import Pool
+from libs.workers import ThreadPool
 from services.license.core.catalogue import LicenseType
 from services.license.core.licenses import OFD, License
 from services.license.rendering import LicensePage, check_layout, render_ofd, render_pdf, seal_box
@@ -101,7 +101,7 @@ class Renderer:
 
     def __init__(self, threads: int) -> None:
         document_face()
-        self._pool = Pool(threads, "render")
+        self._pool = ThreadPool(threads, "render")
 
     async def draw(self, page: LicensePage, media_type: str) -> bytes:
         """Draws a page as OFD or PDF; raises FIELD_INVALID where its text does not fit or has no glyph."""

@@ -10,7 +10,7 @@ from libs.errors import invalid_field, reasons
 from libs.ids import license_identifier
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
-from libs.workers import Pool, Share
+from libs.workers import Share, ThreadPool
 from services.license.core.catalogue import Holder
 from services.license.core.licenses import opened
 from services.license.core.lifecycle import LicenseState
@@ -60,7 +60,7 @@ class VerificationApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._licenses = VerifiedLicenses(parts.database)
-        self._readers = Pool(1, "reading", returning=True)
+        self._readers = ThreadPool(1, "reading", returning=True)
         self._files = Share(_FILES_AT_ONCE, _FILES_WAITING)
 
     async def close(self) -> None:

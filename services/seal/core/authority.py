@@ -13,9 +13,9 @@ from libs.crypto.sm2 import Sm2PublicKey
 from libs.crypto.x509 import (
     Certificate,
     Crl,
+    DistinguishedName,
     Profile,
     RevokedEntry,
-    Subject,
     Validity,
     issue_certificate,
     make_crl,
@@ -66,7 +66,7 @@ class SealAuthority:
         return Validity(start, end)
 
     def issue(
-        self, subject: Subject | x509.Name, public_key: Sm2PublicKey, profile: Profile, validity: Validity
+        self, subject: DistinguishedName | x509.Name, public_key: Sm2PublicKey, profile: Profile, validity: Validity
     ) -> Certificate:
         """Issues a certificate; raises Unavailable KEY_UNAVAILABLE."""
         signer = self.keys.signer(self.key.name, self.key.version)

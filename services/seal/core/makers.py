@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from libs.clock import Clock
 from libs.crypto.provider import Signer
 from libs.crypto.x509 import Certificate as CertificateFile
-from libs.crypto.x509 import Profile, Subject
+from libs.crypto.x509 import DistinguishedName, Profile
 from libs.db.command import Command
 from libs.db.engine import Database
 from libs.db.leader import turn
 from libs.db.uow import Transaction, UnitOfWork
-from libs.workers import Pool
+from libs.workers import ThreadPool
 from services.seal.core import certificates
 from services.seal.core.authority import SealAuthority
 from services.seal.core.certificates import CertificateState, IssuedCertificate, new_certificate, tell_certified
@@ -44,7 +44,7 @@ class SealMaker:
     uow: UnitOfWork
     authority: SealAuthority
     keys: OpenedKeys
-    signing: Pool
+    signing: ThreadPool
     clock: Clock
 
     async def start(self) -> None:
@@ -85,7 +85,7 @@ class SealMaker:
 
     async def _certified(self, key: str, version: int) -> CertificateFile:
         whole = self.authority.certificate
-        subject = Subject("电子印章制章者", organization="Tongban", identifier=f"{key}-{version}")
+        subject = DistinguishedName("电子印章制章者", organization="Tongban", identifier=f"{key}-{version}")
         public_key = self.keys.signer(key, version).public_key
         period = self.authority.within(whole.not_before, whole.not_after)
         return await self.signing.run(self.authority.issue, subject, public_key, Profile.SEAL_MAKER, period)

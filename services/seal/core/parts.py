@@ -12,7 +12,7 @@ from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.events.wire import Wire
 from libs.process import Process
-from libs.workers import Pool
+from libs.workers import ThreadPool
 from services.seal.core.authority import SealAuthority
 from services.seal.core.keys import OpenedKeys
 from services.seal.core.makers import SealMaker
@@ -44,7 +44,7 @@ class Parts:
     pages: Pages
     provider: SmProvider
     identity: IdentityService
-    signing: Pool
+    signing: ThreadPool
     keys: OpenedKeys
     authority: SealAuthority
     revocation: Revocation
@@ -54,7 +54,7 @@ class Parts:
 def parts_of(process: Process, workers: int, opened: int) -> Parts:
     """Makes the parts of the process ``process``: so many threads that sign, so many keys kept open."""
     database, clock = process.database, process.clock
-    signing, keys = Pool(workers, "signing"), OpenedKeys(process.keys, opened)
+    signing, keys = ThreadPool(workers, "signing"), OpenedKeys(process.keys, opened)
     authority = SealAuthority.open(process.config.keys.folder, keys, process.config.public.base_url)
     return Parts(
         home=process.config.region.code,

@@ -15,7 +15,7 @@ from libs.db.query import Insert, Query, joined, of
 from libs.db.schema import EVIDENCE
 from libs.errors import TongbanError
 from libs.observability.logs import logger
-from libs.workers import Pool
+from libs.workers import ThreadPool
 from services.seal.core import schema
 from services.seal.core.authority import SealAuthority
 from services.seal.core.certificates import certificates
@@ -98,7 +98,9 @@ _ADD = Insert(PublishedList)
 class Revocation:
     """Publishes and reads the list. It heals itself: whoever reads a list that lags behind publishes the next one."""
 
-    def __init__(self, database: Database, authority: SealAuthority, pool: Pool, clock: Clock, wall: Clock) -> None:
+    def __init__(
+        self, database: Database, authority: SealAuthority, pool: ThreadPool, clock: Clock, wall: Clock
+    ) -> None:
         self._database = database
         self._authority = authority
         self._pool = pool

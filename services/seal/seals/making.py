@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.crypto.x509 import Certificate, Profile, Subject
+from libs.crypto.x509 import Certificate, DistinguishedName, Profile
 from services.seal.core.authority import SealAuthority
 from services.seal.core.keys import OpenedKeys, sign
 from services.seal.core.makers import Maker
@@ -86,7 +86,9 @@ def make(order: SealOrder, maker: Maker, authority: SealAuthority, keys: OpenedK
     drawing = draw(order.text, order.diameter_mm)
     period = authority.within(min(order.valid_from, order.make_time), order.valid_until)
     key = keys.make(f"seal-{order.identifier}")
-    subject = Subject(order.name[:_LONGEST_COMMON_NAME], organization=order.text.arc, identifier=order.owner_uscc)
+    subject = DistinguishedName(
+        order.name[:_LONGEST_COMMON_NAME], organization=order.text.arc, identifier=order.owner_uscc
+    )
     public_key = keys.signer(key.name, key.version).public_key
     certificate = authority.issue(subject, public_key, Profile.SIGNER, period)
     info = build_seal_info(_plan(order, to_png(drawing), certificate.der))

@@ -8,7 +8,7 @@ from libs.access.actor import Actor
 from libs.crypto.x509 import Certificate, Crl, TrustPolicy
 from libs.errors import TongbanError
 from libs.rpc.call import Call
-from libs.workers import Pool, Share, Stop
+from libs.workers import Share, Stop, ThreadPool
 from services.seal.core.parts import Parts
 from services.seal.validation.convert import report_message
 from services.seal.validation.documents import SealReport, validate_document, validate_seal
@@ -30,7 +30,7 @@ class ValidationApi:
         self._register = SealRegister(parts.database)
         # No list is at hand of what authorities of others have revoked: the operator takes a root away.
         self._stamps = TrustPolicy(stamp_roots, require_crl=False)
-        self._pool = Pool(workers, "validating", returning=True)
+        self._pool = ThreadPool(workers, "validating", returning=True)
         # Who shows a token has a place of their own; the public (and the licence service on its behalf) shares the rest.
         self._known = Share(self._pool.workers, _WAITING)
         self._anyone = Share(max(1, self._pool.workers - 1), _WAITING)

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from libs.audit.log import Entry
+from libs.audit.log import AuditEntry
 from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.evidence import record_values, recorded_each
@@ -82,7 +82,7 @@ class Settlement:
     on: DecidedOn
     quota: Quota
     rows: int
-    entries: Sequence[Entry]
+    entries: Sequence[AuditEntry]
     alone: bool = False
     done: "asyncio.Future[GrantUsage | None]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()

@@ -12,7 +12,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from libs.clock import FakeClock
-from libs.config import Region
+from libs.config import RegionConfig
 from libs.db.schema import outbox
 from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
@@ -55,7 +55,7 @@ PERSON_DOCUMENT = common_pb2.IdentityDocument(type_code="111", number=PEOPLE.per
 AGENT_DOCUMENT = common_pb2.IdentityDocument(type_code="111", number=PEOPLE.person().citizen_id)
 FIRM_DOCUMENT = common_pb2.IdentityDocument(type_code="001", number=PEOPLE.uscc())
 MONDAY = date(2024, 3, 4)
-TIANNING = Region(code="320402", name="常州市天宁区")
+TIANNING = RegionConfig(code="320402", name="常州市天宁区")
 
 
 def request_id() -> str:
@@ -263,7 +263,7 @@ async def eventually(read: Callable[[], Awaitable[Any]], holds: Callable[[Any], 
 
 
 @asynccontextmanager
-async def running(ground: Ground, region: Region = REGION) -> AsyncIterator[Town]:
+async def running(ground: Ground, region: RegionConfig = REGION) -> AsyncIterator[Town]:
     """Runs the service of a region between its fakes."""
     clock = FakeClock(morning(MONDAY))
     async with neighbours(region.code) as known:

@@ -11,7 +11,7 @@ from libs.db.schema import retries
 from libs.errors import Unavailable
 from libs.process import Process
 from libs.sweeps import comparison
-from libs.sweeps.comparison import PAGE, Comparison
+from libs.sweeps.comparison import PAGE, HandOverComparison
 from libs.sweeps.sweep import Sweep
 from tests.support.process import process_of
 from tests.support.service import Ground
@@ -48,7 +48,7 @@ class Both:
 
     process: Process
     other: Other
-    comparison: Comparison
+    comparison: HandOverComparison
 
     async def tell(self, first: int, last: int) -> list[str]:
         """The other end tells of some things, in turn."""
@@ -69,7 +69,7 @@ class Both:
 async def both(ground: Ground) -> AsyncIterator[Both]:
     async with process_of(ground) as process:
         other = Other()
-        yield Both(process, other, Comparison(process.database, _NAME, _TOLD, other.ask, 30.0))
+        yield Both(process, other, HandOverComparison(process.database, _NAME, _TOLD, other.ask, 30.0))
 
 
 async def test_whatever_an_older_copy_lacks_is_found_at_once(both: Both) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from libs.db.engine import Database
 from libs.process import Process, end
-from libs.security.withdrawals import Told, Withdrawals
+from libs.security.withdrawals import Withdrawals, WithdrawnParties
 from tests.support.backends import HOST
 from tests.support.service import Ground, config_of, configured
 from tests.support.service import built as server_of
@@ -65,10 +65,10 @@ async def built(ground: Ground, service: str) -> AsyncIterator[Process]:
     """A process of a service, wired as it is when it runs; nothing of it is started."""
     process = Process(service, await configured(ground, service, config_of(service), {"neighbours": _NEIGHBOURS}))
 
-    async def ask(_since: float) -> Told:
+    async def ask(_since: float) -> WithdrawnParties:
         # Of a neighbour that breaks as the database does.
         async with process.database.read():
-            return Told({}, 1.0)
+            return WithdrawnParties({}, 1.0)
 
     process.withdrawals = Withdrawals(ask)
     await server_of(process, process.verifier(Issuer(process.config.public.base_url, "//341500")))

@@ -12,7 +12,16 @@ from asn1crypto import csr, keys, x509
 from libs.clock import FakeClock, SystemClock
 from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Certificate, Crl, KeyUsage, RevocationReason, Role, Subject, TrustPolicy, verify_chain
+from libs.crypto.x509 import (
+    Certificate,
+    Crl,
+    DistinguishedName,
+    KeyUsage,
+    RevocationReason,
+    Role,
+    TrustPolicy,
+    verify_chain,
+)
 from libs.crypto.x509.signed import join
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from libs.rpc.client import invoke
@@ -32,7 +41,7 @@ def request_of(name: str = "测试日志", signed_by: SoftwareSigner | None = No
     info = csr.CertificationRequestInfo(
         {
             "version": "v1",
-            "subject": Subject(name, organization="测试机关").to_name(),
+            "subject": DistinguishedName(name, organization="测试机关").to_name(),
             "subject_pk_info": keys.PublicKeyInfo.load(own.public_key.spki),
             "attributes": [],
         }

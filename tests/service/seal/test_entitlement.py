@@ -10,7 +10,7 @@ from asn1crypto import csr, keys
 from libs.clock import FakeClock, SystemClock
 from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Crl, RevocationReason, Subject
+from libs.crypto.x509 import Crl, DistinguishedName, RevocationReason
 from libs.crypto.x509.signed import join
 from libs.documents.ofd import open_ofd
 from libs.errors import InvalidArgument, Unavailable
@@ -45,7 +45,7 @@ async def certified(office: SealOffice, kind: resources.CertificateKind.ValueTyp
     info = csr.CertificationRequestInfo(
         {
             "version": "v1",
-            "subject": Subject("审计日志 341500/license").to_name(),
+            "subject": DistinguishedName("审计日志 341500/license").to_name(),
             "subject_pk_info": keys.PublicKeyInfo.load(own.public_key.spki),
             "attributes": [],
         }

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from libs.audit.log import Entry, Log
+from libs.audit.log import AuditEntry, Log
 from libs.db.engine import read_dsn
 from libs.errors import (
     FailedPrecondition,
@@ -328,7 +328,7 @@ async def test_a_use_that_can_not_be_written_is_nobody_elses_fault(
 
     made = Log.entry
 
-    def entry_of(log: Log, command: Any, *args: Any, **more: Any) -> Entry:
+    def entry_of(log: Log, command: Any, *args: Any, **more: Any) -> AuditEntry:
         entry = made(log, command, *args, **more)
         return replace(entry, object="\0") if command.use.transaction_id == poisoned else entry
 

@@ -14,12 +14,12 @@ from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import (
     Certificate,
     Crl,
+    DistinguishedName,
     KeyUsage,
     Profile,
     RevocationReason,
     RevokedEntry,
     Role,
-    Subject,
     TrustPolicy,
     Validity,
     certificate,
@@ -70,10 +70,12 @@ class Pki:
 @pytest.fixture(scope="module")
 def pki() -> Pki:
     root_key, ca_key, maker_key = new_signer(), new_signer(), new_signer()
-    root = make_root(root_key, Subject("测试根", "测试机构"), Validity.days(START, 36500))
+    root = make_root(root_key, DistinguishedName("测试根", "测试机构"), Validity.days(START, 36500))
     years = Validity.days(START, 3650)
-    ca = issue_certificate(root, root_key, Subject("测试签发"), ca_key.public_key, Profile.SUBORDINATE_CA, years)
-    subject = Subject("测试制章", "测试机构", "一处", "11349999MA0000000")
+    ca = issue_certificate(
+        root, root_key, DistinguishedName("测试签发"), ca_key.public_key, Profile.SUBORDINATE_CA, years
+    )
+    subject = DistinguishedName("测试制章", "测试机构", "一处", "11349999MA0000000")
     year = Validity.days(START, 365)
     maker = issue_certificate(
         ca,
@@ -122,7 +124,7 @@ def test_encodings(pki: Pki) -> None:
 
 def test_log_key_profile(pki: Pki) -> None:
     log = issue_certificate(
-        pki.ca, pki.ca_key, Subject("日志"), new_signer().public_key, Profile.LOG, Validity.days(START, 1)
+        pki.ca, pki.ca_key, DistinguishedName("日志"), new_signer().public_key, Profile.LOG, Validity.days(START, 1)
     )
     assert log.key_usage == frozenset((KeyUsage.DIGITAL_SIGNATURE,))
 
@@ -149,13 +151,13 @@ def test_missing_issuer_and_foreign_root(pki: Pki) -> None:
     with pytest.raises(CertificateNotAccepted) as error:
         verify_chain(pki.maker, [], NOW, pki.policy, PROVIDER, Role.SEAL_MAKER)
     assert error.value.sub_indication is SubIndication.NO_CERTIFICATE_CHAIN_FOUND
-    foreign = make_root(new_signer(), Subject("别的根"), Validity.days(START, 1))
+    foreign = make_root(new_signer(), DistinguishedName("别的根"), Validity.days(START, 1))
     refused(pki, SubIndication.NO_CERTIFICATE_CHAIN_FOUND, policy=TrustPolicy((foreign,)))
     refused(pki, SubIndication.NO_CERTIFICATE_CHAIN_FOUND, policy=replace(pki.policy, max_length=2))
 
 
 def test_root_of_the_same_name_does_not_do(pki: Pki) -> None:
-    double = make_root(new_signer(), Subject("测试根", "测试机构"), Validity.days(START, 36500))
+    double = make_root(new_signer(), DistinguishedName("测试根", "测试机构"), Validity.days(START, 36500))
     refused(pki, SubIndication.NO_CERTIFICATE_CHAIN_FOUND, policy=TrustPolicy((double,)))
 
 
@@ -170,7 +172,7 @@ def test_leaf_is_no_issuer(pki: Pki) -> None:
     child = issue_certificate(
         replace(pki.maker, is_ca=True),
         pki.maker_key,
-        Subject("下级"),
+        DistinguishedName("下级"),
         new_signer().public_key,
         Profile.SIGNER,
         Validity.days(START, 1),
@@ -186,10 +188,10 @@ def test_leaf_is_no_issuer(pki: Pki) -> None:
 def test_path_length(pki: Pki) -> None:
     key = new_signer()
     deeper = issue_certificate(
-        pki.ca, pki.ca_key, Subject("再下级"), key.public_key, Profile.SUBORDINATE_CA, Validity.days(START, 9)
+        pki.ca, pki.ca_key, DistinguishedName("再下级"), key.public_key, Profile.SUBORDINATE_CA, Validity.days(START, 9)
     )
     leaf = issue_certificate(
-        deeper, key, Subject("末级"), new_signer().public_key, Profile.SIGNER, Validity.days(START, 9)
+        deeper, key, DistinguishedName("末级"), new_signer().public_key, Profile.SIGNER, Validity.days(START, 9)
     )
     with pytest.raises(CertificateNotAccepted, match="too many CAs"):
         verify_chain(leaf, [pki.ca, deeper], START, replace(pki.policy, require_crl=False), PROVIDER, Role.SEAL_SIGNER)
@@ -202,7 +204,7 @@ OF_ROLE = {Role.SEAL_MAKER: Profile.SEAL_MAKER, Role.SEAL_SIGNER: Profile.SIGNER
 @pytest.mark.parametrize("role", [*OF_ROLE, Role.TIME_STAMPING])
 def test_a_certificate_entitles_to_its_own_role_alone(pki: Pki, profile: Profile, role: Role) -> None:
     leaf = issue_certificate(
-        pki.root, pki.root_key, Subject("x"), new_signer().public_key, profile, Validity.days(START, 30)
+        pki.root, pki.root_key, DistinguishedName("x"), new_signer().public_key, profile, Validity.days(START, 30)
     )
     if profile is OF_ROLE.get(role):
         assert len(verify_chain(leaf, [], NOW, pki.policy, PROVIDER, role)) == 2
@@ -225,9 +227,16 @@ def test_a_ca_gives_the_roles_it_is_bound_to(pki: Pki) -> None:
     with pytest.raises(CertificateNotAccepted, match="issues no certificates for TIME_STAMPING"):
         verify_chain(stamps, [pki.ca], NOW, pki.policy, PROVIDER, Role.TIME_STAMPING)
     ca = issue_certificate(
-        pki.root, pki.root_key, Subject("子"), key.public_key, Profile.SUBORDINATE_CA, Validity.days(START, 60)
+        pki.root,
+        pki.root_key,
+        DistinguishedName("子"),
+        key.public_key,
+        Profile.SUBORDINATE_CA,
+        Validity.days(START, 60),
     )
-    maker = issue_certificate(ca, key, Subject("制"), key.public_key, Profile.SEAL_MAKER, Validity.days(START, 60))
+    maker = issue_certificate(
+        ca, key, DistinguishedName("制"), key.public_key, Profile.SEAL_MAKER, Validity.days(START, 60)
+    )
     policy = replace(pki.policy, require_crl=False)
     for purposes, good in (({ANY_PURPOSE}, True), (None, True), ({Role.AUDIT_LOG.value}, False)):
         bound = replace(ca, purposes=None if purposes is None else frozenset(purposes))
@@ -311,11 +320,11 @@ def test_issuing_is_refused_where_it_makes_no_sense(pki: Pki) -> None:
         (pki.ca, pki.ca_key, Validity.days(START - timedelta(days=1), 4)),
     ):
         with pytest.raises(ValueError, match="issuer"):
-            issue_certificate(issuer, signer, Subject("x"), key.public_key, Profile.SIGNER, validity)
+            issue_certificate(issuer, signer, DistinguishedName("x"), key.public_key, Profile.SIGNER, validity)
     with pytest.raises(ValueError, match="after it begins"):
         Validity.days(START, 0)
     with pytest.raises(ValueError, match="64 characters"):
-        make_root(key, Subject("长" * 65), day)
+        make_root(key, DistinguishedName("长" * 65), day)
     with pytest.raises(ValueError, match="issuer's key"):
         make_crl(pki.ca, pki.root_key, 1, START, NOW, [])
 

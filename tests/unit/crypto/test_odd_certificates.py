@@ -14,7 +14,7 @@ from asn1crypto import core
 from libs.crypto.errors import CertificateNotAccepted, MalformedCertificate, SubIndication, UnsupportedCertificate
 from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Certificate, Role, Subject, TrustPolicy, Validity, make_root
+from libs.crypto.x509 import Certificate, DistinguishedName, Role, TrustPolicy, Validity, make_root
 from libs.crypto.x509.chain import verify_chain
 from tests.support import ber
 
@@ -352,7 +352,7 @@ def test_what_is_read_in_spite_of_a_fault_entitles_to_nothing(
 ) -> None:
     """Read, so that the report can name it; but no chain with it holds."""
     start = datetime(2025, 1, 1, tzinfo=UTC)
-    root = make_root(KEY, Subject("测试"), Validity.days(start, 9000))
+    root = make_root(KEY, DistinguishedName("测试"), Validity.days(start, 9000))
     purposes = extension("551d25", tlv(0x30, core.ObjectIdentifier(Role.SEAL_MAKER.value).dump()))
     good = Odd(issuer=root.subject_der, extensions=(purposes,))
     policy = TrustPolicy((root,), require_crl=False)

@@ -11,13 +11,13 @@ import pytest
 from libs.crypto.errors import MalformedCertificate
 from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Crl, RevocationReason, RevokedEntry, Subject, Validity, make_crl, make_root
+from libs.crypto.x509 import Crl, DistinguishedName, RevocationReason, RevokedEntry, Validity, make_crl, make_root
 from tests.support import ber
 
 PROVIDER = default_provider()
 KEY = SoftwareSigner(PROVIDER, PROVIDER.sm2_generate())
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ROOT = make_root(KEY, Subject("测试"), Validity.days(START, 900))
+ROOT = make_root(KEY, DistinguishedName("测试"), Validity.days(START, 900))
 ENTRIES = tuple(
     RevokedEntry(1000 + place, START + timedelta(days=place), reason, START if place % 2 else None)
     for place, reason in enumerate(RevocationReason)

@@ -18,7 +18,7 @@ from libs.audit.heads import SignedHead, head_text, head_to_json
 from libs.audit.records import Record, leaf_hash
 from libs.crypto.provider import Signer, SoftwareSigner
 from libs.crypto.tongsuo import default_provider
-from libs.crypto.x509 import Certificate, Profile, Subject, Validity, issue_certificate, make_root
+from libs.crypto.x509 import Certificate, DistinguishedName, Profile, Validity, issue_certificate, make_root
 
 PROVIDER = default_provider()
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -41,7 +41,7 @@ class Files:
     records: list[bytes]
 
     def certify(self, name: str, key: Signer, profile: Profile = Profile.LOG) -> Certificate:
-        subject, validity = Subject(name, organization="Tongban"), Validity.days(START, 100)
+        subject, validity = DistinguishedName(name, organization="Tongban"), Validity.days(START, 100)
         return issue_certificate(self.root, self.root_key, subject, key.public_key, profile, validity)
 
     def head(self, size: int, key: Signer, certificate: Certificate, at: datetime = SIGNED) -> dict[str, str]:
@@ -73,7 +73,7 @@ class Files:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     root_key = signer()
-    root = make_root(root_key, Subject("Tongban 341500 SM2 Root"), Validity.days(START, 1000))
+    root = make_root(root_key, DistinguishedName("Tongban 341500 SM2 Root"), Validity.days(START, 1000))
     records = [
         Record(
             name=f"sharing/auditRecords/{n}",
@@ -170,7 +170,7 @@ def test_a_copy_cut_short_or_of_another_log_is_caught(files: Files) -> None:
         # Issued by the region's root and with the right name, but for something else.
         lambda files, key: files.certify("审计日志 341500/sharing", key, Profile.SEAL_MAKER),
         lambda files, key: files.certify("审计日志 341500/sharing", key, Profile.SIGNER),
-        lambda files, key: make_root(key, Subject("审计日志 341500/sharing"), Validity.days(START, 100)),
+        lambda files, key: make_root(key, DistinguishedName("审计日志 341500/sharing"), Validity.days(START, 100)),
     ],
 )
 def test_a_head_signed_by_another_key_is_no_measure(

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.local.cli import app
-from deploy.local.state import ProcessState, RegionState, Snapshot, StateFolder
+from deploy.local.state import ProcessSnapshot, RegionSnapshot, Snapshot, StateFolder
 from tests.support.ports import free_port
 
 _SINCE = 1_700_000_000
@@ -45,15 +45,15 @@ def _metrics(text: str) -> Iterator[int]:
         server.server_close()
 
 
-def _process(name: str, port: int, phase: str = "READY") -> ProcessState:
-    return ProcessState(
+def _process(name: str, port: int, phase: str = "READY") -> ProcessSnapshot:
+    return ProcessSnapshot(
         name, "341500", phase, os.getpid(), float(_SINCE), 0, {"grpc": 1, "metrics": port}, f"/{name}.log"
     )
 
 
-def _status(state: Path, *processes: ProcessState, notes: tuple[str, ...] = (), as_json: bool = False) -> Any:
+def _status(state: Path, *processes: ProcessSnapshot, notes: tuple[str, ...] = (), as_json: bool = False) -> Any:
     folder = StateFolder(state)
-    regions = [RegionState("341500", "六安市", "http://127.0.0.1:1", str(state))]
+    regions = [RegionSnapshot("341500", "六安市", "http://127.0.0.1:1", str(state))]
     with folder.lock():
         folder.write(Snapshot(os.getpid(), True, "", regions, list(processes), list(notes)))
         return CliRunner().invoke(app, ["status", "--state", str(state), *(["--json"] if as_json else [])])

@@ -11,12 +11,12 @@ import pytest
 
 from deploy.local import own_settings
 from deploy.local.own_settings import FILE, OwnSettings, WrongSettings
-from deploy.local.regions import LIUAN, House, settle
+from deploy.local.regions import LIUAN, LocalRegion, settle
 from deploy.local.settings import config_path, write_all
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def local(tmp_path: Path) -> LocalRegion:
     return settle(tmp_path, LIUAN, 0)
 
 
@@ -25,8 +25,8 @@ def _given(state: Path, text: str) -> OwnSettings:
     return own_settings.read(state)
 
 
-def _config(house: House, name: str) -> dict[str, Any]:
-    return tomllib.loads(config_path(house, name).read_text(encoding="utf-8"))
+def _config(local: LocalRegion, name: str) -> dict[str, Any]:
+    return tomllib.loads(config_path(local, name).read_text(encoding="utf-8"))
 
 
 def test_the_file_is_made_once_and_never_written_again(tmp_path: Path) -> None:
@@ -49,27 +49,27 @@ def test_every_line_of_the_template_is_one_that_counts(tmp_path: Path) -> None:
     assert found.changes("cases")["database"] == {"pool_size": 24}
 
 
-def test_what_it_says_reaches_the_processes_through_their_own_models(house: House, tmp_path: Path) -> None:
+def test_what_it_says_reaches_the_processes_through_their_own_models(local: LocalRegion, tmp_path: Path) -> None:
     own = _given(
         tmp_path,
         'log_level = "debug"\nthreads = 3\npool_size = 7\nleast_free_mb = 11\n[services.cases.database]\npool_size = 9\n',
     )
-    write_all(house, own)
+    write_all(local, own)
     for service, size in (("seal", 7), ("license", 7), ("cases", 9)):
-        found = _config(house, service)
+        found = _config(local, service)
         model = importlib.import_module(
             f"services.{service}.config" if service == "license" else f"services.{service}.__main__"
         ).Config
         model.model_validate(found)
         assert (found["database"]["pool_size"], found["telemetry"]["log_level"]) == (size, "debug")
         assert found["disk"]["least_free_mb"] == 11
-    assert _config(house, "seal")["sealing"]["workers"] == 3
-    assert _config(house, "license")["issuing"]["render_threads"] == 3
-    assert _config(house, "gateway")["telemetry"]["log_level"] == "debug"
+    assert _config(local, "seal")["sealing"]["workers"] == 3
+    assert _config(local, "license")["issuing"]["render_threads"] == 3
+    assert _config(local, "gateway")["telemetry"]["log_level"] == "debug"
 
 
-def test_host_and_public_url_reach_the_gateway_and_the_issuer(house: House) -> None:
-    outside = replace(house, host="0.0.0.0", public_url="https://tongban.example/")
+def test_host_and_public_url_reach_the_gateway_and_the_issuer(local: LocalRegion) -> None:
+    outside = replace(local, host="0.0.0.0", public_url="https://tongban.example/")
     write_all(outside)
     gateway = _config(outside, "gateway")
     assert gateway["http"]["host"] == "0.0.0.0"
@@ -95,20 +95,20 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, told: str) -> 
     assert str(refused.value).startswith(str(tmp_path / FILE))
 
 
-def test_an_edit_of_a_written_file_is_told_and_kept_beside_it(house: House) -> None:
-    assert write_all(house) == []
-    assert write_all(house) == [], "what nobody touched is not told"
-    path = config_path(house, "cases")
+def test_an_edit_of_a_written_file_is_told_and_kept_beside_it(local: LocalRegion) -> None:
+    assert write_all(local) == []
+    assert write_all(local) == [], "what nobody touched is not told"
+    path = config_path(local, "cases")
     edited = path.read_text(encoding="utf-8") + "\n[telemetry]\n"
     path.write_text(edited, encoding="utf-8")
-    (note,) = write_all(house)
+    (note,) = write_all(local)
     assert str(path) in note
     assert FILE in note
     assert path.with_name("cases.toml.edited").read_text(encoding="utf-8") == edited
     assert "[telemetry]" not in path.read_text(encoding="utf-8")
 
 
-def test_old_addresses_in_credentials_are_refreshed_and_the_key_stays(house: House) -> None:
+def test_old_addresses_in_credentials_are_refreshed_and_the_key_stays(local: LocalRegion) -> None:
     key = {"kid": "one", "kty": "EC"}
     old = {
         "client_id": "administrator",
@@ -117,9 +117,9 @@ def test_old_addresses_in_credentials_are_refreshed_and_the_key_stays(house: Hou
         "issuer": "http://127.0.0.1:1",
         "gateway": "http://127.0.0.1:1",
     }
-    path = house.path("credentials.json")
+    path = local.path("credentials.json")
     path.write_text(json.dumps(old), encoding="utf-8")
-    now = replace(house, http_port=8088)
+    now = replace(local, http_port=8088)
     write_all(now)
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["token_endpoint"] == "http://127.0.0.1:8088/oauth/token"

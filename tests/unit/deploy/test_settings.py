@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.regions import LIUAN, SERVICES, House, PortTaken, is_free, settle
+from deploy.local.regions import LIUAN, SERVICES, LocalRegion, PortTaken, is_free, settle
 from deploy.local.secret_files import dsn_password, password, write_secret
 from deploy.local.settings import config_path, write_all
 from libs.config import ServiceConfig, load
@@ -16,14 +16,14 @@ from tests.support.ports import listening
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def local(tmp_path: Path) -> LocalRegion:
     return settle(tmp_path, LIUAN, 0)
 
 
-def test_every_service_configuration_is_what_the_library_takes(house: House) -> None:
-    write_all(house)
+def test_every_service_configuration_is_what_the_library_takes(local: LocalRegion) -> None:
+    write_all(local)
     for service in SERVICES:
-        document = tomllib.loads(config_path(house, service).read_text(encoding="utf-8"))
+        document = tomllib.loads(config_path(local, service).read_text(encoding="utf-8"))
         own: type[ServiceConfig] = importlib.import_module(f"services.{service}.__main__").Config
         config = own.model_validate(document)
         assert config.region.code == "341500"
@@ -31,17 +31,17 @@ def test_every_service_configuration_is_what_the_library_takes(house: House) -> 
         assert config.grpc.allow["tongban.audit.v1.AuditService"] == ["gateway"]
 
 
-def test_gateway_configuration_is_what_the_gateway_takes(house: House) -> None:
-    write_all(house)
-    config = load(config_path(house, "gateway"), GatewayConfig)
+def test_gateway_configuration_is_what_the_gateway_takes(local: LocalRegion) -> None:
+    write_all(local)
+    config = load(config_path(local, "gateway"), GatewayConfig)
     assert set(config.neighbours) == set(SERVICES)
     assert config.identity.issuer == config.public.base_url
 
 
-def test_only_those_who_call_stand_on_the_allowlist(house: House) -> None:
-    write_all(house)
-    seal = tomllib.loads(config_path(house, "seal").read_text(encoding="utf-8"))["grpc"]["allow"]
-    cases = tomllib.loads(config_path(house, "cases").read_text(encoding="utf-8"))["grpc"]["allow"]
+def test_only_those_who_call_stand_on_the_allowlist(local: LocalRegion) -> None:
+    write_all(local)
+    seal = tomllib.loads(config_path(local, "seal").read_text(encoding="utf-8"))["grpc"]["allow"]
+    cases = tomllib.loads(config_path(local, "cases").read_text(encoding="utf-8"))["grpc"]["allow"]
     assert set(seal["tongban.seal.v1.SealingService"]) == {"gateway", "license"}
     assert set(seal["tongban.seal.v1.CertificateService"]) == {"gateway", "license", "sharing"}
     assert cases.pop("tongban.cases.v1.CalendarService") == ["gateway", "sharing"]
@@ -49,21 +49,21 @@ def test_only_those_who_call_stand_on_the_allowlist(house: House) -> None:
     assert not any(name.startswith("tongban.cases.") for name in seal)
 
 
-def test_secrets_are_closed_and_survive_the_next_start(house: House) -> None:
-    write_all(house)
-    secrets = house.path("secrets")
+def test_secrets_are_closed_and_survive_the_next_start(local: LocalRegion) -> None:
+    write_all(local)
+    secrets = local.path("secrets")
     first = {file.name: file.read_text(encoding="utf-8") for file in secrets.iterdir()}
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in secrets.iterdir())
-    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in house.path("config").iterdir())
-    write_all(house)
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in local.path("config").iterdir())
+    write_all(local)
     assert {file.name: file.read_text(encoding="utf-8") for file in secrets.iterdir()} == first
     assert dsn_password(secrets / "seal.dsn") == password(secrets / "seal.password")
 
 
-def test_no_secret_stands_in_a_service_configuration_but_by_the_name_of_its_file(house: House) -> None:
-    write_all(house)
-    database = password(house.path("secrets", "cases.password"))
-    assert database not in config_path(house, "cases").read_text(encoding="utf-8")
+def test_no_secret_stands_in_a_service_configuration_but_by_the_name_of_its_file(local: LocalRegion) -> None:
+    write_all(local)
+    database = password(local.path("secrets", "cases.password"))
+    assert database not in config_path(local, "cases").read_text(encoding="utf-8")
 
 
 def test_ports_are_kept_while_they_are_free(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local.processes import Process
+from deploy.local.processes import ProcessPlan
 from deploy.local.state import AlreadyRunning, StateFolder, snapshot
 from deploy.local.supervisor import Phase, StartFailed, Supervisor
 
@@ -29,13 +29,13 @@ class FileAppears:
         return self.path.exists()
 
 
-def _sleeper(folder: Path, name: str, *needs: str) -> Process:
+def _sleeper(folder: Path, name: str, *needs: str) -> ProcessPlan:
     mark = folder / f"{name}.up"
-    return Process(name, (sys.executable, "-c", _SLEEPER, str(mark)), folder, needs, FileAppears(mark))
+    return ProcessPlan(name, (sys.executable, "-c", _SLEEPER, str(mark)), folder, needs, FileAppears(mark))
 
 
-def _task(folder: Path, name: str, code: str, *needs: str) -> Process:
-    return Process(name, (sys.executable, "-c", code), folder, needs)
+def _task(folder: Path, name: str, code: str, *needs: str) -> ProcessPlan:
+    return ProcessPlan(name, (sys.executable, "-c", code), folder, needs)
 
 
 @pytest.fixture

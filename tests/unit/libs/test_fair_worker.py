@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from libs.sweeps import fair
-from libs.sweeps.fair import Due, FairWorker, Wanted
+from libs.sweeps.fair import Due, FairWorker, WorkFilter
 
 
 class Board:
@@ -25,7 +25,7 @@ class Board:
     def worker(self, **limits: int) -> FairWorker:
         return FairWorker(self.find, self.work, self.woken, **limits)
 
-    async def find(self, wanted: Wanted) -> Sequence[Due]:
+    async def find(self, wanted: WorkFilter) -> Sequence[Due]:
         """As a query would: filtered first, each party's first few, all parties in turn."""
         by_party: dict[str, list[str]] = {}
         for key, party in self.due.items():

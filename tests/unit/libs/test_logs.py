@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from libs.config import Http
+from libs.config import HttpConfig
 from libs.observability import logs
 from services.identity.oauth.server import HttpServer
 
@@ -68,6 +68,6 @@ def test_a_web_server_of_ours_brings_no_formatter_of_its_own() -> None:
 
     async def app(_scope: object, _receive: object, _send: object) -> None: ...
 
-    HttpServer(app, Http(port=1))
+    HttpServer(app, HttpConfig(port=1))
     assert [logging.getLogger(name).handlers for name in ("uvicorn", "uvicorn.error")] == [[], []]
     assert all(logging.getLogger(name).propagate for name in ("uvicorn", "uvicorn.error"))

@@ -4,7 +4,7 @@ import gc
 
 from lxml import etree
 
-from libs.workers import Pool
+from libs.workers import ThreadPool
 from libs.workers.memory import Returning, resident
 
 _MEGABYTE = 1 << 20
@@ -12,7 +12,7 @@ _TREE = b"<a>" + b'<b c="d"/>' * 300_000 + b"</a>"
 
 
 async def test_what_a_thread_used_and_freed_is_given_back() -> None:
-    pool = Pool(2, "test", returning=True)
+    pool = ThreadPool(2, "test", returning=True)
     before, during = resident(), 0
 
     def parse() -> int:

@@ -8,7 +8,13 @@ import pytest
 
 from libs.access.actor import Actor
 from libs.errors import Unauthenticated, Unavailable
-from libs.security.withdrawals import Told, Withdrawals, party_of_post, party_of_region, party_of_representative
+from libs.security.withdrawals import (
+    Withdrawals,
+    WithdrawnParties,
+    party_of_post,
+    party_of_region,
+    party_of_representative,
+)
 
 ID = "00000000-0000-7000-8000-000000000001"
 STAFF, PERSON, FIRM, OFFICE_OF = f"staff/{ID}", f"persons/{ID}", f"organizations/{ID}", f"departments/{ID}"
@@ -23,12 +29,12 @@ class Identity:
         self.away = False
         self.asked: list[float] = []
 
-    async def __call__(self, since: float) -> Told:
+    async def __call__(self, since: float) -> WithdrawnParties:
         self.asked.append(since)
         await asyncio.sleep(0)
         if self.away:
             raise Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="identity")
-        return Told(self.parties, 1_000.0)
+        return WithdrawnParties(self.parties, 1_000.0)
 
 
 def _actor(kind: str = "STAFF", subject: str = STAFF, **fields: object) -> Actor:

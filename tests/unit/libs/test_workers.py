@@ -8,17 +8,17 @@ import pytest
 import pytest_asyncio
 
 from libs.errors import ResourceExhausted
-from libs.workers import Pool, Share, Stop, WorkEnded
+from libs.workers import Share, Stop, ThreadPool, WorkEnded
 
 
 @pytest_asyncio.fixture
-async def pool() -> AsyncIterator[Pool]:
-    one = Pool(1, "test")
+async def pool() -> AsyncIterator[ThreadPool]:
+    one = ThreadPool(1, "test")
     yield one
     await one.close()
 
 
-async def test_work_ends_once_its_caller_has_gone(pool: Pool) -> None:
+async def test_work_ends_once_its_caller_has_gone(pool: ThreadPool) -> None:
     begun, ended = threading.Event(), threading.Event()
 
     def endless(stop: Stop) -> None:
@@ -39,7 +39,7 @@ async def test_work_ends_once_its_caller_has_gone(pool: Pool) -> None:
     assert await pool.run(threading.active_count) > 0  # the thread is free for others
 
 
-async def test_work_that_waits_for_a_thread_never_begins_for_one_who_has_gone(pool: Pool) -> None:
+async def test_work_that_waits_for_a_thread_never_begins_for_one_who_has_gone(pool: ThreadPool) -> None:
     gate = threading.Event()
     done: list[Stop] = []
     first = asyncio.ensure_future(pool.run(gate.wait))
@@ -54,7 +54,7 @@ async def test_work_that_waits_for_a_thread_never_begins_for_one_who_has_gone(po
     assert done == []
 
 
-async def test_what_the_work_returns_or_raises_reaches_the_caller(pool: Pool) -> None:
+async def test_what_the_work_returns_or_raises_reaches_the_caller(pool: ThreadPool) -> None:
     assert await pool.run_while_wanted(lambda stop, number: number + 1, 1) == 2
     with pytest.raises(ZeroDivisionError):
         await pool.run_while_wanted(lambda stop: 1 // 0)

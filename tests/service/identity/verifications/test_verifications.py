@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from libs.config import Http
+from libs.config import HttpConfig
 from services.identity.config import PopulationRegister
 from services.identity.oauth.server import HttpServer
 from tests.support.backends import HOST, free_port
@@ -63,7 +63,7 @@ async def checked(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> A
     """A region with a population register."""
     register, port, folder = Population(), free_port(), tmp_path_factory.mktemp("checked")
     app = Starlette(routes=[Route("/match", register.match, methods=["POST"])])
-    serving = asyncio.ensure_future(HttpServer(app, Http(host=HOST, port=port)).run())
+    serving = asyncio.ensure_future(HttpServer(app, HttpConfig(host=HOST, port=port)).run())
     secret = _token_file(folder)
     section = PopulationRegister(url=f"http://{HOST}:{port}/match", token_file=secret)
     async with town(ground, folder, population_register=section) as found:

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from libs.crypto.provider import SoftwareSigner
-from libs.crypto.x509 import Crl, Profile, RevocationReason, RevokedEntry, Subject, TrustPolicy, Validity
+from libs.crypto.x509 import Crl, DistinguishedName, Profile, RevocationReason, RevokedEntry, TrustPolicy, Validity
 from libs.crypto.x509.crl import make_crl
 from libs.crypto.x509.issue import issue_certificate
 from services.seal.core.seal_rules import SealState
@@ -44,7 +44,7 @@ def of(kit: SealKit, name: str, profile: Profile) -> Party:
         issue_certificate(
             kit.root.certificate,
             kit.root.signer,
-            Subject(name),
+            DistinguishedName(name),
             key.public_key,
             profile,
             period,
