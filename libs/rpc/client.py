@@ -12,6 +12,7 @@ from libs.observability import metrics, tracing
 from libs.rpc import status
 from libs.rpc.call import served
 from libs.rpc.repeating import Attempts
+from libs.rpc.waiting import NeighbourChannel, waiting_for
 
 Answer = TypeVar("Answer", bound=Message)
 TAKES_CALLS = "calls"
@@ -54,7 +55,7 @@ def credentials(tls: Tls) -> grpc.ChannelCredentials:
     )
 
 
-def neighbour_channel(address: str, tls: Tls, name: str = "") -> grpc.aio.Channel:
+def neighbour_channel(address: str, tls: Tls, name: str = "") -> NeighbourChannel:
     """Opens a channel to a service of the same region.
 
     Args:
@@ -63,9 +64,10 @@ def neighbour_channel(address: str, tls: Tls, name: str = "") -> grpc.aio.Channe
         name: what the certificates of its replicas say (``cases.341500.tongban.internal``); needed where there are several.
     """
     if "," not in address:
-        return grpc.aio.secure_channel(address, credentials(tls), options=_NEIGHBOUR)
+        return NeighbourChannel(grpc.aio.secure_channel(address, credentials(tls), options=_NEIGHBOUR))
     several = [("grpc.ssl_target_name_override", name), ("grpc.service_config", json.dumps(_REPLICAS))]
-    return grpc.aio.secure_channel(f"ipv4:{address}", credentials(tls), options=[*_NEIGHBOUR, *several])
+    options = [*_NEIGHBOUR, *several]
+    return NeighbourChannel(grpc.aio.secure_channel(f"ipv4:{address}", credentials(tls), options=options))
 
 
 def gateway_channel(url: str, roots: bytes | None = None) -> grpc.aio.Channel:
@@ -88,14 +90,14 @@ def _metadata(token: str) -> list[tuple[str, str]]:
     return headers
 
 
-def _attempts(to: str, request: Message, seconds: float) -> Attempts:
+def _attempts(function: Any, to: str, request: Message, seconds: float) -> Attempts:
     """A call that is being served has what is left of it for all tries; a task of the service's own has loops of its own."""
     call, left = served(), seconds
     if call is not None:
         remaining: float | None = call.context.time_remaining()  # the stubs do not know that it may be None
         left = _SERVED_SECONDS if remaining is None else remaining - 0.05
     descriptor: Any = request.DESCRIPTOR
-    return Attempts(to, descriptor, seconds, left)
+    return Attempts(to, descriptor, seconds, left, waiting_for(function))
 
 
 async def invoke(
@@ -120,7 +122,7 @@ async def invoke(
     Raises:
         TongbanError: what the callee meant, or DEPENDENCY_UNAVAILABLE.
     """
-    attempts = _attempts(to, request, timeout)
+    attempts = _attempts(function, to, request, timeout)
     while True:
         try:
             response = await function(request, timeout=attempts.seconds, metadata=_metadata(token))
@@ -146,7 +148,7 @@ async def stream(
 
     What has begun to come is not asked for again.
     """
-    attempts, begun = _attempts(to, request, timeout), False
+    attempts, begun = _attempts(function, to, request, timeout), False
     while True:
         try:
             async for message in function(request, timeout=attempts.seconds, metadata=_metadata(token)):

@@ -7,10 +7,8 @@ is told as away by then. Meanwhile the channel itself tries to connect at most o
 so many may wait for one neighbour: the others are told at once.
 """
 
-import asyncio
 import random
 import time
-from collections import Counter
 
 import grpc
 from google.protobuf.descriptor import Descriptor
@@ -18,15 +16,14 @@ from google.protobuf.descriptor import Descriptor
 from libs.observability import metrics
 from libs.rpc.contract import method_of
 from libs.rpc.status import DETAILS_KEY
+from libs.rpc.waiting import WaitingCalls
 
 _REFUSED_SECONDS, _HANGING_SECONDS = 15.0, 8.0
-_MOST_WAITING = 512
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _LEAST_SECONDS = 0.05
 _BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _UNSENT = ("failed to connect", "connections to all backends failing")
 """What gRPC says of a call that it could give to nobody; the second where there are several replicas."""
-_waiting: Counter[str] = Counter()
 
 
 def repeatable(request: Descriptor) -> bool:
@@ -47,14 +44,16 @@ class Attempts:
         request: the descriptor of the request.
         seconds: how long one try may take.
         left: how long all may take.
+        waiting: the calls that wait for the same neighbour.
     """
 
-    def __init__(self, to: str, request: Descriptor, seconds: float, left: float) -> None:
+    def __init__(self, to: str, request: Descriptor, seconds: float, left: float, waiting: WaitingCalls) -> None:
         self._to = to
         self._request = request
         self._seconds = seconds
         self._begin = time.monotonic()
         self._left = left
+        self._waiting = waiting
         self._pause = _FIRST_PAUSE
         self._longest = _HANGING_SECONDS
 
@@ -79,12 +78,7 @@ class Attempts:
         return time.monotonic() + pause < end and await self._wait(pause)
 
     async def _wait(self, seconds: float) -> bool:
-        if _waiting[self._to] >= _MOST_WAITING:
+        if not await self._waiting.wait(seconds):
             return False
-        _waiting[self._to] += 1
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            _waiting[self._to] -= 1
         metrics.CLIENT_REPEATS.labels(self._to).inc()
         return True

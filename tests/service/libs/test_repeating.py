@@ -13,10 +13,10 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from libs.errors import TongbanError, Unavailable
-from libs.rpc import repeating
 from libs.rpc.client import invoke, neighbour_channel
 from libs.rpc.server import server_credentials
 from libs.rpc.status import DETAILS_KEY, to_status
+from libs.rpc.waiting import NeighbourChannel, WaitingCalls
 from tests.support.backends import HOST, free_port
 from tests.support.process import until
 from tests.support.service import Ground
@@ -75,7 +75,7 @@ class Neighbour:
         self.server = None
 
     @asynccontextmanager
-    async def channel(self, port: int = 0) -> AsyncIterator[grpc.aio.Channel]:
+    async def channel(self, port: int = 0) -> AsyncIterator[NeighbourChannel]:
         """The channel of another service to it."""
         channel = neighbour_channel(f"{HOST}:{port or self.port}", self.ground.tls("cases"))
         try:
@@ -90,6 +90,10 @@ async def neighbour(ground: Ground) -> AsyncIterator[Neighbour]:
     await made.start()
     yield made
     await made.stop()
+
+
+async def _waits(channel: NeighbourChannel) -> bool:
+    return channel.waiting.count > 0
 
 
 async def _call(channel: grpc.aio.Channel, request: Message, timeout: float = 30.0) -> identity.Organization:
@@ -118,16 +122,12 @@ async def test_a_restart_loses_no_call_that_may_be_repeated(
             before = list(done)
             await until(lambda before=before: further(before))  # type: ignore[misc]
             await neighbour.stop(grace)
-            await until(_waits)
+            await until(lambda: _waits(channel))
             await neighbour.start()
             before = list(done)
             await until(lambda before=before: further(before))  # type: ignore[misc]
         over.set()
         await asyncio.gather(*workers)
-
-
-async def _waits() -> bool:
-    return repeating._waiting["license"] > 0
 
 
 async def test_what_was_begun_and_may_not_be_repeated_is_not(neighbour: Neighbour) -> None:
@@ -154,7 +154,7 @@ async def test_what_was_never_sent_is_sent_when_there_is_somebody(neighbour: Nei
     await neighbour.stop()
     async with neighbour.channel() as channel:
         call = asyncio.ensure_future(_call(channel, _ONCE))
-        await until(_waits)
+        await until(lambda: _waits(channel))
         await neighbour.start()
         await call
     assert neighbour.calls == 1
@@ -175,13 +175,30 @@ async def test_an_answer_is_an_answer(neighbour: Neighbour) -> None:
     assert (error.value.metadata["dependency"], neighbour.calls) == ("database", 1)
 
 
-async def test_only_so_many_wait_for_one_neighbour(neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeating, "_MOST_WAITING", 0)
+async def test_only_so_many_wait_for_one_neighbour(neighbour: Neighbour) -> None:
     await neighbour.stop()
     async with neighbour.channel() as channel:
+        channel.waiting = WaitingCalls(most=1)
+        first = asyncio.ensure_future(_call(channel, _READ))
+        await until(lambda: _waits(channel))
         with pytest.raises(Unavailable):
             await _call(channel, _READ)
-    assert not await _waits()
+        assert await _waits(channel)
+        await neighbour.start()
+        await first
+        assert not await _waits(channel)
+
+
+async def test_what_waits_in_one_process_takes_no_place_in_another(neighbour: Neighbour) -> None:
+    """Two channels are two processes' worth: a test, or a program with two regions in it, has both in one interpreter."""
+    await neighbour.stop()
+    async with neighbour.channel() as channel, neighbour.channel() as other:
+        channel.waiting, other.waiting = WaitingCalls(most=1), WaitingCalls(most=1)
+        calls = [asyncio.ensure_future(_call(each, _READ)) for each in (channel, other)]
+        await until(lambda: _waits(channel))
+        await until(lambda: _waits(other))
+        await neighbour.start()
+        await asyncio.gather(*calls)
 
 
 async def test_one_that_computes_is_not_taken_for_one_that_hangs(neighbour: Neighbour) -> None:
