@@ -10,6 +10,7 @@ from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy
 from libs.crypto.x509.issue import DistinguishedName, Profile, Validity, issue_certificate, make_root
 from libs.documents.ofd import open_ofd, pack
+from libs.sub_indications import SubIndication
 from services.seal.core.seal_rules import SealState
 from services.seal.core.ses import (
     ParsedSeal,
@@ -23,7 +24,7 @@ from services.seal.core.ses import (
 from services.seal.sealing.ofd import Placement, finish, prepare
 from services.seal.validation.documents import SealReport
 from services.seal.validation.registered import RegisteredSeal
-from services.seal.validation.rules import StepIndication, StepOutcome
+from services.seal.validation.rules import StepOutcome
 from services.seal.validation.steps import Checks, RecordsUnreachable
 from services.seal.validation.trust import Trust
 
@@ -175,7 +176,7 @@ def rewritten(document: bytes, change: Callable[[dict[str, bytes]], None]) -> by
     return pack(files)
 
 
-def unsound(report: SealReport) -> dict[str, StepIndication | None]:
+def unsound(report: SealReport) -> dict[str, SubIndication | None]:
     """The steps that are not PASSED, and why."""
     fine = (StepOutcome.PASSED, StepOutcome.NOT_APPLICABLE)
     return {step.name: step.finding.sub_indication for step in report.steps if step.finding.outcome not in fine}

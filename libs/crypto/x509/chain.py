@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from libs.crypto.errors import CertificateNotAccepted, InvalidSignature, SubIndication
+from libs.crypto.errors import CertificateNotAccepted, InvalidSignature
 from libs.crypto.provider import SmProvider
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.crl import Crl
 from libs.crypto.x509.extensions import KeyUsage
 from libs.crypto.x509.names import same
 from libs.crypto.x509.roles import ANY_PURPOSE, Role
+from libs.sub_indications import SubIndication
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from libs.crypto.errors import CryptoError
 from libs.crypto.x509.certificate import Certificate
 from libs.documents.ofd import NAMESPACES, OfdPackage, OfdRefused, is_pdf, open_ofd, texts
 from libs.errors import InvalidArgument, invalid_field
+from libs.sub_indications import SubIndication
 from services.seal.core.packages import LIMITS
 from services.seal.core.ses import (
     SM3,
@@ -26,7 +27,6 @@ from services.seal.validation.rules import (
     Conclusion,
     SealVerdict,
     StepFinding,
-    StepIndication,
     ValidationStep,
     conclude,
     failed,
@@ -157,10 +157,10 @@ def _seen(package: OfdPackage) -> str:
 
 def _no_package(data: bytes, error: OfdRefused) -> StepFinding:
     if is_pdf(data) and not data.startswith(b"PK"):
-        return indeterminate(StepIndication.UNSUPPORTED, "a PDF: the seals on it are not read here")
+        return indeterminate(SubIndication.UNSUPPORTED, "a PDF: the seals on it are not read here")
     if error.rule == "encrypted":
-        return indeterminate(StepIndication.UNSUPPORTED, "the package is encrypted")
-    return failed(StepIndication.FORMAT_FAILURE, f"{error.rule}: {error.message}")
+        return indeterminate(SubIndication.UNSUPPORTED, "the package is encrypted")
+    return failed(SubIndication.FORMAT_FAILURE, f"{error.rule}: {error.message}")
 
 
 def _too_much(error: OfdRefused) -> InvalidArgument:
@@ -174,8 +174,8 @@ def _read(structure: ParsedSeal | ParsedSignature) -> StepFinding:
 
 def _not_read(error: SesError) -> StepFinding:
     if isinstance(error, SesUnsupported):
-        return indeterminate(StepIndication.UNSUPPORTED, str(error))
-    return failed(StepIndication.FORMAT_FAILURE, str(error))
+        return indeterminate(SubIndication.UNSUPPORTED, str(error))
+    return failed(SubIndication.FORMAT_FAILURE, str(error))
 
 
 def _step(name: str, finding: StepFinding, signature: str = "") -> ValidationStep:
@@ -258,13 +258,13 @@ class _SignatureReader:
     def steps(self, entry: _Entry) -> Iterator[NamedFinding]:
         """Takes every step that the one before leaves possible."""
         if entry.root is None or entry.name is None:
-            yield "signature.file", failed(StepIndication.FORMAT_FAILURE, entry.fault)
+            yield "signature.file", failed(SubIndication.FORMAT_FAILURE, entry.fault)
             return
         yield "signature.file", passed(entry.name)
         yield "signature.references", self._references(entry.root)
         yield "signature.coverage", self._coverage(entry.root)
         if entry.kind.casefold() != "seal":
-            finding = indeterminate(StepIndication.CRYPTO_CONSTRAINTS_FAILURE, "not a seal signature")
+            finding = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "not a seal signature")
             yield "signature.structure", finding
             return
         yield "signature.structure", self._structure(entry, entry.root)
@@ -280,14 +280,14 @@ class _SignatureReader:
     def _references(self, root: etree._Element) -> StepFinding:
         holders = root.findall("ofd:SignedInfo/ofd:References", NAMESPACES)
         if len(holders) > 1:
-            return failed(StepIndication.FORMAT_FAILURE, "there is more than one list of references")
+            return failed(SubIndication.FORMAT_FAILURE, "there is more than one list of references")
         references = [each for holder in holders for each in holder.iterfind("ofd:Reference", NAMESPACES)]
         if not references:
-            return failed(StepIndication.SIGNED_DATA_NOT_FOUND, "there is no reference")
+            return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "there is no reference")
         (holder,) = holders
         method = holder.get("CheckMethod", "")
         if method != SM3 and method.upper() != "SM3":
-            return indeterminate(StepIndication.CRYPTO_CONSTRAINTS_FAILURE, f"CheckMethod {method[:60]!r} is not SM3")
+            return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"CheckMethod {method[:60]!r} is not SM3")
         for reference in references:
             self._checks.stop.check()
             finding = self._reference(reference)
@@ -304,13 +304,13 @@ class _SignatureReader:
         path = reference.get("FileRef", "")
         name = self._package.find(path)
         if name is None:
-            return failed(StepIndication.SIGNED_DATA_NOT_FOUND, f"{path[:200]} is not there")
+            return failed(SubIndication.SIGNED_DATA_NOT_FOUND, f"{path[:200]} is not there")
         try:
             # base64Binary may hold white space (XML Schema part 2, 3.2.16).
             stated = base64.b64decode("".join("".join(texts(reference, "ofd:CheckValue")).split()), validate=True)
         except ValueError:
             # binascii.Error among them; letters outside of ASCII are another.
-            return failed(StepIndication.FORMAT_FAILURE, f"{path[:200]}: CheckValue is not Base64")
+            return failed(SubIndication.FORMAT_FAILURE, f"{path[:200]}: CheckValue is not Base64")
         found = digest_finding(stated, self._digest(name))
         return found if found.sub_indication is None else replace(found, evidence=f"{name}: {found.evidence}")
 
@@ -325,13 +325,13 @@ class _SignatureReader:
         covered = {self._package.find(reference.get("FileRef", "")) for reference in references}
         bare = sorted(set(self._package.entries) - covered - self._free)
         if bare:
-            return failed(StepIndication.SIG_CONSTRAINTS_FAILURE, f"{len(bare)} files are not covered: {bare[0]}")
+            return failed(SubIndication.SIG_CONSTRAINTS_FAILURE, f"{len(bare)} files are not covered: {bare[0]}")
         return passed(f"{len(self._package.entries)} files")
 
     def _structure(self, entry: _Entry, root: etree._Element) -> StepFinding:
         names = [self._package.find(text, entry.name or "") for text in texts(root, "ofd:SignedValue")]
         if len(names) != 1 or names[0] is None:
-            return failed(StepIndication.SIGNED_DATA_NOT_FOUND, "SignedValue leads nowhere")
+            return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "SignedValue leads nowhere")
         raw = self._package.entries[names[0]]
         try:
             self._signatures[entry.path] = parse_signature(raw)
@@ -344,10 +344,10 @@ class _SignatureReader:
         if not stated:
             return not_applicable("Signature.xml names none")
         if len(stated) > 1:
-            return failed(StepIndication.FORMAT_FAILURE, "Signature.xml names more than one seal")
+            return failed(SubIndication.FORMAT_FAILURE, "Signature.xml names more than one seal")
         name = self._package.find(stated[0], entry.name or "")
         if name is None:
-            return failed(StepIndication.SIGNED_DATA_NOT_FOUND, "the seal's BaseLoc leads nowhere")
+            return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "the seal's BaseLoc leads nowhere")
         if self._package.entries[name] != signature.seal.raw:
-            return failed(StepIndication.HASH_FAILURE, "Seal.esl is not the seal inside SignedValue.dat")
+            return failed(SubIndication.HASH_FAILURE, "Seal.esl is not the seal inside SignedValue.dat")
         return passed(name)

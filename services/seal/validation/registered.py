@@ -3,16 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.sub_indications import SubIndication
 from services.seal.core.seal_rules import SealState
-from services.seal.validation.rules import (
-    StepFinding,
-    StepIndication,
-    Times,
-    failed,
-    indeterminate,
-    not_applicable,
-    passed,
-)
+from services.seal.validation.rules import StepFinding, Times, failed, indeterminate, not_applicable, passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +34,7 @@ def structure_finding(known: RegisteredSeal | None, structure: bytes) -> StepFin
     if known is None:
         return not_applicable("this region registered no seal with this esID")
     if known.structure != structure:
-        return failed(StepIndication.HASH_FAILURE, "this region registered another structure under this esID")
+        return failed(SubIndication.HASH_FAILURE, "this region registered another structure under this esID")
     return passed("the structure that this region registered")
 
 
@@ -55,20 +48,20 @@ def status_finding(known: RegisteredSeal | None, times: Times, *, recorded: bool
             end.
     """
     if known is None:
-        return indeterminate(StepIndication.TRY_LATER, "the seal is not on this region's list")
+        return indeterminate(SubIndication.TRY_LATER, "the seal is not on this region's list")
     if known.end_time is not None:
         return _ended(known, known.end_time, times)
     if known.state is SealState.FROZEN and not recorded:
-        return indeterminate(StepIndication.TRY_LATER, "the seal is frozen")
+        return indeterminate(SubIndication.TRY_LATER, "the seal is frozen")
     return passed(f"{known.state}")
 
 
 def _ended(known: RegisteredSeal, end: datetime, times: Times) -> StepFinding:
     evidence = f"{known.state} since {end.isoformat()}, used {times.stated.isoformat()}"
     if end <= times.stated:
-        return failed(StepIndication.REVOKED, evidence)
+        return failed(SubIndication.REVOKED, evidence)
     if end <= times.latest:
-        return indeterminate(StepIndication.REVOKED_NO_POE, f"{evidence} without a proof of that time")
+        return indeterminate(SubIndication.REVOKED_NO_POE, f"{evidence} without a proof of that time")
     return passed(evidence)
 
 
@@ -85,5 +78,5 @@ def existence_finding(
     if stamped is not None:
         return passed(f"a time stamp of {stamped.isoformat()}")
     if known is not None and (known.end_time is None or times.stated < known.end_time):
-        return indeterminate(StepIndication.NO_POE, "this region's seal, but no such use of it is on record")
+        return indeterminate(SubIndication.NO_POE, "this region's seal, but no such use of it is on record")
     return not_applicable("nothing shows that it is older than this validation")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from libs.sub_indications import SubIndication
+
 
 class Conclusion(StrEnum):
     """What a validation comes to: TOTAL-PASSED, TOTAL-FAILED, INDETERMINATE in the words of the standard.
@@ -16,29 +18,6 @@ class Conclusion(StrEnum):
     INVALID = "INVALID"
     INDETERMINATE = "INDETERMINATE"
     NO_SIGNATURE = "NO_SIGNATURE"
-
-
-class StepIndication(StrEnum):
-    """Why a conclusion is not VALID (ETSI EN 319 102-1, tables 5 and 6; UNSUPPORTED is ours, as its CUSTOM allows)."""
-
-    FORMAT_FAILURE = "FORMAT_FAILURE"
-    HASH_FAILURE = "HASH_FAILURE"
-    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
-    REVOKED = "REVOKED"
-    EXPIRED = "EXPIRED"
-    NOT_YET_VALID = "NOT_YET_VALID"
-    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
-    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
-    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
-    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
-    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
-    TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
-    NO_POE = "NO_POE"
-    TRY_LATER = "TRY_LATER"
-    REVOKED_NO_POE = "REVOKED_NO_POE"
-    REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
-    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
-    UNSUPPORTED = "UNSUPPORTED"
 
 
 class StepOutcome(StrEnum):
@@ -62,7 +41,7 @@ class StepFinding:
 
     outcome: StepOutcome
     evidence: str = ""
-    sub_indication: StepIndication | None = None
+    sub_indication: SubIndication | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +66,7 @@ class SealVerdict:
     """A conclusion, with the sub-indication of the first step that made it so."""
 
     conclusion: Conclusion
-    sub_indication: StepIndication | None = None
+    sub_indication: SubIndication | None = None
 
 
 def passed(evidence: str = "") -> StepFinding:
@@ -95,12 +74,12 @@ def passed(evidence: str = "") -> StepFinding:
     return StepFinding(StepOutcome.PASSED, evidence)
 
 
-def failed(sub_indication: StepIndication, evidence: str) -> StepFinding:
+def failed(sub_indication: SubIndication, evidence: str) -> StepFinding:
     """Builds the finding of a check that does not hold."""
     return StepFinding(StepOutcome.FAILED, evidence, sub_indication)
 
 
-def indeterminate(sub_indication: StepIndication, evidence: str) -> StepFinding:
+def indeterminate(sub_indication: SubIndication, evidence: str) -> StepFinding:
     """Builds the finding of a check that can't be told."""
     return StepFinding(StepOutcome.INDETERMINATE, evidence, sub_indication)
 
@@ -125,7 +104,7 @@ def conclude(steps: Iterable[ValidationStep]) -> SealVerdict:
                 return SealVerdict(conclusion, finding.sub_indication)
     if any(finding.outcome is StepOutcome.PASSED for finding in findings):
         return SealVerdict(Conclusion.VALID)
-    return SealVerdict(Conclusion.INDETERMINATE, StepIndication.SIGNED_DATA_NOT_FOUND)
+    return SealVerdict(Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +129,9 @@ def within(start: datetime, end: datetime, times: Times) -> StepFinding:
     """Checks that a use lies in a period, both ends included: as stated, and as far as it is proven."""
     evidence = f"{start.isoformat()} to {end.isoformat()}, used {times.stated.isoformat()}"
     if times.stated < start:
-        return failed(StepIndication.NOT_YET_VALID, evidence)
+        return failed(SubIndication.NOT_YET_VALID, evidence)
     if times.stated > end:
-        return failed(StepIndication.EXPIRED, evidence)
+        return failed(SubIndication.EXPIRED, evidence)
     if times.latest > end:
-        return indeterminate(StepIndication.OUT_OF_BOUNDS_NO_POE, f"{evidence} without a proof of that time")
+        return indeterminate(SubIndication.OUT_OF_BOUNDS_NO_POE, f"{evidence} without a proof of that time")
     return passed(evidence)

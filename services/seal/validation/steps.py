@@ -13,19 +13,11 @@ from typing import Protocol
 from libs.crypto.errors import CryptoError, MalformedCertificate, UnsupportedCertificate
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.roles import Role
+from libs.sub_indications import SubIndication
 from libs.workers import Stop
 from services.seal.core.ses import OLDER_VERSIONS, SM2_WITH_SM3, SM3, ParsedSeal, ParsedSignature
 from services.seal.validation.registered import RegisteredSeal, existence_finding, status_finding, structure_finding
-from services.seal.validation.rules import (
-    StepFinding,
-    StepIndication,
-    Times,
-    failed,
-    indeterminate,
-    not_applicable,
-    passed,
-    within,
-)
+from services.seal.validation.rules import StepFinding, Times, failed, indeterminate, not_applicable, passed, within
 
 NamedFinding = tuple[str, StepFinding]
 """The name of a step, and what it came to."""
@@ -169,7 +161,7 @@ def digest_finding(stated: bytes, actual: bytes) -> StepFinding:
     """Compares two digests."""
     if hmac.compare_digest(stated, actual):
         return passed(f"sm3:{actual.hex()}")
-    return failed(StepIndication.HASH_FAILURE, f"states sm3:{stated[:32].hex()}, is sm3:{actual.hex()}")
+    return failed(SubIndication.HASH_FAILURE, f"states sm3:{stated[:32].hex()}, is sm3:{actual.hex()}")
 
 
 def _made(seal: ParsedSeal, known: Known) -> tuple[Times, str]:
@@ -192,7 +184,7 @@ def _made(seal: ParsedSeal, known: Known) -> tuple[Times, str]:
 
 
 def _reached(known: Known) -> StepFinding | None:
-    return None if known.reached else indeterminate(StepIndication.TRY_LATER, "the list of seals can't be read now")
+    return None if known.reached else indeterminate(SubIndication.TRY_LATER, "the list of seals can't be read now")
 
 
 def _is_unsupported(oid: str, certificate: bytes) -> bool:
@@ -212,15 +204,15 @@ def _algorithm(oid: str, certificate: bytes) -> StepFinding:
     if oid in _SM2_BY_OTHER_NAMES:
         return passed(f"{oid}; tolerated: stands for SM2 with SM3")
     if _is_unsupported(oid, certificate):
-        return indeterminate(StepIndication.CRYPTO_CONSTRAINTS_FAILURE, f"{oid[:80]} is not SM2 with SM3")
-    return failed(StepIndication.FORMAT_FAILURE, f"{oid[:80]} is no algorithm of the certificate's key")
+        return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"{oid[:80]} is not SM2 with SM3")
+    return failed(SubIndication.FORMAT_FAILURE, f"{oid[:80]} is no algorithm of the certificate's key")
 
 
 def unreadable(error: MalformedCertificate) -> StepFinding:
     """Returns the finding for a certificate that is not read: of another algorithm, or broken."""
     if isinstance(error, UnsupportedCertificate):
-        return indeterminate(StepIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error))
-    return failed(StepIndication.FORMAT_FAILURE, str(error))
+        return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error))
+    return failed(SubIndication.FORMAT_FAILURE, str(error))
 
 
 def _signature(
@@ -228,7 +220,7 @@ def _signature(
 ) -> StepFinding:
     """Verifies ``value`` over the first message that it holds for; there are several where makers differ in that."""
     if _is_unsupported(algorithm, certificate):
-        return indeterminate(StepIndication.CRYPTO_CONSTRAINTS_FAILURE, "the algorithm is not computed here")
+        return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "the algorithm is not computed here")
     refusal = ""
     for message in messages:
         try:
@@ -239,12 +231,12 @@ def _signature(
             refusal = type(error).__name__
         else:
             return passed(f"over {len(message)} bytes, sm3:{hashlib.new('sm3', message).hexdigest()}")
-    return failed(StepIndication.SIG_CRYPTO_FAILURE, refusal)
+    return failed(SubIndication.SIG_CRYPTO_FAILURE, refusal)
 
 
 def _data_hash(signature: ParsedSignature, protected: bytes) -> StepFinding:
     if _is_unsupported(signature.algorithm, signature.certificate):
-        return indeterminate(StepIndication.CRYPTO_CONSTRAINTS_FAILURE, "the digest's algorithm is not computed here")
+        return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "the digest's algorithm is not computed here")
     return digest_finding(signature.data_hash, hashlib.new("sm3", protected).digest())
 
 
@@ -264,7 +256,7 @@ def _version(signature: ParsedSignature) -> StepFinding:
         return passed(evidence)
     if {signature.version, signature.seal.version} <= set(OLDER_VERSIONS):
         return passed(f"{evidence}; tolerated: the older structure is told by its shape")
-    return failed(StepIndication.FORMAT_FAILURE, evidence)
+    return failed(SubIndication.FORMAT_FAILURE, evidence)
 
 
 def _property_info(signature: ParsedSignature, is_own_path: bool) -> StepFinding:
@@ -273,7 +265,7 @@ def _property_info(signature: ParsedSignature, is_own_path: bool) -> StepFinding
         return passed(stated)
     if signature.version in OLDER_VERSIONS:
         return passed(f"{stated!r}; tolerated: GM/T 0031-2014 leaves to the maker what stands here")
-    return failed(StepIndication.SIG_CONSTRAINTS_FAILURE, f"{stated!r} is not the path of this Signature.xml")
+    return failed(SubIndication.SIG_CONSTRAINTS_FAILURE, f"{stated!r} is not the path of this Signature.xml")
 
 
 def _listed(seal: ParsedSeal, certificate: bytes) -> StepFinding:
@@ -287,14 +279,14 @@ def _listed(seal: ParsedSeal, certificate: bytes) -> StepFinding:
             return passed(f"digest {place} of {len(seal.certificate_digests)}")
     others = [kind for kind, _ in seal.certificate_digests if kind.upper() not in ("SM3", SM3)]
     if others:
-        return indeterminate(StepIndication.CRYPTO_CONSTRAINTS_FAILURE, f"the list is of {others[0][:40]!r} digests")
-    return failed(StepIndication.SIG_CONSTRAINTS_FAILURE, "the signer's certificate is not on the seal's list")
+        return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"the list is of {others[0][:40]!r} digests")
+    return failed(SubIndication.SIG_CONSTRAINTS_FAILURE, "the signer's certificate is not on the seal's list")
 
 
 def _not_in_future(at: datetime, checks: Checks) -> StepFinding:
     evidence = f"{at.isoformat()}, validated {checks.now.isoformat()}"
     if at > checks.now + checks.skew:
-        return failed(StepIndication.TIMESTAMP_ORDER_FAILURE, evidence)
+        return failed(SubIndication.TIMESTAMP_ORDER_FAILURE, evidence)
     return passed(evidence)
 
 
@@ -307,4 +299,4 @@ def _time_stamp(checks: Checks, stamp: bytes | None, value: bytes) -> StepFindin
         return not_applicable("there is none")
     if (at := _stamp_time(checks, stamp, value)) is not None:
         return passed(at.isoformat())
-    return indeterminate(StepIndication.NO_POE, "there is one, but none that can be trusted here")
+    return indeterminate(SubIndication.NO_POE, "there is one, but none that can be trusted here")

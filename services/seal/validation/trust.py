@@ -4,30 +4,26 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.crypto.errors import CertificateNotAccepted, CryptoError, MalformedCertificate
-from libs.crypto.errors import SubIndication as Refusal
 from libs.crypto.provider import SmProvider
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy, verify_chain
 from libs.crypto.x509.roles import Role
 from libs.crypto.x509.time_stamp import verify_time_stamp
-from services.seal.validation.rules import StepFinding, StepIndication, Times, failed, indeterminate, passed
+from libs.sub_indications import SubIndication
+from services.seal.validation.rules import StepFinding, Times, failed, indeterminate, passed
 from services.seal.validation.steps import unreadable
 
 # What had ended by the stated time had no force; what ended since leaves open whether the stated time is the true one.
-_FAILURES = {
-    Refusal.SIG_CRYPTO_FAILURE: StepIndication.SIG_CRYPTO_FAILURE,
-    Refusal.CHAIN_CONSTRAINTS_FAILURE: StepIndication.CHAIN_CONSTRAINTS_FAILURE,
-    Refusal.NOT_YET_VALID: StepIndication.NOT_YET_VALID,
-    Refusal.EXPIRED: StepIndication.EXPIRED,
-    Refusal.REVOKED: StepIndication.REVOKED,
-}
-_UNKNOWNS = {
-    Refusal.NO_CERTIFICATE_CHAIN_FOUND: StepIndication.NO_CERTIFICATE_CHAIN_FOUND,
-    Refusal.TRY_LATER: StepIndication.TRY_LATER,
-    Refusal.OUT_OF_BOUNDS_NO_POE: StepIndication.OUT_OF_BOUNDS_NO_POE,
-    Refusal.REVOKED_NO_POE: StepIndication.REVOKED_NO_POE,
-    Refusal.REVOKED_CA_NO_POE: StepIndication.REVOKED_CA_NO_POE,
-}
+_UNKNOWNS = frozenset(
+    {
+        SubIndication.NO_CERTIFICATE_CHAIN_FOUND,
+        SubIndication.TRY_LATER,
+        SubIndication.OUT_OF_BOUNDS_NO_POE,
+        SubIndication.REVOKED_NO_POE,
+        SubIndication.REVOKED_CA_NO_POE,
+    }
+)
+"""Those that leave a validation INDETERMINATE; the others make it fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +58,8 @@ class Trust:
         except CertificateNotAccepted as error:
             why = error.sub_indication
             if why in _UNKNOWNS:
-                return indeterminate(_UNKNOWNS[why], why.value)
-            return failed(_FAILURES[why], f"{why.value}, asked for {role.name}")
+                return indeterminate(why, why.value)
+            return failed(why, f"{why.value}, asked for {role.name}")
         return passed(f"{len(found)} certificates for {role.name}, root serial {found[-1].serial_number:x}")
 
     def time_stamp(self, stamp: bytes, value: bytes, now: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from libs.crypto.asn1_budget import Asn1Limits, check_asn1
-from libs.crypto.errors import CertificateNotAccepted, InvalidSignature, MalformedCertificate, SubIndication
+from libs.crypto.errors import CertificateNotAccepted, InvalidSignature, MalformedCertificate
 from libs.crypto.provider import Signer, SoftwareSigner
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import (
@@ -29,6 +29,7 @@ from libs.crypto.x509 import (
     verify_chain,
 )
 from libs.crypto.x509.roles import ANY_PURPOSE
+from libs.sub_indications import SubIndication
 
 PROVIDER = default_provider()
 START = datetime(2024, 1, 1, tzinfo=UTC)

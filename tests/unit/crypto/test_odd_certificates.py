@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from asn1crypto import core
 
-from libs.crypto.errors import CertificateNotAccepted, MalformedCertificate, SubIndication, UnsupportedCertificate
+from libs.crypto.errors import CertificateNotAccepted, MalformedCertificate, UnsupportedCertificate
 from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import Certificate, DistinguishedName, Role, TrustPolicy, Validity, make_root
 from libs.crypto.x509.chain import verify_chain
+from libs.sub_indications import SubIndication
 from tests.support import ber
 
 PROVIDER = default_provider()

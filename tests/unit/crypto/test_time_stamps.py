@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from libs.crypto.errors import CertificateNotAccepted, CryptoError, InvalidSignature, SubIndication
+from libs.crypto.errors import CertificateNotAccepted, CryptoError, InvalidSignature
 from libs.crypto.x509 import Profile, TimeStampNotAccepted, TrustPolicy, verify_time_stamp
+from libs.sub_indications import SubIndication
 from tests.support import ber
 from tests.support.seals import T0, T1, SealKit, make_kit
 from tests.support.stamps import Stamper, genuine

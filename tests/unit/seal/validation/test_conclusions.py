@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from libs.sub_indications import SubIndication
 from services.seal.core.seal_rules import SealState
 from services.seal.validation.registered import RegisteredSeal, existence_finding, status_finding, structure_finding
 from services.seal.validation.rules import (
     Conclusion,
     StepFinding,
-    StepIndication,
     StepOutcome,
     Times,
     ValidationStep,
@@ -25,22 +25,22 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 GOOD, NONE = passed(), not_applicable("")
-BAD, WORSE = failed(StepIndication.HASH_FAILURE, ""), failed(StepIndication.SIG_CRYPTO_FAILURE, "")
-DARK = indeterminate(StepIndication.TRY_LATER, "")
+BAD, WORSE = failed(SubIndication.HASH_FAILURE, ""), failed(SubIndication.SIG_CRYPTO_FAILURE, "")
+DARK = indeterminate(SubIndication.TRY_LATER, "")
 
 
 @pytest.mark.parametrize(
     ("findings", "conclusion", "sub_indication"),
     [
         ([GOOD, NONE], Conclusion.VALID, None),
-        ([GOOD, DARK, BAD, WORSE], Conclusion.INVALID, StepIndication.HASH_FAILURE),
-        ([DARK, GOOD], Conclusion.INDETERMINATE, StepIndication.TRY_LATER),
-        ([NONE], Conclusion.INDETERMINATE, StepIndication.SIGNED_DATA_NOT_FOUND),
-        ([], Conclusion.INDETERMINATE, StepIndication.SIGNED_DATA_NOT_FOUND),
+        ([GOOD, DARK, BAD, WORSE], Conclusion.INVALID, SubIndication.HASH_FAILURE),
+        ([DARK, GOOD], Conclusion.INDETERMINATE, SubIndication.TRY_LATER),
+        ([NONE], Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND),
+        ([], Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND),
     ],
 )
 def test_the_worst_step_decides(
-    findings: list[StepFinding], conclusion: Conclusion, sub_indication: StepIndication | None
+    findings: list[StepFinding], conclusion: Conclusion, sub_indication: SubIndication | None
 ) -> None:
     verdict = conclude(ValidationStep("s", "c", finding) for finding in findings)
     assert (verdict.conclusion, verdict.sub_indication) == (conclusion, sub_indication)
@@ -54,36 +54,36 @@ def test_periods_include_both_ends() -> None:
     assert within(NOW, NOW + DAY, used(NOW)).outcome is StepOutcome.PASSED
     assert within(NOW, NOW + DAY, used(NOW + DAY)).outcome is StepOutcome.PASSED
     assert within(NOW, NOW + DAY, used(NOW, NOW + DAY)).outcome is StepOutcome.PASSED
-    assert within(NOW, NOW + DAY, used(NOW - DAY)).sub_indication is StepIndication.NOT_YET_VALID
-    assert within(NOW, NOW + DAY, used(NOW + 2 * DAY)).sub_indication is StepIndication.EXPIRED
+    assert within(NOW, NOW + DAY, used(NOW - DAY)).sub_indication is SubIndication.NOT_YET_VALID
+    assert within(NOW, NOW + DAY, used(NOW + 2 * DAY)).sub_indication is SubIndication.EXPIRED
     late = within(NOW, NOW + DAY, used(NOW, NOW + 2 * DAY))
-    assert (late.outcome, late.sub_indication) == (StepOutcome.INDETERMINATE, StepIndication.OUT_OF_BOUNDS_NO_POE)
+    assert (late.outcome, late.sub_indication) == (StepOutcome.INDETERMINATE, SubIndication.OUT_OF_BOUNDS_NO_POE)
 
 
 @pytest.mark.parametrize(
     ("state", "end", "times", "recorded", "sub_indication"),
     [
         (SealState.ACTIVE, None, used(NOW), False, None),
-        (SealState.FROZEN, None, used(NOW), False, StepIndication.TRY_LATER),
+        (SealState.FROZEN, None, used(NOW), False, SubIndication.TRY_LATER),
         (SealState.FROZEN, None, used(NOW), True, None),
         (SealState.REVOKED, NOW + DAY, used(NOW), True, None),
-        (SealState.REVOKED, NOW + DAY, used(NOW, NOW + 2 * DAY), False, StepIndication.REVOKED_NO_POE),
-        (SealState.REPLACED, NOW + DAY, used(NOW, NOW + DAY), False, StepIndication.REVOKED_NO_POE),
-        (SealState.REVOKED, NOW, used(NOW), True, StepIndication.REVOKED),
-        (SealState.REVOKED, NOW, used(NOW, NOW + DAY), False, StepIndication.REVOKED),
+        (SealState.REVOKED, NOW + DAY, used(NOW, NOW + 2 * DAY), False, SubIndication.REVOKED_NO_POE),
+        (SealState.REPLACED, NOW + DAY, used(NOW, NOW + DAY), False, SubIndication.REVOKED_NO_POE),
+        (SealState.REVOKED, NOW, used(NOW), True, SubIndication.REVOKED),
+        (SealState.REVOKED, NOW, used(NOW, NOW + DAY), False, SubIndication.REVOKED),
     ],
 )
 def test_what_is_proven_to_be_sealed_before_the_end_of_a_seal_stays_valid(
-    state: SealState, end: datetime | None, times: Times, recorded: bool, sub_indication: StepIndication | None
+    state: SealState, end: datetime | None, times: Times, recorded: bool, sub_indication: SubIndication | None
 ) -> None:
     found = status_finding(RegisteredSeal(b"", state, NOW, end), times, recorded=recorded)
     assert found.sub_indication == sub_indication
-    ended = sub_indication is StepIndication.REVOKED
+    ended = sub_indication is SubIndication.REVOKED
     assert (found.outcome is StepOutcome.FAILED, found.outcome is StepOutcome.PASSED) == (ended, sub_indication is None)
 
 
 def test_a_seal_that_is_not_on_the_list_is_not_known() -> None:
-    assert status_finding(None, used(NOW), recorded=False).sub_indication is StepIndication.TRY_LATER
+    assert status_finding(None, used(NOW), recorded=False).sub_indication is SubIndication.TRY_LATER
     assert structure_finding(None, b"x").outcome is StepOutcome.NOT_APPLICABLE
 
 
@@ -91,7 +91,7 @@ def test_a_seal_is_the_registered_one_or_a_forgery() -> None:
     known = RegisteredSeal(b"structure", SealState.ACTIVE, NOW)
     assert structure_finding(known, b"structure").outcome is StepOutcome.PASSED
     assert structure_finding(known, b"structurE") == failed(
-        StepIndication.HASH_FAILURE, "this region registered another structure under this esID"
+        SubIndication.HASH_FAILURE, "this region registered another structure under this esID"
     )
 
 

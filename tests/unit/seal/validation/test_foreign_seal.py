@@ -10,10 +10,11 @@ from tongsuopy.crypto.asymciphers import ec
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.chain import TrustPolicy
+from libs.sub_indications import SubIndication
 from services.seal.core.ses import ParsedSeal, parse_seal
 from services.seal.core.ses.structures import SESeal
 from services.seal.validation.documents import validate_seal
-from services.seal.validation.rules import Conclusion, StepIndication, StepOutcome
+from services.seal.validation.rules import Conclusion, StepOutcome
 from services.seal.validation.steps import Checks
 from services.seal.validation.trust import Trust
 from tests.support.foreign_seal import MADE, Parties, parties, seal_v4
@@ -63,18 +64,18 @@ def test_openssl_verifies_the_maker_over_the_info_alone(who: Parties, seal: Pars
 def test_the_report_is_indeterminate_in_its_time_and_invalid_after_it(raw: bytes) -> None:
     report = validate_seal(raw, checks(datetime(2021, 1, 1, tzinfo=UTC)))
     assert report.verdict.conclusion is Conclusion.INDETERMINATE
-    assert report.verdict.sub_indication is StepIndication.NO_CERTIFICATE_CHAIN_FOUND
+    assert report.verdict.sub_indication is SubIndication.NO_CERTIFICATE_CHAIN_FOUND
     outcomes = {step.name: step.finding.outcome for step in report.steps}
     assert outcomes["seal.maker_signature"] is StepOutcome.PASSED
     report = validate_seal(raw, checks(datetime(2026, 1, 1, tzinfo=UTC)))
-    assert (report.verdict.conclusion, report.verdict.sub_indication) == (Conclusion.INVALID, StepIndication.EXPIRED)
+    assert (report.verdict.conclusion, report.verdict.sub_indication) == (Conclusion.INVALID, SubIndication.EXPIRED)
 
 
 def test_a_flipped_byte_of_the_picture_breaks_it(raw: bytes, seal: ParsedSeal) -> None:
     place = raw.index(seal.picture) + 1000
     changed = raw[:place] + bytes((raw[place] ^ 1,)) + raw[place + 1 :]
     report = validate_seal(changed, checks(datetime(2021, 1, 1, tzinfo=UTC)))
-    assert report.verdict.sub_indication is StepIndication.SIG_CRYPTO_FAILURE
+    assert report.verdict.sub_indication is SubIndication.SIG_CRYPTO_FAILURE
 
 
 def test_both_certificates_are_read(seal: ParsedSeal) -> None:

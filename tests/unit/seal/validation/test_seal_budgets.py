@@ -6,15 +6,15 @@ import pytest
 
 from libs.documents.ofd import open_ofd, pack
 from libs.errors import InvalidArgument
+from libs.sub_indications import SubIndication
 from libs.workers import WorkEnded
 from services.seal.sealing.ofd import Placement, prepare
 from services.seal.validation.documents import SealReport, validate_document
-from services.seal.validation.rules import StepIndication
 from tests.support.hostile import SIGNS, changed, list_of, many_extensions, many_references, signature_xml
 from tests.support.seals import T1, SealKit, ofd_document
 
 
-def _first_fault(report: SealReport) -> tuple[str, StepIndication | None, str]:
+def _first_fault(report: SealReport) -> tuple[str, SubIndication | None, str]:
     step = next(step for step in report.steps if step.finding.sub_indication is not None)
     return step.name, step.finding.sub_indication, step.finding.evidence
 
@@ -25,7 +25,7 @@ def test_a_signature_that_is_listed_twice_is_read_once_and_refused(kit: SealKit)
         changed(kit.sealed(ofd_document()), {f"{SIGNS}Signatures.xml": list_of(*[path] * 50)}), kit.checks()
     )
     name, why, evidence = _first_fault(report)
-    assert (name, why) == ("document.package", StepIndication.FORMAT_FAILURE)
+    assert (name, why) == ("document.package", SubIndication.FORMAT_FAILURE)
     assert "signature_twice" in evidence
 
 
@@ -66,7 +66,7 @@ def test_too_many_signatures_say_nothing_of_the_seals(kit: SealKit) -> None:
 def test_a_list_of_references_beside_the_one_that_is_checked_covers_nothing(kit: SealKit) -> None:
     changes = {f"{SIGNS}Sign_1/Signature.xml": signature_xml(1, lists=2)}
     name, why, _ = _first_fault(validate_document(changed(kit.sealed(ofd_document()), changes), kit.checks()))
-    assert (name, why) == ("signature.references", StepIndication.FORMAT_FAILURE)
+    assert (name, why) == ("signature.references", SubIndication.FORMAT_FAILURE)
 
 
 def test_a_validation_that_nobody_waits_for_ends(kit: SealKit) -> None:

@@ -10,9 +10,10 @@ from libs.crypto.provider import SoftwareSigner
 from libs.crypto.x509 import Crl, DistinguishedName, Profile, RevocationReason, RevokedEntry, TrustPolicy, Validity
 from libs.crypto.x509.crl import make_crl
 from libs.crypto.x509.issue import issue_certificate
+from libs.sub_indications import SubIndication
 from services.seal.core.seal_rules import SealState
 from services.seal.validation.documents import validate_document, validate_seal
-from services.seal.validation.rules import Conclusion, StepIndication
+from services.seal.validation.rules import Conclusion
 from services.seal.validation.steps import Checks
 from services.seal.validation.trust import Trust
 from tests.support.seals import (
@@ -31,7 +32,7 @@ from tests.support.seals import (
 from tests.support.stamps import Stamper
 
 NOW = T1 + timedelta(hours=1)
-ROLE, NO_PROOF = StepIndication.CHAIN_CONSTRAINTS_FAILURE, StepIndication.REVOKED_NO_POE
+ROLE, NO_PROOF = SubIndication.CHAIN_CONSTRAINTS_FAILURE, SubIndication.REVOKED_NO_POE
 CHAIN = "signature.certificate_chain"
 
 
@@ -83,7 +84,7 @@ def test_a_seal_with_a_registered_id_is_the_registered_one_byte_by_byte(kit: Sea
             validate_document(seal.sealed(ofd_document()), kit.checks(records=records)),
             validate_seal(seal.seal, kit.checks(records=records)),
         ):
-            assert unsound(report) == {"seal.registered": StepIndication.HASH_FAILURE}
+            assert unsound(report) == {"seal.registered": SubIndication.HASH_FAILURE}
             assert report.verdict.conclusion is Conclusion.INVALID
     assert unsound(validate_document(kit.sealed(ofd_document()), kit.checks(records=records))) == {}
 
@@ -92,7 +93,7 @@ def test_without_the_records_nothing_is_valid(kit: SealKit) -> None:
     report = validate_document(kit.sealed(ofd_document()), kit.checks(records=Records(reachable=False)))
     assert report.verdict.conclusion is Conclusion.INDETERMINATE
     assert unsound(report) == dict.fromkeys(
-        ("seal.registered", "seal.status", "signature.existence"), StepIndication.TRY_LATER
+        ("seal.registered", "seal.status", "signature.existence"), SubIndication.TRY_LATER
     )
 
 
@@ -107,7 +108,7 @@ def with_list(kit: SealKit, crl: Crl, records: Records, now: datetime = NOW) -> 
     return replace(kit.checks(records=records), chain=trust.chain, now=now)
 
 
-ABROAD_STATUS = {"seal.status": StepIndication.TRY_LATER}
+ABROAD_STATUS = {"seal.status": SubIndication.TRY_LATER}
 
 
 @pytest.mark.parametrize("reason", [RevocationReason.KEY_COMPROMISE, RevocationReason.SUPERSEDED])
@@ -122,10 +123,10 @@ def test_a_signers_own_time_does_not_save_a_revoked_certificate(kit: SealKit, re
     assert report.verdict.conclusion is Conclusion.INDETERMINATE
     # This region's own seal, and a use that is not on record: likewise.
     unrecorded = validate_document(sealed, with_list(kit, crl, Records(recorded=False)))
-    assert unsound(unrecorded) == {CHAIN: NO_PROOF, "signature.existence": StepIndication.NO_POE}
+    assert unsound(unrecorded) == {CHAIN: NO_PROOF, "signature.existence": SubIndication.NO_POE}
     # Stated after the revocation: nothing can mend that.
     late = kit.sealed(ofd_document(), at=T1 + timedelta(minutes=40))
-    assert unsound(validate_document(late, with_list(kit, crl, Records()))) == {CHAIN: StepIndication.REVOKED}
+    assert unsound(validate_document(late, with_list(kit, crl, Records()))) == {CHAIN: SubIndication.REVOKED}
 
 
 def test_a_time_stamp_proves_the_time_too(kit: SealKit) -> None:
@@ -169,11 +170,11 @@ def test_a_registered_seal_outlives_its_makers_certificate(kit: SealKit) -> None
         (SealState.REVOKED, T1 + timedelta(minutes=1), Records(), None),
         (SealState.REVOKED, T1 + timedelta(minutes=1), Records(recorded=False), NO_PROOF),
         (SealState.FROZEN, None, Records(), None),
-        (SealState.FROZEN, None, Records(recorded=False), StepIndication.TRY_LATER),
+        (SealState.FROZEN, None, Records(recorded=False), SubIndication.TRY_LATER),
     ],
 )
 def test_a_signers_own_time_does_not_save_a_seal_that_ended(
-    kit: SealKit, state: SealState, end: datetime | None, records: Records, told: StepIndication | None
+    kit: SealKit, state: SealState, end: datetime | None, records: Records, told: SubIndication | None
 ) -> None:
     report = validate_document(
         kit.sealed(ofd_document()), kit.checks(records=replace(records, state=state, end_time=end))
@@ -184,7 +185,7 @@ def test_a_signers_own_time_does_not_save_a_seal_that_ended(
 
 def test_a_seal_and_certificates_that_ran_out_need_a_proof(kit: SealKit) -> None:
     sealed = kit.sealed(ofd_document())
-    bounds = StepIndication.OUT_OF_BOUNDS_NO_POE
+    bounds = SubIndication.OUT_OF_BOUNDS_NO_POE
     year = T0 + timedelta(days=366)
     assert unsound(validate_document(sealed, kit.checks(year))) == {}
     abroad = validate_document(sealed, kit.checks(year, ABROAD))

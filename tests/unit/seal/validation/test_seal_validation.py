@@ -9,11 +9,12 @@ import pytest
 
 from libs.crypto.x509.chain import TrustPolicy
 from libs.documents.ofd import open_ofd
+from libs.sub_indications import SubIndication
 from services.seal.core.seal_rules import SealState
 from services.seal.core.ses import build_seal, build_signature, build_tbs, der, parse_signature
 from services.seal.sealing.ofd import Placement, finish, prepare
 from services.seal.validation.documents import validate_document, validate_seal
-from services.seal.validation.rules import Conclusion, StepIndication
+from services.seal.validation.rules import Conclusion
 from services.seal.validation.trust import Trust
 from tests.support.seals import SEAL_ID, T0, T1, Records, SealKit, make_kit, ofd_document, rewritten, stamped, unsound
 
@@ -52,13 +53,13 @@ def test_a_document_without_a_seal_is_not_valid(kit: SealKit) -> None:
 
 def test_what_is_no_package_is_an_answer(kit: SealKit) -> None:
     report = validate_document(b"nothing", kit.checks())
-    assert unsound(report) == {"document.package": StepIndication.FORMAT_FAILURE}
+    assert unsound(report) == {"document.package": SubIndication.FORMAT_FAILURE}
     assert report.verdict.conclusion is Conclusion.INVALID
 
 
-HASH, CRYPTO, FORMAT = StepIndication.HASH_FAILURE, StepIndication.SIG_CRYPTO_FAILURE, StepIndication.FORMAT_FAILURE
-CONSTRAINTS, MISSING = StepIndication.SIG_CONSTRAINTS_FAILURE, StepIndication.SIGNED_DATA_NOT_FOUND
-ALGORITHM = StepIndication.CRYPTO_CONSTRAINTS_FAILURE
+HASH, CRYPTO, FORMAT = SubIndication.HASH_FAILURE, SubIndication.SIG_CRYPTO_FAILURE, SubIndication.FORMAT_FAILURE
+CONSTRAINTS, MISSING = SubIndication.SIG_CONSTRAINTS_FAILURE, SubIndication.SIGNED_DATA_NOT_FOUND
+ALGORITHM = SubIndication.CRYPTO_CONSTRAINTS_FAILURE
 
 
 @pytest.mark.parametrize("name", ["OFD.xml", "Doc_0/Document.xml", "Doc_0/Pages/Page_0/Content.xml"])
@@ -86,7 +87,7 @@ def test_a_moved_stamp_is_caught_by_the_data_hash(kit: SealKit) -> None:
     assert unsound(report) == {"signature.data_hash": HASH}
 
 
-PARTS: list[tuple[str, Callable[[SealKit, bytes], bytes], dict[str, StepIndication]]] = [
+PARTS: list[tuple[str, Callable[[SealKit, bytes], bytes], dict[str, SubIndication]]] = [
     (
         "the picture",
         lambda kit, raw: flip(raw, b"synthetic"),
@@ -110,7 +111,7 @@ PARTS: list[tuple[str, Callable[[SealKit, bytes], bytes], dict[str, StepIndicati
     (
         "the path",
         lambda kit, raw: flip(raw, PATH.encode(), len(PATH) - 1),
-        {"signature.property_info": StepIndication.SIG_CONSTRAINTS_FAILURE, "signature.value": CRYPTO},
+        {"signature.property_info": SubIndication.SIG_CONSTRAINTS_FAILURE, "signature.value": CRYPTO},
     ),
     ("the time", lambda kit, raw: flip(raw, b"20260312010000Z", 13), {"signature.value": CRYPTO}),
     ("the signature", lambda kit, raw: flip(raw, parse_signature(raw).signature, 40), {"signature.value": CRYPTO}),
@@ -118,7 +119,7 @@ PARTS: list[tuple[str, Callable[[SealKit, bytes], bytes], dict[str, StepIndicati
         "the signer's certificate",
         lambda kit, raw: raw[: len(raw) // 2] + flip(raw[len(raw) // 2 :], b"Test Signer", 2),
         {
-            "signature.certificate_listed": StepIndication.SIG_CONSTRAINTS_FAILURE,
+            "signature.certificate_listed": SubIndication.SIG_CONSTRAINTS_FAILURE,
             "signature.certificate_chain": CRYPTO,
         },
     ),
@@ -127,7 +128,7 @@ PARTS: list[tuple[str, Callable[[SealKit, bytes], bytes], dict[str, StepIndicati
 
 @pytest.mark.parametrize(("part", "change", "steps"), PARTS, ids=[part for part, _, _ in PARTS])
 def test_a_flipped_byte_of_the_signed_value_is_caught(
-    kit: SealKit, part: str, change: Callable[[SealKit, bytes], bytes], steps: dict[str, StepIndication]
+    kit: SealKit, part: str, change: Callable[[SealKit, bytes], bytes], steps: dict[str, SubIndication]
 ) -> None:
     def rewrite(files: dict[str, bytes]) -> None:
         files[VALUE] = change(kit, files[VALUE])
@@ -152,7 +153,7 @@ def _put(changed: dict[str, bytes], files: dict[str, bytes]) -> None:
 
 def test_a_signer_who_is_not_on_the_list_has_no_right_to_the_seal(kit: SealKit) -> None:
     report = validate_document(kit.sealed(ofd_document(), by=kit.stranger), kit.checks())
-    assert unsound(report) == {"signature.certificate_listed": StepIndication.SIG_CONSTRAINTS_FAILURE}
+    assert unsound(report) == {"signature.certificate_listed": SubIndication.SIG_CONSTRAINTS_FAILURE}
 
 
 def test_a_seal_that_its_maker_did_not_sign_is_caught(kit: SealKit) -> None:
@@ -164,16 +165,16 @@ def test_a_seal_that_its_maker_did_not_sign_is_caught(kit: SealKit) -> None:
 
 @pytest.mark.parametrize(
     ("at", "sub_indication"),
-    [(T0 - timedelta(seconds=1), StepIndication.NOT_YET_VALID), (T0 + timedelta(days=366), StepIndication.EXPIRED)],
+    [(T0 - timedelta(seconds=1), SubIndication.NOT_YET_VALID), (T0 + timedelta(days=366), SubIndication.EXPIRED)],
 )
-def test_use_outside_the_seals_period_is_caught(kit: SealKit, at: datetime, sub_indication: StepIndication) -> None:
+def test_use_outside_the_seals_period_is_caught(kit: SealKit, at: datetime, sub_indication: SubIndication) -> None:
     report = validate_document(kit.sealed(ofd_document(), at), kit.checks(T0 + timedelta(days=400)))
     assert unsound(report) == {"seal.period": sub_indication}
 
 
 def test_a_seal_of_tomorrow_is_caught(kit: SealKit) -> None:
     report = validate_document(kit.sealed(ofd_document()), kit.checks(T1 - timedelta(hours=1)))
-    assert unsound(report) == {"signature.time": StepIndication.TIMESTAMP_ORDER_FAILURE}
+    assert unsound(report) == {"signature.time": SubIndication.TIMESTAMP_ORDER_FAILURE}
 
 
 def test_a_certificate_past_its_period_is_caught(kit: SealKit) -> None:
@@ -181,8 +182,8 @@ def test_a_certificate_past_its_period_is_caught(kit: SealKit) -> None:
     late = kit.made_by(lambda plan: replace(plan, valid_until=far + timedelta(days=1)))
     report = validate_document(late.sealed(ofd_document(), far), kit.checks(far))
     assert unsound(report) == {
-        "signature.certificate_period": StepIndication.EXPIRED,
-        "signature.certificate_chain": StepIndication.EXPIRED,
+        "signature.certificate_period": SubIndication.EXPIRED,
+        "signature.certificate_chain": SubIndication.EXPIRED,
     }
 
 
@@ -190,7 +191,7 @@ def test_an_unknown_root_is_not_known_rather_than_bad(kit: SealKit) -> None:
     report = validate_document(kit.sealed(ofd_document()), make_kit().checks())
     assert set(unsound(report)) == {"seal.maker_certificate_chain", "signature.certificate_chain"}
     assert report.verdict.conclusion is Conclusion.INDETERMINATE
-    assert report.verdict.sub_indication is StepIndication.NO_CERTIFICATE_CHAIN_FOUND
+    assert report.verdict.sub_indication is SubIndication.NO_CERTIFICATE_CHAIN_FOUND
 
 
 def test_without_a_revocation_list_it_is_to_be_tried_later(kit: SealKit) -> None:
@@ -198,21 +199,21 @@ def test_without_a_revocation_list_it_is_to_be_tried_later(kit: SealKit) -> None
     report = validate_document(kit.sealed(ofd_document()), replace(kit.checks(), chain=trust.chain))
     assert (report.verdict.conclusion, report.verdict.sub_indication) == (
         Conclusion.INDETERMINATE,
-        StepIndication.TRY_LATER,
+        SubIndication.TRY_LATER,
     )
 
 
 def test_the_seal_is_asked_for_at_the_time_of_its_use(kit: SealKit) -> None:
     records = Records(state=SealState.REVOKED, end_time=T1)
     report = validate_document(kit.sealed(ofd_document()), kit.checks(records=records))
-    assert unsound(report) == {"seal.status": StepIndication.REVOKED}
+    assert unsound(report) == {"seal.status": SubIndication.REVOKED}
     before = replace(records, end_time=T1 + timedelta(seconds=1))
     assert unsound(validate_document(kit.sealed(ofd_document()), kit.checks(records=before))) == {}
 
 
 def test_a_time_stamp_that_nobody_can_check_leaves_it_open(kit: SealKit) -> None:
     document = stamped(kit.sealed(ofd_document()))
-    assert unsound(validate_document(document, kit.checks())) == {"signature.time_stamp": StepIndication.NO_POE}
+    assert unsound(validate_document(document, kit.checks())) == {"signature.time_stamp": SubIndication.NO_POE}
     seen: set[tuple[bytes, bytes]] = set()
 
     def trusted(value: bytes, signature: bytes, _now: datetime) -> datetime:
@@ -238,7 +239,7 @@ def test_a_signature_of_another_document_is_caught(kit: SealKit) -> None:
     ],
 )
 def test_a_file_slipped_in_beside_a_sealed_one_is_caught(
-    kit: SealKit, name: str, steps: dict[str, StepIndication]
+    kit: SealKit, name: str, steps: dict[str, SubIndication]
 ) -> None:
     document = rewritten(kit.sealed(ofd_document()), lambda files: files.update({name: b"<x/>"}))
     assert unsound(validate_document(document, kit.checks())) == steps
@@ -261,7 +262,7 @@ def test_a_file_slipped_in_beside_a_sealed_one_is_caught(
     ],
 )
 def test_a_broken_frame_is_caught(
-    kit: SealKit, name: str, old: bytes, new: bytes, steps: dict[str, StepIndication]
+    kit: SealKit, name: str, old: bytes, new: bytes, steps: dict[str, SubIndication]
 ) -> None:
     def change(files: dict[str, bytes]) -> None:
         assert old in files[name]
@@ -283,7 +284,7 @@ def test_the_version_of_signature_and_seal_must_agree(kit: SealKit) -> None:
 def test_a_lone_seal_is_validated_as_of_now(kit: SealKit) -> None:
     assert validate_seal(kit.seal, kit.checks()).verdict.conclusion is Conclusion.VALID
     late = validate_seal(kit.seal, kit.checks(T0 + timedelta(days=366)))
-    assert unsound(late) == {"seal.period": StepIndication.EXPIRED}
+    assert unsound(late) == {"seal.period": SubIndication.EXPIRED}
     assert unsound(validate_seal(b"no seal", kit.checks())) == {"seal.structure": FORMAT}
     changed = validate_seal(flip(kit.seal, b"synthetic"), kit.checks())
     assert unsound(changed) == {"seal.maker_signature": CRYPTO}
@@ -300,7 +301,7 @@ def test_a_list_of_digests_is_read_too(kit: SealKit) -> None:
     digests = replace(kit, seal=seal)
     assert unsound(validate_document(digests.sealed(ofd_document()), kit.checks())) == {}
     report = validate_document(digests.sealed(ofd_document(), by=kit.stranger), kit.checks())
-    assert unsound(report) == {"signature.certificate_listed": StepIndication.SIG_CONSTRAINTS_FAILURE}
+    assert unsound(report) == {"signature.certificate_listed": SubIndication.SIG_CONSTRAINTS_FAILURE}
 
 
 def _rebuilt(seal: bytes, old: bytes, new: bytes) -> bytes:
@@ -316,7 +317,7 @@ def test_an_indeterminate_status_is_told(kit: SealKit) -> None:
     report = validate_seal(kit.seal, kit.checks(records=Records(reachable=False)))
     assert (report.verdict.conclusion, report.verdict.sub_indication) == (
         Conclusion.INDETERMINATE,
-        StepIndication.TRY_LATER,
+        SubIndication.TRY_LATER,
     )
 
 
