@@ -22,23 +22,23 @@ _PARTS_OF_A_JWT = 3
 Json = dict[str, Any]
 
 
-class Unfit(ValueError):
+class UnacceptableText(ValueError):
     """Text that is not taken; its words name the rule and hold nothing of the text."""
 
 
 def text(value: str, most: int) -> str:
     """Returns a text of at most ``most`` characters without U+0000 and lone surrogates; raises Unfit."""
     if len(value) > most:
-        raise Unfit(f"is longer than {most} characters")
+        raise UnacceptableText(f"is longer than {most} characters")
     if _SURROGATE_OR_NUL.search(value):
-        raise Unfit("holds U+0000 or a lone surrogate")
+        raise UnacceptableText("holds U+0000 or a lone surrogate")
     return value
 
 
 def line(value: str, most: int) -> str:
     """Returns a text as ``text`` does, which holds no control characters either; raises Unfit."""
     if _CONTROL.search(text(value, most)):
-        raise Unfit("holds control characters")
+        raise UnacceptableText("holds control characters")
     return value
 
 
@@ -49,7 +49,7 @@ def json_value(data: bytes, most: int) -> Any:
     surrogate.
     """
     if len(data) > most:
-        raise Unfit(f"is longer than {most} bytes")
+        raise UnacceptableText(f"is longer than {most} bytes")
     try:
         written = data.decode("utf-8")
         _check_depth(written)
@@ -57,17 +57,17 @@ def json_value(data: bytes, most: int) -> Any:
             written, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_float, parse_int=_integer
         )
         return _clean(found)
-    except Unfit:
+    except UnacceptableText:
         raise
     except (ValueError, RecursionError) as error:
-        raise Unfit("is no JSON in UTF-8") from error
+        raise UnacceptableText("is no JSON in UTF-8") from error
 
 
 def json_object(data: bytes, most: int) -> Json:
     """Reads a JSON object as ``json_value`` does; raises Unfit."""
     found = json_value(data, most)
     if not isinstance(found, dict):
-        raise Unfit("is no JSON object")
+        raise UnacceptableText("is no JSON object")
     return found
 
 
@@ -75,7 +75,7 @@ def jwt_parts(token: str, most: int) -> tuple[Json, Json]:
     """Returns header and payload of a signed compact JWT that nobody has verified; raises Unfit."""
     parts = token.split(".") if len(token) <= most else []
     if len(parts) != _PARTS_OF_A_JWT or not all(parts):
-        raise Unfit("is no signed compact JWT of fit size")
+        raise UnacceptableText("is no signed compact JWT of fit size")
     header, payload, _signature = (base64url(part) for part in parts)
     return json_object(header, most), json_object(payload, most)
 
@@ -83,11 +83,11 @@ def jwt_parts(token: str, most: int) -> tuple[Json, Json]:
 def base64url(value: str) -> bytes:
     """Decodes base64url without padding (RFC 7515, 2); raises Unfit."""
     if not _BASE64URL.fullmatch(value):
-        raise Unfit("is no base64url")
+        raise UnacceptableText("is no base64url")
     try:
         return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
     except binascii.Error as error:
-        raise Unfit("is no base64url") from error
+        raise UnacceptableText("is no base64url") from error
 
 
 def _check_depth(written: str) -> None:
@@ -96,30 +96,30 @@ def _check_depth(written: str) -> None:
         mark = found[0]
         depth += (mark in "[{") - (mark in "]}")
         if depth > _DEEPEST:
-            raise Unfit(f"is nested deeper than {_DEEPEST}")
+            raise UnacceptableText(f"is nested deeper than {_DEEPEST}")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Json:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Unfit("names a member twice")
+        raise UnacceptableText("names a member twice")
     return found
 
 
 def _no_constant(_name: str) -> float:
-    raise Unfit("holds NaN or Infinity")
+    raise UnacceptableText("holds NaN or Infinity")
 
 
 def _float(written: str) -> float:
     number = float(written)
     if not math.isfinite(number):
-        raise Unfit("holds a number that is too large")
+        raise UnacceptableText("holds a number that is too large")
     return number
 
 
 def _integer(written: str) -> int:
     if len(written) > len("-9007199254740992") or abs(int(written)) > _LARGEST_NUMBER:
-        raise Unfit("holds a number that is too large")
+        raise UnacceptableText("holds a number that is too large")
     return int(written)
 
 

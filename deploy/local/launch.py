@@ -106,7 +106,7 @@ class Cluster:
         command = programs.python(
             "deploy.local.serve", f"--state={self.state.folder}", services, *gateways, *self._options
         )
-        return command if detached else programs.tied(command, signal.SIGTERM)
+        return command if detached else programs.ending_with_parent(command, signal.SIGTERM)
 
     def _await_ready(self, progress: Progress, errors: Path) -> None:
         assert self._server is not None

@@ -69,7 +69,7 @@ def give_to_unprivileged(folder: Path) -> None:
         shutil.chown(folder, _UNPRIVILEGED, _group())
 
 
-def tied(command: tuple[str, ...], death_signal: signal.Signals) -> tuple[str, ...]:
+def ending_with_parent(command: tuple[str, ...], death_signal: signal.Signals) -> tuple[str, ...]:
     """Wraps a command so that it gets ``death_signal`` when this process ends in whatever way.
 
     A program of its own and not ``preexec_fn``: forking without exec is unsafe beside gRPC's threads.

@@ -172,7 +172,7 @@ class Supervisor:
             process.log.replace(process.log.with_suffix(".log.1"))
         with os.fdopen(os.open(process.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             return await asyncio.create_subprocess_exec(
-                *programs.tied(process.command, process.death_signal),
+                *programs.ending_with_parent(process.command, process.death_signal),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""Ties a program's life to its parent's. Run as ``python -I -S tied.py SIGNAL PARENT-PID COMMAND…``; see `programs.tied`."""
+"""Ties a program's life to its parent's. Run as ``python -I -S tied.py SIGNAL PARENT-PID COMMAND…``; see `programs.ending_with_parent`."""
 
 import ctypes
 import os

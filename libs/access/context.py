@@ -15,7 +15,7 @@ _ANSWERABLE = (Standing.SERVICE, Standing.REGION)
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class StatedUse:
     """A use as it is recorded, and what of it counts.
 
     Attributes:
@@ -34,7 +34,7 @@ class Stated:
         return self.context.case_name
 
 
-def stated(actor: Actor, context: common_pb2.UseContext, home: str, field: str = "context") -> Stated:
+def stated(actor: Actor, context: common_pb2.UseContext, home: str, field: str = "context") -> StatedUse:
     """Reads a context.
 
     Args:
@@ -53,7 +53,7 @@ def stated(actor: Actor, context: common_pb2.UseContext, home: str, field: str =
     recorded.operator = _operator(actor, context, field)
     recorded.case_name = case_here(context.case_name, region, home)
     answered = actor.standing in _ANSWERABLE or bool(actor.department)
-    return Stated(region, recorded.department if answered else "", recorded)
+    return StatedUse(region, recorded.department if answered else "", recorded)
 
 
 def case_here(name: str, region: str, home: str) -> str:

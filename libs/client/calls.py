@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from libs.client.connection import Connection, failure
 from libs.client.receipts import OnReceipt, receipts_in
-from libs.client.retrying import Failure, RetryPolicy, Tries
+from libs.client.retrying import CallAttempts, Failure, RetryPolicy
 from libs.client.tokens import TokenSource
 from libs.errors import TongbanError, Unauthenticated, reasons
 from libs.rpc.contract import Method, method_of
@@ -138,7 +138,7 @@ class AsyncRegionCalls:
         self, method: Method, timeout: float | None, attempt: Callable[[float, str], Awaitable[Item]]
     ) -> Item:
         seconds = self.seconds if timeout is None else timeout
-        tries = Tries(self.policy, repeatable=method.repeatable, seconds=seconds)
+        tries = CallAttempts(self.policy, repeatable=method.repeatable, seconds=seconds)
         while True:
             try:
                 return await self._with_token(tries, attempt)
@@ -146,7 +146,7 @@ class AsyncRegionCalls:
                 if not await tries.again(failed.how):
                     raise failed.how.error from failed.__cause__
 
-    async def _with_token(self, tries: Tries, attempt: Callable[[float, str], Awaitable[Item]]) -> Item:
+    async def _with_token(self, tries: CallAttempts, attempt: Callable[[float, str], Awaitable[Item]]) -> Item:
         """One try; where the token is refused one more with a new token, whatever the RPC: nothing was done."""
         token = await self._token(tries)
         try:
@@ -157,7 +157,7 @@ class AsyncRegionCalls:
                 raise
         return await _once(attempt, tries.left, await self._token(tries))
 
-    async def _token(self, tries: Tries) -> str:
+    async def _token(self, tries: CallAttempts) -> str:
         try:
             async with asyncio.timeout(tries.left):
                 return await self.tokens.token()

@@ -55,7 +55,7 @@ def _may_repeat(failure: Failure, *, repeatable: bool) -> bool:
     return isinstance(error, Unavailable) and (repeatable or not failure.sent)
 
 
-class Tries:
+class CallAttempts:
     """The tries of one logical call."""
 
     def __init__(self, policy: RetryPolicy, *, repeatable: bool, seconds: float) -> None:

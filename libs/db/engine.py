@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.config import DatabaseConfig
 from libs.db.failures import is_gone, translated
-from libs.db.pool import ConnectionPool, Held, Server, engine_of, opened
+from libs.db.pool import ConnectionPool, OpenConnection, Server, engine_of, opened
 from libs.db.protocol import begin, commit, is_whole, rollback
 from libs.errors import TongbanError
 from libs.observability.tracing import Tracing
@@ -158,39 +158,39 @@ class _Lending(Generic[Given]):
         if self._span is not None:
             self._span.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
-    async def _begin(self, held: Held) -> None:
+    async def _begin(self, held: OpenConnection) -> None:
         """Does what stands before the block."""
 
-    async def _end(self, held: Held, error: BaseException | None) -> bool:  # noqa: ARG002 - some need it
+    async def _end(self, held: OpenConnection, error: BaseException | None) -> bool:  # noqa: ARG002 - some need it
         """Does what stands after the block; returns whether the connection is fit to be lent again."""
         # Who was cancelled may have been in the middle of a statement.
         return error is None or isinstance(error, Exception)
 
-    def _given(self, held: Held) -> Given:
+    def _given(self, held: OpenConnection) -> Given:
         raise NotImplementedError
 
 
 class _Read(_Lending[AsyncConnection]):
     __slots__ = ()
 
-    def _given(self, held: Held) -> AsyncConnection:
+    def _given(self, held: OpenConnection) -> AsyncConnection:
         return held.connection
 
 
 class _Driver(_Lending[asyncpg.Connection]):
     __slots__ = ()
 
-    def _given(self, held: Held) -> asyncpg.Connection:
+    def _given(self, held: OpenConnection) -> asyncpg.Connection:
         return held.driver
 
 
 class _Transaction(_Read):
     __slots__ = ()
 
-    async def _begin(self, held: Held) -> None:
+    async def _begin(self, held: OpenConnection) -> None:
         await begin(held.driver)
 
-    async def _end(self, held: Held, error: BaseException | None) -> bool:
+    async def _end(self, held: OpenConnection, error: BaseException | None) -> bool:
         if error is not None:
             return await rollback(held.driver, error)
         await commit(held.driver)

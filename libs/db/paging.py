@@ -50,7 +50,7 @@ class Pages:
             return None
         try:
             content = outside.base64url(token)
-        except outside.Unfit as error:
+        except outside.UnacceptableText as error:
             raise reasons.page_token_invalid("the page token can't be read") from error
         digest, last = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if not hmac.compare_digest(digest, self._digest(request, last)):

@@ -32,7 +32,7 @@ class OwnConnection(AsyncConnection):
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class OpenConnection:
     """An open connection: SQLAlchemy's, the driver's under it, and which age of the server it was opened in."""
 
     connection: AsyncConnection
@@ -66,7 +66,7 @@ def engine_of(connect: Callable[[], Awaitable[asyncpg.Connection]]) -> AsyncEngi
     )
 
 
-async def opened(engine: AsyncEngine, age: int) -> Held:
+async def opened(engine: AsyncEngine, age: int) -> OpenConnection:
     """Opens a connection in this age of the server; whatever stops that half way leaves none behind."""
     fresh: list[asyncpg.Connection] = []
     _fresh.set(fresh)
@@ -77,7 +77,7 @@ async def opened(engine: AsyncEngine, age: int) -> Held:
         for driver in fresh:
             driver.terminate()
         raise
-    return Held(connection, driver_of(connection), age)
+    return OpenConnection(connection, driver_of(connection), age)
 
 
 @dataclass(slots=True, eq=False)
@@ -111,12 +111,12 @@ class ConnectionPool:
         self._engine = engine
         self._server = server
         self._free = size
-        self._idle: list[Held] = []
+        self._idle: list[OpenConnection] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._opening: set[asyncio.Task[Held]] = set()
+        self._opening: set[asyncio.Task[OpenConnection]] = set()
         server.pools.append(self)
 
-    async def take(self) -> Held:
+    async def take(self) -> OpenConnection:
         """Lends a connection; raises NoRoom where all are in use for too long, or what opening one raised."""
         if self._free and not self._waiting:
             self._free -= 1
@@ -129,7 +129,7 @@ class ConnectionPool:
             held.drop()
         return await self._open()
 
-    def give(self, held: Held, error: BaseException | None, *, fit: bool) -> None:
+    def give(self, held: OpenConnection, error: BaseException | None, *, fit: bool) -> None:
         """Takes a connection back. Only one that is ``fit`` and at rest is lent again; ``error`` came over it, if any."""
         if error is not None and is_gone(error) and not is_whole(held.driver):
             self._server.ended(held.age)
@@ -154,7 +154,7 @@ class ConnectionPool:
             await asyncio.wait(opening)
         self.clear()
 
-    def _is_good(self, held: Held) -> bool:
+    def _is_good(self, held: OpenConnection) -> bool:
         return held.age == self._server.age and not held.connection.invalidated and is_quiet(held.driver)
 
     def _leave(self) -> None:
@@ -180,7 +180,7 @@ class ConnectionPool:
                 raise NoRoom from error
             raise
 
-    async def _open(self) -> Held:
+    async def _open(self) -> OpenConnection:
         age = self._server.age
         task = asyncio.ensure_future(opened(self._engine, age))
         self._opening.add(task)
@@ -196,7 +196,7 @@ class ConnectionPool:
                 self._server.ended(age)
             raise
 
-    def _keep(self, task: "asyncio.Task[Held]") -> None:
+    def _keep(self, task: "asyncio.Task[OpenConnection]") -> None:
         """Puts away a connection whose caller went while it was opened."""
         if not task.cancelled() and task.exception() is None and self._is_good(task.result()):
             self._idle.append(task.result())

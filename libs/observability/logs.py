@@ -27,7 +27,7 @@ def _place_of_exc_info(_logger: Any, _name: str, event: structlog.typing.EventDi
     return event
 
 
-class _Wordless(logging.Formatter):
+class _PlaceFormatter(logging.Formatter):
     """Writes of an exception what ``place_of`` tells: libraries log theirs with the values that they failed on."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
@@ -37,12 +37,12 @@ class _Wordless(logging.Formatter):
 
 def _calm_libraries() -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Wordless("%(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(_PlaceFormatter("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
-def configure(service: str, region: str, level: str = "info") -> None:
-    """Sets up structlog for this process: one JSON object a line on standard output."""
+def configure(level: str = "info") -> None:
+    """Sets up structlog for this interpreter: one JSON object a line on standard output, which is one as well."""
     structlog.configure(
         processors=[
             _add_trace,
@@ -55,7 +55,6 @@ def configure(service: str, region: str, level: str = "info") -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service, region=region)
     _calm_libraries()
 
 

@@ -39,7 +39,7 @@ from libs.observability import logs, metrics
 from libs.observability.logs import logger
 from libs.observability.tracing import Tracing
 from libs.process.app import App, Task
-from libs.process.checks import DiskCheck, KeysCheck, folders_of, seldom
+from libs.process.checks import DiskCheck, KeysCheck, at_most_every, folders_of
 from libs.process.health import DatabaseCheck, Health, redis_check
 from libs.rpc.client import neighbour_channel
 from libs.rpc.regions import Regions
@@ -93,7 +93,7 @@ class Process:
         replay = config.clock.replay_file
         self.clock: Clock = clock or (ReplayClock(replay) if replay else SystemClock())
         self.wall: Clock = SystemClock()
-        logs.configure(service, config.region.code, config.telemetry.log_level)
+        logs.configure(config.telemetry.log_level)
         self.tracing = tracing or Tracing.sending(service, config.region.code, config.telemetry.endpoint)
         self.log = Log(service, config.region.code)
         self.database = Database.from_config(config.database, self.tracing)
@@ -112,7 +112,7 @@ class Process:
         check = DatabaseCheck(self.database)
         keys = KeysCheck(self.keys, config.keys, config.tls, (_LOG, _PAGES))
         self.health.watch(
-            {"database": check, "keys": seldom(keys)},
+            {"database": check, "keys": at_most_every(keys)},
             {"redis": redis_check(self.redis)},
             {"disk": DiskCheck(folders_of(config), config.disk)},
         )

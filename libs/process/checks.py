@@ -22,11 +22,11 @@ _KEYS_EVERY_SECONDS = 10.0
 _NEAR_END = timedelta(days=30)
 
 
-class Wrong(Exception):
+class CheckFailed(Exception):
     """Something that a service needs is not as it must be; the message says what, without personal data."""
 
 
-class NearEnd:
+class EndWarning:
     """Tells once when something gets near its end, and once when it is well again; the metric says which."""
 
     def __init__(self, what: str) -> None:
@@ -54,14 +54,14 @@ class DiskCheck:
     def __init__(self, folders: Sequence[Path], limits: Disk) -> None:
         self._folders = folders
         self._limits = limits
-        self._warning = NearEnd("disk")
+        self._warning = EndWarning("disk")
 
     async def __call__(self) -> None:
         """Asks."""
         left = await asyncio.to_thread(self._left)
         self._warning.tell(self._short(left, self._limits.warn_free_mb))
         if short := self._short(left, self._limits.least_free_mb):
-            raise Wrong(short)
+            raise CheckFailed(short)
 
     def _left(self) -> dict[str, int]:
         """Free megabytes by folder; 0 where no more files can be made."""
@@ -89,7 +89,7 @@ class KeysCheck:
 
     def __init__(self, keys: KeyStore, files: Keys, tls: Tls, needed: Sequence[str]) -> None:
         self._keys, self._files, self._tls, self._needed = keys, files, tls, needed
-        self._warning = NearEnd("keys")
+        self._warning = EndWarning("keys")
 
     async def __call__(self) -> None:
         """Raises Wrong, or what the key store raises."""
@@ -107,7 +107,7 @@ class KeysCheck:
             "; ".join(f"{name} ends {end:%Y-%m-%d}" for name, end in ends.items() if end - now < _NEAR_END)
         )
         if over:
-            raise Wrong(f"over: {', '.join(over)}")
+            raise CheckFailed(f"over: {', '.join(over)}")
 
     def _ends(self) -> dict[str, datetime]:
         """When each certificate ends: what the others know this process by, its authority's, and its log's."""
@@ -118,7 +118,9 @@ class KeysCheck:
         return ends | {"log": Certificate.parse((self._files.folder / "log.der").read_bytes()).not_after}
 
 
-def seldom(check: Callable[[], Awaitable[None]], seconds: float = _KEYS_EVERY_SECONDS) -> Callable[[], Awaitable[None]]:
+def at_most_every(
+    check: Callable[[], Awaitable[None]], seconds: float = _KEYS_EVERY_SECONDS
+) -> Callable[[], Awaitable[None]]:
     """Asks at most every so many seconds while all is well; what is wrong is asked for again each time."""
     last = -seconds
 

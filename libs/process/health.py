@@ -15,7 +15,7 @@ from libs.db.engine import Database
 from libs.errors import reasons
 from libs.observability import metrics
 from libs.observability.logs import logger
-from libs.process.checks import Wrong
+from libs.process.checks import CheckFailed
 from libs.rpc.client import TAKES_CALLS
 from libs.standing import forever
 
@@ -141,7 +141,7 @@ class Health:
         self._misses[name] = self._misses.get(name, 0) + 1
         self._since.setdefault(name, time.monotonic())
         if self._misses[name] == _MISSES:
-            why = {"why": str(error)} if isinstance(error, Wrong) else {}
+            why = {"why": str(error)} if isinstance(error, CheckFailed) else {}
             _log.error("dependency away", dependency=name, error=type(error).__name__, **why)
         metrics.DEPENDENCY_UP.labels(name).set(self.is_up(name))
         if not self.is_up(name):

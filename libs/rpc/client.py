@@ -11,7 +11,7 @@ from libs.config import Tls
 from libs.observability import metrics, tracing
 from libs.rpc import status
 from libs.rpc.call import served
-from libs.rpc.repeating import Attempts
+from libs.rpc.repeating import NeighbourAttempts
 from libs.rpc.waiting import NeighbourChannel, waiting_for
 
 Answer = TypeVar("Answer", bound=Message)
@@ -90,14 +90,14 @@ def _metadata(token: str) -> list[tuple[str, str]]:
     return headers
 
 
-def _attempts(function: Any, to: str, request: Message, seconds: float) -> Attempts:
+def _attempts(function: Any, to: str, request: Message, seconds: float) -> NeighbourAttempts:
     """A call that is being served has what is left of it for all tries; a task of the service's own has loops of its own."""
     call, left = served(), seconds
     if call is not None:
         remaining: float | None = call.context.time_remaining()  # the stubs do not know that it may be None
         left = _SERVED_SECONDS if remaining is None else remaining - 0.05
     descriptor: Any = request.DESCRIPTOR
-    return Attempts(to, descriptor, seconds, left, waiting_for(function))
+    return NeighbourAttempts(to, descriptor, seconds, left, waiting_for(function))
 
 
 async def invoke(

@@ -36,7 +36,7 @@ def _is_answer(error: grpc.aio.AioRpcError) -> bool:
     return any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ())
 
 
-class Attempts:
+class NeighbourAttempts:
     """The tries of one call.
 
     Args:

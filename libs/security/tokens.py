@@ -69,7 +69,7 @@ class TokenVerifier:
             raise _invalid("size", "the access token is too large")
         try:
             header, _ = outside.jwt_parts(token, _MAX_TOKEN)
-        except outside.Unfit as error:
+        except outside.UnacceptableText as error:
             raise _invalid("form", "the access token is not a JWT") from error
         if header.get("alg") != "ES256" or header.get("typ") != "at+jwt":
             raise _invalid("typ", "the token is not an ES256 access token (RFC 9068)")

@@ -25,7 +25,7 @@ class _RowPause:
     until: float
 
 
-class Aside:
+class SetAsideRows:
     """The rows of one task that could not be done; kept by the process that does them."""
 
     def __init__(self, task: str) -> None:

@@ -51,9 +51,9 @@ SELECT key, party FROM (
   SELECT key, party, row_number() OVER (PARTITION BY party ORDER BY next_attempt, key) AS place
   FROM retries
   WHERE task = :task AND (next_attempt <= now() OR next_attempt > now() + interval '2 days') AND key <> ALL(:busy) AND party <> ALL(:full)
-    AND (:sure IS NULL OR key = ANY(:sure))
+    AND (:confirmed IS NULL OR key = ANY(:confirmed))
 ) AS due WHERE place <= :each ORDER BY place, key LIMIT :size
-""").bindparams(*(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("busy", "full", "sure")))
+""").bindparams(*(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("busy", "full", "confirmed")))
 _NOTED = sa.text("SELECT key FROM retries WHERE task = :task")
 _TAKEN_UP = sa.text("""
 UPDATE retries SET attempts = attempts + 1, last_reason = :reason,
@@ -110,7 +110,7 @@ class _Followed:
     seen: dict[str, float] | None = None
     """What is found at every look of this turn, and when first by the stopwatch; None where that is not asked."""
 
-    def sure(self) -> list[str] | None:
+    def confirmed(self) -> list[str] | None:
         """What was found for long enough; None where whatever is due may be taken up."""
         if self.seen is None:
             return None
@@ -196,7 +196,7 @@ class Sweep:
             "full": wanted.full,
             "each": wanted.each,
             "size": wanted.size,
-            "sure": followed.sure(),
+            "confirmed": followed.confirmed(),
         }
         async with self._database.read() as connection:
             return [Due(row.key, row.party) for row in (await connection.execute(_DUE, values)).all()]

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
 from libs.errors import reasons
-from libs.workers.memory import Returning
+from libs.workers.memory import MemoryRelease
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -48,7 +48,7 @@ class ThreadPool:
         ``returning`` is for work on files of outsiders, who say how large it is: what it used is given back after it.
         """
         self.workers = workers or os.cpu_count() or 1
-        self._after: Callable[[], None] = Returning() if returning else _nothing
+        self._after: Callable[[], None] = MemoryRelease() if returning else _nothing
         self._executor = ThreadPoolExecutor(self.workers, thread_name_prefix=name)
 
     async def run(

@@ -20,7 +20,7 @@ def resident() -> int:
         return 0
 
 
-class Returning:
+class MemoryRelease:
     """Gives memory back once a process has grown by more than is worth keeping."""
 
     def __init__(self, beyond: int = _BEYOND) -> None:

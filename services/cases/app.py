@@ -16,7 +16,7 @@ from services.cases.decisions.asking import LicenseRequests
 from services.cases.decisions.worker import LicenseEvents
 from services.cases.deliveries.api import DeliveryApi
 from services.cases.incoming.api import IncomingApi
-from services.cases.incoming.applying import Applying
+from services.cases.incoming.applying import MessageApplier
 from services.cases.items.api import ItemApi
 from services.cases.outgoing.api import OutgoingApi
 from services.cases.outgoing.unanswered import UnansweredTransfers
@@ -53,7 +53,7 @@ async def app(process: Process) -> App:
             "TaskService": [TaskApi(parts)],
             "ExchangeService": [
                 OutgoingApi(parts),
-                IncomingApi(parts, Applying(parts, applications, ratings)),
+                IncomingApi(parts, MessageApplier(parts, applications, ratings)),
             ],
             "DeliveryService": [DeliveryApi(parts)],
             "RatingService": [RatingApi(parts, ratings)],

@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--write-only", action="store_true", help="only write Envoy's configuration")
     arguments = parser.parse_args()
     config = load(arguments.config, GatewayConfig)
-    logs.configure("gateway", config.region.code, config.telemetry.log_level)
+    logs.configure(config.telemetry.log_level)
     envoy_config.write(config)
     if not arguments.write_only:
         asyncio.run(serve(config))

@@ -72,7 +72,7 @@ async def _body(request: Request) -> bytes:
 def _fit(value: str) -> str:
     try:
         return outside.text(value, _LONGEST_FIELD)
-    except outside.Unfit as unfit:
+    except outside.UnacceptableText as unfit:
         raise Unreadable("所填内容过长或含有无法识别的字符，请核对后重新填写。") from unfit
 
 

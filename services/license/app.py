@@ -10,7 +10,7 @@ from services.license.issuing.api import IssuingApi
 from services.license.issuing.drafting import Drafting
 from services.license.issuing.steps import Steps
 from services.license.issuing.store import IssuingStore
-from services.license.issuing.telling import Telling
+from services.license.issuing.telling import RepeatedAnswers
 from services.license.issuing.worker import DecidedCases, LeftDrafts
 from services.license.licenses.api import LicenseApi
 from services.license.materials.api import MaterialApi
@@ -51,6 +51,6 @@ def _issuing(parts: Parts, renderer: Renderer, settings: Issuing) -> tuple[Issui
     drafting, store = Drafting(parts, renderer), IssuingStore(parts.database)
     steps = Steps(parts, store, drafting, renderer, settings.at_once)
     drafts = LeftDrafts(parts.licenses, steps, parts.wall, settings.patience_seconds).backlog(settings.sweep_seconds)
-    decided = DecidedCases(parts, steps, Telling(parts.uow, store))
+    decided = DecidedCases(parts, steps, RepeatedAnswers(parts.uow, store))
     sweep = Sweep(parts.database, "license:sweeper", [drafts], settings.sweep_seconds)
     return IssuingApi(parts, steps, drafting), decided, sweep

@@ -17,11 +17,11 @@ _CASE = (
 )
 _CONTENT = "said of what is made, read by nobody for it"
 _WORK = "the case itself is locked: its department, its parties, its channel"
-_LICENSE = "license.core.door: holder, issuer, a presentation that binds reader and case, or the law by `handled_cases`"
+_LICENSE = "license.core.authorization: holder, issuer, a presentation that binds reader and case, or the law by `handled_cases`"
 _FILE = (
     "license.domain.material: owner, who handed it in, or who works on the case that it was put into (decision 0029)"
 )
-_ABROAD = "the region that asks has asked whose case it is (license.core.door, case_of); here region and case must fit"
+_ABROAD = "the region that asks has asked whose case it is (license.core.authorization, case_of); here region and case must fit"
 _GRANT = "sharing.data.rules: whose grant, its time, its purpose; the case that it asks for is recorded, not looked up"
 _BY_DUTY = "the permission alone gives it, to few duties; what is named is recorded"
 _EXCHANGE = (

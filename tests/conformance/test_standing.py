@@ -10,7 +10,7 @@ from libs.access.actor import Actor, Standing
 from libs.access.owners import listed_owner, require_official, whose
 from libs.errors import PermissionDenied
 from services.cases.core.access import require_staff
-from services.license.core.door import subjects_of
+from services.license.core.authorization import subjects_of
 from services.sharing.core.participants import participant
 
 HALL, FIRM = (f"{kind}/00000000-0000-7000-8000-000000000001" for kind in ("departments", "organizations"))

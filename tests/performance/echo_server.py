@@ -56,7 +56,7 @@ async def _main() -> None:
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     config = config_of(arguments.config, arguments.port)
-    logs.configure(echo.NAME, config.region.code, config.telemetry.log_level)
+    logs.configure(config.telemetry.log_level)
     verifier = TokenVerifier(
         RemoteKeys(config.identity.jwks_url),
         issuer=config.identity.issuer,

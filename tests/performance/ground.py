@@ -84,7 +84,7 @@ async def _echo(folder: Path) -> AsyncIterator[tuple[int, int]]:
     command = programs.python(
         "tests.performance.echo_server", "--config", str(folder / "config" / "cases.toml"), "--port", str(port)
     )
-    server = subprocess.Popen(programs.tied(command, signal.SIGKILL), cwd=_ROOT)  # noqa: ASYNC220 - once, at the start
+    server = subprocess.Popen(programs.ending_with_parent(command, signal.SIGKILL), cwd=_ROOT)  # noqa: ASYNC220 - once, at the start
     try:
         probe = HealthProbe(f"{HOST}:{port}", folder / "pki", "supervisor")
         async with asyncio.timeout(30):

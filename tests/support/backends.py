@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import postgres, programs
-from deploy.local.programs import redis_server, tied
+from deploy.local.programs import ending_with_parent, redis_server
 from deploy.local.secret_files import write_secret
 
 HOST = "127.0.0.1"
@@ -51,7 +51,9 @@ def _running(command: tuple[str, ...], port: int, log: Path, stop: int) -> Itera
     # libfaketime (`./run test --faketime`) breaks PostgreSQL's timers, so that no deadlock is ever found: it keeps real time.
     own = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     with log.open("wb") as output:
-        process = subprocess.Popen(tied(command, signal.Signals(stop)), stdout=output, stderr=output, env=own)
+        process = subprocess.Popen(
+            ending_with_parent(command, signal.Signals(stop)), stdout=output, stderr=output, env=own
+        )
     try:
         _wait(port, process, log)
         yield

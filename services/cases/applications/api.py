@@ -8,7 +8,7 @@ from libs.db.uow import AskFirst, Transaction
 from libs.errors import invalid_field, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
-from services.cases.applications.service import Answering, Application, Applications
+from services.cases.applications.service import Application, Applications, RespondingParty
 from services.cases.core.access import actor_of, at_home, is_machine, not_owner, require_applicant_side
 from services.cases.core.applications import check_form, check_materials, check_parties, put_in
 from services.cases.core.cases import CaseRecord
@@ -108,7 +108,7 @@ class ApplicationApi:
     async def submit_correction(self, request: rpc.SubmitCorrectionRequest, call: Call) -> pb.Case:
         """Answers a correction, or supplies tolerated materials."""
         actor = call.actor
-        by = Answering(actor_of(actor), actor.department, bool(actor.clerk), set())
+        by = RespondingParty(actor_of(actor), actor.department, bool(actor.clerk), set())
 
         async def work(tx: Transaction) -> pb.Case:
             record = await self._locked(tx, request.name, request.etag, actor)

@@ -97,7 +97,7 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class RespondingParty:
     """Who answers a correction, or supplies what was tolerated.
 
     Attributes:
@@ -156,7 +156,7 @@ class Applications:
         record: CaseRecord,
         materials: tuple[pb.MaterialReference, ...],
         values: tuple[pb.FormValue, ...],
-        by: Answering,
+        by: RespondingParty,
     ) -> pb.Case:
         """Puts the answer to a correction, or tolerated materials, into a locked case; the state tells which."""
         item = await self._parts.items.version(record.item)

@@ -41,7 +41,7 @@ _RECOUNTED = Query(
 _BEFORE_ALL = CountedCase(0, "00000000-0000-0000-0000-000000000000")
 
 
-async def behind(database: Database, edition: int, size: int) -> AsyncIterator[Sequence[str]]:
+async def ids_behind(database: Database, edition: int, size: int) -> AsyncIterator[Sequence[str]]:
     """Goes through their ids once, in batches."""
     last = _BEFORE_ALL
     while True:

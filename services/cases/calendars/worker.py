@@ -18,8 +18,8 @@ from libs.db.command import Command
 from libs.db.leader import lead
 from libs.db.uow import Transaction, derived_request_id
 from libs.observability.logs import logger
-from libs.sweeps.batch import Aside
-from services.cases.calendars.running import behind, locked, recounted
+from libs.sweeps.batch import SetAsideRows
+from services.cases.calendars.running import ids_behind, locked, recounted
 from services.cases.core import deadlines
 from services.cases.core.access import SELF
 from services.cases.core.cases import CaseRecord
@@ -39,7 +39,7 @@ class Recounter:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._aside = Aside("cases:recount")
+        self._aside = SetAsideRows("cases:recount")
 
     async def run(self) -> None:
         """Follows it for ever."""
@@ -61,7 +61,7 @@ class Recounter:
         return done
 
     def _batches(self, calendar: Calendar) -> AsyncIterator[Sequence[str]]:
-        return behind(self._parts.database, calendar.edition, _BATCH)
+        return ids_behind(self._parts.database, calendar.edition, _BATCH)
 
     async def _batch(self, calendar: Calendar, ids: Sequence[str]) -> int:
         edition = str(calendar.edition)

@@ -11,8 +11,8 @@ from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
-from libs.kept import Kept
 from libs.rpc.messages import Names
+from libs.timed_cache import TimedCache
 from services.cases.core import schema
 from services.cases.core.cases import id_of
 from services.cases.core.clock import HandlingLimits
@@ -123,7 +123,7 @@ class ItemStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: Kept[ItemVersion] = Kept(_KEEP_SECONDS, _MEMORY)
+        self._kept: TimedCache[ItemVersion] = TimedCache(_KEEP_SECONDS, _MEMORY)
 
     async def version(self, name: str) -> ItemVersion:
         """Returns a version by its name or id, at most three seconds old; raises NotFound."""

@@ -79,7 +79,7 @@ class MessageRow:
 
 @of(transfer_messages)
 @dataclass(frozen=True, slots=True)
-class Waited:
+class MessageWait:
     """For how long a message has waited, as far as its tries bear witness."""
 
     waited: timedelta

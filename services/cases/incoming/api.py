@@ -20,10 +20,10 @@ from services.cases.core.outbound import message_digest
 from services.cases.core.parts import Parts
 from services.cases.core.transfers import INBOUND, OUTBOUND, UPDATE, ExchangeKey, TransferRow
 from services.cases.incoming.answers import apply_answer, same_acknowledgement, tell_acknowledged, written
-from services.cases.incoming.applying import Applying
+from services.cases.incoming.applying import MessageApplier
 from services.cases.incoming.checks import check_application, check_holders, require_same_transfer
 from services.cases.incoming.receipts import command_under, first_receipt, receipted, require_sender, require_service
-from services.cases.incoming.store import InboxStore, Received
+from services.cases.incoming.store import InboxStore, ReceivedMessages
 from tongban.cases.v1 import exchange_service_pb2 as pb
 
 _TRANSFER_STATES = Names(pb.TransferState)
@@ -33,7 +33,7 @@ _SIGNALS = {"ACCEPTED": TransferSignal.ACCEPT, "RETURNED": TransferSignal.RETURN
 class IncomingApi:
     """Receives messages; a repeated one gets its first receipt."""
 
-    def __init__(self, parts: Parts, applying: Applying) -> None:
+    def __init__(self, parts: Parts, applying: MessageApplier) -> None:
         self._parts = parts
         self._applying = applying
         self._store = InboxStore(parts.database, parts.cipher)
@@ -141,7 +141,7 @@ class IncomingApi:
 
     async def _admitted(
         self, tx: Transaction, exchange: ExchangeKey, message: pb.TransferMessage, digest: str
-    ) -> tuple[Received, Admission]:
+    ) -> tuple[ReceivedMessages, Admission]:
         received = await self._store.received(tx.connection, exchange)
         admission = admit(received.inbox, message.sequence, digest)
         if admission.verdict is MessageVerdict.REPEAT:
@@ -154,7 +154,7 @@ class IncomingApi:
         return receipted(tx, message, digest, self._parts.home, held=admission.verdict is MessageVerdict.HOLD)
 
     async def _to_apply(
-        self, tx: Transaction, received: Received, admission: Admission, message: pb.TransferMessage
+        self, tx: Transaction, received: ReceivedMessages, admission: Admission, message: pb.TransferMessage
     ) -> list[pb.TransferMessage]:
         """Returns what is to be applied now, in order: the message, and those that were held behind it."""
         held = [received.rows[sequence] for sequence in admission.apply if sequence in received.rows]

@@ -6,7 +6,7 @@ from libs.db.uow import Transaction
 from libs.errors import reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names
-from services.cases.applications.service import Answering, Application, Applications
+from services.cases.applications.service import Application, Applications, RespondingParty
 from services.cases.core.access import not_owner
 from services.cases.core.applications import agent_of
 from services.cases.core.cases import CaseRecord
@@ -25,7 +25,7 @@ _ADD = Insert(TransferRow)
 _MODES = Names(resources.CrossRegionMode)
 
 
-class Applying:
+class MessageApplier:
     """Applies messages, each in the transaction of the one that is received."""
 
     def __init__(self, parts: Parts, applications: Applications, ratings: RatingWriter) -> None:
@@ -109,7 +109,7 @@ class Applying:
     ) -> None:
         record = await self._parts.cases.lock(tx.connection, row.case_name)
         if message.HasField("correction"):
-            correction, by = message.correction, Answering(actor.subject, "", True, asked)
+            correction, by = message.correction, RespondingParty(actor.subject, "", True, asked)
             materials, values = tuple(correction.materials), tuple(correction.form_values)
             await self._applications.corrected(tx, record, materials, values, by)
         elif message.HasField("withdrawal"):

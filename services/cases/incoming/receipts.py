@@ -8,7 +8,7 @@ from libs.db.uow import Transaction
 from libs.errors import reasons
 from libs.rpc.messages import timestamp
 from services.cases.core.exchange import admit
-from services.cases.incoming.store import Received
+from services.cases.incoming.store import ReceivedMessages
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.common.v1 import common_pb2
 
@@ -31,7 +31,7 @@ def require_service(actor: Actor, sender_region: str) -> None:
         raise reasons.actor_not_allowed("the deciding region answers by its cases service only", actor_kind=actor.kind)
 
 
-def first_receipt(received: Received, sequence: int, digest: str) -> pb.TransferReceipt | None:
+def first_receipt(received: ReceivedMessages, sequence: int, digest: str) -> pb.TransferReceipt | None:
     """Returns the first receipt of a repeated message; raises TRANSFER_MESSAGE_CONFLICT for another content."""
     row = received.rows.get(sequence)
     if row is None or row.receipt is None:

@@ -36,7 +36,7 @@ _APPLIED = Query(MessageRow, "UPDATE transfer_messages SET state = 'APPLIED' WHE
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedMessages:
     """What is held of the other side's messages, and their rows by number."""
 
     inbox: Inbox
@@ -54,16 +54,16 @@ class InboxStore:
         """Makes whoever handles a message of the exchange wait until this transaction ends."""
         await _LOCK.first(connection, key=f"{exchange.direction}:{exchange.peer}:{exchange.exchange_id}")
 
-    async def received(self, connection: AsyncConnection, exchange: ExchangeKey) -> Received:
+    async def received(self, connection: AsyncConnection, exchange: ExchangeKey) -> ReceivedMessages:
         """Reads what is held."""
         found = await _INCOMING.all(connection, **exchange.values())
         rows = {row.sequence: row for row in found if row.sequence is not None}
         applied = max((number for number, row in rows.items() if row.state == "APPLIED"), default=0)
         held = frozenset(number for number, row in rows.items() if row.state == "HELD")
         digests = {number: row.digest for number, row in rows.items()}
-        return Received(Inbox(exchange.exchange_id, applied, held, digests), rows)
+        return ReceivedMessages(Inbox(exchange.exchange_id, applied, held, digests), rows)
 
-    async def read(self, exchange: ExchangeKey) -> Received:
+    async def read(self, exchange: ExchangeKey) -> ReceivedMessages:
         """Reads what is held, outside of a transaction."""
         async with self.database.read() as connection:
             return await self.received(connection, exchange)

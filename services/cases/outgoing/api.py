@@ -12,7 +12,7 @@ from services.cases.core.access import require_impartial_abroad, require_supervi
 from services.cases.core.applications import agent_of
 from services.cases.core.exchange import TransferSignal, TransferState, move
 from services.cases.core.parts import Parts
-from services.cases.core.tokens import Newest
+from services.cases.core.tokens import PageStart
 from services.cases.core.transfers import OUTBOUND, UPDATE, TransferRow
 from services.cases.outgoing import drafting, store
 from services.cases.outgoing.convert import DIRECTIONS, TRANSFER_STATES, transfer_message
@@ -133,7 +133,7 @@ class OutgoingApi:
 
     async def list_transfers(self, request: pb.ListTransfersRequest, call: Call) -> pb.ListTransfersResponse:
         """Lists transfers; staff see their department's."""
-        parts, mine, after = self._parts, self._mine(call.actor), Newest.of(self._parts.pages, request)
+        parts, mine, after = self._parts, self._mine(call.actor), PageStart.of(self._parts.pages, request)
 
         async def page(size: int) -> list[TransferRow]:
             return await store.page(

@@ -10,7 +10,7 @@ from libs.db.engine import Database
 from libs.db.query import Insert, Page, Query, of
 from libs.errors import not_found
 from libs.sweeps.fair import Due, WorkFilter
-from services.cases.core.outbound import MessageRow, Waited, transfer_messages
+from services.cases.core.outbound import MessageRow, MessageWait, transfer_messages
 from services.cases.core.transfers import ExchangeKey, TransferRow
 
 ADD = Insert(TransferRow)
@@ -60,7 +60,7 @@ transfers.peer_region = message.peer_region AND transfers.exchange_id = message.
 # How long a message has waited is added up from try to try, and no try adds more than a few hours: a clock that is 400 days
 # ahead once, or for good, or was behind when it began, ends nothing on its word (docs/decisions/0030).
 _RETRY = Query(
-    Waited,
+    MessageWait,
     f"""
 WITH message AS (
   UPDATE transfer_messages SET last_error = :error, waiting_since = coalesce(waiting_since, now()),

@@ -9,7 +9,7 @@ from services.cases.core.cases import CaseRecord, id_of
 from services.cases.core.messages import ACTIONS, STATES
 from services.cases.core.parts import Parts
 from services.cases.core.steps import HistoryRow
-from services.cases.core.tokens import Newest
+from services.cases.core.tokens import PageStart
 from services.cases.search import store
 from services.cases.search.clock import clock_message
 from tongban.cases.v1 import case_service_pb2 as rpc
@@ -62,7 +62,7 @@ class SearchApi:
     async def list_cases(self, request: rpc.ListCasesRequest, call: Call) -> rpc.ListCasesResponse:
         """Lists cases: the caller's own, the department's, or with a purpose."""
         parts, actor, filters = self._parts, call.actor, _filters(request)
-        after = Newest.of(parts.pages, request)
+        after = PageStart.of(parts.pages, request)
         if actor.speaks_for:
             page = partial(store.of_parties, parts.cases, sorted(actor.speaks_for), actor.subject, filters, after)
         else:

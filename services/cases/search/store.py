@@ -7,7 +7,7 @@ from libs.db.engine import Database
 from libs.db.query import Page, Query
 from services.cases.core.cases import CaseRecord, CaseStore
 from services.cases.core.steps import HistoryRow
-from services.cases.core.tokens import Newest
+from services.cases.core.tokens import PageStart
 
 _FILTERS = ("applicant", "department", "state", "task_code")
 _OWN = """
@@ -42,7 +42,7 @@ async def history(database: Database, case_id: str, after: int, size: int) -> li
 
 
 async def of_parties(
-    store: CaseStore, applicants: Sequence[str], agent: str, filters: dict[str, str], after: Newest, size: int
+    store: CaseStore, applicants: Sequence[str], agent: str, filters: dict[str, str], after: PageStart, size: int
 ) -> list[CaseRecord]:
     """Lists the cases of up to two applicants and of an agent, newest first, each branch along its own index."""
     names = {f"applicant{number}": name for number, name in enumerate(applicants)} | {"agent": agent}
@@ -52,7 +52,7 @@ async def of_parties(
     return [store.opened(each) for each in found]
 
 
-async def filtered(store: CaseStore, filters: dict[str, str], after: Newest, size: int) -> list[CaseRecord]:
+async def filtered(store: CaseStore, filters: dict[str, str], after: PageStart, size: int) -> list[CaseRecord]:
     """Lists cases that fit all ``filters`` (column to value), newest first."""
     async with store.database.read() as connection:
         found = await _LISTED.rows(connection, size, **filters, time=after.time, after=after.id)

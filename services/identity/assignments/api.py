@@ -129,7 +129,7 @@ async def _check(tx: Transaction, actor: Actor, row: StaffMember, department: st
 async def _founding(tx: Transaction, actor: Actor) -> bool:
     """Says whether the client of the first start gives posts alone: until there were two who could approve (0018)."""
     by_founder = actor.subject == f"clients/{FIRST_CLIENT}"
-    return by_founder and not await store.stood(tx.connection, tx.now)
+    return by_founder and not await store.two_administrators_ever(tx.connection, tx.now)
 
 
 async def _take(tx: Transaction, taken: Sequence[GivenPost], name: str) -> None:
@@ -146,7 +146,7 @@ async def _take(tx: Transaction, taken: Sequence[GivenPost], name: str) -> None:
 async def _check_left(tx: Transaction, before: frozenset[str], name: str) -> None:
     """Raises FailedPrecondition APPROVERS_NEEDED where too few are left of those who can stand behind what makes able."""
     left = await store.approvers(tx.connection, tx.now)
-    if left != before and len(left) < PEOPLE and await store.stood(tx.connection, tx.now):
+    if left != before and len(left) < PEOPLE and await store.two_administrators_ever(tx.connection, tx.now):
         raise reasons.approvers_needed("two who can approve must be left", post=name)
 
 

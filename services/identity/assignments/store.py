@@ -89,7 +89,7 @@ async def approvers(connection: AsyncConnection, now: datetime) -> frozenset[str
     return frozenset(f"persons/{each.person}" for each in await _APPROVERS.all(connection, now=now))
 
 
-async def stood(connection: AsyncConnection, now: datetime) -> bool:
+async def two_administrators_ever(connection: AsyncConnection, now: datetime) -> bool:
     """Says whether two human beings ever held ADMINISTRATION at one time; of two that ask at once the second waits."""
     await turn(connection, _APPROVERS_CHANGE)
     return await _STOOD.first(connection, now=now) is not None

@@ -24,13 +24,13 @@ LONGEST_TOKEN = 8_192
 Json = dict[str, Any]
 
 
-def peek(token: str) -> tuple[Json, Json]:
+def read_unverified(token: str) -> tuple[Json, Json]:
     """Returns header and payload of a JWT that nobody has verified; raises Unauthenticated TOKEN_INVALID."""
     if len(token) > LONGEST_TOKEN:
         raise invalid("size", "the token is too large")
     try:
         return outside.jwt_parts(token, LONGEST_TOKEN)
-    except outside.Unfit as error:
+    except outside.UnacceptableText as error:
         raise invalid("form", f"the token {error}") from error
 
 
@@ -79,7 +79,7 @@ class TokenCodec:
 
     async def own(self, token: str, token_type: TokenType) -> Claims:
         """Reads a token of this region; raises Unauthenticated TOKEN_INVALID naming the rule that does not hold."""
-        header, _ = peek(token)
+        header, _ = read_unverified(token)
         check_header(header, token_type)
         if header.get("alg") != "ES256":
             raise invalid("alg", "the token is not signed by ES256")

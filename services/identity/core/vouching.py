@@ -59,7 +59,7 @@ class Vouching:
     cipher: FieldCipher
     clock: Clock
 
-    async def speak(self, made: Claims, subject: Claims) -> Claims:
+    async def vouch_for(self, made: Claims, subject: Claims) -> Claims:
         """Returns an assertion with who its subject is, and for whom they act, as the accounts have it."""
         names = [subject.sub, subject.authority.principal if subject.authority else ""]
         home = made.sub.removesuffix(subject.sub)

@@ -7,7 +7,7 @@ from libs.errors import Unauthenticated
 from services.identity.core.claims import LEEWAY_SECONDS, invalid
 from services.identity.core.client_rules import Client, check_active, plain_id
 from services.identity.core.clients import find_client
-from services.identity.core.codec import peek, verified
+from services.identity.core.codec import read_unverified, verified
 from services.identity.core.jwk import ALGORITHMS, StoredJwk, choose, decoy, public_key
 from services.identity.core.parts import Parts
 from services.identity.oauth.rules import ClientAssertion, from_claims
@@ -57,7 +57,7 @@ class ClientAuthentication:
 
     async def signed(self, token: str) -> tuple[Client, ClientAssertion]:
         """Returns who signed an assertion, and what it says; raises Unauthenticated TOKEN_INVALID."""
-        now, (header, unverified) = self._parts.wall.now(), peek(token)
+        now, (header, unverified) = self._parts.wall.now(), read_unverified(token)
         row = await self._client(str(unverified.get("iss", "")))
         claims = _signed_by(token, header, row.keys_at(now) if row else ())
         if row is None or claims is None:

@@ -78,7 +78,7 @@ async def read_form(request: Request) -> TokenForm:
 def _fit(value: str, what: str, most: int) -> str:
     try:
         return outside.text(value, most)
-    except outside.Unfit as unfit:
+    except outside.UnacceptableText as unfit:
         raise invalid_request(f"{what} {unfit}") from unfit
 
 

@@ -7,7 +7,7 @@ from libs.access import roles
 from libs.errors import PermissionDenied, TongbanError, Unauthenticated, reasons
 from services.identity.core import scopes, trust
 from services.identity.core.claims import LEEWAY_SECONDS, Claims, TokenType, from_payload
-from services.identity.core.codec import check_header, peek, verified_by_stored
+from services.identity.core.codec import check_header, read_unverified, verified_by_stored
 from services.identity.core.issue import Issue
 from services.identity.core.mandates import AssertedRight
 from services.identity.core.names import region_of
@@ -40,7 +40,7 @@ class GuestAcceptance:
 
     async def _read(self, token: str) -> tuple[Claims, ListedRegion]:
         """Reads an assertion whose signature holds under a key of the region that its issuer is pinned for."""
-        header, unverified = peek(token)
+        header, unverified = read_unverified(token)
         check_header(header, TokenType.ASSERTION)
         async with self.parts.database.read() as connection:
             region = await store.by_issuer(connection, str(unverified.get("iss", "")))

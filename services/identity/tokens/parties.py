@@ -1,11 +1,10 @@
 """The parties behind a token, looked at again at every exchange: a right that has ended begets no further one."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.clock import Clock
 from libs.errors import reasons
 from libs.ids.subjects import SubjectKind, parse_subject
 from services.identity.core import acting, clients, staff
@@ -17,13 +16,6 @@ from services.identity.core.issue import on_wall
 from services.identity.core.mandate_rules import ActingBasis
 
 
-class TellsTime(Protocol):
-    """Tells the time by one of the two clocks."""
-
-    def now(self) -> datetime:
-        """The time."""
-
-
 @dataclass(frozen=True, slots=True)
 class Parties:
     """Asks the store for all who stand behind a token of this region.
@@ -33,8 +25,8 @@ class Parties:
         wall: the clock of tokens.
     """
 
-    business: TellsTime
-    wall: TellsTime
+    business: Clock
+    wall: Clock
 
     async def standing(self, connection: AsyncConnection, claims: Claims) -> Claims:
         """Checks that every party still stands: person, staff, channels, and whom they act for, by which mandate.

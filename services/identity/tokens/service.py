@@ -87,7 +87,7 @@ class TokenExchange:
         subject = await self._outbound(request, subject)
         granted = scopes.narrow((service or subject).scope, request.scope)
         made = rules.assertion(issue, subject, request.audience, granted, service)
-        return await self._parts.vouching.speak(made, subject)
+        return await self._parts.vouching.vouch_for(made, subject)
 
     async def _delegate(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token)
@@ -101,7 +101,7 @@ class TokenExchange:
         kept = await self._outbound(request, kept)
         granted = scopes.narrow(service.scope, request.scope)
         made = rules.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
-        return await self._parts.vouching.speak(made, kept)
+        return await self._parts.vouching.vouch_for(made, kept)
 
     async def _outbound(self, request: pb.ExchangeTokenRequest, subject: Claims) -> Claims:
         """Checks that the trust and what the token says still hold; returns it with the authority as it is now."""

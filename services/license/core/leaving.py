@@ -5,7 +5,7 @@ from libs.errors import invalid_field
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
-from services.license.core.door import asked_by
+from services.license.core.authorization import asked_by
 from services.license.core.parts import Parts
 from services.license.core.reading import use_not_allowed
 from tongban.common.v1 import common_pb2
@@ -30,7 +30,7 @@ async def recorded(parts: Parts, call: Call, request: Leaving, about: str) -> co
 
 async def check_case(parts: Parts, call: Call, request: Licensed) -> None:
     """Raises LICENSE_USE_NOT_ALLOWED unless the case that is named is the reader's: the other region takes our word."""
-    if not await parts.door.is_of(asked_by(call.actor, request.context, parts.home)):
+    if not await parts.authorization.is_of(asked_by(call.actor, request.context, parts.home)):
         raise use_not_allowed(request.name, "case")
 
 

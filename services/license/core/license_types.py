@@ -7,7 +7,7 @@ from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
-from libs.kept import Kept
+from libs.timed_cache import TimedCache
 from services.license.core import schema
 from services.license.core.catalogue import LicenseType, TypeState
 
@@ -42,7 +42,7 @@ class TypeStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: Kept[LicenseType] = Kept(_KEEP_SECONDS)
+        self._kept: TimedCache[LicenseType] = TimedCache(_KEEP_SECONDS)
 
     async def get(self, name: str) -> LicenseType:
         """Reads a type by its name; raises NotFound."""

@@ -12,7 +12,7 @@ from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
 from libs.process import Process
-from services.license.core.door import Door
+from services.license.core.authorization import UseAuthorization
 from services.license.core.handled_cases import HandledCases
 from services.license.core.license_types import TypeStore
 from services.license.core.licenses import LicenseStore
@@ -53,7 +53,7 @@ class Parts:
     types: TypeStore
     presentations: PresentationStore
     cases: HandledCases
-    door: Door
+    authorization: UseAuthorization
     recorder: UseRecorder
 
 
@@ -80,6 +80,6 @@ def parts_of(process: Process) -> Parts:
         types=TypeStore(database),
         presentations=presentations,
         cases=cases,
-        door=Door(presentations, cases, clock, home),
+        authorization=UseAuthorization(presentations, cases, clock, home),
         recorder=UseRecorder(database, process.wire, process.log, clock, committed),
     )

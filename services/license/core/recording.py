@@ -23,7 +23,7 @@ from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names, timestamp
 from services.license.core import schema
-from services.license.core.door import Inquiry
+from services.license.core.authorization import Inquiry
 from services.license.core.licenses import License
 from services.license.core.reading import UseBasis
 from tongban.common.v1 import common_pb2

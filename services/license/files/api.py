@@ -12,8 +12,8 @@ from libs.ids.names import ResourceName
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.license.core import leaving
+from services.license.core.authorization import AllowedUse, Inquiry, asked_by
 from services.license.core.catalogue import LicenseType
-from services.license.core.door import AllowedUse, Inquiry, asked_by
 from services.license.core.licenses import OFD, PDF, License, opened
 from services.license.core.lifecycle import HIDDEN, check_in_force
 from services.license.core.messages import document_ref
@@ -86,7 +86,7 @@ class FileApi:
 
     async def _hand_out(self, request: Downloads, call: Call, row: License) -> pb.DownloadLicenseResponse:
         asked = asked_by(call.actor, request.context, self._parts.home)
-        allowed = await self._parts.door.allow(asked, row, request.presentation)
+        allowed = await self._parts.authorization.allow(asked, row, request.presentation)
         if row.state in HIDDEN:
             raise not_found(f"{row.name}/file")
         now = self._parts.clock.now()

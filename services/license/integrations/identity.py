@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import grpc
 
 from libs.errors import Code, TongbanError, error_class, invalid_field
-from libs.kept import Kept
 from libs.rpc.client import invoke
+from libs.timed_cache import TimedCache
 from tongban.common.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import consent_service_pb2 as consents
@@ -29,7 +29,7 @@ class IdentityService:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._departments: Kept[identity.Department] = Kept(_KEEP_DEPARTMENTS_SECONDS)
+        self._departments: TimedCache[identity.Department] = TimedCache(_KEEP_DEPARTMENTS_SECONDS)
 
     async def department(self, name: str) -> identity.Department:
         """Gets a department of the region; raises NotFound. What was asked is kept for a minute."""

@@ -8,9 +8,9 @@ import grpc
 from google.api import httpbody_pb2
 
 from libs.errors import FailedPrecondition, InvalidArgument, invalid_field, not_found, reasons
-from libs.kept import Kept
 from libs.rpc.client import invoke
 from libs.rpc.messages import Names, timestamp
+from libs.timed_cache import TimedCache
 from tongban.common.v1 import common_pb2
 from tongban.seal.v1 import resources_pb2 as seals
 from tongban.seal.v1 import seal_service_pb2 as seal_pb
@@ -44,8 +44,8 @@ class SealService:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._seals: Kept[SealToUse] = Kept(_KEEP_SEALS_SECONDS)
-        self._pictures: Kept[bytes] = Kept(_KEEP_PICTURES_SECONDS)
+        self._seals: TimedCache[SealToUse] = TimedCache(_KEEP_SEALS_SECONDS)
+        self._pictures: TimedCache[bytes] = TimedCache(_KEEP_PICTURES_SECONDS)
 
     async def seal_of(self, department: str, now: datetime) -> SealToUse:
         """Finds the department's seal in force that names this service among its users, the newest first.

@@ -3,8 +3,8 @@
 from libs.access.actor import Standing
 from libs.civil.calendar import local_day
 from libs.db.command import command_of, digest_of
-from libs.kept import Kept
 from libs.rpc.call import Call
+from libs.timed_cache import TimedCache
 from services.license.core.parts import Parts
 from services.license.core.reading import check_issuer
 from services.license.issuing.drafting import Drafting
@@ -24,7 +24,7 @@ class IssuingApi:
         self._steps = steps
         self._drafting = drafting
         # What passed is remembered by its digest: a case asks several times.
-        self._passed: Kept[bool] = Kept(_REMEMBER_SECONDS, _REMEMBERED)
+        self._passed: TimedCache[bool] = TimedCache(_REMEMBER_SECONDS, _REMEMBERED)
 
     async def issue_license(self, request: pb.IssueLicenseRequest, call: Call) -> resources.License:
         """Issues a licence; staff and clients only for their own department."""

@@ -68,7 +68,7 @@ def tell_refused(tx: Transaction, order: pb.IssueLicenseRequest, cause: TongbanE
     )
 
 
-class Telling:
+class RepeatedAnswers:
     """Answers once more what was answered before."""
 
     def __init__(self, uow: UnitOfWork, store: IssuingStore) -> None:

@@ -22,7 +22,7 @@ from services.license.issuing.drafting import Marks
 from services.license.issuing.rules import is_lasting
 from services.license.issuing.steps import PURPOSE, DraftGivenUp, Steps, own_command
 from services.license.issuing.store import DRAFTS
-from services.license.issuing.telling import Telling
+from services.license.issuing.telling import RepeatedAnswers
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
@@ -36,7 +36,7 @@ _REDRAWN = "PAGE_CHANGED"
 class DecidedCases:
     """Issues the licences of decided cases."""
 
-    def __init__(self, parts: Parts, steps: Steps, telling: Telling) -> None:
+    def __init__(self, parts: Parts, steps: Steps, telling: RepeatedAnswers) -> None:
         self._parts = parts
         self._steps = steps
         self._telling = telling
@@ -46,7 +46,7 @@ class DecidedCases:
 
         Passing errors go up, so that the consumer tries again. A lasting refusal ends the event, with a draft or before
         there was one: ``cases`` hears of it by ``license.voided`` and has an officer decide anew. Another event for a case
-        that was answered is a question for the answer (``Telling``), unless it was decided anew since. A licence that was
+        that was answered is a question for the answer (``RepeatedAnswers``), unless it was decided anew since. A licence that was
         told of and is lost here is made again; where it can't be, its event is parked for an operator: its case is closed.
         """
         await self._parts.cases.moved(event, told)

@@ -12,7 +12,7 @@ from libs.ids.names import ResourceName
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.license.core import leaving
-from services.license.core.door import asked_by
+from services.license.core.authorization import asked_by
 from services.license.core.licenses import License, lock
 from services.license.core.lifecycle import LicenseAction, LicenseState, next_state
 from services.license.core.messages import LICENSE_STATES, license_message, listed_license, named
@@ -69,7 +69,7 @@ class LicenseApi:
     async def _read(self, request: Reads, call: Call, row: License) -> pb.GetLicenseResponse:
         parts = self._parts
         asked = asked_by(call.actor, request.context, parts.home)
-        allowed = await parts.door.allow(asked, row, request.presentation)
+        allowed = await parts.authorization.allow(asked, row, request.presentation)
         receipt, _ = await parts.recorder.record(
             command_of(request, call=call), asked, [(row, allowed.basis)], "READ", presentation=allowed.presentation
         )

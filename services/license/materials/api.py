@@ -17,7 +17,7 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from libs.rpc.messages import date_of, timestamp
 from services.license.core import leaving
-from services.license.core.door import Inquiry, asked_by
+from services.license.core.authorization import Inquiry, asked_by
 from services.license.core.parts import Parts
 from services.license.materials import rules, store
 from services.license.materials.convert import material_message
@@ -137,7 +137,7 @@ class MaterialApi:
         """Refuses unless the reader works on the case, and the case refers to the file."""
         if asked.is_keeper:
             return
-        case = await self._parts.door.case_of(asked)
+        case = await self._parts.authorization.case_of(asked)
         if case is None or name not in case.materials:
             raise not_found(name) if asked.actor.standing is Standing.PERSON else rules.somebody_elses(name)
 

@@ -15,7 +15,7 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.license.core import leaving
-from services.license.core.door import Inquiry, asked_by, subjects_of
+from services.license.core.authorization import Inquiry, asked_by, subjects_of
 from services.license.core.lifecycle import check_in_force
 from services.license.core.messages import license_message
 from services.license.core.parts import Parts
@@ -122,7 +122,7 @@ class PresentationApi:
     ) -> pb.RedeemPresentationResponse:
         """Redeems another region's presentation there; ``local`` is its name there, empty where the code is given."""
         parts = self._parts
-        if local and not await parts.door.is_of(asked_by(call.actor, request.context, parts.home)):
+        if local and not await parts.authorization.is_of(asked_by(call.actor, request.context, parts.home)):
             # The other region takes our word for whose case it is.
             raise bound_elsewhere(request.name, "case")
         context = await leaving.recorded(parts, call, request, f"//{region}/{local or 'presentations'}")
@@ -148,7 +148,7 @@ class PresentationApi:
 
     async def _redeem(self, request: Redeems, call: Call, name: str) -> pb.RedeemPresentationResponse:
         asked = asked_by(call.actor, request.context, self._parts.home)
-        works_on = bool(name) and (asked.abroad or await self._parts.door.is_of(asked))
+        works_on = bool(name) and (asked.abroad or await self._parts.authorization.is_of(asked))
 
         async def work(tx: Transaction) -> pb.Presentation:
             if name:

@@ -19,7 +19,7 @@ from services.license.core.parts import Parts
 from services.license.core.qr import QrContent, parse_qr
 from services.license.core.validity import LicenseTerm
 from services.license.verification.convert import verification_message
-from services.license.verification.rules import Brought, PublicFacts, SealOutcome, VerifiedLicense, disclose
+from services.license.verification.rules import PresentedDetails, PublicFacts, SealOutcome, VerifiedLicense, disclose
 from services.license.verification.store import RecordedLicense, VerifiedLicenses
 from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import verification_service_pb2 as pb
@@ -91,7 +91,7 @@ class VerificationApi:
     async def _answer(self, question: _Question) -> pb.VerifyLicenseResponse:
         request, found = question.request, await self._find(question)
         now = self._parts.clock.now()
-        brought = Brought(
+        brought = PresentedDetails(
             found.check,
             request.number,
             request.holder_name,
@@ -156,7 +156,7 @@ class VerificationApi:
     async def _check_seal(self, content: bytes, row: RecordedLicense) -> SealOutcome:
         return _OUTCOMES[await self._parts.seals.holds(content, row.seal_id)]
 
-    def _verified(self, row: RecordedLicense, brought: Brought) -> VerifiedLicense:
+    def _verified(self, row: RecordedLicense, brought: PresentedDetails) -> VerifiedLicense:
         public = PublicFacts(
             row.identifier,
             row.type_display_name,
@@ -169,7 +169,7 @@ class VerificationApi:
         number, holders = self._compared(row, brought)
         return VerifiedLicense(public, row.state, number, holders, row.face_check)
 
-    def _compared(self, row: RecordedLicense, brought: Brought) -> tuple[str, tuple[Holder, ...]]:
+    def _compared(self, row: RecordedLicense, brought: PresentedDetails) -> tuple[str, tuple[Holder, ...]]:
         """Returns number and holders; they are decrypted only where the asker brought something to compare."""
         if brought.number or brought.holder_name or brought.holder_document:
             content = opened(row.id, row.content, self._parts.cipher)

@@ -52,7 +52,7 @@ class VerifiedLicense:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class PresentedDetails:
     """What the asker brought; empty text and None mean: not brought. ``copy_expire_time`` is that of the file."""
 
     check: str = ""
@@ -74,7 +74,7 @@ class Disclosure:
     comparisons: tuple[tuple[ComparedField, bool], ...] = ()
 
 
-def disclose(found: VerifiedLicense | None, brought: Brought, now: datetime) -> Disclosure:
+def disclose(found: VerifiedLicense | None, brought: PresentedDetails, now: datetime) -> Disclosure:
     """Returns what may be told about ``found`` (None: nothing on record) to somebody who brought ``brought``.
 
     Number and natural persons are answered by comparison alone. Of a licence that was altered nothing is told: its
@@ -87,7 +87,7 @@ def disclose(found: VerifiedLicense | None, brought: Brought, now: datetime) -> 
     return Disclosure(conclusion, brought.seal_outcome, found.public, names, _comparisons(found, brought))
 
 
-def _conclude(found: VerifiedLicense | None, brought: Brought, now: datetime) -> LicenseStanding:
+def _conclude(found: VerifiedLicense | None, brought: PresentedDetails, now: datetime) -> LicenseStanding:
     if found is None:
         return LicenseStanding.UNKNOWN
     worth = standing(found.state, found.public.validity, local_day(now))
@@ -99,7 +99,7 @@ def _conclude(found: VerifiedLicense | None, brought: Brought, now: datetime) ->
     return LicenseStanding.COPY_EXPIRED if expired and worth is LicenseStanding.VALID else worth
 
 
-def _comparisons(found: VerifiedLicense, brought: Brought) -> tuple[tuple[ComparedField, bool], ...]:
+def _comparisons(found: VerifiedLicense, brought: PresentedDetails) -> tuple[tuple[ComparedField, bool], ...]:
     asked = (
         (ComparedField.NUMBER, brought.number, _plain, [found.number]),
         (ComparedField.HOLDER_NAME, brought.holder_name, key, [each.display_name for each in found.holders]),

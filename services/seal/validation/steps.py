@@ -70,7 +70,7 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSealFacts:
     """What is known of one seal and one use of it before the steps are taken.
 
     Attributes:
@@ -88,29 +88,33 @@ class Known:
     times: Times
 
 
-def known_of_seal(seal: ParsedSeal, checks: Checks) -> Known:
+def known_of_seal(seal: ParsedSeal, checks: Checks) -> KnownSealFacts:
     """Looks up a lone seal, which is asked for as of now."""
     return _known(seal, None, None, checks)
 
 
-def known_of_signature(signature: ParsedSignature, checks: Checks) -> Known:
+def known_of_signature(signature: ParsedSignature, checks: Checks) -> KnownSealFacts:
     """Looks up a use of a seal and what proves its time: our record, a time stamp, else that it exists now."""
     stamped = _stamp_time(checks, signature.time_stamp, signature.signature)
     return _known(signature.seal, signature, stamped, checks)
 
 
-def _known(seal: ParsedSeal, signature: ParsedSignature | None, stamped: datetime | None, checks: Checks) -> Known:
+def _known(
+    seal: ParsedSeal, signature: ParsedSignature | None, stamped: datetime | None, checks: Checks
+) -> KnownSealFacts:
     stated = checks.now if signature is None else signature.time
     try:
         found = checks.records.find(seal, signature)
     except RecordsUnreachable:
-        return Known(None, False, stamped, False, Times(stated, stamped or checks.now))
+        return KnownSealFacts(None, False, stamped, False, Times(stated, stamped or checks.now))
     registered, recorded = found or (None, False)
     # The record proves the very time that the signature states: it is our clock's.
-    return Known(registered, recorded, stamped, True, Times(stated, stated if recorded else stamped or checks.now))
+    return KnownSealFacts(
+        registered, recorded, stamped, True, Times(stated, stated if recorded else stamped or checks.now)
+    )
 
 
-def seal_steps(seal: ParsedSeal, known: Known, checks: Checks) -> Iterator[NamedFinding]:
+def seal_steps(seal: ParsedSeal, known: KnownSealFacts, checks: Checks) -> Iterator[NamedFinding]:
     """Checks a parsed seal as of the time of its use."""
     made, tolerated = _made(seal, known)
     yield "seal.algorithm", _algorithm(seal.algorithm, seal.maker_certificate)
@@ -127,7 +131,7 @@ def seal_steps(seal: ParsedSeal, known: Known, checks: Checks) -> Iterator[Named
 
 
 def signature_steps(
-    signature: ParsedSignature, known: Known, protected: bytes, is_own_path: bool, checks: Checks
+    signature: ParsedSignature, known: KnownSealFacts, protected: bytes, is_own_path: bool, checks: Checks
 ) -> Iterator[NamedFinding]:
     """Checks a parsed signature but not the seal in it.
 
@@ -164,7 +168,7 @@ def digest_finding(stated: bytes, actual: bytes) -> StepFinding:
     return failed(SubIndication.HASH_FAILURE, f"states sm3:{stated[:32].hex()}, is sm3:{actual.hex()}")
 
 
-def _made(seal: ParsedSeal, known: Known) -> tuple[Times, str]:
+def _made(seal: ParsedSeal, known: KnownSealFacts) -> tuple[Times, str]:
     """Returns when the seal was made, and what was tolerated about that.
 
     Seals in the field state a createDate some days before their maker's certificate begins: what counts is that the
@@ -183,7 +187,7 @@ def _made(seal: ParsedSeal, known: Known) -> tuple[Times, str]:
     return Times(stated, proven), tolerated
 
 
-def _reached(known: Known) -> StepFinding | None:
+def _reached(known: KnownSealFacts) -> StepFinding | None:
     return None if known.reached else indeterminate(SubIndication.TRY_LATER, "the list of seals can't be read now")
 
 

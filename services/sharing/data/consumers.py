@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from libs.access.actor import Actor
-from libs.access.context import Stated, stated
+from libs.access.context import StatedUse, stated
 from libs.errors import invalid_field, reasons
 from libs.ids import names
 from tongban.common.v1 import common_pb2
@@ -62,5 +62,5 @@ def consumer_abroad(actor: Actor, request: pb.QueryRequest | pb.CompareRequest, 
     return _consumer(said, context.department, context.operator)
 
 
-def _consumer(said: Stated, department: str, operator: str) -> DataConsumer:
+def _consumer(said: StatedUse, department: str, operator: str) -> DataConsumer:
     return DataConsumer(said.region, department, operator, said.context)

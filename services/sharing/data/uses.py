@@ -27,7 +27,7 @@ from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
 
 Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
-Once = Callable[[Holding], Awaitable[tuple["Decided", Settlement, Answer]]]
+Once = Callable[[Holding], Awaitable[tuple["UseWithinGrant", Settlement, Answer]]]
 _ATTEMPTS = 3
 
 
@@ -36,7 +36,7 @@ class TableChanged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class UseWithinGrant:
     """A use that is within a grant.
 
     Attributes:
@@ -67,7 +67,7 @@ class DataUses:
         """Reads rows."""
         use = _use(consumer, tuple(request.fields), allow_partial=request.allow_partial)
 
-        async def once(holding: Holding) -> tuple[Decided, Settlement, pb.QueryResponse]:
+        async def once(holding: Holding) -> tuple[UseWithinGrant, Settlement, pb.QueryResponse]:
             decided = self._decided(holding, use, request.conditions)
             page = page_of(self._pages, request, decided.held.grant, decided.allowed.row_limit)
             rows = await self._rows(decided, request, page)
@@ -84,7 +84,7 @@ class DataUses:
             raise invalid_field("given", "given.unique", "each field stands once")
         use = _use(consumer, fields, mode=UseMode.COMPARE)
 
-        async def once(holding: Holding) -> tuple[Decided, Settlement, pb.CompareResponse]:
+        async def once(holding: Holding) -> tuple[UseWithinGrant, Settlement, pb.CompareResponse]:
             decided = self._decided(holding, use, request.conditions)
             outcomes = await self._compared(decided, request)
             answer = pb.CompareResponse(grant=decided.held.grant.name, comparisons=_comparisons(fields, outcomes))
@@ -115,7 +115,7 @@ class DataUses:
             kept = None
         raise reasons.concurrent_change("the grant is changing; try again", retry_after=0.1)
 
-    def _decided(self, holding: Holding, use: DataUse, conditions: Sequence[pb.KeyCondition]) -> Decided:
+    def _decided(self, holding: Holding, use: DataUse, conditions: Sequence[pb.KeyCondition]) -> UseWithinGrant:
         """Holds a use against grant, entry and mount."""
         now = self._clock.now()
         held = holding.chosen(now)
@@ -124,9 +124,9 @@ class DataUses:
         allowed = require(decide(held.grant, use, held.used.on(local_day(now)), now))
         keys = [_key_argument(holding, place, condition) for place, condition in enumerate(conditions)]
         arguments = [*keys, *statements.row_arguments(holding.table(), allowed.row_conditions)]
-        return Decided(holding, held, allowed, arguments)
+        return UseWithinGrant(holding, held, allowed, arguments)
 
-    async def _rows(self, decided: Decided, request: pb.QueryRequest, page: DataPage) -> FoundRows:
+    async def _rows(self, decided: UseWithinGrant, request: pb.QueryRequest, page: DataPage) -> FoundRows:
         """Reads a page; where something of it can't be given, each of its cells by itself."""
         holding, allowed = decided.holding, decided.allowed
         keys = tuple(condition.field for condition in request.conditions)
@@ -148,7 +148,7 @@ class DataUses:
         if await self._watch.changed(holding.key.resource, holding.versions[1], holding.table(), holding.entry.fields):
             raise TableChanged from fault
 
-    async def _compared(self, decided: Decided, request: pb.CompareRequest) -> Sequence[bool]:
+    async def _compared(self, decided: UseWithinGrant, request: pb.CompareRequest) -> Sequence[bool]:
         holding, allowed = decided.holding, decided.allowed
         keys = tuple(condition.field for condition in request.conditions)
         given = [_given_argument(holding, place, each) for place, each in enumerate(request.given)]
@@ -167,7 +167,9 @@ class DataUses:
             sql = holding.statements[plan] = build(table, *parts)
         return await self._sources.fetch(table.source.data_source, sql, arguments)
 
-    def _settlement(self, command: Command, decided: Decided, answer: Message, given: pb.QueryResponse) -> Settlement:
+    def _settlement(
+        self, command: Command, decided: UseWithinGrant, answer: Message, given: pb.QueryResponse
+    ) -> Settlement:
         """Builds what is counted and recorded: of ``answer``, the rows that are ``given`` and those that can't be."""
         holding, held, allowed = decided.holding, decided.held, decided.allowed
         entry = partial(self._log.entry, _under(command, held), self._clock.now(), holding.name)

@@ -9,9 +9,9 @@ import grpc
 from libs.civil import notices
 from libs.civil.calendar import Calendar, DayKind, DayRow
 from libs.errors import TongbanError
-from libs.kept import Kept
 from libs.observability.logs import logger
 from libs.rpc.client import invoke
+from libs.timed_cache import TimedCache
 from tongban.cases.v1 import calendar_service_pb2 as pb
 from tongban.cases.v1.calendar_service_pb2_grpc import CalendarServiceStub
 
@@ -21,7 +21,7 @@ _TIMEOUT = 1.0
 
 
 @cache
-def shipped() -> Calendar:
+def initial_calendar() -> Calendar:
     """Returns the calendar that every region starts with."""
     return Calendar(notices.all_rows())
 
@@ -34,8 +34,8 @@ class RegionCalendar:
 
     def __init__(self, cases: Callable[[], grpc.aio.Channel] | None) -> None:
         self._cases = cases
-        self._last = shipped()
-        self._kept: Kept[Calendar] = Kept(_KEEP_SECONDS)
+        self._last = initial_calendar()
+        self._kept: TimedCache[Calendar] = TimedCache(_KEEP_SECONDS)
 
     async def current(self) -> Calendar:
         """Returns the calendar, at most five seconds old while ``cases`` answers."""

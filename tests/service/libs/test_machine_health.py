@@ -79,7 +79,7 @@ async def test_little_room_is_told_by_the_metric_before_anything_stops(
 
 async def test_a_disk_without_room_for_files_is_full(office: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     _room(monkeypatch, 10**6, files=10)
-    with pytest.raises(checks.Wrong, match="documents: 0 MB left"):
+    with pytest.raises(checks.CheckFailed, match="documents: 0 MB left"):
         await DiskCheck(folders_of(office.process.config), Disk())()
 
 
@@ -155,14 +155,14 @@ async def test_what_is_well_is_asked_for_seldom_and_what_is_wrong_each_time() ->
         nonlocal asked
         asked += 1
         if fails:
-            raise checks.Wrong("it")
+            raise checks.CheckFailed("it")
 
-    seldom = checks.seldom(check, 3600)
+    seldom = checks.at_most_every(check, 3600)
     for _ in range(3):
         await seldom()
     assert asked == 1
-    always, fails = checks.seldom(check, 3600), True
+    always, fails = checks.at_most_every(check, 3600), True
     for _ in range(3):
-        with pytest.raises(checks.Wrong):
+        with pytest.raises(checks.CheckFailed):
             await always()
     assert asked == 4

@@ -5,7 +5,7 @@ import gc
 from lxml import etree
 
 from libs.workers import ThreadPool
-from libs.workers.memory import Returning, resident
+from libs.workers.memory import MemoryRelease, resident
 
 _MEGABYTE = 1 << 20
 _TREE = b"<a>" + b'<b c="d"/>' * 300_000 + b"</a>"
@@ -31,7 +31,7 @@ async def test_what_a_thread_used_and_freed_is_given_back() -> None:
 
 
 def test_what_has_not_grown_is_left_alone() -> None:
-    returning = Returning()
+    returning = MemoryRelease()
     calls: list[int] = []
     returning._trim = calls.append
     returning()

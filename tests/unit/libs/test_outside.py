@@ -15,7 +15,7 @@ from libs.clock import SystemClock
 from libs.db.paging import Pages
 from libs.errors import InvalidArgument, Unauthenticated
 from libs.security.tokens import TokenVerifier
-from services.identity.core.codec import peek
+from services.identity.core.codec import read_unverified
 from tests.support.tokens import Issuer
 from tongban.cases.v1.case_service_pb2 import ListCasesRequest
 
@@ -41,7 +41,7 @@ _HOSTILE = [
 
 @pytest.mark.parametrize("data", _HOSTILE)
 def test_hostile_json_is_unfit(data: bytes) -> None:
-    with pytest.raises(outside.Unfit):
+    with pytest.raises(outside.UnacceptableText):
         outside.json_value(data, 100_000)
 
 
@@ -55,7 +55,7 @@ def test_ordinary_json_is_read(value: Any) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_value_or_unfit(data: bytes) -> None:
-    with contextlib.suppress(outside.Unfit):
+    with contextlib.suppress(outside.UnacceptableText):
         outside.json_value(data, 1000)
 
 
@@ -65,7 +65,7 @@ def test_any_text_is_itself_or_unfit(value: str) -> None:
         assert outside.text(value, 50) == value
         assert "\0" not in value
         value.encode()
-    except outside.Unfit:
+    except outside.UnacceptableText:
         assert len(value) > 50 or "\0" in value or any("\ud800" <= each <= "\udfff" for each in value)
 
 
@@ -97,7 +97,7 @@ async def test_a_hostile_token_is_invalid_and_nothing_else(token: str) -> None:
     with pytest.raises(Unauthenticated):
         await verifier.verify(token)
     with pytest.raises(Unauthenticated):
-        peek(token)
+        read_unverified(token)
 
 
 @pytest.mark.parametrize(

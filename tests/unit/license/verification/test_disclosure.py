@@ -9,8 +9,8 @@ from services.license.core.catalogue import Holder, mask_document_number
 from services.license.core.lifecycle import LicenseStanding, LicenseState
 from services.license.core.validity import LicenseTerm
 from services.license.verification.rules import (
-    Brought,
     ComparedField,
+    PresentedDetails,
     PublicFacts,
     SealOutcome,
     VerifiedLicense,
@@ -38,7 +38,7 @@ FOUND = VerifiedLicense(
 
 
 def test_a_good_licence_is_told_without_natural_persons_or_number() -> None:
-    told = disclose(FOUND, Brought(), NOW)
+    told = disclose(FOUND, PresentedDetails(), NOW)
     assert told.standing is LicenseStanding.VALID
     assert told.organization_names == ("六安虚构商贸有限公司",)
     for private in ("张三三", "11010519491231002X", "91350100M000100Y43", "JY-001", "0a1b2c3d"):
@@ -46,33 +46,35 @@ def test_a_good_licence_is_told_without_natural_persons_or_number() -> None:
 
 
 def test_what_was_brought_is_compared() -> None:
-    brought = Brought(number="JY-001", holder_name=" 张三三 ", holder_document="11010519491231002x")
+    brought = PresentedDetails(number="JY-001", holder_name=" 张三三 ", holder_document="11010519491231002x")
     assert disclose(FOUND, brought, NOW).comparisons == (
         (ComparedField.NUMBER, True),
         (ComparedField.HOLDER_NAME, True),
         (ComparedField.HOLDER_DOCUMENT, True),
     )
-    assert disclose(FOUND, Brought(holder_name="张三"), NOW).comparisons == ((ComparedField.HOLDER_NAME, False),)
-    assert disclose(FOUND, Brought(holder_name="  "), NOW).comparisons == ()
+    assert disclose(FOUND, PresentedDetails(holder_name="张三"), NOW).comparisons == (
+        (ComparedField.HOLDER_NAME, False),
+    )
+    assert disclose(FOUND, PresentedDetails(holder_name="  "), NOW).comparisons == ()
 
 
 @pytest.mark.parametrize(
     ("brought", "expected"),
     [
-        (Brought(check="0a1b2c3d"), LicenseStanding.VALID),
-        (Brought(check="ffffffff"), LicenseStanding.ALTERED),
-        (Brought(seal_outcome=SealOutcome.VALID), LicenseStanding.VALID),
-        (Brought(seal_outcome=SealOutcome.INVALID), LicenseStanding.ALTERED),
-        (Brought(copy_expire_time=NOW), LicenseStanding.VALID),
-        (Brought(copy_expire_time=NOW - timedelta(seconds=1)), LicenseStanding.COPY_EXPIRED),
+        (PresentedDetails(check="0a1b2c3d"), LicenseStanding.VALID),
+        (PresentedDetails(check="ffffffff"), LicenseStanding.ALTERED),
+        (PresentedDetails(seal_outcome=SealOutcome.VALID), LicenseStanding.VALID),
+        (PresentedDetails(seal_outcome=SealOutcome.INVALID), LicenseStanding.ALTERED),
+        (PresentedDetails(copy_expire_time=NOW), LicenseStanding.VALID),
+        (PresentedDetails(copy_expire_time=NOW - timedelta(seconds=1)), LicenseStanding.COPY_EXPIRED),
     ],
 )
-def test_conclusions(brought: Brought, expected: LicenseStanding) -> None:
+def test_conclusions(brought: PresentedDetails, expected: LicenseStanding) -> None:
     assert disclose(FOUND, brought, NOW).standing is expected
 
 
 def test_a_revoked_licence_is_revoked_also_on_an_old_copy() -> None:
-    brought = Brought(copy_expire_time=NOW - timedelta(days=1))
+    brought = PresentedDetails(copy_expire_time=NOW - timedelta(days=1))
     assert disclose(replace(FOUND, state=LicenseState.REVOKED), brought, NOW).standing is LicenseStanding.REVOKED
 
 
@@ -80,21 +82,21 @@ def test_a_revoked_licence_is_revoked_also_on_an_old_copy() -> None:
     "found", [None, replace(FOUND, state=LicenseState.DRAFT), replace(FOUND, state=LicenseState.VOIDED)]
 )
 def test_of_what_is_unknown_or_altered_only_the_conclusion_is_told(found: VerifiedLicense | None) -> None:
-    told = disclose(found, Brought(check="ffffffff", number="JY-001"), NOW)
+    told = disclose(found, PresentedDetails(check="ffffffff", number="JY-001"), NOW)
     assert (told.standing, told.public, told.organization_names, told.comparisons) == (
         LicenseStanding.UNKNOWN,
         None,
         (),
         (),
     )
-    altered = disclose(FOUND, Brought(check="ffffffff", number="JY-001"), NOW)
+    altered = disclose(FOUND, PresentedDetails(check="ffffffff", number="JY-001"), NOW)
     assert (altered.public, altered.organization_names, altered.comparisons) == (None, (), ())
 
 
 def test_the_day_is_that_of_china() -> None:
     last_moment = datetime(2029, 4, 30, 15, 59, tzinfo=UTC)
-    assert disclose(FOUND, Brought(), last_moment).standing is LicenseStanding.VALID
-    assert disclose(FOUND, Brought(), last_moment + timedelta(minutes=1)).standing is LicenseStanding.EXPIRED
+    assert disclose(FOUND, PresentedDetails(), last_moment).standing is LicenseStanding.VALID
+    assert disclose(FOUND, PresentedDetails(), last_moment + timedelta(minutes=1)).standing is LicenseStanding.EXPIRED
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
+class TimedCache(Generic[Value]):
     """Keeps what was asked for ``seconds``, the newest ``most`` of it; errors are not kept.
 
     Whoever asks while the first still waits asks, too: what is kept is cheap to ask for, and a lock would let one that hangs

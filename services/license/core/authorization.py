@@ -1,10 +1,10 @@
-"""The door to every licence and every file: who asks, and for what, against what is known of the case and of the presentation."""
+"""Who may use a licence or a file: who asks, and for what, against what is known of the case and of the presentation."""
 
 from dataclasses import dataclass
 
 from libs.access import owners
 from libs.access.actor import Actor, Standing, is_person
-from libs.access.context import Stated, stated
+from libs.access.context import StatedUse, stated
 from libs.clock import Clock
 from libs.errors import not_found
 from libs.ids import names
@@ -40,7 +40,7 @@ class Inquiry:
 
     actor: Actor
     reader: Reader
-    use: Stated
+    use: StatedUse
 
     @property
     def abroad(self) -> bool:
@@ -88,7 +88,7 @@ class AllowedUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class UseAuthorization:
     """Decides whether a caller may use what is asked for."""
 
     presentations: PresentationStore

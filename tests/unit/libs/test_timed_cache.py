@@ -3,7 +3,7 @@
 import pytest
 
 from libs.errors import Unavailable
-from libs.kept import Kept
+from libs.timed_cache import TimedCache
 
 
 class Asked:
@@ -21,8 +21,8 @@ async def test_what_was_asked_is_kept_until_its_time_is_over_or_it_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 100.0
-    monkeypatch.setattr("libs.kept.time.monotonic", lambda: now)
-    kept, ask = Kept[int](5.0), Asked()
+    monkeypatch.setattr("libs.timed_cache.time.monotonic", lambda: now)
+    kept, ask = TimedCache[int](5.0), Asked()
     assert [await kept.get("a", ask), await kept.get("a", ask), await kept.get("b", ask)] == [1, 1, 2]
     now = 105.0
     assert await kept.get("a", ask) == 3
@@ -33,7 +33,7 @@ async def test_what_was_asked_is_kept_until_its_time_is_over_or_it_is_forgotten(
 
 
 async def test_the_oldest_goes_first_and_errors_are_not_kept() -> None:
-    kept, ask = Kept[int](5.0, most=2), Asked()
+    kept, ask = TimedCache[int](5.0, most=2), Asked()
     for key in ("a", "b", "c"):
         await kept.get(key, ask)
     assert (await kept.get("c", ask), await kept.get("b", ask), await kept.get("a", ask)) == (3, 2, 4)
