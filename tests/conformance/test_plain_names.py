@@ -1,6 +1,7 @@
 """One name has one meaning, and no module keeps state: what a process holds hangs on an object that the process made."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -149,3 +150,24 @@ def test_each_way_of_keeping_state_is_seen(source: str) -> None:
 def test_what_is_a_functions_own_is_let_be() -> None:
     source = "seen = {}\nADD = Insert(Row)\ndef own(seen, it):\n    seen['a'] = 1\n    it.on = 1\n    ADD.add(it)"
     assert list(_changes(ast.parse(source))) == []
+
+
+def _written(tree: ast.Module) -> Iterator[str]:
+    """The names in a module: of classes, functions, parameters, values, attributes, and of columns and keys."""
+    for node in ast.walk(tree):
+        yield from (str(getattr(node, part)) for part in ("name", "id", "arg", "attr") if hasattr(node, part))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _terms() -> dict[str, set[str]]:
+    """By the term's row of the glossary, what it is called in code."""
+    rows = (row.split("|") for row in Path("docs/glossary.md").read_text(encoding="utf-8").splitlines())
+    four = (cells for cells in rows if len(cells) == 6)
+    return {cells[1].strip(): set(re.findall(r"`(\w+)`", cells[2])) for cells in four}
+
+
+def test_the_glossary_names_what_is_in_the_code() -> None:
+    written = {name for tree in _modules().values() for name in _written(tree)}
+    assert {term: missing for term, names in _terms().items() if (missing := names - written)} == {}
+    assert len(_terms()) > 100
