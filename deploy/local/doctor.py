@@ -19,7 +19,7 @@ from deploy.local.own_settings import OwnSettings, WrongSettings
 from deploy.local.regions import REGIONS, SERVICES, is_free
 from deploy.local.settings import EDITED, stale_addresses, was_edited
 from deploy.local.state import StateFolder, contracts_digest
-from libs.config import Disk
+from libs.config import DiskConfig
 from libs.crypto.errors import MalformedCertificate
 from libs.crypto.x509 import Certificate
 
@@ -108,7 +108,7 @@ class Doctor:
         there = next(each for each in (self._state, *self._state.parents) if each.exists())
         free = shutil.disk_usage(there).free // 1_000_000
         least, warn = self._own.least_free_mb, self._own.warn_free_mb
-        usual = Disk()
+        usual = DiskConfig()
         for limit, bad in ((least or usual.least_free_mb, True), (warn or usual.warn_free_mb, False)):
             if free < limit:
                 yield Finding(

@@ -10,7 +10,7 @@ from deploy.local.databases import DATABASES, DEPARTMENT
 from deploy.local.own_settings import FILE, OwnSettings, merged
 from deploy.local.regions import HOST, SERVICES, LocalRegion, replay_file
 from deploy.local.secret_files import password, write_secret
-from libs.config import Keys
+from libs.config import KeysConfig
 from libs.crypto.keystore import create_master_key
 from services.gateway.contracts import Service, read_image, services
 
@@ -132,10 +132,10 @@ def _secrets(local: LocalRegion) -> None:
         create_master_key(folder / f"{service}.master-key")
 
 
-def keys_of(local: LocalRegion) -> dict[str, Keys]:
+def keys_of(local: LocalRegion) -> dict[str, KeysConfig]:
     """Where each service's key store and its master key lie."""
     return {
-        service: Keys(
+        service: KeysConfig(
             folder=local.path("keys", service), master_key_file=local.path("secrets", f"{service}.master-key")
         )
         for service in SERVICES

@@ -16,7 +16,7 @@ import psutil
 
 from deploy.local.own_settings import FILE
 from deploy.local.regions import REGIONS, LocalRegion
-from deploy.local.supervisor import Supervisor, Unit, kill_group
+from deploy.local.supervisor import SupervisedProcess, Supervisor, kill_group
 from services.gateway.contracts import image_path
 
 _CLOCK_TOLERANCE = 2.0
@@ -158,7 +158,7 @@ class StateFolder:
                     kill_group(process.pid)
 
 
-def _process(unit: Unit) -> ProcessSnapshot:
+def _process(unit: SupervisedProcess) -> ProcessSnapshot:
     process = unit.process
     region = process.folder.name
     phase, pid = str(unit.phase), unit.pid

@@ -29,7 +29,7 @@ _LOG_AT_MOST = 50_000_000
 _TAIL = 15
 
 
-class Phase(StrEnum):
+class ProcessPhase(StrEnum):
     """Where in its life a process is."""
 
     WAITING = "WAITING"
@@ -46,11 +46,11 @@ class StartFailed(Exception):
 
 
 @dataclass
-class Unit:
+class SupervisedProcess:
     """A process and what became of it."""
 
     process: ProcessPlan
-    phase: Phase = Phase.WAITING
+    phase: ProcessPhase = ProcessPhase.WAITING
     child: asyncio.subprocess.Process | None = None
     started: float = 0.0
     restarts: int = 0
@@ -88,7 +88,7 @@ class Supervisor:
     """
 
     def __init__(self, processes: Sequence[ProcessPlan], changed: Callable[["Supervisor"], None]) -> None:
-        self.units = {process.key: Unit(process) for process in processes}
+        self.units = {process.key: SupervisedProcess(process) for process in processes}
         self.started = time.time()
         self._changed = changed
         self._runners: list[asyncio.Task[None]] = []
@@ -96,7 +96,7 @@ class Supervisor:
     @property
     def all_ready(self) -> bool:
         """Whether every process serves and every task is done."""
-        return all(unit.phase in (Phase.READY, Phase.DONE) for unit in self.units.values())
+        return all(unit.phase in (ProcessPhase.READY, ProcessPhase.DONE) for unit in self.units.values())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Starts everything and returns after ``stop`` is set and everything ended; raises StartFailed."""
@@ -115,19 +115,19 @@ class Supervisor:
             for task in done:
                 task.result()
 
-    def _mark(self, unit: Unit, phase: Phase) -> None:
+    def _mark(self, unit: SupervisedProcess, phase: ProcessPhase) -> None:
         unit.phase = phase
         self._changed(self)
 
-    def _needs(self, unit: Unit) -> list[Unit]:
+    def _needs(self, unit: SupervisedProcess) -> list[SupervisedProcess]:
         return [self.units[f"{unit.process.folder.name}/{name}"] for name in unit.process.needs]
 
-    def _stands_on(self, unit: Unit) -> list[Unit]:
+    def _stands_on(self, unit: SupervisedProcess) -> list[SupervisedProcess]:
         """What it needs, and what that needs: all that must be up again before it is started again."""
         needs = self._needs(unit)
         return [*needs, *(further for need in needs for further in self._stands_on(need))]
 
-    async def _live(self, unit: Unit) -> None:
+    async def _live(self, unit: SupervisedProcess) -> None:
         for need in self._needs(unit):
             await need.ready.wait()
         await self._start(unit)
@@ -138,12 +138,12 @@ class Supervisor:
             kill_group(unit.child.pid)
             deaths.append(time.monotonic())
             if len(deaths) == _RESTARTS_AT_MOST and deaths[-1] - deaths[0] < _RESTARTS_WITHIN:
-                self._mark(unit, Phase.FAILED)
+                self._mark(unit, ProcessPhase.FAILED)
                 return
             await self._restart(unit)
 
-    async def _restart(self, unit: Unit) -> None:
-        self._mark(unit, Phase.RESTARTING)
+    async def _restart(self, unit: SupervisedProcess) -> None:
+        self._mark(unit, ProcessPhase.RESTARTING)
         unit.restarts += 1
         await asyncio.sleep(_RESTART_AFTER)
         # Started while what it stands on is away it would only die again, and be given up in the end.
@@ -153,18 +153,18 @@ class Supervisor:
         with suppress(StartFailed):
             await self._start(unit)
 
-    async def _start(self, unit: Unit) -> None:
-        self._mark(unit, Phase.STARTING)
+    async def _start(self, unit: SupervisedProcess) -> None:
+        self._mark(unit, ProcessPhase.STARTING)
         unit.child = await self._spawn(unit.process)
         unit.started = time.time()
         self._changed(self)
         if unit.process.probe is None:
             if await unit.child.wait() != 0:
                 self._fail(unit, "ended with an error")
-            self._mark(unit, Phase.DONE)
+            self._mark(unit, ProcessPhase.DONE)
         else:
             await self._await_ready(unit)
-            self._mark(unit, Phase.READY)
+            self._mark(unit, ProcessPhase.READY)
         unit.ready.set()
 
     async def _spawn(self, process: ProcessPlan) -> asyncio.subprocess.Process:
@@ -182,7 +182,7 @@ class Supervisor:
                 umask=0o077,  # what they write is for their own user alone
             )
 
-    async def _await_ready(self, unit: Unit) -> None:
+    async def _await_ready(self, unit: SupervisedProcess) -> None:
         assert unit.child is not None and unit.process.probe is not None
         end = time.monotonic() + _READY_WITHIN
         while not await unit.process.probe.ready():
@@ -193,8 +193,8 @@ class Supervisor:
                 self._fail(unit, f"was not ready within {_READY_WITHIN:.0f} s")
             await asyncio.sleep(_PROBE_EVERY)
 
-    def _fail(self, unit: Unit, what: str) -> None:
-        self._mark(unit, Phase.FAILED)
+    def _fail(self, unit: SupervisedProcess, what: str) -> None:
+        self._mark(unit, ProcessPhase.FAILED)
         log = unit.process.log
         raise StartFailed(f"{unit.process.key} {what}; the end of {log}:\n{_tail(log)}")
 
@@ -205,24 +205,24 @@ class Supervisor:
         for wave in reversed(self._waves()):
             await asyncio.gather(*(self._stop(unit) for unit in wave))
 
-    def _waves(self) -> list[list[Unit]]:
+    def _waves(self) -> list[list[SupervisedProcess]]:
         graph = {key: {need.process.key for need in self._needs(unit)} for key, unit in self.units.items()}
         sorter = TopologicalSorter(graph)
         sorter.prepare()
-        waves: list[list[Unit]] = []
+        waves: list[list[SupervisedProcess]] = []
         while sorter.is_active():
             keys = sorter.get_ready()
             waves.append([self.units[key] for key in keys])
             sorter.done(*keys)
         return waves
 
-    async def _stop(self, unit: Unit) -> None:
+    async def _stop(self, unit: SupervisedProcess) -> None:
         if unit.child is not None:
             if unit.child.returncode is None:
                 await self._ask_to_end(unit.child, unit.process.stop_signal)
             kill_group(unit.child.pid)
             await unit.child.wait()
-        self._mark(unit, Phase.STOPPED)
+        self._mark(unit, ProcessPhase.STOPPED)
 
     async def _ask_to_end(self, child: asyncio.subprocess.Process, stop_signal: signal.Signals) -> None:
         with suppress(ProcessLookupError):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from libs.clock import SystemClock
-from libs.config import Keys
+from libs.config import KeysConfig
 from libs.crypto.keystore import Algorithm, KeyStore, create_master_key, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.crypto.x509 import Certificate, DistinguishedName, Profile, Validity, issue_certificate, make_root
@@ -59,7 +59,7 @@ class RegionRoot:
             _write(path, make_root(self._signer, subject, Validity.days(_START, _ROOT_DAYS)).der)
         self.certificate = Certificate.parse(path.read_bytes())
 
-    def certify(self, service: str, keys: Keys) -> None:
+    def certify(self, service: str, keys: KeysConfig) -> None:
         """Makes the service's keys and certificates that are missing, and leaves the root's certificate beside them."""
         store = _store(keys.folder, keys.master_key_file)
         for wanted in (*_EVERY_SERVICE, *_SERVICE.get(service, ())):
@@ -90,7 +90,7 @@ class RegionRoot:
         )
 
 
-def ensure(folder: Path, region: str, services: Mapping[str, Keys]) -> None:
+def ensure(folder: Path, region: str, services: Mapping[str, KeysConfig]) -> None:
     """Makes the root and certifies ``services``; again and again with the same result."""
     root = RegionRoot(folder, region)
     for service, keys in services.items():

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from libs.audit.log import Log
 from libs.audit.records import parse_canonical
-from libs.audit.writer import Question
+from libs.audit.writer import OpenQuestion
 from libs.clock import Clock
 from libs.db.engine import Database
 from libs.sweeps.sweep import Backlog
@@ -33,7 +33,7 @@ INSERT INTO audit_pending (seq) SELECT seq FROM written
 )
 
 
-def unanswered(database: Database, log: Log, clock: Clock, question: Question, action: str) -> Backlog:
+def unanswered(database: Database, log: Log, clock: Clock, question: OpenQuestion, action: str) -> Backlog:
     """Follows questions of one kind; the record of one that stays unanswered names ``action`` and no field."""
 
     async def tell(identifier: str) -> None:

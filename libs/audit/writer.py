@@ -39,7 +39,7 @@ _PLAIN, _OPENING, _CLOSING = _statement(), _statement(_OPEN), _statement(_CLOSE)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class OpenQuestion:
     """What leaves for another party and must be answered, or be told as unanswered (``libs.audit.questions``).
 
     Attributes:
@@ -53,7 +53,7 @@ class Question:
     patience: float
 
 
-def _closing(question: Question, receipt: common_pb2.Receipt) -> dict[str, object]:
+def _closing(question: OpenQuestion, receipt: common_pb2.Receipt) -> dict[str, object]:
     return {"task": question.task, "opened_by": receipt.record.rpartition("/")[2]}
 
 
@@ -79,8 +79,8 @@ class AuditWriter:
         record_count: int = 0,
         response_digest: bytes = b"",
         transaction_id: str = "",
-        asks: Question | None = None,
-        answers: tuple[Question, common_pb2.Receipt] | None = None,
+        asks: OpenQuestion | None = None,
+        answers: tuple[OpenQuestion, common_pb2.Receipt] | None = None,
     ) -> common_pb2.Receipt:
         """Writes one record and returns its receipt; raises Unavailable AUDIT_UNAVAILABLE if it can't be written.
 
@@ -123,7 +123,7 @@ class AuditWriter:
         command.recorded()
         return self.log.receipt(entry)
 
-    async def close(self, question: Question, receipt: common_pb2.Receipt) -> None:
+    async def close(self, question: OpenQuestion, receipt: common_pb2.Receipt) -> None:
         """Closes a question that was answered by a refusal; who recorded the question records that, too."""
         async with self._database.read() as connection:
             await connection.execute(_CLOSED, _closing(question, receipt))

@@ -21,7 +21,7 @@ class RegionConfig(Section):
     name: str
 
 
-class Grpc(Section):
+class GrpcConfig(Section):
     """Where the gRPC server listens, and who may call which of its services.
 
     ``allow`` maps the full name of a gRPC service to the mTLS names (``gateway``, ``cases``) that may call it. A service
@@ -34,7 +34,7 @@ class Grpc(Section):
     calls_per_second_per_caller: float = 5000.0
 
 
-class Tls(Section):
+class TlsConfig(Section):
     """Paths of the PEM files for mTLS, and the domain in which ``<process>.<region code>`` is a process's name."""
 
     ca: Path
@@ -65,27 +65,27 @@ class HttpConfig(Section):
     port: int
 
 
-class Metrics(Section):
+class MetricsConfig(Section):
     """Where Prometheus scrapes."""
 
     host: str = "127.0.0.1"
     port: int
 
 
-class Documents(Section):
+class DocumentsConfig(Section):
     """The folder (or object-store URL) of the content-addressed documents."""
 
     folder: str
 
 
-class Keys(Section):
+class KeysConfig(Section):
     """The key store's folder and the file of its master key."""
 
     folder: Path
     master_key_file: Path
 
 
-class Disk(Section):
+class DiskConfig(Section):
     """How much room must be left on the disks that a service fills, in millions of bytes.
 
     Below ``warn_free_mb`` it is told, below ``least_free_mb`` nothing that writes is taken any more: PostgreSQL that finds
@@ -106,7 +106,7 @@ class IdentityConfig(Section):
     further_jwks_urls: list[str] = []
 
 
-class Telemetry(Section):
+class TelemetryConfig(Section):
     """Where spans go; tracing is off while ``endpoint`` is empty."""
 
     endpoint: str = ""
@@ -119,7 +119,7 @@ class ClockConfig(Section):
     replay_file: Path | None = None
 
 
-class Public(Section):
+class PublicConfig(Section):
     """What the outside calls this region: the gateway's base URL, without a slash at the end."""
 
     base_url: str
@@ -132,18 +132,18 @@ class ServiceConfig(Section):
     """
 
     region: RegionConfig
-    grpc: Grpc
-    tls: Tls
+    grpc: GrpcConfig
+    tls: TlsConfig
     database: DatabaseConfig
     redis: RedisConfig
-    metrics: Metrics
-    documents: Documents
-    keys: Keys
-    disk: Disk = Disk()
+    metrics: MetricsConfig
+    documents: DocumentsConfig
+    keys: KeysConfig
+    disk: DiskConfig = DiskConfig()
     identity: IdentityConfig
-    public: Public
+    public: PublicConfig
     neighbours: dict[str, str] = {}
-    telemetry: Telemetry = Telemetry()
+    telemetry: TelemetryConfig = TelemetryConfig()
     clock: ClockConfig = ClockConfig()
 
 

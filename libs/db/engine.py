@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.config import DatabaseConfig
 from libs.db.failures import is_gone, translated
-from libs.db.pool import ConnectionPool, OpenConnection, Server, engine_of, opened
+from libs.db.pool import ConnectionPool, DatabaseServer, OpenConnection, engine_of, opened
 from libs.db.protocol import begin, commit, is_whole, rollback
 from libs.errors import TongbanError
 from libs.observability.tracing import Tracing
@@ -51,7 +51,7 @@ class Database:
     def __init__(self, dsn: str, pool_size: int = 12, tracing: Tracing | None = None) -> None:
         self._dsn = dsn
         self._tracing = tracing or Tracing()
-        self._server = Server()
+        self._server = DatabaseServer()
         engine = engine_of(lambda: self._connect(_STATEMENT_SECONDS, _ANSWER_SECONDS))
         self._reads = ConnectionPool(engine, pool_size, self._server)
         self._steps = ConnectionPool(engine, pool_size, self._server)
@@ -202,7 +202,7 @@ class _Own:
 
     __slots__ = ("_engine", "_held", "_server")
 
-    def __init__(self, engine: Any, server: Server) -> None:
+    def __init__(self, engine: Any, server: DatabaseServer) -> None:
         self._engine = engine
         self._server = server
 

@@ -81,7 +81,7 @@ async def opened(engine: AsyncEngine, age: int) -> OpenConnection:
 
 
 @dataclass(slots=True, eq=False)
-class Server:
+class DatabaseServer:
     """What the pools know in common of the one server behind them.
 
     A connection that the server closed, or over which it does not answer, stands for all of its age: the server was
@@ -107,7 +107,7 @@ class ConnectionPool:
     Opening one runs as a task of its own: a caller who goes does not end it, and the connection is for the next.
     """
 
-    def __init__(self, engine: AsyncEngine, size: int, server: Server) -> None:
+    def __init__(self, engine: AsyncEngine, size: int, server: DatabaseServer) -> None:
         self._engine = engine
         self._server = server
         self._free = size

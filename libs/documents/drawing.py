@@ -1,4 +1,4 @@
-"""What stands on a page, said once for all formats: OFD and PDF are both written from a ``Sheet``.
+"""What stands on a page, said once for all formats: OFD and PDF are both written from a ``DrawnPage``.
 
 All lengths are millimetres from the page's upper left corner, y downwards, as in OFD (GB/T 33190-2016). Every value is
 immutable and hashable, so that writers can keep what they made of a background.
@@ -34,7 +34,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class VectorPath:
     """An outline, stroked, filled or both. Areas are filled by the nonzero rule.
 
     Attributes:
@@ -51,7 +51,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextLine:
     """One line of text in the document's font.
 
     Attributes:
@@ -85,11 +85,11 @@ class Picture:
     png: bytes
 
 
-Element = Path | Text | Picture
+Element = VectorPath | TextLine | Picture
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class DrawnPage:
     """One page.
 
     Attributes:
@@ -101,12 +101,12 @@ class Sheet:
 
     width: float
     height: float
-    background: tuple[Path, ...]
+    background: tuple[VectorPath, ...]
     elements: tuple[Element, ...]
 
     def characters(self) -> set[str]:
         """Returns the characters that the document's font must hold."""
-        return {char for element in self.elements if isinstance(element, Text) for char in element.content}
+        return {char for element in self.elements if isinstance(element, TextLine) for char in element.content}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,17 @@ from string import ascii_letters, digits
 
 from PIL import Image
 
-from libs.documents.drawing import Color, DocumentInfo, Element, Path, Picture, Segment, Sheet, Text, number
+from libs.documents.drawing import (
+    Color,
+    DocumentInfo,
+    DrawnPage,
+    Element,
+    Picture,
+    Segment,
+    TextLine,
+    VectorPath,
+    number,
+)
 from libs.documents.fonts import FontSubset, document_face
 
 _LEVEL = 2  # half the time of level 6, for 6 % more bytes
@@ -25,7 +35,7 @@ _NAME_CHARACTERS = frozenset(ascii_letters + digits + "_")
 _HEADER = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 
 
-def write_pdf(sheet: Sheet, info: DocumentInfo) -> bytes:
+def write_pdf(sheet: DrawnPage, info: DocumentInfo) -> bytes:
     """Returns the file; the same input always gives the same bytes.
 
     Raises:
@@ -33,7 +43,7 @@ def write_pdf(sheet: Sheet, info: DocumentInfo) -> bytes:
     """
     font = document_face().subset(sheet.characters())
     pictures = [element for element in sheet.elements if isinstance(element, Picture)]
-    opacities = sorted({item.opacity for item in sheet.elements if isinstance(item, Text) and item.opacity < 255})
+    opacities = sorted({item.opacity for item in sheet.elements if isinstance(item, TextLine) and item.opacity < 255})
     objects = {
         _CATALOG: f"<</Type/Catalog/Pages {_PAGES} 0 R/Lang(zh-CN)>>".encode(),
         _PAGES: f"<</Type/Pages/Kids[{_PAGE} 0 R]/Count 1>>".encode(),
@@ -49,7 +59,7 @@ def write_pdf(sheet: Sheet, info: DocumentInfo) -> bytes:
     return _file(objects)
 
 
-def _page(sheet: Sheet, pictures: int, opacities: Sequence[int]) -> bytes:
+def _page(sheet: DrawnPage, pictures: int, opacities: Sequence[int]) -> bytes:
     images = "".join(f"/P{index} {_CONTENT + 1 + 2 * index} 0 R" for index in range(pictures))
     states = "".join(f"/G{value}<</ca {value / 255:.3f}/CA {value / 255:.3f}>>" for value in opacities)
     return (
@@ -123,13 +133,13 @@ def _image(png: bytes, mask: int) -> tuple[bytes, bytes]:
 
 
 @lru_cache(maxsize=16)
-def _background(background: tuple[Path, ...], width: float, height: float) -> bytes:
+def _background(background: tuple[VectorPath, ...], width: float, height: float) -> bytes:
     content = "\n".join(_path(path) for path in background)
     box = f"/Type/XObject/Subtype/Form/BBox[0 0 {number(width)} {number(height)}]/Resources<<>>"
     return _stream(content.encode(), box)
 
 
-def _content(sheet: Sheet, glyph_ids: Mapping[str, int]) -> bytes:
+def _content(sheet: DrawnPage, glyph_ids: Mapping[str, int]) -> bytes:
     # One matrix turns the page to millimetres with y downwards; text and pictures turn back for themselves.
     scale = f"{_POINTS_PER_MM:.6f}"
     lines = [f"{scale} 0 0 -{scale} 0 {_points(sheet.height)} cm /B Do"]
@@ -141,16 +151,16 @@ def _content(sheet: Sheet, glyph_ids: Mapping[str, int]) -> bytes:
 
 
 def _element(element: Element, glyph_ids: Mapping[str, int], pictures: int) -> str:
-    if isinstance(element, Text):
+    if isinstance(element, TextLine):
         return _text(element, glyph_ids)
-    if isinstance(element, Path):
+    if isinstance(element, VectorPath):
         return _path(element)
     box = element.box
     place = f"{number(box.width)} 0 0 -{number(box.height)} {number(box.x)} {number(box.y + box.height)}"
     return f"q {place} cm /P{pictures} Do Q"
 
 
-def _text(text: Text, glyph_ids: Mapping[str, int]) -> str:
+def _text(text: TextLine, glyph_ids: Mapping[str, int]) -> str:
     turn = radians(text.angle)
     matrix = f"{cos(turn):.5f} {-sin(turn):.5f} {-sin(turn):.5f} {-cos(turn):.5f} {number(text.x)} {number(text.y)}"
     codes = "".join(f"{glyph_ids[char]:04x}" for char in text.content)
@@ -160,7 +170,7 @@ def _text(text: Text, glyph_ids: Mapping[str, int]) -> str:
     return f"q /G{text.opacity} gs {drawn} Q" if text.opacity < 255 else drawn
 
 
-def _path(path: Path) -> str:
+def _path(path: VectorPath) -> str:
     outline = " ".join(_segment(segment) for segment in path.segments)
     stroke = "" if path.stroke is None else f"{_color(path.stroke)} RG {number(path.line_width)} w "
     fill = "" if path.fill is None else f"{_color(path.fill)} rg "

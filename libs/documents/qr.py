@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import segno
 
-from libs.documents.drawing import BLACK, Box, Path, Segment
+from libs.documents.drawing import BLACK, Box, Segment, VectorPath
 
 _MASK = 2
 _DARK = re.compile(b"\x01+")
@@ -23,7 +23,7 @@ def qr_runs(text: str) -> tuple[int, tuple[tuple[int, int, int], ...]]:
     return len(matrix), tuple(runs)
 
 
-def qr_path(text: str, box: Box) -> Path:
+def qr_path(text: str, box: Box) -> VectorPath:
     """Draws the QR code of ``text`` into the square ``box``, black and without quiet zone: leave 4 modules around it.
 
     Each run is a thick line, a little thicker than a module: between boxes that only touch, viewers leave hair lines.
@@ -35,4 +35,4 @@ def qr_path(text: str, box: Box) -> Path:
     for row, start, end in runs:
         y = box.y + (row + 0.5) * step
         segments += [("M", (columns[start], y)), ("L", (columns[end], y))]
-    return Path(tuple(segments), stroke=BLACK, line_width=step * _OVERLAP)
+    return VectorPath(tuple(segments), stroke=BLACK, line_width=step * _OVERLAP)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from libs.config import Disk, Keys, ServiceConfig, Tls
+from libs.config import DiskConfig, KeysConfig, ServiceConfig, TlsConfig
 from libs.crypto.keystore import KeyStore, load_master_key
 from libs.crypto.x509 import Certificate
 from libs.observability import metrics
@@ -51,7 +51,7 @@ def folders_of(config: ServiceConfig) -> list[Path]:
 class DiskCheck:
     """Asks how much room is left under each folder; raises Wrong where hardly anything is."""
 
-    def __init__(self, folders: Sequence[Path], limits: Disk) -> None:
+    def __init__(self, folders: Sequence[Path], limits: DiskConfig) -> None:
         self._folders = folders
         self._limits = limits
         self._warning = EndWarning("disk")
@@ -87,7 +87,7 @@ def _existing(folder: Path) -> Path:
 class KeysCheck:
     """Asks whether the keys that every service needs can be opened, and how long its certificates last."""
 
-    def __init__(self, keys: KeyStore, files: Keys, tls: Tls, needed: Sequence[str]) -> None:
+    def __init__(self, keys: KeyStore, files: KeysConfig, tls: TlsConfig, needed: Sequence[str]) -> None:
         self._keys, self._files, self._tls, self._needed = keys, files, tls, needed
         self._warning = EndWarning("keys")
 

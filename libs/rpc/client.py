@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from libs.config import Tls
+from libs.config import TlsConfig
 from libs.observability import metrics, tracing
 from libs.rpc import status
 from libs.rpc.call import served
@@ -46,7 +46,7 @@ DEFAULT_TIMEOUT = 5.0
 _SERVED_SECONDS = 30.0
 
 
-def credentials(tls: Tls) -> grpc.ChannelCredentials:
+def credentials(tls: TlsConfig) -> grpc.ChannelCredentials:
     """Reads the PEM files of this process's own certificate."""
     return grpc.ssl_channel_credentials(
         root_certificates=tls.ca.read_bytes(),
@@ -55,7 +55,7 @@ def credentials(tls: Tls) -> grpc.ChannelCredentials:
     )
 
 
-def neighbour_channel(address: str, tls: Tls, name: str = "") -> NeighbourChannel:
+def neighbour_channel(address: str, tls: TlsConfig, name: str = "") -> NeighbourChannel:
     """Opens a channel to a service of the same region.
 
     Args:

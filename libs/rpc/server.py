@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
-from libs.config import ServiceConfig, Tls
+from libs.config import ServiceConfig, TlsConfig
 from libs.errors import TongbanError, reasons
 from libs.observability.tracing import Tracing
 from libs.rpc import status
@@ -219,7 +219,7 @@ class ServerBuilder:
         return server
 
 
-def server_credentials(tls: Tls) -> grpc.ServerCredentials:
+def server_credentials(tls: TlsConfig) -> grpc.ServerCredentials:
     """Reads the PEM files; clients must show a certificate of the region's CA."""
     return grpc.ssl_server_credentials(
         [(tls.key.read_bytes(), tls.cert.read_bytes())],

@@ -21,7 +21,7 @@ _CANCEL_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueWork:
     """A piece of work whose time has come: its key, and whose it is."""
 
     key: str
@@ -41,8 +41,8 @@ class WorkFilter:
     size: int
 
 
-Find = Callable[[WorkFilter], Awaitable[Sequence[Due]]]
-Work = Callable[[Due], Awaitable[bool]]
+Find = Callable[[WorkFilter], Awaitable[Sequence[DueWork]]]
+Work = Callable[[DueWork], Awaitable[bool]]
 """Does one piece; tells False, or raises, where the party did not answer."""
 
 
@@ -123,7 +123,7 @@ class FairWorker:
         no_room, now = self._room(troubled=True) <= 0, monotonic()
         return list(full | {party for party, rest in self._troubled.items() if no_room or rest.until > now})
 
-    def _begin(self, due: Due) -> bool:
+    def _begin(self, due: DueWork) -> bool:
         troubled = due.party in self._troubled
         mine = sum(place.party == due.party for place in self._places.values())
         if due.key in self._tasks or self._room(troubled=troubled) <= 0 or mine >= self._limit(due.party):
@@ -132,7 +132,7 @@ class FairWorker:
         self._tasks[due.key] = asyncio.create_task(self._do(due))
         return True
 
-    async def _do(self, due: Due) -> None:
+    async def _do(self, due: DueWork) -> None:
         answered = False
         slow = asyncio.get_running_loop().call_later(_SLOW_SECONDS, self._is_slow, due)
         try:
@@ -153,7 +153,7 @@ class FairWorker:
         rest.seconds = min(max(rest.seconds * 2, _FIRST_REST), _LONGEST_REST)
         rest.until = monotonic() + rest.seconds
 
-    def _is_slow(self, due: Due) -> None:
+    def _is_slow(self, due: DueWork) -> None:
         self._places[due.key].slow = True
         self._troubled.setdefault(due.party, _PartyPause())
         self._woken.set()

@@ -27,7 +27,7 @@ from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.standing import attempt
-from libs.sweeps.fair import Due, FairWorker, WorkFilter
+from libs.sweeps.fair import DueWork, FairWorker, WorkFilter
 
 _log = logger(__name__)
 _AWAY = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
@@ -129,10 +129,10 @@ class Sweep:
         self._followed = [self._follow(backlog) for backlog in backlogs]
 
     def _follow(self, backlog: Backlog) -> _Followed:
-        async def find(wanted: WorkFilter) -> Sequence[Due]:
+        async def find(wanted: WorkFilter) -> Sequence[DueWork]:
             return await self._due(followed, wanted)
 
-        async def work(due: Due) -> bool:
+        async def work(due: DueWork) -> bool:
             return await self._take_up(followed, due)
 
         note = sa.text(_NOTE.format(query=backlog.query)).bindparams(sa.bindparam("patience", type_=sa.Interval))
@@ -189,7 +189,7 @@ class Sweep:
         metrics.HANDOVER_MISSING.labels(backlog.name).set(state.missing)
         metrics.HANDOVER_OLDEST.labels(backlog.name).set(float(state.age))
 
-    async def _due(self, followed: _Followed, wanted: WorkFilter) -> Sequence[Due]:
+    async def _due(self, followed: _Followed, wanted: WorkFilter) -> Sequence[DueWork]:
         values = {
             "task": followed.backlog.name,
             "busy": wanted.busy,
@@ -199,9 +199,9 @@ class Sweep:
             "confirmed": followed.confirmed(),
         }
         async with self._database.read() as connection:
-            return [Due(row.key, row.party) for row in (await connection.execute(_DUE, values)).all()]
+            return [DueWork(row.key, row.party) for row in (await connection.execute(_DUE, values)).all()]
 
-    async def _take_up(self, followed: _Followed, due: Due) -> bool:
+    async def _take_up(self, followed: _Followed, due: DueWork) -> bool:
         backlog, reason, answered = followed.backlog, "INTERNAL", True
         try:
             await backlog.take_up(due.key)

@@ -19,7 +19,7 @@ class WorkEnded(Exception):
     """Nobody waits for this work any more; raised in the thread that does it."""
 
 
-class Stop:
+class StopSignal:
     """Tells work in a thread whether it is still wanted: its caller may have hung up, or its deadline passed."""
 
     def __init__(self) -> None:
@@ -60,13 +60,13 @@ class ThreadPool:
 
     async def run_while_wanted(
         self,
-        function: Callable[Concatenate[Stop, Arguments], Result],
+        function: Callable[Concatenate[StopSignal, Arguments], Result],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Runs ``function`` with a ``Stop`` before its other arguments; it ends soon after its caller has gone."""
+        """Runs ``function`` with a ``StopSignal`` before its other arguments; it ends soon after its caller has gone."""
         assert not kwargs, "arguments are given by position"
-        stop = Stop()
+        stop = StopSignal()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, self._whole, function, stop, *args)
         finally:
@@ -87,7 +87,7 @@ def _nothing() -> None:
     pass
 
 
-class Share:
+class PoolShare:
     """The part of a pool that callers of one kind may take: so many at once, so many waiting, others are refused.
 
     Use it as ``async with share:``. Entering raises ResourceExhausted RATE_LIMITED where too many wait already.

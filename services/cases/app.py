@@ -9,7 +9,7 @@ from services.cases.acceptance.worker import DeemedAcceptance
 from services.cases.applications.api import ApplicationApi
 from services.cases.applications.service import Applications
 from services.cases.calendars.api import CalendarApi
-from services.cases.calendars.worker import Recounter
+from services.cases.calendars.worker import DeadlineRecounter
 from services.cases.core.parts import Parts, parts_of
 from services.cases.decisions.api import DecisionApi
 from services.cases.decisions.asking import LicenseRequests
@@ -20,7 +20,7 @@ from services.cases.incoming.applying import MessageApplier
 from services.cases.items.api import ItemApi
 from services.cases.outgoing.api import OutgoingApi
 from services.cases.outgoing.unanswered import UnansweredTransfers
-from services.cases.outgoing.worker import Deliverer
+from services.cases.outgoing.worker import MessageDeliverer
 from services.cases.ratings.api import RatingApi
 from services.cases.ratings.service import RatingWriter
 from services.cases.review.api import ReviewApi
@@ -61,7 +61,7 @@ async def app(process: Process) -> App:
             "CalendarService": [calendars],
         },
         events={LicenseIssued: licenses.issued, LicenseVoided: licenses.voided},
-        workers=[Deliverer(parts).run, Recounter(parts).run, sweep.run, comparison.run],
+        workers=[MessageDeliverer(parts).run, DeadlineRecounter(parts).run, sweep.run, comparison.run],
         closers=[parts.regions.close],
     )
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from libs.config import HttpConfig, IdentityConfig, Public, RegionConfig, Section, Telemetry, Tls
+from libs.config import HttpConfig, IdentityConfig, PublicConfig, RegionConfig, Section, TelemetryConfig, TlsConfig
 
 
 class PagesConfig(Section):
@@ -52,12 +52,12 @@ class GatewayConfig(Section):
 
     region: RegionConfig
     http: HttpConfig
-    tls: Tls
+    tls: TlsConfig
     identity: IdentityConfig
     pages: PagesConfig
     envoy: EnvoyFiles
-    public: Public
+    public: PublicConfig
     neighbours: dict[str, str]
     limits: Limits = Limits()
     cors: Cors = Cors()
-    telemetry: Telemetry = Telemetry()
+    telemetry: TelemetryConfig = TelemetryConfig()

@@ -19,7 +19,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.openapi import document, operations
 from services.gateway.rendering import HEADERS, environment, error_words
 from services.gateway.schemas import Json
-from services.gateway.upload import Form, Unreadable, once, read_form
+from services.gateway.upload import UnreadableForm, UploadForm, once, read_form
 from services.gateway.verification import qr_content, request_of, result_of, sentence_of
 from tongban.license.v1 import verification_service_pb2
 
@@ -137,17 +137,17 @@ class Portal:
         try:
             once([name for name, _ in request.query_params.multi_items()])
             form = await read_form(request) if request.method == "POST" else None
-        except Unreadable as unreadable:
+        except UnreadableForm as unreadable:
             return self._verification("", 400, refusal=unreadable.sentence)
         if form:
             return await self._verified(form)
         if check := request.query_params.get("c", ""):
             region = request.query_params.get("r", self._config.region.code)
             scanned = qr_content(self._config.public.base_url, region, check)
-            return await self._verified(Form({"subject": scanned}))
+            return await self._verified(UploadForm({"subject": scanned}))
         return self._verification("")
 
-    async def _verified(self, form: Form) -> Response:
+    async def _verified(self, form: UploadForm) -> Response:
         subject = form.get("subject")
         question = request_of(subject, form.get("number"), form.get("holder_name"), form.file)
         if question.WhichOneof("subject") == "qr_content" and not question.qr_content:

@@ -7,7 +7,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
-from libs.config import Tls
+from libs.config import TlsConfig
 from libs.rpc.server import server_credentials
 from services.gateway.contracts import services
 
@@ -47,7 +47,7 @@ def _also_as_version_1(server: grpc.aio.Server, servicer: Any) -> None:
     server.add_generic_rpc_handlers((handlers,))
 
 
-def reflection_server(image: descriptor_pb2.FileDescriptorSet, address: str, tls: Tls) -> grpc.aio.Server:
+def reflection_server(image: descriptor_pb2.FileDescriptorSet, address: str, tls: TlsConfig) -> grpc.aio.Server:
     """Builds the server, bound but not started; it takes mTLS only."""
     # Reflection does not list itself: its own file is not among the contracts, and buf looks every listed name up.
     names = [service.full_name for service in services(image) if service.public_rpcs]

@@ -16,7 +16,7 @@ _LONGEST_FIELD = 2_000
 _MOST_PARTS = 10
 
 
-class Unreadable(Exception):
+class UnreadableForm(Exception):
     """What came is no form of ours; ``sentence`` says in Chinese what is wrong."""
 
     def __init__(self, sentence: str) -> None:
@@ -25,7 +25,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class UploadForm:
     """The fields by name, and the bytes of the file; empty where none was chosen."""
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Form:
         return self.fields.get(name, "")
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request) -> UploadForm:
     """Reads the body, form-encoded or multipart; raises Unreadable."""
     body = await _body(request)
     kind = request.headers.get("content-type", "")
@@ -47,7 +47,7 @@ async def read_form(request: Request) -> Form:
     except ValueError as error:
         raise _broken() from error
     once([name for name, _ in pairs])
-    return Form({name: _fit(value) for name, value in pairs})
+    return UploadForm({name: _fit(value) for name, value in pairs})
 
 
 def once(names: Sequence[str]) -> None:
@@ -56,8 +56,8 @@ def once(names: Sequence[str]) -> None:
         raise _broken()
 
 
-def _broken() -> Unreadable:
-    return Unreadable("提交的内容无法读取，请刷新页面后重新填写。")
+def _broken() -> UnreadableForm:
+    return UnreadableForm("提交的内容无法读取，请刷新页面后重新填写。")
 
 
 async def _body(request: Request) -> bytes:
@@ -65,7 +65,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _LARGEST_BODY:
-            raise Unreadable("文件过大：请选择不超过 3 MB 的文件。")
+            raise UnreadableForm("文件过大：请选择不超过 3 MB 的文件。")
     return bytes(body)
 
 
@@ -73,10 +73,10 @@ def _fit(value: str) -> str:
     try:
         return outside.text(value, _LONGEST_FIELD)
     except outside.UnacceptableText as unfit:
-        raise Unreadable("所填内容过长或含有无法识别的字符，请核对后重新填写。") from unfit
+        raise UnreadableForm("所填内容过长或含有无法识别的字符，请核对后重新填写。") from unfit
 
 
-def _multipart(kind: str, body: bytes) -> Form:
+def _multipart(kind: str, body: bytes) -> UploadForm:
     fields: dict[str, str] = {}
     file = b""
     parts = _parts(_boundary(kind), body)
@@ -87,8 +87,8 @@ def _multipart(kind: str, body: bytes) -> Form:
         else:
             fields[name] = _fit(_decoded(content))
     if len(file) > LARGEST_FILE:
-        raise Unreadable("文件过大：请选择不超过 3 MB 的文件。")
-    return Form(fields, file)
+        raise UnreadableForm("文件过大：请选择不超过 3 MB 的文件。")
+    return UploadForm(fields, file)
 
 
 def _boundary(kind: str) -> bytes:

@@ -8,7 +8,7 @@ from services.license.core.parts import Parts, parts_of
 from services.license.files.api import FileApi
 from services.license.issuing.api import IssuingApi
 from services.license.issuing.drafting import Drafting
-from services.license.issuing.steps import Steps
+from services.license.issuing.steps import IssuingSteps
 from services.license.issuing.store import IssuingStore
 from services.license.issuing.telling import RepeatedAnswers
 from services.license.issuing.worker import DecidedCases, LeftDrafts
@@ -49,7 +49,7 @@ async def app(process: Process) -> App:
 
 def _issuing(parts: Parts, renderer: Renderer, settings: Issuing) -> tuple[IssuingApi, DecidedCases, Sweep]:
     drafting, store = Drafting(parts, renderer), IssuingStore(parts.database)
-    steps = Steps(parts, store, drafting, renderer, settings.at_once)
+    steps = IssuingSteps(parts, store, drafting, renderer, settings.at_once)
     drafts = LeftDrafts(parts.licenses, steps, parts.wall, settings.patience_seconds).backlog(settings.sweep_seconds)
     decided = DecidedCases(parts, steps, RepeatedAnswers(parts.uow, store))
     sweep = Sweep(parts.database, "license:sweeper", [drafts], settings.sweep_seconds)

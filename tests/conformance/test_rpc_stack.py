@@ -31,7 +31,7 @@ from libs.rpc.client import invoke, neighbour_channel, stream
 from libs.rpc.contract import ContractError, Method
 from libs.rpc.server import default_stages
 from libs.rpc.stages.deadline import deadline
-from libs.rpc.stages.rate_limit import Buckets
+from libs.rpc.stages.rate_limit import TokenBuckets
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, check
 from libs.rpc.status import from_rpc_error
 from tests.support.backends import HOST, free_port
@@ -283,7 +283,7 @@ async def test_the_rate_limit_says_when_to_come_again(lab: Lab) -> None:
 
 
 def test_a_bucket_fills_again() -> None:
-    buckets = Buckets(2.0)
+    buckets = TokenBuckets(2.0)
     assert [buckets.take("a", 0.0) for _ in range(3)] == [0.0, 0.0, 0.5]
     assert buckets.take("a", 0.5) == 0.0
     assert buckets.take("a", 100.0) == 0.0
@@ -291,7 +291,7 @@ def test_a_bucket_fills_again() -> None:
 
 def test_many_callers_do_not_fill_the_buckets_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("libs.rpc.stages.rate_limit._FORGET_AT", 10)
-    buckets = Buckets(2.0)
+    buckets = TokenBuckets(2.0)
     for number in range(100):
         assert buckets.take(f"quiet{number}", number / 1000) == 0.0
         if number >= 90:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy.pki import development
 from libs.clock import SystemClock
-from libs.config import ServiceConfig, Tls
+from libs.config import ServiceConfig, TlsConfig
 from libs.observability import logs
 from libs.process import start
 from libs.process.health import Health
@@ -41,7 +41,7 @@ def config_of(path: Path, port: int) -> ServiceConfig:
                     "calls_per_second_per_caller": _NO_LIMIT,
                 }
             ),
-            "tls": Tls(ca=config.tls.ca, cert=pair.certificate, key=pair.key),
+            "tls": TlsConfig(ca=config.tls.ca, cert=pair.certificate, key=pair.key),
         }
     )
 

@@ -19,7 +19,7 @@ from deploy.local.demo.people import RegisteredFirm, Registry
 from deploy.local.launch import Cluster
 from deploy.local.probes import HealthProbe
 from deploy.local.regions import HOST, LIUAN, SERVICES
-from libs.config import Tls
+from libs.config import TlsConfig
 from libs.rpc.client import neighbour_channel
 from tests.performance import echo
 from tests.performance.load import Meter
@@ -74,8 +74,8 @@ def _resident(pid: int) -> int:
     return sum(int(process.memory_full_info().pss) for process in family)
 
 
-def _tls(pki: Path) -> Tls:
-    return Tls(ca=pki / "ca.pem", cert=pki / "gateway.pem", key=pki / "gateway.key")
+def _tls(pki: Path) -> TlsConfig:
+    return TlsConfig(ca=pki / "ca.pem", cert=pki / "gateway.pem", key=pki / "gateway.key")
 
 
 @contextlib.asynccontextmanager

@@ -19,7 +19,7 @@ from services.seal.core.ses import build_seal, build_signature, build_tbs, der
 from services.seal.sealing.ofd import Placement, finish, prepare
 from services.seal.validation.rules import StepFinding, passed
 from services.seal.validation.steps import Checks
-from services.seal.validation.trust import Trust
+from services.seal.validation.trust import CertificateTrust
 from tests.support import ber
 from tests.support import foreign_seal as foreign
 from tests.support.seals import (
@@ -71,7 +71,7 @@ class Desk:
         """What the validator knows with this list of the root's."""
         root = self.kit.root
         crl = make_crl(root.certificate, root.signer, 1, T0, LATER + 9 * DAY, entries)
-        trust = Trust(TrustPolicy((root.certificate,), (crl,)), self.kit.provider)
+        trust = CertificateTrust(TrustPolicy((root.certificate,), (crl,)), self.kit.provider)
         return replace(self.knowing(**how), chain=trust.chain)
 
 
@@ -245,11 +245,11 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
 CASES["unsigned"] = lambda desk: (ofd_document(), desk.knowing())
 CASES["unknown-root"] = lambda desk: (
     desk.ours(),
-    replace(desk.knowing(), chain=Trust(TrustPolicy((), require_crl=False), desk.kit.provider).chain),
+    replace(desk.knowing(), chain=CertificateTrust(TrustPolicy((), require_crl=False), desk.kit.provider).chain),
 )
 CASES["no-revocation-list"] = lambda desk: (
     desk.ours(),
-    replace(desk.knowing(), chain=Trust(TrustPolicy((desk.kit.root.certificate,)), desk.kit.provider).chain),
+    replace(desk.knowing(), chain=CertificateTrust(TrustPolicy((desk.kit.root.certificate,)), desk.kit.provider).chain),
 )
 CASES["records-away"] = lambda desk: (desk.ours(), desk.knowing(records=Records(reachable=False)))
 CASES["seal-not-listed"] = lambda desk: (desk.ours(), desk.knowing(records=ABROAD))
@@ -364,7 +364,7 @@ def _(desk: Desk) -> tuple[bytes, Checks]:
         make_crl(kit.root.certificate, kit.root.signer, 1, T0, LATER + DAY, [entry]),
         make_crl(authority, keys[0], 1, T0, LATER + DAY, []),
     )
-    trust = Trust(TrustPolicy((kit.root.certificate,), crls), kit.provider, (authority,))
+    trust = CertificateTrust(TrustPolicy((kit.root.certificate,), crls), kit.provider, (authority,))
     document = replace(kit, seal=seal).sealed(ofd_document(), by=signer)
     return document, replace(desk.knowing(records=ABROAD), chain=trust.chain)
 

@@ -13,12 +13,12 @@ from google.protobuf.descriptor import ServiceDescriptor
 from libs.clock import SystemClock
 from libs.config import (
     DatabaseConfig,
-    Documents,
-    Grpc,
+    DocumentsConfig,
+    GrpcConfig,
     IdentityConfig,
-    Keys,
-    Metrics,
-    Public,
+    KeysConfig,
+    MetricsConfig,
+    PublicConfig,
     RedisConfig,
     ServiceConfig,
 )
@@ -150,13 +150,13 @@ def make_lab(lab_folder: Path) -> Lab:
     config = ServiceConfig(
         region=REGION,
         tls=ground.tls("identity"),
-        grpc=Grpc(host=HOST, port=free_port(), allow={ACCOUNTS.full_name: ["gateway", "license"]}),
+        grpc=GrpcConfig(host=HOST, port=free_port(), allow={ACCOUNTS.full_name: ["gateway", "license"]}),
         database=DatabaseConfig(dsn_file=nowhere, owner_dsn_file=nowhere),
         redis=RedisConfig(url="redis://127.0.0.1:1/0", event_key_file=nowhere),
-        metrics=Metrics(port=free_port()),
-        documents=Documents(folder=str(nowhere)),
-        keys=Keys(folder=nowhere, master_key_file=nowhere),
-        public=Public(base_url=BASE_URL),
+        metrics=MetricsConfig(port=free_port()),
+        documents=DocumentsConfig(folder=str(nowhere)),
+        keys=KeysConfig(folder=nowhere, master_key_file=nowhere),
+        public=PublicConfig(base_url=BASE_URL),
         identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
     )
     return Lab(lab_folder, ground, Issuer(BASE_URL, f"//{REGION.code}"), config)

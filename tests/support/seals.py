@@ -26,7 +26,7 @@ from services.seal.validation.documents import SealReport
 from services.seal.validation.registered import RegisteredSeal
 from services.seal.validation.rules import StepOutcome
 from services.seal.validation.steps import Checks, RecordsUnreachable
-from services.seal.validation.trust import Trust
+from services.seal.validation.trust import CertificateTrust
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """When the seal was made."""
@@ -56,7 +56,7 @@ class SealKit:
 
     def checks(self, now: datetime = T1 + timedelta(hours=1), records: "Records | None" = None) -> Checks:
         """What a validator knows who trusts the root, needs no CRL, and has every seal and every use on record."""
-        trust = Trust(TrustPolicy((self.root.certificate,), require_crl=False), self.provider)
+        trust = CertificateTrust(TrustPolicy((self.root.certificate,), require_crl=False), self.provider)
         return Checks(trust.verify, trust.chain, records or Records(), now)
 
     def sealed(self, document: bytes, at: datetime = T1, by: Party | None = None) -> bytes:

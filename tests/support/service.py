@@ -20,17 +20,17 @@ from deploy.pki import development, region_root
 from libs.clock import Clock
 from libs.config import (
     DatabaseConfig,
-    Documents,
-    Grpc,
+    DocumentsConfig,
+    GrpcConfig,
     IdentityConfig,
-    Keys,
-    Metrics,
-    Public,
+    KeysConfig,
+    MetricsConfig,
+    PublicConfig,
     RedisConfig,
     RegionConfig,
     ServiceConfig,
-    Telemetry,
-    Tls,
+    TelemetryConfig,
+    TlsConfig,
 )
 from libs.crypto.keystore import create_master_key
 from libs.db import migrate
@@ -93,12 +93,12 @@ class Ground:
         await server.close()
         return name
 
-    def tls(self, name: str, region: RegionConfig = REGION) -> Tls:
+    def tls(self, name: str, region: RegionConfig = REGION) -> TlsConfig:
         """The certificate of a process of ``region``."""
         names = ("identity", "license", "seal", "cases", "sharing", "gateway")
         pki = self.folder / "pki" if region == REGION else self.folder / f"pki-{region.code}"
         development.ensure(pki, region.code, names)
-        return Tls(ca=pki / "ca.pem", cert=pki / f"{name}.pem", key=pki / f"{name}.key")
+        return TlsConfig(ca=pki / "ca.pem", cert=pki / f"{name}.pem", key=pki / f"{name}.key")
 
 
 @dataclass
@@ -125,7 +125,7 @@ async def configured(
 ) -> ServiceConfig:
     """The configuration of ``service``, with keys of its own and a fresh database."""
     folder = ground.folder / f"{service}-{uuid.uuid4().hex[:8]}"
-    keys = Keys(folder=folder / "keys", master_key_file=folder / "master.key")
+    keys = KeysConfig(folder=folder / "keys", master_key_file=folder / "master.key")
     folder.mkdir()
     create_master_key(keys.master_key_file)
     root = ground.folder / "root" if region == REGION else ground.folder / f"root-{region.code}"
@@ -135,16 +135,16 @@ async def configured(
         write_secret(folder / f"{role}.dsn", ground.dsn(role, database))
     return model(
         region=region,
-        grpc=Grpc(host=HOST, port=free_port(), allow=allowlist(service, services(read_image()))),
+        grpc=GrpcConfig(host=HOST, port=free_port(), allow=allowlist(service, services(read_image()))),
         tls=ground.tls(service, region),
         database=DatabaseConfig(dsn_file=folder / f"{service}.dsn", owner_dsn_file=folder / f"{service}_owner.dsn"),
         redis=RedisConfig(url=ground.backends.redis_url, event_key_file=ground.event_key()),
-        metrics=Metrics(port=free_port()),
-        documents=Documents(folder=str(folder / "documents")),
+        metrics=MetricsConfig(port=free_port()),
+        documents=DocumentsConfig(folder=str(folder / "documents")),
         keys=keys,
         identity=IdentityConfig(address=f"{HOST}:1", issuer=base_url(region), jwks_url=f"{base_url(region)}/jwks"),
-        public=Public(base_url=base_url(region)),
-        telemetry=Telemetry(log_level="warning"),
+        public=PublicConfig(base_url=base_url(region)),
+        telemetry=TelemetryConfig(log_level="warning"),
         **extra,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import cos, radians, sin
 from xml.sax.saxutils import escape
 
-from libs.documents.drawing import Box, Color, Element, Path, Picture, Segment, Sheet, Text, number
+from libs.documents.drawing import Box, Color, DrawnPage, Element, Picture, Segment, TextLine, VectorPath, number
 
 FONT_ID = 1
 _ABOVE, _BELOW = 1.0, 0.35  # what a line of text may need above and below its base line, in em
@@ -18,7 +18,7 @@ class ObjectWriter:
         pictures: the images met so far by resource id.
     """
 
-    def __init__(self, sheet: Sheet | None, advances: Mapping[str, int], first_id: int) -> None:
+    def __init__(self, sheet: DrawnPage | None, advances: Mapping[str, int], first_id: int) -> None:
         """Begins at ``first_id``; ``advances`` are the font's widths in 1/1000 em; paths alone need no sheet."""
         self._sheet = sheet
         self._advances = advances
@@ -30,9 +30,9 @@ class ObjectWriter:
         return "".join(self._object(element) for element in elements)
 
     def _object(self, element: Element) -> str:
-        if isinstance(element, Text):
+        if isinstance(element, TextLine):
             return self._text(element)
-        return _path(element, self._take_id()) if isinstance(element, Path) else self._image(element)
+        return _path(element, self._take_id()) if isinstance(element, VectorPath) else self._image(element)
 
     def _take_id(self) -> int:
         self.next_id += 1
@@ -47,7 +47,7 @@ class ObjectWriter:
             f'CTM="{number(box.width)} 0 0 {number(box.height)} 0 0"/>'
         )
 
-    def _text(self, text: Text) -> str:
+    def _text(self, text: TextLine) -> str:
         if not text.content:
             return ""
         steps = [self._advances[char] * text.size / 1000 + text.spacing for char in text.content]
@@ -63,7 +63,7 @@ class ObjectWriter:
             "</ofd:TextObject>"
         )
 
-    def _place(self, text: Text, width: float) -> tuple[str, float, float]:
+    def _place(self, text: TextLine, width: float) -> tuple[str, float, float]:
         """Returns the boundary (with matrix, when turned) and the start of the base line in it."""
         if not text.angle or self._sheet is None:
             above = text.size * _ABOVE
@@ -75,7 +75,7 @@ class ObjectWriter:
         return f'Boundary="{page}" CTM="{matrix}"', 0, 0
 
 
-def _path(path: Path, identifier: int) -> str:
+def _path(path: VectorPath, identifier: int) -> str:
     left, top, box = _extent(path)
     stroke, fill = path.stroke is not None, path.fill is not None
     return (
@@ -85,7 +85,7 @@ def _path(path: Path, identifier: int) -> str:
     )
 
 
-def _extent(path: Path) -> tuple[float, float, str]:
+def _extent(path: VectorPath) -> tuple[float, float, str]:
     """Returns the corner that coordinates count from, and the boundary, widened by the line."""
     xs = [value for _, points in path.segments for value in points[0::2]]
     ys = [value for _, points in path.segments for value in points[1::2]]

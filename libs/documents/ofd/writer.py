@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import sha256
 from xml.sax.saxutils import escape, quoteattr
 
-from libs.documents.drawing import DocumentInfo, Path, Sheet, number
+from libs.documents.drawing import DocumentInfo, DrawnPage, VectorPath, number
 from libs.documents.fonts import FontSubset, document_face
 from libs.documents.ofd.container import pack
 from libs.documents.ofd.objects import FONT_ID, ObjectWriter
@@ -19,7 +19,7 @@ _TEMPLATE_ID, _PAGE_ID, _TEMPLATE_LAYER_ID, _FIRST_TEMPLATE_OBJECT = 2, 3, 4, 5
 _FONT_FILE = "font_1.ttf"
 
 
-def write_ofd(sheet: Sheet, info: DocumentInfo) -> bytes:
+def write_ofd(sheet: DrawnPage, info: DocumentInfo) -> bytes:
     """Returns the package. It has no signature; the same input always gives the same bytes.
 
     Raises:
@@ -63,7 +63,7 @@ def _entry(info: DocumentInfo, document_id: str) -> bytes:
     ).encode()
 
 
-def _document(sheet: Sheet, objects: ObjectWriter) -> bytes:
+def _document(sheet: DrawnPage, objects: ObjectWriter) -> bytes:
     media = "<ofd:DocumentRes>DocumentRes.xml</ofd:DocumentRes>" if objects.pictures else ""
     size = f"0 0 {number(sheet.width)} {number(sheet.height)}"
     return (
@@ -101,7 +101,7 @@ def _picture_file(resource: int) -> str:
 
 
 @lru_cache(maxsize=16)
-def _template(background: tuple[Path, ...]) -> tuple[bytes, int]:
+def _template(background: tuple[VectorPath, ...]) -> tuple[bytes, int]:
     """Returns the template page and the first id that it leaves free."""
     objects = ObjectWriter(None, {}, _FIRST_TEMPLATE_OBJECT)
     content = objects.write(background)

@@ -16,7 +16,7 @@ from libs.rpc.contract import Method
 from tongban.options.v1 import options_pb2
 
 
-class Unrecorded(Exception):
+class UnrecordedDisclosure(Exception):
     """An RPC would give somebody's data away without a record: a mistake of ours, which nobody outside is told."""
 
 
@@ -60,7 +60,7 @@ def disclosure(method: Method, handler: Handler) -> Handler:
     async def with_record(request: object, call: Call) -> Message:
         answer = await handler(request, call)
         if not call.recorded:
-            raise Unrecorded(method.name)
+            raise UnrecordedDisclosure(method.name)
         return answer
 
     return with_record

@@ -24,7 +24,7 @@ MOST_STREAMS = 32
 _RETRY_SECONDS = 1.0
 
 
-class Buckets:
+class TokenBuckets:
     """A token bucket a caller; one second's worth of calls may come at once."""
 
     def __init__(self, per_second: float) -> None:
@@ -45,7 +45,7 @@ class Buckets:
         return 0.0
 
 
-class Places:
+class CallsUnderWay:
     """How many calls each caller has under way."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def caller_key(call: Call) -> str:
 
 def rate_limit(per_second: float) -> Stage:
     """Builds the stage; ``per_second`` holds per caller and worker."""
-    buckets, places = Buckets(per_second), Places()
+    buckets, places = TokenBuckets(per_second), CallsUnderWay()
 
     def enter(call: Call) -> str:
         key = caller_key(call)

@@ -34,7 +34,7 @@ _PAUSE_SECONDS = 5.0
 _MOVED = "工作日历更新,承诺办结日期随之调整"
 
 
-class Recounter:
+class DeadlineRecounter:
     """Follows the calendar, on one replica at a time."""
 
     def __init__(self, parts: Parts) -> None:

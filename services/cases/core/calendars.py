@@ -52,7 +52,7 @@ class YearRevision:
 
 @of(calendars)
 @dataclass(frozen=True, slots=True)
-class Edition:
+class CalendarEdition:
     """How many revisions there have been: a number that grows with every import."""
 
     revision: int
@@ -72,7 +72,7 @@ class DayOfYear:
         return DayRow(self.day, self.kind, self.note)
 
 
-EDITION = Query(Edition, "SELECT CAST(count(*) AS integer) FROM calendars")
+EDITION = Query(CalendarEdition, "SELECT CAST(count(*) AS integer) FROM calendars")
 _DAYS = Query(
     DayOfYear,
     """

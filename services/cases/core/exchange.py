@@ -120,7 +120,7 @@ class Inbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class MessageAdmission:
     """The verdict on a message, the inbox after it, and the numbers to apply now, in order."""
 
     verdict: MessageVerdict
@@ -128,7 +128,7 @@ class Admission:
     apply: tuple[int, ...] = ()
 
 
-def admit(inbox: Inbox, sequence: int, digest: str) -> Admission:
+def admit(inbox: Inbox, sequence: int, digest: str) -> MessageAdmission:
     """Judges a message that arrived.
 
     A repeated message gets ``REPEAT`` (answer with the receipt that was given first), one that comes too early
@@ -141,15 +141,15 @@ def admit(inbox: Inbox, sequence: int, digest: str) -> Admission:
     known = inbox.digests.get(sequence)
     if known is not None:
         _require_same(inbox, sequence, known, digest)
-        return Admission(MessageVerdict.REPEAT, inbox)
+        return MessageAdmission(MessageVerdict.REPEAT, inbox)
     if sequence >= inbox.expected + HOLD_WINDOW:
         raise _too_far(inbox, sequence)
     digests = {**inbox.digests, sequence: digest}
     if sequence > inbox.expected:
-        return Admission(MessageVerdict.HOLD, replace(inbox, held=inbox.held | {sequence}, digests=digests))
+        return MessageAdmission(MessageVerdict.HOLD, replace(inbox, held=inbox.held | {sequence}, digests=digests))
     run = _run_from(sequence, inbox.held)
     after = replace(inbox, applied_through=run[-1], held=inbox.held - set(run), digests=digests)
-    return Admission(MessageVerdict.APPLY, after, run)
+    return MessageAdmission(MessageVerdict.APPLY, after, run)
 
 
 def check_payload(exchange_id: str, direction: MessageDirection, sequence: int, payload: Payload) -> None:

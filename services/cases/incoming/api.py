@@ -7,7 +7,7 @@ from libs.ids import names
 from libs.rpc.call import Call
 from libs.rpc.messages import Names
 from services.cases.core.exchange import (
-    Admission,
+    MessageAdmission,
     MessageDirection,
     MessageVerdict,
     Payload,
@@ -141,7 +141,7 @@ class IncomingApi:
 
     async def _admitted(
         self, tx: Transaction, exchange: ExchangeKey, message: pb.TransferMessage, digest: str
-    ) -> tuple[ReceivedMessages, Admission]:
+    ) -> tuple[ReceivedMessages, MessageAdmission]:
         received = await self._store.received(tx.connection, exchange)
         admission = admit(received.inbox, message.sequence, digest)
         if admission.verdict is MessageVerdict.REPEAT:
@@ -149,12 +149,12 @@ class IncomingApi:
         return received, admission
 
     def _receipt(
-        self, tx: Transaction, message: pb.TransferMessage, digest: str, admission: Admission
+        self, tx: Transaction, message: pb.TransferMessage, digest: str, admission: MessageAdmission
     ) -> pb.TransferReceipt:
         return receipted(tx, message, digest, self._parts.home, held=admission.verdict is MessageVerdict.HOLD)
 
     async def _to_apply(
-        self, tx: Transaction, received: ReceivedMessages, admission: Admission, message: pb.TransferMessage
+        self, tx: Transaction, received: ReceivedMessages, admission: MessageAdmission, message: pb.TransferMessage
     ) -> list[pb.TransferMessage]:
         """Returns what is to be applied now, in order: the message, and those that were held behind it."""
         held = [received.rows[sequence] for sequence in admission.apply if sequence in received.rows]

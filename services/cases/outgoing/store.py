@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Page, Query, of
 from libs.errors import not_found
-from libs.sweeps.fair import Due, WorkFilter
+from libs.sweeps.fair import DueWork, WorkFilter
 from services.cases.core.outbound import MessageRow, MessageWait, transfer_messages
 from services.cases.core.transfers import ExchangeKey, TransferRow
 
@@ -158,13 +158,13 @@ class OutboxStore:
 
     database: Database
 
-    async def due(self, wanted: WorkFilter) -> list[Due]:
+    async def due(self, wanted: WorkFilter) -> list[DueWork]:
         """Returns messages whose turn and time have come, at most one of each exchange; the party is the region."""
         async with self.database.read() as connection:
             found = await _DUE.all(
                 connection, busy=list(wanted.busy), full=list(wanted.full), each=wanted.each, size=wanted.size
             )
-        return [Due(row.id, row.peer_region) for row in found]
+        return [DueWork(row.id, row.peer_region) for row in found]
 
     async def take(self, message_id: str) -> MessageRow | None:
         """Reads a message that is about to leave and counts the attempt; None where it waits no more."""

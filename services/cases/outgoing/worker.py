@@ -17,7 +17,7 @@ from libs.db.leader import lead
 from libs.db.uow import Transaction, derived_request_id
 from libs.errors import TongbanError, reasons
 from libs.observability.logs import logger
-from libs.sweeps.fair import Due, FairWorker
+from libs.sweeps.fair import DueWork, FairWorker
 from services.cases.core.access import SELF
 from services.cases.core.exchange import TransferSignal, TransferState, move
 from services.cases.core.outbound import ACKNOWLEDGEMENT, MessageRow, message_digest
@@ -38,7 +38,7 @@ _RECEIPTED = {"application": TransferSignal.RECEIPT, "withdrawal": TransferSigna
 """What the receipt of a message moves the transfer by."""
 
 
-class Deliverer:
+class MessageDeliverer:
     """The one sender of a region's exchanges."""
 
     def __init__(self, parts: Parts) -> None:
@@ -65,7 +65,7 @@ class Deliverer:
         """Delivers what is due until nothing is; returns how many messages were tried."""
         return await self._worker.drain()
 
-    async def _deliver(self, due: Due) -> bool:
+    async def _deliver(self, due: DueWork) -> bool:
         """Delivers one message; tells False where the region could not be reached."""
         row = await self._store.take(due.key)
         if row is None:

@@ -12,7 +12,7 @@ from joserfc.jwk import Key
 from libs import outside
 from libs.clock import Clock
 from services.identity.core.claims import Claims, TokenType, check_times, from_payload, invalid
-from services.identity.core.issue import Issue
+from services.identity.core.issue import TokenIssue
 from services.identity.core.jwk import StoredJwk, choose, public_key
 from services.identity.core.signing_keys import TokenKeys
 
@@ -66,10 +66,10 @@ class TokenCodec:
         """The machine's time."""
         return self._clock.now()
 
-    def issue(self) -> Issue:
+    def issue(self) -> TokenIssue:
         """Returns what a token made now has in common with every other."""
         jti, txn = str(uuid.uuid4()), str(uuid.uuid4())
-        return Issue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds)
+        return TokenIssue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds)
 
     def encode(self, claims: Claims) -> str:
         """Signs a token with the key in use."""

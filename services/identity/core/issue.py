@@ -15,7 +15,7 @@ MOST_NEAR = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
+class TokenIssue:
     """What every token made in one step has in common.
 
     Attributes:
@@ -79,7 +79,7 @@ def named_near(near: Sequence[str]) -> tuple[str, ...]:
     return tuple(near) if len(near) <= MOST_NEAR else (EVERYBODY,)
 
 
-def access(issue: Issue, sub: str, kind: ActorKind, scope: tuple[str, ...], *limits: int) -> Claims:
+def access(issue: TokenIssue, sub: str, kind: ActorKind, scope: tuple[str, ...], *limits: int) -> Claims:
     """Builds the least that an access token for this region says; the callers add the rest.
 
     Args:
@@ -102,7 +102,7 @@ def access(issue: Issue, sub: str, kind: ActorKind, scope: tuple[str, ...], *lim
     )
 
 
-def for_client(issue: Issue, client: Client, scope: tuple[str, ...]) -> Claims:
+def for_client(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Claims:
     """Builds the claims for a machine that proved who it is (client credentials, RFC 6749, 4.4).
 
     Args:
@@ -117,13 +117,15 @@ def for_client(issue: Issue, client: Client, scope: tuple[str, ...]) -> Claims:
     return replace(access(issue, client.name, ActorKind.CLIENT, scope), client_id=client.id)
 
 
-def for_service(issue: Issue, service: str, scope: tuple[str, ...]) -> Claims:
+def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Claims:
     """Builds the claims for one of the region's own services, `services/<service>`."""
     sub = f"services/{service}"
     return replace(access(issue, sub, ActorKind.SERVICE, scope), client_id=sub)
 
 
-def for_person(issue: Issue, channel: Client, person: str, levels: tuple[int, int], scope: tuple[str, ...]) -> Claims:
+def for_person(
+    issue: TokenIssue, channel: Client, person: str, levels: tuple[int, int], scope: tuple[str, ...]
+) -> Claims:
     """Builds the claims for a person of whom a channel says that they sit before it (RFC 7523, 2.1).
 
     Args:
@@ -142,7 +144,7 @@ def for_person(issue: Issue, channel: Client, person: str, levels: tuple[int, in
 
 
 def for_staff(
-    issue: Issue, channel: Client, staff: StaffFacts, scope: tuple[str, ...], session: int = assurance.HIGHEST
+    issue: TokenIssue, channel: Client, staff: StaffFacts, scope: tuple[str, ...], session: int = assurance.HIGHEST
 ) -> Claims:
     """Builds the claims for a member of staff at a channel.
 

@@ -8,7 +8,7 @@ from libs.errors import PermissionDenied, TongbanError, Unauthenticated, reasons
 from services.identity.core import scopes, trust
 from services.identity.core.claims import LEEWAY_SECONDS, Claims, TokenType, from_payload
 from services.identity.core.codec import check_header, read_unverified, verified_by_stored
-from services.identity.core.issue import Issue
+from services.identity.core.issue import TokenIssue
 from services.identity.core.mandates import AssertedRight
 from services.identity.core.names import region_of
 from services.identity.core.parts import Parts
@@ -24,7 +24,7 @@ class GuestAcceptance:
 
     parts: Parts
 
-    async def accept(self, request: pb.ExchangeTokenRequest, issue: Issue, asked: TokenRequest) -> Claims:
+    async def accept(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         """Turns an assertion into the claims of a guest's token; a refusal of a signed one is recorded too."""
         claims, region = await self._read(request.subject_token)
         try:
@@ -49,7 +49,7 @@ class GuestAcceptance:
             raise reasons.region_not_trusted("the issuer is not on the trust list", region=home)
         return from_payload(TokenType.ASSERTION, verified_by_stored(token, header, region.jwks)), region
 
-    async def _judge(self, issue: Issue, claims: Claims, region: ListedRegion, scope: str) -> Claims:
+    async def _judge(self, issue: TokenIssue, claims: Claims, region: ListedRegion, scope: str) -> Claims:
         trust.require(region.id, region.state, trust.TrustDirection.INBOUND)
         home = rules.HomeRegion(region.id, region.issuer, region.max_assurance)
         rules.check_assertion(issue, claims, home)

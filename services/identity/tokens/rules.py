@@ -9,7 +9,7 @@ from libs.separation import require_uninvolved
 from services.identity.core import assurance
 from services.identity.core.claims import ActingParty, ActingRight, ActorKind, Claims, TokenType, check_times, invalid
 from services.identity.core.duties import Duty
-from services.identity.core.issue import Issue, access
+from services.identity.core.issue import TokenIssue, access
 from services.identity.tokens.subjects import check_subject
 
 ACCESS_URN = "urn:ietf:params:oauth:token-type:access_token"
@@ -98,7 +98,7 @@ _ROUTES = {
 }
 
 
-def act_for(issue: Issue, subject: Claims, authority: ActingRight, scope: tuple[str, ...]) -> Claims:
+def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: tuple[str, ...]) -> Claims:
     """Lets a person act for a firm or another person; the right itself was checked before.
 
     Raises:
@@ -146,7 +146,7 @@ def check_window(person: Claims, staff: Claims) -> None:
         raise _refused("staff", "the actor token is not staff's own")
 
 
-def at_window(issue: Issue, person: Claims, clerk: WindowClerk, scope: tuple[str, ...]) -> Claims:
+def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tuple[str, ...]) -> Claims:
     """Lets window staff do for a person, who stands there, what the person may do.
 
     Args:
@@ -180,7 +180,7 @@ def at_window(issue: Issue, person: Claims, clerk: WindowClerk, scope: tuple[str
 
 
 def assertion(
-    issue: Issue, subject: Claims, audience: str, scope: tuple[str, ...], service: Claims | None = None
+    issue: TokenIssue, subject: Claims, audience: str, scope: tuple[str, ...], service: Claims | None = None
 ) -> Claims:
     """Tells another region who somebody of this one is: at most 60 seconds, once.
 
@@ -204,7 +204,7 @@ def assertion(
     return _outgoing(issue, subject, audience, scope)
 
 
-def delegation(issue: Issue, subject: Claims, audience: str, transfer: str) -> Claims:
+def delegation(issue: TokenIssue, subject: Claims, audience: str, transfer: str) -> Claims:
     """Keeps the right to speak for somebody to one region about one transfer, for store-and-forward.
 
     It is worthless outside this region, and each use is checked anew: person, mandate, trust.
@@ -232,7 +232,7 @@ def delegation(issue: Issue, subject: Claims, audience: str, transfer: str) -> C
 
 
 def use_delegation(
-    issue: Issue, kept: Claims, service: Claims, audience: str, transfer: str, scope: tuple[str, ...]
+    issue: TokenIssue, kept: Claims, service: Claims, audience: str, transfer: str, scope: tuple[str, ...]
 ) -> Claims:
     """Makes a fresh assertion from a delegation; that person, mandate and trust still hold was checked before.
 
@@ -253,7 +253,7 @@ def guest_kind(kind: ActorKind) -> ActorKind:
     return ActorKind.PERSON if kind is ActorKind.PERSON else ActorKind.REGION
 
 
-def check_assertion(issue: Issue, claims: Claims, home: HomeRegion) -> None:
+def check_assertion(issue: TokenIssue, claims: Claims, home: HomeRegion) -> None:
     """Checks an assertion of another region whose signature holds under a pinned key. Replay is the store's to check.
 
     Args:
@@ -277,7 +277,7 @@ def check_assertion(issue: Issue, claims: Claims, home: HomeRegion) -> None:
     check_subject(claims, home.region)
 
 
-def accept(issue: Issue, claims: Claims, home: HomeRegion, scope: tuple[str, ...]) -> Claims:
+def accept(issue: TokenIssue, claims: Claims, home: HomeRegion, scope: tuple[str, ...]) -> Claims:
     """Turns a checked assertion into a local access token for the guest.
 
     Args:
@@ -312,7 +312,7 @@ def _names(claims: Claims) -> list[str]:
     return [name for name in [*names, claims.dept, claims.human, claims.transfer] if name]
 
 
-def _outgoing(issue: Issue, subject: Claims, audience: str, scope: tuple[str, ...]) -> Claims:
+def _outgoing(issue: TokenIssue, subject: Claims, audience: str, scope: tuple[str, ...]) -> Claims:
     """Builds an assertion, every name in it with this region in front."""
     home = issue.home
     authority = subject.authority

@@ -8,7 +8,7 @@ from libs.errors import InvalidArgument, reasons
 from libs.rpc.call import Call
 from services.identity.core import scopes
 from services.identity.core.claims import Claims, TokenType
-from services.identity.core.issue import Issue
+from services.identity.core.issue import TokenIssue
 from services.identity.core.parts import Parts
 from services.identity.core.regions import require_trust
 from services.identity.core.token_records import TokenRequest, token_name
@@ -28,7 +28,7 @@ _URNS = {
 _SEND = "cases.transfers.send"
 """Whoever may not send an application to another region gets no delegation to do so."""
 _AT_WINDOW_ONLY = tuple(sorted(set(roles.ASSISTED_PERSON) - set(roles.PERSON)))
-Make = Callable[[pb.ExchangeTokenRequest, Issue, TokenRequest], Awaitable[Claims]]
+Make = Callable[[pb.ExchangeTokenRequest, TokenIssue, TokenRequest], Awaitable[Claims]]
 
 
 class TokenExchange:
@@ -81,7 +81,7 @@ class TokenExchange:
     async def _access(self, token: str) -> Claims:
         return await self._parts.codec.own(token, TokenType.ACCESS)
 
-    async def _assert(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+    async def _assert(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token)
         service = await self._access(request.actor_token) if request.actor_token else None
         subject = await self._outbound(request, subject)
@@ -89,13 +89,13 @@ class TokenExchange:
         made = rules.assertion(issue, subject, request.audience, granted, service)
         return await self._parts.vouching.vouch_for(made, subject)
 
-    async def _delegate(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+    async def _delegate(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token)
         scopes.check_covered(subject.scope, (_SEND,))
         subject = await self._outbound(request, subject)
         return rules.delegation(issue, subject, request.audience, request.transfer)
 
-    async def _use_delegation(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+    async def _use_delegation(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
         kept = await self._parts.codec.own(request.subject_token, TokenType.DELEGATION)
         service = await self._access(request.actor_token)
         kept = await self._outbound(request, kept)
@@ -109,7 +109,7 @@ class TokenExchange:
             await require_trust(connection, request.audience.removeprefix("//"), TrustDirection.OUTBOUND)
             return await self._parties.standing(connection, subject)
 
-    async def _act_for(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+    async def _act_for(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token)
         granted = scopes.narrow(subject.scope, request.scope)
         rules.check_may_act(subject)
@@ -118,7 +118,7 @@ class TokenExchange:
             authority = await self._parties.authority(connection, subject.sub, request.on_behalf_of, request.mandate)
         return rules.act_for(issue, subject, authority, granted)
 
-    async def _at_window(self, request: pb.ExchangeTokenRequest, issue: Issue, _: TokenRequest) -> Claims:
+    async def _at_window(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
         person, member = await self._access(request.subject_token), await self._access(request.actor_token)
         rules.check_window(person, member)
         async with self._parts.database.read() as connection:

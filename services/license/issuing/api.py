@@ -9,7 +9,7 @@ from services.license.core.parts import Parts
 from services.license.core.reading import check_issuer
 from services.license.issuing.drafting import Drafting
 from services.license.issuing.rules import check_published
-from services.license.issuing.steps import DraftGivenUp, Steps
+from services.license.issuing.steps import DraftGivenUp, IssuingSteps
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
@@ -19,7 +19,7 @@ _REMEMBERED, _REMEMBER_SECONDS = 10_000, 86_400.0
 class IssuingApi:
     """Has licences issued."""
 
-    def __init__(self, parts: Parts, steps: Steps, drafting: Drafting) -> None:
+    def __init__(self, parts: Parts, steps: IssuingSteps, drafting: Drafting) -> None:
         self._parts = parts
         self._steps = steps
         self._drafting = drafting

@@ -45,7 +45,7 @@ class DraftGivenUp(Exception):
         self.cause = cause
 
 
-class Steps:
+class IssuingSteps:
     """The three steps, and what ends them before their time."""
 
     def __init__(self, parts: Parts, store: IssuingStore, drafting: Drafting, renderer: Renderer, at_once: int) -> None:

@@ -20,7 +20,7 @@ from services.license.core.parts import Parts
 from services.license.integrations.seal import SELF
 from services.license.issuing.drafting import Marks
 from services.license.issuing.rules import is_lasting
-from services.license.issuing.steps import PURPOSE, DraftGivenUp, Steps, own_command
+from services.license.issuing.steps import PURPOSE, DraftGivenUp, IssuingSteps, own_command
 from services.license.issuing.store import DRAFTS
 from services.license.issuing.telling import RepeatedAnswers
 from tongban.cases.v1 import events_pb2 as cases
@@ -36,7 +36,7 @@ _REDRAWN = "PAGE_CHANGED"
 class DecidedCases:
     """Issues the licences of decided cases."""
 
-    def __init__(self, parts: Parts, steps: Steps, telling: RepeatedAnswers) -> None:
+    def __init__(self, parts: Parts, steps: IssuingSteps, telling: RepeatedAnswers) -> None:
         self._parts = parts
         self._steps = steps
         self._telling = telling
@@ -111,7 +111,7 @@ def _command(event: Event, told: cases.CaseDecided) -> Command:
 class LeftDrafts:
     """Finishes drafts older than the patience, or voids them."""
 
-    def __init__(self, licenses: LicenseStore, steps: Steps, wall: Clock, patience: float) -> None:
+    def __init__(self, licenses: LicenseStore, steps: IssuingSteps, wall: Clock, patience: float) -> None:
         self._licenses = licenses
         self._steps = steps
         self._wall = wall

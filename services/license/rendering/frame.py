@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import cos, pi, sin
 
-from libs.documents.drawing import WHITE, Box, Color, Path, Segment, circle, rectangle
+from libs.documents.drawing import WHITE, Box, Color, Segment, VectorPath, circle, rectangle
 
 _GOLD: Color = (176, 137, 74)
 _PALE_GOLD: Color = (222, 199, 158)
@@ -17,15 +17,15 @@ _Curve = Callable[[float], tuple[float, float]]
 
 
 @lru_cache(maxsize=8)
-def certificate_frame(width: float, height: float) -> tuple[Path, ...]:
+def certificate_frame(width: float, height: float) -> tuple[VectorPath, ...]:
     """Returns the background of a page of this size; text has the area from 19 mm within each edge."""
     return (
         *_central_rosette(width / 2, height / 2, min(width, height) * 0.27),
         *_band(width, height),
-        Path(rectangle(_inset(width, height, _OUTER)), stroke=_RED, line_width=0.8),
-        Path(rectangle(_inset(width, height, _OUTER + 1.2)), stroke=_GOLD, line_width=0.2),
-        Path(rectangle(_inset(width, height, _INNER - 1.2)), stroke=_GOLD, line_width=0.2),
-        Path(rectangle(_inset(width, height, _INNER)), stroke=_RED, line_width=0.4),
+        VectorPath(rectangle(_inset(width, height, _OUTER)), stroke=_RED, line_width=0.8),
+        VectorPath(rectangle(_inset(width, height, _OUTER + 1.2)), stroke=_GOLD, line_width=0.2),
+        VectorPath(rectangle(_inset(width, height, _INNER - 1.2)), stroke=_GOLD, line_width=0.2),
+        VectorPath(rectangle(_inset(width, height, _INNER)), stroke=_RED, line_width=0.4),
         *_corners(width, height),
     )
 
@@ -34,9 +34,9 @@ def _inset(width: float, height: float, margin: float) -> Box:
     return Box(margin, margin, width - 2 * margin, height - 2 * margin)
 
 
-def _band(width: float, height: float) -> tuple[Path, ...]:
+def _band(width: float, height: float) -> tuple[VectorPath, ...]:
     waves = ((2.6, _GOLD), (-2.6, _GOLD), (1.4, _PALE_GOLD), (-1.4, _PALE_GOLD))
-    return tuple(Path(_wave_around(width, height, rise), stroke=color, line_width=0.15) for rise, color in waves)
+    return tuple(VectorPath(_wave_around(width, height, rise), stroke=color, line_width=0.15) for rise, color in waves)
 
 
 def _wave_around(width: float, height: float, rise: float) -> tuple[Segment, ...]:
@@ -65,28 +65,28 @@ def _wave(x1: float, y1: float, x2: float, y2: float, rise: float) -> tuple[Segm
     return tuple(segments)
 
 
-def _corners(width: float, height: float) -> tuple[Path, ...]:
-    paths: list[Path] = []
+def _corners(width: float, height: float) -> tuple[VectorPath, ...]:
+    paths: list[VectorPath] = []
     for x in (_MIDDLE, width - _MIDDLE):
         for y in (_MIDDLE, height - _MIDDLE):
             paths += _corner(x, y)
     return tuple(paths)
 
 
-def _corner(x: float, y: float) -> tuple[Path, ...]:
+def _corner(x: float, y: float) -> tuple[VectorPath, ...]:
     box = Box(x - _CORNER, y - _CORNER, 2 * _CORNER, 2 * _CORNER)
     return (
-        Path(rectangle(box), stroke=_RED, fill=WHITE, line_width=0.4),
-        Path(_smooth(_petals(x, y, 3.0, 0.32, 8), 32), stroke=_GOLD, line_width=0.2),
-        Path(_smooth(_petals(x, y, 3.0, -0.32, 8), 32), stroke=_GOLD, line_width=0.2),
-        Path(circle(x, y, 1.1), stroke=_RED, line_width=0.25),
+        VectorPath(rectangle(box), stroke=_RED, fill=WHITE, line_width=0.4),
+        VectorPath(_smooth(_petals(x, y, 3.0, 0.32, 8), 32), stroke=_GOLD, line_width=0.2),
+        VectorPath(_smooth(_petals(x, y, 3.0, -0.32, 8), 32), stroke=_GOLD, line_width=0.2),
+        VectorPath(circle(x, y, 1.1), stroke=_RED, line_width=0.25),
     )
 
 
-def _central_rosette(x: float, y: float, radius: float) -> tuple[Path, ...]:
+def _central_rosette(x: float, y: float, radius: float) -> tuple[VectorPath, ...]:
     rings = ((1.0, 0.12), (1.0, -0.12), (0.74, 0.2), (0.74, -0.2), (0.44, 0.3), (0.44, -0.3))
     return tuple(
-        Path(_smooth(_petals(x, y, radius * part, depth, 12), 48), stroke=_PALE, line_width=0.35)
+        VectorPath(_smooth(_petals(x, y, radius * part, depth, 12), 48), stroke=_PALE, line_width=0.35)
         for part, depth in rings
     )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import cos, radians, sin
 
-from libs.documents.drawing import BLACK, Box, Color, Element, Picture, Sheet, Text
+from libs.documents.drawing import BLACK, Box, Color, DrawnPage, Element, Picture, TextLine
 from libs.documents.qr import qr_path
 from libs.errors import invalid_field
 from services.license.rendering.frame import certificate_frame
@@ -30,7 +30,7 @@ class _Row:
     lines: list[str]
 
 
-def lay_out(page: LicensePage, *, with_seal: bool = False) -> Sheet:
+def lay_out(page: LicensePage, *, with_seal: bool = False) -> DrawnPage:
     """Returns the sheet; the seal's picture is drawn only ``with_seal``.
 
     Raises:
@@ -43,7 +43,7 @@ def lay_out(page: LicensePage, *, with_seal: bool = False) -> Sheet:
     elements: list[Element] = [*note, *head, *_fields(page, across, top, down - _FOOT)]
     elements += [*_verification(page, across, down), *_issuer(page, across, down), *seal]
     elements += _watermark(page, across, down)
-    return Sheet(across, down, certificate_frame(across, down), tuple(elements))
+    return DrawnPage(across, down, certificate_frame(across, down), tuple(elements))
 
 
 def seal_box(page: LicensePage) -> Box:
@@ -65,7 +65,7 @@ def _issuer_middle(across: float) -> float:
     return across - (82.0 if across == _LONG else 68.0)
 
 
-def _notice(page: LicensePage, across: float) -> list[Text]:
+def _notice(page: LicensePage, across: float) -> list[TextLine]:
     """Says at the head of an annotated copy what it is (standards: 加注件)."""
     note = page.annotation
     if note is None:
@@ -76,12 +76,12 @@ def _notice(page: LicensePage, across: float) -> list[Text]:
     )
     lines = break_lines(words, _NOTE_SIZE, across - 48)
     return [
-        Text(24, 24.5 + index * _NOTE_SIZE * 1.4, _NOTE_SIZE, line, color=_TITLE_RED)
+        TextLine(24, 24.5 + index * _NOTE_SIZE * 1.4, _NOTE_SIZE, line, color=_TITLE_RED)
         for index, line in enumerate(lines)
     ]
 
 
-def _heading(page: LicensePage, across: float, start: float) -> tuple[list[Text], float]:
+def _heading(page: LicensePage, across: float, start: float) -> tuple[list[TextLine], float]:
     size = fitting_size(page.title, 13.0 if across == _LONG else 12.0, across - 70, 0.25)
     title = start + (16 if across == _LONG else 28)
     number = f"编号：{page.number}"
@@ -93,7 +93,7 @@ def _heading(page: LicensePage, across: float, start: float) -> tuple[list[Text]
     return texts, title + 16
 
 
-def _fields(page: LicensePage, across: float, top: float, bottom: float) -> list[Text]:
+def _fields(page: LicensePage, across: float, top: float, bottom: float) -> list[TextLine]:
     pairs = [(page.holder_label, page.holder)] if page.holder_label else []
     term = validity_text(page)
     pairs += [*page.fields, *([("有效期限", term)] if term else [])]
@@ -121,16 +121,16 @@ def _height(rows: list[_Row], size: float) -> float:
     return sum(len(row.lines) * size * _LINE + size * _ROW for row in rows)
 
 
-def _set_rows(rows: list[_Row], size: float, across: float, top: float, gap: float) -> list[Text]:
+def _set_rows(rows: list[_Row], size: float, across: float, top: float, gap: float) -> list[TextLine]:
     left = _margin(across)
     room = _label_room([(row.label, "") for row in rows], size)
-    texts: list[Text] = []
+    texts: list[TextLine] = []
     y = top + size
     for row in rows:
         texts.append(spread(row.label, left, y, size, room, color=_LABEL_GRAY))
-        texts.append(Text(left + room, y, size, "：", color=_LABEL_GRAY))
+        texts.append(TextLine(left + room, y, size, "：", color=_LABEL_GRAY))
         for line in row.lines:
-            texts.append(Text(left + room + 1.4 * size, y, size, line))
+            texts.append(TextLine(left + room + 1.4 * size, y, size, line))
             y += size * _LINE
         y += size * _ROW + gap
     return texts
@@ -147,7 +147,7 @@ def _verification(page: LicensePage, across: float, down: float) -> list[Element
     ]
 
 
-def _issuer(page: LicensePage, across: float, down: float) -> list[Text]:
+def _issuer(page: LicensePage, across: float, down: float) -> list[TextLine]:
     middle = _issuer_middle(across)
     room = 2 * (across - 22 - middle)
     size = fitting_size(page.issuing_authority, 5.4, room)
@@ -157,11 +157,11 @@ def _issuer(page: LicensePage, across: float, down: float) -> list[Text]:
     ]
 
 
-def _watermark(page: LicensePage, across: float, down: float) -> list[Text]:
+def _watermark(page: LicensePage, across: float, down: float) -> list[TextLine]:
     columns, rows = (3, 2) if across == _LONG else (2, 3)
     step_x, step_y = across / columns, down / rows
     size, lines = _mark_lines(page.watermark, step_x * 0.92, step_y * 0.9)
-    texts: list[Text] = []
+    texts: list[TextLine] = []
     for column in range(columns):
         for row in range(rows):
             texts += _mark(lines, size, column * step_x + 12, (row + 0.62) * step_y)
@@ -177,10 +177,10 @@ def _mark_lines(words: tuple[str, ...], room: float, height: float) -> tuple[flo
     raise invalid_field("watermark", "page.overflow", "the watermark does not fit on the page")
 
 
-def _mark(lines: list[str], size: float, x: float, y: float) -> list[Text]:
+def _mark(lines: list[str], size: float, x: float, y: float) -> list[TextLine]:
     turn, pitch = radians(_MARK_ANGLE), size * _MARK_PITCH
     return [
-        Text(
+        TextLine(
             x + index * pitch * sin(turn),
             y + index * pitch * cos(turn),
             size,

@@ -1,6 +1,6 @@
 """Lines of Chinese text: breaking, centring, spreading. Lengths in millimetres."""
 
-from libs.documents.drawing import BLACK, Color, Text
+from libs.documents.drawing import BLACK, Color, TextLine
 from libs.documents.fonts import document_face
 
 _NEVER_FIRST = frozenset("，。、；：？！）》」』】〕”’％,.;:?!)]}%")
@@ -61,14 +61,14 @@ def _is_latin(char: str) -> bool:
 
 def centred(
     text: str, x: float, y: float, size: float, *, color: Color = BLACK, spacing: float = 0.0, bold: float = 0.0
-) -> Text:
+) -> TextLine:
     """Sets ``text`` so that its middle stands at ``x``."""
     left = x - width(text, size, spacing) / 2
-    return Text(left, y, size, text, color=color, spacing=spacing, bold=bold)
+    return TextLine(left, y, size, text, color=color, spacing=spacing, bold=bold)
 
 
-def spread(text: str, x: float, y: float, size: float, room: float, *, color: Color = BLACK) -> Text:
+def spread(text: str, x: float, y: float, size: float, room: float, *, color: Color = BLACK) -> TextLine:
     """Sets a label so that its characters fill ``room`` evenly (分散对齐)."""
     slack = max(room - width(text, size), 0.0)
     gap = slack / (len(text) - 1) if len(text) > 1 else 0.0
-    return Text(x, y, size, text, color=color, spacing=gap)
+    return TextLine(x, y, size, text, color=color, spacing=gap)

@@ -10,7 +10,7 @@ from libs.errors import invalid_field, reasons
 from libs.ids import license_identifier
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
-from libs.workers import Share, ThreadPool
+from libs.workers import PoolShare, ThreadPool
 from services.license.core.catalogue import Holder
 from services.license.core.licenses import opened
 from services.license.core.lifecycle import LicenseState
@@ -61,7 +61,7 @@ class VerificationApi:
         self._parts = parts
         self._licenses = VerifiedLicenses(parts.database)
         self._readers = ThreadPool(1, "reading", returning=True)
-        self._files = Share(_FILES_AT_ONCE, _FILES_WAITING)
+        self._files = PoolShare(_FILES_AT_ONCE, _FILES_WAITING)
 
     async def close(self) -> None:
         """Ends the thread that reads files."""

@@ -8,14 +8,14 @@ from libs.access.actor import Actor
 from libs.crypto.x509 import Certificate, Crl, TrustPolicy
 from libs.errors import TongbanError
 from libs.rpc.call import Call
-from libs.workers import Share, Stop, ThreadPool
+from libs.workers import PoolShare, StopSignal, ThreadPool
 from services.seal.core.parts import Parts
 from services.seal.validation.convert import report_message
 from services.seal.validation.documents import SealReport, validate_document, validate_seal
 from services.seal.validation.lookup import RegionRecords
 from services.seal.validation.steps import Checks
 from services.seal.validation.store import SealRegister
-from services.seal.validation.trust import Trust
+from services.seal.validation.trust import CertificateTrust
 from tongban.seal.v1 import validation_service_pb2 as pb
 
 _WAITING = 32
@@ -32,8 +32,8 @@ class ValidationApi:
         self._stamps = TrustPolicy(stamp_roots, require_crl=False)
         self._pool = ThreadPool(workers, "validating", returning=True)
         # Who shows a token has a place of their own; the public (and the licence service on its behalf) shares the rest.
-        self._known = Share(self._pool.workers, _WAITING)
-        self._anyone = Share(max(1, self._pool.workers - 1), _WAITING)
+        self._known = PoolShare(self._pool.workers, _WAITING)
+        self._anyone = PoolShare(max(1, self._pool.workers - 1), _WAITING)
 
     async def close(self) -> None:
         """Ends the threads."""
@@ -53,7 +53,7 @@ class ValidationApi:
         async with self._known if actor.token else self._anyone:
             checks = await self._checks()
 
-            def work(stop: Stop) -> SealReport:
+            def work(stop: StopSignal) -> SealReport:
                 return validate(data, replace(checks, stop=stop))
 
             return report_message(await self._pool.run_while_wanted(work))
@@ -62,7 +62,7 @@ class ValidationApi:
         parts = self._parts
         # The authority is trusted because it is here: no list of the root's tells of its revocation.
         anchors = (parts.authority.certificate, parts.authority.root)
-        trust = Trust(TrustPolicy(anchors, await self._lists()), parts.provider, stamps=self._stamps)
+        trust = CertificateTrust(TrustPolicy(anchors, await self._lists()), parts.provider, stamps=self._stamps)
         records = RegionRecords(self._register, asyncio.get_running_loop())
         return Checks(trust.verify, trust.chain, records, parts.clock.now(), trust.time_stamp)
 

@@ -14,7 +14,7 @@ from libs.crypto.errors import CryptoError, MalformedCertificate, UnsupportedCer
 from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.roles import Role
 from libs.sub_indications import SubIndication
-from libs.workers import Stop
+from libs.workers import StopSignal
 from services.seal.core.ses import OLDER_VERSIONS, SM2_WITH_SM3, SM3, ParsedSeal, ParsedSignature
 from services.seal.validation.registered import RegisteredSeal, existence_finding, status_finding, structure_finding
 from services.seal.validation.rules import StepFinding, Times, failed, indeterminate, not_applicable, passed, within
@@ -66,7 +66,7 @@ class Checks:
     now: datetime
     time_stamp: Callable[[bytes, bytes, datetime], datetime | None] | None = None
     skew: timedelta = timedelta(minutes=5)
-    stop: Stop = field(default_factory=Stop)
+    stop: StopSignal = field(default_factory=StopSignal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _UNKNOWNS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class CertificateTrust:
     """Signatures and chains, checked with SM2 certificates.
 
     Attributes:

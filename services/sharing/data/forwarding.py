@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from libs.audit.writer import Question
+from libs.audit.writer import OpenQuestion
 from libs.db.command import Command, digest_of
 from libs.errors import Code, TongbanError
 from libs.ids import names
@@ -19,7 +19,7 @@ Sent = TypeVar("Sent", bound=Message)
 Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
 Method = Callable[[str, Sent], Awaitable[Answer]]
 _SERVICE = pb.DESCRIPTOR.services_by_name["RegionDataService"].full_name
-QUESTION = Question("data_asked_recorded", "", 120.0)
+QUESTION = OpenQuestion("data_asked_recorded", "", 120.0)
 """A question for another region's data: the region counts the use and answers, and here the answer is recorded."""
 UNANSWERED = f"{_SERVICE}.Unanswered"
 """The action of the record that says that no answer came to be recorded."""

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from libs.config import Disk
+from libs.config import DiskConfig
 from libs.errors import Unavailable
 from libs.observability import metrics
 from libs.process import checks
@@ -80,7 +80,7 @@ async def test_little_room_is_told_by_the_metric_before_anything_stops(
 async def test_a_disk_without_room_for_files_is_full(office: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     _room(monkeypatch, 10**6, files=10)
     with pytest.raises(checks.CheckFailed, match="documents: 0 MB left"):
-        await DiskCheck(folders_of(office.process.config), Disk())()
+        await DiskCheck(folders_of(office.process.config), DiskConfig())()
 
 
 async def test_a_call_that_writes_is_refused_before_anything_is_done() -> None:

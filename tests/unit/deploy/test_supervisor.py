@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.processes import ProcessPlan
 from deploy.local.state import AlreadyRunning, StateFolder, snapshot
-from deploy.local.supervisor import Phase, StartFailed, Supervisor
+from deploy.local.supervisor import ProcessPhase, StartFailed, Supervisor
 
 _SLEEPER = "import time, pathlib, sys; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
 
@@ -64,7 +64,7 @@ async def _running(supervisor: Supervisor) -> AsyncIterator[None]:
 
 
 async def test_order_follows_needs_and_stop_reverses_it(folder: Path) -> None:
-    changes: list[tuple[str, Phase]] = []
+    changes: list[tuple[str, ProcessPhase]] = []
 
     def changed(supervisor: Supervisor) -> None:
         for unit in supervisor.units.values():
@@ -77,9 +77,9 @@ async def test_order_follows_needs_and_stop_reverses_it(folder: Path) -> None:
     async with _running(supervisor):
         pids = [unit.pid for unit in supervisor.units.values() if unit.pid]
         assert len(pids) == 2
-    assert changes.index(("store", Phase.READY)) < changes.index(("init", Phase.STARTING))
-    assert changes.index(("init", Phase.DONE)) < changes.index(("service", Phase.STARTING))
-    assert changes.index(("service", Phase.STOPPED)) < changes.index(("store", Phase.STOPPED))
+    assert changes.index(("store", ProcessPhase.READY)) < changes.index(("init", ProcessPhase.STARTING))
+    assert changes.index(("init", ProcessPhase.DONE)) < changes.index(("service", ProcessPhase.STARTING))
+    assert changes.index(("service", ProcessPhase.STOPPED)) < changes.index(("store", ProcessPhase.STOPPED))
     assert not any(map(psutil.pid_exists, pids))
 
 
@@ -90,7 +90,7 @@ async def test_a_killed_process_comes_back(folder: Path) -> None:
         first = unit.pid
         assert first
         os.kill(first, signal.SIGKILL)
-        await _until(lambda: unit.phase is Phase.READY and unit.pid not in (None, first))
+        await _until(lambda: unit.phase is ProcessPhase.READY and unit.pid not in (None, first))
         assert unit.restarts == 1
 
 
@@ -121,9 +121,9 @@ async def test_what_was_killed_waits_for_what_it_stands_on(folder: Path) -> None
                 os.kill(each.pid, signal.SIGKILL)
         gate.asked = 0
         await _until(lambda: gate.asked > 15)
-        assert (unit.phase, unit.pid) == (Phase.RESTARTING, None)
+        assert (unit.phase, unit.pid) == (ProcessPhase.RESTARTING, None)
         gate.is_open = True
-        await _until(lambda: unit.phase is Phase.READY)
+        await _until(lambda: unit.phase is ProcessPhase.READY)
 
 
 async def test_a_frozen_process_is_stopped_too(folder: Path) -> None:
@@ -140,7 +140,7 @@ async def test_a_failed_start_is_told_with_the_end_of_its_log_and_stops_the_othe
     supervisor = Supervisor([_sleeper(folder, "store"), broken], lambda _: None)
     with pytest.raises(StartFailed, match=r"341500/broken ended with an error(.|\n)*no such table: cases"):
         await supervisor.run(asyncio.Event())
-    assert supervisor.units["341500/store"].phase is Phase.STOPPED
+    assert supervisor.units["341500/store"].phase is ProcessPhase.STOPPED
 
 
 async def test_the_snapshot_tells_what_runs(folder: Path) -> None:

@@ -9,7 +9,18 @@ import pytest
 from fontTools.ttLib import TTFont
 from PIL import Image
 
-from libs.documents.drawing import BLACK, Box, DocumentInfo, Path, Picture, Sheet, Text, circle, line, rectangle
+from libs.documents.drawing import (
+    BLACK,
+    Box,
+    DocumentInfo,
+    DrawnPage,
+    Picture,
+    TextLine,
+    VectorPath,
+    circle,
+    line,
+    rectangle,
+)
 from libs.documents.ofd import OFD_NAMESPACE, OfdPackage, open_ofd, write_ofd
 from libs.documents.ofd.container import pack
 from libs.documents.pdf import write_pdf
@@ -25,15 +36,15 @@ def _png() -> bytes:
     return target.getvalue()
 
 
-SHEET = Sheet(
+SHEET = DrawnPage(
     210,
     297,
-    (Path(rectangle(Box(8, 8, 194, 281)), stroke=BLACK), Path(circle(50, 50, 10), fill=(9, 9, 9))),
+    (VectorPath(rectangle(Box(8, 8, 194, 281)), stroke=BLACK), VectorPath(circle(50, 50, 10), fill=(9, 9, 9))),
     (
-        Text(20, 40, 5, "三个字AB", bold=0.2),
-        Text(20, 60, 5, "<&>", spacing=1),
-        Text(20, 90, 5, "斜", opacity=90, angle=30),
-        Path(line(10, 10, 20, 30), stroke=BLACK, line_width=1),
+        TextLine(20, 40, 5, "三个字AB", bold=0.2),
+        TextLine(20, 60, 5, "<&>", spacing=1),
+        TextLine(20, 90, 5, "斜", opacity=90, angle=30),
+        VectorPath(line(10, 10, 20, 30), stroke=BLACK, line_width=1),
         Picture(Box(100, 100, 42, 42), _png()),
     ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from libs.sweeps import fair
-from libs.sweeps.fair import Due, FairWorker, WorkFilter
+from libs.sweeps.fair import DueWork, FairWorker, WorkFilter
 
 
 class Board:
@@ -25,16 +25,16 @@ class Board:
     def worker(self, **limits: int) -> FairWorker:
         return FairWorker(self.find, self.work, self.woken, **limits)
 
-    async def find(self, wanted: WorkFilter) -> Sequence[Due]:
+    async def find(self, wanted: WorkFilter) -> Sequence[DueWork]:
         """As a query would: filtered first, each party's first few, all parties in turn."""
         by_party: dict[str, list[str]] = {}
         for key, party in self.due.items():
             if key not in wanted.busy and party not in wanted.full:
                 by_party.setdefault(party, []).append(key)
         turns = sorted((place, key) for keys in by_party.values() for place, key in enumerate(keys[: wanted.each]))
-        return [Due(key, self.due[key]) for _, key in turns[: wanted.size]]
+        return [DueWork(key, self.due[key]) for _, key in turns[: wanted.size]]
 
-    async def work(self, due: Due) -> bool:
+    async def work(self, due: DueWork) -> bool:
         self.tried.append(due.key)
         self._at_work[due.party] += 1
         self.most[due.party] = max(self.most[due.party], self._at_work[due.party])
@@ -106,7 +106,7 @@ async def test_who_hangs_keeps_only_its_own_places(monkeypatch: pytest.MonkeyPat
 async def test_what_fails_unforeseen_ends_nothing() -> None:
     board = Board(a=1, b=1)
 
-    async def fail(due: Due) -> bool:
+    async def fail(due: DueWork) -> bool:
         if due.party == "a":
             board.due.pop(due.key)
             raise RuntimeError("unforeseen")

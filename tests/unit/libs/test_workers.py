@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from libs.errors import ResourceExhausted
-from libs.workers import Share, Stop, ThreadPool, WorkEnded
+from libs.workers import PoolShare, StopSignal, ThreadPool, WorkEnded
 
 
 @pytest_asyncio.fixture
@@ -21,7 +21,7 @@ async def pool() -> AsyncIterator[ThreadPool]:
 async def test_work_ends_once_its_caller_has_gone(pool: ThreadPool) -> None:
     begun, ended = threading.Event(), threading.Event()
 
-    def endless(stop: Stop) -> None:
+    def endless(stop: StopSignal) -> None:
         begun.set()
         try:
             while True:
@@ -41,7 +41,7 @@ async def test_work_ends_once_its_caller_has_gone(pool: ThreadPool) -> None:
 
 async def test_work_that_waits_for_a_thread_never_begins_for_one_who_has_gone(pool: ThreadPool) -> None:
     gate = threading.Event()
-    done: list[Stop] = []
+    done: list[StopSignal] = []
     first = asyncio.ensure_future(pool.run(gate.wait))
     second = asyncio.ensure_future(pool.run_while_wanted(done.append))
     await asyncio.sleep(0)
@@ -63,7 +63,7 @@ async def test_what_the_work_returns_or_raises_reaches_the_caller(pool: ThreadPo
 class _Visits:
     """Callers of a share that stay until they are let go."""
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, share: PoolShare) -> None:
         self.share = share
         self.inside: list[int] = []
         self.leave = asyncio.Event()
@@ -81,7 +81,7 @@ class _Visits:
 
 
 async def test_a_share_takes_so_many_lets_so_many_wait_and_refuses_the_rest() -> None:
-    visits = _Visits(Share(2, 1))
+    visits = _Visits(PoolShare(2, 1))
     tasks = await visits.begin(1, 2, 3)
     assert visits.inside == [1, 2]
     with pytest.raises(ResourceExhausted) as caught:
@@ -93,7 +93,7 @@ async def test_a_share_takes_so_many_lets_so_many_wait_and_refuses_the_rest() ->
 
 
 async def test_who_hangs_up_in_the_queue_or_inside_leaves_the_place_free() -> None:
-    visits = _Visits(Share(1, 1))
+    visits = _Visits(PoolShare(1, 1))
     inside, waiting = await visits.begin(1, 2)
     for gone in (waiting, inside):
         gone.cancel()
@@ -106,7 +106,7 @@ async def test_who_hangs_up_in_the_queue_or_inside_leaves_the_place_free() -> No
 
 
 async def test_one_full_share_leaves_the_other_alone() -> None:
-    public, known = Share(1, 0), Share(1, 0)
+    public, known = PoolShare(1, 0), PoolShare(1, 0)
     async with public:
         with pytest.raises(ResourceExhausted):
             async with public:

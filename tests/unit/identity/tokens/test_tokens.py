@@ -17,7 +17,7 @@ from services.identity.core.claims import (
 )
 from services.identity.core.client_rules import ClientKind, ClientState
 from services.identity.core.duties import Duty
-from services.identity.core.issue import Issue, StaffFacts
+from services.identity.core.issue import StaffFacts, TokenIssue
 from services.identity.tokens import rules as exchange
 from services.identity.tokens.rules import (
     ACCESS_URN,
@@ -32,8 +32,8 @@ from tests.unit.identity.records import client
 
 NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 T = int(NOW.timestamp())
-LUAN = Issue("341500", "https://luan.example", NOW, "jti-1", "txn-1")
-TIANNING = Issue("320402", "https://tianning.example", NOW, "jti-2", "txn-2")
+LUAN = TokenIssue("341500", "https://luan.example", NOW, "jti-1", "txn-1")
+TIANNING = TokenIssue("320402", "https://tianning.example", NOW, "jti-2", "txn-2")
 HOME = HomeRegion("341500", "https://luan.example", 4)
 SCOPE = ("cases.cases.create", "cases.cases.get")
 CHANNEL = client("window", ClientKind.CHANNEL, ClientState.ACTIVE, assertable=("PERSON", "STAFF"), max_assurance=4)
@@ -392,7 +392,7 @@ def test_a_delegation_is_good_for_nothing_else() -> None:
         by: Claims = service,
         to: str = "//320402",
         transfer: str = "transfers/00000000-0000-7000-8000-e3b98a4da31a",
-        at: Issue = LUAN,
+        at: TokenIssue = LUAN,
     ) -> Callable[[], Claims]:
         return lambda: exchange.use_delegation(at, token, by, to, transfer, SCOPE)
 

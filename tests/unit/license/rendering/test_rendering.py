@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from libs.documents.drawing import Picture, Text
+from libs.documents.drawing import Picture, TextLine
 from libs.documents.ofd import OFD_NAMESPACE, OfdPackage, open_ofd
 from libs.errors import InvalidArgument
 from services.license.rendering import Annotation, LicensePage, annotate, render_ofd, render_pdf, seal_box
@@ -75,7 +75,7 @@ def test_everything_stays_on_the_paper(landscape: bool) -> None:
     sheet = lay_out(annotate(replace(PAGE, landscape=landscape), NOTE))
     assert (sheet.width, sheet.height) == ((297, 210) if landscape else (210, 297))
     for element in sheet.elements:
-        if isinstance(element, Text):
+        if isinstance(element, TextLine):
             assert 17 <= element.x <= sheet.width - 17 or element.angle
             assert 17 <= element.y <= sheet.height - 17 or element.angle
 
@@ -122,7 +122,7 @@ def test_longest_purpose_fits() -> None:
 
 def test_long_title_and_authority_shrink() -> None:
     sheet = lay_out(replace(PAGE, title="很长的证照名称" * 6, issuing_authority="很长的机关名称" * 5, landscape=False))
-    assert all(item.x > 17 for item in sheet.elements if isinstance(item, Text))
+    assert all(item.x > 17 for item in sheet.elements if isinstance(item, TextLine))
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -16,7 +16,7 @@ from services.seal.core.ses.structures import SESeal
 from services.seal.validation.documents import validate_seal
 from services.seal.validation.rules import Conclusion, StepOutcome
 from services.seal.validation.steps import Checks
-from services.seal.validation.trust import Trust
+from services.seal.validation.trust import CertificateTrust
 from tests.support.foreign_seal import MADE, Parties, parties, seal_v4
 from tests.support.seals import Records
 
@@ -38,7 +38,7 @@ def seal(raw: bytes) -> ParsedSeal:
 
 def checks(now: datetime) -> Checks:
     """What a validator knows who trusts nobody, and has the seal on its list."""
-    trust = Trust(TrustPolicy(()), default_provider())
+    trust = CertificateTrust(TrustPolicy(()), default_provider())
     return Checks(trust.verify, trust.chain, Records(), now)
 
 

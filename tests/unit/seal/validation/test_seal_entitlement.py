@@ -15,7 +15,7 @@ from services.seal.core.seal_rules import SealState
 from services.seal.validation.documents import validate_document, validate_seal
 from services.seal.validation.rules import Conclusion
 from services.seal.validation.steps import Checks
-from services.seal.validation.trust import Trust
+from services.seal.validation.trust import CertificateTrust
 from tests.support.seals import (
     ABROAD,
     T0,
@@ -104,7 +104,7 @@ def listed(kit: SealKit, *entries: RevokedEntry) -> Crl:
 
 def with_list(kit: SealKit, crl: Crl, records: Records, now: datetime = NOW) -> Checks:
     """What a validator knows who has that list."""
-    trust = Trust(TrustPolicy((kit.root.certificate,), (crl,)), kit.provider)
+    trust = CertificateTrust(TrustPolicy((kit.root.certificate,), (crl,)), kit.provider)
     return replace(kit.checks(records=records), chain=trust.chain, now=now)
 
 
@@ -131,7 +131,9 @@ def test_a_signers_own_time_does_not_save_a_revoked_certificate(kit: SealKit, re
 
 def test_a_time_stamp_proves_the_time_too(kit: SealKit) -> None:
     crl = listed(kit, RevokedEntry(kit.signer.certificate.serial_number, T1 + timedelta(minutes=30)))
-    trust = Trust(TrustPolicy(()), kit.provider, stamps=TrustPolicy((kit.root.certificate,), require_crl=False))
+    trust = CertificateTrust(
+        TrustPolicy(()), kit.provider, stamps=TrustPolicy((kit.root.certificate,), require_crl=False)
+    )
     stamper = Stamper.of(kit)
     for minute, proof in ((29, True), (30, False)):
         at = T1 + timedelta(minutes=minute)

@@ -15,7 +15,7 @@ from services.seal.core.ses import build_seal, build_signature, build_tbs, der, 
 from services.seal.sealing.ofd import Placement, finish, prepare
 from services.seal.validation.documents import validate_document, validate_seal
 from services.seal.validation.rules import Conclusion
-from services.seal.validation.trust import Trust
+from services.seal.validation.trust import CertificateTrust
 from tests.support.seals import SEAL_ID, T0, T1, Records, SealKit, make_kit, ofd_document, rewritten, stamped, unsound
 
 SIGN = "Doc_0/Signs/Sign_1/"
@@ -195,7 +195,7 @@ def test_an_unknown_root_is_not_known_rather_than_bad(kit: SealKit) -> None:
 
 
 def test_without_a_revocation_list_it_is_to_be_tried_later(kit: SealKit) -> None:
-    trust = Trust(TrustPolicy((kit.root.certificate,)), kit.provider)
+    trust = CertificateTrust(TrustPolicy((kit.root.certificate,)), kit.provider)
     report = validate_document(kit.sealed(ofd_document()), replace(kit.checks(), chain=trust.chain))
     assert (report.verdict.conclusion, report.verdict.sub_indication) == (
         Conclusion.INDETERMINATE,
