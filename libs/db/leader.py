@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.background import attempt, forever
 from libs.db.engine import Database
 from libs.db.failures import DATABASE_ERRORS
 from libs.db.statement import Statement
 from libs.observability.logs import logger
-from libs.standing import attempt, forever
 
 _log = logger(__name__)
 _TRY_AGAIN_SECONDS = 1.0

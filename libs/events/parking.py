@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.background import forever
 from libs.db.engine import Database, Row
 from libs.db.schema import parked_events
 from libs.errors import Internal, not_found, reasons
 from libs.events.cloud_event import Event, from_fields, source_of
 from libs.observability import metrics
-from libs.standing import forever
 
 UNREADABLE = "EVENT_UNREADABLE"
 """The reason of what no handler can read."""

@@ -27,10 +27,10 @@ HANDOVER_COMPARED = Gauge(
     ["handover"],
 )
 HANDOVER_REPEATS = Counter("tongban_handover_repeats", "Hand-overs taken up again, by result", ["handover", "result"])
-SET_ASIDE = Gauge("tongban_rows_set_aside", "Rows that standing work could not do, and does the others", ["task"])
+SET_ASIDE = Gauge("tongban_rows_set_aside", "Rows that background work could not do, and does the others", ["task"])
 TURNS_FAILED = Counter(
     "tongban_turns_failed",
-    "Turns of standing work that failed and were begun anew, by task and reason",
+    "Turns of background work that failed and were begun anew, by task and reason",
     ["task", "reason"],
 )
 DATABASE_RENEWALS = Counter(

@@ -17,6 +17,7 @@ from libs.audit.integrator import Integrator
 from libs.audit.log import Log
 from libs.audit.witness import Witness
 from libs.audit.writer import AuditWriter
+from libs.background import forever
 from libs.clock import Clock, SystemClock
 from libs.clock.replay import ReplayClock
 from libs.config import ServiceConfig, load
@@ -49,7 +50,6 @@ from libs.rpc.withdrawals import asking
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
-from libs.standing import forever
 from tongban.audit.v1 import audit_service_pb2
 from tongban.events.v1 import parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
@@ -187,7 +187,7 @@ class Process:
         return await builder.build()
 
     def background(self, task: Task) -> None:
-        """Adds standing work: it runs beside the server, and begins anew whatever it ends with."""
+        """Adds background work: it runs beside the server, and begins anew whatever it ends with."""
         self._tasks.append(task)
 
     def beside(self, server: Task) -> None:
@@ -204,7 +204,7 @@ class Process:
         self._consumers.append(Consumer(self.service, self.wire, self.database, streams, handlers, self.tracing))
         self.background(self._consumers[-1].run)
 
-    def _standing_tasks(self) -> list[Task]:
+    def _background_tasks(self) -> list[Task]:
         region = self.config.region.code
         relay = Relay(self.database, self.wire, region, self.service, self.uow.committed)
         certificate = (self.config.keys.folder / "log.der").read_bytes()
@@ -215,9 +215,9 @@ class Process:
         return [relay.run, integrator.run, witness.run, self.parking.watch, self.health.run]
 
     def beside_server(self) -> "list[asyncio.Task[None]]":
-        """Starts what runs beside the server: further servers, and standing work, which ends only with the process."""
-        standing: list[Task] = [partial(_standing, task) for task in (*self._standing_tasks(), *self._tasks)]
-        return [asyncio.ensure_future(work()) for work in [*self._servers, *standing]]
+        """Starts what runs beside the server: further servers, and background work, which ends only with the process."""
+        background: list[Task] = [partial(_in_background, task) for task in (*self._background_tasks(), *self._tasks)]
+        return [asyncio.ensure_future(work()) for work in [*self._servers, *background]]
 
     async def run(self, server: grpc.aio.Server) -> None:
         """Serves until SIGTERM or SIGINT; then says so, waits until nobody sends any more, and lets running calls end."""
@@ -258,7 +258,7 @@ class Process:
         self.tracing.shutdown()
 
 
-async def _standing(task: Task) -> None:
+async def _in_background(task: Task) -> None:
     await forever(getattr(task, "__qualname__", "work"), task, _TRY_AGAIN_SECONDS)
 
 

@@ -11,13 +11,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.background import forever
 from libs.db.engine import Database
 from libs.errors import reasons
 from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.process.checks import CheckFailed
 from libs.rpc.client import TAKES_CALLS
-from libs.standing import forever
 
 _log = logger(__name__)
 _EVERY_SECONDS = 1.0

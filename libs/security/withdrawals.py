@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from libs.access.actor import Actor
+from libs.background import forever
 from libs.errors import TongbanError, reasons
 from libs.observability.logs import logger
-from libs.standing import forever
 
 EVERY_SECONDS = 1.0
 """So often a process asks what was withdrawn."""

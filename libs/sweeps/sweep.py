@@ -21,12 +21,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.background import attempt
 from libs.db.engine import Database
 from libs.db.leader import lead
 from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
-from libs.standing import attempt
 from libs.sweeps.fair import DueWork, FairWorker, WorkFilter
 
 _log = logger(__name__)

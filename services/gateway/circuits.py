@@ -15,8 +15,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from libs.background import forever
 from libs.observability.logs import logger
-from libs.standing import forever
 from services.gateway.config import GatewayConfig
 from services.gateway.envoy_clusters import Json, typed
 

@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
+from libs.background import forever
 from libs.db.engine import Database
 from libs.db.leader import turn
-from libs.standing import forever
 from services.identity.core.signing_keys import TokenKeys
 
 _ROTATE_SECONDS = 60.0

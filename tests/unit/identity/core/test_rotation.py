@@ -139,7 +139,7 @@ async def test_a_key_that_was_destroyed_stops_signing_while_the_database_is_away
         rested.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("libs.standing.rest", rest)
+    monkeypatch.setattr("libs.background.rest", rest)
     keys = TokenKeys(store, clock, PERIOD)
     keys.open()
     keys.rotate()

@@ -1,4 +1,4 @@
-"""Standing work outlives any fault: every worker of every service, found in what the services really start."""
+"""Background work outlives any fault: every worker of every service, found in what the services really start."""
 
 import ast
 import asyncio
@@ -85,7 +85,7 @@ def without_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     async def rest(_seconds: float) -> None:
         await asyncio.sleep(0.05)
 
-    monkeypatch.setattr("libs.standing.rest", rest)
+    monkeypatch.setattr("libs.background.rest", rest)
 
 
 def started(process: Process, monkeypatch: pytest.MonkeyPatch) -> "dict[str, asyncio.Future[None]]":
