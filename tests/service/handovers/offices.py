@@ -44,13 +44,13 @@ class Offices:
         found: list[Callable[[], Any]] = []
         for service in services:
             process = service.service.process
-            found += process._standing_tasks()[:1]
+            found += process._background_tasks()[:1]
             found += [task for task in process._tasks if type(getattr(task, "__self__", None)).__name__ == "Consumer"]
         return found
 
     def relay(self, service: Any) -> Callable[[], Any]:
         """The relay of a service alone."""
-        relay: Callable[[], Any] = service.service.process._standing_tasks()[0]
+        relay: Callable[[], Any] = service.service.process._background_tasks()[0]
         return relay
 
     async def decide(self) -> list[str]:
