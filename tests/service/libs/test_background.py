@@ -131,7 +131,7 @@ async def _while_alive(workers: "dict[str, asyncio.Future[None]]", wait: Any) ->
     assert done == {waiting}
 
 
-# ---- no standing loop but in the kernel ----
+# ---- no endless loop but in the kernel ----
 
 
 def _loops_for_ever(function: ast.AsyncFunctionDef) -> bool:
@@ -166,10 +166,10 @@ def _turns(tree: ast.Module) -> set[str]:
     return found
 
 
-def test_every_loop_without_an_end_is_a_turn_of_standing_work() -> None:
+def test_every_loop_without_an_end_is_a_turn_of_background_work() -> None:
     found = []
     for file in sorted([*_ROOT.glob("libs/**/*.py"), *_ROOT.glob("services/**/*.py")]):
-        if file == _ROOT / "libs" / "standing.py":
+        if file == _ROOT / "libs" / "background.py":
             continue
         tree = ast.parse(file.read_text(encoding="utf-8"))
         endless = {
