@@ -87,7 +87,7 @@ class Pair:
         """Lets both deliverers work until nothing is due."""
         for _ in range(times):
             for town in (self.home, self.handling):
-                while await town.part("Deliverer").deliver_due():
+                while await town.part("MessageDeliverer").deliver_due():
                     pass
 
     def message(self, request: rpc.SendTransferRequest, **more: Any) -> rpc.TransferMessage:

@@ -118,8 +118,8 @@ async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None
         before = (await connection.exec_driver_sql("SELECT due_date FROM cases ORDER BY create_time")).scalars().all()
     assert before[0] == date(2027, 1, 5)
     before_recount = len(await moved(town))
-    assert await town.part("Recounter").recount() == 2
-    assert await town.part("Recounter").recount() == 0
+    assert await town.part("DeadlineRecounter").recount() == 2
+    assert await town.part("DeadlineRecounter").recount() == 0
     assert {running.name, waiting.name} == set((await moved(town))[before_recount:])
     async with town.service.process.database.read() as connection:
         found = await connection.exec_driver_sql("""
@@ -139,7 +139,7 @@ async def test_a_calendar_counts_no_clock_anew_that_has_ended(town: Town) -> Non
     await town.step("Decline", await town.step("Submit", await town.create(item)), reason="不受理")
     running = await town.review(await town.create(item))
     await imported(town, 2027, date(2027, 1, 4), date(2027, 1, 5), date(2027, 1, 6))
-    assert await town.part("Recounter").recount() == 1
+    assert await town.part("DeadlineRecounter").recount() == 1
     assert await moved(town) == [running.name]
 
 
@@ -158,7 +158,7 @@ async def test_recounting_goes_on_where_it_was_stopped(town: Town, monkeypatch: 
     for _ in range(5):
         await town.step("Submit", await town.create(item))
     await imported(town, 2027, date(2027, 1, 4))
-    recounter = town.part("Recounter")
+    recounter = town.part("DeadlineRecounter")
     with monkeypatch.context() as killed:
         batches = recounter._batches(await recounter._parts.calendars.current())
         killed.setattr(type(recounter), "_batches", lambda *_: first_of(batches))
@@ -178,7 +178,7 @@ async def test_a_case_that_cannot_be_opened_holds_up_no_other(town: Town, monkey
     closed, lost, faulty = cases[1], cases[3], cases[4]
     async with town.service.process.database.transaction() as connection:
         await connection.exec_driver_sql(f"UPDATE cases SET sealed = '\\x0011' WHERE id = '{closed}'")
-    recounter = town.part("Recounter")
+    recounter = town.part("DeadlineRecounter")
     count = type(recounter)._count
 
     async def counted(self: Any, tx: Any, record: Any, calendar: Any) -> None:

@@ -95,7 +95,7 @@ async def test_the_deliverer_works_by_itself_and_over_lost_answers(pair: Pair) -
     pair.handling.known.lost_answers = 2
     pair.home.known.lost_answers = 1
     pair.handling.known.repeat = pair.home.known.repeat = 1
-    tasks = [asyncio.ensure_future(town.part("Deliverer").run()) for town in (pair.home, pair.handling)]
+    tasks = [asyncio.ensure_future(town.part("MessageDeliverer").run()) for town in (pair.home, pair.handling)]
     try:
         sent = await pair.send()
 

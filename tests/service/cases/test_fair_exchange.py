@@ -33,7 +33,7 @@ async def _settled(pair: Pair, *towns: Town) -> None:
     for town in towns or (pair.home, pair.handling, pair.home, pair.handling):
         async with town.service.process.database.transaction() as connection:
             await connection.execute(sa.text("UPDATE transfer_messages SET next_attempt = now()"))
-        await town.part("Deliverer").deliver_due()
+        await town.part("MessageDeliverer").deliver_due()
 
 
 def _away(pair: Pair, code: str, address: str = "") -> None:
@@ -55,9 +55,9 @@ async def test_exchanges_that_back_off_hide_no_other(pair: Pair) -> None:
     _away(pair, "110000")
     for _ in range(20):
         await pair.send(pair.request(handling_region="110000"))
-    await pair.home.part("Deliverer").deliver_due()
+    await pair.home.part("MessageDeliverer").deliver_due()
     sent = await pair.send()
-    await pair.home.part("Deliverer").deliver_due()
+    await pair.home.part("MessageDeliverer").deliver_due()
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_RECEIVED
 
 
@@ -68,7 +68,7 @@ async def test_regions_that_do_not_answer_hold_up_no_other(pair: Pair, monkeypat
         for number in range(60):
             _away(pair, f"11{number:04}", address)
             await pair.send(pair.request(handling_region=f"11{number:04}"))
-        async with running(pair.home.part("Deliverer").run):
+        async with running(pair.home.part("MessageDeliverer").run):
             await eventually(lambda: _trying(pair), lambda tried: tried >= 50)
             sent = await pair.send()
 
@@ -87,7 +87,7 @@ async def _trying(pair: Pair) -> int:
 async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
     sent = await pair.send()
     pair.home.known.trusted.clear()
-    pair.home.part("Deliverer")._parts.regions.known._known.clear()
+    pair.home.part("MessageDeliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     waiting = await pair.transfer(pair.home, sent.name)
     assert (waiting.state, waiting.waiting_reason) == (rpc.TRANSFER_STATE_SENT, "REGION_NOT_TRUSTED")
@@ -122,7 +122,7 @@ async def test_a_database_whose_clock_is_wrong_once_ends_no_message(
     """One reading that is days ahead (or behind), between two that are right: nothing is given up, and it goes on."""
     sent = await pair.send()
     pair.home.known.trusted.clear()
-    pair.home.part("Deliverer")._parts.regions.known._known.clear()
+    pair.home.part("MessageDeliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     with monkeypatch.context() as wrong:
         wrong.setattr(store, "_RETRY", _reading_at(store._RETRY, days))
@@ -141,7 +141,7 @@ async def test_a_database_whose_clock_stepped_ahead_for_good_ends_a_message_no_e
 ) -> None:
     sent = await pair.send()
     pair.home.known.trusted.clear()
-    pair.home.part("Deliverer")._parts.regions.known._known.clear()
+    pair.home.part("MessageDeliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     monkeypatch.setattr(store, "_RETRY", _reading_at(store._RETRY, 400))
     for _ in range(5):
@@ -153,7 +153,7 @@ async def test_a_message_that_was_put_off_while_the_clock_was_ahead_waits_for_no
     sent = await pair.send()
     async with pair.home.service.process.database.transaction() as connection:
         await connection.execute(sa.text("UPDATE transfer_messages SET next_attempt = now() + interval '400 days'"))
-    await pair.home.part("Deliverer").deliver_due()
+    await pair.home.part("MessageDeliverer").deliver_due()
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_RECEIVED
 
 
@@ -161,7 +161,7 @@ async def test_tries_bear_witness_of_how_long_a_message_waits(pair: Pair) -> Non
     """Tried every seven hours, of which six count: given up at the 29th that finds it older, and not before."""
     sent = await pair.send()
     pair.home.known.trusted.clear()
-    pair.home.part("Deliverer")._parts.regions.known._known.clear()
+    pair.home.part("MessageDeliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     hours = sa.text("UPDATE transfer_messages SET waited_until = waited_until - interval '7 hours'")
     for number in range(1, 30):
@@ -278,7 +278,7 @@ async def test_a_withdrawal_does_not_race_the_delivery(pair: Pair) -> None:
     requests = [pair.request() for _ in range(8)]
     sent = [await pair.send(request) for request in requests]
     await asyncio.gather(
-        pair.home.part("Deliverer").deliver_due(), *(_withdrawn(pair, _withdraw(each.name)) for each in sent)
+        pair.home.part("MessageDeliverer").deliver_due(), *(_withdrawn(pair, _withdraw(each.name)) for each in sent)
     )
     await _settled(pair)
     await _settled(pair)

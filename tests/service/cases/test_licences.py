@@ -328,7 +328,7 @@ async def test_an_anew_decided_licence_may_fail_again_and_names_what_it_replaces
 
 async def test_while_an_officer_is_asked_the_licence_service_is_not(town: Town) -> None:
     case = await decided(town)
-    asking = LicenseRequests(town.part("Deliverer")._parts)
+    asking = LicenseRequests(town.part("MessageDeliverer")._parts)
     await void(town, case)
     await asking.ask(case.name.removeprefix("cases/"))
     assert len(await decisions(town)) == 1

@@ -24,7 +24,7 @@ async def test_the_window_in_the_other_region_hears_of_a_moved_deadline(pair: Pa
     told = (await pair.transfer(home, sent.name)).progress
     assert day(told.promised_date) == day(accepted.promised_date) == date(2027, 1, 5)
     await imported(handling, 2027, date(2027, 1, 4), date(2027, 1, 5), date(2027, 1, 6))
-    assert await handling.part("Recounter").recount() == 1
+    assert await handling.part("DeadlineRecounter").recount() == 1
     await pair.carry()
     moved = (await pair.transfer(home, sent.name)).progress
     assert (day(moved.promised_date), moved.state, moved.action) == (
