@@ -1,6 +1,7 @@
 """What the portal asks the services behind the gateway."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -46,7 +47,7 @@ class Neighbours:
         answers = await asyncio.gather(*(self._of_service(*each) for each in self._replicas.items()))
         return {name: up for states in answers for name, up in states.items()}
 
-    async def _of_service(self, name: str, replicas: list[grpc.aio.Channel]) -> dict[str, bool]:
+    async def _of_service(self, name: str, replicas: Sequence[grpc.aio.Channel]) -> dict[str, bool]:
         """The states of a service's replicas (``cases-1``), and of the service: whether one of them serves."""
         if len(replicas) == 1:
             return await self._states(name, replicas[0])

@@ -52,7 +52,7 @@ async def _compare(offices: Offices) -> int:
 
     async def compared() -> bool:
         try:
-            found.append(await offices.cases.part("Comparison").compare())
+            found.append(await offices.cases.part("HandOverComparison").compare())
         except TongbanError:
             return False
         return True
