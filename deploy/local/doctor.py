@@ -15,10 +15,12 @@ from cryptography import x509
 
 from deploy.local import findings, own_settings, programs
 from deploy.local.findings import Finding
+from deploy.local.lost_keys import lost_keys
 from deploy.local.own_settings import OwnSettings, WrongSettings
 from deploy.local.regions import REGIONS, SERVICES, is_free
-from deploy.local.settings import EDITED, stale_addresses, was_edited
+from deploy.local.settings import stale_addresses
 from deploy.local.state import StateFolder, contracts_digest
+from deploy.local.written import edited_files
 from libs.config import DiskConfig
 from libs.crypto.errors import MalformedCertificate
 from libs.crypto.x509 import Certificate
@@ -64,14 +66,13 @@ class Doctor:
         except WrongSettings as error:
             yield Finding("settings", str(error), "mend the file; nothing starts until then")
         for region in self._regions:
-            for path in sorted(region.glob("config/*")):
-                if path.suffix != EDITED and was_edited(path):
-                    yield Finding(
-                        "settings",
-                        f"{path} was edited by hand",
-                        f"the next start writes it anew: put what is to stay into {self._state / own_settings.FILE}",
-                        bad=False,
-                    )
+            for path in edited_files(region / "config"):
+                yield Finding(
+                    "settings",
+                    f"{path} was edited by hand",
+                    f"the next start writes it anew: put what is to stay into {self._state / own_settings.FILE}",
+                    bad=False,
+                )
 
     def _installation(self) -> Iterator[Finding]:
         again = "`rm .venv/installed`, then any ./run command installs anew"
@@ -133,11 +134,10 @@ class Doctor:
     def _keys(self) -> Iterator[Finding]:
         """Names what every service opens at its start and isn't there; a region that never started has none of it."""
         for region in self._regions:
-            for service in SERVICES if region.joinpath("root").exists() else ():
-                keys = region / "keys" / service
-                for path in (region / "secrets" / f"{service}.master-key", keys / "log.der", keys / "log"):
-                    if not path.exists():
-                        yield Finding("keys", f"{path} is missing", "put it back from a copy; docs/runbooks/")
+            started = SERVICES if region.joinpath("root").exists() else ()
+            logs = (region / "keys" / service / name for service in started for name in ("log.der", "log"))
+            for path in (*lost_keys(region), *(path for path in logs if not path.exists())):
+                yield Finding("keys", f"{path} is missing", "put it back from a copy; docs/runbooks/key-lost.md")
 
     def _certificates(self) -> Iterator[Finding]:
         now = datetime.now(UTC)

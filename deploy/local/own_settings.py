@@ -1,16 +1,29 @@
 """The operator's own settings: one file in the state folder, made once with everything commented out, never written again."""
 
+import importlib
 import tomllib
+from collections.abc import Iterator
+from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from deploy.local.regions import MOST_REPLICAS, REGIONS, SERVICES
-from libs.config import Section
+from libs.config import DatabaseConfig, Section
+from services.gateway.config import GatewayConfig
 
 FILE = "settings.toml"
 _PORTS = {region.code: 8080 + place for place, region in enumerate(REGIONS)}
+_GATEWAY = "gateway"
+_BESIDE_POOLS, _FOR_OPERATORS = 9, 15
+"""Connections of a process beside its two pools: leaders (relay, integrator, consumers, sweepers), health, a service's own
+(the ledger, mounted databases); and those of operators, migrations and PostgreSQL's superuser."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=0)]
+
 _TEMPLATE = """\
 # Tongban's settings on this machine. This file is yours: it is made once and never overwritten. They count from the next start
 # on (./run down, ./run up); a wrong key or value stops the start with a line that names it.
@@ -18,7 +31,7 @@ _TEMPLATE = """\
 # log_level = "info"              # debug, info, warning, error
 # threads = 0                     # that sign, validate and draw; 0: what each service is made for
 # pool_size = 12                  # database connections of each of a process's two pools
-# host = "127.0.0.1"              # where the gateways listen; "0.0.0.0" for every address of this machine
+# host = "127.0.0.1"              # where the gateways listen, an IPv4 address; "0.0.0.0" for all of this machine
 # replicas = 1                    # of every service, 3 at most
 # warn_free_mb = 2000             # less room on a disk is told
 # least_free_mb = 300             # less than this, and nothing that writes is taken any more
@@ -28,9 +41,12 @@ _TEMPLATE = """\
 # public_url = "https://tongban.example.gov.cn"    # what the outside calls it; tokens are issued under this name
 # replicas = 2
 
-# Any other key of a process's configuration (.tongban/<region>/config/<process>.toml shows them), for a service of all regions:
+# Any other key of a process's configuration (.tongban/<region>/config/<process>.toml shows them), for a service, or the
+# gateway, of all regions:
 # [services.cases.database]
 # pool_size = 24
+# [services.gateway.cors]
+# origins = ["https://tongban.example.gov.cn"]
 """
 
 
@@ -41,7 +57,7 @@ class WrongSettings(Exception):
 class RegionSettings(Section):
     """What holds for one region alone."""
 
-    port: int | None = None
+    port: Port | None = None
     public_url: str = ""
     replicas: int | None = None
 
@@ -52,12 +68,12 @@ class OwnSettings(Section):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     log_level: str | None = None
-    threads: int = 0
-    pool_size: int | None = None
+    threads: Count = 0
+    pool_size: Annotated[int, Field(ge=1)] | None = None
     host: str = "127.0.0.1"
     replicas: int = 1
-    warn_free_mb: int | None = None
-    least_free_mb: int | None = None
+    warn_free_mb: Count | None = None
+    least_free_mb: Count | None = None
     regions: dict[str, RegionSettings] = {}
     services: dict[str, dict[str, Any]] = {}
 
@@ -73,21 +89,26 @@ class OwnSettings(Section):
         """How many of each service a region has."""
         return self.of(region).replicas or self.replicas
 
-    def changes(self, service: str) -> dict[str, dict[str, Any]]:
-        """What of a service's configuration is as the file says, section by section."""
-        changed: dict[str, dict[str, Any]] = {
-            "telemetry": {"log_level": self.log_level},
-            "database": {"pool_size": self.pool_size},
-            "disk": {"warn_free_mb": self.warn_free_mb, "least_free_mb": self.least_free_mb},
-        }
-        if service == "seal":
+    def connections(self, replicas: int) -> int:
+        """How many connections the processes of a region may open to its PostgreSQL, people and migrations beside them."""
+        usual: int = DatabaseConfig.model_fields["pool_size"].default
+        sizes: list[int] = [self.changes(service).get("database", {}).get("pool_size", usual) for service in SERVICES]
+        return replicas * sum(2 * size + _BESIDE_POOLS for size in sizes) + _FOR_OPERATORS
+
+    def changes(self, name: str) -> dict[str, dict[str, Any]]:
+        """What of the configuration of a service or of the gateway is as the file says, section by section."""
+        changed: dict[str, dict[str, Any]] = {"telemetry": {"log_level": self.log_level}}
+        if name != _GATEWAY:
+            changed["database"] = {"pool_size": self.pool_size}
+            changed["disk"] = {"warn_free_mb": self.warn_free_mb, "least_free_mb": self.least_free_mb}
+        if name == "seal":
             changed["sealing"] = {"workers": self.threads or None}
-        if service == "license":
+        if name == "license":
             changed["issuing"] = {"render_threads": self.threads or None}
         said = {
-            name: {key: value for key, value in keys.items() if value is not None} for name, keys in changed.items()
+            part: {key: value for key, value in keys.items() if value is not None} for part, keys in changed.items()
         }
-        return merged({name: keys for name, keys in said.items() if keys}, self.services.get(service, {}))
+        return merged({part: keys for part, keys in said.items() if keys}, self.services.get(name, {}))
 
 
 def merged(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -125,12 +146,55 @@ def _faults(settings: OwnSettings) -> list[str]:
     codes = {region.code for region in REGIONS}
     counts = [settings.replicas, *(each.replicas or 1 for each in settings.regions.values())]
     levels = ("debug", "info", "warning", "error")
+    urls = {code: each.public_url for code, each in settings.regions.items()}
     return [
         *(f"regions.{code}: there is no such region here" for code in settings.regions if code not in codes),
-        *(f"services.{name}: there is no such service" for name in settings.services if name not in SERVICES),
+        *(f"regions.{code}.public_url: {_URL}" for code, url in urls.items() if url and not _is_base_url(url)),
         *(f"replicas: 1 to {MOST_REPLICAS}" for count in counts if not 1 <= count <= MOST_REPLICAS),
         *([f"log_level: one of {', '.join(levels)}"] if settings.log_level not in (None, *levels) else []),
+        *([] if _is_address(settings.host) else ["host: an IPv4 address of this machine, or 0.0.0.0"]),
+        *(fault for name in settings.services for fault in _of_service(name, settings.changes(name))),
     ]
+
+
+_URL = "scheme, host and port alone, such as https://tongban.example.gov.cn"
+
+
+def _is_base_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and url.rstrip("/") == f"{parts.scheme}://{parts.netloc}"
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except AddressValueError:
+        return False
+    return True
+
+
+def _of_service(name: str, changes: dict[str, Any]) -> Iterator[str]:
+    """What a process would refuse of its part of the file; that the rest of its configuration is missing here is no fault."""
+    if name not in (*SERVICES, _GATEWAY):
+        yield f"services.{name}: there is no such service"
+        return
+    model: type[Section] = (
+        GatewayConfig if name == _GATEWAY else importlib.import_module(f"services.{name}.config").Config
+    )
+    try:
+        model.model_validate(changes)
+    except ValidationError as error:
+        for fault in error.errors():
+            if fault["type"] != "missing":
+                yield f"services.{name}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
 
 
 def make(state: Path) -> None:

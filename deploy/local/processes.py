@@ -58,7 +58,7 @@ def _database(local: LocalRegion) -> list[ProcessPlan]:
         ProcessPlan("postgres-init", initialise, local.folder),
         ProcessPlan(
             "postgres",
-            postgres.command(data, port, postgres.CONNECTIONS * local.replicas),
+            postgres.command(data, port, max(local.connections, postgres.CONNECTIONS * local.replicas)),
             local.folder,
             needs=("postgres-init",),
             probe=PostgresProbe(data),

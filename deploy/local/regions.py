@@ -66,6 +66,7 @@ class LocalRegion:
         replicas: how many of each service there are.
         host: where its gateway listens.
         public_url: what the outside calls the gateway; its address where nothing is said.
+        connections: how many its PostgreSQL takes at least.
     """
 
     region: KnownRegion
@@ -76,6 +77,7 @@ class LocalRegion:
     replicas: int = 1
     host: str = HOST
     public_url: str = ""
+    connections: int = 0
 
     @property
     def local_url(self) -> str:
@@ -122,24 +124,28 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _remembered(file: Path, names: tuple[str, ...]) -> dict[str, int]:
+def _remembered(file: Path, names: tuple[str, ...], taken: frozenset[int]) -> dict[str, int]:
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if set(known) == set(names) and all(map(is_free, known.values())) else {}
+    return known if set(known) == set(names) and _all_free(known, taken) else {}
 
 
-def _internal_ports(folder: Path, names: tuple[str, ...]) -> dict[str, int]:
+def _all_free(ports: dict[str, int], taken: frozenset[int]) -> bool:
+    return taken.isdisjoint(ports.values()) and all(map(is_free, ports.values()))
+
+
+def _internal_ports(folder: Path, names: tuple[str, ...], taken: frozenset[int]) -> dict[str, int]:
     """Finds a free block below the ephemeral range, so that no outgoing connection takes a port away."""
     file = folder / "ports.json"
-    if known := _remembered(file, names):
+    if known := _remembered(file, names, taken):
         return known
     blocks = range(_FIRST_PORT, _LAST_PORT, _STEP)
     start = zlib.crc32(str(folder).encode()) % len(blocks)
     for block in (*blocks[start:], *blocks[:start]):
         ports = {name: block + place for place, name in enumerate(names)}
-        if all(map(is_free, ports.values())):
+        if _all_free(ports, taken):
             file.write_text(json.dumps(ports, indent=1), encoding="utf-8")
             return ports
     raise PortTaken(f"no block of {len(names)} free ports between {_FIRST_PORT} and {_LAST_PORT}")
@@ -150,9 +156,26 @@ def replay_file(state: Path, region: KnownRegion) -> Path:
     return state.resolve() / region.code / "clock"
 
 
-def settle(state: Path, region: KnownRegion, http_port: int, *, replay: bool = False, replicas: int = 1) -> LocalRegion:
-    """Makes the region's folder and fixes its ports; raises PortTaken where the gateway's port is in use."""
-    if not is_free(http_port):
+def settle(
+    state: Path,
+    region: KnownRegion,
+    http_port: int,
+    *,
+    replay: bool = False,
+    replicas: int = 1,
+    taken: frozenset[int] = frozenset(),
+) -> LocalRegion:
+    """Makes the region's folder and fixes its ports; raises PortTaken where the gateway's port is in use.
+
+    Args:
+        state: the state folder.
+        region: which region.
+        http_port: its gateway's.
+        replay: whether the business clock can be set.
+        replicas: how many of each service there are.
+        taken: ports of what starts together with it and does not listen yet.
+    """
+    if http_port in taken or not is_free(http_port):
         raise PortTaken(f"port {http_port} is taken; choose another for the gateway of {region.name}")
     folder = state.resolve() / region.code
     for name in ("config", "logs", "secrets", "documents", "keys", "redis", "pki"):
@@ -162,4 +185,5 @@ def settle(state: Path, region: KnownRegion, http_port: int, *, replay: bool = F
     clock = replay_file(state, region)
     if replay and not clock.exists():
         clock.write_text("0", encoding="ascii")
-    return LocalRegion(region, folder, http_port, _internal_ports(folder, _internal(replicas)), replay, replicas)
+    ports = _internal_ports(folder, _internal(replicas), taken | {http_port})
+    return LocalRegion(region, folder, http_port, ports, replay, replicas)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from deploy.local.lost_keys import KeysLost, require_keys
 from deploy.local.own_settings import OwnSettings, WrongSettings, make, read
 from deploy.local.processes import region_processes
 from deploy.local.regions import REGIONS, SERVICES, LocalRegion, PortTaken, settle
@@ -38,19 +39,27 @@ class RunOrder:
     replay: bool = False
 
 
-def _local_regions(state: StateFolder, wanted: RunOrder, own: OwnSettings) -> list[LocalRegion]:
-    return [_local_region(state, wanted, own, code) for code in wanted.gateways]
-
-
-def _local_region(state: StateFolder, wanted: RunOrder, own: OwnSettings, code: str) -> LocalRegion:
-    region = next(each for each in REGIONS if each.code == code)
-    replicas = wanted.replicas.get(code) or own.replicas_in(code)
-    local = settle(state.folder, region, wanted.gateways[code], replay=wanted.replay, replicas=replicas)
-    return replace(local, host=own.host, public_url=own.of(code).public_url)
+def local_regions_of(state: StateFolder, wanted: RunOrder, own: OwnSettings) -> list[LocalRegion]:
+    """Settles all regions before any of them listens: none may be given a port of another."""
+    local_regions: list[LocalRegion] = []
+    for code, port in wanted.gateways.items():
+        others = [each for other, each in wanted.gateways.items() if other != code]
+        taken = frozenset(others).union(*(local.ports.values() for local in local_regions))
+        replicas = wanted.replicas.get(code) or own.replicas_in(code)
+        region = next(each for each in REGIONS if each.code == code)
+        local = settle(state.folder, region, port, replay=wanted.replay, replicas=replicas, taken=taken)
+        public, least = own.of(code).public_url, own.connections(replicas)
+        local_regions.append(replace(local, host=own.host, public_url=public, connections=least))
+    return local_regions
 
 
 def prepare(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
-    """Writes what the processes of a region read: certificates, secrets, configuration; returns what to tell."""
+    """Writes what the processes of a region read: certificates, secrets, configuration; returns what to tell.
+
+    Raises:
+        KeysLost: a key is gone that others of the region were made with.
+    """
+    require_keys(local.folder)
     development.ensure(local.path("pki"), local.region.code, CERTIFIED)
     notes = write_all(local, own)
     region_root.ensure(local.path("root"), local.region.code, keys_of(local))
@@ -86,10 +95,10 @@ def serve(folder: Path, wanted: RunOrder) -> int:
             state.end_leftovers()
             make(state.folder)
             own = read(state.folder)
-            local_regions = _local_regions(state, wanted, own)
+            local_regions = local_regions_of(state, wanted, own)
             notes = [note for local in local_regions for note in prepare(local, own)]
             asyncio.run(_run(state, local_regions, wanted.services, notes))
-    except (AlreadyRunning, PortTaken, StartFailed, WrongSettings) as refusal:
+    except (AlreadyRunning, KeysLost, PortTaken, StartFailed, WrongSettings) as refusal:
         print(refusal, file=sys.stderr)
         return 1
     return 0

@@ -1,15 +1,15 @@
 """Writes the configuration files of a region's processes: one TOML file a process, secrets by the path of their file."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from deploy.local.databases import DATABASES, DEPARTMENT
-from deploy.local.own_settings import FILE, OwnSettings, merged
+from deploy.local.own_settings import OwnSettings, merged
 from deploy.local.regions import HOST, SERVICES, LocalRegion, replay_file
 from deploy.local.secret_files import password, write_secret
+from deploy.local.written import ENVOY, set_aside, write
 from libs.config import KeysConfig
 from libs.crypto.keystore import create_master_key
 from services.gateway.contracts import Service, read_image, services
@@ -17,10 +17,6 @@ from services.gateway.contracts import Service, read_image, services
 GATEWAY = "gateway"
 SUPERVISOR = "supervisor"
 CERTIFIED = (*SERVICES, GATEWAY, SUPERVISOR)
-
-EDITED = ".edited"
-"""What is added to the name of a file that was edited by hand, when another takes its place."""
-_WRITTEN = f"# Written anew at each start; what is to stay belongs into {FILE} of the state folder. sha256 "
 
 Document = dict[str, Any]
 
@@ -95,7 +91,7 @@ def _gateway(local: LocalRegion) -> Document:
     return _common(local, GATEWAY) | {
         "http": {"host": local.host, "port": local.http_port},
         "pages": {"host": HOST, "port": local.ports["pages"], "reflection_port": local.ports["reflection"]},
-        "envoy": {"admin_port": local.ports["envoy_admin"], "file": local.path("config", "envoy.json")},
+        "envoy": {"admin_port": local.ports["envoy_admin"], "file": local.path("config", ENVOY)},
     }
 
 
@@ -179,37 +175,10 @@ def write_all(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
         for service in SERVICES
         for replica in local.replicas_of(service)
     }
-    files[config_path(local, GATEWAY)] = _toml(merged(_gateway(local), _of_gateway(own)))
+    files[config_path(local, GATEWAY)] = _toml(merged(_gateway(local), own.changes(GATEWAY)))
     files[local.path("config", "redis.conf")] = _redis(local)
-    return [note for path, content in files.items() for note in _write(path, content)]
-
-
-def _of_gateway(own: OwnSettings) -> Document:
-    return {"telemetry": {"log_level": own.log_level}} if own.log_level else {}
-
-
-def _write(path: Path, content: str) -> list[str]:
-    """Writes a file with a mark of what it holds; one that was edited since is kept beside it, and told."""
-    notes = []
-    if was_edited(path):
-        kept = path.with_name(f"{path.name}{EDITED}")
-        path.replace(kept)
-        notes = [f"{path} was edited by hand, which no start keeps: put it into {FILE} (yours lies in {kept.name})"]
-    write_secret(path, f"{_WRITTEN}{_digest(content)}\n{content}")
-    return notes
-
-
-def _digest(content: str) -> str:
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def was_edited(path: Path) -> bool:
-    """Tells whether a configuration file holds something else than was written at the last start."""
-    try:
-        first, _, content = path.read_text(encoding="utf-8").partition("\n")
-    except OSError:
-        return False
-    return first.startswith(_WRITTEN) and first.removeprefix(_WRITTEN) != _digest(content)
+    notes = [note for path, content in files.items() for note in write(path, content)]
+    return [*notes, *set_aside(local.path("config", ENVOY))]
 
 
 def _refresh_credentials(local: LocalRegion) -> None:

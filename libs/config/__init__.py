@@ -3,9 +3,9 @@
 import sys
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Section(BaseModel):
@@ -48,7 +48,7 @@ class DatabaseConfig(Section):
 
     dsn_file: Path
     owner_dsn_file: Path
-    pool_size: int = 12
+    pool_size: int = Field(default=12, ge=1)
 
 
 class RedisConfig(Section):
@@ -93,8 +93,8 @@ class DiskConfig(Section):
     """
 
     folders: list[Path] = []
-    warn_free_mb: int = 2_000
-    least_free_mb: int = 300
+    warn_free_mb: int = Field(default=2_000, ge=0)
+    least_free_mb: int = Field(default=300, ge=0)
 
 
 class IdentityConfig(Section):
@@ -110,7 +110,7 @@ class TelemetryConfig(Section):
     """Where spans go; tracing is off while ``endpoint`` is empty."""
 
     endpoint: str = ""
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class ClockConfig(Section):

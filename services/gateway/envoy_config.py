@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from libs.security.tokens import LEEWAY_SECONDS
-from services.gateway import circuits, contract_gate, contracts
+from services.gateway import circuits, contract_gate, contracts, edited
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_clusters import NOWHERE, OWNERS, address_of, clusters, typed
@@ -347,7 +347,8 @@ def _overload_manager() -> Json:
 
 def write(config: GatewayConfig) -> None:
     """Writes the configuration to the file that the gateway's own configuration names."""
-    text = json.dumps(bootstrap(config, contracts.services(contracts.read_image())), ensure_ascii=False, indent=1)
+    document = edited.marked(bootstrap(config, contracts.services(contracts.read_image())))
+    text = json.dumps(document, ensure_ascii=False, indent=1)
     unfinished = config.envoy.file.with_suffix(".new")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(config.envoy.file)

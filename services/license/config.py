@@ -1,5 +1,7 @@
 """What the license service is configured with, beyond what every service is."""
 
+from pydantic import Field
+
 from libs.config import Section, ServiceConfig
 
 
@@ -13,8 +15,8 @@ class Issuing(Section):
         patience_seconds: the age of a draft before the sweeper takes it up; longer than an issue ever takes.
     """
 
-    render_threads: int = 2
-    at_once: int = 16
+    render_threads: int = Field(default=2, ge=1)
+    at_once: int = Field(default=16, ge=1)
     sweep_seconds: float = 10.0
     patience_seconds: float = 60.0
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from libs.config import Section, ServiceConfig
 
 
@@ -15,7 +17,7 @@ class Sealing(Section):
         patience_seconds: after so long a use that has no result counts as abandoned; longer than any call takes.
     """
 
-    workers: int = 0
+    workers: int = Field(default=0, ge=0)
     opened_seals: int = 1000
     patience_seconds: float = 60.0
     time_stamp_roots: tuple[Path, ...] = ()

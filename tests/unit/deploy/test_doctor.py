@@ -11,6 +11,7 @@ from deploy.local.doctor import Doctor
 from deploy.local.findings import Finding
 from deploy.local.own_settings import FILE
 from deploy.local.regions import LIUAN, LocalRegion, settle
+from deploy.local.secret_files import write_secret
 from deploy.local.serve import prepare
 from deploy.local.settings import config_path
 from deploy.local.state import RegionSnapshot, Snapshot, StateFolder, contracts_digest
@@ -55,6 +56,9 @@ def test_wrong_settings_and_edited_files_are_named(local: LocalRegion) -> None:
     assert (edited.where, edited.bad) == ("settings", False)
     prepare(local)
     assert _found(local) == [], "the edited one that was kept is no fault"
+    envoy = local.path("config", "envoy.json")
+    write_secret(envoy, "{}")
+    assert [each.what for each in _found(local)] == [f"{envoy} was edited by hand"]
     _say(local.folder.parent, "pool_sise = 1")
     assert any("pool_sise" in each.what and each.bad for each in _found(local))
 

@@ -3,6 +3,7 @@
 import importlib
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ from typing import Any
 import pytest
 
 from deploy.local import own_settings
+from deploy.local.databases import DEPARTMENT
 from deploy.local.own_settings import FILE, OwnSettings, WrongSettings
-from deploy.local.regions import LIUAN, LocalRegion, settle
+from deploy.local.processes import region_processes
+from deploy.local.regions import LIUAN, SERVICES, LocalRegion, settle
 from deploy.local.settings import config_path, write_all
+from services.gateway.config import GatewayConfig
+from services.gateway.edited import marked
+from services.sharing import config as sharing
 
 
 @pytest.fixture
@@ -68,6 +74,30 @@ def test_what_it_says_reaches_the_processes_through_their_own_models(local: Loca
     assert _config(local, "gateway")["telemetry"]["log_level"] == "debug"
 
 
+def test_any_other_key_of_a_process_reaches_it(local: LocalRegion, tmp_path: Path) -> None:
+    text = '[services.gateway.cors]\norigins = ["https://a.example"]\n[services.sharing.data_sources.other]\ndsn_file = "/dsn"\n'
+    write_all(local, _given(tmp_path, text))
+    assert GatewayConfig.model_validate(_config(local, "gateway")).cors.origins == ["https://a.example"]
+    sources = sharing.Config.model_validate(_config(local, "sharing")).data_sources
+    assert (set(sources), sources["other"].dsn_file) == ({DEPARTMENT, "other"}, Path("/dsn"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "pool_size = 40", "[services.cases.database]\npool_size = 24", "[services.seal.database]\npool_size = 1"],
+)
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_postgresql_takes_what_all_pools_may_open(tmp_path: Path, text: str, replicas: int) -> None:
+    own = _given(tmp_path, text)
+    local = replace(settle(tmp_path, LIUAN, 0, replicas=replicas), connections=own.connections(replicas))
+    write_all(local, own)
+    sizes = [_config(local, service)["database"].get("pool_size", 12) for service in SERVICES]
+    (server,) = [each for each in region_processes(local) if each.name == "postgres"]
+    (limit,) = [int(part.partition("=")[2]) for part in server.command if part.startswith("max_connections=")]
+    assert limit >= replicas * 2 * sum(sizes)
+    assert limit == max(200 * replicas, own.connections(replicas))
+
+
 def test_host_and_public_url_reach_the_gateway_and_the_issuer(local: LocalRegion) -> None:
     outside = replace(local, host="0.0.0.0", public_url="https://tongban.example/")
     write_all(outside)
@@ -87,6 +117,27 @@ def test_host_and_public_url_reach_the_gateway_and_the_issuer(local: LocalRegion
         ("replicas = 9", "replicas: 1 to 3"),
         ('log_level = "loud"', "log_level: one of debug, info, warning, error"),
         ("pool_size =", "Invalid value"),
+        ("pool_size = 0", "pool_size: Input should be greater than or equal to 1"),
+        ("threads = -1", "threads: Input should be greater than or equal to 0"),
+        ("least_free_mb = -1", "least_free_mb: Input should be greater than or equal to 0"),
+        ("[regions.341500]\nport = 65536", "regions.341500.port: Input should be less than or equal to 65535"),
+        ("[regions.341500]\nport = 0", "regions.341500.port: Input should be greater than or equal to 1"),
+        ('host = "here"', "host: an IPv4 address"),
+        ('host = "::"', "host: an IPv4 address"),
+        ('[regions.341500]\npublic_url = "tongban.example"', "regions.341500.public_url: scheme, host and port alone"),
+        (
+            '[regions.341500]\npublic_url = "https://a.example/x"',
+            "regions.341500.public_url: scheme, host and port alone",
+        ),
+        (
+            '[regions.341500]\npublic_url = "https://a.example:x"',
+            "regions.341500.public_url: scheme, host and port alone",
+        ),
+        ("[services.cases.database]\npool_sise = 1", "services.cases.database.pool_sise: Extra inputs"),
+        ("[services.cases.data_base]\npool_size = 1", "services.cases.data_base: Extra inputs"),
+        ('[services.seal.sealing]\nworkers = "many"', "services.seal.sealing.workers: Input should be a valid integer"),
+        ('[services.seal.telemetry]\nlog_level = "loud"', "services.seal.telemetry.log_level: Input should be 'debug'"),
+        ("[services.gateway.limits]\nburts = 1", "services.gateway.limits.burts: Extra inputs"),
     ],
 )
 def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, told: str) -> None:
@@ -106,6 +157,51 @@ def test_an_edit_of_a_written_file_is_told_and_kept_beside_it(local: LocalRegion
     assert FILE in note
     assert path.with_name("cases.toml.edited").read_text(encoding="utf-8") == edited
     assert "[telemetry]" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda old: old.partition(b"\n")[2],
+        lambda old: old.replace(b"Written anew", b"Mine"),
+        lambda _: b"",
+        lambda old: old + "# 注释\n".encode("gb18030"),
+    ],
+    ids=["first line gone", "first line changed", "emptied", "another encoding"],
+)
+def test_every_edit_is_told(local: LocalRegion, change: Callable[[bytes], bytes]) -> None:
+    write_all(local)
+    path = config_path(local, "seal")
+    edited = change(path.read_bytes())
+    path.write_bytes(edited)
+    (note,) = write_all(local)
+    assert str(path) in note
+    assert path.with_name("seal.toml.edited").read_bytes() == edited
+    assert write_all(local) == []
+
+
+def test_a_second_edit_leaves_the_first_one_where_it_was_kept(local: LocalRegion) -> None:
+    for text in ("one", "two", "three"):
+        write_all(local)
+        config_path(local, "seal").write_text(text, encoding="utf-8")
+    write_all(local)
+    kept = {each.name: each.read_text(encoding="utf-8") for each in local.path("config").glob("*.edited*")}
+    assert kept == {"seal.toml.edited": "one", "seal.toml.edited-2": "two", "seal.toml.edited-3": "three"}
+
+
+def test_an_edit_of_envoys_configuration_is_told_too(local: LocalRegion) -> None:
+    write_all(local)
+    path = local.path("config", "envoy.json")
+    document = marked({"node": {"id": "gateway"}, "admin": {"port": 1}})
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert write_all(local) == []
+    path.write_text(json.dumps(document, indent=3, sort_keys=True), encoding="utf-8")
+    assert write_all(local) == [], "laid out anew, it says the same"
+    for text in (json.dumps(document | {"admin": {"port": 2}}), json.dumps({"node": {}}), "{"):
+        path.write_text(text, encoding="utf-8")
+        (note,) = write_all(local)
+        assert str(path) in note
+        assert not path.exists(), "the gateway writes it when it starts"
 
 
 def test_old_addresses_in_credentials_are_refreshed_and_the_key_stays(local: LocalRegion) -> None:
