@@ -2,20 +2,23 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 import uvloop
 from rich.console import Console
 
 from tests.performance import machine
+from tests.performance.disk import taken
 from tests.performance.echo import NAME
 from tests.performance.ground import Ground, opened
 from tests.performance.load import Measured
 from tests.performance.report import Report
 from tests.performance.workloads import Workloads, raw_signatures
 
+Result = TypeVar("Result")
 _OUT = Console(width=max(Console().width, 130))
 """Wide enough for its tables, also where the output is no terminal."""
 
@@ -62,19 +65,29 @@ async def _all(ground: Ground) -> Report:
     )
 
 
-async def _bench(state: Path) -> Report:
+async def _in_a_region(state: Path, measure: Callable[[Ground], Awaitable[Result]]) -> Result:
     async with opened(state) as ground:
         _OUT.print(f"one region is up after {ground.start_seconds:.1f} s", highlight=False)
-        return await _all(ground)
+        return await measure(ground)
+
+
+def _measured(measure: Callable[[Ground], Awaitable[Result]]) -> Result:
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL runs as another user where we are root
+        return uvloop.run(_in_a_region(Path(folder) / "state", measure))
 
 
 def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rates there.")] = None,
+    disk: Annotated[
+        int | None, typer.Option(min=1, metavar="CASES", help="Instead: what so many cases take on the disk.")
+    ] = None,
 ) -> None:
     """Measures."""
-    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL runs as another user where we are root
-        report = uvloop.run(_bench(Path(folder) / "state"))
+    if disk is not None:
+        _measured(partial(taken, cases=disk)).print(_OUT)
+        return
+    report = _measured(_all)
     report.print(_OUT)
     if json_file is not None:
         report.write(json_file)
