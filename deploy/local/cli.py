@@ -70,9 +70,12 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready.")] = False,
     state: State = _STATE,
     port: Annotated[
-        int | None, typer.Option(help="The first region's gateway; else as settings.toml says, or 8080.")
+        int | None,
+        typer.Option(min=1, max=65535, help="The first region's gateway; else as settings.toml says, or 8080."),
     ] = None,
-    port2: Annotated[int | None, typer.Option(help="The second region's gateway; likewise, or 8081.")] = None,
+    port2: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The second region's gateway; likewise, or 8081.")
+    ] = None,
     replicas: Annotated[
         int | None, typer.Option(min=1, max=MOST_REPLICAS, help="How many of each service; else as settings.toml says.")
     ] = None,
@@ -119,6 +122,14 @@ def down(
         _purge(folder, asks=not yes)
 
 
+@app.command()
+def purge(
+    state: State = _STATE, yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False
+) -> None:
+    """Stops what runs from the state folder and deletes it: databases, documents, keys. Nothing brings them back."""
+    down(state=state, purge=True, yes=yes)
+
+
 def _purge(folder: StateFolder, *, asks: bool) -> None:
     """Deletes a state folder, and nothing that isn't one."""
     if not folder.is_one:
@@ -135,14 +146,22 @@ def _purge(folder: StateFolder, *, asks: bool) -> None:
 
 
 def _memory(process: ProcessSnapshot) -> int:
-    """Resident bytes of a process and of its children; 0 where it doesn't live."""
+    """Resident bytes of a process and of its children, what they share counted once; 0 where it doesn't live."""
     if process.pid is None:
         return 0
     try:
         root = psutil.Process(process.pid)
-        return sum(each.memory_info().rss for each in (root, *root.children(recursive=True)))
+        return sum(_share(each) for each in (root, *root.children(recursive=True)))
     except psutil.Error:
         return 0
+
+
+def _share(process: psutil.Process) -> int:
+    """Its own bytes and its part of what it shares, where the system tells: PostgreSQL's processes share their buffers."""
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.AccessDenied, AttributeError):
+        return int(process.memory_info().rss)
 
 
 def _described(snapshot: Snapshot, running: bool) -> dict[str, Any]:
@@ -215,6 +234,12 @@ def demo(context: typer.Context) -> None:
 def events(context: typer.Context) -> None:
     """Events that a service set aside: list, show, replay, drop."""
     _become("deploy.local.events_cli", context)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def token(context: typer.Context) -> None:
+    """Prints an access token for curl: the administrator's, or that of another client or of staff."""
+    _become("deploy.local.token_cli", context)
 
 
 def _become(module: str, context: typer.Context) -> None:

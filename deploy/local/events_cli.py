@@ -1,10 +1,6 @@
 """``tongban events``: an operator's way to parked events, over the gateway as any other client's."""
 
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,46 +9,15 @@ from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.asking import STATE, Asked, Credentials, Region, State
 from deploy.local.regions import SERVICES
-from deploy.local.state import StateFolder
-from libs.client import PrivateKey, Tongban
-from libs.errors import TongbanError
-from libs.rpc.status import to_status
+from libs.client import Tongban
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Events that a service set aside (parked).")
 _OUT = Console()
 
 Name = Annotated[str, typer.Argument(metavar="SERVICE/parkedEvents/ID", help="As `list` names it.")]
-State = Annotated[Path, typer.Option(help="Where the region's state lies.")]
-Region = Annotated[str, typer.Option(help="Its six digits; else the first one that runs.")]
-Credentials = Annotated[
-    Path | None, typer.Option(help="A client's credentials; else the administrator's of the first start.")
-]
 RequestId = Annotated[str, typer.Option("--request-id", help="Makes a repeat harmless: the same UUID as before.")]
-_STATE = Path(".tongban")
-
-
-@dataclass(frozen=True)
-class _Where:
-    """Which region is asked, and as whom."""
-
-    state: Path
-    region: str
-    credentials: Path | None
-
-    def ask(self, work: Callable[[Tongban], Any]) -> Any:
-        """Asks; ends the command with what the region refuses with."""
-        snapshot = StateFolder(self.state).read()
-        here = next((each for each in snapshot.regions if self.region in ("", each.code)), None) if snapshot else None
-        if here is None:
-            raise typer.BadParameter(f"no region {self.region} runs from {self.state}")
-        machine = PrivateKey.from_file(self.credentials or Path(here.folder, "credentials.json"))
-        try:
-            with Tongban(here.gateway, machine) as region:
-                return work(region)
-        except TongbanError as error:
-            print(json.dumps(_json(to_status(error)), ensure_ascii=False), file=sys.stderr)
-            raise typer.Exit(1) from None
 
 
 def _json(message: Message) -> dict[str, Any]:
@@ -67,7 +32,7 @@ def _print(content: Any) -> None:
 @app.command("list")
 def list_events(
     service: Annotated[str, typer.Argument(help="One service's; else those of all.")] = "",
-    state: State = _STATE,
+    state: State = STATE,
     region: Region = "",
     credentials: Credentials = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
@@ -80,7 +45,7 @@ def list_events(
         events = (asked.events.iterate_parked_events(service=each) for each in ([service] if service else SERVICES))
         return [_json(event) for each in events for event in each]
 
-    found = _Where(state, region, credentials).ask(read)
+    found = Asked(state, region, credentials).ask(read)
     if as_json:
         _print(found)
     else:
@@ -93,17 +58,17 @@ def list_events(
 
 
 @app.command()
-def show(name: Name, state: State = _STATE, region: Region = "", credentials: Credentials = None) -> None:
+def show(name: Name, state: State = STATE, region: Region = "", credentials: Credentials = None) -> None:
     """Shows a parked event, without what it says."""
-    _print(_Where(state, region, credentials).ask(lambda asked: _json(asked.events.get_parked_event(name=name))))
+    _print(Asked(state, region, credentials).ask(lambda asked: _json(asked.events.get_parked_event(name=name))))
 
 
 @app.command()
 def replay(
-    name: Name, request_id: RequestId = "", state: State = _STATE, region: Region = "", credentials: Credentials = None
+    name: Name, request_id: RequestId = "", state: State = STATE, region: Region = "", credentials: Credentials = None
 ) -> None:
     """Has a parked event handled again. Ends with 1 where it fails again."""
-    answer = _Where(state, region, credentials).ask(
+    answer = Asked(state, region, credentials).ask(
         lambda asked: _json(asked.events.replay_parked_event(name=name, request_id=request_id))
     )
     _print(answer)
@@ -115,13 +80,13 @@ def drop(
     name: Name,
     why: Annotated[str, typer.Option(help="For the audit record; no personal data.")],
     request_id: RequestId = "",
-    state: State = _STATE,
+    state: State = STATE,
     region: Region = "",
     credentials: Credentials = None,
 ) -> None:
     """Gives a parked event up for good."""
     _print(
-        _Where(state, region, credentials).ask(
+        Asked(state, region, credentials).ask(
             lambda asked: _json(asked.events.drop_parked_event(name=name, request_id=request_id, why=why))
         )
     )

@@ -1,6 +1,20 @@
-"""Suspending a region's trust stops its calls: new assertions at once, calls under tokens given before within seconds."""
+"""Suspending a region's trust stops its calls: new assertions at once, calls under tokens given before within seconds.
 
+The last test types what docs/runbooks/region-suspended.md says, as an operator does.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -18,6 +32,8 @@ from tongban.sharing.v1 import resources_pb2 as sharing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+_ROOT = Path(__file__).resolve().parents[2]
+_PAGE = _ROOT / "docs" / "runbooks" / "region-suspended.md"
 _INBOUND = resources_pb2.TRUST_DIRECTION_INBOUND
 _KEPT_AT_MOST = 10.0
 """Seconds that a service may keep what it was told of a region (RegionService.ResolveRegion)."""
@@ -30,11 +46,13 @@ async def _suspend(office: Office, other: str) -> resources_pb2.Region:
     return await office.gateway.using(await office.admin_token()).call(request, resources_pb2.Region)
 
 
-async def _resume(office: Office, other: str) -> resources_pb2.Region:
+async def _resume(
+    office: Office, other: str, direction: resources_pb2.TrustDirection.ValueType = _INBOUND
+) -> resources_pb2.Region:
     found = resources_pb2.Region()
     for administrator in ("administration", "administration2"):
         request = region_service_pb2.ResumeRegionRequest(
-            name=f"regions/{other}", direction=_INBOUND, reason="演练结束", request_id=request_id()
+            name=f"regions/{other}", direction=direction, reason="演练结束", request_id=request_id()
         )
         token = await office.token_of(administrator)
         found = await office.gateway.using(token).call(request, resources_pb2.Region)
@@ -86,3 +104,87 @@ async def test_suspended_trust_stops_calls_and_resumed_trust_lets_them_pass(regi
         assert (await _resume(regions.home, other)).state == resources_pb2.REGION_STATE_ACTIVE
     assert await _exchange(regions) == "OK"
     await eventually(lambda: _query(regions), lambda reason: reason == "OK", "the query let through again")
+
+
+@dataclass
+class Operator:
+    """Types the lines of the page in a folder that holds `./run` and what came by courier."""
+
+    folder: Path
+    environment: dict[str, str]
+    setting_up: str
+
+    async def types(self, lines: str) -> dict[str, Any]:
+        """Returns what the lines print: a region, or what was refused."""
+        command = ("bash", "-euo", "pipefail", "-c", f"{self.setting_up}\n{lines}")
+        done = await asyncio.to_thread(
+            subprocess.run, command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+def _blocks() -> list[str]:
+    text = _PAGE.read_text(encoding="utf-8")
+    return [dedent(lines) for lines in re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)]
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    return str(next(detail["reason"] for detail in answer["details"] if "reason" in detail))
+
+
+@pytest.fixture
+def operator(regions: Regions, tmp_path: Path) -> Operator:
+    """Whoever runs 六安, with the administrators' staff numbers and the credentials of the counter system."""
+    office, channel = regions.home, tmp_path / "channel.json"
+    key = office.channel.key.as_dict(private=True)
+    channel.write_text(json.dumps({"client_id": office.channel.client_id, "private_key_jwk": key}), encoding="utf-8")
+    run = tmp_path / "run"
+    # As `./run token` does, without a look at what is installed.
+    run.write_text(
+        f'#!/bin/sh\ncd {shlex.quote(str(_ROOT))} && exec {shlex.quote(sys.executable)} -m deploy.local.cli "$@"\n',
+        encoding="utf-8",
+    )
+    run.chmod(0o755)
+    given = {
+        "state": str(regions.state),
+        "code": office.gateway.code,
+        "gateway": office.gateway.url,
+        "other": regions.handling.gateway.code,
+        "first": office.staff["administration"],
+        "second": office.staff["administration2"],
+        "channel": str(channel),
+    }
+    return Operator(tmp_path, os.environ | given, _blocks()[0])
+
+
+async def _trusted_again(regions: Regions) -> None:
+    """Leaves the trust as it was found, also where the test failed in the middle."""
+    name = f"regions/{regions.handling.gateway.code}"
+    token = await regions.home.admin_token()
+    found = await regions.home.gateway.using(token).identity.get_region(name=name)
+    if found.state != resources_pb2.REGION_STATE_ACTIVE:
+        await _resume(regions.home, regions.handling.gateway.code, resources_pb2.TRUST_DIRECTION_BOTH)
+
+
+async def test_the_runbook_says_what_happens(regions: Regions, operator: Operator) -> None:
+    _, suspend, look, set_keys, approve_keys, resume, resume_too = _blocks()
+    try:
+        assert (await operator.types(suspend))["state"] == "REGION_STATE_SUSPENDED"
+        assert await _exchange(regions) == "REGION_NOT_TRUSTED"
+        await eventually(lambda: _query(regions), lambda reason: reason == "REGION_NOT_TRUSTED", "the query refused")
+        known = await operator.types(look)
+        assert known["stateReason"] == "keys leaked"
+        (operator.folder / "anchor.json").write_text(json.dumps(known["anchor"]), encoding="utf-8")
+        assert (await operator.types(set_keys))["pendingAnchor"] == known["anchor"]
+        assert "pendingAnchor" not in await operator.types(approve_keys)
+        waiting = await operator.types(resume)
+        assert (waiting["state"], waiting["resuming"]) == ("REGION_STATE_SUSPENDED", "TRUST_DIRECTION_BOTH")
+        assert _reason(await operator.types(resume)) == "ACTING_ON_SELF"
+        assert await _exchange(regions) == "REGION_NOT_TRUSTED"
+        assert (await operator.types(resume_too))["state"] == "REGION_STATE_ACTIVE"
+        assert await _exchange(regions) == "OK"
+        await eventually(lambda: _query(regions), lambda reason: reason == "OK", "the query let through again")
+    finally:
+        await _trusted_again(regions)

@@ -172,8 +172,8 @@ def main(
     folder: Annotated[
         Path, typer.Option("--state", help="Where the demo's regions and files lie; an earlier demo's go.")
     ] = STATE,
-    port: Annotated[int, typer.Option(help="六安's gateway.")] = 8080,
-    port2: Annotated[int, typer.Option(help="天宁's gateway.")] = 8081,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="六安's gateway.")] = 8080,
+    port2: Annotated[int, typer.Option(min=1, max=65535, help="天宁's gateway.")] = 8081,
 ) -> None:
     """Runs both parts in two fresh regions and compares the figures."""
     # Both, since a shell in the background hands SIGINT down ignored.

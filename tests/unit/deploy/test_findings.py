@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -10,9 +10,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from deploy.local import audit_cli, events_cli, token_cli
 from deploy.local.cli import app
+from deploy.local.demo.__main__ import main as demo
 from deploy.local.state import ProcessSnapshot, RegionSnapshot, Snapshot, StateFolder
 from tests.support.ports import free_port
 
@@ -102,25 +105,26 @@ def state(tmp_path: Path) -> Path:
     return folder.folder
 
 
-def test_purge_asks_and_deletes_the_state_folder(state: Path) -> None:
+@pytest.mark.parametrize("command", [["purge"], ["down", "--purge"]])
+def test_purge_asks_and_deletes_the_state_folder(state: Path, command: list[str]) -> None:
     (state / "341500").mkdir()
-    refused = CliRunner().invoke(app, ["down", "--purge", "--state", str(state)], input="n\n")
+    refused = CliRunner().invoke(app, [*command, "--state", str(state)], input="n\n")
     assert refused.exit_code == 1
     assert state.exists()
-    assert CliRunner().invoke(app, ["down", "--purge", "--yes", "--state", str(state)]).exit_code == 0
+    assert CliRunner().invoke(app, [*command, "--yes", "--state", str(state)]).exit_code == 0
     assert not state.exists()
 
 
 def test_purge_deletes_nothing_that_is_no_state_folder(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
-    answer = CliRunner().invoke(app, ["down", "--purge", "--yes", "--state", str(tmp_path)])
+    answer = CliRunner().invoke(app, ["purge", "--yes", "--state", str(tmp_path)])
     assert answer.exit_code == 1
     assert [each.name for each in tmp_path.iterdir()] == ["mine"]
 
 
 def test_purge_leaves_what_others_laid_there(state: Path) -> None:
     (state / "mine").write_text("mine")
-    assert CliRunner().invoke(app, ["down", "--purge", "--yes", "--state", str(state)]).exit_code == 0
+    assert CliRunner().invoke(app, ["purge", "--yes", "--state", str(state)]).exit_code == 0
     assert [each.name for each in state.iterdir()] == ["mine"]
 
 
@@ -129,22 +133,21 @@ def test_looking_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "doctor"])
-def test_every_command_takes_the_state_folder(command: str) -> None:
-    assert "--state" in CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+def _alone(command: Callable[..., None]) -> typer.Typer:
+    group = typer.Typer()
+    group.command()(command)
+    return group
 
 
-def test_every_command_is_listed_by_the_script() -> None:
-    text = (Path(__file__).parents[3] / "run").read_text(encoding="utf-8")
-    listed, _, rest = text.partition("\nTEXT\n")
-    cases = [line.strip().partition(")")[0] for line in rest.splitlines() if line.startswith("  ") and ")" in line]
-    body = rest.partition("case $what in\n")[2]
-    names = {
-        name.strip()
-        for line in body.splitlines()
-        if line.startswith("  ") and not line.startswith("   ") and ")" in line
-        for name in line.partition(")")[0].split("|")
-    } - {"*"}
-    assert cases
-    assert {"demo", "doctor", "lock", "proto", "audit"} <= names
-    assert [name for name in sorted(names) if f"./run {name}" not in listed] == []
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        *((app, [name]) for name in ("up", "down", "purge", "status", "doctor")),
+        (audit_cli.app, ["verify"]),
+        *((events_cli.app, [name]) for name in ("list", "show", "replay", "drop")),
+        (token_cli.app, []),
+        (_alone(demo), []),
+    ],
+)
+def test_every_command_takes_the_state_folder(group: typer.Typer, words: list[str]) -> None:
+    assert "--state" in CliRunner().invoke(group, [*words, "--help"], env={"COLUMNS": "200"}).output

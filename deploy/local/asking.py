@@ -1,0 +1,61 @@
+"""How the command line asks a region: over its gateway, as any other client's program does."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from google.protobuf import json_format
+
+from deploy.local.state import StateFolder
+from libs.client import PrivateKey, Tongban
+from libs.errors import TongbanError
+from libs.rpc.status import to_status
+
+Result = TypeVar("Result")
+
+State = Annotated[Path, typer.Option(help="Where the region's state lies.")]
+Region = Annotated[str, typer.Option(help="Its six digits; else the first one that runs.")]
+Credentials = Annotated[
+    Path | None, typer.Option(help="A client's credentials; else the administrator's of the first start.")
+]
+STATE = Path(".tongban")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which region is asked, and as whom."""
+
+    state: Path
+    region: str
+    credentials: Path | None
+
+    def ask(self, work: Callable[[Tongban], Result]) -> Result:
+        """Asks; ends the command with what the region refuses with."""
+        state = StateFolder(self.state)
+        snapshot = state.read() if state.holder() is not None else None
+        here = next((each for each in snapshot.regions if self.region in ("", each.code)), None) if snapshot else None
+        if here is None:
+            raise typer.BadParameter(
+                f"region {self.region or 'of any code'} does not run from {state.folder}: ./run up"
+            )
+        machine = _machine(self.credentials or state.folder / here.code / "credentials.json")
+        try:
+            with Tongban(here.gateway, machine) as region:
+                return work(region)
+        except TongbanError as error:
+            refused = json_format.MessageToDict(to_status(error), always_print_fields_with_no_presence=True)
+            print(json.dumps(refused, ensure_ascii=False), file=sys.stderr)
+            raise typer.Exit(1) from None
+
+
+def _machine(path: Path) -> PrivateKey:
+    try:
+        return PrivateKey.from_file(path)
+    except (OSError, ValueError, LookupError) as error:
+        raise typer.BadParameter(
+            f"{path} holds no credentials: {type(error).__name__}", param_hint="--credentials"
+        ) from None
