@@ -26,7 +26,7 @@ STATE = Path(".tongban")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedRegion:
     """Which region is asked, and as whom."""
 
     state: Path

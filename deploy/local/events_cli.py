@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.asking import STATE, Asked, Credentials, Region, State
+from deploy.local.asking import STATE, AskedRegion, Credentials, Region, State
 from deploy.local.regions import SERVICES
 from libs.client import Tongban
 
@@ -45,7 +45,7 @@ def list_events(
         events = (asked.events.iterate_parked_events(service=each) for each in ([service] if service else SERVICES))
         return [_json(event) for each in events for event in each]
 
-    found = Asked(state, region, credentials).ask(read)
+    found = AskedRegion(state, region, credentials).ask(read)
     if as_json:
         _print(found)
     else:
@@ -60,7 +60,7 @@ def list_events(
 @app.command()
 def show(name: Name, state: State = STATE, region: Region = "", credentials: Credentials = None) -> None:
     """Shows a parked event, without what it says."""
-    _print(Asked(state, region, credentials).ask(lambda asked: _json(asked.events.get_parked_event(name=name))))
+    _print(AskedRegion(state, region, credentials).ask(lambda asked: _json(asked.events.get_parked_event(name=name))))
 
 
 @app.command()
@@ -68,7 +68,7 @@ def replay(
     name: Name, request_id: RequestId = "", state: State = STATE, region: Region = "", credentials: Credentials = None
 ) -> None:
     """Has a parked event handled again. Ends with 1 where it fails again."""
-    answer = Asked(state, region, credentials).ask(
+    answer = AskedRegion(state, region, credentials).ask(
         lambda asked: _json(asked.events.replay_parked_event(name=name, request_id=request_id))
     )
     _print(answer)
@@ -86,7 +86,7 @@ def drop(
 ) -> None:
     """Gives a parked event up for good."""
     _print(
-        Asked(state, region, credentials).ask(
+        AskedRegion(state, region, credentials).ask(
             lambda asked: _json(asked.events.drop_parked_event(name=name, request_id=request_id, why=why))
         )
     )

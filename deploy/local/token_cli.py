@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.asking import STATE, Asked, Credentials, Region, State
+from deploy.local.asking import STATE, AskedRegion, Credentials, Region, State
 from libs.client import Tongban
 
 app = typer.Typer(add_completion=False)
@@ -31,7 +31,7 @@ def token(subject: Subject = "", state: State = STATE, region: Region = "", cred
     def ask(asked: Tongban) -> str:
         return (asked.asserting(subject, kind, acr=_ASSURANCE) if kind else asked).token()
 
-    print(Asked(state, region, credentials).ask(ask))
+    print(AskedRegion(state, region, credentials).ask(ask))
 
 
 if __name__ == "__main__":

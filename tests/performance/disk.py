@@ -22,7 +22,7 @@ _FOLDERS = ("documents", "redis")
 
 
 @dataclass(frozen=True)
-class Taken:
+class DiskUse:
     """What was measured.
 
     Attributes:
@@ -85,10 +85,10 @@ async def _a_case(ground: Ground, item: DemoItem, cases: int) -> dict[str, float
     return {name: (after[name] - size) / cases for name, size in before.items()}
 
 
-async def taken(ground: Ground, cases: int) -> Taken:
+async def taken(ground: Ground, cases: int) -> DiskUse:
     """Measures one region that is up and set up; some cases pass first, for tables' first pages."""
     empty = on_disk(ground.state / LIUAN.code)
     for item in (PLAIN, YIELDING):
         await _a_case(ground, item, max(1, cases // 10))
     plain = await _a_case(ground, PLAIN, cases)
-    return Taken(machine.described(), cases, empty, plain, await _a_case(ground, YIELDING, cases))
+    return DiskUse(machine.described(), cases, empty, plain, await _a_case(ground, YIELDING, cases))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.performance.disk import Taken, on_disk
+from tests.performance.disk import DiskUse, on_disk
 
 
 def test_a_folder_is_counted_as_du_counts_it(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_folder_is_counted_as_du_counts_it(tmp_path: Path) -> None:
 def test_the_table_shows_each_part_and_all_together() -> None:
     console = Console(width=120)
     with console.capture() as shown:
-        Taken("a machine", 4, 90 * 1024 * 1024, {"a": 1024.0, "b": 2048.0}, {"a": 1024.0, "b": 4096.0}).print(console)
+        DiskUse("a machine", 4, 90 * 1024 * 1024, {"a": 1024.0, "b": 2048.0}, {"a": 1024.0, "b": 4096.0}).print(console)
     rows = [[cell.strip() for cell in line.split("│") if cell.strip()] for line in shown.get().splitlines()]
     assert ["together", "3.0", "5.0"] in rows
     assert "90 MB" in shown.get()
