@@ -167,7 +167,7 @@ class Actor:
 
     def may(self, permission: str) -> bool:
         """Tells whether one of the scopes covers ``permission``: exactly, or as ``cases.*`` or ``*``."""
-        return permission in self.scopes or permission.startswith(self._prefixes or ("\0",))
+        return permission in self.scopes or permission.startswith(self._prefixes)
 
 
 def is_person(name: str) -> bool:

@@ -17,7 +17,7 @@ _IDS = {
     "persons": re.compile(_UUID, re.ASCII),
     "staff": re.compile(_UUID, re.ASCII),
     "clients": re.compile(r"[a-z0-9][a-z0-9-]{2,62}", re.ASCII),
-    "services": re.compile(r"[a-z]{2,30}", re.ASCII),
+    "services": re.compile(r"[a-z]{3,30}", re.ASCII),
 }
 _RESOURCE = re.compile(rf"{_REGION}(?P<kind>[a-z]+)/{_UUID}", re.ASCII)
 
@@ -44,9 +44,6 @@ class Subject:
     kind: SubjectKind
     id: str
     region: str = ""
-
-    def __str__(self) -> str:
-        return f"//{self.region}/{self.kind.value}/{self.id}" if self.region else f"{self.kind.value}/{self.id}"
 
 
 def parse_subject(text: str) -> Subject:

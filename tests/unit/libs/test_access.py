@@ -6,7 +6,7 @@ import pytest
 
 from libs.access.actor import Actor
 from libs.access.context import case_here, stated
-from libs.access.owners import hide_from_others, listed_owner, require_official
+from libs.access.owners import hide_from_others, listed_owner, require_official, whose
 from libs.errors import InvalidArgument, NotFound, PermissionDenied
 from tongban.common.v1 import common_pb2
 
@@ -76,6 +76,8 @@ def test_what_the_request_says_is_not_changed() -> None:
         (f"//{HOME}/cases/1", HOME, "cases/1"),
         (f"//{HOME}/cases/1", AWAY, "cases/1"),
         ("cases/1", AWAY, f"//{AWAY}/cases/1"),
+        (" cases/1 ", AWAY, f"//{AWAY}/cases/1"),
+        ("transfers/1", AWAY, "transfers/1"),
         (f"//{AWAY}/cases/1", HOME, f"//{AWAY}/cases/1"),
         ("", AWAY, ""),
     ],
@@ -105,6 +107,18 @@ def test_nobody_lists_what_is_not_theirs(who: Actor, asked: str, reason: str) ->
     with pytest.raises(PermissionDenied) as refused:
         listed_owner(who, asked)
     assert refused.value.reason == reason
+    assert refused.value.metadata == ({} if reason == "NOT_OWNER" else {"actor_kind": who.kind})
+
+
+def test_a_person_who_acts_for_nobody_lists_their_own() -> None:
+    assert listed_owner(actor(PERSON, "PERSON", human=PERSON), "") == PERSON
+
+
+@pytest.mark.parametrize(
+    ("who", "person"), [(CITIZEN, PERSON), (WINDOW, PERSON), (OFFICE, None), (SYSTEM, None), (SERVICE, None)]
+)
+def test_whose_things_somebody_may_see(who: Actor, person: str | None) -> None:
+    assert whose(who) == person
 
 
 def test_what_is_somebody_elses_does_not_exist_for_people() -> None:
@@ -116,7 +130,22 @@ def test_what_is_somebody_elses_does_not_exist_for_people() -> None:
         assert (hidden.value.reason, hidden.value.metadata) == ("RESOURCE_NOT_FOUND", {"resource": "licenses/1"})
 
 
+@pytest.mark.parametrize("who", [OFFICE, SYSTEM, SERVICE])
+def test_what_is_hidden_from_people_is_not_from_officials(who: Actor) -> None:
+    require_official(who)
+    hide_from_others(who, "licenses/1", [])
+
+
 @pytest.mark.parametrize("who", [CITIZEN, WINDOW, REGION, NOBODY])
 def test_who_is_no_official_is_told_so(who: Actor) -> None:
-    with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
+    with pytest.raises(PermissionDenied) as refused:
         require_official(who)
+    assert (refused.value.reason, refused.value.metadata) == ("ACTOR_NOT_ALLOWED", {"actor_kind": who.kind})
+
+
+@pytest.mark.parametrize("who", [REGION, NOBODY])
+def test_who_speaks_for_nobody_sees_nobodys_things(who: Actor) -> None:
+    """Nobody gets everybody's by having no subject."""
+    with pytest.raises(PermissionDenied) as refused:
+        whose(who)
+    assert (refused.value.reason, refused.value.metadata) == ("ACTOR_NOT_ALLOWED", {"actor_kind": who.kind})
