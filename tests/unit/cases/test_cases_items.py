@@ -27,7 +27,7 @@ from services.cases.items.rules import (
     publish,
 )
 
-# Codes of standards.md 4.1; a government body's USCC, no person's data.
+# Codes as they were published; a government body's USCC, no person's data.
 TASK = "11440100007483172Q3440106043001"
 BASIC = "440106043001"
 DAY = date(2024, 9, 30)

@@ -43,7 +43,7 @@ def test_basically_satisfied_counts_as_good() -> None:
     assert [level.name for level in Satisfaction if level.is_bad] == ["DISSATISFIED", "VERY_DISSATISFIED"]
 
 
-# Both tables as in standards.md 4.6, by the Chinese words.
+# GB/T 39046-2020 table A.8 and the reporting interface, by the Chinese words.
 WORDS = {
     "非常满意": Satisfaction.VERY_SATISFIED,
     "满意": Satisfaction.SATISFIED,

@@ -7,12 +7,43 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied, TongbanError, invalid_field, reasons
-from services.license.core.reading import HandledCase, Presentation, Reader
+from services.license.core.catalogue import FaceField, TypeState
+from services.license.core.lifecycle import LicenseStanding, check_in_force
+from services.license.core.reading import (
+    HandledCase,
+    LicenseFacts,
+    Presentation,
+    PresentationState,
+    Purpose,
+    Reader,
+    UseBasis,
+    basis_for,
+    check_issuer,
+    rests_on_law,
+)
 from services.license.core.validity import LicenseTerm, check_validity
-from services.license.files.rules import copy_terms
+from services.license.files.rules import check_original, copy_terms
+from services.license.issuing.numbering import next_version
 from services.license.issuing.rules import is_lasting
-from services.license.materials.rules import Material, MaterialState, check_read, check_reuse
-from services.license.presentations.rules import check_by_name, expiry
+from services.license.materials.rules import (
+    SIZE_LIMIT,
+    AnnouncedFile,
+    Material,
+    MaterialState,
+    check_announced,
+    check_read,
+    check_reuse,
+    stream_invalid,
+)
+from services.license.presentations.rules import (
+    check_by_name,
+    check_consent,
+    check_held,
+    expiry,
+    redeem,
+    region_of_code,
+)
+from services.license.types.rules import check_face_fields, published
 
 NOW = datetime(2024, 5, 18, 2, 0, tzinfo=UTC)
 DAY = date(2024, 5, 18)
@@ -37,12 +68,85 @@ FOR_REGION = Presentation(
     "1", "persons/1", (), "//320402", "", "核验", "cases/7", "", "", "", "", "", True, b"", b"", NOW, NOW, NOW
 )
 OFFICE = Reader("320402", department="departments/9")
+BOUND = replace(FOR_REGION, verifier="//320402/departments/9")
+FACTS = LicenseFacts("licenses/1", "320402", frozenset({"persons/1"}), "departments/1", "", "", "T1")
 CASE = HandledCase("departments/9", frozenset({"persons/1"}), frozenset(), "", frozenset({"departments/9"}))
+
+
+@pytest.mark.parametrize(
+    ("call", "reason", "metadata"),
+    [
+        (
+            lambda: check_in_force("licenses/1", LicenseStanding.SUSPENDED),
+            "LICENSE_NOT_IN_FORCE",
+            {"resource": "licenses/1", "standing": "SUSPENDED"},
+        ),
+        (
+            lambda: check_original("licenses/1", UseBasis.LAW, "A", frozenset({"A"})),
+            "ORIGINAL_NOT_ALLOWED",
+            {"resource": "licenses/1", "basis": "LAW"},
+        ),
+        (
+            lambda: published("licenseTypes/1", TypeState.DEPRECATED),
+            "STATE_CONFLICT",
+            {"resource": "licenseTypes/1", "state": "DEPRECATED", "allowed": "DRAFT"},
+        ),
+        (lambda: next_version("licenses/1", 999), "LICENSE_VERSION_EXHAUSTED", {"resource": "licenses/1"}),
+        (lambda: check_consent("persons/1", frozenset(), ""), "CONSENT_MISSING", {"resource": "persons/1"}),
+        (lambda: check_held("persons/1", "licenses/1", frozenset()), "NOT_OWNER", {}),
+        (lambda: check_issuer("", ""), "NOT_OWNER", {}),
+        (
+            lambda: check_announced(AnnouncedFile("", "image/png", SIZE_LIMIT + 1)),
+            "MATERIAL_TOO_LARGE",
+            {"limit_bytes": "20971520"},
+        ),
+        (
+            lambda: redeem(replace(BOUND, state=PresentationState.REDEEMED), OFFICE, "cases/7", NOW - SECOND),
+            "PRESENTATION_USED",
+            {"resource": "presentations/1"},
+        ),
+        (
+            lambda: redeem(replace(BOUND, state=PresentationState.REDEEMED), OFFICE, "cases/7", NOW),
+            "PRESENTATION_EXPIRED",
+            {"resource": "presentations/1", "state": "EXPIRED"},
+        ),
+        (
+            lambda: BOUND.check_read("licenses/1", OFFICE, "cases/7", NOW - SECOND),
+            "PRESENTATION_BOUND_ELSEWHERE",
+            {"resource": "presentations/1", "rule": "not_redeemed"},
+        ),
+        (
+            lambda: basis_for(OFFICE, FACTS, Purpose("", ""), None, NOW),
+            "LICENSE_USE_NOT_ALLOWED",
+            {"resource": "licenses/1", "rule": "case"},
+        ),
+        (lambda: region_of_code("341500"), "PRESENTATION_CODE_INVALID", {}),
+    ],
+)
+def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: str, metadata: dict[str, str]) -> None:
+    with pytest.raises(TongbanError) as refused:
+        call()
+    assert (refused.value.reason, refused.value.metadata) == (reason, metadata)
 
 
 @pytest.mark.parametrize(
     ("call", "field", "rule"),
     [
+        (
+            lambda: check_announced(AnnouncedFile("", "text/html", 1)),
+            "metadata.document.media_type",
+            "media_type.in",
+        ),
+        (
+            lambda: check_announced(AnnouncedFile("", "image/png", 0)),
+            "metadata.document.size_bytes",
+            "size_bytes.gt",
+        ),
+        (
+            lambda: check_face_fields([FaceField("A", "", True, 1), FaceField("A", "", True, 1)]),
+            "face_fields[1].key",
+            "face_fields.unique",
+        ),
         (lambda: check_validity(LicenseTerm(DAY, DAY - timedelta(days=1))), "validity.end", "validity.order"),
         (lambda: expiry(NOW, NOW), "expire_time", "expire_time.future"),
         (lambda: expiry(NOW, NOW + timedelta(days=90) + SECOND), "expire_time", "expire_time.limit"),
@@ -60,7 +164,56 @@ def test_a_field_is_named_with_its_rule(call: Callable[[], object], field: str, 
     assert [(each.field, each.rule) for each in refused.value.violations] == [(field, rule)]
 
 
+def test_the_order_of_an_upload_is_named() -> None:
+    error = stream_invalid("chunk_expected")
+    assert (error.reason, error.metadata) == ("MATERIAL_STREAM_INVALID", {"rule": "chunk_expected"})
+
+
+def test_a_redemption_is_written_down_with_its_time() -> None:
+    later = NOW - SECOND
+    done = redeem(replace(BOUND, single_use=False), OFFICE, "cases/7", later)
+    assert (done.redeem_time, done.update_time, done.create_time) == (later, later, NOW)
+    assert (done.redeem_count, done.case_name, done.state) == (1, "cases/7", PresentationState.ACTIVE)
+    assert redeem(replace(done, redeemer="//320402"), OFFICE, "cases/7", later).redeemer == "//320402"
+
+
+@pytest.mark.parametrize(
+    ("reader", "issuer", "home", "is_issuer"),
+    [
+        (OFFICE, "departments/9", "320402", True),
+        (OFFICE, "departments/8", "320402", False),
+        (OFFICE, "departments/9", "341500", False),
+        (Reader("320402"), "", "320402", False),
+    ],
+)
+def test_no_department_is_nobodys_issuer(reader: Reader, issuer: str, home: str, is_issuer: bool) -> None:
+    assert reader.is_issuer(issuer, home) is is_issuer
+
+
+@pytest.mark.parametrize(
+    ("reader", "facts", "presentation", "rests"),
+    [
+        (OFFICE, FACTS, None, True),
+        (OFFICE, FACTS, FOR_REGION, False),
+        (Reader("320402", frozenset({"persons/1"})), FACTS, None, False),
+        (replace(OFFICE, department="departments/1"), FACTS, None, False),
+        (replace(OFFICE, region_code="341500"), FACTS, None, False),
+        # Who is of no department has issued nothing, also where a licence names no issuer.
+        (Reader("320402"), replace(FACTS, issuer_department=""), None, True),
+    ],
+)
+def test_a_use_rests_on_the_law_where_nothing_else_holds(
+    reader: Reader, facts: LicenseFacts, presentation: Presentation | None, rests: bool
+) -> None:
+    assert rests_on_law(reader, facts, presentation) is rests
+    if rests:
+        with pytest.raises(PermissionDenied):
+            basis_for(reader, facts, Purpose("", ""), None, NOW)
+
+
 def test_what_is_just_within_is_taken() -> None:
+    check_announced(AnnouncedFile("", "image/png", 1))
+    check_announced(AnnouncedFile("", "application/ofd", SIZE_LIMIT))
     assert check_validity(LicenseTerm(DAY, DAY)).end == DAY
     assert expiry(NOW, NOW + SECOND) == NOW + SECOND
     assert expiry(NOW, NOW + timedelta(days=90)) == NOW + timedelta(days=90)

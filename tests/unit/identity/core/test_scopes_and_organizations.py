@@ -2,7 +2,7 @@ import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
 from services.identity.accounts.rules import OrganizationKind, check_kind
-from services.identity.core.scopes import check_covered, covers, narrow, within
+from services.identity.core.scopes import both, check_covered, covers, narrow, within
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_what_is_asked_is_given_once_or_refused() -> None:
 def test_a_role_is_cut_to_its_limits() -> None:
     assert within(("a.b.c", "a.b.d", "x.y.z"), ("a.b.*",)) == ("a.b.c", "a.b.d")
     assert within(("a.b.c", "x.y.z"), ("a.b.c",), ("x.*",)) == ("a.b.c", "x.y.z")
+
+
+def test_two_sets_have_in_common_what_the_narrower_says() -> None:
+    assert both(("x.y.*", "a.b.c", "k.l.m"), ("a.*", "x.y.z")) == ("a.b.c", "x.y.z")
+    assert both(("a.b.c",), ("a.b.c",)) == ("a.b.c",)
+    assert both(("a.b.c",), ("a.d.*",)) == both((), ("*",)) == ()
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def _claims(**changes: Any) -> dict[str, Any]:
         {"aud": AUDIENCES[1]},
         {"iat": SECONDS, "nbf": SECONDS + 60},
         {"exp": SECONDS + LONGEST_SECONDS},
+        {"exp": SECONDS + LONGEST_SECONDS + 60},
         {"exp": SECONDS - 59},
         {"exp": SECONDS + 0.5},
     ],
@@ -53,7 +54,13 @@ def test_what_holds_is_read(changes: dict[str, Any]) -> None:
         ({"exp": -1}, "claims"),
         ({"exp": float("nan")}, "claims"),
         ({"exp": float("inf")}, "claims"),
-        ({"exp": SECONDS + LONGEST_SECONDS + 61}, "lifetime"),
+        ({"exp": 2**53}, "claims"),
+        ({"exp": 2**53 - 1}, "lifetime"),
+        ({"iat": "", "exp": 0}, "exp"),
+        ({"iss": ""}, "claims"),
+        ({"sub": None}, "claims"),
+        ({"acr": 5}, "acr"),
+        ({"exp": SECONDS + LONGEST_SECONDS + 60.5}, "lifetime"),
         ({"iat": SECONDS + 61}, "iat"),
         ({"nbf": SECONDS + 61}, "nbf"),
         ({"iat": "x"}, "claims"),
@@ -73,6 +80,12 @@ def test_what_does_not_hold_is_named(changes: dict[str, Any], rule: str) -> None
     with pytest.raises(Unauthenticated) as error:
         from_claims(_claims(**changes), AUDIENCES, NOW)
     assert error.value.metadata == {"rule": rule}
+
+
+@pytest.mark.parametrize(("acr", "level"), [(None, None), ("0", 0), (4, 4)])
+def test_how_far_the_channel_knows_the_person_may_be_left_open(acr: object, level: int | None) -> None:
+    found = from_claims(_claims(acr=acr, jti="x" * 200), AUDIENCES, NOW)
+    assert (found.acr, found.expire) == (level, SECONDS + 55)
 
 
 def test_the_name_of_a_client_is_as_good_as_its_id() -> None:
