@@ -241,8 +241,7 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         claims=claims,
         token=token,
     )
-    if _standing(actor) is Standing.NOBODY:
-        raise ValueError("the token speaks of nobody")
+    _standing(actor)  # raises where it is nobody's
     return actor
 
 

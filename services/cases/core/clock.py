@@ -75,9 +75,9 @@ class StandstillLedger:
     @classmethod
     def of_days(cls, days: Iterable[date]) -> "StandstillLedger":
         """Builds a ledger from the days on which the clock stopped and went on, in turn."""
-        listed: list[date | None] = [*days]
-        ends = [*listed[1::2], None]
-        return cls(tuple(Standstill(start, end=end) for start, end in zip(listed[::2], ends, strict=False) if start))
+        listed = [*days]
+        ends: list[date | None] = [*listed[1::2], None]
+        return cls(tuple(Standstill(start, end=end) for start, end in zip(listed[::2], ends, strict=False)))
 
     def days(self) -> list[date]:
         """Returns the days on which the clock stopped and went on, in turn."""
@@ -113,12 +113,10 @@ class StandstillLedger:
 
 def _in_order(standstills: tuple[Standstill, ...]) -> Iterator[Standstill]:
     earliest = date.min
-    for place, each in enumerate(standstills):
-        start, end = max(each.start, earliest), each.end
-        if end is None and place < len(standstills) - 1:
-            end = standstills[place + 1].start
-        earliest = start if end is None else max(start, end)
-        yield replace(each, start=start, end=None if end is None else earliest)
+    for each in standstills:
+        start = max(each.start, earliest)
+        earliest = start if each.end is None else max(start, each.end)
+        yield replace(each, start=start, end=None if each.end is None else earliest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from libs.ids.subjects import Subject, SubjectKind, check_named, parse_subject
+from libs.ids.subjects import SubjectKind, check_named, parse_subject
 from services.identity.core.claims import ActingParty, ActingRight, ActorKind, Claims, invalid
 
 _KINDS = {
@@ -26,7 +26,7 @@ def check_subject(claims: Claims, region: str) -> None:
 
 
 def _check(claims: Claims, region: str) -> None:
-    kinds = [_kind(_of(claims.sub, region)), *_actors(claims.act, region)]
+    kinds = [_kind(claims.sub, region), *_actors(claims.act, region)]
     if claims.actor_kind is not kinds[-1]:
         raise ValueError("the kind is not that of who acts")
     for before, kind in pairwise(kinds):
@@ -41,16 +41,11 @@ def _check(claims: Claims, region: str) -> None:
     _check_authority(claims.authority, kinds[0], region)
 
 
-def _of(name: str, region: str) -> Subject:
+def _kind(name: str, region: str) -> ActorKind:
+    """Returns the kind of somebody of ``region``; clients are none, they have no standing outside their own."""
     subject = parse_subject(name)
     if subject.region != region:
         raise ValueError("somebody of another region")
-    return subject
-
-
-def _kind(subject: Subject) -> ActorKind:
-    if subject.kind not in _KINDS:
-        raise ValueError("clients can't be asserted")
     return _KINDS[subject.kind]
 
 
@@ -58,7 +53,7 @@ def _actors(act: ActingParty | None, region: str) -> list[ActorKind]:
     """Returns the kinds of those who act, the first who did so first: staff, then a service, and no more."""
     if act is None:
         return []
-    kind = _kind(_of(act.sub, region))
+    kind = _kind(act.sub, region)
     if kind not in _MAY_ACT_FOR or act.kind is not kind:
         raise ValueError("who acts is of another kind")
     if act.dept:
