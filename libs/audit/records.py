@@ -1,6 +1,6 @@
 """One audit record and the canonical bytes that its leaf is made over.
 
-The record is that of ``tongban.audit.v1.Record``; what it must hold comes from standards.md 5.4 (minimum audit record).
+The record is that of ``tongban.audit.v1.Record``; it holds who did what, to what, why, when, and how it ended.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Figures beside the budgets of design.md section 5, for people and as JSON."""
+"""Figures beside the budgets (docs/budgets.md), for people and as JSON."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -206,7 +206,7 @@ def _memory(rest: Mapping[str, int], loaded: Mapping[str, int]) -> Table:
 
 
 def _budgets(budgets: Iterable[Budget]) -> Table:
-    table = Table("budget (design.md, section 5)", "wanted", "measured", "")
+    table = Table("budget (docs/budgets.md)", "wanted", "measured", "")
     for budget in budgets:
         table.add_row(budget.name, budget.wanted, budget.measured, "ok" if budget.ok else "[red]missed[/]")
     return table

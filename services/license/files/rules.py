@@ -37,7 +37,7 @@ def copy_terms(purpose: str, maker: str, now: datetime, expire_time: datetime | 
 def check_original(license_name: str, basis: UseBasis, item_code: str, original_item_codes: frozenset[str]) -> None:
     """Raises ORIGINAL_NOT_ALLOWED unless the reader may have the original.
 
-    Originals go to the issuer, and to verifiers under a presentation for an item on the type's list (standards 2.5).
+    Originals go to the issuer, and to verifiers under a presentation for an item on the type's list.
     """
     listed = basis is UseBasis.PRESENTATION and item_code in original_item_codes
     if basis is not UseBasis.ISSUER and not listed:

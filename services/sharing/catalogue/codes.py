@@ -19,7 +19,7 @@ class ResourceClass(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResourceCode:
-    """A resource code in its parts: 类(1) 项(2) 目(3) 细目(*) / 顺序号 (政务信息资源目录编制指南, standards.md 5.1)."""
+    """A resource code in its parts: 类(1) 项(2) 目(3) 细目(*) / 顺序号 (政务信息资源目录编制指南)."""
 
     resource_class: ResourceClass
     item: str

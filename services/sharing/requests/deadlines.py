@@ -1,4 +1,4 @@
-"""Deadlines in working days (《政务数据共享条例》, State Council Order 809; standards.md 5.2).
+"""Deadlines in working days (《政务数据共享条例》, State Council Order 809).
 
 The numbers stand in one place, because their text could not be verified; which days work is the calendar's to say.
 """

@@ -1,4 +1,4 @@
-"""Requests for data: the state machine, and the separation of those who act in it (standards.md 5.2)."""
+"""Requests for data: the state machine, and the separation of those who act in it (《政务数据共享条例》)."""
 
 from dataclasses import dataclass
 from enum import Enum
