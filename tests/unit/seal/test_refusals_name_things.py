@@ -132,66 +132,67 @@ REVOKED = RegisteredSeal(b"s", SealState.REVOKED, NOW, NOW + DAY)
 @pytest.mark.parametrize(
     ("finding", "outcome", "indication"),
     [
-        (within(NOW, NOW + DAY, Times(NOW - MOMENT, NOW)), StepOutcome.FAILED, StepIndication.NOT_YET_VALID),
-        (within(NOW, NOW + DAY, Times(NOW + DAY + MOMENT, NOW)), StepOutcome.FAILED, StepIndication.EXPIRED),
+        (lambda: within(NOW, NOW + DAY, Times(NOW - MOMENT, NOW)), StepOutcome.FAILED, StepIndication.NOT_YET_VALID),
+        (lambda: within(NOW, NOW + DAY, Times(NOW + DAY + MOMENT, NOW)), StepOutcome.FAILED, StepIndication.EXPIRED),
         (
-            within(NOW, NOW + DAY, Times(NOW, NOW + DAY + MOMENT)),
+            lambda: within(NOW, NOW + DAY, Times(NOW, NOW + DAY + MOMENT)),
             StepOutcome.INDETERMINATE,
             StepIndication.OUT_OF_BOUNDS_NO_POE,
         ),
-        (within(NOW, NOW + DAY, Times(NOW + DAY, NOW)), StepOutcome.PASSED, None),
-        (structure_finding(None, b"s"), StepOutcome.NOT_APPLICABLE, None),
-        (structure_finding(FROZEN, b"s"), StepOutcome.PASSED, None),
-        (structure_finding(FROZEN, b"x"), StepOutcome.FAILED, StepIndication.HASH_FAILURE),
+        (lambda: within(NOW, NOW + DAY, Times(NOW + DAY, NOW)), StepOutcome.PASSED, None),
+        (lambda: structure_finding(None, b"s"), StepOutcome.NOT_APPLICABLE, None),
+        (lambda: structure_finding(FROZEN, b"s"), StepOutcome.PASSED, None),
+        (lambda: structure_finding(FROZEN, b"x"), StepOutcome.FAILED, StepIndication.HASH_FAILURE),
         (
-            status_finding(None, Times(NOW, NOW), recorded=True),
+            lambda: status_finding(None, Times(NOW, NOW), recorded=True),
             StepOutcome.INDETERMINATE,
             StepIndication.TRY_LATER,
         ),
         (
-            status_finding(FROZEN, Times(NOW, NOW), recorded=False),
+            lambda: status_finding(FROZEN, Times(NOW, NOW), recorded=False),
             StepOutcome.INDETERMINATE,
             StepIndication.TRY_LATER,
         ),
         (
-            status_finding(REVOKED, Times(NOW + DAY, NOW), recorded=True),
+            lambda: status_finding(REVOKED, Times(NOW + DAY, NOW), recorded=True),
             StepOutcome.FAILED,
             StepIndication.REVOKED,
         ),
         (
-            status_finding(REVOKED, Times(NOW, NOW + DAY), recorded=True),
+            lambda: status_finding(REVOKED, Times(NOW, NOW + DAY), recorded=True),
             StepOutcome.INDETERMINATE,
             StepIndication.REVOKED_NO_POE,
         ),
         (
-            status_finding(REVOKED, Times(NOW, NOW + DAY - MOMENT), recorded=False),
+            lambda: status_finding(REVOKED, Times(NOW, NOW + DAY - MOMENT), recorded=False),
             StepOutcome.PASSED,
             None,
         ),
-        (existence_finding(FROZEN, None, Times(NOW, NOW), recorded=True), StepOutcome.PASSED, None),
-        (existence_finding(FROZEN, NOW, Times(NOW, NOW), recorded=False), StepOutcome.PASSED, None),
+        (lambda: existence_finding(FROZEN, None, Times(NOW, NOW), recorded=True), StepOutcome.PASSED, None),
+        (lambda: existence_finding(FROZEN, NOW, Times(NOW, NOW), recorded=False), StepOutcome.PASSED, None),
         (
-            existence_finding(FROZEN, None, Times(NOW, NOW), recorded=False),
+            lambda: existence_finding(FROZEN, None, Times(NOW, NOW), recorded=False),
             StepOutcome.INDETERMINATE,
             StepIndication.NO_POE,
         ),
         (
-            existence_finding(REVOKED, None, Times(NOW, NOW), recorded=False),
+            lambda: existence_finding(REVOKED, None, Times(NOW, NOW), recorded=False),
             StepOutcome.INDETERMINATE,
             StepIndication.NO_POE,
         ),
         (
-            existence_finding(REVOKED, None, Times(NOW + DAY, NOW), recorded=False),
+            lambda: existence_finding(REVOKED, None, Times(NOW + DAY, NOW), recorded=False),
             StepOutcome.NOT_APPLICABLE,
             None,
         ),
-        (existence_finding(None, None, Times(NOW, NOW), recorded=False), StepOutcome.NOT_APPLICABLE, None),
+        (lambda: existence_finding(None, None, Times(NOW, NOW), recorded=False), StepOutcome.NOT_APPLICABLE, None),
     ],
 )
 def test_a_finding_says_its_outcome_and_why(
-    finding: StepFinding, outcome: StepOutcome, indication: StepIndication | None
+    finding: Callable[[], StepFinding], outcome: StepOutcome, indication: StepIndication | None
 ) -> None:
-    assert (finding.outcome, finding.sub_indication) == (outcome, indication)
+    found = finding()
+    assert (found.outcome, found.sub_indication) == (outcome, indication)
 
 
 def test_what_was_seen_stands_in_the_evidence() -> None:
