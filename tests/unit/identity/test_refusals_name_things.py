@@ -14,7 +14,7 @@ from services.identity.core import mandate_rules as mandates
 from services.identity.core.assurance import VerificationMethod
 from services.identity.core.client_rules import ClientAuthMethod, ClientKind, ClientState
 from services.identity.core.duties import Assignment, Duty
-from services.identity.core.issue import Issue, StaffFacts
+from services.identity.core.issue import StaffFacts, TokenIssue
 from services.identity.core.mandate_rules import MandatePower, MandateState
 from services.identity.core.trust import RegionState
 from services.identity.tokens import rules as exchange
@@ -29,7 +29,7 @@ SYSTEM = client("erp", ClientKind.SYSTEM)
 WAITING = replace(SYSTEM, state=ClientState.REQUESTED)
 GONE = replace(SYSTEM, state=ClientState.SUSPENDED)
 REGION = "regions/320402"
-LUAN = Issue("341500", "https://luan.example", NOW, "1", "2")
+LUAN = TokenIssue("341500", "https://luan.example", NOW, "1", "2")
 CHANNEL = client("window", ClientKind.CHANNEL, assertable=("STAFF",), max_assurance=4)
 
 

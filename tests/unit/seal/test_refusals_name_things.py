@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.errors import InvalidArgument, TongbanError
+from libs.sub_indications import SubIndication
 from services.seal.core.seal_rules import (
     SealChange,
     SealFacts,
@@ -22,7 +23,7 @@ from services.seal.core.seal_rules import (
     state_at,
 )
 from services.seal.validation.registered import RegisteredSeal, existence_finding, status_finding, structure_finding
-from services.seal.validation.rules import StepFinding, StepIndication, StepOutcome, Times, conclude, within
+from services.seal.validation.rules import StepFinding, StepOutcome, Times, conclude, within
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
@@ -132,36 +133,36 @@ REVOKED = RegisteredSeal(b"s", SealState.REVOKED, NOW, NOW + DAY)
 @pytest.mark.parametrize(
     ("finding", "outcome", "indication"),
     [
-        (lambda: within(NOW, NOW + DAY, Times(NOW - MOMENT, NOW)), StepOutcome.FAILED, StepIndication.NOT_YET_VALID),
-        (lambda: within(NOW, NOW + DAY, Times(NOW + DAY + MOMENT, NOW)), StepOutcome.FAILED, StepIndication.EXPIRED),
+        (lambda: within(NOW, NOW + DAY, Times(NOW - MOMENT, NOW)), StepOutcome.FAILED, SubIndication.NOT_YET_VALID),
+        (lambda: within(NOW, NOW + DAY, Times(NOW + DAY + MOMENT, NOW)), StepOutcome.FAILED, SubIndication.EXPIRED),
         (
             lambda: within(NOW, NOW + DAY, Times(NOW, NOW + DAY + MOMENT)),
             StepOutcome.INDETERMINATE,
-            StepIndication.OUT_OF_BOUNDS_NO_POE,
+            SubIndication.OUT_OF_BOUNDS_NO_POE,
         ),
         (lambda: within(NOW, NOW + DAY, Times(NOW + DAY, NOW)), StepOutcome.PASSED, None),
         (lambda: structure_finding(None, b"s"), StepOutcome.NOT_APPLICABLE, None),
         (lambda: structure_finding(FROZEN, b"s"), StepOutcome.PASSED, None),
-        (lambda: structure_finding(FROZEN, b"x"), StepOutcome.FAILED, StepIndication.HASH_FAILURE),
+        (lambda: structure_finding(FROZEN, b"x"), StepOutcome.FAILED, SubIndication.HASH_FAILURE),
         (
             lambda: status_finding(None, Times(NOW, NOW), recorded=True),
             StepOutcome.INDETERMINATE,
-            StepIndication.TRY_LATER,
+            SubIndication.TRY_LATER,
         ),
         (
             lambda: status_finding(FROZEN, Times(NOW, NOW), recorded=False),
             StepOutcome.INDETERMINATE,
-            StepIndication.TRY_LATER,
+            SubIndication.TRY_LATER,
         ),
         (
             lambda: status_finding(REVOKED, Times(NOW + DAY, NOW), recorded=True),
             StepOutcome.FAILED,
-            StepIndication.REVOKED,
+            SubIndication.REVOKED,
         ),
         (
             lambda: status_finding(REVOKED, Times(NOW, NOW + DAY), recorded=True),
             StepOutcome.INDETERMINATE,
-            StepIndication.REVOKED_NO_POE,
+            SubIndication.REVOKED_NO_POE,
         ),
         (
             lambda: status_finding(REVOKED, Times(NOW, NOW + DAY - MOMENT), recorded=False),
@@ -173,12 +174,12 @@ REVOKED = RegisteredSeal(b"s", SealState.REVOKED, NOW, NOW + DAY)
         (
             lambda: existence_finding(FROZEN, None, Times(NOW, NOW), recorded=False),
             StepOutcome.INDETERMINATE,
-            StepIndication.NO_POE,
+            SubIndication.NO_POE,
         ),
         (
             lambda: existence_finding(REVOKED, None, Times(NOW, NOW), recorded=False),
             StepOutcome.INDETERMINATE,
-            StepIndication.NO_POE,
+            SubIndication.NO_POE,
         ),
         (
             lambda: existence_finding(REVOKED, None, Times(NOW + DAY, NOW), recorded=False),
@@ -189,7 +190,7 @@ REVOKED = RegisteredSeal(b"s", SealState.REVOKED, NOW, NOW + DAY)
     ],
 )
 def test_a_finding_says_its_outcome_and_why(
-    finding: Callable[[], StepFinding], outcome: StepOutcome, indication: StepIndication | None
+    finding: Callable[[], StepFinding], outcome: StepOutcome, indication: SubIndication | None
 ) -> None:
     found = finding()
     assert (found.outcome, found.sub_indication) == (outcome, indication)
@@ -205,4 +206,4 @@ def test_what_was_seen_stands_in_the_evidence() -> None:
     assert ended == "REVOKED since 2026-03-03T00:00:00+00:00, used 2026-03-02T00:00:00+00:00"
     stamp = existence_finding(None, NOW, Times(NOW, NOW), recorded=False).evidence
     assert stamp.endswith("2026-03-02T00:00:00+00:00")
-    assert conclude([]).sub_indication is StepIndication.SIGNED_DATA_NOT_FOUND
+    assert conclude([]).sub_indication is SubIndication.SIGNED_DATA_NOT_FOUND

@@ -1,5 +1,6 @@
 """First tokens: what each says and leaves open, and when it ends."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,12 +10,12 @@ from libs.errors import PermissionDenied, Unauthenticated
 from services.identity.core import issue
 from services.identity.core.claims import ActorKind, Claims, TokenType
 from services.identity.core.client_rules import ClientKind, ClientState
-from services.identity.core.issue import Issue, StaffFacts, named_near
+from services.identity.core.issue import StaffFacts, TokenIssue, named_near
 from tests.unit.identity.records import client
 
 NOW = datetime(2024, 6, 3, 9, 0, 0, 900_000, tzinfo=UTC)
 T = int(NOW.timestamp())
-LUAN = Issue("341500", "https://luan.example", NOW, "1", "2")
+LUAN = TokenIssue("341500", "https://luan.example", NOW, "1", "2")
 CHANNEL = client("window", ClientKind.CHANNEL, assertable=("PERSON", "STAFF"), max_assurance=3)
 LEAST = Claims(
     type=TokenType.ACCESS,
@@ -64,11 +65,12 @@ def test_who_may_speak_for_whom() -> None:
         issue.for_person(LUAN, replace(CHANNEL, assertable=("STAFF",)), "persons/1", (4, 4), ())
     assert person.value.metadata == {"client": "clients/window", "actor_kind": "PERSON"}
     waiting = replace(CHANNEL, state=ClientState.REQUESTED)
-    for make in (
+    attempts: tuple[Callable[[], Claims], ...] = (
         lambda: issue.for_client(LUAN, waiting, ()),
         lambda: issue.for_person(LUAN, waiting, "persons/1", (4, 4), ()),
         lambda: issue.for_staff(LUAN, waiting, STAFF, ()),
-    ):
+    )
+    for make in attempts:
         with pytest.raises(PermissionDenied, match="CLIENT_NOT_ACTIVE"):
             make()
 

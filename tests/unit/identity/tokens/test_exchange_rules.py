@@ -9,15 +9,15 @@ import pytest
 from libs.errors import TongbanError
 from services.identity.core.claims import ActingParty, ActingRight, ActorKind, Claims, IdentityClaim, TokenType
 from services.identity.core.duties import Duty
-from services.identity.core.issue import Issue
+from services.identity.core.issue import TokenIssue
 from services.identity.tokens import rules as exchange
 from services.identity.tokens.rules import HomeRegion, WindowClerk
 
 NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 T = int(NOW.timestamp())
 ID = "00000000-0000-7000-8000-00000000000"
-LUAN = Issue("341500", "https://luan.example", NOW, "2", "3")
-TIANNING = Issue("320402", "https://tianning.example", NOW, "4", "5")
+LUAN = TokenIssue("341500", "https://luan.example", NOW, "2", "3")
+TIANNING = TokenIssue("320402", "https://tianning.example", NOW, "4", "5")
 HOME = HomeRegion("341500", "https://luan.example", 4)
 FIRM = ActingRight(f"organizations/{ID}1", "91350100M000100Y43", f"mandates/{ID}2", ("ITEM",), ("APPLY",), T + 400)
 TRANSFER = f"transfers/{ID}8"
