@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.local.state import ProcessSnapshot, Snapshot
 
 _SECONDS = 2.0
+_UNSETTLED = "tongban_calendar_unsettled_year"
 _DO = {
     "database": "look whether `postgres` is READY below and at its log; docs/runbooks/dependencies.md",
     "redis": "look whether `redis` is READY below and at its log; docs/runbooks/dependencies.md",
@@ -21,6 +22,10 @@ _DO = {
 _SOON = {
     "disk": "make room soon: below least_free_mb nothing that writes is taken any more",
     "keys": "a certificate ends soon: stop and start (`./run down`, `./run up`), which renews those of the development PKI",
+}
+_CALENDAR = {
+    "MISSING": ("has no calendar", "import its notice, or enter it provisionally; docs/runbooks/calendar-missing.md"),
+    "PROVISIONAL": ("is provisional", "import its notice once it is published; docs/runbooks/calendar-missing.md"),
 }
 
 
@@ -82,7 +87,7 @@ def _of_metrics(where: str, text: str) -> list[Finding]:
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name.startswith(("tongban_dependency", "tongban_warning"))
+        if sample.name.startswith(("tongban_dependency", "tongban_warning", "tongban_calendar"))
     }
     away = [
         (key[1], value) for key, value in gauges.items() if key[0] == "tongban_dependency_away_since_seconds" and value
@@ -91,7 +96,13 @@ def _of_metrics(where: str, text: str) -> list[Finding]:
     return [
         *(Finding(where, f"{name} fails", _DO.get(name, "its log says why"), _moment(since)) for name, since in away),
         *(Finding(where, f"{name} is near its end", _SOON[name], bad=False) for name in soon if name in _SOON),
+        *(_of_calendar(where, key[1], int(value)) for key, value in gauges.items() if key[0] == _UNSETTLED and value),
     ]
+
+
+def _of_calendar(where: str, basis: str, year: int) -> Finding:
+    what, todo = _CALENDAR[basis]
+    return Finding(where, f"{year} {what}, and limits reach it", todo, bad=False)
 
 
 def lines(findings: Iterable[Finding]) -> Sequence[str]:

@@ -2,8 +2,8 @@
 
 Periods of the administrative licensing law are working days (行政许可法 82), and which days work is settled year by year:
 the State Council's notice appears about November for the next year, while periods reach into that year before. So a year
-without a notice is counted **provisionally** (decision 0024): Monday to Friday work but for the holidays that have a fixed
-date by law. Nobody is refused for want of a notice, and what was counted provisionally is counted anew once it is there.
+without a notice is counted **provisionally** (decisions 0024, 0037): Monday to Friday work but for the holidays that have a
+fixed date by law. Nobody is refused for want of a notice, and what was counted provisionally is counted anew once it is there.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,6 +39,13 @@ class DayKind(StrEnum):
     def is_working(self) -> bool:
         """True for days that count in a period of working days."""
         return self in (DayKind.WORKDAY, DayKind.MAKE_UP_WORKDAY)
+
+
+class CalendarBasis(StrEnum):
+    """What the days of a year rest on, named as in ``tongban.cases.v1.CalendarBasis``."""
+
+    NOTICE = "NOTICE"
+    PROVISIONAL = "PROVISIONAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +128,15 @@ class _Year:
 class Calendar:
     """Working days by year, whether known by a notice or provisional. Counting takes constant time a year."""
 
-    __slots__ = ("_known", "_years", "edition")
+    __slots__ = ("_years", "edition", "known_years", "settled_years")
 
-    def __init__(self, rows: Iterable[DayRow], edition: int = 0) -> None:
+    def __init__(self, rows: Iterable[DayRow], edition: int = 0, provisional: Iterable[int] = ()) -> None:
         """Builds the calendar.
 
         Args:
             rows: the days of whole years, in any order; years need not adjoin.
             edition: a number that grows with every import, so that what was counted on an earlier one can be told.
+            provisional: the years of these that no notice settled.
 
         Raises:
             InvalidArgument: ``CALENDAR_INCOMPLETE``: there is no year, or one is not whole.
@@ -140,16 +148,14 @@ class Calendar:
             raise reasons.calendar_incomplete("the table of days is empty", date="")
         self.edition = edition
         self._years = {year: _Year(year, check_year(year, found)) for year, found in by_year.items()}
-        self._known = frozenset(by_year)
-
-    @property
-    def known_years(self) -> frozenset[int]:
+        self.known_years = frozenset(by_year)
+        """The years that are there, by a notice or entered provisionally."""
+        self.settled_years = self.known_years - frozenset(provisional)
         """The years that a notice settled."""
-        return self._known
 
-    def knows(self, start: date, end: date) -> bool:
+    def is_settled(self, start: date, end: date) -> bool:
         """True where a notice covers every day from ``start`` to ``end``."""
-        return all(year in self._known for year in range(start.year, end.year + 1))
+        return self.settled_years.issuperset(range(start.year, end.year + 1))
 
     def is_working_day(self, day: date) -> bool:
         """True where ``day`` is worked. Raises ``CALENDAR_UNKNOWN`` before ``FIRST_YEAR`` and after ``LAST_YEAR``."""
@@ -213,5 +219,5 @@ def _incomplete(day: date, what: str) -> InvalidArgument:
 
 
 def unknown(day: date) -> FailedPrecondition:
-    """Builds the error for a day that no notice covers, where a provisional answer is not wanted or not possible."""
+    """Builds the error for a day of a year that is not there, where no guess is wanted or possible."""
     return reasons.calendar_unknown(f"no calendar covers {day}", date=day.isoformat())

@@ -1,43 +1,59 @@
-"""The State Council's working days of 2023 to 2026, as rows of our table: what every region starts with.
+"""The State Council's notices (国务院办公厅关于部分节假日安排的通知) that a region starts with; data and source are in ``notices.toml``.
 
-They come from the package ``chinesecalendar``. Cases puts them into its table when a region is set up; from then on that
-table is the truth, and other years come by ``CalendarService.ImportCalendar``.
+Cases puts them into its table when a region is set up; from then on that table is the truth, and other years come by
+``CalendarService.ImportCalendar``.
 """
 
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
 
-from chinese_calendar import constants, is_workday
-
-from libs.civil.calendar import DayKind, DayRow, check_year, days_of_year, is_weekend
-
-YEARS = (2023, 2024, 2025, 2026)
-"""The years that the package knows and a region starts with."""
-
-SOURCE = "国务院办公厅关于部分节假日安排的通知 (chinesecalendar)"
-"""What ``Calendar.source`` says of these rows."""
+from libs.civil.calendar import DayRow
+from libs.civil.festivals import Festival, year_of
 
 
-def calendar_rows(year: int) -> tuple[DayRow, ...]:
-    """Returns every day of ``year`` with its kind, in order.
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice.
 
-    Raises:
-        NotImplementedError: the package doesn't know the year (from 2027 on).
+    Attributes:
+        year: the year that it settles.
+        source: its title and number.
+        published: its day.
+        festivals: what it says.
     """
-    return check_year(year, (_row(day) for day in days_of_year(year)))
+
+    year: int
+    source: str
+    published: date
+    festivals: tuple[Festival, ...]
+
+    def rows(self) -> tuple[DayRow, ...]:
+        """Returns every day of the year with its kind, in order."""
+        return year_of(self.year, self.festivals)
+
+
+@cache
+def shipped() -> Mapping[int, Notice]:
+    """Returns the notices that come with the project, by year, in order."""
+    text = resources.files("libs.civil").joinpath("notices.toml").read_text(encoding="utf-8")
+    return MappingProxyType({each["year"]: _notice(each) for each in tomllib.loads(text)["notice"]})
 
 
 def all_rows() -> tuple[DayRow, ...]:
-    """Returns the rows of all ``YEARS``, in order."""
-    return tuple(row for year in YEARS for row in calendar_rows(year))
+    """Returns the days of all shipped years, in order."""
+    return tuple(row for notice in shipped().values() for row in notice.rows())
 
 
-def _row(day: date) -> DayRow:
-    if is_workday(day):
-        return DayRow(
-            day, DayKind.MAKE_UP_WORKDAY if is_weekend(day) else DayKind.WORKDAY, constants.workdays.get(day, "")
-        )
-    if day in constants.in_lieu_days:
-        return DayRow(day, DayKind.SWAPPED_REST, constants.in_lieu_days[day])
-    if day in constants.holidays:
-        return DayRow(day, DayKind.HOLIDAY, constants.holidays[day])
-    return DayRow(day, DayKind.WEEKEND)
+def _notice(told: Mapping[str, Any]) -> Notice:
+    return Notice(told["year"], told["source"], told["published"], tuple(map(_festival, told["festivals"])))
+
+
+def _festival(told: Mapping[str, Any]) -> Festival:
+    swapped, worked = told.get("swapped_days", ()), told.get("make_up_workdays", ())
+    return Festival(told["name"], told["first_day"], told["last_day"], tuple(swapped), tuple(worked))

@@ -19,7 +19,6 @@ _TRY_AGAIN_SECONDS = 1.0
 _STAND_SECONDS = 5.0
 _SHARE = sa.text("SELECT pg_advisory_lock_shared(:key)")
 _LET_GO = sa.text("SELECT pg_advisory_unlock(:key)")
-_PING = sa.text("SELECT 1")
 _TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
 _TURN = Statement("SELECT pg_advisory_xact_lock(:key)")
 
@@ -70,35 +69,37 @@ async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[Asyn
 class Presence:
     """Is seen by other replicas of its kind for as long as it lives, by a shared lock.
 
-    A process that starts and sees nobody knows that whatever was left under way is nobody's: ``alone`` takes it up at
-    once, instead of waiting for as long as the slowest that might still be at it.
+    A process that sees nobody else knows that what was left under way before it began is nobody's: ``alone`` takes that up
+    at once, instead of waiting for as long as the slowest that might still be at it. It looks again and again: what a process
+    sent before it was killed may reach the tables after the first look, and a look may fail.
     """
 
     def __init__(self, database: Database, kind: str, alone: Callable[[], Awaitable[object]]) -> None:
+        """Makes the presence of a process; ``alone`` must leave be what is younger than this process."""
         self._database = database
         self._kind = kind
         self._key = {"key": lock_key(f"presence:{kind}")}
         self._alone = alone
-        self._looked = False
 
     async def run(self) -> None:
-        """Stands for ever. Only the first look counts: after it, what is under way may be this process's own."""
+        """Stands for ever."""
         await forever(f"presence:{self._kind}", self._turn, _TRY_AGAIN_SECONDS)
 
     async def _turn(self) -> None:
         with _told(f"presence:{self._kind}"):
             async with self._database.own() as connection:
-                await self._stand(connection)
+                await self._look(connection, seen=False)
+                while True:
+                    await asyncio.sleep(_STAND_SECONDS)
+                    await self._look(connection, seen=True)
 
-    async def _stand(self, connection: AsyncConnection) -> None:
+    async def _look(self, connection: AsyncConnection, *, seen: bool) -> None:
+        """Looks whether anybody else is there; one's own shared lock, once one is ``seen``, is in nobody's way."""
         nobody = bool(await connection.scalar(_TRY, self._key))
-        if nobody and not self._looked:
+        if nobody:
             # Whatever that ends with, this process must be seen: the next would take up what is under way here.
             await attempt(f"alone:{self._kind}", self._alone)
-        self._looked = True
-        await connection.execute(_SHARE, self._key)
+        if not seen:
+            await connection.execute(_SHARE, self._key)
         if nobody:
             await connection.execute(_LET_GO, self._key)
-        while True:
-            await asyncio.sleep(_STAND_SECONDS)
-            await connection.execute(_PING)

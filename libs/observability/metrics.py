@@ -50,7 +50,14 @@ CERTIFICATE_END = Gauge(
     "When a certificate of this process ends, seconds since 1970",
     ["certificate"],
 )
-WARNING = Gauge("tongban_warning", "1 while something still works and will not for long: disk, keys", ["what"])
+WARNING = Gauge(
+    "tongban_warning", "1 while something still works and will not for long: disk, keys, calendar", ["what"]
+)
+CALENDAR_UNSETTLED = Gauge(
+    "tongban_calendar_unsettled_year",
+    "The first year without a holiday notice that a limit reaches which begins within 90 days; 0 where there is none",
+    ["basis"],
+)
 DEPENDENCY_AWAY_SECONDS = Counter(
     "tongban_dependency_away_seconds",
     "Seconds for which a dependency did not answer, counted when it is back",

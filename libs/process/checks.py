@@ -13,9 +13,8 @@ from libs.config import DiskConfig, KeysConfig, ServiceConfig, TlsConfig
 from libs.crypto.keystore import KeyStore, load_master_key
 from libs.crypto.x509 import Certificate
 from libs.observability import metrics
-from libs.observability.logs import logger
+from libs.observability.end_warning import EndWarning
 
-_log = logger(__name__)
 _MEGABYTE = 1_000_000
 _LEAST_FILES = 1_000
 _KEYS_EVERY_SECONDS = 10.0
@@ -24,21 +23,6 @@ _NEAR_END = timedelta(days=30)
 
 class CheckFailed(Exception):
     """Something that a service needs is not as it must be; the message says what, without personal data."""
-
-
-class EndWarning:
-    """Tells once when something gets near its end, and once when it is well again; the metric says which."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._told = ""
-
-    def tell(self, why: str) -> None:
-        """Takes what is near its end now; empty where nothing is."""
-        metrics.WARNING.labels(self._what).set(bool(why))
-        if bool(why) != bool(self._told):
-            _log.warning("near its end" if why else "well again", what=self._what, why=why or self._told)
-        self._told = why
 
 
 def folders_of(config: ServiceConfig) -> list[Path]:

@@ -1,7 +1,7 @@
 """Between messages of the contracts and Python's own types: times, days, enum values."""
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, overload
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -28,6 +28,12 @@ def moment_of(message: Timestamp, field: str) -> datetime:
         raise invalid_field(field, "timestamp.range", "must lie between the years 1 and 9999") from error
 
 
+@overload
+def date_message(day: date) -> common_pb2.Date: ...
+@overload
+def date_message(day: None) -> None: ...
+@overload
+def date_message(day: date | None) -> common_pb2.Date | None: ...
 def date_message(day: date | None) -> common_pb2.Date | None:
     """Returns a day as a message; None stays None, which a message takes as "not set"."""
     return common_pb2.Date(year=day.year, month=day.month, day=day.day) if day else None

@@ -9,6 +9,7 @@ from services.cases.acceptance.worker import DeemedAcceptance
 from services.cases.applications.api import ApplicationApi
 from services.cases.applications.service import Applications
 from services.cases.calendars.api import CalendarApi
+from services.cases.calendars.watch import CalendarWatch
 from services.cases.calendars.worker import DeadlineRecounter
 from services.cases.core.parts import Parts, parts_of
 from services.cases.decisions.api import DecisionApi
@@ -61,7 +62,13 @@ async def app(process: Process) -> App:
             "CalendarService": [calendars],
         },
         events={LicenseIssued: licenses.issued, LicenseVoided: licenses.voided},
-        workers=[MessageDeliverer(parts).run, DeadlineRecounter(parts).run, sweep.run, comparison.run],
+        workers=[
+            MessageDeliverer(parts).run,
+            DeadlineRecounter(parts).run,
+            CalendarWatch(parts).run,
+            sweep.run,
+            comparison.run,
+        ],
         closers=[parts.regions.close],
     )
 

@@ -1,9 +1,12 @@
 """What the sharing service is made of."""
 
+from functools import partial
+
 from libs.db.engine import read_dsn
 from libs.process import Process
 from libs.process.app import App
 from libs.sweeps.sweep import Sweep
+from services.sharing.calendars.worker import CalendarFollower
 from services.sharing.catalogue.api import CatalogueApi
 from services.sharing.config import Config
 from services.sharing.core.parts import parts_of
@@ -13,9 +16,11 @@ from services.sharing.data.uses import DataUses
 from services.sharing.data.worker import unanswered_questions
 from services.sharing.grants.api import GrantApi
 from services.sharing.grants.service import UsageLedger
+from services.sharing.integrations.calendar import CalendarSource
 from services.sharing.mounts.api import MountApi
 from services.sharing.mounts.service import MountWatch
 from services.sharing.requests.api import RequestApi
+from tongban.cases.v1.events_pb2 import CalendarImported
 
 _SWEEP_SECONDS = 30.0
 
@@ -27,6 +32,7 @@ async def app(process: Process) -> App:
     parts = parts_of(process, config)
     ledger = UsageLedger(read_dsn(config.database.dsn_file), parts.clock)
     data = DataApi(parts, DataUses(parts, ledger, MountWatch(parts)), Forwarding(parts))
+    calendar = CalendarFollower(parts, CalendarSource(partial(process.neighbour, "cases")))
     sweep = Sweep(parts.database, "sharing:sweeper", [unanswered_questions(parts)], _SWEEP_SECONDS)
     return App(
         apis={
@@ -36,6 +42,7 @@ async def app(process: Process) -> App:
             "DataService": [data],
             "RegionDataService": [data],
         },
-        workers=[sweep.run],
+        events={CalendarImported: calendar.imported},
+        workers=[sweep.run, calendar.run],
         closers=[ledger.close, parts.sources.close, parts.regions.close],
     )

@@ -10,7 +10,9 @@ from joserfc.jwk import ECKey
 from deploy.local.demo.catalogue import CONVENIENCE_STORE, DemoItem, LicenceKind, task_code
 from deploy.local.demo.gateway import Gateway, Machine, request_id
 from libs.civil import notices
+from libs.civil.festivals import Festival
 from libs.ids.synthetic import SyntheticPopulation
+from libs.rpc.messages import date_message
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
 from tongban.cases.v1 import calendar_service_pb2, item_service_pb2
 from tongban.cases.v1 import resources_pb2 as case_resources
@@ -180,21 +182,26 @@ async def open_person(gateway: Gateway, token: str, person: resources_pb2.Person
 
 
 async def import_calendars(office: Office) -> None:
-    """Imports the State Council's calendars into the region."""
-    for year in notices.YEARS:
-        days = [
-            calendar_service_pb2.CalendarDay(
-                date=common_pb2.Date(year=row.day.year, month=row.day.month, day=row.day.day),
-                kind=calendar_service_pb2.DayKind.Value(f"DAY_KIND_{row.kind.name}"),
-                note=row.note,
-            )
-            for row in notices.calendar_rows(year)
-        ]
+    """Imports the State Council's calendars into the region, as the notices state them."""
+    for notice in notices.shipped().values():
         request = calendar_service_pb2.ImportCalendarRequest(
-            year=year, days=days, source=notices.SOURCE, request_id=request_id()
+            year=notice.year,
+            festivals=map(_festival, notice.festivals),
+            source=notice.source,
+            request_id=request_id(),
         )
         token = await office.admin_token()
         await office.gateway.using(token).call(request, calendar_service_pb2.Calendar)
+
+
+def _festival(festival: Festival) -> calendar_service_pb2.Festival:
+    return calendar_service_pb2.Festival(
+        display_name=festival.name,
+        first_day=date_message(festival.first_day),
+        last_day=date_message(festival.last_day),
+        swapped_days=map(date_message, festival.swapped_days),
+        make_up_workdays=map(date_message, festival.make_up_workdays),
+    )
 
 
 async def make_seal(office: Office) -> None:

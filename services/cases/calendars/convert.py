@@ -1,13 +1,16 @@
 """Calendars as messages."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date
 
 from libs.civil.calendar import DayKind, DayRow
+from libs.civil.festivals import Festival
 from libs.rpc.messages import Names, date_message, date_of, timestamp
+from services.cases.core.calendars import YearRevision
 from tongban.cases.v1 import calendar_service_pb2 as pb
+from tongban.common.v1 import common_pb2
 
-DAY_KINDS = Names(pb.DayKind)
+BASES, DAY_KINDS = Names(pb.CalendarBasis), Names(pb.DayKind)
 
 
 def days_of(request: pb.ImportCalendarRequest) -> list[DayRow]:
@@ -18,17 +21,35 @@ def days_of(request: pb.ImportCalendarRequest) -> list[DayRow]:
     ]
 
 
-def calendar_message(
-    year: int, revision: int, source: str, days: Sequence[DayRow], create_time: datetime
-) -> pb.Calendar:
+def festivals_of(request: pb.ImportCalendarRequest) -> list[Festival]:
+    """Returns the festivals that a request brings; raises FIELD_INVALID for a day that no calendar has."""
+    return [_festival(each, f"festivals[{place}]") for place, each in enumerate(request.festivals)]
+
+
+def _festival(message: pb.Festival, field: str) -> Festival:
+    return Festival(
+        message.display_name,
+        date_of(message.first_day, f"{field}.first_day"),
+        date_of(message.last_day, f"{field}.last_day"),
+        _dates(message.swapped_days, f"{field}.swapped_days"),
+        _dates(message.make_up_workdays, f"{field}.make_up_workdays"),
+    )
+
+
+def _dates(messages: Iterable[common_pb2.Date], field: str) -> tuple[date, ...]:
+    return tuple(date_of(each, f"{field}[{place}]") for place, each in enumerate(messages))
+
+
+def calendar_message(year: YearRevision, days: Sequence[DayRow]) -> pb.Calendar:
     """Builds the message of a revision of a year."""
     return pb.Calendar(
-        name=f"calendars/{year}",
-        revision=revision,
-        source=source,
+        name=f"calendars/{year.year}",
+        revision=year.revision,
+        basis=BASES.number(year.basis),
+        source=year.source,
         days=[_day_message(each) for each in days],
         working_days=sum(each.kind.is_working for each in days),
-        create_time=timestamp(create_time),
+        create_time=timestamp(year.create_time),
     )
 
 

@@ -1,28 +1,15 @@
 """What is written and read of single years."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.civil.calendar import DayRow
 from libs.db.engine import Database
-from libs.db.query import Query, of
+from libs.db.query import Query
 from libs.errors import not_found
-from services.cases.core.calendars import EDITION, DayOfYear, YearRevision, calendars
+from services.cases.core.calendars import EDITION, NEWEST, CalendarEdition, DayOfYear, NewestRevision, YearRevision
 
-
-@of(calendars)
-@dataclass(frozen=True, slots=True)
-class KnownYear:
-    """A year and its newest revision."""
-
-    year: int
-    revision: int
-
-
-_KNOWN = Query(KnownYear, "SELECT year, max(revision) FROM calendars GROUP BY year ORDER BY year")
 _YEAR = Query(
     YearRevision,
     "SELECT {columns} FROM calendars WHERE year = CAST(:year AS smallint) ORDER BY revision DESC LIMIT 1",
@@ -35,38 +22,35 @@ ORDER BY day
 """,
 )
 _ADD = Query(
-    KnownYear,
+    CalendarEdition,
     """
 WITH made AS (
-  INSERT INTO calendars (year, revision, source, create_time)
-  VALUES (CAST(:year AS smallint), CAST(:revision AS integer), :source, :now)
-  ON CONFLICT DO NOTHING RETURNING year
+  INSERT INTO calendars (year, revision, basis, source, create_time)
+  VALUES (CAST(:year AS smallint), CAST(:revision AS integer), :basis, :source, :now)
 )
 INSERT INTO calendar_days (year, revision, day, kind, note)
 SELECT CAST(:year AS smallint), CAST(:revision AS integer), d.day, d.kind, d.note
 FROM unnest(CAST(:days AS date[]), CAST(:kinds AS text[]), CAST(:notes AS text[])) AS d (day, kind, note)
-WHERE EXISTS (SELECT 1 FROM made)
 """,
 )
-_LOCK = Query(KnownYear, "SELECT 0, 0 FROM pg_advisory_xact_lock(hashtextextended('calendars', 0))")
+_LOCK = Query(CalendarEdition, "SELECT 0 FROM pg_advisory_xact_lock(hashtextextended('calendars', 0))")
 
 
-async def lock_years(connection: AsyncConnection) -> dict[int, int]:
+async def lock_years(connection: AsyncConnection) -> dict[int, NewestRevision]:
     """Returns the newest revision of each year; keeps others from importing any until the transaction ends."""
     await _LOCK.first(connection)
-    return {each.year: each.revision for each in await _KNOWN.all(connection)}
+    return {each.year: each for each in await NEWEST.all(connection)}
 
 
-async def add(
-    connection: AsyncConnection, year: int, revision: int, source: str, days: Sequence[DayRow], now: datetime
-) -> None:
-    """Writes a revision; one that is there already stays as it is."""
+async def add(connection: AsyncConnection, made: YearRevision, days: Sequence[DayRow]) -> None:
+    """Writes a revision."""
     await _ADD.first(
         connection,
-        year=year,
-        revision=revision,
-        source=source,
-        now=now,
+        year=made.year,
+        revision=made.revision,
+        basis=made.basis,
+        source=made.source,
+        now=made.create_time,
         days=[each.day for each in days],
         kinds=[each.kind for each in days],
         notes=[each.note for each in days],
@@ -76,7 +60,7 @@ async def add(
 async def edition(database: Database) -> tuple[int, list[int]]:
     """Reads the number of imports there have been, and the years that are there, in order."""
     async with database.read() as connection:
-        years = [each.year for each in await _KNOWN.all(connection)]
+        years = [each.year for each in await NEWEST.all(connection)]
         return (await EDITION.one(connection)).revision, years
 
 
@@ -86,5 +70,9 @@ async def year(database: Database, number: int) -> tuple[YearRevision, list[DayR
         found = await _YEAR.first(connection, year=number)
         if found is None:
             raise not_found(f"calendars/{number}")
-        days = await _DAYS.all(connection, year=number, revision=found.revision)
-    return found, [each.row() for each in days]
+        return found, await days_of(connection, number, found.revision)
+
+
+async def days_of(connection: AsyncConnection, year: int, revision: int) -> list[DayRow]:
+    """Reads the days of a revision, in order."""
+    return [each.row() for each in await _DAYS.all(connection, year=year, revision=revision)]

@@ -1,4 +1,4 @@
-"""Writes the search dates of running clocks anew after a calendar was imported, and tells other regions of moved deadlines.
+"""Writes the search dates of running clocks anew after a calendar was imported, and tells of deadlines that moved.
 
 What people are shown is derived at each reading and right at once; this is for what is searched and sorted by. Each batch is
 a transaction of its own, and each case says by which edition of the calendar its date was counted: stopped anywhere it goes
@@ -18,13 +18,17 @@ from libs.db.command import Command
 from libs.db.leader import lead
 from libs.db.uow import Transaction, derived_request_id
 from libs.observability.logs import logger
+from libs.rpc.messages import date_message
 from libs.sweeps.batch import SetAsideRows
 from services.cases.calendars.running import ids_behind, locked, recounted
 from services.cases.core import deadlines
 from services.cases.core.access import SELF
 from services.cases.core.cases import CaseRecord
+from services.cases.core.clock import ClockReading
 from services.cases.core.parts import Parts
 from services.cases.core.steps import NO_DEADLINE
+from services.cases.core.workflow import tell
+from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as exchange
 from tongban.cases.v1 import resources_pb2 as pb
 
@@ -88,15 +92,24 @@ class DeadlineRecounter:
         if reading is None:  # no calendar reaches that far: nothing to search by, and nothing to try again
             record.calendar_edition = calendar.edition
         await recounted(tx.connection, record)
-        if record.due_date == before:
+        if reading is None or record.due_date == before:
             return
         await self._parts.ledger.move_tasks(tx.connection, record.id, record.due_date or NO_DEADLINE, tx.now)
         tx.record(record.name)
+        tell(tx, record, item, SELF, _rescheduled(reading, before))
         if record.transfer and record.accept_time:
-            await self._tell(tx, record, record.due_date)
+            await self._tell_sender(tx, record)
 
-    async def _tell(self, tx: Transaction, record: CaseRecord, promised: date | None) -> None:
+    async def _tell_sender(self, tx: Transaction, record: CaseRecord) -> None:
         """Tells the region that sent the case of its new last day."""
         await self._parts.workflow.reports.report(
-            tx, record, "RESCHEDULE", _MOVED, exchange.TransferProgress(), promised
+            tx, record, "RESCHEDULE", _MOVED, exchange.TransferProgress(), record.due_date
         )
+
+
+def _rescheduled(reading: ClockReading, before: date | None) -> events.CaseRescheduled:
+    return events.CaseRescheduled(
+        promised_deadline=date_message(reading.promised_deadline),
+        former_promised_deadline=date_message(before),
+        statutory_deadline=date_message(reading.statutory_deadline),
+    )

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from libs.civil.calendar import Calendar, DayKind, DayRow
+from libs.civil.calendar import Calendar, CalendarBasis, DayKind, DayRow
 from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
@@ -21,7 +21,7 @@ calendars = sa.Table(
     schema.METADATA,
     sa.Column("year", sa.SmallInteger, primary_key=True, autoincrement=False),
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("source", sa.Text, nullable=False),
+    *columns.given("basis", "source"),
     columns.moment("create_time", nullable=False),
     info=EVIDENCE,
     comment="Revisions of the working-day calendar; the newest of each year holds.",
@@ -42,12 +42,23 @@ calendar_days = sa.Table(
 @of(calendars)
 @dataclass(frozen=True, slots=True)
 class YearRevision:
-    """A revision of a year. Of a list of all years, ``revision`` is the newest."""
+    """A revision of a year."""
 
     year: int
     revision: int
+    basis: CalendarBasis
     source: str
     create_time: datetime
+
+
+@of(calendars)
+@dataclass(frozen=True, slots=True)
+class NewestRevision:
+    """The newest revision of a year, which holds."""
+
+    year: int
+    revision: int
+    basis: CalendarBasis
 
 
 @of(calendars)
@@ -73,6 +84,7 @@ class DayOfYear:
 
 
 EDITION = Query(CalendarEdition, "SELECT CAST(count(*) AS integer) FROM calendars")
+NEWEST = Query(NewestRevision, "SELECT DISTINCT ON (year) {columns} FROM calendars ORDER BY year, revision DESC")
 _DAYS = Query(
     DayOfYear,
     """
@@ -102,7 +114,9 @@ class CalendarStore:
         async with self._database.read() as connection:
             edition = (await EDITION.one(connection)).revision
             if edition and (self._calendar is None or edition != self._calendar.edition):
-                self._calendar = Calendar((each.row() for each in await _DAYS.all(connection)), edition)
+                newest = await NEWEST.all(connection)
+                provisional = [each.year for each in newest if each.basis is CalendarBasis.PROVISIONAL]
+                self._calendar = Calendar((each.row() for each in await _DAYS.all(connection)), edition, provisional)
         self._until = time.monotonic() + _KEEP_SECONDS
 
     def forget(self) -> None:

@@ -33,6 +33,7 @@ items = sa.Table(
     sa.Column("cross_region", sa.Boolean, nullable=False),
     sa.Column("open_regions", ARRAY(sa.Text), nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("statutory_limit_days", sa.SmallInteger, nullable=False),
     columns.moment("publish_time"),
     columns.moment("supersede_time"),
     *columns.life(),
@@ -56,6 +57,7 @@ class ItemRow:
     cross_region: bool
     open_regions: tuple[str, ...]
     content: bytes
+    statutory_limit_days: int
     create_time: datetime
     update_time: datetime
     state: ItemState = ItemState.DRAFT
@@ -107,6 +109,18 @@ class ItemVersion:
         )
 
 
+@of(items)
+@dataclass(frozen=True, slots=True)
+class LongestLimit:
+    """The longest limit by law of any item that is offered, in working days."""
+
+    statutory_limit_days: int
+
+
+_LONGEST = Query(
+    LongestLimit,
+    "SELECT CAST(coalesce(max(statutory_limit_days), 0) AS integer) FROM items WHERE state = 'PUBLISHED'",
+)
 _BY_ID = Query(ItemRow, "SELECT {columns} FROM items WHERE id = CAST(:key AS uuid)")
 _IN_FORCE = Query(ItemRow, "SELECT {columns} FROM items WHERE task_code = :key AND state = 'PUBLISHED'")
 _NEWEST = Query(
@@ -155,6 +169,11 @@ class ItemStore:
         if found is None:
             raise not_found(name)
         return found
+
+    async def longest_limit(self) -> int:
+        """Returns the longest limit by law of any item that is offered, in working days; 0 where there is none."""
+        async with self._database.read() as connection:
+            return (await _LONGEST.one(connection)).statutory_limit_days
 
     async def names(self, codes: Sequence[str]) -> dict[str, str]:
         """Returns what the newest version of each implementation code is called."""

@@ -42,6 +42,7 @@ def new_item(content: pb.ItemContent, number: int, now: datetime) -> ItemRow:
         cross_region=content.HasField("cross_region"),
         open_regions=tuple(content.cross_region.regions),
         content=content.SerializeToString(),
+        statutory_limit_days=content.statutory_limit_days,
         create_time=now,
         update_time=now,
     )

@@ -46,7 +46,7 @@ def _fill(message: pb.Clock, clock: CaseClock, calendar: Calendar, day: date) ->
             promised_deadline=date_message(reading.promised_deadline),
             remaining_days=reading.remaining_days,
             light=LIGHTS.number(reading.light),
-            provisional=not calendar.knows(clock.start, last),
+            provisional=not calendar.is_settled(clock.start, last),
         )
     )
 

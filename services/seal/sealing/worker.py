@@ -14,6 +14,8 @@ from services.seal.sealing.steps import void
 from services.seal.sealing.store import ABANDONED_BATCHES
 from tongban.seal.v1 import resources_pb2
 
+_AGAIN = timedelta(seconds=5)
+"""After so long one that could not be voided is tried again: somebody may wait for it to end."""
 _COMMAND = Command(SELF, "task:sweep", "", b"", resources_pb2.Sealing, actor=SELF)
 
 
@@ -29,11 +31,18 @@ def abandoned(uow: UnitOfWork, patience: timedelta) -> Backlog:
 
         await uow.step(_COMMAND, work)
 
-    return Backlog("seal_intent_outcome", ABANDONED_BATCHES, end, lambda: {"age": patience}, confirm=patience / 2)
+    return Backlog(
+        "seal_intent_outcome",
+        ABANDONED_BATCHES,
+        end,
+        lambda: {"age": patience},
+        pause=_AGAIN,
+        confirm=patience / 2,
+    )
 
 
 def left_behind(database: Database, uow: UnitOfWork) -> Callable[[], Awaitable[int]]:
-    """Ends the batches that were open before this process began: for when nobody else is there who could be at them."""
+    """Ends the batches that were open before this process began: for while nobody else is there who could be at them."""
     began = time.monotonic()
 
     async def end() -> int:

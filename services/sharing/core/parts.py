@@ -12,8 +12,8 @@ from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
 from services.sharing.config import Config
+from services.sharing.core.calendar import CalendarCopy
 from services.sharing.core.resources import ResourceStore
-from services.sharing.integrations.calendar import RegionCalendar
 from services.sharing.integrations.data_sources import DataSources
 from services.sharing.integrations.regions import SharingRegions
 
@@ -27,7 +27,7 @@ class Parts:
         clock: the business clock.
         log: makes the records of uses, which the ledger writes.
         sources: the departments' databases whose tables are mounted.
-        calendar: the region's working days.
+        calendar: the region's working days, as cases told of them.
     """
 
     home: str
@@ -39,14 +39,13 @@ class Parts:
     pages: Pages
     cipher: FieldCipher
     sources: DataSources
-    calendar: RegionCalendar
+    calendar: CalendarCopy
     regions: SharingRegions
     resources: ResourceStore
 
 
 def parts_of(process: Process, config: Config) -> Parts:
     """Makes the parts of the process ``process``."""
-    cases = partial(process.neighbour, "cases") if "cases" in config.neighbours else None
     return Parts(
         home=config.region.code,
         clock=process.clock,
@@ -57,7 +56,7 @@ def parts_of(process: Process, config: Config) -> Parts:
         pages=process.pages,
         cipher=process.cipher,
         sources=DataSources(config.data_sources),
-        calendar=RegionCalendar(cases),
+        calendar=CalendarCopy(process.database),
         regions=SharingRegions(partial(process.neighbour, "identity")),
         resources=ResourceStore(process.database),
     )

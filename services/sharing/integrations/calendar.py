@@ -1,64 +1,55 @@
-"""The region's one calendar as sharing sees it: that of ``cases``, kept for a few seconds, and never a reason to refuse."""
+"""The region's one calendar, asked of ``cases``."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
-from functools import cache
 
 import grpc
 
-from libs.civil import notices
-from libs.civil.calendar import Calendar, DayKind, DayRow
-from libs.errors import TongbanError
-from libs.observability.logs import logger
+from libs.civil.calendar import CalendarBasis, DayKind, check_year
+from libs.civil.calendar import DayRow as Day
 from libs.rpc.client import invoke
-from libs.timed_cache import TimedCache
+from libs.rpc.messages import Names
 from tongban.cases.v1 import calendar_service_pb2 as pb
 from tongban.cases.v1.calendar_service_pb2_grpc import CalendarServiceStub
 
-_log = logger(__name__)
-_KEEP_SECONDS = 5.0
-_TIMEOUT = 1.0
+_BASES, _KINDS = Names(pb.CalendarBasis), Names(pb.DayKind)
+_TIMEOUT = 5.0
 
 
-@cache
-def initial_calendar() -> Calendar:
-    """Returns the calendar that every region starts with."""
-    return Calendar(notices.all_rows())
+@dataclass(frozen=True, slots=True)
+class ToldYear:
+    """A year as ``cases`` has it: what it rests on, and the kind of each of its days, in order."""
+
+    year: int
+    basis: CalendarBasis
+    kinds: tuple[DayKind, ...]
 
 
-class RegionCalendar:
-    """Asks ``cases`` for the calendar. While it is away the last answer holds, or else what every region starts with.
+class CalendarSource:
+    """The calendar at ``cases``."""
 
-    That does no harm: deadlines are never stored here, only what they are derived from, so a later answer mends them all.
-    """
-
-    def __init__(self, cases: Callable[[], grpc.aio.Channel] | None) -> None:
+    def __init__(self, cases: Callable[[], grpc.aio.Channel]) -> None:
         self._cases = cases
-        self._last = initial_calendar()
-        self._kept: TimedCache[Calendar] = TimedCache(_KEEP_SECONDS)
 
-    async def current(self) -> Calendar:
-        """Returns the calendar, at most five seconds old while ``cases`` answers."""
-        if self._cases is None:
-            return self._last
-        self._last = await self._kept.get("", self._asked)
-        return self._last
+    async def newer(self, edition: int) -> tuple[int, list[ToldYear]]:
+        """Returns the newest edition and its years; no years where ``edition`` is the newest.
 
-    async def _asked(self) -> Calendar:
-        assert self._cases is not None
-        stub, request = CalendarServiceStub(self._cases()), pb.ReadCalendarsRequest(edition=self._last.edition)
-        try:
-            answer = await invoke(
-                stub.ReadCalendars, request, pb.ReadCalendarsResponse, to="cases", timeout=_TIMEOUT, token=""
-            )
-        except TongbanError as error:
-            _log.warning("the region's calendar can't be read; the last one holds", reason=error.reason)
-            return self._last
-        if not answer.calendars:
-            return self._last
-        return Calendar((_row(day) for year in answer.calendars for day in year.days), answer.edition)
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+            InvalidArgument: CALENDAR_INCOMPLETE, what came is no year.
+        """
+        request = pb.ReadCalendarsRequest(edition=edition)
+        ask = CalendarServiceStub(self._cases()).ReadCalendars
+        answer = await invoke(ask, request, pb.ReadCalendarsResponse, to="cases", timeout=_TIMEOUT, token="")
+        return answer.edition, [_told(each) for each in answer.calendars]
 
 
-def _row(day: pb.CalendarDay) -> DayRow:
-    kind = DayKind(pb.DayKind.Name(day.kind).removeprefix("DAY_KIND_"))
-    return DayRow(date(day.date.year, day.date.month, day.date.day), kind, day.note)
+def _told(message: pb.Calendar) -> ToldYear:
+    year = int(message.name.removeprefix("calendars/"))
+    days = check_year(year, (Day(_date(each), DayKind(_KINDS.name(each.kind))) for each in message.days))
+    return ToldYear(year, CalendarBasis(_BASES.name(message.basis)), tuple(each.kind for each in days))
+
+
+def _date(message: pb.CalendarDay) -> date:
+    return date(message.date.year, message.date.month, message.date.day)

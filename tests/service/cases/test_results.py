@@ -219,7 +219,7 @@ async def test_calendars_have_revisions(town: Town) -> None:
         )
 
     known = await get(2024)
-    assert (known.revision, known.working_days, known.source) == (1, 251, notices.SOURCE)
+    assert (known.revision, known.working_days, known.source) == (1, 251, notices.shipped()[2024].source)
     with pytest.raises(NotFound):
         await get(2027)
     changed = calendars.ImportCalendarRequest(year=2024, days=known.days, source="更正", request_id=request_id())

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.leader import Presence, turn
 from libs.process import Process, end
@@ -38,10 +39,9 @@ class House:
             self.alone.append(name)
 
         class Looking(Presence):
-            def __setattr__(self, key: str, value: object) -> None:
-                super().__setattr__(key, value)
-                if key == "_looked" and value:
-                    looked.set()
+            async def _look(self, connection: AsyncConnection, *, seen: bool) -> None:
+                await super()._look(connection, seen=seen)
+                looked.set()
 
         return asyncio.create_task(Looking(self.process.database, "test", alone).run()), looked
 
@@ -86,6 +86,39 @@ async def test_who_fails_to_take_up_what_was_left_is_seen_all_the_same(
     await looked.wait()
     assert house.alone == []
     await end([first, second])
+
+
+async def test_what_could_not_be_taken_up_or_came_late_is_taken_up_at_the_next_look(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.db.leader._STAND_SECONDS", 0.05)
+    taken_up, looks = asyncio.Event(), []
+
+    async def fails_once() -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            raise RuntimeError("nobody thought of this")
+        taken_up.set()
+
+    first = asyncio.create_task(Presence(house.process.database, "test", fails_once).run())
+    await taken_up.wait()
+    await end([first])
+
+
+async def test_who_is_alone_later_takes_up_what_the_other_left(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("libs.db.leader._STAND_SECONDS", 0.05)
+    first, looked = house.start("first")
+    await looked.wait()
+    second, looked = house.start("second")
+    await looked.wait()
+    assert "second" not in house.alone
+    await end([first])
+
+    async def taken_up() -> bool:
+        return "second" in house.alone
+
+    await until(taken_up)
+    await end([second])
 
 
 async def test_a_turn_is_held_to_the_end_of_its_transaction(house: House) -> None:

@@ -8,11 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.civil.calendar import Calendar, DayKind, DayRow, check_year, days_of_year, local_day, provisional_rows
-from libs.civil.notices import YEARS, all_rows, calendar_rows
+from libs.civil.notices import all_rows, shipped
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.cases.calendars.rules import check_import, count_working_days
+from services.cases.calendars.rules import Count, check_import, count_working_days, days_given
 
 NOTICE = "国办发明电〔2026〕9号"
+YEARS = (2023, 2024, 2025, 2026)
+
+
+def calendar_rows(year: int) -> tuple[DayRow, ...]:
+    return shipped()[year].rows()
 
 
 @pytest.fixture(scope="session")
@@ -98,14 +103,23 @@ def test_a_year_without_a_notice_is_counted_provisionally(calendar: Calendar, st
     first, last = date.fromisoformat(start), date.fromisoformat(end)
     assert calendar.add(first, days) == last
     assert calendar.count(first, last) == days
-    assert calendar.knows(first, last) is (last.year <= 2026)
+    assert calendar.is_settled(first, last) is (last.year <= 2026)
+
+
+def test_a_year_entered_provisionally_is_known_and_not_settled() -> None:
+    calendar = Calendar((*all_rows(), *provisional_rows(2027)), 5, [2027])
+    assert calendar.known_years == {*YEARS, 2027}
+    assert calendar.settled_years == {*YEARS}
+    assert calendar.is_settled(date(2026, 12, 30), date(2026, 12, 31))
+    assert not calendar.is_settled(date(2026, 12, 30), date(2027, 1, 4))
+    assert count_working_days(calendar, date(2026, 12, 30), date(2027, 1, 4)) == Count(2, provisional=True)
 
 
 def test_a_gap_between_years_stops_nothing() -> None:
     gapped = Calendar((*calendar_rows(2024), *calendar_rows(2026)))
     assert gapped.add(date(2024, 12, 31), 1) == date(2025, 1, 2)
     assert gapped.add(date(2026, 12, 30), 1) == date(2026, 12, 31)
-    assert not gapped.knows(date(2024, 12, 31), date(2026, 1, 2))
+    assert not gapped.is_settled(date(2024, 12, 31), date(2026, 1, 2))
 
 
 DAYS = st.integers(0, 365 * 20).map(lambda offset: date(2023, 1, 1) + timedelta(days=offset))
@@ -130,7 +144,7 @@ def test_a_period_has_no_negative_length(calendar: Calendar) -> None:
 
 
 def test_who_asks_for_a_count_gets_no_guess(calendar: Calendar) -> None:
-    assert count_working_days(calendar, date(2024, 9, 30), date(2024, 10, 8)) == 1
+    assert count_working_days(calendar, date(2024, 9, 30), date(2024, 10, 8)) == Count(1, provisional=False)
     with pytest.raises(InvalidArgument) as order:
         count_working_days(calendar, date(2024, 10, 8), date(2024, 9, 30))
     assert order.value.reason == "FIELD_INVALID"
@@ -174,7 +188,7 @@ def test_an_incomplete_year_is_refused(rows: tuple[DayRow, ...]) -> None:
 
 @pytest.mark.parametrize("year", YEARS)
 def test_every_notice_is_a_year_that_may_be_imported(year: int) -> None:
-    assert check_import(year, calendar_rows(year), NOTICE, frozenset(YEARS)) == calendar_rows(year)
+    assert check_import(year, days_given(calendar_rows(year)), NOTICE, YEARS) == calendar_rows(year)
 
 
 def _changed(rows: Sequence[DayRow], day: date, kind: DayKind) -> tuple[DayRow, ...]:
@@ -208,7 +222,7 @@ def test_an_import_is_looked_at_as_a_whole(
     year: int, rows: tuple[DayRow, ...], source: str, field: str, rule: str
 ) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        check_import(year, rows, source, frozenset(YEARS))
+        check_import(year, days_given(rows), source, YEARS)
     assert (caught.value.reason, [(each.field, each.rule) for each in caught.value.violations]) == (
         "FIELD_INVALID",
         [(field, rule)],

@@ -85,6 +85,24 @@ def test_status_names_the_replica_the_check_the_time_and_what_to_do(tmp_path: Pa
     assert not keys["bad"]
 
 
+@pytest.mark.parametrize(
+    ("basis", "what", "todo"),
+    [("MISSING", "2027 has no calendar", "enter it provisionally"), ("PROVISIONAL", "2027 is provisional", "notice")],
+)
+def test_status_names_a_year_whose_notice_is_missing(tmp_path: Path, basis: str, what: str, todo: str) -> None:
+    other = "PROVISIONAL" if basis == "MISSING" else "MISSING"
+    text = "".join(
+        f'tongban_calendar_unsettled_year{{basis="{each}"}} {year}\n'
+        for each, year in ((basis, "2027.0"), (other, "0.0"))
+    )
+    with _metrics(text) as port:
+        answer = _status(tmp_path, _process("cases", port))
+    assert answer.exit_code == 0  # nothing is wrong yet
+    (line,) = [line for line in answer.output.splitlines() if line.startswith(("WRONG", "soon"))]
+    assert line.startswith(f"soon   341500/cases: {what}, and limits reach it")
+    assert todo in line
+
+
 def test_status_names_one_that_does_not_answer_and_one_that_is_not_up(tmp_path: Path) -> None:
     answer = _status(tmp_path, _process("seal", free_port()), _process("cases", 1, "RESTARTING"))
     assert answer.exit_code == 3

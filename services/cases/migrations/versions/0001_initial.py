@@ -54,7 +54,7 @@ def _calendars() -> None:
     op.create_table(
         "calendars",
         *_revision(),
-        *columns.given("source"),
+        *columns.given("basis", "source"),
         columns.moment("create_time", nullable=False),
         sa.PrimaryKeyConstraint("year", "revision"),
         comment="Revisions of the working-day calendar; the newest of each year holds.",
@@ -80,6 +80,7 @@ def _items() -> None:
         sa.Column("cross_region", sa.Boolean(), nullable=False),
         sa.Column("open_regions", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("statutory_limit_days", sa.SmallInteger(), nullable=False),
         columns.moment("publish_time"),
         columns.moment("supersede_time"),
         *columns.life(),

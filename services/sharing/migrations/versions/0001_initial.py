@@ -22,11 +22,12 @@ def upgrade() -> None:
     _requests()
     _grants()
     _grant_usage()
+    _calendar_years()
 
 
 def downgrade() -> None:
     """Takes this revision back."""
-    for table in ("grant_usage", "grants", "requests", "mounts", "resources"):
+    for table in ("calendar_years", "grant_usage", "grants", "requests", "mounts", "resources"):
         op.drop_table(table)
     common_0001.downgrade()
 
@@ -150,4 +151,16 @@ def _grant_usage() -> None:
         sa.ForeignKeyConstraint(["grant_id"], ["grants.id"]),
         sa.PrimaryKeyConstraint("grant_id"),
         comment="What was used of each grant: on the day of the last use (UTC+8), and since it began.",
+    )
+
+
+def _calendar_years() -> None:
+    op.create_table(
+        "calendar_years",
+        sa.Column("year", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("edition", sa.BigInteger(), nullable=False),
+        sa.Column("basis", sa.Text(), nullable=False),
+        sa.Column("kinds", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("year"),
+        comment="A copy of the calendar of cases: the kind of each day of a year, in order.",
     )
