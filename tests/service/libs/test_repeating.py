@@ -192,13 +192,16 @@ async def test_only_so_many_wait_for_one_neighbour(neighbour: Neighbour) -> None
 async def test_what_waits_in_one_process_takes_no_place_in_another(neighbour: Neighbour) -> None:
     """Two channels are two processes' worth: a test, or a program with two regions in it, has both in one interpreter."""
     await neighbour.stop()
-    async with neighbour.channel() as channel, neighbour.channel() as other:
-        channel.waiting, other.waiting = WaitingCalls(most=1), WaitingCalls(most=1)
-        calls = [asyncio.ensure_future(_call(each, _READ)) for each in (channel, other)]
-        await until(lambda: _waits(channel))
+    async with neighbour.channel() as full, neighbour.channel() as other:
+        full.waiting.count = 1_000_000
+        with pytest.raises(Unavailable):
+            await _call(full, _READ)
+        call = asyncio.ensure_future(_call(other, _READ))
         await until(lambda: _waits(other))
+        assert other.waiting.count == 1
         await neighbour.start()
-        await asyncio.gather(*calls)
+        await call
+    assert neighbour.calls == 1
 
 
 async def test_one_that_computes_is_not_taken_for_one_that_hangs(neighbour: Neighbour) -> None:
