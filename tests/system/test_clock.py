@@ -68,12 +68,26 @@ async def _import_2027(regions: Regions, *off: date) -> None:
         await office.gateway.using(await office.admin_token()).call(request, calendars.Calendar)
 
 
+async def _enter_2027(regions: Regions) -> calendars.CountWorkingDaysResponse:
+    """Enters the year before its notice in both regions; returns what a bare count says then."""
+    for office in (regions.home, regions.handling):
+        request = calendars.EnterProvisionalCalendarRequest(year=2027, request_id=request_id())
+        made = await office.gateway.using(await office.admin_token()).call(request, calendars.Calendar)
+        assert made.basis == calendars.CALENDAR_BASIS_PROVISIONAL
+    count = calendars.CountWorkingDaysRequest(
+        start_date=common_pb2.Date(year=2026, month=12, day=4), end_date=common_pb2.Date(year=2027, month=1, day=4)
+    )
+    return await regions.home.gateway.using("").call(count, calendars.CountWorkingDaysResponse)
+
+
 async def test_the_region_goes_on_past_the_last_notice(regions: Regions) -> None:
     try:
         regions.set_clock(datetime(2026, 12, 4, 1, tzinfo=UTC))
         clock, request = await _decided(regions, seed=20261204), await _granted(regions)
         assert clock.light == cases.LIGHT_YELLOW and clock.provisional  # two days are promised
         assert (_day(request.answer_due_date), _day(request.supply_due_date)) == (date(2026, 12, 18), date(2027, 1, 4))
+        counted = await _enter_2027(regions)
+        assert (counted.working_days, counted.provisional) == (20, True)
         regions.set_clock(datetime(2027, 3, 1, 1, tzinfo=UTC))
         clock, request = await _decided(regions, seed=20270301), await _granted(regions)
         assert clock.light == cases.LIGHT_YELLOW and clock.provisional  # two days are promised
@@ -81,7 +95,7 @@ async def test_the_region_goes_on_past_the_last_notice(regions: Regions) -> None
         await _import_2027(regions, date(2027, 3, 8))
         clock = await _decided(regions, seed=20270302)
         assert not clock.provisional
-        # Sharing keeps the region's calendar for five seconds; then the request of before follows the notice.
+        # Sharing takes the year over at the event; then the request of before follows the notice.
         await eventually(
             partial(_read, regions, request.name),
             lambda found: _day(found.answer_due_date) == date(2027, 3, 16),
