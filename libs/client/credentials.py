@@ -34,15 +34,17 @@ class ClientSecret:
 class PrivateKey:
     """A client that authenticates by private_key_jwt (RFC 7523); a channel also asserts whom it has authenticated."""
 
-    def __init__(self, client_id: str, key: ECKey) -> None:
+    def __init__(self, client_id: str, key: ECKey, issuer: str = "") -> None:
+        """``issuer`` is what the region calls itself, where that is not the address that it is reached by."""
         self.client_id = client_id
         self.key = key
+        self.issuer = issuer
 
     @classmethod
     def from_file(cls, path: Path) -> "PrivateKey":
         """Reads ``credentials.json`` as the first start of a region wrote it."""
         content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(content["client_id"], ECKey.import_key(content["private_key_jwk"]))
+        return cls(content["client_id"], ECKey.import_key(content["private_key_jwk"]), str(content.get("issuer", "")))
 
     def sign(self, audience: str, subject: str, seconds: int = _SECONDS, **claims: Any) -> str:
         """Signs an assertion of this client about ``subject``."""
@@ -50,7 +52,7 @@ class PrivateKey:
         content = {
             "iss": self.client_id,
             "sub": subject,
-            "aud": audience,
+            "aud": audience if audience.startswith(self.issuer) else [audience, self.issuer],
             "iat": now,
             "exp": now + seconds,
             "jti": str(uuid.uuid4()),
