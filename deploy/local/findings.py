@@ -17,7 +17,7 @@ _DO = {
     "database": "look whether `postgres` is READY below and at its log; docs/runbooks/dependencies.md",
     "redis": "look whether `redis` is READY below and at its log; docs/runbooks/dependencies.md",
     "disk": "make room on the disk of the state folder (logs, old copies), or lower least_free_mb in settings.toml",
-    "keys": "`tongban doctor` says which file of keys/, secrets/ or pki/ is missing, closed or over",
+    "keys": "`./run doctor` says which file of keys/, secrets/ or pki/ is missing, closed or over",
 }
 _SOON = {
     "disk": "make room soon: below least_free_mb nothing that writes is taken any more",

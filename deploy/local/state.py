@@ -113,7 +113,7 @@ class StateFolder:
         except OSError:
             file.close()
             raise AlreadyRunning(
-                f"Tongban runs already from {self.folder}: see `./run status`, or `./run down`"
+                f"Tongban runs already from {self.folder}: `./run status --state {self.folder}`, or `./run down` likewise"
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
