@@ -4,10 +4,12 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from joserfc.jwk import ECKey
 
+from libs.background import attempt
 from libs.clock import Clock
 from libs.crypto.errors import DecryptionFailed
 from libs.crypto.keystore import Algorithm, KeyStore
@@ -17,6 +19,8 @@ from services.identity.core.rotation import KeyPlan, KeyTime, plan
 _log = logger(__name__)
 _NAME = "token"
 _RELOAD_AT_MOST_EVERY = 2.0
+_KNOWN_FOR = 5.0
+"""For so long a key is taken without another look: one that leaked and was destroyed verifies no longer than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,9 @@ class TokenKeys:
         return [dict(self._by_version[version].key.as_dict(private=False)) for version in order]
 
     async def key(self, kid: str) -> ECKey | None:
-        """Returns the key named ``kid`` (``libs.security.jwks.KeySource``), after another look where it is unknown."""
-        if kid not in self._by_kid and time.monotonic() - self._loaded > _RELOAD_AT_MOST_EVERY:
-            await asyncio.to_thread(self.load)
+        """Returns the key named ``kid`` (``libs.security.jwks.KeySource``), after another look where the last is old."""
+        if time.monotonic() - self._loaded > (_KNOWN_FOR if kid in self._by_kid else _RELOAD_AT_MOST_EVERY):
+            await attempt("token keys", partial(asyncio.to_thread, self.load))
         found = self._by_kid.get(kid)
         return found.key if found else None
 

@@ -119,6 +119,37 @@ async def test_another_replica_finds_a_key_that_it_does_not_know_yet(store: KeyS
     assert found.thumbprint() == kid
 
 
+async def test_a_key_that_was_destroyed_is_taken_by_nobody_who_verifies(
+    store: KeyStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Identity verifies by an object of its own, which never meets an unknown key while the leaked one is used."""
+    seconds = 1000.0
+    monkeypatch.setattr("services.identity.core.signing_keys.time.monotonic", lambda: seconds)
+    signing, verifying = TokenKeys(store, clock, PERIOD), TokenKeys(store, clock, PERIOD)
+    for keys in (signing, verifying):
+        keys.open()
+    signing.rotate()
+    leaked = signing.current.kid
+    store.destroy("token", 1)
+    assert await verifying.key(leaked) is not None
+    seconds += 5.1
+    assert await verifying.key(leaked) is None
+
+
+async def test_keys_that_cannot_be_looked_at_stay_good(
+    store: KeyStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = TokenKeys(store, clock, PERIOD)
+    keys.open()
+    keys._loaded = -10.0
+
+    def broken(_name: str) -> list[int]:
+        raise OSError("the disk does not answer")
+
+    monkeypatch.setattr(store, "versions", broken)
+    assert await keys.key(keys.current.kid) is not None
+
+
 async def test_a_key_that_was_destroyed_stops_signing_while_the_database_is_away(
     store: KeyStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
