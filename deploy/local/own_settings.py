@@ -131,6 +131,8 @@ def read(state: Path) -> OwnSettings:
         found = OwnSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return OwnSettings()
+    except UnicodeDecodeError as error:
+        raise WrongSettings(f"{path}: is not UTF-8 (at byte {error.start}); save it as UTF-8") from None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise WrongSettings(f"{path}: {error}") from None
     except ValidationError as error:

@@ -8,9 +8,9 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 import psutil
 
@@ -79,6 +79,9 @@ class Snapshot:
         return sum(process.phase in ("READY", "DONE") for process in self.processes), len(self.processes)
 
 
+Made = TypeVar("Made", RegionSnapshot, ProcessSnapshot, Snapshot)
+
+
 class StateFolder:
     """The folder ``.tongban``."""
 
@@ -134,14 +137,14 @@ class StateFolder:
         return None
 
     def read(self) -> Snapshot | None:
-        """Reads the last snapshot, of a supervisor that lives or of one that has ended."""
+        """Reads the last snapshot, of a supervisor that lives or of one that has ended; another version may have written it."""
         try:
             known = json.loads(self._snapshot.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            regions = [_made(RegionSnapshot, region) for region in known["regions"]]
+            processes = [_made(ProcessSnapshot, process) for process in known["processes"]]
+            return _made(Snapshot, known | {"regions": regions, "processes": processes})
+        except (OSError, ValueError, TypeError, LookupError):
             return None
-        regions = [RegionSnapshot(**region) for region in known.pop("regions")]
-        processes = [ProcessSnapshot(**process) for process in known.pop("processes")]
-        return Snapshot(**known, regions=regions, processes=processes)
 
     def write(self, snapshot: Snapshot) -> None:
         """Replaces the snapshot, whole or not at all."""
@@ -156,6 +159,12 @@ class StateFolder:
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 if process.pid and abs(psutil.Process(process.pid).create_time() - process.started) < _CLOCK_TOLERANCE:
                     kill_group(process.pid)
+
+
+def _made(kind: type[Made], given: dict[str, Any]) -> Made:
+    """A part of a snapshot, of what is known of it here; raises TypeError where something that it needs is missing."""
+    names = {each.name for each in fields(kind)}
+    return kind(**{name: value for name, value in given.items() if name in names})
 
 
 def _process(unit: SupervisedProcess) -> ProcessSnapshot:

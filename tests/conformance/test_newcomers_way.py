@@ -165,6 +165,7 @@ def test_comments_are_taken_away_and_strings_left(text: str, wanted: object) -> 
 
 def test_the_container_is_pinned_and_holds_what_the_project_needs(container: dict[str, Any]) -> None:
     least = tomllib.loads(_text("pyproject.toml"))["project"]["requires-python"].removeprefix(">=")
+    assert f"Python {least} or newer" in _text("README.md")
     assert re.fullmatch(rf"python:{re.escape(least)}\.\d+-bookworm", container["image"])
     assert [each for each in container["features"] if not re.search(r":\d+\.\d+\.\d+$", each)] == []
     assert installed(container["onCreateCommand"]) == packages()

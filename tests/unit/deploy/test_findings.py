@@ -146,6 +146,17 @@ def test_purge_leaves_what_others_laid_there(state: Path) -> None:
     assert [each.name for each in state.iterdir()] == ["mine"]
 
 
+@pytest.mark.parametrize(
+    "change", [{"more": 1}, {"regions": [{"code": "341500", "more": 1}]}, {"pid": None}, {"processes": 1}]
+)
+def test_what_another_version_left_is_no_fault(tmp_path: Path, change: dict[str, Any]) -> None:
+    written = {"pid": 1, "ready": True, "error": "", "regions": [], "processes": []} | change
+    (tmp_path / "supervisor.json").write_text(json.dumps(written), encoding="utf-8")
+    assert CliRunner().invoke(app, ["status", "--state", str(tmp_path)]).exit_code == 3
+    found = StateFolder(tmp_path).read()
+    assert (found is not None) == ("more" in change or "pid" in change)
+
+
 def test_looking_makes_no_file(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["status", "--state", str(tmp_path)]).exit_code == 3
     assert list(tmp_path.iterdir()) == []

@@ -146,6 +146,12 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, told: str) -> 
     assert str(refused.value).startswith(str(tmp_path / FILE))
 
 
+def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes("# 端口\n".encode("gb18030"))
+    with pytest.raises(WrongSettings, match="is not UTF-8"):
+        own_settings.read(tmp_path)
+
+
 def test_an_edit_of_a_written_file_is_told_and_kept_beside_it(local: LocalRegion) -> None:
     assert write_all(local) == []
     assert write_all(local) == [], "what nobody touched is not told"
