@@ -270,14 +270,14 @@ def _read_act(value: object, depth: int = 0) -> ActingParty | None:
     if value is None:
         return None
     if not isinstance(value, Mapping) or depth == _MOST_ACTORS:
-        raise TypeError("act")
+        raise TypeError
     before = _read_act(value.get("act"), depth + 1)
     return ActingParty(_text(value, "sub"), ActorKind(_text(value, "actor_kind")), _text(value, "dept", ""), before)
 
 
 def _read_stated(value: object) -> tuple[IdentityClaim, ...]:
     if not isinstance(value, list) or len(value) > _MOST_STATED:
-        raise TypeError("ids")
+        raise TypeError
     return tuple(IdentityClaim(*(_text(each, key) for key in ("sub", "name", "document", "number"))) for each in value)
 
 
@@ -297,19 +297,19 @@ def _read_authority(payload: Mapping[str, Any]) -> ActingRight | None:
 def _text(payload: Mapping[str, Any], key: str, default: str | None = None) -> str:
     value = payload[key] if default is None else payload.get(key, default)
     if not isinstance(value, str):
-        raise TypeError(key)
+        raise TypeError
     return value
 
 
 def _integer(payload: Mapping[str, Any], key: str, default: int | None = None) -> int:
     value = payload[key] if default is None else payload.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(key)
+        raise TypeError
     return value
 
 
 def _texts(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = payload.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(key)
+        raise TypeError
     return tuple(value)

@@ -66,6 +66,14 @@ USE = DataUse(fields=("name",), purpose="核验", department="departments/d", re
 REQUEST = RequestProgress(name="requests/1", state=RequestState.PRE_REVIEWED, applicant="a", pre_reviewer="p")
 
 
+def condition(field: str, operator: RowOperator, *values: str | date) -> dict[str, object]:
+    return {"row_conditions": (RowCondition("name", RowOperator.IN, ("x",)), RowCondition(field, operator, values))}
+
+
+def terms(**changes: object) -> Callable[[], SharingClass]:
+    return lambda: check_terms("resources/1", ENTRY, replace(TERMS, **changes), "341500")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("call", "reason", "metadata"),
     [
@@ -183,6 +191,22 @@ def test_a_use_beyond_the_grant_names_the_bound(
     assert [(each.reason, each.metadata) for each in decision.reasons] == [(reason, metadata)]
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason", "metadata"),
+    [
+        ({"fields": frozenset({"income"})}, "RESOURCE_NOT_SHARED", {"resource": "resources/1", "basis": "《某法》"}),
+        ({"fields": frozenset({"x"})}, "FIELD_UNKNOWN", {"resource": "resources/1", "fields": "x"}),
+        (condition("y", RowOperator.IN, "a"), "FIELD_UNKNOWN", {"resource": "resources/1", "fields": "y"}),
+    ],
+)
+def test_terms_that_a_resource_can_not_meet_name_it(
+    changes: dict[str, object], reason: str, metadata: dict[str, str]
+) -> None:
+    with pytest.raises(TongbanError) as refused:
+        terms(**changes)()
+    assert (refused.value.reason, refused.value.metadata) == (reason, metadata)
+
+
 def test_every_reason_against_a_use_is_told_in_order() -> None:
     grant = replace(GRANT, state=GrantState.SUSPENDED)
     decision = decide(grant, replace(USE, purpose="x", case_name="", fields=("y",)), Usage(2, 4), NOW)
@@ -211,14 +235,6 @@ def test_of_equal_grants_one_is_always_chosen() -> None:
     assert choose([GRANT, other], NOW) is choose([other, GRANT], NOW) is other
     longer = replace(GRANT, terms=replace(TERMS, end=TERMS.end + MOMENT))
     assert choose([other, longer], NOW) is longer
-
-
-def condition(field: str, operator: RowOperator, *values: str | date) -> dict[str, object]:
-    return {"row_conditions": (RowCondition("name", RowOperator.IN, ("x",)), RowCondition(field, operator, values))}
-
-
-def terms(**changes: object) -> Callable[[], SharingClass]:
-    return lambda: check_terms("resources/1", ENTRY, replace(TERMS, **changes), "341500")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_a_window_token_is_the_persons_with_the_staff_in_it() -> None:
         )
         == WINDOW
     )
+    assert exchange.at_window(LUAN, replace(PERSON, authority=FIRM), CLERK, ()).authority == FIRM
     same = exchange.at_window(LUAN, replace(PERSON, client_id="window", exp=T + 100), CLERK, ())
     assert (same.via, same.exp) == ((), T + 100)
 
