@@ -19,6 +19,8 @@ _FOLDER = _ROOT / "mutants"
 _FIRST = "libs.separation.*"
 _SURVIVED = (0, 33)
 """What mutmut notes where the tests pass, and where no test reaches the mutant."""
+_FAILED = 1
+"""A test failed. What ended in any other way, by the clock or by a signal, is named: that is for a reader to judge."""
 _LEAST = 0.95
 _TEXT = re.compile(r'f?"((?:[^"\\]|\\.)*)"')
 
@@ -74,6 +76,9 @@ def main() -> int:
     worded = [name for name, diff in alive.items() if is_wording(diff)]
     for name in alive.keys() - set(worded):
         print(alive[name])
+    for name in sample:
+        if results[name] not in (*_SURVIVED, _FAILED):
+            print(f"# {name}: no test failed, it ended with {results[name]}\n{_mutmut('show', name)}")
     tried, lived = len(sample) - len(worded), len(alive) - len(worded)
     print(
         f"{tried - lived} of {tried} died ({1 - lived / tried:.1%}), {len(worded)} changed words only; "
