@@ -63,6 +63,7 @@ def test_what_is_just_no_number_is_named_with_its_rule(call: Callable[[], object
     with pytest.raises(InvalidArgument) as refused:
         call()
     assert [(each.field, each.rule) for each in refused.value.violations] == [("f", rule)]
+    assert all(each.description.strip() for each in refused.value.violations)
 
 
 def test_what_is_just_one_is_taken() -> None:
@@ -115,6 +116,7 @@ def test_an_import_says_everything_that_is_odd(text: str, problems: tuple[str, .
         with pytest.raises(InvalidArgument) as refused:
             license_identifier.parse(text, "f")
         assert [(each.field, each.rule) for each in refused.value.violations] == [("f", f"license_identifier.{odd[0]}")]
+        assert odd[0].replace("_", " ") in refused.value.violations[0].description
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,9 @@ def test_what_is_drawn_is_what_was_given(given: str, drawn: str) -> None:
     assert names.printed(drawn) == drawn
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\u3164", "\n", "\x07", "\u2028", "\u00ad", "\ufeff", "\u2800"])
+@pytest.mark.parametrize(
+    "hidden", ["\u200b", "\u202e", "\u3164", "\n", "\x07", "\u2028", "\u2029", "\u00ad", "\ufeff", "\u2800"]
+)
 def test_what_nobody_can_see_is_in_no_name(hidden: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         names.check(f"张{hidden}三", "f")

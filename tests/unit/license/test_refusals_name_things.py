@@ -127,6 +127,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
     with pytest.raises(TongbanError) as refused:
         call()
     assert (refused.value.reason, refused.value.metadata) == (reason, metadata)
+    assert refused.value.message.strip()
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,7 @@ def test_a_field_is_named_with_its_rule(call: Callable[[], object], field: str, 
     with pytest.raises(InvalidArgument) as refused:
         call()
     assert [(each.field, each.rule) for each in refused.value.violations] == [(field, rule)]
+    assert all(each.description.strip() for each in refused.value.violations)
 
 
 def test_the_order_of_an_upload_is_named() -> None:

@@ -99,6 +99,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
     with pytest.raises(TongbanError) as refused:
         call()
     assert (refused.value.reason, refused.value.metadata) == (reason, metadata)
+    assert refused.value.message.strip()
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ def test_a_period_that_is_none_is_named(until: datetime, rule: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         ensure_period(NOW, until)
     assert [(each.field, each.rule) for each in refused.value.violations] == [("valid_until_time", rule)]
+    assert all(each.description.strip() for each in refused.value.violations)
 
 
 def test_what_is_just_within_is_taken() -> None:
@@ -194,6 +196,7 @@ def test_a_finding_says_its_outcome_and_why(
 ) -> None:
     found = finding()
     assert (found.outcome, found.sub_indication) == (outcome, indication)
+    assert found.evidence.strip()
 
 
 def test_what_was_seen_stands_in_the_evidence() -> None:

@@ -128,6 +128,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
     with pytest.raises(TongbanError) as refused:
         call()
     assert (refused.value.reason, refused.value.metadata) == (reason, metadata)
+    assert refused.value.message.strip()
 
 
 @pytest.mark.parametrize(
@@ -205,6 +206,7 @@ def test_terms_that_a_resource_can_not_meet_name_it(
     with pytest.raises(TongbanError) as refused:
         terms(**changes)()
     assert (refused.value.reason, refused.value.metadata) == (reason, metadata)
+    assert refused.value.message.strip()
 
 
 def test_every_reason_against_a_use_is_told_in_order() -> None:
@@ -273,6 +275,7 @@ def test_a_field_is_named_with_its_rule(call: Callable[[], object], field: str, 
     with pytest.raises(InvalidArgument) as refused:
         call()
     assert [(each.field, each.rule) for each in refused.value.violations] == [(field, rule)]
+    assert all(each.description.strip() for each in refused.value.violations)
 
 
 @pytest.mark.parametrize(
@@ -322,6 +325,22 @@ def test_everything_that_is_wrong_is_named_at_once(call: Callable[[], object], b
     with pytest.raises(InvalidArgument) as refused:
         call()
     assert [(each.field, each.rule) for each in refused.value.violations] == broken
+    assert all(each.description.strip() for each in refused.value.violations)
+
+
+def test_a_mapping_that_is_not_whole_names_its_fields_and_columns() -> None:
+    columns = (("x", "c"), ("y", "c"), ("x", "d"), ("y", "d"))
+    with pytest.raises(InvalidArgument) as refused:
+        check_source(TableSource("s", "public", "t", columns), (CODE, NAME))
+    assert [each.description for each in refused.value.violations] == [
+        "missing: name, uscc",
+        "unknown: x, y",
+        "field_twice: x, y",
+        "column_twice: c, d",
+    ]
+    with pytest.raises(InvalidArgument) as doubled:
+        check_entry(replace(ENTRY, fields=(CODE, CODE, NAME, NAME, INCOME)))
+    assert "uscc, name" in doubled.value.violations[0].description
 
 
 def test_what_is_just_within_is_taken() -> None:

@@ -82,6 +82,21 @@ def test_some_duties_exclude_one_another(held: Duty, wanted: Duty) -> None:
         duties.check_post({held, wanted})
 
 
+def test_the_pairs_that_exclude_one_another_are_these() -> None:
+    """GB/T 22239-2019 level 3: administration, work and audit in separate hands; 受审分离; who decides keeps no seal."""
+    alone = {
+        frozenset({each, other}) for each in (Duty.ADMINISTRATION, Duty.AUDITING) for other in Duty if other != each
+    }
+    work = {
+        frozenset({Duty.RECEIVING, Duty.REVIEWING}),
+        frozenset({Duty.RECEIVING, Duty.DECIDING}),
+        frozenset({Duty.DECIDING, Duty.SEAL_CUSTODY}),
+    }
+    assert len(alone) == 11
+    # Made anew: the constant was made when the module was imported.
+    assert duties._pairs() == duties.EXCLUDING == alone | work
+
+
 def test_others_go_together() -> None:
     for pair in ((Duty.REVIEWING, Duty.DECIDING), (Duty.RECEIVING, Duty.SEAL_CUSTODY), (Duty.DATA, Duty.REVIEWING)):
         assign([post(pair[0])], post(pair[1]))

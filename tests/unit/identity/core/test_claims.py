@@ -149,6 +149,7 @@ def test_a_payload_of_another_shape_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated) as refused:
         from_payload(TokenType.ASSERTION, {**PLAIN, **change})
     assert (refused.value.reason, refused.value.metadata) == ("TOKEN_INVALID", {"rule": "claims"})
+    assert refused.value.message.strip()
 
 
 @pytest.mark.parametrize("name", list(PLAIN))

@@ -80,6 +80,7 @@ def test_what_does_not_hold_is_named(changes: dict[str, Any], rule: str) -> None
     with pytest.raises(Unauthenticated) as error:
         from_claims(_claims(**changes), AUDIENCES, NOW)
     assert error.value.metadata == {"rule": rule}
+    assert error.value.message.strip()
 
 
 @pytest.mark.parametrize(("acr", "level"), [(None, None), ("0", 0), (4, 4)])

@@ -55,6 +55,7 @@ WINDOW = exchange.at_window(LUAN, PERSON, CLERK, ("d.e.f",))
 def refusal(act: Callable[[], object]) -> tuple[str, dict[str, str]]:
     with pytest.raises(TongbanError) as caught:
         act()
+    assert caught.value.message.strip()
     return caught.value.reason, dict(caught.value.metadata)
 
 

@@ -61,6 +61,8 @@ FACTS = LicenseFacts(LICENSE, "341500", frozenset({"organizations/5"}), "departm
 def refusal(call: Callable[[], object]) -> tuple[str, str]:
     with pytest.raises(TongbanError) as caught:
         call()
+    named = caught.value.metadata.get("resource", LICENSE)
+    assert named in (LICENSE, "presentations/1", "organizations/5")
     return caught.value.reason, caught.value.metadata.get("rule", "")
 
 

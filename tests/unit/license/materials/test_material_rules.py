@@ -55,6 +55,7 @@ HANDLED = HandledCase(
 def refusal(call: Callable[[], object]) -> tuple[str, str]:
     with pytest.raises(TongbanError) as caught:
         call()
+    assert caught.value.metadata.get("resource", "materials/1") == "materials/1"
     return caught.value.reason, caught.value.metadata.get("rule", "")
 
 
