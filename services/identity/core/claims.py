@@ -295,14 +295,14 @@ def _read_authority(payload: Mapping[str, Any]) -> ActingRight | None:
 
 
 def _text(payload: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = payload[key] if default is None else payload.get(key, default)
+    value = payload.get(key, default)
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
 def _integer(payload: Mapping[str, Any], key: str, default: int | None = None) -> int:
-    value = payload[key] if default is None else payload.get(key, default)
+    value = payload.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError
     return value
