@@ -12,14 +12,14 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from deploy.local.regions import MOST_REPLICAS, REGIONS, SERVICES
 from libs.config import DatabaseConfig, Section
+from libs.db.pool import OWN
 from services.gateway.config import GatewayConfig
 
 FILE = "settings.toml"
 _PORTS = {region.code: 8080 + place for place, region in enumerate(REGIONS)}
 _GATEWAY = "gateway"
-_BESIDE_POOLS, _FOR_OPERATORS = 9, 15
-"""Connections of a process beside its two pools: leaders (relay, integrator, consumers, sweepers), health, a service's own
-(the ledger, mounted databases); and those of operators, migrations and PostgreSQL's superuser."""
+_BESIDE_SERVICES = 15
+"""Connections of operators, migrations, mounted databases and PostgreSQL's superuser."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=0)]
@@ -30,7 +30,7 @@ _TEMPLATE = """\
 
 # log_level = "info"              # debug, info, warning, error
 # threads = 0                     # that sign, validate and draw; 0: what each service is made for
-# pool_size = 12                  # database connections of each of a process's two pools
+# pool_size = 24                  # database connections that a process lends, for reads and changes together; 4 at least
 # host = "127.0.0.1"              # where the gateways listen, an IPv4 address; "0.0.0.0" for all of this machine
 # replicas = 1                    # of every service, 3 at most
 # warn_free_mb = 2000             # less room on a disk is told
@@ -44,7 +44,7 @@ _TEMPLATE = """\
 # Any other key of a process's configuration (.tongban/<region>/config/<process>.toml shows them), for a service, or the
 # gateway, of all regions:
 # [services.cases.database]
-# pool_size = 24
+# pool_size = 32
 # [services.gateway.cors]
 # origins = ["https://tongban.example.gov.cn"]
 """
@@ -69,7 +69,7 @@ class OwnSettings(Section):
 
     log_level: str | None = None
     threads: Count = 0
-    pool_size: Annotated[int, Field(ge=1)] | None = None
+    pool_size: Annotated[int, Field(ge=4)] | None = None
     host: str = "127.0.0.1"
     replicas: int = 1
     warn_free_mb: Count | None = None
@@ -93,7 +93,7 @@ class OwnSettings(Section):
         """How many connections the processes of a region may open to its PostgreSQL, people and migrations beside them."""
         usual: int = DatabaseConfig.model_fields["pool_size"].default
         sizes: list[int] = [self.changes(service).get("database", {}).get("pool_size", usual) for service in SERVICES]
-        return replicas * sum(2 * size + _BESIDE_POOLS for size in sizes) + _FOR_OPERATORS
+        return replicas * sum(size + OWN for size in sizes) + _BESIDE_SERVICES
 
     def changes(self, name: str) -> dict[str, dict[str, Any]]:
         """What of the configuration of a service or of the gateway is as the file says, section by section."""

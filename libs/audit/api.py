@@ -2,22 +2,26 @@
 
 import asyncio
 
-import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.audit import merkle
-from libs.audit.integrator import read_nodes
 from libs.audit.records import Record, parse_canonical
-from libs.db.engine import Database, Row
-from libs.db.paging import Pages, page_size
-from libs.db.schema import audit_heads, audit_leaves, audit_records
+from libs.audit.rows import HEAD, LEAF, NEWEST_HEAD, RECORD, StoredRecord, read_nodes
+from libs.db.connection import DatabaseConnection
+from libs.db.engine import Database
+from libs.db.paging import Pages
+from libs.db.query import Page
 from libs.errors import invalid_field, not_found, reasons
 from libs.rpc.call import Call
 from tongban.audit.v1 import audit_service_pb2 as pb
 
 _WAIT_SECONDS = 0.5
-_RECORDS = sa.select(audit_records.c.seq, audit_records.c.canonical)
+_RECORDS = Page(
+    StoredRecord,
+    "{columns} FROM audit_records",
+    "seq DESC",
+    {"transaction_id": "transaction_id = :transaction_id", "object": "object = :object", "before": "seq < :before"},
+)
 
 
 def record_message(canonical: bytes, *, with_canonical: bool) -> pb.Record:
@@ -60,20 +64,15 @@ class AuditApi:
     async def list_records(self, request: pb.ListRecordsRequest, call: Call) -> pb.ListRecordsResponse:
         """Lists records, newest first."""
         self._must_be_ours("log", request.log)
-        size = page_size(request.page_size)
-        query = _RECORDS.order_by(audit_records.c.seq.desc()).limit(size + 1)
-        if request.transaction_id:
-            query = query.where(audit_records.c.transaction_id == request.transaction_id)
-        if request.object:
-            query = query.where(audit_records.c.object == request.object)
-        if (after := self._pages.position(request, request.page_token)) is not None:
-            query = query.where(audit_records.c.seq < after[0])
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return pb.ListRecordsResponse(
-            records=[record_message(row.canonical, with_canonical=False) for row in rows[:size]],
-            next_page_token=self._pages.next_token(request, rows[size - 1].seq) if len(rows) > size else "",
-        )
+        given = {"transaction_id": request.transaction_id, "object": request.object}
+
+        async def rows(size: int) -> list[StoredRecord]:
+            async with self._database.read() as connection:
+                return await _RECORDS.rows(connection, size, before=self._pages.after(request), **given)
+
+        shown, token = await self._pages.cut(request, rows, lambda row: (row.seq,))
+        records = [record_message(row.canonical, with_canonical=False) for row in shown]
+        return pb.ListRecordsResponse(records=records, next_page_token=token)
 
     async def get_record(self, request: pb.GetRecordRequest, call: Call) -> pb.Record:
         """Gets one record with its canonical bytes."""
@@ -116,31 +115,27 @@ class AuditApi:
         if service != self._service:
             raise invalid_field(field, "log", f"this is the log of {self._service}")
 
-    async def _find(self, connection: AsyncConnection, name: str) -> Row:
+    async def _find(self, connection: DatabaseConnection, name: str) -> StoredRecord:
         service, _, identifier = name.split("/")
         self._must_be_ours("name", service)
-        row: Row | None = (await connection.execute(_RECORDS.where(audit_records.c.id == identifier))).first()
+        row = await RECORD.first(connection, id=identifier)
         if row is None:
             raise not_found(name)
         return row
 
-    async def _leaf(self, connection: AsyncConnection, seq: int, name: str) -> int:
-        query = sa.select(audit_leaves.c.leaf_index).where(audit_leaves.c.record_seq == seq)
-        index = await connection.scalar(query)
-        if index is None:
+    async def _leaf(self, connection: DatabaseConnection, seq: int, name: str) -> int:
+        leaf = await LEAF.first(connection, seq=seq)
+        if leaf is None:
             await asyncio.sleep(_WAIT_SECONDS)
-            index = await connection.scalar(query)
-        if index is None:
+            leaf = await LEAF.first(connection, seq=seq)
+        if leaf is None:
             raise reasons.log_not_yet_integrated(
                 "the record waits for the next head", retry_after=_WAIT_SECONDS, record=name
             )
-        return int(index)
+        return leaf.leaf_index
 
-    async def _head(self, connection: AsyncConnection, tree_size: int) -> pb.SignedHead:
-        query = sa.select(audit_heads).order_by(audit_heads.c.tree_size.desc()).limit(1)
-        if tree_size:
-            query = query.where(audit_heads.c.tree_size == tree_size)
-        row = (await connection.execute(query)).first()
+    async def _head(self, connection: DatabaseConnection, tree_size: int) -> pb.SignedHead:
+        row = await (HEAD.first(connection, tree_size=tree_size) if tree_size else NEWEST_HEAD.first(connection))
         if row is None:
             raise not_found(f"{self._log} head {tree_size or 'newest'}")
         time = Timestamp()

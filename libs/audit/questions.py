@@ -7,29 +7,20 @@ whether data came: a sweep writes the record that says so, under the same transa
 from dataclasses import replace
 from datetime import timedelta
 
-import sqlalchemy as sa
-
 from libs.audit.log import Log
 from libs.audit.records import parse_canonical
+from libs.audit.rows import RECORD
 from libs.audit.writer import OpenQuestion
 from libs.clock import Clock
 from libs.db.engine import Database
+from libs.db.evidence import record_values, recorded_each
 from libs.sweeps.sweep import Backlog
 
 _OPEN = "SELECT key, party FROM retries WHERE task = :task"
-_RECORD = sa.text("SELECT canonical FROM audit_records WHERE id = :id")
-_UNANSWERED = sa.text("""
-WITH question AS (
-  DELETE FROM retries WHERE task = :task AND key = :key RETURNING key
-), written AS (
-  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
-  SELECT :id, :record_time, :transaction_id, :object, :canonical, :leaf_hash FROM question RETURNING seq
-)
-INSERT INTO audit_pending (seq) SELECT seq FROM written
-""").bindparams(
-    *(sa.bindparam(name, type_=sa.Text) for name in ("id", "transaction_id", "object")),
-    *(sa.bindparam(name, type_=sa.LargeBinary) for name in ("canonical", "leaf_hash")),
-    sa.bindparam("record_time", type_=sa.DateTime(timezone=True)),
+_UNANSWERED = recorded_each(
+    "question AS (DELETE FROM retries WHERE task = :task AND key = :key RETURNING key)",
+    when="r.key IN (SELECT key FROM question)",
+    answer="SELECT 1",
 )
 
 
@@ -38,9 +29,8 @@ def unanswered(database: Database, log: Log, clock: Clock, question: OpenQuestio
 
     async def tell(identifier: str) -> None:
         async with database.read() as connection:
-            canonical = await connection.scalar(_RECORD, {"id": identifier})
-            assert canonical is not None, "a question is opened by its record"
-            asked = parse_canonical(canonical)
+            found = await RECORD.one(connection, id=identifier)  # a question is opened by its record
+            asked = parse_canonical(found.canonical)
             entry = log.again(
                 replace(
                     asked,
@@ -52,19 +42,8 @@ def unanswered(database: Database, log: Log, clock: Clock, question: OpenQuestio
                 ),
                 clock.now(),
             )
-            await connection.execute(
-                _UNANSWERED,
-                {
-                    "task": question.task,
-                    "key": identifier,
-                    "id": entry.id,
-                    "record_time": entry.record_time,
-                    "transaction_id": entry.transaction_id,
-                    "object": entry.object,
-                    "canonical": entry.canonical,
-                    "leaf_hash": entry.leaf_hash,
-                },
-            )
+            values = {"task": question.task, "key": identifier, **record_values([entry], [identifier])}
+            await _UNANSWERED.execute(connection, values)
 
     return Backlog(
         question.task, _OPEN, tell, lambda: {"task": question.task}, confirm=timedelta(seconds=question.patience)

@@ -13,21 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.audit.heads import SignedHead, head_from_json, head_to_json
+from libs.audit.rows import HEAD, NEWEST_HEAD
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.leader import lead
-from libs.db.schema import audit_heads
+from libs.db.statement import ping
 from libs.observability import metrics
 from libs.observability.logs import logger
 
 _log = logger(__name__)
 _PAUSE_SECONDS = 1.0
-_NEWEST = sa.select(audit_heads).order_by(audit_heads.c.tree_size.desc()).limit(1)
-_PING = sa.text("SELECT 1")
-_ROOT = sa.select(audit_heads.c.root_hash).where(audit_heads.c.tree_size == sa.bindparam("size"))
 
 
 class Witness:
@@ -50,24 +46,24 @@ class Witness:
         """Looks for ever, on one replica at a time."""
         await lead(self._database, f"witness:{self._log}", self._turn)
 
-    async def _turn(self, lock: AsyncConnection) -> None:
+    async def _turn(self, lock: DatabaseConnection) -> None:
         self._size = -1
         while True:
             await self.look()
             await asyncio.sleep(_PAUSE_SECONDS)
-            await lock.execute(_PING)
+            await ping(lock)
 
     async def look(self) -> None:
         """Compares the log with what is remembered, tells what is gone, and remembers the newest head."""
         async with self._database.read() as connection:
-            row = (await connection.execute(_NEWEST)).first()
-            newest = SignedHead(self._log, **row._asdict()) if row else None
+            row = await NEWEST_HEAD.first(connection)
+            newest = row.of_log(self._log) if row else None
             if newest is not None and newest.tree_size == self._size:
                 return
             remembered = await asyncio.to_thread(self._remembered)
             if remembered is not None:
-                root = await connection.scalar(_ROOT, {"size": remembered.tree_size})
-                if root != remembered.root_hash:
+                known = await HEAD.first(connection, tree_size=remembered.tree_size)
+                if known is None or known.root_hash != remembered.root_hash:
                     await asyncio.to_thread(self._tell, remembered, newest)
         await asyncio.to_thread(self._remember, newest)
         metrics.LOG_LOST.set(sum(each["records"] for each in self._losses()))

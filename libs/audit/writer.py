@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
-
 from libs.audit.log import Log
 from libs.clock import Clock
+from libs.db.failures import DATABASE_ERRORS
+from libs.db.statement import Statement
 from libs.errors import TongbanError, reasons
 from tongban.common.v1 import common_pb2
 
@@ -26,16 +25,11 @@ INSERT INTO audit_pending (seq) SELECT seq FROM written
 _OPEN = """, opened AS (
   INSERT INTO retries (task, key, party, next_attempt) VALUES (:task, :id, :party, now() + make_interval(secs => :patience))
 )"""
-_CLOSED = sa.text("DELETE FROM retries WHERE task = :task AND key = :opened_by")
+_CLOSED = Statement("DELETE FROM retries WHERE task = :task AND key = :opened_by")
 _CLOSE = ", closed AS (DELETE FROM retries WHERE task = :task AND key = :opened_by)"
 
 
-def _statement(beside: str = "") -> sa.TextClause:
-    text = sa.text(_INSERT.format(beside=beside))
-    return text.bindparams(sa.bindparam("record_time", type_=sa.DateTime(timezone=True)))
-
-
-_PLAIN, _OPENING, _CLOSING = _statement(), _statement(_OPEN), _statement(_CLOSE)
+_PLAIN, _OPENING, _CLOSING = [Statement(_INSERT.format(beside=beside)) for beside in ("", _OPEN, _CLOSE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +108,8 @@ class AuditWriter:
         try:
             # One statement needs no transaction around it: one round trip instead of three.
             async with self._database.read() as connection:
-                await connection.execute(statement, values)
-        except (TongbanError, SQLAlchemyError) as error:
+                await statement.execute(connection, values)
+        except (TongbanError, *DATABASE_ERRORS) as error:
             # Whatever keeps the record from being written keeps the answer from leaving.
             raise reasons.audit_unavailable(
                 "the audit record can't be written; nothing was done", retry_after=1.0
@@ -126,4 +120,4 @@ class AuditWriter:
     async def close(self, question: OpenQuestion, receipt: common_pb2.Receipt) -> None:
         """Closes a question that was answered by a refusal; who recorded the question records that, too."""
         async with self._database.read() as connection:
-            await connection.execute(_CLOSED, _closing(question, receipt))
+            await _CLOSED.execute(connection, _closing(question, receipt))

@@ -44,11 +44,14 @@ class TlsConfig(Section):
 
 
 class DatabaseConfig(Section):
-    """Paths of the files that hold the DSN of the application's role and of the owner's role (migrations)."""
+    """Paths of the files that hold the DSN of the application's role and of the owner's role (migrations).
+
+    ``pool_size`` is the most connections that a process lends, to reads and transactions together.
+    """
 
     dsn_file: Path
     owner_dsn_file: Path
-    pool_size: int = Field(default=12, ge=1)
+    pool_size: int = Field(default=24, ge=4)
 
 
 class RedisConfig(Section):

@@ -3,71 +3,51 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import asyncpg
-import sqlalchemy as sa
 from opentelemetry.trace import SpanKind
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.config import DatabaseConfig
-from libs.db.failures import is_gone, translated
-from libs.db.pool import ConnectionPool, DatabaseServer, OpenConnection, engine_of, opened
+from libs.db.connection import DatabaseConnection, opened
+from libs.db.failures import translated
+from libs.db.pool import Connect, ConnectionPool, PoolSide
 from libs.db.protocol import begin, commit, is_whole, rollback
+from libs.db.statement import ping
 from libs.errors import TongbanError
 from libs.observability.tracing import Tracing
 
-Row = sa.Row[*tuple[Any, ...]]
-"""A row as a query returned it; its columns are attributes."""
+_STATEMENT_SECONDS, _ANSWER_SECONDS = 4.0, 5.0
+_LEADER_SECONDS = 30.0
 
-_CONNECT_SECONDS = 2.0
-_STATEMENT_SECONDS = 4
-_ANSWER_SECONDS = 5.0
-_SETTINGS = {
-    "application_name": "tongban",
-    # A living server ends a statement by itself and says so; where it says nothing it is the driver that gives up.
-    "statement_timeout": f"{_STATEMENT_SECONDS}s",
-    # What we left behind must not keep its locks: a caller who went in the middle of a wait, a process that was frozen.
-    "client_connection_check_interval": "2s",
-    "idle_in_transaction_session_timeout": "30s",
-}
-_LEADER_SECONDS = 30
-
-Given = TypeVar("Given")
 Span = AbstractContextManager[object]
 
 
 class Database:
     """One service's database: transactions for writes, single statements for reads.
 
-    Every connection is in AUTOCOMMIT: a read begins nothing and resets nothing, one round trip (measured: half the
-    cost). A transaction is BEGIN and COMMIT sent and seen answered (``libs.db.protocol``); statements of SQLAlchemy and
-    of the driver (``libs.db.statement``, for the hot ones) run in it.
+    A read begins nothing and resets nothing, one round trip (measured: half the cost). A transaction is BEGIN and COMMIT
+    sent and seen answered (``libs.db.protocol``). Statements are those of ``libs.db.query`` and ``libs.db.statement``.
 
-    Reads and transactions have pools of ``pool_size`` each, for who holds a transaction may read beside it; the two know
-    in common when the server went away. Leaders hold a connection of their own.
+    Reads and transactions share one pool of ``pool_size`` connections. Who holds one for long (a leader) opens it beside, ``OWN`` (``libs.db.pool``)
+    at most: so a process never has more than both together.
     """
 
-    def __init__(self, dsn: str, pool_size: int = 12, tracing: Tracing | None = None) -> None:
+    def __init__(self, dsn: str, pool_size: int = 24, tracing: Tracing | None = None) -> None:
         self._dsn = dsn
         self._tracing = tracing or Tracing()
-        self._server = DatabaseServer()
-        engine = engine_of(lambda: self._connect(_STATEMENT_SECONDS, _ANSWER_SECONDS))
-        self._reads = ConnectionPool(engine, pool_size, self._server)
-        self._steps = ConnectionPool(engine, pool_size, self._server)
-        # Batches of leaders may take long under load, and nobody waits for their answers.
-        self._own = engine_of(lambda: self._connect(_LEADER_SECONDS, _LEADER_SECONDS + 1.0))
+        self._pool = ConnectionPool(self._connect, pool_size)
 
     @classmethod
     def from_config(cls, config: DatabaseConfig, tracing: Tracing) -> "Database":
         """Opens the database whose DSN lies in the configured file; its uses are spans of ``tracing``."""
         return cls(read_dsn(config.dsn_file), config.pool_size, tracing)
 
-    async def _connect(self, statement: int, answer: float) -> asyncpg.Connection:
-        settings = _SETTINGS | {"statement_timeout": f"{statement}s"}
-        return await asyncpg.connect(
-            self._dsn, timeout=_CONNECT_SECONDS, command_timeout=answer, server_settings=settings
-        )
+    async def _connect(self) -> Any:
+        return await opened(self._dsn, _STATEMENT_SECONDS, _ANSWER_SECONDS)
+
+    async def _connect_leader(self) -> Any:
+        # Batches of leaders may take long under load, and nobody waits for their answers.
+        return await opened(self._dsn, _LEADER_SECONDS, _LEADER_SECONDS + 1.0)
 
     def transaction(self) -> "_Transaction":
         """Opens a transaction that is committed at the end of the block; driver errors come out translated.
@@ -75,19 +55,11 @@ class Database:
         Where the block ends without an error the server has said that it is committed. Unavailable
         DEPENDENCY_UNAVAILABLE may mean that it was, too: a repeat with the same request_id finds out.
         """
-        return _Transaction(self._steps, self._span("transaction"))
+        return _Transaction(self._pool, self._pool.transactions, self._span("transaction"))
 
-    def read(self) -> "_Read":
+    def read(self) -> "_Lending":
         """Lends a connection whose every statement stands alone; driver errors come out translated."""
-        return _Read(self._reads, self._span("read"))
-
-    def driver(self) -> "_Driver":
-        """Lends the driver's own connection, every statement of which stands alone: for the few hottest paths.
-
-        A lookup costs half of what it does through SQLAlchemy (measured: 0.036 ms against 0.083 ms). Parameters are
-        ``$1``, ``$2``; a uuid comes as an object unless it is cast to text.
-        """
-        return _Driver(self._reads, self._span("read"))
+        return _Lending(self._pool, self._pool.reads, self._span("read"))
 
     def _span(self, what: str) -> Span | None:
         # Not even an empty block where spans are off: a lookup is to cost nothing more.
@@ -95,47 +67,47 @@ class Database:
 
     def own(self) -> "_Own":
         """Opens a connection for who holds one for long, as leaders do; it is closed at the end of the block."""
-        return _Own(self._own, self._server)
+        return _Own(self._pool, self._connect_leader)
 
     async def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         async with self.read() as connection:
-            await connection.execute(sa.text("SELECT 1"))
+            await ping(connection)
 
     async def close(self) -> None:
         """Closes all connections that are not lent; those close when they come back."""
-        await self._reads.close()
-        await self._steps.close()
+        await self._pool.close()
 
 
-class _Lending(Generic[Given]):
+class _Lending:
     """One use of a lent connection: a span where spans are on, and errors in our own words.
 
     A class, and no generator: one that is dropped half way must still give its connection back without an await, and
     two generators would cost more than what they stand around.
     """
 
-    __slots__ = ("_held", "_pool", "_span")
+    __slots__ = ("_held", "_pool", "_side", "_span")
 
-    def __init__(self, pool: ConnectionPool, span: Span | None) -> None:
+    def __init__(self, pool: ConnectionPool, side: PoolSide, span: Span | None) -> None:
         self._pool = pool
+        self._side = side
         self._span = span
 
-    async def __aenter__(self) -> Given:
+    async def __aenter__(self) -> DatabaseConnection:
         if self._span is not None:
             self._span.__enter__()
         try:
-            self._held = await self._pool.take()
+            self._held = await self._pool.take(self._side)
             try:
                 await self._begin(self._held)
             except BaseException as error:
-                self._pool.give(self._held, error, fit=False)
+                self._pool.give(self._side, self._held, error, fit=False)
                 raise
         except BaseException as error:
             self._close_span(error)
             _raise_translated(error)
             raise
-        return self._given(self._held)
+        return self._held
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -149,7 +121,7 @@ class _Lending(Generic[Given]):
         finally:
             # An error of the network that left the connection whole is another's: a neighbour's, a file's.
             whole = is_whole(self._held.driver)
-            self._pool.give(self._held, _origin(told), fit=fit)
+            self._pool.give(self._side, self._held, _origin(told), fit=fit)
             self._close_span(told)
             if told is not None and not (isinstance(told, OSError) and whole):
                 _raise_translated(told)
@@ -158,39 +130,22 @@ class _Lending(Generic[Given]):
         if self._span is not None:
             self._span.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
-    async def _begin(self, held: OpenConnection) -> None:
+    async def _begin(self, held: DatabaseConnection) -> None:
         """Does what stands before the block."""
 
-    async def _end(self, held: OpenConnection, error: BaseException | None) -> bool:  # noqa: ARG002 - some need it
+    async def _end(self, held: DatabaseConnection, error: BaseException | None) -> bool:  # noqa: ARG002 - some need it
         """Does what stands after the block; returns whether the connection is fit to be lent again."""
         # Who was cancelled may have been in the middle of a statement.
         return error is None or isinstance(error, Exception)
 
-    def _given(self, held: OpenConnection) -> Given:
-        raise NotImplementedError
 
-
-class _Read(_Lending[AsyncConnection]):
+class _Transaction(_Lending):
     __slots__ = ()
 
-    def _given(self, held: OpenConnection) -> AsyncConnection:
-        return held.connection
-
-
-class _Driver(_Lending[asyncpg.Connection]):
-    __slots__ = ()
-
-    def _given(self, held: OpenConnection) -> asyncpg.Connection:
-        return held.driver
-
-
-class _Transaction(_Read):
-    __slots__ = ()
-
-    async def _begin(self, held: OpenConnection) -> None:
+    async def _begin(self, held: DatabaseConnection) -> None:
         await begin(held.driver)
 
-    async def _end(self, held: OpenConnection, error: BaseException | None) -> bool:
+    async def _end(self, held: DatabaseConnection, error: BaseException | None) -> bool:
         if error is not None:
             return await rollback(held.driver, error)
         await commit(held.driver)
@@ -200,22 +155,20 @@ class _Transaction(_Read):
 class _Own:
     """A connection of one's own, for the length of a block; errors come out as they are."""
 
-    __slots__ = ("_engine", "_held", "_server")
+    __slots__ = ("_connect", "_held", "_pool")
 
-    def __init__(self, engine: Any, server: DatabaseServer) -> None:
-        self._engine = engine
-        self._server = server
+    def __init__(self, pool: ConnectionPool, connect: Connect) -> None:
+        self._pool = pool
+        self._connect = connect
 
-    async def __aenter__(self) -> AsyncConnection:
-        self._held = await opened(self._engine, self._server.age)
-        return self._held.connection
+    async def __aenter__(self) -> DatabaseConnection:
+        self._held = await self._pool.open_own(self._connect)
+        return self._held
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._held.drop()
-        if error is not None and is_gone(error):
-            self._server.ended(self._held.age)
+        self._pool.end_own(self._held, error)
 
 
 def _origin(error: BaseException | None) -> BaseException | None:

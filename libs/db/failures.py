@@ -1,7 +1,6 @@
 """What PostgreSQL's errors, and the driver's, mean to a caller, and to the connection they came over."""
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchemyError
 
 from libs.errors import Aborted, AlreadyExists, TongbanError, Unavailable, reasons
 
@@ -9,6 +8,7 @@ _RETRYABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, loc
 _UNIQUE = "23505"
 _CANCELED = "57014"
 _AWAY = ("08", "57P", "53", _CANCELED)  # connection, operator intervention, insufficient resources, statement timeout
+_GONE = ("08", "57P", "53")  # of these, what ends a connection, or lets none begin
 _UNSURE = ("08", "57", "53", "58", "XX", "40003")  # said of COMMIT, these leave open whether it was done
 _BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
 """What the driver raises on a connection that is of no more use. A server that dies in the middle of an answer leaves
@@ -20,7 +20,6 @@ class ProtocolError(Exception):
 
 
 DATABASE_ERRORS = (
-    SQLAlchemyError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -34,27 +33,28 @@ class NoRoom(Exception):
     """All connections were in use for as long as one may wait."""
 
 
-def _cause(error: BaseException) -> BaseException | None:
-    return getattr(error.orig, "__cause__", None) if isinstance(error, DBAPIError) else error
-
-
 def state_of(error: BaseException) -> str:
-    """Returns the SQLSTATE of what a driver raised, or an empty string."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or "")
+    """Returns the SQLSTATE of what the driver raised, or an empty string."""
+    return str(getattr(error, "sqlstate", None) or "")
 
 
 def is_broken(error: BaseException) -> bool:
     """Whether the connection is of no more use."""
-    return isinstance(_cause(error), (*_BROKEN, ProtocolError))
+    return isinstance(error, (*_BROKEN, ProtocolError))
 
 
 def is_gone(error: BaseException) -> bool:
     """Whether the server went away, or does not answer: what holds of one connection then holds of all."""
-    cause = _cause(error)
-    if isinstance(cause, (OSError, asyncpg.PostgresConnectionError, asyncpg.InternalClientError)):
+    if isinstance(error, (OSError, asyncpg.PostgresConnectionError, asyncpg.InternalClientError)):
         return True  # TimeoutError, which the driver raises where no answer came, is an OSError
     return state_of(error).startswith("57P")
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether a statement was refused for what it is or holds, by the server or before it left; and no connection broke."""
+    if isinstance(error, asyncpg.PostgresError):
+        return not state_of(error).startswith(_GONE)
+    return isinstance(error, (asyncpg.DataError, ValueError))
 
 
 def is_unsure(error: BaseException) -> bool:
@@ -68,24 +68,11 @@ def translated(error: Exception) -> TongbanError | None:
 
     The driver's own words never leave: they hold values.
     """
-    if isinstance(error, DBAPIError):
-        state = state_of(error)
-        if isinstance(error, IntegrityError) and state == _UNIQUE:
-            return _taken(getattr(getattr(error.orig, "__cause__", None), "table_name", None))
-        if state in _RETRYABLE:
-            return _changed()
-        if error.connection_invalidated or isinstance(error, InterfaceError) or state.startswith(_AWAY):
-            return away()
     if isinstance(error, NoRoom) or is_broken(error):
         return away()
-    if isinstance(error, asyncpg.PostgresError):
-        return _translated_raw(error)
-    return None
-
-
-def _translated_raw(error: asyncpg.PostgresError) -> TongbanError | None:
-    """As ``translated``, for what the driver itself raised."""
-    state = str(error.sqlstate or "")
+    if not isinstance(error, asyncpg.PostgresError):
+        return None
+    state = state_of(error)
     if state == _UNIQUE:
         return _taken(error.table_name)
     if state in _RETRYABLE:

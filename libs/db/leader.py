@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
-
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from libs.background import attempt, forever
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.failures import DATABASE_ERRORS
 from libs.db.statement import Statement
@@ -17,9 +15,9 @@ from libs.observability.logs import logger
 _log = logger(__name__)
 _TRY_AGAIN_SECONDS = 1.0
 _STAND_SECONDS = 5.0
-_SHARE = sa.text("SELECT pg_advisory_lock_shared(:key)")
-_LET_GO = sa.text("SELECT pg_advisory_unlock(:key)")
-_TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
+_SHARE = Statement("SELECT pg_advisory_lock_shared(:key)")
+_LET_GO = Statement("SELECT pg_advisory_unlock(:key)")
+_TRY = Statement("SELECT pg_try_advisory_lock(:key)")
 _TURN = Statement("SELECT pg_advisory_xact_lock(:key)")
 
 
@@ -28,12 +26,12 @@ def lock_key(task: str) -> int:
     return int.from_bytes(hashlib.sha256(task.encode()).digest()[:8], "big", signed=True)
 
 
-async def turn(connection: AsyncConnection, task: str) -> None:
+async def turn(connection: DatabaseConnection, task: str) -> None:
     """Waits until no other transaction holds the turn of ``task``, and holds it to the end of the caller's."""
     await _TURN.execute(connection, {"key": lock_key(task)})
 
 
-async def lead(database: Database, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+async def lead(database: Database, task: str, work: Callable[[DatabaseConnection], Awaitable[None]]) -> None:
     """Runs ``work`` for ever on whichever replica holds the lock of ``task``.
 
     ``work`` gets the connection that holds the lock and must write through it, in ``libs.db.protocol.begun``: when the
@@ -58,9 +56,16 @@ def _told(task: str) -> Iterator[None]:
         _log.warning("turn ended", task=task, error=type(error).__name__)
 
 
-async def _one_turn(connection: AsyncConnection, task: str, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+async def _locked(connection: DatabaseConnection, key: Mapping[str, int]) -> bool:
+    answer = await _TRY.first(connection, key)
+    return answer is not None and bool(answer[0])
+
+
+async def _one_turn(
+    connection: DatabaseConnection, task: str, work: Callable[[DatabaseConnection], Awaitable[None]]
+) -> None:
     while True:
-        if await connection.scalar(_TRY, {"key": lock_key(task)}):
+        if await _locked(connection, {"key": lock_key(task)}):
             await work(connection)
             return
         await asyncio.sleep(_TRY_AGAIN_SECONDS)
@@ -93,13 +98,13 @@ class Presence:
                     await asyncio.sleep(_STAND_SECONDS)
                     await self._look(connection, seen=True)
 
-    async def _look(self, connection: AsyncConnection, *, seen: bool) -> None:
+    async def _look(self, connection: DatabaseConnection, *, seen: bool) -> None:
         """Looks whether anybody else is there; one's own shared lock, once one is ``seen``, is in nobody's way."""
-        nobody = bool(await connection.scalar(_TRY, self._key))
+        nobody = await _locked(connection, self._key)
         if nobody:
             # Whatever that ends with, this process must be seen: the next would take up what is under way here.
             await attempt(f"alone:{self._kind}", self._alone)
         if not seen:
-            await connection.execute(_SHARE, self._key)
+            await _SHARE.execute(connection, self._key)
         if nobody:
-            await connection.execute(_LET_GO, self._key)
+            await _LET_GO.execute(connection, self._key)

@@ -1,205 +1,196 @@
-"""Connections that are lent: few, waited for briefly, and none lent again that was not given back whole."""
+"""The connections of a process: few, waited for briefly, and none lent again that was not given back whole."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import NoReturn
+from functools import partial
+from typing import Any
 
-import asyncpg
-from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
-
+from libs.db.connection import DatabaseConnection
 from libs.db.failures import NoRoom, is_gone
-from libs.db.protocol import driver_of, is_quiet, is_whole
+from libs.db.protocol import is_quiet, is_whole
 from libs.observability import metrics
 
+OWN = 10
+"""So many connections of their own a process's leaders, its presence and its health check hold at most, beside the pool."""
 _WAIT_SECONDS = 3.0
-_fresh: ContextVar[list[asyncpg.Connection]] = ContextVar("fresh")
-
-
-class OwnConnection(AsyncConnection):
-    """A connection whose every statement stands alone; transactions are begun by ``libs.db`` and nobody else.
-
-    It is in AUTOCOMMIT: SQLAlchemy's own ``begin`` would begin nothing on it, and say nothing.
-    """
-
-    def begin(self) -> NoReturn:
-        """Refuses: use ``Database.transaction`` or ``libs.db.protocol.begun``."""
-        raise InvalidRequestError("transactions are begun by Database.transaction or libs.db.protocol.begun")
+Connect = Callable[[], Awaitable[Any]]
+"""Opens a connection of the driver's."""
+Opening = asyncio.Task[DatabaseConnection]
 
 
 @dataclass(slots=True, eq=False)
-class OpenConnection:
-    """An open connection: SQLAlchemy's, the driver's under it, and which age of the server it was opened in."""
+class PoolSide:
+    """Those who want connections for the same: reads, or transactions.
 
-    connection: AsyncConnection
-    driver: asyncpg.Connection
-    age: int
-
-    def drop(self) -> None:
-        """Ends the connection now; nothing is waited for, so nothing can come between."""
-        self.driver.terminate()
-        sync = self.connection.sync_connection
-        if sync is not None and not sync.closed:
-            sync.invalidate()
-            sync.close()
-
-
-def engine_of(connect: Callable[[], Awaitable[asyncpg.Connection]]) -> AsyncEngine:
-    """Returns an engine that keeps no connection by itself; ``connect`` opens the driver's."""
-
-    async def create() -> asyncpg.Connection:
-        driver = await connect()
-        _fresh.get().append(driver)
-        return driver
-
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=create,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        pool_reset_on_return=None,
-        hide_parameters=True,
-    )
-
-
-async def opened(engine: AsyncEngine, age: int) -> OpenConnection:
-    """Opens a connection in this age of the server; whatever stops that half way leaves none behind."""
-    fresh: list[asyncpg.Connection] = []
-    _fresh.set(fresh)
-    connection = OwnConnection(engine)
-    try:
-        await connection.start()
-    except BaseException:
-        for driver in fresh:
-            driver.terminate()
-        raise
-    return OpenConnection(connection, driver_of(connection), age)
-
-
-@dataclass(slots=True, eq=False)
-class DatabaseServer:
-    """What the pools know in common of the one server behind them.
-
-    A connection that the server closed, or over which it does not answer, stands for all of its age: the server was
-    killed, or the way to it was cut. So the first such failure ends the age, and no call after it meets another one.
+    Attributes:
+        most: so many it may have at once.
+        lent: so many it has.
+        waiting: those who wait for one, the first come first.
     """
 
-    age: int = 0
-    pools: "list[ConnectionPool]" = field(default_factory=list)
-
-    def ended(self, age: int) -> None:
-        """Ends this age, if it is the present one: what is idle is dropped at once, what is lent when it comes back."""
-        if age != self.age:
-            return  # of many connections that fail at once the first is news
-        self.age += 1
-        metrics.DATABASE_RENEWALS.inc()
-        for pool in self.pools:
-            pool.clear()
+    most: int
+    lent: int = 0
+    waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
 
 
 class ConnectionPool:
     """At most ``size`` connections, the one used last lent first.
 
-    Opening one runs as a task of its own: a caller who goes does not end it, and the connection is for the next.
+    Reads and transactions share them. A quarter is kept for each side, so that neither waits for the other to end: who holds
+    a transaction may read beside it, and reads go on while all transactions wait for locks. Where both sides wait for a
+    place, the one that has fewer gets it.
+
+    A connection that the server closed, or over which it does not answer, stands for all of its age: the server was
+    killed, or the way to it was cut. So the first such failure ends the age, and no call after it meets another one.
+
+    Opening runs as a task of its own, which nobody's leaving ends: a caller who goes leaves the connection to the next, and
+    not half a handshake, whose failure the driver would tell to nobody.
     """
 
-    def __init__(self, engine: AsyncEngine, size: int, server: DatabaseServer) -> None:
-        self._engine = engine
-        self._server = server
+    def __init__(self, connect: Connect, size: int) -> None:
+        most = size - size // 4
+        self.reads, self.transactions = PoolSide(most), PoolSide(most)
+        self._connect = connect
         self._free = size
-        self._idle: list[OpenConnection] = []
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._opening: set[asyncio.Task[OpenConnection]] = set()
-        server.pools.append(self)
+        self._own = 0
+        self._age = 0
+        self._idle: list[DatabaseConnection] = []
+        self._opening: set[Opening] = set()
 
-    async def take(self) -> OpenConnection:
+    async def take(self, side: PoolSide) -> DatabaseConnection:
         """Lends a connection; raises NoRoom where all are in use for too long, or what opening one raised."""
-        if self._free and not self._waiting:
-            self._free -= 1
+        if self._free and side.lent < side.most and not side.waiting:
+            self._lend(side)
         else:
-            await self._place()
+            await self._place(side)
         while self._idle:
-            held = self._idle.pop()
-            if self._is_good(held):
-                return held
-            held.drop()
-        return await self._open()
+            connection = self._idle.pop()
+            if self._is_good(connection):
+                return connection
+            connection.drop()
+        return await self._open(side)
 
-    def give(self, held: OpenConnection, error: BaseException | None, *, fit: bool) -> None:
+    def give(self, side: PoolSide, connection: DatabaseConnection, error: BaseException | None, *, fit: bool) -> None:
         """Takes a connection back. Only one that is ``fit`` and at rest is lent again; ``error`` came over it, if any."""
-        if error is not None and is_gone(error) and not is_whole(held.driver):
-            self._server.ended(held.age)
-        if fit and self._is_good(held):
-            self._idle.append(held)
-        else:
-            held.drop()
-        self._leave()
+        if error is not None and is_gone(error) and not is_whole(connection.driver):
+            self.ended(connection.age)
+        self._keep(connection, fit=fit)
+        self._leave(side)
 
-    def clear(self) -> None:
-        """Drops what is idle."""
+    def ended(self, age: int) -> None:
+        """Ends an age, if it is the present one: what is idle is dropped at once, what is lent when it comes back."""
+        if age != self._age:
+            return  # of many connections that fail at once the first is news
+        self._age += 1
+        metrics.DATABASE_RENEWALS.inc()
+        self._clear()
+
+    async def open_own(self, connect: Connect) -> DatabaseConnection:
+        """Opens a connection beside those that are lent, for who holds it for long; raises NoRoom where there are ``OWN``."""
+        if self._own == OWN:
+            raise NoRoom
+        self._own += 1
+        return await self._opened(connect, DatabaseConnection.drop, self._leave_own)
+
+    def end_own(self, connection: DatabaseConnection, error: BaseException | None) -> None:
+        """Ends a connection of one's own; ``error`` came over it, if any."""
+        connection.drop()
+        self._leave_own()
+        if error is not None and is_gone(error):
+            self.ended(connection.age)
+
+    async def close(self) -> None:
+        """Drops what is idle, and what is being opened: that ends by itself, in seconds, where the server doesn't answer."""
+        self._clear()
+        if self._opening:
+            await asyncio.wait(set(self._opening))
+            await asyncio.sleep(0)  # for those whose callers went: what was opened for them is kept now
+        self._clear()
+
+    def _clear(self) -> None:
         while self._idle:
             self._idle.pop().drop()
 
-    async def close(self) -> None:
-        """Drops what is idle and what is being opened."""
-        self.clear()
-        opening = list(self._opening)
-        for task in opening:
-            task.cancel()
-        if opening:
-            await asyncio.wait(opening)
-        self.clear()
+    def _is_good(self, connection: DatabaseConnection) -> bool:
+        return connection.age == self._age and is_quiet(connection.driver)
 
-    def _is_good(self, held: OpenConnection) -> bool:
-        return held.age == self._server.age and not held.connection.invalidated and is_quiet(held.driver)
+    def _keep(self, connection: DatabaseConnection, *, fit: bool) -> None:
+        if fit and self._is_good(connection):
+            self._idle.append(connection)
+        else:
+            connection.drop()
 
-    def _leave(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)  # the place goes from hand to hand
-                return
+    def _lend(self, side: PoolSide) -> None:
+        self._free -= 1
+        side.lent += 1
+
+    def _leave(self, side: PoolSide) -> None:
         self._free += 1
+        side.lent -= 1
+        if self.reads.waiting or self.transactions.waiting:
+            self._hand_on()
 
-    async def _place(self) -> None:
+    def _hand_on(self) -> None:
+        """Gives what is free to those who wait, from hand to hand: nobody who comes later is before them."""
+        while self._free:
+            able = [side for side in (self.reads, self.transactions) if side.waiting and side.lent < side.most]
+            if not able:
+                return
+            side = min(able, key=lambda each: each.lent)
+            waiter = side.waiting.popleft()
+            if not waiter.done():
+                self._lend(side)
+                waiter.set_result(None)
+
+    async def _place(self, side: PoolSide) -> None:
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        side.waiting.append(waiter)
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await waiter
         except BaseException as error:
             if waiter.done() and not waiter.cancelled():
-                self._leave()  # it was given a place in the moment in which it went
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
+                self._leave(side)  # it was given a place in the moment in which it went
+            elif waiter in side.waiting:
+                side.waiting.remove(waiter)
             if isinstance(error, TimeoutError):
                 raise NoRoom from error
             raise
 
-    async def _open(self) -> OpenConnection:
-        age = self._server.age
-        task = asyncio.ensure_future(opened(self._engine, age))
+    def _leave_own(self) -> None:
+        self._own -= 1
+
+    async def _open(self, side: PoolSide) -> DatabaseConnection:
+        return await self._opened(self._connect, partial(self._keep, fit=True), partial(self._leave, side))
+
+    async def _opened(
+        self, connect: Connect, keep: Callable[[DatabaseConnection], None], leave: Callable[[], None]
+    ) -> DatabaseConnection:
+        """Opens a connection. Where that fails its place is left; where the caller went meanwhile it is kept first."""
+
+        def ended(task: Opening) -> None:
+            if not task.cancelled() and task.exception() is None:
+                keep(task.result())
+            leave()
+
+        task = asyncio.ensure_future(self._connected(connect, self._age))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(self._keep)
+            task.add_done_callback(ended)
             raise
-        except BaseException as error:
-            self._leave()
-            if is_gone(error):
-                self._server.ended(age)
+        except BaseException:
+            leave()
             raise
 
-    def _keep(self, task: "asyncio.Task[OpenConnection]") -> None:
-        """Puts away a connection whose caller went while it was opened."""
-        if not task.cancelled() and task.exception() is None and self._is_good(task.result()):
-            self._idle.append(task.result())
-        elif not task.cancelled() and task.exception() is None:
-            task.result().drop()
-        self._leave()
+    async def _connected(self, connect: Connect, age: int) -> DatabaseConnection:
+        try:
+            return DatabaseConnection(await connect(), age)
+        except Exception as error:
+            if is_gone(error):
+                self.ended(age)
+            raise

@@ -9,16 +9,10 @@ by COMMIT (a transaction that failed before is answered by ROLLBACK), and it sta
 from types import TracebackType
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db.connection import DatabaseConnection
 from libs.db.failures import OutcomeUnknown, ProtocolError, is_unsure
 from libs.errors import reasons
-
-
-def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
-    """Returns the driver's own connection under ``connection``; what it runs stands in the same transaction."""
-    assert connection.sync_connection is not None
-    return connection.sync_connection.connection.driver_connection
 
 
 def is_whole(driver: asyncpg.Connection) -> bool:
@@ -83,11 +77,11 @@ class begun:  # noqa: N801 - used as a function
 
     __slots__ = ("_connection", "_driver")
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: DatabaseConnection) -> None:
         self._connection = connection
-        self._driver = driver_of(connection)
+        self._driver = connection.driver
 
-    async def __aenter__(self) -> AsyncConnection:
+    async def __aenter__(self) -> DatabaseConnection:
         try:
             await begin(self._driver)
         except BaseException:

@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-import sqlalchemy as sa
 from google.protobuf.message import Message
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.audit.log import Log
 from libs.clock import Clock
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.command import Command, digest_of
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.evidence import Evidence, recorded
 from libs.db.failures import OutcomeUnknown
+from libs.db.query import Query, of
 from libs.db.schema import idempotency
 from libs.errors import TongbanError, Unavailable, reasons
 from libs.events.wire import Wire
@@ -34,13 +34,20 @@ _FLUSH = recorded("""kept AS (
 )""")
 _FLUSH_STEP = recorded()
 
-_STORED = sa.select(idempotency.c.digest, idempotency.c.response).where(
-    idempotency.c.caller == sa.bindparam("caller"),
-    idempotency.c.method == sa.bindparam("method"),
-    idempotency.c.request_id == sa.bindparam("request_id"),
+
+@of(idempotency)
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What a command was answered, encrypted, and the digest of the body that it came with."""
+
+    digest: bytes
+    response: bytes
+
+
+_STORED = Query(
+    StoredAnswer,
+    "SELECT {columns} FROM idempotency WHERE caller = :caller AND method = :method AND request_id = :request_id",
 )
-
-
 _ANSWER = Column("idempotency", "response")
 
 
@@ -70,7 +77,7 @@ class Transaction(Evidence):
         committed: what is called once all of it stands, such as waking who takes up what was put in line.
     """
 
-    connection: AsyncConnection = field(kw_only=True)
+    connection: DatabaseConnection = field(kw_only=True)
     cipher: FieldCipher = field(kw_only=True)
     about: str = ""
     committed: list[Callable[[], None]] = field(default_factory=list)
@@ -157,7 +164,7 @@ class UnitOfWork:
         for each in transaction.committed:
             each()
 
-    def within(self, connection: AsyncConnection, command: Command) -> Transaction:
+    def within(self, connection: DatabaseConnection, command: Command) -> Transaction:
         """Makes what a use case works with, in a transaction that is open already (a leader's)."""
         return Transaction(
             self._log, self._wire, command, self._clock.now(), connection=connection, cipher=self._cipher
@@ -178,16 +185,9 @@ class UnitOfWork:
     async def stored(self, command: Command) -> Message | None:
         """Returns the answer that this command got before, or None; for flows of several steps to ask first."""
         async with self._database.read() as connection:
-            found = (
-                await connection.execute(
-                    _STORED,
-                    {
-                        "caller": command.caller,
-                        "method": command.method,
-                        "request_id": command.request_id,
-                    },
-                )
-            ).first()
+            found = await _STORED.first(
+                connection, caller=command.caller, method=command.method, request_id=command.request_id
+            )
         if found is None:
             return None
         if found.digest != command.digest:

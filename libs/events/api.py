@@ -6,12 +6,11 @@ from datetime import datetime
 
 from libs.audit.writer import AuditWriter
 from libs.db.command import command_of
-from libs.db.engine import Row
 from libs.db.paging import Pages, page_size
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import TongbanError, invalid_field, not_found
 from libs.events.consumer import Consumer
-from libs.events.parking import UNREADABLE, Parking, event_of, unreadable
+from libs.events.parking import UNREADABLE, ParkedEvent, Parking, unreadable
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from tongban.common.v1 import common_pb2
@@ -80,11 +79,11 @@ class ParkedEventApi:
 
         return await self._uow.run(command, work)
 
-    async def _replay(self, row: Row) -> TongbanError | None:
+    async def _replay(self, row: ParkedEvent) -> TongbanError | None:
         """Has the consumer that can read the event handle it."""
         failure: TongbanError | None = unreadable()
         for consumer in self._consumers:
-            failure = await consumer.replay(event_of(row))
+            failure = await consumer.replay(row.event)
             if failure is None or failure.reason != UNREADABLE:
                 break
         return failure
@@ -112,7 +111,7 @@ class ParkedEventApi:
         self._must_be_ours("name", service)
         return identifier
 
-    def _message(self, row: Row) -> pb.ParkedEvent:
+    def _message(self, row: ParkedEvent) -> pb.ParkedEvent:
         return pb.ParkedEvent(
             name=f"{self._service}/parkedEvents/{row.id}",
             type=row.type,

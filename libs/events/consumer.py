@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import sqlalchemy as sa
 from google.protobuf.message import DecodeError
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.errors import DecryptionFailed
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.leader import lead
+from libs.db.statement import ping
 from libs.errors import Code, TongbanError, reasons
 from libs.events.cloud_event import Event, from_fields
 from libs.events.lanes import Lanes, StreamEntry
@@ -32,16 +32,10 @@ _LONGEST_PAUSE = 2.0
 _LOOK_BEHIND_SECONDS = 5.0
 _PASSING = {Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED}
 _WORKER = "leader"
-_PING = sa.text("SELECT 1")
 
 EventHandler = Callable[[Event], Awaitable[None]]
 """Handles one event, under a command of the event's id (``command_of_event``), so that a repeated delivery changes
 nothing."""
-
-
-async def _still_held(lock: AsyncConnection) -> None:
-    """Raises where the connection that holds the leader's lock has died: another replica may lead by now."""
-    await lock.execute(_PING)
 
 
 def _place(entry_id: bytes) -> tuple[int, int]:
@@ -80,7 +74,7 @@ class Consumer:
         """Handles events for ever, on one replica at a time: first what a dead one left, then the new ones."""
         await lead(self._database, f"consumer:{self._name}", self._turn)
 
-    async def _turn(self, lock: AsyncConnection) -> None:
+    async def _turn(self, lock: DatabaseConnection) -> None:
         while True:
             try:
                 async with Lanes(self._settle, _FIRST_PAUSE, _LONGEST_PAUSE) as lanes:
@@ -90,7 +84,7 @@ class Consumer:
                 _log.warning("events can't be read", consumer=self._name, error=type(error).__name__)
                 await asyncio.sleep(1.0)
 
-    async def _read_on(self, lanes: Lanes, lock: AsyncConnection) -> None:
+    async def _read_on(self, lanes: Lanes, lock: DatabaseConnection) -> None:
         look_again = 0.0
         while True:
             if time.monotonic() >= look_again:
@@ -99,7 +93,7 @@ class Consumer:
             await lanes.room()
             await self._read(lanes, dict.fromkeys(self._streams, ">"), block=_BLOCK_MS)
             metrics.EVENTS_WAITING.labels(self._name).set(lanes.waiting)
-            await _still_held(lock)
+            await ping(lock)  # where it has died another replica may lead by now
 
     async def _prepare(self) -> None:
         for stream in self._streams:

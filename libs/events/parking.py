@@ -1,18 +1,16 @@
 """Where events stand that could not be handled: in the service's database, in the form in which they travel."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.background import forever
-from libs.db.engine import Database, Row
+from libs.db.connection import DatabaseConnection
+from libs.db.engine import Database
+from libs.db.query import Page, Query, of
 from libs.db.schema import parked_events
+from libs.db.statement import Statement
 from libs.errors import Internal, not_found, reasons
 from libs.events.cloud_event import Event, from_fields, source_of
 from libs.observability import metrics
@@ -21,14 +19,55 @@ UNREADABLE = "EVENT_UNREADABLE"
 """The reason of what no handler can read."""
 
 _COUNT_SECONDS = 15.0
-_C = parked_events.c
-_PLACE = sa.tuple_(_C.park_time, _C.id)
-_NEW = insert(parked_events)
-_PARK = _NEW.on_conflict_do_update(
-    index_elements=[_C.consumer, _C.id],
-    set_={"reason": _NEW.excluded.reason, "attempts": _C.attempts + _NEW.excluded.attempts},
+_THIS = "WHERE consumer = :consumer AND id = :id"
+_PARK = Statement("""
+INSERT INTO parked_events (consumer, id, source, type, subject, traceparent, time, data, reason, attempts)
+VALUES (:consumer, :id, :source, :type, :subject, :traceparent, :time, :data, :reason, :attempts)
+ON CONFLICT (consumer, id) DO UPDATE SET reason = excluded.reason, attempts = parked_events.attempts + excluded.attempts
+""")
+_COUNT = Statement("SELECT count(*) FROM parked_events")
+
+
+@of(parked_events)
+@dataclass(frozen=True, slots=True)
+class ParkedEvent:
+    """An event that was set aside, its data closed up as it travels."""
+
+    consumer: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    traceparent: str
+    time: datetime
+    data: bytes
+    reason: str
+    attempts: int
+    park_time: datetime
+
+    @property
+    def event(self) -> Event:
+        """The event, closed up as it travels."""
+        return Event(self.id, self.source, self.type, self.subject, self.time, self.data, self.traceparent)
+
+
+_ONE = Query(ParkedEvent, f"SELECT {{columns}} FROM parked_events {_THIS}")  # noqa: S608 - texts of our own
+_FAILED_AGAIN = Query(
+    ParkedEvent,
+    f"UPDATE parked_events SET reason = :reason, attempts = attempts + 1 {_THIS} RETURNING {{columns}}",  # noqa: S608 - as above
 )
-_COUNT = sa.select(sa.func.count()).select_from(parked_events)
+_TAKEN_OUT = Query(ParkedEvent, f"DELETE FROM parked_events {_THIS} RETURNING {{columns}}")  # noqa: S608 - as above
+_LISTED = Page(
+    ParkedEvent,
+    "{columns} FROM parked_events",
+    "park_time, id",
+    {
+        "consumer": "consumer = :consumer",
+        "type": "type = :type",
+        "since": "park_time >= :since",
+        "after": "(park_time, id) > (CAST(:since AS timestamptz), :after)",
+    },
+)
 
 
 def wrapped(stream: bytes, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Event:
@@ -50,11 +89,6 @@ def unreadable() -> Internal:
     return reasons.event_unreadable("no handler can read the event")
 
 
-def event_of(row: Row) -> Event:
-    """Returns a parked event, closed up as it travels."""
-    return Event(row.id, row.source, row.type, row.subject, row.time, row.data, row.traceparent)
-
-
 class Parking:
     """The parked events of one service."""
 
@@ -65,37 +99,28 @@ class Parking:
     async def park(self, event: Event, reason: str, attempts: int) -> None:
         """Sets an event aside; returns only when that is committed. One that stands here already is told anew."""
         row = {**asdict(event), "consumer": self._consumer, "reason": reason, "attempts": attempts}
-        async with self._database.transaction() as connection:
-            await connection.execute(_PARK.values(row))
+        async with self._database.read() as connection:
+            await _PARK.execute(connection, row)
 
-    async def get(self, identifier: str) -> Row:
+    async def get(self, identifier: str) -> ParkedEvent:
         """Returns a parked event; raises RESOURCE_NOT_FOUND."""
-        query = sa.select(parked_events).where(self._this(identifier))
         async with self._database.read() as connection:
-            row: Row | None = (await connection.execute(query)).first()
-        return self._found(row, identifier)
+            return self._found(await _ONE.first(connection, **self._this(identifier)), identifier)
 
-    async def page(self, kind: str, after: tuple[datetime, str] | None, size: int) -> Sequence[Row]:
+    async def page(self, kind: str, after: tuple[datetime, str] | None, size: int) -> list[ParkedEvent]:
         """Lists parked events, those parked first at the head; of one type, unless ``kind`` is empty."""
-        query = sa.select(parked_events).where(_C.consumer == self._consumer).order_by(_C.park_time, _C.id).limit(size)
-        if kind:
-            query = query.where(_C.type == kind)
-        if after is not None:
-            query = query.where(sa.tuple_(*(sa.literal(each) for each in after)) < _PLACE)
+        since, last = after or (None, None)
         async with self._database.read() as connection:
-            return (await connection.execute(query)).all()
+            return await _LISTED.rows(connection, size, consumer=self._consumer, type=kind, since=since, after=last)
 
-    async def failed_again(self, connection: AsyncConnection, identifier: str, reason: str) -> Row:
+    async def failed_again(self, connection: DatabaseConnection, identifier: str, reason: str) -> ParkedEvent:
         """Notes a replay that failed; raises RESOURCE_NOT_FOUND where the event is not parked any more."""
-        change = sa.update(parked_events).where(self._this(identifier)).returning(*_C)
-        answer = await connection.execute(change.values(reason=reason, attempts=_C.attempts + 1))
-        return self._found(answer.first(), identifier)
+        changed = await _FAILED_AGAIN.first(connection, reason=reason, **self._this(identifier))
+        return self._found(changed, identifier)
 
-    async def take_out(self, connection: AsyncConnection, identifier: str) -> Row | None:
+    async def take_out(self, connection: DatabaseConnection, identifier: str) -> ParkedEvent | None:
         """Deletes a parked event and returns it; None where it is not parked any more."""
-        gone = await connection.execute(sa.delete(parked_events).where(self._this(identifier)).returning(*_C))
-        row: Row | None = gone.first()
-        return row
+        return await _TAKEN_OUT.first(connection, **self._this(identifier))
 
     async def watch(self) -> None:
         """Keeps the metric of parked events true, for ever."""
@@ -103,12 +128,13 @@ class Parking:
 
     async def _count(self) -> None:
         async with self._database.read() as connection:
-            metrics.PARKED.set(await connection.scalar(_COUNT) or 0)
+            row = await _COUNT.first(connection, {})
+        metrics.PARKED.set(row[0] if row else 0)
 
-    def _this(self, identifier: str) -> Any:
-        return sa.and_(_C.consumer == self._consumer, _C.id == identifier)
+    def _this(self, identifier: str) -> dict[str, str]:
+        return {"consumer": self._consumer, "id": identifier}
 
-    def _found(self, row: Row | None, identifier: str) -> Row:
+    def _found(self, row: ParkedEvent | None, identifier: str) -> ParkedEvent:
         if row is None:
             raise not_found(f"{self._consumer}/parkedEvents/{identifier}")
         return row

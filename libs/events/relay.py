@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
-import sqlalchemy as sa
 from redis.exceptions import RedisError
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.leader import lead
 from libs.db.protocol import begun
+from libs.db.query import Query, of
 from libs.db.schema import outbox
+from libs.db.statement import Statement
 from libs.events.cloud_event import Event, stream_of
 from libs.events.wire import Wire
 from libs.observability import metrics
@@ -25,10 +26,23 @@ _POLL_SECONDS = 0.2
 _GATHER_SECONDS = 0.02
 _STREAM_LIMIT = 2_000_000
 
-_DONE = sa.text("DELETE FROM outbox WHERE seq = ANY(:seqs)").bindparams(
-    sa.bindparam("seqs", type_=ARRAY(sa.BigInteger))
-)
-_NEXT = sa.select(outbox).order_by(outbox.c.seq).limit(_BATCH)
+
+@of(outbox)
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An event that waits, its data closed up."""
+
+    seq: int
+    id: str
+    type: str
+    subject: str
+    traceparent: str
+    time: datetime
+    data: bytes
+
+
+_NEXT = Query(OutboxRow, "SELECT {columns} FROM outbox ORDER BY seq LIMIT :size")
+_DONE = Statement("DELETE FROM outbox WHERE seq = ANY(CAST(:seqs AS bigint[]))")
 
 
 class Relay:
@@ -51,7 +65,7 @@ class Relay:
         """Publishes for ever, on one replica at a time."""
         await lead(self._database, f"relay:{self._source}", self._turn)
 
-    async def _turn(self, connection: AsyncConnection) -> None:
+    async def _turn(self, connection: DatabaseConnection) -> None:
         while True:
             self._committed.clear()
             try:
@@ -69,16 +83,16 @@ class Relay:
                 # A turn costs about a millisecond whatever it moves; under load the next commits come along.
                 await asyncio.sleep(_GATHER_SECONDS)
 
-    async def _move(self, connection: AsyncConnection) -> int:
+    async def _move(self, connection: DatabaseConnection) -> int:
         async with begun(connection):
-            rows = (await connection.execute(_NEXT)).all()
+            rows = await _NEXT.all(connection, size=_BATCH)
             metrics.OUTBOX_LAG.set(len(rows))
             if rows:
                 await self._publish(rows)
-                await connection.execute(_DONE, {"seqs": [row.seq for row in rows]})
+                await _DONE.execute(connection, {"seqs": [row.seq for row in rows]})
         return len(rows)
 
-    async def _publish(self, rows: Sequence[sa.Row[Any]]) -> None:
+    async def _publish(self, rows: Sequence[OutboxRow]) -> None:
         async with self._wire.redis.pipeline(transaction=True) as pipe:
             for row in rows:
                 event = Event(row.id, self._source, row.type, row.subject, row.time, row.data, row.traceparent)

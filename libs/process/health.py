@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
 import grpc
-import sqlalchemy as sa
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from redis.asyncio import Redis
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.background import forever
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
+from libs.db.statement import ping
 from libs.errors import reasons
 from libs.observability import metrics
 from libs.observability.logs import logger
@@ -24,7 +24,6 @@ _EVERY_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
 _MISSES = 2
 """So many in a row count: one may be the machine's hiccup, and a state that flaps helps nobody."""
-_SELECT = sa.text("SELECT 1")
 
 _DATABASE = "database"
 _WRITE_AGAIN_SECONDS = 30.0
@@ -39,14 +38,14 @@ class DatabaseCheck:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._held = AsyncExitStack()
-        self._connection: AsyncConnection | None = None
+        self._connection: DatabaseConnection | None = None
 
     async def __call__(self) -> None:
         """Raises where no answer comes; the connection is opened anew then."""
         try:
             if self._connection is None:
                 self._connection = await self._held.enter_async_context(self._database.own())
-            await self._connection.execute(_SELECT)
+            await ping(self._connection)
         except BaseException:
             await self.close()
             raise

@@ -14,15 +14,15 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from libs.db.engine import Database, Row
+from libs.db.connection import DatabaseConnection
+from libs.db.engine import Database
 from libs.db.leader import lead
+from libs.db.query import Query
+from libs.db.statement import Statement, ping
 from libs.errors import TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
+from libs.sweeps.fair import DueWork
 from libs.sweeps.sweep import Backlog
 
 _log = logger(__name__)
@@ -32,15 +32,15 @@ _MOST_PAGES = 200
 _MOST_OPEN = 10_000
 """So many are noted at once: a neighbour that lost everything gets it back bit by bit."""
 _OPEN = "SELECT key, party FROM retries WHERE task = :task"
-_OPEN_PAGE = sa.text(f"{_OPEN} AND key > :after ORDER BY key LIMIT {PAGE}")
-_STRIKE = sa.text("DELETE FROM retries WHERE task = :task AND key = ANY(:keys)").bindparams(
-    sa.bindparam("keys", type_=ARRAY(sa.Text))
+_OPEN_PAGE = Query(
+    DueWork, "SELECT {columns} FROM retries WHERE task = :task AND key > :after ORDER BY key LIMIT :size"
 )
-_NOTE = sa.text("""
-INSERT INTO retries (task, key, party, next_attempt) SELECT :task, key, party, now() FROM unnest(:keys, :parties) AS new (key, party)
-ON CONFLICT DO NOTHING
-""").bindparams(*(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("keys", "parties")))
-_PING = sa.text("SELECT 1")
+_STRIKE = Statement("DELETE FROM retries WHERE task = :task AND key = ANY(CAST(:keys AS text[]))")
+_NOTE = Statement("""
+INSERT INTO retries (task, key, party, next_attempt)
+SELECT CAST(:task AS text), key, party, now() FROM unnest(CAST(:keys AS text[]), CAST(:parties AS text[])) AS new (key, party)
+ON CONFLICT DO NOTHING RETURNING key
+""")
 _A_DAY = timedelta(days=1)
 
 Ask = Callable[[Sequence[str]], Awaitable[Collection[str]]]
@@ -59,9 +59,9 @@ class HandOverComparison:
     """
 
     def __init__(self, database: Database, name: str, told: str, ask: Ask, pause_seconds: float) -> None:
-        ordered = f"ORDER BY key DESC LIMIT {PAGE}"
-        self._newest = sa.text(f"SELECT key, party FROM ({told}) AS told {ordered}")  # noqa: S608 - texts of our own
-        self._older = sa.text(f"SELECT key, party FROM ({told}) AS told WHERE key < :before {ordered}")  # noqa: S608 - as above
+        ordered = "ORDER BY key DESC LIMIT :size"
+        self._newest = Query(DueWork, f"SELECT {{columns}} FROM ({told}) AS told {ordered}")  # noqa: S608 - texts of our own
+        self._older = Query(DueWork, f"SELECT {{columns}} FROM ({told}) AS told WHERE key < :before {ordered}")  # noqa: S608 - as above
         self._database = database
         self._name = name
         self._ask = ask
@@ -78,14 +78,14 @@ class HandOverComparison:
         """Compares for ever."""
         await lead(self._database, f"comparison:{self._name}", self._turn)
 
-    async def _turn(self, lock: AsyncConnection) -> None:
+    async def _turn(self, lock: DatabaseConnection) -> None:
         while True:
             try:
                 await self.compare()
             except TongbanError as error:
                 _log.warning("comparison waits", handover=self._name, reason=error.reason)
             await asyncio.sleep(self._pause)
-            await lock.execute(_PING)
+            await ping(lock)
 
     async def compare(self) -> int:
         """Compares once; returns how many are missing. Raises the TongbanError that the other end answers with."""
@@ -98,7 +98,7 @@ class HandOverComparison:
     async def _strike_known(self) -> int:
         """Strikes out what the other end knows again; returns how many are still missing."""
         after, left = "", 0
-        while rows := await self._page(_OPEN_PAGE, {"task": self._name, "after": after}):
+        while rows := await self._page(_OPEN_PAGE, task=self._name, after=after):
             missing = await self._ask([row.key for row in rows])
             known = [row.key for row in rows if row.key not in missing]
             if known:
@@ -125,7 +125,7 @@ class HandOverComparison:
         await self._note(rows)
         return rows[-1].key if len(rows) == PAGE else ""
 
-    async def _note(self, rows: Sequence[Row]) -> Collection[str]:
+    async def _note(self, rows: Sequence[DueWork]) -> Collection[str]:
         missing = await self._ask([row.key for row in rows]) if rows else ()
         lost = [row for row in rows if row.key in missing][: max(0, _MOST_OPEN - self._open)]
         if lost:
@@ -140,13 +140,14 @@ class HandOverComparison:
             )
         return missing
 
-    async def _told(self, before: str) -> Sequence[Row]:
-        return await self._page(self._older, {"before": before}) if before else await self._page(self._newest, {})
+    async def _told(self, before: str) -> Sequence[DueWork]:
+        return await self._page(self._older, before=before) if before else await self._page(self._newest)
 
-    async def _page(self, query: sa.TextClause, values: dict[str, str]) -> Sequence[Row]:
+    async def _page(self, query: Query[DueWork], **values: str) -> Sequence[DueWork]:
         async with self._database.read() as connection:
-            return (await connection.execute(query, values)).all()
+            return await query.all(connection, size=PAGE, **values)
 
-    async def _write(self, statement: sa.TextClause, values: dict[str, object]) -> int:
+    async def _write(self, statement: Statement, values: dict[str, object]) -> int:
+        """Returns how many rows the statement tells of."""
         async with self._database.read() as connection:
-            return (await connection.execute(statement, values)).rowcount
+            return len(await statement.all(connection, values))

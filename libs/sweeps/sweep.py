@@ -12,18 +12,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.background import attempt
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.leader import lead
+from libs.db.query import Query, joined, of
+from libs.db.schema import retries
+from libs.db.statement import Statement, ping
 from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
@@ -32,34 +34,53 @@ from libs.sweeps.fair import DueWork, FairWorker, WorkFilter
 _log = logger(__name__)
 _AWAY = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
 _A_DAY = timedelta(days=1)
-_PING = sa.text("SELECT 1")
 
 _NOTE = """
 WITH found AS ({query}), new AS (
   INSERT INTO retries (task, key, party, next_attempt)
-  SELECT :task, CAST(key AS text), party, now() + :patience FROM found ON CONFLICT DO NOTHING
+  SELECT CAST(:task AS text), CAST(key AS text), party, now() + CAST(:patience AS interval) FROM found ON CONFLICT DO NOTHING
 )
 DELETE FROM retries WHERE task = :task AND NOT EXISTS (SELECT 1 FROM found WHERE CAST(found.key AS text) = retries.key)
 """
-_STATE = sa.text("""
-SELECT count(*) AS missing, coalesce(extract(epoch FROM now() - min(since)), 0) AS age
-FROM retries WHERE task = :task AND since <= now() - :patience
-""").bindparams(sa.bindparam("patience", type_=sa.Interval))
+
+
+@of(joined(missing=retries.c.attempts, age=sa.Column(type_=sa.Float, nullable=False)))
+@dataclass(frozen=True, slots=True)
+class BacklogState:
+    """How many pieces are missing, and for how many seconds the oldest of them."""
+
+    missing: int
+    age: float
+
+
+_STATE = Query(
+    BacklogState,
+    """
+SELECT {columns} FROM (
+  SELECT count(*) AS missing, CAST(coalesce(extract(epoch FROM now() - min(since)), 0) AS double precision) AS age
+  FROM retries WHERE task = :task AND since <= now() - CAST(:patience AS interval)
+) AS state
+""",
+)
+of(retries)(DueWork)
 # No pause is longer than a day: a time that is further ahead was written while the machine's clock was ahead.
-_DUE = sa.text("""
-SELECT key, party FROM (
+_DUE = Query(
+    DueWork,
+    """
+SELECT {columns} FROM (
   SELECT key, party, row_number() OVER (PARTITION BY party ORDER BY next_attempt, key) AS place
   FROM retries
-  WHERE task = :task AND (next_attempt <= now() OR next_attempt > now() + interval '2 days') AND key <> ALL(:busy) AND party <> ALL(:full)
-    AND (:confirmed IS NULL OR key = ANY(:confirmed))
+  WHERE task = :task AND (next_attempt <= now() OR next_attempt > now() + interval '2 days') AND key <> ALL(CAST(:busy AS text[]))
+    AND party <> ALL(CAST(:full AS text[])) AND (CAST(:confirmed AS text[]) IS NULL OR key = ANY(CAST(:confirmed AS text[])))
 ) AS due WHERE place <= :each ORDER BY place, key LIMIT :size
-""").bindparams(*(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("busy", "full", "confirmed")))
-_NOTED = sa.text("SELECT key FROM retries WHERE task = :task")
-_TAKEN_UP = sa.text("""
+""",
+)
+_NOTED = Statement("SELECT key FROM retries WHERE task = :task")
+_TAKEN_UP = Statement("""
 UPDATE retries SET attempts = attempts + 1, last_reason = :reason,
-  next_attempt = now() + make_interval(secs => least(:longest, :first * power(2, least(attempts, 16))))
+  next_attempt = now() + make_interval(secs => least(CAST(:longest AS float8), CAST(:first AS float8) * power(2, least(attempts, 16))))
 WHERE task = :task AND key = :key
-""").bindparams(*(sa.bindparam(name, type_=sa.Float) for name in ("first", "longest")))
+""")
 
 
 def stopwatch() -> float:
@@ -104,7 +125,7 @@ class Backlog:
 @dataclass(slots=True)
 class _Followed:
     backlog: Backlog
-    note: sa.TextClause
+    note: Statement
     worker: FairWorker
     done: list[str] = field(default_factory=list)
     seen: dict[str, float] | None = None
@@ -135,7 +156,7 @@ class Sweep:
         async def work(due: DueWork) -> bool:
             return await self._take_up(followed, due)
 
-        note = sa.text(_NOTE.format(query=backlog.query)).bindparams(sa.bindparam("patience", type_=sa.Interval))
+        note = Statement(_NOTE.format(query=backlog.query))
         followed = _Followed(backlog, note, FairWorker(find, work, self._woken, at_once=16, troubled=8))
         return followed
 
@@ -143,7 +164,7 @@ class Sweep:
         """Sweeps for ever."""
         await lead(self._database, self._name, self._turn)
 
-    async def _turn(self, lock: AsyncConnection) -> None:
+    async def _turn(self, lock: DatabaseConnection) -> None:
         look = 0.0
         for followed in self._followed:
             followed.seen = {} if followed.backlog.confirm else None
@@ -158,7 +179,7 @@ class Sweep:
                 # What ends meanwhile is followed by the next piece at once; what hangs is not waited for.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), max(0.0, look - time.monotonic()))
-                await lock.execute(_PING)
+                await ping(lock)
         finally:
             for followed in self._followed:
                 await followed.worker.stop()
@@ -181,25 +202,18 @@ class Sweep:
         backlog = followed.backlog
         key = {"task": backlog.name, "patience": backlog.patience}
         async with self._database.read() as connection:
-            await connection.execute(followed.note, key | dict(backlog.values()))
-            state = (await connection.execute(_STATE, key)).one()
+            await followed.note.execute(connection, key | dict(backlog.values()))
+            state = await _STATE.one(connection, **key)
             if followed.seen is not None:
-                noted, before = await connection.scalars(_NOTED, key), followed.seen
-                followed.seen = {each: before.get(each, stopwatch()) for each in noted}
+                noted, before = await _NOTED.all(connection, key), followed.seen
+                followed.seen = {each[0]: before.get(each[0], stopwatch()) for each in noted}
         metrics.HANDOVER_MISSING.labels(backlog.name).set(state.missing)
-        metrics.HANDOVER_OLDEST.labels(backlog.name).set(float(state.age))
+        metrics.HANDOVER_OLDEST.labels(backlog.name).set(state.age)
 
     async def _due(self, followed: _Followed, wanted: WorkFilter) -> Sequence[DueWork]:
-        values = {
-            "task": followed.backlog.name,
-            "busy": wanted.busy,
-            "full": wanted.full,
-            "each": wanted.each,
-            "size": wanted.size,
-            "confirmed": followed.confirmed(),
-        }
+        task, confirmed = followed.backlog.name, followed.confirmed()
         async with self._database.read() as connection:
-            return [DueWork(row.key, row.party) for row in (await connection.execute(_DUE, values)).all()]
+            return await _DUE.all(connection, task=task, confirmed=confirmed, **asdict(wanted))
 
     async def _take_up(self, followed: _Followed, due: DueWork) -> bool:
         backlog, reason, answered = followed.backlog, "INTERNAL", True
@@ -217,8 +231,8 @@ class Sweep:
 
     async def _put_off(self, backlog: Backlog, key: str, reason: str) -> None:
         async with self._database.read() as connection:
-            await connection.execute(
-                _TAKEN_UP,
+            await _TAKEN_UP.execute(
+                connection,
                 {
                     "task": backlog.name,
                     "key": key,

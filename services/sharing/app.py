@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from libs.db.engine import read_dsn
 from libs.process import Process
 from libs.process.app import App
 from libs.sweeps.sweep import Sweep
@@ -30,7 +29,7 @@ async def app(process: Process) -> App:
     config = process.config
     assert isinstance(config, Config)
     parts = parts_of(process, config)
-    ledger = UsageLedger(read_dsn(config.database.dsn_file), parts.clock)
+    ledger = UsageLedger(parts.database, parts.clock)
     data = DataApi(parts, DataUses(parts, ledger, MountWatch(parts)), Forwarding(parts))
     calendar = CalendarFollower(parts, CalendarSource(partial(process.neighbour, "cases")))
     sweep = Sweep(parts.database, "sharing:sweeper", [unanswered_questions(parts)], _SWEEP_SECONDS)
@@ -44,5 +43,5 @@ async def app(process: Process) -> App:
         },
         events={CalendarImported: calendar.imported},
         workers=[sweep.run, calendar.run],
-        closers=[ledger.close, parts.sources.close, parts.regions.close],
+        closers=[parts.sources.close, parts.regions.close],
     )

@@ -13,7 +13,7 @@ from libs.process import Process
 from libs.rpc import status
 from libs.rpc.contract import Method
 from services.identity.core.regions import regions
-from tests.support import contracts
+from tests.support import contracts, sql
 from tests.support.broken import BREAKABLE, Broken, broken
 from tests.support.calls import KINDS, OTHER_REGION, Caller, all_of, kinds_of
 from tests.support.requests import full, largest, minimal
@@ -93,7 +93,7 @@ async def _trusts(process: Process) -> None:
         "update_time": now,
     }
     async with process.database.transaction() as connection:
-        await connection.execute(regions.insert(), row)
+        await sql.execute(connection, regions.insert(), row)
 
 
 def _methods(caller: Caller) -> list[Method]:

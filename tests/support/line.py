@@ -16,6 +16,7 @@ from libs.events.consumer import Consumer
 from libs.events.relay import Relay
 from libs.events.types import event_type
 from libs.process import Process
+from tests.support import sql
 from tests.support.events import Done, Handled
 from tests.support.outbox import emitted
 from tests.support.process import command, count
@@ -88,7 +89,7 @@ class Line:
     async def effects(self) -> dict[str, list[int]]:
         """What the consumer's transactions left, by subject, in their order."""
         async with self.consumer.database.read() as connection:
-            rows = (await connection.execute(sa.select(outbox).order_by(outbox.c.seq))).all()
+            rows = (await sql.execute(connection, sa.select(outbox).order_by(outbox.c.seq))).all()
         found: dict[str, list[int]] = {}
         for row in rows:
             found.setdefault(row.subject, []).append(common_pb2.Money.FromString(emitted(self.consumer.wire, row)).fen)

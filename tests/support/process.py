@@ -13,6 +13,7 @@ from libs.clock import Clock
 from libs.config import ServiceConfig
 from libs.db.command import Command, digest_of
 from libs.process import Process, end
+from tests.support import sql
 from tests.support.service import Ground, configured
 from tongban.common.v1 import common_pb2
 
@@ -46,7 +47,7 @@ def command(request: Message, response_type: type[Message] = common_pb2.Date, **
 async def count(process: Process, table: sa.Table) -> int:
     """How many rows ``table`` has."""
     async with process.database.read() as connection:
-        return int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+        return int(await sql.scalar(connection, sa.select(sa.func.count()).select_from(table)) or 0)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = _PATIENCE) -> None:

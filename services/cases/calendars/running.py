@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from services.cases.core.cases import CaseRecord, CaseStore, cases
@@ -55,11 +54,13 @@ async def ids_behind(database: Database, edition: int, size: int) -> AsyncIterat
         last = found[-1]
 
 
-async def locked(connection: AsyncConnection, store: CaseStore, edition: int, ids: Sequence[str]) -> list[CaseRecord]:
+async def locked(
+    connection: DatabaseConnection, store: CaseStore, edition: int, ids: Sequence[str]
+) -> list[CaseRecord]:
     """Reads and locks those of them that are still behind; what is being changed right now is passed over."""
     return [store.opened(each) for each in await _LOCK.all(connection, ids=list(ids), edition=edition)]
 
 
-async def recounted(connection: AsyncConnection, record: CaseRecord) -> None:
+async def recounted(connection: DatabaseConnection, record: CaseRecord) -> None:
     """Writes the search date of a case, and no more: it is no change of the case."""
     await _RECOUNTED.first(connection, id=record.id, due_date=record.due_date, edition=record.calendar_edition)

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.civil.calendar import DayRow
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query
 from libs.errors import not_found
@@ -36,13 +35,13 @@ FROM unnest(CAST(:days AS date[]), CAST(:kinds AS text[]), CAST(:notes AS text[]
 _LOCK = Query(CalendarEdition, "SELECT 0 FROM pg_advisory_xact_lock(hashtextextended('calendars', 0))")
 
 
-async def lock_years(connection: AsyncConnection) -> dict[int, NewestRevision]:
+async def lock_years(connection: DatabaseConnection) -> dict[int, NewestRevision]:
     """Returns the newest revision of each year; keeps others from importing any until the transaction ends."""
     await _LOCK.first(connection)
     return {each.year: each for each in await NEWEST.all(connection)}
 
 
-async def add(connection: AsyncConnection, made: YearRevision, days: Sequence[DayRow]) -> None:
+async def add(connection: DatabaseConnection, made: YearRevision, days: Sequence[DayRow]) -> None:
     """Writes a revision."""
     await _ADD.first(
         connection,
@@ -73,6 +72,6 @@ async def year(database: Database, number: int) -> tuple[YearRevision, list[DayR
         return found, await days_of(connection, number, found.revision)
 
 
-async def days_of(connection: AsyncConnection, year: int, revision: int) -> list[DayRow]:
+async def days_of(connection: DatabaseConnection, year: int, revision: int) -> list[DayRow]:
     """Reads the days of a revision, in order."""
     return [each.row() for each in await _DAYS.all(connection, year=year, revision=revision)]

@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.civil.calendar import Calendar
 from libs.db.command import Command
+from libs.db.connection import DatabaseConnection
 from libs.db.leader import lead
 from libs.db.uow import Transaction, derived_request_id
 from libs.observability.logs import logger
@@ -49,7 +48,7 @@ class DeadlineRecounter:
         """Follows it for ever."""
         await lead(self._parts.database, "cases:recount", self._turn)
 
-    async def _turn(self, _lock: AsyncConnection) -> None:
+    async def _turn(self, _lock: DatabaseConnection) -> None:
         while True:
             await self.recount()
             await asyncio.sleep(_PAUSE_SECONDS)

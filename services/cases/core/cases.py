@@ -5,10 +5,10 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
@@ -181,7 +181,7 @@ class CaseStore:
         async with self.database.read() as connection:
             return self._found(await _BY_NUMBER.first(connection, number=number), "cases")
 
-    async def lock(self, connection: AsyncConnection, name: str) -> CaseRecord:
+    async def lock(self, connection: DatabaseConnection, name: str) -> CaseRecord:
         """Reads a case and keeps others from changing it; raises NotFound."""
         return self._found(await _LOCK.first(connection, id=id_of(name)), name)
 

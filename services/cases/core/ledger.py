@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from services.cases.core import schema
@@ -96,7 +96,7 @@ class LedgerStore:
         reason = self.cipher.decrypt_text(REASON, case_id, row.reason) if row.reason else ""
         return LedgerEntry(row.phase, row.procedure, reason, row.start_time, row.end_time)
 
-    async def stop(self, connection: AsyncConnection, case_id: str, entry: LedgerEntry) -> None:
+    async def stop(self, connection: DatabaseConnection, case_id: str, entry: LedgerEntry) -> None:
         """Opens an interval."""
         reason = self.cipher.encrypt_text(REASON, case_id, entry.reason) if entry.reason else None
         await _STOP.first(
@@ -108,10 +108,10 @@ class LedgerStore:
             now=entry.start_time,
         )
 
-    async def go(self, connection: AsyncConnection, case_id: str, now: datetime) -> None:
+    async def go(self, connection: DatabaseConnection, case_id: str, now: datetime) -> None:
         """Ends the open interval."""
         await _GO.first(connection, case_id=case_id, now=now)
 
-    async def move_tasks(self, connection: AsyncConnection, case_id: str, due: date, now: datetime) -> None:
+    async def move_tasks(self, connection: DatabaseConnection, case_id: str, due: date, now: datetime) -> None:
         """Gives the open tasks of a case its new deadline."""
         await _DUE_TASKS.first(connection, case_id=case_id, due=due, now=now)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
 from libs.db.command import digest_of
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.db.uow import Transaction
@@ -152,7 +152,7 @@ class OutboundQueue:
         )
         tx.committed.append(self.woken.set)
 
-    async def again(self, connection: AsyncConnection, exchange: ExchangeKey, payload: str = "") -> None:
+    async def again(self, connection: DatabaseConnection, exchange: ExchangeKey, payload: str = "") -> None:
         """Puts what was sent in line once more: all of it, or the message with this payload."""
         await _AGAIN.first(connection, payload=payload, **exchange.values())
 

@@ -6,10 +6,10 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from libs.db.schema import EVIDENCE
 from libs.ids.uuid7 import uuid7
@@ -150,15 +150,15 @@ class StepWriter:
         """Opens the note of a step."""
         return self.cipher.decrypt_text(NOTE, case_id, note) if note else ""
 
-    async def open(self, connection: AsyncConnection, record: CaseRecord, step: CaseStep) -> None:
+    async def open(self, connection: DatabaseConnection, record: CaseRecord, step: CaseStep) -> None:
         """Adds a case with its first step; raises RESOURCE_EXISTS where the id is taken."""
         await _OPENED.first(connection, **self._values(record, COLUMNS), **self._story(record, step))
 
-    async def change(self, connection: AsyncConnection, record: CaseRecord, step: CaseStep) -> None:
+    async def change(self, connection: DatabaseConnection, record: CaseRecord, step: CaseStep) -> None:
         """Writes a changed case, its step and what follows for its tasks; counts its version up."""
         await _CHANGED.first(connection, **self._change(record, step))
 
-    async def number(self, connection: AsyncConnection, record: CaseRecord, step: CaseStep, day: date) -> int:
+    async def number(self, connection: DatabaseConnection, record: CaseRecord, step: CaseStep, day: date) -> int:
         """Writes as ``change`` does, with the item's next number of ``day``; returns its sequence.
 
         Whoever draws after waits until this transaction ends, so that there are no gaps. The step must open a task.
@@ -166,7 +166,7 @@ class StepWriter:
         draw = {"draw_code": record.task_code, "draw_day": day, "draw_prefix": number_prefix(record.task_code, day)}
         return (await _NUMBERED.one(connection, **self._change(record, step), **draw)).last
 
-    async def write(self, connection: AsyncConnection, record: CaseRecord) -> None:
+    async def write(self, connection: DatabaseConnection, record: CaseRecord) -> None:
         """Writes a case that changed without a step: a check of its materials, its rating, its delivery."""
         record.version += 1
         await _WRITTEN.first(connection, **self._values(record, _CHANGING), id=record.id)

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, Update, of
 from libs.errors import not_found
@@ -161,7 +161,7 @@ class TransferStore:
             content.agent.CopyFrom(application.agent)
         return self.sealed(transfer_id, content)
 
-    async def of_exchange(self, connection: AsyncConnection, exchange: ExchangeKey) -> TransferRow | None:
+    async def of_exchange(self, connection: DatabaseConnection, exchange: ExchangeKey) -> TransferRow | None:
         """Reads the transfer of an exchange, or None."""
         return await _OF_EXCHANGE.first(connection, **exchange.values())
 
@@ -182,7 +182,7 @@ class TransferStore:
         async with self.database.read() as connection:
             return _found(await query.first(connection, **values), name)
 
-    async def lock(self, connection: AsyncConnection, name: str) -> TransferRow:
+    async def lock(self, connection: DatabaseConnection, name: str) -> TransferRow:
         """Reads a transfer and keeps others from changing it; raises NotFound."""
         return _found(await _LOCK.first(connection, id=id_of(name)), name)
 

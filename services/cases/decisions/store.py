@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.db.schema import EVIDENCE
@@ -62,6 +62,6 @@ async def told(database: Database, license_name: str) -> CaseLicense | None:
         return await _TOLD_ONE.first(connection, license=license_name)
 
 
-async def note(connection: AsyncConnection, yielded: CaseLicense) -> None:
+async def note(connection: DatabaseConnection, yielded: CaseLicense) -> None:
     """Notes a licence that was issued on the decision of a case; a repeat changes nothing."""
     await _NOTE.first(connection, **asdict(yielded))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
@@ -63,7 +63,7 @@ async def get(database: Database, name: str) -> DeliveryRow:
         return _found(await _BY_ID.first(connection, id=id_of(name)), name)
 
 
-async def lock(connection: AsyncConnection, name: str) -> DeliveryRow:
+async def lock(connection: DatabaseConnection, name: str) -> DeliveryRow:
     """Reads a delivery and keeps others from changing it; raises NotFound."""
     return _found(await _LOCK.first(connection, id=id_of(name)), name)
 

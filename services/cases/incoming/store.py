@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.crypto.envelope import FieldCipher
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Query, of
 from libs.ids.uuid7 import uuid7
@@ -50,11 +49,11 @@ class InboxStore:
     database: Database
     cipher: FieldCipher
 
-    async def serialize(self, connection: AsyncConnection, exchange: ExchangeKey) -> None:
+    async def serialize(self, connection: DatabaseConnection, exchange: ExchangeKey) -> None:
         """Makes whoever handles a message of the exchange wait until this transaction ends."""
         await _LOCK.first(connection, key=f"{exchange.direction}:{exchange.peer}:{exchange.exchange_id}")
 
-    async def received(self, connection: AsyncConnection, exchange: ExchangeKey) -> ReceivedMessages:
+    async def received(self, connection: DatabaseConnection, exchange: ExchangeKey) -> ReceivedMessages:
         """Reads what is held."""
         found = await _INCOMING.all(connection, **exchange.values())
         rows = {row.sequence: row for row in found if row.sequence is not None}
@@ -70,7 +69,7 @@ class InboxStore:
 
     async def keep(
         self,
-        connection: AsyncConnection,
+        connection: DatabaseConnection,
         exchange: ExchangeKey,
         message: pb.TransferMessage,
         receipt: pb.TransferReceipt,
@@ -97,6 +96,6 @@ class InboxStore:
             ),
         )
 
-    async def applied(self, connection: AsyncConnection, row: MessageRow) -> None:
+    async def applied(self, connection: DatabaseConnection, row: MessageRow) -> None:
         """Marks a held message as applied."""
         await _APPLIED.first(connection, id=row.id)

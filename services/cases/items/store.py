@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Page, Query, Update, of
 from libs.errors import not_found
@@ -32,7 +31,7 @@ _LISTED = Page(
 )
 
 
-async def lock(connection: AsyncConnection, name: str) -> ItemRow:
+async def lock(connection: DatabaseConnection, name: str) -> ItemRow:
     """Reads a version and keeps others from changing it; raises NotFound."""
     found = await _LOCK.first(connection, id=id_of(name))
     if found is None:
@@ -40,7 +39,7 @@ async def lock(connection: AsyncConnection, name: str) -> ItemRow:
     return found
 
 
-async def lock_code(connection: AsyncConnection, task_code: str) -> list[KnownVersion]:
+async def lock_code(connection: DatabaseConnection, task_code: str) -> list[KnownVersion]:
     """Reads all versions of an implementation code and keeps others from changing them."""
     return await _OF_CODE.all(connection, code=task_code)
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Page, Query, of
 from libs.errors import not_found
@@ -171,7 +170,7 @@ class OutboxStore:
         async with self.database.read() as connection:
             return await _TAKE.first(connection, id=message_id)
 
-    async def lock(self, connection: AsyncConnection, message_id: str) -> MessageRow:
+    async def lock(self, connection: DatabaseConnection, message_id: str) -> MessageRow:
         """Reads a message that goes out and keeps others from changing it."""
         found = await _LOCK.first(connection, id=message_id)
         if found is None:
@@ -187,20 +186,20 @@ class OutboxStore:
             found = await _RETRY.first(connection, id=message_id, error=error)
         return found is not None and found.waited > limit
 
-    async def pending(self, connection: AsyncConnection, exchange: ExchangeKey) -> list[MessageRow]:
+    async def pending(self, connection: DatabaseConnection, exchange: ExchangeKey) -> list[MessageRow]:
         """Reads the messages that wait, the next one first, and keeps others from sending them."""
         return await _PENDING.all(connection, **exchange.values())
 
-    async def end(self, connection: AsyncConnection, exchange: ExchangeKey) -> None:
+    async def end(self, connection: DatabaseConnection, exchange: ExchangeKey) -> None:
         """Sends nothing more of what waits."""
         await _END.first(connection, **exchange.values())
 
-    async def receipted(self, connection: AsyncConnection, message_id: str, receipt: bytes) -> None:
+    async def receipted(self, connection: DatabaseConnection, message_id: str, receipt: bytes) -> None:
         """Marks a message as delivered."""
         await _RECEIPTED.first(connection, id=message_id, receipt=receipt)
         await _NO_MORE_WAITING.first(connection, id=message_id)
 
-    async def refused(self, connection: AsyncConnection, row: MessageRow, error: str) -> None:
+    async def refused(self, connection: DatabaseConnection, row: MessageRow, error: str) -> None:
         """Marks a message as refused for good; those behind it move up by one number."""
         await _REFUSED.first(connection, id=row.id, error=error)
         await _NO_MORE_WAITING.first(connection, id=row.id)

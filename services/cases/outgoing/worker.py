@@ -10,9 +10,9 @@ import contextlib
 from datetime import timedelta
 
 from google.protobuf.message import Message
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.command import Command, digest_of
+from libs.db.connection import DatabaseConnection
 from libs.db.leader import lead
 from libs.db.uow import Transaction, derived_request_id
 from libs.errors import TongbanError, reasons
@@ -51,7 +51,7 @@ class MessageDeliverer:
         """Delivers for ever, on one replica at a time."""
         await lead(self._parts.database, "cases:deliverer", self._turn)
 
-    async def _turn(self, _lock: AsyncConnection) -> None:
+    async def _turn(self, _lock: DatabaseConnection) -> None:
         try:
             while True:
                 self._woken.clear()

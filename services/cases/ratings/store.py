@@ -5,9 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Query, of
 from libs.db.schema import EVIDENCE
@@ -69,6 +69,6 @@ async def get(database: Database, name: str) -> RatingRow:
     return found
 
 
-async def of_case(connection: AsyncConnection, case_name: str) -> list[RatingRow]:
+async def of_case(connection: DatabaseConnection, case_name: str) -> list[RatingRow]:
     """Reads the ratings of a case."""
     return await _OF_CASE.all(connection, case_name=case_name)

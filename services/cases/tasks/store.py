@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Page, Query, Update, of
 from libs.errors import not_found
@@ -113,7 +113,7 @@ _LISTED = Page(
 )
 
 
-async def lock(connection: AsyncConnection, name: str) -> QueuedTask:
+async def lock(connection: DatabaseConnection, name: str) -> QueuedTask:
     """Reads a task and keeps others from changing it; raises NotFound."""
     found = await _LOCK.first(connection, id=id_of(name))
     if found is None:
@@ -121,7 +121,7 @@ async def lock(connection: AsyncConnection, name: str) -> QueuedTask:
     return found
 
 
-async def shown(connection: AsyncConnection, name: str) -> ShownTask:
+async def shown(connection: DatabaseConnection, name: str) -> ShownTask:
     """Reads a task that is there, with what of its case is shown beside it."""
     return await _ONE.one(connection, id=id_of(name))
 

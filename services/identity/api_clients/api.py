@@ -9,10 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.access.actor import Actor
 from libs.db.command import Command, command_of
+from libs.db.connection import DatabaseConnection
 from libs.db.uow import Transaction
 from libs.errors import invalid_field, not_found, state_conflict
 from libs.rpc.call import Call
@@ -204,14 +203,14 @@ def _check_new(asked: resources.Client, draft: Client) -> None:
     )
 
 
-async def _check_owner(connection: AsyncConnection, owner: str) -> None:
+async def _check_owner(connection: DatabaseConnection, owner: str) -> None:
     if owner.startswith("organizations/"):
         await organization(connection, owner)
     elif owner:
         await staff.department(connection, owner)
 
 
-async def _begun(connection: AsyncConnection, draft: Client, actor: Actor) -> Client:
+async def _begun(connection: DatabaseConnection, draft: Client, actor: Actor) -> Client:
     """Returns a new client in its first state, with who stands behind it.
 
     A region's very first channel, through which its first administrators will come, can't wait for them: that one, made by

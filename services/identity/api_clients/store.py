@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.etag import check_etag
 from libs.db.leader import turn
@@ -30,7 +29,7 @@ _LISTED = Page(
 )
 
 
-async def lock(connection: AsyncConnection, name: str, etag: str) -> Client:
+async def lock(connection: DatabaseConnection, name: str, etag: str) -> Client:
     """Reads a client and keeps others from changing it; raises NotFound, ETAG_MISMATCH."""
     found = await _LOCK.first(connection, id=name.removeprefix("clients/"))
     if found is None:
@@ -39,7 +38,7 @@ async def lock(connection: AsyncConnection, name: str, etag: str) -> Client:
     return found
 
 
-async def first_channel(connection: AsyncConnection) -> bool:
+async def first_channel(connection: DatabaseConnection) -> bool:
     """Says whether the region has no channel yet; of two that ask at once the second waits for the first."""
     await turn(connection, "identity:founding")
     return await _CHANNEL.first(connection) is None

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.access.actor import Actor
 from libs.db.command import command_of
+from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import invalid_field, not_found, reasons
@@ -107,7 +106,7 @@ class AssignmentApi:
         return staff_message(row, await given_to(tx.connection, [row.id], tx.now), self._parts.cipher)
 
 
-async def _lock(connection: AsyncConnection, name: str, etag: str) -> StaffMember:
+async def _lock(connection: DatabaseConnection, name: str, etag: str) -> StaffMember:
     row = await store.lock(connection, name)
     check_etag(name, row.version, etag)
     # Of two records of one human being only one changes at a time: their duties are judged together.

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.leader import turn
 from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
@@ -70,7 +69,7 @@ _STOOD = Query(
 )
 
 
-async def lock(connection: AsyncConnection, name: str) -> StaffMember:
+async def lock(connection: DatabaseConnection, name: str) -> StaffMember:
     """Reads a member of staff and keeps others from changing them; raises NotFound."""
     found = await _LOCK.first(connection, id=id_of(name))
     if found is None:
@@ -78,18 +77,18 @@ async def lock(connection: AsyncConnection, name: str) -> StaffMember:
     return found
 
 
-async def records_of(connection: AsyncConnection, person: str) -> list[str]:
+async def records_of(connection: DatabaseConnection, person: str) -> list[str]:
     """Returns the ids of all staff records of one human being, an id too."""
     return [each.id for each in await _SAME_PERSON.all(connection, person=person)]
 
 
-async def approvers(connection: AsyncConnection, now: datetime) -> frozenset[str]:
+async def approvers(connection: DatabaseConnection, now: datetime) -> frozenset[str]:
     """Returns the human beings who hold ADMINISTRATION at ``now``; until the transaction ends nobody else changes them."""
     await turn(connection, _APPROVERS_CHANGE)
     return frozenset(f"persons/{each.person}" for each in await _APPROVERS.all(connection, now=now))
 
 
-async def two_administrators_ever(connection: AsyncConnection, now: datetime) -> bool:
+async def two_administrators_ever(connection: DatabaseConnection, now: datetime) -> bool:
     """Says whether two human beings ever held ADMINISTRATION at one time; of two that ask at once the second waits."""
     await turn(connection, _APPROVERS_CHANGE)
     return await _STOOD.first(connection, now=now) is not None

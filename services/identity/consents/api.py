@@ -3,12 +3,11 @@
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.access import owners
 from libs.access.actor import Actor
 from libs.audit.reading import record_read
 from libs.db.command import command_of
+from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import PermissionDenied, TongbanError, invalid_field, not_found, reasons
@@ -109,7 +108,7 @@ def _check_method(draft: resources.Consent, witness: str) -> None:
         raise invalid_field("consent.evidence", "required", "is needed where the consent was signed at a window")
 
 
-async def _check_giver(connection: AsyncConnection, actor: Actor, row: rules.Consent, now: datetime) -> None:
+async def _check_giver(connection: DatabaseConnection, actor: Actor, row: rules.Consent, now: datetime) -> None:
     """Checks that the caller may take a consent back; raises NotFound where people have nothing to do with it."""
     try:
         await _speaks_for(connection, actor, row.subject, now)
@@ -119,7 +118,7 @@ async def _check_giver(connection: AsyncConnection, actor: Actor, row: rules.Con
         raise
 
 
-async def _hide_from_others(connection: AsyncConnection, actor: Actor, row: rules.Consent, now: datetime) -> None:
+async def _hide_from_others(connection: DatabaseConnection, actor: Actor, row: rules.Consent, now: datetime) -> None:
     """Raises NotFound where people may not consent in the name of whose data it is."""
     try:
         await _speaks_for(connection, actor, row.subject, now)
@@ -127,7 +126,7 @@ async def _hide_from_others(connection: AsyncConnection, actor: Actor, row: rule
         raise not_found(row.name) from refusal
 
 
-async def _speaks_for(connection: AsyncConnection, actor: Actor, subject: str, now: datetime) -> str:
+async def _speaks_for(connection: DatabaseConnection, actor: Actor, subject: str, now: datetime) -> str:
     """Checks that the caller may consent in the name of ``subject``; returns the mandate by which, or an empty string.
 
     Raises:

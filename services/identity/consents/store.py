@@ -1,9 +1,9 @@
 """Consents in PostgreSQL."""
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
 from services.identity.consents.rules import Consent
@@ -39,7 +39,7 @@ _BY_ID = Query(Consent, "SELECT {columns} FROM consents WHERE id = CAST(:id AS u
 _LOCK = Query(Consent, "SELECT {columns} FROM consents WHERE id = CAST(:id AS uuid) FOR UPDATE")
 
 
-async def consent(connection: AsyncConnection, name: str, *, lock: bool = False) -> Consent:
+async def consent(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Consent:
     """Reads a consent, locked for change if wished; raises NotFound."""
     found = await (_LOCK if lock else _BY_ID).first(connection, id=id_of(name))
     if found is None:

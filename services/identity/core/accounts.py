@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from libs.errors import not_found, reasons
 from libs.ids import documents
@@ -128,7 +128,7 @@ _LOCK_ORGANIZATION = Query(Organization, "SELECT {columns} FROM organizations WH
 _BY_USCC = Query(Organization, "SELECT {columns} FROM organizations WHERE uscc = :uscc")
 
 
-async def person(connection: AsyncConnection, name: str, *, lock: bool = False) -> Person:
+async def person(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Person:
     """Reads a person of this region, locked for change if wished; raises NotFound."""
     found = await (_LOCK_PERSON if lock else _PERSON).first(connection, id=id_of(name))
     if found is None:
@@ -136,7 +136,7 @@ async def person(connection: AsyncConnection, name: str, *, lock: bool = False) 
     return found
 
 
-async def active_person(connection: AsyncConnection, name: str, *, lock: bool = False) -> Person:
+async def active_person(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Person:
     """Reads a person of this region; raises NotFound, or FailedPrecondition PERSON_NOT_ACTIVE."""
     found = await person(connection, name, lock=lock)
     if found.state != IN_USE:
@@ -144,7 +144,7 @@ async def active_person(connection: AsyncConnection, name: str, *, lock: bool = 
     return found
 
 
-async def person_by_document(connection: AsyncConnection, index: bytes) -> Person:
+async def person_by_document(connection: DatabaseConnection, index: bytes) -> Person:
     """Reads the living account on the document with this blind index; raises NotFound."""
     found = await _BY_DOCUMENT.first(connection, index=index)
     if found is None:
@@ -152,7 +152,7 @@ async def person_by_document(connection: AsyncConnection, index: bytes) -> Perso
     return found
 
 
-async def organization(connection: AsyncConnection, name: str, *, lock: bool = False) -> Organization:
+async def organization(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Organization:
     """Reads an organisation, locked for change if wished; raises NotFound."""
     found = await (_LOCK_ORGANIZATION if lock else _ORGANIZATION).first(connection, id=id_of(name))
     if found is None:
@@ -160,7 +160,7 @@ async def organization(connection: AsyncConnection, name: str, *, lock: bool = F
     return found
 
 
-async def active_organization(connection: AsyncConnection, name: str, *, lock: bool = False) -> Organization:
+async def active_organization(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Organization:
     """Reads an organisation; raises NotFound, or FailedPrecondition ORGANIZATION_NOT_ACTIVE."""
     found = await organization(connection, name, lock=lock)
     if found.state != IN_USE:
@@ -168,7 +168,7 @@ async def active_organization(connection: AsyncConnection, name: str, *, lock: b
     return found
 
 
-async def organization_by_uscc(connection: AsyncConnection, uscc: str) -> Organization:
+async def organization_by_uscc(connection: DatabaseConnection, uscc: str) -> Organization:
     """Reads the organisation with this unified social credit code; raises NotFound."""
     found = await _BY_USCC.first(connection, uscc=uscc)
     if found is None:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.errors import not_found
 from services.identity.core.accounts import active_organization, active_person, organization
 from services.identity.core.mandate_rules import ActingBasis, Mandate, basis_without, check_acting
@@ -29,13 +28,13 @@ class HeldRight:
     mandate: Mandate | None = None
 
 
-async def represents(connection: AsyncConnection, person: str, name: str) -> bool:
+async def represents(connection: DatabaseConnection, person: str, name: str) -> bool:
     """Says whether ``person`` represents the organisation ``name`` by law."""
     found = await organization(connection, name)
     return bool(person) and found.representative == person
 
 
-async def agent_ready(connection: AsyncConnection, agent: str) -> None:
+async def agent_ready(connection: DatabaseConnection, agent: str) -> None:
     """Checks who may act: a living account here, or a person of a region that is trusted.
 
     Raises:
@@ -49,7 +48,7 @@ async def agent_ready(connection: AsyncConnection, agent: str) -> None:
         await active_person(connection, agent)
 
 
-async def right(connection: AsyncConnection, person: str, principal: str, mandate: str, now: datetime) -> HeldRight:
+async def right(connection: DatabaseConnection, person: str, principal: str, mandate: str, now: datetime) -> HeldRight:
     """Returns the right by which ``person`` acts for ``principal`` of this region at ``now``.
 
     Args:

@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from libs.errors import not_found
 from services.identity.core import schema
@@ -40,12 +40,12 @@ of(clients)(Client)
 _BY_ID = Query(Client, "SELECT {columns} FROM clients WHERE id = :id")
 
 
-async def find_client(connection: AsyncConnection, client_id: str) -> Client | None:
+async def find_client(connection: DatabaseConnection, client_id: str) -> Client | None:
     """Reads the client with this OAuth client_id, or None."""
     return await _BY_ID.first(connection, id=client_id)
 
 
-async def client(connection: AsyncConnection, name: str) -> Client:
+async def client(connection: DatabaseConnection, name: str) -> Client:
     """Reads a client by its name; raises NotFound."""
     found = await find_client(connection, name.removeprefix("clients/"))
     if found is None:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from libs.errors import not_found
 from services.identity.core import schema
@@ -71,7 +71,7 @@ _BY_ID = Query(Mandate, "SELECT {columns} FROM mandates WHERE id = CAST(:id AS u
 _LOCK = Query(Mandate, "SELECT {columns} FROM mandates WHERE id = CAST(:id AS uuid) FOR UPDATE")
 
 
-async def mandate(connection: AsyncConnection, name: str, *, lock: bool = False) -> Mandate:
+async def mandate(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Mandate:
     """Reads a mandate of this region, locked for change if wished; raises NotFound."""
     found = await (_LOCK if lock else _BY_ID).first(connection, id=id_of(name))
     if found is None:

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from services.identity.core import schema, trust
 from services.identity.core.client_rules import Keys
@@ -80,12 +80,12 @@ class ListedRegion:
 _BY_ID = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id")
 
 
-async def find_region(connection: AsyncConnection, code: str) -> ListedRegion | None:
+async def find_region(connection: DatabaseConnection, code: str) -> ListedRegion | None:
     """Reads the region with this code, or None where it never stood on the list."""
     return await _BY_ID.first(connection, id=code)
 
 
-async def require_trust(connection: AsyncConnection, code: str, direction: TrustDirection) -> ListedRegion:
+async def require_trust(connection: DatabaseConnection, code: str, direction: TrustDirection) -> ListedRegion:
     """Reads a region that is trusted in ``direction`` now; raises PermissionDenied REGION_NOT_TRUSTED."""
     found = await find_region(connection, code)
     trust.require(code, found.state if found else None, direction)

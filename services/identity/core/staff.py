@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, joined, of
 from libs.errors import not_found
 from services.identity.core import schema
@@ -218,7 +218,7 @@ _NEAR = Query(
 _ANYBODY = Query(KnownMember, "SELECT {columns} FROM staff LIMIT 1")
 
 
-async def department(connection: AsyncConnection, name: str) -> Department:
+async def department(connection: DatabaseConnection, name: str) -> Department:
     """Reads a department; raises NotFound."""
     found = await _DEPARTMENT.first(connection, id=id_of(name))
     if found is None:
@@ -226,7 +226,7 @@ async def department(connection: AsyncConnection, name: str) -> Department:
     return found
 
 
-async def post(connection: AsyncConnection, name: str) -> Post:
+async def post(connection: DatabaseConnection, name: str) -> Post:
     """Reads a post by its whole name; raises NotFound, also where it lies in another department."""
     found = await _POST.first(connection, id=id_of(name))
     if found is None or found.name != name:
@@ -234,7 +234,7 @@ async def post(connection: AsyncConnection, name: str) -> Post:
     return found
 
 
-async def member(connection: AsyncConnection, name: str) -> StaffMember:
+async def member(connection: DatabaseConnection, name: str) -> StaffMember:
     """Reads a member of staff; raises NotFound."""
     found = await _MEMBER.first(connection, id=id_of(name))
     if found is None:
@@ -242,7 +242,7 @@ async def member(connection: AsyncConnection, name: str) -> StaffMember:
     return found
 
 
-async def given_to(connection: AsyncConnection, staff_ids: Sequence[str], now: datetime) -> list[GivenPost]:
+async def given_to(connection: DatabaseConnection, staff_ids: Sequence[str], now: datetime) -> list[GivenPost]:
     """Reads the assignments, held and waiting, that hold at ``now`` or begin later."""
     return await _GIVEN_TO.all(connection, staff=list(staff_ids), now=now) if staff_ids else []
 
@@ -263,7 +263,7 @@ def facts_of(given: Iterable[GivenPost], now: datetime) -> tuple[tuple[str, ...]
     return tuple(each.post for each in current), frozenset(duty for each in current for duty in each.duties)
 
 
-async def near(connection: AsyncConnection, person: str, now: datetime) -> list[str]:
+async def near(connection: DatabaseConnection, person: str, now: datetime) -> list[str]:
     """Returns whose affairs are also a person's: firms that they represent, whom they act for, who acts for them.
 
     A mandate counts from its proposal on. One more than ``MOST_NEAR`` is read at most. ``person`` is an id.
@@ -272,6 +272,6 @@ async def near(connection: AsyncConnection, person: str, now: datetime) -> list[
     return sorted({each.name for each in found})
 
 
-async def anybody(connection: AsyncConnection) -> bool:
+async def anybody(connection: DatabaseConnection) -> bool:
     """Says whether the region ever had a member of staff."""
     return await _ANYBODY.first(connection) is not None

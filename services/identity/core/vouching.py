@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.clock import Clock
 from libs.crypto.envelope import Column, FieldCipher
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.ids.documents import CREDIT_CODE
@@ -69,7 +69,7 @@ class Vouching:
             ]
         return replace(made, stated=tuple(replace(each, sub=home + each.sub) for each in found))
 
-    async def stated(self, connection: AsyncConnection, name: str) -> IdentityClaim:
+    async def stated(self, connection: DatabaseConnection, name: str) -> IdentityClaim:
         """Returns who an account or a department of this region is; raises NotFound."""
         if name.startswith("organizations/"):
             return of_body(await organization(connection, name))

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Page
 from services.identity.core.staff import Department, Post
 
@@ -23,13 +22,15 @@ Position = Sequence[str | int] | None
 """Display name and id after which a page begins; None for the first."""
 
 
-async def departments(connection: AsyncConnection, size: int, parent: str | None, after: Position) -> list[Department]:
+async def departments(
+    connection: DatabaseConnection, size: int, parent: str | None, after: Position
+) -> list[Department]:
     """Lists departments by name; with ``parent``, an id, only those directly below it."""
     text, key = after or (None, None)
     return await _DEPARTMENTS.rows(connection, size, parent=parent, after=text, after_id=key)
 
 
-async def posts(connection: AsyncConnection, size: int, department: str, after: Position) -> list[Post]:
+async def posts(connection: DatabaseConnection, size: int, department: str, after: Position) -> list[Post]:
     """Lists a department's posts by name."""
     text, key = after or (None, None)
     return await _POSTS.rows(connection, size, department=department, after=text, after_id=key)

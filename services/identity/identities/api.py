@@ -3,10 +3,9 @@
 Stated names never stand beside a verified account.
 """
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs import names
 from libs.civil.calendar import local_day
+from libs.db.connection import DatabaseConnection
 from libs.errors import InvalidArgument, NotFound
 from libs.ids.documents import CREDIT_CODE
 from libs.rpc.call import Call
@@ -57,7 +56,7 @@ class IdentityApi:
                 return await vouching.stated(connection, subject)
             return await self._of_account(connection, subject)
 
-    async def _of_account(self, connection: AsyncConnection, subject: str) -> IdentityClaim | None:
+    async def _of_account(self, connection: DatabaseConnection, subject: str) -> IdentityClaim | None:
         if subject.startswith("persons/"):
             person = await accounts.person(connection, subject)
             return self._parts.vouching.of_person(person) if person.state == IN_USE else None

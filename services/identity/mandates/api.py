@@ -1,11 +1,10 @@
 """MandateService: giving, accepting, ending and checking mandates."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.access import owners
 from libs.access.actor import Actor
 from libs.audit.reading import record_read
 from libs.db.command import command_of
+from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import TongbanError, not_found, reasons
@@ -155,7 +154,7 @@ class MandateApi:
         return pb.CheckMandateResponse(allowed=True, basis=BASES.number(basis.value), expire_time=timestamp(expire))
 
 
-async def _check_granter(connection: AsyncConnection, granter: str, principal: str) -> None:
+async def _check_granter(connection: DatabaseConnection, granter: str, principal: str) -> None:
     """Checks that who asks may give mandates in the name of ``principal``: itself, or who represents it by law."""
     if principal.startswith("organizations/"):
         organization = await active_organization(connection, principal, lock=True)
@@ -167,7 +166,7 @@ async def _check_granter(connection: AsyncConnection, granter: str, principal: s
     await active_person(connection, principal)
 
 
-async def _hide_from_others(connection: AsyncConnection, actor: Actor, row: Mandate) -> None:
+async def _hide_from_others(connection: DatabaseConnection, actor: Actor, row: Mandate) -> None:
     """Raises NotFound RESOURCE_NOT_FOUND where people ask for a mandate that they are no party to.
 
     Whom they act for does not count here: a firm's agent does not see its other agents.
@@ -176,7 +175,7 @@ async def _hide_from_others(connection: AsyncConnection, actor: Actor, row: Mand
         raise not_found(row.name)
 
 
-async def _is_party(connection: AsyncConnection, person: str, row: Mandate) -> bool:
+async def _is_party(connection: DatabaseConnection, person: str, row: Mandate) -> bool:
     if person in (row.agent, row.principal):
         return True
     if not row.principal.startswith("organizations/"):

@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.errors import not_found, reasons
 from services.identity.core import acting
 from services.identity.core.mandate_rules import ActingBasis, MandatePower, MandateScope, check_item
@@ -18,7 +17,7 @@ Answer = tuple[ActingBasis, datetime | None]
 """By which right, and until when; None where nothing limits it."""
 
 
-async def judge(connection: AsyncConnection, request: pb.CheckMandateRequest, home: str, at: datetime) -> Answer:
+async def judge(connection: DatabaseConnection, request: pb.CheckMandateRequest, home: str, at: datetime) -> Answer:
     """Returns by which right a person may act; raises what stands against it."""
     asked = pb.CheckMandateRequest()
     asked.CopyFrom(request)
@@ -28,7 +27,7 @@ async def judge(connection: AsyncConnection, request: pb.CheckMandateRequest, ho
     return await by(connection, asked, at)
 
 
-async def _local(connection: AsyncConnection, asked: pb.CheckMandateRequest, at: datetime) -> Answer:
+async def _local(connection: DatabaseConnection, asked: pb.CheckMandateRequest, at: datetime) -> Answer:
     found = await acting.right(connection, asked.person, asked.principal, asked.mandate, at)
     if found.mandate is None:
         return found.basis, None
@@ -36,7 +35,7 @@ async def _local(connection: AsyncConnection, asked: pb.CheckMandateRequest, at:
     return found.basis, found.mandate.expire_time
 
 
-async def _foreign(connection: AsyncConnection, asked: pb.CheckMandateRequest, at: datetime) -> Answer:
+async def _foreign(connection: DatabaseConnection, asked: pb.CheckMandateRequest, at: datetime) -> Answer:
     await require_trust(connection, region_of(asked.principal), TrustDirection.INBOUND)
     if asked.person == asked.principal:
         return ActingBasis.SELF, None

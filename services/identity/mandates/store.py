@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Page, Query, Update
 from services.identity.core.mandate_rules import Mandate
@@ -44,7 +43,7 @@ async def page(database: Database, size: int, now: datetime, **filters: str | in
 
 
 async def asserted_right(
-    connection: AsyncConnection, person: str, principal: str, mandate: str
+    connection: DatabaseConnection, person: str, principal: str, mandate: str
 ) -> AssertedRight | None:
     """Reads what another region last asserted of a right to act; the names are foreign ones."""
     return await _ASSERTED.first(connection, person=person, principal=principal, mandate=mandate)

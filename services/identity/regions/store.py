@@ -2,8 +2,7 @@
 
 from dataclasses import fields
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.etag import check_etag
 from libs.db.query import Insert, Page, Query, Update
@@ -16,12 +15,12 @@ _LOCK = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id FOR UP
 _LISTED = Page(ListedRegion, "{columns} FROM regions", "id", {"state": "state = :state", "after": "id > :after"})
 
 
-async def find_locked(connection: AsyncConnection, code: str) -> ListedRegion | None:
+async def find_locked(connection: DatabaseConnection, code: str) -> ListedRegion | None:
     """Reads the region with this code and keeps others from changing it; None where it never stood on the list."""
     return await _LOCK.first(connection, id=code)
 
 
-async def lock(connection: AsyncConnection, name: str, etag: str) -> ListedRegion:
+async def lock(connection: DatabaseConnection, name: str, etag: str) -> ListedRegion:
     """Reads a region and keeps others from changing it; raises NotFound, ETAG_MISMATCH."""
     found = await find_locked(connection, name.removeprefix("regions/"))
     if found is None:
@@ -30,7 +29,7 @@ async def lock(connection: AsyncConnection, name: str, etag: str) -> ListedRegio
     return found
 
 
-async def enter(connection: AsyncConnection, proposed: ListedRegion, *, known: bool) -> ListedRegion:
+async def enter(connection: DatabaseConnection, proposed: ListedRegion, *, known: bool) -> ListedRegion:
     """Enters a region anew; one that is ``known`` had its trust ended, and keeps its row."""
     if not known:
         return await ADD.add(connection, proposed)

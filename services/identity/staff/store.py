@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Page
 from services.identity.core.staff import StaffMember
 
@@ -27,7 +26,7 @@ _LISTED = Page(
 
 
 async def page(
-    connection: AsyncConnection,
+    connection: DatabaseConnection,
     size: int,
     now: datetime,
     after: Sequence[str | int] | None,

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.clock import Clock
+from libs.db.connection import DatabaseConnection
 from libs.errors import reasons
 from libs.ids.subjects import SubjectKind, parse_subject
 from services.identity.core import acting, clients, staff
@@ -28,7 +27,7 @@ class Parties:
     business: Clock
     wall: Clock
 
-    async def standing(self, connection: AsyncConnection, claims: Claims) -> Claims:
+    async def standing(self, connection: DatabaseConnection, claims: Claims) -> Claims:
         """Checks that every party still stands: person, staff, channels, and whom they act for, by which mandate.
 
         Returns:
@@ -57,7 +56,7 @@ class Parties:
         now = await self.authority(connection, claims.sub, authority.principal, authority.mandate)
         return replace(claims, authority=now)
 
-    async def duties(self, connection: AsyncConnection, name: str) -> frozenset[Duty]:
+    async def duties(self, connection: DatabaseConnection, name: str) -> frozenset[Duty]:
         """Returns the duties that a member of staff has now; raises FailedPrecondition STAFF_NOT_ACTIVE, NotFound."""
         now = self.business.now()
         row = await staff.member(connection, name)
@@ -66,7 +65,7 @@ class Parties:
             raise reasons.staff_not_active("the member of staff holds no post now", staff=name)
         return duties
 
-    async def authority(self, connection: AsyncConnection, person: str, principal: str, mandate: str) -> ActingRight:
+    async def authority(self, connection: DatabaseConnection, person: str, principal: str, mandate: str) -> ActingRight:
         """Returns the right to act as it holds now, for a token; its end is told by the clock of tokens."""
         found = await acting.right(connection, person, principal, mandate, self.business.now())
         if found.basis is ActingBasis.SELF:
@@ -80,7 +79,7 @@ class Parties:
         return ActingRight(principal, found.uscc, mandate, items, powers, int(end.timestamp()))
 
 
-async def _channels(connection: AsyncConnection, claims: Claims) -> None:
+async def _channels(connection: DatabaseConnection, claims: Claims) -> None:
     """Checks that the clients on whose word a token of people rests may still give it."""
     if parse_subject(claims.sub).kind is SubjectKind.SERVICE:
         return

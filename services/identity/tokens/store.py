@@ -2,8 +2,7 @@
 
 from dataclasses import asdict
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query
 from services.identity.core.mandates import AssertedRight
@@ -20,7 +19,7 @@ _REMEMBER = Query(
 )
 
 
-async def by_issuer(connection: AsyncConnection, issuer: str) -> ListedRegion | None:
+async def by_issuer(connection: DatabaseConnection, issuer: str) -> ListedRegion | None:
     """Reads the region whose assertions have this `iss`, or None; one whose trust has ended is not found."""
     return await _BY_ISSUER.first(connection, issuer=issuer)
 

@@ -3,12 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs import names
 from libs.access.actor import Actor
 from libs.civil.calendar import local_day
 from libs.db.command import command_of
+from libs.db.connection import DatabaseConnection
 from libs.db.uow import Transaction
 from libs.errors import InvalidArgument, reasons
 from libs.ids.uuid7 import uuid7
@@ -93,7 +92,7 @@ def _method(request: pb.RecordVerificationRequest) -> VerificationMethod:
     return VerificationMethod.IN_PERSON if in_person else VerificationMethod.DOCUMENT_MATCH
 
 
-async def _check_failures(connection: AsyncConnection, person: Person, now: datetime) -> None:
+async def _check_failures(connection: DatabaseConnection, person: Person, now: datetime) -> None:
     failed = await store.failures(connection, person.id, now, _WITHIN)
     if len(failed) >= store.MOST_FAILURES:
         wait = (failed[0].verify_time + _WITHIN - now).total_seconds()

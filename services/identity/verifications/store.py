@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Query, Update, of
 from libs.db.schema import EVIDENCE
 from services.identity.core import schema
@@ -67,6 +67,6 @@ _FAILURES = Query(
 )
 
 
-async def failures(connection: AsyncConnection, person: str, now: datetime, within: timedelta) -> list[Verification]:
+async def failures(connection: DatabaseConnection, person: str, now: datetime, within: timedelta) -> list[Verification]:
     """Reads the failed checks of a person's name within a span of ``now``, the first ones first, and no more than count."""
     return await _FAILURES.all(connection, person=person, since=now - within, until=now + within, most=MOST_FAILURES)

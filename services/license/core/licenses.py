@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
@@ -222,7 +222,7 @@ class LicenseStore:
         return [_found(found.get(name), name) for name in names]
 
 
-async def lock(connection: AsyncConnection, name: str) -> License:
+async def lock(connection: DatabaseConnection, name: str) -> License:
     """Reads a licence and keeps others from changing it; raises NotFound."""
     return _found(await _LOCK.first(connection, id=license_id(name)), name)
 

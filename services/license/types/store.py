@@ -1,7 +1,6 @@
 """What is written and listed of the catalogue."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Page, Query, Update
 from libs.errors import not_found
@@ -22,7 +21,7 @@ _LISTED = Page(
 )
 
 
-async def lock(connection: AsyncConnection, name: str) -> LicenseType:
+async def lock(connection: DatabaseConnection, name: str) -> LicenseType:
     """Reads a type and keeps others from changing it; raises NotFound."""
     found = await _LOCK.first(connection, id=name.removeprefix("licenseTypes/"))
     if found is None:

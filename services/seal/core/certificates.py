@@ -5,10 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.crypto.x509 import Certificate
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Query, of
 from libs.db.uow import Transaction
 from libs.errors import not_found
@@ -127,34 +127,34 @@ ON CONFLICT (serial_number) DO NOTHING RETURNING {columns}
 )
 
 
-async def read(connection: AsyncConnection, name: str) -> IssuedCertificate:
+async def read(connection: DatabaseConnection, name: str) -> IssuedCertificate:
     """Reads a certificate by its name; raises NotFound."""
     return await _one(_READ, connection, name)
 
 
-async def lock(connection: AsyncConnection, name: str) -> IssuedCertificate:
+async def lock(connection: DatabaseConnection, name: str) -> IssuedCertificate:
     """Reads a certificate and keeps others from changing it; raises NotFound."""
     return await _one(_LOCK, connection, name)
 
 
-async def hold(connection: AsyncConnection, name: str) -> IssuedCertificate:
+async def hold(connection: DatabaseConnection, name: str) -> IssuedCertificate:
     """Reads a certificate and keeps it from being revoked until the transaction ends; raises NotFound."""
     return await _one(_HOLD, connection, name)
 
 
-async def _one(query: Query[IssuedCertificate], connection: AsyncConnection, name: str) -> IssuedCertificate:
+async def _one(query: Query[IssuedCertificate], connection: DatabaseConnection, name: str) -> IssuedCertificate:
     found = await query.first(connection, id=name.removeprefix("certificates/"))
     if found is None:
         raise not_found(name)
     return found
 
 
-async def newest(connection: AsyncConnection, kind: str, key_name: str) -> IssuedCertificate | None:
+async def newest(connection: DatabaseConnection, kind: str, key_name: str) -> IssuedCertificate | None:
     """Reads the newest certificate of this kind on one of our keys."""
     return await _NEWEST.first(connection, kind=kind, key_name=key_name)
 
 
-async def register(connection: AsyncConnection, certificate: Certificate, kind: str, now: datetime) -> None:
+async def register(connection: DatabaseConnection, certificate: Certificate, kind: str, now: datetime) -> None:
     """Adds a certificate that was made elsewhere, unless one with its serial number is there."""
     made = new_certificate(certificate, kind, now)
     await _REGISTER.first(

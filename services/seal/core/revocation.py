@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.clock import Clock
 from libs.crypto.x509 import Crl, RevocationReason, RevokedEntry
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.leader import turn
 from libs.db.query import Insert, Query, joined, of
@@ -147,7 +147,7 @@ class Revocation:
             if self._lags(newest):
                 await _ADD.add(connection, await self._next(connection, newest))
 
-    async def _next(self, connection: AsyncConnection, newest: _NewestList) -> PublishedList:
+    async def _next(self, connection: DatabaseConnection, newest: _NewestList) -> PublishedList:
         entries = [_entry(each) for each in await _REVOKED.all(connection)]
         now, number = self._clock.now().replace(microsecond=0), (newest.number or 0) + 1
         end = self._end(newest, now + _PERIOD)

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from libs.errors import not_found
 from services.seal.core import schema
@@ -125,17 +125,17 @@ ORDER BY id FOR UPDATE
 )
 
 
-async def read(connection: AsyncConnection, name: str) -> WholeSeal:
+async def read(connection: DatabaseConnection, name: str) -> WholeSeal:
     """Reads a seal by its name; raises NotFound."""
     return found(await _WHOLE.first(connection, id=seal_key(name)), name)
 
 
-async def lock(connection: AsyncConnection, name: str) -> Seal:
+async def lock(connection: DatabaseConnection, name: str) -> Seal:
     """Reads a seal and keeps others from using or changing it; raises NotFound."""
     return found(await _LOCK.first(connection, id=seal_key(name)), name)
 
 
-async def lock_hanging(connection: AsyncConnection, certificate: str, now: datetime) -> list[Seal]:
+async def lock_hanging(connection: DatabaseConnection, certificate: str, now: datetime) -> list[Seal]:
     """Reads and locks the seals in force that this certificate signs with, or whose maker it certifies."""
     return await _HANGING.all(connection, certificate=certificate.removeprefix("certificates/"), now=now)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.command import Command
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.evidence import Evidence, recorded
 from libs.db.query import Query, joined, of
@@ -272,7 +272,7 @@ class SealingStore:
             return await _SIGNED.one(connection, id=name.removeprefix("sealings/"))
 
 
-async def close(connection: AsyncConnection, outcome: BatchOutcome, now: datetime) -> bool:
+async def close(connection: DatabaseConnection, outcome: BatchOutcome, now: datetime) -> bool:
     """Writes the outcome of a batch.
 
     Tells False, and writes nothing, where it has one already, or is SIGNED under a seal that is no longer in force.
@@ -289,7 +289,7 @@ async def close(connection: AsyncConnection, outcome: BatchOutcome, now: datetim
     return closed is not None
 
 
-async def of_batch(connection: AsyncConnection, batch: str) -> list[BatchedSealing]:
+async def of_batch(connection: DatabaseConnection, batch: str) -> list[BatchedSealing]:
     """Reads the sealings of a batch in their order."""
     return await _OF_BATCH.all(connection, of_batch=batch)
 

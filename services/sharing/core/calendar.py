@@ -9,10 +9,10 @@ from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.civil import notices
 from libs.civil.calendar import Calendar, CalendarBasis, DayKind, DayRow, days_of_year
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.timed_cache import TimedCache
@@ -105,7 +105,7 @@ class CalendarCopy:
         self._kept.forget_all()
 
 
-async def _take(connection: AsyncConnection, edition: int, told: ToldYear) -> None:
+async def _take(connection: DatabaseConnection, edition: int, told: ToldYear) -> None:
     await _TAKE.first(connection, year=told.year, edition=edition, basis=told.basis, kinds=list(told.kinds))
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.civil.calendar import local_day
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Query, Update, of
 from libs.db.uow import Transaction
 from services.sharing.core import schema
@@ -103,7 +103,7 @@ _WAITING = Query(
 )
 
 
-async def usage_of(connection: AsyncConnection, found: Sequence[Grant]) -> dict[str, GrantUsage]:
+async def usage_of(connection: DatabaseConnection, found: Sequence[Grant]) -> dict[str, GrantUsage]:
     """Reads what was used of some grants, by their ids."""
     if not found:
         return {}

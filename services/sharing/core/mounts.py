@@ -5,9 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from services.sharing.core import schema
 from services.sharing.core.messages import source_of
@@ -77,6 +77,6 @@ MOUNT_OF = Query(Mount, "SELECT {columns} FROM mounts WHERE resource_id = CAST(:
 _LOCK_OF = Query(Mount, "SELECT {columns} FROM mounts WHERE resource_id = CAST(:resource AS uuid) FOR UPDATE")
 
 
-async def lock_mount_of(connection: AsyncConnection, resource_key: str) -> Mount | None:
+async def lock_mount_of(connection: DatabaseConnection, resource_key: str) -> Mount | None:
     """Reads the mount of a resource, where it has one, and keeps others from changing it."""
     return await _LOCK_OF.first(connection, resource=resource_key)

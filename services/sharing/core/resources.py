@@ -5,9 +5,9 @@ from datetime import datetime
 from functools import cached_property
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.errors import not_found
@@ -85,17 +85,17 @@ class ResourceStore:
             return await resource(connection, key)
 
 
-async def resource(connection: AsyncConnection, key: str) -> CatalogueResource:
+async def resource(connection: DatabaseConnection, key: str) -> CatalogueResource:
     """Reads an entry by its id; raises NotFound."""
     return _found(await _BY_ID.first(connection, id=key), key)
 
 
-async def lock_resource(connection: AsyncConnection, key: str) -> CatalogueResource:
+async def lock_resource(connection: DatabaseConnection, key: str) -> CatalogueResource:
     """Reads an entry and keeps others from changing it; raises NotFound."""
     return _found(await _LOCK.first(connection, id=key), key)
 
 
-async def lock_seen(connection: AsyncConnection, key: str, caller: Participant) -> CatalogueResource:
+async def lock_seen(connection: DatabaseConnection, key: str, caller: Participant) -> CatalogueResource:
     """As :func:`lock_resource`; raises NotFound also for what the caller may not know of."""
     found = await lock_resource(connection, key)
     if not found.is_seen_by(caller):

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query
 from libs.errors import FailedPrecondition, not_found, reasons
@@ -124,7 +123,7 @@ class Holdings:
         return holding
 
 
-async def _read(connection: AsyncConnection, key: HoldingKey) -> Holding:
+async def _read(connection: DatabaseConnection, key: HoldingKey) -> Holding:
     behind = await resource(connection, key.resource)
     if behind.state is not ResourceState.PUBLISHED:
         raise not_found(behind.name)

@@ -1,7 +1,6 @@
 """What GrantService tells of grants, with what was used of them."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.errors import not_found
 from libs.rpc.call import Call
 from services.sharing.core.grants import Grant, usage_of
@@ -52,7 +51,7 @@ class GrantApi:
             shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
             return pb.ListGrantsResponse(grants=await self._messages(connection, shown), next_page_token=token)
 
-    async def _messages(self, connection: AsyncConnection, found: list[Grant]) -> list[messages.Grant]:
+    async def _messages(self, connection: DatabaseConnection, found: list[Grant]) -> list[messages.Grant]:
         if not found:
             return []
         used, now = await usage_of(connection, found), self._parts.clock.now()

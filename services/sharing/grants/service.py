@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
-
 from libs.audit.log import AuditEntry
 from libs.civil.calendar import local_day
 from libs.clock import Clock
+from libs.db.engine import Database
 from libs.db.evidence import record_values, recorded_each
-from libs.errors import reasons
+from libs.db.failures import is_refused
+from libs.errors import TongbanError, reasons
 from libs.observability.logs import logger, place_of
 from services.sharing.core.granting import Quota
 from services.sharing.core.grants import GrantUsage
@@ -23,8 +23,6 @@ from services.sharing.core.grants import GrantUsage
 _log = logger(__name__)
 _LARGEST_BATCH = 256
 _GATHER_SECONDS = 0.001
-_TIMEOUT = 5.0
-_AWAY = ("08", "57P", "53")  # connection, operator intervention, insufficient resources
 
 # A use is counted where the quota has room for it and where resource, mount and grant are those it was decided on. Only
 # what was counted is recorded, and only what was recorded is released.
@@ -94,12 +92,11 @@ class Settlement:
 
 
 class UsageLedger:
-    """Settles uses, one statement at a time, over a connection of its own."""
+    """Settles uses, one statement at a time."""
 
-    def __init__(self, dsn: str, clock: Clock) -> None:
-        self._dsn = dsn
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
         self._clock = clock
-        self._connection: Any = None
         self._waiting: list[Settlement] = []
         self._settling: asyncio.Task[None] | None = None
 
@@ -153,12 +150,8 @@ class UsageLedger:
 
     async def _settle_groups(self, groups: list[list[Settlement]]) -> None:
         values = {"today": local_day(self._clock.now()), **_values(groups)}
-        try:
-            rows = await (await self._connected()).fetch(_SETTLE.text, *_SETTLE.arguments(values))
-        except BaseException:
-            # Its answer may still come: it must not meet the next question.
-            self._drop()
-            raise
+        async with self._database.read() as connection:
+            rows = await _SETTLE.all(connection, values)
         counted = {row[0]: GrantUsage(*row) for row in rows}
         for group in groups:
             usage = counted.get(group[0].on.grant)
@@ -170,30 +163,10 @@ class UsageLedger:
             else:
                 _answer(group, usage)
 
-    async def _connected(self) -> Any:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._dsn,
-                timeout=_TIMEOUT,
-                command_timeout=_TIMEOUT,
-                server_settings={"application_name": "tongban sharing ledger"},
-            )
-        return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
-
-    async def close(self) -> None:
-        """Closes the connection."""
-        self._drop()
-
 
 def _is_of_one(error: Exception) -> bool:
     """True where the statement was refused for what stands in it, and not because the database is away."""
-    refused = isinstance(error, asyncpg.PostgresError) and not str(error.sqlstate or "").startswith(_AWAY)
-    return refused or isinstance(error, asyncpg.DataError | ValueError)
+    return is_refused(error.__cause__ if isinstance(error, TongbanError) and error.__cause__ else error)
 
 
 def _values(groups: list[list[Settlement]]) -> Mapping[str, Any]:

@@ -1,7 +1,6 @@
 """What is written and read of mounts."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Query, Update
 from libs.errors import not_found
 from services.sharing.core.mounts import Mount
@@ -13,12 +12,12 @@ _BY_ID = Query(Mount, "SELECT {columns} FROM mounts WHERE id = CAST(:id AS uuid)
 _LOCK = Query(Mount, "SELECT {columns} FROM mounts WHERE id = CAST(:id AS uuid) FOR UPDATE")
 
 
-async def mount(connection: AsyncConnection, key: str) -> Mount:
+async def mount(connection: DatabaseConnection, key: str) -> Mount:
     """Reads a mount by its id; raises NotFound."""
     return _found(await _BY_ID.first(connection, id=key), key)
 
 
-async def lock_mount(connection: AsyncConnection, key: str) -> Mount:
+async def lock_mount(connection: DatabaseConnection, key: str) -> Mount:
     """Reads a mount and keeps others from changing it; raises NotFound."""
     return _found(await _LOCK.first(connection, id=key), key)
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db import columns
+from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Page, Query, Update, of
 from libs.errors import not_found
 from services.sharing.core import schema
@@ -130,7 +130,7 @@ LISTED = Page(
 )
 
 
-async def lock_request(connection: AsyncConnection, key: str) -> DataRequest:
+async def lock_request(connection: DatabaseConnection, key: str) -> DataRequest:
     """Reads a request and keeps others from changing it; raises NotFound."""
     found = await _LOCK.first(connection, id=key)
     if found is None:

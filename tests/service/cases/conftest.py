@@ -18,6 +18,7 @@ from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc.client import invoke
+from tests.support import sql
 from tests.support.fakes_cases import Neighbours, neighbours
 from tests.support.outbox import emitted
 from tests.support.service import REGION, Ground, Service, serving
@@ -248,7 +249,7 @@ class Town:
     async def events(self) -> list[tuple[str, bytes]]:
         """What lies in the outbox, in order."""
         async with self.service.process.database.read() as connection:
-            rows = (await connection.execute(outbox.select().order_by(outbox.c.seq))).all()
+            rows = (await sql.execute(connection, outbox.select().order_by(outbox.c.seq))).all()
         return [(row.type, emitted(self.service.process.wire, row)) for row in rows]
 
 

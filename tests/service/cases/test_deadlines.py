@@ -14,6 +14,7 @@ from libs.observability.metrics import SET_ASIDE
 from tests.service.cases.conftest import MONDAY, Town, day
 from tests.service.cases.test_calendar import imported
 from tests.service.cases.test_life import LEASE, paper
+from tests.support import sql
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.cases.v1 import task_service_pb2 as tasks
 
@@ -115,17 +116,20 @@ async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None
     correction = (await town.get(waiting.name)).correction
     assert (correction.answer_days, day(correction.due_date)) == (15, date(2027, 1, 22))
     async with town.service.process.database.read() as connection:
-        before = (await connection.exec_driver_sql("SELECT due_date FROM cases ORDER BY create_time")).scalars().all()
+        before = (await sql.execute(connection, "SELECT due_date FROM cases ORDER BY create_time")).scalars()
     assert before[0] == date(2027, 1, 5)
     before_recount = len(await moved(town))
     assert await town.part("DeadlineRecounter").recount() == 2
     assert await town.part("DeadlineRecounter").recount() == 0
     assert {running.name, waiting.name} == set((await moved(town))[before_recount:])
     async with town.service.process.database.read() as connection:
-        found = await connection.exec_driver_sql("""
+        found = await sql.execute(
+            connection,
+            """
             SELECT cases.due_date, tasks.due_date, cases.version FROM cases JOIN tasks ON tasks.case_id = cases.id
             WHERE tasks.state = 'OPEN' ORDER BY cases.create_time
-        """)
+        """,
+        )
         rows = [tuple(row) for row in found]
     assert rows[0] == (date(2027, 1, 8), date(2027, 1, 8), 4)
 
@@ -147,7 +151,7 @@ async def moved(town: Town) -> list[str]:
     """The cases whose search date was written anew, as the log tells it."""
     records = sa.select(audit_records.c.canonical).order_by(audit_records.c.seq)
     async with town.service.process.database.read() as connection:
-        found = [parse_canonical(row.canonical) for row in await connection.execute(records)]
+        found = [parse_canonical(row.canonical) for row in await sql.execute(connection, records)]
     return [record.object for record in found if record.action == "cases:recount"]
 
 
@@ -177,7 +181,7 @@ async def test_a_case_that_cannot_be_opened_holds_up_no_other(town: Town, monkey
     cases = [(await town.step("Submit", await town.create(item))).name.removeprefix("cases/") for _ in range(7)]
     closed, lost, faulty = cases[1], cases[3], cases[4]
     async with town.service.process.database.transaction() as connection:
-        await connection.exec_driver_sql(f"UPDATE cases SET sealed = '\\x0011' WHERE id = '{closed}'")
+        await sql.execute(connection, f"UPDATE cases SET sealed = '\\x0011' WHERE id = '{closed}'")
     recounter = town.part("DeadlineRecounter")
     count = type(recounter)._count
 
@@ -205,5 +209,5 @@ async def behind(town: Town) -> set[str]:
     """The cases whose search date an older edition counted."""
     async with town.service.process.database.read() as connection:
         edition = "(SELECT count(*) FROM calendars)"
-        found = await connection.exec_driver_sql(f"SELECT id FROM cases WHERE calendar_edition < {edition}")
+        found = await sql.execute(connection, f"SELECT id FROM cases WHERE calendar_edition < {edition}")
         return {str(row.id) for row in found}

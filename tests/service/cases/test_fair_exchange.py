@@ -18,6 +18,7 @@ from libs.sweeps import fair
 from services.cases.outgoing import store
 from tests.service.cases.conftest import CLERK, DEPARTMENT, STRANGER, Town, eventually, request_id
 from tests.service.cases.pairs import HANDLING, Pair, pair
+from tests.support import sql
 from tests.support.backends import HOST
 from tests.support.fakes_cases import Neighbours
 from tests.support.process import running
@@ -32,7 +33,7 @@ async def _settled(pair: Pair, *towns: Town) -> None:
     """Lets everything that waits come due, and delivers it."""
     for town in towns or (pair.home, pair.handling, pair.home, pair.handling):
         async with town.service.process.database.transaction() as connection:
-            await connection.execute(sa.text("UPDATE transfer_messages SET next_attempt = now()"))
+            await sql.execute(connection, sa.text("UPDATE transfer_messages SET next_attempt = now()"))
         await town.part("MessageDeliverer").deliver_due()
 
 
@@ -81,7 +82,7 @@ async def test_regions_that_do_not_answer_hold_up_no_other(pair: Pair, monkeypat
 async def _trying(pair: Pair) -> int:
     async with pair.home.service.process.database.read() as connection:
         query = sa.text("SELECT count(*) FROM transfer_messages WHERE attempts > 0")
-        return int(await connection.scalar(query) or 0)
+        return int(await sql.scalar(connection, query) or 0)
 
 
 async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
@@ -112,7 +113,7 @@ async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
 async def _days_pass(town: Town, days: int) -> None:
     past = sa.text("UPDATE transfer_messages SET waited = waited + make_interval(days => :days)")
     async with town.service.process.database.transaction() as connection:
-        await connection.execute(past.bindparams(sa.bindparam("days", days, type_=sa.Integer)))
+        await sql.execute(connection, past.bindparams(sa.bindparam("days", days, type_=sa.Integer)))
 
 
 @pytest.mark.parametrize("days", [8, 400, -400])
@@ -152,7 +153,9 @@ async def test_a_database_whose_clock_stepped_ahead_for_good_ends_a_message_no_e
 async def test_a_message_that_was_put_off_while_the_clock_was_ahead_waits_for_no_later_day(pair: Pair) -> None:
     sent = await pair.send()
     async with pair.home.service.process.database.transaction() as connection:
-        await connection.execute(sa.text("UPDATE transfer_messages SET next_attempt = now() + interval '400 days'"))
+        await sql.execute(
+            connection, sa.text("UPDATE transfer_messages SET next_attempt = now() + interval '400 days'")
+        )
     await pair.home.part("MessageDeliverer").deliver_due()
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_RECEIVED
 
@@ -167,7 +170,7 @@ async def test_tries_bear_witness_of_how_long_a_message_waits(pair: Pair) -> Non
     for number in range(1, 30):
         assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT, number
         async with pair.home.service.process.database.transaction() as connection:
-            await connection.execute(hours)
+            await sql.execute(connection, hours)
         await _settled(pair, pair.home)
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_FAILED
 
@@ -294,7 +297,7 @@ async def _minutes_pass(town: Town) -> None:
     sweep = town.part("Sweep")
     await sweep.sweep()
     async with town.service.process.database.transaction() as connection:
-        await connection.execute(sa.text("UPDATE retries SET next_attempt = now()"))
+        await sql.execute(connection, sa.text("UPDATE retries SET next_attempt = now()"))
     await sweep.sweep()
 
 
@@ -323,8 +326,8 @@ async def test_an_answer_that_was_lost_is_given_again(pair: Pair) -> None:
         "UPDATE transfers SET state = 'RECEIVED', acknowledgement = NULL, case_name = '', case_number = ''"
     )
     async with pair.home.service.process.database.transaction() as connection:
-        await connection.execute(forget)
-        await connection.execute(sa.text("DELETE FROM idempotency"))
+        await sql.execute(connection, forget)
+        await sql.execute(connection, sa.text("DELETE FROM idempotency"))
     await _minutes_pass(pair.home)
     await _settled(pair)
     known = await pair.transfer(pair.home, sent.name)

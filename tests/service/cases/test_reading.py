@@ -19,6 +19,7 @@ from tests.service.cases.conftest import (
     request_id,
 )
 from tests.service.cases.test_life import paper
+from tests.support import sql
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
@@ -45,7 +46,7 @@ async def test_parties_and_department_read_others_say_why(town: Town) -> None:
     with pytest.raises(InvalidArgument):
         await town.get(case.name, town.stranger_clerk, context=context(department=DEPARTMENT))
     async with town.service.process.database.read() as connection:
-        found = await connection.execute(text("SELECT convert_from(canonical, 'UTF8') AS c FROM audit_records"))
+        found = await sql.execute(connection, text("SELECT convert_from(canonical, 'UTF8') AS c FROM audit_records"))
         assert sum("办件督办" in row.c for row in found) == 2
 
 
@@ -81,7 +82,7 @@ async def test_personal_data_is_not_readable_in_the_database(town: Town) -> None
     await town.step("Decline", case, reason="秘密的原因")
     async with town.service.process.database.read() as connection:
         for table in ("cases", "case_history"):
-            rows = await connection.execute(text(f"SELECT t::text AS row FROM {table} t"))
+            rows = await sql.execute(connection, text(f"SELECT t::text AS row FROM {table} t"))
             for row in rows:
                 assert not any(word in row.row for word in ("测试甲", "秘密", applicant().document.number))
                 assert "秘密".encode().hex() not in row.row

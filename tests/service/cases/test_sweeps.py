@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.service.cases.conftest import LICENSE_TYPE, TASK_CODE, Town
+from tests.support import sql
 from tests.support.process import running, until
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
@@ -47,13 +48,13 @@ async def test_cases_that_can_not_be_accepted_by_law_starve_no_other(town: Town)
     async with town.service.process.database.transaction() as connection:
         for case in stuck:
             values = {"id": case.name.removeprefix("cases/")}
-            await connection.execute(sa.text("UPDATE cases SET due_date = '2020-01-01' WHERE id = :id"), values)
+            await sql.execute(connection, sa.text("UPDATE cases SET due_date = '2020-01-01' WHERE id = :id"), values)
     town.at(date(2024, 3, 5))
     late = await town.step("Submit", await town.create(item))
     async with town.service.process.database.transaction() as connection:
         for case in stuck:  # submitted later than they were due: not overdue, whatever the column says
             values = {"id": case.name.removeprefix("cases/")}
-            await connection.execute(sa.text("UPDATE cases SET clock_start = '2024-03-12' WHERE id = :id"), values)
+            await sql.execute(connection, sa.text("UPDATE cases SET clock_start = '2024-03-12' WHERE id = :id"), values)
     town.at(date(2024, 3, 13))
     assert await town.part("Sweep").sweep() == 1
     assert (await town.get(late.name)).state == pb.CASE_STATE_ACCEPTED
@@ -66,7 +67,7 @@ async def _told(town: Town, event_type: str) -> int:
 async def _hours_later(town: Town) -> None:
     """Lets what waits in the sweep's notes come due."""
     async with town.service.process.database.transaction() as connection:
-        await connection.execute(sa.text("UPDATE retries SET next_attempt = now()"))
+        await sql.execute(connection, sa.text("UPDATE retries SET next_attempt = now()"))
 
 
 async def test_a_clock_that_is_wrong_for_minutes_accepts_nothing_by_law(
@@ -101,7 +102,7 @@ async def test_a_clock_that_is_wrong_for_minutes_accepts_nothing_by_law(
 async def _noted(town: Town, count: int) -> bool:
     found = sa.text("SELECT count(*) FROM retries WHERE task = 'case_accepted_by_law'")
     async with town.service.process.database.read() as connection:
-        return bool(await connection.scalar(found) == count)
+        return bool(await sql.scalar(connection, found) == count)
 
 
 async def _taken_up_if_due(town: Town) -> None:

@@ -14,6 +14,7 @@ from services.license.core.licenses import licenses
 from tests.service.cases.conftest import DEPARTMENT, Town, context
 from tests.service.cases.conftest import running as cases_running
 from tests.service.license.conftest import License
+from tests.support import sql
 from tests.support.service import Ground
 from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
@@ -77,7 +78,7 @@ class Offices:
     async def drained(self, service: Any) -> bool:
         """Whether the outbox of a service is empty."""
         async with service.service.process.database.read() as connection:
-            return not await connection.scalar(sa.text("SELECT count(*) FROM outbox"))
+            return not await sql.scalar(connection, sa.text("SELECT count(*) FROM outbox"))
 
     async def issued(self) -> bool:
         """Whether every case has its licence."""
@@ -87,13 +88,13 @@ class Offices:
         """The cases that licences were issued for."""
         issued = sa.select(licenses.c.case_name).where(licenses.c.state == "ISSUED")
         async with self.license.service.process.database.read() as connection:
-            return list((await connection.execute(issued)).scalars())
+            return await sql.scalars(connection, issued)
 
     async def is_issued(self, license_name: str) -> bool:
         """Whether the licence service has a licence of this name."""
         issued = sa.select(licenses.c.state).where(licenses.c.id == license_name.removeprefix("licenses/"))
         async with self.license.service.process.database.read() as connection:
-            return bool((await connection.execute(issued)).scalar() == "ISSUED")
+            return bool(await sql.scalar(connection, issued) == "ISSUED")
 
     async def case(self, name: str) -> pb.Case:
         """A case as it is now."""
@@ -109,7 +110,7 @@ class Offices:
         sweep = self.cases.part("Sweep")
         await sweep.sweep()
         async with self.cases.service.process.database.transaction() as connection:
-            await connection.execute(sa.text("UPDATE retries SET next_attempt = now()"))
+            await sql.execute(connection, sa.text("UPDATE retries SET next_attempt = now()"))
         await sweep.sweep()
 
 

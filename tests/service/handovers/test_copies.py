@@ -9,6 +9,7 @@ from libs.errors import TongbanError
 from services.license.core.licenses import licenses
 from tests.service.handovers.offices import CASES, Offices
 from tests.service.license.conftest import License
+from tests.support import sql
 from tests.support.copies import copy_of_process
 from tests.support.process import running, until
 from tests.support.service import Ground
@@ -65,7 +66,7 @@ async def _lasting(licensing: License, name: str) -> list[Any]:
     """What of a licence is the same for ever."""
     query = sa.select(*(licenses.c[each] for each in _LASTING)).where(licenses.c.id == name.removeprefix("licenses/"))
     async with licensing.service.process.database.read() as connection:
-        return [tuple(row) for row in await connection.execute(query)]
+        return [tuple(row) for row in await sql.execute(connection, query)]
 
 
 async def test_a_licence_of_a_closed_case_that_an_older_copy_lacks_is_made_again(

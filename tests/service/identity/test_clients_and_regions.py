@@ -7,6 +7,7 @@ import pytest
 from libs.errors import AlreadyExists, InvalidArgument
 from libs.rpc.regions import ASSERTION
 from tests.service.identity.conftest import Federation
+from tests.support import sql
 from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
 from tongban.identity.v1 import client_service_pb2, region_service_pb2, resources_pb2
 from tongban.options.v1 import options_pb2
@@ -43,7 +44,7 @@ async def test_a_secret_is_shown_once_and_never_stored(home: Town) -> None:
     assert (await home.call(home.clients.GetClient, get, resources_pb2.Client, token)).secret == ""
     async with home.service.process.database.read() as connection:
         for table in ("idempotency", "clients", "outbox", "audit_records"):
-            rows = await connection.exec_driver_sql(f"SELECT t::text FROM {table} t")
+            rows = await sql.execute(connection, f"SELECT t::text FROM {table} t")
             found = "".join(row[0] for row in rows)
             assert made.secret not in found
             assert made.secret.encode().hex() not in found

@@ -26,11 +26,12 @@ from libs.clock import FakeClock
 from libs.crypto.errors import InvalidSignature
 from libs.crypto.x509 import Certificate
 from libs.db.engine import read_dsn
-from libs.db.protocol import begin, begun, driver_of
+from libs.db.protocol import begin, begun
 from libs.db.schema import audit_heads, audit_leaves, audit_nodes, audit_pending, audit_records
 from libs.db.uow import Transaction
 from libs.errors import InvalidArgument, NotFound, Unavailable
 from libs.process import Process
+from tests.support import sql
 from tests.support.process import command, count, process_of, running, until
 from tests.support.service import REGION, Ground
 from tongban.audit.v1 import audit_service_pb2 as pb
@@ -181,7 +182,7 @@ async def test_the_heads_certificate_is_of_the_regions_root(log: Log) -> None:
 async def test_a_crash_while_integrating_leads_to_the_same_tree(log: Log) -> None:
     await log.write(7)
     async with log.process.database.own() as connection:
-        await begin(driver_of(connection))
+        await begin(connection.driver)
         assert await log.integrator.integrate(connection) == 7
         # The connection is cut as it is.
     for table in (audit_leaves, audit_nodes, audit_heads):
@@ -195,7 +196,7 @@ async def test_a_crash_while_integrating_leads_to_the_same_tree(log: Log) -> Non
 
 async def _canonicals(log: Log) -> list[bytes]:
     async with log.process.database.read() as connection:
-        rows = await connection.execute(sa.select(audit_records.c.canonical).order_by(audit_records.c.seq))
+        rows = await sql.execute(connection, sa.select(audit_records.c.canonical).order_by(audit_records.c.seq))
         return [row.canonical for row in rows]
 
 
@@ -215,7 +216,6 @@ async def test_a_record_that_commits_late_is_not_lost(log: Log) -> None:
 async def test_several_replicas_write_one_tree(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(integrator_module, "_PAUSE_SECONDS", 0.005)
     monkeypatch.setattr(integrator_module, "_BATCH", 4)
-    monkeypatch.setattr(integrator_module, "_PENDING", integrator_module._PENDING.limit(4))
     async with running(*[log.integrator.run] * 3):
         receipts = [each for group in await asyncio.gather(*(log.write(10) for _ in range(5))) for each in group]
         await until(lambda: _integrated(log, 50))
@@ -226,7 +226,7 @@ async def test_several_replicas_write_one_tree(log: Log, monkeypatch: pytest.Mon
 
 async def _integrated(log: Log, size: int) -> bool:
     async with log.process.database.read() as connection:
-        return int(await connection.scalar(sa.select(sa.func.max(audit_heads.c.tree_size))) or 0) >= size
+        return int(await sql.scalar(connection, sa.select(sa.func.max(audit_heads.c.tree_size))) or 0) >= size
 
 
 async def test_a_record_that_waits_says_so(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

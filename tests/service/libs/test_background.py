@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from libs.db.engine import Database
+from libs.db.pool import OWN
 from libs.process import Process, end
 from libs.security.withdrawals import Withdrawals, WithdrawnParties
 from tests.support.backends import HOST
@@ -118,6 +119,23 @@ async def test_no_fault_ends_a_worker(
             await _while_alive(workers, broken.used_by(set(workers), 3))
             broken.whole = True
             await _while_alive(workers, broken.used_by(set(workers), 1))
+        finally:
+            await end(workers.values())
+
+
+@pytest.mark.parametrize("service", _SERVICES)
+async def test_a_process_holds_no_more_connections_of_its_own_than_it_may(
+    ground: Ground, service: str, monkeypatch: pytest.MonkeyPatch, without_rest: None
+) -> None:
+    """All its leaders lead at once, and there is one for its health besides."""
+    async with built(ground, service) as process:
+        database, everybody = process.database, Broken(monkeypatch)
+        everybody.whole = True
+        workers = started(process, monkeypatch)
+        try:
+            await _while_alive(workers, everybody.used_by(set(workers), 1))
+            async with database.own():
+                assert 4 <= database._pool._own <= OWN
         finally:
             await end(workers.values())
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from libs.db.engine import Database, read_dsn
 from libs.db.uow import Transaction, UnitOfWork
 from libs.process import Process
+from tests.support import sql
 from tests.support.cancelling import at_every_await, at_every_turn
 from tests.support.events import Done
 from tests.support.process import command, process_of
@@ -37,19 +38,13 @@ class Bench:
     async def insert(self, identifier: str = "") -> None:
         """Inserts a row in a transaction."""
         async with self.database.transaction() as connection:
-            await connection.execute(_INSERT, {"id": identifier or uuid.uuid4().hex})
+            await sql.execute(connection, _INSERT, {"id": identifier or uuid.uuid4().hex})
 
     async def read(self) -> None:
         """Reads in two statements."""
         async with self.database.read() as connection:
-            await connection.execute(sa.text("SELECT 1"))
-            await connection.execute(sa.text("SELECT pg_sleep(0.001)"))
-
-    async def by_driver(self) -> None:
-        """Reads by the driver's own connection."""
-        async with self.database.driver() as driver:
-            await driver.fetchrow("SELECT 1")
-            await driver.fetchrow("SELECT pg_sleep(0.001)")
+            await sql.execute(connection, sa.text("SELECT 1"))
+            await sql.execute(connection, sa.text("SELECT pg_sleep(0.001)"))
 
     async def run(self) -> None:
         """Runs a command."""
@@ -64,7 +59,7 @@ class Bench:
         """Runs a step of a command."""
 
         async def work(tx: Transaction) -> None:
-            await tx.connection.execute(_INSERT, {"id": uuid.uuid4().hex})
+            await sql.execute(tx.connection, _INSERT, {"id": uuid.uuid4().hex})
 
         await self.uow.step(command(SINGLE, common_pb2.Money), work)
 
@@ -82,10 +77,8 @@ class Bench:
         await self.uow.run(once, work)
         assert await self.witness.fetchval(_FOUND, once.request_id) == 1, f"lost after a cancellation at {where}"
         assert await self.witness.fetchval(_RECORDED, about) == 1, f"unrecorded after a cancellation at {where}"
-        async with self.database.driver() as driver:
-            assert await driver.fetchval("SELECT $1::text", about) == about
         async with self.database.read() as connection:
-            assert await connection.scalar(sa.text("SELECT CAST(:a AS text)"), {"a": about}) == about
+            assert await sql.scalar(connection, sa.text("SELECT CAST(:a AS text)"), {"a": about}) == about
 
 
 @pytest_asyncio.fixture
@@ -102,8 +95,8 @@ async def bench(ground: Ground) -> AsyncIterator[Bench]:
 Use = Callable[[Bench], Awaitable[None]]
 USES = pytest.mark.parametrize(
     "use",
-    [Bench.insert, Bench.read, Bench.by_driver, Bench.run, Bench.step],
-    ids=["transaction", "read", "driver", "run", "step"],
+    [Bench.insert, Bench.read, Bench.run, Bench.step],
+    ids=["transaction", "read", "run", "step"],
 )
 
 

@@ -13,6 +13,7 @@ from libs.process import Process
 from libs.sweeps import comparison
 from libs.sweeps.comparison import PAGE, HandOverComparison
 from libs.sweeps.sweep import Sweep
+from tests.support import sql
 from tests.support.process import process_of
 from tests.support.service import Ground
 
@@ -56,13 +57,15 @@ class Both:
         moment = sa.func.now()
         rows = [{"task": "told", "key": key, "party": "p"} for key in keys]
         async with self.process.database.transaction() as connection:
-            await connection.execute(sa.insert(retries).values(next_attempt=moment), rows)
+            await sql.insert(connection, sa.insert(retries).values(next_attempt=moment), rows)
         return keys
 
     async def noted(self) -> set[str]:
         """What was found missing."""
         async with self.process.database.read() as connection:
-            return set((await connection.execute(sa.select(retries.c.key).where(retries.c.task == _NAME))).scalars())
+            return set(
+                (await sql.execute(connection, sa.select(retries.c.key).where(retries.c.task == _NAME))).scalars()
+            )
 
 
 @pytest_asyncio.fixture

@@ -14,6 +14,7 @@ from libs.db.engine import Database, read_dsn
 from libs.db.schema import COMMON
 from libs.errors import Unavailable
 from libs.process import Process
+from tests.support import sql
 from tests.support.contracts import OWNERS
 from tests.support.process import command, process_of, running
 from tests.support.service import Ground
@@ -144,11 +145,12 @@ async def test_a_database_that_takes_no_connection_is_a_dependency(process: Proc
 async def test_connections_that_were_cut_are_replaced(process: Process) -> None:
     await process.database.ping()
     async with process.database.transaction() as connection:
-        await connection.execute(
+        await sql.execute(
+            connection,
             sa.text(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
                 " pg_backend_pid() AND datname = current_database()"
-            )
+            ),
         )
     # Whether the first call still meets one of them depends on when the driver hears of it; no second does.
     with contextlib.suppress(Unavailable):

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from libs.db import engine, pool
 from libs.db.engine import Database, read_dsn
 from libs.db.failures import ProtocolError
-from libs.db.protocol import begin, driver_of
+from libs.db.protocol import begin
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import FailedPrecondition, Internal, TongbanError, Unavailable
 from libs.process import Process
+from tests.support import sql
 from tests.support.events import Done
 from tests.support.process import command, process_of
 from tests.support.service import Ground
@@ -24,6 +25,7 @@ from tongban.common.v1 import common_pb2
 
 SINGLE = common_pb2.Money(fen=1)
 _CONNECTIONS = 12
+"""So many may read at once: three quarters of the pool."""
 _EFFECTS = "SELECT count(*) FROM outbox WHERE subject = $1"
 
 
@@ -42,12 +44,12 @@ class Line:
         return UnitOfWork(self.database, self.process.clock, self.process.cipher, self.process.wire, self.process.log)
 
     async def fill(self) -> None:
-        """Has all connections of the reads' pool open, and none in use."""
+        """Has all connections that reads may have open, and none in use."""
         everybody = asyncio.Barrier(_CONNECTIONS)
 
         async def one() -> None:
             async with self.database.read() as connection:
-                await connection.execute(sa.text("SELECT 1"))
+                await sql.execute(connection, sa.text("SELECT 1"))
                 await everybody.wait()
 
         await asyncio.gather(*(one() for _ in range(_CONNECTIONS)))
@@ -86,7 +88,7 @@ async def line(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         dsn = read_dsn(process.config.database.dsn_file)
         witness = await asyncpg.connect(dsn)
         async with wire_to(dsn) as wire:
-            database = Database(wire.dsn(dsn), _CONNECTIONS)
+            database = Database(wire.dsn(dsn), _CONNECTIONS * 4 // 3)
             yield Line(process, wire, database, witness)
             await database.close()
         await witness.close()
@@ -153,6 +155,7 @@ async def test_a_commit_that_is_lost_is_not_told_as_done(line: Line) -> None:
     assert error.value.retry_after
     assert await line.effects("cases/1") == 0
     line.wire.cut()
+    await line.failures(1)  # one call at most meets a connection that was cut while it was idle
     assert await line.uow.run(once, lambda tx: _work(tx, "cases/1")) == SINGLE
     assert await line.effects("cases/1") == 1
 
@@ -196,7 +199,7 @@ async def test_a_transaction_that_failed_is_not_committed_in_silence(line: Line)
 
     async def swallow() -> None:
         async with line.database.transaction() as connection:
-            driver = driver_of(connection)
+            driver = connection.driver
             await driver.execute(
                 "INSERT INTO outbox (id, type, subject, traceparent, time, data)"
                 " VALUES ('1', 't', 'cases/1', '', now(), '')"
@@ -213,28 +216,26 @@ async def test_a_transaction_that_failed_is_not_committed_in_silence(line: Line)
 async def test_a_connection_in_a_transaction_begins_none(line: Line) -> None:
     """It would be a part of the other one, whatever the driver says."""
     async with line.database.own() as connection:
-        driver = driver_of(connection)
+        driver = connection.driver
         await driver.execute("BEGIN")
         with pytest.raises(ProtocolError):
             await begin(driver)
 
 
 async def test_a_connection_that_was_left_in_a_transaction_is_not_lent_again(line: Line) -> None:
-    async with line.database.driver() as driver:
-        await driver.execute("BEGIN")
-        first = driver
-    async with line.database.driver() as driver:
-        assert driver is not first
-        assert not driver.is_in_transaction()
+    async with line.database.read() as first:
+        await first.driver.execute("BEGIN")
+    async with line.database.read() as connection:
+        assert connection is not first
+        assert not connection.driver.is_in_transaction()
 
 
 async def test_a_statement_that_was_cut_off_in_the_block_takes_its_connection_along(line: Line) -> None:
     """A time limit within the block that its owner gets over: the answer may still come, to whoever is next."""
-    async with line.database.driver() as driver:
+    async with line.database.read() as first:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
-                await driver.fetchval("SELECT pg_sleep(0.5)")
-        first = driver
-    async with line.database.driver() as driver:
-        assert driver is not first
-        assert await driver.fetchval("SELECT 7") == 7
+                await first.driver.fetchval("SELECT pg_sleep(0.5)")
+    async with line.database.read() as connection:
+        assert connection is not first
+        assert await connection.driver.fetchval("SELECT 7") == 7

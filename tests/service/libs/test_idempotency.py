@@ -13,6 +13,7 @@ from libs.db.schema import audit_records, idempotency, outbox
 from libs.db.uow import Transaction, derived_request_id
 from libs.errors import Aborted, FailedPrecondition, TongbanError
 from libs.process import Process
+from tests.support import sql
 from tests.support.events import Done
 from tests.support.process import command, count, process_of
 from tests.support.service import Ground
@@ -79,7 +80,7 @@ async def test_the_stored_answer_can_not_be_read_without_the_key(counter: Counte
     once = command(SINGLE, common_pb2.IdentityDocument)
     await counter.process.uow.run(once, work)
     async with counter.process.database.read() as connection:
-        stored = await connection.scalar(sa.select(idempotency.c.response))
+        stored = await sql.scalar(connection, sa.select(idempotency.c.response))
     assert stored is not None
     assert holder.number.encode() not in stored
     assert await counter.process.uow.run(once, work) == holder
@@ -121,7 +122,7 @@ async def test_work_that_fails_leaves_nothing_and_may_be_tried_again(counter: Co
 
     async def fail(tx: Transaction) -> common_pb2.Money:
         tx.emit("cases/1", Done(fen=1))
-        await tx.connection.execute(sa.text("INSERT INTO audit_pending (seq) VALUES (-1)"))
+        await sql.execute(tx.connection, sa.text("INSERT INTO audit_pending (seq) VALUES (-1)"))
         raise FailedPrecondition("STATE_CONFLICT", "no")
 
     with pytest.raises(FailedPrecondition) as error:
@@ -157,9 +158,9 @@ async def test_a_deadlock_asks_to_try_again(counter: Counter) -> None:
     both = asyncio.Barrier(2)
 
     async def work(tx: Transaction, first: int, second: int) -> common_pb2.Money:
-        await tx.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": first})
+        await sql.execute(tx.connection, sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": first})
         await both.wait()
-        await tx.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": second})
+        await sql.execute(tx.connection, sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": second})
         return SINGLE
 
     uow = counter.process.uow

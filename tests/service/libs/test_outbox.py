@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,8 +14,9 @@ from libs.errors import FailedPrecondition, Unavailable
 from libs.events import relay as relay_module
 from libs.events.cloud_event import Event, from_fields
 from libs.events.consumer import Consumer
-from libs.events.relay import Relay
+from libs.events.relay import OutboxRow, Relay
 from libs.process import Process
+from tests.support import sql
 from tests.support.events import Done, Other
 from tests.support.line import TYPE, Line
 from tests.support.process import command, count, running, until
@@ -40,7 +40,7 @@ async def test_concurrent_changes_of_one_row_arrive_in_the_order_of_their_commit
 
     async def change() -> None:
         async def work(tx: Transaction) -> common_pb2.Date:
-            await tx.connection.execute(lock)
+            await sql.execute(tx.connection, lock)
             tx.emit("cases/1", Done(fen=next(numbers)))
             return common_pb2.Date()
 
@@ -65,7 +65,7 @@ async def test_a_failed_transaction_sends_nothing(line: Line) -> None:
 async def test_what_an_event_holds_can_not_be_read_in_the_outbox_nor_in_redis(line: Line) -> None:
     await line.emit("cases/1", 1234567)
     async with line.producer.database.read() as connection:
-        waiting = bytes(await connection.scalar(sa.select(outbox.c.data)) or b"")
+        waiting = bytes(await sql.scalar(connection, sa.select(outbox.c.data)) or b"")
     assert common_pb2.Money(fen=1234567).SerializeToString() not in waiting
     async with running(line.relay().run):
         await until(line.drained)
@@ -92,7 +92,7 @@ async def _handled(line: Line, times: int) -> bool:
 class DyingRelay(Relay):
     """Is killed between XADD and DELETE."""
 
-    async def _publish(self, rows: Sequence[sa.Row[Any]]) -> None:
+    async def _publish(self, rows: Sequence[OutboxRow]) -> None:
         await super()._publish(rows)
         raise asyncio.CancelledError
 
@@ -180,7 +180,7 @@ async def _end_connections(process: Process) -> None:
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     async with process.database.read() as connection:
-        await connection.execute(ended)
+        await sql.execute(connection, ended)
 
 
 async def _emitted(line: Line, number: int) -> bool:
@@ -222,7 +222,6 @@ async def test_each_group_of_consumers_gets_every_event(line: Line) -> None:
 
 async def test_more_than_a_batch_goes_out_in_order(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay_module, "_BATCH", 3)
-    monkeypatch.setattr(relay_module, "_NEXT", sa.select(outbox).order_by(outbox.c.seq).limit(3))
     await line.emit("cases/1", *range(10))
     async with running(line.relay().run):
         await until(line.drained)

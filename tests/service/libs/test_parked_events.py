@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from libs.access.actor import Actor
 from libs.db.command import command_of_event
-from libs.db.engine import Row
 from libs.db.schema import audit_records, parked_events
 from libs.db.uow import Transaction
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, TongbanError, Unavailable
@@ -28,6 +27,7 @@ from libs.observability import metrics
 from libs.process import Process
 from libs.rpc.call import Call
 from libs.rpc.contract import Method
+from tests.support import sql
 from tests.support.events import Done
 from tests.support.process import count, process_of, running, until
 from tests.support.service import Ground
@@ -101,15 +101,15 @@ class Post:
         async with running(self.consumer.run):
             await until(self.is_read)
 
-    async def parked(self) -> list[Row]:
+    async def parked(self) -> list[sql.Row]:
         """The rows of parked events."""
         async with self.process.database.read() as connection:
-            return list((await connection.execute(sa.select(parked_events).order_by("park_time"))).all())
+            return list((await sql.execute(connection, sa.select(parked_events).order_by("park_time"))).all())
 
     async def records(self, text: str) -> list[bytes]:
         """The audit records that hold ``text``."""
         async with self.process.database.read() as connection:
-            found = (await connection.scalars(sa.select(audit_records.c.canonical))).all()
+            found = await sql.scalars(connection, sa.select(audit_records.c.canonical))
         return [canonical for canonical in found if text.encode() in canonical]
 
 

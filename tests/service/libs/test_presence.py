@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.db.connection import DatabaseConnection
 from libs.db.leader import Presence, turn
 from libs.process import Process, end
+from tests.support import sql
 from tests.support.process import process_of, until
 from tests.support.service import Ground
 
@@ -29,7 +30,7 @@ class House:
     async def nobody(self) -> bool:
         """Whether the server has seen the last of them go."""
         async with self.process.database.read() as connection:
-            return not await connection.scalar(_LOCKS)
+            return not await sql.scalar(connection, _LOCKS)
 
     def start(self, name: str) -> "tuple[asyncio.Task[None], asyncio.Event]":
         """Starts one; the event tells that it has looked."""
@@ -39,7 +40,7 @@ class House:
             self.alone.append(name)
 
         class Looking(Presence):
-            async def _look(self, connection: AsyncConnection, *, seen: bool) -> None:
+            async def _look(self, connection: DatabaseConnection, *, seen: bool) -> None:
                 await super()._look(connection, seen=seen)
                 looked.set()
 

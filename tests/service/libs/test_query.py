@@ -17,6 +17,7 @@ from libs.db.query import Insert, Page, Query, Update, joined, of
 from libs.db.schema import audit_pending, audit_records, outbox
 from libs.errors import AlreadyExists
 from libs.process import Process
+from tests.support import sql
 from tests.support.events import Done
 from tests.support.process import command, count, process_of
 from tests.support.service import Ground
@@ -124,9 +125,9 @@ async def process(ground: Ground) -> AsyncIterator[Process]:
     async with process_of(ground) as made:
         owner = Database(read_dsn(made.config.database.owner_dsn_file))
         async with owner.read() as connection:
-            await connection.execute(sa.text(CREATE))
-            await connection.execute(sa.text(CREATE_NAMES))
-            await connection.execute(sa.text("GRANT ALL ON things, names TO PUBLIC"))
+            await sql.execute(connection, sa.text(CREATE))
+            await sql.execute(connection, sa.text(CREATE_NAMES))
+            await sql.execute(connection, sa.text("GRANT ALL ON things, names TO PUBLIC"))
         await owner.close()
         yield made
 
@@ -230,7 +231,9 @@ async def test_of_several_commands_only_what_was_done_is_recorded(process: Proce
     entries = [process.log.entry(command(common_pb2.Date()), now, f"things/{key}/{n}") for n, key in enumerate(keys)]
     async with process.database.read() as connection:
         made = await MAKE_EACH.all(connection, {"ids": ids, **record_values(entries, keys)})
-        written = (await connection.execute(sa.select(audit_records.c.object).order_by(audit_records.c.seq))).scalars()
+        written = (
+            await sql.execute(connection, sa.select(audit_records.c.object).order_by(audit_records.c.seq))
+        ).scalars()
         assert [row[0] for row in made] == [ids[0], ids[2]]
         assert list(written) == [entries[place].object for place in (0, 1, 4, 5)]
     assert await count(process, audit_pending) == 4

@@ -15,6 +15,7 @@ from libs.errors import FailedPrecondition
 from libs.observability import metrics
 from libs.process import Process
 from libs.sweeps.sweep import Backlog, Sweep
+from tests.support import sql
 from tests.support.process import process_of, running, until
 from tests.support.service import Ground
 
@@ -52,9 +53,9 @@ class Work:
     def sweep(self, *backlogs: Backlog) -> Sweep:
         return Sweep(self.process.database, "test", backlogs or (self.backlog(),), 0.05)
 
-    async def rows(self) -> dict[str, sa.Row[Any]]:
+    async def rows(self) -> dict[str, sql.Row]:
         async with self.process.database.read() as connection:
-            return {row.key: row for row in (await connection.execute(sa.select(retries))).all()}
+            return {row.key: row for row in (await sql.execute(connection, sa.select(retries))).all()}
 
 
 @pytest_asyncio.fixture
@@ -90,11 +91,11 @@ async def test_a_failure_is_put_off_with_its_reason_for_longer_each_time(work: W
     assert (row.attempts, row.last_reason) == (1, "STATE_CONFLICT")
     due = sa.text("UPDATE retries SET since = since - interval '1 day', next_attempt = now() - interval '1 second'")
     async with work.process.database.transaction() as connection:
-        await connection.execute(due)
+        await sql.execute(connection, due)
     await sweep.sweep()
     row = (await work.rows())["a/1"]
     async with work.process.database.read() as connection:
-        now = await connection.scalar(sa.text("SELECT now()"))
+        now = await sql.scalar(connection, sa.text("SELECT now()"))
     assert row.attempts == 2
     assert timedelta(seconds=90) < row.next_attempt - now <= timedelta(minutes=2)
     assert metrics.HANDOVER_MISSING.labels("test")._value.get() == 1
@@ -208,7 +209,7 @@ async def test_what_was_put_off_while_the_clock_was_ahead_waits_for_no_later_day
     sweep = work.sweep()
     assert await sweep.sweep() == 0
     async with work.process.database.transaction() as connection:
-        await connection.execute(sa.update(retries).values(next_attempt=sa.text("now() + interval '400 days'")))
+        await sql.execute(connection, sa.update(retries).values(next_attempt=sa.text("now() + interval '400 days'")))
     work.refuses = set()
     assert await sweep.sweep() == 1
     assert work.tried == ["a/1", "a/1"]

@@ -12,6 +12,7 @@ from libs.audit.witness import Witness
 from libs.db.protocol import begun
 from libs.errors import TongbanError
 from libs.process import Process
+from tests.support import sql
 from tests.support.copies import copy_of_process
 from tests.support.process import command, process_of, until
 from tests.support.service import REGION, Ground
@@ -50,7 +51,7 @@ async def _until_connected(process: Process) -> None:
     async def connected() -> bool:
         try:
             async with process.database.read() as connection:
-                await connection.exec_driver_sql("SELECT 1")
+                await sql.execute(connection, "SELECT 1")
         except TongbanError:
             return False
         return True

@@ -24,6 +24,7 @@ from libs.ids import license_identifier
 from libs.sweeps.sweep import Sweep
 from services.license.core.licenses import licenses
 from tests.service.license.conftest import CASE, FIRM, FIRM_CODE, OTHER_DEPARTMENT, License, firm_holder, request_id
+from tests.support import sql
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, NEXT_SEAL, NEXT_SEAL_ID, SEAL, SEAL_ID
 from tests.support.outbox import emitted
 from tongban.cases.v1 import events_pb2 as cases
@@ -37,15 +38,15 @@ from tongban.license.v1.verification_service_pb2 import STANDING_UNKNOWN
 ISSUED = "cn.tongban.license.issued.v1"
 
 
-async def rows(licensing: License) -> list[sa.Row[*tuple[object, ...]]]:
+async def rows(licensing: License) -> list[sql.Row]:
     async with licensing.service.process.database.read() as connection:
-        return list((await connection.execute(sa.select(licenses).order_by(licenses.c.id))).all())
+        return list((await sql.execute(connection, sa.select(licenses).order_by(licenses.c.id))).all())
 
 
 async def told(licensing: License, event_type: str) -> list[bytes]:
     query = outbox.select().where(outbox.c.type == event_type).order_by(outbox.c.seq)
     async with licensing.service.process.database.read() as connection:
-        found = (await connection.execute(query)).all()
+        found = (await sql.execute(connection, query)).all()
     return [emitted(licensing.service.process.wire, row) for row in found]
 
 
@@ -83,7 +84,7 @@ async def test_nothing_personal_lies_in_clear(licensing: License) -> None:
     await licensing.issued()
     query = "SELECT l::text || coalesce((SELECT string_agg(encode(response, 'escape'), '') FROM idempotency), '') FROM licenses l"
     async with licensing.service.process.database.read() as connection:
-        text = str(await connection.scalar(sa.text(query)))
+        text = str(await sql.scalar(connection, sa.text(query)))
     for personal in ("测试甲", FIRM_CODE):
         assert personal not in text
         assert personal.encode().hex() not in text
@@ -282,7 +283,7 @@ async def test_a_page_that_is_drawn_differently_now_is_not_sealed(licensing: Lic
     with pytest.raises(Internal):
         await licensing.issue(licensing.order(kind.name))
     async with licensing.service.process.database.transaction() as connection:
-        await connection.execute(sa.update(licenses).values(page_digest="sm3:" + "0" * 64))
+        await sql.execute(connection, sa.update(licenses).values(page_digest="sm3:" + "0" * 64))
     licensing.known.seal_error = None
     sweeper = await later(licensing)
     assert await sweeper.sweep() == 1

@@ -17,6 +17,7 @@ from tests.service.license.conftest import (
     context,
     request_id,
 )
+from tests.support import sql
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import presentation_service_pb2 as pb
@@ -79,7 +80,7 @@ async def test_a_repeat_brings_the_same_code_and_no_code_lies_in_clear(licensing
     assert first.code.startswith("341500-")
     query = "SELECT (SELECT string_agg(p::text, '') FROM presentations p) || string_agg(encode(response, 'escape'), '') FROM idempotency"
     async with licensing.service.process.database.read() as connection:
-        text = str(await connection.scalar(sa.text(query)))
+        text = str(await sql.scalar(connection, sa.text(query)))
     assert first.code not in text
     assert first.code.encode().hex() not in text
 
@@ -256,7 +257,7 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
         assert sent.context.transaction_id == transaction
     query = sa.text("SELECT count(*) FROM audit_records WHERE transaction_id = :id")
     async with licensing.service.process.database.read() as connection:
-        assert await connection.scalar(query, {"id": transaction}) == 4
+        assert await sql.scalar(connection, query, {"id": transaction}) == 4
     own = licenses.GetLicenseRequest(name=license_name, context=context())
     await licensing.call(licensing.licenses.GetLicense, own, licenses.GetLicenseResponse, licensing.person())
     assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"

@@ -25,6 +25,7 @@ from tests.service.license.conftest import (
     person_holder,
     request_id,
 )
+from tests.support import sql
 from tests.support.fakes_license import DEPARTMENT
 from tests.support.outbox import emitted
 from tongban.audit.v1 import audit_service_pb2 as audit
@@ -92,7 +93,7 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     assert list(record.fields) == ["number", "holders", "face_fields"]
     async with licensing.service.process.database.read() as connection:
         newest_first = outbox.select().order_by(outbox.c.seq.desc())
-        row = (await connection.execute(newest_first.where(outbox.c.type == "cn.tongban.license.used.v1"))).first()
+        row = (await sql.execute(connection, newest_first.where(outbox.c.type == "cn.tongban.license.used.v1"))).first()
     assert row is not None
     told = events.LicenseUsed.FromString(emitted(licensing.service.process.wire, row))
     assert (told.license, told.license_use, list(told.holders)) == (made.name, newest.name, [FIRM])

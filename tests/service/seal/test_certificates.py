@@ -25,6 +25,7 @@ from libs.crypto.x509 import (
 from libs.crypto.x509.signed import join
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from libs.rpc.client import invoke
+from tests.support import sql
 from tests.support.seal_office import SealOffice, fresh, seal_office
 from tests.support.service import Ground
 from tongban.seal.v1 import certificate_service_pb2 as pb
@@ -177,7 +178,7 @@ async def test_a_revoked_certificate_is_on_the_next_list(office: SealOffice) -> 
 async def test_root_and_authority_are_not_revoked_here(office: SealOffice) -> None:
     async with office.service.process.database.read() as connection:
         query = "SELECT id, kind FROM certificates WHERE kind IN ('ROOT', 'AUTHORITY')"
-        above = (await connection.exec_driver_sql(query)).all()
+        above = (await sql.execute(connection, query)).all()
     assert len(above) == 2
     for row in above:
         with pytest.raises(FailedPrecondition) as caught:

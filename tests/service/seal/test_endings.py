@@ -12,6 +12,7 @@ import pytest
 from libs.clock import FakeClock, SystemClock
 from libs.crypto.x509 import Crl
 from libs.errors import Aborted, DeadlineExceeded, FailedPrecondition
+from tests.support import sql
 from tests.support.seal_office import OWNER, SealOffice, digest_request, document_request, fresh, order, seal_office
 from tests.support.seals import ofd_document
 from tests.support.service import Ground
@@ -54,7 +55,7 @@ async def certificate(office: SealOffice, name: str) -> resources.Certificate:
 async def rows(office: SealOffice, query: str) -> list[Any]:
     """Rows of the service's database."""
     async with office.service.process.database.read() as connection:
-        return list((await connection.exec_driver_sql(query)).all())
+        return list((await sql.execute(connection, query)).all())
 
 
 async def test_a_seal_ends_with_its_signers_certificate(office: SealOffice) -> None:
@@ -133,9 +134,7 @@ async def test_a_seal_expires_with_its_certificates(ground: Ground) -> None:
         end = authority.not_after_time.ToDatetime(clock.now().tzinfo)
         seal = await office.make(request)
         async with office.service.process.database.transaction() as connection:
-            await connection.exec_driver_sql(
-                "UPDATE seals SET valid_until_time = valid_until_time + interval '30 years'"
-            )
+            await sql.execute(connection, "UPDATE seals SET valid_until_time = valid_until_time + interval '30 years'")
         clock.advance(end - clock.now() - timedelta(hours=1))
         assert seal.name in await in_force(office)
         clock.advance(timedelta(hours=2))

@@ -33,6 +33,7 @@ from tests.service.sharing.conftest import (
     terms,
     text,
 )
+from tests.support import sql
 from tongban.sharing.v1 import data_service_pb2 as data
 from tongban.sharing.v1 import data_service_pb2_grpc
 from tongban.sharing.v1 import resources_pb2 as pb
@@ -237,13 +238,13 @@ async def test_a_change_of_the_mount_shows_at_once(sharing: Sharing) -> None:
     await sharing.query(query(resource))
     database = sharing.service.process.database
     async with database.transaction() as connection:
-        await connection.exec_driver_sql("UPDATE mounts SET state = 'SUSPENDED', version = version + 1")
+        await sql.execute(connection, "UPDATE mounts SET state = 'SUSPENDED', version = version + 1")
     with pytest.raises(FailedPrecondition) as error:
         await sharing.query(query(resource))
     assert error.value.reason == "RESOURCE_NOT_MOUNTED"
     async with database.transaction() as connection:
-        await connection.exec_driver_sql("UPDATE mounts SET state = 'ACTIVE', version = version + 1")
-        await connection.exec_driver_sql("UPDATE grants SET state = 'SUSPENDED', version = version + 1")
+        await sql.execute(connection, "UPDATE mounts SET state = 'ACTIVE', version = version + 1")
+        await sql.execute(connection, "UPDATE grants SET state = 'SUSPENDED', version = version + 1")
     with pytest.raises(FailedPrecondition) as suspended:
         await sharing.query(query(resource))
     assert suspended.value.reason == "GRANT_NOT_ACTIVE"
@@ -279,12 +280,13 @@ async def test_without_a_record_nothing_leaves(sharing: Sharing) -> None:
     assert (await sharing.grant(grant)).queries_today == 1
 
 
-async def test_the_ledger_comes_back_after_its_connection_broke(sharing: Sharing) -> None:
+async def test_uses_are_counted_again_after_all_connections_broke(sharing: Sharing) -> None:
     resource, grant = await sharing.ready()
     await sharing.query(query(resource))
+    name = sa.make_url(read_dsn(sharing.service.process.config.database.dsn_file)).database
     admin = await asyncpg.connect(sharing.service.ground.backends.postgres_dsn)
-    ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1"
-    assert await admin.fetch(ended, "tongban sharing ledger")
+    ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1 AND datname = $2"
+    assert await admin.fetch(ended, "tongban", name)
     await admin.close()
     with contextlib.suppress(Unavailable):
         await sharing.query(query(resource))

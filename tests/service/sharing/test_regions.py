@@ -28,6 +28,7 @@ from tests.service.sharing.conftest import (
     query,
     text,
 )
+from tests.support import sql
 from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, serving
 from tongban.common.v1 import common_pb2
@@ -266,7 +267,7 @@ async def _swept(federation: Federation) -> list[tuple[str, str]]:
     """What the log tells of the transaction once two minutes have passed."""
     process = federation.sharing.service.process
     async with process.database.transaction() as connection:
-        await connection.execute(sa.text("UPDATE retries SET next_attempt = now()"))
+        await sql.execute(connection, sa.text("UPDATE retries SET next_attempt = now()"))
     owners = [getattr(task, "__self__", None) for task in process._tasks]
     await next(owner for owner in owners if isinstance(owner, Sweep)).sweep()
     records = await federation.sharing.records(TRANSACTION)
@@ -275,7 +276,7 @@ async def _swept(federation: Federation) -> list[tuple[str, str]]:
 
 async def _open_questions(federation: Federation) -> int:
     async with federation.sharing.service.process.database.read() as connection:
-        return int(await connection.scalar(sa.text("SELECT count(*) FROM retries")) or 0)
+        return int(await sql.scalar(connection, sa.text("SELECT count(*) FROM retries")) or 0)
 
 
 async def test_a_question_whose_answer_nobody_recorded_is_told_as_unanswered(

@@ -10,6 +10,7 @@ from libs.events.cloud_event import stream_of
 from libs.events.relay import Relay
 from libs.rpc.contract import Method
 from tests.service.sharing.conftest import ABROAD, CONSUMER, PROVIDER, Sharing, content, request_id, terms
+from tests.support import sql
 from tests.support.handling import handling_methods, human_only
 from tongban.sharing.v1 import grant_service_pb2 as pb
 from tongban.sharing.v1 import resources_pb2 as messages
@@ -231,7 +232,7 @@ async def test_the_responsible_person_is_encrypted_at_rest(sharing: Sharing) -> 
     resource = await sharing.published()
     await sharing.requested(resource, terms())
     async with sharing.service.process.database.read() as connection:
-        row = (await connection.exec_driver_sql("SELECT * FROM requests")).one()
+        row = (await sql.execute(connection, "SELECT * FROM requests")).one()
     assert "示例责任人".encode() not in b"".join(value for value in row if isinstance(value, bytes))
 
 

@@ -16,6 +16,7 @@ from deploy.local.own_settings import FILE, OwnSettings, WrongSettings
 from deploy.local.processes import region_processes
 from deploy.local.regions import LIUAN, SERVICES, LocalRegion, settle
 from deploy.local.settings import config_path, write_all
+from libs.db.pool import OWN
 from services.gateway.config import GatewayConfig
 from services.gateway.edited import marked
 from services.sharing import config as sharing
@@ -52,7 +53,7 @@ def test_every_line_of_the_template_is_one_that_counts(tmp_path: Path) -> None:
     found = _given(tmp_path, "\n".join(keys))
     assert found.port("341500") == 8080
     assert found.replicas_in("341500") == 2
-    assert found.changes("cases")["database"] == {"pool_size": 24}
+    assert found.changes("cases")["database"] == {"pool_size": 32}
 
 
 def test_what_it_says_reaches_the_processes_through_their_own_models(local: LocalRegion, tmp_path: Path) -> None:
@@ -84,17 +85,17 @@ def test_any_other_key_of_a_process_reaches_it(local: LocalRegion, tmp_path: Pat
 
 @pytest.mark.parametrize(
     "text",
-    ["", "pool_size = 40", "[services.cases.database]\npool_size = 24", "[services.seal.database]\npool_size = 1"],
+    ["", "pool_size = 80", "[services.cases.database]\npool_size = 48", "[services.seal.database]\npool_size = 4"],
 )
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_postgresql_takes_what_all_pools_may_open(tmp_path: Path, text: str, replicas: int) -> None:
     own = _given(tmp_path, text)
     local = replace(settle(tmp_path, LIUAN, 0, replicas=replicas), connections=own.connections(replicas))
     write_all(local, own)
-    sizes = [_config(local, service)["database"].get("pool_size", 12) for service in SERVICES]
+    sizes = [_config(local, service)["database"].get("pool_size", 24) for service in SERVICES]
     (server,) = [each for each in region_processes(local) if each.name == "postgres"]
     (limit,) = [int(part.partition("=")[2]) for part in server.command if part.startswith("max_connections=")]
-    assert limit >= replicas * 2 * sum(sizes)
+    assert limit >= replicas * (sum(sizes) + len(sizes) * OWN)
     assert limit == max(200 * replicas, own.connections(replicas))
 
 
@@ -117,7 +118,7 @@ def test_host_and_public_url_reach_the_gateway_and_the_issuer(local: LocalRegion
         ("replicas = 9", "replicas: 1 to 3"),
         ('log_level = "loud"', "log_level: one of debug, info, warning, error"),
         ("pool_size =", "Invalid value"),
-        ("pool_size = 0", "pool_size: Input should be greater than or equal to 1"),
+        ("pool_size = 3", "pool_size: Input should be greater than or equal to 4"),
         ("threads = -1", "threads: Input should be greater than or equal to 0"),
         ("least_free_mb = -1", "least_free_mb: Input should be greater than or equal to 0"),
         ("[regions.341500]\nport = 65536", "regions.341500.port: Input should be less than or equal to 65535"),

@@ -87,7 +87,7 @@ def test_what_differs_from_the_table_stops_the_start(name: str, kind: Any, said:
 
 def test_values_are_read_and_written_as_the_record_has_them() -> None:
     query = Query(Thing, "SELECT {columns} FROM things WHERE state = :state AND more = :more")
-    assert query._made(("1", "NEW", None, ["a"], {"b": 1})) == Thing("1", State.NEW, None, ["a"], {"b": 1})
+    assert query._made(("1", "NEW", None, ["a"], '{"b": 1}')) == Thing("1", State.NEW, None, ["a"], {"b": 1})
     assert query._arguments({"state": State.NEW, "more": [1]}) == {"state": "NEW", "more": "[1]"}
 
 
@@ -107,7 +107,7 @@ class Whole:
 def test_a_pure_record_is_bound_to_its_table_elsewhere_and_holds_what_rules_want() -> None:
     of(TABLE)(Whole)
     query = Query(Whole, "SELECT {columns} FROM things WHERE state = :state AND more = :more")
-    made = query._made([["a", "b", "a"], [{"label": "x", "size": 1}], "NEW"])
+    made = query._made([["a", "b", "a"], '[{"label": "x", "size": 1}]', "NEW"])
     assert made == Whole(frozenset({"a", "b"}), (Part("x", 1),), State.NEW)
     assert query._arguments({"state": State.NEW, "more": (Part("x", 1),)}) == {
         "state": "NEW",
