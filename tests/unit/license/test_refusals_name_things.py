@@ -166,6 +166,16 @@ def test_a_field_is_named_with_its_rule(call: Callable[[], object], field: str, 
     assert all(each.description.strip() for each in refused.value.violations)
 
 
+def test_who_hands_in_another_media_type_is_told_which_are_taken() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        check_announced(AnnouncedFile("", "text/html", 1))
+    assert "application/ofd, application/pdf, image/jpeg, image/png" in refused.value.violations[0].description
+
+
+def test_who_is_of_no_department_handles_no_case() -> None:
+    assert not replace(CASE, handlers=frozenset({"", "departments/9"})).is_of(Reader("320402"))
+
+
 def test_the_order_of_an_upload_is_named() -> None:
     error = stream_invalid("chunk_expected")
     assert (error.reason, error.metadata) == ("MATERIAL_STREAM_INVALID", {"rule": "chunk_expected"})

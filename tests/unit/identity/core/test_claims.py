@@ -103,6 +103,12 @@ def test_a_whole_payload_is_written_in_the_words_of_the_standards() -> None:
         assert from_payload(token_type, told.payload()) == told
 
 
+def test_who_represents_a_firm_by_law_needs_no_mandate() -> None:
+    by_law = replace(LEAST, authority=ActingRight("organizations/1"))
+    assert by_law.payload() == {**PLAIN, "org": "organizations/1"}
+    assert from_payload(TokenType.ACCESS, by_law.payload()) == by_law
+
+
 def test_who_acts_is_told_the_last_first() -> None:
     assert [each.sub for each in WHOLE.actors()] == ["services/cases", "staff/1"]
     assert list(LEAST.actors()) == []
