@@ -92,13 +92,18 @@ class Wire:
 async def wire_to(dsn: str) -> AsyncIterator[Wire]:
     """Lays a wire to the server of ``dsn``."""
     url, wire, carrying = sa.make_url(dsn), Wire(), set[asyncio.Task[None]]()
-    accepting: set[asyncio.Task[None]] = set()
+    accepting, clients = set[asyncio.Task[None]](), list[asyncio.StreamWriter]()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         accepting.add(task)
-        server_reader, server = await asyncio.open_connection(url.host, url.port or 5432)
+        clients.append(writer)
+        try:
+            server_reader, server = await asyncio.open_connection(url.host, url.port or 5432)
+        except OSError:
+            writer.transport.abort()  # as a wire does whose other end takes nobody
+            return
         pipe = Pipe(writer, server, silent=wire.hold)
         wire.pipes.append(pipe)
         both = (pipe.carry(reader, wire.seen), pipe.answer(server_reader))
@@ -115,7 +120,11 @@ async def wire_to(dsn: str) -> AsyncIterator[Wire]:
         if accepting:
             await asyncio.wait(accepting)
         wire.cut()
+        for client in clients:
+            client.transport.abort()
         await asyncio.wait(carrying | {asyncio.ensure_future(asyncio.sleep(0))})
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)  # what was cut is closed in a turn of its own
 
 
 async def _until_closed(carrying: Coroutine[Any, Any, None]) -> None:
