@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_LEFT = shutil.ignore_patterns(".git", ".venv", ".tongban", ".*_cache", "__pycache__", "*.egg-info", ".hypothesis")
+_MADE = [
+    line.strip("/") for line in _ROOT.joinpath(".gitignore").read_text(encoding="utf-8").split() if "/gen" not in line
+]
+_LEFT = shutil.ignore_patterns(".git", *_MADE)
+"""What was made or fetched here: the copy makes its own."""
 _CONFORMANCE = ("contracts", "registry", "handlers", "features", "permissions_have_holders", "client", "events")
 
 
