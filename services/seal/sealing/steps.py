@@ -73,7 +73,8 @@ class SealingSteps:
     async def take(self, actor: Actor, command: Command, work: SealingWork[Answer]) -> Answer:
         """Uses the seal once for each item of the plan and returns the stored answer, or that of the first attempt.
 
-        Once the intent is committed the other steps are taken to their end, even where the caller hangs up.
+        All steps are taken to their end, even where the caller hangs up: one that goes while the intent is being committed
+        would leave a batch open that nobody is at.
 
         Raises:
             TongbanError: SEAL_NOT_USABLE, SEAL_USE_NOT_ALLOWED, SEAL_DUTIES_NOT_SEPARATED, SEAL_APPROVAL_NEEDED,
@@ -81,6 +82,9 @@ class SealingSteps:
                 then.
         """
         command = replace(command, use=stated(actor, command.use, self._parts.home, "use").context)
+        return await self._to_the_end(self._take(actor, command, work))
+
+    async def _take(self, actor: Actor, command: Command, work: SealingWork[Answer]) -> Answer:
         try:
             intent = await self._commit(actor, command, work.plan, attempt=1)
         except (_AttemptTaken, PermissionDenied, FailedPrecondition) as error:
@@ -92,7 +96,7 @@ class SealingSteps:
                 await self._parts.audit.write(command, work.plan.seal.name, result=error.reason)
                 raise
             intent = await self._commit_again(actor, command, work.plan)
-        return await self._to_the_end(self._complete(command, work, intent))
+        return await self._complete(command, work, intent)
 
     async def _to_the_end(self, steps: Coroutine[Any, Any, Answer]) -> Answer:
         task = asyncio.ensure_future(steps)

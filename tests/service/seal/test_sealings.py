@@ -32,6 +32,8 @@ from services.seal.core import keys
 from services.seal.core import sealings as tables
 from services.seal.core.keys import key_unavailable, sign
 from services.seal.core.ses import build_tbs, parse_signature
+from services.seal.sealing.steps import SealingSteps
+from services.seal.sealing.store import SealingStore
 from services.seal.sealing.worker import abandoned
 from tests.support import sql
 from tests.support.outbox import emitted
@@ -366,6 +368,40 @@ async def test_a_caller_who_hangs_up_gets_the_answer_by_asking_again(
             pass
     answer = await office.seal_digests(request)
     assert len(answer.signatures) == len(await rows(office, tables.sealings)) == 1
+
+
+async def test_a_caller_who_hangs_up_while_the_intent_is_committed_leaves_no_open_batch(
+    office: SealOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database has committed, its answer is on the way, and the caller goes."""
+    seal, committed, gone, answered = await office.make(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    commit, take = SealingStore.commit, SealingSteps.take
+
+    async def slow(self: SealingStore, *args: Any) -> Any:
+        done = await commit(self, *args)
+        committed.set()
+        await answered.wait()
+        return done
+
+    async def left(self: SealingSteps, *args: Any) -> Any:
+        try:
+            return await take(self, *args)
+        except asyncio.CancelledError:
+            gone.set()
+            raise
+
+    monkeypatch.setattr(SealingStore, "commit", slow)
+    monkeypatch.setattr(SealingSteps, "take", left)
+    request = digest_request(seal, HASHES[:1])
+    call = asyncio.create_task(office.seal_digests(request))
+    await committed.wait()
+    call.cancel()
+    await gone.wait()
+    answered.set()
+    async with asyncio.timeout(10):
+        while not await rows(office, tables.sealing_outcomes):
+            pass
+    assert len((await office.seal_digests(request)).signatures) == len(await rows(office, tables.sealings)) == 1
 
 
 async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: SealOffice) -> None:
