@@ -168,8 +168,8 @@ async def _creating(regions: Regions) -> Callable[[], Coroutine[Any, Any, str]]:
     return create
 
 
-async def _says(regions: Regions, replica: str) -> list[int]:
-    """What a replica says of its health from now until its end, each once."""
+async def _says(regions: Regions, replica: str, heard: asyncio.Event) -> list[int]:
+    """What a replica says of its health from now until its end, each once; ``heard`` is set with the first."""
     address = f"127.0.0.1:{regions.cluster.snapshot.process(_CODE, replica).ports['grpc']}"
     probe = HealthProbe(address, regions.state / _CODE / "pki", SUPERVISOR)
     said: list[int] = []
@@ -178,6 +178,7 @@ async def _says(regions: Regions, replica: str) -> list[int]:
         with suppress(grpc.aio.AioRpcError):  # its end
             async for answer in watch(health_pb2.HealthCheckRequest()):
                 said += [answer.status]
+                heard.set()
     return said
 
 
@@ -190,8 +191,11 @@ async def test_one_that_stops_says_so_and_fails_no_call(regions: Regions) -> Non
         await load.reached(40)
         for place, service in enumerate(SERVICES):
             replica = replicas_of(service, REPLICAS)[place % REPLICAS]
-            saying = asyncio.create_task(_says(regions, replica))
+            heard = asyncio.Event()
+            saying = asyncio.create_task(_says(regions, replica, heard))
             await load.reached(20)
+            async with asyncio.timeout(_PATIENCE):
+                await heard.wait()  # who listens too late hears nothing
             restarts = kill(regions, _CODE, replica, signal.SIGTERM)
             async with asyncio.timeout(_PATIENCE):
                 assert await saying == [_UP, _DOWN], replica
