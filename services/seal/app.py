@@ -51,9 +51,10 @@ def _sealing(parts: Parts, settings: Sealing) -> SealingApi:
 
 
 def _workers(parts: Parts, settings: Sealing) -> tuple[Sweep, Presence]:
-    backlog = abandoned(parts.uow, timedelta(seconds=settings.patience_seconds))
+    patience = timedelta(seconds=settings.patience_seconds)
+    backlog = abandoned(parts.uow, patience)
     sweep = Sweep(parts.database, "sealings", [backlog], settings.patience_seconds / 2)
-    return sweep, Presence(parts.database, "seal", left_behind(parts.database, parts.uow))
+    return sweep, Presence(parts.database, "seal", left_behind(parts.database, parts.uow, patience))
 
 
 def _stamp_roots(settings: Sealing) -> tuple[Certificate, ...]:

@@ -41,12 +41,18 @@ def abandoned(uow: UnitOfWork, patience: timedelta) -> Backlog:
     )
 
 
-def left_behind(database: Database, uow: UnitOfWork) -> Callable[[], Awaitable[int]]:
-    """Ends the batches that were open before this process began: for while nobody else is there who could be at them."""
+def left_behind(database: Database, uow: UnitOfWork, patience: timedelta) -> Callable[[], Awaitable[int]]:
+    """Ends the batches that were open before this process began: for while nobody else is there who could be at them.
+
+    Once the process is older than ``patience`` the sweep itself finds the same, and this looks no more: both note what they
+    find under one name, and the one that finds less would take the other's notes away.
+    """
     began = time.monotonic()
 
     async def end() -> int:
         age = timedelta(seconds=time.monotonic() - began)
+        if age >= patience:
+            return 0
         return await Sweep(database, "sealings:left", [abandoned(uow, age)], 1.0).sweep()
 
     return end

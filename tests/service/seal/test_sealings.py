@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from libs.crypto.provider import Signer
 from libs.crypto.x509 import Certificate
-from libs.db.schema import outbox
+from libs.db.schema import outbox, retries
 from libs.documents.ofd import open_ofd
 from libs.errors import (
     FailedPrecondition,
@@ -34,7 +34,7 @@ from services.seal.core.keys import key_unavailable, sign
 from services.seal.core.ses import build_tbs, parse_signature
 from services.seal.sealing.steps import SealingSteps
 from services.seal.sealing.store import SealingStore
-from services.seal.sealing.worker import abandoned
+from services.seal.sealing.worker import abandoned, left_behind
 from tests.support import sql
 from tests.support.outbox import emitted
 from tests.support.seal_office import (
@@ -531,3 +531,23 @@ async def test_the_evidence_can_not_be_changed_by_the_service_itself(office: Sea
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 async with office.service.process.database.transaction() as connection:
                     await sql.execute(connection, sa.text(statement))
+
+
+async def test_a_process_that_is_older_than_the_patience_leaves_open_batches_to_the_sweep(
+    office: SealOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both note what they find under one name: one that looks for what is older would take the sweep's notes away."""
+    process, seconds, patience = office.service.process, 1000.0, timedelta(seconds=60)
+    monkeypatch.setattr("services.seal.sealing.worker.time.monotonic", lambda: seconds)
+    end = left_behind(process.database, process.uow, patience)
+    async with process.database.transaction() as connection:
+        await sql.execute(
+            connection,
+            "INSERT INTO retries (task, key, party, next_attempt) VALUES ('seal_intent_outcome', 'x', '', now())",
+        )
+    seconds += 60.0
+    assert await end() == 0
+    assert [row.key for row in await rows(office, retries)] == ["x"]
+    seconds -= 0.1
+    await end()
+    assert await rows(office, retries) == []
