@@ -60,12 +60,13 @@ _YEARS = Query(CopiedYear, "SELECT {columns} FROM calendar_years ORDER BY year")
 _TAKE = Query(
     CopiedYear,
     """
-INSERT INTO calendar_years AS kept (year, edition, basis, kinds)
+INSERT INTO calendar_years (year, edition, basis, kinds)
 VALUES (CAST(:year AS smallint), CAST(:edition AS bigint), :basis, CAST(:kinds AS text[]))
 ON CONFLICT (year) DO UPDATE SET edition = EXCLUDED.edition, basis = EXCLUDED.basis, kinds = EXCLUDED.kinds
-WHERE kept.edition < EXCLUDED.edition
 """,
 )
+
+_DROP = Query(CopiedYear, "DELETE FROM calendar_years WHERE year <> ALL(CAST(:years AS smallint[]))")
 
 
 @cache
@@ -98,9 +99,14 @@ class CalendarCopy:
             return (await _EDITION.one(connection)).edition
 
     async def take(self, edition: int, years: Iterable[ToldYear]) -> None:
-        """Takes over the years of an edition; a newer one that came meanwhile stays."""
+        """Takes over the years of an edition, and no other: where ``cases`` was put back from an older copy, so is this.
+
+        An answer that comes late may put back what a newer one brought; the next comparison sees that and mends it.
+        """
+        told = list(years)
         async with self._database.transaction() as connection:
-            for each in years:
+            await _DROP.first(connection, years=[each.year for each in told])
+            for each in told:
                 await _take(connection, edition, each)
         self._kept.forget_all()
 
