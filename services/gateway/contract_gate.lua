@@ -7,8 +7,9 @@ local find, sub, byte, gsub, match = string.find, string.sub, string.byte, strin
 
 local function refuse(answer, words) error({ answer = answer, words = words or {} }, 0) end
 
--- The request whose turn it is: whether it is gRPC's, what is wrong with it (the first of them), and how much that is. All
--- requests of a thread share the variables of this text, so one that waited puts its own back before it goes on.
+-- The request whose turn it is: whether it is gRPC's, which operation it asks for, what is wrong with it (the first of them),
+-- and how much that is. All requests of a thread share the variables of this text, so one that waited puts its own back
+-- before it goes on.
 local now
 
 local function broken(field, rule, description)
@@ -283,19 +284,18 @@ local function names_of(methods)
   return table.concat(names, ", ")
 end
 
-local function operation(headers, path)
+local function operation(method, path)
   local methods = route_of(path)
   if not methods then refuse("route") end
-  local found = methods[headers:get(":method")]
+  local found = methods[method]
   if not found then refuse("method", { ALLOWED = names_of(methods) }) end
   return found
 end
 
 -- A tunnel has no end that the filters behind could wait for. A verb of none of HTTP's own is 501 and not 405 (RFC 9110, 15.6.2).
-local function check_method(headers)
-  local method = headers:get(":method")
+local function check_method(headers, method, path)
   if not T.methods[method] then
-    local allowed = names_of(route_of(match(headers:get(":path") or "", "^[^?]*")) or T.usual)
+    local allowed = names_of(route_of(match(path, "^[^?]*")) or T.usual)
     refuse(method == "CONNECT" and "method" or "verb", { ALLOWED = allowed })
   end
   if headers:get("upgrade") then
@@ -305,17 +305,31 @@ local function check_method(headers)
 end
 
 local function has_token(headers)
-  return find(string.lower(headers:get("authorization") or ""), "^bearer ") ~= nil
+  return string.lower(sub(headers:get("authorization") or "", 1, 7)) == "bearer "
 end
 
 -- Envoy itself can only reset a stream whose headers are too large for it (HTTP/2), so it takes more than this gate does.
-local function check_size(headers)
-  local bytes, lines = 0, 0
-  for name, content in pairs(headers) do
-    bytes, lines = bytes + #name + #content, lines + 1
-  end
-  if #(headers:get(":path") or "") > T.limits.path then refuse("path") end
-  if bytes > T.limits.headers or lines > T.limits.lines then refuse("headers") end
+-- What they come to it counts as it reads them (the header mutation before this filter writes it down); lines are counted
+-- only where there could be many that cost.
+local function check_size(headers, path)
+  local bytes = tonumber(headers:get(T.limits.size)) or 0
+  headers:remove(T.limits.size)
+  if #path > T.limits.path then refuse("path") end
+  if bytes > T.limits.headers then refuse("headers") end
+  if bytes <= T.limits.few then return end
+  local lines = 0
+  for _ in pairs(headers) do lines = lines + 1 end
+  if lines > T.limits.lines then refuse("headers") end
+end
+
+-- Leaves for the log what is ours, or can't be anybody's name.
+local function note(handle, key, value)
+  handle:streamInfo():dynamicMetadata():set("envoy.filters.http.lua", key, value)
+end
+
+local function note_trace(handle, headers)
+  local trace = headers:get("traceparent")
+  if trace and #trace == 55 and find(trace, "^[0-9a-f-]+$") then note(handle, "traceparent", trace) end
 end
 
 -- Waits until the body is whole: the one place at which other requests have their turn.
@@ -326,10 +340,10 @@ local function body_of(handle)
   return body
 end
 
-local function check_request(handle, headers)
-  local path, query = match(headers:get(":path"), "^([^?]*)%??(.*)$")
-  local op = operation(headers, path)
-  handle:streamInfo():dynamicMetadata():set("envoy.filters.http.lua", "path", op.path)
+local function check_request(handle, headers, method, target)
+  local path, query = match(target, "^([^?]*)%??(.*)$")
+  local op = operation(method, path)
+  now.operation = op.name
   if not op.public and not has_token(headers) then refuse("token") end
   if query ~= "" then check_query(query, op) end
   local body = op.body and body_of(handle)
@@ -340,11 +354,13 @@ end
 
 local function check(handle, headers)
   now = { named = {}, count = 0, grpc = find(headers:get("content-type") or "", "^application/grpc") }
-  check_size(headers)
-  check_method(headers)
-  if not find(headers:get(":path") or "", "^/v1/") then return end
+  local method, target = headers:get(":method"), headers:get(":path") or ""
+  note_trace(handle, headers)
+  check_size(headers, target)
+  check_method(headers, method, target)
+  if sub(target, 1, 4) ~= "/v1/" then return end
   if now.grpc then refuse("route") end
-  check_request(handle, headers)
+  check_request(handle, headers, method, target)
 end
 
 -- ---- answers ----
@@ -354,6 +370,8 @@ local function filled(template, words)
 end
 
 local function respond(handle, refusal)
+  -- What goes through the log knows by its route.
+  if now.operation then note(handle, "operation", now.operation) end
   local answer, words = T.answers[refusal.answer], refusal.words
   if refusal.answer == "fields" then
     local violations = {}

@@ -24,8 +24,13 @@ Field = descriptor_pb2.FieldDescriptorProto
 _ANYTHING = "*"
 HEADER_BYTES, HEADER_LINES, PATH_BYTES = 60 * 1024, 100, 16 * 1024
 """What the headers of one request may have together, names and values counted, and what its path and query may have."""
-PATH = "envoy.filters.http.lua:path"
-"""Where the gate leaves the contract's template of a JSON request's path, for the log."""
+FEW_BYTES = 2048
+"""Up to so many bytes in all the lines of the headers are not counted: they can't cost."""
+SIZE_HEADER = "x-tongban-size"
+"""Where Envoy tells the gate what the headers come to."""
+OPERATION, TRACEPARENT = "envoy.filters.http.lua:operation", "envoy.filters.http.lua:traceparent"
+"""Where the gate leaves for the log: of a JSON request that it refuses, the verb and the contract's template of its path; and a
+whole traceparent."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 """The verbs of RFC 9110 and RFC 5789 but for CONNECT, which opens a tunnel."""
 _USUAL = ("GET", "HEAD", "POST")
@@ -101,7 +106,7 @@ def _operation(rpc: Rpc, template: str, body: str, types: _Types) -> Json:
     # What the path says can't be said again. A part of a field would need the gate to know paths within a body.
     _, _, bound = path_of(template)
     assert not any("." in field for field in bound), rpc.path
-    operation: Json = {"input": input_type, "path": template, "public": rpc.access.public}
+    operation: Json = {"input": input_type, "public": rpc.access.public}
     operation["bound"] = dict.fromkeys(sorted(bound), True)
     if body:
         assert body == "*", rpc.path
@@ -126,7 +131,8 @@ def _routes(services: list[Service], types: _Types) -> tuple[Json, Json]:
     for rpc in (rpc for service in services for rpc in service.public_rpcs):
         for method, template, body in rpc.http:
             path, _, _ = path_of(template)
-            if verb := _insert(root, path, _operation(rpc, template, body, types), method):
+            operation = _operation(rpc, template, body, types) | {"name": f"{method} {template}"}
+            if verb := _insert(root, path, operation, method):
                 verbs[verb] = True
     return root, verbs
 
@@ -180,7 +186,13 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
         "methods": dict.fromkeys(METHODS, True),
         "usual": dict.fromkeys(_USUAL, True),
         "answers": _answers(),
-        "limits": {"headers": HEADER_BYTES, "lines": HEADER_LINES, "path": PATH_BYTES},
+        "limits": {
+            "headers": HEADER_BYTES,
+            "lines": HEADER_LINES,
+            "path": PATH_BYTES,
+            "few": FEW_BYTES,
+            "size": SIZE_HEADER,
+        },
     }
     code = resources.files("services.gateway").joinpath("contract_gate.lua").read_text(encoding="utf-8")
     return f"local T = {lua(tables)}\n{code}"

@@ -19,6 +19,7 @@ _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _MAX_CONNECTIONS = 10_000
 _RETRIES = 40
 _HEADERS_KB = 256
+_ROUTE = "envoy.config.route.v3"
 _PREVIOUS = "envoy.retry_host_predicates.previous_hosts"
 _PREVIOUS_KIND = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 # Whose records a native gRPC caller of a shared service means; JSON callers say it by a part of the path.
@@ -155,8 +156,28 @@ def _virtual_host(config: GatewayConfig, services: list[Service]) -> Json:
         "name": "region",
         "domains": ["*"],
         "typed_per_filter_config": {"envoy.filters.http.cors": cors},
-        "routes": _routes(config, services),
+        "matcher": _matcher(_routes(config, services)),
     }
+
+
+def _matcher(routes: list[Json]) -> Json:
+    """Finds a route by its whole path at once, where that alone decides; the others one after the other."""
+    path = typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=":path")
+    exact = {route["match"]["path"]: route for route in routes if route["match"].keys() == {"path"}}
+    prefixes = [route for route in routes if route["match"].keys() == {"prefix"}]
+    others = [route for route in routes if route["match"].keys() not in ({"path"}, {"prefix"})]
+    return {
+        "matcher_tree": {
+            "input": {"name": "path", "typed_config": path},
+            "exact_match_map": {"map": {key: _action(f"{_ROUTE}.Route", **route) for key, route in exact.items()}},
+        },
+        # With a query a path is another text, so those stand here too. No prefix begins another's path.
+        "on_no_match": _action(f"{_ROUTE}.RouteList", routes=[*prefixes, *others, *exact.values()]),
+    }
+
+
+def _action(kind: str, **fields: object) -> Json:
+    return {"action": {"name": "route", "typed_config": typed(kind, **fields)}}
 
 
 def _ratelimit(config: GatewayConfig) -> Json:
@@ -222,15 +243,18 @@ def _gate(services: list[Service]) -> Json:
     return _filter("lua", "Lua", default_source_code={"inline_string": code})
 
 
-def _strip_internal_headers() -> Json:
+def _internal_headers() -> Json:
+    """Takes internal headers of a caller's own away, and writes down how large the others are."""
     prefixes = ("x-tongban-", "x-envoy-original-")
     removals = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes]
-    return _filter("header_mutation", "HeaderMutation", mutations={"request_mutations": removals})
+    size = {"header": {"key": contract_gate.SIZE_HEADER, "value": "%REQUEST_HEADERS_BYTES%"}}
+    changes = [*removals, {"append": size}]
+    return _filter("header_mutation", "HeaderMutation", mutations={"request_mutations": changes})
 
 
 def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
     return [
-        _strip_internal_headers(),
+        _internal_headers(),
         _filter("cors", "Cors"),
         _ratelimit(config),
         _jwt(config),
@@ -243,17 +267,11 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
     ]
 
 
-_KNOWN_METHOD = f"request.method in {list(contract_gate.METHODS)} ? request.method : 'other'"
-_TRACEPARENT = "request.headers['traceparent']"
-_WHOLE = f"size({_TRACEPARENT}) == 55 && {_TRACEPARENT}.matches('^[0-9a-f-]+$')"
-
-
 def _access_log() -> Json:
     # A caller can write anybody's name into a path, a verb or a header: only what is ours is logged, and what is no text.
     fields = {
         "time": "%START_TIME%",
-        "method": f"%CEL({_KNOWN_METHOD})%",
-        "path": f"%DYNAMIC_METADATA({contract_gate.PATH})%",
+        "operation": f"%DYNAMIC_METADATA({contract_gate.OPERATION})%",
         "route": "%ROUTE_NAME%",
         "status": "%RESPONSE_CODE%",
         "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
@@ -264,7 +282,7 @@ def _access_log() -> Json:
         "bytes_out": "%BYTES_SENT%",
         "upstream": "%UPSTREAM_CLUSTER%",
         "request_id": "%REQ(X-REQUEST-ID)%",
-        "traceparent": f"%CEL({_WHOLE} ? {_TRACEPARENT} : 'none')%",
+        "traceparent": f"%DYNAMIC_METADATA({contract_gate.TRACEPARENT})%",
     }
     kind = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     stdout = typed(kind, log_format={"json_format": fields})

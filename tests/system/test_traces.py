@@ -67,9 +67,11 @@ async def _edge_has(state: Path, region: str, trace: str) -> None:
 
     async def read() -> list[str]:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [json.loads(line)["path"] for line in lines if trace in line]
+        return [json.loads(line)["route"] for line in lines if trace in line]
 
-    await eventually(read, lambda paths: any(path.endswith(":decide") for path in paths), "the trace in Envoy's log")
+    await eventually(
+        read, lambda routes: any(route.endswith("/DecideCase") for route in routes), "the trace in Envoy's log"
+    )
 
 
 async def test_one_trace_id_goes_the_whole_way(regions: Regions) -> None:

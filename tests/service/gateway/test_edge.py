@@ -175,8 +175,14 @@ def test_the_log_holds_nothing_that_a_caller_wrote(edge: Edge) -> None:
     assert phone not in edge.log.read_text(encoding="utf-8", errors="replace")
 
 
-def test_the_log_tells_the_contract_s_path_and_the_trace(client: httpx.Client, edge: Edge) -> None:
+def test_the_log_tells_the_rpc_and_the_trace(client: httpx.Client, edge: Edge) -> None:
     trace = "c" * 32
     client.get("/v1/audit/identity/auditHead", headers={"traceparent": f"00-{trace}-{'b' * 16}-01"})
+    assert _logged(edge, trace)["route"] == HEAD
+
+
+def test_the_log_tells_which_operation_was_refused(client: httpx.Client, edge: Edge) -> None:
+    trace = "d" * 32
+    client.get("/v1/audit/identity/auditHead?size=1", headers={"traceparent": f"00-{trace}-{'b' * 16}-01"})
     line = _logged(edge, trace)
-    assert (line["method"], line["path"], line["route"]) == ("POST", "/v1/audit/{log=*}/auditHead", HEAD)
+    assert (line["status"], line["operation"]) == (400, "GET /v1/audit/{log=*}/auditHead")

@@ -36,8 +36,23 @@ def config(tmp_path: Path) -> GatewayConfig:
 
 def _routes(made: dict[str, Any]) -> list[dict[str, Any]]:
     manager = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-    routes: list[dict[str, Any]] = manager["route_config"]["virtual_hosts"][0]["routes"]
+    matcher = manager["route_config"]["virtual_hosts"][0]["matcher"]
+    routes: list[dict[str, Any]] = matcher["on_no_match"]["action"]["typed_config"]["routes"]
+    by_path = matcher["matcher_tree"]["exact_match_map"]["map"]
+    # What is found at once is found one after the other too, with a query behind it.
+    alone = {path: each["action"]["typed_config"] for path, each in by_path.items()}
+    assert alone
+    for path, route in alone.items():
+        assert {key: route[key] for key in route if key != "@type"} == _first(routes, path)
     return routes
+
+
+def _first(routes: list[dict[str, Any]], path: str) -> dict[str, Any]:
+    return next(
+        route
+        for route in routes
+        if route["match"].get("path") == path or path.startswith(route["match"].get("prefix", "\0"))
+    )
 
 
 def _paths(made: dict[str, Any]) -> dict[str, str]:
