@@ -30,6 +30,21 @@ _LONGEST_LENGTH = 8  # octets, leading zeros included
 _END = b"\0\0"
 """End-of-contents (X.690, 8.1.5)."""
 
+_SHORTEST_FORM, _NOT_SMALL = 127, 255
+
+
+def _most_small(tag: int) -> int:
+    """Returns how many bytes of content an element may have about which nothing but its size is to be checked; -1: none."""
+    if tag & 0x1F == 0x1F or (tag & CONSTRUCTED and tag & ~CONSTRUCTED in STRINGS):
+        return -1
+    if tag == _OID:
+        return _LONGEST_ARC - 1
+    return min(LONGEST.get(tag, _SHORTEST_FORM), _SHORTEST_FORM)
+
+
+_SMALL = tuple(_most_small(tag) for tag in range(256))
+"""By identifier octet: most elements are small, and the walk is over them at once."""
+
 ENDLESS, LONGER, IN_PIECES = "an indefinite length", "a length that is not the shortest", "a string in pieces"
 
 
@@ -127,16 +142,31 @@ class _Walk:
 
     def all(self, data: bytes, at: int, end: int, depth: int) -> None:
         """Walks over the elements from ``at`` to ``end``."""
+        if at < end:
+            self._check_depth(depth)
         while at < end:
-            at = self._one(data, at, end, depth)
+            length = data[at + 1] if at + 1 < end else _NOT_SMALL
+            start, tag = at + 2, data[at]
+            if length > _SMALL[tag] or start + length > end:
+                at = self._one(data, at, end, depth)
+                continue
+            self._spend()
+            if tag & CONSTRUCTED:
+                self.all(data, start, start + length, depth + 1)
+            at = start + length
 
-    def _one(self, data: bytes, at: int, end: int, depth: int) -> int:
-        """Walks over the element at ``at``; returns where it ends."""
+    def _check_depth(self, depth: int) -> None:
         if depth > self._limits.depth:
             raise Asn1Refused(f"nested more than {self._limits.depth} deep")
+
+    def _spend(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise Asn1Refused(f"more than {self._limits.elements} elements")
+
+    def _one(self, data: bytes, at: int, end: int, depth: int) -> int:
+        """Walks over the element at ``at``; returns where it ends."""
+        self._spend()
         tag, start, stop = head(data, at, end)
         if stop is None:
             self.deviations.add(ENDLESS)
@@ -159,6 +189,7 @@ class _Walk:
         while data[at : at + 2] != _END:
             if at >= end:
                 raise Asn1Refused("an indefinite length without an end")
+            self._check_depth(depth)
             at = self._one(data, at, end, depth)
         return at, at + 2
 

@@ -36,6 +36,8 @@ class OfdPackage:
         self._bytes_left, self._marks_left = limits.xml_bytes, limits.xml_marks
         self._attributes_left = limits.xml_attributes
         self._trees: dict[str, etree._Element] = {}
+        # Bounded by the XML that is read: a location stands in it.
+        self._found: dict[tuple[str, str], str | None] = {}
 
     def find(self, location: str, base: str = "") -> str | None:
         """Returns the entry that ``location`` means, or None.
@@ -43,7 +45,13 @@ class OfdPackage:
         A location with a leading slash counts from the root, any other from the folder of the entry ``base``. Case is
         ignored when there is no exact match.
         """
-        path = location.lstrip("/") if location.startswith("/") else join(dirname(base), location)
+        asked = (location, "" if location.startswith("/") else dirname(base))
+        if asked not in self._found:
+            self._found[asked] = self._looked_up(*asked)
+        return self._found[asked]
+
+    def _looked_up(self, location: str, folder: str) -> str | None:
+        path = location.lstrip("/") if location.startswith("/") else join(folder, location)
         path = normpath(path.replace("\\", "/"))
         return path if path in self.entries else self._folded.get(path.casefold())
 

@@ -5,12 +5,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from lxml import etree
 
 from libs.crypto.errors import CryptoError
 from libs.crypto.x509.certificate import Certificate
-from libs.documents.ofd import NAMESPACES, OfdPackage, OfdRefused, is_pdf, open_ofd, texts
+from libs.documents.ofd import NAMESPACES, OFD_NAMESPACE, OfdPackage, OfdRefused, is_pdf, open_ofd, texts
 from libs.errors import InvalidArgument, invalid_field
 from libs.sub_indications import SubIndication
 from services.seal.core.packages import LIMITS
@@ -51,6 +52,7 @@ _CLAUSES = {
     "seal": "GB/T 38540-2020, 6.3",
     "signature": "GB/T 38540-2020, 7.3",
 }
+_CHECK_VALUE = f"{{{OFD_NAMESPACE}}}CheckValue"
 _PACKAGE_STEPS = frozenset({"signature.file", "signature.references", "signature.coverage", "signature.seal_file"})
 
 
@@ -104,6 +106,14 @@ class _Entry:
     root: etree._Element | None = None
     own_files: frozenset[str] = frozenset()
     fault: str = ""
+
+
+class _Reference(NamedTuple):
+    """A reference to a file of the package: as written, the file that it means, and the digests that it states."""
+
+    path: str
+    name: str | None
+    values: list[str]
 
 
 def validate_seal(raw: bytes, checks: Checks) -> SealReport:
@@ -261,8 +271,9 @@ class _SignatureReader:
             yield "signature.file", failed(SubIndication.FORMAT_FAILURE, entry.fault)
             return
         yield "signature.file", passed(entry.name)
-        yield "signature.references", self._references(entry.root)
-        yield "signature.coverage", self._coverage(entry.root)
+        references = self._referenced(entry.root)
+        yield "signature.references", self._references(entry.root, references)
+        yield "signature.coverage", self._coverage(references)
         if entry.kind.casefold() != "seal":
             finding = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "not a seal signature")
             yield "signature.structure", finding
@@ -277,11 +288,20 @@ class _SignatureReader:
         is_own = self._package.find(signature.property_info) == entry.name
         yield from signature_steps(signature, known, self._package.entries[entry.name], is_own, self._checks)
 
-    def _references(self, root: etree._Element) -> StepFinding:
+    def _referenced(self, root: etree._Element) -> list[_Reference]:
+        return [
+            _Reference(
+                path := each.get("FileRef", ""),
+                self._package.find(path),
+                [child.text or "" for child in each if child.tag == _CHECK_VALUE],
+            )
+            for each in root.iterfind("ofd:SignedInfo/ofd:References/ofd:Reference", NAMESPACES)
+        ]
+
+    def _references(self, root: etree._Element, references: list[_Reference]) -> StepFinding:
         holders = root.findall("ofd:SignedInfo/ofd:References", NAMESPACES)
         if len(holders) > 1:
             return failed(SubIndication.FORMAT_FAILURE, "there is more than one list of references")
-        references = [each for holder in holders for each in holder.iterfind("ofd:Reference", NAMESPACES)]
         if not references:
             return failed(SubIndication.SIGNED_DATA_NOT_FOUND, "there is no reference")
         (holder,) = holders
@@ -290,39 +310,42 @@ class _SignatureReader:
             return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, f"CheckMethod {method[:60]!r} is not SM3")
         for reference in references:
             self._checks.stop.check()
-            finding = self._reference(reference)
-            if finding.sub_indication is not None:
-                return finding
-        inexact = sum(not self._is_exact(reference.get("FileRef", "")) for reference in references)
+            if (fault := self._fault(reference)) is not None:
+                return fault
+        inexact = sum(not self._is_exact(reference.path) for reference in references)
         tolerated = f"; tolerated: {inexact} paths in another case" if inexact else ""
         return passed(f"{len(references)} of {len(references)} digests match{tolerated}")
 
     def _is_exact(self, path: str) -> bool:
         return path.lstrip("/") in self._package.entries
 
-    def _reference(self, reference: etree._Element) -> StepFinding:
-        path = reference.get("FileRef", "")
-        name = self._package.find(path)
+    def _fault(self, reference: _Reference) -> StepFinding | None:
+        """Returns what is wrong with a reference, or None."""
+        path, name, values = reference
         if name is None:
             return failed(SubIndication.SIGNED_DATA_NOT_FOUND, f"{path[:200]} is not there")
+        if len(values) != 1:
+            return failed(SubIndication.FORMAT_FAILURE, f"{path[:200]}: {len(values)} times CheckValue")
         try:
             # base64Binary may hold white space (XML Schema part 2, 3.2.16).
-            stated = base64.b64decode("".join("".join(texts(reference, "ofd:CheckValue")).split()), validate=True)
+            stated = base64.b64decode("".join(values[0].split()), validate=True)
         except ValueError:
             # binascii.Error among them; letters outside of ASCII are another.
             return failed(SubIndication.FORMAT_FAILURE, f"{path[:200]}: CheckValue is not Base64")
-        found = digest_finding(stated, self._digest(name))
-        return found if found.sub_indication is None else replace(found, evidence=f"{name}: {found.evidence}")
+        actual = self._digest(name)
+        if stated == actual:
+            return None
+        found = digest_finding(stated, actual)
+        return replace(found, evidence=f"{name}: {found.evidence}")
 
     def _digest(self, name: str) -> bytes:
         if name not in self._digests:
             self._digests[name] = hashlib.new("sm3", self._package.entries[name]).digest()
         return self._digests[name]
 
-    def _coverage(self, root: etree._Element) -> StepFinding:
+    def _coverage(self, references: list[_Reference]) -> StepFinding:
         """A file that no signature covers may be shown in the place of one that is: readers differ in how they look."""
-        references = root.iterfind("ofd:SignedInfo/ofd:References/ofd:Reference", NAMESPACES)
-        covered = {self._package.find(reference.get("FileRef", "")) for reference in references}
+        covered = {reference.name for reference in references}
         bare = sorted(set(self._package.entries) - covered - self._free)
         if bare:
             return failed(SubIndication.SIG_CONSTRAINTS_FAILURE, f"{len(bare)} files are not covered: {bare[0]}")

@@ -1,5 +1,7 @@
 """Files made to hurt: refused for what they cost, or for having two readings, before the cost is paid."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 
 import pytest
@@ -66,6 +68,16 @@ def test_too_many_signatures_say_nothing_of_the_seals(kit: SealKit) -> None:
 def test_a_list_of_references_beside_the_one_that_is_checked_covers_nothing(kit: SealKit) -> None:
     changes = {f"{SIGNS}Sign_1/Signature.xml": signature_xml(1, lists=2)}
     name, why, _ = _first_fault(validate_document(changed(kit.sealed(ofd_document()), changes), kit.checks()))
+    assert (name, why) == ("signature.references", SubIndication.FORMAT_FAILURE)
+
+
+def test_a_digest_in_two_elements_is_none(kit: SealKit) -> None:
+    """Some readers put the two together, others take the first: so it is neither."""
+    document = kit.sealed(ofd_document())
+    digest = base64.b64encode(hashlib.new("sm3", open_ofd(document).entries["OFD.xml"]).digest()).decode()
+    halves = f"{digest[:20]}</ofd:CheckValue><ofd:CheckValue>{digest[20:]}"
+    changes = {f"{SIGNS}Sign_1/Signature.xml": signature_xml(1, digest=halves)}
+    name, why, _ = _first_fault(validate_document(changed(document, changes), kit.checks()))
     assert (name, why) == ("signature.references", SubIndication.FORMAT_FAILURE)
 
 
