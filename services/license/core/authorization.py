@@ -105,21 +105,23 @@ class UseAuthorization:
             PermissionDenied: LICENSE_USE_NOT_ALLOWED, PRESENTATION_BOUND_ELSEWHERE.
             FailedPrecondition: PRESENTATION_EXPIRED.
         """
-        facts, now = wanted.facts(self.home), self.clock.now()
+        facts = wanted.facts(self.home)
         if wanted.state in HIDDEN and not asked.reader.is_issuer(wanted.issuer_department, self.home):
             raise not_found(facts.name)
         # A person's region or case is no basis: those are for the people who work on a case.
         owners.hide_from_others(asked.actor, facts.name, facts.holders)
         if not presentation:
             case = await self._case_for(asked, facts)
-            return AllowedUse(basis_for(asked.reader, facts, asked.purpose, None, now, case))
+            return AllowedUse(basis_for(asked.reader, facts, asked.purpose, case))
         shown = await self._shown(presentation)
-        basis = basis_for(asked.reader, facts, asked.purpose, shown, now)
-        return AllowedUse(basis, shown.name, shown.item_code)
+        # A presentation that is named must hold, even where another basis would do: it was named so that the use counts
+        # under it.
+        shown.check_read(facts.name, asked.reader, asked.purpose.case_name, self.clock.now())
+        return AllowedUse(UseBasis.PRESENTATION, shown.name, shown.item_code)
 
     async def _case_for(self, asked: Inquiry, facts: LicenseFacts) -> HandledCase | None:
         """Reads the case that a use by law names; nothing is read for a use that rests on something else."""
-        if not asked.use.case_name or not rests_on_law(asked.reader, facts, None):
+        if not asked.use.case_name or not rests_on_law(asked.reader, facts):
             return None
         return await self.cases.at_work(asked.use.case_name)
 

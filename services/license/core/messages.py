@@ -51,7 +51,7 @@ def listed_license(row: License, cipher: FieldCipher, home: str) -> pb.License:
 
 
 def _public(row: License, home: str) -> pb.License:
-    times: dict[str, Any] = {name: timestamp(getattr(row, name)) for name in _TIMES}
+    times: dict[str, Any] = {name: timestamp(at) for name in _TIMES if (at := getattr(row, name)) is not None}
     return pb.License(
         name=row.name,
         identifier=row.identifier,

@@ -193,33 +193,19 @@ class LicenseFacts:
     type_code: str
 
 
-def rests_on_law(reader: Reader, facts: LicenseFacts, presentation: Presentation | None) -> bool:
-    """Tells whether a use can rest on nothing but the law, so that the case that it names must be known."""
+def rests_on_law(reader: Reader, facts: LicenseFacts) -> bool:
+    """Tells whether a use without a presentation can rest on the law alone, so that the case that it names must be known."""
     own = reader.subjects & facts.holders or (reader.department and reader.department == facts.issuer_department)
-    return presentation is None and not own and reader.region_code == facts.region_code
+    return not own and reader.region_code == facts.region_code
 
 
-def basis_for(
-    reader: Reader,
-    facts: LicenseFacts,
-    purpose: Purpose,
-    presentation: Presentation | None,
-    now: datetime,
-    case: HandledCase | None = None,
-) -> UseBasis:
-    """Returns why the reader may use the licence.
-
-    A presentation that is named must hold, even where another basis would do: it was named so that the use counts
-    under it.
+def basis_for(reader: Reader, facts: LicenseFacts, purpose: Purpose, case: HandledCase | None = None) -> UseBasis:
+    """Returns why the reader may use the licence without a presentation.
 
     Raises:
         PermissionDenied: LICENSE_USE_NOT_ALLOWED with the rule ``region``, ``legal_basis``, ``case``, ``item`` or
-            ``department``; PRESENTATION_BOUND_ELSEWHERE.
-        FailedPrecondition: PRESENTATION_EXPIRED.
+            ``department``.
     """
-    if presentation is not None:
-        presentation.check_read(facts.name, reader, purpose.case_name, now)
-        return UseBasis.PRESENTATION
     if reader.subjects & facts.holders:
         return UseBasis.HOLDER
     if reader.region_code != facts.region_code:

@@ -116,7 +116,7 @@ CASE = HandledCase("departments/9", frozenset({"persons/1"}), frozenset(), "", f
             {"resource": "presentations/1", "rule": "not_redeemed"},
         ),
         (
-            lambda: basis_for(OFFICE, FACTS, Purpose("", ""), None, NOW),
+            lambda: basis_for(OFFICE, FACTS, Purpose("", "")),
             "LICENSE_USE_NOT_ALLOWED",
             {"resource": "licenses/1", "rule": "case"},
         ),
@@ -203,24 +203,21 @@ def test_no_department_is_nobodys_issuer(reader: Reader, issuer: str, home: str,
 
 
 @pytest.mark.parametrize(
-    ("reader", "facts", "presentation", "rests"),
+    ("reader", "facts", "rests"),
     [
-        (OFFICE, FACTS, None, True),
-        (OFFICE, FACTS, FOR_REGION, False),
-        (Reader("320402", frozenset({"persons/1"})), FACTS, None, False),
-        (replace(OFFICE, department="departments/1"), FACTS, None, False),
-        (replace(OFFICE, region_code="341500"), FACTS, None, False),
+        (OFFICE, FACTS, True),
+        (Reader("320402", frozenset({"persons/1"})), FACTS, False),
+        (replace(OFFICE, department="departments/1"), FACTS, False),
+        (replace(OFFICE, region_code="341500"), FACTS, False),
         # Who is of no department has issued nothing, also where a licence names no issuer.
-        (Reader("320402"), replace(FACTS, issuer_department=""), None, True),
+        (Reader("320402"), replace(FACTS, issuer_department=""), True),
     ],
 )
-def test_a_use_rests_on_the_law_where_nothing_else_holds(
-    reader: Reader, facts: LicenseFacts, presentation: Presentation | None, rests: bool
-) -> None:
-    assert rests_on_law(reader, facts, presentation) is rests
+def test_a_use_rests_on_the_law_where_nothing_else_holds(reader: Reader, facts: LicenseFacts, rests: bool) -> None:
+    assert rests_on_law(reader, facts) is rests
     if rests:
         with pytest.raises(PermissionDenied):
-            basis_for(reader, facts, Purpose("", ""), None, NOW)
+            basis_for(reader, facts, Purpose("", ""))
 
 
 def test_what_is_just_within_is_taken() -> None:

@@ -173,8 +173,8 @@ HANDLED = HandledCase(
     ],
 )
 def test_bases(reader: Reader, purpose: Purpose, expected: UseBasis) -> None:
-    assert basis_for(reader, FACTS, purpose, None, NOW, HANDLED) is expected
-    assert rests_on_law(reader, FACTS, None) is (expected is UseBasis.LAW)
+    assert basis_for(reader, FACTS, purpose, HANDLED) is expected
+    assert rests_on_law(reader, FACTS) is (expected is UseBasis.LAW)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_bases(reader: Reader, purpose: Purpose, expected: UseBasis) -> None:
     ],
 )
 def test_no_basis(reader: Reader, purpose: Purpose, rule: str) -> None:
-    refused = refusal(lambda: basis_for(reader, FACTS, purpose, None, NOW, HANDLED if purpose.case_name else None))
+    refused = refusal(lambda: basis_for(reader, FACTS, purpose, HANDLED if purpose.case_name else None))
     assert refused == ("LICENSE_USE_NOT_ALLOWED", rule)
 
 
@@ -205,21 +205,20 @@ def test_no_basis(reader: Reader, purpose: Purpose, rule: str) -> None:
 )
 def test_what_a_basis_by_law_names_must_cover_reader_item_and_licence(case: HandledCase | None, rule: str) -> None:
     reader = Reader("341500", department="departments/2")
-    assert refusal(lambda: basis_for(reader, FACTS, LAWFUL, None, NOW, case)) == ("LICENSE_USE_NOT_ALLOWED", rule)
+    assert refusal(lambda: basis_for(reader, FACTS, LAWFUL, case)) == ("LICENSE_USE_NOT_ALLOWED", rule)
 
 
 def test_a_region_without_a_case_of_ours_gets_nothing() -> None:
     facts = replace(FACTS, case_name="")
     asker = Reader("320402")
-    assert refusal(lambda: basis_for(asker, facts, Purpose("", ""), None, NOW))[1] == "case"
+    assert refusal(lambda: basis_for(asker, facts, Purpose("", "")))[1] == "case"
 
 
-def test_a_named_presentation_must_hold_even_for_the_issuer() -> None:
+def test_a_presentation_lets_its_redeemer_read_and_nobody_else() -> None:
     done = redeem(ACTIVE, VERIFIER, CASE, NOW)
-    assert basis_for(VERIFIER, FACTS, Purpose(CASE, ""), done, NOW) is UseBasis.PRESENTATION
-    issuer = Reader("341500", department="departments/1")
+    done.check_read(FACTS.name, VERIFIER, CASE, NOW)
     with pytest.raises(PermissionDenied):
-        basis_for(issuer, FACTS, Purpose(CASE, ""), done, NOW)
+        done.check_read(FACTS.name, Reader("341500", department="departments/1"), CASE, NOW)
 
 
 def test_originals_go_to_the_issuer_and_to_listed_items() -> None:
