@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "errors.md"
-_ENUM = "tongban/common/v1/error_reason.proto"
+_ENUM = "tongban/errors/v1/error_reason.proto"
 _HTTP = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
@@ -25,7 +25,7 @@ _HTTP = {
 _OWNERS = {0: "General", 1: "identity", 2: "license", 3: "seal", 4: "cases", 5: "sharing"}
 _HEAD = """# Errors
 
-Made from `proto/tongban/common/v1/error_reason.proto` by `./run proto`; a test compares. Don't edit.
+Made from `proto/tongban/errors/v1/error_reason.proto` by `./run proto`; a test compares. Don't edit.
 
 An error is google.rpc.Status with one ErrorInfo (domain `tongban`): its `reason` is one of these, never renamed, always of the same
 code; `metadata` has the keys named here. A LocalizedMessage (zh-CN) brings the sentence; BadRequest names broken fields and rules,
@@ -38,7 +38,7 @@ def rendered(image: bytes) -> str:
     """Returns the page for an image of the contracts (a FileDescriptorSet with comments)."""
     from google.protobuf import descriptor_pb2  # noqa: PLC0415 - build-time only
 
-    from tongban.options.v1 import options_pb2  # noqa: PLC0415 - generated just before
+    from tongban.errors.v1 import error_reason_pb2  # noqa: PLC0415 - generated just before
 
     files = descriptor_pb2.FileDescriptorSet.FromString(image).file
     file = next(each for each in files if each.name == _ENUM)
@@ -54,7 +54,7 @@ def rendered(image: bytes) -> str:
                 "| Reason | Code | 中文 | Metadata | When |",
                 "| --- | --- | --- | --- | --- |",
             ]
-        lines.append(_row(value.name, value.options.Extensions[options_pb2.error], comments[(5, 0, 2, place)]))
+        lines.append(_row(value.name, value.options.Extensions[error_reason_pb2.error], comments[(5, 0, 2, place)]))
     return "\n".join(lines) + "\n"
 
 

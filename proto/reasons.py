@@ -1,7 +1,7 @@
 """Generates ``libs/errors/reasons.py``: a constructor for every reason that an error can carry, from the contract.
 
 So no reason is a bare string in code, none lacks what its contract promises, and a new one is there as soon as it is
-declared (``ErrorReason`` in ``tongban/common/v1/error_reason.proto``).
+declared (``ErrorReason`` in ``tongban/errors/v1/error_reason.proto``).
 """
 
 import textwrap
@@ -10,15 +10,14 @@ from pathlib import Path
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import EnumValueDescriptor
 
-from tongban.common.v1 import error_reason_pb2
-from tongban.options.v1 import options_pb2
+from tongban.errors.v1 import error_reason_pb2
 
 ROOT = Path(__file__).resolve().parent
 
 _PREFIX = "ERROR_REASON_"
 _ADDED = {"correlation_id"}
 """Keys that the server adds to every error of its reason: nobody who raises one knows them."""
-_FILE = "tongban/common/v1/error_reason.proto"
+_FILE = "tongban/errors/v1/error_reason.proto"
 _HEAD = '''"""A constructor for every reason that an error can carry. Made from the contract by ``./run proto``: not edited."""
 
 from libs.errors.family import (
@@ -48,7 +47,7 @@ def write(image: Path, target: Path) -> None:
 
 
 def _constructor(value: EnumValueDescriptor, comment: str) -> tuple[str, str]:
-    meaning = value.GetOptions().Extensions[options_pb2.error]
+    meaning = value.GetOptions().Extensions[error_reason_pb2.error]
     reason = value.name.removeprefix(_PREFIX)
     kind = "".join(word.title() for word in meaning.code.split("_"))
     keys = [key for key in meaning.metadata if key not in _ADDED]

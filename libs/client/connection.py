@@ -15,8 +15,7 @@ from libs.errors import Code, TongbanError, error_class, reasons
 from libs.rpc import status
 from libs.rpc.client import gateway_channel
 from libs.rpc.contract import Method
-from tongban.common.v1 import error_reason_pb2
-from tongban.options.v1 import options_pb2
+from tongban.errors.v1 import error_reason_pb2
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -135,5 +134,5 @@ def _by_reason(reason: str, message: str) -> TongbanError | None:
     value = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name.get(f"ERROR_REASON_{reason}")
     if value is None:
         return None
-    meaning = value.GetOptions().Extensions[options_pb2.error]
+    meaning = value.GetOptions().Extensions[error_reason_pb2.error]
     return error_class(Code[str(meaning.code)])(reason, message)

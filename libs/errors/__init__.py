@@ -1,6 +1,6 @@
 """The one family of errors. Standard library only, so that rules may raise them.
 
-An error names a *reason* of ``tongban.common.v1.ErrorReason``; ``libs.errors.reasons``, which is made from that contract,
+An error names a *reason* of ``tongban.errors.v1.ErrorReason``; ``libs.errors.reasons``, which is made from that contract,
 has a constructor for each. ``libs.rpc.status`` maps an error to google.rpc.Status once, and back again at the client, so
 that it keeps its meaning over hops (AIP-193).
 """

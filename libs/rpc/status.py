@@ -9,8 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from libs.errors import Code, TongbanError, Violation, error_class, reasons
 from libs.rpc import fitting
-from tongban.common.v1 import error_reason_pb2
-from tongban.options.v1 import options_pb2
+from tongban.errors.v1 import error_reason_pb2
 
 DOMAIN = "tongban"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -21,7 +20,7 @@ _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 @cache
 def _chinese(reason: str) -> str:
     value = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name.get(f"ERROR_REASON_{reason}")
-    return str(value.GetOptions().Extensions[options_pb2.error].message_zh) if value else ""
+    return str(value.GetOptions().Extensions[error_reason_pb2.error].message_zh) if value else ""
 
 
 def _pack(

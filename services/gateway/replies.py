@@ -12,8 +12,7 @@ from libs.rpc import status
 from services.gateway import contract_gate
 from services.gateway.config import GatewayConfig
 from services.gateway.rendering import HEADERS, environment, error_words
-from tongban.common.v1 import error_reason_pb2
-from tongban.options.v1 import options_pb2
+from tongban.errors.v1 import error_reason_pb2
 
 Json = dict[str, Any]
 
@@ -91,10 +90,10 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
     )
 
 
-def documented(reason: str) -> options_pb2.ErrorInfo:
+def documented(reason: str) -> error_reason_pb2.ErrorInfo:
     """Returns what the contracts say of an ErrorReason, named without its prefix."""
     value = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name[f"ERROR_REASON_{reason}"]
-    return value.GetOptions().Extensions[options_pb2.error]
+    return value.GetOptions().Extensions[error_reason_pb2.error]
 
 
 def status_of(reply: Reply) -> status_pb2.Status:

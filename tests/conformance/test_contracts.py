@@ -12,7 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from libs.errors import Code
 from libs.rpc.contract import Method
 from tests.support import contracts
-from tongban.common.v1 import error_reason_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
 _PERMISSION = re.compile(r"[a-z]+\.[a-z]+[a-zA-Z]*\.[a-z]+[a-zA-Z]*")
@@ -325,7 +325,7 @@ def _section(number: int) -> str:
 def test_error_reasons_are_documented() -> None:
     offenders = []
     for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values[1:]:
-        info = value.GetOptions().Extensions[options_pb2.error]
+        info = value.GetOptions().Extensions[error_reason_pb2.error]
         if info.code not in Code.__members__ or not info.message_zh or not _section(value.number):
             offenders.append(f"{value.name}: {info}")
         if len(set(info.metadata)) != len(info.metadata):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import libs.errors
 from libs.errors import TongbanError, reasons
-from tongban.common.v1 import error_reason_pb2
-from tongban.options.v1 import options_pb2
+from tongban.errors.v1 import error_reason_pb2
 
 _ROOT = Path(libs.errors.__file__).parents[2]
 _CLASSES = {
@@ -21,10 +20,11 @@ _OF_THE_FAMILY = {"libs/errors/__init__.py", "libs/errors/reasons.py", "libs/rpc
 _OWN_ARGUMENTS = {"message", "violations", "retry_after"}
 
 
-def _documented() -> dict[str, options_pb2.ErrorInfo]:
+def _documented() -> dict[str, error_reason_pb2.ErrorInfo]:
     values = error_reason_pb2.ErrorReason.DESCRIPTOR.values[1:]
     return {
-        value.name.removeprefix("ERROR_REASON_"): value.GetOptions().Extensions[options_pb2.error] for value in values
+        value.name.removeprefix("ERROR_REASON_"): value.GetOptions().Extensions[error_reason_pb2.error]
+        for value in values
     }
 
 

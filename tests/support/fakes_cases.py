@@ -16,7 +16,8 @@ from libs.process import Process
 from libs.rpc import status
 from tests.support.backends import HOST
 from tests.support.service import Service
-from tongban.common.v1 import common_pb2, error_reason_pb2
+from tongban.common.v1 import common_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,

@@ -17,7 +17,8 @@ from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc import status
 from tests.support.backends import HOST
-from tongban.common.v1 import common_pb2, error_reason_pb2
+from tongban.common.v1 import common_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,

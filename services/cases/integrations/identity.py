@@ -10,7 +10,7 @@ from libs.errors import PermissionDenied, invalid_field, reasons
 from libs.rpc.client import invoke
 from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import error_reason_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import mandate_service_pb2 as mandates
 from tongban.identity.v1 import resources_pb2 as identity

@@ -21,7 +21,7 @@ from services.identity.core.names import local_name, region_of
 from services.identity.core.parts import Parts
 from services.identity.core.regions import require_trust
 from services.identity.core.trust import TrustDirection
-from tongban.common.v1 import error_reason_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import consent_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources

@@ -19,7 +19,7 @@ from services.identity.core.parts import Parts
 from services.identity.mandates import store
 from services.identity.mandates.checking import judge
 from services.identity.mandates.convert import BASES, STATES, mandate_message, new_mandate
-from tongban.common.v1 import error_reason_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import mandate_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources

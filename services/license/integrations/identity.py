@@ -7,7 +7,7 @@ import grpc
 from libs.errors import Code, TongbanError, error_class, invalid_field
 from libs.rpc.client import invoke
 from libs.timed_cache import TimedCache
-from tongban.common.v1 import error_reason_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import consent_service_pb2 as consents
 from tongban.identity.v1 import mandate_service_pb2 as mandates
@@ -18,7 +18,6 @@ from tongban.identity.v1.consent_service_pb2_grpc import ConsentServiceStub
 from tongban.identity.v1.mandate_service_pb2_grpc import MandateServiceStub
 from tongban.identity.v1.staff_service_pb2_grpc import StaffServiceStub
 from tongban.license.v1 import resources_pb2 as license_resources
-from tongban.options.v1 import options_pb2
 
 _KEEP_DEPARTMENTS_SECONDS = 60.0
 Channel = Callable[[], grpc.aio.Channel]
@@ -90,7 +89,7 @@ class IdentityService:
 def _refusal(value: error_reason_pb2.ErrorReason.ValueType, message: str, **known: str) -> TongbanError:
     """Builds the error that an answer "no" stands for: its code and metadata keys are those of the reason's contract."""
     documented = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_number[value]
-    meaning = documented.GetOptions().Extensions[options_pb2.error]
+    meaning = documented.GetOptions().Extensions[error_reason_pb2.error]
     metadata = {key: known[key] for key in meaning.metadata if key in known}
     refused = error_class(Code[meaning.code])(documented.name.removeprefix("ERROR_REASON_"), message)
     refused.metadata = metadata

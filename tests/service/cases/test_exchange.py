@@ -29,7 +29,7 @@ from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as rpc
 from tongban.cases.v1 import item_service_pb2, rating_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import error_reason_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.license.v1 import events_pb2 as license_events
 
 __all__ = ["pair"]

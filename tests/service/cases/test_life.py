@@ -24,7 +24,8 @@ from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import common_pb2, error_reason_pb2
+from tongban.common.v1 import common_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.license.v1 import events_pb2 as license_events
 
 FORM = [item_service_pb2.FormField(key="address", display_name="地址", required=True, license_field="KZ_JYCS")]

@@ -10,7 +10,7 @@ from libs.access.actor import Actor
 from services.identity.accounts.rules import OrganizationKind
 from services.identity.consents.rules import ConsentState
 from services.identity.core import assurance, claims, client_rules, duties, mandate_rules, trust
-from tongban.common.v1 import error_reason_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,
@@ -87,6 +87,6 @@ def test_the_reasons_of_identity_are_documented() -> None:
     mine = [value for value in values if 100 <= value.number < 200]
     assert [value.number for value in mine] == list(range(100, 100 + len(mine)))
     for value in mine:
-        info = value.GetOptions().Extensions[options_pb2.error]
+        info = value.GetOptions().Extensions[error_reason_pb2.error]
         assert info.code
         assert info.message_zh

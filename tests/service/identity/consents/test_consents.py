@@ -6,7 +6,8 @@ import pytest
 
 from libs.rpc.client import invoke
 from tests.support.town import Town, reason_of, request_id
-from tongban.common.v1 import common_pb2, error_reason_pb2
+from tongban.common.v1 import common_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import consent_service_pb2 as pb
 from tongban.identity.v1 import consent_service_pb2_grpc, resources_pb2
 

@@ -11,7 +11,7 @@ from libs.clock import FakeClock
 from libs.rpc.client import invoke
 from tests.support.service import Ground
 from tests.support.town import LIUAN, Town, reason_of, request_id, town
-from tongban.common.v1 import error_reason_pb2
+from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import mandate_service_pb2 as pb
 from tongban.identity.v1 import mandate_service_pb2_grpc, resources_pb2
 

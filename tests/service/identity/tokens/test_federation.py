@@ -245,7 +245,7 @@ async def _check(town: Town, request: mandate_service_pb2.CheckMandateRequest) -
     answer = mandate_service_pb2.CheckMandateResponse
     found = await invoke(stub.CheckMandate, request, answer, to="identity", token="")
     await channel.close()
-    reason = request.DESCRIPTOR.file.pool.FindEnumTypeByName("tongban.common.v1.ErrorReason")
+    reason = request.DESCRIPTOR.file.pool.FindEnumTypeByName("tongban.errors.v1.ErrorReason")
     basis = mandate_service_pb2.ActingBasis.Name(found.basis)
     return found.allowed, basis, reason.values_by_number[found.reason].name.removeprefix("ERROR_REASON_")
 
