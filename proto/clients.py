@@ -15,6 +15,7 @@ from google.api import annotations_pb2, field_behavior_pb2  # noqa: F401 - known
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
+from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
 ROOT = Path(__file__).resolve().parent
@@ -129,7 +130,7 @@ class _Package:
         parts = f"{asked}({first.name}={first.name}), lambda chunk: {asked}(chunk=chunk), content"
         return _written(
             f"{name}(self, {given}, *, timeout: float | None = None) -> {answer}",
-            self._comments.get(method.full_name, ""),
+            self._said(method),
             f"self._upload({parts}, {answer}, timeout)",
             waits=waits,
         )
@@ -151,11 +152,16 @@ class _Package:
                 "timeout: float | None = None",
             ]
         )
-        comment = self._comments.get(method.full_name, "")
+        comment = self._said(method)
         if paged:
             comment = f"Iterates over all pages of {method.name}.\n\n{comment}"
         told = [f"{field.name}: {' '.join(self._comments.get(field.full_name, '').split())}" for field in fields]
         return _written(f"{name}(self, *, {given}) -> {answer}", comment, call, told, waits=waits or paged, plain=paged)
+
+    def _said(self, method: MethodDescriptor) -> str:
+        """What the contract says of the RPC, and for which reasons of its own it refuses."""
+        comment, refuses = self._comments.get(method.full_name, ""), _refusals(method)
+        return f"{comment}\n\nRefuses with {refuses}." if refuses else comment
 
     def _made(self, asked: str, fields: list[FieldDescriptor]) -> str:
         return f"{asked}({', '.join(f'{field.name}={field.name}' for field in fields)})"
@@ -219,6 +225,13 @@ def _parts(method: MethodDescriptor, message: Descriptor) -> tuple[FieldDescript
     if len(parts) != 2 or parts[0].message_type is None or parts[1].name != "chunk":
         raise SystemExit(f"proto/clients.py: {method.full_name} streams other than a head and chunks")
     return parts[0], parts[1]
+
+
+def _refusals(method: MethodDescriptor) -> str:
+    refuses = method.GetOptions().Extensions[options_pb2.refuses]
+    names = (error_reason_pb2.ErrorReason.Name(each.reason).removeprefix("ERROR_REASON_") for each in refuses)
+    told = (f"{name} ({each.when})" if each.when else name for name, each in zip(names, refuses, strict=True))
+    return ", ".join(told)
 
 
 def _access(method: MethodDescriptor) -> options_pb2.Access:

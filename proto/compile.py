@@ -113,7 +113,7 @@ def compile_all() -> None:
         shutil.rmtree(OUT, ignore_errors=True)
         out.rename(OUT)
     # In a process of its own: what was read above must not meet what was generated.
-    environment = os.environ | {"PYTHONPATH": str(OUT)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(OUT), str(ROOT.parent)))}
     for maker in ("reasons.py", "rights.py", "clients.py", "errors_page.py"):
         subprocess.run([sys.executable, str(ROOT / maker)], check=True, env=environment)
 

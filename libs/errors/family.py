@@ -20,6 +20,26 @@ class Code(Enum):
     UNAVAILABLE = 14
     UNAUTHENTICATED = 16
 
+    @property
+    def http(self) -> int:
+        """The HTTP status at the JSON edge (google.rpc.Code)."""
+        return _HTTP[self]
+
+
+_HTTP = {
+    Code.INVALID_ARGUMENT: 400,
+    Code.FAILED_PRECONDITION: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.PERMISSION_DENIED: 403,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.ABORTED: 409,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
+    Code.DEADLINE_EXCEEDED: 504,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from google.api import annotations_pb2, http_pb2
-from google.protobuf import descriptor_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool
 
+from libs.rpc.contract import Method
 from tongban.options.v1 import options_pb2
 
 _IMAGE = "tongban.binpb"
@@ -35,6 +36,7 @@ class Rpc:
         name: its name.
         comment: what the contract says of it.
         descriptor: the rest.
+        method: the same, linked to its messages.
         keyed: whether its request carries a request_id.
     """
 
@@ -42,6 +44,7 @@ class Rpc:
     name: str
     comment: str
     descriptor: descriptor_pb2.MethodDescriptorProto
+    method: Method
     keyed: bool = False
 
     @property
@@ -124,14 +127,24 @@ def services(image: descriptor_pb2.FileDescriptorSet) -> list[Service]:
         for message in file.message_type
         if any(field.name == "request_id" for field in message.field)
     }
-    return sorted(_services(files, keyed), key=_name)
+    return sorted(_services(files, keyed, _linked(image)), key=_name)
+
+
+def _linked(image: descriptor_pb2.FileDescriptorSet) -> descriptor_pool.DescriptorPool:
+    """The image's files in a pool of their own; each comes after what it imports."""
+    pool = descriptor_pool.DescriptorPool()
+    for file in image.file:
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool
 
 
 def _name(service: Service) -> str:
     return service.full_name
 
 
-def _services(files: Iterable[descriptor_pb2.FileDescriptorProto], keyed: set[str]) -> Iterator[Service]:
+def _services(
+    files: Iterable[descriptor_pb2.FileDescriptorProto], keyed: set[str], pool: descriptor_pool.DescriptorPool
+) -> Iterator[Service]:
     for file in files:
         said = _comments(file)
         for place, service in enumerate(file.service):
@@ -142,6 +155,7 @@ def _services(files: Iterable[descriptor_pb2.FileDescriptorProto], keyed: set[st
                     method.name,
                     said.get((_SERVICE_FIELD, place, _METHOD_FIELD, index), ""),
                     method,
+                    Method(pool.FindMethodByName(f"{full_name}.{method.name}")),
                     method.input_type in keyed,
                 )
                 for index, method in enumerate(service.method)

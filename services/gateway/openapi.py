@@ -7,14 +7,14 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2
 
+from libs.rpc import refusals
+from services.gateway import error_responses
 from services.gateway.contracts import Rpc, services
 from services.gateway.schemas import Json, Schemas
 from tongban.options.v1 import options_pb2
 
 _VARIABLE = re.compile(r"\{([a-z_.]+)(?:=([^}]*))?\}")
-_REFUSES = re.compile(r"Refuses with ([A-Z_,\s]+(?:and[A-Z_,\s]+)?)")
 _RAW = ".google.api.HttpBody"
-_REASON = re.compile(r"[A-Z][A-Z_]{3,}")
 
 
 def _singular(word: str) -> str:
@@ -50,11 +50,6 @@ def path_of(template: str) -> tuple[str, list[str], set[str]]:
     return _VARIABLE.sub(replace, template), names, bound
 
 
-def _reasons(comment: str) -> list[str]:
-    found = _REFUSES.search(comment)
-    return _REASON.findall(found[1]) if found else []
-
-
 def _enum_name(enum: Any, value: int, prefix: str) -> str:
     return str(enum.Name(value)).removeprefix(prefix)
 
@@ -68,7 +63,10 @@ def _rights(rpc: Rpc) -> Json:
     rights |= {"x-min-assurance": access.min_assurance} if access.min_assurance else {}
     rights |= {"x-actors": actors} if actors else {}
     rights |= {"x-emits": rpc.emits} if rpc.emits else {}
-    rights |= {"x-error-reasons": reasons} if (reasons := _reasons(rpc.comment)) else {}
+    own = [
+        {"reason": reason} | ({"when": when} if when else {}) for reason, when in refusals.declared(rpc.method).items()
+    ]
+    rights |= {"x-error-reasons": own} if own else {}
     return rights | {"security": [] if access.public else [{"bearer": []}]}
 
 
@@ -141,6 +139,7 @@ class _Document:
                     "description": "What was asked for.",
                     "content": self._answer(rpc.descriptor.output_type),
                 },
+                **error_responses.responses(rpc.method),
                 "default": {"$ref": "#/components/responses/Error"},
             },
         }
@@ -171,7 +170,11 @@ class _Document:
             "description": "google.rpc.Status. ErrorInfo.reason is stable; LocalizedMessage is for people.",
             "content": _content({"$ref": "#/components/schemas/Status"}),
         }
-        return {"schemas": self._schemas.used() | {"Status": _STATUS}, "responses": {"Error": error}}
+        return {
+            "schemas": self._schemas.used() | {"Status": _STATUS},
+            "responses": {"Error": error},
+            "examples": error_responses.examples(),
+        }
 
 
 _STATUS: Json = {

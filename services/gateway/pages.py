@@ -18,6 +18,7 @@ from libs.observability.net import App, net
 from services.gateway.config import GatewayConfig
 from services.gateway.openapi import document, operations
 from services.gateway.rendering import HEADERS, environment, error_words
+from services.gateway.replies import documented
 from services.gateway.schemas import Json
 from services.gateway.upload import UnreadableForm, UploadForm, once, read_form
 from services.gateway.verification import qr_content, request_of, result_of, sentence_of
@@ -74,6 +75,12 @@ def _fields(operation: Json, schemas: Json) -> list[_RequestField]:
     ]
 
 
+def _refusal(own: Json) -> Json:
+    """One reason of a method's own, as the documentation tells it."""
+    told = documented(own["reason"])
+    return {"reason": own["reason"], "when": own.get("when", ""), "http": Code[told.code].http, "said": told.message_zh}
+
+
 def _listing(made: Json) -> list[Json]:
     """Groups the operations by gRPC service, for the documentation."""
     methods: defaultdict[str, list[Json]] = defaultdict(list)
@@ -87,6 +94,7 @@ def _listing(made: Json) -> list[Json]:
                 "operation": operation,
                 "fields": _fields(operation, made["components"]["schemas"]),
                 "answer": _type_name(answer),
+                "refusals": list(map(_refusal, operation.get("x-error-reasons", []))),
             }
         )
     return [

@@ -10,14 +10,14 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from libs.errors import Code
+from libs.rpc import refusals
 from libs.rpc.contract import Method
 from tests.support import contracts
 from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
 _PERMISSION = re.compile(r"[a-z]+\.[a-z]+[a-zA-Z]*\.[a-z]+[a-zA-Z]*")
-_WORD_WITH_UNDERSCORE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)+\b")
-_REFUSALS = re.compile(r"Refuses .*?(?:\.(?=\s|$)|$)", re.DOTALL)
+_WORD = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)*\b")
 _REASONS = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()[1:]}
 _RANGES = {
     "general": (1, 99),
@@ -103,14 +103,46 @@ def test_every_rpc_says_who_may_and_whether_it_may_be_repeated() -> None:
     assert offenders == []
 
 
-def test_reasons_named_in_comments_exist() -> None:
-    offenders = {}
-    for method in contracts.methods():
-        sentences = " ".join(_REFUSALS.findall(_said(method)))
-        unknown = set(_WORD_WITH_UNDERSCORE.findall(sentences)) - _REASONS
-        if unknown:
-            offenders[method.name] = sorted(unknown)
+def test_reasons_stand_in_the_option_and_not_in_prose() -> None:
+    """`option (tongban.options.v1.refuses) = {reason: ... when: ...}`: documents and tests read that, nobody reads comments."""
+    offenders = {
+        method.name: said
+        for method in contracts.methods()
+        if re.search(r"[Rr]efuses? with", said := _said(method)) and _REASONS & set(_WORD.findall(said))
+    }
     assert offenders == {}
+
+
+def test_every_reason_of_an_rpc_stands_once() -> None:
+    offenders = []
+    for method in contracts.methods():
+        refuses = [each.reason for each in method.descriptor.GetOptions().Extensions[options_pb2.refuses]]
+        if 0 in refuses or len(set(refuses)) != len(refuses):
+            offenders.append(method.name)
+    assert offenders == []
+
+
+def test_what_follows_from_other_declarations_is_said_again_only_with_a_condition() -> None:
+    """So that a list names what is the RPC's own, and nothing is said in two places that could differ."""
+    offenders = []
+    for method in contracts.methods():
+        implied = refusals.implied(method)
+        offenders += [
+            f"{method.name}: {reason}"
+            for reason, when in refusals.declared(method).items()
+            if reason in implied and not when
+        ]
+    assert offenders == []
+
+
+def test_conditions_are_phrases() -> None:
+    """They come after `Refuses with NOT_OWNER`, in brackets, and in a table's cell."""
+    assert [
+        f"{method.name}: {reason}: {when}"
+        for method in contracts.methods()
+        for reason, when in refusals.declared(method).items()
+        if when and (when[0] in "( " or when[-1] in ". ,;" or "|" in when or when.startswith("where "))
+    ] == []
 
 
 def _request_id(method: Method) -> FieldDescriptor | None:

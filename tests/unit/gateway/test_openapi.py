@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 from openapi_spec_validator import validate
 
+from libs.rpc import refusals
 from services.gateway.contracts import read_image, services
 from services.gateway.openapi import document, operations, part_patterns, path_of
 from services.gateway.schemas import Json
@@ -38,12 +39,36 @@ def test_rights_reasons_and_rules_are_told(made: Json) -> None:
     listing = made["paths"]["/v1/audit/{log}/auditRecords"]["get"]
     assert listing["x-permission"] == "audit.records.list"
     assert listing["security"] == [{"bearer": []}]
-    assert listing["x-error-reasons"] == ["PAGE_TOKEN_INVALID", "FIELD_INVALID"]
     parameters = {parameter["name"]: parameter for parameter in listing["parameters"]}
     assert parameters["log"]["in"] == "path"
     assert parameters["pageSize"]["schema"]["minimum"] == 0
     head = made["paths"]["/v1/audit/{log}/auditHead"]["get"]
     assert head["security"] == []
+
+
+def test_refusals_are_told_by_status_with_an_example_each(made: Json) -> None:
+    issue = made["paths"]["/v1/licenses"]["post"]
+    assert {"reason": "NOT_OWNER", "when": "another department's name, code or seal"} in issue["x-error-reasons"]
+    forbidden = issue["responses"]["403"]
+    assert "NOT_OWNER (another department's name, code or seal)" in forbidden["description"]
+    # What follows from the rest of the contract is told too.
+    assert {"NOT_OWNER", "PERMISSION_MISSING"} <= forbidden["content"]["application/json"]["examples"].keys()
+    shown = made["components"]["examples"]["STATE_CONFLICT"]["value"]
+    assert shown["code"] == 9
+    info = next(each for each in shown["details"] if each["@type"].endswith("ErrorInfo"))
+    assert (info["reason"], set(info["metadata"])) == ("STATE_CONFLICT", {"resource", "state", "allowed"})
+
+
+def test_every_reason_that_a_method_can_answer_with_is_documented_at_its_status(made: Json) -> None:
+    methods = {method.path[1:]: method for method in contracts.methods()}
+    for _, _, operation in operations(made):
+        method = methods[operation["x-grpc-method"]]
+        told = {
+            reason
+            for answer in operation["responses"].values()
+            for reason in answer.get("content", {}).get("application/json", {}).get("examples", {})
+        }
+        assert told == refusals.refusals(method).keys() - {"PEER_NOT_ALLOWED"}, method.name
 
 
 @pytest.mark.parametrize(
