@@ -20,8 +20,6 @@ from services.cases.items.rules import HandlingKind, check_limits, next_version,
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import item_service_pb2 as pb
 
-_MOST = 500
-
 
 class ItemApi:
     """Keeps the catalogue of items."""
@@ -89,7 +87,7 @@ class ItemApi:
                 region=request.open_to_region,
             )
 
-        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.task_code, row.number), _MOST)
+        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.task_code, row.number))
         return pb.ListItemsResponse(items=map(item_message, shown), next_page_token=token)
 
 

@@ -21,8 +21,6 @@ from services.cases.outgoing.store import OutboxStore
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as pb
 
-_MOST = 500
-
 
 class OutgoingApi:
     """Sends applications, and what follows them."""
@@ -149,7 +147,7 @@ class OutgoingApi:
                 after=after.id,
             )
 
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id), _MOST)
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id))
         await parts.reads.note(request, call, call.actor.office or "transfers", "transfer", len(shown))
         return pb.ListTransfersResponse(transfers=map(self._message, shown), next_page_token=token)
 

@@ -15,8 +15,6 @@ from services.cases.search.clock import clock_message
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import resources_pb2 as pb
 
-_MOST = 500
-
 
 class SearchApi:
     """Reads cases."""
@@ -46,7 +44,7 @@ class SearchApi:
         record = await parts.cases.get(request.parent)
         await parts.reads.allow(request, call, request.context, record, "history")
         page = partial(store.history, parts.database, record.id, int(parts.pages.after(request) or 0))
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.sequence,), _MOST)
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.sequence,))
         entries = [_entry(row, parts.steps.note(record.id, row.note)) for row in shown]
         return rpc.ListCaseHistoryResponse(entries=entries, next_page_token=token)
 
@@ -69,7 +67,7 @@ class SearchApi:
             if is_staff(actor):
                 filters.setdefault("department", actor.department)
             page = partial(store.filtered, parts.cases, filters, after)
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id), _MOST)
+        shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id))
         await self._record_list(request, call, filters, len(shown))
         cases = [await self._message(record, whole=False) for record in shown]
         return rpc.ListCasesResponse(cases=cases, next_page_token=token)

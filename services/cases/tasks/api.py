@@ -22,7 +22,6 @@ from services.cases.tasks import store
 from services.cases.tasks.store import QueuedTask, ShownTask
 from tongban.cases.v1 import task_service_pb2 as pb
 
-_MOST = 500
 _KINDS, _STATES = Names(pb.TaskKind), Names(pb.TaskState)
 _SEPARATED = {"REVIEW": CaseAction.START_REVIEW, "DECIDE": CaseAction.DECIDE, "REDECIDE": CaseAction.REDECIDE}
 
@@ -44,7 +43,7 @@ class TaskApi:
         async def page(size: int) -> list[ShownTask]:
             return await store.page(self._parts.database, size, department=department, **filters)
 
-        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.due_date.isoformat(), row.id), _MOST)
+        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.due_date.isoformat(), row.id))
         return pb.ListTasksResponse(tasks=[await self._message(row) for row in shown], next_page_token=token)
 
     def _filters(self, request: pb.ListTasksRequest) -> dict[str, Any]:
