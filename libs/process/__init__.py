@@ -25,6 +25,7 @@ from libs.crypto.envelope import FieldCipher
 from libs.crypto.keystore import Algorithm, KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.db.engine import Database
+from libs.db.forgetting import Forgetting
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
@@ -212,7 +213,8 @@ class Process:
             self.database, f"//{region}/{self.service}", self.keys.signer(_LOG), certificate, self.clock
         )
         witness = Witness(self.database, f"//{region}/{self.service}", self.config.keys.folder)
-        return [relay.run, integrator.run, witness.run, self.parking.watch, self.health.run]
+        forgetting = Forgetting(self.database)
+        return [relay.run, integrator.run, witness.run, forgetting.run, self.parking.watch, self.health.run]
 
     def beside_server(self) -> "list[asyncio.Task[None]]":
         """Starts what runs beside the server: further servers, and background work, which ends only with the process."""

@@ -36,6 +36,11 @@ _NAMES_OF_PEOPLE = re.compile(
 )
 _PHONE = r"^(1[0-9]{10}|\+[1-9][0-9]{6,14})?$"
 _DIGEST = re.compile(r"\^\(?sm3:\[0-9a-f\]\{64\}\)?\??\$")
+_REQUEST_ID = (
+    "A UUID of the caller's, new for each request. A repeat with it gets the first answer, for a year at least."
+)
+_PAGE_SIZE = "1 to 1000; 0 means 50; more is cut to 1000."
+_PAGE_TOKEN = "The token of the page before, with everything else as it was; good for a day at least."
 _JUDGES = ("Accept", "Decline", "Decide", "Redecide", "Approve", "Review", "PreReview", "Refuse", "Publish")
 _REPLACES = ("Update", "Set", "Rotate", "Assign")
 _REQUIRED = field_behavior_pb2.REQUIRED
@@ -200,6 +205,10 @@ def answers() -> Found:
             yield method.name
 
 
+def _says(field: FieldDescriptor, sentence: str) -> bool:
+    return sentence in " ".join(contracts.comment_of(str(field.full_name)).split())
+
+
 def _wrapped(method: MethodDescriptor) -> bool:
     answer = method.output_type
     first = answer.fields[0]
@@ -231,6 +240,13 @@ def given_etags() -> Found:
         etag = fields.get("etag")
         rests = _begins(name, (*_JUDGES, *_REPLACES))
         if etag is None or (rests and _REQUIRED not in contracts.behaviors(etag)):
+            yield method.name
+
+
+def request_ids() -> Found:
+    for method in _methods():
+        field = method.descriptor.input_type.fields_by_name.get("request_id")
+        if field is not None and not _says(field, _REQUEST_ID):
             yield method.name
 
 
@@ -284,9 +300,9 @@ def page_fields() -> Found:
         if "page_size" not in fields:
             continue
         size, token = contracts.rules_of(fields["page_size"]).int32, contracts.rules_of(fields["page_token"]).string
-        said = " ".join(contracts.comment_of(str(fields["page_size"].full_name)).split())
+        said = _says(fields["page_size"], _PAGE_SIZE) and _says(fields["page_token"], _PAGE_TOKEN)
         bounds = (size.HasField("gte"), size.gte, size.HasField("lte"), token.max_len)
-        if bounds != (True, 0, False, 1000) or "1 to 1000; 0 means 50; more is cut to 1000." not in said:
+        if bounds != (True, 0, False, 1000) or not said:
             yield method.name
 
 
@@ -312,6 +328,7 @@ RULES: dict[str, Callable[[], Found]] = {
     "S5": answers,
     "C1": custom_verbs,
     "C2": given_etags,
+    "C3": request_ids,
     "X1": contexts,
     "X2": contexts_in_urls,
     "P1": periods,

@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
 from libs.db.command import Command
+from libs.db.forgetting import KEPT, Forgetting
 from libs.db.schema import audit_records, idempotency, outbox
 from libs.db.uow import Transaction, derived_request_id
 from libs.errors import Aborted, FailedPrecondition, TongbanError
-from libs.process import Process
+from libs.process import Process, end
 from tests.support import sql
 from tests.support.events import Done
-from tests.support.process import command, count, process_of
+from tests.support.process import command, count, process_of, until
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
 
@@ -180,3 +182,53 @@ def test_derived_ids_are_the_same_for_the_same_step() -> None:
     assert (
         len({derived_request_id("issue", "1"), derived_request_id("issue", "2"), derived_request_id("seal", "1")}) == 3
     )
+
+
+async def _aged(process: Process, once: Command, age: timedelta) -> None:
+    """The answer to a command is as old as that, by the database's clock."""
+    async with process.database.transaction() as connection:
+        where = idempotency.c.request_id == once.request_id
+        await sql.execute(connection, sa.update(idempotency).where(where).values(create_time=sa.func.now() - age))
+
+
+async def test_a_repeat_within_the_promised_year_gets_the_first_answer(counter: Counter) -> None:
+    once = _money()
+    first = await counter.run(once)
+    await _aged(counter.process, once, timedelta(days=366))
+    assert await Forgetting(counter.process.database).forget() == 0
+    assert await counter.run(once) == first
+
+
+async def test_what_nobody_can_repeat_any_more_is_forgotten(counter: Counter) -> None:
+    """The answer goes, with whatever it said of people; events and records stay, and the id is free again."""
+    old, new = _money(), _money()
+    for each in (old, new):
+        await counter.run(each)
+    await _aged(counter.process, old, KEPT + timedelta(hours=1))
+    assert await Forgetting(counter.process.database).forget() == 1
+    assert await counter.rows() == (1, 2, 2)
+    assert (await counter.run(old)).fen == 3
+
+
+async def test_a_clock_that_is_years_ahead_forgets_two_hours_at_a_time(counter: Counter) -> None:
+    commands = [_money() for _ in range(4)]
+    for hour, each in enumerate(commands):
+        await counter.run(each)
+        await _aged(counter.process, each, timedelta(days=800) - timedelta(hours=hour, minutes=1))
+    forgetting = Forgetting(counter.process.database)
+    assert [await forgetting.forget() for _ in range(3)] == [2, 2, 0]
+
+
+async def test_the_service_forgets_by_itself(counter: Counter) -> None:
+    once = _money()
+    await counter.run(once)
+    await _aged(counter.process, once, KEPT + timedelta(hours=1))
+    running = counter.process.beside_server()
+
+    async def forgotten() -> bool:
+        return await count(counter.process, idempotency) == 0
+
+    try:
+        await until(forgotten)
+    finally:
+        await end(running)
