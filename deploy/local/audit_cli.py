@@ -25,7 +25,18 @@ from libs.crypto.x509 import Certificate
 
 app = typer.Typer(no_args_is_help=True, help="The audit logs, checked offline.")
 _OUT = Console(highlight=False)
-_STYLES = {Outcome.PASSED: "[green]✓[/]", Outcome.FAILED: "[red]✗[/]", Outcome.NOT_DONE: "[dim]-[/]"}
+_UNKNOWN = 3
+_STYLES = {
+    Outcome.PASSED: "[green]✓[/]",
+    Outcome.FAILED: "[red]✗[/]",
+    Outcome.NOT_DONE: "[dim]-[/]",
+    Outcome.UNKNOWN_VERSION: "[yellow]?[/]",
+}
+_WORDS = {
+    0: "[bold green]everything holds[/]",
+    1: "[bold red]it does not hold[/]",
+    _UNKNOWN: "[bold yellow]what could be checked holds; the rest was made by a later release: take a newer tongban[/]",
+}
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="RECEIPT.json")]
 Log = Annotated[
@@ -45,6 +56,16 @@ Root = Annotated[
         help="The region's SM2 root; else that in the state folder.",
     ),
 ]
+Request = Annotated[
+    Path | None,
+    typer.Option(
+        "--request", exists=True, dir_okay=False, metavar="FILE", help="The request's bytes, if you kept them."
+    ),
+]
+Response = Annotated[
+    Path | None,
+    typer.Option("--response", exists=True, dir_okay=False, metavar="FILE", help="The answer's bytes, likewise."),
+]
 State = Annotated[Path, typer.Option(help="Where the state of the region lies that the receipt is of.")]
 _STATE = Path(".tongban")
 
@@ -60,10 +81,15 @@ def verify(
     root: Root = None,
     log: Log = None,
     head: Head = None,
+    request: Request = None,
+    response: Response = None,
     state: State = _STATE,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Checks a receipt, and with --log whether a copy of the log is the signed one. Ends with 1 if anything fails."""
+    """Checks a receipt, and with --log whether a copy of the log is the signed one.
+
+    Ends with 1 if anything fails, and with 3 if nothing does, but something was made by a later release than this.
+    """
     if head is not None and log is None:
         raise typer.BadParameter("--head belongs to a copy of the log: give --log too")
     data = receipt.read_bytes()
@@ -72,11 +98,21 @@ def verify(
         trusted = trust(Certificate.parse(root.read_bytes()), default_provider())
     except MalformedCertificate as error:
         raise typer.BadParameter(f"{root}: {error}", param_hint="--root") from error
-    reports = [verify_receipt(data, trusted)]
+    reports = [verify_receipt(data, trusted, _content(request), _content(response))]
     if log is not None:
-        reports.append(_verify_copy(data, log, head, trusted, reports[0].record))
+        reports.append(_verify_copy(data, log, head, trusted, readable=_was_read(reports[0])))
     _print(reports, as_json=as_json)
-    raise typer.Exit(0 if all(report.valid for report in reports) else 1)
+    raise typer.Exit(_status(reports))
+
+
+def _content(file: Path | None) -> bytes | None:
+    return None if file is None else file.read_bytes()
+
+
+def _status(reports: Sequence[Report]) -> int:
+    if all(report.valid for report in reports):
+        return 0
+    return _UNKNOWN if all(report.valid or report.unknown for report in reports) else 1
 
 
 def _root_in(state: Path, receipt: bytes) -> Path:
@@ -92,9 +128,11 @@ def _root_in(state: Path, receipt: bytes) -> Path:
     return root
 
 
-def _verify_copy(
-    receipt: bytes, log: Path, head: Path | None, trusted: VerifySignature, record: Record | None
-) -> Report:
+def _was_read(receipt: Report) -> bool:
+    return receipt.steps[1].outcome in (Outcome.PASSED, Outcome.UNKNOWN_VERSION)
+
+
+def _verify_copy(receipt: bytes, log: Path, head: Path | None, trusted: VerifySignature, *, readable: bool) -> Report:
     """Verifies the copy, and that the receipt's record stands in it at its place."""
     try:
         content = json.loads(receipt)
@@ -103,12 +141,12 @@ def _verify_copy(
         return Report((Step(1, "read the head", "tongban.audit.v1.SignedHead", Outcome.FAILED, str(error)),))
     with log.open("rb") as lines:
         report = verify_log(lines, signed, trusted)
-    return replace(report, steps=(*report.steps, _place_step(content, log, signed, record)))
+    return replace(report, steps=(*report.steps, _place_step(content, log, signed, readable=readable)))
 
 
-def _place_step(content: dict[str, Any], log: Path, head: SignedHead, record: Record | None) -> Step:
+def _place_step(content: dict[str, Any], log: Path, head: SignedHead, *, readable: bool) -> Step:
     step = Step(5, "find the receipt's record in the copy", "RFC 6962, 2.1", Outcome.NOT_DONE, "")
-    if record is None:
+    if not readable:
         return step
     try:
         index = int(content.get("leafIndex", "0"))
@@ -133,9 +171,8 @@ def _numbered(reports: Sequence[Report]) -> list[Step]:
 
 
 def _print(reports: Sequence[Report], *, as_json: bool) -> None:
-    valid = all(report.valid for report in reports)
     if as_json:
-        print(json.dumps(_described(reports, valid=valid), ensure_ascii=False, indent=1))
+        print(json.dumps(_described(reports), ensure_ascii=False, indent=1))
         return
     for step in _numbered(reports):
         _OUT.print(
@@ -146,15 +183,16 @@ def _print(reports: Sequence[Report], *, as_json: bool) -> None:
     for report in reports:
         if report.first_difference is not None:
             _OUT.print(f"the first record that differs from the signed log: {report.first_difference}")
-    _OUT.print("[bold green]everything holds[/]" if valid else "[bold red]it does not hold[/]")
+    _OUT.print(_WORDS[_status(reports)])
 
 
-def _described(reports: Sequence[Report], *, valid: bool) -> dict[str, Any]:
+def _described(reports: Sequence[Report]) -> dict[str, Any]:
     steps = [asdict(step) | {"outcome": step.outcome.value} for step in _numbered(reports)]
     record = reports[0].record
     differences = [report.first_difference for report in reports if report.first_difference is not None]
     return {
-        "valid": valid,
+        "valid": _status(reports) == 0,
+        "unknown_version": _status(reports) == _UNKNOWN,
         "steps": steps,
         "record": _plain(record) if record else None,
         "first_difference": differences[0] if differences else None,

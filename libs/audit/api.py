@@ -2,17 +2,17 @@
 
 import asyncio
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from libs.audit import merkle
 from libs.audit.records import Record, parse_canonical
 from libs.audit.rows import HEAD, LEAF, NEWEST_HEAD, RECORD, StoredRecord, read_nodes
+from libs.audit.versions import UnknownVersion
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.paging import Pages
 from libs.db.query import Page
 from libs.errors import invalid_field, not_found, reasons
 from libs.rpc.call import Call
+from libs.rpc.messages import timestamp
 from tongban.audit.v1 import audit_service_pb2 as pb
 
 _WAIT_SECONDS = 0.5
@@ -24,14 +24,27 @@ _RECORDS = Page(
 )
 
 
-def record_message(canonical: bytes, *, with_canonical: bool) -> pb.Record:
-    """Converts stored canonical bytes to the message."""
-    record: Record = parse_canonical(canonical)
-    time = Timestamp()
-    time.FromDatetime(record.record_time)
+def record_message(row: StoredRecord, service: str, *, with_canonical: bool) -> pb.Record:
+    """Converts a stored record to the message; of one that a later release wrote, what can be told without reading it."""
+    try:
+        message = _read(parse_canonical(row.canonical))
+    except UnknownVersion as error:
+        message = pb.Record(
+            name=f"{service}/auditRecords/{row.id}",
+            record_time=timestamp(row.record_time),
+            transaction_id=row.transaction_id,
+            object=row.object,
+            version=error.version,
+        )
+    if with_canonical:
+        message.canonical = row.canonical
+    return message
+
+
+def _read(record: Record) -> pb.Record:
     return pb.Record(
         name=record.name,
-        record_time=time,
+        record_time=timestamp(record.record_time),
         transaction_id=record.transaction_id,
         trace_id=record.trace_id,
         actor=record.actor,
@@ -48,7 +61,7 @@ def record_message(canonical: bytes, *, with_canonical: bool) -> pb.Record:
         record_count=record.record_count,
         request_digest=record.request_digest,
         response_digest=record.response_digest,
-        canonical=canonical if with_canonical else b"",
+        version=record.version,
     )
 
 
@@ -71,13 +84,14 @@ class AuditApi:
                 return await _RECORDS.rows(connection, size, before=self._pages.after(request), **given)
 
         shown, token = await self._pages.cut(request, rows, lambda row: (row.seq,))
-        records = [record_message(row.canonical, with_canonical=False) for row in shown]
+        records = [record_message(row, self._service, with_canonical=False) for row in shown]
         return pb.ListRecordsResponse(records=records, next_page_token=token)
 
     async def get_record(self, request: pb.GetRecordRequest, call: Call) -> pb.Record:
         """Gets one record with its canonical bytes."""
         async with self._database.read() as connection:
-            return record_message((await self._find(connection, request.name)).canonical, with_canonical=True)
+            row = await self._find(connection, request.name)
+        return record_message(row, self._service, with_canonical=True)
 
     async def get_head(self, request: pb.GetHeadRequest, call: Call) -> pb.SignedHead:
         """Gets a signed head."""
@@ -93,7 +107,7 @@ class AuditApi:
             head = await self._head(connection, 0)
             nodes = await read_nodes(connection, merkle.inclusion_nodes(index, head.tree_size))
         return pb.InclusionProof(
-            record=record_message(row.canonical, with_canonical=True),
+            record=record_message(row, self._service, with_canonical=True),
             leaf_index=index,
             head=head,
             path=merkle.inclusion_path(index, head.tree_size, merkle.getter(nodes)),
@@ -138,13 +152,12 @@ class AuditApi:
         row = await (HEAD.first(connection, tree_size=tree_size) if tree_size else NEWEST_HEAD.first(connection))
         if row is None:
             raise not_found(f"{self._log} head {tree_size or 'newest'}")
-        time = Timestamp()
-        time.FromDatetime(row.sign_time)
         return pb.SignedHead(
             log=self._log,
             tree_size=row.tree_size,
             root_hash=row.root_hash,
-            sign_time=time,
+            sign_time=timestamp(row.sign_time),
             signature=row.signature,
             certificate=row.certificate,
+            version=row.of_log(self._log).version,
         )

@@ -12,6 +12,7 @@ from libs.audit.heads import SignedHead, VerifySignature, verify_head
 from libs.audit.merkle import Accumulator, leaf_hash
 from libs.audit.records import parse_canonical
 from libs.audit.report import Outcome, Report, Step
+from libs.audit.versions import UnknownVersion
 from libs.crypto.errors import CryptoError
 
 
@@ -37,7 +38,7 @@ def verify_log(lines: Iterable[bytes | str], head: SignedHead, verify_signature:
     agrees = complete and copy.tree.root() == head.root_hash
     steps = (
         _signature_step(head, verify_signature),
-        _step(2, copy.fault is None, copy.fault or "every record is canonical and fits its leaf hash"),
+        _records_step(copy),
         _step(3, complete, f"{copy.tree.size} of {head.tree_size}"),
         _step(4, agrees, "the copy is the signed log" if agrees else "the copy is not the signed log"),
     )
@@ -52,6 +53,7 @@ class _Copy:
     claimed: Accumulator
     fault: str | None = None
     fault_index: int | None = None
+    unknown: str = ""
 
 
 _NAMES = (
@@ -69,33 +71,56 @@ def _step(number: int, passed: bool, detail: str) -> Step:
 def _signature_step(head: SignedHead, verify_signature: VerifySignature) -> Step:
     try:
         verify_head(head, verify_signature)
+    except UnknownVersion as error:
+        return Step(1, *_NAMES[0], Outcome.UNKNOWN_VERSION, str(error))
     except (CryptoError, ValueError) as error:
         return _step(1, False, f"{type(error).__name__}: {error}")
     return _step(1, True, f"{head.log}, signed at {head.sign_time.isoformat()}")
 
 
+def _records_step(copy: _Copy) -> Step:
+    if copy.fault is None and copy.unknown:
+        return Step(2, *_NAMES[1], Outcome.UNKNOWN_VERSION, copy.unknown)
+    return _step(2, copy.fault is None, copy.fault or "every record is canonical and fits its leaf hash")
+
+
 def _read(lines: Iterable[bytes | str], size: int) -> _Copy:
     copy = _Copy(Accumulator(), Accumulator())
     for index, line in zip(range(size), lines, strict=False):
-        canonical, claimed, fault = _read_line(line)
-        if fault and copy.fault is None:
-            copy.fault, copy.fault_index = f"record {index}: {fault}", index
-        copy.tree.add(leaf_hash(canonical))
-        copy.claimed.add(claimed)
+        read = _read_line(line)
+        if read.fault and copy.fault is None:
+            copy.fault, copy.fault_index = f"record {index}: {read.fault}", index
+        if read.unknown and not copy.unknown:
+            copy.unknown = f"record {index}: {read.unknown}"
+        copy.tree.add(leaf_hash(read.canonical))
+        copy.claimed.add(read.claimed)
     return copy
 
 
-def _read_line(line: bytes | str) -> tuple[bytes, bytes, str]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A record's bytes, the leaf hash beside them, what is wrong with them, and whether their version is not known."""
+
+    canonical: bytes = b""
+    claimed: bytes = b""
+    fault: str = ""
+    unknown: str = ""
+
+
+def _read_line(line: bytes | str) -> _Line:
     canonical = claimed = b""
+    unknown = ""
     try:
         content = json.loads(line)
         claimed = bytes.fromhex(content["leafHash"])
         canonical = content["canonical"].encode()
         parse_canonical(canonical)
+    except UnknownVersion as error:
+        unknown = str(error)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return canonical, claimed, f"{type(error).__name__}: {error}"
+        return _Line(canonical, claimed, f"{type(error).__name__}: {error}")
     agrees = leaf_hash(canonical) == claimed
-    return canonical, claimed, "" if agrees else "it is not what its leaf hash was made of"
+    return _Line(canonical, claimed, "" if agrees else "it is not what its leaf hash was made of", unknown)
 
 
 def _first_difference(copy: _Copy, head: SignedHead) -> int | None:

@@ -9,12 +9,15 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from libs.audit.digests import opens
 from libs.audit.heads import SignedHead, VerifySignature, head_from_json, verify_head
 from libs.audit.merkle import leaf_hash, verify_inclusion
 from libs.audit.records import Record, parse_canonical
 from libs.audit.report import Outcome, Report, Step
+from libs.audit.versions import UnknownVersion
 from libs.crypto.errors import CryptoError
 
 
@@ -34,16 +37,28 @@ class _Receipt:
         return parse_canonical(self.canonical)
 
     @property
+    def known(self) -> Record | None:
+        """The record, or None where it is of a version that is not known: its leaf and path are checked all the same."""
+        try:
+            return self.record
+        except UnknownVersion:
+            return None
+
+    @property
     def head(self) -> SignedHead:
         return head_from_json(self.content["head"])
 
 
-def verify_receipt(data: bytes, verify_signature: VerifySignature) -> Report:
+def verify_receipt(
+    data: bytes, verify_signature: VerifySignature, request: bytes | None = None, response: bytes | None = None
+) -> Report:
     """Verifies a receipt file without asking anybody.
 
     Args:
         data: the file.
         verify_signature: checks the head's signature and certificate.
+        request: the bytes that are said to have been asked; a step more tells whether they are those of the record.
+        response: likewise the bytes of the answer.
 
     Returns:
         The report. Nothing that stands in the file makes it raise.
@@ -51,9 +66,11 @@ def verify_receipt(data: bytes, verify_signature: VerifySignature) -> Report:
     receipt = _Receipt({}, verify_signature)
     steps: list[Step] = []
     failed = False
-    for number, (name, clause, check) in enumerate(_STEPS, start=1):
+    given = (("request", request), ("response", response))
+    openings = [_opening(what, content) for what, content in given if content is not None]
+    for number, (name, clause, check) in enumerate((*_STEPS, *openings), start=1):
         outcome, detail = (Outcome.NOT_DONE, "") if failed else _attempt(check, receipt, data)
-        failed = outcome is not Outcome.PASSED
+        failed = outcome in (Outcome.FAILED, Outcome.NOT_DONE)
         steps.append(Step(number, name, clause, outcome, detail))
     read = steps[1].outcome is Outcome.PASSED
     return Report(tuple(steps), receipt.record if read else None)
@@ -65,6 +82,8 @@ _Check = Callable[[_Receipt, bytes], str]
 def _attempt(check: _Check, receipt: _Receipt, data: bytes) -> tuple[Outcome, str]:
     try:
         return Outcome.PASSED, check(receipt, data)
+    except UnknownVersion as error:
+        return Outcome.UNKNOWN_VERSION, str(error)
     except (CryptoError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Outcome.FAILED, f"{type(error).__name__}: {error}"
 
@@ -95,9 +114,10 @@ def _check_leaf(receipt: _Receipt, _: bytes) -> str:
     given = receipt.content.get("receipt")
     if given is not None:
         _compare("receipt's leaf hash", _bytes(given["leafHash"]), leaf)
-        _compare("receipt's record", given["record"], receipt.record.name)
         _compare("receipt's log", given["log"], receipt.head.log)
-        _compare("receipt's transaction id", given["transactionId"], receipt.record.transaction_id)
+        if (record := receipt.known) is not None:
+            _compare("receipt's record", given["record"], record.name)
+            _compare("receipt's transaction id", given["transactionId"], record.transaction_id)
     return leaf.hex()
 
 
@@ -113,6 +133,21 @@ def _check_path(receipt: _Receipt, _: bytes) -> str:
 def _check_head(receipt: _Receipt, _: bytes) -> str:
     verify_head(receipt.head, receipt.verify_signature)
     return f"signed at {receipt.head.sign_time.isoformat()}"
+
+
+def _opening(what: str, content: bytes) -> tuple[str, str, "_Check"]:
+    clause = f"GB/T 15852.2; tongban.audit.v1.Record.{what}_digest"
+    return f"open the {what}'s digest", clause, partial(_check_opening, what, content)
+
+
+def _check_opening(what: str, content: bytes, receipt: _Receipt, _: bytes) -> str:
+    salt = (receipt.content.get("receipt") or {}).get("digestSalt")
+    if salt is None:
+        raise ValueError("the file holds no receipt with the salt of its digests")
+    recorded: bytes = getattr(receipt.record, f"{what}_digest")
+    if not opens(_bytes(salt), content, recorded):
+        raise ValueError(f"the record is not of these {len(content)} bytes")
+    return f"{len(content)} bytes, {recorded.hex()}"
 
 
 def _compare(what: str, stated: object, found: object) -> None:

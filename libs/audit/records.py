@@ -1,16 +1,52 @@
 """One audit record and the canonical bytes that its leaf is made over.
 
 The record is that of ``tongban.audit.v1.Record``; it holds who did what, to what, why, when, and how it ended.
+
+The bytes of every version begin with ``{"v":<version>,``. A version never changes once a release has written it: a
+field more, or another meaning, is another version, and what was written under an older one is read as it was written
+(``tests/vectors/audit`` holds a log of each release).
 """
 
 import json
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 from libs.audit.merkle import leaf_hash
+from libs.audit.versions import UnknownVersion
 
-__all__ = ["Record", "RecordInvalid", "leaf_hash", "parse_canonical", "parse_rfc3339", "rfc3339"]
+__all__ = ["Record", "RecordInvalid", "leaf_hash", "parse_canonical", "parse_rfc3339", "rfc3339", "version_of"]
+
+CURRENT = 1
+"""The version that is written."""
+
+_FIELDS: Mapping[int, tuple[str, ...]] = {
+    1: (
+        "name",
+        "record_time",
+        "transaction_id",
+        "trace_id",
+        "actor",
+        "on_behalf_of",
+        "department",
+        "assurance",
+        "action",
+        "object",
+        "fields",
+        "purpose",
+        "case_name",
+        "legal_basis",
+        "result",
+        "record_count",
+        "request_digest",
+        "response_digest",
+    )
+}
+"""What a record of each version says, named one by one: that the class gets a field changes no bytes of before."""
+
+_VERSION = re.compile(rb'\{"v":([1-9][0-9]{0,8}),')
 
 
 class RecordInvalid(ValueError):
@@ -21,7 +57,8 @@ class RecordInvalid(ValueError):
 class Record:
     """One thing that was done or refused. Fields and meanings are those of ``tongban.audit.v1.Record``.
 
-    ``record_time`` carries a time zone and at most microseconds; digests are SM3, 32 bytes or empty.
+    ``record_time`` carries a time zone and at most microseconds; digests are those of :mod:`libs.audit.digests`, 32 bytes
+    or empty. ``version`` is that of the canonical form.
     """
 
     name: str
@@ -42,16 +79,18 @@ class Record:
     record_count: int = 0
     request_digest: bytes = b""
     response_digest: bytes = b""
+    version: int = CURRENT
 
     def canonical(self) -> bytes:
-        """Returns the record as compact JSON in UTF-8, keys sorted, digests in lower-case hex: what is hashed.
+        """Returns the record as compact JSON in UTF-8, its version first, then keys sorted, digests in lower-case hex.
 
         Every field stands in it, the empty ones too, so that one record has exactly one form.
         """
-        return _encode({name: _plain(getattr(self, name)) for name in _FIELDS})
+        content = {name: _plain(getattr(self, name)) for name in _FIELDS[self.version]}
+        return b'{"v":%d,' % self.version + _encode(content)[1:]
 
 
-_FIELDS = {field.name: field.type for field in fields(Record)}
+_TYPES = get_type_hints(Record)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -81,16 +120,33 @@ def parse_rfc3339(text: str) -> datetime:
     return moment
 
 
-def parse_canonical(data: bytes) -> Record:
-    """Reads canonical bytes back.
+def version_of(data: bytes) -> int:
+    """Returns the version that canonical bytes say they have, known or not.
 
     Raises:
+        RecordInvalid: they say none.
+    """
+    found = _VERSION.match(data)
+    if found is None:
+        raise RecordInvalid("not a canonical record: it says no version")
+    return int(found[1])
+
+
+def parse_canonical(data: bytes) -> Record:
+    """Reads canonical bytes back, of any version that was ever written.
+
+    Raises:
+        UnknownVersion: a later release wrote them; nothing is said of whether they are right.
         RecordInvalid: ``data`` is not, byte for byte, the canonical form of some record.
     """
+    version = version_of(data)
+    if version not in _FIELDS:
+        raise UnknownVersion("record's canonical form", version, CURRENT)
     try:
         content = json.loads(data)
-        record = Record(**{name: _typed(name, content[name]) for name in _FIELDS})
-        agrees = isinstance(content, dict) and record.canonical() == data
+        values = {name: _typed(name, content[name]) for name in _FIELDS[version]}
+        record = Record(**values, version=version)
+        agrees = record.canonical() == data
     except (ValueError, KeyError, TypeError) as error:
         raise RecordInvalid(f"not a canonical record: {type(error).__name__} {error}") from error
     if not agrees:
@@ -117,7 +173,7 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(name: str, value: Any) -> Any:
-    kind = _FIELDS[name]
+    kind = _TYPES[name]
     if kind is datetime:
         return parse_rfc3339(value)
     if kind is bytes:

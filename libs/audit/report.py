@@ -12,6 +12,7 @@ class Outcome(Enum):
     PASSED = "PASSED"
     FAILED = "FAILED"
     NOT_DONE = "NOT_DONE"
+    UNKNOWN_VERSION = "UNKNOWN_VERSION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Step:
         number: from 1.
         name: what is checked.
         clause: where that is laid down.
-        outcome: how it ended; NOT_DONE where an earlier failure left nothing to check.
+        outcome: how it ended; NOT_DONE where an earlier failure left nothing to check, UNKNOWN_VERSION where a later
+            release made what this program can't read: nothing is wrong with it as far as can be told.
         detail: what was found, in one line.
     """
 
@@ -51,3 +53,9 @@ class Report:
     def valid(self) -> bool:
         """Whether every step passed."""
         return all(step.outcome is Outcome.PASSED for step in self.steps)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nothing failed, and something is of a version that this program does not know."""
+        outcomes = {step.outcome for step in self.steps}
+        return Outcome.UNKNOWN_VERSION in outcomes and outcomes <= {Outcome.PASSED, Outcome.UNKNOWN_VERSION}

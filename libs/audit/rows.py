@@ -14,9 +14,13 @@ from libs.db.schema import audit_heads, audit_leaves, audit_nodes, audit_pending
 @of(audit_records)
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record by its number, and the bytes that its leaf is made over."""
+    """A record by its number, the bytes that its leaf is made over, and what can be told of them unread."""
 
     seq: int
+    id: str
+    record_time: datetime
+    transaction_id: str
+    object: str
     canonical: bytes
 
 

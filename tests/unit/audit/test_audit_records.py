@@ -1,4 +1,4 @@
-"""Canonical bytes: one form for one record."""
+"""Canonical bytes: one form for one record, with a version."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.audit.merkle import leaf_hash
-from libs.audit.records import Record, RecordInvalid, parse_canonical, parse_rfc3339, rfc3339
+from libs.audit.records import Record, RecordInvalid, parse_canonical, parse_rfc3339, rfc3339, version_of
+from libs.audit.versions import UnknownVersion
 from libs.crypto.sm3 import sm3
 from tongban.audit.v1 import audit_service_pb2
 
@@ -30,10 +31,12 @@ def record(**changes: object) -> Record:
     return Record(**(content | changes))  # type: ignore[arg-type]
 
 
-def test_canonical_form_is_compact_sorted_utf8() -> None:
+def test_canonical_form_is_its_version_and_then_compact_sorted_utf8() -> None:
     data = record().canonical()
     content = json.loads(data)
-    assert data == json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    assert content.pop("v") == 1
+    rest = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    assert data == b'{"v":1,' + rest[1:]
     assert content["purpose"] == "核验经营场所"
     assert content["record_time"] == "2024-05-01T08:30:00.120Z"
     assert content["request_digest"] == sm3(b"q").hex()
@@ -42,8 +45,33 @@ def test_canonical_form_is_compact_sorted_utf8() -> None:
 
 
 def test_it_holds_every_field_of_the_contract() -> None:
-    contract = {field.name for field in audit_service_pb2.Record.DESCRIPTOR.fields} - {"canonical"}
-    assert set(json.loads(record().canonical())) == contract
+    contract = {field.name for field in audit_service_pb2.Record.DESCRIPTOR.fields} - {"canonical", "version"}
+    assert set(json.loads(record().canonical())) == contract | {"v"}
+
+
+def test_version_1_is_what_it_was_when_it_was_first_written() -> None:
+    """Letter for letter: who changes this changes what every log of release 0.2.0 holds, and must write version 2."""
+    assert record().canonical().decode() == (
+        '{"v":1,"action":"Query","actor":"","assurance":0,"case_name":"","department":"","fields":["name","address"],'
+        '"legal_basis":"","name":"sharing/auditRecords/1","object":"","on_behalf_of":"","purpose":"核验经营场所",'
+        '"record_count":0,"record_time":"2024-05-01T08:30:00.120Z",'
+        f'"request_digest":"{sm3(b"q").hex()}","response_digest":"","result":"OK","trace_id":"","transaction_id":"t"}}'
+    )
+
+
+@pytest.mark.parametrize("version", [2, 10, 999_999_999])
+def test_a_version_of_a_later_release_is_neither_read_nor_called_broken(version: int) -> None:
+    data = record().canonical().replace(b'{"v":1,', b'{"v":%d,"new":{"is":"unknown"},' % version)
+    with pytest.raises(UnknownVersion) as told:
+        parse_canonical(data)
+    assert told.value.version == version_of(data) == version
+    assert not isinstance(told.value, RecordInvalid)
+
+
+@pytest.mark.parametrize("start", [b'{"v":0,', b'{"v":01,', b'{"v":"1",', b'{"v":-1,', b'{"v":1.0,', b'{ "v":1,', b"{"])
+def test_what_says_no_version_is_no_record(start: bytes) -> None:
+    with pytest.raises(RecordInvalid):
+        parse_canonical(record().canonical().replace(b'{"v":1,', start))
 
 
 @given(

@@ -11,11 +11,13 @@ from google.protobuf import json_format
 
 from libs.audit import merkle
 from libs.audit.copies import export_line, verify_log
+from libs.audit.digests import salt_of, salted
 from libs.audit.heads import SignedHead, head_from_json, head_text, head_to_json
 from libs.audit.receipts import verify_receipt
 from libs.audit.records import Record, leaf_hash
 from libs.audit.report import Outcome, Report
 from libs.crypto.errors import InvalidSignature
+from libs.crypto.sm3 import sm3
 from libs.crypto.tongsuo import TongsuoProvider
 from tongban.audit.v1 import audit_service_pb2 as pb
 from tongban.common.v1 import common_pb2
@@ -62,7 +64,12 @@ def receipt_file(index: int) -> dict[str, Any]:
         leaf_index=index,
         path=merkle.inclusion_path(index, SIZE, merkle.getter(NODES)),
         head=pb.SignedHead(
-            log=LOG, tree_size=SIZE, root_hash=HEAD.root_hash, signature=HEAD.signature, certificate=HEAD.certificate
+            log=LOG,
+            tree_size=SIZE,
+            root_hash=HEAD.root_hash,
+            signature=HEAD.signature,
+            certificate=HEAD.certificate,
+            version=1,
         ),
     )
     proof.head.sign_time.FromDatetime(MOMENT)
@@ -137,6 +144,84 @@ def test_a_rewritten_record_does_not_lead_to_the_root() -> None:
     assert outcomes(verified(content))[3] is Outcome.FAILED
 
 
+def of_a_later_release(data: bytes) -> bytes:
+    return data.replace(b'{"v":1,', b'{"v":2,"new":"unknown",')
+
+
+def test_a_record_of_a_later_version_is_proved_and_said_to_be_unknown() -> None:
+    records = [of_a_later_release(each) if n == 4 else each for n, each in enumerate(RECORDS)]
+    nodes = {(n.level, n.index): n.hash for n in merkle.append(0, [leaf_hash(r) for r in records], merkle.getter({}))}
+    head = signed_head(SIZE, merkle.root(SIZE, merkle.getter(nodes)))
+    path = merkle.inclusion_path(4, SIZE, merkle.getter(nodes))
+    content = receipt_file(4)
+    content["record"] = {"canonical": encoded(records[4])}
+    content["path"] = [encoded(node) for node in path]
+    content["head"] = head_to_json(head)
+    content["receipt"]["leafHash"] = encoded(leaf_hash(records[4]))
+    report = verified(content)
+    assert outcomes(report) == [Outcome.PASSED, Outcome.UNKNOWN_VERSION, *[Outcome.PASSED] * 3]
+    assert (report.valid, report.unknown, report.record) == (False, True, None)
+    assert "version 2" in report.steps[1].detail
+    copy = verify_log([export_line(each) for each in records], head, verify_signature)
+    assert outcomes(copy) == [Outcome.PASSED, Outcome.UNKNOWN_VERSION, Outcome.PASSED, Outcome.PASSED]
+    assert (copy.valid, copy.unknown, copy.first_difference) == (False, True, None)
+    assert copy.steps[1].detail.startswith("record 4: ")
+
+
+def test_to_call_a_changed_record_a_later_version_helps_nobody() -> None:
+    content = receipt_file(4)
+    content["record"] = {"canonical": encoded(of_a_later_release(RECORDS[4]))}
+    del content["receipt"]
+    report = verified(content)
+    assert outcomes(report)[1:4] == [Outcome.UNKNOWN_VERSION, Outcome.PASSED, Outcome.FAILED]
+    assert (report.valid, report.unknown) == (False, False)
+
+
+def test_a_head_of_a_later_version_is_said_to_be_unknown() -> None:
+    content = receipt_file(4)
+    content["head"]["version"] = 2
+    report = verified(content)
+    assert outcomes(report) == [*[Outcome.PASSED] * 4, Outcome.UNKNOWN_VERSION]
+    assert (report.valid, report.unknown) == (False, True)
+    later = verify_log(LINES, head_from_json(content["head"]), verify_signature)
+    assert outcomes(later)[0] is Outcome.UNKNOWN_VERSION
+    del content["head"]["version"]
+    assert outcomes(verified(content))[0] is Outcome.FAILED
+
+
+def test_what_was_asked_and_answered_is_shown_by_whoever_holds_the_receipt() -> None:
+    salt = salt_of(b"key of the service", "sharing/auditRecords/0")
+    record = Record(
+        name="sharing/auditRecords/0",
+        record_time=MOMENT,
+        transaction_id="t-0",
+        action="Query",
+        result="OK",
+        request_digest=salted(salt, sm3(b"asked")),
+        response_digest=salted(salt, sm3(b"answered")),
+    ).canonical()
+    leaf = leaf_hash(record)
+    receipt = common_pb2.Receipt(
+        record="sharing/auditRecords/0", log=LOG, leaf_hash=leaf, transaction_id="t-0", digest_salt=salt
+    )
+    content: dict[str, Any] = {
+        "record": {"canonical": encoded(record)},
+        "head": head_to_json(signed_head(1, leaf)),
+        "receipt": json_format.MessageToDict(receipt),
+    }
+    data = json.dumps(content).encode()
+    shown = verify_receipt(data, verify_signature, b"asked", b"answered")
+    assert shown.valid
+    assert [(step.number, step.name) for step in shown.steps[5:]] == [
+        (6, "open the request's digest"),
+        (7, "open the response's digest"),
+    ]
+    assert outcomes(verify_receipt(data, verify_signature, b"asked."))[5:] == [Outcome.FAILED]
+    assert outcomes(verify_receipt(data, verify_signature, response=b"asked"))[5:] == [Outcome.FAILED]
+    del content["receipt"]["digestSalt"]
+    assert "salt" in verify_receipt(json.dumps(content).encode(), verify_signature, b"asked").steps[5].detail
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"{}", b"null", b'{"head": 1}', b"[" * 100_000])
 def test_garbage_fails_at_the_first_step(data: bytes) -> None:
     assert outcomes(verify_receipt(data, verify_signature))[0] is Outcome.FAILED
@@ -145,7 +230,7 @@ def test_garbage_fails_at_the_first_step(data: bytes) -> None:
 def test_heads_read_back_from_the_gateways_json() -> None:
     assert head_from_json(receipt_file(0)["head"]) == HEAD
     assert head_from_json(head_to_json(HEAD)) == HEAD
-    assert head_text(LOG, 2, b"\xab", MOMENT) == b"tongban-log-head\n//341500/sharing\n2\nab\n2024-05-01T08:00:00Z\n"
+    assert head_text(LOG, 2, b"\xab", MOMENT) == b"tongban-log-head 1\n//341500/sharing\n2\nab\n2024-05-01T08:00:00Z\n"
 
 
 # ---- copies of the log ----

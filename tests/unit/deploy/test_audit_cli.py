@@ -44,7 +44,7 @@ class Files:
         subject, validity = DistinguishedName(name, organization="Tongban"), Validity.days(START, 100)
         return issue_certificate(self.root, self.root_key, subject, key.public_key, profile, validity)
 
-    def head(self, size: int, key: Signer, certificate: Certificate, at: datetime = SIGNED) -> dict[str, str]:
+    def head(self, size: int, key: Signer, certificate: Certificate, at: datetime = SIGNED) -> dict[str, str | int]:
         nodes = {
             (n.level, n.index): n.hash
             for n in merkle.append(0, [leaf_hash(record) for record in self.records], merkle.getter({}))
@@ -58,7 +58,7 @@ class Files:
         path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
         return path
 
-    def receipt(self, head: dict[str, str]) -> dict[str, Any]:
+    def receipt(self, head: dict[str, str | int]) -> dict[str, Any]:
         leaves = [leaf_hash(record) for record in self.records]
         nodes = {(n.level, n.index): n.hash for n in merkle.append(0, leaves, merkle.getter({}))}
         path = merkle.inclusion_path(INDEX, SIZE, merkle.getter(nodes))
