@@ -1,9 +1,10 @@
 """A service's own log: what its records and receipts are called, and how they are made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from libs.audit.digests import salt_of, salted
 from libs.audit.records import Record, leaf_hash
 from libs.db.command import Command
 from libs.ids.uuid7 import uuid7
@@ -30,10 +31,12 @@ class Log:
     Attributes:
         service: the service's name.
         region: the region's code.
+        salts: the key of the records' salts (:mod:`libs.audit.digests`); all replicas have the same.
     """
 
     service: str
     region: str
+    salts: bytes = field(repr=False)
 
     def entry(
         self,
@@ -51,20 +54,21 @@ class Log:
         """Builds the record of what ``command`` does.
 
         Args:
-            command: who, why, and the request's digest.
+            command: who, why, and the digest of the request's bytes.
             now: the time of the record.
             about: the resource.
             result: ``OK`` or the reason of a refusal.
             fields: the fields that leave or were refused.
             record_count: how many records of data leave.
-            response_digest: SM3 of the response, where it is known.
+            response_digest: SM3 of the answer's bytes, where they are known.
             action: what was done, if it is not the command's method.
             transaction_id: one id over all regions; the command's own, or made here.
         """
         identifier = uuid7()
         transaction = transaction_id or command.use.transaction_id or identifier
+        salt = self.salt(identifier)
         record = Record(
-            name=f"{self.service}/auditRecords/{identifier}",
+            name=self._name(identifier),
             record_time=now,
             transaction_id=transaction,
             trace_id=command.trace_id,
@@ -80,25 +84,36 @@ class Log:
             legal_basis=command.use.legal_basis,
             result=result,
             record_count=record_count,
-            request_digest=command.digest,
-            response_digest=response_digest,
+            request_digest=salted(salt, command.digest),
+            response_digest=salted(salt, response_digest),
         )
         return _entry(identifier, record)
 
     def again(self, record: Record, now: datetime) -> AuditEntry:
-        """Builds a further record from another one: a name and a time of its own, the rest as it is."""
+        """Builds a further record from another one: a name and a time of its own, the rest as it is.
+
+        Its digests are the other's, under the other's salt.
+        """
         identifier = uuid7()
-        return _entry(identifier, replace(record, name=f"{self.service}/auditRecords/{identifier}", record_time=now))
+        return _entry(identifier, replace(record, name=self._name(identifier), record_time=now))
+
+    def salt(self, identifier: str) -> bytes:
+        """Returns the salt of the digests of the record with this id."""
+        return salt_of(self.salts, self._name(identifier))
 
     def receipt(self, entry: AuditEntry) -> common_pb2.Receipt:
         """Builds the receipt that the caller gets for a record."""
         return common_pb2.Receipt(
-            record=f"{self.service}/auditRecords/{entry.id}",
+            record=self._name(entry.id),
             log=f"//{self.region}/{self.service}",
             leaf_hash=entry.leaf_hash,
             transaction_id=entry.transaction_id,
             record_time=timestamp(entry.record_time),
+            digest_salt=self.salt(entry.id),
         )
+
+    def _name(self, identifier: str) -> str:
+        return f"{self.service}/auditRecords/{identifier}"
 
 
 def _entry(identifier: str, record: Record) -> AuditEntry:

@@ -1,6 +1,5 @@
 """What is about to be changed, by whom and why: the key of idempotency and the frame of the audit record."""
 
-import hashlib
 import uuid
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,8 +8,10 @@ from typing import cast
 from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 
+from libs.crypto.sm3 import sm3
 from libs.observability import tracing
 from libs.rpc.call import Call
+from libs.rpc.messages import wire_bytes
 from tongban.common.v1 import common_pb2
 
 
@@ -22,11 +23,12 @@ class Command:
         caller: whose request_id it is; two callers may use the same id.
         method: the RPC's full name, or ``event:<consumer>``.
         request_id: the idempotency key.
-        digest: SM3 of the request, so that the same id with another body is noticed.
+        digest: SM3 of the bytes that came, as they came: what the audit record is of. Empty where none came.
         response_type: the class of the stored answer.
         actor, on_behalf_of, department, assurance, trace_id, span_id: who, for the audit record.
         use: purpose, case, legal basis and transaction id, for the audit record.
         call: the call that brought it; None where an event or a worker did.
+        meaning: SM3 of what the request says, however its sender wrote it (:mod:`libs.db.bodies`).
     """
 
     caller: str
@@ -42,6 +44,7 @@ class Command:
     span_id: str = ""
     use: common_pb2.UseContext = field(default_factory=common_pb2.UseContext)
     call: Call | None = field(default=None, compare=False, repr=False)
+    meaning: bytes = b""
 
     def recorded(self) -> None:
         """Notes that an audit record of the call that brought this stands; nothing to note where none did."""
@@ -50,8 +53,17 @@ class Command:
 
 
 def digest_of(message: Message) -> bytes:
-    """Returns SM3 over the deterministic bytes of ``message``."""
-    return hashlib.new("sm3", message.SerializeToString(deterministic=True)).digest()
+    """Returns SM3 of the bytes by which ``message`` leaves this process.
+
+    Evidence only of what this process writes itself. Of what others wrote their own bytes are evidence.
+    """
+    return sm3(wire_bytes(message))
+
+
+def _digests(received: bytes, request: Message) -> tuple[bytes, bytes]:
+    """Returns the digest of the bytes and that of their meaning; mostly they were written as we write them, and one is both."""
+    written, digest = wire_bytes(request), sm3(received)
+    return digest, digest if written == received else sm3(written)
 
 
 _NO_USE = common_pb2.UseContext()
@@ -71,11 +83,12 @@ def _use_of(request: Message) -> common_pb2.UseContext:
 def command_of(request: Message, *, request_id: str | None = None, call: Call) -> Command:
     """Builds the command of a call; its request names ``request_id``, or it is given."""
     actor = call.actor
+    digest, meaning = _digests(call.received, request)
     return Command(
         caller=f"{actor.subject} {actor.delegate}".strip(),
         method=call.method.name,
         request_id=request_id or str(getattr(request, "request_id", "") or uuid.uuid4()),
-        digest=digest_of(request),
+        digest=digest,
         response_type=call.method.response_type,
         actor=actor.delegate or actor.subject,
         on_behalf_of=actor.organization or (actor.subject if actor.delegate else ""),
@@ -85,32 +98,36 @@ def command_of(request: Message, *, request_id: str | None = None, call: Call) -
         span_id=call.span_id,
         use=_use_of(request),
         call=call,
+        meaning=meaning,
     )
 
 
 def command_of_event(
     consumer: str,
     event_id: str,
-    data: Message,
+    told: Message,
     response_type: type[Message],
     *,
+    data: bytes,
     actor: str,
     trace_id: str = "",
     span_id: str = "",
 ) -> Command:
     """Builds the command for handling an event once: its idempotency row is the inbox row.
 
-    It belongs to the event's trace: that which the consumer follows, unless another is given.
+    ``told`` is what the event's ``data`` say. It belongs to the event's trace: that which the consumer follows, unless another is given.
     """
     if not trace_id and tracing.followed():
         trace_id, span_id = tracing.parse_traceparent(tracing.followed())
+    digest, meaning = _digests(data, told)
     return Command(
         caller=actor,
         method=f"event:{consumer}",
         request_id=event_id,
-        digest=digest_of(data),
+        digest=digest,
         response_type=response_type,
         actor=actor,
         trace_id=trace_id,
         span_id=span_id,
+        meaning=meaning,
     )

@@ -21,6 +21,7 @@ from libs.events.types import event_type
 from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
+from libs.rpc.messages import wire_bytes
 from tongban.common.v1 import common_pb2
 
 _TEXT = """
@@ -130,7 +131,7 @@ class Evidence:
         Events of one subject arrive in the order in which their transactions committed.
         """
         declared, event_id = event_type(type(data)), uuid7()
-        closed = self.wire.close_up(event_id, data.SerializeToString())
+        closed = self.wire.close_up(event_id, wire_bytes(data))
         self._events.append((event_id, declared, subject, closed))
         return event_id
 

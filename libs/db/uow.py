@@ -11,7 +11,9 @@ from google.protobuf.message import Message
 from libs.audit.log import Log
 from libs.clock import Clock
 from libs.crypto.envelope import Column, FieldCipher
-from libs.db.command import Command, digest_of
+from libs.crypto.sm3 import sm3
+from libs.db.bodies import kept_body, row_of, same_body
+from libs.db.command import Command
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.evidence import Evidence, recorded
@@ -20,6 +22,7 @@ from libs.db.query import Query, of
 from libs.db.schema import idempotency
 from libs.errors import TongbanError, Unavailable, reasons
 from libs.events.wire import Wire
+from libs.rpc.messages import wire_bytes
 
 Answer = TypeVar("Answer", bound=Message)
 Result = TypeVar("Result")
@@ -38,7 +41,7 @@ _FLUSH_STEP = recorded()
 @of(idempotency)
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What a command was answered, encrypted, and the digest of the body that it came with."""
+    """What a command was answered, encrypted, and what is kept of the body that it came with."""
 
     digest: bytes
     response: bytes
@@ -49,10 +52,6 @@ _STORED = Query(
     "SELECT {columns} FROM idempotency WHERE caller = :caller AND method = :method AND request_id = :request_id",
 )
 _ANSWER = Column("idempotency", "response")
-
-
-def _row_of(command: Command) -> str:
-    return f"{command.caller}\n{command.method}\n{command.request_id}"
 
 
 class AskFirst(Exception):
@@ -86,13 +85,14 @@ class Transaction(Evidence):
         """Writes answer, events and records in one statement."""
         command = self.command
         name = self.about or str(getattr(response, "name", "") or "")
-        self.record(name, response_digest=digest_of(response))
+        written = wire_bytes(response)
+        self.record(name, response_digest=sm3(written))
         answer = {
             "caller": command.caller,
             "method": command.method,
             "request_id": command.request_id,
-            "digest": command.digest,
-            "response": self.cipher.encrypt(_ANSWER, _row_of(command), response.SerializeToString()),
+            "digest": kept_body(self.cipher, command),
+            "response": self.cipher.encrypt(_ANSWER, row_of(command), written),
         }
         await _FLUSH.execute(self.connection, {**self.values(), **answer})
 
@@ -182,6 +182,14 @@ class UnitOfWork:
         self._stands(transaction)
         return result
 
+    def kept_body(self, command: Command) -> bytes:
+        """Returns what a flow of several steps keeps of its command's body, for :meth:`is_same_body`."""
+        return kept_body(self._cipher, command)
+
+    def is_same_body(self, command: Command, kept: bytes) -> bool:
+        """Tells whether a repeated command came with the body that it came with first."""
+        return same_body(self._cipher, command, kept)
+
     async def stored(self, command: Command) -> Message | None:
         """Returns the answer that this command got before, or None; for flows of several steps to ask first."""
         async with self._database.read() as connection:
@@ -190,12 +198,12 @@ class UnitOfWork:
             )
         if found is None:
             return None
-        if found.digest != command.digest:
+        if not self.is_same_body(command, found.digest):
             raise reasons.request_id_reused(
                 "the request_id was used before with another body", request_id=command.request_id
             )
         command.recorded()  # what is told again was recorded when it was first told
-        return command.response_type.FromString(self._cipher.decrypt(_ANSWER, _row_of(command), found.response))
+        return command.response_type.FromString(self._cipher.decrypt(_ANSWER, row_of(command), found.response))
 
 
 def derived_request_id(*parts: str) -> str:

@@ -60,6 +60,8 @@ _LOG = "log"
 """The key that signs the heads of its audit log."""
 _PAGES = "page-tokens"
 """The key of page tokens, which serves for nothing else."""
+_SALTS = "audit-salts"
+"""The key of the salts that the receipts carry."""
 _DRAIN_SECONDS = 1.5
 """For which the process still takes calls after it said that it won't: whoever looks every second has looked by then."""
 _GRACE_SECONDS = 5.0
@@ -96,13 +98,13 @@ class Process:
         self.wall: Clock = SystemClock()
         logs.configure(config.telemetry.log_level)
         self.tracing = tracing or Tracing.sending(service, config.region.code, config.telemetry.endpoint)
-        self.log = Log(service, config.region.code)
-        self.database = Database.from_config(config.database, self.tracing)
-        self.redis = redis_of(config.redis.url)
-        self.audit = AuditWriter(self.database, self.clock, self.log)
         self.provider = TongsuoProvider()
         master = load_master_key(config.keys.master_key_file)
         self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
+        self.log = Log(service, config.region.code, self.keys.ensure(_SALTS, Algorithm.HMAC_SM3).secret)
+        self.database = Database.from_config(config.database, self.tracing)
+        self.redis = redis_of(config.redis.url)
+        self.audit = AuditWriter(self.database, self.clock, self.log)
         self.cipher = FieldCipher.open(self.keys, self.provider)
         self.documents = DocumentStore.open(config.documents.folder, self.cipher)
         self.pages = Pages(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
@@ -111,7 +113,7 @@ class Process:
         self.parking = Parking(self.database, service)
         self.health = Health()
         check = DatabaseCheck(self.database)
-        keys = KeysCheck(self.keys, config.keys, config.tls, (_LOG, _PAGES))
+        keys = KeysCheck(self.keys, config.keys, config.tls, (_LOG, _PAGES, _SALTS))
         self.health.watch(
             {"database": check, "keys": at_most_every(keys)},
             {"redis": redis_check(self.redis)},

@@ -26,6 +26,7 @@ class Call:
         trace_id: 32 hexadecimal digits.
         span_id: 16 hexadecimal digits.
         started: monotonic seconds at the start.
+        received: the bytes of the request exactly as they came; of a client's stream those of its first message.
         recorded: whether an audit record of this call stands, or its answer is wholly the caller's own.
     """
 
@@ -37,6 +38,7 @@ class Call:
     trace_id: str = ""
     span_id: str = ""
     started: float = field(default_factory=time.monotonic)
+    received: bytes = b""
     recorded: bool = False
 
     def own(self) -> None:

@@ -15,6 +15,7 @@ from libs.observability.tracing import Tracing
 from libs.rpc import status
 from libs.rpc.call import Call, Handler, Stage, enter
 from libs.rpc.contract import ContractError, Method, methods_of
+from libs.rpc.messages import wire_bytes
 from libs.rpc.stages.access_log import access_log
 from libs.rpc.stages.caller import caller
 from libs.rpc.stages.deadline import deadline
@@ -89,7 +90,7 @@ async def _abort(context: Context, error: TongbanError) -> None:
 
 
 def _serialized(answer: Message) -> bytes:
-    data = answer.SerializeToString()
+    data = wire_bytes(answer)
     if len(data) > _TRANSPORT_LIMIT:
         # gRPC would refuse to send it without our details.
         raise reasons.message_too_large("the answer is too large", limit_bytes=str(_TRANSPORT_LIMIT))

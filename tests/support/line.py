@@ -67,7 +67,7 @@ class Line:
         if waiting:
             raise waiting.pop(0)
         number = common_pb2.Money.FromString(event.data)
-        once = command_of_event("test", event.id, number, common_pb2.Money, actor="services/test")
+        once = command_of_event("test", event.id, number, common_pb2.Money, data=event.data, actor="services/test")
 
         async def work(tx: Transaction) -> common_pb2.Money:
             tx.emit(event.subject, Handled(fen=number.fen))

@@ -195,16 +195,24 @@ def _parse_and_check(method: Method, data: bytes) -> Message:
     return message
 
 
-async def _each(method: Method, stream: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+async def _each(method: Method, stream: AsyncIterator[bytes], call: Call) -> AsyncIterator[Message]:
     async for data in stream:
+        # The first says what the rest is, by its digest too: it is what stands for the whole.
+        call.received = call.received or data
         yield _parse_and_check(method, data)
 
 
 def validation(method: Method, handler: Handler) -> Handler:
-    """Parses and validates the request, or each message of a client's stream as it comes."""
+    """Parses and validates the request, or each message of a client's stream as it comes.
+
+    The bytes are kept with the call: a record is of what came, not of what we would have written in its place.
+    """
     streams = method.descriptor.client_streaming
 
     async def with_validation(request: Any, call: Call) -> Message:
-        return await handler(_each(method, request) if streams else _parse_and_check(method, request), call)
+        if streams:
+            return await handler(_each(method, request, call), call)
+        call.received = request
+        return await handler(_parse_and_check(method, request), call)
 
     return with_validation

@@ -98,7 +98,7 @@ class LicenseEvents:
             return
         # What was refused before there was a draft has no name; then the event is what counts once.
         key = derived_request_id(event.type, said.license or event.id, said.case_name)
-        command = command_of_event(_CONSUMER, key, said, pb.Case, actor=SELF)
+        command = command_of_event(_CONSUMER, key, said, pb.Case, data=event.data, actor=SELF)
         try:
             await self.parts.uow.run(command, work)
         except NotFound:

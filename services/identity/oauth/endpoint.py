@@ -1,6 +1,5 @@
 """The token endpoint, and what is published beside it: discovery and keys."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from libs.crypto.sm3 import sm3
 from libs.errors import TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
@@ -136,8 +136,7 @@ class OAuthEndpoints:
         return self._answer(self._grants.for_client(client, form.get("scope")))
 
     async def _jwt_bearer(self, form: TokenForm, client: Client | None) -> Json:
-        digest = hashlib.new("sm3", form.body).digest()
-        made = await self._grants.for_asserted(form.required("assertion"), form.get("scope"), digest)
+        made = await self._grants.for_asserted(form.required("assertion"), form.get("scope"), sm3(form.body))
         if client is not None and made.client_id != client.id:
             raise invalid_request("the assertion was signed by another client than the one that authenticates")
         return self._answer(made)
@@ -153,7 +152,7 @@ class OAuthEndpoints:
     async def _token_exchange(self, form: TokenForm, _client: Client | None) -> Json:
         request = pb.ExchangeTokenRequest(**{name: form.get(name) for name in _EXCHANGE_FIELDS})
         check(request)
-        made = await self._exchange.exchange(request, None)
+        made = await self._exchange.exchange(request, None, form.body)
         return {
             "access_token": made.access_token,
             "issued_token_type": made.issued_token_type,

@@ -23,7 +23,7 @@ class TokenApi:
 
     async def exchange_token(self, request: pb.ExchangeTokenRequest, call: Call) -> pb.ExchangeTokenResponse:
         """Exchanges a token."""
-        return await self._exchange.exchange(request, call)
+        return await self._exchange.exchange(request, call, call.received)
 
     async def issue_service_token(
         self, request: pb.IssueServiceTokenRequest, call: Call

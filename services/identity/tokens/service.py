@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from libs.access import roles
-from libs.db.command import digest_of
+from libs.crypto.sm3 import sm3
 from libs.errors import InvalidArgument, reasons
 from libs.rpc.call import Call
 from services.identity.core import scopes
@@ -46,10 +46,18 @@ class TokenExchange:
             ExchangeKind.USE_DELEGATION: self._use_delegation,
         }
 
-    async def exchange(self, request: pb.ExchangeTokenRequest, call: Call | None) -> pb.ExchangeTokenResponse:
-        """Exchanges a token; the record of it is written before the new one leaves. ``call`` is None where HTTP asks."""
+    async def exchange(
+        self, request: pb.ExchangeTokenRequest, call: Call | None, received: bytes
+    ) -> pb.ExchangeTokenResponse:
+        """Exchanges a token; the record of it is written before the new one leaves.
+
+        Args:
+            request: what is asked.
+            call: None where HTTP asks.
+            received: the bytes that came: the message, or the form.
+        """
         kind, codec = self._kind(request), self._parts.codec
-        asked = TokenRequest(_METHOD, digest_of(request), call)
+        asked = TokenRequest(_METHOD, sm3(received), call)
         made = await self._ways[kind](request, codec.issue(), asked)
         if kind is not ExchangeKind.ACCEPT:
             await self._parts.records.write(asked, made, token=token_name(made), transaction=made.txn)

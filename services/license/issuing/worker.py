@@ -103,7 +103,7 @@ def _marks(told: cases.CaseDecided) -> Marks | None:
 def _command(event: Event, told: cases.CaseDecided) -> Command:
     trace_id, span_id = tracing.parse_traceparent(event.traceparent)
     command = command_of_event(
-        "license", event.id, told, resources.License, actor=SELF, trace_id=trace_id, span_id=span_id
+        "license", event.id, told, resources.License, data=event.data, actor=SELF, trace_id=trace_id, span_id=span_id
     )
     return replace(command, use=common_pb2.UseContext(purpose=PURPOSE, case_name=told.case.name))
 

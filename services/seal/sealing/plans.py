@@ -64,6 +64,7 @@ class SealingIntent:
         user: who uses the seal.
         receipt: proof of the record.
         commit_time: when.
+        request_digest: what is kept of the call's body, to know a repeat by.
     """
 
     batch: str
@@ -75,6 +76,7 @@ class SealingIntent:
     user: str
     receipt: common_pb2.Receipt
     commit_time: datetime
+    request_digest: bytes
 
     @property
     def names(self) -> list[str]:

@@ -149,6 +149,7 @@ class SealingSteps:
             user=actor.subject,
             receipt=receipt,
             commit_time=evidence.now,
+            request_digest=self._parts.uow.kept_body(evidence.command),
         )
 
     async def _commit_again(self, actor: Actor, command: Command, plan: SealingPlan) -> SealingIntent:
@@ -162,7 +163,7 @@ class SealingSteps:
             raise _unfinished(last.sealing) from None
 
     async def _check_ended(self, command: Command, last: SealingAttempt) -> None:
-        if last.request_digest != command.digest:
+        if not self._parts.uow.is_same_body(command, last.request_digest):
             raise reasons.request_id_reused(
                 "the request_id was used before with another body", request_id=command.request_id
             )

@@ -301,7 +301,7 @@ def _batch(command: Command, plan: SealingPlan, intent: SealingIntent) -> Mappin
         "method": command.method,
         "request_id": command.request_id,
         "attempt": intent.attempt,
-        "request_digest": command.digest,
+        "request_digest": intent.request_digest,
         "seal": plan.seal.id,
         "seal_version": intent.seal_version,
         "certificate": plan.seal.certificate_id,

@@ -84,6 +84,7 @@ class Forwarding:
         rows: int,
         question: common_pb2.Receipt,
     ) -> None:
+        answer.grant = str(names.parse(answer.grant, "grant").absolute(_region_of(resource)))
         receipt = await self._audit.write(
             command,
             resource,
@@ -93,7 +94,6 @@ class Forwarding:
             answers=(QUESTION, question),
         )
         answer.local_receipt.CopyFrom(receipt)
-        answer.grant = str(names.parse(answer.grant, "grant").absolute(_region_of(resource)))
 
     def _abroad(self, use: common_pb2.UseContext, consumer: DataConsumer) -> common_pb2.UseContext:
         """Writes the names of this region as the other one reads them."""

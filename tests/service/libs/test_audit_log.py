@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
@@ -18,6 +19,7 @@ from libs.audit import integrator as integrator_module
 from libs.audit import merkle
 from libs.audit.api import AuditApi
 from libs.audit.copies import export_line, verify_log
+from libs.audit.digests import salted
 from libs.audit.heads import head_from_json
 from libs.audit.integrator import Integrator
 from libs.audit.receipts import verify_receipt
@@ -26,6 +28,7 @@ from libs.clock import FakeClock
 from libs.crypto.errors import InvalidSignature
 from libs.crypto.x509 import Certificate
 from libs.db.engine import read_dsn
+from libs.db.evidence import Evidence, recorded
 from libs.db.protocol import begin, begun
 from libs.db.schema import audit_heads, audit_leaves, audit_nodes, audit_pending, audit_records
 from libs.db.uow import Transaction
@@ -290,7 +293,30 @@ async def test_every_mutation_leaves_a_record_of_itself(log: Log) -> None:
         "staff/1",
         "organizations/1",
     )
-    assert (record.request_digest, record.result, record.assurance) == (once.digest, "OK", 3)
+    salt = log.process.log.salt(record.name.rpartition("/")[2])
+    assert (record.request_digest, record.result, record.assurance) == (salted(salt, once.digest), "OK", 3)
+
+
+async def test_a_record_of_a_later_release_is_shown_as_far_as_can_be_and_proved(log: Log) -> None:
+    """A region goes back to the release before: its log holds what that can't read, and goes on."""
+    process = log.process
+    (before,) = await log.write()
+    evidence = Evidence(process.log, process.wire, command(common_pb2.Date()), process.clock.now())
+    entry = process.log.entry(evidence.command, evidence.now, "persons/1")
+    canonical = entry.canonical.replace(b'{"v":1,', b'{"v":2,"new":{"is":"unknown"},')
+    later = evidence.add(replace(entry, canonical=canonical, leaf_hash=merkle.leaf_hash(canonical)))
+    await evidence.write(process.database, recorded())
+    await log.integrate()
+    listed = await log.api.list_records(pb.ListRecordsRequest(log=log.process.service), CONTEXT)
+    assert [(each.name, each.version) for each in listed.records] == [(later.record, 2), (before.record, 1)]
+    unknown = listed.records[0]
+    assert (unknown.object, unknown.transaction_id) == ("persons/1", later.transaction_id)
+    assert (unknown.record_time.ToDatetime(), unknown.action) == (later.record_time.ToDatetime(), "")
+    got = await log.api.get_record(pb.GetRecordRequest(name=later.record), CONTEXT)
+    assert (got.canonical, got.version) == (canonical, 2)
+    report = verify_receipt(json_format.MessageToJson(await log.proof(later)).encode(), log.check)
+    assert report.unknown
+    assert verify_receipt(json_format.MessageToJson(await log.proof(before)).encode(), log.check).valid
 
 
 async def test_no_record_no_service(ground: Ground) -> None:

@@ -77,7 +77,7 @@ class Post:
             return money
 
         await self.process.uow.run(
-            command_of_event("test", event.id, money, common_pb2.Money, actor="services/test"), work
+            command_of_event("test", event.id, money, common_pb2.Money, data=event.data, actor="services/test"), work
         )
 
     async def send(self, subject: str, fen: int = 1, changes: Mapping[Any, Any] = MappingProxyType({})) -> str:
