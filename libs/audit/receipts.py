@@ -8,14 +8,15 @@ where they kept it.
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from libs.audit.digests import opens
 from libs.audit.heads import SignedHead, VerifySignature, head_from_json, verify_head
 from libs.audit.merkle import leaf_hash, verify_inclusion
-from libs.audit.records import Record, parse_canonical
+from libs.audit.records import Record, parse_canonical, rfc3339
 from libs.audit.report import Outcome, Report, Step
 from libs.audit.versions import UnknownVersion
 from libs.crypto.errors import CryptoError
@@ -98,13 +99,8 @@ def _read_file(receipt: _Receipt, data: bytes) -> str:
 
 def _read_record(receipt: _Receipt, _: bytes) -> str:
     record, shown = receipt.record, receipt.content["record"]
-    pairs = {
-        "name": record.name,
-        "transactionId": record.transaction_id,
-        "object": record.object,
-        "result": record.result,
-    }
-    for member, value in pairs.items():
+    for field in fields(record):
+        member, value = _camel(field.name), _as_json(field.name, getattr(record, field.name))
         _compare(f"{member} shown", shown.get(member, value), value)
     return f"{record.name}: {record.action} on {record.object}, {record.result}"
 
@@ -118,6 +114,8 @@ def _check_leaf(receipt: _Receipt, _: bytes) -> str:
         if (record := receipt.known) is not None:
             _compare("receipt's record", given["record"], record.name)
             _compare("receipt's transaction id", given["transactionId"], record.transaction_id)
+            moment = rfc3339(record.record_time)
+            _compare("receipt's time", given.get("recordTime", moment), moment)
     return leaf.hex()
 
 
@@ -148,6 +146,22 @@ def _check_opening(what: str, content: bytes, receipt: _Receipt, _: bytes) -> st
     if not opens(_bytes(salt), content, recorded):
         raise ValueError(f"the record is not of these {len(content)} bytes")
     return f"{len(content)} bytes, {recorded.hex()}"
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))
+
+
+def _as_json(name: str, value: Any) -> Any:
+    """Writes a value of a record as protobuf's JSON form of it."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if name == "record_count":
+        return str(value)  # an int64
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _compare(what: str, stated: object, found: object) -> None:
