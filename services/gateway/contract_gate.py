@@ -16,7 +16,7 @@ from libs.errors import TongbanError, Violation, reasons
 from libs.rpc import status
 from libs.rpc.fitting import OMITTED
 from services.gateway.contracts import Rpc, Service
-from services.gateway.openapi import path_of
+from services.gateway.http_paths import path_of
 from services.gateway.schemas import WELL_KNOWN
 
 Json = dict[str, Any]

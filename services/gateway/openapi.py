@@ -1,7 +1,6 @@
 """Makes the OpenAPI 3.1 document from the contracts: paths, parameters, schemas of the proto JSON mapping, errors, rights."""
 
 import inspect
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,44 +9,11 @@ from google.protobuf import descriptor_pb2
 from libs.rpc import refusals
 from services.gateway import error_responses
 from services.gateway.contracts import Rpc, services
+from services.gateway.http_paths import VARIABLE, part_patterns, path_of
 from services.gateway.schemas import Json, Schemas
 from tongban.options.v1 import options_pb2
 
-_VARIABLE = re.compile(r"\{([a-z_.]+)(?:=([^}]*))?\}")
 _RAW = ".google.api.HttpBody"
-
-
-def _singular(word: str) -> str:
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
-
-
-def _expand(field: str, pattern: str, names: list[str]) -> str:
-    """Turns ``{name=persons/*}`` into ``persons/{person}``: OpenAPI's parameters hold no slash."""
-    parts: list[str] = []
-    for part in pattern.split("/"):
-        if not part.startswith("*"):
-            parts.append(part)
-            continue
-        name = _singular(parts[-1]) if parts and not parts[-1].startswith("{") else field
-        while name in names:
-            name += "Id"
-        names.append(name)
-        parts.append(f"{{{name}}}")
-    return "/".join(parts)
-
-
-def path_of(template: str) -> tuple[str, list[str], set[str]]:
-    """Returns the OpenAPI path of an HTTP rule, its parameters, and the request's fields that the path binds."""
-    names: list[str] = []
-    bound: set[str] = set()
-
-    def replace(match: re.Match[str]) -> str:
-        bound.add(match[1])
-        return _expand(match[1], match[2] or "*", names)
-
-    return _VARIABLE.sub(replace, template), names, bound
 
 
 def _enum_name(enum: Any, value: int, prefix: str) -> str:
@@ -82,17 +48,6 @@ def _path_parameters(names: list[str], patterns: list[str]) -> list[Json]:
     ]
 
 
-def part_patterns(template: str, pattern: str) -> list[str]:
-    """Returns the pattern of each ``*`` of a name's template (``cases/*``), cut from that of the whole name.
-
-    Empty texts where the name's pattern can't be cut so.
-    """
-    parts = template.split("/")
-    rules = pattern.removeprefix("^").removesuffix("$").split("/") if pattern.endswith("$") else []
-    fits = len(rules) == len(parts) and all(part in ("*", rule) for part, rule in zip(parts, rules, strict=True))
-    return [rule if fits else "" for part, rule in zip(parts, rules if fits else parts, strict=True) if part == "*"]
-
-
 def _content(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
 
@@ -121,7 +76,7 @@ class _Document:
     def _patterns(self, rpc: Rpc, template: str) -> list[str]:
         return [
             each
-            for field, form in _VARIABLE.findall(template)
+            for field, form in VARIABLE.findall(template)
             for each in part_patterns(form or "*", self._schemas.pattern(rpc.descriptor.input_type, field))
         ]
 

@@ -13,7 +13,7 @@ from google.rpc import status_pb2
 
 from libs.rpc import status
 from services.gateway.contracts import read_image, services
-from services.gateway.openapi import path_of
+from services.gateway.http_paths import path_of
 from tests.support.contracts import find_message
 from tests.support.edge import Edge, reason_of, token_of
 

@@ -9,7 +9,8 @@ from openapi_spec_validator import validate
 
 from libs.rpc import refusals
 from services.gateway.contracts import read_image, services
-from services.gateway.openapi import document, operations, part_patterns, path_of
+from services.gateway.http_paths import part_patterns, path_of
+from services.gateway.openapi import document, operations
 from services.gateway.schemas import Json
 from tests.support import contracts, requests
 
