@@ -12,7 +12,8 @@ _HEAD = """# Errors
 Made from `proto/tongban/errors/v1/error_reason.proto` and the `refuses` of each RPC by `./run proto`; a test compares. Don't edit.
 
 An error is google.rpc.Status with one ErrorInfo (domain `tongban`): its `reason` is one of these, never renamed, always of the same
-code; `metadata` has the keys named here. A LocalizedMessage (zh-CN) brings the sentence; BadRequest names broken fields and rules,
+code; `metadata` has the keys named here. A LocalizedMessage brings the sentence for people, in Chinese (zh-CN) or, where
+`Accept-Language` (over gRPC the metadata `accept-language`) asks for it, in English (en); BadRequest names broken fields and rules,
 RetryInfo says when to come again. Over JSON the status is that of the code. Where a call that changes something was refused,
 nothing was changed; a repeat with the same `request_id` is safe.
 
@@ -69,8 +70,8 @@ def rendered(image: bytes) -> str:
             owner = value.number // 100
             lines += [
                 f"\n## {_OWNERS[owner]}\n",
-                "| Reason | Code | 中文 | Metadata | When |",
-                "| --- | --- | --- | --- | --- |",
+                "| Reason | Code | 中文 | English | Metadata | When |",
+                "| --- | --- | --- | --- | --- | --- |",
             ]
         lines.append(_row(value.name, value.options.Extensions[error_reason_pb2.error], comments[(5, 0, 2, place)]))
     return "\n".join([*lines, "\n## Each RPC", *_of_rpcs(files)]) + "\n"
@@ -102,7 +103,7 @@ def _row(name: str, error: Any, comment: str) -> str:
     from libs.errors import Code  # noqa: PLC0415 - build-time only
 
     code = f"{error.code} {Code[error.code].http}"
-    return f"| `{name.removeprefix('ERROR_REASON_')}` | {code} | {error.message_zh} | {keys} | {when} |"
+    return f"| `{name.removeprefix('ERROR_REASON_')}` | {code} | {error.message_zh} | {error.message_en} | {keys} | {when} |"
 
 
 if __name__ == "__main__":

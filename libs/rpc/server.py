@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from libs.config import ServiceConfig, TlsConfig
 from libs.errors import TongbanError, reasons
 from libs.observability.tracing import Tracing
-from libs.rpc import status
+from libs.rpc import languages, status
 from libs.rpc.call import Call, Handler, Stage, enter
 from libs.rpc.contract import ContractError, Method, methods_of
 from libs.rpc.messages import wire_bytes
@@ -84,9 +84,11 @@ def default_stages(
     ]
 
 
-async def _abort(context: Context, error: TongbanError) -> None:
-    details = status.to_status(error)
-    await context.abort(status.grpc_code(error), details.message, ((status.DETAILS_KEY, details.SerializeToString()),))
+async def _abort(call: Call, error: TongbanError) -> None:
+    details = status.to_status(error, languages.preferred(call.metadata.get(languages.HEADER, "")))
+    await call.context.abort(
+        status.grpc_code(error), details.message, ((status.DETAILS_KEY, details.SerializeToString()),)
+    )
 
 
 def _serialized(answer: Message) -> bytes:
@@ -108,7 +110,7 @@ def _entry(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitab
         try:
             return _serialized(await handler(request, call))
         except TongbanError as error:
-            await _abort(context, error)
+            await _abort(call, error)
             raise
 
     return serve
@@ -125,7 +127,7 @@ def _streaming_entry(method: Method, handler: Handler) -> Callable[[Any, Context
             async for message in errors_of_stream(method, messages, call):
                 yield _serialized(message)
         except TongbanError as error:
-            await _abort(context, error)
+            await _abort(call, error)
 
     return serve
 

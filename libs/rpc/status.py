@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from libs.errors import Code, TongbanError, Violation, error_class, reasons
-from libs.rpc import fitting
+from libs.rpc import fitting, languages
 from tongban.errors.v1 import error_reason_pb2
 
 DOMAIN = "tongban"
@@ -18,9 +18,13 @@ _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 @cache
-def _chinese(reason: str) -> str:
+def sentence(reason: str, language: str) -> str:
+    """What people are told of ``reason``, in one of our languages; empty where the reason is none of ours."""
     value = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name.get(f"ERROR_REASON_{reason}")
-    return str(value.GetOptions().Extensions[error_reason_pb2.error].message_zh) if value else ""
+    if value is None:
+        return ""
+    meaning = value.GetOptions().Extensions[error_reason_pb2.error]
+    return str(meaning.message_en if language == languages.ENGLISH else meaning.message_zh)
 
 
 def _pack(
@@ -46,9 +50,10 @@ def _metadata(error: TongbanError) -> dict[str, str]:
     return fitting.metadata(counted | error.metadata)
 
 
-def to_status(error: TongbanError) -> status_pb2.Status:
+def to_status(error: TongbanError, language: str = languages.CHINESE) -> status_pb2.Status:
     """Builds the status of ``error``: one ErrorInfo, and BadRequest, RetryInfo and LocalizedMessage where they help.
 
+    ``language`` is that of the sentence for people (``libs.rpc.languages``).
     It fits into a response's trailers whatever the error says (``libs.rpc.fitting``).
     """
     reason = fitting.reason(error.reason)
@@ -68,7 +73,7 @@ def to_status(error: TongbanError) -> status_pb2.Status:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         _pack(status, error_details_pb2.RetryInfo(retry_delay=delay))
-    _pack(status, error_details_pb2.LocalizedMessage(locale="zh-CN", message=_chinese(reason)))
+    _pack(status, error_details_pb2.LocalizedMessage(locale=language, message=sentence(reason, language)))
     return status
 
 

@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2, json_format
 
 from libs.errors import Internal as InternalError
 from libs.errors import TongbanError, Violation, reasons
-from libs.rpc import status
+from libs.rpc import languages, status
 from libs.rpc.fitting import OMITTED
 from services.gateway.contracts import Rpc, Service
 from services.gateway.http_paths import path_of
@@ -138,8 +138,11 @@ def _routes(services: list[Service], types: _Types) -> tuple[Json, Json]:
 
 
 def _answer(http: int, error: TongbanError) -> Json:
+    """A refusal; the sentence for people, which stands last, is put in by the gate in the language that is asked for."""
     body = json_format.MessageToDict(status.to_status(error))
-    return {"status": str(http), "body": json.dumps(body, ensure_ascii=False)}
+    body["details"][-1] |= {"locale": "@LOCALE@", "message": "@SENTENCE@"}
+    said = {language: status.sentence(error.reason, language) for language in set(languages.SPOKEN.values())}
+    return {"status": str(http), "body": json.dumps(body, ensure_ascii=False), "said": said}
 
 
 def _fields_answer() -> Json:
@@ -186,6 +189,7 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
         "methods": dict.fromkeys(METHODS, True),
         "usual": dict.fromkeys(_USUAL, True),
         "answers": _answers(),
+        "languages": dict(languages.SPOKEN),
         "limits": {
             "headers": HEADER_BYTES,
             "lines": HEADER_LINES,

@@ -8,7 +8,7 @@ from google.protobuf import json_format
 from google.rpc import status_pb2
 
 from libs.errors import Code, error_class
-from libs.rpc import status
+from libs.rpc import languages, status
 from services.gateway import contract_gate
 from services.gateway.config import GatewayConfig
 from services.gateway.rendering import HEADERS, environment, error_words
@@ -42,6 +42,9 @@ class Reply:
 
 GATE_HEADER = "x-tongban-gate"
 """Set on a request that the gate refused: its answer is whole already."""
+_OTHER = r"(?:[^,eEzZ\s][^,]*|[eE](?:[^,nN][^,]*)?|[zZ](?:[^,hH][^,]*)?|(?:[eE][nN]|[zZ][hH])[A-Za-z][^,]*)"
+ENGLISH_FIRST = rf"\s*(?:{_OTHER},\s*)*[eE][nN](?:[-;,\s].*)?"
+"""An Accept-Language whose first language of ours is English."""
 _RETRY_SECONDS = 1.0
 _PAGES = ((404, 404), (413, 413), (429, 429), (500, 500), (502, 503), (503, 503), (504, 503))
 
@@ -96,23 +99,23 @@ def documented(reason: str) -> error_reason_pb2.ErrorInfo:
     return value.GetOptions().Extensions[error_reason_pb2.error]
 
 
-def status_of(reply: Reply) -> status_pb2.Status:
-    """Returns the typed status of a reply, as a service would answer it."""
+def status_of(reply: Reply, language: str = languages.CHINESE) -> status_pb2.Status:
+    """Returns the typed status of a reply, as a service would answer it in one of our languages."""
     refusal = error_class(Code[documented(reply.reason).code])
     error = refusal(reply.reason, reply.message)
     error.metadata = dict(reply.metadata)
     error.retry_after = _RETRY_SECONDS if reply.retry else None
-    return status.to_status(error)
+    return status.to_status(error, language)
 
 
-def _json_body(reply: Reply) -> Json:
-    body: Json = json_format.MessageToDict(status_of(reply))
+def _json_body(reply: Reply, language: str) -> Json:
+    body: Json = json_format.MessageToDict(status_of(reply, language))
     return body
 
 
-def _details_header(reply: Reply) -> str:
+def _details_header(reply: Reply, language: str) -> str:
     # Envoy expands commands in the JSON body only, so a header can't carry its words.
-    made = status_of(reply)
+    made = status_of(reply, language)
     made.message = made.message.replace("%LOCAL_REPLY_BODY%", "refused by the gateway")
     return base64.b64encode(made.SerializeToString()).decode().rstrip("=")
 
@@ -133,8 +136,15 @@ def _all(*filters: Json) -> Json:
     return {"and_filter": {"filters": list(filters)}} if len(filters) > 1 else filters[0]
 
 
-def _is_for(reply: Reply) -> list[Json]:
-    return [_has_status(reply.http), *([_has_details(reply.details)] if reply.details else [])]
+def _is_for(reply: Reply, language: str) -> list[Json]:
+    asked = [_asks_for_english()] if language == languages.ENGLISH else []
+    return [_has_status(reply.http), *([_has_details(reply.details)] if reply.details else []), *asked]
+
+
+def _asks_for_english() -> Json:
+    """Whether English stands before Chinese in Accept-Language: Envoy can't weigh what a caller lists, only read it in order."""
+    asked = {"name": languages.HEADER, "string_match": {"safe_regex": {"regex": ENGLISH_FIRST}}}
+    return {"header_filter": {"header": asked}}
 
 
 def _native_grpc() -> list[Json]:
@@ -152,23 +162,23 @@ def _retry_header(reply: Reply) -> list[Json]:
     return [_header("retry-after", f"{_RETRY_SECONDS:.0f}")] if reply.retry else []
 
 
-def _grpc_mapper(reply: Reply) -> Json:
+def _grpc_mapper(reply: Reply, language: str) -> Json:
     return {
-        "filter": _all(*_is_for(reply), *_native_grpc()),
+        "filter": _all(*_is_for(reply, language), *_native_grpc()),
         "headers_to_add": [
-            _header("grpc-status-details-bin", _details_header(reply)),
+            _header("grpc-status-details-bin", _details_header(reply, language)),
             _header("grpc-status", str(status_of(reply).code)),
         ],
         "body_format_override": {"text_format_source": {"inline_string": reply.message}},
     }
 
 
-def _json_mapper(reply: Reply, where: Json | None = None) -> Json:
+def _json_mapper(reply: Reply, language: str, where: Json | None = None) -> Json:
     return {
-        "filter": where or _all(*_is_for(reply)),
+        "filter": where or _all(*_is_for(reply, language)),
         "status_code": reply.answered,
         "headers_to_add": _retry_header(reply),
-        "body_format_override": {"json_format": _json_body(reply), "content_type": "application/json"},
+        "body_format_override": {"json_format": _json_body(reply, language), "content_type": "application/json"},
     }
 
 
@@ -183,7 +193,10 @@ def _others() -> list[Json]:
     """What no row names is typed all the same."""
     fault = Reply(500, "INTERNAL", "the gateway can't serve this request", 500, (("correlation_id", "-"),))
     refused = Reply(400, "FIELD_INVALID", "the gateway does not take this request: %LOCAL_REPLY_BODY%", 400)
-    return [_json_mapper(fault, _has_status(500, "GE")), _json_mapper(refused, _has_status(400, "GE"))]
+    return [
+        _json_mapper(fault, languages.CHINESE, _has_status(500, "GE")),
+        _json_mapper(refused, languages.CHINESE, _has_status(400, "GE")),
+    ]
 
 
 def _page_mapper(config: GatewayConfig, http: int, answered: int) -> Json:
@@ -205,5 +218,10 @@ def local_reply_config(config: GatewayConfig) -> Json:
     """Envoy's ``local_reply_config`` for the table of replies; of two mappers with one status the first that fits counts."""
     table = replies(config.limits.request_bytes)
     pages = [_page_mapper(config, http, answered) for http, answered in _PAGES]
-    rows = [mapper for reply in table for mapper in (_grpc_mapper(reply), _json_mapper(reply))]
+    rows = [
+        make(reply, language)
+        for reply in table
+        for language in (languages.ENGLISH, languages.CHINESE)
+        for make in (_grpc_mapper, _json_mapper)
+    ]
     return {"mappers": [*pages, _gate_mapper(), *rows, *_others()]}

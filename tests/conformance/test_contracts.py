@@ -358,7 +358,8 @@ def test_error_reasons_are_documented() -> None:
     offenders = []
     for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values[1:]:
         info = value.GetOptions().Extensions[error_reason_pb2.error]
-        if info.code not in Code.__members__ or not info.message_zh or not _section(value.number):
+        spoken = bool(info.message_zh) and info.message_en.isascii() and info.message_en[:1].isupper()
+        if info.code not in Code.__members__ or not spoken or not _section(value.number):
             offenders.append(f"{value.name}: {info}")
         if len(set(info.metadata)) != len(info.metadata):
             offenders.append(f"{value.name}: a key twice")

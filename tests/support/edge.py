@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey
 from deploy.local import programs
 from deploy.pki import development
 from libs.errors import NotFound, TongbanError
-from libs.rpc import status
+from libs.rpc import languages, status
 from services.gateway import envoy_config
 from services.gateway.config import GatewayConfig
 from tests.support.ports import free_port
@@ -62,8 +62,10 @@ class Audit:
 
     def GetRecord(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         error = self._seen.error or NotFound("RESOURCE_NOT_FOUND", "no such record", resource=request.name)
-        context.set_trailing_metadata(((status.DETAILS_KEY, status.to_status(error).SerializeToString()),))
-        context.abort(status.grpc_code(error), status.to_status(error).message)
+        asked = dict(context.invocation_metadata()).get(languages.HEADER, "")
+        told = status.to_status(error, languages.preferred(asked))
+        context.set_trailing_metadata(((status.DETAILS_KEY, told.SerializeToString()),))
+        context.abort(status.grpc_code(error), told.message)
 
 
 class KeyServer(ThreadingHTTPServer):
