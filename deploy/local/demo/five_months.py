@@ -164,9 +164,12 @@ class FiveMonths:
             while True:
                 deciding = self._gateway.using(await self._office.token_of("deciding"))
                 page = await deciding.cases.list_cases(
-                    page_size=1, state=pb.CASE_STATE_DECIDED, department=self._office.department, context=context
+                    page_size=1,
+                    filter="state = CASE_STATE_DECIDED",
+                    department=self._office.department,
+                    context=context,
                 )
-                if not page.cases:
+                if not (page.cases or page.next_page_token):
                     return
                 await asyncio.sleep(0.05)
 

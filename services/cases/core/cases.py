@@ -62,6 +62,9 @@ cases = sa.Table(
     sa.Index("cases_number", "number", unique=True),
     sa.Index("cases_applicant", "applicant", "create_time", "id"),
     sa.Index("cases_agent", "agent", "create_time", "id", postgresql_where=sa.text("agent <> ''")),
+    # Lists: in the order of creation of all, of a department, of a department in one state.
+    sa.Index("cases_created", "create_time", "id"),
+    sa.Index("cases_of_department", "department", "create_time", "id"),
     sa.Index("cases_department", "department", "state", "create_time", "id"),
     sa.Index("cases_recount", "calendar_edition", "id", postgresql_where=sa.text("calendar_edition > 0")),
     # BRIN: the times grow with the table, and PostgreSQL 16+ keeps an update that touches only these a HOT one.

@@ -2,14 +2,14 @@
 
 from functools import partial
 
+from libs.access.actor import Actor
+from libs.lists.listing import Scope, given
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
-from services.cases.core.access import is_staff
-from services.cases.core.cases import CaseRecord, id_of
+from services.cases.core.cases import CaseRecord
 from services.cases.core.messages import ACTIONS, STATES
 from services.cases.core.parts import Parts
 from services.cases.core.steps import HistoryRow
-from services.cases.core.tokens import PageStart
 from services.cases.search import store
 from services.cases.search.clock import clock_message
 from tongban.cases.v1 import case_service_pb2 as rpc
@@ -59,41 +59,31 @@ class SearchApi:
 
     async def list_cases(self, request: rpc.ListCasesRequest, call: Call) -> rpc.ListCasesResponse:
         """Lists cases: the caller's own, the department's, or with a purpose."""
-        parts, actor, filters = self._parts, call.actor, _filters(request)
-        after = PageStart.of(parts.pages, request)
-        if actor.speaks_for:
-            page = partial(store.of_parties, parts.cases, sorted(actor.speaks_for), actor.subject, filters, after)
-        else:
-            if is_staff(actor):
-                filters.setdefault("department", actor.department)
-            page = partial(store.filtered, parts.cases, filters, after)
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id))
-        await self._record_list(request, call, filters, len(shown))
-        cases = [await self._message(record, whole=False) for record in shown]
+        parts, scopes = self._parts, _scopes(request, call.actor)
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes)
+        await self._record_list(request, call, len(shown))
+        cases = [await self._message(parts.cases.opened(record), whole=False) for record in shown]
         return rpc.ListCasesResponse(cases=cases, next_page_token=token)
 
-    async def _record_list(
-        self, request: rpc.ListCasesRequest, call: Call, filters: dict[str, str], count: int
-    ) -> None:
+    async def _record_list(self, request: rpc.ListCasesRequest, call: Call, count: int) -> None:
         """Records what a list gives away; of other departments' cases it has to say why."""
         reads, actor, field = self._parts.reads, call.actor, "case.summary"
         if actor.speaks_for:
             await reads.own(request, call, actor.subject, field, count)
-        elif is_staff(actor) and filters["department"] == actor.department:
+        elif actor.office and request.department in ("", actor.office):
             await reads.note(request, call, request.department or "cases", field, count)
         else:
             await reads.use(request, call, request.context, "cases", field, count)
 
 
-def _filters(request: rpc.ListCasesRequest) -> dict[str, str]:
-    given = {
-        "applicant": request.applicant,
-        "item": id_of(request.item),
-        "task_code": request.task_code,
-        "state": STATES.name(request.state),
-        "department": request.department,
-    }
-    return {name: value for name, value in given.items() if value}
+def _scopes(request: rpc.ListCasesRequest, actor: Actor) -> list[Scope]:
+    """Whose cases the caller may see: those of whom they speak for, or one department's."""
+    chosen = given(department=request.department)
+    if actor.speaks_for:
+        mine = [Scope({"applicant": each} | chosen) for each in sorted(actor.speaks_for)]
+        return [*mine, Scope({"agent": actor.subject} | chosen)]
+    return [Scope(given(department=actor.office) | chosen)]
 
 
 def _entry(row: HistoryRow, note: str) -> pb.HistoryEntry:

@@ -97,8 +97,18 @@ async def test_persons_list_their_own_and_their_firms_cases(town: Town) -> None:
     assert await _names(town, town.service.issuer.token(AGENT, "PERSON")) == [sent.name]
     both = town.service.issuer.token(PERSON, "PERSON", org=FIRM)
     assert await _names(town, both) == [sent.name, own.name]
-    assert await _names(town, both, applicant=FIRM) == [sent.name]
-    assert await _names(town, town.stranger, applicant=PERSON) == []
+    assert await _names(town, both, filter=f"applicant.subject = {FIRM}") == [sent.name]
+    assert await _names(town, both, filter=f"applicant.subject = {PERSON} OR agent.subject = {AGENT}") == [
+        sent.name,
+        own.name,
+    ]
+    # A filter narrows what the caller may see, and widens it never.
+    for narrowing in (
+        f"applicant.subject = {PERSON}",
+        f"NOT applicant.subject = {AGENT}",
+        "create_time > 2000-01-01T00:00:00Z",
+    ):
+        assert await _names(town, town.stranger, filter=narrowing) == []
 
 
 async def test_staff_list_their_department_page_by_page(town: Town) -> None:
@@ -118,7 +128,11 @@ async def test_staff_list_their_department_page_by_page(town: Town) -> None:
     with pytest.raises(InvalidArgument):
         await _names(town, town.stranger_clerk, department=DEPARTMENT)
     assert len(await _names(town, town.stranger_clerk, department=DEPARTMENT, context=context())) == 7
-    assert await _names(town, town.clerk, state=pb.CASE_STATE_SUBMITTED) == []
+    assert await _names(town, town.clerk, filter="state = CASE_STATE_SUBMITTED") == []
+    assert await _names(town, town.clerk, filter="state = CASE_STATE_DRAFT", order_by="create_time") == made
+    with pytest.raises(InvalidArgument) as unknown:
+        await _names(town, town.clerk, filter="state = CASE_STATE_DRAFT AND title = x")
+    assert [(each.field, each.rule) for each in unknown.value.violations] == [("filter", "filter.field")]
     with pytest.raises(InvalidArgument) as token:
         await _names(town, town.clerk, page_token="x" * 8)
     assert token.value.reason == "PAGE_TOKEN_INVALID"
