@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from google.api import annotations_pb2
 from google.protobuf import descriptor, descriptor_pb2, message, message_factory
 
 from tongban.options.v1 import options_pb2
@@ -52,10 +51,8 @@ class Method:
 
     @cached_property
     def repeatable(self) -> bool:
-        """Whether a second call has no second effect: it reads, or its request_id sees to it, or the contract says so."""
-        options = self.descriptor.GetOptions()
-        reads = options.Extensions[annotations_pb2.http].WhichOneof("pattern") == "get"
-        return self.writes or reads or options.idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
+        """Whether a second call has no second effect, as the contract says (`idempotency_level`)."""
+        return self.descriptor.GetOptions().idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
 
     @cached_property
     def writes(self) -> bool:

@@ -42,7 +42,6 @@ class Rpc:
         comment: what the contract says of it.
         descriptor: the rest.
         method: the same, linked to its messages.
-        keyed: whether its request carries a request_id.
     """
 
     service: str
@@ -50,7 +49,6 @@ class Rpc:
     comment: str
     descriptor: descriptor_pb2.MethodDescriptorProto
     method: Method
-    keyed: bool = False
 
     @property
     def path(self) -> str:
@@ -74,9 +72,8 @@ class Rpc:
 
     @property
     def repeatable(self) -> bool:
-        """Whether a second call has no second effect: it reads, or its request_id sees to it, or the contract says so."""
-        declared = self.descriptor.options.idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
-        return declared or self.keyed or any(verb == "GET" for verb, _, _ in self.http)
+        """Whether a second call has no second effect, as the contract says."""
+        return self.method.repeatable
 
     @property
     def http(self) -> list[tuple[str, str, str]]:
@@ -126,13 +123,7 @@ def _comments(file: descriptor_pb2.FileDescriptorProto) -> dict[tuple[int, ...],
 def services(image: descriptor_pb2.FileDescriptorSet) -> list[Service]:
     """Returns our gRPC services, in the order of their names."""
     files = [file for file in image.file if file.package.startswith("tongban.")]
-    keyed = {
-        f".{file.package}.{message.name}"
-        for file in files
-        for message in file.message_type
-        if any(field.name == "request_id" for field in message.field)
-    }
-    return sorted(_services(files, keyed, _linked(image)), key=_name)
+    return sorted(_services(files, _linked(image)), key=_name)
 
 
 def _linked(image: descriptor_pb2.FileDescriptorSet) -> descriptor_pool.DescriptorPool:
@@ -148,7 +139,7 @@ def _name(service: Service) -> str:
 
 
 def _services(
-    files: Iterable[descriptor_pb2.FileDescriptorProto], keyed: set[str], pool: descriptor_pool.DescriptorPool
+    files: Iterable[descriptor_pb2.FileDescriptorProto], pool: descriptor_pool.DescriptorPool
 ) -> Iterator[Service]:
     for file in files:
         said = _comments(file)
@@ -161,7 +152,6 @@ def _services(
                     said.get((_SERVICE_FIELD, place, _METHOD_FIELD, index), ""),
                     method,
                     Method(pool.FindMethodByName(f"{full_name}.{method.name}")),
-                    method.input_type in keyed,
                 )
                 for index, method in enumerate(service.method)
             )

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from libs.errors import Code
 from libs.rpc import refusals
 from libs.rpc.contract import Method
+from libs.rpc.stages.disclosure import discloses
 from tests.support import contracts
 from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
@@ -45,10 +46,20 @@ def test_what_is_called_idempotent_is_declared_so() -> None:
     offenders = []
     for method in contracts.methods():
         said = "dempotent" in _said(method) and not re.search(r"[Nn]ot idempotent", _said(method))
-        declared = method.descriptor.GetOptions().idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
-        if said > method.repeatable or declared > said:
+        declared = method.descriptor.GetOptions().HasField("idempotency_level")
+        if not declared or said != method.repeatable or method.writes > said:
             offenders.append(method.name)
     assert offenders == []
+
+
+def test_what_has_no_side_effects_leaves_nothing_behind() -> None:
+    """A read that is recorded may be repeated, and yet each time leaves its record: it is IDEMPOTENT."""
+    safe = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+    assert [
+        method.name
+        for method in contracts.methods()
+        if method.descriptor.GetOptions().idempotency_level == safe and (method.writes or discloses(method))
+    ] == []
 
 
 def test_every_rpc_declares_its_access() -> None:
