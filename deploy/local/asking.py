@@ -35,6 +35,15 @@ class AskedRegion:
 
     def ask(self, work: Callable[[Tongban], Result]) -> Result:
         """Asks; ends the command with what the region refuses with."""
+        try:
+            return self.call(work)
+        except TongbanError as error:
+            refused = json_format.MessageToDict(to_status(error), always_print_fields_with_no_presence=True)
+            print(json.dumps(refused, ensure_ascii=False), file=sys.stderr)
+            raise typer.Exit(1) from None
+
+    def call(self, work: Callable[[Tongban], Result]) -> Result:
+        """Asks; raises TongbanError as the region meant it."""
         state = StateFolder(self.state)
         snapshot = state.read() if state.holder() is not None else None
         here = next((each for each in snapshot.regions if self.region in ("", each.code)), None) if snapshot else None
@@ -43,13 +52,8 @@ class AskedRegion:
                 f"region {self.region or 'of any code'} does not run from {state.folder}: ./run up"
             )
         machine = _machine(self.credentials or state.folder / here.code / "credentials.json")
-        try:
-            with Tongban(here.gateway, machine) as region:
-                return work(region)
-        except TongbanError as error:
-            refused = json_format.MessageToDict(to_status(error), always_print_fields_with_no_presence=True)
-            print(json.dumps(refused, ensure_ascii=False), file=sys.stderr)
-            raise typer.Exit(1) from None
+        with Tongban(here.gateway, machine) as region:
+            return work(region)
 
 
 def _machine(path: Path) -> PrivateKey:

@@ -1,7 +1,13 @@
-"""``tongban audit verify``: checks a receipt, and a copy of the log, without asking anybody."""
+"""``tongban audit verify``: checks a receipt, and a copy of the log.
+
+A receipt that came with an answer names its record and proves nothing yet: the proof is asked for once, and can be kept. All
+that is checked is checked here, without asking anybody.
+"""
 
 import base64
 import json
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
@@ -12,6 +18,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.local import given_receipts
+from deploy.local.given_receipts import GivenReceipt, NoReceipt
+from deploy.local.proving import ProvingRegion
 from deploy.pki.region_root import ROOT_FILE
 from libs.audit.copies import verify_log
 from libs.audit.heads import SignedHead, VerifySignature, head_from_json
@@ -38,7 +47,23 @@ _WORDS = {
     _UNKNOWN: "[bold yellow]what could be checked holds; the rest was made by a later release: take a newer tongban[/]",
 }
 
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="RECEIPT.json")]
+Given = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECEIPT",
+        help="A file (a receipt with its proof, or what `curl -i` printed), - for standard input, or the header's value.",
+    ),
+]
+Abroad = Annotated[
+    bool, typer.Option("--abroad", help="The receipt of the other region, where an answer came with two.")
+]
+Gateway = Annotated[
+    str, typer.Option(help="Where to ask for the proof; else the receipt's region, if it runs from the state folder.")
+]
+Token = Annotated[str, typer.Option(envvar="TONGBAN_TOKEN", help="The access token to ask --gateway with.")]
+Keep = Annotated[
+    Path | None, typer.Option(dir_okay=False, metavar="FILE.json", help="Where to keep the receipt with its proof.")
+]
 Log = Annotated[
     Path | None, typer.Option("--log", exists=True, dir_okay=False, metavar="FILE.jsonl", help="A copy of the log.")
 ]
@@ -68,6 +93,8 @@ Response = Annotated[
 ]
 State = Annotated[Path, typer.Option(help="Where the state of the region lies that the receipt is of.")]
 _STATE = Path(".tongban")
+_REGION = re.compile(r"[a-z0-9][a-z0-9-]{1,31}", re.ASCII)
+_LONGEST_NAME = 180
 
 
 @app.callback()
@@ -77,23 +104,31 @@ def audit() -> None:
 
 @app.command()
 def verify(
-    receipt: File,
+    receipt: Given,
     root: Root = None,
     log: Log = None,
     head: Head = None,
     request: Request = None,
     response: Response = None,
     state: State = _STATE,
+    abroad: Abroad = False,
+    gateway: Gateway = "",
+    token: Token = "",
+    keep: Keep = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Checks a receipt, and with --log whether a copy of the log is the signed one.
 
-    Ends with 1 if anything fails, and with 3 if nothing does, but something was made by a later release than this.
+    Ends with 1 if anything fails, with 3 if nothing does, but something was made by a later release than this, and with 4 if
+    the log has not put the record under a signed head yet.
     """
     if head is not None and log is None:
         raise typer.BadParameter("--head belongs to a copy of the log: give --log too")
-    data = receipt.read_bytes()
-    root = root or _root_in(state, data)
+    given = _read(receipt, abroad=abroad)
+    root = root or _root_in(state, given.log)
+    data = given.proved or _proved(given, ProvingRegion(state, gateway, token))
+    if keep is not None:
+        keep.write_bytes(data)
     try:
         trusted = trust(Certificate.parse(root.read_bytes()), default_provider())
     except MalformedCertificate as error:
@@ -115,15 +150,28 @@ def _status(reports: Sequence[Report]) -> int:
     return _UNKNOWN if all(report.valid or report.unknown for report in reports) else 1
 
 
-def _root_in(state: Path, receipt: bytes) -> Path:
-    """Finds the root of the region whose log a receipt is of: ``//341500/seal``."""
+def _read(receipt: str, *, abroad: bool) -> GivenReceipt:
+    path = Path(receipt)
     try:
-        log = str(json.loads(receipt)["head"]["log"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        log = ""
+        if receipt == "-":
+            return given_receipts.read(sys.stdin.buffer.read(), abroad=abroad)
+        # A header's value is longer than a file's name may be.
+        is_file = len(receipt) <= _LONGEST_NAME and path.is_file()
+        return given_receipts.read(path.read_bytes() if is_file else receipt.encode(), abroad=abroad)
+    except (NoReceipt, OSError) as error:
+        raise typer.BadParameter(f"neither a file nor a receipt: {error}", param_hint="RECEIPT") from error
+
+
+def _proved(given: GivenReceipt, region: ProvingRegion) -> bytes:
+    assert given.receipt is not None, "what has no proof is a receipt"
+    return region.prove(given.receipt)
+
+
+def _root_in(state: Path, log: str) -> Path:
+    """Finds the root of the region whose log a receipt is of: ``//341500/seal``."""
     region = log.removeprefix("//").partition("/")[0]
     root = state / region / "root" / ROOT_FILE
-    if not region.isdigit() or not root.is_file():
+    if not _REGION.fullmatch(region) or not root.is_file():
         raise typer.BadParameter(f"needed: no root of the receipt's region lies in {state}", param_hint="--root")
     return root
 

@@ -103,13 +103,19 @@ class Log:
 
     def receipt(self, entry: AuditEntry) -> common_pb2.Receipt:
         """Builds the receipt that the caller gets for a record."""
+        return self.receipt_of(entry.id, entry.record_time, entry.transaction_id, entry.leaf_hash)
+
+    def receipt_of(
+        self, identifier: str, record_time: datetime, transaction_id: str, hashed: bytes
+    ) -> common_pb2.Receipt:
+        """Builds the receipt of a record that stands in the log: the one that was given when it was written."""
         return common_pb2.Receipt(
-            record=self._name(entry.id),
+            record=self._name(identifier),
             log=f"//{self.region}/{self.service}",
-            leaf_hash=entry.leaf_hash,
-            transaction_id=entry.transaction_id,
-            record_time=timestamp(entry.record_time),
-            digest_salt=self.salt(entry.id),
+            leaf_hash=hashed,
+            transaction_id=transaction_id,
+            record_time=timestamp(record_time),
+            digest_salt=self.salt(identifier),
         )
 
     def _name(self, identifier: str) -> str:

@@ -114,8 +114,9 @@ class AuditWriter:
             raise reasons.audit_unavailable(
                 "the audit record can't be written; nothing was done", retry_after=1.0
             ) from error
-        command.recorded()
-        return self.log.receipt(entry)
+        receipt = self.log.receipt(entry)
+        command.recorded(receipt)
+        return receipt
 
     async def close(self, question: OpenQuestion, receipt: common_pb2.Receipt) -> None:
         """Closes a question that was answered by a refusal; who recorded the question records that, too."""

@@ -10,7 +10,6 @@ import grpc
 from google.protobuf.message import Message
 
 from libs.client.connection import Connection, failure
-from libs.client.receipts import OnReceipt, receipts_in
 from libs.client.retrying import CallAttempts, Failure, RetryPolicy
 from libs.client.tokens import TokenSource
 from libs.errors import TongbanError, Unauthenticated, reasons
@@ -58,14 +57,12 @@ class AsyncRegionCalls:
         tokens: where the token comes from.
         policy: how it is tried again.
         seconds: how long one call may take, with all its tries, where the caller does not say.
-        on_receipt: is told every receipt.
     """
 
     connection: Connection
     tokens: TokenSource
     policy: RetryPolicy
     seconds: float
-    on_receipt: OnReceipt | None = None
 
     async def call(self, request: Message, answer: type[Answer], timeout: float | None = None) -> Answer:
         """Calls the RPC of ``request``.
@@ -82,7 +79,7 @@ class AsyncRegionCalls:
         told = await self._tried(
             method, timeout, lambda seconds, token: self.connection.call(method, request, seconds, token)
         )
-        return self._told(told, answer)
+        return _of(answer, told)
 
     async def upload(
         self, first: Part, chunk: Callable[[bytes], Part], content: bytes, answer: type[Answer], timeout: float | None
@@ -95,7 +92,7 @@ class AsyncRegionCalls:
         told = await self._tried(
             method, timeout, lambda seconds, token: self.connection.send(method, parts, seconds, token)
         )
-        return self._told(told, answer)
+        return _of(answer, told)
 
     async def download(
         self, request: Message, answer: type[Part], head: Callable[[Part], Head | None], timeout: float | None
@@ -112,7 +109,7 @@ class AsyncRegionCalls:
             return found, stream
 
         found, stream = await self._tried(method, timeout, begin)
-        return AsyncDownload(self._told(found, type(found)), _chunks(stream))
+        return AsyncDownload(found, _chunks(stream))
 
     async def pages(
         self, request: Message, answer: type[Answer], items: Callable[[Answer], Iterable[Item]], timeout: float | None
@@ -126,13 +123,6 @@ class AsyncRegionCalls:
             asked.page_token = page.next_page_token
             if not page.next_page_token:
                 return
-
-    def _told(self, message: Message, kind: type[Answer]) -> Answer:
-        assert isinstance(message, kind)
-        if self.on_receipt is not None:
-            for receipt in receipts_in(message):
-                self.on_receipt(receipt)
-        return message
 
     async def _tried(
         self, method: Method, timeout: float | None, attempt: Callable[[float, str], Awaitable[Item]]

@@ -9,10 +9,11 @@ import grpc
 import httpx
 from google.protobuf.message import Message
 
+from libs.client.receipts import OnReceipt
 from libs.client.retrying import Failure
 from libs.client.tokens import IssuedToken
 from libs.errors import Code, TongbanError, error_class, reasons
-from libs.rpc import status
+from libs.rpc import receipts, status
 from libs.rpc.client import gateway_channel
 from libs.rpc.contract import Method
 from tongban.errors.v1 import error_reason_pb2
@@ -33,14 +34,16 @@ class Connection:
     Args:
         url: ``http://host:port`` or ``https://host``, as the region publishes it: tokens name it as their audience.
         roots: PEM certificates to trust for https; None for those of the system.
+        on_receipt: is told the receipts of every call, also of one that was refused.
     """
 
-    def __init__(self, url: str, roots: bytes | None = None) -> None:
+    def __init__(self, url: str, roots: bytes | None = None, on_receipt: OnReceipt | None = None) -> None:
         self.url = url.rstrip("/")
         self.channel = gateway_channel(self.url, roots)
         context = ssl.create_default_context(cadata=roots.decode("ascii")) if roots else True
         self.http = httpx.AsyncClient(base_url=self.url, verify=context, trust_env=False)
         self._functions: dict[str, Any] = {}
+        self._on_receipt = on_receipt
 
     async def close(self) -> None:
         """Closes them."""
@@ -59,23 +62,34 @@ class Connection:
 
     async def call(self, method: Method, request: Message, seconds: float, token: str) -> Message:
         """Calls once; raises grpc.aio.AioRpcError."""
-        answer: Message = await self._function(method, "unary_unary")(
-            request, timeout=seconds, metadata=_metadata(token, request)
-        )
-        return answer
+        function = self._function(method, "unary_unary")
+        return await self._answer(function(request, timeout=seconds, metadata=_metadata(token, request)))
 
     async def send(self, method: Method, requests: Sequence[Message], seconds: float, token: str) -> Message:
         """Sends a stream once; raises grpc.aio.AioRpcError."""
-        answer: Message = await self._function(method, "stream_unary")(
-            iter(requests), timeout=seconds, metadata=_metadata(token, requests[0])
-        )
+        function = self._function(method, "stream_unary")
+        return await self._answer(function(iter(requests), timeout=seconds, metadata=_metadata(token, requests[0])))
+
+    async def _answer(self, call: Any) -> Message:
+        try:
+            answer: Message = await call
+        except grpc.aio.AioRpcError as error:
+            self._tell_receipts(error.initial_metadata())
+            raise
+        self._tell_receipts(await call.initial_metadata())
         return answer
 
-    def receive(self, method: Method, request: Message, seconds: float, token: str) -> AsyncIterator[Message]:
+    def _tell_receipts(self, metadata: Any) -> None:
+        if self._on_receipt is not None:
+            for receipt in receipts.received(metadata):
+                self._on_receipt(receipt)
+
+    async def receive(self, method: Method, request: Message, seconds: float, token: str) -> AsyncIterator[Message]:
         """Asks for a stream once; raises grpc.aio.AioRpcError while it is read."""
-        asked = self._function(method, "unary_stream")(request, timeout=seconds, metadata=_metadata(token, request))
-        stream: AsyncIterator[Message] = asked.__aiter__()
-        return stream
+        call = self._function(method, "unary_stream")(request, timeout=seconds, metadata=_metadata(token, request))
+        self._tell_receipts(await call.initial_metadata())
+        async for message in call:
+            yield message
 
     async def grant(self, form: dict[str, str], seconds: float) -> IssuedToken:
         """Asks the token endpoint (RFC 6749).

@@ -37,7 +37,7 @@ class AsyncTongban(AsyncApi):
         roots: PEM certificates to trust for https; None for those of the system.
         timeout: seconds for one call with all its tries, where a call does not say.
         policy: how calls are tried again.
-        on_receipt: is told the receipt of every recorded call.
+        on_receipt: is told the receipt of every recorded call, and that of another region which was asked for it.
 
     What returns another ``AsyncTongban`` shares its connections: close the first one alone.
     """
@@ -52,10 +52,8 @@ class AsyncTongban(AsyncApi):
         policy: RetryPolicy | None = None,
         on_receipt: OnReceipt | None = None,
     ) -> None:
-        connection = Connection(url, roots)
-        self._begin(
-            AsyncRegionCalls(connection, GivenToken(), policy or RetryPolicy(), timeout, on_receipt), credentials
-        )
+        connection = Connection(url, roots, on_receipt)
+        self._begin(AsyncRegionCalls(connection, GivenToken(), policy or RetryPolicy(), timeout), credentials)
 
     def _begin(
         self, caller: AsyncRegionCalls, credentials: Credentials | None, tokens: TokenSource | None = None

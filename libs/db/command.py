@@ -46,10 +46,18 @@ class Command:
     call: Call | None = field(default=None, compare=False, repr=False)
     meaning: bytes = b""
 
-    def recorded(self) -> None:
-        """Notes that an audit record of the call that brought this stands; nothing to note where none did."""
+    def recorded(self, receipt: common_pb2.Receipt) -> None:
+        """Notes that a record of the call that brought this stands; it answers with the receipt of the last one noted.
+
+        Nothing is noted where no call brought it.
+        """
         if self.call is not None:
-            self.call.recorded = True
+            self.call.receipt = receipt
+
+    def recorded_abroad(self, receipt: common_pb2.Receipt | None) -> None:
+        """Notes what another region, asked for this call, gave as its receipt; it goes with the answer beside ours."""
+        if self.call is not None:
+            self.call.receipt_abroad = receipt
 
 
 def digest_of(message: Message) -> bytes:

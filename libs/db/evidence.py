@@ -125,6 +125,16 @@ class Evidence:
         self._entries.append(entry)
         return self.log.receipt(entry)
 
+    @property
+    def receipt(self) -> common_pb2.Receipt | None:
+        """The receipt of the record that was added last: the one that says how it ended; None where none was added."""
+        return self.log.receipt(self._entries[-1]) if self._entries else None
+
+    def noted(self) -> None:
+        """Notes, once all of it stands, that the call is recorded; it answers with :attr:`receipt`."""
+        if (receipt := self.receipt) is not None:
+            self.command.recorded(receipt)
+
     def emit(self, subject: str, data: Message) -> str:
         """Adds an event about a resource and returns its id; its type is what the contract says of the message.
 
@@ -159,4 +169,4 @@ class Evidence:
                 await statement.execute(connection, {**self.values(), **values})
         except (TongbanError, PostgresError) as error:
             raise reasons.audit_unavailable("this can't be recorded; nothing was done", retry_after=1.0) from error
-        self.command.recorded()
+        self.noted()

@@ -16,6 +16,7 @@ idempotency = sa.Table(
     sa.Column("request_id", sa.Text, primary_key=True),
     sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("response", sa.LargeBinary, nullable=False),
+    sa.Column("record", sa.Text, nullable=False, server_default=""),
     sa.Column("create_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Index("idempotency_create_time", "create_time"),
     comment="The answer to each request_id, encrypted; for a consumed event also its inbox row.",

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar, cast
 
 from google.protobuf.message import Message
@@ -18,8 +19,8 @@ from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.evidence import Evidence, recorded
 from libs.db.failures import OutcomeUnknown
-from libs.db.query import Query, of
-from libs.db.schema import idempotency
+from libs.db.query import Query, joined, of
+from libs.db.schema import audit_records, idempotency
 from libs.errors import TongbanError, Unavailable, reasons
 from libs.events.wire import Wire
 from libs.rpc.messages import wire_bytes
@@ -32,24 +33,43 @@ _MOST_QUESTIONS = 4
 # One statement, one round trip. A second commit of the same request_id breaks the primary key here, and with it the
 # whole transaction: nothing is ever done twice.
 _FLUSH = recorded("""kept AS (
-  INSERT INTO idempotency (caller, method, request_id, digest, response)
-  VALUES (:caller, :method, :request_id, :digest, :response)
+  INSERT INTO idempotency (caller, method, request_id, digest, response, record)
+  VALUES (:caller, :method, :request_id, :digest, :response, :record)
 )""")
 _FLUSH_STEP = recorded()
 
 
-@of(idempotency)
+@of(
+    joined(
+        digest=idempotency.c.digest,
+        response=idempotency.c.response,
+        record=audit_records.c.id,
+        record_time=audit_records.c.record_time,
+        transaction_id=audit_records.c.transaction_id,
+        leaf_hash=audit_records.c.leaf_hash,
+    )
+)
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What a command was answered, encrypted, and what is kept of the body that it came with."""
+    """What a command was answered, encrypted; what is kept of the body that it came with; and the record of that call."""
 
     digest: bytes
     response: bytes
+    record: str
+    record_time: datetime
+    transaction_id: str
+    leaf_hash: bytes
 
 
 _STORED = Query(
     StoredAnswer,
-    "SELECT {columns} FROM idempotency WHERE caller = :caller AND method = :method AND request_id = :request_id",
+    """
+SELECT {columns} FROM (
+  SELECT i.digest, i.response, r.id AS record, r.record_time, r.transaction_id, r.leaf_hash
+  FROM idempotency AS i JOIN audit_records AS r ON r.id = i.record
+  WHERE i.caller = :caller AND i.method = :method AND i.request_id = :request_id
+) AS known
+""",
 )
 _ANSWER = Column("idempotency", "response")
 
@@ -86,13 +106,14 @@ class Transaction(Evidence):
         command = self.command
         name = self.about or str(getattr(response, "name", "") or "")
         written = wire_bytes(response)
-        self.record(name, response_digest=sm3(written))
+        receipt = self.record(name, response_digest=sm3(written))
         answer = {
             "caller": command.caller,
             "method": command.method,
             "request_id": command.request_id,
             "digest": kept_body(self.cipher, command),
             "response": self.cipher.encrypt(_ANSWER, row_of(command), written),
+            "record": receipt.record.rpartition("/")[2],
         }
         await _FLUSH.execute(self.connection, {**self.values(), **answer})
 
@@ -156,10 +177,10 @@ class UnitOfWork:
                 raise
             return cast("Answer", stored)
         self._stands(transaction)
-        command.recorded()
         return answer
 
     def _stands(self, transaction: Transaction) -> None:
+        transaction.noted()
         self.committed.set()
         for each in transaction.committed:
             each()
@@ -202,7 +223,8 @@ class UnitOfWork:
             raise reasons.request_id_reused(
                 "the request_id was used before with another body", request_id=command.request_id
             )
-        command.recorded()  # what is told again was recorded when it was first told
+        # What is told again was recorded when it was first told, and answers with that receipt.
+        command.recorded(self._log.receipt_of(found.record, found.record_time, found.transaction_id, found.leaf_hash))
         return command.response_type.FromString(self._cipher.decrypt(_ANSWER, row_of(command), found.response))
 
 

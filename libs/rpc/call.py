@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from libs.access.actor import ANONYMOUS, Actor
 from libs.rpc.contract import Method
+from tongban.common.v1 import common_pb2
 
 
 @dataclass(slots=True)
@@ -27,7 +28,9 @@ class Call:
         span_id: 16 hexadecimal digits.
         started: monotonic seconds at the start.
         received: the bytes of the request exactly as they came; of a client's stream those of its first message.
-        recorded: whether an audit record of this call stands, or its answer is wholly the caller's own.
+        receipt: that of the audit record which says how this call ended; None while none stands.
+        receipt_abroad: that of another region, which this one asked for the caller and whose answer is passed on.
+        is_own: whether the answer is wholly the caller's own, which nobody need record.
     """
 
     method: Method
@@ -39,11 +42,18 @@ class Call:
     span_id: str = ""
     started: float = field(default_factory=time.monotonic)
     received: bytes = b""
-    recorded: bool = False
+    receipt: common_pb2.Receipt | None = None
+    receipt_abroad: common_pb2.Receipt | None = None
+    is_own: bool = False
+
+    @property
+    def accounted(self) -> bool:
+        """Whether the answer may leave: a record of this call stands, or nobody need record it."""
+        return self.is_own or self.receipt is not None
 
     def own(self) -> None:
         """Notes that the answer holds the caller's own data alone, which nobody need record."""
-        self.recorded = True
+        self.is_own = True
 
 
 Request = Message | AsyncIterator[Message]

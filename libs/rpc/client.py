@@ -9,10 +9,11 @@ from google.protobuf.message import Message
 
 from libs.config import TlsConfig
 from libs.observability import metrics, tracing
-from libs.rpc import status
+from libs.rpc import receipts, status
 from libs.rpc.call import served
 from libs.rpc.repeating import NeighbourAttempts
 from libs.rpc.waiting import NeighbourChannel, waiting_for
+from tongban.common.v1 import common_pb2
 
 Answer = TypeVar("Answer", bound=Message)
 TAKES_CALLS = "calls"
@@ -122,17 +123,40 @@ async def invoke(
     Raises:
         TongbanError: what the callee meant, or DEPENDENCY_UNAVAILABLE.
     """
+    response, _ = await _invoked(function, request, answer, to, token, timeout)
+    return response
+
+
+async def invoke_recorded(
+    function: Any,
+    request: Message,
+    answer: type[Answer],
+    *,
+    to: str,
+    token: str,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> tuple[Answer, common_pb2.Receipt | None]:
+    """Calls as ``invoke``; returns the answer and the receipt of whoever held what was asked for, where they recorded it."""
+    response, call = await _invoked(function, request, answer, to, token, timeout)
+    return response, receipts.held(await call.initial_metadata())
+
+
+async def _invoked(
+    function: Any, request: Message, answer: type[Answer], to: str, token: str, timeout: float
+) -> tuple[Answer, Any]:
+    """Calls as ``invoke``; returns the answer, and gRPC's call."""
     attempts = _attempts(function, to, request, timeout)
     while True:
+        call = function(request, timeout=attempts.seconds, metadata=_metadata(token))
         try:
-            response = await function(request, timeout=attempts.seconds, metadata=_metadata(token))
+            response = await call
         except grpc.aio.AioRpcError as error:
             metrics.CLIENT_ERRORS.labels(to, error.code().name).inc()
             if not await attempts.again(error):
                 raise status.from_rpc_error(error, to) from error
         else:
             assert isinstance(response, answer)
-            return response
+            return response, call
 
 
 async def stream(

@@ -14,7 +14,8 @@ import grpc
 from google.protobuf.message import Message
 
 from libs.errors import Unauthenticated, reasons
-from libs.rpc.client import gateway_channel, invoke, stream
+from libs.rpc.client import gateway_channel, invoke, invoke_recorded, stream
+from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
 
@@ -60,10 +61,25 @@ class Regions:
             PermissionDenied: REGION_NOT_TRUSTED, here or there.
             TongbanError: what the callee meant, or DEPENDENCY_UNAVAILABLE.
         """
+        response, _ = await self.invoke_recorded(region, method, request, answer, assertion=assertion, timeout=timeout)
+        return response
+
+    async def invoke_recorded(
+        self,
+        region: str,
+        method: Callable[[grpc.aio.Channel], Any],
+        request: Message,
+        answer: type[Answer],
+        *,
+        assertion: str = "",
+        timeout: float = 10.0,
+    ) -> tuple[Answer, common_pb2.Receipt | None]:
+        """Calls as ``invoke``; returns the answer and the other region's receipt, where it recorded the call."""
         channel = await self._channel(region)
         with self._speaking_for_ourselves(region):
             token = await self._token(region, channel, assertion)
-            return await invoke(method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token)
+            to = f"//{region}"
+            return await invoke_recorded(method(channel), request, answer, to=to, timeout=timeout, token=token)
 
     async def stream(
         self,

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from libs.config import ServiceConfig, TlsConfig
 from libs.errors import TongbanError, reasons
 from libs.observability.tracing import Tracing
-from libs.rpc import languages, status
+from libs.rpc import languages, receipts, status
 from libs.rpc.call import Call, Handler, Stage, enter
 from libs.rpc.contract import ContractError, Method, methods_of
 from libs.rpc.messages import wire_bytes
@@ -85,10 +85,11 @@ def default_stages(
 
 
 async def _abort(call: Call, error: TongbanError) -> None:
+    """Refuses; where the refusal is on record, with its receipt."""
+    await receipts.send(call)
     details = status.to_status(error, languages.preferred(call.metadata.get(languages.HEADER, "")))
-    await call.context.abort(
-        status.grpc_code(error), details.message, ((status.DETAILS_KEY, details.SerializeToString()),)
-    )
+    trailers = ((status.DETAILS_KEY, details.SerializeToString()),)
+    await call.context.abort(status.grpc_code(error), details.message, trailers)
 
 
 def _serialized(answer: Message) -> bytes:
@@ -108,10 +109,12 @@ def _entry(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitab
         call = Call(method, context, _text_metadata(context))
         enter(call)
         try:
-            return _serialized(await handler(request, call))
+            data = _serialized(await handler(request, call))
         except TongbanError as error:
             await _abort(call, error)
             raise
+        await receipts.send(call)
+        return data
 
     return serve
 
@@ -124,6 +127,7 @@ def _streaming_entry(method: Method, handler: Handler) -> Callable[[Any, Context
         enter(call)
         try:
             messages: Any = await handler(request, call)
+            await receipts.send(call)
             async for message in errors_of_stream(method, messages, call):
                 yield _serialized(message)
         except TongbanError as error:

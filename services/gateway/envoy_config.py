@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import circuits, contract_gate, contracts, edited
 from services.gateway.config import GatewayConfig
@@ -14,7 +15,7 @@ Json = dict[str, Any]
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
-_PAGES = ("/", "/docs", "/openapi.json", "/protos.zip", "/tongban.binpb", "/verify", "/healthz")
+_PAGES = ("/", "/docs", "/openapi.json", "/verify", "/healthz")
 _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _MAX_CONNECTIONS = 10_000
 _RETRIES = 40
@@ -24,6 +25,16 @@ _PREVIOUS = "envoy.retry_host_predicates.previous_hosts"
 _PREVIOUS_KIND = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 # Whose records a native gRPC caller of a shared service means; JSON callers say it by a part of the path.
 LOG_HEADER = "tongban-log"
+RECEIPT_HEADERS = tuple(key.removesuffix("-bin") for key in (RECEIPT, RECEIPT_ABROAD))
+_EXPOSED = (
+    "grpc-status",
+    "grpc-message",
+    "grpc-status-details-bin",
+    "x-request-id",
+    *RECEIPT_HEADERS,
+    RECEIPT,
+    RECEIPT_ABROAD,
+)
 
 
 def _filter(name: str, kind: str, **fields: object) -> Json:
@@ -149,7 +160,7 @@ def _virtual_host(config: GatewayConfig, services: list[Service]) -> Json:
         allow_origin_string_match=origins,
         allow_methods="GET, POST, PUT, PATCH, DELETE",
         allow_headers="authorization, content-type, x-grpc-web, x-user-agent, grpc-timeout, traceparent",
-        expose_headers="grpc-status, grpc-message, grpc-status-details-bin, x-request-id",
+        expose_headers=", ".join(_EXPOSED),
         max_age="600",
     )
     return {
@@ -244,12 +255,20 @@ def _gate(services: list[Service]) -> Json:
 
 
 def _internal_headers() -> Json:
-    """Takes internal headers of a caller's own away, and writes down how large the others are."""
+    """Takes internal headers of a caller's own away, and writes down how large the others are; tells receipts to JSON callers.
+
+    Metadata ends in ``-bin`` where it is no text; as headers receipts go by a name of their own too (decision 0045).
+    """
     prefixes = ("x-tongban-", "x-envoy-original-")
     removals = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes]
     size = {"header": {"key": contract_gate.SIZE_HEADER, "value": "%REQUEST_HEADERS_BYTES%"}}
     changes = [*removals, {"append": size}]
-    return _filter("header_mutation", "HeaderMutation", mutations={"request_mutations": changes})
+    told = [
+        {"append": {"header": {"key": name, "value": f"%RESP({name}-bin)%"}, "keep_empty_value": False}}
+        for name in RECEIPT_HEADERS
+    ]
+    mutations = {"request_mutations": changes, "response_mutations": told}
+    return _filter("header_mutation", "HeaderMutation", mutations=mutations)
 
 
 def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:

@@ -167,12 +167,11 @@ def document(image: descriptor_pb2.FileDescriptorSet, base_url: str, region: str
     return {
         "openapi": "3.1.0",
         "info": {
-            # Programs make names of the title: it is the same in every region.
-            "title": "Tongban 通办",
+            "title": f"Tongban 通办 · {region}",
             "version": version,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": base_url, "description": region}],
+        "servers": [{"url": base_url}],
         "tags": build.tags(),
         "paths": paths,
         "components": build.components() | {"securitySchemes": {"bearer": scheme}},

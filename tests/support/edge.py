@@ -30,6 +30,7 @@ from tongban.audit.v1 import audit_service_pb2
 from tongban.license.v1 import material_service_pb2
 
 _REGION = "341500"
+ORIGIN = "https://desk.example"
 _PROCESSES = ("identity", "license", "seal", "cases", "sharing", "gateway")
 HEAD = "/tongban.audit.v1.AuditService/GetHead"
 KEY = ECKey.generate_key("P-256", {"kid": "k1", "use": "sig", "alg": "ES256"})
@@ -42,6 +43,8 @@ class Seen:
     metadata: list[dict[str, str]] = field(default_factory=list)
     error: TongbanError | None = None
     """What GetRecord is answered with instead of its usual error."""
+    first: list[tuple[str, str | bytes]] = field(default_factory=list)
+    """The metadata that both are answered with first."""
     going: threading.Event = field(default_factory=threading.Event)
     """GetHead waits for it."""
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -58,10 +61,12 @@ class Audit:
         self._seen.metadata.append(dict(context.invocation_metadata()))
         self._seen.waiting.release()
         self._seen.going.wait()
+        context.send_initial_metadata(self._seen.first)
         return audit_service_pb2.SignedHead(log=request.log, tree_size=7, root_hash=b"\x01\x02")
 
     def GetRecord(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         error = self._seen.error or NotFound("RESOURCE_NOT_FOUND", "no such record", resource=request.name)
+        context.send_initial_metadata(self._seen.first)
         asked = dict(context.invocation_metadata()).get(languages.HEADER, "")
         told = status.to_status(error, languages.preferred(asked))
         context.set_trailing_metadata(((status.DETAILS_KEY, told.SerializeToString()),))
@@ -132,6 +137,7 @@ def _config(folder: Path, service_port: int, jwks_port: int, limits: dict[str, i
             "envoy": {"admin_port": free_port(), "file": folder / "envoy.json"},
             "public": {"base_url": base},
             "neighbours": neighbours | {"identity": f"127.0.0.1:{service_port}"},
+            "cors": {"origins": [ORIGIN]},
             "limits": {"request_bytes": 100_000, **limits},
         }
     )

@@ -14,7 +14,9 @@ from google.protobuf import message_factory
 from libs.client import AsyncTongban, Credentials, RetryPolicy
 from libs.errors import TongbanError
 from libs.rpc import status
+from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from tongban.cases.v1 import case_service_pb2
+from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import token_service_pb2
 from tongban.license.v1 import material_service_pb2
 from tongban.sharing.v1 import data_service_pb2
@@ -32,6 +34,7 @@ class RegionStub:
         seen: name, request and bearer of each call, in order.
         forms: what the token endpoint was asked.
         lifetime: how long its tokens hold.
+        receipts: those that an RPC goes ahead of its answer with, or of its refusal, by its name.
     """
 
     answers: dict[str, Serve] = field(default_factory=dict)
@@ -39,6 +42,7 @@ class RegionStub:
     forms: list[dict[str, str]] = field(default_factory=list)
     refusals: list[httpx.Response] = field(default_factory=list)
     lifetime: int = 600
+    receipts: dict[str, list[common_pb2.Receipt]] = field(default_factory=dict)
     url: str = ""
     paused: list[float] = field(default_factory=list)
     now: float = 1000.0
@@ -69,6 +73,9 @@ class RegionStub:
     async def _answer(self, name: str, request: Any, context: Any) -> Any:
         bearer = dict(context.invocation_metadata()).get("authorization", "").removeprefix("Bearer ")
         self.seen.append((name, request, bearer))
+        if name in self.receipts:
+            given = zip((RECEIPT, RECEIPT_ABROAD), self.receipts[name], strict=False)
+            await context.send_initial_metadata([(key, receipt.SerializeToString()) for key, receipt in given])
         try:
             return self.answers[name](request)
         except TongbanError as error:

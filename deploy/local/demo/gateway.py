@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from libs.client import AsyncTongban, PrivateKey
 from libs.client.credentials import CLIENT_ASSERTION
 from libs.client.region import JWT_BEARER
+from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import token_service_pb2 as tokens
 
 __all__ = ["CLIENT_ASSERTION", "JWT_BEARER", "Gateway", "Machine", "request_id"]
@@ -27,13 +28,18 @@ def request_id() -> str:
 
 
 class Gateway:
-    """One region's gateway."""
+    """One region's gateway.
+
+    Attributes:
+        receipts: those of all recorded calls, in the order in which they were answered.
+    """
 
     def __init__(self, code: str, name: str, url: str) -> None:
         self.code = code
         self.name = name
         self.url = url
-        self.region = AsyncTongban(url, timeout=_CALL_SECONDS)
+        self.receipts: list[common_pb2.Receipt] = []
+        self.region = AsyncTongban(url, timeout=_CALL_SECONDS, on_receipt=self.receipts.append)
         self.channel: grpc.aio.Channel = self.region.caller.connection.channel
         self.http: httpx.AsyncClient = self.region.caller.connection.http
         self.http.timeout = httpx.Timeout(_CALL_SECONDS)

@@ -1,8 +1,9 @@
-"""Stage 10: nobody's data leaves without its record ("no record, no service").
+"""Stage 10: nobody's data leaves, and nothing is changed, without its record ("no record, no service").
 
 What an RPC can give away is read from its contract: an answer with a personal field, or one that names a person. Whoever
 writes such an RPC records the read before answering, or says that the answer is the caller's own
-(:func:`libs.rpc.call.Call.own`). Where neither was done the answer is thrown away: forgetting it can't pass any test.
+(:func:`libs.rpc.call.Call.own`). What changes something is recorded with the change. Where neither was done the answer is
+thrown away: forgetting it can't pass any test. So every such call has a receipt, which goes before its answer.
 """
 
 from functools import cache
@@ -17,7 +18,7 @@ from tongban.options.v1 import options_pb2
 
 
 class UnrecordedDisclosure(Exception):
-    """An RPC would give somebody's data away without a record: a mistake of ours, which nobody outside is told."""
+    """An RPC would answer without a record that it needs: a mistake of ours, which nobody outside is told."""
 
 
 def discloses(method: Method) -> bool:
@@ -53,13 +54,13 @@ def _of_somebody(field: FieldDescriptor) -> bool:
 
 
 def disclosure(method: Method, handler: Handler) -> Handler:
-    """Lets an answer that can tell of somebody leave only after its record was written."""
-    if not discloses(method):
+    """Lets an answer that can tell of somebody, or of a change, leave only after its record was written."""
+    if not (method.writes or discloses(method)):
         return handler
 
     async def with_record(request: object, call: Call) -> Message:
         answer = await handler(request, call)
-        if not call.recorded:
+        if not call.accounted:
             raise UnrecordedDisclosure(method.name)
         return answer
 

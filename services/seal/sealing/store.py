@@ -253,7 +253,10 @@ class SealingStore:
         """
         values = {**_batch(evidence.command, plan, intent), **_items(plan, intent), **evidence.values()}
         async with self._database.read() as connection:
-            return await _COMMIT.first(connection, values) is not None
+            committed = await _COMMIT.first(connection, values) is not None
+        if committed:
+            evidence.noted()
+        return committed
 
     async def last_attempt(self, command: Command, patience: timedelta) -> SealingAttempt | None:
         """Reads the last attempt at ``command``, and whether it was given up."""

@@ -70,13 +70,11 @@ class DataApi:
         try:
             consumer = who(call.actor, request, self._home)
             command = _of(command, consumer)
-            answer = await serve(command, request, consumer)
+            return await serve(command, request, consumer)
         except Exception as error:
             # Whatever it is: a use that failed stands in the log, also one that failed by a fault of ours.
             await self._record_failure(command, request.resource, fields, error)
             raise
-        command.recorded()  # by the ledger, with the use itself
-        return answer
 
     async def _record_failure(self, command: Command, resource: str, fields: Sequence[str], error: Exception) -> None:
         reason, named = "INTERNAL", ""

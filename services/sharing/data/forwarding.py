@@ -17,7 +17,7 @@ from tongban.sharing.v1 import data_service_pb2 as pb
 
 Sent = TypeVar("Sent", bound=Message)
 Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
-Method = Callable[[str, Sent], Awaitable[Answer]]
+Method = Callable[[str, Sent], Awaitable[tuple[Answer, common_pb2.Receipt | None]]]
 _SERVICE = pb.DESCRIPTOR.services_by_name["RegionDataService"].full_name
 QUESTION = OpenQuestion("data_asked_recorded", "", 120.0)
 """A question for another region's data: the region counts the use and answers, and here the answer is recorded."""
@@ -39,11 +39,12 @@ class Forwarding:
         asked = pb.QueryRemoteRequest(query=request)
         asked.query.use_context.CopyFrom(self._abroad(command.use, consumer))
         question = await self._record_sending(command, "QueryRemote", request.resource, request.fields)
-        answer = await self._answer(self._regions.query, request.resource, asked, question)
+        answer = await self._answer(command, self._regions.query, request.resource, asked, question)
         released = [field for field in request.fields if field not in answer.refused_fields]
-        await self._record(command, request.resource, answer, released, len(answer.rows), question)
         if answer.refused_fields:
             await self._audit.write(command, request.resource, result="FIELD_NOT_GRANTED", fields=answer.refused_fields)
+        # Last, for its receipt is the call's.
+        await self._record(command, request.resource, answer, released, len(answer.rows), question)
         return answer
 
     async def compare(self, command: Command, request: pb.CompareRequest, consumer: DataConsumer) -> pb.CompareResponse:
@@ -52,7 +53,7 @@ class Forwarding:
         asked.comparison.use_context.CopyFrom(self._abroad(command.use, consumer))
         fields = [given.field for given in request.given]
         question = await self._record_sending(command, "CompareRemote", request.resource, fields)
-        answer = await self._answer(self._regions.compare, request.resource, asked, question)
+        answer = await self._answer(command, self._regions.compare, request.resource, asked, question)
         await self._record(command, request.resource, answer, fields, 0, question)
         return answer
 
@@ -65,15 +66,22 @@ class Forwarding:
         return await self._audit.write(sending, resource, fields=fields, asks=question)
 
     async def _answer(
-        self, method: "Method[Sent, Answer]", resource: str, asked: Sent, question: common_pb2.Receipt
+        self,
+        command: Command,
+        method: "Method[Sent, Answer]",
+        resource: str,
+        asked: Sent,
+        question: common_pb2.Receipt,
     ) -> Answer:
         """Asks; a refusal is an answer, and whatever else leaves none keeps the question open."""
         try:
-            return await method(_region_of(resource), asked)
+            answer, receipt = await method(_region_of(resource), asked)
         except TongbanError as error:
             if error.code not in _NO_ANSWER:
                 await self._audit.close(QUESTION, question)
             raise
+        command.recorded_abroad(receipt)
+        return answer
 
     async def _record(
         self,
@@ -85,7 +93,7 @@ class Forwarding:
         question: common_pb2.Receipt,
     ) -> None:
         answer.grant = str(names.parse(answer.grant, "grant").absolute(_region_of(resource)))
-        receipt = await self._audit.write(
+        await self._audit.write(
             command,
             resource,
             fields=fields,
@@ -93,7 +101,6 @@ class Forwarding:
             response_digest=digest_of(answer),
             answers=(QUESTION, question),
         )
-        answer.local_receipt.CopyFrom(receipt)
 
     def _abroad(self, use: common_pb2.UseContext, consumer: DataConsumer) -> common_pb2.UseContext:
         """Writes the names of this region as the other one reads them."""

@@ -75,7 +75,7 @@ class DataUses:
             answer.grant = decided.held.grant.name
             return decided, self._settlement(command, decided, answer, answer), answer
 
-        return await self._settled(_key(request.resource, request.grant, consumer), once)
+        return await self._settled(command, _key(request.resource, request.grant, consumer), once)
 
     async def compare(self, command: Command, request: pb.CompareRequest, consumer: DataConsumer) -> pb.CompareResponse:
         """Holds given values against the rows'."""
@@ -90,9 +90,9 @@ class DataUses:
             answer = pb.CompareResponse(grant=decided.held.grant.name, comparisons=_comparisons(fields, outcomes))
             return decided, self._settlement(command, decided, answer, pb.QueryResponse()), answer
 
-        return await self._settled(_key(request.resource, request.grant, consumer), once)
+        return await self._settled(command, _key(request.resource, request.grant, consumer), once)
 
-    async def _settled(self, key: HoldingKey, once: "Once[Answer]") -> Answer:
+    async def _settled(self, command: Command, key: HoldingKey, once: "Once[Answer]") -> Answer:
         """Releases an answer once its use is counted and recorded; what was decided on old knowledge is tried anew."""
         kept = self._holdings.kept(key)
         for _ in range(_ATTEMPTS):
@@ -107,9 +107,9 @@ class DataUses:
                     raise
                 kept = None
                 continue
-            answer.receipt.CopyFrom(self._log.receipt(settlement.entries[0]))
             used = await self._ledger.settle(settlement)
             if used is not None:
+                command.recorded(self._log.receipt(settlement.entries[0]))
                 decided.held.used = used
                 return answer
             kept = None

@@ -9,6 +9,7 @@ from functools import cached_property
 import grpc
 
 from libs.rpc.regions import Regions
+from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
 from tongban.sharing.v1.data_service_pb2_grpc import RegionDataServiceStub
 
@@ -23,15 +24,19 @@ class SharingRegions:
     def _regions(self) -> Regions:
         return Regions(self._identity())
 
-    async def query(self, region: str, asked: pb.QueryRemoteRequest) -> pb.QueryResponse:
-        """Reads rows; raises REGION_NOT_TRUSTED, DEPENDENCY_UNAVAILABLE, or what the other region refuses with."""
-        return await self._regions.invoke(
+    async def query(
+        self, region: str, asked: pb.QueryRemoteRequest
+    ) -> tuple[pb.QueryResponse, common_pb2.Receipt | None]:
+        """Reads rows, and gives the other region's receipt; raises REGION_NOT_TRUSTED, DEPENDENCY_UNAVAILABLE, or what the other region refuses with."""
+        return await self._regions.invoke_recorded(
             region, lambda to: RegionDataServiceStub(to).QueryRemote, asked, pb.QueryResponse
         )
 
-    async def compare(self, region: str, asked: pb.CompareRemoteRequest) -> pb.CompareResponse:
-        """Compares; raises as :meth:`query`."""
-        return await self._regions.invoke(
+    async def compare(
+        self, region: str, asked: pb.CompareRemoteRequest
+    ) -> tuple[pb.CompareResponse, common_pb2.Receipt | None]:
+        """Compares, and gives the other region's receipt; raises as :meth:`query`."""
+        return await self._regions.invoke_recorded(
             region, lambda to: RegionDataServiceStub(to).CompareRemote, asked, pb.CompareResponse
         )
 

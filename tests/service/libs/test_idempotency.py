@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,13 +16,18 @@ from libs.db.schema import audit_records, idempotency, outbox
 from libs.db.uow import Transaction, derived_request_id
 from libs.errors import Aborted, FailedPrecondition, TongbanError
 from libs.process import Process, end
+from libs.rpc.call import Call
+from libs.rpc.contract import Method
 from tests.support import sql
 from tests.support.events import Done
 from tests.support.process import command, count, process_of, until
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import account_service_pb2
 
 SINGLE = common_pb2.Money(fen=1)
+METHOD = account_service_pb2.DESCRIPTOR.services_by_name["AccountService"].methods_by_name["CreatePerson"]
+NOBODY: Any = None
 
 
 @dataclass
@@ -69,6 +75,20 @@ async def test_a_repeat_gets_the_first_answer(counter: Counter) -> None:
     first = await counter.run(once)
     assert await counter.run(once) == first
     assert await counter.run(once) == first
+    assert await counter.rows() == (1, 1, 1)
+
+
+async def test_a_repeat_gets_the_receipt_of_the_first(counter: Counter) -> None:
+    """Letter for letter: the record is that of the call which did it, and no further one is written."""
+    told: list[common_pb2.Receipt | None] = []
+    once = _money()
+    for _ in range(3):
+        call = Call(Method(METHOD), NOBODY)
+        await counter.run(replace(once, call=call))
+        told.append(call.receipt)
+    assert told[0] is not None
+    assert told[0].record.startswith(f"{counter.process.service}/auditRecords/")
+    assert told == [told[0]] * 3
     assert await counter.rows() == (1, 1, 1)
 
 

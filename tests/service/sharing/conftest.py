@@ -19,7 +19,7 @@ from deploy.local.secret_files import write_secret
 from libs.clock import FakeClock
 from libs.errors import PermissionDenied
 from libs.rpc import status
-from libs.rpc.client import invoke
+from libs.rpc.client import invoke_recorded
 from libs.rpc.server import server_credentials
 from services.sharing.config import DataSource
 from tests.support.backends import HOST, free_port
@@ -174,6 +174,8 @@ class Sharing:
     clock: FakeClock
     source: str
     tokens: dict[str, str] = field(default_factory=dict)
+    told: list[common_pb2.Receipt] = field(default_factory=list)
+    """The receipts of the calls, in the order in which they were answered; of one that went abroad that of the region there."""
 
     def __post_init__(self) -> None:
         channel = self.service.channel
@@ -205,7 +207,9 @@ class Sharing:
         )
 
     async def call(self, function: Any, request: Message, answer: type[Answer], token: str) -> Answer:
-        return await invoke(function, request, answer, to="sharing", token=token)
+        got, receipt = await invoke_recorded(function, request, answer, to="sharing", token=token)
+        self.told += [receipt] if receipt is not None else []
+        return got
 
     async def drafted(self, **changes: Any) -> pb.Resource:
         create = catalog_service_pb2.CreateResourceRequest(request_id=request_id(), entry=entry(**changes))

@@ -20,7 +20,6 @@ from libs.errors import (
     TongbanError,
     Unavailable,
 )
-from libs.rpc.client import invoke
 from services.sharing.grants import service as ledger
 from tests.service.sharing.conftest import (
     ASKED,
@@ -51,8 +50,9 @@ async def test_granted_fields_leave_with_their_types_and_a_receipt(sharing: Shar
     assert second["seen"].null_value and second["score"].null_value
     assert answer.grant == grant
     assert not answer.next_page_token
-    (record,) = await sharing.records(answer.receipt.transaction_id)
-    assert (record.name, record.result, record.record_count) == (answer.receipt.record, "OK", 2)
+    receipt = sharing.told[-1]
+    (record,) = await sharing.records(receipt.transaction_id)
+    assert (record.name, record.result, record.record_count) == (receipt.record, "OK", 2)
     assert list(record.fields) == ASKED
     assert (record.object, record.department, record.actor) == (
         resource,
@@ -169,9 +169,9 @@ async def test_our_own_service_asks_for_a_department(sharing: Sharing) -> None:
     request = query(
         resource, use_context=context(department=CONSUMER, operator="staff/00000000-0000-7000-8000-000000006339")
     )
-    answer = await invoke(stub.Query, request, data.QueryResponse, to="sharing", token="")
+    await sharing.call(stub.Query, request, data.QueryResponse, "")
     await channel.close()
-    (record,) = await sharing.records(answer.receipt.transaction_id)
+    (record,) = await sharing.records(sharing.told[-1].transaction_id)
     assert (record.actor, record.on_behalf_of, record.department) == (
         "services/cases",
         "staff/00000000-0000-7000-8000-000000006339",
@@ -197,14 +197,15 @@ async def test_pages_bring_every_row_once_and_no_more_than_one_query_may(sharing
 
 async def test_a_quota_is_never_overdrawn_by_calls_at_once(sharing: Sharing) -> None:
     resource, grant = await sharing.ready(terms(quota=pb.Quota(queries_per_day=7, rows_per_query=10, rows_total=1000)))
+    told = len(sharing.told)
     results = await asyncio.gather(*(sharing.query(query(resource)) for _ in range(20)), return_exceptions=True)
+    wanted = [receipt.record for receipt in sharing.told[told:]]
     refused = [each for each in results if isinstance(each, ResourceExhausted)]
     answered = [each for each in results if isinstance(each, data.QueryResponse)]
     assert (len(answered), len(refused)) == (7, 13)
     assert {each.metadata["quota"] for each in refused} == {"queries_per_day"}
     used = await sharing.grant(grant)
     assert (used.queries_today, used.rows_total) == (7, 7)
-    wanted = [each.receipt.record for each in answered]
     assert len(set(wanted)) == 7
     written = {each.name: each.result for each in await sharing.records()}
     assert [written[name] for name in wanted] == ["OK"] * 7
@@ -307,6 +308,7 @@ async def test_a_comparison_tells_yes_or_no_and_nothing_more(sharing: Sharing) -
     conditions = [data.KeyCondition(field="code", values=[text("A1")])]
     request = data.CompareRequest(resource=resource, conditions=conditions, given=given, use_context=context())
     answer = await sharing.compare(request)
+    transaction = sharing.told[-1].transaction_id
     outcomes = [data.CompareOutcome.Name(each.outcome)[16:] for each in answer.comparisons]
     assert outcomes == ["MATCH", "NO_MATCH", "MATCH", "NO_MATCH", "MATCH"]
     request.conditions[0].values[0].string_value = "Z9"
@@ -314,7 +316,7 @@ async def test_a_comparison_tells_yes_or_no_and_nothing_more(sharing: Sharing) -
     assert {each.outcome for each in nothing.comparisons} == {data.COMPARE_OUTCOME_NO_ROW}
     used = await sharing.grant(grant)
     assert (used.queries_today, used.rows_total) == (2, 0)
-    (record,) = await sharing.records(answer.receipt.transaction_id)
+    (record,) = await sharing.records(transaction)
     assert (record.result, list(record.fields)) == ("OK", ["phone", "name", "capital", "staff", "seen"])
     request.given.append(given[0])
     with pytest.raises(InvalidArgument):

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from deploy.local.secret_files import write_secret
 from libs.clock import FakeClock
 from libs.errors import InvalidArgument, PermissionDenied, TongbanError, Unavailable
-from libs.rpc import status
+from libs.rpc import receipts, status
 from libs.sweeps.sweep import Sweep
 from tests.service.sharing.conftest import (
     ABROAD,
@@ -39,6 +39,7 @@ from tongban.sharing.v1 import data_service_pb2_grpc
 
 FOREIGN = "//320402/resources/00000000-0000-7000-8000-000000000001"
 TRANSACTION = "00000000-0000-4000-8000-000000000007"
+THEIRS = common_pb2.Receipt(record="sharing/auditRecords/theirs", log="//320402/sharing")
 
 
 @dataclass
@@ -54,23 +55,22 @@ class _Gateway(token_service_pb2_grpc.TokenServiceServicer, data_service_pb2_grp
         assert request.subject_token == "assertion"
         return tokens.ExchangeTokenResponse(access_token="theirs", expires_in=600)
 
-    async def _take(self, request: Any, context: Any) -> common_pb2.Receipt:
+    async def _take(self, request: Any, context: Any) -> None:
         assert ("authorization", "Bearer theirs") in context.invocation_metadata()
         self.asked.append(request)
         if self.error is not None:
             details = status.to_status(self.error).SerializeToString()
             await context.abort(status.grpc_code(self.error), "", ((status.DETAILS_KEY, details),))
-        return common_pb2.Receipt(record="sharing/auditRecords/theirs", log="//320402/sharing")
+        await context.send_initial_metadata([(receipts.RECEIPT, THEIRS.SerializeToString())])
 
     async def QueryRemote(self, request: data.QueryRemoteRequest, context: Any) -> data.QueryResponse:
-        receipt = await self._take(request.query, context)
-        return data.QueryResponse(rows=self.rows, refused_fields=self.refused, grant="grants/g", receipt=receipt)
+        await self._take(request.query, context)
+        return data.QueryResponse(rows=self.rows, refused_fields=self.refused, grant="grants/g")
 
     async def CompareRemote(self, request: data.CompareRemoteRequest, context: Any) -> data.CompareResponse:
-        receipt = await self._take(request.comparison, context)
+        await self._take(request.comparison, context)
         return data.CompareResponse(
             grant="grants/g",
-            receipt=receipt,
             comparisons=[
                 data.Comparison(field=given.field, outcome=data.COMPARE_OUTCOME_MATCH)
                 for given in request.comparison.given
@@ -108,14 +108,24 @@ async def federation(ground: Ground, tmp_path: Path) -> AsyncIterator[Federation
 # ---- asking ----
 
 
+async def _both(
+    sharing: Sharing, request: data.QueryRequest
+) -> tuple[data.QueryResponse, common_pb2.Receipt, common_pb2.Receipt]:
+    """The answer to an officer's query, and the receipts of both regions."""
+    call: Any = sharing.data.Query(request, metadata=[("authorization", f"Bearer {sharing.officer()}")])
+    answer = await call
+    ours, theirs = receipts.received(await call.initial_metadata())
+    return answer, ours, theirs
+
+
 async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Federation) -> None:
     federation.gateway.rows = [data.Row(values={"name": text("示例公司")})]
     federation.gateway.refused = ["trade"]
     request = query(FOREIGN, use_context=context(transaction_id=TRANSACTION), allow_partial=True)
-    answer = await federation.sharing.query(request)
+    answer, ours, theirs = await _both(federation.sharing, request)
     assert answer.rows == federation.gateway.rows
-    assert (answer.grant, answer.receipt.log) == ("//320402/grants/g", "//320402/sharing")
-    assert (answer.local_receipt.log, answer.local_receipt.transaction_id) == ("//341500/sharing", TRANSACTION)
+    assert (answer.grant, theirs) == ("//320402/grants/g", THEIRS)
+    assert (ours.log, ours.transaction_id) == ("//341500/sharing", TRANSACTION)
     (asked,) = federation.gateway.asked
     sent = asked.use_context
     assert (sent.department, sent.operator) == (
@@ -125,12 +135,12 @@ async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Fed
     assert (sent.transaction_id, sent.case_name) == (TRANSACTION, "//341500/cases/1")
     records = await federation.sharing.records(TRANSACTION)
     assert [(each.action.rpartition(".")[2], each.result, list(each.fields)) for each in records] == [
-        ("Query", "FIELD_NOT_GRANTED", ["trade"]),
         ("Query", "OK", ["name"]),
+        ("Query", "FIELD_NOT_GRANTED", ["trade"]),
         ("QueryRemote", "OK", ["name", "trade"]),
     ]
     assert {each.object for each in records} == {FOREIGN}
-    assert answer.local_receipt.record in {each.name for each in records}
+    assert ours.record == records[0].name
 
 
 async def test_a_refusal_there_is_recorded_here(federation: Federation) -> None:
@@ -156,7 +166,9 @@ async def test_a_comparison_goes_abroad_too(federation: Federation) -> None:
     answer = await federation.sharing.compare(request)
     assert [each.outcome for each in answer.comparisons] == [data.COMPARE_OUTCOME_MATCH]
     assert answer.grant == "//320402/grants/g"
-    records = await federation.sharing.records(answer.local_receipt.transaction_id)
+    assert federation.sharing.told[-1] == THEIRS
+    transaction = federation.gateway.asked[0].use_context.transaction_id
+    records = await federation.sharing.records(transaction)
     assert [each.action.rpartition(".")[2] for each in records] == ["Compare", "CompareRemote"]
 
 
@@ -199,7 +211,7 @@ async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> No
     for name in (resource, f"//341500/{resource}"):
         answer = await _asked(sharing, _remote(name))
         assert answer.rows[0].values["name"].string_value == "示例甲公司"
-        assert (answer.grant, answer.receipt.transaction_id) == (grant, TRANSACTION)
+        assert (answer.grant, sharing.told[-1].transaction_id) == (grant, TRANSACTION)
     records = await sharing.records(TRANSACTION)
     assert len(records) == 2
     assert (records[0].actor, records[0].on_behalf_of) == (

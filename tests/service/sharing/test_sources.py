@@ -179,7 +179,7 @@ async def test_a_row_that_can_not_be_given_is_named_and_the_others_come(
     assert first["seen"].time_value.ToJsonString() == "2024-01-01T00:00:00Z" and first["score"].double_value == 0.5
     (named,) = answer.unreadable_rows
     assert (dict(named.keys), list(named.fields), list(named.reasons)) == ({"code": text("A2")}, [column], [reason])
-    records = {record.result: record for record in await sharing.records(answer.receipt.transaction_id)}
+    records = {record.result: record for record in await sharing.records(sharing.told[-1].transaction_id)}
     assert (records["OK"].record_count, records["SOURCE_VALUE_UNREADABLE"].record_count) == (2, 1)
     assert list(records["SOURCE_VALUE_UNREADABLE"].fields) == [column]
     assert (await sharing.grant(grant)).rows_total == 2

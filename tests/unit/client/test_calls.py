@@ -175,15 +175,26 @@ async def test_acting_for_somebody_is_an_exchange_of_both_tokens(region: RegionS
 
 
 async def test_receipts_are_handed_out(region: RegionStub) -> None:
-    receipt = common_pb2.Receipt(record="sharing/auditRecords/1", log="//341500/sharing")
-    region.answers["Query"] = lambda _: data_service_pb2.QueryResponse(receipt=receipt)
+    """The region's own, and that of the region whose data it is; of what was refused and is on record, too."""
+    mine = common_pb2.Receipt(record="sharing/auditRecords/1", log="//341500/sharing")
+    theirs = common_pb2.Receipt(record="sharing/auditRecords/2", log="//320402/sharing")
+    refused = common_pb2.Receipt(record="cases/auditRecords/3", log="//341500/cases")
+    region.answers["Query"] = lambda _: data_service_pb2.QueryResponse()
+    region.receipts = {"Query": [mine, theirs]}
     got: list[common_pb2.Receipt] = []
     async with region.client(Bearer("t"), on_receipt=got.append) as client:
         await client.sharing.query(
             resource="resources/x", fields=["a"], conditions=[], use_context=common_pb2.UseContext()
         )
         await client.cases.submit_case(name=CASE)
-    assert got == [receipt]
+        assert got == [mine, theirs]
+        region.receipts["SubmitCase"] = [refused]
+        region.answers["SubmitCase"] = failing(
+            1, reasons.state_conflict("no", resource=CASE, state="A", allowed="B"), None
+        )
+        with pytest.raises(FailedPrecondition):
+            await client.cases.submit_case(name=CASE)
+    assert got == [mine, theirs, refused]
 
 
 async def test_all_pages_are_read(region: RegionStub) -> None:
@@ -207,7 +218,8 @@ async def test_files_go_both_ways(region: RegionStub) -> None:
         assert uuid.UUID(parts[0].metadata.request_id)
         return material_service_pb2.Material(name="materials/1")
 
-    head = material_service_pb2.MaterialHead(receipt=common_pb2.Receipt(record="r"))
+    head, receipt = material_service_pb2.MaterialHead(), common_pb2.Receipt(record="r")
+    region.receipts = {"DownloadMaterial": [receipt]}
     kind = material_service_pb2.DownloadMaterialResponse
     region.answers["UploadMaterial"] = take
     region.answers["DownloadMaterial"] = lambda _: [kind(head=head), kind(chunk=kept[0][:9]), kind(chunk=kept[0][9:])]
@@ -217,7 +229,7 @@ async def test_files_go_both_ways(region: RegionStub) -> None:
         await client.license.upload_material(metadata, content)
         file = await client.license.download_material(name="materials/1", context=common_pb2.UseContext())
         assert await file.read() == content == kept[0]
-    assert got == [head.receipt]
+    assert got == [receipt]
 
 
 async def test_the_blocking_client_does_the_same(region: RegionStub) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 from typer.testing import CliRunner
 
+from deploy.local import proving
 from deploy.local.audit_cli import app
+from deploy.local.proving import ProvingRegion
 from libs.audit import merkle
 from libs.audit.copies import export_line
 from libs.audit.heads import SignedHead, head_text, head_to_json
@@ -19,6 +22,8 @@ from libs.audit.records import Record, leaf_hash
 from libs.crypto.provider import Signer, SoftwareSigner
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import Certificate, DistinguishedName, Profile, Validity, issue_certificate, make_root
+from libs.errors import TongbanError, not_found, reasons
+from tongban.common.v1 import common_pb2
 
 PROVIDER = default_provider()
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -116,6 +121,124 @@ def test_a_good_receipt_holds(files: Files) -> None:
     assert code == 0, output
     assert "everything holds" in output
     assert " 5 ✓ check the head's signature" in output
+
+
+class _Region:
+    """Proves like the region's audit service, or refuses."""
+
+    def __init__(self, files: Files, refusal: TongbanError | None = None) -> None:
+        self._files, self._refusal = files, refusal
+
+    def prove(self, receipt: common_pb2.Receipt) -> bytes:
+        """Stands for ProvingRegion.prove with a client that this answers."""
+        if self._refusal is not None:
+            raise proving.ending(receipt, self._refusal)
+        content = json.loads((self._files.folder / "receipt.json").read_bytes())
+        return json.dumps(content | {"receipt": json_format.MessageToDict(receipt)}).encode()
+
+
+def _receipt(files: Files, index: int = INDEX) -> common_pb2.Receipt:
+    return common_pb2.Receipt(
+        record=f"sharing/auditRecords/{index}",
+        log=LOG,
+        leaf_hash=leaf_hash(files.records[index]),
+        transaction_id=f"t-{index}",
+    )
+
+
+def _header(receipt: common_pb2.Receipt, *, padded: bool = False) -> str:
+    value = base64.b64encode(receipt.SerializeToString()).decode()
+    return value if padded else value.rstrip("=")
+
+
+def _curl(receipt: common_pb2.Receipt, ends: str = "\r\n") -> str:
+    """What `curl -si` prints."""
+    lines = ["HTTP/1.1 200 OK", "content-type: application/json", f"tongban-receipt-bin: {_header(receipt)}"]
+    lines += [f"tongban-receipt: {_header(receipt)}", "server: tongban", "", '{"rows": []}']
+    return ends.join(lines)
+
+
+@pytest.mark.parametrize("form", ["curl -si", "curl -v", "value", "padded", "url-safe", "json"])
+def test_a_receipt_is_taken_as_it_was_told(files: Files, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """It is proved by the region, kept, and holds; what was kept holds without any region."""
+    monkeypatch.setattr(ProvingRegion, "prove", _Region(files).prove)
+    receipt = _receipt(files)
+    texts = {
+        "curl -si": _curl(receipt),
+        "curl -v": "\n".join(f"< {line}" for line in _curl(receipt, "\n").split("\n")),
+        "value": _header(receipt),
+        "padded": _header(receipt, padded=True),
+        "url-safe": _header(receipt).replace("+", "-").replace("/", "_"),
+        "json": json.dumps(json_format.MessageToDict(receipt)),
+    }
+    files.write("told", texts[form].encode())
+    code, output = run(files, "--keep", str(files.folder / "kept.json"), receipt="told")
+    assert (code, "everything holds" in output) == (0, True), output
+    monkeypatch.undo()
+    assert run(files, receipt="kept.json")[0] == 0
+
+
+def test_a_headers_value_and_standard_input_are_taken(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProvingRegion, "prove", _Region(files).prove)
+    root = ["--root", str(files.folder / "root.der")]
+    given = CliRunner().invoke(app, ["verify", _header(_receipt(files)), *root])
+    piped = CliRunner().invoke(app, ["verify", "-", *root], input=_curl(_receipt(files)))
+    assert (given.exit_code, piped.exit_code) == (0, 0), given.output + piped.output
+
+
+def test_a_receipt_of_another_record_does_not_hold(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The region proves one record, the receipt is of another: the leaf gives it away."""
+    monkeypatch.setattr(ProvingRegion, "prove", _Region(files).prove)
+    files.write("told", _curl(_receipt(files, INDEX + 1)).encode())
+    code, output = run(files, "--json", receipt="told")
+    assert (code, outcomes(output)) == (1, ["PASSED", "PASSED", "FAILED", "NOT_DONE", "NOT_DONE"])
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "words"),
+    [
+        (
+            reasons.log_not_yet_integrated("waits", retry_after=0.5, record="r"),
+            4,
+            "not yet: //341500/sharing has not put",
+        ),
+        (not_found("sharing/auditRecords/4"), 1, "knows no record"),
+        (reasons.dependency_unavailable("away", dependency="the gateway"), 1, "the proof can't be had"),
+    ],
+)
+def test_why_there_is_no_proof_is_said_in_words(
+    files: Files, monkeypatch: pytest.MonkeyPatch, refusal: TongbanError, code: int, words: str
+) -> None:
+    monkeypatch.setattr(ProvingRegion, "prove", _Region(files, refusal).prove)
+    files.write("told", _curl(_receipt(files)).encode())
+    ended, output = run(files, receipt="told")
+    assert (ended, words in output) == (code, True), output
+
+
+def test_without_a_region_that_runs_it_says_what_to_do(files: Files, tmp_path: Path) -> None:
+    files.write("told", _curl(_receipt(files)).encode())
+    code, output = run(files, "--state", str(tmp_path), receipt="told")
+    assert (code, "--gateway" in output) == (2, True), output
+
+
+def test_of_two_receipts_the_other_regions_is_asked_for(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProvingRegion, "prove", _Region(files).prove)
+    here = common_pb2.Receipt(record="sharing/auditRecords/1", log="//320402/sharing", leaf_hash=b"x" * 32)
+    both = f"tongban-receipt: {_header(here)}\ntongban-receipt-abroad: {_header(_receipt(files))}\n"
+    files.write("told", both.encode())
+    assert run(files, "--abroad", receipt="told")[0] == 0
+    assert run(files, receipt="told")[0] == 1
+    files.write("one", f"tongban-receipt: {_header(_receipt(files))}\n".encode())
+    assert run(files, "--abroad", receipt="one")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "told", ["", "HTTP/1.1 200 OK\r\n\r\n{}", "tongban-receipt: AAAA\n", "tongban-receipt: !\n", '{"record": "x"}']
+)
+def test_what_holds_no_receipt_is_told_in_one_line(files: Files, told: str) -> None:
+    files.write("told", told.encode())
+    code, output = run(files, receipt="told")
+    assert (code, "receipt" in output) == (2, True), output
 
 
 def test_a_good_receipt_and_copy_hold(files: Files) -> None:
