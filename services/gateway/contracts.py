@@ -27,6 +27,11 @@ def image_path() -> Path:
     raise FileNotFoundError(f"{_IMAGE} is missing beside the generated code; run proto/compile.py")
 
 
+def pack_path() -> Path:
+    """Where the archive for partners lies: the sources of the contracts with all that they import."""
+    return image_path().with_name("protos.zip")
+
+
 @dataclass(frozen=True)
 class Rpc:
     """One RPC.

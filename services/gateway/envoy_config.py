@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
-_PAGES = ("/", "/docs", "/openapi.json", "/verify", "/healthz")
+_PAGES = ("/", "/docs", "/openapi.json", "/protos.zip", "/tongban.binpb", "/verify", "/healthz")
 _IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _MAX_CONNECTIONS = 10_000
 _RETRIES = 40

@@ -167,11 +167,12 @@ def document(image: descriptor_pb2.FileDescriptorSet, base_url: str, region: str
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": f"Tongban 通办 · {region}",
+            # Programs make names of the title: it is the same in every region.
+            "title": "Tongban 通办",
             "version": version,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": base_url}],
+        "servers": [{"url": base_url, "description": region}],
         "tags": build.tags(),
         "paths": paths,
         "components": build.components() | {"securitySchemes": {"bearer": scheme}},

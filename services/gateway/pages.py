@@ -16,6 +16,7 @@ from starlette.routing import Route
 from libs.errors import Code, TongbanError
 from libs.observability.net import App, net
 from services.gateway.config import GatewayConfig
+from services.gateway.contracts import image_path, pack_path
 from services.gateway.openapi import document, operations
 from services.gateway.rendering import HEADERS, environment, error_words
 from services.gateway.replies import documented
@@ -110,6 +111,7 @@ class Portal:
         self._config = config
         self._services = services
         self._openapi = document(image, config.public.base_url, config.region.name, version("tongban"))
+        self._files = {path.name: path.read_bytes() for path in (image_path(), pack_path())}
         listing = _listing(self._openapi)
         self._templates = environment(config)
         self._templates.globals.update(services=listing, methods=sum(len(service["methods"]) for service in listing))
@@ -127,6 +129,15 @@ class Portal:
     async def openapi(self, _request: Request) -> Response:
         """The OpenAPI document."""
         return JSONResponse(self._openapi)
+
+    def _file(self, name: str) -> Callable[[Request], Awaitable[Response]]:
+        """A file to keep, under its own name."""
+        headers = {"content-disposition": f'attachment; filename="{name}"', "x-content-type-options": "nosniff"}
+
+        async def file(_request: Request) -> Response:
+            return Response(self._files[name], headers=headers, media_type="application/octet-stream")
+
+        return file
 
     async def healthz(self, _request: Request) -> Response:
         """200 where all services serve and all that they stand on answers, else 503; names each (``cases/redis``).
@@ -188,6 +199,7 @@ class Portal:
             Route("/", self._page("home.html")),
             Route("/docs", self._page("docs.html")),
             Route("/openapi.json", self.openapi),
+            *(Route(f"/{name}", self._file(name)) for name in self._files),
             Route("/healthz", self.healthz),
             Route("/verify", self.verify, methods=["GET", "POST"]),
         ]

@@ -1,5 +1,7 @@
 """The portal's pages and the words of the public verification."""
 
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -282,3 +284,12 @@ async def test_one_replica_of_several_that_is_away_is_named_and_the_region_serve
     answer = await client.get("/healthz")
     assert answer.status_code == code
     assert answer.json()["services"] == {name: "SERVING" if up else "NOT_SERVING" for name, up in states.items()}
+
+
+async def test_a_partner_can_fetch_the_contracts(client: httpx.AsyncClient) -> None:
+    image = await client.get("/tongban.binpb")
+    assert image.content == read_image().SerializeToString()
+    pack = await client.get("/protos.zip")
+    assert pack.headers["content-disposition"] == 'attachment; filename="protos.zip"'
+    with zipfile.ZipFile(io.BytesIO(pack.content)) as archive:
+        assert archive.read("tongban.binpb") == image.content
