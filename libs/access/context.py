@@ -34,14 +34,13 @@ class StatedUse:
         return self.context.case_name
 
 
-def stated(actor: Actor, context: common_pb2.UseContext, home: str, field: str = "context") -> StatedUse:
+def stated(actor: Actor, context: common_pb2.UseContext, home: str) -> StatedUse:
     """Reads a context.
 
     Args:
         actor: who asks.
         context: what the request says.
         home: this region's code.
-        field: what the request calls its context.
 
     Raises:
         InvalidArgument: FIELD_INVALID, the context names another department or operator than the token.
@@ -49,8 +48,8 @@ def stated(actor: Actor, context: common_pb2.UseContext, home: str, field: str =
     region = actor.region or home
     recorded = common_pb2.UseContext()
     recorded.CopyFrom(context)
-    recorded.department = _department(actor, context, region, field)
-    recorded.operator = _operator(actor, context, field)
+    recorded.department = _department(actor, context, region)
+    recorded.operator = _operator(actor, context)
     recorded.case_name = case_here(context.case_name, region, home)
     answered = actor.standing in _ANSWERABLE or bool(actor.department)
     return StatedUse(region, recorded.department if answered else "", recorded)
@@ -67,18 +66,18 @@ def case_here(name: str, region: str, home: str) -> str:
     return name.removeprefix(f"//{home}/")
 
 
-def _department(actor: Actor, context: common_pb2.UseContext, region: str, field: str) -> str:
+def _department(actor: Actor, context: common_pb2.UseContext, region: str) -> str:
     said = context.department.removeprefix(f"//{region}/")
     if not actor.department or actor.standing is Standing.REGION:
         return said
     if said not in ("", actor.department):
-        raise invalid_field(f"{field}.department", "context.token", "must be the department of the token")
+        raise invalid_field("use_context.department", "context.token", "must be the department of the token")
     return actor.department
 
 
-def _operator(actor: Actor, context: common_pb2.UseContext, field: str) -> str:
+def _operator(actor: Actor, context: common_pb2.UseContext) -> str:
     if not actor.clerk:
         return context.operator
     if context.operator not in ("", actor.clerk):
-        raise invalid_field(f"{field}.operator", "context.token", "must be the staff of the token")
+        raise invalid_field("use_context.operator", "context.token", "must be the staff of the token")
     return actor.clerk

@@ -24,12 +24,12 @@ _RECORDS = Page(
 )
 
 
-def record_message(row: StoredRecord, service: str, *, with_canonical: bool) -> pb.Record:
+def record_message(row: StoredRecord, service: str, *, with_canonical: bool) -> pb.AuditRecord:
     """Converts a stored record to the message; of one that a later release wrote, what can be told without reading it."""
     try:
         message = _read(parse_canonical(row.canonical))
     except UnknownVersion as error:
-        message = pb.Record(
+        message = pb.AuditRecord(
             name=f"{service}/auditRecords/{row.id}",
             record_time=timestamp(row.record_time),
             transaction_id=row.transaction_id,
@@ -41,8 +41,8 @@ def record_message(row: StoredRecord, service: str, *, with_canonical: bool) -> 
     return message
 
 
-def _read(record: Record) -> pb.Record:
-    return pb.Record(
+def _read(record: Record) -> pb.AuditRecord:
+    return pb.AuditRecord(
         name=record.name,
         record_time=timestamp(record.record_time),
         transaction_id=record.transaction_id,
@@ -74,7 +74,7 @@ class AuditApi:
         self._service = service
         self._log = f"//{region}/{service}"
 
-    async def list_records(self, request: pb.ListRecordsRequest, call: Call) -> pb.ListRecordsResponse:
+    async def list_audit_records(self, request: pb.ListAuditRecordsRequest, call: Call) -> pb.ListAuditRecordsResponse:
         """Lists records, newest first."""
         self._must_be_ours("log", request.log)
         given = {"transaction_id": request.transaction_id, "object": request.object}
@@ -85,9 +85,9 @@ class AuditApi:
 
         shown, token = await self._pages.cut(request, rows, lambda row: (row.seq,))
         records = [record_message(row, self._service, with_canonical=False) for row in shown]
-        return pb.ListRecordsResponse(records=records, next_page_token=token)
+        return pb.ListAuditRecordsResponse(audit_records=records, next_page_token=token)
 
-    async def get_record(self, request: pb.GetRecordRequest, call: Call) -> pb.Record:
+    async def get_audit_record(self, request: pb.GetAuditRecordRequest, call: Call) -> pb.AuditRecord:
         """Gets one record with its canonical bytes."""
         async with self._database.read() as connection:
             row = await self._find(connection, request.name)

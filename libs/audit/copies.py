@@ -58,7 +58,7 @@ class _Copy:
 
 _NAMES = (
     ("check the head's signature", "GB/T 32918.2; tongban.audit.v1.SignedHead"),
-    ("read every record", "tongban.audit.v1.Record.canonical"),
+    ("read every record", "tongban.audit.v1.AuditRecord.canonical"),
     ("count the records", "tongban.audit.v1.SignedHead.tree_size"),
     ("compare the roots", "RFC 6962, 2.1; GB/T 32905"),
 )

@@ -134,7 +134,7 @@ def _check_head(receipt: _Receipt, _: bytes) -> str:
 
 
 def _opening(what: str, content: bytes) -> tuple[str, str, "_Check"]:
-    clause = f"GB/T 15852.2; tongban.audit.v1.Record.{what}_digest"
+    clause = f"GB/T 15852.2; tongban.audit.v1.AuditRecord.{what}_digest"
     return f"open the {what}'s digest", clause, partial(_check_opening, what, content)
 
 
@@ -175,7 +175,7 @@ def _bytes(text: str) -> bytes:
 
 _STEPS: tuple[tuple[str, str, _Check], ...] = (
     ("read the receipt file", "tongban.audit.v1.InclusionProof", _read_file),
-    ("read the record", "tongban.audit.v1.Record.canonical", _read_record),
+    ("read the record", "tongban.audit.v1.AuditRecord.canonical", _read_record),
     ("compute the leaf hash", "RFC 6962, 2.1; GB/T 32905", _check_leaf),
     ("follow the path to the root", "RFC 9162, 2.1.3.2", _check_path),
     ("check the head's signature", "GB/T 32918.2; tongban.audit.v1.SignedHead", _check_head),

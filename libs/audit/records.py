@@ -1,6 +1,6 @@
 """One audit record and the canonical bytes that its leaf is made over.
 
-The record is that of ``tongban.audit.v1.Record``; it holds who did what, to what, why, when, and how it ended.
+The record is that of ``tongban.audit.v1.AuditRecord``; it holds who did what, to what, why, when, and how it ended.
 
 The bytes of every version begin with ``{"v":<version>,``. A version never changes once a release has written it: a
 field more, or another meaning, is another version, and what was written under an older one is read as it was written
@@ -55,7 +55,7 @@ class RecordInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One thing that was done or refused. Fields and meanings are those of ``tongban.audit.v1.Record``.
+    """One thing that was done or refused. Fields and meanings are those of ``tongban.audit.v1.AuditRecord``.
 
     ``record_time`` carries a time zone and at most microseconds; digests are those of :mod:`libs.audit.digests`, 32 bytes
     or empty. ``version`` is that of the canonical form.

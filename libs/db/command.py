@@ -2,10 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
-from functools import cache
-from typing import cast
 
-from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 
 from libs.crypto.sm3 import sm3
@@ -77,17 +74,6 @@ def _digests(received: bytes, request: Message) -> tuple[bytes, bytes]:
 _NO_USE = common_pb2.UseContext()
 
 
-@cache
-def _use_field(message_type: str) -> str:
-    fields = descriptor_pool.Default().FindMessageTypeByName(message_type).fields
-    return next((each.name for each in fields if each.message_type is common_pb2.UseContext.DESCRIPTOR), "")
-
-
-def _use_of(request: Message) -> common_pb2.UseContext:
-    name = _use_field(request.DESCRIPTOR.full_name)
-    return cast("common_pb2.UseContext", getattr(request, name)) if name else _NO_USE
-
-
 def command_of(request: Message, *, request_id: str | None = None, call: Call) -> Command:
     """Builds the command of a call; its request names ``request_id``, or it is given."""
     actor = call.actor
@@ -104,7 +90,7 @@ def command_of(request: Message, *, request_id: str | None = None, call: Call) -
         assurance=actor.assurance,
         trace_id=call.trace_id,
         span_id=call.span_id,
-        use=_use_of(request),
+        use=getattr(request, "use_context", _NO_USE),
         call=call,
         meaning=meaning,
     )

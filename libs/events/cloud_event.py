@@ -17,7 +17,7 @@ class Event:
     Attributes:
         id: unique within ``source``; the key under which a consumer handles it once.
         source: ``//<region>/<service>``.
-        type: ``cn.tongban.case.accepted.v1``.
+        type: ``cn.tongban.cases.case.accepted.v1``.
         subject: the resource's name; events of one subject keep their order.
         time: when the change was committed.
         data: the protobuf message of the service's package.

@@ -19,7 +19,7 @@ _IDS = {
     "clients": re.compile(r"[a-z0-9][a-z0-9-]{2,62}", re.ASCII),
     "services": re.compile(r"[a-z]{3,30}", re.ASCII),
 }
-_RESOURCE = re.compile(rf"{_REGION}(?P<kind>[a-z]+)/{_UUID}", re.ASCII)
+_RESOURCE = re.compile(rf"{_REGION}(?P<kind>[a-z][A-Za-z]*)/{_UUID}", re.ASCII)
 
 
 class SubjectKind(StrEnum):

@@ -18,7 +18,7 @@ NOT_YET: dict[str, dict[str, str]] = {
     "S1": {
         r"audit\.v1\.AuditService\.GetHead": "A14",
         r"license\.v1\..*\.Get(Remote)?License": "A7",
-        r"sharing\.v1\.GrantService\.GetRequest": "A4",
+        r"sharing\.v1\.GrantService\.GetDataRequest": "A4",
     },
     "S3": {
         r"cases\.v1\..*": "A14",

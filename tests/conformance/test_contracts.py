@@ -164,8 +164,8 @@ _USE = "a use, which is recorded each time that it happens"
 _SEQUENCE = "exchange_id and sequence tell a repeat"
 # Calls by POST, or with events, that have no request_id, and why.
 _WITHOUT_REQUEST_ID = {
-    "tongban.cases.v1.ExchangeService.ReceiveTransfer": _SEQUENCE,
-    "tongban.cases.v1.ExchangeService.AcknowledgeTransfer": "one acknowledgement an exchange; a repeat gets its receipt",
+    "tongban.cases.v1.ExchangeService.ReceiveCaseTransfer": _SEQUENCE,
+    "tongban.cases.v1.ExchangeService.AcknowledgeCaseTransfer": "one acknowledgement an exchange; a repeat gets its receipt",
     "tongban.cases.v1.ExchangeService.PushProgress": _SEQUENCE,
     "tongban.identity.v1.AccountService.RevealPerson": _USE,
     "tongban.identity.v1.TokenService.ExchangeToken": "RFC 8693 has none; every call makes a token",
@@ -354,7 +354,7 @@ def _emitted() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("owner", "event"), sorted(set(_emitted())))
 def test_every_event_has_its_message(owner: str, event: str) -> None:
-    found = re.fullmatch(r"cn\.tongban\.([a-z_]+)\.([a-z_]+)\.v1", event)
+    found = re.fullmatch(r"cn\.tongban\.[a-z]+\.([a-z_]+)\.([a-z_]+)\.v1", event)
     assert found, event
     name = "".join(word.capitalize() for word in "_".join(found.groups()).split("_"))
     message = contracts.find_message(f"tongban.{owner}.v1.{name}")

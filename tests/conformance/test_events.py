@@ -6,7 +6,7 @@ from collections import Counter
 from tests.support import contracts
 from tongban.options.v1 import options_pb2
 
-_TYPE = re.compile(r"cn\.tongban\.[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\.v1")
+_TYPE = re.compile(r"cn\.tongban\.[a-z]+\.[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\.v1")
 
 
 def _declared() -> dict[str, str]:
@@ -23,7 +23,7 @@ def test_each_type_has_one_message_and_its_name() -> None:
     declared = {name: kind for name, kind in _declared().items() if kind}
     assert [kind for kind in declared.values() if not _TYPE.fullmatch(kind)] == []
     assert [kind for kind, count in Counter(declared.values()).items() if count > 1] == []
-    words = {name: "".join(word.title() for word in re.split(r"[._]", kind)[2:-1]) for name, kind in declared.items()}
+    words = {name: "".join(word.title() for word in re.split(r"[._]", kind)[3:-1]) for name, kind in declared.items()}
     assert [f"{name}: {word}" for name, word in words.items() if name != word] == []
 
 

@@ -70,12 +70,12 @@ def test_the_first_administrator_can_set_a_region_up() -> None:
         "RegionService.ProposeRegion",
         "LicenseTypeService.CreateLicenseType",
         "LicenseTypeService.PublishLicenseType",
-        "ItemService.CreateItem",
-        "ItemService.PublishItem",
+        "ItemService.CreateServiceItem",
+        "ItemService.PublishServiceItem",
         "CalendarService.ImportCalendar",
         "SealService.MakeSeal",
-        "CatalogService.CreateResource",
-        "MountService.CreateMount",
+        "CatalogService.CreateDataResource",
+        "MountService.CreateDataMount",
     }
     administrator = next(principal for principal in HOLDERS if principal.kind == "CLIENT")
     methods = {".".join(method.name.split(".")[-2:]): method for method in contracts.methods()}

@@ -74,10 +74,10 @@ def test_what_crosses_a_border_or_a_counter_is_said_one_by_one(role: tuple[str, 
 
 
 def test_a_family_stands_only_for_what_is_held_whole() -> None:
-    some = frozenset({"cases.tasks.list", "seal.seals.get"})
+    some = frozenset({"cases.caseTasks.list", "seal.seals.get"})
     assert roles.families(some) == some
-    whole = frozenset(each for each in rights.PERMISSIONS if each.startswith("cases.tasks."))
-    assert roles.families(whole) == {"cases.tasks.*"}
+    whole = frozenset(each for each in rights.PERMISSIONS if each.startswith("cases.caseTasks."))
+    assert roles.families(whole) == {"cases.caseTasks.*"}
 
 
 @pytest.mark.parametrize("service", sorted(rights.SERVICES))

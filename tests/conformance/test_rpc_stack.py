@@ -124,7 +124,7 @@ async def test_a_service_of_ours_needs_no_token_for_what_the_contract_lets_it(la
         stub = AccountServiceStub(channel)
         await invoke(stub.CheckIdentities, request, pb.CheckIdentitiesResponse, to="identity", token="")
         assert [(each.subject, each.scopes) for each in known.who] == [
-            ("services/license", frozenset({"identity.accounts.check"}))
+            ("services/license", frozenset({"identity.persons.check"}))
         ]
         # And for nothing else: it holds no permission there.
         with pytest.raises(TongbanError, match="PERMISSION_MISSING"):
@@ -190,7 +190,7 @@ async def test_a_stream_tells_typed_errors_before_and_after_its_first_message(la
 
 async def _download(channel: grpc.aio.Channel, token: str) -> tuple[list[bytes], TongbanError]:
     context = common_pb2.UseContext(purpose="受理")
-    request = materials.DownloadMaterialRequest(name=f"materials/{ID}", context=context)
+    request = materials.DownloadMaterialRequest(name=f"materials/{ID}", use_context=context)
     got: list[bytes] = []
     call = MaterialServiceStub(channel).DownloadMaterial(
         request, metadata=(("authorization", f"Bearer {token}"),), timeout=5
@@ -221,13 +221,13 @@ async def test_every_message_of_a_clients_stream_is_checked(lab: Lab) -> None:
 async def test_no_text_holds_a_nul(lab: Lab) -> None:
     """PostgreSQL can't keep U+0000 in text, so the contract's stage refuses it in every string, however deep."""
     path = f"/{ACCOUNTS.full_name}/RevealPerson"
-    data = pb.RevealPersonRequest(name="\0", context=UseContext(purpose="甲\0乙")).SerializeToString()
+    data = pb.RevealPersonRequest(name="\0", use_context=UseContext(purpose="甲\0乙")).SerializeToString()
     async with lab.serving() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await channel.unary_unary(path)(data, metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=5)
     error = from_rpc_error(raised.value, "identity")
     assert (error.reason, isinstance(error, InvalidArgument)) == ("FIELD_INVALID", True)
-    assert [v.field for v in error.violations] == ["name", "context.purpose"]
+    assert [v.field for v in error.violations] == ["name", "use_context.purpose"]
 
 
 def test_a_nul_is_found_in_lists_and_maps_and_not_in_bytes() -> None:

@@ -22,11 +22,11 @@ NOT_OF_SOMEBODY = {
     "tongban.seal.v1.CertificateService.IssueCertificate": "of a key of the region's own; whom a seal is of is judged where the seal is made",
     "tongban.seal.v1.SealingService.SealDigests": "judged by the users that the seal names, and its keeper refused as a human being",
     "tongban.seal.v1.SealingService.SealDocument": "judged by the users that the seal names, and its keeper refused as a human being",
-    "tongban.sharing.v1.CatalogService.CreateResource": "of a department",
-    "tongban.sharing.v1.CatalogService.SubmitResource": "of a department",
-    "tongban.sharing.v1.CatalogService.PublishResource": "of a department",
-    "tongban.sharing.v1.MountService.CreateMount": "of a department",
-    "tongban.sharing.v1.MountService.CheckMount": "of a department",
+    "tongban.sharing.v1.CatalogService.CreateDataResource": "of a department",
+    "tongban.sharing.v1.CatalogService.SubmitDataResource": "of a department",
+    "tongban.sharing.v1.CatalogService.PublishDataResource": "of a department",
+    "tongban.sharing.v1.MountService.CreateDataMount": "of a department",
+    "tongban.sharing.v1.MountService.CheckDataMount": "of a department",
 }
 """RPCs whose messages could name somebody and that handle nobody's affair, each with why."""
 

@@ -87,6 +87,6 @@ def test_duties_that_make_others_able_are_those_that_take_two_to_give() -> None:
     wanted = {method.access.permission for method in takes_two()}
     wanted |= {method.access.permission for method in contracts.methods() if _short(method) == "SealService.MakeSeal"}
     wanted |= {
-        method.access.permission for method in contracts.methods() if _short(method) == "AuditService.ListRecords"
+        method.access.permission for method in contracts.methods() if _short(method) == "AuditService.ListAuditRecords"
     }
     assert {duty for duty in Duty if any(_holds(duty, permission) for permission in wanted)} == ABLING

@@ -33,7 +33,7 @@ def test_entries_of_maps_stand_in_the_order_of_their_keys() -> None:
 
 def test_another_library_s_order_says_the_same() -> None:
     """The tests' own hand is tested: what it turns around differs in bytes and not in meaning."""
-    message = requests.full(exchange_service_pb2.ReceiveTransferRequest.DESCRIPTOR)
+    message = requests.full(exchange_service_pb2.ReceiveCaseTransferRequest.DESCRIPTOR)
     turned = reversed_fields(message)
     assert turned != wire_bytes(message)
     assert [*disorder(turned, message.DESCRIPTOR)]
@@ -42,6 +42,6 @@ def test_another_library_s_order_says_the_same() -> None:
 
 @pytest.mark.parametrize("unknown", [b"\xf8\x07\x01", b"\x98\xf0\x3a\x01"])
 def test_fields_that_are_not_known_are_kept(unknown: bytes) -> None:
-    message = requests.full(exchange_service_pb2.ReceiveTransferRequest.DESCRIPTOR)
+    message = requests.full(exchange_service_pb2.ReceiveCaseTransferRequest.DESCRIPTOR)
     read = type(message).FromString(unknown + wire_bytes(message))
     assert len(wire_bytes(read)) == len(wire_bytes(message)) + len(unknown)

@@ -21,7 +21,7 @@ async def opened(ground: Ground) -> tuple[str, list[str]]:
     """Fills, publishes, mounts and grants the table; returns the resource and the USCCs that stand in it."""
     office = ground.office
     firms = await fill_department_table(ground.state, LIUAN, FIRMS)
-    resource = await shared_data.publish_resource(office)
+    resource = await shared_data.publish_data_resource(office)
     await _grant(office, resource)
     return resource, [uscc for uscc, _ in firms]
 
@@ -35,19 +35,19 @@ async def _staff(office: Office) -> None:
 async def _grant(office: Office, resource: str) -> None:
     await _staff(office)
     stub = grant_service_pb2_grpc.GrantServiceStub(office.gateway.channel)
-    create = api.CreateRequestRequest(request_id=request_id(), content=_content(office, resource))
+    create = api.CreateDataRequestRequest(request_id=request_id(), content=_content(office, resource))
     token = await office.token_of("asking")
-    name = (await office.gateway.call(stub.CreateRequest, create, pb.SharingRequest, token)).name
-    submit = api.SubmitRequestRequest(name=name, request_id=request_id())
-    await office.gateway.call(stub.SubmitRequest, submit, pb.SharingRequest, token)
+    name = (await office.gateway.call(stub.CreateDataRequest, create, pb.DataRequest, token)).name
+    submit = api.SubmitDataRequestRequest(name=name, request_id=request_id())
+    await office.gateway.call(stub.SubmitDataRequest, submit, pb.DataRequest, token)
     steps = (
-        (stub.PreReviewRequest, api.PreReviewRequestRequest, "consenting"),
-        (stub.ReviewRequest, api.ReviewRequestRequest, "data"),
-        (stub.ApproveRequest, api.ApproveRequestRequest, "data2"),
+        (stub.PreReviewDataRequest, api.PreReviewDataRequestRequest, "consenting"),
+        (stub.ReviewDataRequest, api.ReviewDataRequestRequest, "data"),
+        (stub.ApproveDataRequest, api.ApproveDataRequestRequest, "data2"),
     )
     for method, kind, duty in steps:
         request = kind(name=name, request_id=request_id(), opinion="同意")
-        await office.gateway.call(method, request, pb.SharingRequest, await office.token_of(duty))
+        await office.gateway.call(method, request, pb.DataRequest, await office.token_of(duty))
 
 
 def _content(office: Office, resource: str) -> pb.RequestContent:

@@ -166,7 +166,7 @@ class Workloads:
 
         yield await measure("issue licence", issue, _LICENCES, self._ground.meter, ("license", "seal"), warm_up=8)
         context = common_pb2.UseContext(purpose="证照核对", department=self._office.department)
-        gets = [license_service_pb2.GetLicenseRequest(name=each.name, context=context) for each in issued]
+        gets = [license_service_pb2.GetLicenseRequest(name=each.name, use_context=context) for each in issued]
         operation = await self._calls(channel_stub.GetLicense, _cycled(gets), "deciding")
         yield await self._measure("get licence", operation, READS, ("license",))
         stub = self._ground.stub(verification_service_pb2_grpc.VerificationServiceStub, "license")
@@ -238,7 +238,9 @@ class Workloads:
         use = common_pb2.UseContext(purpose="批量用印", department=self._office.department)
 
         def request(_number: int) -> sealing_service_pb2.SealDigestsRequest:
-            return sealing_service_pb2.SealDigestsRequest(request_id=request_id(), seal=seal, digests=digests, use=use)
+            return sealing_service_pb2.SealDigestsRequest(
+                request_id=request_id(), seal=seal, digests=digests, use_context=use
+            )
 
         stub = self._ground.stub(sealing_service_pb2_grpc.SealingServiceStub, "seal")
         operation = await self._calls(stub.SealDigests, request, "deciding")

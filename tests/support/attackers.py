@@ -78,7 +78,7 @@ async def honest(caller: Caller, until: asyncio.Event, failures: list[str], away
             answer = await caller.call(path, body)
             if answer.split()[1:] != ["RESOURCE_NOT_FOUND"]:
                 failures.append(f"{path} {answer}")
-        page = await caller.http.get("/v1/items" if away else "/v1/jwks")
+        page = await caller.http.get("/v1/serviceItems" if away else "/v1/jwks")
         if page.status_code != 200:
             failures.append(f"{page.url.path} {page.status_code}")
         asked += 1

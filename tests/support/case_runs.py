@@ -130,7 +130,7 @@ class CaseRun:
 
     async def _read(self, name: str) -> pb.Case:
         context = common_pb2.UseContext(purpose="办件督办", case_name=name, department=self.office.department)
-        return await self._step(case_service_pb2.GetCaseRequest(name=name, context=context), "receiving")
+        return await self._step(case_service_pb2.GetCaseRequest(name=name, use_context=context), "receiving")
 
 
 def is_closed(case: pb.Case) -> bool:

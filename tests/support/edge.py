@@ -42,7 +42,7 @@ class Seen:
 
     metadata: list[dict[str, str]] = field(default_factory=list)
     error: TongbanError | None = None
-    """What GetRecord is answered with instead of its usual error."""
+    """What GetAuditRecord is answered with instead of its usual error."""
     first: list[tuple[str, str | bytes]] = field(default_factory=list)
     """The metadata that both are answered with first."""
     going: threading.Event = field(default_factory=threading.Event)
@@ -64,7 +64,7 @@ class Audit:
         context.send_initial_metadata(self._seen.first)
         return audit_service_pb2.SignedHead(log=request.log, tree_size=7, root_hash=b"\x01\x02")
 
-    def GetRecord(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+    def GetAuditRecord(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         error = self._seen.error or NotFound("RESOURCE_NOT_FOUND", "no such record", resource=request.name)
         context.send_initial_metadata(self._seen.first)
         asked = dict(context.invocation_metadata()).get(languages.HEADER, "")
@@ -178,8 +178,8 @@ def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
         "GetHead": grpc.unary_unary_rpc_method_handler(
             audit.GetHead, requests.GetHeadRequest.FromString, requests.SignedHead.SerializeToString
         ),
-        "GetRecord": grpc.unary_unary_rpc_method_handler(
-            audit.GetRecord, requests.GetRecordRequest.FromString, requests.Record.SerializeToString
+        "GetAuditRecord": grpc.unary_unary_rpc_method_handler(
+            audit.GetAuditRecord, requests.GetAuditRecordRequest.FromString, requests.AuditRecord.SerializeToString
         ),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("tongban.audit.v1.AuditService", handlers),))

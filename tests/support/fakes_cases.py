@@ -226,7 +226,7 @@ class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
         self.known = known
 
     async def RedeemPresentation(self, request: presentations.RedeemPresentationRequest, context: Any) -> Any:
-        self.known.contexts.append(request.context)
+        self.known.contexts.append(request.use_context)
         if self.known.license_error is not None:
             await _refuse(context, self.known.license_error)
         if request.name not in self.known.presented:
@@ -276,11 +276,11 @@ class _Materials(material_service_pb2_grpc.MaterialServiceServicer):
         return self.known.files[name]
 
     async def GetMaterial(self, request: materials.GetMaterialRequest, context: Any) -> Any:
-        self.known.contexts.append(request.context)
+        self.known.contexts.append(request.use_context)
         return (await self._file(request.name, context))[0]
 
     async def DownloadMaterial(self, request: materials.DownloadMaterialRequest, context: Any) -> AsyncIterator[Any]:
-        self.known.contexts.append(request.context)
+        self.known.contexts.append(request.use_context)
         material, content = await self._file(request.name, context)
         receipt = common_pb2.Receipt(record="license/auditRecords/2")
         yield materials.DownloadMaterialResponse(head=materials.MaterialHead(material=material, receipt=receipt))

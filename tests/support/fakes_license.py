@@ -263,7 +263,7 @@ class _Recognition(recognition_service_pb2_grpc.RecognitionServiceServicer):
     async def GetRemoteLicense(self, request: recognition.GetRemoteLicenseRequest, context: Any) -> Any:
         self._note(request, context)
         return recognition.GetRemoteLicenseResponse(
-            license=resources.License(name=f"//{ABROAD}/{request.name}"), receipt=_receipt(request.context)
+            license=resources.License(name=f"//{ABROAD}/{request.name}"), receipt=_receipt(request.use_context)
         )
 
     async def VerifyRemoteLicense(self, request: recognition.VerifyRemoteLicenseRequest, context: Any) -> Any:
@@ -278,13 +278,13 @@ class _Recognition(recognition_service_pb2_grpc.RecognitionServiceServicer):
         self._note(request, context)
         return recognition.ListRemoteLicensesResponse(
             presentation=presentations.Presentation(name=f"//{ABROAD}/{request.name or 'presentations/by-code'}"),
-            receipt=_receipt(request.context),
+            receipt=_receipt(request.use_context),
         )
 
     async def DownloadRemoteLicense(self, request: recognition.DownloadRemoteLicenseRequest, context: Any) -> Any:
         self._note(request, context)
         return recognition.DownloadRemoteLicenseResponse(
-            download=licenses.DownloadLicenseResponse(content=b"copy", receipt=_receipt(request.context))
+            download=licenses.DownloadLicenseResponse(content=b"copy", receipt=_receipt(request.use_context))
         )
 
     async def DownloadRemoteMaterial(self, request: Any, context: Any) -> AsyncIterator[Any]:

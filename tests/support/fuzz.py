@@ -244,7 +244,7 @@ class Nonsense:
         if self._random.random() < 0.3 or not body:
             words = {
                 self._random.choice(
-                    ["pageSize", "pageToken", "filter", "x", "seal", "region", "context.purpose"]
+                    ["pageSize", "pageToken", "filter", "x", "seal", "region", "use_context.purpose"]
                 ): self._plain()
                 for _ in range(2)
             }

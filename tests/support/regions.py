@@ -19,8 +19,8 @@ from deploy.local.demo.office import (
     import_calendars,
     make_seal,
     open_office,
-    publish_item,
     publish_licence_type,
+    publish_service_item,
 )
 from deploy.local.demo.people import firms_to_come
 from deploy.local.launch import Cluster
@@ -122,7 +122,7 @@ async def open_one(state: Path, region: KnownRegion, cluster: Cluster, items: tu
     for kind in (BUSINESS, FRANCHISE, FOOD):
         await publish_licence_type(office, kind)
     for item in items:
-        await publish_item(office, item)
+        await publish_service_item(office, item)
     return office
 
 
@@ -130,10 +130,10 @@ async def open_both(state: Path, cluster: Cluster) -> Regions:
     """Sets both regions up as the demo does, with a few items, and lets them trust each other."""
     home = await open_one(state, LIUAN, cluster, ())
     handling = await open_one(state, TIANNING, cluster, (YIELDING, PLAIN))
-    await publish_item(handling, CONVENIENCE_STORE, receiving_region=LIUAN.code)
+    await publish_service_item(handling, CONVENIENCE_STORE, receiving_region=LIUAN.code)
     await federation.trust_each_other(home, handling, state)
     await fill_department_table(state, LIUAN)
-    resource = await shared_data.publish_resource(home)
+    resource = await shared_data.publish_data_resource(home)
     await shared_data.grant(home, handling, resource, PURPOSE)
     return Regions(cluster, state, home, handling, resource)
 

@@ -92,14 +92,14 @@ async def _a_file(office: Office, case: str) -> None:
     headers = (("authorization", f"Bearer {token}"),)
     made = await stub.UploadMaterial(iter(parts), metadata=headers, timeout=20)
     context = common_pb2.UseContext(purpose="办件督办", case_name=case, department=office.department)
-    question = material_service_pb2.DownloadMaterialRequest(name=made.name, context=context)
+    question = material_service_pb2.DownloadMaterialRequest(name=made.name, use_context=context)
     read = [part.chunk async for part in stub.DownloadMaterial(question, metadata=headers, timeout=20)]
     assert b"".join(read) == content
 
 
 async def _closed(office: Office, stub: Any, name: str) -> cases.Case:
     context = common_pb2.UseContext(purpose="办件督办", case_name=name, department=office.department)
-    request = case_service_pb2.GetCaseRequest(name=name, context=context)
+    request = case_service_pb2.GetCaseRequest(name=name, use_context=context)
     async with asyncio.timeout(60):
         while True:
             token = await office.token_of("receiving")

@@ -31,25 +31,25 @@ async def _decided(regions: Regions, seed: int) -> cases.Clock:
     run = CaseRun(office, PLAIN)
     await run.run(1, seed)
     context = common_pb2.UseContext(purpose="办件督办", case_name=run.names[0], department=office.department)
-    request = case_service_pb2.GetClockRequest(name=f"{run.names[0]}/clock", context=context)
+    request = case_service_pb2.GetClockRequest(name=f"{run.names[0]}/clock", use_context=context)
     return await office.gateway.using(await office.token_of("receiving")).call(request, cases.Clock)
 
 
-async def _granted(regions: Regions) -> sharing.SharingRequest:
+async def _granted(regions: Regions) -> sharing.DataRequest:
     """Has 六安 grant 天宁 its data once more, and reads the request that led there."""
     provider = regions.home
     name = await shared_data.grant(provider, regions.handling, regions.resource, PURPOSE)
     token = await provider.token_of("data")
-    get = grant_service_pb2.GetGrantRequest(name=name)
-    grant = await provider.gateway.using(token).call(get, sharing.Grant)
+    get = grant_service_pb2.GetDataGrantRequest(name=name)
+    grant = await provider.gateway.using(token).call(get, sharing.DataGrant)
     return await _read(regions, grant.request)
 
 
-async def _read(regions: Regions, name: str) -> sharing.SharingRequest:
+async def _read(regions: Regions, name: str) -> sharing.DataRequest:
     provider = regions.home
     token = await provider.token_of("data")
-    request = grant_service_pb2.GetRequestRequest(name=name)
-    return await provider.gateway.using(token).call(request, sharing.SharingRequest)
+    request = grant_service_pb2.GetDataRequestRequest(name=name)
+    return await provider.gateway.using(token).call(request, sharing.DataRequest)
 
 
 async def _import_2027(regions: Regions, *off: date) -> None:

@@ -31,8 +31,8 @@ from deploy.local.demo.office import (
     import_calendars,
     make_seal,
     open_office,
-    publish_item,
     publish_licence_type,
+    publish_service_item,
 )
 from deploy.local.demo.people import firms_to_come
 from deploy.local.launch import Cluster, NotStarted
@@ -71,7 +71,7 @@ class Demo:
         """Sets the regions up, tells part A, replays part B, and returns the figures and what part A left behind."""
         self.set_clock(_OPENING)
         home, handling = await self._set_up()
-        resource = await shared_data.publish_resource(home)
+        resource = await shared_data.publish_data_resource(home)
         await shared_data.grant(home, handling, resource, PURPOSE)
         root = (self._state / LIUAN.code / "root" / ROOT_FILE).read_bytes()
         story = CaseStory(home, handling, resource, Stage(self.set_clock, self._state.parent, self._say, root))
@@ -105,8 +105,8 @@ class Demo:
             await publish_licence_type(handling, kind)
         self._progress.advance(task)
         for item in ITEMS:
-            await publish_item(handling, item)
-        await publish_item(handling, CONVENIENCE_STORE, receiving_region=home.gateway.code)
+            await publish_service_item(handling, item)
+        await publish_service_item(handling, CONVENIENCE_STORE, receiving_region=home.gateway.code)
         await self._department_table(home)
         self._progress.advance(task)
         return home, handling

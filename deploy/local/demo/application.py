@@ -218,7 +218,7 @@ class ApplicationSteps:
             item_code=self._task_code,
             consent=consent,
             request_id=request_id(),
-            context=common_pb2.UseContext(purpose=PURPOSE, case_name=self._case, legal_basis="持证人同意"),
+            use_context=common_pb2.UseContext(purpose=PURPOSE, case_name=self._case, legal_basis="持证人同意"),
         )
         request.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
         answer = presentation_service_pb2.CreatePresentationResponse
@@ -245,7 +245,7 @@ class ApplicationSteps:
     async def _send(self) -> None:
         gateway = self._home.gateway
         region = f"//{gateway.code}"
-        request = exchange_service_pb2.SendTransferRequest(
+        request = exchange_service_pb2.SendCaseTransferRequest(
             handling_region=self._handling.gateway.code,
             task_code=self._task_code,
             mode=cases.CROSS_REGION_MODE_COLLECTED,
@@ -271,7 +271,7 @@ class ApplicationSteps:
             ],
         )
         request.identity_check.check_time.FromDatetime(datetime.combine(SUBMITTED, _MORNING))
-        sent = await gateway.using(self._window_token).call(request, exchange_service_pb2.Transfer)
+        sent = await gateway.using(self._window_token).call(request, exchange_service_pb2.CaseTransfer)
         self._transfer, self._transaction = sent.name, sent.transaction_id
         accepted = await eventually(
             self._read_transfer,
@@ -282,10 +282,12 @@ class ApplicationSteps:
         expect(self._checks, "step 2: 天宁 opens the case under the agreed name", True, opened)
         self._say(f"   天宁 trusts 六安's assertion and opens case {accepted.case_number}")
 
-    async def _read_transfer(self) -> exchange_service_pb2.Transfer:
+    async def _read_transfer(self) -> exchange_service_pb2.CaseTransfer:
         gateway = self._home.gateway
-        request = exchange_service_pb2.GetTransferRequest(name=self._transfer)
-        return await gateway.using(await self._home.token_of("receiving")).call(request, exchange_service_pb2.Transfer)
+        request = exchange_service_pb2.GetCaseTransferRequest(name=self._transfer)
+        return await gateway.using(await self._home.token_of("receiving")).call(
+            request, exchange_service_pb2.CaseTransfer
+        )
 
     # ---- step 4 ----
 
@@ -298,12 +300,14 @@ class ApplicationSteps:
         return await gateway.using(await self._handling.token_of(duty)).call(request, cases.Case)
 
     async def _read_case(self) -> cases.Case:
-        request = case_service_pb2.GetCaseRequest(name=self._local_case, context=self._use(self._handling))
+        request = case_service_pb2.GetCaseRequest(name=self._local_case, use_context=self._use(self._handling))
         return await self._case_step(request, "receiving")
 
     async def _deadline(self) -> cases.Clock:
         gateway = self._handling.gateway
-        request = case_service_pb2.GetClockRequest(name=f"{self._local_case}/clock", context=self._use(self._handling))
+        request = case_service_pb2.GetClockRequest(
+            name=f"{self._local_case}/clock", use_context=self._use(self._handling)
+        )
         return await gateway.using(await self._handling.token_of("receiving")).call(request, cases.Clock)
 
     async def _correction(self) -> None:
@@ -330,7 +334,7 @@ class ApplicationSteps:
             correction=exchange_service_pb2.TransferCorrection(materials=[await self._upload(land.floor_plan(2))]),
         )
         await self._home.gateway.using(await self._home.token_of("receiving")).call(
-            request, exchange_service_pb2.Transfer
+            request, exchange_service_pb2.CaseTransfer
         )
         await eventually(self._read_case, lambda c: c.state == cases.CASE_STATE_SUBMITTED, "the corrected material")
         after = await self._deadline()

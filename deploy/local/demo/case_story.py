@@ -81,7 +81,7 @@ class CaseStory(ApplicationSteps):
             page = await office.gateway.get(
                 "/v1/audit/sharing/auditRecords", token, transactionId=self._transaction, pageSize="100"
             )
-            results = sorted({record["result"] for record in page["records"]})
+            results = sorted({record["result"] for record in page["auditRecords"]})
             expect(self._checks, f"step 5: log of {office.gateway.name}", "['FIELD_NOT_GRANTED', 'OK']", str(results))
 
     # ---- step 6 ----
@@ -100,7 +100,7 @@ class CaseStory(ApplicationSteps):
         self._license = closed.license
         gateway = self._handling.gateway
         request = license_service_pb2.DownloadLicenseRequest(
-            name=self._license, format=licenses.FILE_FORMAT_OFD, context=self._use(self._handling), original=True
+            name=self._license, format=licenses.FILE_FORMAT_OFD, use_context=self._use(self._handling), original=True
         )
         answer = license_service_pb2.DownloadLicenseResponse
         token = await self._handling.token_of("deciding")
@@ -108,7 +108,7 @@ class CaseStory(ApplicationSteps):
         ofd = self._keep("licence.ofd", original.content)
         request.format = licenses.FILE_FORMAT_PDF
         self._keep("licence.pdf", (await gateway.using(token).call(request, answer)).content)
-        get = license_service_pb2.GetLicenseRequest(name=self._license, context=self._use(self._handling))
+        get = license_service_pb2.GetLicenseRequest(name=self._license, use_context=self._use(self._handling))
         self._issued = (await gateway.using(token).call(get, license_service_pb2.GetLicenseResponse)).license
         await self._check_seal(ofd, original.content)
         self._say(f"6  天宁 issues {self._issued.identifier}, OFD with SM2 seal, PDF beside it")
@@ -140,7 +140,7 @@ class CaseStory(ApplicationSteps):
         result = await eventually(self._read_transfer, lambda t: bool(t.result.license), "the result at 六安's window")
         gateway = self._home.gateway
         request = license_service_pb2.DownloadLicenseRequest(
-            name=result.result.license, format=licenses.FILE_FORMAT_OFD, context=self._use(self._home)
+            name=result.result.license, format=licenses.FILE_FORMAT_OFD, use_context=self._use(self._home)
         )
         token = await self._home.token_of("receiving")
         copy = await gateway.using(token).call(request, license_service_pb2.DownloadLicenseResponse)
@@ -158,12 +158,12 @@ class CaseStory(ApplicationSteps):
     async def _deliver_and_rate(self) -> None:
         clerk = await self._handling.token_of("receiving")
         gateway = self._handling.gateway
-        create = delivery_service_pb2.CreateDeliveryRequest(
+        create = delivery_service_pb2.CreateCaseDeliveryRequest(
             case_name=self._local_case, method=cases.DELIVERY_METHOD_DOWNLOAD, request_id=request_id()
         )
-        made = await gateway.using(clerk).call(create, delivery_service_pb2.Delivery)
-        confirm = delivery_service_pb2.ConfirmDeliveryRequest(name=made.name, request_id=request_id())
-        await gateway.using(clerk).call(confirm, delivery_service_pb2.Delivery)
+        made = await gateway.using(clerk).call(create, delivery_service_pb2.CaseDelivery)
+        confirm = delivery_service_pb2.ConfirmCaseDeliveryRequest(name=made.name, request_id=request_id())
+        await gateway.using(clerk).call(confirm, delivery_service_pb2.CaseDelivery)
         rate = rating_service_pb2.CreateRatingRequest(
             case_name=self._case,
             kind=rating_service_pb2.RATING_KIND_FIRST,

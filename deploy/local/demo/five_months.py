@@ -167,7 +167,7 @@ class FiveMonths:
                     page_size=1,
                     filter="state = CASE_STATE_DECIDED",
                     department=self._office.department,
-                    context=context,
+                    use_context=context,
                 )
                 if not (page.cases or page.next_page_token):
                     return
@@ -175,8 +175,8 @@ class FiveMonths:
 
     async def _deliver_and_rate(self, case: RunningCase) -> None:
         clerk = self._gateway.using(await self._office.token_of("receiving"))
-        delivery = await clerk.cases.create_delivery(case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW)
-        await clerk.cases.confirm_delivery(name=delivery.name)
+        delivery = await clerk.cases.create_case_delivery(case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW)
+        await clerk.cases.confirm_case_delivery(name=delivery.name)
         rater = self._gateway.using(await self._applicant_token(case))
         await rater.cases.create_rating(
             case_name=case.name,

@@ -58,7 +58,7 @@ class Office:
         uscc: its unified social credit code.
         staff: `staff/…` by key of DUTIES.
         licence_types: `licenseTypes/…` by the serial of the LicenceKind.
-        items: `items/…` by the number of the DemoItem.
+        items: `serviceItems/…` by the number of the DemoItem.
         seal: `seals/…`.
     """
 
@@ -243,7 +243,7 @@ async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
     office.licence_types[kind.serial] = made.name
 
 
-async def publish_item(office: Office, item: DemoItem, receiving_region: str = "") -> None:
+async def publish_service_item(office: Office, item: DemoItem, receiving_region: str = "") -> None:
     """Creates and publishes a service item; with ``receiving_region`` it stands on the cross-region list for it."""
     gateway, token = office.gateway, await office.admin_token()
     content = _item_content(office, item)
@@ -251,10 +251,10 @@ async def publish_item(office: Office, item: DemoItem, receiving_region: str = "
         content.cross_region.mode = case_resources.CROSS_REGION_MODE_COLLECTED
         content.cross_region.regions.append(receiving_region)
         content.materials.extend(_cross_region_materials())
-    request = item_service_pb2.CreateItemRequest(content=content, request_id=request_id())
-    made = await gateway.using(token).call(request, item_service_pb2.Item)
-    publish = item_service_pb2.PublishItemRequest(name=made.name, request_id=request_id())
-    await gateway.using(token).call(publish, item_service_pb2.Item)
+    request = item_service_pb2.CreateServiceItemRequest(content=content, request_id=request_id())
+    made = await gateway.using(token).call(request, item_service_pb2.ServiceItem)
+    publish = item_service_pb2.PublishServiceItemRequest(name=made.name, request_id=request_id())
+    await gateway.using(token).call(publish, item_service_pb2.ServiceItem)
     office.items[item.number] = made.name
 
 

@@ -39,7 +39,7 @@ async def fill_department_table(owner_dsn: str, reader: str, firms: list[tuple[s
         await connection.close()
 
 
-async def publish_resource(office: Office) -> str:
+async def publish_data_resource(office: Office) -> str:
     """Enters the resource in 六安's catalogue, publishes it and mounts the table; returns its name."""
     gateway = office.gateway
     first, second = await office.token_of("data"), await office.token_of("data2")
@@ -69,12 +69,12 @@ async def publish_resource(office: Office) -> str:
         update_cycle=pb.UPDATE_CYCLE_DAILY,
         data_level=pb.DATA_LEVEL_GENERAL,
     )
-    create = catalog_service_pb2.CreateResourceRequest(entry=entry, request_id=request_id())
-    made = await gateway.using(first).call(create, pb.Resource)
-    submit = catalog_service_pb2.SubmitResourceRequest(name=made.name, request_id=request_id())
-    await gateway.using(first).call(submit, pb.Resource)
-    publish = catalog_service_pb2.PublishResourceRequest(name=made.name, request_id=request_id())
-    await gateway.using(second).call(publish, pb.Resource)
+    create = catalog_service_pb2.CreateDataResourceRequest(entry=entry, request_id=request_id())
+    made = await gateway.using(first).call(create, pb.DataResource)
+    submit = catalog_service_pb2.SubmitDataResourceRequest(name=made.name, request_id=request_id())
+    await gateway.using(first).call(submit, pb.DataResource)
+    publish = catalog_service_pb2.PublishDataResourceRequest(name=made.name, request_id=request_id())
+    await gateway.using(second).call(publish, pb.DataResource)
     await _mount(office, made.name, first)
     return made.name
 
@@ -87,10 +87,10 @@ async def _mount(office: Office, resource: str, token: str) -> None:
         table=_TABLE,
         columns=[pb.ColumnMapping(field=code, column=code) for code in _FIELDS],
     )
-    create = mount_service_pb2.CreateMountRequest(request_id=request_id(), resource=resource, table=table)
-    made = await gateway.using(token).call(create, pb.Mount)
-    check = mount_service_pb2.CheckMountRequest(name=made.name, request_id=request_id())
-    checked = await gateway.using(token).call(check, pb.Mount)
+    create = mount_service_pb2.CreateDataMountRequest(request_id=request_id(), resource=resource, table=table)
+    made = await gateway.using(token).call(create, pb.DataMount)
+    check = mount_service_pb2.CheckDataMountRequest(name=made.name, request_id=request_id())
+    checked = await gateway.using(token).call(check, pb.DataMount)
     if checked.state != pb.MOUNT_STATE_ACTIVE:
         raise RuntimeError(f"the mount was not accepted: {list(checked.last_check.findings)}")
 
@@ -100,16 +100,16 @@ async def grant(provider: Office, consumer: Office, resource: str, purpose: str)
     gateway = provider.gateway
     applicant = await consumer.token_in(gateway, "data")
     reviewer_there = await consumer.token_in(gateway, "data2")
-    request = await gateway.using(applicant).sharing.create_request(content=_content(consumer, resource, purpose))
+    request = await gateway.using(applicant).sharing.create_data_request(content=_content(consumer, resource, purpose))
     name = request.name
-    submit = grant_service_pb2.SubmitRequestRequest(name=name, request_id=request_id())
-    await gateway.using(applicant).call(submit, pb.SharingRequest)
-    pre_review = grant_service_pb2.PreReviewRequestRequest(name=name, request_id=request_id(), opinion="同意申请")
-    await gateway.using(reviewer_there).call(pre_review, pb.SharingRequest)
-    review = grant_service_pb2.ReviewRequestRequest(name=name, request_id=request_id(), opinion="同意共享")
-    await gateway.using(await provider.token_of("data")).call(review, pb.SharingRequest)
-    approve = grant_service_pb2.ApproveRequestRequest(name=name, request_id=request_id(), opinion="准予")
-    granted = await gateway.using(await provider.token_of("data2")).call(approve, pb.SharingRequest)
+    submit = grant_service_pb2.SubmitDataRequestRequest(name=name, request_id=request_id())
+    await gateway.using(applicant).call(submit, pb.DataRequest)
+    pre_review = grant_service_pb2.PreReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意申请")
+    await gateway.using(reviewer_there).call(pre_review, pb.DataRequest)
+    review = grant_service_pb2.ReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意共享")
+    await gateway.using(await provider.token_of("data")).call(review, pb.DataRequest)
+    approve = grant_service_pb2.ApproveDataRequestRequest(name=name, request_id=request_id(), opinion="准予")
+    granted = await gateway.using(await provider.token_of("data2")).call(approve, pb.DataRequest)
     return granted.grant
 
 

@@ -8,7 +8,7 @@ from services.cases.core.cases import CaseRecord
 
 SELF = "services/cases"
 """Who acts where the service does by itself."""
-SUPERVISE = "audit.records.list"
+SUPERVISE = "audit.auditRecords.list"
 """Who reads the log of a case may read the case: the permission for cases that are neither of one's office nor opened by oneself."""
 
 

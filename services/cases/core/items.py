@@ -68,7 +68,7 @@ class ItemRow:
     @property
     def name(self) -> str:
         """Its resource name."""
-        return f"items/{self.id}"
+        return f"serviceItems/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class ItemVersion:
         """To whom and over what it is offered."""
         content = self.content
         return Offer(
-            item=f"items/{self.id}",
+            item=f"serviceItems/{self.id}",
             task_code=content.task_code,
             state=self.state,
             applicant_types=frozenset(map(APPLICANT_TYPES.name, content.applicant_types)),
@@ -142,7 +142,7 @@ class ItemStore:
     async def version(self, name: str) -> ItemVersion:
         """Returns a version by its name or id, at most three seconds old; raises NotFound."""
         key = id_of(name)
-        return await self._remembered(key, _BY_ID, f"items/{key}")
+        return await self._remembered(key, _BY_ID, f"serviceItems/{key}")
 
     async def in_force(self, task_code: str) -> ItemVersion:
         """Returns the published version of an implementation code, at most three seconds old; raises NotFound."""

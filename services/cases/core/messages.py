@@ -52,7 +52,7 @@ def _codes(record: CaseRecord) -> pb.Case:
     return pb.Case(
         name=record.name,
         number=record.number or "",
-        item=f"items/{record.item}",
+        item=f"serviceItems/{record.item}",
         task_code=record.task_code,
         state=STATES.number(record.state),
         public_status=int(public_status(record.state)),  # type: ignore[arg-type]
@@ -61,14 +61,14 @@ def _codes(record: CaseRecord) -> pb.Case:
         receiving_region=record.receiving_region,
         channel=CHANNELS.number(record.channel),
         department=record.department,
-        transfer=f"transfers/{record.transfer}" if record.transfer else "",
+        transfer=f"caseTransfers/{record.transfer}" if record.transfer else "",
         license=record.license,
         license_identifier=record.license_identifier,
         received_by=record.received_by,
         accepted_by=record.accepted_by,
         reviewed_by=record.reviewed_by,
         rating=SATISFACTION.number(record.rating),
-        delivery=f"deliveries/{record.delivery}" if record.delivery else "",
+        delivery=f"caseDeliveries/{record.delivery}" if record.delivery else "",
     )
 
 
@@ -77,7 +77,7 @@ def summary(record: CaseRecord, item: ItemVersion, actor: str, now: datetime) ->
     return events.CaseSummary(
         name=record.name,
         number=record.number or "",
-        item=f"items/{record.item}",
+        item=f"serviceItems/{record.item}",
         task_code=record.task_code,
         item_display_name=item.content.display_name,
         category=record.category,
@@ -86,7 +86,7 @@ def summary(record: CaseRecord, item: ItemVersion, actor: str, now: datetime) ->
         agent=record.agent,
         department=record.department,
         channel=CHANNELS.number(record.channel),
-        transfer=f"transfers/{record.transfer}" if record.transfer else "",
+        transfer=f"caseTransfers/{record.transfer}" if record.transfer else "",
         actor=actor,
         event_time=timestamp(now),
         sequence=record.steps,

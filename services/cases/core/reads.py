@@ -60,7 +60,7 @@ class CaseReads:
         require_official(actor)
         require_supervision(actor)
         if not context.purpose:
-            raise invalid_field("context.purpose", "required", "say why a case of others is read")
+            raise invalid_field("use_context.purpose", "required", "say why a case of others is read")
         if is_staff(actor) and context.department not in {"", actor.department}:
-            raise invalid_field("context.department", "own", "must be the department of the token")
+            raise invalid_field("use_context.department", "own", "must be the department of the token")
         await self.note(request, call, name, field, count)

@@ -111,7 +111,7 @@ class TransferRow:
     @property
     def name(self) -> str:
         """Its resource name."""
-        return f"transfers/{self.id}"
+        return f"caseTransfers/{self.id}"
 
     @property
     def key(self) -> ExchangeKey:
@@ -146,17 +146,17 @@ class TransferStore:
     database: Database
     cipher: FieldCipher
 
-    def content(self, row: TransferRow) -> pb.Transfer:
+    def content(self, row: TransferRow) -> pb.CaseTransfer:
         """Opens the sealed part of a row."""
-        return pb.Transfer.FromString(self.cipher.decrypt(SEALED, row.id, row.sealed))
+        return pb.CaseTransfer.FromString(self.cipher.decrypt(SEALED, row.id, row.sealed))
 
-    def sealed(self, transfer_id: str, content: pb.Transfer) -> bytes:
+    def sealed(self, transfer_id: str, content: pb.CaseTransfer) -> bytes:
         """Encrypts the sealed part of a row."""
         return self.cipher.encrypt(SEALED, transfer_id, content.SerializeToString())
 
     def sealed_parties(self, transfer_id: str, application: pb.TransferApplication) -> bytes:
         """Encrypts who applies, and how their identity was checked, as the row of a new transfer holds it."""
-        content = pb.Transfer(applicant=application.applicant, identity_check=application.identity_check)
+        content = pb.CaseTransfer(applicant=application.applicant, identity_check=application.identity_check)
         if application.HasField("agent"):
             content.agent.CopyFrom(application.agent)
         return self.sealed(transfer_id, content)

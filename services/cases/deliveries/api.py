@@ -28,11 +28,11 @@ class DeliveryApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def create_delivery(self, request: pb.CreateDeliveryRequest, call: Call) -> pb.Delivery:
+    async def create_case_delivery(self, request: pb.CreateCaseDeliveryRequest, call: Call) -> pb.CaseDelivery:
         """Begins the delivery of a closed case's result."""
         actor, parts, method = call.actor, self._parts, METHODS.name(request.method)
 
-        async def work(tx: Transaction) -> pb.Delivery:
+        async def work(tx: Transaction) -> pb.CaseDelivery:
             record = await parts.cases.lock(tx.connection, request.case_name)
             require_applicant_side(actor, record)
             _require_deliverer(actor, record, method)
@@ -44,16 +44,16 @@ class DeliveryApi:
             row = await store.ADD.add(tx.connection, new_delivery(record, request, parts.cipher, tx.now))
             record.delivery, record.update_time = row.id, tx.now
             await parts.steps.write(tx.connection, record)
-            tx.emit(row.name, events.DeliveryCreated(name=row.name, case_name=record.name, method=request.method))
+            tx.emit(row.name, events.CaseDeliveryCreated(name=row.name, case_name=record.name, method=request.method))
             return delivery_message(row, parts.cipher)
 
         return await parts.uow.run(command_of(request, call=call), work)
 
-    async def confirm_delivery(self, request: pb.ConfirmDeliveryRequest, call: Call) -> pb.Delivery:
+    async def confirm_case_delivery(self, request: pb.ConfirmCaseDeliveryRequest, call: Call) -> pb.CaseDelivery:
         """Notes that the result arrived; the case is DELIVERED."""
         actor, parts = call.actor, self._parts
 
-        async def work(tx: Transaction) -> pb.Delivery:
+        async def work(tx: Transaction) -> pb.CaseDelivery:
             found = await store.get(parts.database, request.name)
             record = await parts.cases.lock(tx.connection, f"cases/{found.case_id}")
             row = await store.lock(tx.connection, request.name)
@@ -79,7 +79,7 @@ class DeliveryApi:
         event = events.CaseDelivered(delivery=row.name, method=METHODS.number(row.method))
         await self._parts.workflow.finish(tx, record, item, before, change, event)
 
-    async def get_delivery(self, request: pb.GetDeliveryRequest, call: Call) -> pb.Delivery:
+    async def get_case_delivery(self, request: pb.GetCaseDeliveryRequest, call: Call) -> pb.CaseDelivery:
         """Reads a delivery: the case's parties, its department, and the machine that opened it."""
         actor, name, reads = call.actor, request.name, self._parts.reads
         row = await store.get(self._parts.database, name)
@@ -105,7 +105,7 @@ def _require_deliverer(actor: Actor, record: CaseRecord, method: str) -> None:
         raise not_owner(record.name)
 
 
-def _check_delivery(request: pb.CreateDeliveryRequest, method: str, item: ItemVersion) -> None:
+def _check_delivery(request: pb.CreateCaseDeliveryRequest, method: str, item: ItemVersion) -> None:
     if request.method not in item.content.delivery_methods:
         raise invalid_field("method", "delivery.offered", "is not offered by the item")
     if method == "POST" and not request.HasField("address"):

@@ -17,12 +17,12 @@ _SEALED = Column("deliveries", "sealed")
 
 
 def new_delivery(
-    record: CaseRecord, request: pb.CreateDeliveryRequest, cipher: FieldCipher, now: datetime
+    record: CaseRecord, request: pb.CreateCaseDeliveryRequest, cipher: FieldCipher, now: datetime
 ) -> DeliveryRow:
     """Returns the delivery of a case's result that a request begins."""
     delivery_id, parties = uuid7(), record.content
     recipient = request.recipient_name or parties.agent.display_name or parties.applicant.display_name
-    private = pb.Delivery(recipient_name=recipient)
+    private = pb.CaseDelivery(recipient_name=recipient)
     if request.HasField("address"):
         private.address.CopyFrom(request.address)
     return DeliveryRow(
@@ -37,11 +37,11 @@ def new_delivery(
     )
 
 
-def delivery_message(row: DeliveryRow, cipher: FieldCipher) -> pb.Delivery:
+def delivery_message(row: DeliveryRow, cipher: FieldCipher) -> pb.CaseDelivery:
     """Builds a delivery's message."""
-    message = pb.Delivery.FromString(cipher.decrypt(_SEALED, row.id, row.sealed))
+    message = pb.CaseDelivery.FromString(cipher.decrypt(_SEALED, row.id, row.sealed))
     message.MergeFrom(
-        pb.Delivery(
+        pb.CaseDelivery(
             name=row.name,
             case_name=f"cases/{row.case_id}",
             method=METHODS.number(row.method),

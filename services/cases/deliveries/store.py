@@ -49,7 +49,7 @@ class DeliveryRow:
     @property
     def name(self) -> str:
         """Its resource name."""
-        return f"deliveries/{self.id}"
+        return f"caseDeliveries/{self.id}"
 
 
 ADD, UPDATE = Insert(DeliveryRow), Update(DeliveryRow)

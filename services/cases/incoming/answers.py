@@ -20,9 +20,9 @@ def same_acknowledgement(row: TransferRow, acknowledged: bytes, digest: str) -> 
     return receipt
 
 
-def tell_acknowledged(tx: Transaction, row: TransferRow, request: pb.AcknowledgeTransferRequest) -> None:
+def tell_acknowledged(tx: Transaction, row: TransferRow, request: pb.AcknowledgeCaseTransferRequest) -> None:
     """Emits that an application was acknowledged."""
-    event = events.TransferAcknowledged(
+    event = events.CaseTransferAcknowledged(
         name=row.name,
         state=request.state,
         case_name=request.case_name,
@@ -33,9 +33,9 @@ def tell_acknowledged(tx: Transaction, row: TransferRow, request: pb.Acknowledge
     tx.emit(row.name, event)
 
 
-def apply_answer(tx: Transaction, row: TransferRow, content: pb.Transfer, message: pb.TransferMessage) -> bool:
+def apply_answer(tx: Transaction, row: TransferRow, content: pb.CaseTransfer, message: pb.TransferMessage) -> bool:
     """Takes one message over; returns whether it tells of an acceptance with tolerance."""
-    event = events.TransferProgressed(name=row.name, sequence=message.sequence, sent=_sent(row, row.case_name))
+    event = events.CaseTransferProgressed(name=row.name, sequence=message.sequence, sent=_sent(row, row.case_name))
     if message.HasField("progress"):
         content.progress.CopyFrom(message.progress)
         event.progress.CopyFrom(message.progress)
@@ -47,7 +47,7 @@ def apply_answer(tx: Transaction, row: TransferRow, content: pb.Transfer, messag
 
 
 def written(
-    transfers: TransferStore, row: TransferRow, content: pb.Transfer, applied: int, *, tolerated: bool
+    transfers: TransferStore, row: TransferRow, content: pb.CaseTransfer, applied: int, *, tolerated: bool
 ) -> dict[str, Any]:
     """Returns the columns that change with messages that were taken over."""
     return {

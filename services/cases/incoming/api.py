@@ -38,7 +38,7 @@ class IncomingApi:
         self._applying = applying
         self._store = InboxStore(parts.database, parts.cipher)
 
-    async def receive_transfer(self, request: pb.ReceiveTransferRequest, call: Call) -> pb.TransferReceipt:
+    async def receive_case_transfer(self, request: pb.ReceiveCaseTransferRequest, call: Call) -> pb.TransferReceipt:
         """Takes a message of the receiving region."""
         actor, message = call.actor, request.message
         require_sender(actor, message.sender_region)
@@ -69,7 +69,9 @@ class IncomingApi:
         command = command_under(command_of(request, call=call), message.transaction_id, request_id)
         return await self._parts.uow.run(command, work)
 
-    async def acknowledge_transfer(self, request: pb.AcknowledgeTransferRequest, call: Call) -> pb.TransferReceipt:
+    async def acknowledge_case_transfer(
+        self, request: pb.AcknowledgeCaseTransferRequest, call: Call
+    ) -> pb.TransferReceipt:
         """Notes that the case was opened there, or that the application comes back."""
         require_service(call.actor, request.sender_region)
         exchange = ExchangeKey(request.sender_region, request.exchange_id, OUTBOUND)
@@ -92,7 +94,7 @@ class IncomingApi:
         return await self._parts.uow.run(command, work)
 
     async def _acknowledged(
-        self, tx: Transaction, row: TransferRow, request: pb.AcknowledgeTransferRequest, digest: str
+        self, tx: Transaction, row: TransferRow, request: pb.AcknowledgeCaseTransferRequest, digest: str
     ) -> pb.TransferReceipt:
         state = move(row.name, row.state, _SIGNALS[_TRANSFER_STATES.name(request.state)])
         empty = pb.TransferMessage(exchange_id=request.exchange_id)
@@ -181,5 +183,5 @@ def _message_id(step: str, exchange: ExchangeKey, message: pb.TransferMessage, d
 
 def _sent(row: TransferRow | None) -> TransferRow:
     if row is None:
-        raise not_found("transfers")
+        raise not_found("caseTransfers")
     return row

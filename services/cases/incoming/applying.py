@@ -43,7 +43,7 @@ class MessageApplier:
             row = await self._opened(tx, exchange, actor)
             await self._apply_later(tx, row, message, actor, asked)
         await UPDATE.one(tx.connection, row.id, last_applied=message.sequence, update_time=tx.now)
-        event = events.TransferReceived(
+        event = events.CaseTransferReceived(
             name=row.name, receiving_region=exchange.peer, sequence=message.sequence, case_name=row.case_name
         )
         tx.emit(row.name, event)
@@ -52,7 +52,7 @@ class MessageApplier:
         row = await self._parts.transfers.of_exchange(tx.connection, exchange)
         if row is None:
             raise reasons.state_conflict(
-                "the exchange has no application", resource="transfers", state="", allowed="ACCEPTED"
+                "the exchange has no application", resource="caseTransfers", state="", allowed="ACCEPTED"
             )
         require_same_transfer(row, actor)
         return row

@@ -58,7 +58,7 @@ class LicenseService:
         self, name: str, context: common_pb2.UseContext, request_id: str
     ) -> presentations.RedeemPresentationResponse:
         """Returns the licences that a presentation shows, each in the state it is in now."""
-        request = presentations.RedeemPresentationRequest(name=name, context=context, request_id=request_id)
+        request = presentations.RedeemPresentationRequest(name=name, use_context=context, request_id=request_id)
         answer = presentations.RedeemPresentationResponse
         return await invoke(
             PresentationServiceStub(self._channel()).RedeemPresentation,
@@ -71,14 +71,14 @@ class LicenseService:
 
     async def material(self, name: str, context: common_pb2.UseContext) -> materials.Material:
         """Returns what is known of a material of this region."""
-        request = materials.GetMaterialRequest(name=name, context=context)
+        request = materials.GetMaterialRequest(name=name, use_context=context)
         return await invoke(
             MaterialServiceStub(self._channel()).GetMaterial, request, materials.Material, to="license", token=""
         )
 
     async def download(self, name: str, context: common_pb2.UseContext) -> tuple[materials.MaterialHead, str]:
         """Fetches a material of another region; returns its head and the digest of the bytes that really came."""
-        request = materials.DownloadMaterialRequest(name=name, context=context)
+        request = materials.DownloadMaterialRequest(name=name, use_context=context)
         head, digest = materials.MaterialHead(), hashlib.new("sm3")
         async for part in stream(
             MaterialServiceStub(self._channel()).DownloadMaterial,

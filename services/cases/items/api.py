@@ -28,7 +28,7 @@ class ItemApi:
         self._parts = parts
         self._publishing = PublishingCheck(parts.licenses)
 
-    async def create_item(self, request: pb.CreateItemRequest, call: Call) -> pb.Item:
+    async def create_service_item(self, request: pb.CreateServiceItemRequest, call: Call) -> pb.ServiceItem:
         """Writes a draft."""
         content = request.content
         _require_department(call.actor, content.department, "content.department")
@@ -37,13 +37,13 @@ class ItemApi:
         check_rules([MaterialRule(rule.code, rule.required, rule.tolerable) for rule in content.materials])
         check_form_fields(content)
 
-        async def work(tx: Transaction) -> pb.Item:
+        async def work(tx: Transaction) -> pb.ServiceItem:
             number = next_version(content.task_code, await store.lock_code(tx.connection, content.task_code))
             return item_message(await store.ADD.add(tx.connection, new_item(content, number, tx.now)))
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
-    async def publish_item(self, request: pb.PublishItemRequest, call: Call) -> pb.Item:
+    async def publish_service_item(self, request: pb.PublishServiceItemRequest, call: Call) -> pb.ServiceItem:
         """Publishes a draft; the version published before is superseded in the same moment."""
         actor = call.actor
         draft = await self._parts.items.get(request.name)
@@ -51,7 +51,7 @@ class ItemApi:
         if draft.state == ItemState.DRAFT:  # what a draft says never changes; another state is refused below
             await self._publishing.check(pb.ItemContent.FromString(draft.content))
 
-        async def work(tx: Transaction) -> pb.Item:
+        async def work(tx: Transaction) -> pb.ServiceItem:
             row = await store.lock(tx.connection, request.name)
             _require_department(actor, row.department, request.name)
             check_etag(request.name, row.version, request.etag)
@@ -64,14 +64,14 @@ class ItemApi:
         self._parts.items.forget()
         return answer
 
-    async def get_item(self, request: pb.GetItemRequest, call: Call) -> pb.Item:
+    async def get_service_item(self, request: pb.GetServiceItemRequest, call: Call) -> pb.ServiceItem:
         """Reads a version that was published once."""
         row = await self._parts.items.get(request.name)
         if row.state == ItemState.DRAFT:
             raise not_found(request.name)
         return item_message(row)
 
-    async def list_items(self, request: pb.ListItemsRequest, call: Call) -> pb.ListItemsResponse:
+    async def list_service_items(self, request: pb.ListServiceItemsRequest, call: Call) -> pb.ListServiceItemsResponse:
         """Lists versions."""
         after = self._parts.pages.position(request, request.page_token)
 
@@ -88,7 +88,7 @@ class ItemApi:
             )
 
         shown, token = await self._parts.pages.cut(request, page, lambda row: (row.task_code, row.number))
-        return pb.ListItemsResponse(items=map(item_message, shown), next_page_token=token)
+        return pb.ListServiceItemsResponse(service_items=map(item_message, shown), next_page_token=token)
 
 
 async def _supersede(tx: Transaction, task_code: str) -> str:
@@ -100,12 +100,12 @@ async def _supersede(tx: Transaction, task_code: str) -> str:
     await store.UPDATE.one(
         tx.connection, before.id, state=ItemState.SUPERSEDED, supersede_time=tx.now, update_time=tx.now
     )
-    return f"items/{before.id}"
+    return f"serviceItems/{before.id}"
 
 
-def _tell_published(tx: Transaction, row: ItemRow, superseded: str) -> pb.Item:
+def _tell_published(tx: Transaction, row: ItemRow, superseded: str) -> pb.ServiceItem:
     message = item_message(row)
-    tx.emit(row.name, events.ItemPublished(item=message, superseded_item=superseded))
+    tx.emit(row.name, events.ServiceItemPublished(item=message, superseded_item=superseded))
     return message
 
 

@@ -14,10 +14,10 @@ from tongban.cases.v1 import item_service_pb2 as pb
 ITEM_STATES, HANDLING_KINDS = Names(pb.ItemState), Names(pb.HandlingKind)
 
 
-def item_message(row: ItemRow) -> pb.Item:
+def item_message(row: ItemRow) -> pb.ServiceItem:
     """Builds the message of an item version."""
     content = pb.ItemContent.FromString(row.content)
-    return pb.Item(
+    return pb.ServiceItem(
         name=row.name,
         version=row.number,
         state=ITEM_STATES.number(row.state),

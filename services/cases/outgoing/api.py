@@ -29,30 +29,32 @@ class OutgoingApi:
         self._parts = parts
         self._outbox = OutboxStore(parts.database)
 
-    async def send_transfer(self, request: pb.SendTransferRequest, call: Call) -> pb.Transfer:
+    async def send_case_transfer(self, request: pb.SendCaseTransferRequest, call: Call) -> pb.CaseTransfer:
         """Stores an application for delivery to the region that decides."""
         command, actor, parts = command_of(request, call=call), call.actor, self._parts
         stored = await parts.uow.stored(command)
-        if isinstance(stored, pb.Transfer):
+        if isinstance(stored, pb.CaseTransfer):
             return stored
         transfer_id, application = uuid7(), drafting.drafted(request, actor, parts.home)
         drafting.check(parts, application, actor, request.handling_region)
         await parts.regions.check_outbound(request.handling_region)
         await parts.identity.check_parties(application.applicant, agent_of(application))
         await drafting.check_mandate(parts, application)
-        delegation = await parts.identity.delegation(actor.token, request.handling_region, f"transfers/{transfer_id}")
+        delegation = await parts.identity.delegation(
+            actor.token, request.handling_region, f"caseTransfers/{transfer_id}"
+        )
 
-        async def work(tx: Transaction) -> pb.Transfer:
+        async def work(tx: Transaction) -> pb.CaseTransfer:
             application.receive_time.FromDatetime(tx.now)
             made = drafting.new_transfer(parts, transfer_id, request, application, delegation, tx.now)
             await store.ADD.add(tx.connection, made)
             await parts.queue.add(tx, transfer_id, "application", pb.TransferMessage(application=application))
-            tx.emit(made.name, events.TransferSent(name=made.name, handling_region=request.handling_region))
+            tx.emit(made.name, events.CaseTransferSent(name=made.name, handling_region=request.handling_region))
             return self._message(await parts.transfers.lock(tx.connection, made.name))
 
         return await parts.uow.run(command, work)
 
-    async def send_correction(self, request: pb.SendCorrectionRequest, call: Call) -> pb.Transfer:
+    async def send_correction(self, request: pb.SendCorrectionRequest, call: Call) -> pb.CaseTransfer:
         """Puts the answer to a correction, or tolerated materials, in line."""
         parts = self._parts
         correction = pb.TransferCorrection(
@@ -60,28 +62,28 @@ class OutgoingApi:
             form_values=request.correction.form_values,
         )
 
-        async def work(tx: Transaction) -> pb.Transfer:
+        async def work(tx: Transaction) -> pb.CaseTransfer:
             row = await self._locked(tx, request.name, request.etag, call.actor)
             under_way = row.last_sent > row.last_receipted
             check_asked(request.name, row.state, row.progress_state, tolerated=row.tolerated, under_way=under_way)
             await parts.queue.add(tx, row.id, "correction", pb.TransferMessage(correction=correction))
-            event = events.TransferCorrectionSent(name=request.name, sequence=row.last_sent + 1)
+            event = events.CaseTransferCorrectionSent(name=request.name, sequence=row.last_sent + 1)
             tx.emit(request.name, event)
             return self._message(await parts.transfers.lock(tx.connection, row.name))
 
         return await parts.uow.run(command_of(request, call=call), work)
 
-    async def withdraw_transfer(self, request: pb.WithdrawTransferRequest, call: Call) -> pb.Transfer:
+    async def withdraw_case_transfer(self, request: pb.WithdrawCaseTransferRequest, call: Call) -> pb.CaseTransfer:
         """Withdraws an application: by itself where it never left, else by a message that follows it."""
         parts = self._parts
 
-        async def work(tx: Transaction) -> pb.Transfer:
+        async def work(tx: Transaction) -> pb.CaseTransfer:
             row = await self._locked(tx, request.name, request.etag, call.actor)
             told = await self._stop(tx, row, request.reason)
             if told:
                 message = pb.TransferMessage(withdrawal=pb.TransferWithdrawal(reason=request.reason))
                 await parts.queue.add(tx, row.id, "withdrawal", message)
-            tx.emit(request.name, events.TransferWithdrawn(name=request.name, told=told))
+            tx.emit(request.name, events.CaseTransferWithdrawn(name=request.name, told=told))
             return self._message(await parts.transfers.lock(tx.connection, row.name))
 
         return await parts.uow.run(command_of(request, call=call), work)
@@ -117,7 +119,7 @@ class OutgoingApi:
         check_etag(name, row.version, etag)
         return row
 
-    async def get_transfer(self, request: pb.GetTransferRequest, call: Call) -> pb.Transfer:
+    async def get_case_transfer(self, request: pb.GetCaseTransferRequest, call: Call) -> pb.CaseTransfer:
         """Reads a transfer: the window's department, or the deciding one."""
         actor, name = call.actor, request.name
         row = await self._parts.transfers.get(name)
@@ -129,7 +131,9 @@ class OutgoingApi:
         await self._parts.reads.note(request, call, name, "transfer")
         return self._message(row)
 
-    async def list_transfers(self, request: pb.ListTransfersRequest, call: Call) -> pb.ListTransfersResponse:
+    async def list_case_transfers(
+        self, request: pb.ListCaseTransfersRequest, call: Call
+    ) -> pb.ListCaseTransfersResponse:
         """Lists transfers; staff see their department's."""
         parts, mine, after = self._parts, self._mine(call.actor), PageStart.of(self._parts.pages, request)
 
@@ -148,8 +152,8 @@ class OutgoingApi:
             )
 
         shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id))
-        await parts.reads.note(request, call, call.actor.office or "transfers", "transfer", len(shown))
-        return pb.ListTransfersResponse(transfers=map(self._message, shown), next_page_token=token)
+        await parts.reads.note(request, call, call.actor.office or "caseTransfers", "transfer", len(shown))
+        return pb.ListCaseTransfersResponse(case_transfers=map(self._message, shown), next_page_token=token)
 
     def _mine(self, actor: Actor) -> frozenset[str] | None:
         """Returns the parties whose transfers the caller may see; None for staff in office and machines that supervise.
@@ -163,5 +167,5 @@ class OutgoingApi:
             require_supervision(actor)
         return None
 
-    def _message(self, row: TransferRow) -> pb.Transfer:
+    def _message(self, row: TransferRow) -> pb.CaseTransfer:
         return transfer_message(row, self._parts.transfers.content(row), self._parts.home)

@@ -10,12 +10,12 @@ DIRECTIONS, TRANSFER_STATES = Names(pb.TransferDirection), Names(pb.TransferStat
 MODES = Names(resources.CrossRegionMode)
 
 
-def transfer_message(row: TransferRow, content: pb.Transfer, here: str) -> pb.Transfer:
+def transfer_message(row: TransferRow, content: pb.CaseTransfer, here: str) -> pb.CaseTransfer:
     """Builds the message of a transfer of this region, ``here``; ``content`` is its sealed part."""
     outbound = row.direction == OUTBOUND
     content.MergeFrom(_state(row))
     content.MergeFrom(
-        pb.Transfer(
+        pb.CaseTransfer(
             name=row.name,
             exchange_id=row.exchange_id,
             transaction_id=row.transaction_id,
@@ -35,8 +35,8 @@ def transfer_message(row: TransferRow, content: pb.Transfer, here: str) -> pb.Tr
     return content
 
 
-def _state(row: TransferRow) -> pb.Transfer:
-    return pb.Transfer(
+def _state(row: TransferRow) -> pb.CaseTransfer:
+    return pb.CaseTransfer(
         state=TRANSFER_STATES.number(row.state),
         last_sent_sequence=row.last_sent,
         last_receipted_sequence=row.last_receipted,

@@ -24,7 +24,7 @@ from tongban.cases.v1 import resources_pb2 as resources
 _NATIONAL_LENGTH, _BASIC_LENGTH = 31, 12
 
 
-def drafted(request: pb.SendTransferRequest, actor: Actor, home: str) -> pb.TransferApplication:
+def drafted(request: pb.SendCaseTransferRequest, actor: Actor, home: str) -> pb.TransferApplication:
     """Returns the application that a window sends; raises ACTOR_NOT_ALLOWED where none does."""
     if not actor.clerk or is_staff(actor):
         raise reasons.actor_not_allowed("needs the token of a person with window staff in act", actor_kind=actor.kind)
@@ -95,7 +95,7 @@ async def check_mandate(parts: Parts, application: pb.TransferApplication) -> No
 def new_transfer(
     parts: Parts,
     transfer_id: str,
-    request: pb.SendTransferRequest,
+    request: pb.SendCaseTransferRequest,
     application: pb.TransferApplication,
     delegation: str,
     now: datetime,

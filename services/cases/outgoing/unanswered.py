@@ -15,7 +15,7 @@ from services.cases.core.parts import Parts
 from services.cases.outgoing.store import UNANSWERED, UNHEARD
 from tongban.cases.v1 import exchange_service_pb2 as pb
 
-_COMMAND = Command(SELF, "cases:sendAgain", "", b"", pb.Transfer, actor=SELF)
+_COMMAND = Command(SELF, "cases:sendAgain", "", b"", pb.CaseTransfer, actor=SELF)
 _A_DAY = timedelta(days=1)
 _PATIENCE = timedelta(minutes=2)
 """How long a receipted application may wait for its answer."""
@@ -39,7 +39,7 @@ class UnansweredTransfers:
 
     async def send_again(self, key: str) -> None:
         """Puts an application in line once more; ``key`` is the transfer's id, and what was heard last."""
-        name, parts = f"transfers/{key.partition('/')[0]}", self.parts
+        name, parts = f"caseTransfers/{key.partition('/')[0]}", self.parts
 
         async def work(tx: Transaction) -> None:
             row = await parts.transfers.lock(tx.connection, name)

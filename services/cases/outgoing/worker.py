@@ -87,12 +87,12 @@ class MessageDeliverer:
         request = self._request(row, transfer)
         await self._record(request, transfer)
         if row.direction == INBOUND:
-            name = "AcknowledgeTransfer" if row.payload == ACKNOWLEDGEMENT else "PushProgress"
+            name = "AcknowledgeCaseTransfer" if row.payload == ACKNOWLEDGEMENT else "PushProgress"
             receipt = await self._parts.regions.deliver(row.peer_region, name, request)
         else:
             delegation = self._parts.cipher.decrypt_text(DELEGATION, transfer.id, transfer.delegation or b"")
             assertion = await self._parts.identity.assertion(delegation, row.peer_region, transfer.name)
-            receipt = await self._parts.regions.deliver(row.peer_region, "ReceiveTransfer", request, assertion)
+            receipt = await self._parts.regions.deliver(row.peer_region, "ReceiveCaseTransfer", request, assertion)
         expected = message_digest(request.message) if hasattr(request, "message") else receipt.digest
         if receipt.digest != expected or receipt.region != row.peer_region:
             raise reasons.dependency_unavailable("the receipt is of another message", dependency=row.peer_region)
@@ -100,7 +100,7 @@ class MessageDeliverer:
 
     def _request(self, row: MessageRow, transfer: TransferRow) -> Message:
         if row.payload == ACKNOWLEDGEMENT:
-            return pb.AcknowledgeTransferRequest(
+            return pb.AcknowledgeCaseTransferRequest(
                 exchange_id=row.exchange_id,
                 sender_region=self._parts.home,
                 state=pb.TRANSFER_STATE_ACCEPTED,
@@ -113,7 +113,7 @@ class MessageDeliverer:
         message.sender_region, message.transaction_id = self._parts.home, transfer.transaction_id
         if row.direction == INBOUND:
             return pb.PushProgressRequest(message=message)
-        return pb.ReceiveTransferRequest(message=message)
+        return pb.ReceiveCaseTransferRequest(message=message)
 
     async def _record(self, request: Message, transfer: TransferRow) -> None:
         """No record, no service: what leaves for another region stands in the log before."""
@@ -179,7 +179,7 @@ class MessageDeliverer:
         name = transfer.name
         tx.emit(
             name,
-            events.TransferFailed(name=name, peer_region=row.peer_region, payload=row.payload, error_reason=reason),
+            events.CaseTransferFailed(name=name, peer_region=row.peer_region, payload=row.payload, error_reason=reason),
         )
         tx.record(name, result=reason)
 

@@ -116,7 +116,7 @@ def _rater_abroad(actor: Actor, sent: TransferRow, request: pb.CreateRatingReque
     raise not_owner(request.case_name)
 
 
-def _state_abroad(row: TransferRow, content: exchange.Transfer) -> CaseState:
+def _state_abroad(row: TransferRow, content: exchange.CaseTransfer) -> CaseState:
     """Returns the state that a case in another region is in, as far as it was told."""
     state = CaseState(row.progress_state or CaseState.SUBMITTED)
     return CaseState.CLOSED if content.HasField("result") and state not in RATABLE else state

@@ -25,13 +25,13 @@ class SearchApi:
     async def get_case(self, request: rpc.GetCaseRequest, call: Call) -> pb.Case:
         """Reads a case."""
         record = await self._parts.cases.get(request.name)
-        await self._parts.reads.allow(request, call, request.context, record, "case")
+        await self._parts.reads.allow(request, call, request.use_context, record, "case")
         return await self._message(record)
 
     async def lookup_case_by_number(self, request: rpc.LookupCaseByNumberRequest, call: Call) -> pb.Case:
         """Finds a case by its number."""
         record = await self._parts.cases.by_number(request.number)
-        await self._parts.reads.allow(request, call, request.context, record, "case")
+        await self._parts.reads.allow(request, call, request.use_context, record, "case")
         return await self._message(record)
 
     async def _message(self, record: CaseRecord, *, whole: bool = True) -> pb.Case:
@@ -42,7 +42,7 @@ class SearchApi:
         """Lists the steps of a case."""
         parts = self._parts
         record = await parts.cases.get(request.parent)
-        await parts.reads.allow(request, call, request.context, record, "history")
+        await parts.reads.allow(request, call, request.use_context, record, "history")
         page = partial(store.history, parts.database, record.id, int(parts.pages.after(request) or 0))
         shown, token = await parts.pages.cut(request, page, lambda row: (row.sequence,))
         entries = [_entry(row, parts.steps.note(record.id, row.note)) for row in shown]
@@ -52,7 +52,7 @@ class SearchApi:
         """Reads the clock of a case."""
         parts = self._parts
         record = await parts.cases.get(request.name.removesuffix("/clock"))
-        await parts.reads.allow(request, call, request.context, record, "clock")
+        await parts.reads.allow(request, call, request.use_context, record, "clock")
         item = await parts.items.version(record.item)
         ledger = await parts.ledger.read(record.id)
         return clock_message(record, ledger, item, await parts.calendars.current(), parts.clock.now())
@@ -74,7 +74,7 @@ class SearchApi:
         elif actor.office and request.department in ("", actor.office):
             await reads.note(request, call, request.department or "cases", field, count)
         else:
-            await reads.use(request, call, request.context, "cases", field, count)
+            await reads.use(request, call, request.use_context, "cases", field, count)
 
 
 def _scopes(request: rpc.ListCasesRequest, actor: Actor) -> list[Scope]:

@@ -32,21 +32,21 @@ class TaskApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def list_tasks(self, request: pb.ListTasksRequest, call: Call) -> pb.ListTasksResponse:
+    async def list_case_tasks(self, request: pb.ListCaseTasksRequest, call: Call) -> pb.ListCaseTasksResponse:
         """Lists tasks, the most urgent first; staff see their department's."""
         require_official(call.actor)
         department = call.actor.office or request.department
         if request.department and request.department != department:
-            return pb.ListTasksResponse()
+            return pb.ListCaseTasksResponse()
         filters = self._filters(request)
 
         async def page(size: int) -> list[ShownTask]:
             return await store.page(self._parts.database, size, department=department, **filters)
 
         shown, token = await self._parts.pages.cut(request, page, lambda row: (row.due_date.isoformat(), row.id))
-        return pb.ListTasksResponse(tasks=[await self._message(row) for row in shown], next_page_token=token)
+        return pb.ListCaseTasksResponse(case_tasks=[await self._message(row) for row in shown], next_page_token=token)
 
-    def _filters(self, request: pb.ListTasksRequest) -> dict[str, Any]:
+    def _filters(self, request: pb.ListCaseTasksRequest) -> dict[str, Any]:
         last = self._parts.pages.position(request, request.page_token)
         due, after = (date.fromisoformat(str(last[0])), last[1]) if last else (None, None)
         return {
@@ -59,11 +59,11 @@ class TaskApi:
             "after": after,
         }
 
-    async def claim_task(self, request: pb.ClaimTaskRequest, call: Call) -> pb.Task:
+    async def claim_case_task(self, request: pb.ClaimCaseTaskRequest, call: Call) -> pb.CaseTask:
         """Takes a task."""
         actor = call.actor
 
-        async def work(tx: Transaction) -> pb.Task:
+        async def work(tx: Transaction) -> pb.CaseTask:
             task = await store.lock(tx.connection, request.name)
             require_staff(actor, task.department, request.name)
             check_etag(request.name, task.version, request.etag)
@@ -79,7 +79,7 @@ class TaskApi:
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
-    async def _message(self, row: ShownTask) -> pb.Task:
+    async def _message(self, row: ShownTask) -> pb.CaseTask:
         item = await self._parts.items.version(row.item)
         facts = ClockFacts(
             row.clock_start, row.accept_time is not None, row.standstills, row.extension_days, row.clock_end
@@ -96,11 +96,11 @@ def _check_open(name: str, task: QueuedTask, by: str) -> None:
         raise state_conflict(name, task.state, "OPEN")
 
 
-def _task_message(row: ShownTask, item_name: str, reading: ClockReading | None) -> pb.Task:
+def _task_message(row: ShownTask, item_name: str, reading: ClockReading | None) -> pb.CaseTask:
     # A task that was made when no period ran has no deadline.
     due = reading.promised_deadline if reading and row.due_date != NO_DEADLINE else None
-    return pb.Task(
-        name=f"tasks/{row.id}",
+    return pb.CaseTask(
+        name=f"caseTasks/{row.id}",
         kind=_KINDS.number(row.kind),
         state=_STATES.number(row.state),
         case_name=f"cases/{row.case_id}",

@@ -57,8 +57,8 @@ class PersonApi:
         owners.hide_from_others(call.actor, request.name, [request.name])
         row = await self._read(request.name)
         own = asker == request.name
-        if (not own or call.actor.delegate) and not request.context.purpose:
-            raise invalid_field("context.purpose", "required", "say why another person's account is read")
+        if (not own or call.actor.delegate) and not request.use_context.purpose:
+            raise invalid_field("use_context.purpose", "required", "say why another person's account is read")
         await record_read(self._parts.audit, request, request.name, ("person.masked",), own=own, call=call)
         return person_message(row, self._parts.cipher)
 
@@ -186,7 +186,7 @@ def _opened(asked: resources.Organization, code: str, representative: str | None
 def _tell_representative(tx: Transaction, before: Organization, row: Organization) -> None:
     tx.emit(
         row.name,
-        events.RepresentativeChanged(
+        events.OrganizationRepresentativeChanged(
             organization=row.name, legal_representative=row.representative, previous=before.representative
         ),
     )

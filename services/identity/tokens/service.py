@@ -25,7 +25,7 @@ _URNS = {
     TokenType.ASSERTION: (ASSERTION_URN, "N_A"),
     TokenType.DELEGATION: (DELEGATION_URN, "N_A"),
 }
-_SEND = "cases.transfers.send"
+_SEND = "cases.caseTransfers.send"
 """Whoever may not send an application to another region gets no delegation to do so."""
 _AT_WINDOW_ONLY = tuple(sorted(set(roles.ASSISTED_PERSON) - set(roles.PERSON)))
 Make = Callable[[pb.ExchangeTokenRequest, TokenIssue, TokenRequest], Awaitable[Claims]]

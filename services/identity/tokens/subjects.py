@@ -37,7 +37,7 @@ def _check(claims: Claims, region: str) -> None:
     if claims.human:
         check_named(claims.human, region, "persons")
     if claims.transfer:
-        check_named(claims.transfer, region, "transfers")
+        check_named(claims.transfer, region, "caseTransfers")
     _check_authority(claims.authority, kinds[0], region)
 
 

@@ -86,8 +86,8 @@ class HandledCases:
             cases.CaseDeclined: self.moved,
             cases.CaseWithdrawn: self.moved,
             cases.CaseTerminated: self.moved,
-            cases.TransferAcknowledged: self.sent,
-            cases.TransferProgressed: self.sent,
+            cases.CaseTransferAcknowledged: self.sent,
+            cases.CaseTransferProgressed: self.sent,
         }
 
     async def submitted(self, event: Event, told: cases.CaseSubmitted) -> None:  # noqa: ARG002 - every handler gets it

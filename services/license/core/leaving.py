@@ -19,7 +19,7 @@ Leaving = Licensed | presentations.RedeemPresentationRequest | materials.Downloa
 
 async def recorded(parts: Parts, call: Call, request: Leaving, about: str) -> common_pb2.UseContext:
     """Writes the record of the call, and returns the context as the other region gets it: with a transaction id for both."""
-    context = asked_by(call.actor, request.context, parts.home).use.context
+    context = asked_by(call.actor, request.use_context, parts.home).use.context
     context.transaction_id = context.transaction_id or uuid7()
     if context.case_name.startswith("cases/"):
         context.case_name = f"//{parts.home}/{context.case_name}"
@@ -30,7 +30,7 @@ async def recorded(parts: Parts, call: Call, request: Leaving, about: str) -> co
 
 async def check_case(parts: Parts, call: Call, request: Licensed) -> None:
     """Raises LICENSE_USE_NOT_ALLOWED unless the case that is named is the reader's: the other region takes our word."""
-    if not await parts.authorization.is_of(asked_by(call.actor, request.context, parts.home)):
+    if not await parts.authorization.is_of(asked_by(call.actor, request.use_context, parts.home)):
         raise use_not_allowed(request.name, "case")
 
 

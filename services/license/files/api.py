@@ -68,7 +68,7 @@ class FileApi:
         wanted = recognition.DownloadRemoteLicenseRequest(
             name=name.local,
             format=request.format,
-            context=await leaving.recorded(self._parts, call, request, str(name)),
+            use_context=await leaving.recorded(self._parts, call, request, str(name)),
             original=request.original,
             presentation=presentation,
         )
@@ -85,7 +85,7 @@ class FileApi:
         return recognition.DownloadRemoteLicenseResponse(download=found)
 
     async def _hand_out(self, request: Downloads, call: Call, row: License) -> pb.DownloadLicenseResponse:
-        asked = asked_by(call.actor, request.context, self._parts.home)
+        asked = asked_by(call.actor, request.use_context, self._parts.home)
         allowed = await self._parts.authorization.allow(asked, row, request.presentation)
         if row.state in HIDDEN:
             raise not_found(f"{row.name}/file")
@@ -127,14 +127,14 @@ class FileApi:
 
     async def _copy(self, request: Downloads, row: License, asked: Inquiry, media_type: str, now: datetime) -> _File:
         wanted = request.copy_expire_time.ToDatetime(UTC) if request.HasField("copy_expire_time") else None
-        terms = copy_terms(request.context.purpose, await self._maker(asked), now, wanted)
+        terms = copy_terms(request.use_context.purpose, await self._maker(asked), now, wanted)
         note = Annotation(terms.purpose, terms.maker, terms.make_time, terms.expire_time)
         page = annotate(self._page(row, await self._kind(row)), note)
         try:
             content = await self._renderer.draw(page, media_type)
         except InvalidArgument as error:
             # The licence itself was drawn before: what can't be is what this use says of itself.
-            raise error.about(*(replace(each, field="context.purpose") for each in error.violations)) from error
+            raise error.about(*(replace(each, field="use_context.purpose") for each in error.violations)) from error
         return _File(content, DocumentRef(digest_of(content), media_type, len(content)), terms)
 
     async def _maker(self, asked: Inquiry) -> str:

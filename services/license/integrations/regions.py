@@ -66,7 +66,9 @@ class OtherRegions:
     ) -> licenses.GetLicenseResponse:
         """Reads a licence; ``assertion`` is that of the person who asks, empty where this service does."""
         if assertion:
-            own = licenses.GetLicenseRequest(name=wanted.name, context=wanted.context, presentation=wanted.presentation)
+            own = licenses.GetLicenseRequest(
+                name=wanted.name, use_context=wanted.use_context, presentation=wanted.presentation
+            )
             answer = licenses.GetLicenseResponse
             return await self._regions.invoke(
                 region, lambda to: LicenseServiceStub(to).GetLicense, own, answer, assertion=assertion
@@ -126,7 +128,7 @@ class OtherRegions:
     ) -> AsyncIterator[materials.DownloadMaterialResponse]:
         """Fetches a material, part by part; ``assertion`` as in ``license``."""
         if assertion:
-            own = materials.DownloadMaterialRequest(name=wanted.name, context=wanted.context)
+            own = materials.DownloadMaterialRequest(name=wanted.name, use_context=wanted.use_context)
             answer = materials.DownloadMaterialResponse
             async for part in self._regions.stream(
                 region, lambda to: MaterialServiceStub(to).DownloadMaterial, own, answer, assertion=assertion

@@ -104,7 +104,7 @@ class SealService:
             seal=seal,
             document=document,
             media_type="application/ofd",
-            use=use,
+            use_context=use,
             placements=[sealing_pb.StampPlacement(page=1, center_x_mm=x, center_y_mm=y)],
         )
         stub = SealingServiceStub(self._channel())

@@ -47,7 +47,7 @@ class LicenseApi:
         if not (assertion or presentation):
             await leaving.check_case(self._parts, call, request)
         context = await leaving.recorded(self._parts, call, request, str(name))
-        wanted = recognition.GetRemoteLicenseRequest(name=name.local, context=context, presentation=presentation)
+        wanted = recognition.GetRemoteLicenseRequest(name=name.local, use_context=context, presentation=presentation)
         return await self._parts.regions.license(name.region, wanted, assertion)
 
     async def get_remote_license(
@@ -68,7 +68,7 @@ class LicenseApi:
 
     async def _read(self, request: Reads, call: Call, row: License) -> pb.GetLicenseResponse:
         parts = self._parts
-        asked = asked_by(call.actor, request.context, parts.home)
+        asked = asked_by(call.actor, request.use_context, parts.home)
         allowed = await parts.authorization.allow(asked, row, request.presentation)
         receipt, _ = await parts.recorder.record(
             command_of(request, call=call), asked, [(row, allowed.basis)], "READ", presentation=allowed.presentation
@@ -79,7 +79,7 @@ class LicenseApi:
     async def list_licenses(self, request: pb.ListLicensesRequest, call: Call) -> pb.ListLicensesResponse:
         """Lists licences without their faces, newest first."""
         parts = self._parts
-        department = asked_by(call.actor, request.context, parts.home).reader.department
+        department = asked_by(call.actor, request.use_context, parts.home).reader.department
         holder = listed_owner(call.actor, request.holder)
         if not (holder or request.case_name or request.issuer_department):
             raise invalid_field("holder", "filter.required", "give holder, case_name or issuer_department")

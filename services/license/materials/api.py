@@ -86,7 +86,7 @@ class MaterialApi:
     async def get_material(self, request: pb.GetMaterialRequest, call: Call) -> pb.Material:
         """Gets what is known of a material; what is not the reader's own is recorded."""
         material = await store.get(self._parts.database, request.name)
-        asked = asked_by(call.actor, request.context, self._parts.home)
+        asked = asked_by(call.actor, request.use_context, self._parts.home)
         await self._check(material, asked)
         if material.owner not in asked.reader.subjects or call.actor.delegate:
             command = command_of(request, call=call)
@@ -127,9 +127,9 @@ class MaterialApi:
         """Fetches another region's material; a person in their own name, for the case opens them none."""
         assertion = await self._parts.regions.assertion_for(call.actor, name.region)
         if not assertion:
-            await self._check_abroad(str(name), asked_by(call.actor, request.context, self._parts.home))
+            await self._check_abroad(str(name), asked_by(call.actor, request.use_context, self._parts.home))
         context = await leaving.recorded(self._parts, call, request, str(name))
-        wanted = recognition.DownloadRemoteMaterialRequest(name=name.local, context=context)
+        wanted = recognition.DownloadRemoteMaterialRequest(name=name.local, use_context=context)
         async for part in self._parts.regions.material(name.region, wanted, assertion):
             yield part
 
@@ -145,7 +145,7 @@ class MaterialApi:
         self, name: ResourceName, request: Downloads, call: Call
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
         material = await store.get(self._parts.database, name.local)
-        asked = asked_by(call.actor, request.context, self._parts.home)
+        asked = asked_by(call.actor, request.use_context, self._parts.home)
         await self._check(material, asked)
         content = await self._parts.documents.get(material.digest)
         command = command_of(request, call=call)

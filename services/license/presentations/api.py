@@ -44,7 +44,7 @@ class PresentationApi:
         stored = await self._parts.uow.stored(command)
         if isinstance(stored, pb.Presentation):
             return await self._with_code(stored)
-        asked = asked_by(call.actor, request.context, self._parts.home)
+        asked = asked_by(call.actor, request.use_context, self._parts.home)
         holder = _holder(request, call.actor)
         call.actor.require_impartial(holder)
         await self._check_power(request, call.actor, holder)
@@ -65,7 +65,7 @@ class PresentationApi:
 
     async def _check_power(self, request: pb.CreatePresentationRequest, actor: Actor, holder: str) -> None:
         rules.check_consent(holder, subjects_of(actor), request.consent)
-        identity, case_name = self._parts.identity, request.context.case_name
+        identity, case_name = self._parts.identity, request.use_context.case_name
         if request.consent:
             await identity.check_consent(request.consent, holder, request.verifier, request.licenses, case_name)
         elif actor.mandate and holder == actor.organization:
@@ -122,11 +122,11 @@ class PresentationApi:
     ) -> pb.RedeemPresentationResponse:
         """Redeems another region's presentation there; ``local`` is its name there, empty where the code is given."""
         parts = self._parts
-        if local and not await parts.authorization.is_of(asked_by(call.actor, request.context, parts.home)):
+        if local and not await parts.authorization.is_of(asked_by(call.actor, request.use_context, parts.home)):
             # The other region takes our word for whose case it is.
             raise bound_elsewhere(request.name, "case")
         context = await leaving.recorded(parts, call, request, f"//{region}/{local or 'presentations'}")
-        wanted = recognition.ListRemoteLicensesRequest(context=context, request_id=request.request_id)
+        wanted = recognition.ListRemoteLicensesRequest(use_context=context, request_id=request.request_id)
         if local:
             wanted.name = local
         else:
@@ -147,7 +147,7 @@ class PresentationApi:
         )
 
     async def _redeem(self, request: Redeems, call: Call, name: str) -> pb.RedeemPresentationResponse:
-        asked = asked_by(call.actor, request.context, self._parts.home)
+        asked = asked_by(call.actor, request.use_context, self._parts.home)
         works_on = bool(name) and (asked.abroad or await self._parts.authorization.is_of(asked))
 
         async def work(tx: Transaction) -> pb.Presentation:

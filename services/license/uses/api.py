@@ -16,7 +16,7 @@ from tongban.common.v1 import common_pb2
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import use_service_pb2 as pb
 
-_AUDITOR = "audit.records.list"
+_AUDITOR = "audit.auditRecords.list"
 
 
 class UseApi:
@@ -25,7 +25,7 @@ class UseApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def list_uses(self, request: pb.ListUsesRequest, call: Call) -> pb.ListUsesResponse:
+    async def list_license_uses(self, request: pb.ListLicenseUsesRequest, call: Call) -> pb.ListLicenseUsesResponse:
         """Lists uses, newest first."""
         parts, about = self._parts, request.license or request.holder or request.case_name
         if not about:
@@ -47,7 +47,7 @@ class UseApi:
         shown, token = await parts.pages.cut(request, page, lambda use: (use.id,))
         own = call.actor.standing is Standing.PERSON
         await record_read(parts.audit, request, about, ("license.uses",), len(shown), own=own, call=call)
-        return pb.ListUsesResponse(license_uses=[use_message(use) for use in shown], next_page_token=token)
+        return pb.ListLicenseUsesResponse(license_uses=[use_message(use) for use in shown], next_page_token=token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Visible:
     issuer: str = ""
 
 
-def _visible(request: pb.ListUsesRequest, actor: Actor) -> _Visible:
+def _visible(request: pb.ListLicenseUsesRequest, actor: Actor) -> _Visible:
     if actor.standing is Standing.PERSON:
         # Also at a window: what the clerk may see of others is for the clerk's own token to ask.
         mine = actor.speaks_for
@@ -84,7 +84,7 @@ def use_message(use: LicenseUse) -> resources.LicenseUse:
         action=ACTIONS.number(use.action),
         basis=BASES.number(use.basis),
         presentation=use.presentation,
-        context=common_pb2.UseContext(
+        use_context=common_pb2.UseContext(
             purpose=use.purpose,
             case_name=use.case_name,
             legal_basis=use.legal_basis,

@@ -28,7 +28,7 @@ def sealing_message(view: SealingView) -> pb.Sealing:
         source_digest=digest_text(view.source_digest),
         result_digest=digest_text(view.result_digest),
         state=SEALING_STATES.number(view.state),
-        use=common_pb2.UseContext.FromString(view.use_context),
+        use_context=common_pb2.UseContext.FromString(view.use_context),
         user=view.user_name,
         approver=view.approver,
         create_time=timestamp(view.create_time),

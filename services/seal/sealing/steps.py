@@ -81,7 +81,7 @@ class SealingSteps:
                 CERTIFICATE_NOT_VALID, SEALING_UNFINISHED, REQUEST_ID_REUSED, or what the work raises; the batch is voided
                 then.
         """
-        command = replace(command, use=stated(actor, command.use, self._parts.home, "use").context)
+        command = replace(command, use=stated(actor, command.use, self._parts.home).context)
         return await self._to_the_end(self._take(actor, command, work))
 
     async def _take(self, actor: Actor, command: Command, work: SealingWork[Answer]) -> Answer:

@@ -26,26 +26,28 @@ class CatalogueApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def create_resource(self, request: pb.CreateResourceRequest, call: Call) -> messages.Resource:
+    async def create_data_resource(self, request: pb.CreateDataResourceRequest, call: Call) -> messages.DataResource:
         """Drafts an entry."""
         participant(call.actor, self._parts.home).must_provide(request.entry.provider_department)
         rules, key = entry_of(request.entry), uuid7()
         check_entry(rules)
 
-        async def work(tx: Transaction) -> messages.Resource:
+        async def work(tx: Transaction) -> messages.DataResource:
             made = _drafted(key, request.entry, rules.sharing_class.name, tx.now)
             return resource_message(await ADD.add(tx.connection, made))
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
-    async def get_resource(self, request: pb.GetResourceRequest, call: Call) -> messages.Resource:
+    async def get_data_resource(self, request: pb.GetDataResourceRequest, call: Call) -> messages.DataResource:
         """Gets an entry."""
         row = await self._parts.resources.get(request.name)
         if not row.is_seen_by(participant(call.actor, self._parts.home)):
             raise not_found(request.name)
         return resource_message(row)
 
-    async def list_resources(self, request: pb.ListResourcesRequest, call: Call) -> pb.ListResourcesResponse:
+    async def list_data_resources(
+        self, request: pb.ListDataResourcesRequest, call: Call
+    ) -> pb.ListDataResourcesResponse:
         """Lists entries by code."""
         pages = self._parts.pages
         after, caller = pages.after(request), participant(call.actor, self._parts.home)
@@ -64,13 +66,13 @@ class CatalogueApi:
                 )
 
         shown, token = await pages.cut(request, page, lambda row: (row.code,))
-        return pb.ListResourcesResponse(resources=map(resource_message, shown), next_page_token=token)
+        return pb.ListDataResourcesResponse(data_resources=map(resource_message, shown), next_page_token=token)
 
-    async def submit_resource(self, request: pb.SubmitResourceRequest, call: Call) -> messages.Resource:
+    async def submit_data_resource(self, request: pb.SubmitDataResourceRequest, call: Call) -> messages.DataResource:
         """Hands a draft in."""
         caller, key = participant(call.actor, self._parts.home), key_of(request.name)
 
-        async def work(tx: Transaction) -> messages.Resource:
+        async def work(tx: Transaction) -> messages.DataResource:
             row = await lock_seen(tx.connection, key, caller)
             caller.must_provide(row.provider_department)
             check_etag(request.name, row.version, request.etag)
@@ -80,11 +82,11 @@ class CatalogueApi:
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
-    async def publish_resource(self, request: pb.PublishResourceRequest, call: Call) -> messages.Resource:
+    async def publish_data_resource(self, request: pb.PublishDataResourceRequest, call: Call) -> messages.DataResource:
         """Publishes an entry that was handed in."""
         caller, key = participant(call.actor, self._parts.home), key_of(request.name)
 
-        async def work(tx: Transaction) -> messages.Resource:
+        async def work(tx: Transaction) -> messages.DataResource:
             row = await lock_seen(tx.connection, key, caller)
             check_etag(request.name, row.version, request.etag)
             state = published(request.name, row.state)

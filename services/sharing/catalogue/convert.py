@@ -9,25 +9,25 @@ from tongban.sharing.v1 import resources_pb2 as pb
 RESOURCE_STATES, SHARING_CLASSES = Names(pb.ResourceState), Names(pb.SharingClass)
 
 
-def resource_message(row: CatalogueResource) -> pb.Resource:
+def resource_message(row: CatalogueResource) -> pb.DataResource:
     """Builds a catalogue entry's message."""
-    return pb.Resource(
+    return pb.DataResource(
         name=row.name,
         state=RESOURCE_STATES.number(row.state.value),
         entry=pb.CatalogEntry.FromString(row.entry),
         submit_time=timestamp(row.submit_time),
         publish_time=timestamp(row.publish_time),
-        mount=f"mounts/{row.mount_id}" if row.mount_id else "",
+        mount=f"dataMounts/{row.mount_id}" if row.mount_id else "",
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),
     )
 
 
-def published_event(resource: pb.Resource) -> events.ResourcePublished:
+def published_event(resource: pb.DataResource) -> events.DataResourcePublished:
     """Builds what is told of an entry that was published."""
     entry = resource.entry
-    return events.ResourcePublished(
+    return events.DataResourcePublished(
         resource=resource.name,
         code=entry.code,
         title=entry.title,

@@ -66,12 +66,12 @@ class Grant:
     @property
     def name(self) -> str:
         """Its resource name."""
-        return f"grants/{self.id}"
+        return f"dataGrants/{self.id}"
 
     @property
     def resource(self) -> str:
         """The name of the resource that it is on."""
-        return f"resources/{self.resource_id}"
+        return f"dataResources/{self.resource_id}"
 
     def facts(self, entry: CatalogueEntry) -> GrantFacts:
         """Returns what the rules need to know of it; ``entry`` is that of its resource."""
@@ -131,7 +131,7 @@ def _tell_provisioned(tx: Transaction, grant: Grant) -> None:
     terms = pb.GrantTerms.FromString(grant.terms)
     tx.emit(
         grant.name,
-        events.GrantProvisioned(
+        events.DataGrantProvisioned(
             grant=grant.name,
             resource=grant.resource,
             consumer_region=terms.consumer_region,

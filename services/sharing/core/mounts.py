@@ -52,12 +52,12 @@ class Mount:
     @property
     def name(self) -> str:
         """Its resource name."""
-        return f"mounts/{self.id}"
+        return f"dataMounts/{self.id}"
 
     @property
     def resource(self) -> str:
         """The name of its catalogue entry."""
-        return f"resources/{self.resource_id}"
+        return f"dataResources/{self.resource_id}"
 
     @property
     def is_active(self) -> bool:

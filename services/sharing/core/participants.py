@@ -74,12 +74,12 @@ class Participant:
     @property
     def audits(self) -> bool:
         """Tells whether the caller audits this region, and so sees every department's requests and grants."""
-        return self._official and self.actor.may("audit.records.list")
+        return self._official and self.actor.may("audit.auditRecords.list")
 
     @property
     def publishes(self) -> bool:
         """Tells whether the caller is of the competent authority, which sees what is not published yet."""
-        return self._official and self.actor.may("sharing.resources.publish")
+        return self._official and self.actor.may("sharing.dataResources.publish")
 
     @property
     def _official(self) -> bool:

@@ -56,7 +56,7 @@ class CatalogueResource:
     @property
     def name(self) -> str:
         """Its resource name."""
-        return f"resources/{self.id}"
+        return f"dataResources/{self.id}"
 
     @cached_property
     def facts(self) -> CatalogueEntry:
@@ -105,5 +105,5 @@ async def lock_seen(connection: DatabaseConnection, key: str, caller: Participan
 
 def _found(found: CatalogueResource | None, key: str) -> CatalogueResource:
     if found is None:
-        raise not_found(f"resources/{key}")
+        raise not_found(f"dataResources/{key}")
     return found

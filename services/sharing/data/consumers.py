@@ -9,8 +9,6 @@ from libs.ids import names
 from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
 
-_CONTEXT = "use_context"
-
 
 @dataclass(frozen=True, slots=True)
 class DataConsumer:
@@ -34,7 +32,7 @@ def consumer_here(actor: Actor, request: pb.QueryRequest | pb.CompareRequest, ho
 
     Raises InvalidArgument FIELD_INVALID where the context contradicts the token.
     """
-    said = stated(actor, request.use_context, home, _CONTEXT)
+    said = stated(actor, request.use_context, home)
     operator = said.context.operator.removeprefix(f"//{home}/") or actor.subject
     return _consumer(said, said.department, operator)
 
@@ -49,16 +47,16 @@ def consumer_abroad(actor: Actor, request: pb.QueryRequest | pb.CompareRequest, 
     resource = names.parse(request.resource, "resource")
     if resource.is_foreign(home):
         raise reasons.region_mismatch("the resource is of another region", region=resource.region)
-    said, context = stated(actor, request.use_context, home, _CONTEXT), request.use_context
+    said, context = stated(actor, request.use_context, home), request.use_context
     ours = f"//{actor.region}/"
     if not context.department.startswith(f"{ours}departments/"):
-        raise invalid_field(f"{_CONTEXT}.department", "department.region", "must be a department of your region")
+        raise invalid_field("use_context.department", "department.region", "must be a department of your region")
     if not context.operator.startswith(ours):
-        raise invalid_field(f"{_CONTEXT}.operator", "operator.region", "must be somebody of your region")
+        raise invalid_field("use_context.operator", "operator.region", "must be somebody of your region")
     if not context.transaction_id:
-        raise invalid_field(f"{_CONTEXT}.transaction_id", "required", "both regions record it")
+        raise invalid_field("use_context.transaction_id", "required", "both regions record it")
     if not actor.subject.startswith(f"{ours}services/") and context.department != actor.department:
-        raise invalid_field(f"{_CONTEXT}.department", "context.token", "must be the department of the token")
+        raise invalid_field("use_context.department", "context.token", "must be the department of the token")
     return _consumer(said, context.department, context.operator)
 
 

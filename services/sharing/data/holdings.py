@@ -76,7 +76,7 @@ class Holding:
     @property
     def name(self) -> str:
         """The resource's name."""
-        return f"resources/{self.key.resource}"
+        return f"dataResources/{self.key.resource}"
 
     def chosen(self, now: datetime) -> HeldGrant:
         """Returns the grant to use.
@@ -85,7 +85,9 @@ class Holding:
         """
         grant = choose([held.grant for held in self.held], now)
         if grant is None:
-            raise not_found(f"grants/{self.key.grant}") if self.key.grant else missing(self.name, self.key.department)
+            raise (
+                not_found(f"dataGrants/{self.key.grant}") if self.key.grant else missing(self.name, self.key.department)
+            )
         return next(held for held in self.held if held.grant is grant)
 
     def table(self) -> ReadableTable:

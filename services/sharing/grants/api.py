@@ -19,7 +19,7 @@ class GrantApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def get_grant(self, request: pb.GetGrantRequest, call: Call) -> messages.Grant:
+    async def get_data_grant(self, request: pb.GetDataGrantRequest, call: Call) -> messages.DataGrant:
         """Gets a grant."""
         key = key_of(request.name)
         async with self._parts.database.read() as connection:
@@ -29,7 +29,7 @@ class GrantApi:
             (message,) = await self._messages(connection, [row])
         return message
 
-    async def list_grants(self, request: pb.ListGrantsRequest, call: Call) -> pb.ListGrantsResponse:
+    async def list_data_grants(self, request: pb.ListDataGrantsRequest, call: Call) -> pb.ListDataGrantsResponse:
         """Lists grants, newest first."""
         parts = self._parts
         before, caller = parts.pages.after(request), participant(call.actor, parts.home)
@@ -49,9 +49,9 @@ class GrantApi:
                 )
 
             shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
-            return pb.ListGrantsResponse(grants=await self._messages(connection, shown), next_page_token=token)
+            return pb.ListDataGrantsResponse(data_grants=await self._messages(connection, shown), next_page_token=token)
 
-    async def _messages(self, connection: DatabaseConnection, found: list[Grant]) -> list[messages.Grant]:
+    async def _messages(self, connection: DatabaseConnection, found: list[Grant]) -> list[messages.DataGrant]:
         if not found:
             return []
         used, now = await usage_of(connection, found), self._parts.clock.now()

@@ -13,14 +13,14 @@ from tongban.sharing.v1 import resources_pb2 as pb
 GRANT_STATES = Names(pb.GrantState)
 
 
-def grant_message(row: Grant, used: GrantUsage, behind: CatalogueResource, now: datetime) -> pb.Grant:
+def grant_message(row: Grant, used: GrantUsage, behind: CatalogueResource, now: datetime) -> pb.DataGrant:
     """Builds a grant's message with what was used of it, in the state that holds at ``now``."""
     usage = used.on(local_day(now))
-    return pb.Grant(
+    return pb.DataGrant(
         name=row.name,
         state=GRANT_STATES.number(state_at(row.facts(behind.facts), now).value),
         resource=row.resource,
-        request=f"requests/{row.request_id}",
+        request=f"dataRequests/{row.request_id}",
         legal_basis=row.legal_basis,
         terms=pb.GrantTerms.FromString(row.terms),
         queries_today=usage.queries_today,

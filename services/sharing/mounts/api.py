@@ -31,14 +31,14 @@ class MountApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def create_mount(self, request: pb.CreateMountRequest, call: Call) -> messages.Mount:
+    async def create_data_mount(self, request: pb.CreateDataMountRequest, call: Call) -> messages.DataMount:
         """Mounts a table, unchecked."""
         caller, source = participant(call.actor, self._parts.home), source_of(request.table)
         made, key = uuid7(), key_of(request.resource)
         if source.data_source not in self._parts.sources:
             raise invalid_field("table.data_source", "data_source.known", "no such data source is configured")
 
-        async def work(tx: Transaction) -> messages.Mount:
+        async def work(tx: Transaction) -> messages.DataMount:
             await _check_provided(tx, caller, key, source)
             row = await ADD.add(tx.connection, _created(made, key, request.table, tx.now))
             await MOUNTED.one(tx.connection, key, mount_id=made, update_time=tx.now)
@@ -46,7 +46,7 @@ class MountApi:
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
-    async def get_mount(self, request: pb.GetMountRequest, call: Call) -> messages.Mount:
+    async def get_data_mount(self, request: pb.GetDataMountRequest, call: Call) -> messages.DataMount:
         """Gets a mount."""
         row, _ = await self._seen(request.name, participant(call.actor, self._parts.home))
         return mount_message(row)
@@ -61,7 +61,7 @@ class MountApi:
             raise not_found(name)
         return row, behind
 
-    async def check_mount(self, request: pb.CheckMountRequest, call: Call) -> messages.Mount:
+    async def check_data_mount(self, request: pb.CheckDataMountRequest, call: Call) -> messages.DataMount:
         """Holds a mount against the table as it is; the look itself happens before the transaction."""
         caller = participant(call.actor, self._parts.home)
         row, behind = await self._seen(request.name, caller)
@@ -70,7 +70,7 @@ class MountApi:
         seen = await self._parts.sources.inspect(source.data_source, source.schema, source.table)
         faults = findings(source, behind.facts.fields, seen.columns)
 
-        async def work(tx: Transaction) -> messages.Mount:
+        async def work(tx: Transaction) -> messages.DataMount:
             locked = await lock_mount(tx.connection, row.id)
             check_etag(request.name, locked.version, request.etag)
             written = await write_check(tx, locked, seen, faults, checked(request.name, locked.state, faults))

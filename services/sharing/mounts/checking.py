@@ -27,7 +27,7 @@ async def write_check(
     )
     tx.emit(
         mount.name,
-        events.MountChecked(
+        events.DataMountChecked(
             mount=mount.name,
             resource=mount.resource,
             check_time=timestamp(tx.now),

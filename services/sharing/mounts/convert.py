@@ -8,9 +8,9 @@ from tongban.sharing.v1 import resources_pb2 as pb
 MOUNT_STATES = Names(pb.MountState)
 
 
-def mount_message(row: Mount) -> pb.Mount:
+def mount_message(row: Mount) -> pb.DataMount:
     """Builds a mount's message."""
-    return pb.Mount(
+    return pb.DataMount(
         name=row.name,
         state=MOUNT_STATES.number(row.state.value),
         resource=row.resource,

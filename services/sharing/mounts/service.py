@@ -58,6 +58,6 @@ def _command(looked_at: str) -> Command:
         method="sharing:watchMount",
         request_id=derived_request_id("watch", looked_at),
         digest=looked_at.encode(),
-        response_type=messages.Mount,
+        response_type=messages.DataMount,
         actor=SELF,
     )

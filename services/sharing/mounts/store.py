@@ -24,5 +24,5 @@ async def lock_mount(connection: DatabaseConnection, key: str) -> Mount:
 
 def _found(found: Mount | None, key: str) -> Mount:
     if found is None:
-        raise not_found(f"mounts/{key}")
+        raise not_found(f"dataMounts/{key}")
     return found

@@ -32,11 +32,11 @@ _LIMITS = SharingLimits()
 Changes = dict[str, Any]
 Change = Callable[[Transaction, DataRequest, Participant, Calendar], Awaitable[Changes]]
 Stepping = (
-    pb.SubmitRequestRequest
-    | pb.PreReviewRequestRequest
-    | pb.ReviewRequestRequest
-    | pb.ApproveRequestRequest
-    | pb.RefuseRequestRequest
+    pb.SubmitDataRequestRequest
+    | pb.PreReviewDataRequestRequest
+    | pb.ReviewDataRequestRequest
+    | pb.ApproveDataRequestRequest
+    | pb.RefuseDataRequestRequest
 )
 
 
@@ -46,7 +46,7 @@ class RequestApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def create_request(self, request: pb.CreateRequestRequest, call: Call) -> messages.SharingRequest:
+    async def create_data_request(self, request: pb.CreateDataRequestRequest, call: Call) -> messages.DataRequest:
         """Drafts a request."""
         parts, content, caller = self._parts, request.content, participant(call.actor, self._parts.home)
         caller.must_consume(content.terms.consumer_region, content.terms.departments)
@@ -56,13 +56,13 @@ class RequestApi:
         check_terms(content.resource, behind.facts, terms_of(content.terms, behind.facts.field_map()), parts.home)
         key, calendar = uuid7(), await parts.calendar.current()
 
-        async def work(tx: Transaction) -> messages.SharingRequest:
+        async def work(tx: Transaction) -> messages.DataRequest:
             made = drafted(key, content, behind, caller, parts.cipher, tx.now)
             return request_message(await ADD.add(tx.connection, made), parts.cipher, calendar)
 
         return await parts.uow.run(command_of(request, call=call), work)
 
-    async def get_request(self, request: pb.GetRequestRequest, call: Call) -> messages.SharingRequest:
+    async def get_data_request(self, request: pb.GetDataRequestRequest, call: Call) -> messages.DataRequest:
         """Gets a request."""
         parts, key = self._parts, key_of(request.name)
         async with parts.database.read() as connection:
@@ -72,7 +72,7 @@ class RequestApi:
         await record_read(parts.audit, request, request.name, _RESPONSIBLE, call=call)
         return request_message(row, parts.cipher, await parts.calendar.current())
 
-    async def list_requests(self, request: pb.ListRequestsRequest, call: Call) -> pb.ListRequestsResponse:
+    async def list_data_requests(self, request: pb.ListDataRequestsRequest, call: Call) -> pb.ListDataRequestsResponse:
         """Lists requests, newest first."""
         parts, caller = self._parts, participant(call.actor, self._parts.home)
         before = parts.pages.after(request)
@@ -91,14 +91,14 @@ class RequestApi:
                 )
 
         shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
-        about = request.resource or request.department or "requests"
+        about = request.resource or request.department or "dataRequests"
         await record_read(parts.audit, request, about, _RESPONSIBLE, len(shown), call=call)
         calendar = await parts.calendar.current()
-        return pb.ListRequestsResponse(
-            requests=[request_message(row, parts.cipher, calendar) for row in shown], next_page_token=token
+        return pb.ListDataRequestsResponse(
+            data_requests=[request_message(row, parts.cipher, calendar) for row in shown], next_page_token=token
         )
 
-    async def submit_request(self, request: pb.SubmitRequestRequest, call: Call) -> messages.SharingRequest:
+    async def submit_data_request(self, request: pb.SubmitDataRequestRequest, call: Call) -> messages.DataRequest:
         """Hands a draft in; the provider's days begin to count."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, calendar: Calendar) -> Changes:
@@ -110,7 +110,9 @@ class RequestApi:
 
         return await self._step(request, call, RequestStep.SUBMIT, change)
 
-    async def pre_review_request(self, request: pb.PreReviewRequestRequest, call: Call) -> messages.SharingRequest:
+    async def pre_review_data_request(
+        self, request: pb.PreReviewDataRequestRequest, call: Call
+    ) -> messages.DataRequest:
         """Consents for the applicant's side."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
@@ -122,7 +124,7 @@ class RequestApi:
 
         return await self._step(request, call, RequestStep.PRE_REVIEW, change)
 
-    async def review_request(self, request: pb.ReviewRequestRequest, call: Call) -> messages.SharingRequest:
+    async def review_data_request(self, request: pb.ReviewDataRequestRequest, call: Call) -> messages.DataRequest:
         """Takes a request into the provider's review."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
@@ -133,7 +135,7 @@ class RequestApi:
 
         return await self._step(request, call, RequestStep.REVIEW, change)
 
-    async def approve_request(self, request: pb.ApproveRequestRequest, call: Call) -> messages.SharingRequest:
+    async def approve_data_request(self, request: pb.ApproveDataRequestRequest, call: Call) -> messages.DataRequest:
         """Consents and makes the grant."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, calendar: Calendar) -> Changes:
@@ -146,7 +148,7 @@ class RequestApi:
 
         return await self._step(request, call, RequestStep.APPROVE, change)
 
-    async def refuse_request(self, request: pb.RefuseRequestRequest, call: Call) -> messages.SharingRequest:
+    async def refuse_data_request(self, request: pb.RefuseDataRequestRequest, call: Call) -> messages.DataRequest:
         """Refuses a request, with reasons."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
@@ -156,13 +158,13 @@ class RequestApi:
 
         return await self._step(request, call, RequestStep.REFUSE, change)
 
-    async def _step(self, request: Stepping, call: Call, step: RequestStep, change: Change) -> messages.SharingRequest:
+    async def _step(self, request: Stepping, call: Call, step: RequestStep, change: Change) -> messages.DataRequest:
         """Takes one step of the state machine; ``change`` says what else is written, and who may."""
         parts, key = self._parts, key_of(request.name)
         caller = participant(call.actor, parts.home)
         calendar = await parts.calendar.current()  # asked for now: not while rows are locked
 
-        async def work(tx: Transaction) -> messages.SharingRequest:
+        async def work(tx: Transaction) -> messages.DataRequest:
             row = await lock_request(tx.connection, key)
             # For another side of the same region the request exists too: it pre-reviews what its neighbour asked for.
             if not caller.sees(row) and caller.region != row.consumer_region:

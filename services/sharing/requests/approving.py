@@ -17,7 +17,9 @@ from tongban.sharing.v1 import grant_service_pb2 as pb
 from tongban.sharing.v1 import resources_pb2 as messages
 
 
-async def approved(tx: Transaction, row: DataRequest, request: pb.ApproveRequestRequest, due: date, home: str) -> Grant:
+async def approved(
+    tx: Transaction, row: DataRequest, request: pb.ApproveDataRequestRequest, due: date, home: str
+) -> Grant:
     """Makes the grant that a request is answered with, supplied at once where its resource's mount is active.
 
     Raises:

@@ -45,12 +45,12 @@ def drafted(
     )
 
 
-def request_message(row: DataRequest, cipher: FieldCipher, calendar: Calendar) -> pb.SharingRequest:
+def request_message(row: DataRequest, cipher: FieldCipher, calendar: Calendar) -> pb.DataRequest:
     """Builds a request's message, with the responsible person in clear: applicant and provider must reach them.
 
     Its deadlines are derived here from what is stored: when a period began and how long it is.
     """
-    return pb.SharingRequest(
+    return pb.DataRequest(
         name=row.name,
         state=REQUEST_STATES.number(row.state.value),
         content=_content(row, cipher),
@@ -65,7 +65,7 @@ def request_message(row: DataRequest, cipher: FieldCipher, calendar: Calendar) -
         decide_time=timestamp(row.decide_time),
         decider=row.decider,
         refusal_reason=row.refusal_reason,
-        grant=f"grants/{row.grant_id}" if row.grant_id else "",
+        grant=f"dataGrants/{row.grant_id}" if row.grant_id else "",
         supply_due_date=date_message(_due(row.decide_time, row.supply_days, calendar)),
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),

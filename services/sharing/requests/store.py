@@ -95,12 +95,12 @@ class DataRequest:
     @property
     def name(self) -> str:
         """Its resource name."""
-        return f"requests/{self.id}"
+        return f"dataRequests/{self.id}"
 
     @property
     def resource(self) -> str:
         """The name of the resource whose data are asked for."""
-        return f"resources/{self.resource_id}"
+        return f"dataResources/{self.resource_id}"
 
     def progress(self) -> RequestProgress:
         """Returns how far it has come, and who brought it there."""
@@ -134,5 +134,5 @@ async def lock_request(connection: DatabaseConnection, key: str) -> DataRequest:
     """Reads a request and keeps others from changing it; raises NotFound."""
     found = await _LOCK.first(connection, id=key)
     if found is None:
-        raise not_found(f"requests/{key}")
+        raise not_found(f"dataRequests/{key}")
     return found

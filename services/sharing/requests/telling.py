@@ -12,7 +12,7 @@ def tell_submitted(tx: Transaction, row: DataRequest, due: date) -> None:
     """Tells that a request was handed in, and by when it is to be answered."""
     tx.emit(
         row.name,
-        events.RequestSubmitted(
+        events.DataRequestSubmitted(
             request=row.name,
             resource=row.resource,
             consumer_region=row.consumer_region,
@@ -26,7 +26,7 @@ def tell_granted(tx: Transaction, row: DataRequest, grant: str, due: date) -> No
     """Tells that a request was granted, and by when the data are to flow."""
     tx.emit(
         row.name,
-        events.RequestGranted(
+        events.DataRequestGranted(
             request=row.name,
             resource=row.resource,
             grant=grant,
@@ -41,7 +41,7 @@ def tell_refused(tx: Transaction, row: DataRequest, reason: str) -> None:
     """Tells that a request was refused, and why."""
     tx.emit(
         row.name,
-        events.RequestRefused(
+        events.DataRequestRefused(
             request=row.name,
             resource=row.resource,
             consumer_region=row.consumer_region,

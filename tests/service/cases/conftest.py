@@ -130,7 +130,7 @@ class Town:
     async def call(self, method: Any, request: Message, answer: type[Answer], token: str) -> Answer:
         return await invoke(method, request, answer, to="cases", token=token, timeout=20)
 
-    async def item(self, publish: bool = True, **content: Any) -> item_service_pb2.Item:
+    async def item(self, publish: bool = True, **content: Any) -> item_service_pb2.ServiceItem:
         wanted = item_service_pb2.ItemContent(
             display_name="测试事项",
             basic_code="123456789012",
@@ -148,18 +148,18 @@ class Town:
             delivery_methods=[pb.DELIVERY_METHOD_WINDOW, pb.DELIVERY_METHOD_POST, pb.DELIVERY_METHOD_DOWNLOAD],
         )
         wanted.MergeFrom(item_service_pb2.ItemContent(**content))
-        request = item_service_pb2.CreateItemRequest(content=wanted, request_id=request_id())
-        made = await self.call(self.items.CreateItem, request, item_service_pb2.Item, self.system)
+        request = item_service_pb2.CreateServiceItemRequest(content=wanted, request_id=request_id())
+        made = await self.call(self.items.CreateServiceItem, request, item_service_pb2.ServiceItem, self.system)
         if not publish:
             return made
         return await self.call(
-            self.items.PublishItem,
-            item_service_pb2.PublishItemRequest(name=made.name, request_id=request_id()),
-            item_service_pb2.Item,
+            self.items.PublishServiceItem,
+            item_service_pb2.PublishServiceItemRequest(name=made.name, request_id=request_id()),
+            item_service_pb2.ServiceItem,
             self.system,
         )
 
-    def draft(self, item: item_service_pb2.Item, **more: Any) -> case_service_pb2.CreateCaseRequest:
+    def draft(self, item: item_service_pb2.ServiceItem, **more: Any) -> case_service_pb2.CreateCaseRequest:
         request = case_service_pb2.CreateCaseRequest(
             item=item.name,
             channel=pb.CHANNEL_WEB,
@@ -169,7 +169,7 @@ class Town:
         request.MergeFrom(case_service_pb2.CreateCaseRequest(**more))
         return request
 
-    async def create(self, item: item_service_pb2.Item, token: str = "", **more: Any) -> pb.Case:
+    async def create(self, item: item_service_pb2.ServiceItem, token: str = "", **more: Any) -> pb.Case:
         return await self.call(self.cases.CreateCase, self.draft(item, **more), pb.Case, token or self.person)
 
     async def step(self, verb: str, case: pb.Case | str, token: str = "", **more: Any) -> pb.Case:
@@ -200,7 +200,7 @@ class Town:
             case = await self.step(verb, case)
         return case
 
-    async def closed(self, item: item_service_pb2.Item, **more: Any) -> pb.Case:
+    async def closed(self, item: item_service_pb2.ServiceItem, **more: Any) -> pb.Case:
         """A case from draft to close."""
         case = await self.review(await self.create(item, **more))
         await self.step("Decide", case, outcome=pb.OUTCOME_APPROVED)

@@ -49,7 +49,7 @@ class Pair:
 
     home: Town
     handling: Town
-    item: item_service_pb2.Item
+    item: item_service_pb2.ServiceItem
 
     def materials(self) -> list[pb.MaterialReference]:
         known = self.handling.known
@@ -60,8 +60,8 @@ class Pair:
             pb.MaterialReference(code="M2", material=PLAN, digest=plan_digest),
         ]
 
-    def request(self, **more: Any) -> rpc.SendTransferRequest:
-        request = rpc.SendTransferRequest(
+    def request(self, **more: Any) -> rpc.SendCaseTransferRequest:
+        request = rpc.SendCaseTransferRequest(
             handling_region="320402",
             task_code=TASK_CODE,
             mode=pb.CROSS_REGION_MODE_COLLECTED,
@@ -73,15 +73,19 @@ class Pair:
             identity_check=rpc.IdentityCheck(assurance=4, method="核验身份证"),
         )
         request.identity_check.check_time.FromDatetime(morning(MONDAY))
-        request.MergeFrom(rpc.SendTransferRequest(**more))
+        request.MergeFrom(rpc.SendCaseTransferRequest(**more))
         return request
 
-    async def send(self, request: rpc.SendTransferRequest | None = None, token: str = "") -> rpc.Transfer:
+    async def send(self, request: rpc.SendCaseTransferRequest | None = None, token: str = "") -> rpc.CaseTransfer:
         wanted = request or self.request()
-        return await self.home.call(self.home.exchange.SendTransfer, wanted, rpc.Transfer, token or self.home.window)
+        return await self.home.call(
+            self.home.exchange.SendCaseTransfer, wanted, rpc.CaseTransfer, token or self.home.window
+        )
 
-    async def transfer(self, town: Town, name: str) -> rpc.Transfer:
-        return await town.call(town.exchange.GetTransfer, rpc.GetTransferRequest(name=name), rpc.Transfer, town.clerk)
+    async def transfer(self, town: Town, name: str) -> rpc.CaseTransfer:
+        return await town.call(
+            town.exchange.GetCaseTransfer, rpc.GetCaseTransferRequest(name=name), rpc.CaseTransfer, town.clerk
+        )
 
     async def carry(self, times: int = 4) -> None:
         """Lets both deliverers work until nothing is due."""
@@ -90,7 +94,7 @@ class Pair:
                 while await town.part("MessageDeliverer").deliver_due():
                     pass
 
-    def message(self, request: rpc.SendTransferRequest, **more: Any) -> rpc.TransferMessage:
+    def message(self, request: rpc.SendCaseTransferRequest, **more: Any) -> rpc.TransferMessage:
         """An application as 六安 would send it, made by hand."""
         application = rpc.TransferApplication(
             task_code=request.task_code,
@@ -121,9 +125,9 @@ class Pair:
         return self.handling.service.issuer.token(home + AGENT, "REGION", **values)
 
     async def receive(self, message: rpc.TransferMessage, token: str = "") -> rpc.TransferReceipt:
-        request = rpc.ReceiveTransferRequest(message=message)
+        request = rpc.ReceiveCaseTransferRequest(message=message)
         return await self.handling.call(
-            self.handling.exchange.ReceiveTransfer, request, rpc.TransferReceipt, token or self.guest()
+            self.handling.exchange.ReceiveCaseTransfer, request, rpc.TransferReceipt, token or self.guest()
         )
 
 

@@ -21,9 +21,9 @@ from tongban.cases.v1 import task_service_pb2 as tasks
 POINTS = [pb.CorrectionPoint(material_code="M2", explanation="缺少签章")]
 
 
-async def listed(town: Town, case: pb.Case) -> tasks.Task:
-    request = tasks.ListTasksRequest(case_name=case.name)
-    return (await town.call(town.tasks.ListTasks, request, tasks.ListTasksResponse, town.clerk)).tasks[0]
+async def listed(town: Town, case: pb.Case) -> tasks.CaseTask:
+    request = tasks.ListCaseTasksRequest(case_name=case.name)
+    return (await town.call(town.tasks.ListCaseTasks, request, tasks.ListCaseTasksResponse, town.clerk)).case_tasks[0]
 
 
 async def test_acceptance_by_silence_counts_from_the_corrected_submission(town: Town) -> None:

@@ -61,7 +61,7 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     digest = handling.known.add_file(PLAN, b"plan 2", f"{HOME}{FIRM}")
     correction = rpc.TransferCorrection(materials=[pb.MaterialReference(code="M2", material=PLAN[9:], digest=digest)])
     answer = rpc.SendCorrectionRequest(name=sent.name, correction=correction, request_id=request_id())
-    await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
+    await home.call(home.exchange.SendCorrection, answer, rpc.CaseTransfer, home.clerk)
     await pair.carry()
     assert (await handling.get(case.name)).state == pb.CASE_STATE_SUBMITTED
     assert day((await handling.clock_of(case)).promised_deadline) == date(2024, 3, 15)
@@ -72,7 +72,7 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     await handling.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
     issued = license_events.LicenseIssued(license=f"licenses/{uuid7()}", identifier="1.2.156", case_name=case.name)
     issued.issue_time.FromDatetime(datetime(2024, 3, 8, tzinfo=UTC))
-    await handling.told("cn.tongban.license.issued.v1", issued)
+    await handling.told("cn.tongban.license.license.issued.v1", issued)
     await pair.carry()
     result = await pair.transfer(home, sent.name)
     assert (result.result.license, result.progress.state) == (HANDLING + issued.license, pb.CASE_STATE_CLOSED)
@@ -99,12 +99,12 @@ async def test_the_deliverer_works_by_itself_and_over_lost_answers(pair: Pair) -
     try:
         sent = await pair.send()
 
-        async def read() -> rpc.Transfer:
+        async def read() -> rpc.CaseTransfer:
             return await pair.transfer(pair.home, sent.name)
 
         known = await eventually(read, lambda t: t.state == rpc.TRANSFER_STATE_ACCEPTED and t.last_receipted_sequence)
         assert known.last_receipted_sequence == 1
-        assert pair.handling.known.calls.count("ReceiveTransfer") == 3
+        assert pair.handling.known.calls.count("ReceiveCaseTransfer") == 3
         assert await pair.handling.history(pb.Case(name=known.case_name.removeprefix(HANDLING))) == ["CREATE", "SUBMIT"]
     finally:
         for task in tasks:
@@ -120,17 +120,17 @@ async def test_an_application_waits_while_the_other_region_is_away_or_suspended(
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT
     pair.handling.known.service = service
 
-    async def arrives() -> rpc.Transfer:
+    async def arrives() -> rpc.CaseTransfer:
         await pair.carry(1)
         return await pair.transfer(pair.home, sent.name)
 
     await eventually(arrives, lambda t: t.state == rpc.TRANSFER_STATE_ACCEPTED)
 
 
-async def _failures(town: Town) -> list[events.TransferFailed]:
+async def _failures(town: Town) -> list[events.CaseTransferFailed]:
     """What was told of messages that will not arrive."""
     return [
-        events.TransferFailed.FromString(data)
+        events.CaseTransferFailed.FromString(data)
         for kind, data in await town.events()
         if kind.endswith("transfer.failed.v1")
     ]
@@ -178,14 +178,14 @@ async def test_a_refused_correction_leaves_room_for_a_right_one(pair: Pair) -> N
     sent = await pair.send(request)
     answer = rpc.SendCorrectionRequest(name=sent.name, correction=rpc.TransferCorrection(), request_id=request_id())
     with pytest.raises(FailedPrecondition):
-        await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
+        await home.call(home.exchange.SendCorrection, answer, rpc.CaseTransfer, home.clerk)
     await pair.carry()
     with pytest.raises(FailedPrecondition):
-        await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
+        await home.call(home.exchange.SendCorrection, answer, rpc.CaseTransfer, home.clerk)
     points = [pb.CorrectionPoint(material_code="M2", explanation="缺少面积")]
     await handling.step("RequestCorrection", f"cases/{request.case_id}", points=points)
     await pair.carry()
-    await home.call(home.exchange.SendCorrection, answer, rpc.Transfer, home.clerk)
+    await home.call(home.exchange.SendCorrection, answer, rpc.CaseTransfer, home.clerk)
     await pair.carry()
     failed = await pair.transfer(home, sent.name)
     assert (failed.end_reason, failed.last_sent_sequence) == ("CASE_MATERIAL_MISSING", 1)
@@ -193,8 +193,8 @@ async def test_a_refused_correction_leaves_room_for_a_right_one(pair: Pair) -> N
     right = rpc.SendCorrectionRequest(name=sent.name, request_id=request_id())
     right.correction.materials.append(pair.materials()[1])
     with pytest.raises(NotFound):
-        await home.call(home.exchange.SendCorrection, right, rpc.Transfer, home.stranger_clerk)
-    await home.call(home.exchange.SendCorrection, right, rpc.Transfer, home.clerk)
+        await home.call(home.exchange.SendCorrection, right, rpc.CaseTransfer, home.stranger_clerk)
+    await home.call(home.exchange.SendCorrection, right, rpc.CaseTransfer, home.clerk)
     await pair.carry()
     assert (await handling.get(f"cases/{request.case_id}")).state == pb.CASE_STATE_SUBMITTED
 
@@ -287,7 +287,7 @@ async def test_an_officer_of_the_deciding_region_does_not_answer_past_its_servic
             result=result,
         )
     )
-    returned = rpc.AcknowledgeTransferRequest(
+    returned = rpc.AcknowledgeCaseTransferRequest(
         exchange_id=sent.exchange_id,
         sender_region="320402",
         state=rpc.TRANSFER_STATE_RETURNED,
@@ -295,7 +295,7 @@ async def test_an_officer_of_the_deciding_region_does_not_answer_past_its_servic
         transaction_id=sent.transaction_id,
     )
     exchange = pair.home.exchange
-    for method, request in ((exchange.PushProgress, push), (exchange.AcknowledgeTransfer, returned)):
+    for method, request in ((exchange.PushProgress, push), (exchange.AcknowledgeCaseTransfer, returned)):
         with pytest.raises(PermissionDenied) as refused:
             await pair.home.call(method, request, rpc.TransferReceipt, officer)
         assert refused.value.reason == "ACTOR_NOT_ALLOWED"
@@ -304,13 +304,13 @@ async def test_an_officer_of_the_deciding_region_does_not_answer_past_its_servic
 
 
 @pytest.mark.parametrize("sequence", [2, 3], ids=["next", "early"])
-@pytest.mark.parametrize("claims", [{}, {"transfer": "transfers/another"}], ids=["unbound", "bound to another"])
+@pytest.mark.parametrize("claims", [{}, {"transfer": "caseTransfers/another"}], ids=["unbound", "bound to another"])
 async def test_a_token_without_the_exchanges_transfer_adds_nothing_to_it(
     pair: Pair, sequence: int, claims: dict[str, str]
 ) -> None:
     request = pair.request()
     application = pair.message(request)
-    await pair.receive(application, pair.guest(transfer="transfers/this"))
+    await pair.receive(application, pair.guest(transfer="caseTransfers/this"))
     later = rpc.TransferMessage(
         exchange_id=application.exchange_id,
         sequence=sequence,
@@ -326,7 +326,7 @@ async def test_a_token_without_the_exchanges_transfer_adds_nothing_to_it(
 async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair) -> None:
     sent = await pair.send()
     token = pair.home.service.issuer.token(f"{HANDLING}services/cases", "REGION", region="320402")
-    request = rpc.AcknowledgeTransferRequest(
+    request = rpc.AcknowledgeCaseTransferRequest(
         exchange_id=sent.exchange_id,
         sender_region="320402",
         state=rpc.TRANSFER_STATE_RETURNED,
@@ -335,7 +335,7 @@ async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair
     )
 
     async def acknowledge() -> rpc.TransferReceipt:
-        return await pair.home.call(pair.home.exchange.AcknowledgeTransfer, request, rpc.TransferReceipt, token)
+        return await pair.home.call(pair.home.exchange.AcknowledgeCaseTransfer, request, rpc.TransferReceipt, token)
 
     first = await acknowledge()
     assert await acknowledge() == first
@@ -418,11 +418,13 @@ async def test_an_application_must_say_what_the_token_proves(pair: Pair) -> None
 
 async def test_transfers_are_seen_by_their_department(pair: Pair) -> None:
     sent = await pair.send()
-    request = rpc.ListTransfersRequest(direction=rpc.TRANSFER_DIRECTION_OUTBOUND)
+    request = rpc.ListCaseTransfersRequest(direction=rpc.TRANSFER_DIRECTION_OUTBOUND)
 
     async def names(token: str) -> list[str]:
-        answer = await pair.home.call(pair.home.exchange.ListTransfers, request, rpc.ListTransfersResponse, token)
-        return [each.name for each in answer.transfers]
+        answer = await pair.home.call(
+            pair.home.exchange.ListCaseTransfers, request, rpc.ListCaseTransfersResponse, token
+        )
+        return [each.name for each in answer.case_transfers]
 
     assert await names(pair.home.clerk) == [sent.name]
     assert await names(pair.home.stranger_clerk) == []
@@ -434,13 +436,13 @@ async def test_transfers_are_seen_by_their_department(pair: Pair) -> None:
     assert await names(window) == []
     with pytest.raises(NotFound):
         await pair.home.call(
-            pair.home.exchange.GetTransfer, rpc.GetTransferRequest(name=sent.name), rpc.Transfer, window
+            pair.home.exchange.GetCaseTransfer, rpc.GetCaseTransferRequest(name=sent.name), rpc.CaseTransfer, window
         )
     with pytest.raises(NotFound):
         await pair.home.call(
-            pair.home.exchange.GetTransfer,
-            rpc.GetTransferRequest(name=sent.name),
-            rpc.Transfer,
+            pair.home.exchange.GetCaseTransfer,
+            rpc.GetCaseTransferRequest(name=sent.name),
+            rpc.CaseTransfer,
             pair.home.stranger_clerk,
         )
 
@@ -449,7 +451,7 @@ async def test_other_services_hear_who_works_on_a_case_and_which_files_are_in_it
     sent = await pair.send()
     await pair.carry()
     told = [
-        events.TransferAcknowledged.FromString(data)
+        events.CaseTransferAcknowledged.FromString(data)
         for kind, data in await pair.home.events()
         if kind.endswith("transfer.acknowledged.v1")
     ]
@@ -484,11 +486,13 @@ async def test_no_machine_rates_what_a_window_sent(pair: Pair) -> None:
 
 async def test_a_machine_sees_no_transfer_without_the_right_to_supervise(pair: Pair) -> None:
     sent = await pair.send()
-    machine = pair.home.service.issuer.token("clients/another", "CLIENT", "cases.transfers.get cases.transfers.list")
-    get, listed = rpc.GetTransferRequest(name=sent.name), rpc.ListTransfersRequest()
+    machine = pair.home.service.issuer.token(
+        "clients/another", "CLIENT", "cases.caseTransfers.get cases.caseTransfers.list"
+    )
+    get, listed = rpc.GetCaseTransferRequest(name=sent.name), rpc.ListCaseTransfersRequest()
     for call in (
-        pair.home.call(pair.home.exchange.GetTransfer, get, rpc.Transfer, machine),
-        pair.home.call(pair.home.exchange.ListTransfers, listed, rpc.ListTransfersResponse, machine),
+        pair.home.call(pair.home.exchange.GetCaseTransfer, get, rpc.CaseTransfer, machine),
+        pair.home.call(pair.home.exchange.ListCaseTransfers, listed, rpc.ListCaseTransfersResponse, machine),
     ):
         with pytest.raises(PermissionDenied, match="PERMISSION_MISSING"):
             await call

@@ -73,7 +73,7 @@ async def test_regions_that_do_not_answer_hold_up_no_other(pair: Pair, monkeypat
             await eventually(lambda: _trying(pair), lambda tried: tried >= 50)
             sent = await pair.send()
 
-            async def read() -> rpc.Transfer:
+            async def read() -> rpc.CaseTransfer:
                 return await pair.transfer(pair.home, sent.name)
 
             await eventually(read, lambda t: t.state == rpc.TRANSFER_STATE_RECEIVED)
@@ -101,8 +101,8 @@ async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
     ended = await pair.transfer(pair.home, sent.name)
     assert (ended.state, ended.end_reason) == (rpc.TRANSFER_STATE_FAILED, "REGION_NOT_TRUSTED")
     assert not ended.waiting_reason
-    (told,) = [data for kind, data in await pair.home.events() if kind == "cn.tongban.transfer.failed.v1"]
-    assert events.TransferFailed.FromString(told) == events.TransferFailed(
+    (told,) = [data for kind, data in await pair.home.events() if kind == "cn.tongban.cases.case_transfer.failed.v1"]
+    assert events.CaseTransferFailed.FromString(told) == events.CaseTransferFailed(
         name=sent.name, peer_region="320402", payload="application", error_reason="REGION_NOT_TRUSTED"
     )
     pair.home.known.trusted.add("320402")
@@ -195,13 +195,13 @@ async def test_a_delivered_message_waits_no_more(pair: Pair) -> None:
     assert not known.HasField("waiting_since_time")
 
 
-def _withdraw(name: str) -> rpc.WithdrawTransferRequest:
-    return rpc.WithdrawTransferRequest(name=name, reason="当事人撤回", request_id=request_id())
+def _withdraw(name: str) -> rpc.WithdrawCaseTransferRequest:
+    return rpc.WithdrawCaseTransferRequest(name=name, reason="当事人撤回", request_id=request_id())
 
 
-async def _withdrawn(pair: Pair, request: rpc.WithdrawTransferRequest, token: str = "") -> rpc.Transfer:
+async def _withdrawn(pair: Pair, request: rpc.WithdrawCaseTransferRequest, token: str = "") -> rpc.CaseTransfer:
     home = pair.home
-    return await home.call(home.exchange.WithdrawTransfer, request, rpc.Transfer, token or home.clerk)
+    return await home.call(home.exchange.WithdrawCaseTransfer, request, rpc.CaseTransfer, token or home.clerk)
 
 
 async def test_an_application_that_never_left_is_withdrawn_at_once(pair: Pair) -> None:
@@ -219,8 +219,8 @@ async def test_an_application_that_never_left_is_withdrawn_at_once(pair: Pair) -
         await _withdrawn(pair, _withdraw(sent.name))
     await _settled(pair)
     assert pair.handling.known.calls == []
-    (told,) = [data for kind, data in await pair.home.events() if kind == "cn.tongban.transfer.withdrawn.v1"]
-    assert events.TransferWithdrawn.FromString(told) == events.TransferWithdrawn(name=sent.name)
+    (told,) = [data for kind, data in await pair.home.events() if kind == "cn.tongban.cases.case_transfer.withdrawn.v1"]
+    assert events.CaseTransferWithdrawn.FromString(told) == events.CaseTransferWithdrawn(name=sent.name)
 
 
 async def test_an_application_that_may_have_arrived_is_withdrawn_there_too(pair: Pair) -> None:
@@ -247,7 +247,7 @@ async def test_a_withdrawal_of_what_never_arrived_opens_nothing(pair: Pair) -> N
     pair.handling.known.service = service
     await _settled(pair)
     with pytest.raises(NotFound):
-        await pair.handling.get(f"cases/{request.case_id}", context=None)
+        await pair.handling.get(f"cases/{request.case_id}", use_context=None)
     known = await pair.transfer(pair.home, sent.name)
     assert (known.state, known.waiting_reason, known.last_receipted_sequence) == (
         rpc.TRANSFER_STATE_WITHDRAWN,
@@ -332,7 +332,7 @@ async def test_an_answer_that_was_lost_is_given_again(pair: Pair) -> None:
     await _settled(pair)
     known = await pair.transfer(pair.home, sent.name)
     assert known.state == rpc.TRANSFER_STATE_ACCEPTED and known.case_number
-    assert pair.handling.known.calls.count("ReceiveTransfer") == 2
+    assert pair.handling.known.calls.count("ReceiveCaseTransfer") == 2
 
 
 async def test_a_result_that_was_lost_is_told_again(pair: Pair) -> None:
@@ -355,4 +355,4 @@ async def test_a_result_that_was_lost_is_told_again(pair: Pair) -> None:
     await _settled(pair)
     assert (await pair.transfer(pair.home, sent.name)).progress == told.progress
     await _minutes_pass(pair.home)
-    assert pair.handling.known.calls.count("ReceiveTransfer") == 2
+    assert pair.handling.known.calls.count("ReceiveCaseTransfer") == 2

@@ -23,7 +23,7 @@ from tongban.cases.v1 import resources_pb2 as pb
 from tongban.license.v1 import events_pb2 as license_events
 from tongban.license.v1 import resources_pb2 as licenses
 
-VOIDED, ISSUED = "cn.tongban.license.voided.v1", "cn.tongban.license.issued.v1"
+VOIDED, ISSUED = "cn.tongban.license.license.voided.v1", "cn.tongban.license.license.issued.v1"
 FORM = [
     item_service_pb2.FormField(key="address", display_name="地址", required=True, license_field="KZ_JYCS"),
     item_service_pb2.FormField(key="scope", display_name="范围", license_field="KZ_JYFW"),
@@ -41,7 +41,7 @@ def broken(error: TongbanError) -> list[tuple[str, str]]:
     return [(each.field, each.rule) for each in error.violations]
 
 
-async def licensed(town: Town) -> item_service_pb2.Item:
+async def licensed(town: Town) -> item_service_pb2.ServiceItem:
     return await town.item(license_type=LICENSE_TYPE, form_fields=FORM)
 
 
@@ -68,9 +68,9 @@ async def decisions(town: Town) -> list[events.CaseDecided]:
 
 
 async def tasks(town: Town, case: pb.Case) -> list[str]:
-    request = task_service_pb2.ListTasksRequest(case_name=case.name)
-    found = await town.call(town.tasks.ListTasks, request, task_service_pb2.ListTasksResponse, town.clerk)
-    return [task_service_pb2.TaskKind.Name(task.kind).removeprefix("TASK_KIND_") for task in found.tasks]
+    request = task_service_pb2.ListCaseTasksRequest(case_name=case.name)
+    found = await town.call(town.tasks.ListCaseTasks, request, task_service_pb2.ListCaseTasksResponse, town.clerk)
+    return [task_service_pb2.TaskKind.Name(task.kind).removeprefix("TASK_KIND_") for task in found.case_tasks]
 
 
 # ---- who applies ----
@@ -242,12 +242,12 @@ async def test_an_item_of_an_unknown_or_unpublished_type_is_not_published(town: 
         await licensed(town)
     item = await town.item(publish=False, task_code="11341500MB1234567X4123456789013", license_type=LICENSE_TYPE)
     town.known.license_type = licenses.LicenseType(state=licenses.LICENSE_TYPE_STATE_DRAFT)
-    publish = item_service_pb2.PublishItemRequest(name=item.name, request_id=request_id())
+    publish = item_service_pb2.PublishServiceItemRequest(name=item.name, request_id=request_id())
     with pytest.raises(FailedPrecondition, match="LICENSE_TYPE_NOT_PUBLISHED"):
-        await town.call(town.items.PublishItem, publish, item_service_pb2.Item, town.system)
+        await town.call(town.items.PublishServiceItem, publish, item_service_pb2.ServiceItem, town.system)
     town.known.check_error = AWAY
     with pytest.raises(Unavailable):
-        await town.call(town.items.PublishItem, publish, item_service_pb2.Item, town.system)
+        await town.call(town.items.PublishServiceItem, publish, item_service_pb2.ServiceItem, town.system)
 
 
 # ---- after the decision ----

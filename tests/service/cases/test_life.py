@@ -315,12 +315,12 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
         await town.step("Close", case)
     assert pending.value.reason == "CASE_LICENSE_PENDING"
     voided = license_events.LicenseVoided(license="licenses/0", case_name=case.name, error_reason="KEY_UNAVAILABLE")
-    await town.told("cn.tongban.license.voided.v1", voided)
+    await town.told("cn.tongban.license.license.voided.v1", voided)
     assert (await town.get(case.name)).state == pb.CASE_STATE_DECIDED
     issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case_name=case.name)
     issued.issue_time.FromDatetime(datetime(2024, 3, 4, 2, tzinfo=UTC))
     for _ in range(2):
-        await town.told("cn.tongban.license.issued.v1", issued, "event-1")
+        await town.told("cn.tongban.license.license.issued.v1", issued, "event-1")
     closed = await town.get(case.name)
     assert (closed.state, closed.license, closed.license_identifier) == (pb.CASE_STATE_CLOSED, "licenses/1", "1.2.156")
     assert await town.history(case) == [
@@ -333,12 +333,12 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
         "CLOSE",
     ]
     for _ in range(2):  # told again, under other ids: nothing changes
-        await town.told("cn.tongban.license.issued.v1", issued)
-        await town.told("cn.tongban.license.voided.v1", voided)
+        await town.told("cn.tongban.license.license.issued.v1", issued)
+        await town.told("cn.tongban.license.license.voided.v1", voided)
     assert await town.get(case.name) == closed
     assert (await town.history(case)).count("LICENSE_FAILED") == 1
     issued.case_name = "cases/00000000-0000-7000-8000-00000000dead"
-    await town.told("cn.tongban.license.issued.v1", issued)
+    await town.told("cn.tongban.license.license.issued.v1", issued)
 
 
 async def test_silence_accepts_from_the_day_of_receipt(town: Town) -> None:

@@ -37,14 +37,14 @@ async def test_parties_and_department_read_others_say_why(town: Town) -> None:
     for token in (town.person, town.clerk):
         assert (await town.get(case.name, token)).applicant.display_name == "测试甲"
     with pytest.raises(NotFound):
-        await town.get(case.name, town.stranger, context=context())
+        await town.get(case.name, town.stranger, use_context=context())
     for token in (town.stranger_clerk, town.system):
         with pytest.raises(InvalidArgument) as error:
             await town.get(case.name, token)
-        assert error.value.violations[0].field == "context.purpose"
-        assert (await town.get(case.name, token, context=context())).name == case.name
+        assert error.value.violations[0].field == "use_context.purpose"
+        assert (await town.get(case.name, token, use_context=context())).name == case.name
     with pytest.raises(InvalidArgument):
-        await town.get(case.name, town.stranger_clerk, context=context(department=DEPARTMENT))
+        await town.get(case.name, town.stranger_clerk, use_context=context(department=DEPARTMENT))
     async with town.service.process.database.read() as connection:
         found = await sql.execute(connection, text("SELECT convert_from(canonical, 'UTF8') AS c FROM audit_records"))
         assert sum("办件督办" in row.c for row in found) == 2
@@ -56,23 +56,23 @@ async def test_a_purpose_alone_opens_nothing(town: Town) -> None:
     stranger = "staff/00000000-0000-7000-8000-0000000000b9"
     staff = town.service.issuer.token(stranger, "STAFF", "cases.cases.get cases.cases.list", dept=OTHER_DEPARTMENT)
     machine = town.service.issuer.token("clients/another", "CLIENT", "cases.cases.get cases.cases.list")
-    lookup = rpc.LookupCaseByNumberRequest(number=number, context=context())
-    history = rpc.ListCaseHistoryRequest(parent=case.name, context=context())
-    clock = rpc.GetClockRequest(name=f"{case.name}/clock", context=context())
+    lookup = rpc.LookupCaseByNumberRequest(number=number, use_context=context())
+    history = rpc.ListCaseHistoryRequest(parent=case.name, use_context=context())
+    clock = rpc.GetClockRequest(name=f"{case.name}/clock", use_context=context())
     for token in (staff, machine):
         for call in (
-            town.get(case.name, token, context=context()),
+            town.get(case.name, token, use_context=context()),
             town.call(town.cases.LookupCaseByNumber, lookup, pb.Case, token),
             town.call(town.cases.ListCaseHistory, history, rpc.ListCaseHistoryResponse, token),
             town.call(town.cases.GetClock, clock, pb.Clock, token),
-            _names(town, token, department=DEPARTMENT, context=context()),
+            _names(town, token, department=DEPARTMENT, use_context=context()),
         ):
             with pytest.raises(PermissionDenied) as refused:
                 await call
-            assert refused.value.metadata == {"permission": "audit.records.list"}
-    supervisor = "cases.cases.get audit.records.list"
+            assert refused.value.metadata == {"permission": "audit.auditRecords.list"}
+    supervisor = "cases.cases.get audit.auditRecords.list"
     allowed = town.service.issuer.token(stranger, "STAFF", supervisor, dept=OTHER_DEPARTMENT)
-    assert (await town.get(case.name, allowed, context=context())).name == case.name
+    assert (await town.get(case.name, allowed, use_context=context())).name == case.name
 
 
 async def test_personal_data_is_not_readable_in_the_database(town: Town) -> None:
@@ -127,7 +127,7 @@ async def test_staff_list_their_department_page_by_page(town: Town) -> None:
     assert await _names(town, town.stranger_clerk) == []
     with pytest.raises(InvalidArgument):
         await _names(town, town.stranger_clerk, department=DEPARTMENT)
-    assert len(await _names(town, town.stranger_clerk, department=DEPARTMENT, context=context())) == 7
+    assert len(await _names(town, town.stranger_clerk, department=DEPARTMENT, use_context=context())) == 7
     assert await _names(town, town.clerk, filter="state = CASE_STATE_SUBMITTED") == []
     assert await _names(town, town.clerk, filter="state = CASE_STATE_DRAFT", order_by="create_time") == made
     with pytest.raises(InvalidArgument) as unknown:
@@ -158,13 +158,15 @@ async def test_tasks_follow_the_case_and_are_taken_once(town: Town) -> None:
     case = await town.create(await town.item())
     await town.step("Submit", case, town.clerk)
 
-    async def open_tasks(token: str) -> list[tasks.Task]:
-        answer = await town.call(town.tasks.ListTasks, tasks.ListTasksRequest(), tasks.ListTasksResponse, token)
-        return list(answer.tasks)
+    async def open_tasks(token: str) -> list[tasks.CaseTask]:
+        answer = await town.call(
+            town.tasks.ListCaseTasks, tasks.ListCaseTasksRequest(), tasks.ListCaseTasksResponse, token
+        )
+        return list(answer.case_tasks)
 
-    async def claim(task: tasks.Task, token: str) -> tasks.Task:
-        request = tasks.ClaimTaskRequest(name=task.name, request_id=request_id())
-        return await town.call(town.tasks.ClaimTask, request, tasks.Task, token)
+    async def claim(task: tasks.CaseTask, token: str) -> tasks.CaseTask:
+        request = tasks.ClaimCaseTaskRequest(name=task.name, request_id=request_id())
+        return await town.call(town.tasks.ClaimCaseTask, request, tasks.CaseTask, token)
 
     (accept,) = await open_tasks(town.clerk)
     assert (accept.kind, accept.case_name, accept.due_date.day) == (tasks.TASK_KIND_ACCEPT, case.name, 11)

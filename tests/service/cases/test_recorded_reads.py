@@ -16,12 +16,12 @@ VERBS = (
     "ListCases",
     "LookupCaseByNumber",
     "ListCaseHistory",
-    "GetDelivery",
+    "GetCaseDelivery",
     "GetRating",
-    "GetTransfer",
-    "ListTransfers",
+    "GetCaseTransfer",
+    "ListCaseTransfers",
 )
-OWN = ("GetCase", "ListCases", "ListCaseHistory", "GetDelivery", "GetRating")
+OWN = ("GetCase", "ListCases", "ListCaseHistory", "GetCaseDelivery", "GetRating")
 
 
 async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
@@ -29,10 +29,12 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
     town.known.trusted.add("320402")
     town.known.others["320402"] = town.known
     case = await town.closed(await town.item())
-    deliver = delivery_service_pb2.CreateDeliveryRequest(
+    deliver = delivery_service_pb2.CreateCaseDeliveryRequest(
         case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
     )
-    delivery = await town.call(town.deliveries.CreateDelivery, deliver, delivery_service_pb2.Delivery, town.clerk)
+    delivery = await town.call(
+        town.deliveries.CreateCaseDelivery, deliver, delivery_service_pb2.CaseDelivery, town.clerk
+    )
     rate = rating_service_pb2.CreateRatingRequest(
         case_name=case.name,
         level=pb.SATISFACTION_LEVEL_SATISFIED,
@@ -41,7 +43,9 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
         channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
     )
     rating = await town.call(town.ratings.CreateRating, rate, rating_service_pb2.Rating, town.person)
-    sent = await town.call(town.exchange.SendTransfer, _transfer(), exchange_service_pb2.Transfer, _window(town))
+    sent = await town.call(
+        town.exchange.SendCaseTransfer, _transfer(), exchange_service_pb2.CaseTransfer, _window(town)
+    )
     return {
         "GetCase": (town.cases.GetCase, case_service_pb2.GetCaseRequest(name=case.name), pb.Case),
         "ListCases": (town.cases.ListCases, case_service_pb2.ListCasesRequest(), case_service_pb2.ListCasesResponse),
@@ -55,25 +59,25 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
             case_service_pb2.ListCaseHistoryRequest(parent=case.name),
             case_service_pb2.ListCaseHistoryResponse,
         ),
-        "GetDelivery": (
-            town.deliveries.GetDelivery,
-            delivery_service_pb2.GetDeliveryRequest(name=delivery.name),
-            delivery_service_pb2.Delivery,
+        "GetCaseDelivery": (
+            town.deliveries.GetCaseDelivery,
+            delivery_service_pb2.GetCaseDeliveryRequest(name=delivery.name),
+            delivery_service_pb2.CaseDelivery,
         ),
         "GetRating": (
             town.ratings.GetRating,
             rating_service_pb2.GetRatingRequest(name=rating.name),
             rating_service_pb2.Rating,
         ),
-        "GetTransfer": (
-            town.exchange.GetTransfer,
-            exchange_service_pb2.GetTransferRequest(name=sent.name),
-            exchange_service_pb2.Transfer,
+        "GetCaseTransfer": (
+            town.exchange.GetCaseTransfer,
+            exchange_service_pb2.GetCaseTransferRequest(name=sent.name),
+            exchange_service_pb2.CaseTransfer,
         ),
-        "ListTransfers": (
-            town.exchange.ListTransfers,
-            exchange_service_pb2.ListTransfersRequest(),
-            exchange_service_pb2.ListTransfersResponse,
+        "ListCaseTransfers": (
+            town.exchange.ListCaseTransfers,
+            exchange_service_pb2.ListCaseTransfersRequest(),
+            exchange_service_pb2.ListCaseTransfersResponse,
         ),
     }
 

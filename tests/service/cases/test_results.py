@@ -18,9 +18,9 @@ from tongban.common.v1 import common_pb2
 from tongban.license.v1 import events_pb2 as license_events
 
 
-async def _deliver(town: Town, case: pb.Case, token: str, **more: object) -> deliveries.Delivery:
-    request = deliveries.CreateDeliveryRequest(case_name=case.name, request_id=request_id(), **more)  # type: ignore[arg-type]
-    return await town.call(town.deliveries.CreateDelivery, request, deliveries.Delivery, token)
+async def _deliver(town: Town, case: pb.Case, token: str, **more: object) -> deliveries.CaseDelivery:
+    request = deliveries.CreateCaseDeliveryRequest(case_name=case.name, request_id=request_id(), **more)  # type: ignore[arg-type]
+    return await town.call(town.deliveries.CreateCaseDelivery, request, deliveries.CaseDelivery, token)
 
 
 async def _rate(town: Town, name: str, token: str, **more: object) -> ratings.Rating:
@@ -52,16 +52,16 @@ async def test_a_result_is_delivered_once(town: Town) -> None:
     assert (made.recipient_name, made.region) == ("测试甲", "341500")
     with pytest.raises(AlreadyExists):
         await _deliver(town, case, town.clerk, method=pb.DELIVERY_METHOD_WINDOW)
-    request = deliveries.ConfirmDeliveryRequest(name=made.name, request_id=request_id())
-    with pytest.raises(NotFound, match="RESOURCE_NOT_FOUND: deliveries/"):
-        await town.call(town.deliveries.ConfirmDelivery, request, deliveries.Delivery, town.stranger)
-    confirmed = await town.call(town.deliveries.ConfirmDelivery, request, deliveries.Delivery, town.clerk)
+    request = deliveries.ConfirmCaseDeliveryRequest(name=made.name, request_id=request_id())
+    with pytest.raises(NotFound, match="RESOURCE_NOT_FOUND: caseDeliveries/"):
+        await town.call(town.deliveries.ConfirmCaseDelivery, request, deliveries.CaseDelivery, town.stranger)
+    confirmed = await town.call(town.deliveries.ConfirmCaseDelivery, request, deliveries.CaseDelivery, town.clerk)
     assert confirmed.state == deliveries.DELIVERY_STATE_DELIVERED
     assert (await town.get(case.name)).state == pb.CASE_STATE_DELIVERED
-    get = deliveries.GetDeliveryRequest(name=made.name)
-    assert await town.call(town.deliveries.GetDelivery, get, deliveries.Delivery, town.person) == confirmed
+    get = deliveries.GetCaseDeliveryRequest(name=made.name)
+    assert await town.call(town.deliveries.GetCaseDelivery, get, deliveries.CaseDelivery, town.person) == confirmed
     with pytest.raises(NotFound):
-        await town.call(town.deliveries.GetDelivery, get, deliveries.Delivery, town.stranger)
+        await town.call(town.deliveries.GetCaseDelivery, get, deliveries.CaseDelivery, town.stranger)
 
 
 async def test_a_case_is_rated_once_and_followed_up_once(town: Town) -> None:
@@ -133,7 +133,7 @@ async def test_statistics_count_each_measure_by_its_own_time(town: Town) -> None
     await town.step("Decide", waiting, outcome=pb.OUTCOME_PARTIAL, reason="部分准予")
     issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2", case_name=waiting.name)
     issued.issue_time.FromDatetime(datetime(2024, 4, 2, tzinfo=UTC))
-    await town.told("cn.tongban.license.issued.v1", issued)
+    await town.told("cn.tongban.license.license.issued.v1", issued)
     measures = [value for name, value in statistics.Measure.items() if value]
 
     async def ask(
@@ -169,8 +169,8 @@ async def test_items_have_versions_and_one_in_force(town: Town) -> None:
     second = await town.item(display_name="新版事项")
     assert (first.version, second.version) == (1, 2)
 
-    async def get(name: str) -> items.Item:
-        return await town.call(town.items.GetItem, items.GetItemRequest(name=name), items.Item, "")
+    async def get(name: str) -> items.ServiceItem:
+        return await town.call(town.items.GetServiceItem, items.GetServiceItemRequest(name=name), items.ServiceItem, "")
 
     assert (await get(first.name)).state == items.ITEM_STATE_SUPERSEDED
     assert (await town.step("Submit", case)).item == first.name
@@ -183,16 +183,19 @@ async def test_items_have_versions_and_one_in_force(town: Town) -> None:
         await town.item(publish=False)
     assert exists.value.reason == "ITEM_DRAFT_EXISTS"
     listed = await town.call(
-        town.items.ListItems, items.ListItemsRequest(category="市场准入"), items.ListItemsResponse, ""
+        town.items.ListServiceItems,
+        items.ListServiceItemsRequest(category="市场准入"),
+        items.ListServiceItemsResponse,
+        "",
     )
-    assert [item.name for item in listed.items] == [second.name]
+    assert [item.name for item in listed.service_items] == [second.name]
     other = await town.item(
         task_code=TASK_CODE[:-1] + "7",
         cross_region=items.CrossRegion(mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["320402"]),
     )
-    opened = items.ListItemsRequest(open_to_region="320402", page_size=1)
-    listed = await town.call(town.items.ListItems, opened, items.ListItemsResponse, "")
-    assert [item.name for item in listed.items] == [other.name] and not listed.next_page_token
+    opened = items.ListServiceItemsRequest(open_to_region="320402", page_size=1)
+    listed = await town.call(town.items.ListServiceItems, opened, items.ListServiceItemsResponse, "")
+    assert [item.name for item in listed.service_items] == [other.name] and not listed.next_page_token
 
 
 async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
@@ -206,9 +209,9 @@ async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
             await town.item(**more)
         assert error.value.reason == reason
     made = await town.item(publish=False)
-    request = items.PublishItemRequest(name=made.name, request_id=request_id())
+    request = items.PublishServiceItemRequest(name=made.name, request_id=request_id())
     with pytest.raises(PermissionDenied):
-        await town.call(town.items.PublishItem, request, items.Item, town.stranger_clerk)
+        await town.call(town.items.PublishServiceItem, request, items.ServiceItem, town.stranger_clerk)
 
 
 async def test_calendars_have_revisions(town: Town) -> None:

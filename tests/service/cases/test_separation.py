@@ -56,17 +56,20 @@ async def _create(town: Town, token: str) -> None:
 async def _claim(town: Town, token: str) -> None:
     await _case(town, "Submit")
     listed = await town.call(
-        town.tasks.ListTasks, task_service_pb2.ListTasksRequest(), task_service_pb2.ListTasksResponse, town.clerk
+        town.tasks.ListCaseTasks,
+        task_service_pb2.ListCaseTasksRequest(),
+        task_service_pb2.ListCaseTasksResponse,
+        town.clerk,
     )
-    claim = task_service_pb2.ClaimTaskRequest(name=listed.tasks[0].name, request_id=request_id())
-    await town.call(town.tasks.ClaimTask, claim, task_service_pb2.Task, token)
+    claim = task_service_pb2.ClaimCaseTaskRequest(name=listed.case_tasks[0].name, request_id=request_id())
+    await town.call(town.tasks.ClaimCaseTask, claim, task_service_pb2.CaseTask, token)
 
 
-async def _deliver(town: Town, case: pb.Case, token: str) -> delivery_service_pb2.Delivery:
-    request = delivery_service_pb2.CreateDeliveryRequest(
+async def _deliver(town: Town, case: pb.Case, token: str) -> delivery_service_pb2.CaseDelivery:
+    request = delivery_service_pb2.CreateCaseDeliveryRequest(
         case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
     )
-    return await town.call(town.deliveries.CreateDelivery, request, delivery_service_pb2.Delivery, token)
+    return await town.call(town.deliveries.CreateCaseDelivery, request, delivery_service_pb2.CaseDelivery, token)
 
 
 async def _delivery(town: Town, token: str) -> None:
@@ -76,8 +79,8 @@ async def _delivery(town: Town, token: str) -> None:
 async def _confirm(town: Town, token: str) -> None:
     case = await _case(town, "Submit", "Accept", "StartReview", "Decide", "Close")
     made = await _deliver(town, case, town.clerk)
-    confirm = delivery_service_pb2.ConfirmDeliveryRequest(name=made.name, request_id=request_id())
-    await town.call(town.deliveries.ConfirmDelivery, confirm, delivery_service_pb2.Delivery, token)
+    confirm = delivery_service_pb2.ConfirmCaseDeliveryRequest(name=made.name, request_id=request_id())
+    await town.call(town.deliveries.ConfirmCaseDelivery, confirm, delivery_service_pb2.CaseDelivery, token)
 
 
 async def _rate(town: Town, token: str) -> None:
@@ -91,8 +94,8 @@ async def _rate(town: Town, token: str) -> None:
     await town.call(town.ratings.CreateRating, request, rating_service_pb2.Rating, token)
 
 
-def _transfer() -> exchange_service_pb2.SendTransferRequest:
-    request = exchange_service_pb2.SendTransferRequest(
+def _transfer() -> exchange_service_pb2.SendCaseTransferRequest:
+    request = exchange_service_pb2.SendCaseTransferRequest(
         handling_region="320402",
         task_code=TASK_CODE,
         mode=pb.CROSS_REGION_MODE_COLLECTED,
@@ -114,24 +117,28 @@ def _window(town: Town, **claims: Any) -> str:
 
 
 async def _send(town: Town, token: str) -> None:
-    await town.call(town.exchange.SendTransfer, _transfer(), exchange_service_pb2.Transfer, token)
+    await town.call(town.exchange.SendCaseTransfer, _transfer(), exchange_service_pb2.CaseTransfer, token)
 
 
 async def _send_correction(town: Town, token: str) -> None:
     town.known.trusted.add("320402")
     town.known.others["320402"] = town.known
-    sent = await town.call(town.exchange.SendTransfer, _transfer(), exchange_service_pb2.Transfer, _window(town))
+    sent = await town.call(
+        town.exchange.SendCaseTransfer, _transfer(), exchange_service_pb2.CaseTransfer, _window(town)
+    )
     correction = exchange_service_pb2.TransferCorrection(form_values=[pb.FormValue(key="k", value="v")])
     request = exchange_service_pb2.SendCorrectionRequest(name=sent.name, correction=correction, request_id=request_id())
-    await town.call(town.exchange.SendCorrection, request, exchange_service_pb2.Transfer, token)
+    await town.call(town.exchange.SendCorrection, request, exchange_service_pb2.CaseTransfer, token)
 
 
 async def _withdraw_transfer(town: Town, token: str) -> None:
     town.known.trusted.add("320402")
     town.known.others["320402"] = town.known
-    sent = await town.call(town.exchange.SendTransfer, _transfer(), exchange_service_pb2.Transfer, _window(town))
-    request = exchange_service_pb2.WithdrawTransferRequest(name=sent.name, reason="撤回", request_id=request_id())
-    await town.call(town.exchange.WithdrawTransfer, request, exchange_service_pb2.Transfer, token)
+    sent = await town.call(
+        town.exchange.SendCaseTransfer, _transfer(), exchange_service_pb2.CaseTransfer, _window(town)
+    )
+    request = exchange_service_pb2.WithdrawCaseTransferRequest(name=sent.name, reason="撤回", request_id=request_id())
+    await town.call(town.exchange.WithdrawCaseTransfer, request, exchange_service_pb2.CaseTransfer, token)
 
 
 DRIVES: dict[str, Drive] = {
@@ -150,13 +157,13 @@ DRIVES: dict[str, Drive] = {
     "RedecideCase": _step("Redecide", outcome=pb.OUTCOME_REJECTED, reason="不能打印"),
     "DecideCase": _step("Decide", outcome=pb.OUTCOME_APPROVED),
     "TerminateCase": _step("Terminate", reason="终止"),
-    "ClaimTask": _claim,
-    "CreateDelivery": _delivery,
-    "ConfirmDelivery": _confirm,
+    "ClaimCaseTask": _claim,
+    "CreateCaseDelivery": _delivery,
+    "ConfirmCaseDelivery": _confirm,
     "CreateRating": _rate,
-    "SendTransfer": _send,
+    "SendCaseTransfer": _send,
     "SendCorrection": _send_correction,
-    "WithdrawTransfer": _withdraw_transfer,
+    "WithdrawCaseTransfer": _withdraw_transfer,
 }
 
 
@@ -174,7 +181,7 @@ async def _tolerance(town: Town, token: str) -> None:
 
 
 DRIVES["AcceptCaseWithTolerance"] = _tolerance
-AT_WINDOW = {"SendTransfer", "SendCorrection", "WithdrawTransfer"}
+AT_WINDOW = {"SendCaseTransfer", "SendCorrection", "WithdrawCaseTransfer"}
 
 
 def test_every_step_that_the_contract_says_is_driven() -> None:

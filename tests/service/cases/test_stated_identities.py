@@ -68,7 +68,7 @@ async def test_nobody_vouches_to_another_region_for_a_name_that_is_not_so(town: 
     for field, change in (("applicant", {"display_name": "别家商行"}), ("agent", {"document": PERSON_DOCUMENT})):
         request = _transfer()
         _with(getattr(request, field), **change)
-        sent = town.call(town.exchange.SendTransfer, request, exchange_service_pb2.Transfer, _window(town))
+        sent = town.call(town.exchange.SendCaseTransfer, request, exchange_service_pb2.CaseTransfer, _window(town))
         assert await _refused(sent) == [(field, "identity.account")]
 
 

@@ -22,7 +22,7 @@ async def test_a_case_asks_again_for_a_licence_that_does_not_come(town: Town) ->
     await town.step("Decide", other, outcome=pb.OUTCOME_APPROVED)
     sweep = town.part("Sweep")
     assert await sweep.sweep() == 0
-    decided = "cn.tongban.case.decided.v1"
+    decided = "cn.tongban.cases.case.decided.v1"
     assert await _told(town, decided) == 3
     await _hours_later(town)
     assert await sweep.sweep() == 1
@@ -35,7 +35,7 @@ async def test_a_case_asks_again_for_a_licence_that_does_not_come(town: Town) ->
     assert await sweep.sweep() == 1
     issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case_name=waiting.name)
     issued.issue_time.FromDatetime(datetime(2024, 3, 4, 2, tzinfo=UTC))
-    await town.told("cn.tongban.license.issued.v1", issued)
+    await town.told("cn.tongban.license.license.issued.v1", issued)
     await _hours_later(town)
     assert await sweep.sweep() == 0
     assert await _told(town, decided) == 5

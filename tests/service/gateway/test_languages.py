@@ -49,7 +49,7 @@ def test_envoy_itself_takes_the_first_that_it_knows(client: httpx.Client, header
     [
         ("/tongban.nothing.v1.Service/Method", "", "ROUTE_NOT_FOUND"),
         (HEAD, "seal", "DEPENDENCY_UNAVAILABLE"),
-        ("/tongban.audit.v1.AuditService/GetRecord", "identity", "RESOURCE_NOT_FOUND"),
+        ("/tongban.audit.v1.AuditService/GetAuditRecord", "identity", "RESOURCE_NOT_FOUND"),
     ],
 )
 def test_over_grpc_the_metadata_asks(edge: Edge, path: str, log: str, reason: str, language: str) -> None:

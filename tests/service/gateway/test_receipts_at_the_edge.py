@@ -59,9 +59,9 @@ def test_grpc_gets_the_same_receipts_first(edge: Edge) -> None:
         _, made = call.with_call(request, timeout=5, metadata=[("tongban-log", "identity")])
         assert receipts.received(made.initial_metadata()) == [HERE, ABROAD]
         name = f"identity/auditRecords/{'0' * 36}"
-        wanted = audit_service_pb2.GetRecordRequest(name=name).SerializeToString()
+        wanted = audit_service_pb2.GetAuditRecordRequest(name=name).SerializeToString()
         headers = [("tongban-log", "identity"), ("authorization", f"Bearer {token_of(edge.url)}")]
-        refusing: Any = channel.unary_unary(HEAD.replace("GetHead", "GetRecord"))
+        refusing: Any = channel.unary_unary(HEAD.replace("GetHead", "GetAuditRecord"))
         with pytest.raises(grpc.RpcError) as raised:
             refusing(wanted, timeout=5, metadata=headers)
     refused: Any = raised.value

@@ -13,7 +13,7 @@ from libs.errors import InvalidArgument, Violation
 from tests.support.edge import HEAD, Edge, running_edge, token_of
 from tongban.audit.v1 import audit_service_pb2
 
-_RECORD = "/tongban.audit.v1.AuditService/GetRecord"
+_RECORD = "/tongban.audit.v1.AuditService/GetAuditRecord"
 _VERIFY = "/tongban.license.v1.VerificationService/VerifyLicense"
 _LOG = (("tongban-log", "identity"),)
 

@@ -68,10 +68,10 @@ class Offices:
 
     async def more(self) -> list[str]:
         """Approves one more case of the item that there is."""
-        request = item_service_pb2.ListItemsRequest()
-        answer = item_service_pb2.ListItemsResponse
-        found = await self.cases.call(self.cases.items.ListItems, request, answer, self.cases.system)
-        case = await self.cases.create(found.items[0], form_values=[pb.FormValue(key="owner", value="测试甲")])
+        request = item_service_pb2.ListServiceItemsRequest()
+        answer = item_service_pb2.ListServiceItemsResponse
+        found = await self.cases.call(self.cases.items.ListServiceItems, request, answer, self.cases.system)
+        case = await self.cases.create(found.service_items[0], form_values=[pb.FormValue(key="owner", value="测试甲")])
         decided = await self.cases.step("Decide", await self.cases.review(case), outcome=pb.OUTCOME_APPROVED)
         return [decided.name]
 
@@ -98,11 +98,11 @@ class Offices:
 
     async def case(self, name: str) -> pb.Case:
         """A case as it is now."""
-        return await self.cases.get(name, context=context())
+        return await self.cases.get(name, use_context=context())
 
     async def closed(self, names: list[str]) -> bool:
         """Whether all cases are closed."""
-        states = [(await self.cases.get(name, context=context())).state for name in names]
+        states = [(await self.cases.get(name, use_context=context())).state for name in names]
         return states == [pb.CASE_STATE_CLOSED] * len(names)
 
     async def sweep(self) -> None:

@@ -38,17 +38,17 @@ class Known:
         calls = {
             "GetPerson": (
                 town.accounts.GetPerson,
-                account_service_pb2.GetPersonRequest(name=self.person, context=WHY),
+                account_service_pb2.GetPersonRequest(name=self.person, use_context=WHY),
                 resources_pb2.Person,
             ),
             "RevealPerson": (
                 town.accounts.RevealPerson,
-                account_service_pb2.RevealPersonRequest(name=self.person, context=WHY),
+                account_service_pb2.RevealPersonRequest(name=self.person, use_context=WHY),
                 account_service_pb2.RevealPersonResponse,
             ),
             "LookupPerson": (
                 town.accounts.LookupPerson,
-                account_service_pb2.LookupPersonRequest(document=self.document, context=WHY),
+                account_service_pb2.LookupPersonRequest(document=self.document, use_context=WHY),
                 resources_pb2.Person,
             ),
             "GetMandate": (
@@ -108,7 +108,7 @@ async def known(home: Town) -> Known:
     grant = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
     stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
     given = await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)
-    reveal = account_service_pb2.RevealPersonRequest(name=person, context=WHY)
+    reveal = account_service_pb2.RevealPersonRequest(name=person, use_context=WHY)
     shown = await home.call(home.accounts.RevealPerson, reveal, account_service_pb2.RevealPersonResponse, token)
     return Known(home, person, shown.person.document, mandate.name, given.name)
 

@@ -215,7 +215,7 @@ def _of_business(family: Family) -> client_service_pb2.CreateClientRequest:
         kind=resources_pb2.CLIENT_KIND_SYSTEM,
         owner=family.business,
         auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET,
-        scopes=["license.types.get"],
+        scopes=["license.licenseTypes.get"],
     )
     return client_service_pb2.CreateClientRequest(client=client, request_id=request_id())
 

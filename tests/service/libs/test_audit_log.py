@@ -244,7 +244,7 @@ async def test_a_record_that_waits_says_so(log: Log, monkeypatch: pytest.MonkeyP
 async def test_what_is_not_in_the_log_is_not_found(log: Log) -> None:
     name = f"{log.process.service}/auditRecords/00000000-0000-7000-8000-000000000000"
     with pytest.raises(NotFound):
-        await log.api.get_record(pb.GetRecordRequest(name=name), CONTEXT)
+        await log.api.get_audit_record(pb.GetAuditRecordRequest(name=name), CONTEXT)
     with pytest.raises(NotFound):
         await log.head()
     await log.write(2)
@@ -264,27 +264,27 @@ async def test_the_log_of_another_service_is_refused(log: Log) -> None:
 
 async def test_records_are_listed_by_pages_and_filters(log: Log) -> None:
     receipts = await log.write(5, transaction_id="0" * 36) + await log.write(2)
-    request = pb.ListRecordsRequest(log=log.process.service, page_size=3)
+    request = pb.ListAuditRecordsRequest(log=log.process.service, page_size=3)
     seen: list[str] = []
     while True:
-        page = await log.api.list_records(request, CONTEXT)
-        seen += [record.name for record in page.records]
-        assert not any(record.canonical for record in page.records)
+        page = await log.api.list_audit_records(request, CONTEXT)
+        seen += [record.name for record in page.audit_records]
+        assert not any(record.canonical for record in page.audit_records)
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
     assert seen == [receipt.record for receipt in reversed(receipts)]
-    of_transaction = pb.ListRecordsRequest(log=log.process.service, transaction_id="0" * 36)
-    assert len((await log.api.list_records(of_transaction, CONTEXT)).records) == 5
-    of_object = pb.ListRecordsRequest(log=log.process.service, object="persons/1")
-    assert len((await log.api.list_records(of_object, CONTEXT)).records) == 2
+    of_transaction = pb.ListAuditRecordsRequest(log=log.process.service, transaction_id="0" * 36)
+    assert len((await log.api.list_audit_records(of_transaction, CONTEXT)).audit_records) == 5
+    of_object = pb.ListAuditRecordsRequest(log=log.process.service, object="persons/1")
+    assert len((await log.api.list_audit_records(of_object, CONTEXT)).audit_records) == 2
 
 
 async def test_every_mutation_leaves_a_record_of_itself(log: Log) -> None:
-    async def work(tx: Transaction) -> pb.Record:
-        return pb.Record(name="cases/7")
+    async def work(tx: Transaction) -> pb.AuditRecord:
+        return pb.AuditRecord(name="cases/7")
 
-    once = command(common_pb2.Date(year=2024), pb.Record, use=USE, on_behalf_of="organizations/1", assurance=3)
+    once = command(common_pb2.Date(year=2024), pb.AuditRecord, use=USE, on_behalf_of="organizations/1", assurance=3)
     await log.process.uow.run(once, work)
     record = parse_canonical((await _canonicals(log))[0])
     assert (record.action, record.object, record.actor, record.on_behalf_of) == (
@@ -307,12 +307,12 @@ async def test_a_record_of_a_later_release_is_shown_as_far_as_can_be_and_proved(
     later = evidence.add(replace(entry, canonical=canonical, leaf_hash=merkle.leaf_hash(canonical)))
     await evidence.write(process.database, recorded())
     await log.integrate()
-    listed = await log.api.list_records(pb.ListRecordsRequest(log=log.process.service), CONTEXT)
-    assert [(each.name, each.version) for each in listed.records] == [(later.record, 2), (before.record, 1)]
-    unknown = listed.records[0]
+    listed = await log.api.list_audit_records(pb.ListAuditRecordsRequest(log=log.process.service), CONTEXT)
+    assert [(each.name, each.version) for each in listed.audit_records] == [(later.record, 2), (before.record, 1)]
+    unknown = listed.audit_records[0]
     assert (unknown.object, unknown.transaction_id) == ("persons/1", later.transaction_id)
     assert (unknown.record_time.ToDatetime(), unknown.action) == (later.record_time.ToDatetime(), "")
-    got = await log.api.get_record(pb.GetRecordRequest(name=later.record), CONTEXT)
+    got = await log.api.get_audit_record(pb.GetAuditRecordRequest(name=later.record), CONTEXT)
     assert (got.canonical, got.version) == (canonical, 2)
     report = verify_receipt(json_format.MessageToJson(await log.proof(later)).encode(), log.check)
     assert report.unknown

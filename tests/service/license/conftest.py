@@ -161,14 +161,16 @@ class License:
     async def sent_abroad(self, case: str, department: str, **parties: str) -> None:
         """Has the cases service tell of an application that a window here sent to another region, which opened its case."""
         sent = case_events.SentApplication(case_name=case, department=department, **parties)
-        await self.hear("transfer.acknowledged", "transfers/1", case_events.TransferAcknowledged(sent=sent))
+        await self.hear(
+            "case_transfer.acknowledged", "caseTransfers/1", case_events.CaseTransferAcknowledged(sent=sent)
+        )
 
     async def hear(self, name: str, subject: str, data: Message) -> None:
         """Handles an event of the cases service."""
         event = Event(
             request_id(),
             "//341500/cases",
-            f"cn.tongban.{name}.v1",
+            f"cn.tongban.cases.{name}.v1",
             subject,
             datetime.now(UTC),
             data.SerializeToString(),

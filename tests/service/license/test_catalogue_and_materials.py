@@ -98,7 +98,7 @@ async def upload(licensing: License, parts: Iterable[pb.UploadMaterialRequest], 
 
 
 async def download(licensing: License, name: str, token: str, **fields: str) -> tuple[pb.MaterialHead, bytes]:
-    request = pb.DownloadMaterialRequest(name=name, context=context(**fields))
+    request = pb.DownloadMaterialRequest(name=name, use_context=context(**fields))
     method = licensing.materials.DownloadMaterial
     found = stream(method, request, pb.DownloadMaterialResponse, to="license", token=token)
     messages = [message async for message in found]
@@ -128,7 +128,7 @@ async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(li
     assert (await refused(download(licensing, material.name, clerk)))[0] == "NOT_OWNER"
     stranger = licensing.person(STRANGER)
     assert (await refused(download(licensing, material.name, stranger, case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
-    get = pb.GetMaterialRequest(name=material.name, context=context(case_name=CASE))
+    get = pb.GetMaterialRequest(name=material.name, use_context=context(case_name=CASE))
     assert await licensing.call(licensing.materials.GetMaterial, get, pb.Material, clerk) == material
     with pytest.raises(NotFound):
         await licensing.call(licensing.materials.GetMaterial, get, pb.Material, stranger)
@@ -170,7 +170,7 @@ async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -
     material = await upload(licensing, parts_of(meta), licensing.staff())
 
     async def fetch(token: str, case: str) -> bytes:
-        request = recognition.DownloadRemoteMaterialRequest(name=material.name, context=context(case_name=case))
+        request = recognition.DownloadRemoteMaterialRequest(name=material.name, use_context=context(case_name=case))
         method, answer = licensing.recognition.DownloadRemoteMaterial, recognition.DownloadRemoteMaterialResponse
         found = [message.part async for message in stream(method, request, answer, to="license", token=token)]
         assert found[0].head.material.name == f"//341500/{material.name}"
@@ -192,7 +192,7 @@ async def test_another_regions_material_is_fetched_there(licensing: License) -> 
     _, content = await download(licensing, name, licensing.staff(), case_name=CASE)
     assert content == b"%PDF-1.7 of another region"
     (asked,) = licensing.known.asked
-    assert (asked.name, asked.context.case_name) == (name[9:], f"//341500/{CASE}")
+    assert (asked.name, asked.use_context.case_name) == (name[9:], f"//341500/{CASE}")
     # A person who knows name and case asks there in their own name, not with this region's right to the case.
     assert (await refused(download(licensing, name, licensing.person(), case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
     assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"

@@ -14,7 +14,7 @@ from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import license_service_pb2_grpc as services
 from tongban.license.v1 import resources_pb2 as resources
 
-VOIDED = "cn.tongban.license.voided.v1"
+VOIDED = "cn.tongban.license.license.voided.v1"
 LONG = "长" * 1950
 
 

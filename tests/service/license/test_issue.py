@@ -35,7 +35,7 @@ from tongban.license.v1 import license_type_service_pb2 as types_pb
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1.verification_service_pb2 import STANDING_UNKNOWN
 
-ISSUED = "cn.tongban.license.issued.v1"
+ISSUED = "cn.tongban.license.license.issued.v1"
 
 
 async def rows(licensing: License) -> list[sql.Row]:
@@ -72,7 +72,7 @@ async def test_a_licence_is_issued_sealed_and_stored(licensing: License) -> None
     content = await licensing.service.process.documents.get(made.ofd.digest)
     metadata = open_ofd(content).custom_data()
     assert (metadata["ZZBS"], metadata["ZZBH"], metadata["CZZTDM"]) == (made.identifier, made.number, FIRM_CODE)
-    (event,) = await told(licensing, "cn.tongban.license.issued.v1")
+    (event,) = await told(licensing, "cn.tongban.license.license.issued.v1")
     issued = events.LicenseIssued.FromString(event)
     assert (issued.license, issued.case_name, list(issued.holders)) == (made.name, CASE, [FIRM])
     assert await licensing.issue(order) == made
@@ -209,10 +209,10 @@ async def test_the_sweeper_finishes_what_was_left(licensing: License) -> None:
     assert await sweeper.sweep() == 0
     (row,) = await rows(licensing)
     assert row.state == "ISSUED"
-    assert len(await told(licensing, "cn.tongban.license.issued.v1")) == 1
+    assert len(await told(licensing, "cn.tongban.license.license.issued.v1")) == 1
     made = await licensing.issue(order)
     assert made.name == f"licenses/{row.id}"
-    assert len(await told(licensing, "cn.tongban.license.issued.v1")) == 1
+    assert len(await told(licensing, "cn.tongban.license.license.issued.v1")) == 1
     assert len(licensing.known.sealed) == 1
 
 
@@ -222,7 +222,7 @@ async def test_a_lasting_refusal_voids_the_draft_and_the_case_may_try_again(lice
     order = licensing.order(kind.name)
     with pytest.raises(FailedPrecondition, match="CERTIFICATE_NOT_VALID"):
         await licensing.issue(order)
-    (event,) = await told(licensing, "cn.tongban.license.voided.v1")
+    (event,) = await told(licensing, "cn.tongban.license.license.voided.v1")
     assert events.LicenseVoided.FromString(event).error_reason == "CERTIFICATE_NOT_VALID"
     licensing.known.seal_error = None
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
@@ -242,7 +242,7 @@ async def test_a_seal_that_has_just_ended_gives_way_to_the_next(licensing: Licen
     made = await licensing.issue(licensing.order(kind.name, number="2", case_name=""))
     row = next(row for row in await rows(licensing) if f"licenses/{row.id}" == made.name)
     assert (row.state, row.seal, row.seal_id) == ("ISSUED", NEXT_SEAL, NEXT_SEAL_ID)
-    assert await told(licensing, "cn.tongban.license.voided.v1") == []
+    assert await told(licensing, "cn.tongban.license.license.voided.v1") == []
 
 
 async def test_a_seal_that_the_order_names_gives_way_to_no_other(licensing: License) -> None:
@@ -313,7 +313,7 @@ def event_of(data: cases.CaseDecided) -> Event:
     return Event(
         str(uuid.uuid4()),
         "//341500/cases",
-        "cn.tongban.case.decided.v1",
+        "cn.tongban.cases.case.decided.v1",
         data.case.name,
         datetime.now(UTC),
         data.SerializeToString(),
@@ -329,7 +329,7 @@ async def test_a_decided_case_gets_its_licence_once(licensing: License) -> None:
     await licensing.handle(event)
     (row,) = await rows(licensing)
     assert (row.state, row.case_name, row.receiving_region, row.item_code) == ("ISSUED", CASE, "341599", "item-1")
-    assert len(await told(licensing, "cn.tongban.license.issued.v1")) == 1
+    assert len(await told(licensing, "cn.tongban.license.license.issued.v1")) == 1
     assert len(licensing.known.sealed) == 1
 
 
@@ -390,7 +390,7 @@ async def test_a_case_whose_draft_was_voided_hears_that_again(licensing: License
     licensing.known.seal_error = None
     await licensing.handle(event_of(data))
     first, second = [
-        events.LicenseVoided.FromString(each) for each in await told(licensing, "cn.tongban.license.voided.v1")
+        events.LicenseVoided.FromString(each) for each in await told(licensing, "cn.tongban.license.license.voided.v1")
     ]
     assert first == second
     assert [row.state for row in await rows(licensing)] == ["VOIDED"]
@@ -434,7 +434,7 @@ async def test_a_holder_who_is_called_otherwise_since_the_decision_is_told_to_th
         await licensing.handle(event)
     assert await rows(licensing) == []
     (told_of,) = [
-        events.LicenseVoided.FromString(each) for each in await told(licensing, "cn.tongban.license.voided.v1")
+        events.LicenseVoided.FromString(each) for each in await told(licensing, "cn.tongban.license.license.voided.v1")
     ]
     assert (told_of.error_reason, list(told_of.broken_rules)) == ("FIELD_INVALID", ["holders[0]: identity.account"])
 
@@ -449,7 +449,7 @@ async def test_a_licence_that_was_begun_is_finished_under_the_name_that_it_was_b
     licensing.known.accounts[f"//341599/{FIRM}"] = "测试更名便利店有限公司"
     await licensing.handle(event)
     assert [row.state for row in await rows(licensing)] == ["ISSUED"]
-    assert await told(licensing, "cn.tongban.license.voided.v1") == []
+    assert await told(licensing, "cn.tongban.license.license.voided.v1") == []
 
 
 def told_license(identifier: str) -> cases.ToldLicense:
@@ -477,4 +477,4 @@ async def test_one_of_another_issuer_is_not_made_and_an_operator_sees_why(licens
         await licensing.handle(event)
     assert error.value.violations[0].field == "told_license.identifier"
     assert await rows(licensing) == []
-    assert await told(licensing, "cn.tongban.license.voided.v1") == []
+    assert await told(licensing, "cn.tongban.license.license.voided.v1") == []

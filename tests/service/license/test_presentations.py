@@ -40,7 +40,7 @@ async def create(licensing: License, token: str, *names: str, **fields: object) 
         "verifier": f"//{ABROAD}",
         "request_id": request_id(),
         "item_code": "item-1",
-        "context": context("跨省办事", case_name=THEIR_CASE),
+        "use_context": context("跨省办事", case_name=THEIR_CASE),
         **fields,
     }
     request = pb.CreatePresentationRequest(**values)  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ async def create(licensing: License, token: str, *names: str, **fields: object) 
 
 
 async def redeem(licensing: License, token: str, **fields: object) -> pb.RedeemPresentationResponse:
-    values = {"context": context(case_name=OUR_CASE), "request_id": request_id(), **fields}
+    values = {"use_context": context(case_name=OUR_CASE), "request_id": request_id(), **fields}
     request = pb.RedeemPresentationRequest(**values)  # type: ignore[arg-type]
     return await licensing.call(
         licensing.presentations.RedeemPresentation, request, pb.RedeemPresentationResponse, token
@@ -58,7 +58,7 @@ async def redeem(licensing: License, token: str, **fields: object) -> pb.RedeemP
 
 
 async def redeem_from(licensing: License, token: str, **fields: object) -> recognition.ListRemoteLicensesResponse:
-    values = {"context": context(case_name=THEIR_CASE), "request_id": request_id(), **fields}
+    values = {"use_context": context(case_name=THEIR_CASE), "request_id": request_id(), **fields}
     request = recognition.ListRemoteLicensesRequest(**values)  # type: ignore[arg-type]
     return await licensing.call(
         licensing.recognition.ListRemoteLicenses, request, recognition.ListRemoteLicensesResponse, token
@@ -113,7 +113,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
         made.name,
         verifier=f"//341500/{OTHER_DEPARTMENT}",
         single_use=True,
-        context=context("贷款"),
+        use_context=context("贷款"),
     )
     verifier = licensing.staff(OTHER_DEPARTMENT)
     assert await refused(redeem(licensing, licensing.staff(DEPARTMENT), code=presented.code)) == (
@@ -125,7 +125,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
     same = request_id()
     found = await redeem(licensing, verifier, code=presented.code, request_id=same)
     assert found.licenses[0].face_fields == made.face_fields
-    assert found.presentation.context.case_name == OUR_CASE
+    assert found.presentation.use_context.case_name == OUR_CASE
     assert found.presentation.state == pb.PRESENTATION_STATE_REDEEMED
     again = await redeem(licensing, verifier, code=presented.code, request_id=same)
     assert again.presentation == found.presentation
@@ -135,7 +135,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
     assert (await refused(redeem(licensing, verifier, code=unknown)))[0] == "PRESENTATION_CODE_INVALID"
 
     async def get(case: str, token: str) -> licenses.GetLicenseResponse:
-        request = licenses.GetLicenseRequest(name=made.name, presentation=name, context=context(case_name=case))
+        request = licenses.GetLicenseRequest(name=made.name, presentation=name, use_context=context(case_name=case))
         return await licensing.call(licensing.licenses.GetLicense, request, licenses.GetLicenseResponse, token)
 
     assert (await get(OUR_CASE, verifier)).license.name == made.name
@@ -150,7 +150,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
 
 async def test_a_presentation_for_an_item_on_the_list_brings_the_original(licensing: License) -> None:
     made = await licensing.issued()
-    here = {"verifier": f"//341500/{OTHER_DEPARTMENT}", "context": context(case_name=OUR_CASE)}
+    here = {"verifier": f"//341500/{OTHER_DEPARTMENT}", "use_context": context(case_name=OUR_CASE)}
     verifier = licensing.staff(OTHER_DEPARTMENT)
 
     async def original(item: str) -> licenses.DownloadLicenseResponse:
@@ -159,7 +159,7 @@ async def test_a_presentation_for_an_item_on_the_list_brings_the_original(licens
         request = licenses.DownloadLicenseRequest(
             name=made.name,
             presentation=presented.presentation.name,
-            context=context(case_name=OUR_CASE),
+            use_context=context(case_name=OUR_CASE),
             format=resources.FILE_FORMAT_OFD,
             original=True,
         )
@@ -173,7 +173,7 @@ async def test_a_presentation_for_an_item_on_the_list_brings_the_original(licens
 async def test_one_code_for_one_time_is_redeemed_once_by_many_at_once(licensing: License) -> None:
     made = await licensing.issued()
     presented = await create(
-        licensing, agent(licensing), made.name, verifier="//341500", single_use=True, context=context("贷款")
+        licensing, agent(licensing), made.name, verifier="//341500", single_use=True, use_context=context("贷款")
     )
     tries = [redeem(licensing, licensing.staff(OTHER_DEPARTMENT), code=presented.code) for _ in range(6)]
     answers = await asyncio.gather(*tries, return_exceptions=True)
@@ -186,15 +186,15 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
     name = presented.presentation.name
     wrong = redeem_from(licensing, licensing.region("110000"), name=name)
     assert (await refused(wrong))[0] == "REGION_NOT_TRUSTED"
-    elsewhere = redeem_from(licensing, licensing.region(), name=name, context=context(case_name="cases/1"))
+    elsewhere = redeem_from(licensing, licensing.region(), name=name, use_context=context(case_name="cases/1"))
     assert await refused(elsewhere) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
     # The asking region writes its own case without its region in front.
     own_case = THEIR_CASE.removeprefix(f"//{ABROAD}/")
-    found = await redeem_from(licensing, licensing.region(), name=name, context=context(case_name=own_case))
+    found = await redeem_from(licensing, licensing.region(), name=name, use_context=context(case_name=own_case))
     assert [each.name for each in found.licenses] == [f"//341500/{made.name}"]
     assert found.presentation.name == f"//341500/{name}"
     request = recognition.GetRemoteLicenseRequest(
-        name=made.name, presentation=name, context=context(case_name=THEIR_CASE)
+        name=made.name, presentation=name, use_context=context(case_name=THEIR_CASE)
     )
     method, answer = licensing.recognition.GetRemoteLicense, recognition.GetRemoteLicenseResponse
     read = await licensing.call(method, request, answer, licensing.region())
@@ -202,7 +202,7 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
     request.presentation = ""
     assert (await refused(licensing.call(method, request, answer, licensing.region())))[1] == "region"
     person = licensing.person(f"//{ABROAD}/{STRANGER}", region=ABROAD)
-    theirs = licenses.GetLicenseRequest(name=made.name, presentation=name, context=context(case_name=THEIR_CASE))
+    theirs = licenses.GetLicenseRequest(name=made.name, presentation=name, use_context=context(case_name=THEIR_CASE))
     asked = licensing.call(licensing.licenses.GetLicense, theirs, licenses.GetLicenseResponse, person)
     assert await refused(asked) == ("RESOURCE_NOT_FOUND", "")
 
@@ -210,7 +210,9 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
 async def test_the_receiving_region_reads_and_downloads_under_its_case(licensing: License) -> None:
     made = await licensing.issued(case_name=OUR_CASE, receiving_region=ABROAD)
     request = recognition.DownloadRemoteLicenseRequest(
-        name=made.name, format=resources.FILE_FORMAT_OFD, context=context("窗口转交", case_name=f"//341500/{OUR_CASE}")
+        name=made.name,
+        format=resources.FILE_FORMAT_OFD,
+        use_context=context("窗口转交", case_name=f"//341500/{OUR_CASE}"),
     )
     method, answer = licensing.recognition.DownloadRemoteLicense, recognition.DownloadRemoteLicenseResponse
     copy = (await licensing.call(method, request, answer, licensing.region())).download
@@ -218,7 +220,7 @@ async def test_the_receiving_region_reads_and_downloads_under_its_case(licensing
     assert copy.receipt.log == "//341500/license"
     request.original = True
     assert (await refused(licensing.call(method, request, answer, licensing.region())))[0] == "ORIGINAL_NOT_ALLOWED"
-    request.original, request.context.case_name = False, THEIR_CASE
+    request.original, request.use_context.case_name = False, THEIR_CASE
     assert (await refused(licensing.call(method, request, answer, licensing.region())))[1] == "case"
 
 
@@ -228,16 +230,16 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     transaction = "00000000-0000-7000-8000-0000000000f7"
     name = f"//{ABROAD}/presentations/00000000-0000-7000-8000-0000000000e7"
     asked = context(case_name=OUR_CASE, transaction_id=transaction)
-    found = await redeem(licensing, clerk, name=name, context=asked)
+    found = await redeem(licensing, clerk, name=name, use_context=asked)
     assert found.presentation.name == name
     assert (
-        await redeem(licensing, clerk, code=f"{ABROAD}-{'A' * 26}", context=asked)
+        await redeem(licensing, clerk, code=f"{ABROAD}-{'A' * 26}", use_context=asked)
     ).receipt.transaction_id == transaction
     license_name = f"//{ABROAD}/licenses/00000000-0000-7000-8000-0000000000e8"
-    request = licenses.GetLicenseRequest(name=license_name, presentation=name, context=asked)
+    request = licenses.GetLicenseRequest(name=license_name, presentation=name, use_context=asked)
     got = await licensing.call(licensing.licenses.GetLicense, request, licenses.GetLicenseResponse, clerk)
     assert got.license.name == license_name
-    download = licenses.DownloadLicenseRequest(name=license_name, context=asked, format=resources.FILE_FORMAT_OFD)
+    download = licenses.DownloadLicenseRequest(name=license_name, use_context=asked, format=resources.FILE_FORMAT_OFD)
     method = licensing.licenses.DownloadLicense
     # The other region takes our word that the case is the reader's.
     stranger = licensing.staff(DEPARTMENT)
@@ -245,7 +247,7 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
         "LICENSE_USE_NOT_ALLOWED",
         "case",
     )
-    assert await refused(redeem(licensing, stranger, name=name, context=asked)) == (
+    assert await refused(redeem(licensing, stranger, name=name, use_context=asked)) == (
         "PRESENTATION_BOUND_ELSEWHERE",
         "case",
     )
@@ -258,10 +260,10 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     query = sa.text("SELECT count(*) FROM audit_records WHERE transaction_id = :id")
     async with licensing.service.process.database.read() as connection:
         assert await sql.scalar(connection, query, {"id": transaction}) == 4
-    own = licenses.GetLicenseRequest(name=license_name, context=context())
+    own = licenses.GetLicenseRequest(name=license_name, use_context=context())
     await licensing.call(licensing.licenses.GetLicense, own, licenses.GetLicenseResponse, licensing.person())
     assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"
-    third = licenses.GetLicenseRequest(name=license_name, presentation="//110000/" + name[9:], context=context())
+    third = licenses.GetLicenseRequest(name=license_name, presentation="//110000/" + name[9:], use_context=context())
     assert (await refused(licensing.call(licensing.licenses.GetLicense, third, licenses.GetLicenseResponse, clerk)))[
         0
     ] == "FIELD_INVALID"
@@ -269,7 +271,7 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
 
 async def test_a_licence_of_a_case_abroad_is_fetched_by_the_window_that_sent_it(licensing: License) -> None:
     name = f"//{ABROAD}/licenses/00000000-0000-7000-8000-0000000000e8"
-    get = licenses.GetLicenseRequest(name=name, context=context(case_name=THEIR_CASE))
+    get = licenses.GetLicenseRequest(name=name, use_context=context(case_name=THEIR_CASE))
     get_it, answer = licensing.licenses.GetLicense, licenses.GetLicenseResponse
     window, other = licensing.staff(OTHER_DEPARTMENT), licensing.staff(DEPARTMENT)
     assert (await refused(licensing.call(get_it, get, answer, window)))[1] == "case"
@@ -289,7 +291,7 @@ async def test_a_presentation_for_a_whole_region_is_redeemed_by_name_by_who_work
 ) -> None:
     made = await licensing.issued()
     presented = await create(
-        licensing, agent(licensing), made.name, verifier="//341500", context=context(case_name=OUR_CASE)
+        licensing, agent(licensing), made.name, verifier="//341500", use_context=context(case_name=OUR_CASE)
     )
     name = presented.presentation.name
     await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)

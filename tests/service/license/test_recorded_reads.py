@@ -23,32 +23,32 @@ async def test_no_record_no_answer(licensing: License) -> None:
     calls: dict[str, tuple[Any, Any, Any]] = {
         "GetLicense": (
             licensing.licenses.GetLicense,
-            pb.GetLicenseRequest(name=made.name, context=why),
+            pb.GetLicenseRequest(name=made.name, use_context=why),
             pb.GetLicenseResponse,
         ),
         "LookupByIdentifier": (
             licensing.licenses.LookupByIdentifier,
-            pb.LookupByIdentifierRequest(identifier=made.identifier, context=why),
+            pb.LookupByIdentifierRequest(identifier=made.identifier, use_context=why),
             pb.LookupByIdentifierResponse,
         ),
         "ListLicenses": (
             licensing.licenses.ListLicenses,
-            pb.ListLicensesRequest(holder=FIRM, context=why),
+            pb.ListLicensesRequest(holder=FIRM, use_context=why),
             pb.ListLicensesResponse,
         ),
         "DownloadLicense": (
             licensing.licenses.DownloadLicense,
-            pb.DownloadLicenseRequest(name=made.name, context=why, format=resources_pb2.FILE_FORMAT_OFD),
+            pb.DownloadLicenseRequest(name=made.name, use_context=why, format=resources_pb2.FILE_FORMAT_OFD),
             pb.DownloadLicenseResponse,
         ),
-        "ListUses": (
-            licensing.uses.ListUses,
-            use_service_pb2.ListUsesRequest(license=made.name),
-            use_service_pb2.ListUsesResponse,
+        "ListLicenseUses": (
+            licensing.uses.ListLicenseUses,
+            use_service_pb2.ListLicenseUsesRequest(license=made.name),
+            use_service_pb2.ListLicenseUsesResponse,
         ),
         "GetMaterial": (
             licensing.materials.GetMaterial,
-            material_service_pb2.GetMaterialRequest(name=file, context=context(case_name=CASE)),
+            material_service_pb2.GetMaterialRequest(name=file, use_context=context(case_name=CASE)),
             material_service_pb2.Material,
         ),
     }

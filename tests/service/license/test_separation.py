@@ -41,7 +41,7 @@ async def _present(licensing: License, token: str) -> None:
         licenses=[(await licensing.issued()).name],
         holder=FIRM,
         verifier="//320402",
-        context=context(),
+        use_context=context(),
         item_code="item-1",
         request_id=request_id(),
         consent="consents/00000000-0000-7000-8000-0000000000e1",

@@ -41,21 +41,21 @@ ITEM_CASE = "cases/00000000-0000-7000-8000-0000000000c9"
 
 
 async def get(licensing: License, name: str, token: str, **fields: object) -> pb.GetLicenseResponse:
-    fields.setdefault("context", context())
+    fields.setdefault("use_context", context())
     request = pb.GetLicenseRequest(name=name, **fields)  # type: ignore[arg-type]
     return await licensing.call(licensing.licenses.GetLicense, request, pb.GetLicenseResponse, token)
 
 
 async def download(licensing: License, name: str, token: str, **fields: object) -> pb.DownloadLicenseResponse:
-    fields.setdefault("context", context())
+    fields.setdefault("use_context", context())
     fields.setdefault("format", resources.FILE_FORMAT_OFD)
     request = pb.DownloadLicenseRequest(name=name, **fields)  # type: ignore[arg-type]
     return await licensing.call(licensing.licenses.DownloadLicense, request, pb.DownloadLicenseResponse, token)
 
 
-async def uses(licensing: License, token: str, **filters: object) -> uses_pb.ListUsesResponse:
-    request = uses_pb.ListUsesRequest(**filters)  # type: ignore[arg-type]
-    return await licensing.call(licensing.uses.ListUses, request, uses_pb.ListUsesResponse, token)
+async def uses(licensing: License, token: str, **filters: object) -> uses_pb.ListLicenseUsesResponse:
+    request = uses_pb.ListLicenseUsesRequest(**filters)  # type: ignore[arg-type]
+    return await licensing.call(licensing.uses.ListLicenseUses, request, uses_pb.ListLicenseUsesResponse, token)
 
 
 def type_code_of(made: resources.License) -> str:
@@ -74,7 +74,7 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     await get(licensing, made.name, licensing.person(PERSON, org=FIRM))
     by_law = context(case_name=ITEM_CASE, legal_basis="行政许可法")
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
-    found = await get(licensing, made.name, licensing.staff(OTHER_DEPARTMENT), context=by_law)
+    found = await get(licensing, made.name, licensing.staff(OTHER_DEPARTMENT), use_context=by_law)
     assert found.license.face_fields == made.face_fields
     assert found.license.holders[0].document.number == made.holders[0].document.number
     listed = (await uses(licensing, licensing.staff(), license=made.name)).license_uses
@@ -84,16 +84,20 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
         "USE_BASIS_ISSUER",
     ]
     newest = listed[0]
-    assert (newest.context.department, newest.context.case_name) == (OTHER_DEPARTMENT, ITEM_CASE)
+    assert (newest.use_context.department, newest.use_context.case_name) == (OTHER_DEPARTMENT, ITEM_CASE)
     assert newest.record == found.receipt.record
     log = audit_service_pb2_grpc.AuditServiceStub(licensing.service.channel)
     auditor = licensing.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF", scope="audit.*")
-    record = await licensing.call(log.GetRecord, audit.GetRecordRequest(name=newest.record), audit.Record, auditor)
+    record = await licensing.call(
+        log.GetAuditRecord, audit.GetAuditRecordRequest(name=newest.record), audit.AuditRecord, auditor
+    )
     assert (record.object, record.case_name) == (made.name, ITEM_CASE)
     assert list(record.fields) == ["number", "holders", "face_fields"]
     async with licensing.service.process.database.read() as connection:
         newest_first = outbox.select().order_by(outbox.c.seq.desc())
-        row = (await sql.execute(connection, newest_first.where(outbox.c.type == "cn.tongban.license.used.v1"))).first()
+        row = (
+            await sql.execute(connection, newest_first.where(outbox.c.type == "cn.tongban.license.license.used.v1"))
+        ).first()
     assert row is not None
     told = events.LicenseUsed.FromString(emitted(licensing.service.process.wire, row))
     assert (told.license, told.license_use, list(told.holders)) == (made.name, newest.name, [FIRM])
@@ -120,19 +124,19 @@ async def test_a_legal_basis_names_what_exists_and_covers_the_use(
     asked = context(case_name=ITEM_CASE, legal_basis="行政许可法")
     other = licensing.staff(OTHER_DEPARTMENT)
     for read in (get, download):
-        assert await refused(read(licensing, made.name, other, context=asked)) == ("LICENSE_USE_NOT_ALLOWED", rule)
+        assert await refused(read(licensing, made.name, other, use_context=asked)) == ("LICENSE_USE_NOT_ALLOWED", rule)
 
 
 async def test_what_a_case_allows_ends_with_its_decision(licensing: License) -> None:
     made = await licensing.issued()
     asked, other = context(case_name=ITEM_CASE, legal_basis="行政许可法"), licensing.staff(OTHER_DEPARTMENT)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
-    await get(licensing, made.name, other, context=asked)
+    await get(licensing, made.name, other, use_context=asked)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, state=CASE_STATE_DECIDED, sequence=5)
-    assert await refused(get(licensing, made.name, other, context=asked)) == ("LICENSE_USE_NOT_ALLOWED", "case")
+    assert await refused(get(licensing, made.name, other, use_context=asked)) == ("LICENSE_USE_NOT_ALLOWED", "case")
     # The event of the submission comes again, from a stream that was restored.
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
-    assert await refused(get(licensing, made.name, other, context=asked)) == ("LICENSE_USE_NOT_ALLOWED", "case")
+    assert await refused(get(licensing, made.name, other, use_context=asked)) == ("LICENSE_USE_NOT_ALLOWED", "case")
 
 
 async def test_nobody_reads_without_a_basis(licensing: License) -> None:
@@ -142,16 +146,18 @@ async def test_nobody_reads_without_a_basis(licensing: License) -> None:
     assert await refused(get(licensing, made.name, other)) == ("LICENSE_USE_NOT_ALLOWED", "case")
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     case_only = context(case_name=ITEM_CASE)
-    assert await refused(get(licensing, made.name, other, context=case_only)) == (
+    assert await refused(get(licensing, made.name, other, use_context=case_only)) == (
         "LICENSE_USE_NOT_ALLOWED",
         "legal_basis",
     )
     lie = context(case_name=ITEM_CASE, legal_basis="x", department=DEPARTMENT)
-    assert (await refused(get(licensing, made.name, other, context=lie)))[0] == "FIELD_INVALID"
-    assert (await refused(get(licensing, made.name, other, context=context(operator="staff/x"))))[0] == "FIELD_INVALID"
+    assert (await refused(get(licensing, made.name, other, use_context=lie)))[0] == "FIELD_INVALID"
+    assert (await refused(get(licensing, made.name, other, use_context=context(operator="staff/x"))))[
+        0
+    ] == "FIELD_INVALID"
     client = licensing.token("clients/partner", "CLIENT")
     claimed = context(case_name=CASE, legal_basis="x", department=DEPARTMENT)
-    assert await refused(get(licensing, made.name, client, context=claimed)) == (
+    assert await refused(get(licensing, made.name, client, use_context=claimed)) == (
         "LICENSE_USE_NOT_ALLOWED",
         "department",
     )
@@ -166,7 +172,7 @@ async def test_another_regions_person_with_the_receiving_regions_case_reads_noth
     made = await licensing.issued(receiving_region="320402")
     guest = licensing.person(f"//320402/{STRANGER}", region="320402")
     asked = context(case_name=CASE)
-    assert await refused(get(licensing, made.name, guest, context=asked)) == ("RESOURCE_NOT_FOUND", "")
+    assert await refused(get(licensing, made.name, guest, use_context=asked)) == ("RESOURCE_NOT_FOUND", "")
 
 
 async def test_a_service_reads_for_the_department_that_it_names(licensing: License) -> None:
@@ -179,14 +185,16 @@ async def test_a_service_reads_for_the_department_that_it_names(licensing: Licen
         request_serializer=pb.GetLicenseRequest.SerializeToString,
         response_deserializer=pb.GetLicenseResponse.FromString,
     )
-    found = await licensing.call(method, pb.GetLicenseRequest(name=made.name, context=asked), pb.GetLicenseResponse, "")
+    found = await licensing.call(
+        method, pb.GetLicenseRequest(name=made.name, use_context=asked), pb.GetLicenseResponse, ""
+    )
     assert found.license.name == made.name
     await channel.close()
 
 
 async def test_lookup_by_identifier(licensing: License) -> None:
     made = await licensing.issued()
-    request = pb.LookupByIdentifierRequest(identifier=made.identifier, context=context())
+    request = pb.LookupByIdentifierRequest(identifier=made.identifier, use_context=context())
     answer = pb.LookupByIdentifierResponse
     found = await licensing.call(licensing.licenses.LookupByIdentifier, request, answer, licensing.staff())
     assert found.license == made
@@ -203,7 +211,7 @@ async def test_lists_hold_no_face_and_masked_numbers_and_only_ones_own(licensing
     await licensing.issue(licensing.order(kind.name, case_name="", holders=[person_holder(STRANGER)]))
 
     async def page(token: str, **filters: object) -> pb.ListLicensesResponse:
-        request = pb.ListLicensesRequest(context=context(), **filters)  # type: ignore[arg-type]
+        request = pb.ListLicensesRequest(use_context=context(), **filters)  # type: ignore[arg-type]
         return await licensing.call(licensing.licenses.ListLicenses, request, pb.ListLicensesResponse, token)
 
     first = await page(licensing.person(), page_size=2)
@@ -225,7 +233,7 @@ async def test_drafts_are_seen_by_their_issuer_only(licensing: License) -> None:
     kind = await licensing.license_type()
     licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
     assert (await refused(licensing.issue(licensing.order(kind.name))))[0] == "KEY_UNAVAILABLE"
-    request = pb.ListLicensesRequest(context=context(), issuer_department=DEPARTMENT)
+    request = pb.ListLicensesRequest(use_context=context(), issuer_department=DEPARTMENT)
     answer = pb.ListLicensesResponse
     (draft,) = (await licensing.call(licensing.licenses.ListLicenses, request, answer, licensing.staff())).licenses
     assert draft.state == resources.LICENSE_STATE_DRAFT
@@ -238,7 +246,7 @@ async def test_drafts_are_seen_by_their_issuer_only(licensing: License) -> None:
 async def test_the_holder_gets_an_annotated_copy_that_says_what_for(licensing: License) -> None:
     made = await licensing.issued()
     copy = await download(
-        licensing, made.name, licensing.person(PERSON, org=FIRM), context=context("贷款", case_name=CASE)
+        licensing, made.name, licensing.person(PERSON, org=FIRM), use_context=context("贷款", case_name=CASE)
     )
     assert copy.annotated
     assert copy.file_name.endswith("-copy.ofd")
@@ -272,7 +280,7 @@ async def test_originals_go_to_the_issuer_and_the_pdf_is_made_once(licensing: Li
 async def test_a_copys_life_is_limited(licensing: License) -> None:
     made = await licensing.issued()
     for days in (-1, 181):
-        request = pb.DownloadLicenseRequest(name=made.name, format=resources.FILE_FORMAT_OFD, context=context())
+        request = pb.DownloadLicenseRequest(name=made.name, format=resources.FILE_FORMAT_OFD, use_context=context())
         request.copy_expire_time.FromDatetime(licensing.clock.now() + timedelta(days=days))
         with pytest.raises(InvalidArgument):
             await licensing.call(
@@ -311,11 +319,11 @@ async def test_revoking_is_the_issuers_and_shows_at_once(licensing: License) -> 
 async def test_uses_are_told_to_holders_issuers_and_auditors_only(licensing: License) -> None:
     made = await licensing.issued()
     holder = licensing.person(PERSON, org=FIRM)
-    await get(licensing, made.name, holder, context=context("自查", case_name=ITEM_CASE))
+    await get(licensing, made.name, holder, use_context=context("自查", case_name=ITEM_CASE))
     await download(licensing, made.name, holder)
     assert len((await uses(licensing, holder, holder=FIRM)).license_uses) == 2
     one = await uses(licensing, holder, license=made.name, action=resources.USE_ACTION_READ)
-    assert [each.context.purpose for each in one.license_uses] == ["自查"]
+    assert [each.use_context.purpose for each in one.license_uses] == ["自查"]
     first = await uses(licensing, holder, holder=FIRM, page_size=1)
     second = await uses(licensing, holder, holder=FIRM, page_size=1, page_token=first.next_page_token)
     assert first.license_uses[0].name > second.license_uses[0].name
@@ -324,7 +332,10 @@ async def test_uses_are_told_to_holders_issuers_and_auditors_only(licensing: Lic
     assert (await refused(uses(licensing, holder, case_name=ITEM_CASE)))[0] == "FIELD_INVALID"
     assert (await uses(licensing, licensing.staff(OTHER_DEPARTMENT), case_name=ITEM_CASE)).license_uses == []
     auditor = licensing.token(
-        "staff/00000000-0000-7000-8000-0000000000ad", "STAFF", scope="audit.* license.uses.list", dept=OTHER_DEPARTMENT
+        "staff/00000000-0000-7000-8000-0000000000ad",
+        "STAFF",
+        scope="audit.* license.licenseUses.list",
+        dept=OTHER_DEPARTMENT,
     )
     assert len((await uses(licensing, auditor, case_name=ITEM_CASE)).license_uses) == 1
     assert (await refused(uses(licensing, licensing.token("clients/other", "CLIENT"), license=made.name)))[
@@ -343,7 +354,7 @@ async def test_a_window_token_opens_what_is_of_the_one_who_stands_there(licensin
     assert (await refused(uses(licensing, stranger, holder=FIRM)))[0] == "NOT_OWNER"
     assert (await refused(uses(licensing, stranger, case_name=ITEM_CASE)))[0] == "FIELD_INVALID"
     assert (await refused(get(licensing, made.name, stranger)))[0] == "RESOURCE_NOT_FOUND"
-    page = pb.ListLicensesRequest(context=context(), holder=FIRM)
+    page = pb.ListLicensesRequest(use_context=context(), holder=FIRM)
     listed = licensing.call(licensing.licenses.ListLicenses, page, pb.ListLicensesResponse, stranger)
     assert (await refused(listed))[0] == "NOT_OWNER"
     holder = licensing.token(PERSON, "STAFF", org=FIRM, **at_window)

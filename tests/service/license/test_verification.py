@@ -21,7 +21,7 @@ from tongban.seal.v1 import validation_service_pb2 as validation
 async def file_of(licensing: License, name: str, **fields: object) -> pb.DownloadLicenseResponse:
     request = pb.DownloadLicenseRequest(
         name=name,
-        context=context("贷款"),
+        use_context=context("贷款"),
         **{"format": resources.FILE_FORMAT_OFD, **fields},  # type: ignore[arg-type]
     )
     method, answer = licensing.licenses.DownloadLicense, pb.DownloadLicenseResponse

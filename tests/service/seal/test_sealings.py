@@ -96,9 +96,9 @@ async def test_a_document_is_sealed_recorded_and_valid(office: SealOffice) -> No
     assert use.digest == f"sm3:{hashlib.new('sm3', signature.tbs_raw).hexdigest()}"
     assert use.data_digest == f"sm3:{signature.data_hash.hex()}"
     assert await sealing(office, use.name) == use
-    assert use.use.transaction_id == sealed.receipt.transaction_id
+    assert use.use_context.transaction_id == sealed.receipt.transaction_id
     kind, subject, data = (await events(office))[-1]
-    assert (kind, subject) == ("cn.tongban.seal.used.v1", seal.name)
+    assert (kind, subject) == ("cn.tongban.seal.seal.used.v1", seal.name)
     told = events_pb2.SealUsed.FromString(data)
     assert (list(told.sealings), told.case_name, told.user) == ([use.name], USE.case_name, "services/license")
 
@@ -107,7 +107,9 @@ async def test_the_receipt_names_the_record_that_stood_before_the_key_was_used(o
     seal = await office.make()
     sealed = await office.seal_digests(digest_request(seal, HASHES))
     log = audit_service_pb2_grpc.AuditServiceStub(office.service.channel)
-    record = await office.ask(log.GetRecord, audit.GetRecordRequest(name=sealed.receipt.record), audit.Record)
+    record = await office.ask(
+        log.GetAuditRecord, audit.GetAuditRecordRequest(name=sealed.receipt.record), audit.AuditRecord
+    )
     assert (record.object, record.record_count, record.actor) == (seal.name, 5, "services/license")
     assert (record.purpose, record.case_name, record.result) == (USE.purpose, USE.case_name, "OK")
     assert record.action.endswith("SealDigests.intent")
@@ -219,7 +221,7 @@ async def test_what_a_crash_left_is_voided_and_the_repeat_gets_new_numbers(
     assert await sweep(office) == 0
     voided = await sealing(office, open_one.name)
     assert (voided.state, voided.void_reason) == (resources_pb2.SEALING_STATE_VOIDED, "ABANDONED")
-    assert [kind for kind, _, _ in await events(office)][-2:] == ["cn.tongban.sealing.voided.v1"] * 2
+    assert [kind for kind, _, _ in await events(office)][-2:] == ["cn.tongban.seal.sealing.voided.v1"] * 2
     again = await office.seal_digests(request)
     assert open_one.number not in {signed.number for signed in again.signatures}
     assert await office.seal_digests(request) == again
@@ -412,7 +414,9 @@ async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: Sea
     assert await rows(office, tables.sealings) == []
     log = audit_service_pb2_grpc.AuditServiceStub(office.service.channel)
     records = await office.ask(
-        log.ListRecords, audit.ListRecordsRequest(log="seal", object=seal.name), audit.ListRecordsResponse
+        log.ListAuditRecords,
+        audit.ListAuditRecordsRequest(log="seal", object=seal.name),
+        audit.ListAuditRecordsResponse,
     )
     assert "SEAL_USE_NOT_ALLOWED" in [record.result for record in records.records]
 
@@ -423,15 +427,18 @@ async def test_staff_seal_by_their_department_and_say_no_other(office: SealOffic
     sealed = await office.ask(
         office.sealings.SealDigests, digest_request(seal, HASHES[:1]), pb.SealDigestsResponse, token=token
     )
-    use = (await sealing(office, sealed.signatures[0].sealing)).use
+    use = (await sealing(office, sealed.signatures[0].sealing)).use_context
     assert (use.department, use.operator) == (DEPARTMENT, CLERK)
     lie = common_pb2.UseContext(purpose="x", department="departments/other")
     with pytest.raises(InvalidArgument) as caught:
         await office.ask(
-            office.sealings.SealDigests, digest_request(seal, HASHES[:1], use=lie), pb.SealDigestsResponse, token=token
+            office.sealings.SealDigests,
+            digest_request(seal, HASHES[:1], use_context=lie),
+            pb.SealDigestsResponse,
+            token=token,
         )
     told = caught.value.violations[0]
-    assert (told.field, told.rule) == ("use.department", "context.token")
+    assert (told.field, told.rule) == ("use_context.department", "context.token")
     with pytest.raises(PermissionDenied):
         await office.ask(
             office.sealings.SealDigests, digest_request(seal, HASHES[:1]), pb.SealDigestsResponse, office.token(CLERK)
@@ -489,7 +496,7 @@ async def test_uses_are_listed_by_page_and_filter(office: SealOffice) -> None:
     one, two = await office.make(), await office.make()
     first = await office.seal_digests(digest_request(one, HASHES))
     other = common_pb2.UseContext(purpose="归档", case_name="cases/other")
-    second = await office.seal_digests(digest_request(two, HASHES[:2], use=other))
+    second = await office.seal_digests(digest_request(two, HASHES[:2], use_context=other))
 
     async def page(**fields: object) -> pb.ListSealingsResponse:
         request = pb.ListSealingsRequest(**fields)  # type: ignore[arg-type]

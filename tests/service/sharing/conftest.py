@@ -203,7 +203,7 @@ class Sharing:
         return self.staff(
             person,
             CONSUMER,
-            "sharing.resources.get sharing.requests.* sharing.grants.* sharing.data.* sharing.mounts.get",
+            "sharing.dataResources.get sharing.dataRequests.* sharing.dataGrants.* sharing.data.* sharing.dataMounts.get",
         )
 
     async def call(self, function: Any, request: Message, answer: type[Answer], token: str) -> Answer:
@@ -211,19 +211,19 @@ class Sharing:
         self.told += [receipt] if receipt is not None else []
         return got
 
-    async def drafted(self, **changes: Any) -> pb.Resource:
-        create = catalog_service_pb2.CreateResourceRequest(request_id=request_id(), entry=entry(**changes))
-        return await self.call(self.catalog.CreateResource, create, pb.Resource, self.provider())
+    async def drafted(self, **changes: Any) -> pb.DataResource:
+        create = catalog_service_pb2.CreateDataResourceRequest(request_id=request_id(), entry=entry(**changes))
+        return await self.call(self.catalog.CreateDataResource, create, pb.DataResource, self.provider())
 
     async def published(self, **changes: Any) -> str:
         name = (await self.drafted(**changes)).name
-        submit = catalog_service_pb2.SubmitResourceRequest(name=name, request_id=request_id())
-        await self.call(self.catalog.SubmitResource, submit, pb.Resource, self.provider())
-        publish = catalog_service_pb2.PublishResourceRequest(name=name, request_id=request_id())
-        await self.call(self.catalog.PublishResource, publish, pb.Resource, self.provider("p2"))
+        submit = catalog_service_pb2.SubmitDataResourceRequest(name=name, request_id=request_id())
+        await self.call(self.catalog.SubmitDataResource, submit, pb.DataResource, self.provider())
+        publish = catalog_service_pb2.PublishDataResourceRequest(name=name, request_id=request_id())
+        await self.call(self.catalog.PublishDataResource, publish, pb.DataResource, self.provider("p2"))
         return name
 
-    async def mounted(self, resource: str, **changes: Any) -> pb.Mount:
+    async def mounted(self, resource: str, **changes: Any) -> pb.DataMount:
         columns = changes.pop("columns", {code: column for code, (column, _) in FIELDS.items()})
         table = pb.TableSource(
             data_source="registry",
@@ -232,30 +232,30 @@ class Sharing:
             columns=[pb.ColumnMapping(field=code, column=column) for code, column in columns.items()],
         )
         table.MergeFrom(pb.TableSource(**changes))
-        create = mount_service_pb2.CreateMountRequest(request_id=request_id(), resource=resource, table=table)
-        return await self.call(self.mounts.CreateMount, create, pb.Mount, self.provider())
+        create = mount_service_pb2.CreateDataMountRequest(request_id=request_id(), resource=resource, table=table)
+        return await self.call(self.mounts.CreateDataMount, create, pb.DataMount, self.provider())
 
-    async def checked(self, mount: str) -> pb.Mount:
-        check = mount_service_pb2.CheckMountRequest(name=mount, request_id=request_id())
-        return await self.call(self.mounts.CheckMount, check, pb.Mount, self.provider())
+    async def checked(self, mount: str) -> pb.DataMount:
+        check = mount_service_pb2.CheckDataMountRequest(name=mount, request_id=request_id())
+        return await self.call(self.mounts.CheckDataMount, check, pb.DataMount, self.provider())
 
-    async def requested(self, resource: str, wanted: pb.GrantTerms, token: str = "") -> pb.SharingRequest:
-        create = grant_service_pb2.CreateRequestRequest(request_id=request_id(), content=content(resource, wanted))
-        return await self.call(self.grants.CreateRequest, create, pb.SharingRequest, token or self.officer())
+    async def requested(self, resource: str, wanted: pb.GrantTerms, token: str = "") -> pb.DataRequest:
+        create = grant_service_pb2.CreateDataRequestRequest(request_id=request_id(), content=content(resource, wanted))
+        return await self.call(self.grants.CreateDataRequest, create, pb.DataRequest, token or self.officer())
 
     async def in_review(self, name: str, applicant: str = "", colleague: str = "") -> None:
-        submit = grant_service_pb2.SubmitRequestRequest(name=name, request_id=request_id())
-        await self.call(self.grants.SubmitRequest, submit, pb.SharingRequest, applicant or self.officer())
-        pre_review = grant_service_pb2.PreReviewRequestRequest(name=name, request_id=request_id(), opinion="同意")
-        await self.call(self.grants.PreReviewRequest, pre_review, pb.SharingRequest, colleague or self.officer("c2"))
-        review = grant_service_pb2.ReviewRequestRequest(name=name, request_id=request_id(), opinion="可以共享")
-        await self.call(self.grants.ReviewRequest, review, pb.SharingRequest, self.provider())
+        submit = grant_service_pb2.SubmitDataRequestRequest(name=name, request_id=request_id())
+        await self.call(self.grants.SubmitDataRequest, submit, pb.DataRequest, applicant or self.officer())
+        pre_review = grant_service_pb2.PreReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意")
+        await self.call(self.grants.PreReviewDataRequest, pre_review, pb.DataRequest, colleague or self.officer("c2"))
+        review = grant_service_pb2.ReviewDataRequestRequest(name=name, request_id=request_id(), opinion="可以共享")
+        await self.call(self.grants.ReviewDataRequest, review, pb.DataRequest, self.provider())
 
-    async def approved(self, name: str, narrowed: pb.GrantTerms | None = None) -> pb.SharingRequest:
-        approve = grant_service_pb2.ApproveRequestRequest(
+    async def approved(self, name: str, narrowed: pb.GrantTerms | None = None) -> pb.DataRequest:
+        approve = grant_service_pb2.ApproveDataRequestRequest(
             name=name, request_id=request_id(), opinion="准予", terms=narrowed
         )
-        return await self.call(self.grants.ApproveRequest, approve, pb.SharingRequest, self.provider("p2"))
+        return await self.call(self.grants.ApproveDataRequest, approve, pb.DataRequest, self.provider("p2"))
 
     async def granted(self, resource: str, wanted: pb.GrantTerms | None = None) -> str:
         request = await self.requested(resource, wanted or terms())
@@ -286,14 +286,16 @@ class Sharing:
     ) -> data_service_pb2.CompareResponse:
         return await self.call(self.data.Compare, request, data_service_pb2.CompareResponse, token or self.officer())
 
-    async def grant(self, name: str) -> pb.Grant:
-        request = grant_service_pb2.GetGrantRequest(name=name)
-        return await self.call(self.grants.GetGrant, request, pb.Grant, self.officer())
+    async def grant(self, name: str) -> pb.DataGrant:
+        request = grant_service_pb2.GetDataGrantRequest(name=name)
+        return await self.call(self.grants.GetDataGrant, request, pb.DataGrant, self.officer())
 
-    async def records(self, transaction_id: str = "", page_size: int = 100) -> list[audit.Record]:
-        request = audit.ListRecordsRequest(log="sharing", page_size=page_size, transaction_id=transaction_id)
+    async def records(self, transaction_id: str = "", page_size: int = 100) -> list[audit.AuditRecord]:
+        request = audit.ListAuditRecordsRequest(log="sharing", page_size=page_size, transaction_id=transaction_id)
         token = self.service.issuer.token("staff/00000000-0000-7000-8000-756469746f72", "STAFF", "audit.*")
-        return list((await self.call(self.log.ListRecords, request, audit.ListRecordsResponse, token)).records)
+        return list(
+            (await self.call(self.log.ListAuditRecords, request, audit.ListAuditRecordsResponse, token)).audit_records
+        )
 
 
 def context(**changes: Any) -> common_pb2.UseContext:

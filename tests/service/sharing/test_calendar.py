@@ -76,7 +76,7 @@ async def _told(sharing: Sharing, **told: Any) -> None:
     event = Event(
         id=request_id(),
         source="//341500/cases",
-        type="cn.tongban.calendar.imported.v1",
+        type="cn.tongban.cases.calendar.imported.v1",
         subject="calendars/2027",
         time=sharing.clock.now(),
         data=b"",
@@ -90,8 +90,8 @@ async def _in_review(sharing: Sharing) -> Callable[[], Awaitable[date]]:
     await sharing.in_review(request.name)
 
     async def due() -> date:
-        get = pb.GetRequestRequest(name=request.name)
-        found = await sharing.call(sharing.grants.GetRequest, get, messages.SharingRequest, sharing.officer())
+        get = pb.GetDataRequestRequest(name=request.name)
+        found = await sharing.call(sharing.grants.GetDataRequest, get, messages.DataRequest, sharing.officer())
         return day(found.answer_due_date)
 
     return due

@@ -23,51 +23,59 @@ from tongban.sharing.v1 import resources_pb2 as messages
 async def test_an_entry_goes_from_draft_to_publication(sharing: Sharing) -> None:
     draft = await sharing.drafted()
     assert draft.state == messages.RESOURCE_STATE_DRAFT
-    request = pb.SubmitResourceRequest(name=draft.name, request_id=request_id(), etag=draft.etag)
-    submitted = await sharing.call(sharing.catalog.SubmitResource, request, messages.Resource, sharing.provider())
-    again = await sharing.call(sharing.catalog.SubmitResource, request, messages.Resource, sharing.provider())
+    request = pb.SubmitDataResourceRequest(name=draft.name, request_id=request_id(), etag=draft.etag)
+    submitted = await sharing.call(
+        sharing.catalog.SubmitDataResource, request, messages.DataResource, sharing.provider()
+    )
+    again = await sharing.call(sharing.catalog.SubmitDataResource, request, messages.DataResource, sharing.provider())
     assert again == submitted
-    publish = pb.PublishResourceRequest(name=draft.name, request_id=request_id(), etag=draft.etag)
+    publish = pb.PublishDataResourceRequest(name=draft.name, request_id=request_id(), etag=draft.etag)
     with pytest.raises(Aborted) as stale:
-        await sharing.call(sharing.catalog.PublishResource, publish, messages.Resource, sharing.provider("p2"))
+        await sharing.call(sharing.catalog.PublishDataResource, publish, messages.DataResource, sharing.provider("p2"))
     assert stale.value.reason == "ETAG_MISMATCH"
     publish.etag = submitted.etag
-    published = await sharing.call(sharing.catalog.PublishResource, publish, messages.Resource, sharing.provider("p2"))
+    published = await sharing.call(
+        sharing.catalog.PublishDataResource, publish, messages.DataResource, sharing.provider("p2")
+    )
     assert published.state == messages.RESOURCE_STATE_PUBLISHED
     assert published.publish_time.ToDatetime().year == 2024
-    get = pb.GetResourceRequest(name=draft.name)
-    assert await sharing.call(sharing.catalog.GetResource, get, messages.Resource, sharing.officer()) == published
+    get = pb.GetDataResourceRequest(name=draft.name)
+    assert (
+        await sharing.call(sharing.catalog.GetDataResource, get, messages.DataResource, sharing.officer()) == published
+    )
     publish.request_id, publish.etag = request_id(), ""
     with pytest.raises(FailedPrecondition) as error:
-        await sharing.call(sharing.catalog.PublishResource, publish, messages.Resource, sharing.provider("p2"))
+        await sharing.call(sharing.catalog.PublishDataResource, publish, messages.DataResource, sharing.provider("p2"))
     assert error.value.reason == "STATE_CONFLICT"
 
 
 async def test_a_draft_is_hidden_from_others(sharing: Sharing) -> None:
     draft = await sharing.drafted()
-    get = pb.GetResourceRequest(name=draft.name)
-    scope = "sharing.resources.get sharing.resources.list sharing.resources.submit sharing.mounts.*"
+    get = pb.GetDataResourceRequest(name=draft.name)
+    scope = "sharing.dataResources.get sharing.dataResources.list sharing.dataResources.submit sharing.dataMounts.*"
     stranger = sharing.staff("s1", CONSUMER, scope)
     person = sharing.service.issuer.token("persons/00000000-0000-7000-8000-000000000001", "PERSON", scope)
     for token in (stranger, person, sharing.guest("staff/00000000-0000-7000-8000-000000007831")):
         with pytest.raises(NotFound):
-            await sharing.call(sharing.catalog.GetResource, get, messages.Resource, token)
+            await sharing.call(sharing.catalog.GetDataResource, get, messages.DataResource, token)
         listed = await sharing.call(
-            sharing.catalog.ListResources, pb.ListResourcesRequest(), pb.ListResourcesResponse, token
+            sharing.catalog.ListDataResources, pb.ListDataResourcesRequest(), pb.ListDataResourcesResponse, token
         )
-        assert not listed.resources
-    submit = pb.SubmitResourceRequest(name=draft.name, request_id=request_id())
+        assert not listed.data_resources
+    submit = pb.SubmitDataResourceRequest(name=draft.name, request_id=request_id())
     with pytest.raises(NotFound):
-        await sharing.call(sharing.catalog.SubmitResource, submit, messages.Resource, stranger)
+        await sharing.call(sharing.catalog.SubmitDataResource, submit, messages.DataResource, stranger)
     with pytest.raises(PermissionDenied) as owner:
-        await sharing.call(sharing.catalog.SubmitResource, submit, messages.Resource, sharing.staff("a", CONSUMER))
+        await sharing.call(
+            sharing.catalog.SubmitDataResource, submit, messages.DataResource, sharing.staff("a", CONSUMER)
+        )
     assert owner.value.reason == "NOT_OWNER"
 
 
 async def test_nobody_enters_data_for_another_department(sharing: Sharing) -> None:
-    request = pb.CreateResourceRequest(request_id=request_id(), entry=entry(provider_department=CONSUMER))
+    request = pb.CreateDataResourceRequest(request_id=request_id(), entry=entry(provider_department=CONSUMER))
     with pytest.raises(PermissionDenied) as error:
-        await sharing.call(sharing.catalog.CreateResource, request, messages.Resource, sharing.provider())
+        await sharing.call(sharing.catalog.CreateDataResource, request, messages.DataResource, sharing.provider())
     assert error.value.reason == "NOT_OWNER"
 
 
@@ -99,12 +107,12 @@ async def test_lists_are_filtered_and_paged(sharing: Sharing) -> None:
     await sharing.published(code="300002/1")
 
     async def listed(**wanted: Any) -> list[str]:
-        request, codes = pb.ListResourcesRequest(page_size=2, **wanted), []
+        request, codes = pb.ListDataResourcesRequest(page_size=2, **wanted), []
         while True:
             page = await sharing.call(
-                sharing.catalog.ListResources, request, pb.ListResourcesResponse, sharing.provider()
+                sharing.catalog.ListDataResources, request, pb.ListDataResourcesResponse, sharing.provider()
             )
-            codes += [each.entry.code for each in page.resources]
+            codes += [each.entry.code for each in page.data_resources]
             request.page_token = page.next_page_token
             if not page.next_page_token:
                 return codes
@@ -157,12 +165,15 @@ async def test_a_resource_has_one_mount_and_its_provider_alone_sees_it(sharing: 
     with pytest.raises(AlreadyExists) as error:
         await sharing.mounted(resource)
     assert error.value.metadata == {"resource": "mounts"}
-    get = mount_service_pb2.GetMountRequest(name=mount.name)
-    assert await sharing.call(sharing.mounts.GetMount, get, messages.Mount, sharing.provider("p2")) == mount
+    get = mount_service_pb2.GetDataMountRequest(name=mount.name)
+    assert await sharing.call(sharing.mounts.GetDataMount, get, messages.DataMount, sharing.provider("p2")) == mount
     with pytest.raises(NotFound):
-        await sharing.call(sharing.mounts.GetMount, get, messages.Mount, sharing.officer())
+        await sharing.call(sharing.mounts.GetDataMount, get, messages.DataMount, sharing.officer())
     found = await sharing.call(
-        sharing.catalog.GetResource, pb.GetResourceRequest(name=resource), messages.Resource, sharing.provider()
+        sharing.catalog.GetDataResource,
+        pb.GetDataResourceRequest(name=resource),
+        messages.DataResource,
+        sharing.provider(),
     )
     assert found.mount == mount.name
 

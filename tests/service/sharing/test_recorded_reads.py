@@ -18,8 +18,12 @@ async def test_no_record_no_answer(sharing: Sharing) -> None:
     resource = await sharing.published()
     name = (await sharing.requested(resource, terms())).name
     calls: dict[str, tuple[Any, Any, Any]] = {
-        "GetRequest": (sharing.grants.GetRequest, pb.GetRequestRequest(name=name), messages.SharingRequest),
-        "ListRequests": (sharing.grants.ListRequests, pb.ListRequestsRequest(), pb.ListRequestsResponse),
+        "GetDataRequest": (sharing.grants.GetDataRequest, pb.GetDataRequestRequest(name=name), messages.DataRequest),
+        "ListDataRequests": (
+            sharing.grants.ListDataRequests,
+            pb.ListDataRequestsRequest(),
+            pb.ListDataRequestsResponse,
+        ),
     }
     assert reads("tongban.sharing.v1") - OF_DATA == calls.keys()
     for verb, (method, request, answer) in calls.items():

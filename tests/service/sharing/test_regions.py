@@ -37,7 +37,7 @@ from tongban.identity.v1 import token_service_pb2_grpc
 from tongban.sharing.v1 import data_service_pb2 as data
 from tongban.sharing.v1 import data_service_pb2_grpc
 
-FOREIGN = "//320402/resources/00000000-0000-7000-8000-000000000001"
+FOREIGN = "//320402/dataResources/00000000-0000-7000-8000-000000000001"
 TRANSACTION = "00000000-0000-4000-8000-000000000007"
 THEIRS = common_pb2.Receipt(record="sharing/auditRecords/theirs", log="//320402/sharing")
 
@@ -65,12 +65,12 @@ class _Gateway(token_service_pb2_grpc.TokenServiceServicer, data_service_pb2_grp
 
     async def QueryRemote(self, request: data.QueryRemoteRequest, context: Any) -> data.QueryResponse:
         await self._take(request.query, context)
-        return data.QueryResponse(rows=self.rows, refused_fields=self.refused, grant="grants/g")
+        return data.QueryResponse(rows=self.rows, refused_fields=self.refused, grant="dataGrants/g")
 
     async def CompareRemote(self, request: data.CompareRemoteRequest, context: Any) -> data.CompareResponse:
         await self._take(request.comparison, context)
         return data.CompareResponse(
-            grant="grants/g",
+            grant="dataGrants/g",
             comparisons=[
                 data.Comparison(field=given.field, outcome=data.COMPARE_OUTCOME_MATCH)
                 for given in request.comparison.given
@@ -124,7 +124,7 @@ async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Fed
     request = query(FOREIGN, use_context=context(transaction_id=TRANSACTION), allow_partial=True)
     answer, ours, theirs = await _both(federation.sharing, request)
     assert answer.rows == federation.gateway.rows
-    assert (answer.grant, theirs) == ("//320402/grants/g", THEIRS)
+    assert (answer.grant, theirs) == ("//320402/dataGrants/g", THEIRS)
     assert (ours.log, ours.transaction_id) == ("//341500/sharing", TRANSACTION)
     (asked,) = federation.gateway.asked
     sent = asked.use_context
@@ -144,7 +144,7 @@ async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Fed
 
 
 async def test_a_refusal_there_is_recorded_here(federation: Federation) -> None:
-    federation.gateway.error = PermissionDenied("FIELD_NOT_GRANTED", "no", grant="grants/g", fields="trade")
+    federation.gateway.error = PermissionDenied("FIELD_NOT_GRANTED", "no", grant="dataGrants/g", fields="trade")
     with pytest.raises(PermissionDenied) as error:
         await federation.sharing.query(query(FOREIGN))
     assert error.value.reason == "FIELD_NOT_GRANTED"
@@ -165,7 +165,7 @@ async def test_a_comparison_goes_abroad_too(federation: Federation) -> None:
     )
     answer = await federation.sharing.compare(request)
     assert [each.outcome for each in answer.comparisons] == [data.COMPARE_OUTCOME_MATCH]
-    assert answer.grant == "//320402/grants/g"
+    assert answer.grant == "//320402/dataGrants/g"
     assert federation.sharing.told[-1] == THEIRS
     transaction = federation.gateway.asked[0].use_context.transaction_id
     records = await federation.sharing.records(transaction)
@@ -313,7 +313,7 @@ async def test_answered_and_refused_questions_are_closed(federation: Federation)
     request = query(FOREIGN, use_context=context(transaction_id=TRANSACTION))
     await federation.sharing.query(request)
     assert await _open_questions(federation) == 0
-    federation.gateway.error = PermissionDenied("GRANT_NOT_COVERING", "no", grant="grants/g")
+    federation.gateway.error = PermissionDenied("GRANT_NOT_COVERING", "no", grant="dataGrants/g")
     with pytest.raises(PermissionDenied):
         await federation.sharing.query(request)
     assert await _open_questions(federation) == 0

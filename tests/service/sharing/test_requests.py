@@ -55,7 +55,7 @@ async def test_events_tell_of_each_step(sharing: Sharing) -> None:
         types += [fields[b"type"].decode() for _, fields in entries]
     relay.cancel()
     assert types == [
-        f"cn.tongban.{name}.v1"
+        f"cn.tongban.sharing.data_{name}.v1"
         for name in ("resource.published", "mount.checked", "request.submitted", "request.granted", "grant.provisioned")
     ]
 
@@ -71,31 +71,31 @@ async def test_a_grant_waits_for_its_data(sharing: Sharing) -> None:
 async def test_nobody_acts_twice_on_one_request(sharing: Sharing) -> None:
     resource = await sharing.published()
     name = (await sharing.requested(resource, terms())).name
-    submit = pb.SubmitRequestRequest(name=name, request_id=request_id())
+    submit = pb.SubmitDataRequestRequest(name=name, request_id=request_id())
     with pytest.raises(PermissionDenied) as other:
-        await sharing.call(sharing.grants.SubmitRequest, submit, messages.SharingRequest, sharing.officer("c2"))
+        await sharing.call(sharing.grants.SubmitDataRequest, submit, messages.DataRequest, sharing.officer("c2"))
     assert other.value.reason == "NOT_OWNER"
     submit.request_id = request_id()
-    await sharing.call(sharing.grants.SubmitRequest, submit, messages.SharingRequest, sharing.officer())
-    own = pb.PreReviewRequestRequest(name=name, request_id=request_id(), opinion="同意")
+    await sharing.call(sharing.grants.SubmitDataRequest, submit, messages.DataRequest, sharing.officer())
+    own = pb.PreReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意")
     with pytest.raises(PermissionDenied) as error:
-        await sharing.call(sharing.grants.PreReviewRequest, own, messages.SharingRequest, sharing.officer())
+        await sharing.call(sharing.grants.PreReviewDataRequest, own, messages.DataRequest, sharing.officer())
     assert error.value.metadata == {"request": name, "step": "pre_review"}
-    await sharing.call(sharing.grants.PreReviewRequest, own, messages.SharingRequest, sharing.officer("c2"))
-    review = pb.ReviewRequestRequest(name=name, request_id=request_id(), opinion="同意")
+    await sharing.call(sharing.grants.PreReviewDataRequest, own, messages.DataRequest, sharing.officer("c2"))
+    review = pb.ReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意")
     with pytest.raises(PermissionDenied) as consumer:
-        await sharing.call(sharing.grants.ReviewRequest, review, messages.SharingRequest, sharing.officer("c3"))
+        await sharing.call(sharing.grants.ReviewDataRequest, review, messages.DataRequest, sharing.officer("c3"))
     assert consumer.value.reason == "NOT_OWNER"
-    await sharing.call(sharing.grants.ReviewRequest, review, messages.SharingRequest, sharing.provider())
-    approve = pb.ApproveRequestRequest(name=name, request_id=request_id(), opinion="准予")
+    await sharing.call(sharing.grants.ReviewDataRequest, review, messages.DataRequest, sharing.provider())
+    approve = pb.ApproveDataRequestRequest(name=name, request_id=request_id(), opinion="准予")
     with pytest.raises(PermissionDenied) as same:
-        await sharing.call(sharing.grants.ApproveRequest, approve, messages.SharingRequest, sharing.provider())
+        await sharing.call(sharing.grants.ApproveDataRequest, approve, messages.DataRequest, sharing.provider())
     assert same.value.reason == "REVIEW_NOT_SEPARATED"
-    refuse = pb.RefuseRequestRequest(name=name, request_id=request_id(), reason="不符合共享条件")
-    refused = await sharing.call(sharing.grants.RefuseRequest, refuse, messages.SharingRequest, sharing.provider("p2"))
+    refuse = pb.RefuseDataRequestRequest(name=name, request_id=request_id(), reason="不符合共享条件")
+    refused = await sharing.call(sharing.grants.RefuseDataRequest, refuse, messages.DataRequest, sharing.provider("p2"))
     assert (refused.state, refused.refusal_reason) == (messages.REQUEST_STATE_REFUSED, "不符合共享条件")
     with pytest.raises(FailedPrecondition) as late:
-        await sharing.call(sharing.grants.ApproveRequest, approve, messages.SharingRequest, sharing.provider("p2"))
+        await sharing.call(sharing.grants.ApproveDataRequest, approve, messages.DataRequest, sharing.provider("p2"))
     assert late.value.reason == "STATE_CONFLICT"
 
 
@@ -106,21 +106,21 @@ async def test_two_who_approve_at_once_make_one_grant(sharing: Sharing) -> None:
     results = await asyncio.gather(
         *(
             sharing.call(
-                sharing.grants.ApproveRequest,
-                pb.ApproveRequestRequest(name=name, request_id=request_id(), opinion="准予"),
-                messages.SharingRequest,
+                sharing.grants.ApproveDataRequest,
+                pb.ApproveDataRequestRequest(name=name, request_id=request_id(), opinion="准予"),
+                messages.DataRequest,
                 sharing.provider(f"q{n}"),
             )
             for n in range(6)
         ),
         return_exceptions=True,
     )
-    assert sum(isinstance(each, messages.SharingRequest) for each in results) == 1
+    assert sum(isinstance(each, messages.DataRequest) for each in results) == 1
     assert {each.reason for each in results if isinstance(each, TongbanError)} == {"STATE_CONFLICT"}
     listed = await sharing.call(
-        sharing.grants.ListGrants, pb.ListGrantsRequest(), pb.ListGrantsResponse, sharing.provider()
+        sharing.grants.ListDataGrants, pb.ListDataGrantsRequest(), pb.ListDataGrantsResponse, sharing.provider()
     )
-    assert len(listed.grants) == 1
+    assert len(listed.data_grants) == 1
 
 
 async def test_a_grant_is_narrower_than_the_request_or_none(sharing: Sharing) -> None:
@@ -187,17 +187,17 @@ async def test_requests_and_grants_are_seen_by_their_two_sides_only(sharing: Sha
 
     async def seen(token: str) -> tuple[int, int]:
         grants = await sharing.call(
-            sharing.grants.ListGrants, pb.ListGrantsRequest(resource=resource), pb.ListGrantsResponse, token
+            sharing.grants.ListDataGrants, pb.ListDataGrantsRequest(resource=resource), pb.ListDataGrantsResponse, token
         )
         requests = await sharing.call(
-            sharing.grants.ListRequests, pb.ListRequestsRequest(), pb.ListRequestsResponse, token
+            sharing.grants.ListDataRequests, pb.ListDataRequestsRequest(), pb.ListDataRequestsResponse, token
         )
-        return len(grants.grants), len(requests.requests)
+        return len(grants.data_grants), len(requests.data_requests)
 
     for token in (sharing.officer(), sharing.provider(), auditor):
         assert await seen(token) == (1, 1)
         got = await sharing.call(
-            sharing.grants.GetRequest, pb.GetRequestRequest(name=request), messages.SharingRequest, token
+            sharing.grants.GetDataRequest, pb.GetDataRequestRequest(name=request), messages.DataRequest, token
         )
         assert got.grant == grant
     for token in (
@@ -207,25 +207,29 @@ async def test_requests_and_grants_are_seen_by_their_two_sides_only(sharing: Sha
     ):
         assert await seen(token) == (0, 0)
         with pytest.raises(NotFound):
-            await sharing.call(sharing.grants.GetGrant, pb.GetGrantRequest(name=grant), messages.Grant, token)
+            await sharing.call(
+                sharing.grants.GetDataGrant, pb.GetDataGrantRequest(name=grant), messages.DataGrant, token
+            )
         with pytest.raises(NotFound):
             await sharing.call(
-                sharing.grants.GetRequest, pb.GetRequestRequest(name=request), messages.SharingRequest, token
+                sharing.grants.GetDataRequest, pb.GetDataRequestRequest(name=request), messages.DataRequest, token
             )
 
 
 async def test_lists_are_filtered_and_paged_newest_first(sharing: Sharing) -> None:
     resource = await sharing.published()
     names = [(await sharing.requested(resource, terms())).name for _ in range(3)]
-    request = pb.ListRequestsRequest(page_size=2, resource=resource, department=CONSUMER)
+    request = pb.ListDataRequestsRequest(page_size=2, resource=resource, department=CONSUMER)
     request.state = messages.REQUEST_STATE_DRAFT
-    first = await sharing.call(sharing.grants.ListRequests, request, pb.ListRequestsResponse, sharing.officer())
+    first = await sharing.call(sharing.grants.ListDataRequests, request, pb.ListDataRequestsResponse, sharing.officer())
     request.page_token = first.next_page_token
-    second = await sharing.call(sharing.grants.ListRequests, request, pb.ListRequestsResponse, sharing.officer())
-    assert [each.name for each in (*first.requests, *second.requests)] == names[::-1]
+    second = await sharing.call(
+        sharing.grants.ListDataRequests, request, pb.ListDataRequestsResponse, sharing.officer()
+    )
+    assert [each.name for each in (*first.data_requests, *second.data_requests)] == names[::-1]
     request.department = PROVIDER
     with pytest.raises(InvalidArgument):
-        await sharing.call(sharing.grants.ListRequests, request, pb.ListRequestsResponse, sharing.officer())
+        await sharing.call(sharing.grants.ListDataRequests, request, pb.ListDataRequestsResponse, sharing.officer())
 
 
 async def test_the_responsible_person_is_encrypted_at_rest(sharing: Sharing) -> None:
@@ -238,15 +242,15 @@ async def test_the_responsible_person_is_encrypted_at_rest(sharing: Sharing) -> 
 
 async def test_a_repeated_creation_gives_the_same_request(sharing: Sharing) -> None:
     resource = await sharing.published()
-    request = pb.CreateRequestRequest(request_id=request_id(), content=content(resource, terms()))
+    request = pb.CreateDataRequestRequest(request_id=request_id(), content=content(resource, terms()))
     made = [
-        await sharing.call(sharing.grants.CreateRequest, request, messages.SharingRequest, sharing.officer())
+        await sharing.call(sharing.grants.CreateDataRequest, request, messages.DataRequest, sharing.officer())
         for _ in range(2)
     ]
     assert made[0] == made[1]
     request.content.scenario = "别的场景"
     with pytest.raises(FailedPrecondition) as error:
-        await sharing.call(sharing.grants.CreateRequest, request, messages.SharingRequest, sharing.officer())
+        await sharing.call(sharing.grants.CreateDataRequest, request, messages.DataRequest, sharing.officer())
     assert error.value.reason == "REQUEST_ID_REUSED"
 
 
@@ -259,19 +263,19 @@ async def test_one_human_being_under_four_records_is_one(sharing: Sharing) -> No
 
     applicant = hand(1, CONSUMER)
     name = (await sharing.requested(resource, terms(), applicant)).name
-    submit = pb.SubmitRequestRequest(name=name, request_id=request_id())
-    await sharing.call(sharing.grants.SubmitRequest, submit, messages.SharingRequest, applicant)
+    submit = pb.SubmitDataRequestRequest(name=name, request_id=request_id())
+    await sharing.call(sharing.grants.SubmitDataRequest, submit, messages.DataRequest, applicant)
     steps = (
-        (sharing.grants.PreReviewRequest, pb.PreReviewRequestRequest, CONSUMER, sharing.officer("c2")),
-        (sharing.grants.ReviewRequest, pb.ReviewRequestRequest, PROVIDER, sharing.provider()),
-        (sharing.grants.ApproveRequest, pb.ApproveRequestRequest, PROVIDER, sharing.provider("p2")),
+        (sharing.grants.PreReviewDataRequest, pb.PreReviewDataRequestRequest, CONSUMER, sharing.officer("c2")),
+        (sharing.grants.ReviewDataRequest, pb.ReviewDataRequestRequest, PROVIDER, sharing.provider()),
+        (sharing.grants.ApproveDataRequest, pb.ApproveDataRequestRequest, PROVIDER, sharing.provider("p2")),
     )
     for place, (method, kind, department, another) in enumerate(steps, start=2):
         request = kind(name=name, request_id=request_id(), opinion="同意")
         with pytest.raises(PermissionDenied) as same:
-            await sharing.call(method, request, messages.SharingRequest, hand(place, department))
+            await sharing.call(method, request, messages.DataRequest, hand(place, department))
         assert same.value.reason == "REVIEW_NOT_SEPARATED"
-        await sharing.call(method, request, messages.SharingRequest, another)
+        await sharing.call(method, request, messages.DataRequest, another)
 
 
 @pytest.mark.parametrize("method", handling_methods("tongban.sharing.v1"), ids=lambda method: method.descriptor.name)
@@ -286,5 +290,5 @@ async def test_a_machine_is_nobodys_second_pair_of_eyes(sharing: Sharing, method
     ]
     for token in machines:
         with pytest.raises(PermissionDenied) as refused:
-            await sharing.call(stub, method.request_type(), messages.SharingRequest, token)
+            await sharing.call(stub, method.request_type(), messages.DataRequest, token)
         assert refused.value.reason == "ACTOR_NOT_ALLOWED"

@@ -47,11 +47,11 @@ async def owner_does(sharing: Sharing, *statements: str) -> None:
             await owner.execute(statement)
 
 
-async def mount_of(sharing: Sharing, resource: str) -> pb.Mount:
-    entry = catalog_service_pb2.GetResourceRequest(name=resource)
-    found = await sharing.call(sharing.catalog.GetResource, entry, pb.Resource, sharing.provider())
-    get = mount_service_pb2.GetMountRequest(name=found.mount)
-    return await sharing.call(sharing.mounts.GetMount, get, pb.Mount, sharing.provider())
+async def mount_of(sharing: Sharing, resource: str) -> pb.DataMount:
+    entry = catalog_service_pb2.GetDataResourceRequest(name=resource)
+    found = await sharing.call(sharing.catalog.GetDataResource, entry, pb.DataResource, sharing.provider())
+    get = mount_service_pb2.GetDataMountRequest(name=found.mount)
+    return await sharing.call(sharing.mounts.GetDataMount, get, pb.DataMount, sharing.provider())
 
 
 CHANGES = {

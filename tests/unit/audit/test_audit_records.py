@@ -45,7 +45,7 @@ def test_canonical_form_is_its_version_and_then_compact_sorted_utf8() -> None:
 
 
 def test_it_holds_every_field_of_the_contract() -> None:
-    contract = {field.name for field in audit_service_pb2.Record.DESCRIPTOR.fields} - {"canonical", "version"}
+    contract = {field.name for field in audit_service_pb2.AuditRecord.DESCRIPTOR.fields} - {"canonical", "version"}
     assert set(json.loads(record().canonical())) == contract | {"v"}
 
 

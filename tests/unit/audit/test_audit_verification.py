@@ -46,7 +46,7 @@ RECORDS = [
         record_time=MOMENT,
         transaction_id=f"t-{n}",
         action="Query",
-        object="resources/1",
+        object="dataResources/1",
         result="OK",
         fields=("name",),
         purpose="核验",
@@ -60,7 +60,9 @@ HEAD = signed_head(SIZE, merkle.root(SIZE, merkle.getter(NODES)))
 def receipt_file(index: int) -> dict[str, Any]:
     """What ProveInclusion answers over the gateway, with the receipt that the caller kept."""
     proof = pb.InclusionProof(
-        record=pb.Record(name=f"sharing/auditRecords/{index}", transaction_id=f"t-{index}", canonical=RECORDS[index]),
+        record=pb.AuditRecord(
+            name=f"sharing/auditRecords/{index}", transaction_id=f"t-{index}", canonical=RECORDS[index]
+        ),
         leaf_index=index,
         path=merkle.inclusion_path(index, SIZE, merkle.getter(NODES)),
         head=pb.SignedHead(

@@ -75,10 +75,10 @@ def test_versions_follow_without_gaps() -> None:
 
 
 def test_only_a_draft_is_published() -> None:
-    assert publish("items/x", ItemState.DRAFT) is ItemState.PUBLISHED
+    assert publish("serviceItems/x", ItemState.DRAFT) is ItemState.PUBLISHED
     for state in (ItemState.PUBLISHED, ItemState.SUPERSEDED, ItemState.RETIRED):
         with pytest.raises(FailedPrecondition):
-            publish("items/x", state)
+            publish("serviceItems/x", state)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_limits_refused(statutory: int, promised: int, kind: str) -> None:
 
 def _offer(state: ItemState = ItemState.PUBLISHED, *regions: str, cross_region: bool = True) -> Offer:
     return Offer(
-        "items/x", TASK, state, frozenset({"ENTERPRISE"}), frozenset({"WEB"}), cross_region, frozenset(regions)
+        "serviceItems/x", TASK, state, frozenset({"ENTERPRISE"}), frozenset({"WEB"}), cross_region, frozenset(regions)
     )
 
 

@@ -7,7 +7,7 @@ from services.cases.core.exchange import TransferState
 from services.cases.core.states import CaseState
 from services.cases.outgoing.rules import OPEN, check_asked, check_open
 
-NAME = "transfers/00000000-0000-7000-8000-000000000001"
+NAME = "caseTransfers/00000000-0000-7000-8000-000000000001"
 
 
 @pytest.mark.parametrize(

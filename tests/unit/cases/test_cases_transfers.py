@@ -133,8 +133,8 @@ MOVES = {
 def test_every_move(state: TransferState, signal: TransferSignal) -> None:
     following = MOVES[state].get(signal)
     if following is not None:
-        assert move("transfers/x", state, signal) == following
+        assert move("caseTransfers/x", state, signal) == following
         return
     with pytest.raises(FailedPrecondition) as caught:
-        move("transfers/x", state, signal)
+        move("caseTransfers/x", state, signal)
     assert caught.value.reason == "STATE_CONFLICT"

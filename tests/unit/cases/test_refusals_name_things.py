@@ -36,7 +36,7 @@ from services.cases.outgoing.rules import check_open
 from services.cases.ratings.rules import RatingKind, check_new
 from services.cases.ratings.satisfaction import Coding, decode
 
-CASE, TRANSFER, ITEM = "cases/1", "transfers/1", "items/1"
+CASE, TRANSFER, ITEM = "cases/1", "caseTransfers/1", "serviceItems/1"
 TASK, BASIC = "11440100007483172Q3440106043001", "440106043001"
 DAY, LATER = date(2024, 9, 30), date(2024, 10, 1)
 RULES = (

@@ -95,7 +95,7 @@ async def test_what_may_not_be_repeated_is_not(region: RegionStub) -> None:
     region.answers["DownloadMaterial"] = failing(1, AWAY, [])
     async with region.client(Bearer("t")) as client:
         with pytest.raises(Unavailable):
-            await client.license.download_material(name="materials/x", context=common_pb2.UseContext())
+            await client.license.download_material(name="materials/x", use_context=common_pb2.UseContext())
     assert len(region.seen) == 1
 
 
@@ -184,7 +184,7 @@ async def test_receipts_are_handed_out(region: RegionStub) -> None:
     got: list[common_pb2.Receipt] = []
     async with region.client(Bearer("t"), on_receipt=got.append) as client:
         await client.sharing.query(
-            resource="resources/x", fields=["a"], conditions=[], use_context=common_pb2.UseContext()
+            resource="dataResources/x", fields=["a"], conditions=[], use_context=common_pb2.UseContext()
         )
         await client.cases.submit_case(name=CASE)
         assert got == [mine, theirs]
@@ -227,7 +227,7 @@ async def test_files_go_both_ways(region: RegionStub) -> None:
     async with region.client(Bearer("t"), on_receipt=got.append) as client:
         metadata = material_service_pb2.MaterialMetadata(category="M3", file_name="a.png")
         await client.license.upload_material(metadata, content)
-        file = await client.license.download_material(name="materials/1", context=common_pb2.UseContext())
+        file = await client.license.download_material(name="materials/1", use_context=common_pb2.UseContext())
         assert await file.read() == content == kept[0]
     assert got == [receipt]
 

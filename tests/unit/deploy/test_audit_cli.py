@@ -85,7 +85,7 @@ def files(tmp_path: Path) -> Files:
             record_time=START,
             transaction_id=f"t-{n}",
             action="Query",
-            object="resources/1",
+            object="dataResources/1",
             result="OK",
             fields=("name",),
             purpose="核验",

@@ -83,7 +83,7 @@ def test_what_may_be_repeated_is_repeated_and_nothing_else(config: GatewayConfig
         assert ("reset" in policies[rpc.path]) is (not streams and declared), rpc.path
         assert {"connect-failure", "refused-stream"} <= set(policies[rpc.path])
     repeated = {rpc.name for rpc in rpcs if "reset" in policies[rpc.path]}
-    assert {"CreateCase", "IssueLicense", "SealDigests", "GetItem"} <= repeated
+    assert {"CreateCase", "IssueLicense", "SealDigests", "GetServiceItem"} <= repeated
     # Each call counts against the quota of a grant, and one that was answered is not asked for again.
     assert "Query" not in repeated
 

@@ -79,7 +79,7 @@ async def test_pages_are_chinese_and_load_nothing_from_elsewhere(client: httpx.A
 
 async def test_the_documentation_names_permissions_and_public_methods(client: httpx.AsyncClient) -> None:
     page = (await client.get("/docs")).text
-    assert "权限 audit.records.list" in page
+    assert "权限 audit.auditRecords.list" in page
     assert "公开，无需令牌" in page
 
 

@@ -78,8 +78,11 @@ def test_every_permission_is_somebodys(method: object) -> None:
 def test_every_event_has_its_message(method: object) -> None:
     for event in method.GetOptions().Extensions[options_pb2.emits]:  # type: ignore[attr-defined]
         head, noun, verb, version = event.rsplit(".", 3)
-        assert (head, version) == ("cn.tongban", "v1")
-        assert noun.capitalize() + verb.capitalize() in events_pb2.DESCRIPTOR.message_types_by_name
+        assert (head, version) == ("cn.tongban.identity", "v1")
+        assert (
+            "".join(word.capitalize() for word in f"{noun}_{verb}".split("_"))
+            in events_pb2.DESCRIPTOR.message_types_by_name
+        )
 
 
 def test_the_reasons_of_identity_are_documented() -> None:

@@ -48,11 +48,11 @@ def test_staff_are_of_the_department_of_their_token_and_at_the_keyboard(who: Act
 
 @pytest.mark.parametrize(
     ("said", "field"),
-    [(context(department=OTHER), "use.department"), (context(operator=f"staff/{ID}8"), "use.operator")],
+    [(context(department=OTHER), "use_context.department"), (context(operator=f"staff/{ID}8"), "use_context.operator")],
 )
 def test_who_says_other_than_the_token_is_told_which_field(said: common_pb2.UseContext, field: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        stated(OFFICE, said, HOME, "use")
+        stated(OFFICE, said, HOME)
     assert [(each.field, each.rule) for each in refused.value.violations] == [(field, "context.token")]
 
 
@@ -77,7 +77,7 @@ def test_what_the_request_says_is_not_changed() -> None:
         (f"//{HOME}/cases/1", AWAY, "cases/1"),
         ("cases/1", AWAY, f"//{AWAY}/cases/1"),
         (" cases/1 ", AWAY, f"//{AWAY}/cases/1"),
-        ("transfers/1", AWAY, "transfers/1"),
+        ("caseTransfers/1", AWAY, "caseTransfers/1"),
         (f"//{AWAY}/cases/1", HOME, f"//{AWAY}/cases/1"),
         ("", AWAY, ""),
     ],

@@ -11,7 +11,7 @@ from libs.events.cloud_event import Event, from_fields, stream_of
 EVENT = Event(
     id="01",
     source="//341500/cases",
-    type="cn.tongban.case.accepted.v1",
+    type="cn.tongban.cases.case.accepted.v1",
     subject="cases/1",
     time=datetime(2024, 5, 6, 8, 0, 0, 123456, UTC),
     data=b"\x00\xff",

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from libs.db import paging
 from libs.db.etag import check_etag, etag_of
 from libs.errors import Aborted, InvalidArgument
-from tongban.audit.v1.audit_service_pb2 import ListRecordsRequest
+from tongban.audit.v1.audit_service_pb2 import ListAuditRecordsRequest
 from tongban.identity.v1.client_service_pb2 import ListClientsRequest
 from tongban.identity.v1.region_service_pb2 import ListRegionsRequest
 from tongban.identity.v1.resources_pb2 import REGION_STATE_ACTIVE
 
-REQUEST = ListRecordsRequest(log="cases", object="cases/1", page_size=10)
+REQUEST = ListAuditRecordsRequest(log="cases", object="cases/1", page_size=10)
 PAGES = paging.Pages(b"k" * 32)
 
 
@@ -41,14 +41,14 @@ def test_the_first_page_has_no_position() -> None:
 
 def test_the_size_of_a_page_may_change_between_pages() -> None:
     token = PAGES.next_token(REQUEST, 7)
-    other = ListRecordsRequest(log="cases", object="cases/1", page_size=99, page_token=token)
+    other = ListAuditRecordsRequest(log="cases", object="cases/1", page_size=99, page_token=token)
     assert PAGES.position(other, token) == (7,)
 
 
 def test_a_token_of_another_list_is_refused() -> None:
     token = PAGES.next_token(REQUEST, 7)
     with pytest.raises(InvalidArgument) as error:
-        PAGES.position(ListRecordsRequest(log="cases", object="cases/2"), token)
+        PAGES.position(ListAuditRecordsRequest(log="cases", object="cases/2"), token)
     assert error.value.reason == "PAGE_TOKEN_INVALID"
 
 
@@ -87,7 +87,7 @@ def test_no_text_breaks_the_reader(token: str) -> None:
         PAGES.position(REQUEST, token)
 
 
-def _forged(request: ListRecordsRequest, last: object) -> str:
+def _forged(request: ListAuditRecordsRequest, last: object) -> str:
     """A token with another sort key under the digest of a good one."""
     digest = base64.urlsafe_b64decode(PAGES.next_token(request, 7) + "==")[:16]
     return base64.urlsafe_b64encode(digest + json.dumps(last, separators=(",", ":")).encode()).decode().rstrip("=")
@@ -110,7 +110,7 @@ def test_an_absent_etag_is_allowed_and_a_wrong_one_is_not() -> None:
 
 def test_a_token_with_another_sort_key_is_refused() -> None:
     """Whoever reads a token can write one like it, but not its digest."""
-    request = ListRecordsRequest(log="seal")
+    request = ListAuditRecordsRequest(log="seal")
     for last in (["x"], [], [8], [None], [[1]]):
         with pytest.raises(InvalidArgument) as error:
             PAGES.position(request, _forged(request, last))

@@ -49,9 +49,9 @@ def test_another_region_s_message_keeps_what_is_not_known_here() -> None:
     method = next(
         each
         for each in exchange.DESCRIPTOR.services_by_name["ExchangeService"].methods
-        if each.name == "ReceiveTransfer"
+        if each.name == "ReceiveCaseTransfer"
     )
-    request = exchange.ReceiveTransferRequest(message=exchange.TransferMessage(sequence=1))
+    request = exchange.ReceiveCaseTransferRequest(message=exchange.TransferMessage(sequence=1))
     request.message.MergeFromString(FIELD)
     assert Method(method).keeps_unknown
     assert parse(Method(method), request.SerializeToString()).SerializeToString() == request.SerializeToString()

@@ -24,7 +24,7 @@ def test_each_operator_is_read_with_and_without_spaces(operator: str) -> None:
 
 
 def test_a_value_may_hold_what_names_and_times_hold() -> None:
-    assert parse("item=//wanzhi/items/1-2") == equal("item", "//wanzhi/items/1-2", 1)
+    assert parse("item=//wanzhi/serviceItems/1-2") == equal("item", "//wanzhi/serviceItems/1-2", 1)
     assert parse("time>2024-05-01T00:00:00+08:00") == equal("time", "2024-05-01T00:00:00+08:00", 1, ">")
 
 

@@ -61,9 +61,9 @@ TERMS = Terms(
     end=NOW + timedelta(days=1),
     quota=Quota(queries_per_day=2, rows_per_query=3, rows_total=4),
 )
-GRANT = GrantFacts("grants/1", GrantState.ACTIVE, TERMS)
+GRANT = GrantFacts("dataGrants/1", GrantState.ACTIVE, TERMS)
 USE = DataUse(fields=("name",), purpose="核验", department="departments/d", region="341500", case_name="cases/1")
-REQUEST = RequestProgress(name="requests/1", state=RequestState.PRE_REVIEWED, applicant="a", pre_reviewer="p")
+REQUEST = RequestProgress(name="dataRequests/1", state=RequestState.PRE_REVIEWED, applicant="a", pre_reviewer="p")
 
 
 def condition(field: str, operator: RowOperator, *values: str | date) -> dict[str, object]:
@@ -71,7 +71,7 @@ def condition(field: str, operator: RowOperator, *values: str | date) -> dict[st
 
 
 def terms(**changes: object) -> Callable[[], SharingClass]:
-    return lambda: check_terms("resources/1", ENTRY, replace(TERMS, **changes), "341500")  # type: ignore[arg-type]
+    return lambda: check_terms("dataResources/1", ENTRY, replace(TERMS, **changes), "341500")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -88,39 +88,39 @@ def terms(**changes: object) -> Callable[[], SharingClass]:
             {"resource": "entries/1", "state": "DRAFT", "allowed": "SUBMITTED"},
         ),
         (
-            lambda: checked("mounts/1", MountState.SUSPENDED, ()),
+            lambda: checked("dataMounts/1", MountState.SUSPENDED, ()),
             "STATE_CONFLICT",
-            {"resource": "mounts/1", "state": "SUSPENDED", "allowed": "CREATED,ACTIVE,FAILED"},
+            {"resource": "dataMounts/1", "state": "SUSPENDED", "allowed": "CREATED,ACTIVE,FAILED"},
         ),
         (
             lambda: advance(REQUEST, RequestStep.APPROVE, "x"),
             "STATE_CONFLICT",
-            {"resource": "requests/1", "state": "PRE_REVIEWED", "allowed": "PROVIDER_REVIEW"},
+            {"resource": "dataRequests/1", "state": "PRE_REVIEWED", "allowed": "PROVIDER_REVIEW"},
         ),
         (
             lambda: advance(REQUEST, RequestStep.REVIEW, "p"),
             "REVIEW_NOT_SEPARATED",
-            {"request": "requests/1", "step": "review"},
+            {"request": "dataRequests/1", "step": "review"},
         ),
         (
-            lambda: require_known("resources/1", ENTRY, ["x", "name", "y"]),
+            lambda: require_known("dataResources/1", ENTRY, ["x", "name", "y"]),
             "FIELD_UNKNOWN",
-            {"resource": "resources/1", "fields": "x,y"},
+            {"resource": "dataResources/1", "fields": "x,y"},
         ),
         (
-            lambda: require_keys("resources/1", ENTRY, ["uscc", "name", "founded"]),
+            lambda: require_keys("dataResources/1", ENTRY, ["uscc", "name", "founded"]),
             "FIELD_NOT_KEY",
-            {"resource": "resources/1", "fields": "name,founded"},
+            {"resource": "dataResources/1", "fields": "name,founded"},
         ),
         (
-            lambda: require_keys("resources/1", ENTRY, ["z"]),
+            lambda: require_keys("dataResources/1", ENTRY, ["z"]),
             "FIELD_UNKNOWN",
-            {"resource": "resources/1", "fields": "z"},
+            {"resource": "dataResources/1", "fields": "z"},
         ),
         (
-            lambda: require_shareable("resources/1", ENTRY, ["name", "income"]),
+            lambda: require_shareable("dataResources/1", ENTRY, ["name", "income"]),
             "RESOURCE_NOT_SHARED",
-            {"resource": "resources/1", "basis": "《某法》"},
+            {"resource": "dataResources/1", "basis": "《某法》"},
         ),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
             replace(USE, department="departments/e"),
             Usage(),
             "GRANT_DEPARTMENT_MISMATCH",
-            {"grant": "grants/1", "department": "departments/e"},
+            {"grant": "dataGrants/1", "department": "departments/e"},
         ),
         (
             replace(GRANT, terms=replace(TERMS, start=NOW + MOMENT)),
@@ -147,7 +147,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
             Usage(),
             "GRANT_OUT_OF_PERIOD",
             {
-                "grant": "grants/1",
+                "grant": "dataGrants/1",
                 "start_time": "2024-05-06T09:00:00.000001+00:00",
                 "end_time": "2024-05-07T09:00:00+00:00",
             },
@@ -157,30 +157,30 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
             USE,
             Usage(),
             "GRANT_NOT_ACTIVE",
-            {"grant": "grants/1", "state": "SUSPENDED"},
+            {"grant": "dataGrants/1", "state": "SUSPENDED"},
         ),
-        (GRANT, replace(USE, purpose="核 验"), Usage(), "GRANT_PURPOSE_MISMATCH", {"grant": "grants/1"}),
-        (GRANT, replace(USE, case_name=""), Usage(), "CASE_REQUIRED", {"grant": "grants/1"}),
+        (GRANT, replace(USE, purpose="核 验"), Usage(), "GRANT_PURPOSE_MISMATCH", {"grant": "dataGrants/1"}),
+        (GRANT, replace(USE, case_name=""), Usage(), "CASE_REQUIRED", {"grant": "dataGrants/1"}),
         (
             GRANT,
             USE,
             Usage(queries_today=2),
             "GRANT_QUOTA_EXHAUSTED",
-            {"grant": "grants/1", "quota": "queries_per_day", "limit": "2"},
+            {"grant": "dataGrants/1", "quota": "queries_per_day", "limit": "2"},
         ),
         (
             GRANT,
             USE,
             Usage(rows_total=5),
             "GRANT_QUOTA_EXHAUSTED",
-            {"grant": "grants/1", "quota": "rows_total", "limit": "4"},
+            {"grant": "dataGrants/1", "quota": "rows_total", "limit": "4"},
         ),
         (
             GRANT,
             replace(USE, fields=("x", "name", "y")),
             Usage(),
             "FIELD_NOT_GRANTED",
-            {"grant": "grants/1", "fields": "x,y"},
+            {"grant": "dataGrants/1", "fields": "x,y"},
         ),
     ],
 )
@@ -195,9 +195,13 @@ def test_a_use_beyond_the_grant_names_the_bound(
 @pytest.mark.parametrize(
     ("changes", "reason", "metadata"),
     [
-        ({"fields": frozenset({"income"})}, "RESOURCE_NOT_SHARED", {"resource": "resources/1", "basis": "《某法》"}),
-        ({"fields": frozenset({"x"})}, "FIELD_UNKNOWN", {"resource": "resources/1", "fields": "x"}),
-        (condition("y", RowOperator.IN, "a"), "FIELD_UNKNOWN", {"resource": "resources/1", "fields": "y"}),
+        (
+            {"fields": frozenset({"income"})},
+            "RESOURCE_NOT_SHARED",
+            {"resource": "dataResources/1", "basis": "《某法》"},
+        ),
+        ({"fields": frozenset({"x"})}, "FIELD_UNKNOWN", {"resource": "dataResources/1", "fields": "x"}),
+        (condition("y", RowOperator.IN, "a"), "FIELD_UNKNOWN", {"resource": "dataResources/1", "fields": "y"}),
     ],
 )
 def test_terms_that_a_resource_can_not_meet_name_it(
@@ -228,12 +232,12 @@ def test_every_reason_against_a_use_is_told_in_order() -> None:
 
 
 def test_a_department_without_a_grant_is_told_of_the_resource() -> None:
-    error = missing("resources/1", "")
-    assert (error.reason, error.metadata) == ("GRANT_MISSING", {"resource": "resources/1", "department": ""})
+    error = missing("dataResources/1", "")
+    assert (error.reason, error.metadata) == ("GRANT_MISSING", {"resource": "dataResources/1", "department": ""})
 
 
 def test_of_equal_grants_one_is_always_chosen() -> None:
-    other = replace(GRANT, name="grants/2")
+    other = replace(GRANT, name="dataGrants/2")
     assert choose([GRANT, other], NOW) is choose([other, GRANT], NOW) is other
     longer = replace(GRANT, terms=replace(TERMS, end=TERMS.end + MOMENT))
     assert choose([other, longer], NOW) is longer
@@ -348,7 +352,7 @@ def test_what_is_just_within_is_taken() -> None:
     assert terms(**condition("name", RowOperator.PREFIX, "a"))() is SharingClass.UNCONDITIONAL
     assert terms(**condition("name", RowOperator.IN, "a", "b"))() is SharingClass.UNCONDITIONAL
     assert terms(fields=frozenset(), compare_fields=frozenset({"name"}))() is SharingClass.UNCONDITIONAL
-    assert require_shareable("resources/1", ENTRY, []) is SharingClass.UNCONDITIONAL
+    assert require_shareable("dataResources/1", ENTRY, []) is SharingClass.UNCONDITIONAL
     check_entry(replace(ENTRY, form=ResourceForm.FILE, fields=(NAME,)))
     # No field of a resource that is not shared can be freer: it bears its class.
     assert ENTRY.class_of(INCOME) is SharingClass.NOT_SHARED

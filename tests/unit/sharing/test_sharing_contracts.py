@@ -65,7 +65,7 @@ def terms(**changes: Any) -> pb.GrantTerms:
 
 def query(**changes: Any) -> data.QueryRequest:
     content: dict[str, Any] = {
-        "resource": f"//341500/resources/{ID}",
+        "resource": f"//341500/dataResources/{ID}",
         "fields": ["name"],
         "conditions": [data.KeyCondition(field="uscc", values=[pb.Value(string_value="x")])],
         "use_context": common_pb2.UseContext(purpose="核验"),
@@ -74,7 +74,7 @@ def query(**changes: Any) -> data.QueryRequest:
 
 
 @pytest.mark.parametrize(
-    "message", [terms(), query(), query(grant=f"grants/{ID}"), query(resource=f"resources/{ID}", page_size=7)]
+    "message", [terms(), query(), query(grant=f"dataGrants/{ID}"), query(resource=f"dataResources/{ID}", page_size=7)]
 )
 def test_good_messages_pass(message: Any) -> None:
     protovalidate.validate(message)
@@ -100,7 +100,7 @@ def bad_period() -> pb.GrantTerms:
         query(fields=["name", "name"]),
         query(fields=['name"; drop table x']),
         query(use_context=None),
-        query(resource="//341500/grants/1"),
+        query(resource="//341500/dataGrants/1"),
         pb.TableSource(data_source="legacy", schema="public", table='t" --', columns=[pb.ColumnMapping()]),
         pb.DataField(code="Name", title="t", data_type=pb.DATA_TYPE_DATE),
         pb.DataField(code="name", title="t", data_type=99),  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ async def test_a_person_is_created_once_and_read_masked(identity: Service) -> No
     assert again == first
     found = await invoke(
         clerk.stub.LookupPerson,
-        pb.LookupPersonRequest(document=DOCUMENT, context=common_pb2.UseContext(purpose="窗口受理")),
+        pb.LookupPersonRequest(document=DOCUMENT, use_context=common_pb2.UseContext(purpose="窗口受理")),
         resources_pb2.Person,
         to="identity",
         token=clerk.token,
@@ -131,7 +131,7 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
     context = common_pb2.UseContext(purpose="核对身份", case_name="cases/1")
     revealed = await invoke(
         clerk.stub.RevealPerson,
-        pb.RevealPersonRequest(name=person.name, context=context),
+        pb.RevealPersonRequest(name=person.name, use_context=context),
         pb.RevealPersonResponse,
         to="identity",
         token=clerk.token,
@@ -139,9 +139,9 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
     assert revealed.person.document.number == DOCUMENT.number
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     record = await invoke(
-        log.GetRecord,
-        audit.GetRecordRequest(name=revealed.receipt.record),
-        audit.Record,
+        log.GetAuditRecord,
+        audit.GetAuditRecordRequest(name=revealed.receipt.record),
+        audit.AuditRecord,
         to="identity",
         token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
     )
@@ -182,8 +182,8 @@ async def test_people_read_their_own_account_and_staff_say_why(identity: Service
     for token in (clerk.token, helper):
         with pytest.raises(InvalidArgument) as error:
             await read(token)
-        assert error.value.violations[0].field == "context.purpose"
-    get.context.purpose = "帮办"
+        assert error.value.violations[0].field == "use_context.purpose"
+    get.use_context.purpose = "帮办"
     assert (await read(helper)).masked
 
 
@@ -191,7 +191,7 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
     clerk = _Clerk(identity)
     person = await clerk.create(_create())
     act = {"sub": "staff/00000000-0000-7000-8000-000000000001", "actor_kind": "STAFF"}
-    request = pb.RevealPersonRequest(name=person.name, context=common_pb2.UseContext(purpose="核对"))
+    request = pb.RevealPersonRequest(name=person.name, use_context=common_pb2.UseContext(purpose="核对"))
 
     async def reveal(subject: str) -> pb.RevealPersonResponse:
         token = identity.issuer.token(subject, "STAFF", act=act)
@@ -206,18 +206,18 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
 async def test_a_search_for_an_impossible_number_finds_nobody_and_is_recorded(identity: Service) -> None:
     clerk = _Clerk(identity)
     impossible = common_pb2.IdentityDocument(type_code="111", number="110105194912310021")
-    request = pb.LookupPersonRequest(document=impossible, context=common_pb2.UseContext(purpose="窗口受理"))
+    request = pb.LookupPersonRequest(document=impossible, use_context=common_pb2.UseContext(purpose="窗口受理"))
     with pytest.raises(NotFound):
         await invoke(clerk.stub.LookupPerson, request, resources_pb2.Person, to="identity", token=clerk.token)
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     page = await invoke(
-        log.ListRecords,
-        audit.ListRecordsRequest(log="identity", object="persons"),
-        audit.ListRecordsResponse,
+        log.ListAuditRecords,
+        audit.ListAuditRecordsRequest(log="identity", object="persons"),
+        audit.ListAuditRecordsResponse,
         to="identity",
         token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
     )
-    assert [record.purpose for record in page.records] == ["窗口受理"]
+    assert [record.purpose for record in page.audit_records] == ["窗口受理"]
 
 
 async def test_an_expiry_date_is_kept_if_the_calendar_has_it(identity: Service) -> None:
@@ -266,7 +266,7 @@ async def test_a_name_that_nobody_can_see_opens_no_account(identity: Service, na
 async def test_a_name_is_kept_as_it_was_given(identity: Service, name: str) -> None:
     clerk = _Clerk(identity)
     made = await clerk.create(_create(name=name))
-    request = pb.RevealPersonRequest(name=made.name, context=common_pb2.UseContext(purpose="窗口受理"))
+    request = pb.RevealPersonRequest(name=made.name, use_context=common_pb2.UseContext(purpose="窗口受理"))
     shown = await invoke(clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=clerk.token)
     assert shown.person.full_name == name
 

@@ -11,7 +11,7 @@ from tongban.identity.v1 import token_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
-TRANSFER = "transfers/00000000-0000-7000-8000-000000000001"
+TRANSFER = "caseTransfers/00000000-0000-7000-8000-000000000001"
 SOMEBODY = "persons/00000000-0000-7000-8000-0000000000aa"
 
 
@@ -69,7 +69,12 @@ async def test_rights_never_grow_by_an_exchange(home: Town) -> None:
     more = home.exchange(narrow, on_behalf_of=firm.name, scope="cases.cases.create")
     assert await reason_of(more) == "SCOPE_NOT_GRANTED"
     window = await home.verifier().verify(await home.at_window(narrow, await home.staff_token()))
-    assert window.scopes == {"cases.cases.get", "cases.transfers.send", "cases.transfers.get", "cases.transfers.list"}
+    assert window.scopes == {
+        "cases.cases.get",
+        "cases.caseTransfers.send",
+        "cases.caseTransfers.get",
+        "cases.caseTransfers.list",
+    }
 
 
 async def test_a_window_token_speaks_of_both(home: Town) -> None:

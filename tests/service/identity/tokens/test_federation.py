@@ -20,7 +20,7 @@ from tongban.identity.v1 import token_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
-TRANSFER = "transfers/00000000-0000-7000-8000-000000000001"
+TRANSFER = "caseTransfers/00000000-0000-7000-8000-000000000001"
 AWAY = "//320402"
 
 
@@ -67,7 +67,7 @@ async def test_a_service_alone_is_the_region_in_the_other(federation: Federation
     guest = await _accepted(federation, assertion)
     assert (guest.subject, guest.kind, guest.region) == ("//341500/services/cases", "REGION", "341500")
     # What regions may do here, and what the service may do at home: it has no business with seals and proofs.
-    assert guest.scopes == set(roles.REGION) - {"seal.certificates.get", "audit.proofs.get"}
+    assert guest.scopes == set(roles.REGION) - {"seal.certificates.get", "audit.auditRecords.prove"}
 
 
 async def test_staff_in_office_are_the_region_in_the_other(federation: Federation) -> None:
@@ -116,10 +116,10 @@ async def test_both_regions_record_it_under_one_id(federation: Federation) -> No
 async def _recorded(town: Town, transaction: str) -> list[str]:
     """What a region's identity service did under a transaction id."""
     log = audit_service_pb2_grpc.AuditServiceStub(town.service.channel)
-    request = audit_service_pb2.ListRecordsRequest(log="identity", transaction_id=transaction)
-    answer = audit_service_pb2.ListRecordsResponse
-    page = await town.call(log.ListRecords, request, answer, await town.staff_token("auditing"))
-    return [record.action for record in page.records]
+    request = audit_service_pb2.ListAuditRecordsRequest(log="identity", transaction_id=transaction)
+    answer = audit_service_pb2.ListAuditRecordsResponse
+    page = await town.call(log.ListAuditRecords, request, answer, await town.staff_token("auditing"))
+    return [record.action for record in page.audit_records]
 
 
 async def test_a_suspended_region_is_refused_each_way_on_its_own(federation: Federation) -> None:

@@ -31,8 +31,10 @@ async def test_a_border_gives_nobody_a_right(federation: Federation) -> None:
     assert await _abroad(federation, one) == {"cases.cases.get"}
     assert await _abroad(federation, await home.human_token(person)) == set(roles.PERSON)
     assert await _abroad(federation, await home.human_token(person), scope="cases.cases.list") == {"cases.cases.list"}
-    reader = await home.granted(**home.asserted(home.staff["auditing"]), scope="sharing.grants.list audit.records.list")
-    assert await _abroad(federation, reader) == {"sharing.grants.list"}
+    reader = await home.granted(
+        **home.asserted(home.staff["auditing"]), scope="sharing.dataGrants.list audit.auditRecords.list"
+    )
+    assert await _abroad(federation, reader) == {"sharing.dataGrants.list"}
     refused = home.exchange(one, audience=AWAY, scope="cases.cases.create")
     assert await reason_of(refused) == "SCOPE_NOT_GRANTED"
 
@@ -44,7 +46,7 @@ async def test_a_service_is_abroad_what_it_is_at_home_and_no_more(federation: Fe
 
 async def test_an_assertion_that_names_no_permission_gives_none(federation: Federation) -> None:
     home, person = federation.home, await federation.home.person()
-    token = await home.granted(**home.asserted(person), scope="audit.proofs.get")
+    token = await home.granted(**home.asserted(person), scope="audit.auditRecords.prove")
     assertion = await home.exchange(token, audience=AWAY)
     refused = federation.away.exchange(assertion, ASSERTION, scope="cases.cases.get")
     assert await reason_of(refused) == "SCOPE_NOT_GRANTED"
@@ -214,7 +216,8 @@ async def test_a_service_may_do_by_its_certificate_what_the_contract_lets_it_and
 async def test_a_window_adds_nothing_to_what_the_clerks_token_holds(home: Town) -> None:
     person = await home.human_token(await home.person())
     clerk = await home.granted(
-        **home.asserted(home.staff["receiving"]), scope="cases.cases.create identity.mandates.create cases.tasks.list"
+        **home.asserted(home.staff["receiving"]),
+        scope="cases.cases.create identity.mandates.create cases.caseTasks.list",
     )
     window = await home.verifier().verify(await home.at_window(person, clerk))
     assert window.scopes == {"cases.cases.create", "identity.mandates.create"}
@@ -222,4 +225,4 @@ async def test_a_window_adds_nothing_to_what_the_clerks_token_holds(home: Town) 
     window = await home.verifier().verify(await home.at_window(narrow, clerk))
     assert window.scopes == {"cases.cases.create"}
     whole = await home.verifier().verify(await home.at_window(person, await home.staff_token()))
-    assert {"identity.mandates.create", "identity.consents.grant", "cases.transfers.send"} <= whole.scopes
+    assert {"identity.mandates.create", "identity.consents.grant", "cases.caseTransfers.send"} <= whole.scopes

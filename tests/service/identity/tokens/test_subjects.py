@@ -97,7 +97,7 @@ async def test_nobody_is_not_taken_for_somebody(federation: Federation, subject:
         (SUBJECT, "PERSON", {"org": f"{REGION}/organizations/{ID}", "mandate": f"{REGION}/mandates/"}),
         (CLERK, "STAFF", {"dept": f"{REGION}/departments/"}),
         (CLERK, "STAFF", {"dept": ""}),
-        (SUBJECT, "PERSON", {"transfer": f"{REGION}/transfers/x"}),
+        (SUBJECT, "PERSON", {"transfer": f"{REGION}/caseTransfers/x"}),
     ],
 )
 async def test_a_kind_that_its_subject_is_not_is_refused(
@@ -141,7 +141,7 @@ async def _shown(away: Town, token: str, person: str, mandate: str) -> list[str]
 
 
 def _asked(request: Any) -> Any:
-    request.context.purpose = "办件"
+    request.use_context.purpose = "办件"
     return request
 
 

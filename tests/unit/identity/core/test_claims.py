@@ -54,7 +54,7 @@ WHOLE = replace(
     via=("window",),
     region="320402",
     target="//320402",
-    transfer="transfers/1",
+    transfer="caseTransfers/1",
     nbf=T - 1,
     txn="2",
     stated=(IdentityClaim("persons/1", "张三三", "111", "1"), IdentityClaim("organizations/1", "商行", "001", "2")),
@@ -90,7 +90,7 @@ def test_a_whole_payload_is_written_in_the_words_of_the_standards() -> None:
         "via": ["window"],
         "region": "320402",
         "target": "//320402",
-        "transfer": "transfers/1",
+        "transfer": "caseTransfers/1",
         "nbf": T - 1,
         "txn": "2",
         "ids": [

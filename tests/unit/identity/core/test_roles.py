@@ -45,7 +45,7 @@ def test_administration_and_audit_do_no_work() -> None:
         assert "cases.*" not in patterns
         assert "cases.cases.*" not in patterns
         assert set(patterns).isdisjoint(DECISIONS | RECEPTION)
-    holders = [duty for duty in Duty if "audit.*" in roles.of_duties([duty])]
+    holders = [duty for duty in Duty if "audit.auditRecords.*" in roles.of_duties([duty])]
     assert holders == [Duty.AUDITING]
 
 
@@ -89,9 +89,9 @@ def test_a_family_stands_for_those_who_hold_all_of_it_and_for_nobody_else() -> N
     assert not any(covers([pattern], family[0]) for pattern in roles.families(lacking))
     assert roles.families(frozenset()) == frozenset()
     # A family of two is one, a permission that stands alone is none.
-    two = frozenset(each for each in PERMISSIONS if each.startswith("cases.items."))
+    two = frozenset(each for each in PERMISSIONS if each.startswith("cases.serviceItems."))
     assert len(two) == 2
-    assert roles.families(two) == {"cases.items.*"}
+    assert roles.families(two) == {"cases.serviceItems.*"}
     (alone,) = (each for each in PERMISSIONS if each.startswith("cases.statistics."))
     assert roles.families(frozenset({alone})) == {alone}
 

@@ -20,7 +20,7 @@ LUAN = TokenIssue("341500", "https://luan.example", NOW, "2", "3")
 TIANNING = TokenIssue("320402", "https://tianning.example", NOW, "4", "5")
 HOME = HomeRegion("341500", "https://luan.example", 4)
 FIRM = ActingRight(f"organizations/{ID}1", "91350100M000100Y43", f"mandates/{ID}2", ("ITEM",), ("APPLY",), T + 400)
-TRANSFER = f"transfers/{ID}8"
+TRANSFER = f"caseTransfers/{ID}8"
 
 PERSON = Claims(
     type=TokenType.ACCESS,
@@ -189,7 +189,7 @@ def test_who_needs_no_delegation(subject: Claims, rule: str) -> None:
         ({"iss": "https://other.example"}, "TOKEN_INVALID", {"rule": "aud"}),
         ({"exp": T - 60, "iat": T - 600}, "TOKEN_INVALID", {"rule": "exp"}),
         ({"target": "//110000"}, "DELEGATION_MISMATCH", {"transfer": TRANSFER}),
-        ({"transfer": "transfers/1"}, "DELEGATION_MISMATCH", {"transfer": TRANSFER}),
+        ({"transfer": "caseTransfers/1"}, "DELEGATION_MISMATCH", {"transfer": TRANSFER}),
     ],
 )
 def test_a_delegation_of_another_is_refused(change: dict[str, object], reason: str, metadata: dict[str, str]) -> None:
@@ -226,7 +226,7 @@ def test_a_guests_token_says_whose_word_it_rests_on() -> None:
         {"sub": f"//320402/persons/{ID}3"},
         {"dept": f"departments/{ID}5"},
         {"human": f"persons/{ID}7"},
-        {"transfer": f"//320402/transfers/{ID}8"},
+        {"transfer": f"//320402/caseTransfers/{ID}8"},
         {"act": ActingParty(f"//320402/staff/{ID}4", ActorKind.STAFF)},
         {"act": ActingParty(f"//341500/staff/{ID}4", ActorKind.STAFF, f"departments/{ID}5")},
         {"authority": ActingRight(f"//320402/organizations/{ID}1")},

@@ -13,7 +13,7 @@ ID = "00000000-0000-7000-8000-00000000000"
 THERE = f"//{REGION}/"
 PERSON, STAFF, SERVICE = f"{THERE}persons/{ID}1", f"{THERE}staff/{ID}2", f"{THERE}services/cases"
 HALL, FIRM, MANDATE = f"{THERE}departments/{ID}3", f"{THERE}organizations/{ID}4", f"{THERE}mandates/{ID}5"
-TRANSFER = f"{THERE}transfers/{ID}6"
+TRANSFER = f"{THERE}caseTransfers/{ID}6"
 
 CITIZEN = Claims(
     type=TokenType.ASSERTION,
@@ -85,7 +85,7 @@ def test_whom_a_region_may_assert(claims: Claims) -> None:
         replace(OFFICE, human=STAFF),
         replace(OFFICE, human=f"//341501/persons/{ID}1"),
         replace(CITIZEN, transfer=MANDATE),
-        replace(CITIZEN, transfer=f"transfers/{ID}6"),
+        replace(CITIZEN, transfer=f"caseTransfers/{ID}6"),
         # Only people act for others: for a firm or a person, by a mandate of that region.
         replace(OFFICE, authority=ActingRight(FIRM)),
         replace(SYSTEM, authority=ActingRight(FIRM)),

@@ -121,7 +121,7 @@ def test_no_configuration_makes_access_tokens_live_longer_than_ten_minutes(confi
 
 def test_every_claim_survives_the_payload() -> None:
     asserted = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
-    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
+    kept = exchange.delegation(LUAN, at_window, "//320402", "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a")
     guest = exchange.accept(TIANNING, asserted, HOME, SCOPE)
     for token in (person, staff, service, agent, at_window, asserted, kept, guest):
         assert from_payload(token.type, token.payload()) == token
@@ -240,7 +240,7 @@ def test_the_human_being_behind_staff_goes_with_every_token() -> None:
     assert guest.human == "//341500/persons/00000000-0000-7000-8000-c40dc72b0228"
     stranger = replace(asserted, human="//330000/persons/00000000-0000-7000-8000-d9298a10d1b0")
     assert refusal(lambda: exchange.check_assertion(there, stranger, HOME))[0] == "ASSERTION_SUBJECT_FOREIGN"
-    kept = exchange.delegation(LUAN, staff, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
+    kept = exchange.delegation(LUAN, staff, "//320402", "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a")
     assert kept.human == "persons/00000000-0000-7000-8000-c40dc72b0228"
 
 
@@ -278,7 +278,9 @@ def test_guests_and_clients_are_not_asserted() -> None:
     guest = replace(person, region="320402")
     for make in (
         lambda token: exchange.assertion(LUAN, token, "//320402", SCOPE),
-        lambda token: exchange.delegation(LUAN, token, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a"),
+        lambda token: exchange.delegation(
+            LUAN, token, "//320402", "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a"
+        ),
     ):
         assert refusal(lambda make=make: make(machine)) == ("EXCHANGE_NOT_ALLOWED", "client")  # type: ignore[misc]
         assert refusal(lambda make=make: make(guest)) == ("EXCHANGE_NOT_ALLOWED", "guest")  # type: ignore[misc]
@@ -338,7 +340,7 @@ ASSERTED = exchange.assertion(LUAN, at_window, "//320402", SCOPE, service)
             },
             ("ASSERTION_SUBJECT_FOREIGN", ""),
         ),
-        ({"transfer": "transfers/00000000-0000-7000-8000-e3b98a4da31a"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
+        ({"transfer": "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a"}, ("ASSERTION_SUBJECT_FOREIGN", "")),
     ],
 )
 def test_a_bad_assertion_is_refused(change: dict[str, object], expected: tuple[str, str]) -> None:
@@ -347,17 +349,17 @@ def test_a_bad_assertion_is_refused(change: dict[str, object], expected: tuple[s
 
 
 def test_a_delegation_gives_fresh_assertions_for_its_transfer_only() -> None:
-    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
+    kept = exchange.delegation(LUAN, at_window, "//320402", "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a")
     assert (kept.type, kept.aud, kept.scope) == (TokenType.DELEGATION, "//341500", ())
     assert kept.exp == FIRM.expire
     hours_later = replace(LUAN, now=NOW + timedelta(hours=20), jti="jti-9")
     fresh = exchange.use_delegation(
-        hours_later, kept, service, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a", SCOPE
+        hours_later, kept, service, "//320402", "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a", SCOPE
     )
     assert (fresh.type, fresh.lifetime, fresh.jti) == (TokenType.ASSERTION, 60, "jti-9")
     assert (fresh.sub, fresh.transfer) == (
         "//341500/persons/00000000-0000-7000-8000-d4f0bc5a29de",
-        "//341500/transfers/00000000-0000-7000-8000-e3b98a4da31a",
+        "//341500/caseTransfers/00000000-0000-7000-8000-e3b98a4da31a",
     )
     assert fresh.act is not None
     assert (fresh.act.sub, fresh.act.act) == (
@@ -373,30 +375,30 @@ def test_a_delegation_gives_fresh_assertions_for_its_transfer_only() -> None:
     guest = exchange.accept(received, fresh, HOME, ())
     assert (guest.actor_kind, guest.transfer) == (
         ActorKind.REGION,
-        "//341500/transfers/00000000-0000-7000-8000-e3b98a4da31a",
+        "//341500/caseTransfers/00000000-0000-7000-8000-e3b98a4da31a",
     )
 
 
 def test_a_delegation_lives_ninety_days_at_most() -> None:
     assert (
-        exchange.delegation(LUAN, person, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a").lifetime
+        exchange.delegation(LUAN, person, "//320402", "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a").lifetime
         == 90 * 86_400
     )
 
 
 def test_a_delegation_is_good_for_nothing_else() -> None:
-    kept = exchange.delegation(LUAN, at_window, "//320402", "transfers/00000000-0000-7000-8000-e3b98a4da31a")
+    kept = exchange.delegation(LUAN, at_window, "//320402", "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a")
 
     def use(
         token: Claims = kept,
         by: Claims = service,
         to: str = "//320402",
-        transfer: str = "transfers/00000000-0000-7000-8000-e3b98a4da31a",
+        transfer: str = "caseTransfers/00000000-0000-7000-8000-e3b98a4da31a",
         at: TokenIssue = LUAN,
     ) -> Callable[[], Claims]:
         return lambda: exchange.use_delegation(at, token, by, to, transfer, SCOPE)
 
-    assert refusal(use(transfer="transfers/00000000-0000-7000-8000-0bfe935e70c3"))[0] == "DELEGATION_MISMATCH"
+    assert refusal(use(transfer="caseTransfers/00000000-0000-7000-8000-0bfe935e70c3"))[0] == "DELEGATION_MISMATCH"
     assert refusal(use(to="//310000"))[0] == "DELEGATION_MISMATCH"
     assert refusal(use(by=staff)) == ("EXCHANGE_NOT_ALLOWED", "service")
     assert refusal(use(at=TIANNING)) == ("TOKEN_INVALID", "aud")

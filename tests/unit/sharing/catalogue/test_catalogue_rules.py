@@ -99,30 +99,30 @@ def test_parts_of_a_code() -> None:
 
 
 def test_life() -> None:
-    assert submitted("resources/1", ResourceState.DRAFT) is ResourceState.SUBMITTED
-    assert published("resources/1", ResourceState.SUBMITTED) is ResourceState.PUBLISHED
+    assert submitted("dataResources/1", ResourceState.DRAFT) is ResourceState.SUBMITTED
+    assert published("dataResources/1", ResourceState.SUBMITTED) is ResourceState.PUBLISHED
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-        submitted("resources/1", ResourceState.SUBMITTED)
+        submitted("dataResources/1", ResourceState.SUBMITTED)
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-        published("resources/1", ResourceState.DRAFT)
+        published("dataResources/1", ResourceState.DRAFT)
 
 
 def test_fields_of_requests_and_queries() -> None:
     whole = entry(USCC, NAME, PHONE, SECRET, sharing_condition="c", restriction_basis=BASIS)
-    require_known("resources/1", whole, ["uscc", "income"])
+    require_known("dataResources/1", whole, ["uscc", "income"])
     with pytest.raises(InvalidArgument, match="FIELD_UNKNOWN") as unknown:
-        require_known("resources/1", whole, ["uscc", "a", "b"])
-    assert unknown.value.metadata == {"resource": "resources/1", "fields": "a,b"}
-    assert require_shareable("resources/1", whole, ["uscc"]) is SharingClass.UNCONDITIONAL
-    assert require_shareable("resources/1", whole, ["uscc", "phone"]) is SharingClass.CONDITIONAL
+        require_known("dataResources/1", whole, ["uscc", "a", "b"])
+    assert unknown.value.metadata == {"resource": "dataResources/1", "fields": "a,b"}
+    assert require_shareable("dataResources/1", whole, ["uscc"]) is SharingClass.UNCONDITIONAL
+    assert require_shareable("dataResources/1", whole, ["uscc", "phone"]) is SharingClass.CONDITIONAL
     with pytest.raises(FailedPrecondition, match="RESOURCE_NOT_SHARED") as closed:
-        require_shareable("resources/1", whole, ["uscc", "income"])
+        require_shareable("dataResources/1", whole, ["uscc", "income"])
     assert closed.value.metadata["basis"] == BASIS
-    require_keys("resources/1", whole, ["uscc"])
+    require_keys("dataResources/1", whole, ["uscc"])
     with pytest.raises(InvalidArgument, match="FIELD_NOT_KEY"):
-        require_keys("resources/1", whole, ["uscc", "name"])
+        require_keys("dataResources/1", whole, ["uscc", "name"])
     with pytest.raises(InvalidArgument, match="FIELD_UNKNOWN"):
-        require_keys("resources/1", whole, ["other"])
+        require_keys("dataResources/1", whole, ["other"])
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ TERMS = Terms(
     end=NOW + timedelta(days=30),
     quota=Quota(queries_per_day=10, rows_per_query=5, rows_total=100),
 )
-GRANT = GrantFacts("grants/1", GrantState.PROVISIONED, TERMS)
+GRANT = GrantFacts("dataGrants/1", GrantState.PROVISIONED, TERMS)
 USE = DataUse(
     fields=("address", "name"),
     purpose="核验经营场所",
@@ -72,7 +72,7 @@ def test_a_field_that_is_not_granted_refuses_and_is_named() -> None:
     (reason,) = decision.reasons
     assert isinstance(reason, PermissionDenied)
     assert reason.reason == "FIELD_NOT_GRANTED"
-    assert reason.metadata == {"grant": "grants/1", "fields": "income,phone"}
+    assert reason.metadata == {"grant": "dataGrants/1", "fields": "income,phone"}
     assert decision.refused_fields == ("income", "phone")
 
 
@@ -110,7 +110,7 @@ def test_refusals(changes: dict[str, Any], expected: list[str]) -> None:
 
 
 def test_a_purpose_is_the_same_in_full_width() -> None:
-    grant = GrantFacts("grants/1", GrantState.ACTIVE, replace(TERMS, purpose="核验 A1"))
+    grant = GrantFacts("dataGrants/1", GrantState.ACTIVE, replace(TERMS, purpose="核验 A1"))
     full_width = "  核验\u3000\uff21\uff11"
     assert isinstance(decide(grant, replace(USE, purpose=full_width), Usage(), NOW), GrantedUse)
 
@@ -147,7 +147,7 @@ def test_a_grant_that_is_not_active(state: GrantState) -> None:
     decision = decide(replace(GRANT, state=state), USE, Usage(), NOW)
     assert isinstance(decision, RefusedUse)
     assert isinstance(decision.reasons[0], FailedPrecondition)
-    assert decision.reasons[0].metadata == {"grant": "grants/1", "state": state.name}
+    assert decision.reasons[0].metadata == {"grant": "dataGrants/1", "state": state.name}
 
 
 @pytest.mark.parametrize("moment", [TERMS.start - timedelta(days=1), TERMS.end])
@@ -159,12 +159,12 @@ def test_out_of_period(moment: datetime) -> None:
 
 
 def test_choice_among_grants() -> None:
-    short = GrantFacts("grants/2", GrantState.ACTIVE, replace(TERMS, end=NOW + timedelta(days=2)))
-    ended = GrantFacts("grants/3", GrantState.TERMINATED, replace(TERMS, end=NOW + timedelta(days=90)))
+    short = GrantFacts("dataGrants/2", GrantState.ACTIVE, replace(TERMS, end=NOW + timedelta(days=2)))
+    ended = GrantFacts("dataGrants/3", GrantState.TERMINATED, replace(TERMS, end=NOW + timedelta(days=90)))
     assert choose([short, GRANT, ended], NOW) is GRANT
     assert choose([ended], NOW) is ended
     assert choose([], NOW) is None
-    assert missing("resources/1", DEPARTMENT).metadata == {"resource": "resources/1", "department": DEPARTMENT}
+    assert missing("dataResources/1", DEPARTMENT).metadata == {"resource": "dataResources/1", "department": DEPARTMENT}
     assert initial_state(mounted=True) is GrantState.PROVISIONED
     assert initial_state(mounted=False) is GrantState.GRANTED
 
@@ -210,7 +210,7 @@ ENTRY = CatalogueEntry(
 
 
 def checked(**changes: Any) -> SharingClass:
-    return check_terms("resources/1", ENTRY, replace(TERMS, **changes), "341500")
+    return check_terms("dataResources/1", ENTRY, replace(TERMS, **changes), "341500")
 
 
 def test_terms_give_the_class_that_sets_the_deadline() -> None:
@@ -256,9 +256,9 @@ def test_a_grant_may_be_narrower_than_the_request() -> None:
         row_conditions=(ONLY_FOOD, RowCondition("founded", RowOperator.AT_MOST, (NOW.date(),))),
         quota=Quota(queries_per_day=1, rows_per_query=1, rows_total=1),
     )
-    require_within("requests/1", TERMS, TERMS)
-    require_within("requests/1", TERMS, narrower)
-    require_within("requests/1", replace(TERMS, case_required=False), TERMS)
+    require_within("dataRequests/1", TERMS, TERMS)
+    require_within("dataRequests/1", TERMS, narrower)
+    require_within("dataRequests/1", replace(TERMS, case_required=False), TERMS)
 
 
 @pytest.mark.parametrize(
@@ -281,5 +281,5 @@ def test_a_grant_may_be_narrower_than_the_request() -> None:
 )
 def test_a_grant_never_exceeds_the_request(part: str, changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument, match="TERMS_EXCEED_REQUEST") as refusal:
-        require_within("requests/1", TERMS, replace(TERMS, **changes))
-    assert refusal.value.metadata == {"request": "requests/1", "part": part}
+        require_within("dataRequests/1", TERMS, replace(TERMS, **changes))
+    assert refusal.value.metadata == {"request": "dataRequests/1", "part": part}

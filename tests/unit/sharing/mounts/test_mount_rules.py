@@ -79,8 +79,8 @@ def test_check_against_the_real_table() -> None:
 
 
 def test_state_after_a_check() -> None:
-    assert checked("mounts/1", MountState.CREATED, ()) is MountState.ACTIVE
-    assert checked("mounts/1", MountState.ACTIVE, ("fault",)) is MountState.FAILED
-    assert checked("mounts/1", MountState.FAILED, ()) is MountState.ACTIVE
+    assert checked("dataMounts/1", MountState.CREATED, ()) is MountState.ACTIVE
+    assert checked("dataMounts/1", MountState.ACTIVE, ("fault",)) is MountState.FAILED
+    assert checked("dataMounts/1", MountState.FAILED, ()) is MountState.ACTIVE
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-        checked("mounts/1", MountState.SUSPENDED, ())
+        checked("dataMounts/1", MountState.SUSPENDED, ())

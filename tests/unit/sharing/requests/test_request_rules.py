@@ -10,7 +10,7 @@ from services.sharing.requests.rules import RequestProgress, RequestState, Reque
 
 def progress(state: RequestState) -> RequestProgress:
     return RequestProgress(
-        name="requests/1",
+        name="dataRequests/1",
         state=state,
         applicant="persons/a",
         pre_reviewer="persons/p",
@@ -19,13 +19,13 @@ def progress(state: RequestState) -> RequestProgress:
 
 
 def test_the_whole_way() -> None:
-    request = RequestProgress(name="requests/1", state=RequestState.DRAFT, applicant="persons/a")
+    request = RequestProgress(name="dataRequests/1", state=RequestState.DRAFT, applicant="persons/a")
     state = advance(request, RequestStep.SUBMIT, "persons/a")
     assert state is RequestState.SUBMITTED
-    request = RequestProgress(name="requests/1", state=state, applicant="persons/a")
+    request = RequestProgress(name="dataRequests/1", state=state, applicant="persons/a")
     state = advance(request, RequestStep.PRE_REVIEW, "persons/p")
     assert state is RequestState.PRE_REVIEWED
-    request = RequestProgress(name="requests/1", state=state, applicant="persons/a", pre_reviewer="persons/p")
+    request = RequestProgress(name="dataRequests/1", state=state, applicant="persons/a", pre_reviewer="persons/p")
     state = advance(request, RequestStep.REVIEW, "persons/r")
     assert state is RequestState.PROVIDER_REVIEW
     assert advance(progress(state), RequestStep.APPROVE, "persons/d") is RequestState.GRANTED
