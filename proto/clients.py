@@ -228,14 +228,14 @@ def _parts(method: MethodDescriptor, message: Descriptor) -> tuple[FieldDescript
 
 
 def _refusals(method: MethodDescriptor) -> str:
-    refuses = method.GetOptions().Extensions[options_pb2.refuses]
+    refuses = method.GetOptions().Extensions[options_pb2.rpc].refuses
     names = (error_reason_pb2.ErrorReason.Name(each.reason).removeprefix("ERROR_REASON_") for each in refuses)
     told = (f"{name} ({each.when})" if each.when else name for name, each in zip(names, refuses, strict=True))
     return ", ".join(told)
 
 
 def _access(method: MethodDescriptor) -> options_pb2.Access:
-    return method.GetOptions().Extensions[options_pb2.access]
+    return method.GetOptions().Extensions[options_pb2.rpc].access
 
 
 def _required(field: FieldDescriptor) -> bool:

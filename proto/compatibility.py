@@ -68,7 +68,7 @@ def _promises(files: FileDescriptorSet) -> Iterator[Promise]:
     for file in _ours(files):
         yield from _paths(file)
         for message in file.message_type:
-            event = message.options.Extensions[options_pb2.event]
+            event = message.options.Extensions[options_pb2.message].event
             if event:
                 yield Promise(f"{file.package}.{message.name}", "event", event)
         for enum in file.enum_type:

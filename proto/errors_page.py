@@ -94,7 +94,7 @@ def _own(method: Any) -> str:
         reason = error_reason_pb2.ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")
         return f"`{reason}`" + (f" ({refusal.when})" if refusal.when else "")
 
-    return ", ".join(map(told, method.options.Extensions[options_pb2.refuses])) or "nothing of its own"
+    return ", ".join(map(told, method.options.Extensions[options_pb2.rpc].refuses)) or "nothing of its own"
 
 
 def _row(name: str, error: Any, comment: str) -> str:

@@ -41,7 +41,7 @@ def write(image: Path, target: Path) -> None:
         for service in file.service:
             if file.package.startswith("tongban."):
                 _read(service, held, permissions)
-                if not service.options.Extensions[options_pb2.everywhere]:
+                if not service.options.Extensions[options_pb2.service].everywhere:
                     services.add(file.package.split(".")[1])
     target.write_text(
         _MODULE.format(
@@ -54,9 +54,9 @@ def write(image: Path, target: Path) -> None:
 
 
 def _read(service: descriptor_pb2.ServiceDescriptorProto, held: dict[str, set[str]], permissions: set[str]) -> None:
-    everywhere = list(service.options.Extensions[options_pb2.holders])
+    everywhere = list(service.options.Extensions[options_pb2.service].holders)
     for method in service.method:
-        access = method.options.Extensions[options_pb2.access]
+        access = method.options.Extensions[options_pb2.rpc].access
         if access.permission:
             permissions.add(access.permission)
             for holder in (*everywhere, *access.holders):

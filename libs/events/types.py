@@ -15,7 +15,7 @@ def event_type(message: type[Message]) -> str:
 
 @cache
 def _declared(message: Descriptor) -> str:
-    declared = str(message.GetOptions().Extensions[options_pb2.event])
+    declared = str(message.GetOptions().Extensions[options_pb2.message].event)
     if not declared:
         raise ValueError(f"{message.full_name} is no event")
     return declared

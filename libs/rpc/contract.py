@@ -37,9 +37,9 @@ class Method:
     def access(self) -> options_pb2.Access:
         """Who may call; raises ContractError where the RPC does not say it."""
         options = self.descriptor.GetOptions()
-        if not options.HasExtension(options_pb2.access):
-            raise ContractError(f"{self.name} declares no (tongban.options.v1.access)")
-        access = options.Extensions[options_pb2.access]
+        if not options.Extensions[options_pb2.rpc].HasField("access"):
+            raise ContractError(f"{self.name} declares no (tongban.options.v1.rpc).access")
+        access = options.Extensions[options_pb2.rpc].access
         if not access.public and not access.permission:
             raise ContractError(f"{self.name} is not public and declares no permission")
         return access

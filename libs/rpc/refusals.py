@@ -87,7 +87,7 @@ def reason_name(reason: int) -> str:
 
 def declared(method: Method) -> dict[str, str]:
     """The reasons that the contract names for the RPC, each with its condition (empty where its own words say it)."""
-    refuses = method.descriptor.GetOptions().Extensions[options_pb2.refuses]
+    refuses = method.descriptor.GetOptions().Extensions[options_pb2.rpc].refuses
     return {reason_name(each.reason): str(each.when) for each in refuses}
 
 

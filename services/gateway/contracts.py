@@ -58,12 +58,12 @@ class Rpc:
     @cached_property
     def access(self) -> options_pb2.Access:
         """Who may call it."""
-        return self.descriptor.options.Extensions[options_pb2.access]
+        return self.descriptor.options.Extensions[options_pb2.rpc].access
 
     @property
     def emits(self) -> list[str]:
         """The types of the events that it writes."""
-        return list(self.descriptor.options.Extensions[options_pb2.emits])
+        return list(self.descriptor.options.Extensions[options_pb2.rpc].emits)
 
     @property
     def internal(self) -> bool:
@@ -155,5 +155,5 @@ def _services(
                 )
                 for index, method in enumerate(service.method)
             )
-            everywhere = bool(service.options.Extensions[options_pb2.everywhere])
+            everywhere = bool(service.options.Extensions[options_pb2.service].everywhere)
             yield Service(full_name, said.get((_SERVICE_FIELD, place), ""), rpcs, everywhere)

@@ -168,7 +168,7 @@ class Schemas:
         single = self._single(field) | self._allowed(field, rules)
         if field.label != Field.LABEL_REPEATED:
             kept = single | _rules(rules)
-            return _or_masked(kept) if field.options.Extensions[options_pb2.personal] else kept
+            return _or_masked(kept) if field.options.Extensions[options_pb2.field].personal else kept
         inner = self._messages.get(field.type_name)
         if inner is not None and inner.options.map_entry:
             return {"type": "object", "additionalProperties": self._single(inner.field[1])}
@@ -213,8 +213,8 @@ def _is_required(field: Field) -> bool:
 
 def _marks(field: Field) -> Json:
     marks: Json = {"readOnly": True} if field_behavior_pb2.OUTPUT_ONLY in _behaviours(field) else {}
-    marks |= {"x-personal": True} if field.options.Extensions[options_pb2.personal] else {}
-    return marks | ({"x-secret": True} if field.options.Extensions[options_pb2.secret] else {})
+    marks |= {"x-personal": True} if field.options.Extensions[options_pb2.field].personal else {}
+    return marks | ({"x-secret": True} if field.options.Extensions[options_pb2.field].secret else {})
 
 
 def _rules(rules: validate_pb2.FieldRules) -> Json:

@@ -74,7 +74,7 @@ def test_an_event_names_its_service_and_its_thing() -> None:
     ends = {_literals(path)[-1] for paths in _paths().values() for path in paths}
     nouns = {_singular(each) for each in _collections() | ends}
     declared = {
-        str(message.GetOptions().Extensions[options_pb2.event]): message.file.package.split(".")[1]
+        str(message.GetOptions().Extensions[options_pb2.message].event): message.file.package.split(".")[1]
         for message in _messages()
     }
     for event, service in declared.items():
@@ -90,3 +90,13 @@ def test_a_use_context_is_called_use_context() -> None:
     stating = [field for field in fields if field.message_type is not None and field.message_type.full_name == wanted]
     assert len(stating) > 20
     assert [str(field.full_name) for field in stating if field.name != "use_context"] == []
+
+
+_NUMBER = 15686
+"""The one option number of ours; options.proto says why."""
+
+
+def test_options_have_one_number_of_ours() -> None:
+    extensions = [each for module in contracts.files() for each in module.extensions_by_name.values()]
+    assert {each.number for each in extensions} == {_NUMBER}
+    assert all(each.message_type is not None for each in extensions), "room for what is to be said later"

@@ -49,7 +49,9 @@ def _path_moves(files: FileDescriptorSet) -> None:
 
 
 def _event_has_another_type(files: FileDescriptorSet) -> None:
-    _message(files, _EVENTS, "CaseCreated").options.Extensions[options_pb2.event] = "cn.tongban.cases.case.begun.v1"
+    _message(files, _EVENTS, "CaseCreated").options.Extensions[
+        options_pb2.message
+    ].event = "cn.tongban.cases.case.begun.v1"
 
 
 def _reason_means_something_else(files: FileDescriptorSet) -> None:

@@ -115,7 +115,7 @@ def test_every_rpc_says_who_may_and_whether_it_may_be_repeated() -> None:
 
 
 def test_reasons_stand_in_the_option_and_not_in_prose() -> None:
-    """`option (tongban.options.v1.refuses) = {reason: ... when: ...}`: documents and tests read that, nobody reads comments."""
+    """`option (tongban.options.v1.rpc).refuses = {reason: ... when: ...}`: documents and tests read that, nobody reads comments."""
     offenders = {
         method.name: said
         for method in contracts.methods()
@@ -127,7 +127,7 @@ def test_reasons_stand_in_the_option_and_not_in_prose() -> None:
 def test_every_reason_of_an_rpc_stands_once() -> None:
     offenders = []
     for method in contracts.methods():
-        refuses = [each.reason for each in method.descriptor.GetOptions().Extensions[options_pb2.refuses]]
+        refuses = [each.reason for each in method.descriptor.GetOptions().Extensions[options_pb2.rpc].refuses]
         if 0 in refuses or len(set(refuses)) != len(refuses):
             offenders.append(method.name)
     assert offenders == []
@@ -192,7 +192,7 @@ def test_mutations_have_a_request_id() -> None:
     for method in contracts.methods():
         reads = {"GET"} >= {verb for verb, _, _ in mapped[method.name]} and mapped[method.name]
         said = _said(method)
-        emits = method.descriptor.GetOptions().Extensions[options_pb2.emits]
+        emits = method.descriptor.GetOptions().Extensions[options_pb2.rpc].emits
         changes = emits or not (reads or "(a read" in said)
         if changes and _request_id(method) is None:
             found.add(method.name)
@@ -348,7 +348,7 @@ def _emitted() -> list[tuple[str, str]]:
     return [
         (contracts.owner_of(method), event)
         for method in contracts.methods()
-        for event in method.descriptor.GetOptions().Extensions[options_pb2.emits]
+        for event in method.descriptor.GetOptions().Extensions[options_pb2.rpc].emits
     ]
 
 
@@ -391,7 +391,7 @@ def test_personal_data_is_marked() -> None:
         for field in message.fields
         if field.type == FieldDescriptor.TYPE_STRING and _is_personal(field)
     ]
-    unmarked = [field.full_name for field in personal if not field.GetOptions().Extensions[options_pb2.personal]]
+    unmarked = [field.full_name for field in personal if not field.GetOptions().Extensions[options_pb2.field].personal]
     assert unmarked == []
 
 
@@ -408,6 +408,6 @@ def test_secrets_are_marked() -> None:
         for field in message.fields
         if re.fullmatch(r"(?:.*_)?(?:secret|password|private_key|access_token|assertion)", field.name)
         and field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
-        and not field.GetOptions().Extensions[options_pb2.secret]
+        and not field.GetOptions().Extensions[options_pb2.field].secret
     ]
     assert unmarked == []

@@ -12,7 +12,7 @@ _TYPE = re.compile(r"cn\.tongban\.[a-z]+\.[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\.v1
 def _declared() -> dict[str, str]:
     """The type that each message of an ``events.proto`` declares."""
     return {
-        name: str(message.GetOptions().Extensions[options_pb2.event])
+        name: str(message.GetOptions().Extensions[options_pb2.message].event)
         for module in contracts.files()
         if module.name.endswith("/events.proto")
         for name, message in module.message_types_by_name.items()
@@ -29,7 +29,9 @@ def test_each_type_has_one_message_and_its_name() -> None:
 
 def test_what_is_emitted_has_a_message() -> None:
     emitted = {
-        kind for method in contracts.methods() for kind in method.descriptor.GetOptions().Extensions[options_pb2.emits]
+        kind
+        for method in contracts.methods()
+        for kind in method.descriptor.GetOptions().Extensions[options_pb2.rpc].emits
     }
     assert emitted - set(_declared().values()) == set()
     assert emitted, "some RPC emits something"

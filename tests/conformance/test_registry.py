@@ -21,7 +21,7 @@ _OF_DUTIES = ("RECEIVING", "REVIEWING", "DECIDING", "SEAL_CUSTODY", "DATA", "ADM
 
 
 def _holders(method: Method) -> frozenset[int]:
-    service = method.descriptor.containing_service.GetOptions().Extensions[options_pb2.holders]
+    service = method.descriptor.containing_service.GetOptions().Extensions[options_pb2.service].holders
     return frozenset({*method.access.holders, *service})
 
 

@@ -47,7 +47,7 @@ def _names_somebody(field: FieldDescriptor) -> bool:
     rules = options.Extensions[validate_pb2.field]
     patterns = (rules.string.pattern, rules.repeated.items.string.pattern)
     told = any(word in pattern for pattern in patterns for word in ("persons", "organizations"))
-    return told or bool(options.Extensions[options_pb2.personal])
+    return told or bool(options.Extensions[options_pb2.field].personal)
 
 
 def _is_of_somebody(method: Method) -> bool:

@@ -20,7 +20,7 @@ def descriptor() -> ServiceDescriptor:
     )
     empty = ".google.protobuf.Empty"
     method = file.service.add(name="Echo").method.add(name="Echo", input_type=empty, output_type=empty)
-    method.options.Extensions[options_pb2.access].permission = "identity.organizations.get"
+    method.options.Extensions[options_pb2.rpc].access.permission = "identity.organizations.get"
     pool = descriptor_pool.Default()
     pool.Add(file)
     return pool.FindServiceByName(SERVICE)

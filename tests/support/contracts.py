@@ -127,7 +127,7 @@ def request_fields() -> list[FieldDescriptor]:
 
 def access_of(method: Method) -> options_pb2.Access:
     """The RPC's access option, empty where it is missing."""
-    return method.descriptor.GetOptions().Extensions[options_pb2.access]
+    return method.descriptor.GetOptions().Extensions[options_pb2.rpc].access
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     for name, kind in _TYPES.items():
         message = file.message_type.add(name=name)
         message.field.add(name="fen", number=1, type=_FIELD.TYPE_INT64, label=_FIELD.LABEL_OPTIONAL)
-        message.options.Extensions[options_pb2.event] = kind
+        message.options.Extensions[options_pb2.message].event = kind
     return file
 
 

@@ -52,7 +52,7 @@ def _planted(field: FieldDescriptor) -> Any:
 
 def _holds(field: FieldDescriptor) -> bool:
     texts = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
-    return field.type in texts and bool(field.GetOptions().Extensions[options_pb2.personal])
+    return field.type in texts and bool(field.GetOptions().Extensions[options_pb2.field].personal)
 
 
 def plant(message: Message) -> int:
@@ -73,7 +73,7 @@ def plant(message: Message) -> int:
 
 
 def _plant_map(message: Message, field: FieldDescriptor) -> int:
-    if not field.GetOptions().Extensions[options_pb2.personal]:
+    if not field.GetOptions().Extensions[options_pb2.field].personal:
         return 0
     values = getattr(message, field.name)
     for key in list(values):

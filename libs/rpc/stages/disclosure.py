@@ -50,7 +50,7 @@ def _of_somebody(field: FieldDescriptor) -> bool:
     options = field.GetOptions()
     rules = options.Extensions[validate_pb2.field]
     named = any("persons" in pattern for pattern in (rules.string.pattern, rules.repeated.items.string.pattern))
-    return named or bool(options.Extensions[options_pb2.personal])
+    return named or bool(options.Extensions[options_pb2.field].personal)
 
 
 def disclosure(method: Method, handler: Handler) -> Handler:

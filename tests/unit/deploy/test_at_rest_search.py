@@ -40,7 +40,7 @@ def _personal(descriptor: Descriptor) -> set[str]:
             continue
         if contracts.is_ours(field.message_type):
             found |= _personal(contracts.message_of(field))
-        elif _text(field) and field.GetOptions().Extensions[options_pb2.personal]:
+        elif _text(field) and field.GetOptions().Extensions[options_pb2.field].personal:
             found.add(str(field.full_name))
     return found
 

@@ -91,7 +91,7 @@ def test_what_may_be_repeated_is_repeated_and_nothing_else(config: GatewayConfig
 def _closed(rpc: Rpc) -> Rpc:
     descriptor = type(rpc.descriptor)()
     descriptor.CopyFrom(rpc.descriptor)
-    descriptor.options.Extensions[options_pb2.access].audience = options_pb2.AUDIENCE_INTERNAL
+    descriptor.options.Extensions[options_pb2.rpc].access.audience = options_pb2.AUDIENCE_INTERNAL
     return replace(rpc, descriptor=descriptor)
 
 

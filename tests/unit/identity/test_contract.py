@@ -66,7 +66,7 @@ def test_enums_agree(ours: type[Enum], theirs: EnumTypeWrapper, prefix: str) -> 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
 def test_every_permission_is_somebodys(method: object) -> None:
-    access = method.GetOptions().Extensions[options_pb2.access]  # type: ignore[attr-defined]
+    access = method.GetOptions().Extensions[options_pb2.rpc].access  # type: ignore[attr-defined]
     if access.public:
         assert not access.permission
         return
@@ -76,7 +76,7 @@ def test_every_permission_is_somebodys(method: object) -> None:
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
 def test_every_event_has_its_message(method: object) -> None:
-    for event in method.GetOptions().Extensions[options_pb2.emits]:  # type: ignore[attr-defined]
+    for event in method.GetOptions().Extensions[options_pb2.rpc].emits:  # type: ignore[attr-defined]
         head, noun, verb, version = event.rsplit(".", 3)
         assert (head, version) == ("cn.tongban.identity", "v1")
         assert (
