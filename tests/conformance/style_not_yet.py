@@ -18,7 +18,6 @@ NOT_YET: dict[str, dict[str, str]] = {
     "S1": {
         r"audit\.v1\.AuditService\.GetHead": "A14",
         r"license\.v1\..*\.Get(Remote)?License": "A7",
-        r"sharing\.v1\.GrantService\.GetDataRequest": "A4",
     },
     "S3": {
         r"cases\.v1\..*": "A14",
@@ -29,13 +28,6 @@ NOT_YET: dict[str, dict[str, str]] = {
         r"identity\.v1\.AccountService\.RevealPerson": "A7",
         r"license\.v1\..*\.(Get(Remote)?License|LookupByIdentifier)": "A7",
     },
-    "C2": {
-        r"cases\.v1\..*": "A13",
-        r"identity\.v1\..*": "A13",
-        r"license\.v1\..*": "A13",
-        r"sharing\.v1\..*": "A13",
-    },
-    "X1": {r"(cases|identity|license)\.v1\..*\.context": "A5", r"seal\.v1\..*\.use": "A5"},
     "X2": {
         r"cases\.v1\.CaseService\..*": "A7",
         r"identity\.v1\.AccountService\.GetPerson": "A7",
@@ -47,7 +39,7 @@ NOT_YET: dict[str, dict[str, str]] = {
         r"license\.v1\..*\.(valid_until|start|end)": "A14",
         r"seal\.v1\..*\.valid_(from|until)_time": "A14",
     },
-    "D1": {r"audit\.v1\.Record\.(request|response)_digest": "A2"},
+    "D1": {r"audit\.v1\.AuditRecord\.(request|response)_digest": "A14"},
     "Y1": {r"cases\.v1\.(Agent|Applicant)\.phone": "A14", r"sharing\.v1\.RequestContent\.responsible_phone": "A14"},
     "G1": {r"license\.v1\..*\.region_code": "A3", r"identity\.v1\.ProposeRegionRequest\.region_code": "A3"},
 }

@@ -42,7 +42,7 @@ _REQUEST_ID = (
 _PAGE_SIZE = "1 to 1000; 0 means 50; more is cut to 1000."
 _PAGE_TOKEN = "The token of the page before, with everything else as it was; good for a day at least."
 _JUDGES = ("Accept", "Decline", "Decide", "Redecide", "Approve", "Review", "PreReview", "Refuse", "Publish")
-_REPLACES = ("Update", "Set", "Rotate", "Assign")
+_REPLACES = ("Update", "Set", "Rotate")
 _REQUIRED = field_behavior_pb2.REQUIRED
 Found = Iterator[str]
 

@@ -39,15 +39,15 @@ async def _grant(office: Office, resource: str) -> None:
     token = await office.token_of("asking")
     name = (await office.gateway.call(stub.CreateDataRequest, create, pb.DataRequest, token)).name
     submit = api.SubmitDataRequestRequest(name=name, request_id=request_id())
-    await office.gateway.call(stub.SubmitDataRequest, submit, pb.DataRequest, token)
+    held = await office.gateway.call(stub.SubmitDataRequest, submit, pb.DataRequest, token)
     steps = (
         (stub.PreReviewDataRequest, api.PreReviewDataRequestRequest, "consenting"),
         (stub.ReviewDataRequest, api.ReviewDataRequestRequest, "data"),
         (stub.ApproveDataRequest, api.ApproveDataRequestRequest, "data2"),
     )
     for method, kind, duty in steps:
-        request = kind(name=name, request_id=request_id(), opinion="同意")
-        await office.gateway.call(method, request, pb.DataRequest, await office.token_of(duty))
+        request = kind(name=name, etag=held.etag, request_id=request_id(), opinion="同意")
+        held = await office.gateway.call(method, request, pb.DataRequest, await office.token_of(duty))
 
 
 def _content(office: Office, resource: str) -> pb.RequestContent:

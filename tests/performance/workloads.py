@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -78,12 +78,21 @@ class Workloads:
     ) -> Measured:
         return await measure(name, operation, count, self._ground.meter, servers, warm_up=WARM_UP, **more)
 
-    async def _calls(self, method: Any, request: Callable[[int], Any], duty: str) -> Callable[[int], Awaitable[None]]:
+    async def _calls(self, method: Any, request: Callable[[int], Any], duty: str) -> Operation:
         """An operation that calls ``method``; the requests are made before the clock runs."""
         metadata = self._ground.metadata(await self._office.token_of(duty) if duty else "")
 
         async def operation(number: int) -> None:
             await method(request(number), metadata=metadata)
+
+        return operation
+
+    async def _step(self, method: Any, requests: dict[int, Any], duty: str, made: dict[int, Any]) -> Operation:
+        """An operation that takes one step of each case, and keeps what it has become: the next step names that."""
+        metadata = self._ground.metadata(await self._office.token_of(duty))
+
+        async def operation(number: int) -> None:
+            made[number] = await method(requests[number], metadata=metadata)
 
         return operation
 
@@ -133,11 +142,11 @@ class Workloads:
         """The steps of a case up to its decision, each step for all cases before the next one."""
         stub = self._ground.stub(case_service_pb2_grpc.CaseServiceStub, "cases")
         metadata = self._ground.metadata(await self._office.token_of("receiving"))
-        names: dict[int, str] = {}
+        made: dict[int, Any] = {}
         applications = [application(self._office, PLAIN, self._ground.firm) for _ in range(WRITES + WARM_UP)]
 
         async def create(number: int) -> None:
-            names[number] = (await stub.CreateCase(applications[number], metadata=metadata)).name
+            made[number] = await stub.CreateCase(applications[number], metadata=metadata)
 
         yield await self._measure("create case", create, WRITES, ("cases",))
         steps: tuple[tuple[str, Any, Any, str], ...] = (
@@ -146,10 +155,10 @@ class Workloads:
             ("start review", stub.StartReview, case_service_pb2.StartReviewRequest, "reviewing"),
         )
         for name, method, kind, duty in steps:
-            requests = [kind(name=names[n], request_id=request_id()) for n in range(len(names))]
-            yield await self._measure(name, await self._calls(method, requests.__getitem__, duty), WRITES, ("cases",))
-        decisions = [approval(names[n]) for n in range(len(names))]
-        operation = await self._calls(stub.DecideCase, decisions.__getitem__, "deciding")
+            requests = {n: kind(name=case.name, etag=case.etag, request_id=request_id()) for n, case in made.items()}
+            yield await self._measure(name, await self._step(method, requests, duty, made), WRITES, ("cases",))
+        decisions = {n: approval(case) for n, case in made.items()}
+        operation = await self._step(stub.DecideCase, decisions, "deciding", made)
         yield await self._measure("decide case", operation, WRITES, ("cases",))
 
     # ---- license ----

@@ -112,11 +112,11 @@ class CaseRun:
         self.created(len(self.names))
         submit = case_service_pb2.SubmitCaseRequest(name=name, request_id=request_id())
         submitted = await self._step(submit, "receiving")
-        accept = case_service_pb2.AcceptCaseRequest(name=name, request_id=request_id())
+        accept = case_service_pb2.AcceptCaseRequest(name=name, etag=submitted.etag, request_id=request_id())
         await self._step(accept, "receiving")
         review = case_service_pb2.StartReviewRequest(name=name, request_id=request_id())
-        await self._step(review, "reviewing")
-        await self._step(approval(name), "deciding")
+        reviewed = await self._step(review, "reviewing")
+        await self._step(approval(reviewed), "deciding")
         self.names.append(name)
         self.numbers.append(submitted.number)
         self.decided(len(self.names))
@@ -155,8 +155,12 @@ def application(office: Office, item: DemoItem, firm: RegisteredFirm) -> case_se
     )
 
 
-def approval(name: str) -> case_service_pb2.DecideCaseRequest:
-    """The decision that approves a case."""
+def approval(case: pb.Case) -> case_service_pb2.DecideCaseRequest:
+    """The decision that approves a case as it was read."""
     return case_service_pb2.DecideCaseRequest(
-        name=name, outcome=pb.OUTCOME_APPROVED, reason="材料齐全,符合法定条件", request_id=request_id()
+        name=case.name,
+        etag=case.etag,
+        outcome=pb.OUTCOME_APPROVED,
+        reason="材料齐全,符合法定条件",
+        request_id=request_id(),
     )

@@ -54,6 +54,8 @@ CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIUAN = RegionConfig(code="341500", name="六安市")
 TIANNING = RegionConfig(code="320402", name="常州市天宁区")
 Answer = TypeVar("Answer", bound=Message)
+FIRST = '"1"'
+"""The etag of what was made and not changed since."""
 
 
 def request_id() -> str:

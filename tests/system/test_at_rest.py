@@ -48,17 +48,18 @@ async def _a_whole_case(office: Office) -> None:
     stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     request = application(office, YIELDING, firm)
     request.form_values[0].value = ADDRESS
-    name = (await office.gateway.using(clerk).call(request, cases.Case)).name
+    case = await office.gateway.using(clerk).call(request, cases.Case)
+    name = case.name
     for kind, duty in (
         (case_service_pb2.SubmitCaseRequest, "receiving"),
         (case_service_pb2.AcceptCaseRequest, "receiving"),
         (case_service_pb2.StartReviewRequest, "reviewing"),
     ):
         token = await office.token_of(duty)
-        step: Any = kind(name=name, request_id=request_id())
-        await office.gateway.using(token).call(step, cases.Case)
+        step: Any = kind(name=name, etag=case.etag, request_id=request_id())
+        case = await office.gateway.using(token).call(step, cases.Case)
     await _a_file(office, name)
-    await office.gateway.using(await office.token_of("deciding")).call(approval(name), cases.Case)
+    await office.gateway.using(await office.token_of("deciding")).call(approval(case), cases.Case)
     case = await _closed(office, stub, name)
     rating = rating_service_pb2.CreateRatingRequest(
         case_name=name,

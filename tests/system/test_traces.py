@@ -20,20 +20,20 @@ from tongban.common.v1 import common_pb2
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def _case_to_decide(office: Office) -> str:
+async def _case_to_decide(office: Office) -> cases.Case:
     registry = Registry(office, 71)
     firm = await registry.firm(await registry.person())
     clerk, reviewer = await office.token_of("receiving"), await office.token_of("reviewing")
-    made = await office.gateway.using(clerk).call(application(office, YIELDING, firm), cases.Case)
+    case = await office.gateway.using(clerk).call(application(office, YIELDING, firm), cases.Case)
     steps: tuple[tuple[Any, str], ...] = (
         (case_service_pb2.SubmitCaseRequest, clerk),
         (case_service_pb2.AcceptCaseRequest, clerk),
         (case_service_pb2.StartReviewRequest, reviewer),
     )
     for kind, token in steps:
-        request = kind(name=made.name, request_id=approval("").request_id)
-        await office.gateway.using(token).call(request, cases.Case)
-    return made.name
+        request = kind(name=case.name, etag=case.etag, request_id=approval(case).request_id)
+        case = await office.gateway.using(token).call(request, cases.Case)
+    return case
 
 
 async def _closed(office: Office, name: str) -> cases.Case:
@@ -76,9 +76,9 @@ async def _edge_has(state: Path, region: str, trace: str) -> None:
 
 async def test_one_trace_id_goes_the_whole_way(regions: Regions) -> None:
     office = regions.handling
-    name = await _case_to_decide(office)
+    case = await _case_to_decide(office)
     trace = secrets.token_hex(16)
-    body = json_format.MessageToDict(approval(name))
+    body = json_format.MessageToDict(approval(case))
     answer = await office.gateway.http.post(
         f"/v1/{body.pop('name')}:decide",
         json=body,
@@ -88,7 +88,7 @@ async def test_one_trace_id_goes_the_whole_way(regions: Regions) -> None:
         },
     )
     assert answer.status_code == 200, answer.text
-    case = await _closed(office, name)
+    case = await _closed(office, case.name)
     assert case.license
     await _edge_has(regions.state, office.gateway.code, trace)
     # cases decided; license issued when the event came; seal was called by license; cases closed on license's event.

@@ -344,7 +344,9 @@ class ApplicationSteps:
         )
         expect(self._checks, "step 4: deadline moves by working days", passed, moved)
         await self._case_step(
-            case_service_pb2.AcceptCaseRequest(name=self._local_case, request_id=request_id()),
+            case_service_pb2.AcceptCaseRequest(
+                name=self._local_case, etag=(await self._read_case()).etag, request_id=request_id()
+            ),
             "receiving",
         )
         accepted = await self._read_case()

@@ -90,6 +90,7 @@ class CaseStory(ApplicationSteps):
         await self._case_step(
             case_service_pb2.DecideCaseRequest(
                 name=self._local_case,
+                etag=(await self._read_case()).etag,
                 outcome=cases.OUTCOME_APPROVED,
                 reason="符合法定条件",
                 request_id=request_id(),

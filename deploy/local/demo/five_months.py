@@ -119,13 +119,17 @@ class FiveMonths:
         made = await self._step(self._application(case), applicant)
         case.name = made.name
         submit = case_service_pb2.SubmitCaseRequest(name=case.name, request_id=request_id())
-        await self._step(submit, applicant)
-        accept = case_service_pb2.AcceptCaseRequest(name=case.name, request_id=request_id())
+        submitted = await self._step(submit, applicant)
+        accept = case_service_pb2.AcceptCaseRequest(name=case.name, etag=submitted.etag, request_id=request_id())
         await self._step(accept, await self._office.token_of("receiving"))
         review = case_service_pb2.StartReviewRequest(name=case.name, request_id=request_id())
-        await self._step(review, await self._office.token_of("reviewing"))
+        reviewed = await self._step(review, await self._office.token_of("reviewing"))
         decide = case_service_pb2.DecideCaseRequest(
-            name=case.name, outcome=pb.OUTCOME_APPROVED, reason="材料齐全,符合法定条件", request_id=request_id()
+            name=case.name,
+            etag=reviewed.etag,
+            outcome=pb.OUTCOME_APPROVED,
+            reason="材料齐全,符合法定条件",
+            request_id=request_id(),
         )
         await self._step(decide, await self._office.token_of("deciding"))
         if case.item.licence is None:

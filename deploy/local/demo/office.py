@@ -238,7 +238,9 @@ async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
             license_resources.FaceField(key="KZ_JYFW", label="经营范围", required=False, max_length=200),
         ],
     )
-    publish = license_type_service_pb2.PublishLicenseTypeRequest(name=made.name, request_id=request_id())
+    publish = license_type_service_pb2.PublishLicenseTypeRequest(
+        name=made.name, etag=made.etag, request_id=request_id()
+    )
     await gateway.using(token).call(publish, license_resources.LicenseType)
     office.licence_types[kind.serial] = made.name
 
@@ -253,7 +255,7 @@ async def publish_service_item(office: Office, item: DemoItem, receiving_region:
         content.materials.extend(_cross_region_materials())
     request = item_service_pb2.CreateServiceItemRequest(content=content, request_id=request_id())
     made = await gateway.using(token).call(request, item_service_pb2.ServiceItem)
-    publish = item_service_pb2.PublishServiceItemRequest(name=made.name, request_id=request_id())
+    publish = item_service_pb2.PublishServiceItemRequest(name=made.name, etag=made.etag, request_id=request_id())
     await gateway.using(token).call(publish, item_service_pb2.ServiceItem)
     office.items[item.number] = made.name
 

@@ -72,8 +72,10 @@ async def publish_data_resource(office: Office) -> str:
     create = catalog_service_pb2.CreateDataResourceRequest(entry=entry, request_id=request_id())
     made = await gateway.using(first).call(create, pb.DataResource)
     submit = catalog_service_pb2.SubmitDataResourceRequest(name=made.name, request_id=request_id())
-    await gateway.using(first).call(submit, pb.DataResource)
-    publish = catalog_service_pb2.PublishDataResourceRequest(name=made.name, request_id=request_id())
+    submitted = await gateway.using(first).call(submit, pb.DataResource)
+    publish = catalog_service_pb2.PublishDataResourceRequest(
+        name=made.name, etag=submitted.etag, request_id=request_id()
+    )
     await gateway.using(second).call(publish, pb.DataResource)
     await _mount(office, made.name, first)
     return made.name
@@ -103,12 +105,18 @@ async def grant(provider: Office, consumer: Office, resource: str, purpose: str)
     request = await gateway.using(applicant).sharing.create_data_request(content=_content(consumer, resource, purpose))
     name = request.name
     submit = grant_service_pb2.SubmitDataRequestRequest(name=name, request_id=request_id())
-    await gateway.using(applicant).call(submit, pb.DataRequest)
-    pre_review = grant_service_pb2.PreReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意申请")
-    await gateway.using(reviewer_there).call(pre_review, pb.DataRequest)
-    review = grant_service_pb2.ReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意共享")
-    await gateway.using(await provider.token_of("data")).call(review, pb.DataRequest)
-    approve = grant_service_pb2.ApproveDataRequestRequest(name=name, request_id=request_id(), opinion="准予")
+    request = await gateway.using(applicant).call(submit, pb.DataRequest)
+    pre_review = grant_service_pb2.PreReviewDataRequestRequest(
+        name=name, etag=request.etag, request_id=request_id(), opinion="同意申请"
+    )
+    request = await gateway.using(reviewer_there).call(pre_review, pb.DataRequest)
+    review = grant_service_pb2.ReviewDataRequestRequest(
+        name=name, etag=request.etag, request_id=request_id(), opinion="同意共享"
+    )
+    request = await gateway.using(await provider.token_of("data")).call(review, pb.DataRequest)
+    approve = grant_service_pb2.ApproveDataRequestRequest(
+        name=name, etag=request.etag, request_id=request_id(), opinion="准予"
+    )
     granted = await gateway.using(await provider.token_of("data2")).call(approve, pb.DataRequest)
     return granted.grant
 

@@ -75,7 +75,7 @@ class AcceptanceApi:
         action = CaseAction.ACCEPT_WITH_TOLERANCE if obligations else CaseAction.ACCEPT
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._workflow.taken_up(tx, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor, asked.changes)
             if record.state == CaseState.SUBMITTED:
                 self._ask_materials(command, record, item, asked)
                 if obligations:
@@ -98,6 +98,7 @@ class AcceptanceApi:
 
         async def settle() -> None:
             await self._parts.material_checks.run(command, record, item, waiting)
+            asked.changes += 1
             asked.materials.add(key_of(unchecked(await self._parts.cases.get(record.name))))
 
         raise AskFirst(settle)

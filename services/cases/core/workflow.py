@@ -52,12 +52,16 @@ class CaseChange:
     number_day: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AskedBefore:
-    """What was asked for in this call already: sets of materials, and licences. Each is asked for once a call."""
+    """What was asked for in this call already: sets of materials, and licences. Each is asked for once a call.
+
+    ``changes`` is how often the call itself has changed the case by that: what its caller saw was changed by nobody else.
+    """
 
     materials: set[bytes] = field(default_factory=set)
     licenses: set[bytes] = field(default_factory=set)
+    changes: int = 0
 
 
 class CaseRequest(Protocol):
@@ -97,8 +101,10 @@ class Workflow:
         record = await self.cases.lock(tx.connection, name)
         return record, await self.items.version(record.item)
 
-    async def taken_up(self, tx: Transaction, request: CaseRequest, actor: Actor) -> tuple[CaseRecord, ItemVersion]:
-        """Locks a case with its item for staff of its department.
+    async def taken_up(
+        self, tx: Transaction, request: CaseRequest, actor: Actor, own_changes: int = 0
+    ) -> tuple[CaseRecord, ItemVersion]:
+        """Locks a case with its item for staff of its department; the call itself has changed it ``own_changes`` times.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
@@ -107,7 +113,7 @@ class Workflow:
         """
         record = await self.cases.lock(tx.connection, request.name)
         require_handler(actor, record)
-        check_etag(request.name, record.version, request.etag)
+        check_etag(request.name, record.version - own_changes, request.etag)
         return record, await self.items.version(record.item)
 
     async def message(self, record: CaseRecord, item: ItemVersion, now: datetime, *, whole: bool = True) -> pb.Case:

@@ -35,7 +35,7 @@ class DecisionApi:
         compared = parties.PartyComparison(self._parts, outcome, request.restated_parties)
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._workflow.taken_up(tx, request, actor)
+            record, item = await self._workflow.taken_up(tx, request, actor, asked.changes)
             if record.state == CaseState.UNDER_REVIEW:
                 compared.ask_first(record)
                 self._ask_materials(command, record, item, asked)
@@ -102,6 +102,7 @@ class DecisionApi:
         async def settle() -> None:
             asked.materials.add(record.id.encode())
             await self._parts.material_checks.run(command, record, item, waiting)
+            asked.changes += 1
 
         raise AskFirst(settle)
 

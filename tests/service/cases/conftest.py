@@ -9,15 +9,18 @@ from datetime import UTC, date, datetime, time
 from typing import Any, TypeVar
 
 import pytest_asyncio
+import sqlalchemy as sa
 from google.protobuf.message import Message
 
 from libs.clock import FakeClock
 from libs.config import RegionConfig
+from libs.db.etag import etag_of
 from libs.db.schema import outbox
 from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc.client import invoke
+from services.cases.core.cases import cases
 from tests.support import sql
 from tests.support.fakes_cases import Neighbours, neighbours
 from tests.support.outbox import emitted
@@ -57,6 +60,10 @@ AGENT_DOCUMENT = common_pb2.IdentityDocument(type_code="111", number=PEOPLE.pers
 FIRM_DOCUMENT = common_pb2.IdentityDocument(type_code="001", number=PEOPLE.uscc())
 MONDAY = date(2024, 3, 4)
 TIANNING = RegionConfig(code="320402", name="常州市天宁区")
+
+
+JUDGES = {"Accept", "AcceptCaseWithTolerance", "Decline", "Decide", "Redecide"}
+"""The steps that name what was read."""
 
 
 def request_id() -> str:
@@ -154,7 +161,7 @@ class Town:
             return made
         return await self.call(
             self.items.PublishServiceItem,
-            item_service_pb2.PublishServiceItemRequest(name=made.name, request_id=request_id()),
+            item_service_pb2.PublishServiceItemRequest(name=made.name, etag=made.etag, request_id=request_id()),
             item_service_pb2.ServiceItem,
             self.system,
         )
@@ -177,8 +184,16 @@ class Town:
         method = getattr(self.cases, f"{verb}Case", None) or getattr(self.cases, verb)
         name = f"{verb}CaseRequest" if hasattr(case_service_pb2, f"{verb}CaseRequest") else f"{verb}Request"
         more.setdefault("request_id", request_id())
+        if verb in JUDGES:
+            more.setdefault("etag", await self.etag(case if isinstance(case, str) else case.name))
         request = getattr(case_service_pb2, name)(name=case if isinstance(case, str) else case.name, **more)
         return await self.call(method, request, pb.Case, token or self._token(verb))
+
+    async def etag(self, name: str) -> str:
+        """The etag of a case as it stands now: what somebody has read who judges it."""
+        async with self.service.process.database.read() as connection:
+            statement = sa.select(cases.c.version).where(cases.c.id == sa.cast(name.removeprefix("cases/"), sa.Uuid))
+            return etag_of(await sql.scalar(connection, statement) or 1)
 
     def _token(self, verb: str) -> str:
         by_verb = {

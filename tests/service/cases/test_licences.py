@@ -242,7 +242,7 @@ async def test_an_item_of_an_unknown_or_unpublished_type_is_not_published(town: 
         await licensed(town)
     item = await town.item(publish=False, task_code="11341500MB1234567X4123456789013", license_type=LICENSE_TYPE)
     town.known.license_type = licenses.LicenseType(state=licenses.LICENSE_TYPE_STATE_DRAFT)
-    publish = item_service_pb2.PublishServiceItemRequest(name=item.name, request_id=request_id())
+    publish = item_service_pb2.PublishServiceItemRequest(name=item.name, etag=item.etag, request_id=request_id())
     with pytest.raises(FailedPrecondition, match="LICENSE_TYPE_NOT_PUBLISHED"):
         await town.call(town.items.PublishServiceItem, publish, item_service_pb2.ServiceItem, town.system)
     town.known.check_error = AWAY

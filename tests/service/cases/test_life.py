@@ -270,14 +270,30 @@ async def test_receiving_and_deciding_are_apart(town: Town) -> None:
 async def test_only_one_of_two_decisions_counts(town: Town) -> None:
     case = await town.review(await town.create(await town.item()))
     answers = await asyncio.gather(
-        town.step("Decide", case, outcome=pb.OUTCOME_APPROVED),
-        town.step("Decide", case, outcome=pb.OUTCOME_REJECTED, reason="不符合"),
+        town.step("Decide", case, etag=case.etag, outcome=pb.OUTCOME_APPROVED),
+        town.step("Decide", case, etag=case.etag, outcome=pb.OUTCOME_REJECTED, reason="不符合"),
         return_exceptions=True,
     )
-    assert sorted(type(answer).__name__ for answer in answers) == ["Case", "FailedPrecondition"]
+    assert sorted(type(answer).__name__ for answer in answers) == ["Aborted", "Case"]
     with pytest.raises(Aborted) as error:
         await town.step("Close", case, etag='"1"')
     assert error.value.reason == "ETAG_MISMATCH"
+
+
+async def test_nobody_decides_on_what_was_changed_since_they_read_it(town: Town) -> None:
+    """An officer reads the case, the applicant hands in another form, the officer decides on what they have not seen."""
+    item = await town.item(form_fields=[item_service_pb2.FormField(key="area", display_name="面积")])
+    case = await town.create(item, form_values=[pb.FormValue(key="area", value="80")])
+    read = await town.step("Submit", case)
+    await town.step("RequestCorrection", case, points=[pb.CorrectionPoint(explanation="核对面积")])
+    await town.step("SubmitCorrection", case, form_values=[pb.FormValue(key="area", value="800")])
+    with pytest.raises(Aborted) as unseen:
+        await town.step("Accept", case, etag=read.etag)
+    assert unseen.value.reason == "ETAG_MISMATCH"
+    with pytest.raises(InvalidArgument) as blind:
+        await town.step("Accept", case, etag="")
+    assert [each.field for each in blind.value.violations] == ["etag"]
+    assert (await town.step("Accept", case)).state == pb.CASE_STATE_ACCEPTED
 
 
 async def test_a_refusal_needs_a_reason(town: Town) -> None:

@@ -209,7 +209,7 @@ async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
             await town.item(**more)
         assert error.value.reason == reason
     made = await town.item(publish=False)
-    request = items.PublishServiceItemRequest(name=made.name, request_id=request_id())
+    request = items.PublishServiceItemRequest(name=made.name, etag=made.etag, request_id=request_id())
     with pytest.raises(PermissionDenied):
         await town.call(town.items.PublishServiceItem, request, items.ServiceItem, town.stranger_clerk)
 

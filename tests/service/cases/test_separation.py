@@ -173,6 +173,7 @@ async def _tolerance(town: Town, token: str) -> None:
     obligation.due_date.year, obligation.due_date.month, obligation.due_date.day = 2024, 3, 20
     request = rpc.AcceptCaseWithToleranceRequest(
         name=case.name,
+        etag=case.etag,
         obligations=[obligation],
         request_id=request_id(),
         commitment=common_pb2.DocumentRef(digest=f"sm3:{'1' * 64}", media_type="image/png", size_bytes=1),

@@ -52,15 +52,15 @@ async def test_a_secret_is_shown_once_and_never_stored(home: Town) -> None:
 
 async def test_a_new_secret_replaces_the_old_one(home: Town) -> None:
     made = await _create(home)
-    request = client_service_pb2.RotateClientKeyRequest(name=made.name, request_id=request_id())
+    request = client_service_pb2.RotateClientKeyRequest(name=made.name, etag=made.etag, request_id=request_id())
     rotated = await home.call(home.clients.RotateClientKey, request, resources_pb2.Client, await home.admin_token())
     form = {"grant_type": "client_credentials", "client_id": made.name.removeprefix("clients/")}
     assert (await home.post(**form, client_secret=rotated.secret)).status_code == 200
     assert (await home.post(**form, client_secret=made.secret)).status_code == 401
-    request.request_id, request.etag = request_id(), made.etag
+    request.request_id = request_id()
     stale = home.call(home.clients.RotateClientKey, request, resources_pb2.Client, await home.admin_token())
     assert await reason_of(stale) == "ETAG_MISMATCH"
-    request.etag = ""
+    request.etag = rotated.etag
     request.jwks.CopyFrom(_keys(public_jwk(new_key("k"))))
     wrong = home.call(home.clients.RotateClientKey, request, resources_pb2.Client, await home.admin_token())
     assert await reason_of(wrong) == "FIELD_INVALID"
@@ -117,11 +117,15 @@ async def test_a_client_reaches_itself_only(home: Town) -> None:
     )
     own = await home.machine_token(machine)
     get = client_service_pb2.GetClientRequest(name="clients/modest")
-    assert (await home.call(home.clients.GetClient, get, resources_pb2.Client, own)).name == get.name
+    held = await home.call(home.clients.GetClient, get, resources_pb2.Client, own)
+    assert held.name == get.name
     get.name = "clients/administrator"
     assert await reason_of(home.call(home.clients.GetClient, get, resources_pb2.Client, own)) == "RESOURCE_NOT_FOUND"
     rotate = client_service_pb2.RotateClientKeyRequest(
-        name="clients/administrator", jwks=_keys(public_jwk(new_key("mine"))), request_id=request_id()
+        name="clients/administrator",
+        etag=held.etag,
+        jwks=_keys(public_jwk(new_key("mine"))),
+        request_id=request_id(),
     )
     stolen = home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, own)
     assert await reason_of(stolen) == "RESOURCE_NOT_FOUND"
@@ -139,7 +143,7 @@ async def test_a_clients_life(home: Town) -> None:
     assert await reason_of(home.call(home.clients.SuspendClient, suspend, resources_pb2.Client, token)) == (
         "STATE_CONFLICT"
     )
-    rotate = client_service_pb2.RotateClientKeyRequest(name=made.name, request_id=request_id())
+    rotate = client_service_pb2.RotateClientKeyRequest(name=made.name, etag=stopped.etag, request_id=request_id())
     assert await reason_of(home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, token)) == (
         "CLIENT_NOT_ACTIVE"
     )
@@ -220,14 +224,17 @@ async def test_a_region_is_proposed_trusted_rekeyed_ended_and_proposed_again(hom
     assert await home.call(home.regions.ActivateRegion, activate, resources_pb2.Region, second) == active
     assert (await home.call(stub.ResolveRegion, resolve, resources_pb2.Region, "")).name == made.name
     anchor.gateway_url = "https://nine.test:8443"
-    rekey = region_service_pb2.SetRegionKeysRequest(name=made.name, anchor=anchor, request_id=request_id())
+    rekey = region_service_pb2.SetRegionKeysRequest(
+        name=made.name, etag=active.etag, anchor=anchor, request_id=request_id()
+    )
     changed = await home.call(home.regions.SetRegionKeys, rekey, resources_pb2.Region, token)
     assert (changed.anchor.gateway_url, changed.pending_anchor.gateway_url) == (home.base, "https://nine.test:8443")
     changed = await _approved_keys(home, made.name)
     assert (changed.anchor.gateway_url, changed.HasField("pending_anchor")) == ("https://nine.test:8443", False)
     end = region_service_pb2.EndRegionRequest(name=made.name, reason="协议到期", request_id=request_id())
-    assert (await home.call(home.regions.EndRegion, end, resources_pb2.Region, token)).state_reason == "协议到期"
-    rekey.request_id = request_id()
+    ended = await home.call(home.regions.EndRegion, end, resources_pb2.Region, token)
+    assert ended.state_reason == "协议到期"
+    rekey.request_id, rekey.etag = request_id(), ended.etag
     assert (
         await reason_of(home.call(home.regions.SetRegionKeys, rekey, resources_pb2.Region, token)) == "STATE_CONFLICT"
     )
@@ -247,8 +254,12 @@ async def test_new_keys_of_a_region_count_from_the_next_call(federation: Federat
     anchor = home.anchor()
     anchor.jwks.CopyFrom(_keys(public_jwk(new_key("other"))))
     token = await away.admin_token()
+    get = region_service_pb2.GetRegionRequest(name="regions/341500")
     for wanted in (anchor, home.anchor()):
-        rekey = region_service_pb2.SetRegionKeysRequest(name="regions/341500", anchor=wanted, request_id=request_id())
+        held = await away.call(away.regions.GetRegion, get, resources_pb2.Region, token)
+        rekey = region_service_pb2.SetRegionKeysRequest(
+            name=get.name, etag=held.etag, anchor=wanted, request_id=request_id()
+        )
         await away.call(away.regions.SetRegionKeys, rekey, resources_pb2.Region, token)
         await _approved_keys(away, "regions/341500")
         if wanted is anchor:

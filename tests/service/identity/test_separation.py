@@ -9,7 +9,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from tests.support.handling import undriven
-from tests.support.town import Town, reason_of, request_id
+from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
@@ -101,7 +101,7 @@ async def _open(family: Family) -> None:
 
 async def _represent(family: Family) -> None:
     request = account_service_pb2.SetLegalRepresentativeRequest(
-        name=family.firm, legal_representative=family.stranger, request_id=request_id()
+        name=family.firm, legal_representative=family.stranger, etag=FIRST, request_id=request_id()
     )
     method = family.town.accounts.SetLegalRepresentative
     await family.call(method, request, resources_pb2.Organization, family.clerk)
@@ -166,7 +166,8 @@ async def _given(family: Family) -> resources_pb2.Mandate:
 
 async def _accept(family: Family) -> None:
     window = await _window(family)
-    request = mandate_service_pb2.AcceptMandateRequest(name=(await _given(family)).name, request_id=request_id())
+    given = await _given(family)
+    request = mandate_service_pb2.AcceptMandateRequest(name=given.name, etag=given.etag, request_id=request_id())
     await family.call(family.town.mandates.AcceptMandate, request, resources_pb2.Mandate, window)
 
 
@@ -238,7 +239,8 @@ async def _approve_client(family: Family) -> None:
 
 
 async def _rotate(family: Family) -> None:
-    request = client_service_pb2.RotateClientKeyRequest(name=(await _system(family)).name, request_id=request_id())
+    made = await _system(family)
+    request = client_service_pb2.RotateClientKeyRequest(name=made.name, etag=made.etag, request_id=request_id())
     await family.call(family.town.clients.RotateClientKey, request, resources_pb2.Client, family.administrator)
 
 

@@ -78,10 +78,12 @@ async def test_a_machine_counts_for_nobody(home: Town) -> None:
 async def test_new_keys_of_a_channel_wait_for_two(home: Town) -> None:
     first, second = await home.administrators()
     old, made = await _channel(home, "app", first)
-    await _approve(home, made, second)
+    waits = await _approve(home, made, second)
     for number, (asker, humans) in enumerate(((first, (second,)), (await home.admin_token(), (first, second)))):
         new = Machine("app", new_key(f"app-{number + 2}"))
-        rotate = pb.RotateClientKeyRequest(name="clients/app", jwks=_keys(new), request_id=request_id())
+        rotate = pb.RotateClientKeyRequest(
+            name="clients/app", etag=waits.etag, jwks=_keys(new), request_id=request_id()
+        )
         waits = await home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, asker)
         assert waits.pending_jwks.keys[0].kid == str(new.key.kid)
         auditor = home.staff["auditing"]
@@ -110,7 +112,9 @@ async def test_one_human_being_trusts_no_region(home: Town) -> None:
     assert await reason_of(activated(first)) == "ACTING_ON_SELF"
     assert await reason_of(activated(await home.admin_token())) == "ACTOR_NOT_ALLOWED"
     # Other keys than those that somebody stands behind: who set them stands behind them alone.
-    rekey = region_service_pb2.SetRegionKeysRequest(name=made.name, anchor=anchor, request_id=request_id())
+    rekey = region_service_pb2.SetRegionKeysRequest(
+        name=made.name, etag=made.etag, anchor=anchor, request_id=request_id()
+    )
     changed = await home.call(home.regions.SetRegionKeys, rekey, resources_pb2.Region, second)
     assert await reason_of(activated(first)) == "ETAG_MISMATCH"
     activate.etag = changed.etag

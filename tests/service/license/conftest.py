@@ -112,7 +112,9 @@ class License:
             resources.LicenseType,
             self.staff(),
         )
-        request = license_type_service_pb2.PublishLicenseTypeRequest(name=created.name, request_id=request_id())
+        request = license_type_service_pb2.PublishLicenseTypeRequest(
+            name=created.name, etag=created.etag, request_id=request_id()
+        )
         return await self.call(self.types.PublishLicenseType, request, resources.LicenseType, self.staff())
 
     def order(self, kind: str, **changes: Any) -> pb.IssueLicenseRequest:

@@ -47,7 +47,7 @@ async def test_types_are_created_once_published_once_and_listed(licensing: Licen
         await licensing.license_type("003", face_fields=twice)
     with pytest.raises(InvalidArgument, match="FIELD_INVALID"):
         await licensing.license_type("004", holder_category=99)
-    publish = types_pb.PublishLicenseTypeRequest(name=first.name, request_id=request_id())
+    publish = types_pb.PublishLicenseTypeRequest(name=first.name, etag=first.etag, request_id=request_id())
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
         await licensing.call(licensing.types.PublishLicenseType, publish, resources.LicenseType, licensing.staff())
 

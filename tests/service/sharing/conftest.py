@@ -218,8 +218,10 @@ class Sharing:
     async def published(self, **changes: Any) -> str:
         name = (await self.drafted(**changes)).name
         submit = catalog_service_pb2.SubmitDataResourceRequest(name=name, request_id=request_id())
-        await self.call(self.catalog.SubmitDataResource, submit, pb.DataResource, self.provider())
-        publish = catalog_service_pb2.PublishDataResourceRequest(name=name, request_id=request_id())
+        submitted = await self.call(self.catalog.SubmitDataResource, submit, pb.DataResource, self.provider())
+        publish = catalog_service_pb2.PublishDataResourceRequest(
+            name=name, etag=submitted.etag, request_id=request_id()
+        )
         await self.call(self.catalog.PublishDataResource, publish, pb.DataResource, self.provider("p2"))
         return name
 
@@ -245,15 +247,25 @@ class Sharing:
 
     async def in_review(self, name: str, applicant: str = "", colleague: str = "") -> None:
         submit = grant_service_pb2.SubmitDataRequestRequest(name=name, request_id=request_id())
-        await self.call(self.grants.SubmitDataRequest, submit, pb.DataRequest, applicant or self.officer())
-        pre_review = grant_service_pb2.PreReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意")
-        await self.call(self.grants.PreReviewDataRequest, pre_review, pb.DataRequest, colleague or self.officer("c2"))
-        review = grant_service_pb2.ReviewDataRequestRequest(name=name, request_id=request_id(), opinion="可以共享")
+        held = await self.call(self.grants.SubmitDataRequest, submit, pb.DataRequest, applicant or self.officer())
+        pre_review = grant_service_pb2.PreReviewDataRequestRequest(
+            name=name, etag=held.etag, request_id=request_id(), opinion="同意"
+        )
+        consents = colleague or self.officer("c2")
+        held = await self.call(self.grants.PreReviewDataRequest, pre_review, pb.DataRequest, consents)
+        review = grant_service_pb2.ReviewDataRequestRequest(
+            name=name, etag=held.etag, request_id=request_id(), opinion="可以共享"
+        )
         await self.call(self.grants.ReviewDataRequest, review, pb.DataRequest, self.provider())
+
+    async def etag(self, name: str) -> str:
+        """The etag of a request as it stands now."""
+        get = grant_service_pb2.GetDataRequestRequest(name=name)
+        return (await self.call(self.grants.GetDataRequest, get, pb.DataRequest, self.provider())).etag
 
     async def approved(self, name: str, narrowed: pb.GrantTerms | None = None) -> pb.DataRequest:
         approve = grant_service_pb2.ApproveDataRequestRequest(
-            name=name, request_id=request_id(), opinion="准予", terms=narrowed
+            name=name, etag=await self.etag(name), request_id=request_id(), opinion="准予", terms=narrowed
         )
         return await self.call(self.grants.ApproveDataRequest, approve, pb.DataRequest, self.provider("p2"))
 

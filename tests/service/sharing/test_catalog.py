@@ -43,7 +43,7 @@ async def test_an_entry_goes_from_draft_to_publication(sharing: Sharing) -> None
     assert (
         await sharing.call(sharing.catalog.GetDataResource, get, messages.DataResource, sharing.officer()) == published
     )
-    publish.request_id, publish.etag = request_id(), ""
+    publish.request_id, publish.etag = request_id(), published.etag
     with pytest.raises(FailedPrecondition) as error:
         await sharing.call(sharing.catalog.PublishDataResource, publish, messages.DataResource, sharing.provider("p2"))
     assert error.value.reason == "STATE_CONFLICT"

@@ -77,23 +77,27 @@ async def test_nobody_acts_twice_on_one_request(sharing: Sharing) -> None:
     assert other.value.reason == "NOT_OWNER"
     submit.request_id = request_id()
     await sharing.call(sharing.grants.SubmitDataRequest, submit, messages.DataRequest, sharing.officer())
-    own = pb.PreReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意")
+    etag = await sharing.etag(name)
+    own = pb.PreReviewDataRequestRequest(name=name, etag=etag, request_id=request_id(), opinion="同意")
     with pytest.raises(PermissionDenied) as error:
         await sharing.call(sharing.grants.PreReviewDataRequest, own, messages.DataRequest, sharing.officer())
     assert error.value.metadata == {"request": name, "step": "pre_review"}
     await sharing.call(sharing.grants.PreReviewDataRequest, own, messages.DataRequest, sharing.officer("c2"))
-    review = pb.ReviewDataRequestRequest(name=name, request_id=request_id(), opinion="同意")
+    etag = await sharing.etag(name)
+    review = pb.ReviewDataRequestRequest(name=name, etag=etag, request_id=request_id(), opinion="同意")
     with pytest.raises(PermissionDenied) as consumer:
         await sharing.call(sharing.grants.ReviewDataRequest, review, messages.DataRequest, sharing.officer("c3"))
     assert consumer.value.reason == "NOT_OWNER"
     await sharing.call(sharing.grants.ReviewDataRequest, review, messages.DataRequest, sharing.provider())
-    approve = pb.ApproveDataRequestRequest(name=name, request_id=request_id(), opinion="准予")
+    etag = await sharing.etag(name)
+    approve = pb.ApproveDataRequestRequest(name=name, etag=etag, request_id=request_id(), opinion="准予")
     with pytest.raises(PermissionDenied) as same:
         await sharing.call(sharing.grants.ApproveDataRequest, approve, messages.DataRequest, sharing.provider())
     assert same.value.reason == "REVIEW_NOT_SEPARATED"
-    refuse = pb.RefuseDataRequestRequest(name=name, request_id=request_id(), reason="不符合共享条件")
+    refuse = pb.RefuseDataRequestRequest(name=name, etag=etag, request_id=request_id(), reason="不符合共享条件")
     refused = await sharing.call(sharing.grants.RefuseDataRequest, refuse, messages.DataRequest, sharing.provider("p2"))
     assert (refused.state, refused.refusal_reason) == (messages.REQUEST_STATE_REFUSED, "不符合共享条件")
+    approve.etag = refused.etag
     with pytest.raises(FailedPrecondition) as late:
         await sharing.call(sharing.grants.ApproveDataRequest, approve, messages.DataRequest, sharing.provider("p2"))
     assert late.value.reason == "STATE_CONFLICT"
@@ -103,11 +107,12 @@ async def test_two_who_approve_at_once_make_one_grant(sharing: Sharing) -> None:
     resource = await sharing.published()
     name = (await sharing.requested(resource, terms())).name
     await sharing.in_review(name)
+    etag = await sharing.etag(name)
     results = await asyncio.gather(
         *(
             sharing.call(
                 sharing.grants.ApproveDataRequest,
-                pb.ApproveDataRequestRequest(name=name, request_id=request_id(), opinion="准予"),
+                pb.ApproveDataRequestRequest(name=name, etag=etag, request_id=request_id(), opinion="准予"),
                 messages.DataRequest,
                 sharing.provider(f"q{n}"),
             )
@@ -116,7 +121,7 @@ async def test_two_who_approve_at_once_make_one_grant(sharing: Sharing) -> None:
         return_exceptions=True,
     )
     assert sum(isinstance(each, messages.DataRequest) for each in results) == 1
-    assert {each.reason for each in results if isinstance(each, TongbanError)} == {"STATE_CONFLICT"}
+    assert {each.reason for each in results if isinstance(each, TongbanError)} == {"ETAG_MISMATCH"}
     listed = await sharing.call(
         sharing.grants.ListDataGrants, pb.ListDataGrantsRequest(), pb.ListDataGrantsResponse, sharing.provider()
     )
@@ -271,7 +276,7 @@ async def test_one_human_being_under_four_records_is_one(sharing: Sharing) -> No
         (sharing.grants.ApproveDataRequest, pb.ApproveDataRequestRequest, PROVIDER, sharing.provider("p2")),
     )
     for place, (method, kind, department, another) in enumerate(steps, start=2):
-        request = kind(name=name, request_id=request_id(), opinion="同意")
+        request = kind(name=name, etag=await sharing.etag(name), request_id=request_id(), opinion="同意")
         with pytest.raises(PermissionDenied) as same:
             await sharing.call(method, request, messages.DataRequest, hand(place, department))
         assert same.value.reason == "REVIEW_NOT_SEPARATED"

@@ -10,7 +10,7 @@ import pytest_asyncio
 from libs.clock import FakeClock
 from libs.rpc.client import invoke
 from tests.support.service import Ground
-from tests.support.town import LIUAN, Town, reason_of, request_id, town
+from tests.support.town import FIRST, LIUAN, Town, reason_of, request_id, town
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import mandate_service_pb2 as pb
 from tongban.identity.v1 import mandate_service_pb2_grpc, resources_pb2
@@ -20,7 +20,7 @@ LONG_AGO = datetime(2024, 3, 1, 1, 0, tzinfo=UTC)
 SOMEBODY = "persons/00000000-0000-7000-8000-0000000000aa"
 
 
-async def _accept(home: Town, name: str, token: str, etag: str = "") -> resources_pb2.Mandate:
+async def _accept(home: Town, name: str, token: str, etag: str = FIRST) -> resources_pb2.Mandate:
     request = pb.AcceptMandateRequest(name=name, etag=etag, request_id=request_id())
     return await home.call(home.mandates.AcceptMandate, request, resources_pb2.Mandate, token)
 

@@ -299,15 +299,16 @@ async def test_old_keys_hold_as_long_as_the_overlap_lasts(home: Town) -> None:
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(old.key)]),
     )
     create = pb.CreateClientRequest(client=client, client_id="rotating", request_id=request_id())
-    await home.call(home.clients.CreateClient, create, resources_pb2.Client, admin)
+    held = await home.call(home.clients.CreateClient, create, resources_pb2.Client, admin)
     for machine, seconds in ((new, 3_600), (newest, 0)):
         rotate = pb.RotateClientKeyRequest(
             name="clients/rotating",
+            etag=held.etag,
             jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(machine.key)]),
             request_id=request_id(),
         )
         rotate.overlap.FromSeconds(seconds)
-        await home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, admin)
+        held = await home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, admin)
         if machine is new:
             await home.machine_token(old)
             await home.machine_token(new)

@@ -165,17 +165,21 @@ async def test_a_new_key_gives_nobody_more_than_they_have(home: Town) -> None:
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(rich.key)]),
     )
     create = client_service_pb2.CreateClientRequest(client=client, client_id="rich", request_id=request_id())
-    await home.call(home.clients.CreateClient, create, resources_pb2.Client, admin)
+    held = await home.call(home.clients.CreateClient, create, resources_pb2.Client, admin)
     mine = resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key("mine"))])
     narrow_admin = await home.machine_token(home.admin, "identity.clients.rotateKey identity.clients.create")
     narrow_self = await home.machine_token(rich, "identity.clients.rotateKey")
     for thief in (narrow_admin, narrow_self, await home.staff_token("administration")):
-        rotate = client_service_pb2.RotateClientKeyRequest(name="clients/rich", jwks=mine, request_id=request_id())
+        rotate = client_service_pb2.RotateClientKeyRequest(
+            name="clients/rich", etag=held.etag, jwks=mine, request_id=request_id()
+        )
         stolen = home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, thief)
         assert await reason_of(stolen) == "SCOPE_NOT_GRANTED"
     await home.machine_token(rich)
     theirs = resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key("rich-2"))])
-    rotate = client_service_pb2.RotateClientKeyRequest(name="clients/rich", jwks=theirs, request_id=request_id())
+    rotate = client_service_pb2.RotateClientKeyRequest(
+        name="clients/rich", etag=held.etag, jwks=theirs, request_id=request_id()
+    )
     await home.call(home.clients.RotateClientKey, rotate, resources_pb2.Client, await home.machine_token(rich))
 
 

@@ -10,7 +10,7 @@ from libs.rpc.regions import ASSERTION
 from libs.rpc.withdrawals import asking
 from libs.security.withdrawals import Withdrawals
 from tests.service.identity.conftest import Federation
-from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
+from tests.support.town import FIRST, Machine, Town, new_key, public_jwk, reason_of, request_id
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,
@@ -77,6 +77,7 @@ async def _replaced_keys(home: Town) -> tuple[str, Callable[[], Awaitable[None]]
     token = await home.machine_token(await _machine(home, name))
     request = client_service_pb2.RotateClientKeyRequest(
         name=f"clients/{name}",
+        etag=FIRST,
         request_id=request_id(),
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key(f"{name}-2"))]),
     )
@@ -105,10 +106,11 @@ async def _revoked_mandate(home: Town) -> tuple[str, Callable[[], Awaitable[None
 
 async def _replaced_representative(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
     old, new = await home.person(), await home.person()
-    firm = (await home.firm(old)).name
+    made = await home.firm(old)
+    firm = made.name
     token = await home.exchange(await home.human_token(old), on_behalf_of=firm)
     request = account_service_pb2.SetLegalRepresentativeRequest(
-        name=firm, legal_representative=new, request_id=request_id()
+        name=firm, legal_representative=new, etag=made.etag, request_id=request_id()
     )
 
     async def replace() -> None:
