@@ -20,7 +20,7 @@ from tongban.errors.v1 import error_reason_pb2
 
 Answer = TypeVar("Answer", bound=Message)
 
-_SHARED = ("tongban.audit.v1.", "tongban.events.v1.")
+_SHARED = ("tongban.audit.v1.", "tongban.events.v1.", "tongban.uploads.v1.")
 _LOG_HEADER = "tongban-log"
 """Names whose records are meant, where every service serves the same RPC (services/gateway/envoy_config.py)."""
 _NAMES = ("log", "name", "record", "service", "parent")
@@ -122,8 +122,12 @@ def _metadata(token: str, request: Message) -> Metadata:
 
 
 def _log_of(request: Message) -> str:
-    named = next((name for name in _NAMES if name in request.DESCRIPTOR.fields_by_name), "")
-    return str(getattr(request, named, "")).partition("/")[0]
+    """The service that a request names; of a stream's first message, the one that stands within."""
+    fields = request.DESCRIPTOR.fields_by_name
+    named = next((name for name in _NAMES if name in fields), "")
+    if not named:
+        return next((_log_of(inner) for _, inner in request.ListFields() if isinstance(inner, Message)), "")
+    return str(getattr(request, named)).partition("/")[0]
 
 
 def _refusal(answer: httpx.Response) -> TongbanError:

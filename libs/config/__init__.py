@@ -81,6 +81,19 @@ class DocumentsConfig(Section):
     folder: str
 
 
+class UploadsConfig(Section):
+    """What one caller may have in uploads at this service: how many at once, and how many millions of bytes together.
+
+    Every ``sweep_seconds`` it is looked what was given up or is past its time; what has been found so for
+    ``patience_seconds`` is erased: longer than a replica writes a part, and than a clock is wrong by accident.
+    """
+
+    most: int = Field(default=1_000, ge=1)
+    megabytes: int = Field(default=4_096, ge=1)
+    sweep_seconds: float = Field(default=30.0, gt=0)
+    patience_seconds: float = Field(default=600.0, ge=0)
+
+
 class KeysConfig(Section):
     """The key store's folder and the file of its master key."""
 
@@ -141,6 +154,7 @@ class ServiceConfig(Section):
     redis: RedisConfig
     metrics: MetricsConfig
     documents: DocumentsConfig
+    uploads: UploadsConfig = UploadsConfig()
     keys: KeysConfig
     disk: DiskConfig = DiskConfig()
     identity: IdentityConfig

@@ -1,9 +1,11 @@
-"""The tables that every service's database has: idempotency, outbox, parked events and the audit log.
+"""The tables that every service's database has: idempotency, outbox, parked events, uploads and the audit log.
 
 The service's role may only SELECT and INSERT on tables marked ``evidence``: what was written there stays.
 """
 
 import sqlalchemy as sa
+
+from libs.db import columns
 
 COMMON = sa.MetaData()
 EVIDENCE = {"evidence": True}
@@ -118,4 +120,31 @@ audit_heads = sa.Table(
     sa.Column("certificate", sa.LargeBinary, nullable=False),
     info=EVIDENCE,
     comment="Signed tree heads.",
+)
+
+uploads = sa.Table(
+    "uploads",
+    COMMON,
+    columns.record_id(),
+    *columns.given("owner", "media_type"),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    columns.text("digest"),
+    sa.Column("received", sa.BigInteger, nullable=False, server_default="0"),
+    *columns.given("state"),
+    columns.moment("expire_time", nullable=False),
+    *columns.life(),
+    sa.Index("uploads_owner", "owner"),
+    sa.Index("uploads_expire_time", "expire_time"),
+    comment="Files on their way here, and those that are here for a day; by the database's own clock.",
+)
+
+upload_parts = sa.Table(
+    "upload_parts",
+    COMMON,
+    columns.record_id(),
+    columns.reference("upload_id", "uploads.id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    columns.counted("size"),
+    sa.Index("upload_parts_upload", "upload_id", "number"),
+    comment="Where the bytes of uploads lie in the object store; size 0 where a part was not written to its end.",
 )

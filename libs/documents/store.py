@@ -63,6 +63,18 @@ def check_digest(digest: str, field: str) -> str:
     return digest
 
 
+def opened(location: str) -> ObjectStore:
+    """Opens a folder (made if it is missing) or a URL of obstore's, such as ``s3://bucket/prefix``.
+
+    Credentials for a URL come from the environment, as obstore documents them.
+    """
+    if "://" in location:
+        return from_url(location)
+    folder = Path(location)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return LocalStore(folder)
+
+
 class DocumentStore:
     """Puts and gets whole documents. Safe for tasks and for several processes on one store."""
 
@@ -74,15 +86,8 @@ class DocumentStore:
 
     @classmethod
     def open(cls, location: str, cipher: FieldCipher, max_size: int = MAX_SIZE) -> "DocumentStore":
-        """Opens a folder (made if it is missing) or a URL of obstore's, such as ``s3://bucket/prefix``.
-
-        Credentials for a URL come from the environment, as obstore documents them.
-        """
-        if "://" in location:
-            return cls(from_url(location), cipher, max_size)
-        folder = Path(location)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(LocalStore(folder), cipher, max_size)
+        """Opens what ``opened`` opens."""
+        return cls(opened(location), cipher, max_size)
 
     async def put(self, content: bytes, media_type: str) -> DocumentRef:
         """Stores ``content`` whole or not at all, and returns its reference. Idempotent.

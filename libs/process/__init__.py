@@ -28,7 +28,7 @@ from libs.db.engine import Database
 from libs.db.forgetting import Forgetting
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
-from libs.documents.store import DocumentStore
+from libs.documents.store import DocumentStore, opened
 from libs.errors import Unavailable
 from libs.events.api import ParkedEventApi
 from libs.events.cloud_event import stream_of
@@ -51,9 +51,15 @@ from libs.rpc.withdrawals import asking
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
+from libs.uploads.api import UploadApi
+from libs.uploads.content import UploadContent
+from libs.uploads.parts import PartStore
+from libs.uploads.sweeping import sweep_of
+from libs.uploads.taking import UploadedFiles
 from tongban.audit.v1 import audit_service_pb2
 from tongban.events.v1 import parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
+from tongban.uploads.v1 import upload_service_pb2
 
 _log = logger(__name__)
 _LOG = "log"
@@ -78,6 +84,7 @@ class Process:
         wall: the machine's clock, by which tokens live.
         tracing: makes its spans.
         database, redis, documents: its stores.
+        uploads: the files that callers brought for their requests.
         wire: carries its events.
         uow: runs its mutations.
         parking: holds the events that it could not handle.
@@ -106,7 +113,10 @@ class Process:
         self.redis = redis_of(config.redis.url)
         self.audit = AuditWriter(self.database, self.clock, self.log)
         self.cipher = FieldCipher.open(self.keys, self.provider)
-        self.documents = DocumentStore.open(config.documents.folder, self.cipher)
+        objects = opened(config.documents.folder)
+        self.documents = DocumentStore(objects, self.cipher)
+        self._content = UploadContent(self.database, PartStore(objects, self.cipher))
+        self.uploads = UploadedFiles(service, self.database, self._content)
         self.pages = Pages(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire, self.log)
@@ -150,7 +160,7 @@ class Process:
         return Withdrawals(asking(self.neighbour("identity")))
 
     def server(self, verifier: TokenVerifier, trusted: Check | None = None) -> ServerBuilder:
-        """Returns a server builder that serves audit log and parked events already; the service adds its own.
+        """Returns a server builder that serves audit log, parked events and uploads already; the service adds its own.
 
         Args:
             verifier: turns access tokens into callers.
@@ -162,8 +172,11 @@ class Process:
         builder = ServerBuilder(self.config, stages, self.health)
         audit = AuditApi(self.database, self.pages, self.config.region.code, self.service)
         parked = ParkedEventApi(self.service, self.parking, self.pages, self.uow, self.audit, self._consumers)
+        uploads = UploadApi(self.service, self.database, self.uow, self._content, self.config.uploads)
         self.background(self.withdrawals.watch)
+        self.background(sweep_of(self.service, self.database, self._content, self.config.uploads).run)
         builder.add(parked_event_service_pb2.DESCRIPTOR.services_by_name["ParkedEventService"], parked)
+        builder.add(upload_service_pb2.DESCRIPTOR.services_by_name["UploadService"], uploads)
         return builder.add(audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit)
 
     @cached_property

@@ -133,7 +133,7 @@ def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json
     if owner is not None:
         return [_grpc_route({"path": rpc.path}, owner, seconds, streams=streams, repeatable=repeatable)]
     return [
-        _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds, repeatable=repeatable)
+        _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds, streams=streams, repeatable=repeatable)
         for each in OWNERS
         for header in (
             {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{_part(rpc)}/{each}/"}},

@@ -182,6 +182,7 @@ _WITHOUT_REQUEST_ID = {
     "tongban.sharing.v1.DataService.Compare": _USE,
     "tongban.sharing.v1.RegionDataService.QueryRemote": _USE,
     "tongban.sharing.v1.RegionDataService.CompareRemote": _USE,
+    "tongban.uploads.v1.UploadService.AppendUpload": "the offset tells a repeat; it is on record once it is complete",
 }
 
 
