@@ -231,7 +231,7 @@ def _print(reports: Sequence[Report], *, as_json: bool) -> None:
     for report in reports:
         if report.first_difference is not None:
             _OUT.print(f"the first record that differs from the signed log: {report.first_difference}")
-    _OUT.print(_WORDS[_status(reports)])
+    _OUT.print(_WORDS[_status(reports)], soft_wrap=True)
 
 
 def _described(reports: Sequence[Report]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from libs.audit.digests import salt_of, salted
 from libs.audit.records import Record, leaf_hash
+from libs.crypto.sm3 import HmacSm3
 from libs.db.command import Command
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import timestamp
@@ -36,7 +37,7 @@ class Log:
 
     service: str
     region: str
-    salts: bytes = field(repr=False)
+    salts: HmacSm3 = field(repr=False)
 
     def entry(
         self,

@@ -134,7 +134,7 @@ def _check_head(receipt: _Receipt, _: bytes) -> str:
 
 
 def _opening(what: str, content: bytes) -> tuple[str, str, "_Check"]:
-    clause = f"GB/T 15852.2; tongban.audit.v1.AuditRecord.{what}_digest"
+    clause = f"GB/T 32905; tongban.audit.v1.AuditRecord.{what}_digest"
     return f"open the {what}'s digest", clause, partial(_check_opening, what, content)
 
 

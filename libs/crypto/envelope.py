@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from libs.crypto.errors import DecryptionFailed
 from libs.crypto.keystore import Algorithm, KeyStore
 from libs.crypto.provider import GCM_NONCE_SIZE, GCM_TAG_SIZE, SmProvider
+from libs.crypto.sm3 import HmacSm3
 
 _FORMAT = b"\x01"
 _HEADER_SIZE = 5
@@ -35,6 +36,7 @@ class FieldCipher:
         self._data_keys = data_keys
         self._current = max(data_keys)
         self._index_key = index_key
+        self._fingerprints = HmacSm3(index_key)
         self._provider = provider
 
     @classmethod
@@ -94,7 +96,7 @@ class FieldCipher:
 
         Unlike a blind index they are the row's own: equal data of two rows have nothing in common.
         """
-        return self._provider.hmac_sm3(self._index_key, _framed(column.table, column.name, row_id) + data)
+        return self._fingerprints.digest(_framed(column.table, column.name, row_id) + data)
 
     def _version(self, stored: bytes) -> int:
         if len(stored) < OVERHEAD or stored[:1] != _FORMAT:

@@ -23,6 +23,7 @@ from libs.clock.replay import ReplayClock
 from libs.config import ServiceConfig, load
 from libs.crypto.envelope import FieldCipher
 from libs.crypto.keystore import Algorithm, KeyStore, load_master_key
+from libs.crypto.sm3 import HmacSm3
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.db.engine import Database
 from libs.db.forgetting import Forgetting
@@ -67,7 +68,7 @@ _LOG = "log"
 _PAGES = "page-tokens"
 """The key of page tokens, which serves for nothing else."""
 _SALTS = "audit-salts"
-"""The key of the salts that the receipts carry."""
+"""The key of the salts that the receipts carry; never rotated in place, for a receipt that is given again carries the first."""
 _DRAIN_SECONDS = 1.5
 """For which the process still takes calls after it said that it won't: whoever looks every second has looked by then."""
 _GRACE_SECONDS = 5.0
@@ -108,7 +109,7 @@ class Process:
         self.provider = TongsuoProvider()
         master = load_master_key(config.keys.master_key_file)
         self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
-        self.log = Log(service, config.region.code, self.keys.ensure(_SALTS, Algorithm.HMAC_SM3).secret)
+        self.log = Log(service, config.region.code, HmacSm3(self.keys.ensure(_SALTS, Algorithm.HMAC_SM3).secret))
         self.database = Database.from_config(config.database, self.tracing)
         self.redis = redis_of(config.redis.url)
         self.audit = AuditWriter(self.database, self.clock, self.log)

@@ -234,7 +234,7 @@ class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
         return presentations.RedeemPresentationResponse(
             presentation=presentations.Presentation(name=request.name),
             licenses=self.known.presented[request.name],
-            receipt=common_pb2.Receipt(record="license/auditRecords/1"),
+            receipt=common_pb2.Receipt(record="license/auditRecords/1", digest_salt=bytes(32)),
         )
 
 

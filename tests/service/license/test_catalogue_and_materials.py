@@ -22,6 +22,7 @@ from tests.service.license.conftest import (
     request_id,
 )
 from tests.support.fakes_license import ABROAD, DEPARTMENT
+from tests.support.recorded import is_of, records_of
 from tongban.cases.v1 import events_pb2 as case_events
 from tongban.cases.v1.resources_pb2 import CASE_STATE_ACCEPTED, CASE_STATE_DECIDED, CASE_STATE_SUBMITTED
 from tongban.common.v1 import common_pb2
@@ -163,6 +164,16 @@ async def test_bad_uploads_keep_nothing(licensing: License) -> None:
     await upload(licensing, whole, token)
     meta.category = "other"
     assert (await refused(upload(licensing, parts_of(meta), token)))[0] == "REQUEST_ID_REUSED"
+
+
+async def test_the_record_of_an_upload_is_of_the_message_that_names_the_digest_of_the_rest(licensing: License) -> None:
+    parts = parts_of(metadata(request_id="00000000-0000-4000-8000-00000000000c"))
+    await upload(licensing, parts, licensing.person())
+    process = licensing.service.process
+    (record,) = await records_of(process, "UploadMaterial")
+    assert is_of(process, record, parts[0].SerializeToString())
+    assert digest_of(PDF).encode() in parts[0].SerializeToString()
+    assert not is_of(process, record, parts[0].metadata.SerializeToString())
 
 
 async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -> None:

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from libs.audit.digests import opens
 from libs.audit.log import AuditEntry, Log
 from libs.db.engine import read_dsn
 from libs.errors import (
@@ -40,7 +41,8 @@ from tongban.sharing.v1 import resources_pb2 as pb
 
 async def test_granted_fields_leave_with_their_types_and_a_receipt(sharing: Sharing) -> None:
     resource, grant = await sharing.ready()
-    answer = await sharing.query(query(resource, "A1", "A2", fields=ASKED))
+    asked = query(resource, "A1", "A2", fields=ASKED)
+    answer = await sharing.query(asked)
     first, second = (row.values for row in answer.rows)
     assert first["name"].string_value == "示例甲公司"
     assert (first["capital"].decimal_value, first["staff"].decimal_value) == ("12.50", "7")
@@ -61,7 +63,9 @@ async def test_granted_fields_leave_with_their_types_and_a_receipt(sharing: Shar
     )
     assert (record.purpose, record.case_name) == (PURPOSE, "cases/1")
     assert record.legal_basis == grant
-    assert len(record.request_digest) == len(record.response_digest) == 32
+    salt = receipt.digest_salt
+    assert opens(salt, asked.SerializeToString(), record.request_digest)
+    assert opens(salt, answer.SerializeToString(deterministic=True), record.response_digest)
     used = await sharing.grant(grant)
     assert (used.state, used.queries_today, used.rows_total) == (pb.GRANT_STATE_ACTIVE, 1, 2)
 

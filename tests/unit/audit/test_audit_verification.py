@@ -17,7 +17,7 @@ from libs.audit.receipts import verify_receipt
 from libs.audit.records import Record, leaf_hash
 from libs.audit.report import Outcome, Report
 from libs.crypto.errors import InvalidSignature
-from libs.crypto.sm3 import sm3
+from libs.crypto.sm3 import HmacSm3, sm3
 from libs.crypto.tongsuo import TongsuoProvider
 from tongban.audit.v1 import audit_service_pb2 as pb
 from tongban.common.v1 import common_pb2
@@ -198,7 +198,7 @@ def test_a_head_of_a_later_version_is_said_to_be_unknown() -> None:
 
 
 def test_what_was_asked_and_answered_is_shown_by_whoever_holds_the_receipt() -> None:
-    salt = salt_of(b"key of the service", "sharing/auditRecords/0")
+    salt = salt_of(HmacSm3(b"key of the service"), "sharing/auditRecords/0")
     record = Record(
         name="sharing/auditRecords/0",
         record_time=MOMENT,

@@ -1,5 +1,7 @@
 """SM2, SM3 and SM4 against the standards' vectors and against OpenSSL's command line."""
 
+import hashlib
+import hmac
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -170,7 +172,7 @@ def test_sm3_missing_or_wrong_is_said_clearly(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("hashlib.new", no_such_hash)
     with pytest.raises(ImportError, match="OpenSSL has no SM3"):
         sm3._probe()
-    monkeypatch.setattr(sm3, "sm3", lambda _: bytes(32))
+    monkeypatch.setattr("hashlib.new", lambda *_: hashlib.sha256(b"abc"))
     with pytest.raises(ImportError, match="wrongly"):
         sm3._probe()
 
@@ -215,3 +217,11 @@ def test_threads_that_change_keys_sign_with_the_right_one(provider: SmProvider) 
     with ThreadPoolExecutor(4) as pool:
         for turn, signature in pool.map(sign, range(60)):
             provider.sm2_verify(pairs[turn % 3].public_key, str(turn).encode(), signature)
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 63, 64, 65, 200])
+def test_a_prepared_hmac_is_openssl_s(length: int) -> None:
+    key = bytes(range(length))
+    prepared = sm3.HmacSm3(key)
+    for data in (b"", b"a", b"x" * 64, b"y" * 5000):
+        assert prepared.digest(data) == prepared.digest(data) == hmac.digest(key, data, "sm3")

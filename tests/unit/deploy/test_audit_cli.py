@@ -305,6 +305,24 @@ def test_a_head_signed_by_another_key_is_no_measure(
     assert (code, outcomes(output)[-1]) == (1, "FAILED")
 
 
+def test_what_a_later_release_wrote_is_neither_good_nor_broken(files: Files) -> None:
+    files.records[INDEX] = files.records[INDEX].replace(b'{"v":1,', b'{"v":2,"new":"unknown",')
+    key = signer()
+    files.write("receipt.json", files.receipt(files.head(SIZE, key, files.certify("审计日志 341500/sharing", key))))
+    files.write("log.jsonl", b"".join(export_line(record) for record in files.records))
+    code, output = run(files, "--log", str(files.folder / "log.jsonl"))
+    assert code == 3
+    assert " 2 ? read the record" in output
+    assert "version 2" in output
+    assert "take a newer tongban" in output
+    assert "does not hold" not in output
+    code, output = run(files, "--log", str(files.folder / "log.jsonl"), "--json")
+    assert (code, json.loads(output)["valid"], json.loads(output)["unknown_version"]) == (3, False, True)
+    assert outcomes(output) == ["PASSED", "UNKNOWN_VERSION", *["PASSED"] * 4, "UNKNOWN_VERSION", *["PASSED"] * 3]
+    files.write("log.jsonl", b"".join(export_line(record) for record in [*files.records[:3], *files.records[4:]]))
+    assert run(files, "--log", str(files.folder / "log.jsonl"))[0] == 1
+
+
 def test_a_head_signed_after_the_certificate_ended_does_not_hold(files: Files) -> None:
     key = signer()
     late = files.head(SIZE, key, files.certify("审计日志 341500/sharing", key), START + timedelta(days=101))

@@ -10,6 +10,7 @@ caller kept: the receipt with its proof, and the bytes of request and answer.
 import argparse
 import json
 import platform
+import secrets
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from libs.audit.log import AuditEntry, Log
 from libs.audit.rows import StoredRecord
 from libs.client.receipts import receipt_file
 from libs.crypto.provider import Signer, SoftwareSigner
-from libs.crypto.sm3 import sm3
+from libs.crypto.sm3 import HmacSm3, sm3
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import Certificate, DistinguishedName, Profile, Validity, issue_certificate, make_root
 from libs.db.command import Command
@@ -86,7 +87,7 @@ def _signer() -> Signer:
 
 def _write(folder: Path, service: str, root: Certificate, root_key: Signer) -> None:
     folder.mkdir()
-    key, log = _signer(), Log(service, REGION, _PROVIDER.sm2_generate().pkcs8[-32:])
+    key, log = _signer(), Log(service, REGION, HmacSm3(secrets.token_bytes(32)))
     name = DistinguishedName(f"审计日志 {REGION}/{service}", organization="Tongban")
     certificate = issue_certificate(root, root_key, name, key.public_key, Profile.LOG, Validity.days(_START, 366))
     done = list(_done(log))

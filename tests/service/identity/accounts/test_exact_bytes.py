@@ -10,10 +10,11 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 from libs.audit.digests import opens
-from libs.audit.records import Record, parse_canonical
+from libs.audit.records import Record
 from libs.db.schema import audit_records, idempotency
 from libs.rpc.status import from_rpc_error
 from tests.support import sql
+from tests.support.recorded import records_of
 from tests.support.service import Ground, Service, serving
 from tests.support.wire_form import reversed_fields
 from tongban.common.v1 import common_pb2
@@ -49,8 +50,7 @@ class Wire:
 
     async def records(self, action: str) -> list[Record]:
         """The records of what was done by an RPC."""
-        found = await self.rows(sa.select(audit_records.c.canonical).order_by(audit_records.c.seq))
-        return [each for each in map(parse_canonical, found) if each.action.endswith(action)]
+        return await records_of(self.service.process, action)
 
     def salt(self, record: Record) -> bytes:
         """The salt that the record's receipt carries."""

@@ -14,6 +14,7 @@ from libs.process import Process
 from libs.rpc.regions import ACCESS_TOKEN
 from services.identity.core import codec
 from services.identity.oauth import authentication
+from tests.support.recorded import is_of, records_of
 from tests.support.service import Ground
 from tests.support.town import (
     CLIENT_ASSERTION,
@@ -68,6 +69,17 @@ async def test_the_key_set_holds_the_key_in_use_and_the_next_one_and_no_secret(h
     keys = (await home.http.get("/.well-known/jwks.json")).json()["keys"]
     assert len(keys) == 2
     assert all(set(key) == {"kid", "kty", "alg", "use", "crv", "x", "y"} for key in keys)
+
+
+async def test_the_record_of_a_token_that_was_asked_for_by_http_is_of_the_form(home: Town) -> None:
+    person, clerk = await home.human_token(await home.person()), await home.staff_token()
+    asked = {"subject_token": person, "subject_token_type": ACCESS_TOKEN}
+    answer = await home.post(grant_type=TOKEN_EXCHANGE, **asked, actor_token=clerk, actor_token_type=ACCESS_TOKEN)
+    assert answer.status_code == 200, answer.text
+    process = home.service.process
+    exchanged = (await records_of(process, "TokenService.ExchangeToken"))[-1]
+    assert is_of(process, exchanged, answer.request.content)
+    assert not is_of(process, exchanged, answer.request.content + b"&")
 
 
 async def test_a_client_gets_what_its_scopes_allow(home: Town) -> None:
