@@ -51,6 +51,7 @@ WELL_KNOWN: dict[str, Json] = {
     ".google.protobuf.Int64Value": {"type": ["string", "null"]},
     ".google.protobuf.DoubleValue": {"type": ["number", "null"]},
 }
+_SERVERS_OWN = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
 _STRING_RULES = {"min_len": "minLength", "max_len": "maxLength", "len": "maxLength", "pattern": "pattern"}
 _FORMATS = ("uuid", "email", "uri", "ip", "hostname")
 
@@ -212,7 +213,7 @@ def _is_required(field: Field) -> bool:
 
 
 def _marks(field: Field) -> Json:
-    marks: Json = {"readOnly": True} if field_behavior_pb2.OUTPUT_ONLY in _behaviours(field) else {}
+    marks: Json = {} if _SERVERS_OWN.isdisjoint(_behaviours(field)) else {"readOnly": True}
     marks |= {"x-personal": True} if field.options.Extensions[options_pb2.field].personal else {}
     return marks | ({"x-secret": True} if field.options.Extensions[options_pb2.field].secret else {})
 

@@ -12,9 +12,11 @@ NOT_YET: dict[str, dict[str, str]] = {
         r"license\.v1\.Validity\.(start|end)": "A14",
     },
     "N3": {r".*\.case_name": "A5"},
-    "R2": {r"(audit|cases|events|identity|license|seal|sharing)\.v1\..*": "A14"},
-    "R3": {r"(audit|cases|events|license|seal|sharing)\.v1\..*": "A14"},
-    "R4": {r"(cases|license|seal|sharing)\.v1\..*": "A14"},
+    "R4": {
+        r"cases\.v1\.(CaseDelivery|CaseTask|CaseTransfer|ServiceItem)\.state": "A14",
+        r"seal\.v1\.(SEAL_STATE_REPLACED|Seal\.replaced_by)": "A14",
+        r"sharing\.v1\.Data(Grant|Mount|Request|Resource)\.state": "A14",
+    },
     "S1": {
         r"audit\.v1\.AuditService\.GetHead": "A14",
         r"license\.v1\..*\.Get(Remote)?License": "A7",

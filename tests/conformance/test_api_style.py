@@ -78,11 +78,17 @@ def _of(field: FieldDescriptor) -> str:
 
 
 def _resources() -> Iterator[Descriptor]:
-    """What has a name of its own, as a thing that is made and read."""
-    made = {str(method.descriptor.output_type.full_name) for method in _methods("Get", "Create")}
+    """What has a name of its own: what RPCs answer with, and what lists hold."""
+    shown = {str(message.full_name) for method in contracts.methods() for message in _shown(method)}
     for message in _messages():
-        if message.full_name in made and "name" in message.fields_by_name:
+        if message.full_name in shown and "name" in message.fields_by_name:
             yield message
+
+
+def _shown(method: Method) -> Iterator[Descriptor]:
+    answer = method.descriptor.output_type
+    yield answer
+    yield from (field.message_type for field in answer.fields if field.message_type is not None)
 
 
 def _fields_of_resources() -> Iterator[FieldDescriptor]:

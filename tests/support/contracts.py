@@ -19,7 +19,7 @@ from tongban.options.v1 import options_pb2
 OWNERS = tuple(sorted(rights.SERVICES))
 """The five services; each serves AuditService and ParkedEventService besides its own."""
 _OURS = "tongban."
-_OUTPUT_ONLY = field_behavior_pb2.OUTPUT_ONLY
+_SERVERS_OWN = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
 
 
 @cache
@@ -77,7 +77,7 @@ def behaviors(field: FieldDescriptor) -> set[int]:
 
 def output_only(field: FieldDescriptor) -> bool:
     """Whether what a caller writes there counts for nothing."""
-    return _OUTPUT_ONLY in behaviors(field)
+    return not _SERVERS_OWN.isdisjoint(behaviors(field))
 
 
 def message_of(field: FieldDescriptor) -> Descriptor:

@@ -111,6 +111,7 @@ class Town:
     known: Neighbours
     clock: FakeClock
     items: item_service_pb2_grpc.ItemServiceStub = field(init=False)
+    seen: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         channel = self.service.channel
@@ -184,8 +185,10 @@ class Town:
         method = getattr(self.cases, f"{verb}Case", None) or getattr(self.cases, verb)
         name = f"{verb}CaseRequest" if hasattr(case_service_pb2, f"{verb}CaseRequest") else f"{verb}Request"
         more.setdefault("request_id", request_id())
-        if verb in JUDGES:
-            more.setdefault("etag", await self.etag(case if isinstance(case, str) else case.name))
+        if verb in JUDGES and "etag" not in more:
+            # A repeat says again what its first attempt said.
+            etag = await self.etag(case if isinstance(case, str) else case.name)
+            more["etag"] = self.seen.setdefault(more["request_id"], etag)
         request = getattr(case_service_pb2, name)(name=case if isinstance(case, str) else case.name, **more)
         return await self.call(method, request, pb.Case, token or self._token(verb))
 
