@@ -1,5 +1,6 @@
 """The command line ``tongban``; ``./run`` calls it."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -20,13 +21,15 @@ from deploy.local.doctor import Doctor
 from deploy.local.launch import Cluster, NotStarted, stop_running
 from deploy.local.own_settings import WrongSettings
 from deploy.local.regions import MOST_REPLICAS, REGIONS
+from deploy.local.sandbox import furnish
 from deploy.local.state import ProcessSnapshot, Snapshot, StateFolder
+from libs.errors import TongbanError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tongban 通办: regions on this machine.")
 app.add_typer(audit_cli.app, name="audit")
 _OUT = Console()
 
-State = Annotated[Path, typer.Option(help="Where all state lies.")]
+State = Annotated[Path, typer.Option(help="Where all state lies.", envvar="TONGBAN_STATE")]
 _STATE = Path(".tongban")
 
 
@@ -79,6 +82,13 @@ def up(
     replicas: Annotated[
         int | None, typer.Option(min=1, max=MOST_REPLICAS, help="How many of each service; else as settings.toml says.")
     ] = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox",
+            help="Furnish it to try things: office, staff, an item, a synthetic applicant; two regions trust each other.",
+        ),
+    ] = False,
 ) -> None:
     """Starts regions and keeps them running until Ctrl-C, or in the background with --detach."""
     try:
@@ -87,6 +97,8 @@ def up(
         _start(cluster, detached=detach)
         _show_regions(cluster.snapshot)
         _show_notes(cluster.snapshot)
+        if sandbox:
+            _show_lines([f"sandbox  {file}" for file in _furnish(cluster.snapshot)])
         if not detach:
             _OUT.print("Ctrl-C stops them.")
             cluster.wait()
@@ -95,6 +107,15 @@ def up(
     except KeyboardInterrupt:
         _OUT.print("stopping")
         cluster.stop()
+
+
+def _furnish(snapshot: Snapshot) -> list[Path]:
+    try:
+        return asyncio.run(furnish(snapshot.regions))
+    except TongbanError as error:
+        raise _refuse(
+            RuntimeError(f"the sandbox could not be furnished ({error.reason}); ./run purge begins anew")
+        ) from None
 
 
 @app.command()

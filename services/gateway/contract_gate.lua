@@ -35,7 +35,9 @@ local function join(path, name) return path == "" and name or path .. "." .. nam
 local function enum_value(path, kind, known, value)
   local names = T.enums[kind]
   if known and not find(known, "|" .. value .. "|", 1, true) then
-    broken(path, "enum.defined_only", "must be one of " .. gsub(sub(names, 2, -2), "|", ", "))
+    -- The name of "not said" is taken, and proposed to nobody.
+    local proposed = gsub(sub(names, 2, -2), "^[%u%d_]+_UNSPECIFIED|", "")
+    broken(path, "enum.defined_only", "must be one of " .. gsub(proposed, "|", ", "))
   end
 end
 
