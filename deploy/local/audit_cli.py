@@ -91,7 +91,9 @@ Response = Annotated[
     Path | None,
     typer.Option("--response", exists=True, dir_okay=False, metavar="FILE", help="The answer's bytes, likewise."),
 ]
-State = Annotated[Path, typer.Option(help="Where the state of the region lies that the receipt is of.")]
+State = Annotated[
+    Path, typer.Option(help="Where the state of the region lies that the receipt is of.", envvar="TONGBAN_STATE")
+]
 _STATE = Path(".tongban")
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{1,31}", re.ASCII)
 _LONGEST_NAME = 180

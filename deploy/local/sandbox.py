@@ -17,8 +17,8 @@ from deploy.local.demo.office import (
     import_calendars,
     make_seal,
     open_office,
-    publish_item,
     publish_licence_type,
+    publish_service_item,
 )
 from deploy.local.demo.people import Registry
 from deploy.local.state import RegionSnapshot
@@ -73,7 +73,7 @@ async def _furnished(region: RegionSnapshot) -> Office:
     await import_calendars(office)
     await make_seal(office)
     await publish_licence_type(office, BUSINESS)
-    await publish_item(office, _ITEM)
+    await publish_service_item(office, _ITEM)
     applicant = await Registry(office, seed=1).person()
     _write(folder / CHANNEL_FILE, _credentials(office, folder))
     made = Sandbox(
