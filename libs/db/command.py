@@ -54,7 +54,7 @@ class Command:
     def recorded_abroad(self, receipt: common_pb2.Receipt | None) -> None:
         """Notes what another region, asked for this call, gave as its receipt; it goes with the answer beside ours."""
         if self.call is not None:
-            self.call.receipt_abroad = receipt
+            self.call.pass_on(receipt)
 
 
 def digest_of(message: Message) -> bytes:

@@ -51,6 +51,10 @@ class Call:
         """Whether the answer may leave: a record of this call stands, or nobody need record it."""
         return self.is_own or self.receipt is not None
 
+    def pass_on(self, receipt: common_pb2.Receipt | None) -> None:
+        """Notes the receipt of another region that was asked for the caller; it goes with the answer beside ours."""
+        self.receipt_abroad = receipt
+
     def own(self) -> None:
         """Notes that the answer holds the caller's own data alone, which nobody need record."""
         self.is_own = True

@@ -1,7 +1,7 @@
 """Calls to neighbours: mTLS, always a timeout, the trace passed on, whose call it is said, errors as their callee meant."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -44,7 +44,12 @@ _REPLICAS = {
 """Calls go to the replicas in turn; one that is away, or says that it is about to stop, is left out."""
 _GATEWAY = [*_OPTIONS, ("grpc.keepalive_time_ms", 30_000)]
 DEFAULT_TIMEOUT = 5.0
+TellReceipt = Callable[[common_pb2.Receipt | None], None]
 _SERVED_SECONDS = 30.0
+
+
+def nobody(_receipt: common_pb2.Receipt | None) -> None:
+    """Is told a receipt that nobody needs."""
 
 
 def credentials(tls: TlsConfig) -> grpc.ChannelCredentials:
@@ -167,15 +172,20 @@ async def stream(
     to: str,
     token: str,
     timeout: float = DEFAULT_TIMEOUT,
+    tell: TellReceipt = nobody,
 ) -> AsyncIterator[Answer]:
     """Calls a stub's method that streams its answer; arguments and errors as ``invoke``, ``timeout`` for the whole.
 
-    What has begun to come is not asked for again.
+    What has begun to come is not asked for again. ``tell`` is told the receipt of whoever holds it, before the first message;
+    None where they recorded nothing.
     """
     attempts, begun = _attempts(function, to, request, timeout), False
     while True:
         try:
-            async for message in function(request, timeout=attempts.seconds, metadata=_metadata(token)):
+            call = function(request, timeout=attempts.seconds, metadata=_metadata(token))
+            async for message in call:
+                if not begun:
+                    tell(receipts.held(await call.initial_metadata()))
                 begun = True
                 assert isinstance(message, answer)
                 yield message

@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from libs.errors import Unauthenticated, reasons
-from libs.rpc.client import gateway_channel, invoke, invoke_recorded, stream
+from libs.rpc.client import TellReceipt, gateway_channel, invoke, invoke_recorded, nobody, stream
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
@@ -90,13 +90,14 @@ class Regions:
         *,
         assertion: str = "",
         timeout: float = 60.0,
+        tell: TellReceipt = nobody,
     ) -> AsyncIterator[Answer]:
-        """Calls another region's RPC that streams its answer; arguments and errors as ``invoke``."""
+        """Calls another region's RPC that streams its answer; arguments and errors as ``invoke``, ``tell`` as ``client.stream``."""
         channel = await self._channel(region)
         with self._speaking_for_ourselves(region):
             token = await self._token(region, channel, assertion)
             async for message in stream(
-                method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token
+                method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token, tell=tell
             ):
                 yield message
 

@@ -19,21 +19,12 @@ NOT_YET: dict[str, dict[str, str]] = {
     },
     "S1": {
         r"audit\.v1\.AuditService\.GetHead": "A14",
-        r"license\.v1\..*\.Get(Remote)?License": "A7",
+        r"license\.v1\.RecognitionService\.GetRemoteLicense": "A8",
     },
     "S3": {
         r"cases\.v1\..*": "A14",
         r"license\.v1\.(LicenseTypeService\.CreateLicenseType|PresentationService\.CreatePresentation)": "A14",
         r"sharing\.v1\..*": "A14",
-    },
-    "S5": {
-        r"identity\.v1\.AccountService\.RevealPerson": "A7",
-        r"license\.v1\..*\.(Get(Remote)?License|LookupByIdentifier)": "A7",
-    },
-    "X2": {
-        r"cases\.v1\.CaseService\..*": "A7",
-        r"identity\.v1\.AccountService\.GetPerson": "A7",
-        r"license\.v1\..*": "A7",
     },
     "P1": {
         r"cases\.v1\.Festival\.(first|last)_day": "A14",

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from libs.rpc.contract import Method
 from tests.conformance.style_not_yet import NOT_YET
 from tests.support import contracts
+from tongban.options.v1 import options_pb2
 
 _GUIDE = Path("docs/api-style.md")
 _HELD = re.compile(r"^- \*\*(\w+)\*\* ● (.*?)(?=^- |^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -206,7 +207,7 @@ def updates() -> Found:
 
 def answers() -> Found:
     for method in _methods():
-        kept = [field.name for field in method.descriptor.output_type.fields if field.name != "receipt"]
+        kept = [field.name for field in method.descriptor.output_type.fields]
         if len(kept) == 1 and _wrapped(method.descriptor):
             yield method.name
 
@@ -228,6 +229,8 @@ def custom_verbs() -> Found:
             last = path.rsplit("/", 1)[-1]
             if ":" not in last.split("}")[-1]:
                 continue
+            if last.endswith(":read") and _takes_context(method):
+                continue  # X2
             words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+", last.rsplit(":", 1)[1])]
             named = iter(word.lower() for word in re.findall(r"[A-Z][a-z]*", method.descriptor.name))
             # Each word is looked for behind the one before.
@@ -262,10 +265,18 @@ def contexts() -> Found:
             yield str(field.full_name)
 
 
+def _takes_context(method: Method) -> bool:
+    return any(_of(field) == "tongban.common.v1.UseContext" for field in method.descriptor.input_type.fields)
+
+
 def contexts_in_urls() -> Found:
+    """No GET, nor a body beside the path that leaves the context to the query; Get and List are read."""
     for method in _methods():
-        taken = {_of(field) for field in method.descriptor.input_type.fields}
-        if "tongban.common.v1.UseContext" in taken and any(verb == "GET" for verb, _, _ in _paths(method)):
+        paths = _paths(method)
+        hidden = all(verb == "POST" and body == "*" for verb, _, body in paths)
+        read = not _begins(str(method.descriptor.name), ("Get", "List")) or paths[0][1].endswith(":read")
+        public = method.access.audience != options_pb2.AUDIENCE_REGION
+        if paths and _takes_context(method) and not (hidden and (read or not public)):
             yield method.name
 
 

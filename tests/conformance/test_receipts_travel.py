@@ -9,6 +9,7 @@ import pytest
 from libs.errors import reasons
 from libs.rpc import receipts
 from libs.rpc.call import Call
+from tests.support import contracts
 from tests.support.rpc_lab import ACCOUNTS, ID, MATERIALS, PERSON, Accounts, Lab, Materials
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
@@ -120,3 +121,20 @@ def test_what_is_no_receipt_is_left_out() -> None:
     """The call was done all the same."""
     assert receipts.received([(receipts.RECEIPT, b"\xff"), (receipts.RECEIPT_ABROAD, b"")]) == [common_pb2.Receipt()]
     assert receipts.held(None) is None
+
+
+_KEPT = {
+    "tongban.cases.v1.ExchangeService": "the receipt of a message, which both regions keep",
+    "tongban.seal.v1.SealingService": "the record of the intent, which stood before the key was used; the call's own is another",
+}
+
+
+def test_answers_hold_no_receipt_but_what_is_kept() -> None:
+    """What the metadata says already needs no message around the thing; a case's materials keep theirs, being evidence."""
+    found = {
+        method.service
+        for method in contracts.methods()
+        for field in method.descriptor.output_type.fields
+        if field.message_type is not None and field.message_type.full_name == "tongban.common.v1.Receipt"
+    }
+    assert found == _KEPT.keys()

@@ -14,6 +14,7 @@ import grpc
 from libs.errors import PermissionDenied, TongbanError, Unavailable, not_found
 from libs.process import Process
 from libs.rpc import status
+from libs.rpc.receipts import RECEIPT
 from tests.support.backends import HOST
 from tests.support.service import Service
 from tongban.common.v1 import common_pb2
@@ -221,6 +222,12 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
         }
 
 
+async def _tell(context: Any, record: str) -> None:
+    """Goes ahead of the answer with the receipt of a record."""
+    receipt = common_pb2.Receipt(record=record, digest_salt=bytes(32))
+    await context.send_initial_metadata([(RECEIPT, receipt.SerializeToString())])
+
+
 class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
     def __init__(self, known: Neighbours) -> None:
         self.known = known
@@ -231,10 +238,9 @@ class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
             await _refuse(context, self.known.license_error)
         if request.name not in self.known.presented:
             await _refuse(context, not_found(request.name))
+        await _tell(context, "license/auditRecords/1")
         return presentations.RedeemPresentationResponse(
-            presentation=presentations.Presentation(name=request.name),
-            licenses=self.known.presented[request.name],
-            receipt=common_pb2.Receipt(record="license/auditRecords/1", digest_salt=bytes(32)),
+            presentation=presentations.Presentation(name=request.name), licenses=self.known.presented[request.name]
         )
 
 
@@ -277,13 +283,15 @@ class _Materials(material_service_pb2_grpc.MaterialServiceServicer):
 
     async def GetMaterial(self, request: materials.GetMaterialRequest, context: Any) -> Any:
         self.known.contexts.append(request.use_context)
-        return (await self._file(request.name, context))[0]
+        material, _ = await self._file(request.name, context)
+        await _tell(context, "license/auditRecords/3")
+        return material
 
     async def DownloadMaterial(self, request: materials.DownloadMaterialRequest, context: Any) -> AsyncIterator[Any]:
         self.known.contexts.append(request.use_context)
         material, content = await self._file(request.name, context)
-        receipt = common_pb2.Receipt(record="license/auditRecords/2")
-        yield materials.DownloadMaterialResponse(head=materials.MaterialHead(material=material, receipt=receipt))
+        await _tell(context, "license/auditRecords/2")
+        yield materials.DownloadMaterialResponse(material=material)
         for start in range(0, len(content), 10):
             yield materials.DownloadMaterialResponse(chunk=content[start : start + 10])
 

@@ -16,6 +16,7 @@ from libs.errors import FailedPrecondition, PermissionDenied, TongbanError, not_
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc import status
+from libs.rpc.receipts import RECEIPT
 from tests.support.backends import HOST
 from tongban.common.v1 import common_pb2
 from tongban.errors.v1 import error_reason_pb2
@@ -262,9 +263,8 @@ class _Recognition(recognition_service_pb2_grpc.RecognitionServiceServicer):
 
     async def GetRemoteLicense(self, request: recognition.GetRemoteLicenseRequest, context: Any) -> Any:
         self._note(request, context)
-        return recognition.GetRemoteLicenseResponse(
-            license=resources.License(name=f"//{ABROAD}/{request.name}"), receipt=_receipt(request.use_context)
-        )
+        await _tell(request.use_context, context)
+        return resources.License(name=f"//{ABROAD}/{request.name}")
 
     async def VerifyRemoteLicense(self, request: recognition.VerifyRemoteLicenseRequest, context: Any) -> Any:
         self._note(request, context)
@@ -276,21 +276,21 @@ class _Recognition(recognition_service_pb2_grpc.RecognitionServiceServicer):
 
     async def ListRemoteLicenses(self, request: recognition.ListRemoteLicensesRequest, context: Any) -> Any:
         self._note(request, context)
+        await _tell(request.use_context, context)
         return recognition.ListRemoteLicensesResponse(
-            presentation=presentations.Presentation(name=f"//{ABROAD}/{request.name or 'presentations/by-code'}"),
-            receipt=_receipt(request.use_context),
+            presentation=presentations.Presentation(name=f"//{ABROAD}/{request.name or 'presentations/by-code'}")
         )
 
     async def DownloadRemoteLicense(self, request: recognition.DownloadRemoteLicenseRequest, context: Any) -> Any:
         self._note(request, context)
-        return recognition.DownloadRemoteLicenseResponse(
-            download=licenses.DownloadLicenseResponse(content=b"copy", receipt=_receipt(request.use_context))
-        )
+        await _tell(request.use_context, context)
+        return recognition.DownloadRemoteLicenseResponse(download=licenses.DownloadLicenseResponse(content=b"copy"))
 
     async def DownloadRemoteMaterial(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self._note(request, context)
+        await _tell(request.use_context, context)
         for part in (
-            material_service_pb2.DownloadMaterialResponse(head=material_service_pb2.MaterialHead()),
+            material_service_pb2.DownloadMaterialResponse(material=material_service_pb2.Material()),
             material_service_pb2.DownloadMaterialResponse(chunk=b"%PDF-1.7 of another region"),
         ):
             yield recognition.DownloadRemoteMaterialResponse(part=part)
@@ -305,7 +305,8 @@ class _LicensesAbroad(license_service_pb2_grpc.LicenseServiceServicer):
     async def GetLicense(self, request: licenses.GetLicenseRequest, context: Any) -> Any:
         self.known.asked.append(request)
         self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
-        return licenses.GetLicenseResponse(license=resources.License(name=f"//{ABROAD}/{request.name}"))
+        await _tell(request.use_context, context)
+        return resources.License(name=f"//{ABROAD}/{request.name}")
 
 
 class _MaterialsAbroad(material_service_pb2_grpc.MaterialServiceServicer):
@@ -320,8 +321,10 @@ class _MaterialsAbroad(material_service_pb2_grpc.MaterialServiceServicer):
         yield material_service_pb2.DownloadMaterialResponse()
 
 
-def _receipt(context: common_pb2.UseContext) -> common_pb2.Receipt:
-    return common_pb2.Receipt(log=f"//{ABROAD}/license", transaction_id=context.transaction_id)
+async def _tell(use: common_pb2.UseContext, context: Any) -> None:
+    """Goes ahead of the answer with the receipt of the other region's record."""
+    receipt = common_pb2.Receipt(log=f"//{ABROAD}/license", transaction_id=use.transaction_id)
+    await context.send_initial_metadata([(RECEIPT, receipt.SerializeToString())])
 
 
 def _fake(servicer: Any) -> Any:

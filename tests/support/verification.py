@@ -9,8 +9,7 @@ async def license_of(office: Office, name: str) -> resources_pb2.License:
     """Reads a licence."""
     context = common_pb2.UseContext(purpose="证照核对", department=office.department)
     request = license_service_pb2.GetLicenseRequest(name=name, use_context=context)
-    answer = license_service_pb2.GetLicenseResponse
-    return (await office.gateway.using(await office.token_of("deciding")).call(request, answer)).license
+    return await office.gateway.using(await office.token_of("deciding")).call(request, resources_pb2.License)
 
 
 async def qr_content_of(office: Office, name: str) -> str:

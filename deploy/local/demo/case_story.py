@@ -110,7 +110,7 @@ class CaseStory(ApplicationSteps):
         request.format = licenses.FILE_FORMAT_PDF
         self._keep("licence.pdf", (await gateway.using(token).call(request, answer)).content)
         get = license_service_pb2.GetLicenseRequest(name=self._license, use_context=self._use(self._handling))
-        self._issued = (await gateway.using(token).call(get, license_service_pb2.GetLicenseResponse)).license
+        self._issued = await gateway.using(token).call(get, licenses.License)
         await self._check_seal(ofd, original.content)
         self._say(f"6  天宁 issues {self._issued.identifier}, OFD with SM2 seal, PDF beside it")
 

@@ -104,12 +104,12 @@ class MaterialChecks:
     ) -> MaterialFinding:
         name = str(parse(reference.presentation, "presentation").relative_to(self.region))
         request_id = derived_request_id("redeem", self.region, record.id, name)
-        answer = await self.licenses.redeem(name, context, request_id)
+        answer, receipt = await self.licenses.redeem(name, context, request_id)
         wanted = next((rule.license_type_code for rule in item.content.materials if rule.code == reference.code), "")
         for found in answer.licenses:
             if self._fits(found, wanted, reference.digest):
-                return MaterialFinding(_key(reference), True, answer.receipt, found.identifier)
-        return MaterialFinding(_key(reference), False, answer.receipt)
+                return MaterialFinding(_key(reference), True, receipt, found.identifier)
+        return MaterialFinding(_key(reference), False, receipt)
 
     def _fits(self, found: license_pb.License, type_code: str, digest: str) -> bool:
         if found.state != license_pb.LICENSE_STATE_ISSUED or (type_code and found.type_code != type_code):
@@ -125,13 +125,13 @@ class MaterialChecks:
     ) -> MaterialFinding:
         name = parse(reference.material, "material").relative_to(self.region)
         if name.region:
-            head, digest = await self.licenses.download(str(name), context)
-            good = digest == reference.digest and self._belongs(record, head.material, name.region)
-            return MaterialFinding(_key(reference), good, head.receipt)
-        material = await self.licenses.material(str(name), context)
+            fetched = await self.licenses.download(str(name), context)
+            good = fetched.digest == reference.digest and self._belongs(record, fetched.material, name.region)
+            return MaterialFinding(_key(reference), good, fetched.receipt)
+        material, receipt = await self.licenses.material(str(name), context)
         good = material.state == material_service_pb2.MATERIAL_STATE_ACTIVE
         good = good and material.document.digest == reference.digest and self._belongs(record, material, self.region)
-        return MaterialFinding(_key(reference), good)
+        return MaterialFinding(_key(reference), good, receipt)
 
     def _belongs(self, record: CaseRecord, material: material_service_pb2.Material, holder: str) -> bool:
         """A file counts only if it is a party's own, or was handed in for this very case."""

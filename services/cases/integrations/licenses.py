@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import grpc
 
-from libs.rpc.client import invoke, stream
+from libs.rpc.client import invoke, invoke_recorded, stream
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import license_type_service_pb2 as types
@@ -18,6 +19,15 @@ from tongban.license.v1.material_service_pb2_grpc import MaterialServiceStub
 from tongban.license.v1.presentation_service_pb2_grpc import PresentationServiceStub
 
 Channel = Callable[[], grpc.aio.Channel]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedMaterial:
+    """A material of another region: what that says of it, the digest of the bytes that really came, and its receipt."""
+
+    material: materials.Material
+    digest: str
+    receipt: common_pb2.Receipt | None
 
 
 class LicenseService:
@@ -56,11 +66,11 @@ class LicenseService:
 
     async def redeem(
         self, name: str, context: common_pb2.UseContext, request_id: str
-    ) -> presentations.RedeemPresentationResponse:
-        """Returns the licences that a presentation shows, each in the state it is in now."""
+    ) -> tuple[presentations.RedeemPresentationResponse, common_pb2.Receipt | None]:
+        """Returns the licences that a presentation shows, each in the state it is in now, and the receipt of who holds them."""
         request = presentations.RedeemPresentationRequest(name=name, use_context=context, request_id=request_id)
         answer = presentations.RedeemPresentationResponse
-        return await invoke(
+        return await invoke_recorded(
             PresentationServiceStub(self._channel()).RedeemPresentation,
             request,
             answer,
@@ -69,17 +79,19 @@ class LicenseService:
             timeout=15,
         )
 
-    async def material(self, name: str, context: common_pb2.UseContext) -> materials.Material:
-        """Returns what is known of a material of this region."""
+    async def material(
+        self, name: str, context: common_pb2.UseContext
+    ) -> tuple[materials.Material, common_pb2.Receipt | None]:
+        """Returns what is known of a material of this region, and the receipt."""
         request = materials.GetMaterialRequest(name=name, use_context=context)
-        return await invoke(
+        return await invoke_recorded(
             MaterialServiceStub(self._channel()).GetMaterial, request, materials.Material, to="license", token=""
         )
 
-    async def download(self, name: str, context: common_pb2.UseContext) -> tuple[materials.MaterialHead, str]:
-        """Fetches a material of another region; returns its head and the digest of the bytes that really came."""
+    async def download(self, name: str, context: common_pb2.UseContext) -> FetchedMaterial:
+        """Fetches a material of another region."""
         request = materials.DownloadMaterialRequest(name=name, use_context=context)
-        head, digest = materials.MaterialHead(), hashlib.new("sm3")
+        material, digest, told = materials.Material(), hashlib.new("sm3"), list[common_pb2.Receipt | None]()
         async for part in stream(
             MaterialServiceStub(self._channel()).DownloadMaterial,
             request,
@@ -87,9 +99,10 @@ class LicenseService:
             to="license",
             token="",
             timeout=30,
+            tell=told.append,
         ):
-            if part.HasField("head"):
-                head = part.head
+            if part.HasField("material"):
+                material = part.material
             else:
                 digest.update(part.chunk)
-        return head, f"sm3:{digest.hexdigest()}"
+        return FetchedMaterial(material, f"sm3:{digest.hexdigest()}", told[-1] if told else None)

@@ -140,8 +140,8 @@ class UseRecorder:
         presentation: str = "",
         fields: Sequence[str] = FACE,
         copy: AnnotatedCopy | None = None,
-    ) -> tuple[common_pb2.Receipt, str]:
-        """Writes one audit record, and a use of each licence with its event; returns the receipt and the last use's name.
+    ) -> str:
+        """Writes one audit record, and a use of each licence with its event; returns the last use's name.
 
         Args:
             command: the call.
@@ -164,7 +164,7 @@ class UseRecorder:
         shared = {"action": action, "presentation": presentation, **_shared(asked, receipt), **_of_copy(copy)}
         await evidence.write(self.database, _USED, **shared, **_each(ids, used))
         self.committed.set()
-        return receipt, f"licenseUses/{ids[-1]}"
+        return f"licenseUses/{ids[-1]}"
 
 
 def _event(

@@ -74,7 +74,9 @@ class FileApi:
         )
         if request.HasField("copy_expire_time"):
             wanted.copy_expire_time.CopyFrom(request.copy_expire_time)
-        return await self._parts.regions.file(name.region, wanted, assertion)
+        found, receipt = await self._parts.regions.file(name.region, wanted, assertion)
+        call.pass_on(receipt)
+        return found
 
     async def download_remote_license(
         self, request: recognition.DownloadRemoteLicenseRequest, call: Call
@@ -149,7 +151,7 @@ class FileApi:
         self, request: Downloads, call: Call, row: License, asked: Inquiry, allowed: AllowedUse, file: _File
     ) -> pb.DownloadLicenseResponse:
         copy, document = file.copy, file.document
-        receipt, use = await self._parts.recorder.record(
+        use = await self._parts.recorder.record(
             command_of(request, call=call),
             asked,
             [(row, allowed.basis)],
@@ -166,5 +168,4 @@ class FileApi:
             annotated=copy is not None,
             copy_expire_time=timestamp(copy.expire_time if copy else None),
             license_use=use,
-            receipt=receipt,
         )

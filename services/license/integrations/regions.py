@@ -11,14 +11,16 @@ import grpc
 
 from libs.access.actor import Actor
 from libs.errors import reasons
-from libs.rpc.client import invoke
+from libs.rpc.client import TellReceipt, invoke
 from libs.rpc.regions import ACCESS_TOKEN, Regions
+from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.identity.v1 import token_service_pb2 as tokens
 from tongban.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1 import recognition_service_pb2 as recognition
+from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import verification_service_pb2 as verification
 from tongban.license.v1.license_service_pb2_grpc import LicenseServiceStub
 from tongban.license.v1.material_service_pb2_grpc import MaterialServiceStub
@@ -63,30 +65,25 @@ class OtherRegions:
 
     async def license(
         self, region: str, wanted: recognition.GetRemoteLicenseRequest, assertion: str
-    ) -> licenses.GetLicenseResponse:
-        """Reads a licence; ``assertion`` is that of the person who asks, empty where this service does."""
+    ) -> tuple[resources.License, common_pb2.Receipt | None]:
+        """Reads a licence, and gives the other region's receipt; ``assertion`` is that of the person who asks, empty where this service does."""
         if assertion:
             own = licenses.GetLicenseRequest(
                 name=wanted.name, use_context=wanted.use_context, presentation=wanted.presentation
             )
-            answer = licenses.GetLicenseResponse
-            return await self._regions.invoke(
-                region, lambda to: LicenseServiceStub(to).GetLicense, own, answer, assertion=assertion
+            return await self._regions.invoke_recorded(
+                region, lambda to: LicenseServiceStub(to).GetLicense, own, resources.License, assertion=assertion
             )
-        found = await self._regions.invoke(
-            region,
-            lambda to: RecognitionServiceStub(to).GetRemoteLicense,
-            wanted,
-            recognition.GetRemoteLicenseResponse,
+        return await self._regions.invoke_recorded(
+            region, lambda to: RecognitionServiceStub(to).GetRemoteLicense, wanted, resources.License
         )
-        return licenses.GetLicenseResponse(license=found.license, receipt=found.receipt)
 
     async def file(
         self, region: str, wanted: recognition.DownloadRemoteLicenseRequest, assertion: str
-    ) -> licenses.DownloadLicenseResponse:
-        """Fetches the file of a licence; ``assertion`` as in ``license``."""
+    ) -> tuple[licenses.DownloadLicenseResponse, common_pb2.Receipt | None]:
+        """Fetches the file of a licence, and gives the other region's receipt; ``assertion`` as in ``license``."""
         if assertion:
-            return await self._regions.invoke(
+            return await self._regions.invoke_recorded(
                 region,
                 lambda to: LicenseServiceStub(to).DownloadLicense,
                 # The two requests have the same fields under the same numbers; only who asks differs.
@@ -95,21 +92,21 @@ class OtherRegions:
                 assertion=assertion,
                 timeout=_FILE_SECONDS,
             )
-        found = await self._regions.invoke(
+        found, receipt = await self._regions.invoke_recorded(
             region,
             lambda to: RecognitionServiceStub(to).DownloadRemoteLicense,
             wanted,
             recognition.DownloadRemoteLicenseResponse,
             timeout=_FILE_SECONDS,
         )
-        return found.download
+        return found.download, receipt
 
     async def presented(
         self, region: str, wanted: recognition.ListRemoteLicensesRequest
-    ) -> recognition.ListRemoteLicensesResponse:
-        """Redeems a presentation."""
+    ) -> tuple[recognition.ListRemoteLicensesResponse, common_pb2.Receipt | None]:
+        """Redeems a presentation, and gives the other region's receipt."""
         answer = recognition.ListRemoteLicensesResponse
-        return await self._regions.invoke(
+        return await self._regions.invoke_recorded(
             region, lambda to: RecognitionServiceStub(to).ListRemoteLicenses, wanted, answer
         )
 
@@ -124,14 +121,14 @@ class OtherRegions:
         return found.answer
 
     async def material(
-        self, region: str, wanted: recognition.DownloadRemoteMaterialRequest, assertion: str
+        self, region: str, wanted: recognition.DownloadRemoteMaterialRequest, assertion: str, tell: TellReceipt
     ) -> AsyncIterator[materials.DownloadMaterialResponse]:
-        """Fetches a material, part by part; ``assertion`` as in ``license``."""
+        """Fetches a material, part by part, and tells the other region's receipt first; ``assertion`` as in ``license``."""
         if assertion:
             own = materials.DownloadMaterialRequest(name=wanted.name, use_context=wanted.use_context)
             answer = materials.DownloadMaterialResponse
             async for part in self._regions.stream(
-                region, lambda to: MaterialServiceStub(to).DownloadMaterial, own, answer, assertion=assertion
+                region, lambda to: MaterialServiceStub(to).DownloadMaterial, own, answer, assertion=assertion, tell=tell
             ):
                 yield part
             return
@@ -140,5 +137,6 @@ class OtherRegions:
             lambda to: RecognitionServiceStub(to).DownloadRemoteMaterial,
             wanted,
             recognition.DownloadRemoteMaterialResponse,
+            tell=tell,
         ):
             yield message.part

@@ -34,47 +34,42 @@ class LicenseApi:
         self._parts = parts
         self._listed = ListedLicenses(parts.database)
 
-    async def get_license(self, request: pb.GetLicenseRequest, call: Call) -> pb.GetLicenseResponse:
+    async def get_license(self, request: pb.GetLicenseRequest, call: Call) -> resources.License:
         """Gets a licence with its face, of this or of another region."""
         name = names.parse(request.name, "name", "licenses")
         if name.is_foreign(self._parts.home):
             return await self._get_abroad(name, request, call)
         return await self._read(request, call, await self._parts.licenses.get(name.local))
 
-    async def _get_abroad(self, name: ResourceName, request: pb.GetLicenseRequest, call: Call) -> pb.GetLicenseResponse:
+    async def _get_abroad(self, name: ResourceName, request: pb.GetLicenseRequest, call: Call) -> resources.License:
         presentation = leaving.presentation_there(request.presentation, name.region)
         assertion = await self._parts.regions.assertion_for(call.actor, name.region)
         if not (assertion or presentation):
             await leaving.check_case(self._parts, call, request)
         context = await leaving.recorded(self._parts, call, request, str(name))
         wanted = recognition.GetRemoteLicenseRequest(name=name.local, use_context=context, presentation=presentation)
-        return await self._parts.regions.license(name.region, wanted, assertion)
+        found, receipt = await self._parts.regions.license(name.region, wanted, assertion)
+        call.pass_on(receipt)
+        return found
 
-    async def get_remote_license(
-        self, request: recognition.GetRemoteLicenseRequest, call: Call
-    ) -> recognition.GetRemoteLicenseResponse:
+    async def get_remote_license(self, request: recognition.GetRemoteLicenseRequest, call: Call) -> resources.License:
         """Gets a licence for another region."""
         await self._parts.regions.check_inbound(call.actor)
-        found = await self._read(request, call, await self._parts.licenses.get(request.name))
-        return recognition.GetRemoteLicenseResponse(license=found.license, receipt=found.receipt)
+        return await self._read(request, call, await self._parts.licenses.get(request.name))
 
-    async def lookup_by_identifier(
-        self, request: pb.LookupByIdentifierRequest, call: Call
-    ) -> pb.LookupByIdentifierResponse:
+    async def lookup_by_identifier(self, request: pb.LookupByIdentifierRequest, call: Call) -> resources.License:
         """Gets a licence by its identifier."""
         identifier = license_identifier.parse(request.identifier, "identifier")
-        found = await self._read(request, call, await self._listed.by_identifier(str(identifier)))
-        return pb.LookupByIdentifierResponse(license=found.license, receipt=found.receipt)
+        return await self._read(request, call, await self._listed.by_identifier(str(identifier)))
 
-    async def _read(self, request: Reads, call: Call, row: License) -> pb.GetLicenseResponse:
+    async def _read(self, request: Reads, call: Call, row: License) -> resources.License:
         parts = self._parts
         asked = asked_by(call.actor, request.use_context, parts.home)
         allowed = await parts.authorization.allow(asked, row, request.presentation)
-        receipt, _ = await parts.recorder.record(
+        await parts.recorder.record(
             command_of(request, call=call), asked, [(row, allowed.basis)], "READ", presentation=allowed.presentation
         )
-        message = license_message(row, parts.cipher, parts.home, abroad=asked.abroad)
-        return pb.GetLicenseResponse(license=message, receipt=receipt)
+        return license_message(row, parts.cipher, parts.home, abroad=asked.abroad)
 
     async def list_licenses(self, request: pb.ListLicensesRequest, call: Call) -> pb.ListLicensesResponse:
         """Lists licences without their faces, newest first."""
@@ -100,11 +95,10 @@ class LicenseApi:
         shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
         about = request.holder or request.case_name or request.issuer_department or "licenses"
         command = command_of(request, call=call)
-        receipt = await parts.audit.write(command, about, fields=("license.listed",), record_count=len(shown))
+        await parts.audit.write(command, about, fields=("license.listed",), record_count=len(shown))
         return pb.ListLicensesResponse(
             licenses=[listed_license(row, parts.cipher, parts.home) for row in shown],
             next_page_token=token,
-            receipt=receipt,
         )
 
     async def compare_licenses(self, request: pb.CompareLicensesRequest, call: Call) -> pb.CompareLicensesResponse:

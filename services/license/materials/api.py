@@ -130,7 +130,7 @@ class MaterialApi:
             await self._check_abroad(str(name), asked_by(call.actor, request.use_context, self._parts.home))
         context = await leaving.recorded(self._parts, call, request, str(name))
         wanted = recognition.DownloadRemoteMaterialRequest(name=name.local, use_context=context)
-        async for part in self._parts.regions.material(name.region, wanted, assertion):
+        async for part in self._parts.regions.material(name.region, wanted, assertion, call.pass_on):
             yield part
 
     async def _check_abroad(self, name: str, asked: Inquiry) -> None:
@@ -149,9 +149,9 @@ class MaterialApi:
         await self._check(material, asked)
         content = await self._parts.documents.get(material.digest)
         command = command_of(request, call=call)
-        receipt = await self._parts.audit.write(command, material.name, fields=_BYTES, record_count=1)
+        await self._parts.audit.write(command, material.name, fields=_BYTES, record_count=1)
         message = self._message(material, self._parts.home if asked.abroad else "")
-        yield pb.DownloadMaterialResponse(head=pb.MaterialHead(material=message, receipt=receipt))
+        yield pb.DownloadMaterialResponse(material=message)
         for start in range(0, len(content), rules.CHUNK_LIMIT):
             yield pb.DownloadMaterialResponse(chunk=content[start : start + rules.CHUNK_LIMIT])
 

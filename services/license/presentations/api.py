@@ -131,10 +131,9 @@ class PresentationApi:
             wanted.name = local
         else:
             wanted.code = request.code
-        found = await parts.regions.presented(region, wanted)
-        return pb.RedeemPresentationResponse(
-            presentation=found.presentation, licenses=found.licenses, receipt=found.receipt
-        )
+        found, receipt = await parts.regions.presented(region, wanted)
+        call.pass_on(receipt)
+        return pb.RedeemPresentationResponse(presentation=found.presentation, licenses=found.licenses)
 
     async def list_remote_licenses(
         self, request: recognition.ListRemoteLicensesRequest, call: Call
@@ -142,9 +141,7 @@ class PresentationApi:
         """Redeems a presentation for another region."""
         await self._parts.regions.check_inbound(call.actor)
         found = await self._redeem(request, call, request.name)
-        return recognition.ListRemoteLicensesResponse(
-            presentation=found.presentation, licenses=found.licenses, receipt=found.receipt
-        )
+        return recognition.ListRemoteLicensesResponse(presentation=found.presentation, licenses=found.licenses)
 
     async def _redeem(self, request: Redeems, call: Call, name: str) -> pb.RedeemPresentationResponse:
         asked = asked_by(call.actor, request.use_context, self._parts.home)
@@ -175,11 +172,9 @@ class PresentationApi:
             # A repeat comes here without having redeemed anything: what allowed it must still hold.
             shown.check_read(each.name, asked.reader, asked.use.case_name, now)
         used = [(each, UseBasis.PRESENTATION) for each in found]
-        receipt, _ = await parts.recorder.record(
-            command, asked, used, "REDEEM", about=shown.name, presentation=shown.name
-        )
+        await parts.recorder.record(command, asked, used, "REDEEM", about=shown.name, presentation=shown.name)
         messages = [license_message(each, parts.cipher, parts.home, abroad=asked.abroad) for each in found]
-        return pb.RedeemPresentationResponse(presentation=answer, licenses=messages, receipt=receipt)
+        return pb.RedeemPresentationResponse(presentation=answer, licenses=messages)
 
 
 async def _bind(tx: Transaction, redeemed: Presentation) -> Presentation:

@@ -69,9 +69,9 @@ def test_what_the_contract_does_not_know_is_named(
 
 def test_an_enum_s_values_are_named(client: httpx.Client, bearer: dict[str, str]) -> None:
     body = client.post("/v1/organizations", json={"organization": {"kind": "FIRM"}}, headers=bearer)
-    query = client.get("/v1/cases?state=OPEN", headers=bearer)
+    query = client.get("/v1/staff?state=OPEN", headers=bearer)
     assert "ORGANIZATION_KIND_ENTERPRISE" in _violation(body)["description"]
-    assert "CASE_STATE_DRAFT" in _violation(query)["description"]
+    assert "STAFF_STATE_ACTIVE" in _violation(query)["description"]
 
 
 def test_everything_that_is_wrong_is_named_at_once(client: httpx.Client, bearer: dict[str, str]) -> None:
@@ -115,7 +115,7 @@ def test_a_number_that_no_value_has_is_named(client: httpx.Client, bearer: dict[
 def test_a_parameter_s_number_that_no_value_has_is_named(
     client: httpx.Client, bearer: dict[str, str], state: str
 ) -> None:
-    violation = _violation(client.get(f"/v1/cases?state={state}", headers=bearer))
+    violation = _violation(client.get(f"/v1/staff?state={state}", headers=bearer))
     assert (violation["field"], violation["reason"]) == ("state", "enum.defined_only")
 
 
@@ -257,7 +257,7 @@ def test_maps_and_lists_pass_with_any_key(client: httpx.Client, bearer: dict[str
         ("PUT", "/v1/cases/x:accept", "POST"),
         ("POST", "/v1/audit/identity/auditHead", "GET"),
         ("TRACE", "/v1/audit/identity/auditHead", "GET"),
-        ("PATCH", "/v1/cases/x", "GET"),
+        ("PATCH", "/v1/caseDeliveries/x", "GET"),
         ("OPTIONS", "/v1/mandates", "GET, POST"),
     ],
 )

@@ -44,7 +44,7 @@ class Known:
             "RevealPerson": (
                 town.accounts.RevealPerson,
                 account_service_pb2.RevealPersonRequest(name=self.person, use_context=WHY),
-                account_service_pb2.RevealPersonResponse,
+                resources_pb2.Person,
             ),
             "LookupPerson": (
                 town.accounts.LookupPerson,
@@ -109,8 +109,8 @@ async def known(home: Town) -> Known:
     stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
     given = await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)
     reveal = account_service_pb2.RevealPersonRequest(name=person, use_context=WHY)
-    shown = await home.call(home.accounts.RevealPerson, reveal, account_service_pb2.RevealPersonResponse, token)
-    return Known(home, person, shown.person.document, mandate.name, given.name)
+    shown = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, token)
+    return Known(home, person, shown.document, mandate.name, given.name)
 
 
 async def test_every_read_that_the_contract_says_is_driven() -> None:

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from libs.clock import FakeClock
 from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
-from libs.rpc.client import invoke
+from libs.rpc.client import invoke_recorded
 from libs.sweeps.sweep import Sweep
 from services.license.app import app
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, DEPARTMENT_NAME, Neighbours, neighbours
@@ -62,6 +62,8 @@ class License:
     known: Neighbours
     clock: FakeClock
     types: license_type_service_pb2_grpc.LicenseTypeServiceStub = field(init=False)
+    told: list[common_pb2.Receipt] = field(default_factory=list)
+    """The receipts of the calls, in the order in which they were answered; of one that went abroad that of the region there."""
 
     def __post_init__(self) -> None:
         channel = self.service.channel
@@ -86,7 +88,9 @@ class License:
         return self.token(f"//{code}/services/license", "REGION", region=code, **claims)
 
     async def call(self, method: Any, request: Message, answer: type[Answer], token: str) -> Answer:
-        return await invoke(method, request, answer, to="license", token=token, timeout=20.0)
+        got, receipt = await invoke_recorded(method, request, answer, to="license", token=token, timeout=20.0)
+        self.told += [receipt] if receipt is not None else []
+        return got
 
     async def license_type(self, code: str = "001", **changes: Any) -> resources.LicenseType:
         """Creates and publishes a type."""

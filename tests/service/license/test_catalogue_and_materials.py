@@ -1,6 +1,6 @@
 """The catalogue of types, and the store of materials."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import grpc
@@ -98,12 +98,16 @@ async def upload(licensing: License, parts: Iterable[pb.UploadMaterialRequest], 
     return answer
 
 
-async def download(licensing: License, name: str, token: str, **fields: str) -> tuple[pb.MaterialHead, bytes]:
+def _told_to(licensing: License) -> Callable[[common_pb2.Receipt | None], None]:
+    return lambda receipt: licensing.told.append(receipt or common_pb2.Receipt())
+
+
+async def download(licensing: License, name: str, token: str, **fields: str) -> tuple[pb.Material, bytes]:
     request = pb.DownloadMaterialRequest(name=name, use_context=context(**fields))
     method = licensing.materials.DownloadMaterial
-    found = stream(method, request, pb.DownloadMaterialResponse, to="license", token=token)
+    found = stream(method, request, pb.DownloadMaterialResponse, to="license", token=token, tell=_told_to(licensing))
     messages = [message async for message in found]
-    return messages[0].head, b"".join(message.chunk for message in messages[1:])
+    return messages[0].material, b"".join(message.chunk for message in messages[1:])
 
 
 async def refused(call: Any) -> tuple[str, str]:
@@ -118,14 +122,14 @@ async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(li
     material = await upload(licensing, parts_of(meta), owner)
     assert (material.owner, material.file_name, material.uploader) == (FIRM, "租赁合同.pdf", PERSON)
     assert await upload(licensing, parts_of(meta), owner) == material
-    head, content = await download(licensing, material.name, owner)
-    assert (head.material, content) == (material, PDF)
+    known, content = await download(licensing, material.name, owner)
+    assert (known, content) == (material, PDF)
     clerk = licensing.staff(OTHER_DEPARTMENT)
     assert (await refused(download(licensing, material.name, clerk, case_name=CASE)))[0] == "NOT_OWNER"
     await licensing.works_on(CASE, OTHER_DEPARTMENT)
-    head, content = await download(licensing, material.name, clerk, case_name=CASE)
+    _, content = await download(licensing, material.name, clerk, case_name=CASE)
     assert content == PDF
-    assert head.receipt.record
+    assert licensing.told[-1].record
     assert (await refused(download(licensing, material.name, clerk)))[0] == "NOT_OWNER"
     stranger = licensing.person(STRANGER)
     assert (await refused(download(licensing, material.name, stranger, case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
@@ -184,7 +188,7 @@ async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -
         request = recognition.DownloadRemoteMaterialRequest(name=material.name, use_context=context(case_name=case))
         method, answer = licensing.recognition.DownloadRemoteMaterial, recognition.DownloadRemoteMaterialResponse
         found = [message.part async for message in stream(method, request, answer, to="license", token=token)]
-        assert found[0].head.material.name == f"//341500/{material.name}"
+        assert found[0].material.name == f"//341500/{material.name}"
         return b"".join(part.chunk for part in found[1:])
 
     assert await fetch(licensing.region(), THEIR_CASE) == PDF

@@ -24,12 +24,12 @@ async def test_no_record_no_answer(licensing: License) -> None:
         "GetLicense": (
             licensing.licenses.GetLicense,
             pb.GetLicenseRequest(name=made.name, use_context=why),
-            pb.GetLicenseResponse,
+            resources_pb2.License,
         ),
         "LookupByIdentifier": (
             licensing.licenses.LookupByIdentifier,
             pb.LookupByIdentifierRequest(identifier=made.identifier, use_context=why),
-            pb.LookupByIdentifierResponse,
+            resources_pb2.License,
         ),
         "ListLicenses": (
             licensing.licenses.ListLicenses,

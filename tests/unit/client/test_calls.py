@@ -218,11 +218,15 @@ async def test_files_go_both_ways(region: RegionStub) -> None:
         assert uuid.UUID(parts[0].metadata.request_id)
         return material_service_pb2.Material(name="materials/1")
 
-    head, receipt = material_service_pb2.MaterialHead(), common_pb2.Receipt(record="r")
+    material, receipt = material_service_pb2.Material(name="materials/1"), common_pb2.Receipt(record="r")
     region.receipts = {"DownloadMaterial": [receipt]}
     kind = material_service_pb2.DownloadMaterialResponse
     region.answers["UploadMaterial"] = take
-    region.answers["DownloadMaterial"] = lambda _: [kind(head=head), kind(chunk=kept[0][:9]), kind(chunk=kept[0][9:])]
+    region.answers["DownloadMaterial"] = lambda _: [
+        kind(material=material),
+        kind(chunk=kept[0][:9]),
+        kind(chunk=kept[0][9:]),
+    ]
     got: list[common_pb2.Receipt] = []
     async with region.client(Bearer("t"), on_receipt=got.append) as client:
         metadata = material_service_pb2.MaterialMetadata(category="M3", file_name="a.png")

@@ -154,8 +154,8 @@ def test_a_part_of_a_path_has_its_part_of_the_name_s_pattern(template: str, patt
 
 
 def test_what_openapi_says_of_parts_of_paths_and_enums(made: Json) -> None:
-    get = made["paths"]["/v1/cases/{case}"]["get"]["parameters"]
-    assert next(each for each in get if each["name"] == "case")["schema"]["pattern"].startswith("^[0-9a-f]{8}")
+    get = made["paths"]["/v1/caseDeliveries/{caseDelivery}"]["get"]["parameters"]
+    assert next(each for each in get if each["name"] == "caseDelivery")["schema"]["pattern"].startswith("^[0-9a-f]{8}")
     firm = made["components"]["schemas"]["identity.v1.Organization"]["properties"]["kind"]
     assert "ORGANIZATION_KIND_UNSPECIFIED" not in firm["enum"]
     assert "ORGANIZATION_KIND_ENTERPRISE" in firm["enum"]

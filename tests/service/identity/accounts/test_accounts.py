@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from libs.ids import citizen_id
-from libs.rpc.client import invoke
+from libs.rpc.client import invoke, invoke_recorded
 from libs.rpc.status import from_rpc_error
 from tests.support.service import Ground, Service, serving
 from tongban.audit.v1 import audit_service_pb2 as audit
@@ -129,18 +129,19 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
     clerk = _Clerk(identity)
     person = await clerk.create(_create())
     context = common_pb2.UseContext(purpose="核对身份", case_name="cases/1")
-    revealed = await invoke(
+    revealed, receipt = await invoke_recorded(
         clerk.stub.RevealPerson,
         pb.RevealPersonRequest(name=person.name, use_context=context),
-        pb.RevealPersonResponse,
+        resources_pb2.Person,
         to="identity",
         token=clerk.token,
     )
-    assert revealed.person.document.number == DOCUMENT.number
+    assert receipt is not None
+    assert revealed.document.number == DOCUMENT.number
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     record = await invoke(
         log.GetAuditRecord,
-        audit.GetAuditRecordRequest(name=revealed.receipt.record),
+        audit.GetAuditRecordRequest(name=receipt.record),
         audit.AuditRecord,
         to="identity",
         token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
@@ -193,11 +194,11 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
     act = {"sub": "staff/00000000-0000-7000-8000-000000000001", "actor_kind": "STAFF"}
     request = pb.RevealPersonRequest(name=person.name, use_context=common_pb2.UseContext(purpose="核对"))
 
-    async def reveal(subject: str) -> pb.RevealPersonResponse:
+    async def reveal(subject: str) -> resources_pb2.Person:
         token = identity.issuer.token(subject, "STAFF", act=act)
-        return await invoke(clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=token)
+        return await invoke(clerk.stub.RevealPerson, request, resources_pb2.Person, to="identity", token=token)
 
-    assert (await reveal(person.name)).person.document.number == DOCUMENT.number
+    assert (await reveal(person.name)).document.number == DOCUMENT.number
     with pytest.raises(NotFound) as error:
         await reveal("persons/00000000-0000-7000-8000-0000000000ee")
     assert error.value.reason == "RESOURCE_NOT_FOUND"
@@ -267,8 +268,8 @@ async def test_a_name_is_kept_as_it_was_given(identity: Service, name: str) -> N
     clerk = _Clerk(identity)
     made = await clerk.create(_create(name=name))
     request = pb.RevealPersonRequest(name=made.name, use_context=common_pb2.UseContext(purpose="窗口受理"))
-    shown = await invoke(clerk.stub.RevealPerson, request, pb.RevealPersonResponse, to="identity", token=clerk.token)
-    assert shown.person.full_name == name
+    shown = await invoke(clerk.stub.RevealPerson, request, resources_pb2.Person, to="identity", token=clerk.token)
+    assert shown.full_name == name
 
 
 def _residence(body: str) -> str:

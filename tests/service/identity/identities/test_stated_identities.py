@@ -6,7 +6,7 @@ from tests.service.identity.conftest import Federation
 from tests.support.town import Town
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
-from tongban.identity.v1 import account_service_pb2_grpc
+from tongban.identity.v1 import account_service_pb2_grpc, resources_pb2
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,7 +21,7 @@ async def test_what_is_stated_is_compared_with_the_account(home: Town) -> None:
     person, other, firm = await home.person(), await home.person(), await home.firm()
     reveal = pb.RevealPersonRequest(name=person, use_context=common_pb2.UseContext(purpose="核对"))
     token = await home.human_token(person)
-    known = (await home.call(home.accounts.RevealPerson, reveal, pb.RevealPersonResponse, token)).person
+    known = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, token)
     name, number, stranger = known.full_name, known.document.number, home.people.person()
     stated = {
         _key(each): (each, so)
@@ -56,7 +56,7 @@ async def test_of_a_guest_what_their_region_said_is_believed(federation: Federat
     firm = await home.firm(firm_of)
     reveal = pb.RevealPersonRequest(name=person, use_context=common_pb2.UseContext(purpose="核对"))
     own = await home.human_token(person)
-    known = (await home.call(home.accounts.RevealPerson, reveal, pb.RevealPersonResponse, own)).person
+    known = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, own)
     guest, theirs = f"//341500/{person}", f"//341500/{firm.name}"
     stated = [
         _stated(guest, known.full_name, "111", known.document.number),

@@ -201,9 +201,9 @@ async def test_staff_read_themselves_and_administrators_everybody(home: Town) ->
     shown = await _get(home, name, own)
     read = account_service_pb2.RevealPersonRequest(name=shown.person, use_context=common_pb2.UseContext(purpose="核对"))
     theirs = await home.call(
-        home.accounts.RevealPerson, read, account_service_pb2.RevealPersonResponse, await home.human_token(shown.person)
+        home.accounts.RevealPerson, read, resources_pb2.Person, await home.human_token(shown.person)
     )
-    assert shown.full_name == theirs.person.full_name
+    assert shown.full_name == theirs.full_name
     assert await reason_of(_get(home, home.staff["reviewing"], own)) == "RESOURCE_NOT_FOUND"
     assert (await _get(home, name, await home.staff_token("auditing"))).name == name
     request = pb.ListStaffRequest(post=home.posts["auditing"], state=resources_pb2.STAFF_STATE_ACTIVE)

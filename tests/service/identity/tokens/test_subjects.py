@@ -126,7 +126,7 @@ async def _shown(away: Town, token: str, person: str, mandate: str) -> list[str]
         (
             away.accounts.RevealPerson,
             _asked(account_service_pb2.RevealPersonRequest(name=person)),
-            account_service_pb2.RevealPersonResponse,
+            resources_pb2.Person,
         ),
     ]
     seen = []
