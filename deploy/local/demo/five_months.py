@@ -205,4 +205,4 @@ async def statistics(
     answer = await office.gateway.using(await office.token_of("deciding")).call(
         request, statistics_service_pb2.QueryStatisticsResponse
     )
-    return {row.keys[0].display_name or row.keys[0].value: list(row.values) for row in answer.rows}
+    return {row.keys[0].display_name or row.keys[0].value: [int(each) for each in row.values] for row in answer.rows}

@@ -35,7 +35,7 @@ class StatisticsApi:
         totals = [sum(values[number] for values in counts.values()) for number in range(len(measures))]
         return pb.QueryStatisticsResponse(
             rows=[_row(request, key, values, names) for key, values in sorted(counts.items())],
-            totals=totals,
+            totals=map(str, totals),
             measures=request.measures,
             as_of_time=timestamp(self._parts.clock.now()),
         )
@@ -58,7 +58,7 @@ def _row(
         )
         for number, value in zip(request.dimensions, key, strict=True)
     ]
-    return pb.StatisticsRow(values=values, keys=keys)
+    return pb.StatisticsRow(values=map(str, values), keys=keys)
 
 
 def _period(request: pb.QueryStatisticsRequest) -> tuple[datetime, datetime]:

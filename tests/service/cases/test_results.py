@@ -149,8 +149,10 @@ async def test_statistics_count_each_measure_by_its_own_time(town: Town) -> None
         answer = await town.call(
             town.statistics.QueryStatistics, request, statistics.QueryStatisticsResponse, town.clerk
         )
-        assert list(answer.totals) == [sum(row.values[n] for row in answer.rows) for n in range(len(measures))]
-        return {tuple(key.value for key in row.keys): list(row.values) for row in answer.rows}
+        counts = {tuple(key.value for key in row.keys): [int(each) for each in row.values] for row in answer.rows}
+        sums = [sum(values[n] for values in counts.values()) for n in range(len(measures))]
+        assert list(answer.totals) == [str(each) for each in sums]
+        return counts
 
     march = await ask(date(2024, 3, 1), date(2024, 3, 31), statistics.DIMENSION_CATEGORY)
     assert march == {("市场准入",): [3, 3, 3, 3, 0, 3, 3], ("投资建设",): [1, 0, 0, 0, 0, 0, 0]}
@@ -202,6 +204,7 @@ async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
     rule = items.MaterialRule(code="M1", display_name="材料")
     for more, reason in (
         ({"promised_limit_days": 30}, "ITEM_LIMIT_INVALID"),
+        ({"fee": common_pb2.Money(fen=-1)}, "FIELD_INVALID"),
         ({"materials": [rule, rule]}, "CASE_MATERIAL_UNKNOWN"),
         ({"form_fields": [items.FormField(key="a", display_name="甲")] * 2}, "FIELD_INVALID"),
     ):
