@@ -17,6 +17,9 @@ EVENTS_WAITING = Gauge(
     "tongban_event_subjects_waiting", "Subjects whose next event waits for something to come back", ["consumer"]
 )
 PARKED = Gauge("tongban_parked_events", "Events that were set aside and wait for an operator")
+NOT_UNDERSTOOD = Gauge(
+    "tongban_messages_not_understood", "Messages of other regions that are kept until this region's contract knows them"
+)
 HANDOVER_MISSING = Gauge(
     "tongban_handover_missing", "Hand-overs whose second half has not come in time, by hand-over", ["handover"]
 )

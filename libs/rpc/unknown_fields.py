@@ -1,6 +1,7 @@
-"""Finds what a request holds and its contract does not know: fields of a newer contract, of another one, or of none.
+"""Finds what a message holds and its contract does not know: fields and enum values of a newer contract, of another one, or of none.
 
-Protobuf keeps such fields silently, so a restriction that this server does not know would be left out of what it does.
+Protobuf keeps both silently, so a restriction that this server does not know would be left out of what it does. Requests
+are refused for an unknown field (decision 0032); what another region hands over is kept until it is known (decision 0047).
 """
 
 from collections.abc import Iterator
@@ -26,12 +27,35 @@ def refuse_unknown(message: Message, data: bytes) -> None:
     if message.ByteSize() == whole:
         return
     # The bytes are read again: measuring has taken out what is to be named.
-    found = dict.fromkeys(islice(_unknown(type(message).FromString(data)), _MOST_LOOKED_AT))
-    violations = tuple(
+    violations = unknown_fields(type(message).FromString(data))
+    raise reasons.field_invalid("the request holds fields that its contract lacks", violations=violations)
+
+
+def unknown_fields(message: Message) -> tuple[Violation, ...]:
+    """Names the fields of ``message`` that its contract lacks, wherever they stand; each once, the first thousand."""
+    found = dict.fromkeys(islice(_unknown(message), _MOST_LOOKED_AT))
+    return tuple(
         Violation(path, "protobuf.unknown_field", f"{descriptor.full_name} {_fault(descriptor, number)}")
         for path, descriptor, number in found
     )
-    raise reasons.field_invalid("the request holds fields that its contract lacks", violations=violations)
+
+
+def unknown_values(message: Message) -> tuple[Violation, ...]:
+    """Names the enum fields of ``message`` with a value that its contract lacks, wherever they stand; the first thousand."""
+    return tuple(
+        Violation(path, "protobuf.unknown_value", f"{kind} has no value {number}")
+        for path, kind, number in islice(_unknown_numbers(message), _MOST_LOOKED_AT)
+    )
+
+
+def _unknown_numbers(message: Message) -> Iterator[tuple[str, str, int]]:
+    for path, inner in _all(message, ""):
+        for field, value in inner.ListFields():
+            if field.enum_type is None:
+                continue
+            for number in value if field.is_repeated else (value,):
+                if number not in field.enum_type.values_by_number:
+                    yield f"{path}{field.name}", field.enum_type.full_name, number
 
 
 def _fault(descriptor: Descriptor, number: int) -> str:

@@ -16,8 +16,12 @@ from services.cases.decisions.api import DecisionApi
 from services.cases.decisions.asking import LicenseRequests
 from services.cases.decisions.worker import LicenseEvents
 from services.cases.deliveries.api import DeliveryApi
+from services.cases.incoming.answers import AnswerApplier
 from services.cases.incoming.api import IncomingApi
 from services.cases.incoming.applying import MessageApplier
+from services.cases.incoming.retaking import MessagesNotUnderstood
+from services.cases.incoming.store import InboxStore
+from services.cases.incoming.taking import MessageTaker
 from services.cases.items.api import ItemApi
 from services.cases.outgoing.api import OutgoingApi
 from services.cases.outgoing.unanswered import UnansweredTransfers
@@ -40,7 +44,14 @@ async def app(process: Process) -> App:
     applications, ratings = Applications(parts), RatingWriter(parts)
     calendars, licenses = CalendarApi(parts), LicenseEvents(parts)
     await calendars.set_up()
-    sweep, comparison = _sweep(parts)
+    taker = MessageTaker(
+        parts,
+        InboxStore(parts.database, parts.cipher),
+        MessageApplier(parts, applications, ratings),
+        AnswerApplier(parts),
+    )
+    kept = MessagesNotUnderstood(taker)
+    sweep, comparison = _sweep(parts, kept)
     return App(
         apis={
             "ItemService": [ItemApi(parts)],
@@ -54,7 +65,7 @@ async def app(process: Process) -> App:
             "TaskService": [TaskApi(parts)],
             "ExchangeService": [
                 OutgoingApi(parts),
-                IncomingApi(parts, MessageApplier(parts, applications, ratings)),
+                IncomingApi(parts, taker),
             ],
             "DeliveryService": [DeliveryApi(parts)],
             "RatingService": [RatingApi(parts, ratings)],
@@ -66,6 +77,7 @@ async def app(process: Process) -> App:
             MessageDeliverer(parts).run,
             DeadlineRecounter(parts).run,
             CalendarWatch(parts).run,
+            kept.watch,
             sweep.run,
             comparison.run,
         ],
@@ -73,7 +85,7 @@ async def app(process: Process) -> App:
     )
 
 
-def _sweep(parts: Parts) -> tuple[Sweep, HandOverComparison]:
+def _sweep(parts: Parts, kept: MessagesNotUnderstood) -> tuple[Sweep, HandOverComparison]:
     """What is looked for by itself: overdue acceptances, licences and answers of other regions that do not come."""
     requests = LicenseRequests(parts)
     comparison = requests.comparison(_PAUSE_SECONDS)
@@ -82,5 +94,6 @@ def _sweep(parts: Parts) -> tuple[Sweep, HandOverComparison]:
         requests.backlog(),
         comparison.backlog(requests.ask_for_lost),
         *UnansweredTransfers(parts).backlogs(),
+        kept.backlog(),
     ]
     return Sweep(parts.database, "cases:sweeper", backlogs, _PAUSE_SECONDS), comparison

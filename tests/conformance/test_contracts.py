@@ -9,6 +9,7 @@ from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
+from buf.validate import validate_pb2
 from libs.errors import Code
 from libs.rpc import refusals
 from libs.rpc.contract import Method
@@ -282,6 +283,7 @@ def test_every_request_field_is_bounded() -> None:
 
 
 def test_every_request_enum_is_closed() -> None:
+    """Of what travels as bytes the rule says what is understood, and refuses nothing (decision 0047)."""
     offenders = []
     for field in contracts.request_fields():
         if field.enum_type is None or contracts.output_only(field):
@@ -291,6 +293,54 @@ def test_every_request_enum_is_closed() -> None:
         if not (rules.enum.defined_only or list(getattr(rules.enum, "in"))):
             offenders.append(field.full_name)
     assert offenders == []
+
+
+def test_what_regions_hand_over_travels_in_an_envelope_that_every_release_takes() -> None:
+    """A message of another region is refused for nothing but its envelope, which has no value or shape that could be unknown.
+
+    What it says is bytes under a name: today's contract says what it understands of it (`tests.support.tomorrow`: the rest).
+    """
+    envelope = contracts.envelope()
+    assert [
+        field.name for field in envelope.fields if field.enum_type is not None or field.message_type is not None
+    ] == []
+    assert (list(envelope.oneofs), list(envelope.GetOptions().Extensions[validate_pb2.message].cel)) == ([], [])
+    handed_over = {
+        method.name
+        for method in contracts.methods()
+        if any(field.message_type == envelope for field in method.descriptor.input_type.fields)
+    }
+    exchange = "tongban.cases.v1.ExchangeService."
+    assert handed_over == {
+        f"{exchange}{name}" for name in ("ReceiveCaseTransfer", "AcknowledgeCaseTransfer", "PushProgress")
+    }
+    for method in contracts.methods():
+        if method.name in handed_over:
+            assert (method.keeps_unknown, len(method.descriptor.input_type.fields)) == (True, 1)
+
+
+# Where a value that is unknown is told to who asks, at once: nothing was handed over that could get lost.
+_QUESTIONS_OF_REGIONS = {
+    "tongban.license.v1.RecognitionService.GetRemoteLicense",
+    "tongban.license.v1.RecognitionService.VerifyRemoteLicense",
+    "tongban.license.v1.RecognitionService.ListRemoteLicenses",
+    "tongban.license.v1.RecognitionService.DownloadRemoteLicense",
+    "tongban.license.v1.RecognitionService.DownloadRemoteMaterial",
+    "tongban.sharing.v1.RegionDataService.QueryRemote",
+    "tongban.sharing.v1.RegionDataService.CompareRemote",
+}
+
+
+def test_what_regions_ask_and_what_they_hand_over_are_told_apart() -> None:
+    """Whatever else one region calls at another is a question: it answers with more than a receipt, or refuses, at once."""
+    regional = {method.name for method in contracts.methods() if method.keeps_unknown}
+    questions = {
+        method.name
+        for method in contracts.methods()
+        if method.keeps_unknown and method.descriptor.output_type.name != "TransferReceipt"
+    }
+    assert questions == _QUESTIONS_OF_REGIONS
+    assert {name.rpartition(".")[0] for name in regional - questions} == {"tongban.cases.v1.ExchangeService"}
 
 
 def test_every_request_field_says_its_behavior() -> None:

@@ -84,6 +84,8 @@ def _fields(message: Descriptor, seen: set[str]) -> Iterator[FieldDescriptor]:
     if message.full_name in seen or message.full_name.startswith("google."):
         return
     seen.add(message.full_name)
+    for payload in contracts.payload_messages() if message == contracts.envelope() else ():
+        yield from _fields(payload, seen)
     for each in message.fields:
         yield each
         if each.message_type is not None:

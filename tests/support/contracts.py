@@ -13,6 +13,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from buf.validate import validate_pb2
 from libs.access import rights
 from libs.rpc.contract import Method
+from services.cases.core.exchange import Payload
 from services.gateway.contracts import image_path, read_image, services
 from tongban.options.v1 import options_pb2
 
@@ -104,7 +105,7 @@ def is_ours(message: Descriptor | None) -> bool:
 
 @cache
 def request_messages() -> tuple[Descriptor, ...]:
-    """Every message that can stand in a request: the requests, and what their writable fields hold."""
+    """Every message that can stand in a request: the requests, what their writable fields hold, and what travels as bytes."""
     found: dict[str, Descriptor] = {}
 
     def visit(message: Descriptor) -> None:
@@ -117,7 +118,19 @@ def request_messages() -> tuple[Descriptor, ...]:
 
     for method in methods():
         visit(method.descriptor.input_type)
+    for payload in payload_messages():
+        visit(payload)
     return tuple(found.values())
+
+
+def payload_messages() -> tuple[Descriptor, ...]:
+    """The messages that travel between regions as bytes in an envelope."""
+    return tuple(find_message(str(kind)) for kind in Payload)
+
+
+def envelope() -> Descriptor:
+    """The envelope that they travel in."""
+    return find_message("tongban.cases.v1.TransferMessage")
 
 
 def request_fields() -> list[FieldDescriptor]:

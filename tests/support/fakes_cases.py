@@ -78,6 +78,7 @@ class Neighbours:
         identity_error: what identity refuses to compare names with; without it, it compares.
         identities_asked: how often it was asked to.
         compare: tells which licences are not known, as the licence service would; without it, all are known.
+        calls: what other regions brought, by RPC; not what they asked of capabilities.
         lost_answers: so many answers to other regions get lost after the call was done.
         repeat: every call of another region is passed on so many times more.
     """
@@ -308,7 +309,8 @@ class _Gateway(grpc.GenericRpcHandler):
 
         async def forward(data: bytes, context: Any) -> bytes:
             known = self.known
-            known.calls.append(details.method.rpartition("/")[2])
+            asks = details.method.endswith("/GetCapabilities")
+            known.calls += [] if asks else [details.method.rpartition("/")[2]]
             if known.service is None:
                 await _refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="cases"))
             assert known.service is not None
@@ -319,7 +321,7 @@ class _Gateway(grpc.GenericRpcHandler):
             except grpc.aio.AioRpcError as error:
                 await context.abort(error.code(), error.details(), tuple(error.trailing_metadata() or ()))
             assert all(answer == answers[0] for answer in answers), "a repeat got another receipt"
-            if known.lost_answers:
+            if known.lost_answers and not asks:
                 known.lost_answers -= 1
                 await _refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "lost", dependency="network"))
             answer: bytes = answers[0]

@@ -37,7 +37,7 @@ def _material(message: Any) -> None:
 
 # What rules over several fields (buf.validate.message) ask for.
 _TOGETHER: dict[str, Callable[[Any], None]] = {
-    "tongban.cases.v1.AcknowledgeCaseTransferRequest": _acknowledge,
+    "tongban.cases.v1.TransferAcknowledgement": _acknowledge,
     "tongban.cases.v1.MaterialReference": _material,
     "tongban.sharing.v1.GrantTerms": _granted,
 }

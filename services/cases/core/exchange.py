@@ -1,7 +1,9 @@
 """Exchange with another region (跨省通办): the order of messages, and the states of a transfer.
 
 Messages of one exchange are numbered from 1 in each direction. They are applied in order and once; delivery repeats
-until a receipt arrives, so every message may come again, and late ones may come early.
+until a receipt arrives, so every message may come again, and late ones may come early. A message that was refused keeps its
+number; the next one says which one it follows. One that is not understood is kept, and those behind it are applied, for a
+result must not wait for an upgrade; only behind an application that is not understood everything waits.
 """
 
 from collections.abc import Mapping
@@ -36,14 +38,15 @@ class TransferSignal(StrEnum):
 
 
 class Payload(StrEnum):
-    """What a message says, named as the contract's oneof."""
+    """What a message says, by the full name of its message in the contract."""
 
-    APPLICATION = "application"
-    CORRECTION = "correction"
-    PROGRESS = "progress"
-    RESULT = "result"
-    RATING = "rating"
-    WITHDRAWAL = "withdrawal"
+    APPLICATION = "tongban.cases.v1.TransferApplication"
+    CORRECTION = "tongban.cases.v1.TransferCorrection"
+    PROGRESS = "tongban.cases.v1.TransferProgress"
+    RESULT = "tongban.cases.v1.TransferResult"
+    RATING = "tongban.cases.v1.TransferRating"
+    WITHDRAWAL = "tongban.cases.v1.TransferWithdrawal"
+    ACKNOWLEDGEMENT = "tongban.cases.v1.TransferAcknowledgement"
 
 
 class MessageDirection(StrEnum):
@@ -59,6 +62,18 @@ class MessageVerdict(StrEnum):
     APPLY = "APPLY"
     HOLD = "HOLD"
     REPEAT = "REPEAT"
+
+
+class IncomingState(StrEnum):
+    """What became of a message that came in."""
+
+    HELD = "HELD"
+    """It came before one that stands before it."""
+    NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
+    """It holds what our contract lacks; it is applied once that knows it."""
+    APPLIED = "APPLIED"
+    REFUSED = "REFUSED"
+    """It was understood later, and could not be applied any more."""
 
 
 _T, _G = TransferState, TransferSignal
@@ -103,20 +118,20 @@ class Inbox:
 
     Attributes:
         exchange_id: the exchange, for errors.
-        applied_through: the number of the last message applied; 0 before the first.
-        held: the numbers of messages that wait for those before them.
-        digests: the digest of each message that was ever receipted, applied or held, by number.
+        settled_through: the number of the last message that those after it need not wait for; 0 before the first.
+        held: the messages that wait for those before them, each with the number that it follows.
+        digests: the digest of each message that was ever receipted, by number.
     """
 
     exchange_id: str
-    applied_through: int = 0
-    held: frozenset[int] = frozenset()
+    settled_through: int = 0
+    held: Mapping[int, int] = field(default_factory=dict)
     digests: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def expected(self) -> int:
         """The number that can be applied next."""
-        return self.applied_through + 1
+        return self.settled_through + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,43 +143,54 @@ class MessageAdmission:
     apply: tuple[int, ...] = ()
 
 
-def admit(inbox: Inbox, sequence: int, digest: str) -> MessageAdmission:
+def admit(inbox: Inbox, sequence: int, previous: int, digest: str) -> MessageAdmission:
     """Judges a message that arrived.
 
     A repeated message gets ``REPEAT`` (answer with the receipt that was given first), one that comes too early
-    ``HOLD``, and the next one ``APPLY``, together with those held behind it.
+    ``HOLD``, and the next one ``APPLY``, together with those held behind it. The next one is that whose ``previous`` is
+    settled: the numbers between the two were refused here and never come. Number 0 has no place in the order.
 
     Raises:
-        FailedPrecondition: ``TRANSFER_MESSAGE_CONFLICT`` (known number, other content),
+        FailedPrecondition: ``TRANSFER_MESSAGE_CONFLICT`` (known number, other content; or a number that was left out),
             ``TRANSFER_SEQUENCE_TOO_FAR``.
     """
     known = inbox.digests.get(sequence)
     if known is not None:
         _require_same(inbox, sequence, known, digest)
         return MessageAdmission(MessageVerdict.REPEAT, inbox)
+    if 0 < sequence <= inbox.settled_through:
+        raise _conflict(inbox, sequence, "was left out by a later one")
     if sequence >= inbox.expected + HOLD_WINDOW:
         raise _too_far(inbox, sequence)
     digests = {**inbox.digests, sequence: digest}
-    if sequence > inbox.expected:
-        return MessageAdmission(MessageVerdict.HOLD, replace(inbox, held=inbox.held | {sequence}, digests=digests))
-    run = _run_from(sequence, inbox.held)
-    after = replace(inbox, applied_through=run[-1], held=inbox.held - set(run), digests=digests)
-    return MessageAdmission(MessageVerdict.APPLY, after, run)
+    if previous > inbox.settled_through:
+        held = {**inbox.held, sequence: previous}
+        return MessageAdmission(MessageVerdict.HOLD, replace(inbox, held=held, digests=digests))
+    run = (sequence, *released(inbox.held, sequence)) if sequence else (0,)
+    return MessageAdmission(MessageVerdict.APPLY, _after(inbox, run, digests), run)
 
 
-def check_payload(exchange_id: str, direction: MessageDirection, sequence: int, payload: Payload) -> None:
-    """Refuses a payload that can't stand there: each direction has its own, and the application is message 1 alone.
+def _after(inbox: Inbox, run: tuple[int, ...], digests: Mapping[int, str]) -> Inbox:
+    held = {number: previous for number, previous in inbox.held.items() if number not in run}
+    return replace(inbox, settled_through=max(inbox.settled_through, run[-1]), held=held, digests=digests)
 
-    Raises:
-        InvalidArgument: ``TRANSFER_PAYLOAD_UNEXPECTED``.
-    """
+
+def released(held: Mapping[int, int], settled: int) -> tuple[int, ...]:
+    """Returns the held messages, each with the number that it follows, whose turn has come after ``settled``."""
+    run: tuple[int, ...] = ()
+    for number in sorted(each for each in held if each > settled):
+        if held[number] > settled:
+            break
+        run, settled = (*run, number), number
+    return run
+
+
+def may_stand(direction: MessageDirection, sequence: int, payload: str) -> bool:
+    """Tells whether a payload is known to stand there: each direction has its own, and the application is message 1 alone."""
+    if payload == Payload.ACKNOWLEDGEMENT or sequence == 0:
+        return payload == Payload.ACKNOWLEDGEMENT and sequence == 0 and direction is MessageDirection.TO_RECEIVING
     is_first = direction is MessageDirection.TO_HANDLING and sequence == 1
-    if payload not in _ALLOWED[direction] or (payload is Payload.APPLICATION) != is_first:
-        raise reasons.transfer_payload_unexpected(
-            f"message {sequence} {direction} can't be {payload}",
-            exchange_id=exchange_id,
-            payload=payload,
-        )
+    return payload in _ALLOWED[direction] and (payload == Payload.APPLICATION) == is_first
 
 
 def move(name: str, state: TransferState, signal: TransferSignal) -> TransferState:
@@ -175,20 +201,15 @@ def move(name: str, state: TransferState, signal: TransferSignal) -> TransferSta
     return following
 
 
-def _run_from(sequence: int, held: frozenset[int]) -> tuple[int, ...]:
-    last = sequence
-    while last + 1 in held:
-        last += 1
-    return tuple(range(sequence, last + 1))
-
-
 def _require_same(inbox: Inbox, sequence: int, known: str, digest: str) -> None:
     if known != digest:
-        raise reasons.transfer_message_conflict(
-            f"message {sequence} was received before with other content",
-            exchange_id=inbox.exchange_id,
-            sequence=str(sequence),
-        )
+        raise _conflict(inbox, sequence, "was received before with other content")
+
+
+def _conflict(inbox: Inbox, sequence: int, what: str) -> FailedPrecondition:
+    return reasons.transfer_message_conflict(
+        f"message {sequence} {what}", exchange_id=inbox.exchange_id, sequence=str(sequence)
+    )
 
 
 def _too_far(inbox: Inbox, sequence: int) -> FailedPrecondition:

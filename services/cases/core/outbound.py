@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from google.protobuf.message import Message
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
-from libs.db.command import digest_of
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.db.uow import Transaction
 from libs.ids.uuid7 import uuid7
 from services.cases.core import schema
+from services.cases.core.payloads import MessageReader
 from services.cases.core.transfers import ExchangeKey
 from tongban.cases.v1 import exchange_service_pb2 as pb
 
 MESSAGE = Column("transfer_messages", "sealed")
-ACKNOWLEDGEMENT = "acknowledgement"
-"""The payload name of an acknowledgement, which has no place in the exchange's numbering and goes first."""
+CLAIMS = Column("transfer_messages", "claims")
 
 transfer_messages = sa.Table(
     "transfer_messages",
@@ -42,20 +42,32 @@ transfer_messages = sa.Table(
     columns.moment("waited_until"),
     sa.Column("waited", sa.Interval, nullable=False, server_default=sa.text("'0'::interval")),
     columns.moment("create_time", nullable=False),
+    # The number that it follows; of one that came in and was not applied also whose token brought it, and what of it is not
+    # understood by which edition of the contracts.
+    columns.counted("previous"),
+    sa.Column("claims", sa.LargeBinary),
+    columns.text("release"),
+    columns.text("edition"),
+    columns.texts("doubts", empty=True),
     sa.UniqueConstraint("peer_region", "exchange_id", "direction", "incoming", "sequence"),
     sa.Index(
         "transfer_messages_pending",
         *("peer_region", "exchange_id", "direction", "sequence"),
         postgresql_where=sa.text("state = 'PENDING'"),
     ),
-    comment="Messages of exchanges, both ways. Outgoing: PENDING, RECEIPTED, REFUSED, ENDED; incoming: HELD, APPLIED.",
+    sa.Index(
+        "transfer_messages_kept",
+        *("create_time", "id"),
+        postgresql_where=sa.text("incoming AND state <> 'APPLIED'"),
+    ),
+    comment="Messages of exchanges, both ways. Outgoing: PENDING, RECEIPTED, REFUSED, ENDED; incoming: IncomingState.",
 )
 
 
 @of(transfer_messages)
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """A message of an exchange, its content encrypted. One that was refused has lost its number."""
+    """A message of an exchange, its content encrypted: of an incoming one the whole request that brought it."""
 
     id: str
     exchange_id: str
@@ -70,6 +82,12 @@ class MessageRow:
     receipt: bytes | None
     attempts: int
     create_time: datetime
+    last_error: str = ""
+    previous: int = 0
+    claims: bytes | None = None
+    release: str = ""
+    edition: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def key(self) -> ExchangeKey:
@@ -93,9 +111,9 @@ WITH exchange AS (
   WHERE id = CAST(:transfer AS uuid) RETURNING last_sent, peer_region, exchange_id, direction
 )
 INSERT INTO transfer_messages
-  (id, exchange_id, direction, peer_region, incoming, sequence, payload, sealed, state, create_time)
+  (id, exchange_id, direction, peer_region, incoming, sequence, payload, release, sealed, state, create_time)
 SELECT CAST(:id AS uuid), exchange_id, direction, peer_region, false,
-  CASE WHEN CAST(:count AS integer) = 0 THEN 0 ELSE last_sent END, CAST(:payload AS text), CAST(:sealed AS bytea),
+  CASE WHEN CAST(:count AS integer) = 0 THEN 0 ELSE last_sent END, CAST(:payload AS text), CAST(:release AS text), CAST(:sealed AS bytea),
   'PENDING', CAST(:now AS timestamptz)
 FROM exchange
 """,
@@ -111,16 +129,12 @@ WHERE NOT incoming AND (CAST(:payload AS text) = '' OR payload = CAST(:payload A
 )
 
 
-def message_digest(message: pb.TransferMessage) -> str:
-    """Returns the digest that a receipt names: SM3 of the message's deterministic bytes."""
-    return f"sm3:{digest_of(message).hex()}"
-
-
 class OutboundQueue:
     """Puts messages in line for the deliverer, in the transaction of what they tell; the commit wakes it."""
 
-    def __init__(self, database: Database, cipher: FieldCipher) -> None:
+    def __init__(self, database: Database, cipher: FieldCipher, reader: MessageReader) -> None:
         self._database = database
+        self._reader = reader
         self._cipher = cipher
         self.woken = asyncio.Event()
 
@@ -128,27 +142,25 @@ class OutboundQueue:
         """Opens a message."""
         return pb.TransferMessage.FromString(self._cipher.decrypt(MESSAGE, row.id, row.sealed))
 
-    async def add(self, tx: Transaction, transfer: str, payload: str, message: pb.TransferMessage) -> None:
-        """Puts a message in line; exchange, number and regions are filled in when it is sent.
+    async def add(self, tx: Transaction, transfer: str, content: Message) -> None:
+        """Puts a message that says ``content`` in line; ``transfer`` is an id."""
+        await self._add(tx, transfer, content, count=1)
 
-        ``transfer`` is an id.
-        """
-        await self._add(tx, transfer, payload, message.SerializeToString(), count=1)
+    async def acknowledge(self, tx: Transaction, transfer: str, content: pb.TransferAcknowledgement) -> None:
+        """Puts in line, before all others and without a number, how an application was received."""
+        await self._add(tx, transfer, content, count=0)
 
-    async def acknowledge(self, tx: Transaction, transfer: str) -> None:
-        """Puts in line, before all others and without a number, that the case was opened."""
-        await self._add(tx, transfer, ACKNOWLEDGEMENT, b"", count=0)
-
-    async def _add(self, tx: Transaction, transfer: str, payload: str, content: bytes, count: int) -> None:
-        message_id = uuid7()
+    async def _add(self, tx: Transaction, transfer: str, content: Message, count: int) -> None:
+        message_id, message = uuid7(), self._reader.packed(content)
         await _ADD.first(
             tx.connection,
             id=message_id,
             transfer=transfer,
-            payload=payload,
+            payload=message.payload_type,
+            release=message.release,
             now=tx.now,
             count=count,
-            sealed=self._cipher.encrypt(MESSAGE, message_id, content),
+            sealed=self._cipher.encrypt(MESSAGE, message_id, message.SerializeToString()),
         )
         tx.committed.append(self.woken.set)
 

@@ -10,6 +10,7 @@ from libs.db.engine import Database
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
+from libs.rpc.editions import PayloadReader, own_edition, released_edition
 from services.cases.core.calendars import CalendarStore
 from services.cases.core.cases import CaseStore
 from services.cases.core.deadlines import Deadlines
@@ -18,6 +19,7 @@ from services.cases.core.ledger import LedgerStore
 from services.cases.core.license_checks import LicenseChecks
 from services.cases.core.material_checks import MaterialChecks
 from services.cases.core.outbound import OutboundQueue
+from services.cases.core.payloads import PAYLOADS, MessageReader
 from services.cases.core.progress import ProgressReports
 from services.cases.core.reads import CaseReads
 from services.cases.core.steps import StepWriter
@@ -42,6 +44,7 @@ class Parts:
         material_checks: asks whether the materials of a case are what they say.
         reads: who may read a case, and the record of it.
         queue: messages to other regions.
+        reader: opens messages of other regions.
     """
 
     home: str
@@ -61,6 +64,7 @@ class Parts:
     calendars: CalendarStore
     transfers: TransferStore
     queue: OutboundQueue
+    reader: MessageReader
     workflow: Workflow
     deadlines: Deadlines
     license_checks: LicenseChecks
@@ -72,7 +76,9 @@ def parts_of(process: Process) -> Parts:
     """Makes the parts of the process ``process``."""
     home, database, cipher, clock = process.config.region.code, process.database, process.cipher, process.clock
     cases, steps, ledger = CaseStore(database, cipher), StepWriter(cipher), LedgerStore(database, cipher)
-    items, calendars, queue = ItemStore(database), CalendarStore(database), OutboundQueue(database, cipher)
+    items, calendars = ItemStore(database), CalendarStore(database)
+    reader = MessageReader(PayloadReader(own_edition(), PAYLOADS, released_edition))
+    queue = OutboundQueue(database, cipher, reader)
     reports = ProgressReports(queue, home)
     workflow = Workflow(clock, cases, steps, items, calendars, reports)
     licenses = LicenseService(partial(process.neighbour, "license"))
@@ -94,6 +100,7 @@ def parts_of(process: Process) -> Parts:
         calendars=calendars,
         transfers=TransferStore(database, cipher),
         queue=queue,
+        reader=reader,
         workflow=workflow,
         deadlines=Deadlines(ledger),
         license_checks=LicenseChecks(licenses),

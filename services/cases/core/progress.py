@@ -38,9 +38,9 @@ class ProgressReports:
         )
         progress.MergeFrom(more)
         assert record.transfer is not None
-        await self.queue.add(tx, record.transfer, "progress", pb.TransferMessage(progress=progress))
+        await self.queue.add(tx, record.transfer, progress)
         if action == CaseAction.CLOSE:
-            await self.queue.add(tx, record.transfer, "result", pb.TransferMessage(result=self._result(record)))
+            await self.queue.add(tx, record.transfer, self._result(record))
 
     def _result(self, record: CaseRecord) -> pb.TransferResult:
         decision = record.content.decision

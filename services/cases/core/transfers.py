@@ -44,7 +44,9 @@ transfers = sa.Table(
     columns.text("waiting_reason"),
     # By the database's own clock, as next_attempt of the messages.
     columns.moment("waiting_since"),
-    sa.Column("acknowledgement", sa.LargeBinary),
+    # Messages of the other side that lie here and are not understood, and those of ours that lie so at the other side.
+    columns.counted("not_understood"),
+    columns.counted("sent_not_understood"),
     columns.moment("receive_time"),
     columns.moment("acknowledge_time"),
     *columns.life(),
@@ -103,9 +105,10 @@ class TransferRow:
     end_reason: str = ""
     waiting_reason: str = ""
     waiting_since: datetime | None = None
-    acknowledgement: bytes | None = None
     receive_time: datetime | None = None
     acknowledge_time: datetime | None = None
+    not_understood: int = 0
+    sent_not_understood: int = 0
     version: int = 1
 
     @property

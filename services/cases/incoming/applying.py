@@ -10,9 +10,10 @@ from services.cases.applications.service import Application, Applications, Respo
 from services.cases.core.access import not_owner
 from services.cases.core.applications import agent_of
 from services.cases.core.cases import CaseRecord
-from services.cases.core.exchange import TransferState
+from services.cases.core.exchange import Payload, TransferState
 from services.cases.core.items import ItemVersion
 from services.cases.core.parts import Parts
+from services.cases.core.payloads import OpenedMessage
 from services.cases.core.transfers import INBOUND, UPDATE, ExchangeKey, TransferRow
 from services.cases.incoming.checks import OTHER_REGION, bound_transfer, item_of, require_same_transfer
 from services.cases.ratings.service import RatingWriter
@@ -34,15 +35,16 @@ class MessageApplier:
         self._ratings = ratings
 
     async def apply(
-        self, tx: Transaction, exchange: ExchangeKey, message: pb.TransferMessage, actor: Actor, asked: set[bytes]
+        self, tx: Transaction, exchange: ExchangeKey, message: OpenedMessage, actor: Actor, asked: set[bytes]
     ) -> None:
-        """Applies the next message of an exchange; ``asked`` are the licences that passed their check in this call."""
-        if message.HasField("application"):
+        """Applies a message of an exchange; ``asked`` are the licences that passed their check in this call."""
+        if message.kind == Payload.APPLICATION:
             row = await self._open(tx, exchange, message, actor, asked)
         else:
             row = await self._opened(tx, exchange, actor)
             await self._apply_later(tx, row, message, actor, asked)
-        await UPDATE.one(tx.connection, row.id, last_applied=message.sequence, update_time=tx.now)
+        applied = max(row.last_applied, message.sequence)
+        await UPDATE.one(tx.connection, row.id, last_applied=applied, update_time=tx.now)
         event = events.CaseTransferReceived(
             name=row.name, receiving_region=exchange.peer, sequence=message.sequence, case_name=row.case_name
         )
@@ -58,14 +60,19 @@ class MessageApplier:
         return row
 
     async def _open(
-        self, tx: Transaction, exchange: ExchangeKey, message: pb.TransferMessage, actor: Actor, asked: set[bytes]
+        self, tx: Transaction, exchange: ExchangeKey, message: OpenedMessage, actor: Actor, asked: set[bytes]
     ) -> TransferRow:
-        item, transfer_id = await item_of(self._parts, message.application), uuid7()
-        opened = _application(message.application, item, exchange.peer, actor, transfer_id)
+        item, transfer_id = await item_of(self._parts, message.content), uuid7()
+        opened = _application(message.content, item, exchange.peer, actor, transfer_id)
         record = await self._applications.opened(tx, opened)
         await self._applications.submitted(tx, record, item, opened.actor, opened.department, asked)
         row = await _ADD.add(tx.connection, self._row(tx, transfer_id, exchange, message, actor, record, item))
-        await self._parts.queue.acknowledge(tx, row.id)
+        acknowledgement = pb.TransferAcknowledgement(
+            state=pb.TRANSFER_STATE_ACCEPTED,
+            case_name=f"//{self._parts.home}/{row.case_name}",
+            case_number=row.case_number,
+        )
+        await self._parts.queue.acknowledge(tx, row.id, acknowledgement)
         return row
 
     def _row(
@@ -73,16 +80,16 @@ class MessageApplier:
         tx: Transaction,
         transfer_id: str,
         exchange: ExchangeKey,
-        message: pb.TransferMessage,
+        message: OpenedMessage,
         actor: Actor,
         record: CaseRecord,
         item: ItemVersion,
     ) -> TransferRow:
-        application = message.application
+        application = message.content
         return TransferRow(
             id=transfer_id,
             exchange_id=exchange.exchange_id,
-            transaction_id=message.transaction_id,
+            transaction_id=message.envelope.transaction_id,
             direction=INBOUND,
             peer_region=exchange.peer,
             state=TransferState.ACCEPTED,
@@ -105,17 +112,17 @@ class MessageApplier:
         )
 
     async def _apply_later(
-        self, tx: Transaction, row: TransferRow, message: pb.TransferMessage, actor: Actor, asked: set[bytes]
+        self, tx: Transaction, row: TransferRow, message: OpenedMessage, actor: Actor, asked: set[bytes]
     ) -> None:
         record = await self._parts.cases.lock(tx.connection, row.case_name)
-        if message.HasField("correction"):
-            correction, by = message.correction, RespondingParty(actor.subject, "", True, asked)
+        if message.kind == Payload.CORRECTION:
+            correction, by = message.content, RespondingParty(actor.subject, "", True, asked)
             materials, values = tuple(correction.materials), tuple(correction.form_values)
             await self._applications.corrected(tx, record, materials, values, by)
-        elif message.HasField("withdrawal"):
-            await self._applications.withdrawn(tx, record, actor.subject, "", message.withdrawal.reason)
+        elif message.kind == Payload.WITHDRAWAL:
+            await self._applications.withdrawn(tx, record, actor.subject, "", message.content.reason)
         else:
-            await self._rate(tx, record, message.rating)
+            await self._rate(tx, record, message.content)
 
     async def _rate(self, tx: Transaction, record: CaseRecord, rating: pb.TransferRating) -> None:
         if rating.rater not in {record.applicant, record.agent}:

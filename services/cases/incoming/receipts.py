@@ -8,6 +8,7 @@ from libs.db.uow import Transaction
 from libs.errors import reasons
 from libs.rpc.messages import timestamp
 from services.cases.core.exchange import admit
+from services.cases.core.payloads import OpenedMessage
 from services.cases.incoming.store import ReceivedMessages
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.common.v1 import common_pb2
@@ -31,27 +32,29 @@ def require_service(actor: Actor, sender_region: str) -> None:
         raise reasons.actor_not_allowed("the deciding region answers by its cases service only", actor_kind=actor.kind)
 
 
-def first_receipt(received: ReceivedMessages, sequence: int, digest: str) -> pb.TransferReceipt | None:
+def first_receipt(received: ReceivedMessages, message: OpenedMessage) -> pb.TransferReceipt | None:
     """Returns the first receipt of a repeated message; raises TRANSFER_MESSAGE_CONFLICT for another content."""
-    row = received.rows.get(sequence)
+    row = received.rows.get(message.sequence)
     if row is None or row.receipt is None:
         return None
-    admit(received.inbox, sequence, digest)
+    admit(received.inbox, message.sequence, message.envelope.previous_sequence, message.key)
     return pb.TransferReceipt.FromString(row.receipt)
 
 
-def receipted(
-    tx: Transaction, message: pb.TransferMessage, digest: str, region: str, *, held: bool
-) -> pb.TransferReceipt:
-    """Builds the receipt of a message, with an audit record of its own."""
-    name = f"exchanges/{message.exchange_id}/messages/{message.sequence}"
-    receipt = tx.record(name)
+def receipted(tx: Transaction, message: OpenedMessage, region: str, release: str, *, held: bool) -> pb.TransferReceipt:
+    """Builds the receipt of a message over the bytes that arrived, with an audit record of its own."""
+    envelope = message.envelope
+    receipt = tx.record(f"exchanges/{envelope.exchange_id}/messages/{envelope.sequence}")
+    understood = pb.UNDERSTANDING_NOT_UNDERSTOOD if message.doubts else pb.UNDERSTANDING_UNDERSTOOD
     return pb.TransferReceipt(
-        exchange_id=message.exchange_id,
-        sequence=message.sequence,
-        digest=digest,
+        exchange_id=envelope.exchange_id,
+        sequence=envelope.sequence,
+        digest=message.digest,
         region=region,
         held=held,
         receive_time=timestamp(tx.now),
         receipt=receipt,
+        understanding=understood,
+        doubts=message.doubts,
+        release=release,
     )

@@ -10,7 +10,7 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from services.cases.core.access import require_impartial_abroad, require_supervision, spoken_for_abroad
 from services.cases.core.applications import agent_of
-from services.cases.core.exchange import TransferSignal, TransferState, move
+from services.cases.core.exchange import Payload, TransferSignal, TransferState, move
 from services.cases.core.parts import Parts
 from services.cases.core.tokens import PageStart
 from services.cases.core.transfers import OUTBOUND, UPDATE, TransferRow
@@ -38,6 +38,7 @@ class OutgoingApi:
         transfer_id, application = uuid7(), drafting.drafted(request, actor, parts.home)
         drafting.check(parts, application, actor, request.handling_region)
         await parts.regions.check_outbound(request.handling_region)
+        parts.regions.check_takes(request.handling_region, Payload.APPLICATION)
         await parts.identity.check_parties(application.applicant, agent_of(application))
         await drafting.check_mandate(parts, application)
         delegation = await parts.identity.delegation(
@@ -48,7 +49,7 @@ class OutgoingApi:
             application.receive_time.FromDatetime(tx.now)
             made = drafting.new_transfer(parts, transfer_id, request, application, delegation, tx.now)
             await store.ADD.add(tx.connection, made)
-            await parts.queue.add(tx, transfer_id, "application", pb.TransferMessage(application=application))
+            await parts.queue.add(tx, transfer_id, application)
             tx.emit(made.name, events.CaseTransferSent(name=made.name, handling_region=request.handling_region))
             return self._message(await parts.transfers.lock(tx.connection, made.name))
 
@@ -64,9 +65,10 @@ class OutgoingApi:
 
         async def work(tx: Transaction) -> pb.CaseTransfer:
             row = await self._locked(tx, request.name, request.etag, call.actor)
-            under_way = row.last_sent > row.last_receipted
+            parts.regions.check_takes(row.peer_region, Payload.CORRECTION)
+            under_way = bool(await self._outbox.pending(tx.connection, row.key))
             check_asked(request.name, row.state, row.progress_state, tolerated=row.tolerated, under_way=under_way)
-            await parts.queue.add(tx, row.id, "correction", pb.TransferMessage(correction=correction))
+            await parts.queue.add(tx, row.id, correction)
             event = events.CaseTransferCorrectionSent(name=request.name, sequence=row.last_sent + 1)
             tx.emit(request.name, event)
             return self._message(await parts.transfers.lock(tx.connection, row.name))
@@ -81,8 +83,8 @@ class OutgoingApi:
             row = await self._locked(tx, request.name, request.etag, call.actor)
             told = await self._stop(tx, row, request.reason)
             if told:
-                message = pb.TransferMessage(withdrawal=pb.TransferWithdrawal(reason=request.reason))
-                await parts.queue.add(tx, row.id, "withdrawal", message)
+                parts.regions.check_takes(row.peer_region, Payload.WITHDRAWAL)
+                await parts.queue.add(tx, row.id, pb.TransferWithdrawal(reason=request.reason))
             tx.emit(request.name, events.CaseTransferWithdrawn(name=request.name, told=told))
             return self._message(await parts.transfers.lock(tx.connection, row.name))
 

@@ -48,4 +48,6 @@ def _state(row: TransferRow) -> pb.CaseTransfer:
         acknowledge_time=timestamp(row.acknowledge_time),
         waiting_reason=row.waiting_reason,
         waiting_since_time=timestamp(row.waiting_since),
+        not_understood_count=row.not_understood,
+        sent_not_understood_count=row.sent_not_understood,
     )

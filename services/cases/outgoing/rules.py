@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from libs.errors import state_conflict
-from services.cases.core.exchange import TransferState
+from services.cases.core.exchange import Payload, TransferState
 from services.cases.core.states import CaseState
 
 OPEN = (TransferState.SENT, TransferState.RECEIVED, TransferState.ACCEPTED)
@@ -30,5 +30,5 @@ def check_asked(name: str, state: TransferState, progress: str, *, tolerated: bo
 
 def check_open(name: str, state: TransferState, waiting: Collection[str]) -> None:
     """Raises STATE_CONFLICT where an application has come to its end, or is being taken back; ``waiting`` are payloads."""
-    if state not in OPEN or "withdrawal" in waiting:
+    if state not in OPEN or Payload.WITHDRAWAL in waiting:
         raise state_conflict(name, state, *OPEN)

@@ -44,10 +44,17 @@ SELECT {columns} FROM due WHERE place <= :each ORDER BY place, id LIMIT :size
 )
 # Counted and put off before it leaves: one that was never tried has not left, and whatever fails is not tried at once.
 _PAUSE = "make_interval(secs => least(60.0, 0.25 * power(2, least({attempts}, 10))))"
+# It follows the last message before it that stands: what was refused keeps its number, and the other side holds nothing of it.
 _TAKE = Query(
     MessageRow,
     f"""
-UPDATE transfer_messages SET attempts = attempts + 1, next_attempt = now() + {_PAUSE.format(attempts="attempts")}
+UPDATE transfer_messages SET attempts = attempts + 1, next_attempt = now() + {_PAUSE.format(attempts="attempts")},
+  previous = coalesce((
+    SELECT max(before.sequence) FROM transfer_messages AS before
+    WHERE before.peer_region = transfer_messages.peer_region AND before.exchange_id = transfer_messages.exchange_id
+      AND before.direction = transfer_messages.direction AND NOT before.incoming
+      AND before.sequence < transfer_messages.sequence AND before.state <> 'REFUSED'
+  ), 0)
 WHERE id = CAST(:id AS uuid) AND state = 'PENDING' RETURNING {{columns}}
 """,  # noqa: S608 - made of a text of our own
 )
@@ -96,26 +103,8 @@ ORDER BY sequence FOR UPDATE
 _RECEIPTED = Query(
     MessageRow, "UPDATE transfer_messages SET state = 'RECEIPTED', receipt = :receipt WHERE id = CAST(:id AS uuid)"
 )
-# A refused message takes its number with it: the other side holds nothing of it and still waits for that number.
 _REFUSED = Query(
-    MessageRow,
-    """
-UPDATE transfer_messages SET state = 'REFUSED', sequence = NULL, last_error = :error WHERE id = CAST(:id AS uuid)
-""",
-)
-_MOVE_UP = Query(
-    MessageRow,
-    f"""
-UPDATE transfer_messages SET sequence = -sequence + 1
-WHERE state = 'PENDING' AND NOT incoming AND sequence > CAST(:sequence AS integer) AND {_OF_EXCHANGE}
-""",  # noqa: S608 - as above
-)
-_TURN = Query(
-    MessageRow,
-    f"""
-UPDATE transfer_messages SET sequence = -sequence
-WHERE state = 'PENDING' AND NOT incoming AND sequence < 0 AND {_OF_EXCHANGE}
-""",  # noqa: S608 - as above
+    MessageRow, "UPDATE transfer_messages SET state = 'REFUSED', last_error = :error WHERE id = CAST(:id AS uuid)"
 )
 UNANSWERED = """
 SELECT id AS key, peer_region AS party FROM transfers WHERE state = 'RECEIVED' AND direction = 'OUTBOUND'
@@ -200,9 +189,6 @@ class OutboxStore:
         await _NO_MORE_WAITING.first(connection, id=message_id)
 
     async def refused(self, connection: DatabaseConnection, row: MessageRow, error: str) -> None:
-        """Marks a message as refused for good; those behind it move up by one number."""
+        """Marks a message as refused for good; it keeps its number, and those behind it follow the one before."""
         await _REFUSED.first(connection, id=row.id, error=error)
         await _NO_MORE_WAITING.first(connection, id=row.id)
-        # Over negative numbers, because the unique index is checked row by row.
-        await _MOVE_UP.first(connection, sequence=row.sequence, **row.key.values())
-        await _TURN.first(connection, **row.key.values())

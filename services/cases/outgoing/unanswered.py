@@ -10,7 +10,7 @@ from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.sweeps.sweep import Backlog
 from services.cases.core.access import SELF
-from services.cases.core.exchange import TransferState
+from services.cases.core.exchange import Payload, TransferState
 from services.cases.core.parts import Parts
 from services.cases.outgoing.store import UNANSWERED, UNHEARD
 from tongban.cases.v1 import exchange_service_pb2 as pb
@@ -44,7 +44,7 @@ class UnansweredTransfers:
         async def work(tx: Transaction) -> None:
             row = await parts.transfers.lock(tx.connection, name)
             if row.state in (TransferState.RECEIVED, TransferState.ACCEPTED):
-                await parts.queue.again(tx.connection, row.key, "application")
+                await parts.queue.again(tx.connection, row.key, Payload.APPLICATION)
                 tx.record(name)
 
         await parts.uow.step(_COMMAND, work)

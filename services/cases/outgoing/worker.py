@@ -7,6 +7,7 @@ away, or slow, holds up no other (``libs.sweeps.fair``).
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from datetime import timedelta
 
 from google.protobuf.message import Message
@@ -19,9 +20,10 @@ from libs.errors import TongbanError, reasons
 from libs.observability.logs import logger
 from libs.sweeps.fair import DueWork, FairWorker
 from services.cases.core.access import SELF
-from services.cases.core.exchange import TransferSignal, TransferState, move
-from services.cases.core.outbound import ACKNOWLEDGEMENT, MessageRow, message_digest
+from services.cases.core.exchange import Payload, TransferSignal, TransferState, move
+from services.cases.core.outbound import MessageRow
 from services.cases.core.parts import Parts
+from services.cases.core.payloads import payload_digest
 from services.cases.core.transfers import DELEGATION, INBOUND, UPDATE, TransferRow
 from services.cases.integrations import is_passing
 from services.cases.outgoing.store import OutboxStore
@@ -34,7 +36,10 @@ _POLL_SECONDS = 0.5
 _APPLICATION_FOR, _OTHERS_FOR = timedelta(days=7), timedelta(days=30)
 """How long a message is tried. Who applied stands without a case as long as the application is not over there."""
 _METHOD = "tongban.cases.v1.ExchangeService"
-_RECEIPTED = {"application": TransferSignal.RECEIPT, "withdrawal": TransferSignal.WITHDRAW}
+_RECEIPTED: Mapping[str, TransferSignal] = {
+    Payload.APPLICATION: TransferSignal.RECEIPT,
+    Payload.WITHDRAWAL: TransferSignal.WITHDRAW,
+}
 """What the receipt of a message moves the transfer by."""
 
 
@@ -84,36 +89,36 @@ class MessageDeliverer:
         return True
 
     async def _send(self, row: MessageRow, transfer: TransferRow) -> pb.TransferReceipt:
-        request = self._request(row, transfer)
-        await self._record(request, transfer)
-        if row.direction == INBOUND:
-            name = "AcknowledgeCaseTransfer" if row.payload == ACKNOWLEDGEMENT else "PushProgress"
-            receipt = await self._parts.regions.deliver(row.peer_region, name, request)
-        else:
-            delegation = self._parts.cipher.decrypt_text(DELEGATION, transfer.id, transfer.delegation or b"")
-            assertion = await self._parts.identity.assertion(delegation, row.peer_region, transfer.name)
-            receipt = await self._parts.regions.deliver(row.peer_region, "ReceiveCaseTransfer", request, assertion)
-        expected = message_digest(request.message) if hasattr(request, "message") else receipt.digest
-        if receipt.digest != expected or receipt.region != row.peer_region:
-            raise reasons.dependency_unavailable("the receipt is of another message", dependency=row.peer_region)
+        message = self._message(row, transfer)
+        await self._record(message, transfer)
+        receipt = await self._brought(message, row, transfer)
+        held = (receipt.exchange_id, receipt.sequence, receipt.digest, receipt.region)
+        if held != (row.exchange_id, message.sequence, payload_digest(message), row.peer_region):
+            # What lies there under this number is something else: a repeat would not change it.
+            raise reasons.transfer_message_conflict(
+                "the receipt is of another message", exchange_id=row.exchange_id, sequence=str(message.sequence)
+            )
         return receipt
 
-    def _request(self, row: MessageRow, transfer: TransferRow) -> Message:
-        if row.payload == ACKNOWLEDGEMENT:
-            return pb.AcknowledgeCaseTransferRequest(
-                exchange_id=row.exchange_id,
-                sender_region=self._parts.home,
-                state=pb.TRANSFER_STATE_ACCEPTED,
-                case_name=f"//{self._parts.home}/{transfer.case_name}",
-                case_number=transfer.case_number,
-                transaction_id=transfer.transaction_id,
+    async def _brought(self, message: pb.TransferMessage, row: MessageRow, transfer: TransferRow) -> pb.TransferReceipt:
+        deliver = self._parts.regions.deliver
+        if row.payload == Payload.ACKNOWLEDGEMENT:
+            return await deliver(
+                row.peer_region, "AcknowledgeCaseTransfer", pb.AcknowledgeCaseTransferRequest(message=message)
             )
+        if row.direction == INBOUND:
+            return await deliver(row.peer_region, "PushProgress", pb.PushProgressRequest(message=message))
+        delegation = self._parts.cipher.decrypt_text(DELEGATION, transfer.id, transfer.delegation or b"")
+        assertion = await self._parts.identity.assertion(delegation, row.peer_region, transfer.name)
+        request = pb.ReceiveCaseTransferRequest(message=message)
+        return await deliver(row.peer_region, "ReceiveCaseTransfer", request, assertion)
+
+    def _message(self, row: MessageRow, transfer: TransferRow) -> pb.TransferMessage:
         message = self._parts.queue.opened(row)
         message.exchange_id, message.sequence = row.exchange_id, row.sequence or 0
+        message.previous_sequence = row.previous
         message.sender_region, message.transaction_id = self._parts.home, transfer.transaction_id
-        if row.direction == INBOUND:
-            return pb.PushProgressRequest(message=message)
-        return pb.ReceiveCaseTransferRequest(message=message)
+        return message
 
     async def _record(self, request: Message, transfer: TransferRow) -> None:
         """No record, no service: what leaves for another region stands in the log before."""
@@ -138,10 +143,12 @@ class MessageDeliverer:
                 return
             await self._store.receipted(tx.connection, row.id, receipt.SerializeToString())
             values: dict[str, object] = {"last_receipted": max(current.last_receipted, row.sequence or 0)}
+            if receipt.understanding == pb.UNDERSTANDING_NOT_UNDERSTOOD and row.receipt is None:
+                values["sent_not_understood"] = current.sent_not_understood + 1
             signal = _RECEIPTED.get(row.payload)
             if signal is not None:
                 values["state"] = move(transfer.name, current.state, signal)
-            if row.payload == "application" and current.receive_time is None:
+            if row.payload == Payload.APPLICATION and current.receive_time is None:
                 values["receive_time"] = tx.now
             await UPDATE.one(tx.connection, transfer.id, **values, update_time=tx.now)
 
@@ -151,8 +158,8 @@ class MessageDeliverer:
 
     async def _failed(self, row: MessageRow, transfer: TransferRow, error: TongbanError) -> None:
         _log.warning("message not delivered", transfer=transfer.id, payload=row.payload, reason=error.reason)
-        waits = error.reason == "TRANSFER_SEQUENCE_TOO_FAR" or row.payload == ACKNOWLEDGEMENT
-        if is_passing(error) or waits:
+        acknowledges = row.payload == Payload.ACKNOWLEDGEMENT and error.reason != "TRANSFER_MESSAGE_CONFLICT"
+        if is_passing(error) or acknowledges or error.reason == "TRANSFER_SEQUENCE_TOO_FAR":
             await self._put_off(row, transfer, error.reason)
             return
 
@@ -162,8 +169,8 @@ class MessageDeliverer:
             if locked.state != "PENDING":
                 return
             await self._store.refused(tx.connection, locked, error.reason)
-            values: dict[str, object] = {"end_reason": error.reason, "last_sent": current.last_sent - 1}
-            if row.payload == "application":
+            values: dict[str, object] = {"end_reason": error.reason}
+            if row.payload == Payload.APPLICATION:
                 values["state"] = move(transfer.name, current.state, TransferSignal.GIVE_UP)
             await UPDATE.one(tx.connection, transfer.id, **values, update_time=tx.now)
             self._tell_failed(tx, row, transfer, error.reason)
@@ -184,7 +191,7 @@ class MessageDeliverer:
         tx.record(name, result=reason)
 
     async def _put_off(self, row: MessageRow, transfer: TransferRow, reason: str) -> None:
-        limit = _APPLICATION_FOR if row.payload == "application" else _OTHERS_FOR
+        limit = _APPLICATION_FOR if row.payload == Payload.APPLICATION else _OTHERS_FOR
         if await self._store.try_later(row.id, reason, limit):
             await self._end(row, transfer, reason)
 

@@ -20,6 +20,7 @@ from services.cases.core.access import (
     spoken_for_abroad,
 )
 from services.cases.core.cases import CaseRecord
+from services.cases.core.exchange import Payload
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseState
 from services.cases.core.transfers import TransferRow
@@ -56,13 +57,13 @@ class RatingApi:
         parts = self._parts
         sent = await parts.transfers.sent_case(request.case_name)
         rater = _rater_abroad(call.actor, sent, request, parts.home)
+        parts.regions.check_takes(sent.peer_region, Payload.RATING)
 
         async def work(tx: Transaction) -> pb.Rating:
             row = await parts.transfers.lock(tx.connection, sent.name)
             rated = RatedCase(request.case_name, _state_abroad(row, parts.transfers.content(row)))
             rating = await self._ratings.add(tx, rated, request, rater)
-            message = exchange.TransferMessage(rating=_traveling(request, rater, tx.now))
-            await parts.queue.add(tx, row.id, "rating", message)
+            await parts.queue.add(tx, row.id, _traveling(request, rater, tx.now))
             return rating_message(rating, parts.cipher)
 
         return await parts.uow.run(command_of(request, call=call), work)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest_asyncio
+from google.protobuf.message import Message
 
 from libs.ids.uuid7 import uuid7
+from libs.rpc.editions import own_release
 from tests.service.cases.conftest import (
     AGENT,
     CLERK,
@@ -41,6 +43,23 @@ ITEM: dict[str, Any] = {
     "cross_region": item_service_pb2.CrossRegion(mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["341500"]),
     "license_type": LICENSE_TYPE,
 }
+
+
+def enveloped(content: Message, **more: Any) -> rpc.TransferMessage:
+    """A message that says ``content``, as 六安 would send it first in an exchange."""
+    values: dict[str, Any] = {
+        "exchange_id": str(uuid.uuid4()),
+        "sequence": 1,
+        "sender_region": "341500",
+        "transaction_id": str(uuid.uuid4()),
+        "format_version": 1,
+        "release": own_release(),
+        "payload_type": str(content.DESCRIPTOR.full_name),
+        "payload": content.SerializeToString(),
+        **more,
+    }
+    values.setdefault("previous_sequence", max(values["sequence"] - 1, 0))
+    return rpc.TransferMessage(**values)
 
 
 @dataclass
@@ -94,8 +113,8 @@ class Pair:
                 while await town.part("MessageDeliverer").deliver_due():
                     pass
 
-    def message(self, request: rpc.SendCaseTransferRequest, **more: Any) -> rpc.TransferMessage:
-        """An application as 六安 would send it, made by hand."""
+    def application(self, request: rpc.SendCaseTransferRequest) -> rpc.TransferApplication:
+        """An application as 六安 would write it."""
         application = rpc.TransferApplication(
             task_code=request.task_code,
             mode=request.mode,
@@ -108,15 +127,11 @@ class Pair:
             operator=CLERK,
         )
         application.receive_time.FromDatetime(morning(MONDAY))
-        values: dict[str, Any] = {
-            "exchange_id": str(uuid.uuid4()),
-            "sequence": 1,
-            "sender_region": "341500",
-            "transaction_id": str(uuid.uuid4()),
-            "application": application,
-            **more,
-        }
-        return rpc.TransferMessage(**values)
+        return application
+
+    def message(self, request: rpc.SendCaseTransferRequest, **more: Any) -> rpc.TransferMessage:
+        """An application as 六安 would send it, made by hand."""
+        return enveloped(self.application(request), **more)
 
     def guest(self, **claims: Any) -> str:
         """The token of 六安's service for its agent, as 天宁's identity makes it; or of another region's."""

@@ -9,6 +9,7 @@ import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable, Violation
 from libs.ids.uuid7 import uuid7
+from services.cases.core.exchange import Payload
 from tests.service.cases.conftest import (
     AGENT,
     CLERK,
@@ -24,7 +25,7 @@ from tests.service.cases.conftest import (
     morning,
     request_id,
 )
-from tests.service.cases.pairs import HANDLING, HOME, ITEM, PLAN, Pair, pair
+from tests.service.cases.pairs import HANDLING, HOME, ITEM, PLAN, Pair, enveloped, pair
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as rpc
 from tongban.cases.v1 import item_service_pb2, rating_service_pb2
@@ -127,12 +128,18 @@ async def test_an_application_waits_while_the_other_region_is_away_or_suspended(
     await eventually(arrives, lambda t: t.state == rpc.TRANSFER_STATE_ACCEPTED)
 
 
+def _returned(sent: rpc.CaseTransfer, reason: str) -> rpc.TransferMessage:
+    """What a deciding region says that sends an application back."""
+    content = rpc.TransferAcknowledgement(state=rpc.TRANSFER_STATE_RETURNED, reason=reason)
+    return enveloped(content, exchange_id=sent.exchange_id, sequence=0, sender_region="320402")
+
+
 async def _failures(town: Town) -> list[events.CaseTransferFailed]:
     """What was told of messages that will not arrive."""
     return [
         events.CaseTransferFailed.FromString(data)
         for kind, data in await town.events()
-        if kind.endswith("transfer.failed.v1")
+        if kind.endswith("case_transfer.failed.v1")
     ]
 
 
@@ -147,7 +154,7 @@ async def test_a_refused_application_fails_for_good(pair: Pair) -> None:
     assert (failed.state, failed.end_reason) == (rpc.TRANSFER_STATE_FAILED, "CASE_MATERIAL_MISSING")
     told = await _failures(pair.home)
     assert [(each.name, each.payload, each.error_reason) for each in told] == [
-        (refused.name, "application", "CASE_MATERIAL_MISSING")
+        (refused.name, Payload.APPLICATION, "CASE_MATERIAL_MISSING")
     ]
     assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
 
@@ -158,21 +165,23 @@ async def test_an_application_whose_licence_can_not_be_printed_is_refused_by_its
         "no",
         violations=(Violation("holders[0].display_name", "font.coverage", "no glyph for U+30000"),),
     )
-    message = pair.message(pair.request())
+    request = pair.request()
+    message = pair.message(request)
     with pytest.raises(InvalidArgument) as refused:
         await pair.receive(message)
     assert [each.field for each in refused.value.violations] == ["applicant.display_name"]
+    case = f"cases/{request.case_id}"
     with pytest.raises(NotFound):
-        await pair.handling.get(f"cases/{message.application.case_id}")
+        await pair.handling.get(case)
     pair.handling.known.check_error = Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="database")
     with pytest.raises(Unavailable):
         await pair.receive(message)
     pair.handling.known.check_error = None
     await pair.receive(message)
-    assert (await pair.handling.get(f"cases/{message.application.case_id}")).state == pb.CASE_STATE_SUBMITTED
+    assert (await pair.handling.get(case)).state == pb.CASE_STATE_SUBMITTED
 
 
-async def test_a_refused_correction_leaves_room_for_a_right_one(pair: Pair) -> None:
+async def test_a_refused_correction_keeps_its_number_and_a_right_one_follows_what_stands(pair: Pair) -> None:
     home, handling = pair.home, pair.handling
     request = pair.request()
     sent = await pair.send(request)
@@ -188,27 +197,28 @@ async def test_a_refused_correction_leaves_room_for_a_right_one(pair: Pair) -> N
     await home.call(home.exchange.SendCorrection, answer, rpc.CaseTransfer, home.clerk)
     await pair.carry()
     failed = await pair.transfer(home, sent.name)
-    assert (failed.end_reason, failed.last_sent_sequence) == ("CASE_MATERIAL_MISSING", 1)
-    assert [(each.name, each.payload) for each in await _failures(home)] == [(sent.name, "correction")]
+    assert (failed.end_reason, failed.last_sent_sequence) == ("CASE_MATERIAL_MISSING", 2)
+    assert [(each.name, each.payload) for each in await _failures(home)] == [(sent.name, Payload.CORRECTION)]
     right = rpc.SendCorrectionRequest(name=sent.name, request_id=request_id())
     right.correction.materials.append(pair.materials()[1])
     with pytest.raises(NotFound):
         await home.call(home.exchange.SendCorrection, right, rpc.CaseTransfer, home.stranger_clerk)
     await home.call(home.exchange.SendCorrection, right, rpc.CaseTransfer, home.clerk)
     await pair.carry()
-    assert (await handling.get(f"cases/{request.case_id}")).state == pb.CASE_STATE_SUBMITTED
+    case = await handling.get(f"cases/{request.case_id}")
+    assert case.state == pb.CASE_STATE_SUBMITTED
+    known, theirs = await pair.transfer(home, sent.name), await pair.transfer(handling, case.transfer)
+    assert (known.last_sent_sequence, known.last_receipted_sequence, theirs.last_applied_sequence) == (3, 3, 3)
+    late = enveloped(rpc.TransferCorrection(), exchange_id=known.exchange_id, sequence=2)
+    with pytest.raises(FailedPrecondition, match="TRANSFER_MESSAGE_CONFLICT"):
+        await pair.receive(late, pair.guest(transfer=HOME + sent.name))
 
 
 async def test_messages_come_twice_early_and_changed(pair: Pair) -> None:
     request = pair.request()
     application = pair.message(request)
-    early = rpc.TransferMessage(
-        exchange_id=application.exchange_id,
-        sequence=2,
-        sender_region="341500",
-        transaction_id=application.transaction_id,
-        correction=rpc.TransferCorrection(materials=[request.materials[1]]),
-    )
+    correction = rpc.TransferCorrection(materials=[request.materials[1]])
+    early = enveloped(correction, exchange_id=application.exchange_id, sequence=2)
     held = await pair.receive(early)
     assert held.held
     with pytest.raises(FailedPrecondition):  # nothing was asked for: the whole of it is refused, nothing is opened
@@ -218,20 +228,16 @@ async def test_messages_come_twice_early_and_changed(pair: Pair) -> None:
     assert first == again == await pair.receive(other)
     changed = rpc.TransferMessage()
     changed.CopyFrom(other)
-    changed.application.title = "别的"
+    changed.payload += rpc.TransferApplication(title="别的").SerializeToString()
     with pytest.raises(FailedPrecondition) as conflict:
         await pair.receive(changed)
     assert conflict.value.reason == "TRANSFER_MESSAGE_CONFLICT"
     far = rpc.TransferMessage()
     far.CopyFrom(early)
-    far.exchange_id, far.sequence = other.exchange_id, 100
+    far.exchange_id, far.sequence, far.previous_sequence = other.exchange_id, 100, 99
     with pytest.raises(FailedPrecondition) as too_far:
         await pair.receive(far)
     assert too_far.value.reason == "TRANSFER_SEQUENCE_TOO_FAR"
-    far.sequence = 1
-    with pytest.raises(InvalidArgument) as unexpected:
-        await pair.receive(far)
-    assert unexpected.value.reason == "TRANSFER_PAYLOAD_UNEXPECTED"
     assert await pair.handling.history(pb.Case(name=f"cases/{request.case_id}")) == ["CREATE", "SUBMIT"]
 
 
@@ -242,15 +248,8 @@ async def test_progress_that_comes_early_is_held(pair: Pair) -> None:
     def progress(sequence: int, state: pb.CaseState.ValueType) -> rpc.PushProgressRequest:
         told = rpc.TransferProgress(state=state, action=pb.CASE_ACTION_ACCEPT)
         told.event_time.FromDatetime(morning(MONDAY))
-        return rpc.PushProgressRequest(
-            message=rpc.TransferMessage(
-                exchange_id=sent.exchange_id,
-                sequence=sequence,
-                sender_region="320402",
-                transaction_id=sent.transaction_id,
-                progress=told,
-            )
-        )
+        message = enveloped(told, exchange_id=sent.exchange_id, sequence=sequence, sender_region="320402")
+        return rpc.PushProgressRequest(message=message)
 
     async def push(request: rpc.PushProgressRequest, by: str = token) -> rpc.TransferReceipt:
         return await pair.home.call(pair.home.exchange.PushProgress, request, rpc.TransferReceipt, by)
@@ -278,22 +277,8 @@ async def test_an_officer_of_the_deciding_region_does_not_answer_past_its_servic
     officer = pair.home.service.issuer.token(f"{HANDLING}{REVIEWER}", "REGION", region="320402")
     result = rpc.TransferResult(outcome=pb.OUTCOME_APPROVED)
     result.decide_time.FromDatetime(morning(MONDAY))
-    push = rpc.PushProgressRequest(
-        message=rpc.TransferMessage(
-            exchange_id=sent.exchange_id,
-            sequence=1,
-            sender_region="320402",
-            transaction_id=sent.transaction_id,
-            result=result,
-        )
-    )
-    returned = rpc.AcknowledgeCaseTransferRequest(
-        exchange_id=sent.exchange_id,
-        sender_region="320402",
-        state=rpc.TRANSFER_STATE_RETURNED,
-        reason="不予受理",
-        transaction_id=sent.transaction_id,
-    )
+    push = rpc.PushProgressRequest(message=enveloped(result, exchange_id=sent.exchange_id, sender_region="320402"))
+    returned = rpc.AcknowledgeCaseTransferRequest(message=_returned(sent, "不予受理"))
     exchange = pair.home.exchange
     for method, request in ((exchange.PushProgress, push), (exchange.AcknowledgeCaseTransfer, returned)):
         with pytest.raises(PermissionDenied) as refused:
@@ -311,13 +296,8 @@ async def test_a_token_without_the_exchanges_transfer_adds_nothing_to_it(
     request = pair.request()
     application = pair.message(request)
     await pair.receive(application, pair.guest(transfer="caseTransfers/this"))
-    later = rpc.TransferMessage(
-        exchange_id=application.exchange_id,
-        sequence=sequence,
-        sender_region="341500",
-        transaction_id=application.transaction_id,
-        correction=rpc.TransferCorrection(materials=[request.materials[1]]),
-    )
+    correction = rpc.TransferCorrection(materials=[request.materials[1]])
+    later = enveloped(correction, exchange_id=application.exchange_id, sequence=sequence)
     with pytest.raises(PermissionDenied) as refused:
         await pair.receive(later, pair.guest(**claims))
     assert refused.value.reason == "DELEGATION_MISMATCH"
@@ -326,13 +306,7 @@ async def test_a_token_without_the_exchanges_transfer_adds_nothing_to_it(
 async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair) -> None:
     sent = await pair.send()
     token = pair.home.service.issuer.token(f"{HANDLING}services/cases", "REGION", region="320402")
-    request = rpc.AcknowledgeCaseTransferRequest(
-        exchange_id=sent.exchange_id,
-        sender_region="320402",
-        state=rpc.TRANSFER_STATE_RETURNED,
-        reason="不在受理范围",
-        transaction_id=sent.transaction_id,
-    )
+    request = rpc.AcknowledgeCaseTransferRequest(message=_returned(sent, "不在受理范围"))
 
     async def acknowledge() -> rpc.TransferReceipt:
         return await pair.home.call(pair.home.exchange.AcknowledgeCaseTransfer, request, rpc.TransferReceipt, token)
@@ -341,10 +315,10 @@ async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair
     assert await acknowledge() == first
     known = await pair.transfer(pair.home, sent.name)
     assert (known.state, known.end_reason) == (rpc.TRANSFER_STATE_RETURNED, "不在受理范围")
-    request.reason = "其他"
+    request = rpc.AcknowledgeCaseTransferRequest(message=_returned(sent, "其他"))
     with pytest.raises(FailedPrecondition) as conflict:
         await acknowledge()
-    assert conflict.value.reason == "STATE_CONFLICT"
+    assert conflict.value.reason == "TRANSFER_MESSAGE_CONFLICT"
 
 
 async def test_a_window_sends_only_for_who_stands_there(pair: Pair) -> None:
@@ -394,10 +368,10 @@ async def test_an_application_must_say_what_the_token_proves(pair: Pair) -> None
     with pytest.raises(InvalidArgument) as region:
         await pair.receive(pair.message(request), pair.guest(region="330100"))
     assert region.value.reason == "REGION_MISMATCH"
-    message = pair.message(request)
-    message.application.materials[1].material = PLAN.replace("341500", "330100")
+    application = pair.application(request)
+    application.materials[1].material = PLAN.replace("341500", "330100")
     with pytest.raises(InvalidArgument):
-        await pair.receive(message)
+        await pair.receive(enveloped(application))
     closed = await pair.handling.item(
         **{
             **ITEM,
@@ -405,14 +379,14 @@ async def test_an_application_must_say_what_the_token_proves(pair: Pair) -> None
         },
         task_code=TASK_CODE[:-1] + "8",
     )
-    message = pair.message(request)
-    message.application.task_code = closed.content.task_code
+    application = pair.application(request)
+    application.task_code = closed.content.task_code
     with pytest.raises(FailedPrecondition) as item:
-        await pair.receive(message)
+        await pair.receive(enveloped(application))
     assert item.value.reason == "ITEM_NOT_CROSS_REGION"
-    message.application.task_code = "9999"
+    application.task_code = "9999"
     with pytest.raises(FailedPrecondition) as unknown:
-        await pair.receive(message)
+        await pair.receive(enveloped(application))
     assert unknown.value.reason == "ITEM_NOT_PUBLISHED"
 
 
@@ -453,7 +427,7 @@ async def test_other_services_hear_who_works_on_a_case_and_which_files_are_in_it
     told = [
         events.CaseTransferAcknowledged.FromString(data)
         for kind, data in await pair.home.events()
-        if kind.endswith("transfer.acknowledged.v1")
+        if kind.endswith("case_transfer.acknowledged.v1")
     ]
     known = await pair.transfer(pair.home, sent.name)
     assert [each.sent for each in told] == [

@@ -15,6 +15,7 @@ from libs.db.engine import read_dsn
 from libs.db.query import Query
 from libs.errors import FailedPrecondition, NotFound
 from libs.sweeps import fair
+from services.cases.core.exchange import Payload
 from services.cases.outgoing import store
 from tests.service.cases.conftest import CLERK, DEPARTMENT, STRANGER, Town, eventually, request_id
 from tests.service.cases.pairs import HANDLING, Pair, pair
@@ -103,7 +104,7 @@ async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
     assert not ended.waiting_reason
     (told,) = [data for kind, data in await pair.home.events() if kind == "cn.tongban.cases.case_transfer.failed.v1"]
     assert events.CaseTransferFailed.FromString(told) == events.CaseTransferFailed(
-        name=sent.name, peer_region="320402", payload="application", error_reason="REGION_NOT_TRUSTED"
+        name=sent.name, peer_region="320402", payload=Payload.APPLICATION, error_reason="REGION_NOT_TRUSTED"
     )
     pair.home.known.trusted.add("320402")
     await _settled(pair)
@@ -322,11 +323,10 @@ async def test_an_answer_that_was_lost_is_given_again(pair: Pair) -> None:
     """As after the receiving region was put back from an older copy."""
     sent = await pair.send()
     await _settled(pair)
-    forget = sa.text(
-        "UPDATE transfers SET state = 'RECEIVED', acknowledgement = NULL, case_name = '', case_number = ''"
-    )
+    forget = sa.text("UPDATE transfers SET state = 'RECEIVED', case_name = '', case_number = ''")
     async with pair.home.service.process.database.transaction() as connection:
         await sql.execute(connection, forget)
+        await sql.execute(connection, sa.text("DELETE FROM transfer_messages WHERE incoming"))
         await sql.execute(connection, sa.text("DELETE FROM idempotency"))
     await _minutes_pass(pair.home)
     await _settled(pair)

@@ -7,6 +7,7 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from libs.civil.calendar import DayKind
 from services.cases.core import clock, exchange, offers, outcomes, states
+from services.cases.core.payloads import PAYLOADS
 from services.cases.items import rules as items
 from services.cases.ratings import rules as ratings
 from tongban.cases.v1 import (
@@ -16,6 +17,7 @@ from tongban.cases.v1 import (
     rating_service_pb2,
     resources_pb2,
 )
+from tongban.cases.v1 import exchange_service_pb2 as pb
 
 
 def _names(descriptor: EnumDescriptor) -> set[str]:
@@ -50,5 +52,19 @@ def test_actions_agree_but_for_those_that_move_no_state() -> None:
 
 
 def test_payloads_agree() -> None:
-    oneof = exchange_service_pb2.TransferMessage.DESCRIPTOR.oneofs_by_name["payload"]
-    assert {payload.value for payload in exchange.Payload} == {field.name for field in oneof.fields}
+    assert {str(known.DESCRIPTOR.full_name) for known in PAYLOADS.values()} == set(exchange.Payload)
+    assert {str(kind) for kind in PAYLOADS} == set(exchange.Payload)
+
+
+def test_the_three_requests_that_bring_a_message_have_one_shape() -> None:
+    """What came by one is kept as it is and opened again as another."""
+    shapes = {
+        tuple((field.number, field.name, field.message_type) for field in request.DESCRIPTOR.fields)
+        for request in (pb.ReceiveCaseTransferRequest, pb.AcknowledgeCaseTransferRequest, pb.PushProgressRequest)
+    }
+    assert shapes == {((1, "message", pb.TransferMessage.DESCRIPTOR),)}
+
+
+def test_states_of_what_is_kept_agree() -> None:
+    names = _names(exchange_service_pb2.IncomingMessageState.DESCRIPTOR)
+    assert {member.name for member in exchange.IncomingState} - {"APPLIED"} == names

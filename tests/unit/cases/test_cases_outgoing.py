@@ -3,7 +3,7 @@
 import pytest
 
 from libs.errors import FailedPrecondition
-from services.cases.core.exchange import TransferState
+from services.cases.core.exchange import Payload, TransferState
 from services.cases.core.states import CaseState
 from services.cases.outgoing.rules import OPEN, check_asked, check_open
 
@@ -54,9 +54,9 @@ def test_nothing_is_sent_to_who_has_opened_no_case(state: TransferState) -> None
 
 def test_an_application_is_taken_back_once_and_before_its_end() -> None:
     for state in OPEN:
-        check_open(NAME, state, ["application", "correction"])
+        check_open(NAME, state, [Payload.APPLICATION, Payload.CORRECTION])
         with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
-            check_open(NAME, state, ["application", "withdrawal"])
+            check_open(NAME, state, [Payload.APPLICATION, Payload.WITHDRAWAL])
     for state in set(TransferState) - set(OPEN):
         with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
             check_open(NAME, state, [])

@@ -10,12 +10,9 @@ from services.cases.core.clock import CaseClock, HandlingLimits, StandstillLedge
 from services.cases.core.exchange import (
     HOLD_WINDOW,
     Inbox,
-    MessageDirection,
-    Payload,
     TransferSignal,
     TransferState,
     admit,
-    check_payload,
     move,
 )
 from services.cases.core.materials import (
@@ -149,14 +146,14 @@ def act(action: CaseAction, state: CaseState, human: str = "persons/1", **facts:
             {"task_code": TASK, "date": "2024-09-30"},
         ),
         (
-            lambda: admit(Inbox("x", 2), HOLD_WINDOW + 3, ""),
+            lambda: admit(Inbox("x", 2), HOLD_WINDOW + 3, 3, ""),
             "TRANSFER_SEQUENCE_TOO_FAR",
             {"exchange_id": "x", "sequence": "67", "expected": "3"},
         ),
         (
-            lambda: check_payload("x", MessageDirection.TO_RECEIVING, 3, Payload.RATING),
-            "TRANSFER_PAYLOAD_UNEXPECTED",
-            {"exchange_id": "x", "payload": "rating"},
+            lambda: admit(Inbox("x", 2), 2, 0, ""),
+            "TRANSFER_MESSAGE_CONFLICT",
+            {"exchange_id": "x", "sequence": "2"},
         ),
         (
             lambda: move(TRANSFER, TransferState.FAILED, TransferSignal.GIVE_UP),
@@ -214,7 +211,7 @@ def test_what_is_just_within_is_taken() -> None:
     assert case_number(longest, DAY, 1) == f"{longest}20240930000001"
     assert parse_case_number(f"{longest}20240930000001") == CaseNumber(longest, DAY, 1)
     assert parse_case_number("A-1B20240229999999") == CaseNumber("A-1B", date(2024, 2, 29), 999_999)
-    assert admit(Inbox("x", 2), HOLD_WINDOW + 2, "").inbox.held == {HOLD_WINDOW + 2}
+    assert admit(Inbox("x", 2), HOLD_WINDOW + 2, 3, "").inbox.held == {HOLD_WINDOW + 2: 3}
     assert tolerate(RULES, ["form"], [], DAY) == ()
     assert next_version(TASK, [KnownVersion(7, ItemState.PUBLISHED), KnownVersion(2, ItemState.SUPERSEDED)]) == 8
     assert missing_from_correction(["", "b", "a"], []) == ("b", "a")

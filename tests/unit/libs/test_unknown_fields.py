@@ -1,11 +1,13 @@
 """What a request holds and its contract lacks is found wherever it stands, and by bounded work."""
 
 import pytest
+from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from libs.errors import InvalidArgument, Violation
 from libs.rpc.contract import Method
 from libs.rpc.stages.validation import parse
-from libs.rpc.unknown_fields import refuse_unknown
+from libs.rpc.unknown_fields import refuse_unknown, unknown_values
 from tests.support.unknown import FIELD, NUMBER
 from tongban.cases.v1 import exchange_service_pb2 as exchange
 from tongban.identity.v1 import mandate_service_pb2 as mandates
@@ -32,6 +34,16 @@ def test_a_known_number_of_another_type_is_unknown() -> None:
     (violation,) = _refused(mandates.CreateMandateRequest(), b"\x08\x01")
     assert violation.field == "1"
     assert violation.description.endswith("has another type of field 1")
+
+
+def test_values_that_the_contract_lacks_are_named_wherever_they_stand() -> None:
+    def named(message: Message, text: str) -> list[tuple[str, str]]:
+        return [(each.field, each.rule) for each in unknown_values(json_format.Parse(text, message))]
+
+    assert named(exchange.TransferProgress(), '{"state": 999, "action": 2}') == [("state", "protobuf.unknown_value")]
+    inner = named(exchange.TransferApplication(), '{"mode": 1, "applicant": {"type": 998}}')
+    assert inner == [("applicant.type", "protobuf.unknown_value")]
+    assert named(exchange.TransferProgress(), '{"state": 1, "action": 2}') == []
 
 
 def test_what_is_written_oddly_is_known_all_the_same() -> None:

@@ -1,0 +1,75 @@
+"""What is understood of a payload: by our edition of the contracts, and by the rules of the edition that its sender writes by."""
+
+import pytest
+
+from libs.rpc.editions import PayloadReader, own_edition, released_edition
+from tests.support import tomorrow
+from tests.support.tomorrow import LONG_NOTE, NEW_STATE, NOTICE, RELEASE
+from tongban.cases.v1 import exchange_service_pb2 as pb
+from tongban.cases.v1 import resources_pb2 as resources
+
+KIND = "tongban.cases.v1.TransferProgress"
+LATER = tomorrow.edition()
+TODAY = PayloadReader(own_edition(), [KIND])
+TOMORROW = PayloadReader(LATER, [KIND, NOTICE], {own_edition().release: own_edition()}.get)
+
+
+def _progress(**more: object) -> pb.TransferProgress:
+    told = pb.TransferProgress(state=resources.CASE_STATE_ACCEPTED, action=resources.CASE_ACTION_ACCEPT, **more)  # type: ignore[arg-type]
+    told.event_time.seconds = 1_700_000_000
+    return told
+
+
+@pytest.mark.parametrize(
+    ("more", "doubts"),
+    [
+        ({"state": NEW_STATE}, ("state: protobuf.unknown_value",)),
+        ({"fee_notice": "x"}, ("991: protobuf.unknown_field",)),
+        ({"contact_desk": "x"}, ("992: protobuf.unknown_field",)),
+        ({"note": "长" * LONG_NOTE}, ("note: string.max_len",)),
+    ],
+)
+def test_what_tomorrow_adds_is_not_understood_today_and_understood_tomorrow(
+    more: dict[str, object], doubts: tuple[str, ...]
+) -> None:
+    data = tomorrow.written(LATER, _progress(), {"contact_desk": "x", **more} if "contact_desk" in more else more)
+    assert TODAY.doubts(KIND, RELEASE, data) == doubts
+    whole = tomorrow.written(LATER, _progress(), {"contact_desk": "x", **more})
+    assert TOMORROW.doubts(KIND, RELEASE, whole) == ()
+
+
+def test_whoever_runs_today_s_release_is_held_to_its_rules() -> None:
+    """It can't have known of a field that became required since; who runs tomorrow's has to fill it."""
+    data = _progress().SerializeToString()
+    assert TOMORROW.doubts(KIND, own_edition().release, data) == ()
+    assert TOMORROW.doubts(KIND, RELEASE, data) == ("contact_desk: string.min_len",)
+    assert TOMORROW.doubts(KIND, "77.0", data) == ("contact_desk: string.min_len",)
+    broken = pb.TransferProgress(note="长" * 1001).SerializeToString()
+    assert "note: string.max_len" in TOMORROW.doubts(KIND, own_edition().release, broken)
+
+
+def test_what_no_edition_reads_is_told_and_never_raised() -> None:
+    assert TODAY.doubts(NOTICE, RELEASE, b"") == (f"{NOTICE}: payload.type",)
+    assert TOMORROW.doubts(NOTICE, RELEASE, b"\n\x01a") == ()
+    assert TODAY.doubts(KIND, RELEASE, b"\xff\xff") == (f"{KIND}: payload.bytes",)
+    assert TODAY.doubts(KIND, RELEASE, _progress(note="a\0b").SerializeToString()) == ("note: string.nul",)
+    far = _progress()
+    far.event_time.seconds = 10**15
+    assert TODAY.doubts(KIND, RELEASE, far.SerializeToString()) == ("event_time: timestamp.range",)
+
+
+def test_doubts_tell_nothing_of_what_is_said_and_are_few() -> None:
+    points = [resources.CorrectionPoint(material_code="!" * 40, explanation="秘") for _ in range(40)]
+    doubts = TODAY.doubts(KIND, RELEASE, _progress(correction_points=points).SerializeToString())
+    assert 0 < len(doubts) <= 20
+    assert not any("秘" in each or "!" in each for each in doubts)
+
+
+def test_an_edition_is_told_from_another_by_its_image() -> None:
+    assert own_edition().fingerprint != LATER.fingerprint
+    assert tomorrow.edition().fingerprint == LATER.fingerprint
+
+
+@pytest.mark.parametrize("release", ["", "../gen/tongban", "0.0.0", "/etc/passwd"])
+def test_a_release_whose_image_is_not_kept_has_none(release: str) -> None:
+    assert released_edition(release) is None
