@@ -12,6 +12,7 @@ from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore
 from libs.process import Process
+from libs.uploads.taking import UploadedFiles
 from services.license.core.authorization import UseAuthorization
 from services.license.core.handled_cases import HandledCases
 from services.license.core.license_types import TypeStore
@@ -46,6 +47,7 @@ class Parts:
     pages: Pages
     cipher: FieldCipher
     documents: DocumentStore
+    uploads: UploadedFiles
     identity: IdentityService
     seals: SealService
     regions: OtherRegions
@@ -73,6 +75,7 @@ def parts_of(process: Process) -> Parts:
         pages=process.pages,
         cipher=process.cipher,
         documents=process.documents,
+        uploads=process.uploads,
         identity=IdentityService(partial(process.neighbour, "identity")),
         seals=SealService(partial(process.neighbour, "seal")),
         regions=OtherRegions(partial(process.neighbour, "identity")),

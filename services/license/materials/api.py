@@ -22,7 +22,7 @@ from services.license.core.parts import Parts
 from services.license.materials import rules, store
 from services.license.materials.convert import material_message
 from services.license.materials.rules import Material
-from services.license.materials.upload import content_of, metadata_of
+from services.license.materials.upload import announced_by, metadata_of, streamed, uploaded
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import material_service_pb2 as pb
 from tongban.license.v1 import recognition_service_pb2 as recognition
@@ -47,7 +47,7 @@ class MaterialApi:
         owner = _owner(metadata, call.actor)
         # A day that the calendar doesn't have is refused before a byte is taken.
         made = self._new(metadata, owner, call.actor.subject, self._parts.clock.now())
-        content = await content_of(metadata, request)
+        content = await self._content(metadata, request, call)
         await self._parts.documents.put(content, made.media_type)
 
         async def work(tx: Transaction) -> pb.Material:
@@ -56,6 +56,20 @@ class MaterialApi:
             return pb.Material(name=added.name)
 
         return await self._whole((await self._parts.uow.run(command, work)).name)
+
+    async def _content(
+        self, metadata: pb.MaterialMetadata, parts: AsyncIterator[pb.UploadMaterialRequest], call: Call
+    ) -> bytes:
+        """The bytes: those of the upload that the metadata names, or those that follow."""
+        announced = announced_by(metadata)
+        if not metadata.upload:
+            return await streamed(announced, parts)
+
+        async def take() -> bytes:
+            file = await self._parts.uploads.take(metadata.upload, call.actor, rules.SIZE_LIMIT, "metadata.upload")
+            return file.content
+
+        return await uploaded(announced, take, parts)
 
     def _new(self, metadata: pb.MaterialMetadata, owner: str, uploader: str, now: datetime) -> Material:
         home, key, document = self._parts.home, uuid7(), metadata.document

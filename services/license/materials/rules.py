@@ -112,7 +112,7 @@ def check_content(announced: AnnouncedFile, size: int, digest: str, head: bytes)
 
 
 def stream_invalid(rule: str) -> InvalidArgument:
-    """Builds the error for upload messages in a wrong order; ``rule`` is ``metadata_first`` or ``chunk_expected``."""
+    """Builds the error for upload messages in a wrong order; ``rule`` is ``metadata_first``, ``chunk_expected`` or ``no_chunk_expected``."""
     return reasons.material_stream_invalid(f"the messages are out of order: {rule}", rule=rule)
 
 

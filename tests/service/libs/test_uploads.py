@@ -3,23 +3,19 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 import pytest_asyncio
 
 from libs.config import UploadsConfig
-from libs.crypto.sm3 import sm3
 from libs.db.query import Query
 from libs.db.schema import upload_parts
 from libs.db.schema import uploads as upload_table
 from libs.documents.store import opened
 from libs.errors import Aborted, TongbanError
 from libs.process import Process
-from libs.rpc import status
 from libs.sweeps.sweep import Sweep
 from libs.uploads.content import UploadContent
 from libs.uploads.parts import PartStore
@@ -29,92 +25,10 @@ from tests.support import sql
 from tests.support.fakes_license import neighbours
 from tests.support.process import count, running, until
 from tests.support.service import Ground, Service, serving
+from tests.support.uploading import CHUNK, MIB, Uploading, content_of, cut, digest_of
 from tongban.uploads.v1 import upload_service_pb2 as pb
-from tongban.uploads.v1 import upload_service_pb2_grpc
 
-MIB = 1024 * 1024
-CHUNK = 256 * 1024
-PERSON = "persons/00000000-0000-7000-8000-0000000000a1"
 STRANGER = "persons/00000000-0000-7000-8000-0000000000a2"
-
-
-def content_of(size: int) -> bytes:
-    """Bytes that are alike nowhere."""
-    return b"".join(sm3(b"%d" % number) for number in range(size // 32 + 1))[:size]
-
-
-def digest_of(content: bytes) -> str:
-    """As the contract writes it."""
-    return "sm3:" + sm3(content).hex()
-
-
-def cut(content: bytes, size: int = CHUNK) -> list[bytes]:
-    """The content in chunks."""
-    return [content[begin : begin + size] for begin in range(0, len(content), size)]
-
-
-@dataclass
-class Uploading:
-    """The upload service of a license service, as one caller."""
-
-    service: Service
-    subject: str = PERSON
-
-    def __post_init__(self) -> None:
-        self.stub: Any = upload_service_pb2_grpc.UploadServiceStub(self.service.channel)
-        self.metadata = self.service.metadata(self.subject, "PERSON", "uploads.*")
-
-    async def call(self, rpc: str, request: Any) -> pb.Upload:
-        """Calls; raises what the service meant."""
-        try:
-            found: pb.Upload = await getattr(self.stub, rpc)(request, metadata=self.metadata, timeout=20)
-            return found
-        except grpc.aio.AioRpcError as error:
-            raise status.from_rpc_error(error, "license") from error
-
-    async def create(self, size: int, request_id: str = "", **announced: Any) -> pb.Upload:
-        """Begins an upload."""
-        upload = pb.Upload(size_bytes=size, media_type="application/pdf", **announced)
-        request_id = request_id or str(uuid.uuid4())
-        return await self.call(
-            "CreateUpload", pb.CreateUploadRequest(service="license", upload=upload, request_id=request_id)
-        )
-
-    async def append(self, name: str, offset: int, content: bytes, size: int = CHUNK) -> pb.Upload:
-        """Adds bytes."""
-        chunks = [pb.AppendUploadRequest(chunk=each) for each in cut(content, size)]
-        head = pb.AppendUploadRequest(head=pb.AppendHead(name=name, offset=offset))
-        return await self.call("AppendUpload", iter([head, *chunks]))
-
-    async def get(self, name: str) -> pb.Upload:
-        """How far it is."""
-        return await self.call("GetUpload", pb.GetUploadRequest(name=name))
-
-    async def complete(self, name: str, digest: str = "", request_id: str = "") -> pb.Upload:
-        """Ends it."""
-        request_id = request_id or str(uuid.uuid4())
-        return await self.call(
-            "CompleteUpload", pb.CompleteUploadRequest(name=name, digest=digest, request_id=request_id)
-        )
-
-    async def delete(self, name: str) -> pb.Upload:
-        """Gives it up."""
-        return await self.call("DeleteUpload", pb.DeleteUploadRequest(name=name, request_id=str(uuid.uuid4())))
-
-    async def download(self, name: str, offset: int = 0, limit: int = 0) -> tuple[pb.Upload, bytes]:
-        """Reads it."""
-        request = pb.DownloadUploadRequest(name=name, offset=offset, limit_bytes=limit)
-        try:
-            found = [part async for part in self.stub.DownloadUpload(request, metadata=self.metadata, timeout=20)]
-        except grpc.aio.AioRpcError as error:
-            raise status.from_rpc_error(error, "license") from error
-        return found[0].upload, b"".join(part.chunk for part in found[1:])
-
-    async def whole(self, content: bytes) -> pb.Upload:
-        """Brings a file as a whole."""
-        upload = await self.create(len(content), digest=digest_of(content))
-        await self.append(upload.name, 0, content)
-        return await self.complete(upload.name)
 
 
 @pytest_asyncio.fixture

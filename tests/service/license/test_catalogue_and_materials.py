@@ -23,6 +23,7 @@ from tests.service.license.conftest import (
 )
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tests.support.recorded import is_of, records_of
+from tests.support.uploading import Uploading
 from tongban.cases.v1 import events_pb2 as case_events
 from tongban.cases.v1.resources_pb2 import CASE_STATE_ACCEPTED, CASE_STATE_DECIDED, CASE_STATE_SUBMITTED
 from tongban.common.v1 import common_pb2
@@ -114,6 +115,37 @@ async def refused(call: Any) -> tuple[str, str]:
     with pytest.raises(TongbanError) as caught:
         await call
     return caught.value.reason, caught.value.metadata.get("rule", "")
+
+
+async def test_a_file_that_was_brought_in_pieces_is_handed_in_by_its_name(licensing: License) -> None:
+    bringing = Uploading(licensing.service)
+    brought = await bringing.whole(PDF)
+    owner = licensing.person(PERSON, org=FIRM)
+    meta = metadata(upload=brought.name)
+    chunk = pb.UploadMaterialRequest(chunk=b"%PDF-")
+    assert await refused(upload(licensing, [pb.UploadMaterialRequest(metadata=meta), chunk], owner)) == (
+        "MATERIAL_STREAM_INVALID",
+        "no_chunk_expected",
+    )
+    material = await upload(licensing, [pb.UploadMaterialRequest(metadata=meta)], owner)
+    assert (await download(licensing, material.name, owner))[1] == PDF
+    await bringing.delete(brought.name)
+    assert await upload(licensing, [pb.UploadMaterialRequest(metadata=meta)], owner) == material
+    assert (await download(licensing, material.name, owner))[1] == PDF
+
+
+async def test_an_upload_that_is_not_complete_or_somebody_elses_is_handed_in_by_nobody(licensing: License) -> None:
+    open_one, other = await Uploading(licensing.service).create(len(PDF)), await Uploading(licensing.service).whole(PDF)
+    different = await Uploading(licensing.service).whole(PDF + b"x")
+    owner, stranger = licensing.person(PERSON, org=FIRM), licensing.person(STRANGER)
+
+    async def handed_in(name: str, token: str) -> tuple[str, str]:
+        meta = metadata(upload=name)
+        return await refused(upload(licensing, [pb.UploadMaterialRequest(metadata=meta)], token))
+
+    assert (await handed_in(open_one.name, owner))[0] == "STATE_CONFLICT"
+    assert (await handed_in(other.name, stranger))[0] == "RESOURCE_NOT_FOUND"
+    assert await handed_in(different.name, owner) == ("MATERIAL_CONTENT_MISMATCH", "size")
 
 
 async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(licensing: License) -> None:
