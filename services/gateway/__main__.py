@@ -12,9 +12,11 @@ import uvicorn
 
 from libs.config import load
 from libs.observability import logs
+from libs.observability.net import App
 from services.gateway import contracts, envoy_config
 from services.gateway.circuits import Circuits
 from services.gateway.config import GatewayConfig
+from services.gateway.content import ContentPages
 from services.gateway.neighbours import Neighbours
 from services.gateway.pages import Portal
 from services.gateway.reflection import reflection_server
@@ -22,9 +24,9 @@ from services.gateway.reflection import reflection_server
 _GRACE = 2
 
 
-def _http_server(config: GatewayConfig, portal: Portal) -> uvicorn.Server:
+def _http_server(config: GatewayConfig, app: App) -> uvicorn.Server:
     settings = uvicorn.Config(
-        portal.app(),
+        app,
         host=config.pages.host,
         port=config.pages.port,
         ssl_certfile=config.tls.cert,
@@ -44,7 +46,8 @@ async def serve(config: GatewayConfig) -> None:
     """Serves until a signal."""
     image = contracts.read_image()
     neighbours = Neighbours(config)
-    pages = _http_server(config, Portal(config, image, neighbours))
+    content = ContentPages(neighbours.service, config.limits.upload_seconds)
+    pages = _http_server(config, Portal(config, image, neighbours).app(*content.routes()))
     reflection = reflection_server(image, f"{config.pages.host}:{config.pages.reflection_port}", config.tls)
     await reflection.start()
     watching = asyncio.ensure_future(Circuits(config, neighbours.asking()).run())

@@ -7,6 +7,7 @@ from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import circuits, contract_gate, contracts, edited
 from services.gateway.config import GatewayConfig
+from services.gateway.content import PREFIX
 from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_clusters import NOWHERE, OWNERS, address_of, clusters, typed
 from services.gateway.replies import local_reply_config
@@ -26,7 +27,13 @@ _PREVIOUS_KIND = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPre
 # Whose records a native gRPC caller of a shared service means; JSON callers say it by a part of the path.
 LOG_HEADER = "tongban-log"
 RECEIPT_HEADERS = tuple(key.removesuffix("-bin") for key in (RECEIPT, RECEIPT_ABROAD))
+_ALLOWED = (
+    *("authorization", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout", "traceparent"),
+    *("upload-offset", "tus-resumable", "range", "if-range", "if-none-match"),
+)
 _EXPOSED = (
+    *("upload-offset", "upload-length", "upload-expires", "tus-resumable"),
+    *("accept-ranges", "content-range", "etag", "repr-digest"),
     "grpc-status",
     "grpc-message",
     "grpc-status-details-bin",
@@ -62,6 +69,15 @@ def _unbuffered() -> Json:
 def _name(match: Json) -> str:
     """What the log says of a request in place of its path."""
     return str(match.get("path") or match["prefix"])
+
+
+def _content_route(seconds: int) -> Json:
+    """Where the bytes of uploads go, both ways: held nowhere, so that nothing of them is ever sent again."""
+    limit = f"{seconds}s"
+    route = {"cluster": "pages", "timeout": limit, "max_stream_duration": {"max_stream_duration": limit}}
+    match = {"prefix": PREFIX}
+    per_filter = _without_transcoder() | _unbuffered()
+    return {"name": _name(match), "match": match, "route": route, "typed_per_filter_config": per_filter}
 
 
 def _http_route(match: Json, cluster: str) -> Json:
@@ -150,7 +166,8 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     rpcs = [
         route for service in known for rpc in service.public_rpcs for route in _rpc_routes(config, rpc, _owner(service))
     ]
-    return [*pages, *oauth, *reflection, *rpcs, *_json_routes(config, services)]
+    content = _content_route(config.limits.upload_seconds)
+    return [*pages, *oauth, content, *reflection, *rpcs, *_json_routes(config, services)]
 
 
 def _virtual_host(config: GatewayConfig, services: list[Service]) -> Json:
@@ -159,7 +176,7 @@ def _virtual_host(config: GatewayConfig, services: list[Service]) -> Json:
         f"{_kind_package('cors')}.CorsPolicy",
         allow_origin_string_match=origins,
         allow_methods="GET, POST, PUT, PATCH, DELETE",
-        allow_headers="authorization, content-type, x-grpc-web, x-user-agent, grpc-timeout, traceparent",
+        allow_headers=", ".join(_ALLOWED),
         expose_headers=", ".join(_EXPOSED),
         max_age="600",
     )

@@ -24,8 +24,10 @@ class Neighbours:
             name: [neighbour_channel(address, config.tls) for address in addresses.split(",")]
             for name, addresses in sorted(config.neighbours.items())
         }
-        host_name = f"license.{config.region.code}.{config.tls.domain}"
-        self._license = neighbour_channel(config.neighbours["license"], config.tls, host_name)
+        self._services = {
+            name: neighbour_channel(addresses, config.tls, f"{name}.{config.region.code}.{config.tls.domain}")
+            for name, addresses in config.neighbours.items()
+        }
 
     async def _serving(self, channel: grpc.aio.Channel, what: str = "") -> bool:
         check: Any = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
@@ -60,15 +62,19 @@ class Neighbours:
         """Ways to ask each service whether it lives."""
         return {name: any_of([asking(each) for each in replicas]) for name, replicas in self._replicas.items()}
 
+    def service(self, name: str) -> grpc.aio.Channel | None:
+        """Returns the channel to a service, whichever of its replicas answers; None where there is no such service."""
+        return self._services.get(name)
+
     async def verify(
         self, request: verification_service_pb2.VerifyLicenseRequest
     ) -> verification_service_pb2.VerifyLicenseResponse:
         """Asks whether a licence is good; raises TongbanError."""
-        stub = verification_service_pb2_grpc.VerificationServiceStub(self._license)
+        stub = verification_service_pb2_grpc.VerificationServiceStub(self._services["license"])
         answer = verification_service_pb2.VerifyLicenseResponse
         return await invoke(stub.VerifyLicense, request, answer, to="license", token="")
 
     async def close(self) -> None:
         """Closes the channels."""
         channels = [each for replicas in self._replicas.values() for each in replicas]
-        await asyncio.gather(*(channel.close() for channel in (*channels, self._license)))
+        await asyncio.gather(*(channel.close() for channel in (*channels, *self._services.values())))

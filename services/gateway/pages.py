@@ -193,9 +193,10 @@ class Portal:
         page = self._render("error.html", **error_words(code))
         return HTMLResponse(page, code, headers=HEADERS | headers)
 
-    def app(self) -> App:
-        """The ASGI application."""
+    def app(self, *others: Route) -> App:
+        """The ASGI application; ``others`` are served beside the pages."""
         routes = [
+            *others,
             Route("/", self._page("home.html")),
             Route("/docs", self._page("docs.html")),
             Route("/openapi.json", self.openapi),
