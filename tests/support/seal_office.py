@@ -163,7 +163,7 @@ def document_request(seal: resources.Seal, document: bytes, **changes: Any) -> s
         "document": document,
         "media_type": "application/ofd",
         "placements": [sealings_pb.StampPlacement(page=1, center_x_mm=150, center_y_mm=240)],
-        "use": USE,
+        "use_context": USE,
         **changes,
     }
     return sealings_pb.SealDocumentRequest(**fields)
@@ -175,7 +175,13 @@ def digest_request(seal: resources.Seal, hashes: Sequence[bytes], **changes: Any
         sealings_pb.DigestInput(data_hash=value, property_info=f"/Doc_0/Signs/Sign_{place}/Signature.xml")
         for place, value in enumerate(hashes, 1)
     ]
-    fields: dict[str, Any] = {"request_id": fresh(), "seal": seal.name, "digests": digests, "use": USE, **changes}
+    fields: dict[str, Any] = {
+        "request_id": fresh(),
+        "seal": seal.name,
+        "digests": digests,
+        "use_context": USE,
+        **changes,
+    }
     return sealings_pb.SealDigestsRequest(**fields)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from libs.crypto.provider import Signer
 from libs.crypto.sm3 import sm3
-from libs.errors import reasons
+from libs.errors import state_conflict
 from services.seal.core import keys
 from services.seal.core.parts import Parts
 from services.seal.sealing.convert import digest_text, sealing_message
@@ -51,11 +51,14 @@ async def planned(parts: Parts, request: pb.SealDocumentRequest, seal: OpenedSea
 async def made_again(
     parts: Parts, request: pb.SealDocumentRequest, seal: OpenedSeal, signed: SignedSealing, sealing: resources.Sealing
 ) -> bytes:
-    """Makes the document that was sealed once, of what the caller brought again and the signature value that is kept."""
+    """Makes the document that was sealed once, of what the caller brought again and the signature value that is kept.
+
+    Raises STATE_CONFLICT where a later release packs it otherwise: what was answered can't be given again, byte for byte.
+    """
     value = signed.signatures[0]
     document = await parts.signing.run(_pack, request, seal, signed.signing_time, value)
     if digest_text(sm3(document)) != sealing.result_digest:
-        raise reasons.internal(f"the document of {sealing.name} can't be made again byte for byte")
+        raise state_conflict(sealing.name, SealingState.SIGNED.value, SealingState.COMMITTED.value)
     return document
 
 

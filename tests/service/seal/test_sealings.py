@@ -32,6 +32,8 @@ from services.seal.core import keys
 from services.seal.core import sealings as tables
 from services.seal.core.keys import key_unavailable, sign
 from services.seal.core.ses import build_tbs, parse_signature
+from services.seal.sealing import documents
+from services.seal.sealing.ofd import finish
 from services.seal.sealing.steps import SealingSteps
 from services.seal.sealing.store import SealingStore
 from services.seal.sealing.worker import abandoned, left_behind
@@ -157,6 +159,22 @@ async def test_a_repeat_gets_the_first_answer_and_signs_nothing(office: SealOffi
     await office.revoke(seal)
     assert await office.seal_digests(digests) == first
     assert await office.seal_document(document) == sealed
+
+
+async def test_a_document_that_a_later_release_packs_otherwise_is_not_given_in_the_first_one_s_place(
+    office: SealOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was answered is kept as its digest: other bytes are never said to be it, and the caller knows what to do."""
+    seal = await office.make()
+    document = document_request(seal, ofd_document())
+    sealed = await office.seal_document(document)
+    monkeypatch.setattr(documents, "finish", lambda *given: finish(*given) + b"\n")
+    with pytest.raises(FailedPrecondition) as caught:
+        await office.seal_document(document)
+    assert (caught.value.reason, caught.value.metadata["resource"]) == ("STATE_CONFLICT", sealed.sealing.name)
+    monkeypatch.undo()
+    assert await office.seal_document(document) == sealed
+    assert len(await rows(office, tables.sealing_outcomes)) == 1
 
 
 async def test_the_same_request_many_times_at_once_signs_once(office: SealOffice) -> None:
@@ -418,7 +436,7 @@ async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: Sea
         audit.ListAuditRecordsRequest(log="seal", object=seal.name),
         audit.ListAuditRecordsResponse,
     )
-    assert "SEAL_USE_NOT_ALLOWED" in [record.result for record in records.records]
+    assert "SEAL_USE_NOT_ALLOWED" in [record.result for record in records.audit_records]
 
 
 async def test_staff_seal_by_their_department_and_say_no_other(office: SealOffice) -> None:
