@@ -14,7 +14,6 @@ NOT_YET: dict[str, dict[str, str]] = {
     "N3": {r".*\.case_name": "A5"},
     "R4": {
         r"cases\.v1\.(CaseDelivery|CaseTask|CaseTransfer|ServiceItem)\.state": "A14",
-        r"seal\.v1\.(SEAL_STATE_REPLACED|Seal\.replaced_by)": "A14",
         r"sharing\.v1\.Data(Grant|Mount|Request|Resource)\.state": "A14",
     },
     "S1": {
@@ -33,6 +32,5 @@ NOT_YET: dict[str, dict[str, str]] = {
         r"seal\.v1\..*\.valid_(from|until)_time": "A14",
     },
     "D1": {r"audit\.v1\.AuditRecord\.(request|response)_digest": "A14"},
-    "Y1": {r"cases\.v1\.(Agent|Applicant)\.phone": "A14", r"sharing\.v1\.RequestContent\.responsible_phone": "A14"},
     "G1": {r"license\.v1\..*\.region_code": "A3", r"identity\.v1\.ProposeRegionRequest\.region_code": "A3"},
 }

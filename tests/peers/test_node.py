@@ -54,4 +54,4 @@ async def test_its_deadline_is_its_own(said: dict[str, Any]) -> None:
 
 
 async def test_an_enum_comes_by_name(said: dict[str, Any]) -> None:
-    assert said["nonsense"]["answer"]["conclusion"] == "CONCLUSION_INVALID"
+    assert said["nonsense"]["answer"]["conclusion"] == "CONCLUSION_TOTAL_FAILED"

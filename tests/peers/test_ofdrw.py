@@ -138,7 +138,7 @@ def changed(source: Path, target: Path, name: str, change: Callable[[bytes], byt
 async def test_ofdrw_verifies_our_seal_and_so_do_we(ofdrw: Ofdrw, ours: Path, town: Town) -> None:
     assert ofdrw("verify", ours).strip() == "valid"
     report = await town.validated(content(ours))
-    assert report.conclusion == validation_service_pb2.CONCLUSION_VALID, open_steps(report)
+    assert report.conclusion == validation_service_pb2.CONCLUSION_TOTAL_PASSED, open_steps(report)
 
 
 async def test_neither_takes_a_page_that_was_changed(ofdrw: Ofdrw, ours: Path, town: Town, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ async def test_neither_takes_a_page_that_was_changed(ofdrw: Ofdrw, ours: Path, t
     with pytest.raises(AssertionError, match=f"FileIntegrityException: /{page}"):
         ofdrw("verify", forged)
     report = await town.validated(forged.read_bytes())
-    assert report.conclusion == validation_service_pb2.CONCLUSION_INVALID
+    assert report.conclusion == validation_service_pb2.CONCLUSION_TOTAL_FAILED
     assert open_steps(report)["signature.references"] == "HASH_FAILURE"
 
 
@@ -214,7 +214,7 @@ async def test_a_seal_of_ofdrw_beside_ours_leaves_both_whole(
     report = await town.validated(both.read_bytes())
     conclusions = [each.conclusion for each in report.seals]
     assert conclusions == [
-        validation_service_pb2.CONCLUSION_VALID,
+        validation_service_pb2.CONCLUSION_TOTAL_PASSED,
         validation_service_pb2.CONCLUSION_INDETERMINATE,
     ], open_steps(report)
 

@@ -96,7 +96,7 @@ class Neighbours:
     mandate_allows: bool = True
     mandates_asked: list[mandate_service_pb2.CheckMandateRequest] = field(default_factory=list)
     trusted: set[str] = field(default_factory=lambda: {ABROAD})
-    conclusion: validation_service_pb2.Conclusion.ValueType = validation_service_pb2.CONCLUSION_VALID
+    conclusion: validation_service_pb2.Conclusion.ValueType = validation_service_pb2.CONCLUSION_TOTAL_PASSED
     revoked_abroad: bool = False
     asked: list[Any] = field(default_factory=list)
     accounts: dict[str, str] = field(default_factory=dict)

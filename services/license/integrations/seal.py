@@ -149,8 +149,9 @@ class SealService:
             raise invalid_field("content", rule, "the file is too much to read") from error
         if report.conclusion == validation_pb.CONCLUSION_INDETERMINATE:
             return None
-        return report.conclusion == validation_pb.CONCLUSION_VALID and any(
-            each.seal_id == seal_id and each.conclusion == validation_pb.CONCLUSION_VALID for each in report.seals
+        return report.conclusion == validation_pb.CONCLUSION_TOTAL_PASSED and any(
+            each.seal_id == seal_id and each.conclusion == validation_pb.CONCLUSION_TOTAL_PASSED
+            for each in report.seals
         )
 
 

@@ -19,7 +19,7 @@ class SealState(StrEnum):
     FROZEN = "FROZEN"
     REVOKED = "REVOKED"
     EXPIRED = "EXPIRED"
-    REPLACED = "REPLACED"
+    SUPERSEDED = "SUPERSEDED"
 
 
 class SealChange(StrEnum):
@@ -73,7 +73,7 @@ _CHANGES: Mapping[SealChange, tuple[tuple[SealState, ...], SealState]] = {
     SealChange.UNFREEZE: ((SealState.FROZEN,), SealState.ACTIVE),
     SealChange.REVOKE: ((SealState.APPLIED, SealState.APPROVED, *_LIVING), SealState.REVOKED),
     SealChange.EXPIRE: (_LIVING, SealState.EXPIRED),
-    SealChange.REPLACE: (_LIVING, SealState.REPLACED),
+    SealChange.REPLACE: (_LIVING, SealState.SUPERSEDED),
 }
 
 

@@ -9,13 +9,13 @@ from libs.sub_indications import SubIndication
 
 
 class Conclusion(StrEnum):
-    """What a validation comes to: TOTAL-PASSED, TOTAL-FAILED, INDETERMINATE in the words of the standard.
+    """What a validation comes to, in the words of ETSI EN 319 102-1.
 
     NO_SIGNATURE is none of these: there was nothing to validate.
     """
 
-    VALID = "VALID"
-    INVALID = "INVALID"
+    TOTAL_PASSED = "TOTAL_PASSED"
+    TOTAL_FAILED = "TOTAL_FAILED"
     INDETERMINATE = "INDETERMINATE"
     NO_SIGNATURE = "NO_SIGNATURE"
 
@@ -90,20 +90,20 @@ def not_applicable(evidence: str) -> StepFinding:
 
 
 def conclude(steps: Iterable[ValidationStep]) -> SealVerdict:
-    """Returns the worst of ``steps``: one FAILED makes it INVALID, else one INDETERMINATE makes it INDETERMINATE.
+    """Returns the worst of ``steps``: one FAILED makes it TOTAL_FAILED, else one INDETERMINATE makes it INDETERMINATE.
 
-    Without a single step that passed nothing is VALID.
+    Without a single step that passed nothing is TOTAL_PASSED.
     """
     findings = [step.finding for step in steps]
     for outcome, conclusion in (
-        (StepOutcome.FAILED, Conclusion.INVALID),
+        (StepOutcome.FAILED, Conclusion.TOTAL_FAILED),
         (StepOutcome.INDETERMINATE, Conclusion.INDETERMINATE),
     ):
         for finding in findings:
             if finding.outcome is outcome:
                 return SealVerdict(conclusion, finding.sub_indication)
     if any(finding.outcome is StepOutcome.PASSED for finding in findings):
-        return SealVerdict(Conclusion.VALID)
+        return SealVerdict(Conclusion.TOTAL_PASSED)
     return SealVerdict(Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND)
 
 

@@ -126,7 +126,7 @@ async def test_files_are_known_by_their_bytes_and_their_seal(licensing: License)
         package.writestr("Doc_0/extra.xml", "<a/>")
     # Sealed once more by somebody else: the bytes differ, the issuer's seal holds.
     assert (await licensing.verify(content=resealed.getvalue())).standing == api.STANDING_VALID
-    licensing.known.conclusion = validation.CONCLUSION_INVALID
+    licensing.known.conclusion = validation.CONCLUSION_TOTAL_FAILED
     broken = await licensing.verify(content=resealed.getvalue())
     assert (broken.standing, broken.seal_outcome) == (api.STANDING_ALTERED, api.SEAL_OUTCOME_INVALID)
     licensing.known.conclusion = validation.CONCLUSION_INDETERMINATE

@@ -76,7 +76,7 @@ async def test_with_any_certificate_of_the_region_a_genuine_seal_is_not_forged(
     forged_info = replaced(info, genuine, certificate)
     forged = build_seal(forged_info, certificate, key.sign(forged_info))
     report = await office.validate(sealed_by(forged, certificate, key, SystemClock().now()))
-    assert report.conclusion == pb.CONCLUSION_INVALID
+    assert report.conclusion == pb.CONCLUSION_TOTAL_FAILED
     told = unsound(report)
     assert told["seal.registered"] == "HASH_FAILURE"
     is_maker = kind == resources.CERTIFICATE_KIND_SEAL_MAKER
@@ -86,7 +86,7 @@ async def test_with_any_certificate_of_the_region_a_genuine_seal_is_not_forged(
     lone = await office.ask(
         office.validations.ValidateSeal, pb.ValidateSealRequest(seal=forged), pb.ValidationReport, token=""
     )
-    assert (lone.conclusion, unsound(lone)["seal.registered"]) == (pb.CONCLUSION_INVALID, "HASH_FAILURE")
+    assert (lone.conclusion, unsound(lone)["seal.registered"]) == (pb.CONCLUSION_TOTAL_FAILED, "HASH_FAILURE")
 
 
 def replaced(info: bytes, old: bytes, new: bytes) -> bytes:

@@ -87,7 +87,7 @@ async def test_a_document_is_sealed_recorded_and_valid(office: SealOffice) -> No
     seal = await office.make()
     sealed = await office.seal_document(document_request(seal, ofd_document()))
     report = await office.validate(sealed.document)
-    assert report.conclusion == validations.CONCLUSION_VALID, report
+    assert report.conclusion == validations.CONCLUSION_TOTAL_PASSED, report
     assert [found.seal_id for found in report.seals] == [seal.seal_id]
     use = sealed.sealing
     assert (use.seal, use.user, use.state) == (seal.name, "services/license", resources_pb2.SEALING_STATE_SIGNED)
@@ -271,7 +271,7 @@ async def test_a_repeat_voids_what_was_abandoned_and_another_body_is_refused_sti
         assert caught.value.reason == "REQUEST_ID_REUSED"
         sealed = await office.seal_document(request)
         assert [row.state for row in await rows(office, tables.sealing_outcomes)] == ["VOIDED", "SIGNED"]
-        assert (await office.validate(sealed.document)).conclusion == validations.CONCLUSION_VALID
+        assert (await office.validate(sealed.document)).conclusion == validations.CONCLUSION_TOTAL_PASSED
 
 
 async def test_a_key_that_does_not_answer_voids_its_numbers_at_once(

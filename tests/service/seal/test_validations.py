@@ -44,7 +44,7 @@ async def test_what_rendering_writes_is_sealed_and_valid(office: SealOffice) -> 
     sealed = (await office.seal_document(document_request(seal, document, placements=[place]))).document
     report = await office.validate(sealed)
     assert unsound(report) == {}
-    assert report.conclusion == pb.CONCLUSION_VALID
+    assert report.conclusion == pb.CONCLUSION_TOTAL_PASSED
     before, after = open_ofd(document), open_ofd(sealed)
     assert after.custom_data() == before.custom_data()
     assert {name for name in before.entries if before.entries[name] != after.entries[name]} == {"OFD.xml"}
@@ -66,7 +66,7 @@ async def test_what_was_sealed_before_the_end_stays_valid_and_what_comes_after_d
         lone = await office.ask(
             office.validations.ValidateSeal, pb.ValidateSealRequest(seal=seal.structure), pb.ValidationReport, token=""
         )
-        assert (lone.conclusion, unsound(lone)) == (pb.CONCLUSION_INVALID, {"seal.status": "REVOKED"})
+        assert (lone.conclusion, unsound(lone)) == (pb.CONCLUSION_TOTAL_FAILED, {"seal.status": "REVOKED"})
 
 
 async def test_a_signature_made_with_a_stolen_key_after_the_end_is_caught(ground: Ground) -> None:
@@ -100,7 +100,7 @@ async def test_a_changed_document_is_caught(office: SealOffice) -> None:
     entries["Doc_0/Pages/Page_0/Content.xml"] += b"\n"
     report = await office.validate(pack(entries))
     assert (report.conclusion, report.sub_indication) == (
-        pb.CONCLUSION_INVALID,
+        pb.CONCLUSION_TOTAL_FAILED,
         pb.SUB_INDICATION_HASH_FAILURE,
     )
     assert unsound(report) == {"signature.references": "HASH_FAILURE"}

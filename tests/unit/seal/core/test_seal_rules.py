@@ -40,7 +40,7 @@ def test_a_seal_lives_from_application_to_its_end() -> None:
     assert seen == ["APPROVED", "ACTIVE", "FROZEN", "ACTIVE", "REVOKED"]
 
 
-@pytest.mark.parametrize("end", [SealState.REVOKED, SealState.EXPIRED, SealState.REPLACED])
+@pytest.mark.parametrize("end", [SealState.REVOKED, SealState.EXPIRED, SealState.SUPERSEDED])
 @pytest.mark.parametrize("change", list(SealChange))
 def test_nothing_leads_out_of_an_end(end: SealState, change: SealChange) -> None:
     with pytest.raises(FailedPrecondition) as caught:

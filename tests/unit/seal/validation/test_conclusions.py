@@ -32,8 +32,8 @@ DARK = indeterminate(SubIndication.TRY_LATER, "")
 @pytest.mark.parametrize(
     ("findings", "conclusion", "sub_indication"),
     [
-        ([GOOD, NONE], Conclusion.VALID, None),
-        ([GOOD, DARK, BAD, WORSE], Conclusion.INVALID, SubIndication.HASH_FAILURE),
+        ([GOOD, NONE], Conclusion.TOTAL_PASSED, None),
+        ([GOOD, DARK, BAD, WORSE], Conclusion.TOTAL_FAILED, SubIndication.HASH_FAILURE),
         ([DARK, GOOD], Conclusion.INDETERMINATE, SubIndication.TRY_LATER),
         ([NONE], Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND),
         ([], Conclusion.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND),
@@ -68,7 +68,7 @@ def test_periods_include_both_ends() -> None:
         (SealState.FROZEN, None, used(NOW), True, None),
         (SealState.REVOKED, NOW + DAY, used(NOW), True, None),
         (SealState.REVOKED, NOW + DAY, used(NOW, NOW + 2 * DAY), False, SubIndication.REVOKED_NO_POE),
-        (SealState.REPLACED, NOW + DAY, used(NOW, NOW + DAY), False, SubIndication.REVOKED_NO_POE),
+        (SealState.SUPERSEDED, NOW + DAY, used(NOW, NOW + DAY), False, SubIndication.REVOKED_NO_POE),
         (SealState.REVOKED, NOW, used(NOW), True, SubIndication.REVOKED),
         (SealState.REVOKED, NOW, used(NOW, NOW + DAY), False, SubIndication.REVOKED),
     ],

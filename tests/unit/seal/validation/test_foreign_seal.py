@@ -68,7 +68,10 @@ def test_the_report_is_indeterminate_in_its_time_and_invalid_after_it(raw: bytes
     outcomes = {step.name: step.finding.outcome for step in report.steps}
     assert outcomes["seal.maker_signature"] is StepOutcome.PASSED
     report = validate_seal(raw, checks(datetime(2026, 1, 1, tzinfo=UTC)))
-    assert (report.verdict.conclusion, report.verdict.sub_indication) == (Conclusion.INVALID, SubIndication.EXPIRED)
+    assert (report.verdict.conclusion, report.verdict.sub_indication) == (
+        Conclusion.TOTAL_FAILED,
+        SubIndication.EXPIRED,
+    )
 
 
 def test_a_flipped_byte_of_the_picture_breaks_it(raw: bytes, seal: ParsedSeal) -> None:

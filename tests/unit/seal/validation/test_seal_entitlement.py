@@ -62,7 +62,7 @@ def test_a_seal_made_with_another_certificate_of_the_region_is_none(kit: SealKit
         validate_seal(forged.seal, kit.checks()),
     ):
         assert unsound(report) == {"seal.maker_certificate_chain": ROLE}
-        assert report.verdict.conclusion is Conclusion.INVALID
+        assert report.verdict.conclusion is Conclusion.TOTAL_FAILED
 
 
 @pytest.mark.parametrize("profile", [Profile.LOG, Profile.SEAL_MAKER, Profile.SUBORDINATE_CA])
@@ -71,7 +71,7 @@ def test_a_signature_with_another_certificate_of_the_region_is_none(kit: SealKit
     # The seal's own list does not help: the true maker would have to have put it there.
     listed = replace(kit, seal=make_seal(kit.maker, replace(seal_plan(forger), certificates=(forger.certificate.der,))))
     report = validate_document(listed.sealed(ofd_document(), by=forger), kit.checks())
-    assert (unsound(report), report.verdict.conclusion) == ({CHAIN: ROLE}, Conclusion.INVALID)
+    assert (unsound(report), report.verdict.conclusion) == ({CHAIN: ROLE}, Conclusion.TOTAL_FAILED)
 
 
 def test_a_seal_with_a_registered_id_is_the_registered_one_byte_by_byte(kit: SealKit) -> None:
@@ -85,7 +85,7 @@ def test_a_seal_with_a_registered_id_is_the_registered_one_byte_by_byte(kit: Sea
             validate_seal(seal.seal, kit.checks(records=records)),
         ):
             assert unsound(report) == {"seal.registered": SubIndication.HASH_FAILURE}
-            assert report.verdict.conclusion is Conclusion.INVALID
+            assert report.verdict.conclusion is Conclusion.TOTAL_FAILED
     assert unsound(validate_document(kit.sealed(ofd_document()), kit.checks(records=records))) == {}
 
 
@@ -182,7 +182,7 @@ def test_a_signers_own_time_does_not_save_a_seal_that_ended(
         kit.sealed(ofd_document()), kit.checks(records=replace(records, state=state, end_time=end))
     )
     assert unsound(report).get("seal.status") is told
-    assert report.verdict.conclusion is (Conclusion.INDETERMINATE if told else Conclusion.VALID)
+    assert report.verdict.conclusion is (Conclusion.INDETERMINATE if told else Conclusion.TOTAL_PASSED)
 
 
 def test_a_seal_and_certificates_that_ran_out_need_a_proof(kit: SealKit) -> None:

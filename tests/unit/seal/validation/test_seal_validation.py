@@ -32,7 +32,7 @@ def flip(content: bytes, part: bytes, offset: int = -1) -> bytes:
 def test_a_sealed_document_is_valid(kit: SealKit) -> None:
     report = validate_document(kit.sealed(ofd_document()), kit.checks())
     assert unsound(report) == {}
-    assert (report.verdict.conclusion, report.verdict.sub_indication) == (Conclusion.VALID, None)
+    assert (report.verdict.conclusion, report.verdict.sub_indication) == (Conclusion.TOTAL_PASSED, None)
     (seal,) = report.seals
     assert (seal.signature, seal.seal_id, seal.time) == (PATH, SEAL_ID, T1)
     assert seal.signer.startswith("CN=Test Signer")
@@ -42,8 +42,8 @@ def test_a_sealed_document_is_valid(kit: SealKit) -> None:
 
 def test_each_of_two_seals_is_valid(kit: SealKit) -> None:
     report = validate_document(kit.sealed(kit.sealed(ofd_document())), kit.checks())
-    assert report.verdict.conclusion is Conclusion.VALID
-    assert [seal.verdict.conclusion for seal in report.seals] == [Conclusion.VALID, Conclusion.VALID]
+    assert report.verdict.conclusion is Conclusion.TOTAL_PASSED
+    assert [seal.verdict.conclusion for seal in report.seals] == [Conclusion.TOTAL_PASSED, Conclusion.TOTAL_PASSED]
 
 
 def test_a_document_without_a_seal_is_not_valid(kit: SealKit) -> None:
@@ -54,7 +54,7 @@ def test_a_document_without_a_seal_is_not_valid(kit: SealKit) -> None:
 def test_what_is_no_package_is_an_answer(kit: SealKit) -> None:
     report = validate_document(b"nothing", kit.checks())
     assert unsound(report) == {"document.package": SubIndication.FORMAT_FAILURE}
-    assert report.verdict.conclusion is Conclusion.INVALID
+    assert report.verdict.conclusion is Conclusion.TOTAL_FAILED
 
 
 HASH, CRYPTO, FORMAT = SubIndication.HASH_FAILURE, SubIndication.SIG_CRYPTO_FAILURE, SubIndication.FORMAT_FAILURE
@@ -135,7 +135,7 @@ def test_a_flipped_byte_of_the_signed_value_is_caught(
 
     report = validate_document(rewritten(kit.sealed(ofd_document()), rewrite), kit.checks())
     assert unsound(report) == steps, part
-    assert report.verdict.conclusion is Conclusion.INVALID
+    assert report.verdict.conclusion is Conclusion.TOTAL_FAILED
 
 
 def test_no_flipped_byte_of_the_signed_value_goes_through(kit: SealKit) -> None:
@@ -144,7 +144,7 @@ def test_no_flipped_byte_of_the_signed_value_goes_through(kit: SealKit) -> None:
     for place in range(0, len(raw), 13):
         changed = {VALUE: raw[:place] + bytes((raw[place] ^ 0x10,)) + raw[place + 1 :]}
         report = validate_document(rewritten(sealed, partial(_put, changed)), kit.checks())
-        assert report.verdict.conclusion is Conclusion.INVALID, place
+        assert report.verdict.conclusion is Conclusion.TOTAL_FAILED, place
 
 
 def _put(changed: dict[str, bytes], files: dict[str, bytes]) -> None:
@@ -282,7 +282,7 @@ def test_the_version_of_signature_and_seal_must_agree(kit: SealKit) -> None:
 
 
 def test_a_lone_seal_is_validated_as_of_now(kit: SealKit) -> None:
-    assert validate_seal(kit.seal, kit.checks()).verdict.conclusion is Conclusion.VALID
+    assert validate_seal(kit.seal, kit.checks()).verdict.conclusion is Conclusion.TOTAL_PASSED
     late = validate_seal(kit.seal, kit.checks(T0 + timedelta(days=366)))
     assert unsound(late) == {"seal.period": SubIndication.EXPIRED}
     assert unsound(validate_seal(b"no seal", kit.checks())) == {"seal.structure": FORMAT}
