@@ -57,7 +57,7 @@ def ending(receipt: common_pb2.Receipt, error: TongbanError) -> typer.Exit:
         when = receipt.record_time.ToDatetime().isoformat(timespec="seconds")
         typer.echo(
             f"not yet: {receipt.log} has not put {receipt.record}, written at {when} UTC, under a signed head. "
-            "It does so every second or so; ask again. The receipt stays good meanwhile.",
+            "It signs one within a second or so: ask again. The receipt stays good meanwhile.",
             err=True,
         )
         return typer.Exit(NOT_YET)

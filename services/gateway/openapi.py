@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2
 
 from libs.rpc import refusals
+from libs.rpc.stages.disclosure import needs_record
 from services.gateway import error_responses
 from services.gateway.contracts import Rpc, services
 from services.gateway.http_paths import VARIABLE, part_patterns, path_of
@@ -93,7 +94,8 @@ class _Document:
                 "200": {
                     "description": "What was asked for.",
                     "content": self._answer(rpc.descriptor.output_type),
-                },
+                }
+                | (_RECEIPTS if needs_record(rpc.method) else {}),
                 **error_responses.responses(rpc.method),
                 "default": {"$ref": "#/components/responses/Error"},
             },
@@ -128,8 +130,21 @@ class _Document:
         return {
             "schemas": self._schemas.used() | {"Status": _STATUS},
             "responses": {"Error": error},
+            "headers": {name: _receipt_header(meaning) for name, meaning in _RECEIPT_HEADERS.items()},
             "examples": error_responses.examples(),
         }
+
+
+_RECEIPT_HEADERS = {
+    "tongban-receipt": "The receipt of the record of this call: base64 of a serialized tongban.common.v1.Receipt, for "
+    "`tongban audit verify`. Not where people read what is their own. A refusal that is on record carries it too.",
+    "tongban-receipt-abroad": "The receipt of another region that was asked for it.",
+}
+_RECEIPTS: Json = {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _RECEIPT_HEADERS}}
+
+
+def _receipt_header(meaning: str) -> Json:
+    return {"description": meaning, "schema": {"type": "string", "pattern": "^[A-Za-z0-9+/]+$"}}
 
 
 _STATUS: Json = {

@@ -29,6 +29,11 @@ def discloses(method: Method) -> bool:
     return bool(declared == options_pb2.DISCLOSURE_RECORDED)
 
 
+def needs_record(method: Method) -> bool:
+    """Tells whether an answer of ``method`` leaves with the receipt of its record only, or as the caller's own."""
+    return method.writes or discloses(method)
+
+
 @cache
 def _tells_of_somebody(message: Descriptor) -> bool:
     return any(map(_of_somebody, _fields(message)))
@@ -55,7 +60,7 @@ def _of_somebody(field: FieldDescriptor) -> bool:
 
 def disclosure(method: Method, handler: Handler) -> Handler:
     """Lets an answer that can tell of somebody, or of a change, leave only after its record was written."""
-    if not (method.writes or discloses(method)):
+    if not needs_record(method):
         return handler
 
     async def with_record(request: object, call: Call) -> Message:

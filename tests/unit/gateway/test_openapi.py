@@ -159,3 +159,16 @@ def test_what_openapi_says_of_parts_of_paths_and_enums(made: Json) -> None:
     firm = made["components"]["schemas"]["identity.v1.Organization"]["properties"]["kind"]
     assert "ORGANIZATION_KIND_UNSPECIFIED" not in firm["enum"]
     assert "ORGANIZATION_KIND_ENTERPRISE" in firm["enum"]
+
+
+def test_recorded_calls_say_where_their_receipt_is(made: Json) -> None:
+    """Changes, and reads of somebody's data; not what tells of nobody."""
+    headers = made["components"]["headers"].keys()
+    assert headers == {"tongban-receipt", "tongban-receipt-abroad"}
+    for path, recorded in (
+        ("/v1/cases", True),
+        ("/v1/cases/{case}:read", True),
+        ("/v1/persons:lookup", True),
+        ("/v1/licenses:verify", False),
+    ):
+        assert (made["paths"][path]["post"]["responses"]["200"].get("headers", {}).keys() == headers) is recorded, path
