@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
+from google.protobuf.message import Message
 
 from libs.db.connection import DatabaseConnection
 from libs.db.paging import MAX_PAGE_SIZE, Listing, Pages, page_size
@@ -76,6 +77,7 @@ class FilteredList(Generic[Record]):
 
     Args:
         record: what a row is read as; has the columns of all orders.
+        request: the message that asks for it, whose comments name the fields and the orders.
         table: whose indexes the paths go along, and whose columns scopes hold.
         fields: by their names in the contract, what is filtered by.
         orders: by field, what is sorted by.
@@ -89,15 +91,16 @@ class FilteredList(Generic[Record]):
     def __init__(
         self,
         record: type[Record],
+        request: type[Message],
         table: sa.Table,
         fields: Mapping[str, FilterField],
         orders: Mapping[str, Order],
         default: str,
         source: str = "",
     ) -> None:
+        self.request, self.table = request, table
         self.fields, self.orders, self.default = fields, orders, default
-        self._table = table
-        self._source = source or table.name
+        self.source = source or table.name
         for order in orders.values():
             order.check(table)
         self._query = lru_cache(maxsize=_STATEMENTS)(partial(Query, record))
@@ -171,12 +174,12 @@ class FilteredList(Generic[Record]):
         return branch, path, {names[column]: value for column, value in scope.equal.items()}
 
     def _equal(self, column: str, parameter: str) -> str:
-        value = f"CAST(:{parameter} AS {type_of(self._table, column)})"
-        return f"{column} @> ARRAY[{value}]" if is_array(self._table, column) else f"{column} = {value}"
+        value = f"CAST(:{parameter} AS {type_of(self.table, column)})"
+        return f"{column} @> ARRAY[{value}]" if is_array(self.table, column) else f"{column} = {value}"
 
     def _place(self, asked: _Asked, told: tuple[str | int, ...] | None) -> Place:
         columns = asked.order.columns
-        return tuple(_read(type_of(self._table, c), each) for c, each in zip(columns, told or (), strict=bool(told)))
+        return tuple(_read(type_of(self.table, c), each) for c, each in zip(columns, told or (), strict=bool(told)))
 
     async def _last(
         self, connection: DatabaseConnection, asked: _Asked, parameters: Mapping[str, Any], place: Place
@@ -184,11 +187,11 @@ class FilteredList(Generic[Record]):
         """Returns the place of the last row that this page looks at; empty where that is the list's end."""
         names = ", ".join(asked.order.columns)
         told = ", ".join(
-            f"{each}::text AS {each}_text" if type_of(self._table, each) == "uuid" else each
+            f"{each}::text AS {each}_text" if type_of(self.table, each) == "uuid" else each
             for each in asked.order.columns
         )
         branches = [
-            self._select(names, self._table.name, (*b.along,), asked, place, (), SCANNED) for b in asked.branches
+            self._select(names, self.table.name, (*b.along,), asked, place, (), SCANNED) for b in asked.branches
         ]
         text = (
             f"SELECT {told} FROM ({_union(branches)}) AS seen "  # noqa: S608 - names of our own columns
@@ -199,11 +202,11 @@ class FilteredList(Generic[Record]):
     def _text(self, asked: _Asked, place: Place, last: Place) -> str:
         every = [(*branch.along, *branch.beside) for branch in asked.branches]
         if len(every) == 1:
-            return self._select("{columns:listed}", self._source, every[0], asked, place, last, ":size")
+            return self._select("{columns:listed}", self.source, every[0], asked, place, last, ":size")
         names, key = ", ".join(asked.order.columns), asked.order.columns[-1]
-        own = _union([self._select(names, self._source, each, asked, place, last, ":size") for each in every])
+        own = _union([self._select(names, self.source, each, asked, place, last, ":size") for each in every])
         return (
-            f"SELECT {{columns:listed}} FROM {self._source} AS listed JOIN ({own}) AS own USING ({key}) "  # noqa: S608 - as above
+            f"SELECT {{columns:listed}} FROM {self.source} AS listed JOIN ({own}) AS own USING ({key}) "  # noqa: S608 - as above
             f"ORDER BY {asked.sorting.format(of='listed.')} LIMIT :size"
         )
 
@@ -221,7 +224,7 @@ class FilteredList(Generic[Record]):
         )
 
     def _compared(self, order: Order, sign: str, parameter: str) -> str:
-        values = (f"CAST(:{parameter}{n} AS {type_of(self._table, each)})" for n, each in enumerate(order.columns))
+        values = (f"CAST(:{parameter}{n} AS {type_of(self.table, each)})" for n, each in enumerate(order.columns))
         return f"({', '.join(order.columns)}) {sign} ({', '.join(values)})"
 
 

@@ -8,12 +8,14 @@ from libs.lists.paths import Order, Path
 from services.cases.core.cases import CaseRecord, cases
 from services.cases.core.steps import HistoryRow
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.cases.v1.case_service_pb2 import ListCasesRequest
 
 _STATED = ("task_code", "home_region", "receiving_region", "license", "license_identifier")
 _DONE_BY = ("received_by", "accepted_by", "reviewed_by")
 _TIMES = ("submit_time", "accept_time", "decide_time", "close_time", "deliver_time", "end_time")
 LISTED = FilteredList(
     CaseRecord,
+    ListCasesRequest,
     cases,
     {
         **{name: fields.text(name) for name in (*_STATED, *_DONE_BY)},

@@ -67,6 +67,7 @@ class Parcel:
 
 LISTED = FilteredList(
     Parcel,
+    ListCasesRequest,
     PARCELS,
     {
         "owner": fields.text("owner"),
