@@ -24,11 +24,13 @@ class Path:
         when: the condition of the index, where it is a partial one; it must be one that the list sets, or say of one of the
             columns that it is not empty.
         few: whether so few rows fit that they are sorted as they come: the index need not be in the list's order.
+        by: where ``when`` itself holds columns to a few values: these columns, with which an index begins.
     """
 
     equal: tuple[str, ...] = ()
     when: str = ""
     few: bool = False
+    by: tuple[str, ...] = ()
 
     def fits(self, held: Mapping[str, Any], conditions: Collection[str]) -> bool:
         """Says whether it can be gone where these columns are held to a value, under these conditions."""
@@ -91,6 +93,8 @@ def _indexes(table: sa.Table) -> list[_TableIndex]:
 
 
 def _serves(index: _TableIndex, path: Path, order: tuple[str, ...]) -> bool:
+    if path.by:
+        return path.few and index.columns[: len(path.by)] == path.by and not index.when
     if index.when != path.when:
         return False
     width = len(path.equal)

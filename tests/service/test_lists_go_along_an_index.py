@@ -20,7 +20,8 @@ LISTS = all_lists()
 ROWS, SCANNED = 20_000, 100
 """As 5,000 are to a million."""
 PAGES = Pages(b"k" * 32)
-_SAMPLES = {"uuid": "00000000-0000-0000-0000-000000000007", "text": "v7", "bigint": 7}
+VALUES: dict[str, Any] = {"now": datetime(2024, 1, 9, tzinfo=UTC), "home": "340221", "holders": ["v7"]}
+_SAMPLES: dict[str, Any] = {"uuid": "00000000-0000-0000-0000-000000000007", "text": "v7", "bigint": 7}
 
 
 @pytest_asyncio.fixture
@@ -74,7 +75,7 @@ def scope(asked: AnyList, path: Path) -> Scope:
     return Scope(held, (path.when,) if path.when else ())
 
 
-def place(asked: AnyList, order: Order) -> list[str | int]:
+def place(asked: AnyList, order: Order) -> list[Any]:
     """Somewhere in the middle of an order."""
     middle = {"timestamptz": "2024-01-07T00:00:00+00:00", "date": "2024-01-07", "bigint": ROWS // 2}
     return [middle.get(kind) or _SAMPLES[kind] for kind in (type_of(asked.table, each) for each in order.columns)]
@@ -104,10 +105,10 @@ async def test_each_filter_in_each_order_goes_along_an_index(
             scopes = [scope(asked, path)]
             for text in filters(asked):
                 for direction in ("", " desc"):
-                    request = asked.request(filter=text, order_by=f"{key}{direction}", page_size=10)
+                    request: Any = asked.request(filter=text, order_by=f"{key}{direction}", page_size=10)
                     for token in ("", PAGES.next_token(request, *place(asked, order))):
                         request.page_token = token
-                        await asked.page(plans.connection, PAGES, request, scopes, now=datetime.now(UTC))
+                        await asked.page(plans.connection, PAGES, request, scopes, **VALUES)
                         check(asked, order, path, plans)
 
 

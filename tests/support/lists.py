@@ -20,7 +20,7 @@ AnyList = FilteredList[Any]
 
 def all_lists() -> dict[str, AnyList]:
     """Every list of the libraries and the services, by module and name."""
-    found = {}
+    found: dict[str, AnyList] = {}
     for package in (libs, services):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.endswith("__main__") or ".migrations" in module.name:

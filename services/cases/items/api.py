@@ -6,6 +6,7 @@ from libs.db.command import command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import not_found
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from services.cases.core.access import is_staff, not_owner
 from services.cases.core.clock import HandlingLimits
@@ -14,7 +15,7 @@ from services.cases.core.materials import MaterialRule, check_rules
 from services.cases.core.offers import ItemState
 from services.cases.core.parts import Parts
 from services.cases.items import store
-from services.cases.items.convert import HANDLING_KINDS, ITEM_STATES, check_form_fields, item_message, new_item
+from services.cases.items.convert import HANDLING_KINDS, check_form_fields, item_message, new_item
 from services.cases.items.license_types import PublishingCheck
 from services.cases.items.rules import HandlingKind, check_limits, next_version, publish
 from tongban.cases.v1 import events_pb2 as events
@@ -73,21 +74,12 @@ class ItemApi:
 
     async def list_service_items(self, request: pb.ListServiceItemsRequest, call: Call) -> pb.ListServiceItemsResponse:
         """Lists versions."""
-        after = self._parts.pages.position(request, request.page_token)
-
-        async def page(size: int) -> list[ItemRow]:
-            return await store.page(
-                self._parts.database,
-                size,
-                after,
-                task_code=request.task_code,
-                state=ITEM_STATES.name(request.state) or "PUBLISHED",
-                department=request.department,
-                category=request.category,
-                region=request.open_to_region,
+        parts, shown_states = self._parts, store.SHOWN if request.show_superseded else store.PUBLISHED
+        scope = Scope({}, (shown_states, store.OPEN_TO_REGION) if request.open_to_region else (shown_states,))
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(
+                connection, parts.pages, request, [scope], region=request.open_to_region
             )
-
-        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.task_code, row.number))
         return pb.ListServiceItemsResponse(service_items=map(item_message, shown), next_page_token=token)
 
 

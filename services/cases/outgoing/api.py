@@ -7,15 +7,15 @@ from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
+from libs.lists.listing import Scope, given
 from libs.rpc.call import Call
 from services.cases.core.access import require_impartial_abroad, require_supervision, spoken_for_abroad
 from services.cases.core.applications import agent_of
 from services.cases.core.exchange import Payload, TransferSignal, TransferState, move
 from services.cases.core.parts import Parts
-from services.cases.core.tokens import PageStart
 from services.cases.core.transfers import OUTBOUND, UPDATE, TransferRow
 from services.cases.outgoing import drafting, store
-from services.cases.outgoing.convert import DIRECTIONS, TRANSFER_STATES, transfer_message
+from services.cases.outgoing.convert import transfer_message
 from services.cases.outgoing.rules import check_asked, check_open
 from services.cases.outgoing.store import OutboxStore
 from tongban.cases.v1 import events_pb2 as events
@@ -137,23 +137,12 @@ class OutgoingApi:
         self, request: pb.ListCaseTransfersRequest, call: Call
     ) -> pb.ListCaseTransfersResponse:
         """Lists transfers; staff see their department's."""
-        parts, mine, after = self._parts, self._mine(call.actor), PageStart.of(self._parts.pages, request)
-
-        async def page(size: int) -> list[TransferRow]:
-            return await store.page(
-                parts.database,
-                size,
-                direction=DIRECTIONS.name(request.direction),
-                state=TRANSFER_STATES.name(request.state),
-                peer_region=request.peer_region,
-                department=request.department,
-                owner_department=call.actor.office,
-                parties=None if mine is None else sorted(mine),
-                time=after.time,
-                after=after.id,
-            )
-
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id))
+        parts, mine = self._parts, self._mine(call.actor)
+        scopes = [Scope(given(owner_department=call.actor.office))]
+        if mine is not None:
+            scopes = [Scope({column: each}) for each in sorted(mine) for column in ("applicant", "agent")]
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes, home=parts.home)
         await parts.reads.note(request, call, call.actor.office or "caseTransfers", "transfer", len(shown))
         return pb.ListCaseTransfersResponse(case_transfers=map(self._message, shown), next_page_token=token)
 

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
-from libs.db.query import Insert, Page, Query, of
+from libs.db.query import Insert, Query, of
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from libs.sweeps.fair import DueWork, WorkFilter
 from services.cases.core.outbound import MessageRow, MessageWait, transfer_messages
-from services.cases.core.transfers import ExchangeKey, TransferRow
+from services.cases.core.transfers import INBOUND, OUTBOUND, ExchangeKey, TransferRow, transfers
+from tongban.cases.v1 import exchange_service_pb2 as pb
 
 ADD = Insert(TransferRow)
 
@@ -116,28 +119,38 @@ WHERE state = 'ACCEPTED' AND direction = 'OUTBOUND'
   AND progress_state NOT IN ('CLOSED', 'DELIVERED', 'NOT_ACCEPTED', 'WITHDRAWN', 'TERMINATED')
 """
 """Cases that are under way in another region, by what was heard of them last."""
-_LISTED = Page(
+_TEXTS = ("exchange_id", "transaction_id", "task_code", "case_name", "case_number", "department", "waiting_reason")
+_REGION = "CASE direction WHEN '{}' THEN CAST(:home AS text) ELSE peer_region END"
+LISTED = FilteredList(
     TransferRow,
-    "{columns} FROM transfers",
-    "create_time DESC, id DESC",
+    pb.ListCaseTransfersRequest,
+    transfers,
     {
-        **{name: f"{name} = :{name}" for name in ("direction", "state", "peer_region", "department")},
-        "owner_department": "owner_department = :owner_department",
-        "parties": "applicant = ANY(CAST(:parties AS text[])) OR agent = ANY(CAST(:parties AS text[]))",
-        "time": "(create_time, id) < (CAST(:time AS timestamptz), CAST(:after AS uuid))",
-        "after": "CAST(:after AS uuid) IS NOT NULL",
+        **{name: fields.text(name) for name in _TEXTS},
+        "direction": fields.choice("direction", pb.TransferDirection),
+        "state": fields.choice("state", pb.TransferState),
+        "applicant.subject": fields.text("applicant"),
+        "agent.subject": fields.text("agent"),
+        "receiving_region": fields.text(_REGION.format(OUTBOUND)),
+        "handling_region": fields.text(_REGION.format(INBOUND)),
+        "create_time": fields.moment("create_time"),
+        "receive_time": fields.moment("receive_time", nullable=True),
+        "acknowledge_time": fields.moment("acknowledge_time", nullable=True),
     },
+    {
+        "create_time": Order(
+            ("create_time", "id"),
+            (
+                Path(),
+                Path(("owner_department",)),
+                Path(("applicant",), "applicant <> ''"),
+                Path(("agent",), "agent <> ''"),
+                Path(("case_name",), "case_name <> ''", few=True),
+            ),
+        )
+    },
+    "create_time desc",
 )
-
-
-async def page(database: Database, size: int, **filters: Any) -> list[TransferRow]:
-    """Lists transfers, newest first.
-
-    Filters: ``direction``, ``state``, ``peer_region``, ``department``, ``owner_department``, ``parties`` (one of whom is
-    applicant or agent); ``time`` and ``after`` (of the last one before).
-    """
-    async with database.read() as connection:
-        return await _LISTED.rows(connection, size, **filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ LISTED = FilteredList(
         **{name: fields.text(name) for name in (*_STATED, *_DONE_BY)},
         **{name: fields.moment(name, nullable=True) for name in _TIMES},
         "number": fields.text("number", nullable=True),
-        "item": fields.named("item", "items"),
+        "item": fields.named("item", "serviceItems"),
         "state": fields.choice("state", pb.CaseState),
         "applicant.subject": fields.text("applicant"),
         "agent.subject": fields.text("agent"),

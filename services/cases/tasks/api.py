@@ -1,17 +1,14 @@
 """TaskService: the departments' work queues."""
 
-from datetime import date
-from typing import Any
-
 from libs.access.owners import require_official
 from libs.db.command import command_of
 from libs.db.etag import check_etag, etag_of
 from libs.db.uow import Transaction
-from libs.errors import reasons, state_conflict
+from libs.errors import invalid_field, reasons, state_conflict
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import Names, date_message, timestamp
 from services.cases.core.access import require_staff
-from services.cases.core.cases import id_of
 from services.cases.core.clock import ClockReading
 from services.cases.core.deadlines import ClockFacts, reading_of
 from services.cases.core.messages import LIGHTS
@@ -35,31 +32,17 @@ class TaskApi:
     async def list_case_tasks(self, request: pb.ListCaseTasksRequest, call: Call) -> pb.ListCaseTasksResponse:
         """Lists tasks, the most urgent first; staff see their department's."""
         require_official(call.actor)
-        department = call.actor.office or request.department
+        parts, department = self._parts, call.actor.office or request.department
+        if not department:
+            raise invalid_field("department", "required", "say whose queue is read")
         if request.department and request.department != department:
             return pb.ListCaseTasksResponse()
-        filters = self._filters(request)
-
-        async def page(size: int) -> list[ShownTask]:
-            return await store.page(self._parts.database, size, department=department, **filters)
-
-        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.due_date.isoformat(), row.id))
+        scope = Scope({"department": department}, () if request.show_ended else (store.WAITING,))
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
         return pb.ListCaseTasksResponse(case_tasks=[await self._message(row) for row in shown], next_page_token=token)
 
-    def _filters(self, request: pb.ListCaseTasksRequest) -> dict[str, Any]:
-        last = self._parts.pages.position(request, request.page_token)
-        due, after = (date.fromisoformat(str(last[0])), last[1]) if last else (None, None)
-        return {
-            "kind": _KINDS.name(request.kind),
-            "state": _STATES.name(request.state),
-            "case_id": id_of(request.case_name),
-            "assignee": request.assignee,
-            "waiting": not request.state or None,
-            "due": due,
-            "after": after,
-        }
-
-    async def claim_case_task(self, request: pb.ClaimCaseTaskRequest, call: Call) -> pb.CaseTask:
+    async def claim_case_task(self, request: pb.ClaimCaseTaskRequest, call: Call) -> pb.Task:
         """Takes a task."""
         actor = call.actor
 

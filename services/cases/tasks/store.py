@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from libs.db import columns
 from libs.db.connection import DatabaseConnection
-from libs.db.engine import Database
-from libs.db.query import Page, Query, Update, of
+from libs.db.query import Query, Update, of
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.cases.core import schema
 from services.cases.core.cases import id_of
+from tongban.cases.v1.task_service_pb2 import ListCaseTasksRequest, TaskKind, TaskState
 
 tasks = sa.Table(
     "tasks",
@@ -27,6 +29,7 @@ tasks = sa.Table(
     columns.moment("end_time"),
     *columns.life(),
     sa.Index("tasks_case", "case_id"),
+    sa.Index("tasks_of_department", "department", "due_date", "id"),
     sa.Index("tasks_open", "department", "due_date", "id", postgresql_where=sa.text("state IN ('OPEN', 'CLAIMED')")),
     comment="Work queues; a task without a deadline is due on 9999-12-31.",
 )
@@ -86,30 +89,38 @@ class ShownTask:
     clock_end: datetime | None
 
 
-_SHOWN = """
-{columns:shown} FROM (
+_SOURCE = """(
   SELECT tasks.*, cases.number, cases.item, cases.clock_start, cases.standstills, cases.extension_days,
     cases.accept_time, coalesce(cases.decide_time, cases.end_time) AS clock_end
   FROM tasks JOIN cases ON cases.id = tasks.case_id
-) AS shown
-"""
+)"""
 UPDATE = Update(QueuedTask)
 _LOCK = Query(QueuedTask, "SELECT {columns} FROM tasks WHERE id = CAST(:id AS uuid) FOR UPDATE")
-_ONE = Query(ShownTask, f"SELECT {_SHOWN} WHERE id = CAST(:id AS uuid)")
-_LISTED = Page(
+_ONE = Query(ShownTask, f"SELECT {{columns:shown}} FROM {_SOURCE} AS shown WHERE id = CAST(:id AS uuid)")  # noqa: S608 - a text of our own
+WAITING = "state IN ('OPEN', 'CLAIMED')"
+LISTED = FilteredList(
     ShownTask,
-    _SHOWN,
-    "due_date, id",
+    ListCaseTasksRequest,
+    tasks,
     {
-        "department": "department = :department",
-        "kind": "kind = :kind",
-        "state": "state = :state",
-        "case_id": "case_id = CAST(:case_id AS uuid)",
-        "assignee": "assignee = :assignee",
-        "waiting": "state IN ('OPEN', 'CLAIMED') AND CAST(:waiting AS boolean)",
-        "due": "(due_date, id) > (CAST(:due AS date), CAST(:after AS uuid))",
-        "after": "CAST(:after AS uuid) IS NOT NULL",
+        "kind": fields.choice("kind", TaskKind),
+        "state": fields.choice("state", TaskState),
+        "case_name": fields.named("case_id", "cases"),
+        "assignee": fields.text("assignee"),
+        # What has no deadline stands at the end of the queue, and is due on no day.
+        "due_date": fields.day("NULLIF(due_date, DATE '9999-12-31')", nullable=True),
+        "create_time": fields.moment("create_time"),
+        "claim_time": fields.moment("claim_time", nullable=True),
+        "end_time": fields.moment("end_time", nullable=True),
     },
+    {
+        "due_date": Order(
+            ("due_date", "id"),
+            (Path(("department",), WAITING), Path(("department",)), Path(("case_id",), few=True)),
+        )
+    },
+    "due_date",
+    _SOURCE,
 )
 
 
@@ -124,13 +135,3 @@ async def lock(connection: DatabaseConnection, name: str) -> QueuedTask:
 async def shown(connection: DatabaseConnection, name: str) -> ShownTask:
     """Reads a task that is there, with what of its case is shown beside it."""
     return await _ONE.one(connection, id=id_of(name))
-
-
-async def page(database: Database, size: int, **filters: Any) -> list[ShownTask]:
-    """Lists tasks, the nearest deadline first.
-
-    Filters: ``department``, ``kind``, ``state``, ``case_id``, ``assignee``, ``waiting`` (not ended yet); ``due`` and ``after``
-    (the deadline and the id of the last one before).
-    """
-    async with database.read() as connection:
-        return await _LISTED.rows(connection, size, **filters)

@@ -392,7 +392,7 @@ async def test_an_application_must_say_what_the_token_proves(pair: Pair) -> None
 
 async def test_transfers_are_seen_by_their_department(pair: Pair) -> None:
     sent = await pair.send()
-    request = rpc.ListCaseTransfersRequest(direction=rpc.TRANSFER_DIRECTION_OUTBOUND)
+    request = rpc.ListCaseTransfersRequest(filter="direction = TRANSFER_DIRECTION_OUTBOUND")
 
     async def names(token: str) -> list[str]:
         answer = await pair.home.call(

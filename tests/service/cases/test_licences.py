@@ -68,7 +68,7 @@ async def decisions(town: Town) -> list[events.CaseDecided]:
 
 
 async def tasks(town: Town, case: pb.Case) -> list[str]:
-    request = task_service_pb2.ListCaseTasksRequest(case_name=case.name)
+    request = task_service_pb2.ListCaseTasksRequest(filter=f"case_name = {case.name}")
     found = await town.call(town.tasks.ListCaseTasks, request, task_service_pb2.ListCaseTasksResponse, town.clerk)
     return [task_service_pb2.TaskKind.Name(task.kind).removeprefix("TASK_KIND_") for task in found.case_tasks]
 

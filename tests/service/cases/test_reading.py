@@ -186,6 +186,12 @@ async def test_tasks_follow_the_case_and_are_taken_once(town: Town) -> None:
     await town.step("StartReview", case)
     await town.step("Terminate", case, reason="撤件")
     assert await open_tasks(town.clerk) == []
+    ended = tasks.ListCaseTasksRequest(show_ended=True, filter="kind = TASK_KIND_REVIEW AND end_time:*")
+    found = await town.call(town.tasks.ListCaseTasks, ended, tasks.ListCaseTasksResponse, town.clerk)
+    assert [task.name for task in found.case_tasks] == [review.name]
+    with pytest.raises(InvalidArgument) as whose:
+        await town.call(town.tasks.ListCaseTasks, tasks.ListCaseTasksRequest(), tasks.ListCaseTasksResponse, town.system)
+    assert whose.value.violations[0].field == "department"
 
 
 async def test_materials_are_checked_before_acceptance(town: Town) -> None:

@@ -185,12 +185,12 @@ async def test_items_have_versions_and_one_in_force(town: Town) -> None:
         await town.item(publish=False)
     assert exists.value.reason == "ITEM_DRAFT_EXISTS"
     listed = await town.call(
-        town.items.ListServiceItems,
-        items.ListServiceItemsRequest(category="市场准入"),
-        items.ListServiceItemsResponse,
-        "",
+        town.items.ListServiceItems, items.ListServiceItemsRequest(filter="content.category = 市场准入"), items.ListServiceItemsResponse, ""
     )
     assert [item.name for item in listed.service_items] == [second.name]
+    every = items.ListServiceItemsRequest(filter="content.category = 市场准入", show_superseded=True)
+    listed = await town.call(town.items.ListServiceItems, every, items.ListServiceItemsResponse, "")
+    assert {item.name for item in listed.service_items} == {first.name, second.name}
     other = await town.item(
         task_code=TASK_CODE[:-1] + "7",
         cross_region=items.CrossRegion(mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["320402"]),
