@@ -1,7 +1,7 @@
 """Whatever a list is asked, PostgreSQL reads its table along an index: no page reads, or sorts, all that there is."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
@@ -20,7 +20,12 @@ LISTS = all_lists()
 ROWS, SCANNED = 20_000, 100
 """As 5,000 are to a million."""
 PAGES = Pages(b"k" * 32)
-VALUES: dict[str, Any] = {"now": datetime(2024, 1, 9, tzinfo=UTC), "home": "340221", "holders": ["v7"]}
+VALUES: dict[str, Any] = {
+    "now": datetime(2024, 1, 9, tzinfo=UTC),
+    "home": "340221",
+    "holders": ["v7"],
+    "today": date(2024, 1, 9),
+}
 _SAMPLES: dict[str, Any] = {"uuid": "00000000-0000-0000-0000-000000000007", "text": "v7", "bigint": 7}
 
 

@@ -1,9 +1,12 @@
 """Whose case it is: the parties see and move their own, staff those of their department, others say why they read."""
 
+from collections.abc import Callable
+
 from libs.access.actor import Actor, Standing
-from libs.access.owners import hide_from_others
+from libs.access.owners import hide_from_others, speaks_for_nobody
 from libs.errors import PermissionDenied, reasons
 from libs.ids import names
+from libs.lists.listing import Scope
 from services.cases.core.cases import CaseRecord
 
 SELF = "services/cases"
@@ -15,6 +18,18 @@ SUPERVISE = "audit.auditRecords.list"
 def is_staff(actor: Actor) -> bool:
     """True for staff in their own office; false for staff who stand at a window for a person (claim ``act``)."""
     return actor.standing is Standing.OFFICE
+
+
+def own_or_office(actor: Actor, own: Callable[[str], list[Scope]]) -> list[Scope]:
+    """Returns what a list shows: of people ``own`` of each whom they speak for, of staff in office their department's.
+
+    Raises PermissionDenied ACTOR_NOT_ALLOWED for everybody else.
+    """
+    if actor.speaks_for:
+        return [scope for each in sorted(actor.speaks_for) for scope in own(each)]
+    if not actor.office:
+        raise speaks_for_nobody(actor)
+    return [Scope({"department": actor.office})]
 
 
 def is_machine(actor: Actor) -> bool:

@@ -47,6 +47,10 @@ class CaseReads:
         """Records a read that needs no purpose beside the work on the case itself."""
         await record_read(self._audit, request, name, (field,), count, call=call)
 
+    async def listed(self, request: Message, call: Call, name: str, field: str, count: int) -> None:
+        """Records what a list gives away of one's own, or of one's department's."""
+        await record_read(self._audit, request, name, (field,), count, own=bool(call.actor.speaks_for), call=call)
+
     async def use(
         self, request: Message, call: Call, context: common_pb2.UseContext, name: str, field: str, count: int = 1
     ) -> None:

@@ -6,8 +6,17 @@ from libs.db.command import command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import invalid_field, not_found, state_conflict
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
-from services.cases.core.access import actor_of, is_party, made_by, not_owner, of_department, require_applicant_side
+from services.cases.core.access import (
+    actor_of,
+    is_party,
+    made_by,
+    not_owner,
+    of_department,
+    own_or_office,
+    require_applicant_side,
+)
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.core.parts import Parts
@@ -91,6 +100,18 @@ class DeliveryApi:
         else:
             await reads.note(request, call, name, "delivery")
         return delivery_message(row, self._parts.cipher)
+
+    async def list_case_deliveries(
+        self, request: pb.ListCaseDeliveriesRequest, call: Call
+    ) -> pb.ListCaseDeliveriesResponse:
+        """Lists deliveries: of the cases that people are a party to, of the department that staff are of."""
+        parts = self._parts
+        scopes = own_or_office(call.actor, lambda each: [Scope({"applicant": each}), Scope({"agent": each})])
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes)
+        await parts.reads.listed(request, call, "caseDeliveries", "delivery", len(shown))
+        deliveries = [delivery_message(row, parts.cipher) for row in shown]
+        return pb.ListCaseDeliveriesResponse(case_deliveries=deliveries, next_page_token=token)
 
 
 def _has_to_do(actor: Actor, record: CaseRecord) -> bool:

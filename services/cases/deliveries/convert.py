@@ -34,6 +34,9 @@ def new_delivery(
         tracking_number=request.tracking_number,
         create_time=now,
         update_time=now,
+        applicant=record.applicant,
+        agent=record.agent,
+        department=record.department,
     )
 
 

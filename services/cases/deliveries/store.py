@@ -10,8 +10,13 @@ from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.cases.core import schema
 from services.cases.core.cases import id_of
+from tongban.cases.v1 import delivery_service_pb2 as pb
+from tongban.cases.v1.resources_pb2 import DeliveryMethod
 
 deliveries = sa.Table(
     "deliveries",
@@ -24,6 +29,13 @@ deliveries = sa.Table(
     columns.text("confirmed_by"),
     columns.moment("deliver_time"),
     *columns.life(),
+    # Of the case, as it stood when the delivery began: whose list it is in.
+    columns.text("applicant"),
+    columns.text("agent"),
+    columns.text("department"),
+    sa.Index("deliveries_applicant", "applicant", "create_time", "id"),
+    sa.Index("deliveries_agent", "agent", "create_time", "id", postgresql_where=sa.text("agent <> ''")),
+    sa.Index("deliveries_department", "department", "create_time", "id"),
     comment="Deliveries of results. sealed: tongban.cases.v1.Delivery with address and recipient.",
 )
 
@@ -45,6 +57,9 @@ class DeliveryRow:
     confirmed_by: str = ""
     deliver_time: datetime | None = None
     version: int = 1
+    applicant: str = ""
+    agent: str = ""
+    department: str = ""
 
     @property
     def name(self) -> str:
@@ -52,6 +67,31 @@ class DeliveryRow:
         return f"caseDeliveries/{self.id}"
 
 
+LISTED = FilteredList(
+    DeliveryRow,
+    pb.ListCaseDeliveriesRequest,
+    deliveries,
+    {
+        "case_name": fields.named("case_id", "cases"),
+        "method": fields.choice("method", DeliveryMethod),
+        "state": fields.choice("state", pb.DeliveryState),
+        **{name: fields.text(name) for name in ("region", "tracking_number", "confirmed_by")},
+        "create_time": fields.moment("create_time"),
+        "deliver_time": fields.moment("deliver_time", nullable=True),
+    },
+    {
+        "create_time": Order(
+            ("create_time", "id"),
+            (
+                Path(("applicant",)),
+                Path(("agent",), "agent <> ''"),
+                Path(("department",)),
+                Path(("case_id",), few=True),
+            ),
+        )
+    },
+    "create_time desc",
+)
 ADD, UPDATE = Insert(DeliveryRow), Update(DeliveryRow)
 _BY_ID = Query(DeliveryRow, "SELECT {columns} FROM deliveries WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(DeliveryRow, "SELECT {columns} FROM deliveries WHERE id = CAST(:id AS uuid) FOR UPDATE")

@@ -7,6 +7,7 @@ from libs.access.owners import hide_from_others
 from libs.db.command import command_of
 from libs.db.uow import Transaction
 from libs.errors import invalid_field, not_found
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.cases.core.access import (
@@ -16,6 +17,7 @@ from services.cases.core.access import (
     made_by,
     not_owner,
     of_department,
+    own_or_office,
     require_impartial_abroad,
     spoken_for_abroad,
 )
@@ -79,6 +81,16 @@ class RatingApi:
         else:
             raise not_found(name)
         return rating_message(row, self._parts.cipher)
+
+    async def list_ratings(self, request: pb.ListRatingsRequest, call: Call) -> pb.ListRatingsResponse:
+        """Lists ratings: those that people gave, those of the department that staff are of."""
+        parts, actor = self._parts, call.actor
+        scopes = own_or_office(actor, lambda each: [Scope({"rater": each})])
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes)
+        await parts.reads.listed(request, call, "ratings", "rating", len(shown))
+        ratings = [rating_message(row, parts.cipher) for row in shown]
+        return pb.ListRatingsResponse(ratings=ratings, next_page_token=token)
 
     async def _is_of_channel(self, actor: Actor, row: RatingRow) -> bool:
         """True for the machine that opened the rated case; cases of other regions are opened at windows."""

@@ -12,9 +12,14 @@ from libs.db.engine import Database
 from libs.db.query import Insert, Query, of
 from libs.db.schema import EVIDENCE
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.cases.core import schema
 from services.cases.core.cases import id_of
 from services.cases.ratings.rules import RatingKind, Satisfaction
+from tongban.cases.v1 import rating_service_pb2 as pb
+from tongban.cases.v1.resources_pb2 import SatisfactionLevel
 
 ratings = sa.Table(
     "ratings",
@@ -27,6 +32,8 @@ ratings = sa.Table(
     sa.Column("effective", sa.Boolean, nullable=False),
     columns.moment("create_time", nullable=False),
     sa.UniqueConstraint("case_name", "kind"),
+    sa.Index("ratings_rater", "rater", "create_time", "id", postgresql_where=sa.text("rater <> ''")),
+    sa.Index("ratings_department", "department", "create_time", "id"),
     info=EVIDENCE,
     comment="Ratings: one first and one follow-up a case.",
 )
@@ -56,6 +63,27 @@ class RatingRow:
 
 
 ADD = Insert(RatingRow)
+LISTED = FilteredList(
+    RatingRow,
+    pb.ListRatingsRequest,
+    ratings,
+    {
+        "case_name": fields.text("case_name"),
+        "kind": fields.choice("kind", pb.RatingKind),
+        "level": fields.choice("level", SatisfactionLevel),
+        "channel": fields.choice("channel", pb.RatingChannel),
+        "indicators": fields.texts("indicators"),
+        "effective": fields.flag("effective"),
+        "create_time": fields.moment("create_time"),
+    },
+    {
+        "create_time": Order(
+            ("create_time", "id"),
+            (Path(("rater",), "rater <> ''"), Path(("department",)), Path(("case_name",), few=True)),
+        )
+    },
+    "create_time desc",
+)
 _BY_ID = Query(RatingRow, "SELECT {columns} FROM ratings WHERE id = CAST(:id AS uuid)")
 _OF_CASE = Query(RatingRow, "SELECT {columns} FROM ratings WHERE case_name = :case_name")
 

@@ -42,7 +42,7 @@ class TaskApi:
             shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
         return pb.ListCaseTasksResponse(case_tasks=[await self._message(row) for row in shown], next_page_token=token)
 
-    async def claim_case_task(self, request: pb.ClaimCaseTaskRequest, call: Call) -> pb.Task:
+    async def claim_case_task(self, request: pb.ClaimCaseTaskRequest, call: Call) -> pb.CaseTask:
         """Takes a task."""
         actor = call.actor
 

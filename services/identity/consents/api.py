@@ -11,6 +11,7 @@ from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import PermissionDenied, TongbanError, invalid_field, not_found, reasons
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import Names, moment_of, timestamp
 from services.identity.consents import rules, store
@@ -82,6 +83,22 @@ class ConsentApi:
                 await _hide_from_others(connection, call.actor, row, now)
         await record_read(self._parts.audit, request, name, ("consent",), own=own, call=call)
         return consent_message(row, now)
+
+    async def list_consents(self, request: pb.ListConsentsRequest, call: Call) -> pb.ListConsentsResponse:
+        """Lists the consents of one subject; people those of whom they speak for, of all others it is recorded."""
+        parts, now, actor = self._parts, self._parts.clock.now(), call.actor
+        own = owners.whose(actor) is not None
+        subject = request.subject or (actor.organization or actor.person if own else "")
+        if not subject:
+            raise invalid_field("subject", "required", "say whose consents are read")
+        async with parts.database.read() as connection:
+            if own:
+                await _speaks_for(connection, actor, subject, now)
+            scope = Scope({"subject": subject})
+            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope], now=now)
+        await record_read(parts.audit, request, subject, ("consent",), len(shown), own=own, call=call)
+        messages = [consent_message(row, now) for row in shown]
+        return pb.ListConsentsResponse(consents=messages, next_page_token=token)
 
     async def check_consent(self, request: pb.CheckConsentRequest, call: Call) -> pb.CheckConsentResponse:
         """Says whether a consent covers a use."""

@@ -6,9 +6,14 @@ from libs.db import columns
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.identity.consents.rules import Consent
 from services.identity.core import schema
 from services.identity.core.names import id_of
+from tongban.identity.v1 import resources_pb2 as pb
+from tongban.identity.v1.consent_service_pb2 import ListConsentsRequest
 
 consents = sa.Table(
     "consents",
@@ -29,11 +34,29 @@ consents = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     columns.moment("withdraw_time"),
     *columns.life(),
-    sa.Index("consents_subject", "subject", "id"),
+    sa.Index("consents_of_subject", "subject", "create_time", "id"),
     comment="Consents to the use of licences and data; EXPIRED follows from expire_time and is never stored.",
 )
 of(consents)(Consent)
 
+_STATE = """
+CASE WHEN state = 'ACTIVE' AND expire_time <= CAST(:now AS timestamptz) THEN 'EXPIRED' ELSE state END
+""".strip()
+LISTED = FilteredList(
+    Consent,
+    ListConsentsRequest,
+    consents,
+    {
+        **{name: fields.text(name) for name in ("recipient", "case_name", "granter")},
+        "resources": fields.texts("resources"),
+        "method": fields.choice("method", pb.ConsentMethod),
+        "state": fields.choice(_STATE, pb.ConsentState),
+        **{name: fields.moment(name) for name in ("begin_time", "expire_time", "create_time")},
+        "withdraw_time": fields.moment("withdraw_time", nullable=True),
+    },
+    {"create_time": Order(("create_time", "id"), (Path(("subject",)),))},
+    "create_time desc",
+)
 ADD, UPDATE = Insert(Consent), Update(Consent)
 _BY_ID = Query(Consent, "SELECT {columns} FROM consents WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(Consent, "SELECT {columns} FROM consents WHERE id = CAST(:id AS uuid) FOR UPDATE")

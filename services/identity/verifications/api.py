@@ -4,18 +4,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs import names
+from libs.access import owners
 from libs.access.actor import Actor
+from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
 from libs.db.command import command_of
 from libs.db.connection import DatabaseConnection
 from libs.db.uow import Transaction
-from libs.errors import InvalidArgument, reasons
+from libs.errors import InvalidArgument, not_found, reasons
 from libs.ids.uuid7 import uuid7
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import Names, timestamp
 from services.identity.core import assurance, staff
 from services.identity.core.accounts import Person, active_person, normal_number
 from services.identity.core.assurance import VerificationMethod
+from services.identity.core.names import id_of
 from services.identity.core.parts import Parts
 from services.identity.verifications import store
 from services.identity.verifications.register import Register
@@ -61,6 +65,20 @@ class RealNameApi:
             return _message(made)
 
         return await self._parts.uow.run(command, work)
+
+    async def list_verifications(
+        self, request: pb.ListVerificationsRequest, call: Call
+    ) -> pb.ListVerificationsResponse:
+        """Lists the checks of a person: to the person; to others it is recorded."""
+        parts, person = self._parts, owners.whose(call.actor)
+        if person and person != request.parent:
+            raise not_found(request.parent)
+        scope = Scope({"person": id_of(request.parent)})
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
+        own = person is not None
+        await record_read(parts.audit, request, request.parent, ("verification",), len(shown), own=own, call=call)
+        return pb.ListVerificationsResponse(verifications=map(_message, shown), next_page_token=token)
 
     async def _check_verifier(self, method: VerificationMethod, actor: Actor, person: str) -> None:
         founding = False

@@ -11,9 +11,14 @@ from libs.db import columns
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Insert, Query, Update, of
 from libs.db.schema import EVIDENCE
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.identity.core import schema
 from services.identity.core.accounts import Person
 from services.identity.core.assurance import VerificationMethod
+from tongban.identity.v1 import resources_pb2 as pb
+from tongban.identity.v1.verification_service_pb2 import ListVerificationsRequest
 
 PASSED, FAILED = "PASSED", "FAILED"
 MOST_FAILURES = 5
@@ -29,7 +34,7 @@ verifications = sa.Table(
     sa.Column("verifier", sa.Text, nullable=False),
     sa.Column("details", JSONB, nullable=False),
     sa.Column("verify_time", sa.DateTime(timezone=True), nullable=False),
-    sa.Index("verifications_person", "person", "verify_time"),
+    sa.Index("verifications_of_person", "person", "verify_time", "id"),
     info=EVIDENCE,
     comment="Every check of a real name, passed or failed.",
 )
@@ -58,6 +63,20 @@ class Verification:
         return f"persons/{self.person}/verifications/{self.id}"
 
 
+LISTED = FilteredList(
+    Verification,
+    ListVerificationsRequest,
+    verifications,
+    {
+        "method": fields.choice("method", pb.VerificationMethod),
+        "outcome": fields.choice("outcome", pb.VerificationOutcome),
+        "assurance": fields.number("assurance"),
+        "verifier": fields.text("verifier"),
+        "verify_time": fields.moment("verify_time"),
+    },
+    {"verify_time": Order(("verify_time", "id"), (Path(("person",)),))},
+    "verify_time desc",
+)
 ADD, UPDATE_PERSON = Insert(Verification), Update(Person)
 _FAILURES = Query(
     Verification,

@@ -89,7 +89,7 @@ licenses = sa.Table(
         postgresql_where=sa.text("case_name <> '' AND state = 'VOIDED'"),
     ),
     sa.Index("licenses_holders", "holders", postgresql_using="gin"),
-    sa.Index("licenses_issuer", "issuer_department", "id"),
+    sa.Index("licenses_of_issuer", "issuer_department", "create_time", "id"),
     sa.Index("licenses_ofd", "ofd_digest", postgresql_where=sa.text("ofd_digest IS NOT NULL")),
     sa.Index("licenses_pdf", "pdf_digest", postgresql_where=sa.text("pdf_digest IS NOT NULL")),
     sa.Index("licenses_drafts", "id", postgresql_where=sa.text("state = 'DRAFT'")),

@@ -34,7 +34,7 @@ presentations = sa.Table(
     columns.moment("redeem_time"),
     columns.moment("withdraw_time"),
     *columns.life(),
-    sa.Index("presentations_holder", "holder", "id"),
+    sa.Index("presentations_of_holder", "holder", "create_time", "id"),
     comment="Licences handed to a verifier by their holder.",
 )
 of(presentations)(Presentation)

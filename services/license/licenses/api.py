@@ -9,15 +9,17 @@ from libs.db.uow import Transaction
 from libs.errors import invalid_field
 from libs.ids import license_identifier, names
 from libs.ids.names import ResourceName
+from libs.lists.listing import Scope, given
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.license.core import leaving
 from services.license.core.authorization import asked_by
 from services.license.core.licenses import License, lock
 from services.license.core.lifecycle import LicenseAction, LicenseState, next_state
-from services.license.core.messages import LICENSE_STATES, license_message, listed_license, named
+from services.license.core.messages import license_message, listed_license, named
 from services.license.core.parts import Parts
 from services.license.core.reading import check_issuer
+from services.license.licenses import store
 from services.license.licenses.store import UPDATE, ListedLicenses
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
@@ -78,21 +80,14 @@ class LicenseApi:
         holder = listed_owner(call.actor, request.holder)
         if not (holder or request.case_name or request.issuer_department):
             raise invalid_field("holder", "filter.required", "give holder, case_name or issuer_department")
-        before = parts.pages.after(request)
-
-        async def page(size: int) -> list[License]:
-            return await self._listed.page(
-                size,
-                holder=holder,
-                case_name=request.case_name,
-                issuer=request.issuer_department,
-                license_type=request.license_type.removeprefix("licenseTypes/"),
-                state=LICENSE_STATES.name(request.state),
-                before=before,
-                shown=not request.issuer_department or request.issuer_department != department or None,
-            )
-
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
+        sees_drafts = request.issuer_department and request.issuer_department == department
+        of_case = (store.OF_CASE,) if request.case_name else ()
+        scope = Scope(
+            given(holders=holder, case_name=request.case_name, issuer_department=request.issuer_department),
+            of_case if sees_drafts else (*of_case, store.SHOWN),
+        )
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
         about = request.holder or request.case_name or request.issuer_department or "licenses"
         command = command_of(request, call=call)
         await parts.audit.write(command, about, fields=("license.listed",), record_count=len(shown))

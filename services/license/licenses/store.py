@@ -3,29 +3,48 @@
 from collections.abc import Sequence
 
 from libs.db.engine import Database
-from libs.db.query import Page, Query, Update
+from libs.db.query import Query, Update
 from libs.errors import not_found
-from services.license.core.licenses import KnownLicense, License, license_id
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
+from services.license.core.licenses import KnownLicense, License, license_id, licenses
+from tongban.license.v1 import resources_pb2 as pb
+from tongban.license.v1.license_service_pb2 import ListLicensesRequest
 
 UPDATE = Update(License)
 _BY_IDENTIFIER = Query(License, "SELECT {columns} FROM licenses WHERE identifier = :identifier")
 _ISSUED = Query(
     KnownLicense, "SELECT {columns} FROM licenses WHERE id = ANY(CAST(:ids AS uuid[])) AND ofd_digest IS NOT NULL"
 )
-_LISTED = Page(
+_TIMES = ("issue_time", "suspend_time", "revoke_time", "withdraw_time", "cancel_time")
+OF_CASE = "case_name <> '' AND state <> 'VOIDED'"
+SHOWN = "state NOT IN ('DRAFT', 'VOIDED')"
+"""What everybody but the issuer sees: an unfinished licence does not exist."""
+LISTED = FilteredList(
     License,
-    "{columns} FROM licenses",
-    "id DESC",
+    ListLicensesRequest,
+    licenses,
     {
-        "holder": "holders @> ARRAY[CAST(:holder AS text)]",
-        "case_name": "case_name = :case_name AND case_name <> '' AND state <> 'VOIDED'",
-        "issuer": "issuer_department = :issuer",
-        "license_type": "license_type = CAST(:license_type AS uuid)",
-        "state": "state = :state",
-        "before": "id < CAST(:before AS uuid)",
-        # For everybody but the issuer: an unfinished licence does not exist.
-        "shown": "state NOT IN ('DRAFT', 'VOIDED') AND :shown",
+        **{name: fields.text(name) for name in ("identifier", "type_code", "item_code", "receiving_region", "seal")},
+        **{name: fields.moment(name, nullable=True) for name in _TIMES},
+        "license_type": fields.named("license_type", "licenseTypes"),
+        "state": fields.choice("state", pb.LicenseState),
+        "issue_date": fields.day("issue_date"),
+        "create_time": fields.moment("create_time"),
     },
+    {
+        "create_time": Order(
+            ("create_time", "id"),
+            (
+                Path(("issuer_department",)),
+                Path(("holders",), few=True),
+                Path(("case_name",), OF_CASE, few=True),
+                Path(("identifier",), few=True),
+            ),
+        )
+    },
+    "create_time desc",
 )
 
 
@@ -48,12 +67,3 @@ class ListedLicenses:
         async with self._database.read() as connection:
             found = await _ISSUED.all(connection, ids=[license_id(name) for name in names])
         return frozenset(each.name for each in found)
-
-    async def page(self, size: int, **filters: str | int | bool | None) -> list[License]:
-        """Lists licences, newest first.
-
-        Filters: ``holder``, ``case_name``, ``issuer``, ``license_type``, ``state``, ``before`` (an id), ``shown`` (leaves out
-        what only the issuer sees).
-        """
-        async with self._database.read() as connection:
-            return await _LISTED.rows(connection, size, **filters)

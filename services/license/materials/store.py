@@ -7,8 +7,12 @@ from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Insert, Query, of
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.license.core import schema
 from services.license.materials.rules import Material
+from tongban.license.v1 import material_service_pb2 as pb
 
 FILE_NAME = Column("materials", "file_name")
 
@@ -31,12 +35,31 @@ materials = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     columns.moment("erase_time"),
     *columns.life(),
-    sa.Index("materials_owner", "owner", "id"),
+    sa.Index("materials_of_owner", "owner", "create_time", "id"),
+    sa.Index("materials_of_uploader", "uploader", "create_time", "id"),
     comment="Files that people and firms handed in; their bytes lie in the document store.",
 )
 of(materials)(Material)
 
 ADD = Insert(Material)
+_STATE = """
+CASE WHEN state = 'ACTIVE' AND valid_until IS NOT NULL AND valid_until < CAST(:today AS date) THEN 'EXPIRED' ELSE state END
+""".strip()
+LISTED = FilteredList(
+    Material,
+    pb.ListMaterialsRequest,
+    materials,
+    {
+        **{name: fields.text(name) for name in ("category", "case_name", "handling_region")},
+        "state": fields.choice(_STATE, pb.MaterialState),
+        "reusable": fields.flag("reusable"),
+        "valid_until": fields.day("valid_until", nullable=True),
+        "reuse_count": fields.number("reuse_count"),
+        "create_time": fields.moment("create_time"),
+    },
+    {"create_time": Order(("create_time", "id"), (Path(("owner",)), Path(("uploader",))))},
+    "create_time desc",
+)
 _BY_ID = Query(Material, "SELECT {columns} FROM materials WHERE id = CAST(:id AS uuid)")
 
 

@@ -4,7 +4,9 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from libs.access.actor import Actor
+from libs.access.actor import Actor, Standing
+from libs.access.owners import listed_owner, speaks_for_nobody
+from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
 from libs.crypto.sm3 import sm3
 from libs.db.command import Command, command_of
@@ -12,6 +14,7 @@ from libs.db.uow import Transaction
 from libs.errors import invalid_field
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.license.core import leaving
@@ -102,6 +105,22 @@ class PresentationApi:
             create_time=now,
             update_time=now,
         )
+
+    async def list_presentations(
+        self, request: pb.ListPresentationsRequest, call: Call
+    ) -> pb.ListPresentationsResponse:
+        """Lists what a holder presented."""
+        parts, now = self._parts, self._parts.clock.now()
+        if call.actor.standing is not Standing.PERSON:
+            raise speaks_for_nobody(call.actor)
+        scope = Scope({"holder": listed_owner(call.actor, request.holder)})
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope], now=now)
+        await record_read(
+            parts.audit, request, scope.equal["holder"], ("presentation",), len(shown), own=True, call=call
+        )
+        messages = [presentation_message(replace(each, state=each.state_at(now))) for each in shown]
+        return pb.ListPresentationsResponse(presentations=messages, next_page_token=token)
 
     async def redeem_presentation(
         self, request: pb.RedeemPresentationRequest, call: Call

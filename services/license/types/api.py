@@ -10,7 +10,7 @@ from libs.rpc.messages import timestamp
 from services.license.core.catalogue import LicenseType
 from services.license.core.parts import Parts
 from services.license.types import store
-from services.license.types.convert import STATES, face_fields_of, license_type_message, new_type
+from services.license.types.convert import face_fields_of, license_type_message, new_type
 from services.license.types.rules import check_face_fields, published
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_type_service_pb2 as pb
@@ -54,19 +54,8 @@ class LicenseTypeApi:
 
     async def list_license_types(self, request: pb.ListLicenseTypesRequest, call: Call) -> pb.ListLicenseTypesResponse:
         """Lists types, by code."""
-        after = self._parts.pages.after(request)
-
-        async def page(size: int) -> list[LicenseType]:
-            return await store.page(
-                self._parts.database,
-                size,
-                state=STATES.name(request.state),
-                code=request.code,
-                item_code=request.item_code,
-                after=after,
-            )
-
-        shown, token = await self._parts.pages.cut(request, page, lambda kind: (kind.code,))
+        async with self._parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, self._parts.pages, request)
         messages = [license_type_message(kind) for kind in shown]
         return pb.ListLicenseTypesResponse(license_types=messages, next_page_token=token)
 

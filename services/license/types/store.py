@@ -1,23 +1,34 @@
 """What is written and listed of the catalogue."""
 
 from libs.db.connection import DatabaseConnection
-from libs.db.engine import Database
-from libs.db.query import Insert, Page, Query, Update
+from libs.db.query import Insert, Query, Update
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.license.core.catalogue import LicenseType
+from services.license.core.license_types import license_types
+from tongban.license.v1 import resources_pb2 as pb
+from tongban.license.v1.license_type_service_pb2 import ListLicenseTypesRequest
 
 ADD, UPDATE = Insert(LicenseType), Update(LicenseType)
 _LOCK = Query(LicenseType, "SELECT {columns} FROM license_types WHERE id = CAST(:id AS uuid) FOR UPDATE")
-_LISTED = Page(
+LISTED = FilteredList(
     LicenseType,
-    "{columns} FROM license_types",
-    "code",
+    ListLicenseTypesRequest,
+    license_types,
     {
-        "state": "state = :state",
-        "code": "code = :code",
-        "item_code": "item_codes @> ARRAY[CAST(:item_code AS text)]",
-        "after": "code > :after",
+        "code": fields.text("code"),
+        "state": fields.choice("state", pb.LicenseTypeState),
+        "holder_category": fields.choice("holder_category", pb.HolderCategory),
+        "item_codes": fields.texts("item_codes"),
+        "original_item_codes": fields.texts("original_item_codes"),
+        "create_time": fields.moment("create_time"),
+        "publish_time": fields.moment("publish_time", nullable=True),
+        "deprecate_time": fields.moment("deprecate_time", nullable=True),
     },
+    {"code": Order(("code",), (Path(), Path(("item_codes",), few=True)))},
+    "code",
 )
 
 
@@ -27,9 +38,3 @@ async def lock(connection: DatabaseConnection, name: str) -> LicenseType:
     if found is None:
         raise not_found(name)
     return found
-
-
-async def page(database: Database, size: int, **filters: str | int | None) -> list[LicenseType]:
-    """Lists types by code. Filters: ``state``, ``code``, ``item_code``, ``after`` (a code)."""
-    async with database.read() as connection:
-        return await _LISTED.rows(connection, size, **filters)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from libs.access.actor import Actor, Standing
 from libs.audit.reading import record_read
 from libs.errors import invalid_field, reasons
+from libs.lists.listing import Scope, given
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.license.core.licenses import license_id
@@ -30,21 +31,13 @@ class UseApi:
         parts, about = self._parts, request.license or request.holder or request.case_name
         if not about:
             raise invalid_field("license", "filter.required", "give license, holder or case_name")
-        before, visible = parts.pages.after(request), _visible(request, call.actor)
-
-        async def page(size: int) -> list[LicenseUse]:
-            return await store.page(
-                parts.database,
-                size,
-                license=license_id(request.license),
-                case_name=request.case_name,
-                action=ACTIONS.name(request.action),
-                before=before,
-                holders=visible.holders,
-                issuer=visible.issuer,
-            )
-
-        shown, token = await parts.pages.cut(request, page, lambda use: (use.id,))
+        visible = _visible(request, call.actor)
+        held = given(
+            license_id=license_id(request.license), case_name=request.case_name, issuer_department=visible.issuer
+        )
+        scope = Scope(held, (store.OF_HOLDERS,) if visible.holders else ())
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope], holders=visible.holders)
         own = call.actor.standing is Standing.PERSON
         await record_read(parts.audit, request, about, ("license.uses",), len(shown), own=own, call=call)
         return pb.ListLicenseUsesResponse(license_uses=[use_message(use) for use in shown], next_page_token=token)

@@ -1,31 +1,34 @@
 """The list of uses."""
 
-from typing import Any
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
+from services.license.core.recording import LicenseUse, license_uses
+from tongban.license.v1 import resources_pb2 as pb
+from tongban.license.v1.use_service_pb2 import ListLicenseUsesRequest
 
-from libs.db.engine import Database
-from libs.db.query import Page
-from services.license.core.recording import LicenseUse
-
-_LISTED = Page(
+OF_HOLDERS = "license_id IN (SELECT id FROM licenses WHERE holders && CAST(:holders AS text[]))"
+"""Uses of licences that one of some accounts holds."""
+LISTED = FilteredList(
     LicenseUse,
-    "{columns} FROM license_uses",
-    "id DESC",
+    ListLicenseUsesRequest,
+    license_uses,
     {
-        "license": "license_id = CAST(:license AS uuid)",
-        "holders": "license_id IN (SELECT id FROM licenses WHERE holders && CAST(:holders AS text[]))",
-        "case_name": "case_name = :case_name AND case_name <> ''",
-        "action": "action = :action",
-        "issuer": "issuer_department = :issuer",
-        "before": "id < CAST(:before AS uuid)",
+        "license": fields.named("license_id", "licenses"),
+        **{name: fields.text(name) for name in ("license_identifier", "presentation", "actor")},
+        "action": fields.choice("action", pb.UseAction),
+        "basis": fields.choice("basis", pb.UseBasis),
+        "use_time": fields.moment("use_time"),
     },
+    {
+        "use_time": Order(
+            ("use_time", "id"),
+            (
+                Path(("license_id",)),
+                Path(("case_name",), "case_name <> ''"),
+                Path((), OF_HOLDERS, few=True, by=("license_id",)),
+            ),
+        )
+    },
+    "use_time desc",
 )
-
-
-async def page(database: Database, size: int, **filters: Any) -> list[LicenseUse]:
-    """Lists uses, newest first.
-
-    Filters: ``license`` (an id), ``holders`` (accounts, one of whom holds it), ``case_name``, ``action``,
-    ``issuer`` (the department that issued it), ``before`` (an id).
-    """
-    async with database.read() as connection:
-        return await _LISTED.rows(connection, size, **filters)

@@ -21,7 +21,7 @@ from tongban.cases.v1 import task_service_pb2 as tasks
 POINTS = [pb.CorrectionPoint(material_code="M2", explanation="缺少签章")]
 
 
-async def listed(town: Town, case: pb.Case) -> tasks.Task:
+async def listed(town: Town, case: pb.Case) -> tasks.CaseTask:
     request = tasks.ListCaseTasksRequest(filter=f"case_name = {case.name}")
     return (await town.call(town.tasks.ListCaseTasks, request, tasks.ListCaseTasksResponse, town.clerk)).case_tasks[0]
 

@@ -190,7 +190,9 @@ async def test_tasks_follow_the_case_and_are_taken_once(town: Town) -> None:
     found = await town.call(town.tasks.ListCaseTasks, ended, tasks.ListCaseTasksResponse, town.clerk)
     assert [task.name for task in found.case_tasks] == [review.name]
     with pytest.raises(InvalidArgument) as whose:
-        await town.call(town.tasks.ListCaseTasks, tasks.ListCaseTasksRequest(), tasks.ListCaseTasksResponse, town.system)
+        await town.call(
+            town.tasks.ListCaseTasks, tasks.ListCaseTasksRequest(), tasks.ListCaseTasksResponse, town.system
+        )
     assert whose.value.violations[0].field == "department"
 
 

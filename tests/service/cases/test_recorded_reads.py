@@ -17,11 +17,13 @@ VERBS = (
     "LookupCaseByNumber",
     "ListCaseHistory",
     "GetCaseDelivery",
+    "ListCaseDeliveries",
     "GetRating",
+    "ListRatings",
     "GetCaseTransfer",
     "ListCaseTransfers",
 )
-OWN = ("GetCase", "ListCases", "ListCaseHistory", "GetCaseDelivery", "GetRating")
+OWN = ("GetCase", "ListCases", "ListCaseHistory", "GetCaseDelivery", "ListCaseDeliveries", "GetRating", "ListRatings")
 
 
 async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
@@ -63,6 +65,16 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
             town.deliveries.GetCaseDelivery,
             delivery_service_pb2.GetCaseDeliveryRequest(name=delivery.name),
             delivery_service_pb2.CaseDelivery,
+        ),
+        "ListCaseDeliveries": (
+            town.deliveries.ListCaseDeliveries,
+            delivery_service_pb2.ListCaseDeliveriesRequest(),
+            delivery_service_pb2.ListCaseDeliveriesResponse,
+        ),
+        "ListRatings": (
+            town.ratings.ListRatings,
+            rating_service_pb2.ListRatingsRequest(),
+            rating_service_pb2.ListRatingsResponse,
         ),
         "GetRating": (
             town.ratings.GetRating,

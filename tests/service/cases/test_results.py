@@ -64,6 +64,36 @@ async def test_a_result_is_delivered_once(town: Town) -> None:
         await town.call(town.deliveries.GetCaseDelivery, get, deliveries.CaseDelivery, town.stranger)
 
 
+async def test_deliveries_and_ratings_are_listed_by_whose_they_are(town: Town) -> None:
+    item = await town.item()
+    cases = [await town.closed(item) for _ in range(2)]
+    made = [await _deliver(town, each, town.clerk, method=pb.DELIVERY_METHOD_WINDOW) for each in cases]
+    rated = [await _rate(town, each.name, town.person) for each in cases]
+
+    async def delivered(token: str, **asked: Any) -> list[str]:
+        request = deliveries.ListCaseDeliveriesRequest(**asked)
+        answer = await town.call(
+            town.deliveries.ListCaseDeliveries, request, deliveries.ListCaseDeliveriesResponse, token
+        )
+        return [each.name for each in answer.case_deliveries]
+
+    async def given(token: str, **asked: Any) -> list[str]:
+        request = ratings.ListRatingsRequest(**asked)
+        answer = await town.call(town.ratings.ListRatings, request, ratings.ListRatingsResponse, token)
+        return [each.name for each in answer.ratings]
+
+    for token in (town.person, town.clerk):
+        assert await delivered(token) == [each.name for each in made[::-1]]
+        assert await delivered(token, filter=f"case_name = {cases[0].name}") == [made[0].name]
+        assert await delivered(token, filter="deliver_time:*", order_by="create_time") == []
+        assert await given(token, order_by="create_time") == [each.name for each in rated]
+        assert await given(token, filter="level = SATISFACTION_LEVEL_DISSATISFIED OR NOT effective = true") == []
+    for token in (town.stranger, town.stranger_clerk):
+        assert await delivered(token) == await given(token) == []
+        assert await delivered(token, filter=f"case_name = {cases[0].name}") == []
+        assert await given(token, filter=f"case_name = {cases[0].name}") == []
+
+
 async def test_a_case_is_rated_once_and_followed_up_once(town: Town) -> None:
     item = await town.item()
     with pytest.raises(FailedPrecondition) as early:
@@ -185,7 +215,10 @@ async def test_items_have_versions_and_one_in_force(town: Town) -> None:
         await town.item(publish=False)
     assert exists.value.reason == "ITEM_DRAFT_EXISTS"
     listed = await town.call(
-        town.items.ListServiceItems, items.ListServiceItemsRequest(filter="content.category = 市场准入"), items.ListServiceItemsResponse, ""
+        town.items.ListServiceItems,
+        items.ListServiceItemsRequest(filter="content.category = 市场准入"),
+        items.ListServiceItemsResponse,
+        "",
     )
     assert [item.name for item in listed.service_items] == [second.name]
     every = items.ListServiceItemsRequest(filter="content.category = 市场准入", show_superseded=True)

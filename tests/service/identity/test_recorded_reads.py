@@ -16,6 +16,7 @@ from tongban.identity.v1 import (
     mandate_service_pb2,
     resources_pb2,
     staff_service_pb2,
+    verification_service_pb2,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,6 +67,16 @@ class Known:
                 consent_service_pb2.GetConsentRequest(name=self.consent),
                 resources_pb2.Consent,
             ),
+            "ListConsents": (
+                consents.ListConsents,
+                consent_service_pb2.ListConsentsRequest(subject=self.person),
+                consent_service_pb2.ListConsentsResponse,
+            ),
+            "ListVerifications": (
+                town.checks.ListVerifications,
+                verification_service_pb2.ListVerificationsRequest(parent=self.person),
+                verification_service_pb2.ListVerificationsResponse,
+            ),
             "GetStaff": (
                 town.offices.GetStaff,
                 staff_service_pb2.GetStaffRequest(name=town.staff["reviewing"]),
@@ -87,6 +98,8 @@ READERS = {
     "GetMandate": "receiving",
     "ListMandates": "receiving",
     "GetConsent": "receiving",
+    "ListConsents": "receiving",
+    "ListVerifications": "receiving",
     "GetStaff": "auditing",
     "ListStaff": "auditing",
 }
@@ -127,7 +140,9 @@ async def test_no_record_no_answer(known: Known, verb: str) -> None:
         assert await reason_of(known.read(verb, token)) == "AUDIT_UNAVAILABLE"
 
 
-@pytest.mark.parametrize("verb", ["GetMandate", "ListMandates", "GetConsent", "GetPerson"])
+@pytest.mark.parametrize(
+    "verb", ["GetMandate", "ListMandates", "GetConsent", "ListConsents", "ListVerifications", "GetPerson"]
+)
 async def test_what_is_ones_own_is_read_unrecorded_but_not_with_staff_beside(known: Known, verb: str) -> None:
     own = await known.town.human_token(known.person)
     window = await known.town.at_window(own, await known.town.staff_token())

@@ -60,9 +60,9 @@ async def test_types_are_created_once_published_once_and_listed(licensing: Licen
     start = await page(page_size=1)
     rest = await page(page_size=1, page_token=start.next_page_token)
     assert [*start.license_types, *rest.license_types] == [first, second]
-    assert (await page(item_code="item-2")).license_types == [second]
-    assert (await page(code=first.code, state=resources.LICENSE_TYPE_STATE_PUBLISHED)).license_types == [first]
-    assert (await page(state=resources.LICENSE_TYPE_STATE_DRAFT)).license_types == []
+    assert (await page(filter="item_codes:item-2")).license_types == [second]
+    assert (await page(filter=f"code = {first.code} AND state = LICENSE_TYPE_STATE_PUBLISHED")).license_types == [first]
+    assert (await page(filter="state = LICENSE_TYPE_STATE_DRAFT")).license_types == []
     get = types_pb.GetLicenseTypeRequest(name=second.name)
     found = await licensing.call(licensing.types.GetLicenseType, get, resources.LicenseType, licensing.person())
     assert found == second
@@ -146,6 +146,29 @@ async def test_an_upload_that_is_not_complete_or_somebody_elses_is_handed_in_by_
     assert (await handed_in(open_one.name, owner))[0] == "STATE_CONFLICT"
     assert (await handed_in(other.name, stranger))[0] == "RESOURCE_NOT_FOUND"
     assert await handed_in(different.name, owner) == ("MATERIAL_CONTENT_MISMATCH", "size")
+
+
+async def test_materials_are_listed_by_whose_they_are(licensing: License) -> None:
+    owner, stranger = licensing.person(PERSON, org=FIRM), licensing.person(STRANGER)
+    made = [await upload(licensing, parts_of(metadata(category=each)), owner) for each in ("lease", "photo")]
+    clerk = licensing.staff()
+    handed_in = await upload(licensing, parts_of(metadata(owner=FIRM)), clerk)
+
+    async def listed(token: str, **asked: Any) -> list[str]:
+        request, answer = pb.ListMaterialsRequest(**asked), pb.ListMaterialsResponse
+        return [
+            each.name
+            for each in (await licensing.call(licensing.materials.ListMaterials, request, answer, token)).materials
+        ]
+
+    another = licensing.token("staff/00000000-0000-7000-8000-0000000000b9", "STAFF", dept=DEPARTMENT)
+    assert await listed(owner) == [handed_in.name, made[1].name, made[0].name]
+    assert await listed(owner, filter="category = photo AND state = MATERIAL_STATE_ACTIVE") == [made[1].name]
+    assert await listed(owner, filter="state = MATERIAL_STATE_EXPIRED") == []
+    assert await listed(clerk) == await listed(clerk, owner=FIRM) == [handed_in.name]
+    assert await listed(clerk, owner=PERSON) == await listed(another) == []
+    assert await listed(stranger) == []
+    assert (await refused(listed(stranger, owner=FIRM)))[0] == "NOT_OWNER"
 
 
 async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(licensing: License) -> None:

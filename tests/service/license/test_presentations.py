@@ -71,6 +71,23 @@ async def refused(call: object) -> tuple[str, str]:
     return caught.value.reason, caught.value.metadata.get("rule", "")
 
 
+async def test_a_holder_lists_what_was_presented_without_the_codes(licensing: License) -> None:
+    made = await licensing.issued()
+    shown = [(await create(licensing, agent(licensing), made.name, item_code=each)).presentation for each in ("a", "b")]
+
+    async def listed(token: str, **asked: object) -> list[str]:
+        request, answer = pb.ListPresentationsRequest(**asked), pb.ListPresentationsResponse  # type: ignore[arg-type]
+        found = await licensing.call(licensing.presentations.ListPresentations, request, answer, token)
+        return [each.name for each in found.presentations]
+
+    assert await listed(agent(licensing)) == [shown[1].name, shown[0].name]
+    assert await listed(agent(licensing), filter=f"item_code = a AND licenses:{made.name}") == [shown[0].name]
+    assert await listed(agent(licensing), filter="state = PRESENTATION_STATE_EXPIRED") == []
+    assert await listed(licensing.person(STRANGER)) == []
+    assert (await refused(listed(licensing.person(STRANGER), holder=FIRM)))[0] == "NOT_OWNER"
+    assert (await refused(listed(licensing.staff(), holder=FIRM)))[0] == "ACTOR_NOT_ALLOWED"
+
+
 async def test_a_repeat_brings_the_same_code_and_no_code_lies_in_clear(licensing: License) -> None:
     made = await licensing.issued()
     same = request_id()

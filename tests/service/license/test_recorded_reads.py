@@ -46,6 +46,11 @@ async def test_no_record_no_answer(licensing: License) -> None:
             use_service_pb2.ListLicenseUsesRequest(license=made.name),
             use_service_pb2.ListLicenseUsesResponse,
         ),
+        "ListMaterials": (
+            licensing.materials.ListMaterials,
+            material_service_pb2.ListMaterialsRequest(),
+            material_service_pb2.ListMaterialsResponse,
+        ),
         "GetMaterial": (
             licensing.materials.GetMaterial,
             material_service_pb2.GetMaterialRequest(name=file, use_context=context(case_name=CASE)),

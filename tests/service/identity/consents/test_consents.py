@@ -58,6 +58,29 @@ async def _check(home: Town, name: str, subject: str, **fields: object) -> str:
     return error_reason_pb2.ErrorReason.Name(found.reason).removeprefix("ERROR_REASON_")
 
 
+async def _listed(home: Town, token: str, **asked: str) -> list[str]:
+    request = pb.ListConsentsRequest(**asked)  # type: ignore[arg-type]
+    found = await home.call(_stub(home).ListConsents, request, pb.ListConsentsResponse, token)
+    return [each.name for each in found.consents]
+
+
+async def test_consents_are_listed_to_whom_they_are_of(home: Town) -> None:
+    person, other = await home.person(), await home.person()
+    own = await home.human_token(person)
+    first = await _grant(home, person, own, case_name="cases/1")
+    second = await _grant(home, person, own)
+    await _withdraw(home, first.name, own)
+    assert await _listed(home, own) == [second.name, first.name]
+    assert await _listed(home, own, filter="state = CONSENT_STATE_WITHDRAWN AND withdraw_time:*") == [first.name]
+    assert await _listed(home, own, filter=f"NOT case_name:* AND resources:{LICENSE}") == [second.name]
+    stranger = await home.human_token(other)
+    assert await _listed(home, stranger) == []
+    assert await reason_of(_listed(home, stranger, subject=person)) == "NOT_OWNER"
+    clerk = await home.staff_token()
+    assert await _listed(home, clerk, subject=person, order_by="create_time") == [first.name, second.name]
+    assert await reason_of(_listed(home, clerk)) == "FIELD_INVALID"
+
+
 async def test_a_person_consents_and_takes_it_back(home: Town) -> None:
     person = await home.person()
     own = await home.human_token(person)

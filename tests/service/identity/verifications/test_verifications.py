@@ -94,6 +94,19 @@ async def _record(town: Town, request: pb.RecordVerificationRequest, token: str)
     return await town.call(town.checks.RecordVerification, request, resources_pb2.Verification, token)
 
 
+async def _listed(town: Town, token: str, **asked: str) -> list[str]:
+    request = pb.ListVerificationsRequest(**asked)  # type: ignore[arg-type]
+    found = await town.call(town.checks.ListVerifications, request, pb.ListVerificationsResponse, token)
+    return [each.name for each in found.verifications]
+
+
+async def test_checks_are_listed_to_the_person(home: Town) -> None:
+    person, other = await home.person(), await home.person()
+    own = await home.human_token(person)
+    assert await _listed(home, own, parent=person, filter="method = VERIFICATION_METHOD_IN_PERSON") != []
+    assert await reason_of(_listed(home, own, parent=other)) == "RESOURCE_NOT_FOUND"
+
+
 async def test_name_and_number_are_compared_with_account_and_register(checked: Checked) -> None:
     there = checked.town
     person, token = await _open(there, NUMBER), await there.machine_token(there.channel)
@@ -106,6 +119,9 @@ async def test_name_and_number_are_compared_with_account_and_register(checked: C
     assert (wrong.outcome, wrong.assurance) == (FAILED, 2)
     # A repeat, and what does not even agree with the account, never reach the register.
     assert len(checked.register.asked) == asked
+    clerk = await there.staff_token()
+    assert await _listed(there, clerk, parent=person) == [wrong.name, made.name]
+    assert await _listed(there, clerk, parent=person, filter="outcome = VERIFICATION_OUTCOME_FAILED") == [wrong.name]
 
 
 async def test_the_register_has_the_last_word_and_five_failures_are_enough(checked: Checked) -> None:
