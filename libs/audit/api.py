@@ -9,18 +9,31 @@ from libs.audit.versions import UnknownVersion
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.paging import Pages
-from libs.db.query import Page
+from libs.db.schema import audit_records
 from libs.errors import invalid_field, not_found, reasons
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from tongban.audit.v1 import audit_service_pb2 as pb
 
 _WAIT_SECONDS = 0.5
-_RECORDS = Page(
+RECORDS = FilteredList(
     StoredRecord,
-    "{columns} FROM audit_records",
-    "seq DESC",
-    {"transaction_id": "transaction_id = :transaction_id", "object": "object = :object", "before": "seq < :before"},
+    pb.ListAuditRecordsRequest,
+    audit_records,
+    {
+        **{name: fields.text(name) for name in ("transaction_id", "object", "actor")},
+        "record_time": fields.moment("record_time"),
+    },
+    {
+        "record_time": Order(
+            ("record_time", "seq"),
+            (Path(), Path(("object",)), Path(("actor",), "actor <> ''"), Path(("transaction_id",), few=True)),
+        )
+    },
+    "record_time desc",
 )
 
 
@@ -77,13 +90,8 @@ class AuditApi:
     async def list_audit_records(self, request: pb.ListAuditRecordsRequest, call: Call) -> pb.ListAuditRecordsResponse:
         """Lists records, newest first."""
         self._must_be_ours("log", request.log)
-        given = {"transaction_id": request.transaction_id, "object": request.object}
-
-        async def rows(size: int) -> list[StoredRecord]:
-            async with self._database.read() as connection:
-                return await _RECORDS.rows(connection, size, before=self._pages.after(request), **given)
-
-        shown, token = await self._pages.cut(request, rows, lambda row: (row.seq,))
+        async with self._database.read() as connection:
+            shown, token = await RECORDS.page(connection, self._pages, request)
         records = [record_message(row, self._service, with_canonical=False) for row in shown]
         return pb.ListAuditRecordsResponse(audit_records=records, next_page_token=token)
 

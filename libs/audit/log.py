@@ -23,6 +23,7 @@ class AuditEntry:
     object: str
     canonical: bytes
     leaf_hash: bytes
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +127,11 @@ class Log:
 def _entry(identifier: str, record: Record) -> AuditEntry:
     canonical = record.canonical()
     return AuditEntry(
-        identifier, record.record_time, record.transaction_id, record.object, canonical, leaf_hash(canonical)
+        identifier,
+        record.record_time,
+        record.transaction_id,
+        record.object,
+        canonical,
+        leaf_hash(canonical),
+        record.actor,
     )

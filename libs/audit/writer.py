@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _INSERT = """
 WITH written AS (
-  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash)
-  VALUES (:id, :record_time, :transaction_id, :object, :canonical, :leaf_hash) RETURNING seq
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash, actor)
+  VALUES (:id, :record_time, :transaction_id, :object, :canonical, :leaf_hash, :actor) RETURNING seq
 ){beside}
 INSERT INTO audit_pending (seq) SELECT seq FROM written
 """
@@ -97,6 +97,7 @@ class AuditWriter:
             "object": obj,
             "canonical": entry.canonical,
             "leaf_hash": entry.leaf_hash,
+            "actor": entry.actor,
         }
         statement = _PLAIN
         if asks is not None:

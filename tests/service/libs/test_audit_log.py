@@ -274,10 +274,28 @@ async def test_records_are_listed_by_pages_and_filters(log: Log) -> None:
             break
         request.page_token = page.next_page_token
     assert seen == [receipt.record for receipt in reversed(receipts)]
-    of_transaction = pb.ListAuditRecordsRequest(log=log.process.service, transaction_id="0" * 36)
+    of_transaction = pb.ListAuditRecordsRequest(log=log.process.service, filter=f"transaction_id = {'0' * 36}")
     assert len((await log.api.list_audit_records(of_transaction, CONTEXT)).audit_records) == 5
-    of_object = pb.ListAuditRecordsRequest(log=log.process.service, object="persons/1")
+    of_object = pb.ListAuditRecordsRequest(log=log.process.service, filter="object = persons/1")
     assert len((await log.api.list_audit_records(of_object, CONTEXT)).audit_records) == 2
+
+
+async def test_records_are_found_by_who_and_when(log: Log) -> None:
+    receipts = await log.write(4)
+
+    async def found(text: str) -> list[str]:
+        request = pb.ListAuditRecordsRequest(log=log.process.service, filter=text, order_by="record_time")
+        return [each.name for each in (await log.api.list_audit_records(request, CONTEXT)).audit_records]
+
+    get = pb.GetAuditRecordRequest(name=receipts[2].record)
+    middle = await log.api.get_audit_record(get, CONTEXT)
+    names, time = [each.record for each in receipts], middle.record_time.ToJsonString()
+    assert middle.actor
+    assert await found(f"actor = {middle.actor}") == names
+    assert await found(f"NOT actor = {middle.actor}") == await found("actor = staff/nobody") == []
+    assert set(names[3:]) <= set(await found(f"record_time >= {time} AND actor = {middle.actor}")) <= set(names)
+    assert names[2] in await found(f"record_time = {time}")
+    assert names[2] not in await found(f"record_time < {time} OR record_time > {time}")
 
 
 async def test_every_mutation_leaves_a_record_of_itself(log: Log) -> None:

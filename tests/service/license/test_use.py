@@ -321,7 +321,7 @@ async def test_uses_are_told_to_holders_issuers_and_auditors_only(licensing: Lic
     await get(licensing, made.name, holder, use_context=context("自查", case_name=ITEM_CASE))
     await download(licensing, made.name, holder)
     assert len((await uses(licensing, holder, holder=FIRM)).license_uses) == 2
-    one = await uses(licensing, holder, license=made.name, action=resources.USE_ACTION_READ)
+    one = await uses(licensing, holder, license=made.name, filter="action = USE_ACTION_READ")
     assert [each.use_context.purpose for each in one.license_uses] == ["自查"]
     first = await uses(licensing, holder, holder=FIRM, page_size=1)
     second = await uses(licensing, holder, holder=FIRM, page_size=1, page_token=first.next_page_token)

@@ -15,7 +15,7 @@ from tongban.identity.v1.client_service_pb2 import ListClientsRequest
 from tongban.identity.v1.region_service_pb2 import ListRegionsRequest
 from tongban.identity.v1.resources_pb2 import REGION_STATE_ACTIVE
 
-REQUEST = ListAuditRecordsRequest(log="cases", object="cases/1", page_size=10)
+REQUEST = ListAuditRecordsRequest(log="cases", filter="object = cases/1", page_size=10)
 PAGES = paging.Pages(b"k" * 32)
 
 
@@ -41,14 +41,14 @@ def test_the_first_page_has_no_position() -> None:
 
 def test_the_size_of_a_page_may_change_between_pages() -> None:
     token = PAGES.next_token(REQUEST, 7)
-    other = ListAuditRecordsRequest(log="cases", object="cases/1", page_size=99, page_token=token)
+    other = ListAuditRecordsRequest(log="cases", filter="object = cases/1", page_size=99, page_token=token)
     assert PAGES.position(other, token) == (7,)
 
 
 def test_a_token_of_another_list_is_refused() -> None:
     token = PAGES.next_token(REQUEST, 7)
     with pytest.raises(InvalidArgument) as error:
-        PAGES.position(ListAuditRecordsRequest(log="cases", object="cases/2"), token)
+        PAGES.position(ListAuditRecordsRequest(log="cases", filter="object = cases/2"), token)
     assert error.value.reason == "PAGE_TOKEN_INVALID"
 
 
