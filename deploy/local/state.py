@@ -17,7 +17,7 @@ import psutil
 from deploy.local.own_settings import FILE
 from deploy.local.regions import REGIONS, LocalRegion
 from deploy.local.supervisor import SupervisedProcess, Supervisor, kill_group
-from services.gateway.contracts import image_path
+from libs.rpc.images import image_path
 
 _CLOCK_TOLERANCE = 2.0
 

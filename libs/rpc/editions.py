@@ -6,38 +6,21 @@ which we keep the image is held to that one's rules: it can't have known of a fi
 """
 
 import hashlib
-import importlib.util
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from functools import cache, cached_property
 from importlib.metadata import version
-from pathlib import Path
 
 import protovalidate
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from libs.errors import InvalidArgument
+from libs.rpc.images import image_path, release_image
 from libs.rpc.stages.validation import check
 from libs.rpc.unknown_fields import unknown_fields, unknown_values
 
-_IMAGE = "tongban.binpb"
 _MOST_DOUBTS = 20
 _A_TYPE = 200
-
-
-def image_path() -> Path:
-    """Where the image of the contracts lies: beside the generated code, in the checkout as in the wheel."""
-    for folder in _generated():
-        if (image := folder / _IMAGE).exists():
-            return image
-    raise FileNotFoundError(f"{_IMAGE} is missing beside the generated code; run proto/compile.py")
-
-
-def _generated() -> Iterator[Path]:
-    spec = importlib.util.find_spec("tongban")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the contracts are not compiled; run proto/compile.py")
-    yield from (Path(folder).parent for folder in spec.submodule_search_locations)
 
 
 def own_release() -> str:
@@ -148,11 +131,6 @@ def own_edition() -> ContractEdition:
 
 @cache
 def released_edition(release: str) -> ContractEdition | None:
-    """The contracts of a release whose image is kept (``proto/releases``, in the wheel ``releases``), or None."""
-    if not release.replace(".", "").isalnum():
-        return None
-    for folder in _generated():
-        for releases in (folder / "releases", folder.parent / "releases"):
-            if (image := releases / f"{release}.binpb").exists():
-                return ContractEdition(release, image.read_bytes())
-    return None
+    """The contracts of a release whose image is kept, or None."""
+    image = release_image(release)
+    return ContractEdition(release, image) if image is not None else None

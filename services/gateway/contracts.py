@@ -1,6 +1,5 @@
 """Reads the compiled contracts (``proto/gen/tongban.binpb``): the one source of routes, documents and allowlists."""
 
-import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,21 +9,10 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 
 from libs.rpc.contract import Method
+from libs.rpc.images import image_path
 from tongban.options.v1 import options_pb2
 
-_IMAGE = "tongban.binpb"
 _SERVICE_FIELD, _METHOD_FIELD = 6, 2
-
-
-def image_path() -> Path:
-    """Where the image of the contracts lies: beside the generated code, in the checkout as in the wheel."""
-    spec = importlib.util.find_spec("tongban")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the contracts are not compiled; run proto/compile.py")
-    for folder in spec.submodule_search_locations:
-        if (image := Path(folder).parent / _IMAGE).exists():
-            return image
-    raise FileNotFoundError(f"{_IMAGE} is missing beside the generated code; run proto/compile.py")
 
 
 def pack_path() -> Path:

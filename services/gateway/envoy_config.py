@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from libs.rpc.images import image_path
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import circuits, contract_gate, contracts, edited
@@ -252,7 +253,7 @@ def _transcoder(config: GatewayConfig, services: list[Service]) -> Json:
     return _filter(
         "grpc_json_transcoder",
         "GrpcJsonTranscoder",
-        proto_descriptor=str(contracts.image_path()),
+        proto_descriptor=str(image_path()),
         services=[service.full_name for service in services if service.public_rpcs],
         convert_grpc_status=True,
         print_options={"always_print_primitive_fields": True},

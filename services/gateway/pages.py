@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from libs.errors import Code, TongbanError
 from libs.observability.net import App, net
+from libs.rpc.images import image_path
 from services.gateway.config import GatewayConfig
-from services.gateway.contracts import image_path, pack_path
+from services.gateway.contracts import pack_path
 from services.gateway.openapi import document, operations
 from services.gateway.rendering import HEADERS, environment, error_words
 from services.gateway.replies import documented

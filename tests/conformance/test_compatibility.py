@@ -7,8 +7,8 @@ import pytest
 from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
+from libs.rpc.images import image_path
 from proto import compatibility
-from services.gateway.contracts import image_path
 from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 

@@ -13,8 +13,9 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from buf.validate import validate_pb2
 from libs.access import rights
 from libs.rpc.contract import Method
+from libs.rpc.images import image_path
 from services.cases.core.exchange import Payload
-from services.gateway.contracts import image_path, read_image, services
+from services.gateway.contracts import read_image, services
 from tongban.options.v1 import options_pb2
 
 OWNERS = tuple(sorted(rights.SERVICES))

@@ -10,7 +10,8 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
-from libs.rpc.editions import ContractEdition, PayloadReader, image_path, own_edition
+from libs.rpc.editions import ContractEdition, PayloadReader, own_edition
+from libs.rpc.images import image_path
 from services.cases.core.payloads import PAYLOADS, MessageReader
 from tongban.cases.v1 import exchange_service_pb2 as pb
 

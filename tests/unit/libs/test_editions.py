@@ -1,8 +1,12 @@
 """What is understood of a payload: by our edition of the contracts, and by the rules of the edition that its sender writes by."""
 
+from pathlib import Path
+
 import pytest
 
+from libs.rpc import images
 from libs.rpc.editions import PayloadReader, own_edition, released_edition
+from libs.rpc.images import image_path
 from tests.support import tomorrow
 from tests.support.tomorrow import LONG_NOTE, NEW_STATE, NOTICE, RELEASE
 from tongban.cases.v1 import exchange_service_pb2 as pb
@@ -73,3 +77,17 @@ def test_an_edition_is_told_from_another_by_its_image() -> None:
 @pytest.mark.parametrize("release", ["", "../gen/tongban", "0.0.0", "/etc/passwd"])
 def test_a_release_whose_image_is_not_kept_has_none(release: str) -> None:
     assert released_edition(release) is None
+
+
+def test_the_image_of_a_release_is_read_where_releases_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the checkout beside `gen`, in the wheel within `tongban`."""
+    for place, release in ((tmp_path / "releases", "98.1.0"), (tmp_path / "gen" / "tongban" / "releases", "98.2.0")):
+        place.mkdir(parents=True)
+        (place / f"{release}.binpb").write_bytes(image_path().read_bytes())
+    monkeypatch.setattr(images, "_generated", lambda: iter([tmp_path / "gen"]))
+    for release in ("98.1.0", "98.2.0"):
+        found = released_edition(release)
+        assert found is not None
+        assert (found.release, found.fingerprint) == (release, own_edition().fingerprint)
