@@ -67,6 +67,7 @@ class MessagesNotUnderstood:
 
     async def _apply(self, row: MessageRow, message: OpenedMessage) -> None:
         taker, actor, asked = self.taker, self.taker.store.brought_by(row), set[bytes]()
+        await taker.parts.regions.check_inbound(row.peer_region)  # it was when the message came
         await taker.check(message, actor)
 
         async def work(tx: Transaction) -> pb.TransferReceipt:

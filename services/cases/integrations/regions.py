@@ -35,6 +35,10 @@ class OtherRegions:
         """Raises REGION_NOT_TRUSTED unless this region may send to another."""
         await self.known.trusted(region, identity.TRUST_DIRECTION_OUTBOUND)
 
+    async def check_inbound(self, region: str) -> None:
+        """Raises REGION_NOT_TRUSTED unless another region may send to this one now."""
+        await self.known.trusted(region, identity.TRUST_DIRECTION_INBOUND)
+
     def check_takes(self, region: str, payload: str) -> None:
         """Raises TRANSFER_PAYLOAD_UNSUPPORTED where a region has said that it doesn't understand such a message.
 

@@ -168,6 +168,12 @@ async def test_an_application_of_a_newer_region_is_kept_and_opens_its_case_after
     await _swept(handling)  # it waits for what can't be asked now
     assert [each.state for each in await _kept(handling)] == [NOT_UNDERSTOOD]
     handling.known.identity_error = None
+    handling.known.trusted.discard("341500")
+    _asked_anew(handling)
+    await _due(handling)  # nor is what a region sent applied while it is not trusted
+    assert [each.state for each in await _kept(handling)] == [NOT_UNDERSTOOD]
+    handling.known.trusted.add("341500")
+    _asked_anew(handling)
     await _due(handling)
     assert await _kept(handling) == []
     await pair.carry()
@@ -177,6 +183,11 @@ async def test_an_application_of_a_newer_region_is_kept_and_opens_its_case_after
     known = await pair.transfer(home, sent.name)
     assert (known.result.outcome, known.progress.state) == (pb.OUTCOME_REJECTED, pb.CASE_STATE_CLOSED)
     assert case.received_by.startswith(HOME)
+
+
+def _asked_anew(town: Town) -> None:
+    """Forgets what identity said of trust; it is kept for seconds."""
+    town.part("MessageDeliverer")._parts.regions.known._known.clear()
 
 
 async def _due(town: Town) -> None:
