@@ -36,7 +36,7 @@ _STATE = Path(".tongban")
 def _ports(state: Path, regions: int, given: tuple[int | None, int | None]) -> tuple[int, ...]:
     """The gateways' ports: as given, else as the operator's settings have them."""
     own = own_settings.read(state)
-    return tuple(port or own.port(region.code) for region, port in zip(REGIONS[:regions], given, strict=False))
+    return tuple(port or own.port(region.id) for region, port in zip(REGIONS[:regions], given, strict=False))
 
 
 def _start(cluster: Cluster, *, detached: bool) -> None:
@@ -92,7 +92,7 @@ def up(
 ) -> None:
     """Starts regions and keeps them running until Ctrl-C, or in the background with --detach."""
     try:
-        wanted = {region.code: replicas for region in REGIONS} if replicas else {}
+        wanted = {region.id: replicas for region in REGIONS} if replicas else {}
         cluster = Cluster(state, _ports(state, regions, (port, port2)), replicas=wanted)
         _start(cluster, detached=detach)
         _show_regions(cluster.snapshot)

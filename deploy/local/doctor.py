@@ -58,7 +58,7 @@ class Doctor:
 
     @property
     def _regions(self) -> list[Path]:
-        return [each for each in (self._state / region.code for region in REGIONS) if each.is_dir()]
+        return [each for each in (self._state / region.id for region in REGIONS) if each.is_dir()]
 
     def _settings(self) -> Iterator[Finding]:
         try:
@@ -174,7 +174,7 @@ class Doctor:
         snapshot = self._folder.read()
         if self._folder.holder() is None or snapshot is None:
             for region in REGIONS:
-                port = self._own.port(region.code)
+                port = self._own.port(region.id)
                 if not is_free(port):
                     yield Finding(
                         "ports",

@@ -101,7 +101,7 @@ class Cluster:
             raise
 
     def _command(self, detached: bool) -> tuple[str, ...]:
-        gateways = (f"--gateway={region.code}:{port}" for region, port in zip(REGIONS, self._ports, strict=False))
+        gateways = (f"--gateway={region.id}:{port}" for region, port in zip(REGIONS, self._ports, strict=False))
         services = f"--services={','.join(self._services)}"
         command = programs.python(
             "deploy.local.serve", f"--state={self.state.folder}", services, *gateways, *self._options

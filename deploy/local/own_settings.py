@@ -16,7 +16,7 @@ from libs.db.pool import OWN
 from services.gateway.config import GatewayConfig
 
 FILE = "settings.toml"
-_PORTS = {region.code: 8080 + place for place, region in enumerate(REGIONS)}
+_PORTS = {region.id: 8080 + place for place, region in enumerate(REGIONS)}
 _GATEWAY = "gateway"
 _BESIDE_SERVICES = 15
 """Connections of operators, migrations, mounted databases and PostgreSQL's superuser."""
@@ -145,7 +145,7 @@ def read(state: Path) -> OwnSettings:
 
 def _faults(settings: OwnSettings) -> list[str]:
     """What no type says."""
-    codes = {region.code for region in REGIONS}
+    codes = {region.id for region in REGIONS}
     counts = [settings.replicas, *(each.replicas or 1 for each in settings.regions.values())]
     levels = ("debug", "info", "warning", "error")
     urls = {code: each.public_url for code, each in settings.regions.items()}

@@ -38,14 +38,21 @@ class KnownRegion:
     """A region as the embedded start knows it.
 
     Attributes:
-        code: GB/T 2260 code, 6 digits.
+        code: its GB/T 2260 code today, 6 digits.
         name: what people call it.
         province: the province it lies in.
+        own_id: its id in the federation, where that is not its code.
     """
 
     code: str
     name: str
     province: str
+    own_id: str = ""
+
+    @property
+    def id(self) -> str:
+        """Its id in the federation: by default its code on the day it was founded."""
+        return self.own_id or self.code
 
 
 LIUAN = KnownRegion("341500", "六安市", "安徽省")
@@ -153,7 +160,7 @@ def _internal_ports(folder: Path, names: tuple[str, ...], taken: frozenset[int])
 
 def replay_file(state: Path, region: KnownRegion) -> Path:
     """Where the offset of a region's business clock lies, if it can be set (`libs.clock.replay`)."""
-    return state.resolve() / region.code / "clock"
+    return state.resolve() / region.id / "clock"
 
 
 def settle(
@@ -177,7 +184,7 @@ def settle(
     """
     if http_port in taken or not is_free(http_port):
         raise PortTaken(f"port {http_port} is taken; choose another for the gateway of {region.name}")
-    folder = state.resolve() / region.code
+    folder = state.resolve() / region.id
     for name in ("config", "logs", "secrets", "documents", "keys", "redis", "pki"):
         folder.joinpath(name).mkdir(parents=True, exist_ok=True)
         # Its own user's alone; the region's folder itself stays open to PostgreSQL, which may run as another user.

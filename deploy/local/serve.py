@@ -60,9 +60,9 @@ def prepare(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
         KeysLost: a key is gone that others of the region were made with.
     """
     require_keys(local.folder)
-    development.ensure(local.path("pki"), local.region.code, CERTIFIED)
+    development.ensure(local.path("pki"), local.region.id, CERTIFIED)
     notes = write_all(local, own)
-    region_root.ensure(local.path("root"), local.region.code, keys_of(local))
+    region_root.ensure(local.path("root"), local.region.id, keys_of(local))
     return notes
 
 

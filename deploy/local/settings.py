@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from deploy.local.databases import DATABASES, DEPARTMENT
 from deploy.local.own_settings import OwnSettings, merged
-from deploy.local.regions import HOST, SERVICES, LocalRegion, replay_file
+from deploy.local.regions import HOST, SERVICES, KnownRegion, LocalRegion, replay_file
 from deploy.local.secret_files import password, write_secret
 from deploy.local.written import ENVOY, set_aside, write
 from libs.config import KeysConfig
@@ -51,9 +51,14 @@ def _identity(local: LocalRegion) -> Document:
     }
 
 
+def _region(region: KnownRegion) -> Document:
+    codes = [{"code": region.code}] if region.own_id else []
+    return {"id": region.id, "name": region.name, "codes": codes}
+
+
 def _common(local: LocalRegion, name: str) -> Document:
     return {
-        "region": {"code": local.region.code, "name": local.region.name},
+        "region": _region(local.region),
         "tls": _tls(local, name),
         "identity": _identity(local),
         "neighbours": {service: local.addresses(service) for service in SERVICES if service != name},

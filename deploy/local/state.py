@@ -97,7 +97,7 @@ class StateFolder:
 
     def purge(self) -> bool:
         """Deletes what regions left here, and the folder where nothing else lies in it; tells whether it is gone."""
-        names = (*(region.code for region in REGIONS), "supervisor.json", "supervisor.log", FILE, "supervisor.lock")
+        names = (*(region.id for region in REGIONS), "supervisor.json", "supervisor.log", FILE, "supervisor.lock")
         for path in (self.folder / name for name in names):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -190,7 +190,7 @@ def snapshot(
 ) -> Snapshot:
     """Describes what a supervisor runs at this moment."""
     regions = [
-        RegionSnapshot(h.region.code, h.region.name, h.local_url, str(h.folder), h.base_url) for h in local_regions
+        RegionSnapshot(h.region.id, h.region.name, h.local_url, str(h.folder), h.base_url) for h in local_regions
     ]
     processes = [_process(unit) for unit in supervisor.units.values()]
     return Snapshot(os.getpid(), supervisor.all_ready, error, regions, processes, list(notes), contracts)

@@ -2,10 +2,15 @@
 
 import sys
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from libs.ids.region import REGION_ID
+
+_CODE_LENGTH = 6
 
 
 class Section(BaseModel):
@@ -14,11 +19,35 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
-class RegionConfig(Section):
-    """The region (a province, city or district) that this process serves."""
+class DivisionCode(Section):
+    """A code that the region has, or had, in GB/T 2260: from ``begin`` on, where it is not from its foundation, until ``end``."""
 
-    code: str
+    code: str = Field(pattern=r"^[0-9]{6}$")
+    begin: date | None = None
+    end: date | None = None
+
+    def holds_on(self, day: date) -> bool:
+        """Says whether the code is in force on ``day``; both ends belong to it."""
+        return (self.begin is None or self.begin <= day) and (self.end is None or day <= self.end)
+
+
+class RegionConfig(Section):
+    """The region (a province, city, district or town) that this process serves.
+
+    ``id`` names it for ever, in every name, token, code and certificate: by default the code that it had on the day it was
+    founded. ``codes`` are its codes in GB/T 2260, which the state changes; none where the id is the one code that it ever had,
+    or where it has none (towns).
+    """
+
+    id: str = Field(pattern=f"^{REGION_ID}$")
     name: str
+    codes: tuple[DivisionCode, ...] = ()
+
+    def code_on(self, day: date) -> str:
+        """Returns the code that is in force on ``day``; empty where the region has none."""
+        if not self.codes:
+            return self.id if self.id.isdecimal() and len(self.id) == _CODE_LENGTH else ""
+        return next((each.code for each in self.codes if each.holds_on(day)), "")
 
 
 class GrpcConfig(Section):
@@ -35,7 +64,7 @@ class GrpcConfig(Section):
 
 
 class TlsConfig(Section):
-    """Paths of the PEM files for mTLS, and the domain in which ``<process>.<region code>`` is a process's name."""
+    """Paths of the PEM files for mTLS, and the domain in which ``<process>.<region id>`` is a process's name."""
 
     ca: Path
     cert: Path

@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 
 from libs.errors import invalid_field, reasons
+from libs.ids.region import REGION_ID
 from libs.ids.uuid7 import is_uuid7
 
 _NAME = re.compile(
-    r"(?://(?P<region>[0-9]{6})/)?(?P<collection>[a-z][A-Za-z0-9]{0,62})/(?P<id>[A-Za-z0-9][A-Za-z0-9._~-]{0,127})",
+    rf"(?://(?P<region>{REGION_ID})/)?(?P<collection>[a-z][A-Za-z0-9]{{0,62}})/(?P<id>[A-Za-z0-9][A-Za-z0-9._~-]{{0,127}})",
     re.ASCII,
 )
 
@@ -17,7 +18,7 @@ class ResourceName:
     """The name of a resource.
 
     Attributes:
-        region: the 6 digits of the region that owns it, or "" where the name is relative to the reader's own.
+        region: the id of the region that owns it, or "" where the name is relative to the reader's own.
         collection: the plural in lower camel case, such as ``persons``.
         id: the last part, usually a UUIDv7.
     """
@@ -35,7 +36,7 @@ class ResourceName:
         return f"{self.collection}/{self.id}"
 
     def is_foreign(self, home: str) -> bool:
-        """Says whether the resource belongs to another region than ``home`` (6 digits)."""
+        """Says whether the resource belongs to another region than ``home`` (an id)."""
         return self.region not in ("", home)
 
     def relative_to(self, home: str) -> "ResourceName":

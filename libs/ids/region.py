@@ -1,7 +1,8 @@
-"""Region codes (行政区划代码): GB/T 2260 (6 digits) with GB/T 10114 levels below (9 and 12 digits).
+"""Regions: the id that names one in the federation, and region codes (行政区划代码), which are something else.
 
-Tongban stores 12 digits and names a region of the federation by its first 6. Codes of abolished counties stay in
-use for ever in other identifiers, so only the province prefix is checked here; the dated table of regions is data.
+The id is opaque and stays for ever (decision 0044). Codes are those of GB/T 2260 (6 digits) with GB/T 10114 levels below
+(9 and 12 digits), and the state changes them. Codes of abolished counties stay in use for ever in other identifiers, so
+only the province prefix is checked here; the dated table of regions is data.
 """
 
 import re
@@ -10,6 +11,9 @@ from enum import IntEnum
 from types import MappingProxyType
 
 from libs.errors import invalid_field
+
+REGION_ID = "[a-z0-9][a-z0-9-]{0,30}[a-z0-9]"
+"""What the id of a region looks like: 2 to 32 characters that may stand in a host name. It says nothing."""
 
 PROVINCES = MappingProxyType(
     {
@@ -81,7 +85,7 @@ class Region:
 
     @property
     def short(self) -> str:
-        """The first 6 digits, as in resource names and citizen identity numbers."""
+        """The first 6 digits, as in citizen identity numbers."""
         return self.code[:6]
 
     @property

@@ -8,8 +8,10 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from libs.ids.region import REGION_ID
+
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_REGION = r"(?://(?P<region>[0-9]{6})/)?"
+_REGION = rf"(?://(?P<region>{REGION_ID})/)?"
 _SUBJECT = re.compile(
     rf"{_REGION}(?P<kind>persons|staff|clients|services)/(?P<id>{_UUID}|[a-z0-9][a-z0-9-]{{2,62}})", re.ASCII
 )
@@ -38,7 +40,7 @@ class Subject:
     Attributes:
         kind: what they are.
         id: the last part of the name.
-        region: the six digits of the region that they belong to; empty for the reader's own.
+        region: the id of the region that they belong to; empty for the reader's own.
     """
 
     kind: SubjectKind

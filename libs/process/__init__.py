@@ -105,11 +105,11 @@ class Process:
         self.clock: Clock = clock or (ReplayClock(replay) if replay else SystemClock())
         self.wall: Clock = SystemClock()
         logs.configure(config.telemetry.log_level)
-        self.tracing = tracing or Tracing.sending(service, config.region.code, config.telemetry.endpoint)
+        self.tracing = tracing or Tracing.sending(service, config.region.id, config.telemetry.endpoint)
         self.provider = TongsuoProvider()
         master = load_master_key(config.keys.master_key_file)
         self.keys = KeyStore(config.keys.folder, master, self.provider, self.wall)
-        self.log = Log(service, config.region.code, HmacSm3(self.keys.ensure(_SALTS, Algorithm.HMAC_SM3).secret))
+        self.log = Log(service, config.region.id, HmacSm3(self.keys.ensure(_SALTS, Algorithm.HMAC_SM3).secret))
         self.database = Database.from_config(config.database, self.tracing)
         self.redis = redis_of(config.redis.url)
         self.audit = AuditWriter(self.database, self.clock, self.log)
@@ -139,7 +139,7 @@ class Process:
     def neighbour(self, name: str) -> grpc.aio.Channel:
         """Returns the channel to another service of the region."""
         if name not in self._channels:
-            host_name = f"{name}.{self.config.region.code}.{self.config.tls.domain}"
+            host_name = f"{name}.{self.config.region.id}.{self.config.tls.domain}"
             self._channels[name] = neighbour_channel(self.config.neighbours[name], self.config.tls, host_name)
         return self._channels[name]
 
@@ -150,7 +150,7 @@ class Process:
         return TokenVerifier(
             source,
             issuer=identity.issuer,
-            audience=f"//{self.config.region.code}",
+            audience=f"//{self.config.region.id}",
             clock=self.wall,
             withdrawals=self.withdrawals,
         )
@@ -171,7 +171,7 @@ class Process:
             self.config, verifier, trusted or self._is_trusted, self.health.require_writing, self.tracing
         )
         builder = ServerBuilder(self.config, stages, self.health)
-        audit = AuditApi(self.database, self.pages, self.config.region.code, self.service)
+        audit = AuditApi(self.database, self.pages, self.config.region.id, self.service)
         parked = ParkedEventApi(self.service, self.parking, self.pages, self.uow, self.audit, self._consumers)
         uploads = UploadApi(self.service, self.database, self.uow, self._content, self.config.uploads)
         self.background(self.withdrawals.watch)
@@ -217,12 +217,12 @@ class Process:
 
     def consume(self, sources: Sequence[str], handlers: dict[str, EventHandler]) -> None:
         """Adds a consumer of other services' events."""
-        streams = [stream_of(self.config.region.code, source) for source in sources]
+        streams = [stream_of(self.config.region.id, source) for source in sources]
         self._consumers.append(Consumer(self.service, self.wire, self.database, streams, handlers, self.tracing))
         self.background(self._consumers[-1].run)
 
     def _background_tasks(self) -> list[Task]:
-        region = self.config.region.code
+        region = self.config.region.id
         relay = Relay(self.database, self.wire, region, self.service, self.uow.committed)
         certificate = (self.config.keys.folder / "log.der").read_bytes()
         integrator = Integrator(

@@ -73,7 +73,7 @@ def default_stages(
         access_log,
         errors,
         deadline,
-        peer(config.grpc.allow, f"{config.region.code}.{config.tls.domain}"),
+        peer(config.grpc.allow, f"{config.region.id}.{config.tls.domain}"),
         caller(verifier),
         trust(trusted),
         permission,

@@ -35,7 +35,7 @@ def _is_ip(address: str) -> bool:
 
 
 def _upstream_tls(config: GatewayConfig, peer: str, protocol: str) -> Json:
-    name = f"{peer}.{config.region.code}.tongban.internal"
+    name = f"{peer}.{config.region.id}.tongban.internal"
     validation = {
         "trusted_ca": {"filename": str(config.tls.ca)},
         "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": name}}],

@@ -385,7 +385,7 @@ def bootstrap(config: GatewayConfig, services: list[Service]) -> Json:
         "filter_chains": [{"filters": [manager]}],
     }
     return {
-        "node": {"id": f"gateway-{config.region.code}", "cluster": config.region.code},
+        "node": {"id": f"gateway-{config.region.id}", "cluster": config.region.id},
         "admin": {"address": address_of(f"{config.envoy.admin_host}:{config.envoy.admin_port}")},
         "static_resources": {"listeners": [listener], "clusters": clusters(config)},
         "layered_runtime": circuits.runtime(config),

@@ -25,7 +25,7 @@ class Neighbours:
             for name, addresses in sorted(config.neighbours.items())
         }
         self._services = {
-            name: neighbour_channel(addresses, config.tls, f"{name}.{config.region.code}.{config.tls.domain}")
+            name: neighbour_channel(addresses, config.tls, f"{name}.{config.region.id}.{config.tls.domain}")
             for name, addresses in config.neighbours.items()
         }
 

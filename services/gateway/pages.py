@@ -150,7 +150,7 @@ class Portal:
         serving = {name: "SERVING" if up else "NOT_SERVING" for name, up in states.items()}
         body = {"status": "SERVING" if serves else "NOT_SERVING", "services": serving}
         code = 200 if serves else _BAD_GATEWAY
-        return JSONResponse(body | {"region": self._config.region.code}, code)
+        return JSONResponse(body | {"region": self._config.region.id}, code)
 
     async def verify(self, request: Request) -> Response:
         """The verification page: empty, for a scanned QR code (GET with ``c``), or for what was brought (POST)."""
@@ -162,7 +162,7 @@ class Portal:
         if form:
             return await self._verified(form)
         if check := request.query_params.get("c", ""):
-            region = request.query_params.get("r", self._config.region.code)
+            region = request.query_params.get("r", self._config.region.id)
             scanned = qr_content(self._config.public.base_url, region, check)
             return await self._verified(UploadForm({"subject": scanned}))
         return self._verification("")

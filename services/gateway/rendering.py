@@ -22,7 +22,7 @@ def environment(config: GatewayConfig) -> jinja2.Environment:
     made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.globals.update(
         region=config.region.name,
-        code=config.region.code,
+        code=config.region.id,
         base_url=config.public.base_url,
         version=version("tongban"),
     )

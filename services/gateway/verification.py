@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import TongbanError
+from libs.ids.region import REGION_ID
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import verification_service_pb2 as api
 
 _CHINA = timezone(timedelta(hours=8))
 _IDENTIFIER = re.compile(r"1\.2\.156\.3005\.2(\.[0-9A-Z]+){5}")
-_REGION = re.compile(r"[?&]r=([0-9]{6})(?:&|$)")
+_REGION = re.compile(rf"[?&]r=({REGION_ID})(?:&|$)", re.ASCII)
 _DIGEST = re.compile(r"sm3:[0-9a-f]{64}")
 _VERDICTS: dict[int, tuple[str, str]] = {
     api.STANDING_VALID: ("good", "证照有效"),

@@ -6,6 +6,7 @@ from functools import cache
 import pytest
 from google.protobuf.descriptor import Descriptor
 
+from libs.ids.region import REGION_ID
 from libs.rpc.contract import Method
 from tests.support import contracts
 from tongban.common.v1 import common_pb2
@@ -100,3 +101,28 @@ def test_options_have_one_number_of_ours() -> None:
     extensions = [each for module in contracts.files() for each in module.extensions_by_name.values()]
     assert {each.number for each in extensions} == {_NUMBER}
     assert all(each.message_type is not None for each in extensions), "room for what is to be said later"
+
+
+_DIVISIONS = {
+    "tongban.common.v1.Address.region_code",
+    "tongban.common.v1.Address.postal_code",
+    "tongban.identity.v1.Department.region_code",
+    "tongban.identity.v1.RegionCode.code",
+}
+"""Fields of six digits: codes of GB/T 2260, which the state changes, and postal codes. None of them names a region."""
+
+
+def _patterns() -> list[tuple[str, str]]:
+    found = []
+    for message in _messages():
+        for field in message.fields:
+            rules = contracts.rules_of(field)
+            found += [(str(field.full_name), each.string.pattern) for each in (rules, rules.repeated.items)]
+    return [(name, pattern) for name, pattern in found if pattern]
+
+
+def test_a_region_is_named_by_its_id() -> None:
+    assert [name for name, pattern in _patterns() if "[0-9]{6}" in pattern and name not in _DIVISIONS] == []
+    naming = [(name, pattern) for name, pattern in _patterns() if "//" in pattern and "https?://" not in pattern]
+    assert len(naming) > 30
+    assert [name for name, pattern in naming if pattern.count("//") != pattern.count(f"//{REGION_ID}")] == []

@@ -169,7 +169,7 @@ def test_the_container_is_pinned_and_holds_what_the_project_needs(container: dic
     assert re.fullmatch(rf"python:{re.escape(least)}\.\d+-bookworm", container["image"])
     assert [each for each in container["features"] if not re.search(r":\d+\.\d+\.\d+$", each)] == []
     assert installed(container["onCreateCommand"]) == packages()
-    assert container["forwardPorts"] == [own_settings.OwnSettings().port(region.code) for region in REGIONS]
+    assert container["forwardPorts"] == [own_settings.OwnSettings().port(region.id) for region in REGIONS]
 
 
 def test_the_container_is_made_ready_by_commands_of_the_documents(container: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ def config_of(path: Path, port: int) -> ServiceConfig:
         if key in ServiceConfig.model_fields
     }
     config = ServiceConfig.model_validate(content)
-    pair = development.ensure(config.tls.ca.parent, config.region.code, (echo.NAME,)).processes[echo.NAME]
+    pair = development.ensure(config.tls.ca.parent, config.region.id, (echo.NAME,)).processes[echo.NAME]
     return config.model_copy(
         update={
             "grpc": config.grpc.model_copy(
@@ -60,7 +60,7 @@ async def _main() -> None:
     verifier = TokenVerifier(
         RemoteKeys(config.identity.jwks_url),
         issuer=config.identity.issuer,
-        audience=f"//{config.region.code}",
+        audience=f"//{config.region.id}",
         clock=SystemClock(),
     )
     server = (

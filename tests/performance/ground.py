@@ -109,11 +109,11 @@ async def opened(state: Path) -> AsyncIterator[Ground]:
         registry = Registry(office, _SEED)
         firm = await registry.firm(await registry.person())
         snapshot = cluster.snapshot
-        pids = {name: snapshot.process(region.code, name).pid or 0 for name in PROCESSES}
-        http = snapshot.process(region.code, "identity").ports["http"]
+        pids = {name: snapshot.process(region.id, name).pid or 0 for name in PROCESSES}
+        http = snapshot.process(region.id, "identity").ports["http"]
         async with _echo(folder) as (echo_pid, echo_port):
             ground = Ground(state, office, firm, Meter(pids | {echo.NAME: echo_pid}), took, http)
-            ports = {name: snapshot.process(region.code, name).ports["grpc"] for name in SERVICES}
+            ports = {name: snapshot.process(region.id, name).ports["grpc"] for name in SERVICES}
             for name, port in (ports | {echo.NAME: echo_port}).items():
                 ground.channels[name] = neighbour_channel(f"{HOST}:{port}", _tls(folder / "pki"))
             yield ground

@@ -129,7 +129,7 @@ def _config(folder: Path, service_port: int, jwks_port: int, limits: dict[str, i
     neighbours = dict.fromkeys(("license", "seal", "cases", "sharing"), f"127.0.0.1:{away}")
     return GatewayConfig.model_validate(
         {
-            "region": {"code": _REGION, "name": "六安市"},
+            "region": {"id": _REGION, "name": "六安市"},
             "http": {"port": http},
             "tls": {"ca": folder / "ca.pem", "cert": folder / "gateway.pem", "key": folder / "gateway.key"},
             "identity": {"address": "-", "issuer": base, "jwks_url": f"http://127.0.0.1:{jwks_port}/jwks.json"},

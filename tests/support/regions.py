@@ -105,8 +105,8 @@ async def rows_by_table(state: Path, region: str) -> dict[str, int]:
 
 def gateway_of(region: KnownRegion, cluster: Cluster) -> Gateway:
     """A client of a region's gateway."""
-    url = next(each.gateway for each in cluster.snapshot.regions if each.code == region.code)
-    return Gateway(region.code, region.name, url)
+    url = next(each.gateway for each in cluster.snapshot.regions if each.code == region.id)
+    return Gateway(region.id, region.name, url)
 
 
 def target_of(office: Office) -> str:
@@ -116,7 +116,7 @@ def target_of(office: Office) -> str:
 
 async def open_one(state: Path, region: KnownRegion, cluster: Cluster, items: tuple[DemoItem, ...]) -> Office:
     """Sets one region up: department, staff, calendars, seal, licence types and items."""
-    office = await open_office(gateway_of(region, cluster), state / region.code / "credentials.json")
+    office = await open_office(gateway_of(region, cluster), state / region.id / "credentials.json")
     await import_calendars(office)
     await make_seal(office)
     for kind in (BUSINESS, FRANCHISE, FOOD):
@@ -141,7 +141,7 @@ async def open_both(state: Path, cluster: Cluster) -> Regions:
 async def fill_department_table(state: Path, region: KnownRegion, count: int = 1) -> list[tuple[str, str]]:
     """Fills the department's own table with ``count`` firms (USCC, name) and returns them."""
     firms = firms_to_come(SEED, region.code[:2], count)
-    dsn = owner_dsn(state, region.code, shared_data.DATA_SOURCE)
+    dsn = owner_dsn(state, region.id, shared_data.DATA_SOURCE)
     await shared_data.fill_department_table(dsn, shared_data.DATA_SOURCE, firms)
     return firms
 

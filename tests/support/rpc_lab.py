@@ -115,7 +115,7 @@ class Lab:
         return ServerBuilder(config, default_stages(config, self.verifier(), trusting), Health())
 
     def verifier(self) -> TokenVerifier:
-        return TokenVerifier(self.issuer, issuer=BASE_URL, audience=f"//{REGION.code}", clock=SystemClock())
+        return TokenVerifier(self.issuer, issuer=BASE_URL, audience=f"//{REGION.id}", clock=SystemClock())
 
     @asynccontextmanager
     async def serving(self, servicer: Any = None, descriptor: ServiceDescriptor = ACCOUNTS, **changes: Any) -> Any:
@@ -159,4 +159,4 @@ def make_lab(lab_folder: Path) -> Lab:
         public=PublicConfig(base_url=BASE_URL),
         identity=IdentityConfig(address=f"{HOST}:1", issuer=BASE_URL, jwks_url=f"{BASE_URL}/jwks"),
     )
-    return Lab(lab_folder, ground, Issuer(BASE_URL, f"//{REGION.code}"), config)
+    return Lab(lab_folder, ground, Issuer(BASE_URL, f"//{REGION.id}"), config)

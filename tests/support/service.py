@@ -43,13 +43,13 @@ from services.gateway.contracts import read_image, services
 from tests.support.backends import HOST, Backends, free_port
 from tests.support.tokens import Issuer
 
-REGION = RegionConfig(code="341500", name="六安市")
+REGION = RegionConfig(id="341500", name="六安市")
 BASE_URL = "http://gateway.test"
 
 
 def base_url(region: RegionConfig) -> str:
     """What the gateway of a region is called from outside."""
-    return BASE_URL if region == REGION else f"http://gateway-{region.code}.test"
+    return BASE_URL if region == REGION else f"http://gateway-{region.id}.test"
 
 
 @dataclass
@@ -96,8 +96,8 @@ class Ground:
     def tls(self, name: str, region: RegionConfig = REGION) -> TlsConfig:
         """The certificate of a process of ``region``."""
         names = ("identity", "license", "seal", "cases", "sharing", "gateway")
-        pki = self.folder / "pki" if region == REGION else self.folder / f"pki-{region.code}"
-        development.ensure(pki, region.code, names)
+        pki = self.folder / "pki" if region == REGION else self.folder / f"pki-{region.id}"
+        development.ensure(pki, region.id, names)
         return TlsConfig(ca=pki / "ca.pem", cert=pki / f"{name}.pem", key=pki / f"{name}.key")
 
 
@@ -128,8 +128,8 @@ async def configured(
     keys = KeysConfig(folder=folder / "keys", master_key_file=folder / "master.key")
     folder.mkdir()
     create_master_key(keys.master_key_file)
-    root = ground.folder / "root" if region == REGION else ground.folder / f"root-{region.code}"
-    region_root.ensure(root, region.code, {service: keys})
+    root = ground.folder / "root" if region == REGION else ground.folder / f"root-{region.id}"
+    region_root.ensure(root, region.id, {service: keys})
     database = await ground.clone(service)
     for role in (service, f"{service}_owner"):
         write_secret(folder / f"{role}.dsn", ground.dsn(role, database))
@@ -188,7 +188,7 @@ async def serving(
     process.withdrawals = Withdrawals(nothing_withdrawn)
     if prepare is not None:
         prepare(process)
-    issuer = Issuer(base_url(region), f"//{region.code}")
+    issuer = Issuer(base_url(region), f"//{region.id}")
     server = await built(process, process.verifier(issuer))
     await server.start()
     channel = neighbour_channel(f"{HOST}:{config.grpc.port}", ground.tls("gateway", region))

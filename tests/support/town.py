@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,8 +52,8 @@ from tongban.options.v1 import options_pb2
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LIUAN = RegionConfig(code="341500", name="六安市")
-TIANNING = RegionConfig(code="320402", name="常州市天宁区")
+LIUAN = RegionConfig(id="341500", name="六安市")
+TIANNING = RegionConfig(id="320402", name="常州市天宁区")
 Answer = TypeVar("Answer", bound=Message)
 FIRST = '"1"'
 """The etag of what was made and not changed since."""
@@ -108,7 +109,8 @@ class Town:
         self.http = http
         self.credentials = credentials
         self.base = base_url(region)
-        self.people = SyntheticPopulation(region.code, province=region.code[:2])
+        self.code = region.code_on(date(2024, 1, 1))
+        self.people = SyntheticPopulation(self.code, province=self.code[:2])
         self.admin = self.machine_of_file()
         self.channel = Machine("window", new_key("window-1"))
         self.staff: dict[str, str] = {}
@@ -185,7 +187,7 @@ class Town:
         """Makes a department, posts with a member of staff each, and the window's channel."""
         token = await self.admin_token()
         department = resources_pb2.Department(
-            display_name=f"{self.region.name}审批局", uscc=self.people.uscc("11"), region_code=self.region.code
+            display_name=f"{self.region.name}审批局", uscc=self.people.uscc("11"), region_code=self.code
         )
         request = staff_service_pb2.CreateDepartmentRequest(department=department, request_id=request_id())
         made = await self.call(self.offices.CreateDepartment, request, resources_pb2.Department, token)
@@ -327,7 +329,7 @@ class Town:
             display_name=other.region.name, anchor=other.anchor(), max_assurance=max_assurance
         )
         propose = region_service_pb2.ProposeRegionRequest(
-            region_code=other.region.code, region=region, request_id=request_id()
+            region_code=other.region.id, region=region, request_id=request_id()
         )
         made = await self.call(self.regions.ProposeRegion, propose, resources_pb2.Region, token)
         activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())
@@ -372,7 +374,7 @@ async def town(
     **extra: Any,
 ) -> AsyncIterator[Town]:
     """Runs a region's identity service with its HTTP endpoint."""
-    port, credentials = free_port(), folder / f"{region.code}.json"
+    port, credentials = free_port(), folder / f"{region.id}.json"
 
     def prepared(process: Process) -> None:
         _own_keys(process)

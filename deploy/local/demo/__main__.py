@@ -65,7 +65,7 @@ class Demo:
             set_replay(replay_file(self._state, region), moment)
 
     def _gateway(self, region: KnownRegion, port: int) -> Gateway:
-        return Gateway(region.code, region.name, f"http://127.0.0.1:{port}")
+        return Gateway(region.id, region.name, f"http://127.0.0.1:{port}")
 
     async def run(self, sample: int | None) -> tuple[Figures, StoryResult]:
         """Sets the regions up, tells part A, replays part B, and returns the figures and what part A left behind."""
@@ -90,7 +90,7 @@ class Demo:
         task = self._progress.add_task("setting up two regions", total=8)
         offices = []
         for region, port in zip((LIUAN, TIANNING), self._ports, strict=True):
-            office = await open_office(self._gateway(region, port), self._state / region.code / "credentials.json")
+            office = await open_office(self._gateway(region, port), self._state / region.id / "credentials.json")
             self._progress.advance(task)
             await import_calendars(office)
             self._progress.advance(task)

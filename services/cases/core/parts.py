@@ -74,7 +74,7 @@ class Parts:
 
 def parts_of(process: Process) -> Parts:
     """Makes the parts of the process ``process``."""
-    home, database, cipher, clock = process.config.region.code, process.database, process.cipher, process.clock
+    home, database, cipher, clock = process.config.region.id, process.database, process.cipher, process.clock
     cases, steps, ledger = CaseStore(database, cipher), StepWriter(cipher), LedgerStore(database, cipher)
     items, calendars = ItemStore(database), CalendarStore(database)
     reader = MessageReader(PayloadReader(own_edition(), PAYLOADS, released_edition))

@@ -19,4 +19,4 @@ def local_name(name: str, region: str) -> str:
 
 def region_of(name: str) -> str:
     """Returns the code of the region that a foreign name belongs to; empty for a name of our own."""
-    return name[2:8] if name.startswith("//") else ""
+    return name[2:].partition("/")[0] if name.startswith("//") else ""

@@ -53,7 +53,7 @@ class Parts:
 
 def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
     """Makes the parts of the process ``process``, whose tokens ``keys`` sign."""
-    home, database, clock = config.region.code, process.database, process.clock
+    home, database, clock = config.region.id, process.database, process.clock
     seconds = config.tokens.access_seconds
     return Parts(
         home=home,

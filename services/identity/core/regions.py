@@ -11,7 +11,7 @@ from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from services.identity.core import schema, trust
 from services.identity.core.client_rules import Keys
-from services.identity.core.trust import RegionState, TrustDirection
+from services.identity.core.trust import ListedCode, RegionState, TrustDirection
 
 regions = sa.Table(
     "regions",
@@ -32,6 +32,7 @@ regions = sa.Table(
     sa.Column("pending", sa.LargeBinary),
     columns.text("resuming"),
     schema.backers("resume_backers"),
+    columns.json("codes"),
     *columns.life(),
     sa.Index("regions_issuer", "issuer", unique=True, postgresql_where=sa.text("state <> 'ENDED'")),
     comment="The trust list: other regions and the keys pinned for them.",
@@ -44,7 +45,8 @@ class ListedRegion:
     """A region of the trust list.
 
     Attributes:
-        id: its code, six digits.
+        id: its id in the federation.
+        codes: its codes in GB/T 2260, the oldest first.
         jwks, root_certificate, tls_authorities: what is pinned for it.
         max_assurance: the highest assurance that is believed from it.
         backers: who stands behind the trust, or behind the anchor in ``pending``, a RegionAnchor as bytes.
@@ -63,6 +65,7 @@ class ListedRegion:
     state_time: datetime
     create_time: datetime
     update_time: datetime
+    codes: tuple[ListedCode, ...]
     state_reason: str = ""
     activate_time: datetime | None = None
     backers: tuple[str, ...] = ()
@@ -81,7 +84,7 @@ _BY_ID = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id")
 
 
 async def find_region(connection: DatabaseConnection, code: str) -> ListedRegion | None:
-    """Reads the region with this code, or None where it never stood on the list."""
+    """Reads the region with this id, or None where it never stood on the list."""
     return await _BY_ID.first(connection, id=code)
 
 

@@ -1,9 +1,19 @@
 """Trust between regions: a state machine with two directions that stand and fall apart (互信名单)."""
 
+from dataclasses import dataclass
 from enum import Enum, Flag, StrEnum, auto
 from types import MappingProxyType
 
 from libs.errors import reasons, state_conflict
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCode:
+    """A code of a region in GB/T 2260, and its first and last day (ISO 8601), empty where it has none."""
+
+    code: str
+    begin: str = ""
+    end: str = ""
 
 
 class RegionState(StrEnum):

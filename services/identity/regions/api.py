@@ -15,10 +15,17 @@ from services.identity.core import regions, trust
 from services.identity.core.approval import approved_by, asked_by, holds
 from services.identity.core.parts import Parts
 from services.identity.core.regions import ListedRegion
-from services.identity.core.trust import RegionState, TrustDirection
+from services.identity.core.trust import ListedCode, RegionState, TrustDirection
 from services.identity.regions import store
-from services.identity.regions.convert import STATES, CheckedAnchor, checked_anchor, direction_of, region_message
-from services.identity.regions.rules import suspended
+from services.identity.regions.convert import (
+    STATES,
+    CheckedAnchor,
+    checked_anchor,
+    codes_of,
+    direction_of,
+    region_message,
+)
+from services.identity.regions.rules import checked_codes, suspended
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import region_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
@@ -38,6 +45,7 @@ class RegionApi:
     async def propose_region(self, request: pb.ProposeRegionRequest, call: Call) -> resources.Region:
         """Enters a region; nothing passes yet."""
         code, asked = request.region_code, request.region
+        codes = checked_codes(code, codes_of(asked.codes, "region.codes"), "region.codes")
         if code == self._parts.home:
             raise reasons.region_mismatch("a region does not trust itself", region=code)
         anchor = checked_anchor(asked.anchor, "region.anchor")
@@ -46,7 +54,7 @@ class RegionApi:
             before = await store.find_locked(tx.connection, code)
             if not trust.may_propose(before.state if before else None):
                 raise reasons.resource_exists("the region is on the list", resource=f"regions/{code}")
-            proposed = _proposed(request, anchor, asked_by(call.actor.human), tx.now)
+            proposed = _proposed(request, codes, anchor, asked_by(call.actor.human), tx.now)
             row = await store.enter(tx.connection, proposed, known=before is not None)
             tx.emit(row.name, events.RegionProposed(region=row.name))
             return region_message(row)
@@ -200,7 +208,11 @@ class RegionApi:
 
 
 def _proposed(
-    request: pb.ProposeRegionRequest, anchor: CheckedAnchor, backers: tuple[str, ...], now: datetime
+    request: pb.ProposeRegionRequest,
+    codes: tuple[ListedCode, ...],
+    anchor: CheckedAnchor,
+    backers: tuple[str, ...],
+    now: datetime,
 ) -> ListedRegion:
     return ListedRegion(
         id=request.region_code,
@@ -210,6 +222,7 @@ def _proposed(
         state_time=now,
         create_time=now,
         update_time=now,
+        codes=codes,
         backers=backers,
         **anchor.columns(),
     )

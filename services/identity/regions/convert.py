@@ -1,6 +1,8 @@
 """Regions as messages, and back."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from cryptography import x509
@@ -10,11 +12,12 @@ from libs.crypto.x509.certificate import Certificate
 from libs.crypto.x509.extensions import KeyUsage
 from libs.db.etag import etag_of
 from libs.errors import invalid_field
-from libs.rpc.messages import Names, timestamp
+from libs.rpc.messages import Names, date_message, date_of, timestamp
 from services.identity.core.client_rules import Keys
 from services.identity.core.jwk import checked_keys, jwks_message
 from services.identity.core.regions import ListedRegion
-from services.identity.core.trust import TrustDirection
+from services.identity.core.trust import ListedCode, TrustDirection
+from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as pb
 
 STATES = Names(pb.RegionState)
@@ -65,7 +68,29 @@ def region_message(row: ListedRegion) -> pb.Region:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),
+        codes=[_code_message(each) for each in row.codes],
     )
+
+
+def codes_of(codes: Iterable[pb.RegionCode], field: str) -> tuple[ListedCode, ...]:
+    """Returns the codes that a request names; raises FIELD_INVALID for a date that there is not."""
+    return tuple(
+        ListedCode(
+            each.code,
+            _day(each.begin_date, f"{field}[{place}].begin_date") if each.HasField("begin_date") else "",
+            _day(each.end_date, f"{field}[{place}].end_date") if each.HasField("end_date") else "",
+        )
+        for place, each in enumerate(codes)
+    )
+
+
+def _day(given: common_pb2.Date, field: str) -> str:
+    return date_of(given, field).isoformat()
+
+
+def _code_message(code: ListedCode) -> pb.RegionCode:
+    begin, end = (date.fromisoformat(each) if each else None for each in (code.begin, code.end))
+    return pb.RegionCode(code=code.code, begin_date=date_message(begin), end_date=date_message(end))
 
 
 def checked_anchor(anchor: pb.RegionAnchor, field: str) -> CheckedAnchor:

@@ -1,6 +1,12 @@
-"""What may change in an entry of the trust list while it waits for a second human being."""
+"""What an entry of the trust list may say, and what may change in it while it waits for a second human being."""
 
-from services.identity.core.trust import NOTHING, RegionState, TrustDirection, open_ways, suspend
+from datetime import date
+from itertools import pairwise
+
+from libs.errors import invalid_field
+from services.identity.core.trust import NOTHING, ListedCode, RegionState, TrustDirection, open_ways, suspend
+
+_CODE_LENGTH = 6
 
 
 def suspended(name: str, state: RegionState, resuming: str, direction: TrustDirection) -> RegionState:
@@ -15,3 +21,28 @@ def suspended(name: str, state: RegionState, resuming: str, direction: TrustDire
     if waits & direction and not open_ways(state) & direction:
         return state
     return suspend(name, state, direction)
+
+
+def checked_codes(region: str, codes: tuple[ListedCode, ...], field: str) -> tuple[ListedCode, ...]:
+    """Returns the codes of a region, the oldest first; where none is given, an id that is a code is the one.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID with rule ``region_codes.period`` (a code ends before it begins) or
+            ``region_codes.overlap`` (two hold on one day).
+    """
+    if not codes:
+        return (ListedCode(region),) if region.isdecimal() and len(region) == _CODE_LENGTH else ()
+    ordered = tuple(sorted(codes, key=_first_day))
+    if any(_last_day(each) < _first_day(each) for each in ordered):
+        raise invalid_field(field, "region_codes.period", "must not end before it begins")
+    if any(_last_day(before) >= _first_day(after) for before, after in pairwise(ordered)):
+        raise invalid_field(field, "region_codes.overlap", "no two codes may hold on one day")
+    return ordered
+
+
+def _first_day(code: ListedCode) -> date:
+    return date.fromisoformat(code.begin) if code.begin else date.min
+
+
+def _last_day(code: ListedCode) -> date:
+    return date.fromisoformat(code.end) if code.end else date.max

@@ -16,7 +16,7 @@ _LISTED = Page(ListedRegion, "{columns} FROM regions", "id", {"state": "state = 
 
 
 async def find_locked(connection: DatabaseConnection, code: str) -> ListedRegion | None:
-    """Reads the region with this code and keeps others from changing it; None where it never stood on the list."""
+    """Reads the region with this id and keeps others from changing it; None where it never stood on the list."""
     return await _LOCK.first(connection, id=code)
 
 
@@ -38,6 +38,6 @@ async def enter(connection: DatabaseConnection, proposed: ListedRegion, *, known
 
 
 async def page(database: Database, size: int, **filters: str | int | None) -> list[ListedRegion]:
-    """Lists regions by code. Filters: ``state``, ``after`` (a code)."""
+    """Lists regions by id. Filters: ``state``, ``after`` (an id)."""
     async with database.read() as connection:
         return await _LISTED.rows(connection, size, **filters)

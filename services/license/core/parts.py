@@ -1,7 +1,9 @@
 """What the features stand on, made once when the service starts."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 from libs.audit.writer import AuditWriter
@@ -29,7 +31,8 @@ class Parts:
     """The pieces of the process, the neighbours, and what of the tables several features read.
 
     Attributes:
-        home: this region's code.
+        home: this region's id.
+        code_on: its code in GB/T 2260 on a day, empty where it has none.
         base_url: the gateway's address as the public sees it.
         clock: the business clock.
         wall: the machine's clock.
@@ -38,6 +41,7 @@ class Parts:
     """
 
     home: str
+    code_on: Callable[[date], str]
     base_url: str
     clock: Clock
     wall: Clock
@@ -61,11 +65,12 @@ class Parts:
 
 def parts_of(process: Process) -> Parts:
     """Makes the parts of the process ``process``."""
-    home, database, clock = process.config.region.code, process.database, process.clock
+    home, database, clock = process.config.region.id, process.database, process.clock
     presentations, cases = PresentationStore(database), HandledCases(database, home)
     committed: asyncio.Event = process.uow.committed
     return Parts(
         home=home,
+        code_on=process.config.region.code_on,
         base_url=process.config.public.base_url,
         clock=clock,
         wall=process.wall,

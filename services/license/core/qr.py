@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from libs.errors import InvalidArgument, reasons
+from libs.ids.region import REGION_ID
 from services.license.core.catalogue import Holder
 from services.license.core.validity import LicenseTerm, compact
 
 _CONTENT = re.compile(r"(1\.2\.156\.3005\.2(?:\.[0-9A-Z]+){5})\.([0-9a-f]{8})")
-_REGION = re.compile(r"[0-9]{6}")
+_REGION = re.compile(REGION_ID, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class QrContent:
-    """What a QR code says: six-digit region, licence identifier, and the check of 8 hexadecimal digits."""
+    """What a QR code says: the region's id, licence identifier, and the check of 8 hexadecimal digits."""
 
     region_code: str
     identifier: str

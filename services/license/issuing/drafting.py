@@ -121,7 +121,8 @@ class Drafting:
     def _numbered(self, planned: License, identifier: str, serial: str, content: resources.License) -> License:
         """Gives a planned licence its numbers, its QR code, and its encrypted content."""
         home, cipher = self._parts.home, self._parts.cipher
-        content.number = content.number or numbering.number_from(home, planned.issue_date, serial)
+        region = self._parts.code_on(planned.issue_date) or home
+        content.number = content.number or numbering.number_from(region, planned.issue_date, serial)
         validity = LicenseTerm(planned.valid_from, planned.valid_until)
         face = qr.face_bytes(identifier, content.number, holders_of(content), validity, content.face_fields)
         check = qr.check_of(sm3(face))

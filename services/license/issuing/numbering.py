@@ -23,9 +23,9 @@ def serial_from(entropy: bytes) -> str:
     return b32encode(entropy).decode("ascii")[:_SERIAL_LENGTH]
 
 
-def number_from(region_code: str, issue_date: date, serial: str) -> str:
-    """Returns the printed number (ZZBH) where the issuer gives none: region, day, and 8 characters of the serial."""
-    return f"{region_code}{issue_date:%Y%m%d}{serial[:8]}"
+def number_from(region: str, issue_date: date, serial: str) -> str:
+    """Returns the printed number (ZZBH) where the issuer gives none: region (its code of that day, or its id), day, and 8 characters of the serial."""
+    return f"{region}{issue_date:%Y%m%d}{serial[:8]}"
 
 
 def version_text(version: int) -> str:

@@ -6,19 +6,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from libs.errors import NotFound, invalid_field, reasons
+from libs.ids.region import REGION_ID
 from services.license.core.reading import Presentation, PresentationState, Reader, bound_elsewhere
 
 CODE_ENTROPY_BYTES = 16
 DEFAULT_LIFE = timedelta(minutes=10)
 LONGEST_LIFE = timedelta(days=90)
-_CODE = re.compile(r"([0-9]{6})-[A-Z2-7]{26}")
+_CODE = re.compile(rf"({REGION_ID})-[A-Z2-7]{{26}}", re.ASCII)
 
 
-def code_text(region_code: str, entropy: bytes) -> str:
+def code_text(region: str, entropy: bytes) -> str:
     """Returns the code for 16 random bytes: region, hyphen, 26 characters of base32, which are easy to type."""
     if len(entropy) != CODE_ENTROPY_BYTES:
         raise ValueError(f"a code needs {CODE_ENTROPY_BYTES} random bytes")
-    return f"{region_code}-{b32encode(entropy).decode('ascii').rstrip('=')}"
+    return f"{region}-{b32encode(entropy).decode('ascii').rstrip('=')}"
 
 
 def region_of_code(code: str) -> str:

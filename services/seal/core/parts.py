@@ -1,6 +1,8 @@
 """What the features stand on, made once when the service starts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 from libs.audit.log import Log
@@ -25,7 +27,8 @@ class Parts:
     """The pieces of the process, the neighbours, and what several features need of keys and certificates.
 
     Attributes:
-        home: this region's code.
+        home: this region's id.
+        code_on: its code in GB/T 2260 on a day, empty where it has none.
         clock: the business clock.
         signing: the threads that use keys.
         keys: the opened signing keys.
@@ -35,6 +38,7 @@ class Parts:
     """
 
     home: str
+    code_on: Callable[[date], str]
     clock: Clock
     database: Database
     uow: UnitOfWork
@@ -57,7 +61,8 @@ def parts_of(process: Process, workers: int, opened: int) -> Parts:
     signing, keys = ThreadPool(workers, "signing"), OpenedKeys(process.keys, opened)
     authority = SealAuthority.open(process.config.keys.folder, keys, process.config.public.base_url)
     return Parts(
-        home=process.config.region.code,
+        home=process.config.region.id,
+        code_on=process.config.region.code_on,
         clock=clock,
         database=database,
         uow=process.uow,

@@ -23,8 +23,8 @@ ABANDONED = "ABANDONED"
 """The void reason that the sweeper writes."""
 
 
-def sealing_number(region_code: str, day: date, sequence: int) -> str:
-    """Returns the number of a use: region (6 digits), date (8) and ``sequence`` (8, from 1)."""
+def sealing_number(region: str, day: date, sequence: int) -> str:
+    """Returns the number of a use: the region's id, a hyphen, date (8) and ``sequence`` (8, from 1)."""
     if not 0 < sequence < 10**8:
         raise ValueError(f"out of range: {sequence}")
-    return f"{region_code:0>6}{day:%Y%m%d}{sequence:08d}"
+    return f"{region}-{day:%Y%m%d}{sequence:08d}"

@@ -5,10 +5,11 @@ from datetime import datetime
 from google.api import httpbody_pb2
 
 from libs.access.actor import Actor
+from libs.civil.calendar import local_day
 from libs.db.command import command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
-from libs.errors import reasons
+from libs.errors import invalid_field, reasons
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.seal.core import certificates, seals
@@ -67,9 +68,12 @@ class SealApi:
             if await self._store.has_code(wanted):
                 raise reasons.resource_exists("a seal bears this code already", resource="seals")
             return wanted
-        code = seal_code(self._parts.home, await self._store.next_code_number())
+        region = self._parts.code_on(local_day(self._parts.clock.now()))
+        if not region:
+            raise invalid_field("seal_code", "required", "the region has no code today: say the code of the seal")
+        code = seal_code(region, await self._store.next_code_number())
         while await self._store.has_code(code):
-            code = seal_code(self._parts.home, await self._store.next_code_number())
+            code = seal_code(region, await self._store.next_code_number())
         return code
 
     async def revoke_seal(self, request: pb.RevokeSealRequest, call: Call) -> resources.Seal:

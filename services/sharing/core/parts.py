@@ -47,7 +47,7 @@ class Parts:
 def parts_of(process: Process, config: Config) -> Parts:
     """Makes the parts of the process ``process``."""
     return Parts(
-        home=config.region.code,
+        home=config.region.id,
         clock=process.clock,
         database=process.database,
         uow=process.uow,

@@ -59,7 +59,7 @@ PERSON_DOCUMENT = common_pb2.IdentityDocument(type_code="111", number=PEOPLE.per
 AGENT_DOCUMENT = common_pb2.IdentityDocument(type_code="111", number=PEOPLE.person().citizen_id)
 FIRM_DOCUMENT = common_pb2.IdentityDocument(type_code="001", number=PEOPLE.uscc())
 MONDAY = date(2024, 3, 4)
-TIANNING = RegionConfig(code="320402", name="常州市天宁区")
+TIANNING = RegionConfig(id="320402", name="常州市天宁区")
 
 
 JUDGES = {"Accept", "AcceptCaseWithTolerance", "Decline", "Decide", "Redecide"}
@@ -286,7 +286,7 @@ async def eventually(read: Callable[[], Awaitable[Any]], holds: Callable[[Any], 
 async def running(ground: Ground, region: RegionConfig = REGION) -> AsyncIterator[Town]:
     """Runs the service of a region between its fakes."""
     clock = FakeClock(morning(MONDAY))
-    async with neighbours(region.code) as known:
+    async with neighbours(region.id) as known:
 
         def prepare(process: Process) -> None:
             known.put_into(process)

@@ -32,7 +32,7 @@ class Offices:
     @property
     def streams(self) -> list[str]:
         """What lies between them: there, and back."""
-        region = self.cases.service.process.config.region.code
+        region = self.cases.service.process.config.region.id
         return [stream_of(region, service) for service in ("cases", "license")]
 
     @property

@@ -9,6 +9,7 @@ from libs.rpc.regions import ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.support import sql
 from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
+from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import client_service_pb2, region_service_pb2, resources_pb2
 from tongban.options.v1 import options_pb2
 
@@ -265,3 +266,17 @@ async def test_new_keys_of_a_region_count_from_the_next_call(federation: Federat
         if wanted is anchor:
             assert await reason_of(away.exchange(assertion, ASSERTION)) == "TOKEN_INVALID"
     await away.exchange(assertion, ASSERTION)
+
+
+async def test_a_region_is_known_by_its_id_and_its_codes_by_their_days(home: Town) -> None:
+    anchor = home.anchor()
+    anchor.issuer = "https://wanzhi.test"
+    dead = resources_pb2.RegionCode(code="340221", end_date=common_pb2.Date(year=2020, month=7, day=15))
+    new = resources_pb2.RegionCode(code="340210", begin_date=common_pb2.Date(year=2020, month=7, day=16))
+    region = resources_pb2.Region(display_name="湾沚区", anchor=anchor, max_assurance=3, codes=[new, dead])
+    request = region_service_pb2.ProposeRegionRequest(region_code="wanzhi", region=region, request_id=request_id())
+    token = await home.admin_token()
+    made = await home.call(home.regions.ProposeRegion, request, resources_pb2.Region, token)
+    assert (made.name, list(made.codes)) == ("regions/wanzhi", [dead, new])
+    get = region_service_pb2.GetRegionRequest(name=made.name)
+    assert list((await home.call(home.regions.GetRegion, get, resources_pb2.Region, token)).codes) == [dead, new]

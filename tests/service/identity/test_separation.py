@@ -69,7 +69,7 @@ async def family(home: Town) -> Family:
     # Another hat, in an office of its own.
     office = staff_service_pb2.CreateDepartmentRequest(request_id=request_id())
     office.department.display_name, office.department.uscc = f"局{request_id()[:8]}", home.people.uscc("11")
-    office.department.region_code = home.region.code
+    office.department.region_code = home.code
     department = (await home.call(home.offices.CreateDepartment, office, resources_pb2.Department, admin)).name
     post = staff_service_pb2.CreatePostRequest(
         parent=department,

@@ -17,7 +17,7 @@ from tests.support.service import REGION, Ground
 from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import resources_pb2 as identity
 
-_NAME = f"license.{REGION.code}.tongban.internal"
+_NAME = f"license.{REGION.id}.tongban.internal"
 
 
 async def _answers() -> None:
@@ -118,7 +118,7 @@ async def test_one_that_is_away_costs_no_call(pair: Pair, both: bool) -> None:
 async def test_a_replica_is_known_by_its_name(pair: Pair, ground: Ground) -> None:
     """Another process of the region at a replica's address is not taken for it."""
     stranger = neighbour_channel(
-        f"{HOST}:{pair.one.port},{HOST}:{pair.two.port}", ground.tls("cases"), f"seal.{REGION.code}.x"
+        f"{HOST}:{pair.one.port},{HOST}:{pair.two.port}", ground.tls("cases"), f"seal.{REGION.id}.x"
     )
     method: Any = stranger.unary_unary("/any/Call", lambda _: b"", lambda _: identity.Organization())
     with pytest.raises(grpc.aio.AioRpcError) as refused:

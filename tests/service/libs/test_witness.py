@@ -18,7 +18,7 @@ from tests.support.process import command, process_of, until
 from tests.support.service import REGION, Ground
 from tongban.common.v1 import common_pb2
 
-_NAME = f"//{REGION.code}/license"
+_NAME = f"//{REGION.id}/license"
 
 
 @pytest_asyncio.fixture

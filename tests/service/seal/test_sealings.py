@@ -91,7 +91,7 @@ async def test_a_document_is_sealed_recorded_and_valid(office: SealOffice) -> No
     assert [found.seal_id for found in report.seals] == [seal.seal_id]
     use = sealed.sealing
     assert (use.seal, use.user, use.state) == (seal.name, "services/license", resources_pb2.SEALING_STATE_SIGNED)
-    assert (use.number[:6], len(use.number)) == ("341500", 22)
+    assert (use.number[:7], len(use.number)) == ("341500-", 23)
     assert use.result_digest == f"sm3:{hashlib.new('sm3', sealed.document).hexdigest()}"
     assert use.source_digest == f"sm3:{hashlib.new('sm3', ofd_document()).hexdigest()}"
     signature = parse_signature(open_ofd(sealed.document).entries[VALUE])

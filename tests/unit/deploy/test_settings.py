@@ -26,7 +26,7 @@ def test_every_service_configuration_is_what_the_library_takes(local: LocalRegio
         document = tomllib.loads(config_path(local, service).read_text(encoding="utf-8"))
         own: type[ServiceConfig] = importlib.import_module(f"services.{service}.__main__").Config
         config = own.model_validate(document)
-        assert config.region.code == "341500"
+        assert config.region.id == "341500"
         assert service not in config.neighbours
         assert config.grpc.allow["tongban.audit.v1.AuditService"] == ["gateway"]
 

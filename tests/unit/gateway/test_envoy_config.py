@@ -21,7 +21,7 @@ def config(tmp_path: Path) -> GatewayConfig:
     address = "127.0.0.1:1"
     return GatewayConfig.model_validate(
         {
-            "region": {"code": "341500", "name": "六安市"},
+            "region": {"id": "341500", "name": "六安市"},
             "http": {"port": 1},
             "tls": {"ca": tmp_path, "cert": tmp_path, "key": tmp_path},
             "identity": {"address": address, "issuer": "http://gw", "jwks_url": f"http://{address}/"},

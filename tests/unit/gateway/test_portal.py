@@ -52,7 +52,7 @@ async def client(answers: Answers, tmp_path: Path) -> AsyncIterator[httpx.AsyncC
     address = "127.0.0.1:1"
     config = GatewayConfig.model_validate(
         {
-            "region": {"code": "341500", "name": "六安市"},
+            "region": {"id": "341500", "name": "六安市"},
             "http": {"port": 1},
             "tls": {"ca": tmp_path, "cert": tmp_path, "key": tmp_path},
             "identity": {"address": address, "issuer": "http://gw", "jwks_url": f"http://{address}/"},

@@ -16,6 +16,7 @@ UUID = "00000000-0000-7000-8000-000000000001"
         (f"clients/{'x' * 63}", Subject(SubjectKind.CLIENT, "x" * 63)),
         ("services/abc", Subject(SubjectKind.SERVICE, "abc")),
         ("//320402/services/cases", Subject(SubjectKind.SERVICE, "cases", "320402")),
+        ("//wanzhi/services/cases", Subject(SubjectKind.SERVICE, "cases", "wanzhi")),
     ],
 )
 def test_a_subject_is_read(text: str, subject: Subject) -> None:
@@ -33,8 +34,10 @@ def test_a_subject_is_read(text: str, subject: Subject) -> None:
         f"persons/{UUID} ",
         f"persons/{UUID.upper().replace('8000', 'ABCD')}",
         f"/320402/persons/{UUID}",
-        f"//32040/persons/{UUID}",
-        f"//3204021/persons/{UUID}",
+        f"//3/persons/{UUID}",
+        f"//-wanzhi/persons/{UUID}",
+        f"//wanzhi-/persons/{UUID}",
+        f"//Wanzhi/persons/{UUID}",
         f"departments/{UUID}",
         "clients/ab",
         f"clients/{'x' * 64}",

@@ -1,14 +1,16 @@
 """Configuration is strict: what it does not know stops the start, with one line that names it."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from libs.config import Section, ServiceConfig, load
+from libs.config import RegionConfig, Section, ServiceConfig, load
 
 GOOD = """
 [region]
-code = "341500"
+id = "341500"
 name = "六安市"
 [grpc]
 port = 7001
@@ -54,7 +56,7 @@ def _fault(folder: Path, text: str) -> str:
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
     config = _load(tmp_path, GOOD)
-    assert (config.region.code, config.grpc.port, config.grpc.host) == ("341500", 7001, "127.0.0.1")
+    assert (config.region.id, config.grpc.port, config.grpc.host) == ("341500", 7001, "127.0.0.1")
     assert config.tls.ca == Path("ca.pem")
     assert config.clock.replay_file is None
 
@@ -66,7 +68,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         (GOOD + "[tracing]\non = true\n", "tracing"),
         ("debug = true\n" + GOOD, "debug"),
         (GOOD.replace("port = 9001", 'port = "many"'), "metrics.port"),
-        (GOOD.replace('code = "341500"\n', ""), "region.code"),
+        (GOOD.replace('id = "341500"\n', ""), "region.id"),
         (GOOD.replace('["gateway"]', '"gateway"'), "grpc.allow"),
     ],
 )
@@ -102,3 +104,17 @@ def test_a_configuration_does_not_change(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.grpc.port = 1
     assert Section.model_config["extra"] == "forbid"
+
+
+def test_a_region_keeps_its_id_while_its_code_changes() -> None:
+    codes = [{"code": "340221", "end": "2020-07-15"}, {"code": "340210", "begin": "2020-07-16"}]
+    wanzhi = RegionConfig.model_validate({"id": "wanzhi", "name": "芜湖市湾沚区", "codes": codes})
+    assert [wanzhi.code_on(date(2020, 7, day)) for day in (15, 16)] == ["340221", "340210"]
+    assert RegionConfig(id="341500", name="六安市").code_on(date(2024, 1, 1)) == "341500"
+    assert RegionConfig(id="wanzhi-town", name="湾沚镇").code_on(date(2024, 1, 1)) == ""
+
+
+@pytest.mark.parametrize("bad", ["", "w", "-wanzhi", "wanzhi-", "Wanzhi", "wan_zhi", "湾沚", "w" * 33, "wanzhi\n"])
+def test_an_id_of_a_region_can_stand_in_a_host_name(bad: str) -> None:
+    with pytest.raises(ValidationError):
+        RegionConfig(id=bad, name="湾沚区")

@@ -79,7 +79,7 @@ async def test_nobody_stands_behind_what_they_are_to_have_nor_twice_under_two_re
     # The first one has another record, in another office, with the same duty; it is no second human being.
     human = (await _read(home, home.staff["administration"])).person
     department = resources_pb2.Department(
-        display_name=f"局{request_id()[:8]}", uscc=home.people.uscc("11"), region_code=home.region.code
+        display_name=f"局{request_id()[:8]}", uscc=home.people.uscc("11"), region_code=home.code
     )
     made = await home.call(
         home.offices.CreateDepartment,
@@ -159,7 +159,7 @@ async def test_one_human_being_lets_no_suspended_region_speak_again(federation: 
     home = federation.home
     first, second = await home.administrators()
     both, inbound = resources_pb2.TRUST_DIRECTION_BOTH, resources_pb2.TRUST_DIRECTION_INBOUND
-    name = f"regions/{federation.away.region.code}"
+    name = f"regions/{federation.away.region.id}"
 
     async def resume(token: str, direction: Any = both) -> resources_pb2.Region:
         request = region_service_pb2.ResumeRegionRequest(

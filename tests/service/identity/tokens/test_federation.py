@@ -46,7 +46,7 @@ async def _change_trust(town: Town, other: Town, verb: str, direction: Any) -> N
     tokens = await town.administrators() if verb == "Resume" else [await town.admin_token()]
     for token in tokens:
         request = getattr(region_service_pb2, f"{verb}RegionRequest")(
-            name=f"regions/{other.region.code}", request_id=request_id(), direction=direction, reason="演练"
+            name=f"regions/{other.region.id}", request_id=request_id(), direction=direction, reason="演练"
         )
         await town.call(getattr(town.regions, f"{verb}Region"), request, resources_pb2.Region, token)
 

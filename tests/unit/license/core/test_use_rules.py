@@ -71,11 +71,23 @@ def test_code_names_its_region_and_holds_all_128_bits() -> None:
     assert len(code) == 33
     assert region_of_code(code) == "341500"
     assert len({code_text("341500", bytes([*([0] * 15), value])) for value in range(256)}) == 256
+    assert region_of_code(code_text("wan-zhi-2", bytes(16))) == "wan-zhi-2"
     with pytest.raises(ValueError, match="16"):
         code_text("341500", b"")
 
 
-@pytest.mark.parametrize("code", ["", "341500-abc", "34150-" + "A" * 26, "341500-" + "1" * 26, "341500-" + "A" * 27])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "",
+        "341500-abc",
+        "3-" + "A" * 26,
+        "-wanzhi-" + "A" * 26,
+        "Wanzhi-" + "A" * 26,
+        "341500-" + "1" * 26,
+        "341500-" + "A" * 27,
+    ],
+)
 def test_other_texts_are_no_code_and_are_not_repeated(code: str) -> None:
     with pytest.raises(NotFound) as caught:
         region_of_code(code)
