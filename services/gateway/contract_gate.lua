@@ -257,13 +257,13 @@ end
 
 -- ---- routes ----
 
-local function walk(node, parts, at)
+-- A part that is named goes before one that may be anything, where its path has the custom verb that is asked for.
+local function walk(node, parts, at, verb)
   local part = parts[at]
-  if not part then return node end
+  if not part then return node.verbs and node.verbs[verb] end
   local next = node[part]
-  local found = next and walk(next, parts, at + 1)
-  if found and found.verbs then return found end
-  return node["*"] and walk(node["*"], parts, at + 1)
+  local found = next and walk(next, parts, at + 1, verb)
+  return found or node["*"] and walk(node["*"], parts, at + 1, verb)
 end
 
 local function route_of(path)
@@ -275,8 +275,7 @@ local function route_of(path)
   end
   local parts = {}
   for part in string.gmatch(path, "[^/]+") do parts[#parts + 1] = part end
-  local node = #parts <= 16 and walk(T.routes, parts, 1)
-  return node and node.verbs and node.verbs[verb]
+  return #parts <= 16 and walk(T.routes, parts, 1, verb) or nil
 end
 
 local function names_of(methods)

@@ -55,6 +55,8 @@ def _metadata(answer: httpx.Response) -> dict[str, str]:
         ("/v1/mandates", {"mandat": {}}, "mandat", "json.unknown_field"),
         ("/v1/licenses", {"holders": [{}, {"displayNam": "x"}]}, "holders[1].displayNam", "json.unknown_field"),
         ("/v1/licenses", {"holders": [{"document": {"x y": 1}}]}, "holders[0].document.x y", "json.unknown_field"),
+        # A literal path with another verb (`license/uploads:append`) hides none that may be anything.
+        ("/v1/uploads/license/uploads", {"nonsense": 1}, "nonsense", "json.unknown_field"),
         ("/v1/organizations", {"organization": {"kind": "FIRM"}}, "organization.kind", "enum.defined_only"),
     ],
 )
