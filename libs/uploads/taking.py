@@ -1,6 +1,7 @@
 """What a service does with an upload that a request names: takes its bytes, for who brought them."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from libs.access.actor import Actor
 from libs.db.engine import Database
@@ -8,6 +9,13 @@ from libs.errors import invalid_field
 from libs.uploads import rules, store
 from libs.uploads.api import owner_of
 from libs.uploads.content import UploadContent
+
+
+class TakesFile(Protocol):
+    """A request that brings a file, or names an upload."""
+
+    content: bytes
+    upload: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,12 @@ class UploadedFiles:
     service: str
     database: Database
     content: UploadContent
+
+    async def source(self, request: TakesFile, actor: Actor, limit: int) -> bytes:
+        """Returns the file of a request with ``oneof source {bytes content, string upload}``; raises as ``take``."""
+        if not request.upload:
+            return request.content
+        return (await self.take(request.upload, actor, limit, "upload")).content
 
     async def take(self, name: str, actor: Actor, limit: int, field: str) -> UploadedFile:
         """Returns the whole file; it stays, for further requests, until its time is over.

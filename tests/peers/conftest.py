@@ -67,7 +67,7 @@ class Town:
         request = sealing_service_pb2.SealDocumentRequest(
             request_id=request_id(),
             seal=self.seal.name,
-            document=document,
+            content=document,
             media_type="application/ofd",
             placements=[sealing_service_pb2.StampPlacement(page=1, center_x_mm=SEAL_X_MM, center_y_mm=SEAL_Y_MM)],
             use_context=common_pb2.UseContext(purpose="制发电子证照"),
@@ -79,13 +79,13 @@ class Town:
     async def validated(self, document: bytes) -> validation_service_pb2.ValidationReport:
         """Has the region validate a document, as anyone may."""
         stub = validation_service_pb2_grpc.ValidationServiceStub(self.office.gateway.channel)
-        request = validation_service_pb2.ValidateDocumentRequest(document=document)
+        request = validation_service_pb2.ValidateDocumentRequest(content=document)
         return await self._report(stub.ValidateDocument, request)
 
     async def validated_seal(self, seal: bytes) -> validation_service_pb2.ValidationReport:
         """Has the region validate a seal alone."""
         stub = validation_service_pb2_grpc.ValidationServiceStub(self.office.gateway.channel)
-        return await self._report(stub.ValidateSeal, validation_service_pb2.ValidateSealRequest(seal=seal))
+        return await self._report(stub.ValidateSeal, validation_service_pb2.ValidateSealRequest(content=seal))
 
     async def _report(self, method: object, request: object) -> validation_service_pb2.ValidationReport:
         answer = validation_service_pb2.ValidationReport

@@ -269,7 +269,7 @@ class Workloads:
         kit = make_kit()
         stub = self._ground.stub(validation_service_pb2_grpc.ValidationServiceStub, "seal")
         for name, document in (("references", many_references(kit)), ("extensions", many_extensions(kit))):
-            request = validation_service_pb2.ValidateDocumentRequest(document=document)
+            request = validation_service_pb2.ValidateDocumentRequest(content=document)
             operation = await self._calls(stub.ValidateDocument, _cycled([request]), "")
             yield await measure(
                 f"{HOSTILE} {name}", operation, _HOSTILE, self._ground.meter, ("seal",), warm_up=1, at_once=1

@@ -161,7 +161,7 @@ class _Sealing(sealing_service_pb2_grpc.SealingServiceServicer):
             name=f"sealings/{name[:8]}-{name[8:12]}-{name[12:16]}-{name[16:20]}-{name[20:32]}",
             state=seals.SEALING_STATE_SIGNED,
         )
-        return sealing_service_pb2.SealDocumentResponse(sealing=sealing, document=request.document)
+        return sealing_service_pb2.SealDocumentResponse(sealing=sealing, document=request.content)
 
 
 class _Validation(validation_service_pb2_grpc.ValidationServiceServicer):

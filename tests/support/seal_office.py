@@ -133,7 +133,7 @@ class SealOffice:
 
     async def validate(self, document: bytes) -> validations_pb.ValidationReport:
         """Validates a document without a token, as anyone may."""
-        request = validations_pb.ValidateDocumentRequest(document=document)
+        request = validations_pb.ValidateDocumentRequest(content=document)
         report: validations_pb.ValidationReport = await self.ask(
             self.validations.ValidateDocument, request, validations_pb.ValidationReport, token=""
         )
@@ -155,12 +155,12 @@ def _http_body(data: bytes) -> Any:
     return httpbody_pb2.HttpBody.FromString(data)
 
 
-def document_request(seal: resources.Seal, document: bytes, **changes: Any) -> sealings_pb.SealDocumentRequest:
+def document_request(seal: resources.Seal, content: bytes, **changes: Any) -> sealings_pb.SealDocumentRequest:
     """Asks for one seal on the first page."""
     fields: dict[str, Any] = {
         "request_id": fresh(),
         "seal": seal.name,
-        "document": document,
+        "content": content,
         "media_type": "application/ofd",
         "placements": [sealings_pb.StampPlacement(page=1, center_x_mm=150, center_y_mm=240)],
         "use_context": USE,

@@ -38,6 +38,7 @@ class Uploading:
 
     service: Service
     subject: str = PERSON
+    at: str = "license"
 
     def __post_init__(self) -> None:
         self.stub: Any = upload_service_pb2_grpc.UploadServiceStub(self.service.channel)
@@ -49,14 +50,14 @@ class Uploading:
             found: pb.Upload = await getattr(self.stub, rpc)(request, metadata=self.metadata, timeout=20)
             return found
         except grpc.aio.AioRpcError as error:
-            raise status.from_rpc_error(error, "license") from error
+            raise status.from_rpc_error(error, self.at) from error
 
     async def create(self, size: int, request_id: str = "", **announced: Any) -> pb.Upload:
         """Begins an upload."""
         upload = pb.Upload(size_bytes=size, media_type="application/pdf", **announced)
         request_id = request_id or str(uuid.uuid4())
         return await self.call(
-            "CreateUpload", pb.CreateUploadRequest(service="license", upload=upload, request_id=request_id)
+            "CreateUpload", pb.CreateUploadRequest(service=self.at, upload=upload, request_id=request_id)
         )
 
     async def append(self, name: str, offset: int, content: bytes, size: int = CHUNK) -> pb.Upload:
@@ -86,7 +87,7 @@ class Uploading:
         try:
             found = [part async for part in self.stub.DownloadUpload(request, metadata=self.metadata, timeout=20)]
         except grpc.aio.AioRpcError as error:
-            raise status.from_rpc_error(error, "license") from error
+            raise status.from_rpc_error(error, self.at) from error
         return found[0].upload, b"".join(part.chunk for part in found[1:])
 
     async def whole(self, content: bytes) -> pb.Upload:

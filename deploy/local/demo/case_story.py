@@ -116,7 +116,7 @@ class CaseStory(ApplicationSteps):
 
     async def _check_seal(self, ofd: Path, content: bytes) -> None:
         report = await self._handling.gateway.post(
-            "/v1/sealValidations:document", {"document": base64.b64encode(content).decode()}
+            "/v1/sealValidations:document", {"content": base64.b64encode(content).decode()}
         )
         expect(self._checks, "step 6: seal validation", "VALID", str(report["conclusion"]).removeprefix("CONCLUSION_"))
         expect(

@@ -102,7 +102,7 @@ class SealService:
         request = sealing_pb.SealDocumentRequest(
             request_id=request_id,
             seal=seal,
-            document=document,
+            content=document,
             media_type="application/ofd",
             use_context=use,
             placements=[sealing_pb.StampPlacement(page=1, center_x_mm=x, center_y_mm=y)],
@@ -139,7 +139,7 @@ class SealService:
 
         None where that can't be told now. Raises FIELD_INVALID for a document that the seal service finds too much to read.
         """
-        stub, request = ValidationServiceStub(self._channel()), validation_pb.ValidateDocumentRequest(document=document)
+        stub, request = ValidationServiceStub(self._channel()), validation_pb.ValidateDocumentRequest(content=document)
         try:
             report = await invoke(
                 stub.ValidateDocument, request, validation_pb.ValidationReport, to="seal", token="", timeout=10.0

@@ -14,6 +14,7 @@ from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.events.wire import Wire
 from libs.process import Process
+from libs.uploads.taking import UploadedFiles
 from libs.workers import ThreadPool
 from services.seal.core.authority import SealAuthority
 from services.seal.core.keys import OpenedKeys
@@ -47,6 +48,7 @@ class Parts:
     wire: Wire
     pages: Pages
     provider: SmProvider
+    uploads: UploadedFiles
     identity: IdentityService
     signing: ThreadPool
     keys: OpenedKeys
@@ -71,6 +73,7 @@ def parts_of(process: Process, workers: int, opened: int) -> Parts:
         wire=process.wire,
         pages=process.pages,
         provider=process.provider,
+        uploads=process.uploads,
         identity=IdentityService(partial(process.neighbour, "identity")),
         signing=signing,
         keys=keys,

@@ -31,12 +31,13 @@ class SealingApi:
         and the signature value. So no document stays here.
         """
         seal = await self._opened.open(request.seal)
-        work = await documents.planned(self._parts, request, seal, self._whole_second())
+        whole = await documents.brought(self._parts, request, call.actor)
+        work = await documents.planned(self._parts, whole, seal, self._whole_second())
         answer = await self._steps.take(call.actor, command_of(request, call=call), work)
         fresh = work.sealed.get(answer.sealing.result_digest)
         if fresh is None:
             signed = await self._store.signed(answer.sealing.name)
-            fresh = await documents.made_again(self._parts, request, seal, signed, answer.sealing)
+            fresh = await documents.made_again(self._parts, whole, seal, signed, answer.sealing)
         answer.document = fresh
         return answer
 

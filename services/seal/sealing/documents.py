@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from libs.access.actor import Actor
 from libs.crypto.provider import Signer
 from libs.crypto.sm3 import sm3
 from libs.errors import state_conflict
@@ -43,6 +44,20 @@ class DocumentSealing:
         return SealingProduct([signature], lambda now: _answer(self.plan, intent, result, now), result)
 
 
+LARGEST = 10 * 1024 * 1024
+"""Bytes of a document that is brought as an upload: the sealed one must fit into an answer."""
+
+
+async def brought(parts: Parts, request: pb.SealDocumentRequest, actor: Actor) -> pb.SealDocumentRequest:
+    """Returns the request with the document itself, where it names an upload; raises what taking an upload refuses with."""
+    if not request.upload:
+        return request
+    whole = pb.SealDocumentRequest()
+    whole.CopyFrom(request)
+    whole.content = await parts.uploads.source(request, actor, LARGEST)
+    return whole
+
+
 async def planned(parts: Parts, request: pb.SealDocumentRequest, seal: OpenedSeal, at: datetime) -> DocumentSealing:
     """Fixes what the key will sign; raises SEAL_DOCUMENT_INVALID, SEAL_PLACEMENT_INVALID or SEAL_DOCUMENT_LOCKED."""
     return DocumentSealing(parts, *await parts.signing.run(_plan, request, seal, at))
@@ -64,9 +79,9 @@ async def made_again(
 
 def _plan(request: pb.SealDocumentRequest, seal: OpenedSeal, at: datetime) -> tuple[SealingPlan, PreparedSeal]:
     places = [Placement(place.page, place.center_x_mm, place.center_y_mm) for place in request.placements]
-    prepared = prepare(request.document, seal.structure, seal.certificate, places, at)
+    prepared = prepare(request.content, seal.structure, seal.certificate, places, at)
     item = SealingItem(prepared.tbs, sm3(prepared.tbs), prepared.data_hash, prepared.property_info)
-    return SealingPlan(seal, SealingKind.DOCUMENT, at, [item], sm3(request.document)), prepared
+    return SealingPlan(seal, SealingKind.DOCUMENT, at, [item], sm3(request.content)), prepared
 
 
 def _sign(signer: Signer, prepared: PreparedSeal) -> tuple[bytes, bytes, bytes]:

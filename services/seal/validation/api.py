@@ -8,6 +8,7 @@ from libs.access.actor import Actor
 from libs.crypto.x509 import Certificate, Crl, TrustPolicy
 from libs.errors import TongbanError
 from libs.rpc.call import Call
+from libs.uploads.taking import TakesFile
 from libs.workers import PoolShare, StopSignal, ThreadPool
 from services.seal.core.parts import Parts
 from services.seal.validation.convert import report_message
@@ -18,6 +19,8 @@ from services.seal.validation.store import SealRegister
 from services.seal.validation.trust import CertificateTrust
 from tongban.seal.v1 import validation_service_pb2 as pb
 
+_LARGEST_DOCUMENT, _LARGEST_SEAL = 20 * 1024 * 1024, 1024 * 1024
+"""Bytes of what may be brought as an upload."""
 _WAITING = 32
 
 
@@ -41,16 +44,18 @@ class ValidationApi:
 
     async def validate_document(self, request: pb.ValidateDocumentRequest, call: Call) -> pb.ValidationReport:
         """Validates every seal of an OFD file; raises FIELD_INVALID for one that is too much to read."""
-        return await self._report(call.actor, validate_document, request.document)
+        return await self._report(call.actor, validate_document, request, _LARGEST_DOCUMENT)
 
     async def validate_seal(self, request: pb.ValidateSealRequest, call: Call) -> pb.ValidationReport:
         """Validates a lone seal."""
-        return await self._report(call.actor, validate_seal, request.seal)
+        return await self._report(call.actor, validate_seal, request, _LARGEST_SEAL)
 
     async def _report(
-        self, actor: Actor, validate: Callable[[bytes, Checks], SealReport], data: bytes
+        self, actor: Actor, validate: Callable[[bytes, Checks], SealReport], request: TakesFile, limit: int
     ) -> pb.ValidationReport:
         async with self._known if actor.token else self._anyone:
+            # Within the share: what waits for its turn holds no file.
+            data = await self._parts.uploads.source(request, actor, limit)
             checks = await self._checks()
 
             def work(stop: StopSignal) -> SealReport:

@@ -40,7 +40,7 @@ async function main() {
     nobody: await ask(identity.v1.StaffService, "ListDepartments", { page_size: 5 }),
     broken: await ask(license.v1.VerificationService, "VerifyLicense", {}),
     late: await ask(identity.v1.TokenService, "GetJwks", {}, undefined, 0),
-    nonsense: await ask(seal.v1.ValidationService, "ValidateDocument", { document: Buffer.from("no document") }),
+    nonsense: await ask(seal.v1.ValidationService, "ValidateDocument", { content: Buffer.from("no document") }),
   };
   console.log(JSON.stringify(said));
 }

@@ -84,7 +84,7 @@ async def test_with_any_certificate_of_the_region_a_genuine_seal_is_not_forged(
     is_signer = kind == resources.CERTIFICATE_KIND_SIGNER
     assert told.get("signature.certificate_chain") == (None if is_signer else "CHAIN_CONSTRAINTS_FAILURE")
     lone = await office.ask(
-        office.validations.ValidateSeal, pb.ValidateSealRequest(seal=forged), pb.ValidationReport, token=""
+        office.validations.ValidateSeal, pb.ValidateSealRequest(content=forged), pb.ValidationReport, token=""
     )
     assert (lone.conclusion, unsound(lone)["seal.registered"]) == (pb.CONCLUSION_TOTAL_FAILED, "HASH_FAILURE")
 

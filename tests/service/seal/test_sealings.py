@@ -497,7 +497,7 @@ async def test_the_end_of_a_seal_and_its_uses_do_not_cross(office: SealOffice) -
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"document": b"no package"}, "SEAL_DOCUMENT_INVALID"),
+        ({"content": b"no package"}, "SEAL_DOCUMENT_INVALID"),
         ({"media_type": "application/pdf"}, "FIELD_INVALID"),
         ({"placements": [pb.StampPlacement(page=9, center_x_mm=99, center_y_mm=99)]}, "SEAL_PLACEMENT_INVALID"),
     ],
@@ -505,7 +505,7 @@ async def test_the_end_of_a_seal_and_its_uses_do_not_cross(office: SealOffice) -
 async def test_what_can_not_be_sealed_leaves_no_trace(office: SealOffice, change: dict[str, Any], reason: str) -> None:
     seal = await office.make()
     with pytest.raises(InvalidArgument) as caught:
-        await office.seal_document(document_request(seal, **{"document": ofd_document(), **change}))
+        await office.seal_document(document_request(seal, **{"content": ofd_document(), **change}))
     assert caught.value.reason == reason
     assert await rows(office, tables.sealing_batches) == []
 

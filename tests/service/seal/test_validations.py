@@ -1,21 +1,25 @@
 """ValidationService on the real stack: the status of our seals, the CRL, and what a stranger brings."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from libs.clock import FakeClock, SystemClock
 from libs.documents.ofd import open_ofd, pack
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, NotFound
+from libs.rpc.client import invoke
 from services.license.rendering import LicensePage, render_ofd, seal_box
 from services.seal.core.ses import parse_signature
 from tests.support.seal_office import SealOffice, digest_request, document_request, seal_office
 from tests.support.seals import make_kit, ofd_document
 from tests.support.service import Ground
+from tests.support.uploading import Uploading
 from tongban.seal.v1 import resources_pb2 as resources
 from tongban.seal.v1 import sealing_service_pb2 as sealings
 from tongban.seal.v1 import validation_service_pb2 as pb
 
+STRANGER = "persons/00000000-0000-7000-8000-0000000000a2"
 PAGE = LicensePage(
     title="食品经营许可证",
     issuing_authority="测试区行政审批局",
@@ -64,7 +68,10 @@ async def test_what_was_sealed_before_the_end_stays_valid_and_what_comes_after_d
         clock.advance(timedelta(minutes=1))
         assert unsound(await office.validate(sealed)) == {}
         lone = await office.ask(
-            office.validations.ValidateSeal, pb.ValidateSealRequest(seal=seal.structure), pb.ValidationReport, token=""
+            office.validations.ValidateSeal,
+            pb.ValidateSealRequest(content=seal.structure),
+            pb.ValidationReport,
+            token="",
         )
         assert (lone.conclusion, unsound(lone)) == (pb.CONCLUSION_TOTAL_FAILED, {"seal.status": "REVOKED"})
 
@@ -128,3 +135,30 @@ async def test_a_sealed_digest_is_a_signature_over_our_seal(office: SealOffice) 
     seal = await office.make()
     sealed = await office.seal_digests(digest_request(seal, [bytes(32)]))
     assert parse_signature(sealed.signatures[0].signed_value).seal.raw == seal.structure
+
+
+async def test_what_was_brought_in_pieces_is_validated_for_who_brought_it(office: SealOffice) -> None:
+    seal = await office.make()
+    sealed = (await office.seal_document(document_request(seal, ofd_document()))).document
+    mine, other = Uploading(office.service, at="seal"), Uploading(office.service, STRANGER, at="seal")
+    document, alone = await mine.whole(sealed), await mine.whole(seal.structure)
+    report = await _validated(
+        office.validations.ValidateDocument, pb.ValidateDocumentRequest(upload=document.name), mine
+    )
+    assert (report.conclusion, len(report.seals)) == ((await office.validate(sealed)).conclusion, 1)
+    report = await _validated(office.validations.ValidateSeal, pb.ValidateSealRequest(upload=alone.name), mine)
+    assert unsound(report) == {}
+    with pytest.raises(NotFound):
+        await _validated(office.validations.ValidateSeal, pb.ValidateSealRequest(upload=alone.name), other)
+    with pytest.raises(NotFound):
+        await office.ask(
+            office.validations.ValidateSeal, pb.ValidateSealRequest(upload=alone.name), pb.ValidationReport, token=""
+        )
+    with pytest.raises(InvalidArgument) as refused:
+        await _validated(office.validations.ValidateSeal, pb.ValidateSealRequest(), mine)
+    assert refused.value.reason == "FIELD_INVALID"
+
+
+async def _validated(method: Any, request: Any, who: Uploading) -> pb.ValidationReport:
+    token = dict(who.metadata)["authorization"].removeprefix("Bearer ")
+    return await invoke(method, request, pb.ValidationReport, to="seal", token=token)
