@@ -24,7 +24,7 @@ from libs.lists.conditions import Filter, Part, compiled
 from libs.lists.fields import FilterField
 from libs.lists.paths import Order, Path, is_array, type_of
 
-SCANNED = 5000
+SCANNED = 2000
 """So many rows a page looks at, at most, for those that a filter wants."""
 _STATEMENTS = 256
 Record = TypeVar("Record")

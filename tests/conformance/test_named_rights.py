@@ -1,7 +1,7 @@
 """What a request names never gives a right by being named: each such RPC says who makes sure that it exists and covers the reader.
 
 Names that can stand for a right: a case, a legal basis, a presentation, a mandate, a consent, a grant, a transfer. A purpose is
-free text and stands for none.
+free text and stands for none. A filter may name them too, and opens nothing: it narrows what its list shows without it (libs/lists).
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,6 @@ ANSWERS = {
     "cases.v1.ExchangeService.PushProgress": "only the region that the transfer was sent to",
     "cases.v1.ItemService.CreateServiceItem": _CONTENT,
     "cases.v1.RatingService.CreateRating": _WORK,
-    "cases.v1.TaskService.ListCaseTasks": "staff see their department's; a task tells nothing personal",
     "identity.v1.AccountService.GetPerson": f"people their own; {_BY_DUTY}",
     "identity.v1.AccountService.RevealPerson": f"people their own; {_BY_DUTY}",
     "identity.v1.AccountService.LookupPerson": _BY_DUTY,

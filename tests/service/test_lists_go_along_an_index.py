@@ -18,7 +18,7 @@ from tests.support.service import Ground
 
 LISTS = all_lists()
 ROWS, SCANNED = 20_000, 100
-"""As 5,000 are to a million."""
+"""As 5,000 are to a million: more than a page looks at."""
 PAGES = Pages(b"k" * 32)
 VALUES: dict[str, Any] = {
     "now": datetime(2024, 1, 9, tzinfo=UTC),

@@ -31,10 +31,14 @@ def all_lists() -> dict[str, AnyList]:
     return found
 
 
-async def fill(driver: Any, table: sa.Table, rows: int) -> None:
-    """Fills a table with ``rows`` rows that mean nothing: some values come often, times grow, ids are their order."""
+async def fill(driver: Any, table: sa.Table, rows: int, **given: str) -> None:
+    """Fills a table with ``rows`` rows that mean nothing: some values come often, times grow, ids are their order.
+
+    ``given`` says in SQL what a column holds instead.
+    """
     columns = [each for each in table.columns if each.computed is None and each.identity is None]
-    names, values = ", ".join(each.name for each in columns), ", ".join(map(_value, columns))
+    names = ", ".join(each.name for each in columns)
+    values = ", ".join(given.get(each.name) or _value(each) for each in columns)
     await driver.execute("SET session_replication_role = replica")
     await driver.execute(f"INSERT INTO {table.name} ({names}) SELECT {values} FROM generate_series(1, {rows}) AS i")
     await driver.execute(f"VACUUM ANALYZE {table.name}")

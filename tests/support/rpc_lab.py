@@ -99,6 +99,9 @@ class Materials:
     async def get_material(self, request: Any, call: Any) -> Any:
         raise AssertionError
 
+    async def list_materials(self, request: Any, call: Any) -> Any:
+        raise AssertionError
+
 
 @dataclass
 class Lab:
