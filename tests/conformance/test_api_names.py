@@ -4,7 +4,8 @@ import re
 from functools import cache
 
 import pytest
-from google.protobuf.descriptor import Descriptor
+from google.api import resource_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from libs.ids.region import REGION_ID
 from libs.rpc.contract import Method
@@ -126,3 +127,64 @@ def test_a_region_is_named_by_its_id() -> None:
     naming = [(name, pattern) for name, pattern in _patterns() if "//" in pattern and "https?://" not in pattern]
     assert len(naming) > 30
     assert [name for name, pattern in naming if pattern.count("//") != pattern.count(f"//{REGION_ID}")] == []
+
+
+@cache
+def _resources() -> dict[str, resource_pb2.ResourceDescriptor]:
+    """What each message that is a resource says of itself, by the message's full name."""
+    said = {str(each.full_name): each.GetOptions().Extensions[resource_pb2.resource] for each in _messages()}
+    return {name: resource for name, resource in said.items() if resource.type}
+
+
+def test_a_resource_has_a_type_of_its_messages_name() -> None:
+    types = [(name.rpartition(".")[2], resource.type) for name, resource in _resources().items()]
+    assert [each for each in types if each[1] != f"tongban.cn/{each[0]}"] == []
+    assert len({kind for _, kind in types}) == len(types) > 30
+
+
+def test_what_is_got_by_name_is_a_resource_and_its_pattern_is_the_path() -> None:
+    wrong = []
+    for method in contracts.methods():
+        for path in _paths()[method.name]:
+            named = re.fullmatch(r"/v1/(?:[a-z]+/)?\{name=([^}]+)\}", path)
+            if named and method.name.rpartition(".")[2].startswith("Get"):
+                resource = _resources().get(str(method.descriptor.output_type.full_name))
+                shapes = [re.sub(r"\{[a-z_]+\}", "*", each) for each in resource.pattern] if resource else []
+                wrong += [] if named[1] in shapes else [f"{method.name}: {named[1]} is none of {shapes}"]
+    assert wrong == []
+
+
+def test_a_collection_is_the_plural_of_its_resource() -> None:
+    for name, resource in _resources().items():
+        *_, collection, last = resource.pattern[0].split("/")
+        if last.startswith("{"):
+            assert (collection, last) == (resource.plural, f"{{{_singular(collection)}}}"), name
+
+
+def _named_collections(field: FieldDescriptor) -> set[str]:
+    """The collections of which the rule of a field takes names."""
+    rules = contracts.rules_of(field)
+    text = f"{rules.string.pattern} {rules.repeated.items.string.pattern}"
+    return {word for group in re.findall(r"((?:[A-Za-z]+\|)*[A-Za-z]+)\)?/", text) for word in group.split("|")}
+
+
+def test_a_field_that_takes_a_name_says_of_what() -> None:
+    types = {resource.plural: resource.type for resource in _resources().values()}
+    unsaid, seen = [], 0
+    for message in _messages():
+        for field in message.fields:
+            kinds = {types[each] for each in _named_collections(field) if each in types}
+            said = field.GetOptions().Extensions[resource_pb2.resource_reference].type
+            own = field.name == "name" and str(message.full_name) in _resources()
+            seen += bool(kinds)
+            if kinds and not own and said not in {"*", *kinds}:
+                unsaid.append(f"{field.full_name}: {said or 'nothing'} where it takes {sorted(kinds)}")
+    assert unsaid == []
+    assert seen > 100
+
+
+def test_a_reference_is_to_a_known_type() -> None:
+    known = {resource.type for resource in _resources().values()} | {"", "*"}
+    fields = [field for message in _messages() for field in message.fields]
+    said = {str(each.full_name): each.GetOptions().Extensions[resource_pb2.resource_reference].type for each in fields}
+    assert {name: kind for name, kind in said.items() if kind not in known} == {}
