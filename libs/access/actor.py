@@ -10,14 +10,6 @@ from libs import separation
 from libs.ids.subjects import Subject, SubjectKind, check_named, parse_subject
 from tongban.options.v1 import options_pb2
 
-_KINDS: dict[str, options_pb2.ActorKind.ValueType] = {
-    "PERSON": options_pb2.ACTOR_KIND_PERSON,
-    "STAFF": options_pb2.ACTOR_KIND_STAFF,
-    "CLIENT": options_pb2.ACTOR_KIND_CLIENT,
-    "SERVICE": options_pb2.ACTOR_KIND_SERVICE,
-    "REGION": options_pb2.ACTOR_KIND_REGION,
-}
-
 _IN_OFFICE = frozenset({"STAFF", "REGION"})
 
 
@@ -49,7 +41,7 @@ class Actor:
     Attributes:
         subject: ``persons/…``, ``staff/…``, ``clients/…``, ``services/…``, with ``//<region>/`` in front
             where it belongs to another region.
-        kind: the kind of actor: PERSON, STAFF, CLIENT, SERVICE or REGION.
+        kind: the kind in the token: PERSON, STAFF, CLIENT, SERVICE or REGION. Contracts tell more apart (`access_kind`).
         scopes: the permissions, exact or ending in ``.*``.
         assurance: how well the person is known, 0 to 4.
         delegate: who acts in the subject's place (claim ``act``), or an empty string.
@@ -83,9 +75,14 @@ class Actor:
     token: str = field(default="", repr=False)
 
     @cached_property
-    def kind_value(self) -> options_pb2.ActorKind.ValueType:
-        """The kind as the contract's enum value."""
-        return _KINDS[self.kind]
+    def access_kind(self) -> options_pb2.ActorKind.ValueType:
+        """Who stands there and with whom, as the contracts' `actors` tell callers apart."""
+        if self.standing is Standing.PERSON and self.clerk:
+            return options_pb2.ACTOR_KIND_ASSISTED
+        if self.standing is Standing.REGION:
+            there = {parse_subject(name).kind for name in (self.subject, self.delegate) if name}
+            return _OF_REGIONS[SubjectKind.STAFF in there]
+        return _AT_HOME[self.standing]
 
     @cached_property
     def humans(self) -> frozenset[str]:
@@ -178,6 +175,17 @@ def is_person(name: str) -> bool:
         return False
 
 
+_AT_HOME: dict[Standing, options_pb2.ActorKind.ValueType] = {
+    Standing.NOBODY: options_pb2.ACTOR_KIND_UNSPECIFIED,
+    Standing.PERSON: options_pb2.ACTOR_KIND_PERSON,
+    Standing.OFFICE: options_pb2.ACTOR_KIND_STAFF,
+    Standing.CLIENT: options_pb2.ACTOR_KIND_CLIENT,
+    Standing.SERVICE: options_pb2.ACTOR_KIND_SERVICE,
+}
+_OF_REGIONS: dict[bool, options_pb2.ActorKind.ValueType] = {
+    False: options_pb2.ACTOR_KIND_REGION_SERVICE,
+    True: options_pb2.ACTOR_KIND_REGION_STAFF,
+}
 _SELF = {SubjectKind.STAFF: "STAFF", SubjectKind.CLIENT: "CLIENT", SubjectKind.SERVICE: "SERVICE"}
 _STANDINGS = {"STAFF": Standing.OFFICE, "CLIENT": Standing.CLIENT, "SERVICE": Standing.SERVICE}
 

@@ -9,7 +9,7 @@ from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
 _PREFIX = "ERROR_REASON_"
-_ASSURED = frozenset({options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_STAFF})
+_ASSURED = frozenset({options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_ASSISTED, options_pb2.ACTOR_KIND_STAFF})
 _IMPARTIAL = frozenset({options_pb2.HANDLING_IMPARTIAL, options_pb2.HANDLING_HUMAN})
 
 

@@ -1,19 +1,20 @@
 """Every permission that a contract declares is held by a role of a kind that the method lets in: none is a dead letter."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from libs.access import roles
-from libs.access.actor import Actor
+from libs.access.actor import Actor, from_claims
 from libs.rpc.contract import Method
 from libs.rpc.stages.permission import check
 from services.identity.core.duties import Duty
 from tests.support import contracts
+from tests.support.kinds import CLAIMED, claims_of
+from tongban.options.v1 import options_pb2
 
 ASSURED = 4
-
-
-_HUMANS = {"STAFF": "persons/p", "REGION": "//320402/persons/p"}
-"""Staff are human beings, those of another region too."""
+_OF_REGIONS = {options_pb2.ACTOR_KIND_REGION_SERVICE, options_pb2.ACTOR_KIND_REGION_STAFF}
 
 
 def _holders() -> list[Actor]:
@@ -21,15 +22,18 @@ def _holders() -> list[Actor]:
     found = [
         *(("STAFF", roles.of_duties([duty])) for duty in Duty),
         ("PERSON", roles.PERSON),
-        ("STAFF", roles.ASSISTED_PERSON),
-        ("REGION", roles.REGION),
+        ("ASSISTED", roles.ASSISTED_PERSON),
+        ("REGION_SERVICE", roles.REGION),
+        ("REGION_STAFF", roles.REGION),
         ("CLIENT", roles.ADMINISTRATOR),
         *(("SERVICE", patterns) for patterns in roles.SERVICES.values()),
     ]
-    return [
-        Actor(f"role/{place}", kind, frozenset(held), ASSURED, human=_HUMANS.get(kind, ""))
-        for place, (kind, held) in enumerate(found)
-    ]
+    return [_holder(kind, held) for kind, held in found]
+
+
+def _holder(kind: str, held: Iterable[str]) -> Actor:
+    said = {"actor_kind": CLAIMED[kind], "scope": " ".join(held), "acr": str(ASSURED)}
+    return from_claims(claims_of(kind, "320402") | said, "")
 
 
 HOLDERS = _holders()
@@ -50,13 +54,16 @@ def test_somebody_may_call_it(method: Method) -> None:
 
 @pytest.mark.parametrize("method", contracts.methods(), ids=lambda method: method.name)
 def test_what_is_for_regions_only_is_held_by_regions(method: Method) -> None:
-    kinds = {principal.kind for principal in HOLDERS if not method.access.public and _may(method, principal)}
-    named = {
-        kind
-        for kind in ("PERSON", "STAFF", "REGION")
-        if Actor("", kind, frozenset()).kind_value in method.access.actors
-    }
-    assert "REGION" not in named or "REGION" in kinds
+    kinds = {principal.access_kind for principal in HOLDERS if not method.access.public and _may(method, principal)}
+    assert not _OF_REGIONS & set(method.access.actors) or _OF_REGIONS & kinds
+
+
+@pytest.mark.parametrize("method", contracts.methods(), ids=lambda method: method.name)
+def test_every_kind_that_is_let_in_has_somebody_who_may(method: Method) -> None:
+    """A window is let in exactly where there is something to do for who stands at it; and so with each other kind."""
+    kinds = {principal.access_kind for principal in HOLDERS if _may(method, principal)}
+    machines = {options_pb2.ACTOR_KIND_CLIENT, options_pb2.ACTOR_KIND_SERVICE}
+    assert set(method.access.actors) - kinds <= machines
 
 
 def test_the_first_administrator_can_set_a_region_up() -> None:

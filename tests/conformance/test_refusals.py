@@ -15,7 +15,8 @@ from libs.rpc.contract import Method
 from services.identity.core.regions import regions
 from tests.support import contracts, sql
 from tests.support.broken import BREAKABLE, Broken, broken
-from tests.support.calls import KINDS, OTHER_REGION, Caller, all_of, kinds_of
+from tests.support.calls import OTHER_REGION, Caller, all_of, kinds_of
+from tests.support.kinds import KINDS
 from tests.support.requests import full, largest, minimal
 from tests.support.service import Ground, serving
 from tests.support.unknown import with_unknown
@@ -157,7 +158,7 @@ async def test_other_kinds_of_caller_are_refused(caller: Caller) -> None:
 
 async def test_people_known_too_little_are_refused(caller: Caller) -> None:
     async def check(method: Method) -> str:
-        kinds = {"PERSON", "STAFF"} & set(kinds_of(method))
+        kinds = {"PERSON", "ASSISTED", "STAFF"} & set(kinds_of(method))
         if method.access.public or not method.access.min_assurance or not kinds:
             return ""
         low = str(method.access.min_assurance - 1)
@@ -204,9 +205,9 @@ async def test_regions_that_are_not_trusted_any_more_are_refused(caller: Caller)
     """Also under a token that was given out while they were."""
 
     async def check(method: Method) -> str:
-        if method.access.public or "REGION" not in kinds_of(method):
+        if method.access.public or "REGION_SERVICE" not in kinds_of(method):
             return ""
-        error = await caller.error(method, b"", caller.token(method, "REGION", region="999999"))
+        error = await caller.error(method, b"", caller.token(method, "REGION_SERVICE", region="999999"))
         known = error is not None and (error.reason, error.metadata) == ("REGION_NOT_TRUSTED", {"region": "999999"})
         return "" if known else f"{method.name}: {_said(error)}"
 

@@ -6,12 +6,14 @@ import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from buf.validate import validate_pb2
-from libs.access.actor import Actor
+from libs.access.actor import from_claims
 from libs.errors import PermissionDenied
+from libs.rpc import refusals
 from libs.rpc.contract import Method
 from libs.rpc.stages.permission import check
 from tests.support import contracts
 from tests.support.handling import human_only
+from tests.support.kinds import CLAIMED, KINDS, claims_of
 from tongban.options.v1 import options_pb2
 
 NOT_OF_SOMEBODY = {
@@ -57,10 +59,10 @@ def _is_of_somebody(method: Method) -> bool:
 
 def _by_staff(method: Method) -> bool:
     access = method.access
-    kinds = {"STAFF", "REGION"} if not access.actors else set(map(options_pb2.ActorKind.Name, access.actors))
+    by_staff = {options_pb2.ACTOR_KIND_STAFF, options_pb2.ACTOR_KIND_ASSISTED}
     changes = "request_id" in method.descriptor.input_type.fields_by_name
     front = access.audience == options_pb2.AUDIENCE_FRONT
-    return changes and front and not kinds.isdisjoint({"STAFF", "ACTOR_KIND_STAFF"})
+    return changes and front and (not access.actors or not by_staff.isdisjoint(access.actors))
 
 
 def test_what_staff_do_in_somebodys_affair_is_declared() -> None:
@@ -75,15 +77,16 @@ def test_what_staff_do_in_somebodys_affair_is_declared() -> None:
     "method", [each for each in contracts.methods() if human_only(each)], ids=lambda method: method.name
 )
 def test_no_machine_takes_a_step_that_a_human_being_must_take(method: Method) -> None:
-    human = Actor("staff/s", "STAFF", frozenset({"*"}), 4, human="persons/p")
-    check(method, human)
-    for kind in ("STAFF", "CLIENT", "SERVICE", "REGION"):
+    said = {"scope": "*", "acr": "4"}
+    check(method, from_claims(claims_of("STAFF", "320402") | said | {"actor_kind": "STAFF"}, ""))
+    for kind in KINDS:
+        machine = claims_of(kind, "320402") | said | {"actor_kind": CLAIMED[kind], "human": ""}
         with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
-            check(method, Actor("clients/c", kind, frozenset({"*"}), 4))
+            check(method, from_claims(machine, ""))
 
 
 @pytest.mark.parametrize(
     "method", [each for each in contracts.methods() if each.access.handling], ids=lambda method: method.name
 )
-def test_the_comment_tells_what_staff_are_refused_with(method: Method) -> None:
-    assert "ACTING_ON_SELF" in contracts.comment_of(method.name)
+def test_the_contract_tells_what_staff_are_refused_with(method: Method) -> None:
+    assert "ACTING_ON_SELF" in refusals.refusals(method)

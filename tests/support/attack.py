@@ -19,6 +19,7 @@ from libs.crypto.keystore import KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.rpc import status
 from tests.support.fuzz import Ask, GrpcAsk, Nonsense, faults
+from tests.support.kinds import CLAIMED, KINDS, claims_of
 
 _AT_ONCE = 16
 _SECONDS = 60.0
@@ -43,20 +44,19 @@ def tokens_of(state: Path, region: str, issuer: str, number: int = 1) -> dict[st
     now = int(time.time())
     claims = {"iss": issuer, "aud": f"//{region}", "iat": now, "exp": now + 3600, "scope": "*", "acr": "4"}
     someone = f"01900000-0000-7000-8000-{number:012}"
-    kinds = {
-        "PERSON": {"sub": f"persons/{someone}"},
-        "STAFF": {"sub": f"staff/{someone}", "dept": f"departments/{someone}", "human": f"persons/{someone}"},
-        "CLIENT": {"sub": f"clients/{someone}"},
-        "SERVICE": {"sub": "services/cases"},
-        "REGION": {"sub": "//110000/services/sharing", "region": "110000"},
-    }
     header = {"alg": "ES256", "typ": "at+jwt", "kid": key.thumbprint()}
     held = {"client_id": f"clients/{someone}"}
     return {
         kind: jwt.encode(
-            header, claims | held | more | {"actor_kind": kind, "jti": str(uuid.uuid4())}, key, algorithms=["ES256"]
+            header,
+            claims
+            | held
+            | claims_of(kind, "110000", someone)
+            | {"actor_kind": CLAIMED[kind], "jti": str(uuid.uuid4())},
+            key,
+            algorithms=["ES256"],
         )
-        for kind, more in kinds.items()
+        for kind in KINDS
     }
 
 

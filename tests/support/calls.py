@@ -13,6 +13,7 @@ from libs.errors import TongbanError
 from libs.rpc.contract import Method
 from libs.rpc.status import from_rpc_error
 from services.gateway.contracts import read_image, services
+from tests.support.kinds import CLAIMED, KINDS, PREFIX, claims_of
 from tests.support.service import Service
 from tongban.options.v1 import options_pb2
 
@@ -21,19 +22,11 @@ _AT_ONCE = 32
 Item = TypeVar("Item")
 
 OTHER_REGION = "320402"
-KINDS = ("PERSON", "STAFF", "CLIENT", "SERVICE", "REGION")
-_SUBJECTS = {
-    "PERSON": "persons/00000000-0000-7000-8000-0000000000a1",
-    "STAFF": "staff/00000000-0000-7000-8000-0000000000a2",
-    "CLIENT": "clients/conformance",
-    "SERVICE": "services/cases",
-    "REGION": f"//{OTHER_REGION}/services/cases",
-}
 
 
 def kinds_of(method: Method) -> list[str]:
     """The kinds of caller that the contract lets in."""
-    actors = [options_pb2.ActorKind.Name(actor).removeprefix("ACTOR_KIND_") for actor in method.access.actors]
+    actors = [options_pb2.ActorKind.Name(actor).removeprefix(PREFIX) for actor in method.access.actors]
     return actors or list(KINDS)
 
 
@@ -64,16 +57,9 @@ class Caller:
 
     def token(self, method: Method, kind: str, scope: str = "*", **claims: Any) -> str:
         """A token of a caller of this kind; one client per RPC, so that no rate limit is met."""
-        more: dict[str, Any] = {"client_id": f"clients/{method.descriptor.name}"}
-        if kind == "REGION":
-            more["region"] = OTHER_REGION
-        if kind == "STAFF":
-            more["dept"] = "departments/00000000-0000-7000-8000-0000000000a3"
-        claims = {**more, **claims}
-        subject = _SUBJECTS[kind]
-        if kind == "REGION":
-            subject = subject.replace(OTHER_REGION, claims["region"])
-        return self.service.issuer.token(subject, kind, scope, **claims)
+        told = claims_of(kind, claims.get("region", OTHER_REGION))
+        claims = {"client_id": f"clients/{method.descriptor.name}", **told, **claims}
+        return self.service.issuer.token(claims.pop("sub"), CLAIMED[kind], scope, **claims)
 
     async def error(
         self, method: Method, request: Message | bytes, token: str = "", peer: str = ""

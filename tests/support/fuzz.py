@@ -310,7 +310,12 @@ class Nonsense:
 
     def _token_for(self, rpc: Rpc) -> str:
         actors = [options_pb2.ActorKind.Name(each).removeprefix("ACTOR_KIND_") for each in rpc.access.actors]
-        return self._tokens[next((kind for kind in ("STAFF", "CLIENT", "PERSON", "REGION") if kind in actors), "STAFF")]
+        return self._tokens[
+            next(
+                (kind for kind in ("STAFF", "CLIENT", "PERSON", "ASSISTED", "REGION_SERVICE") if kind in actors),
+                "STAFF",
+            )
+        ]
 
     def oauth(self) -> Ask:
         """A request to identity's HTTP endpoints."""

@@ -16,8 +16,9 @@ def check(method: Method, actor: Actor) -> None:
     access = method.access
     if access.public:
         return
-    if access.actors and actor.kind_value not in access.actors:
-        raise reasons.actor_not_allowed("this method is not for this kind of caller", actor_kind=actor.kind)
+    if access.actors and actor.access_kind not in access.actors:
+        kind = options_pb2.ActorKind.Name(actor.access_kind).removeprefix("ACTOR_KIND_")
+        raise reasons.actor_not_allowed("this method is not for this kind of caller", actor_kind=kind)
     if access.handling == options_pb2.HANDLING_HUMAN:
         actor.require_human()
     if not actor.may(access.permission):

@@ -313,7 +313,7 @@ async def test_answered_and_refused_questions_are_closed(federation: Federation)
     request = query(FOREIGN, use_context=context(transaction_id=TRANSACTION))
     await federation.sharing.query(request)
     assert await _open_questions(federation) == 0
-    federation.gateway.error = PermissionDenied("GRANT_NOT_COVERING", "no", grant="dataGrants/g")
+    federation.gateway.error = PermissionDenied("GRANT_NOT_ACTIVE", "no", grant="dataGrants/g", state="SUSPENDED")
     with pytest.raises(PermissionDenied):
         await federation.sharing.query(request)
     assert await _open_questions(federation) == 0

@@ -9,7 +9,7 @@ from libs.access import roles
 from libs.access.actor import Actor
 from services.identity.accounts.rules import OrganizationKind
 from services.identity.consents.rules import ConsentState
-from services.identity.core import assurance, claims, client_rules, duties, mandate_rules, trust
+from services.identity.core import assurance, client_rules, duties, mandate_rules, trust
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
@@ -46,7 +46,6 @@ METHODS = [method for service in SERVICES for method in service.methods]
     ("ours", "theirs", "prefix"),
     [
         (assurance.VerificationMethod, resources_pb2.VerificationMethod, "VERIFICATION_METHOD_"),
-        (claims.ActorKind, options_pb2.ActorKind, "ACTOR_KIND_"),
         (client_rules.ClientKind, resources_pb2.ClientKind, "CLIENT_KIND_"),
         (client_rules.ClientAuthMethod, resources_pb2.ClientAuthMethod, "CLIENT_AUTH_METHOD_"),
         (client_rules.ClientState, resources_pb2.ClientState, "CLIENT_STATE_"),

@@ -61,17 +61,27 @@ def test_what_a_token_does_not_say_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"),
+    ("actor", "kind"),
     [
-        ("PERSON", options_pb2.ACTOR_KIND_PERSON),
-        ("STAFF", options_pb2.ACTOR_KIND_STAFF),
-        ("CLIENT", options_pb2.ACTOR_KIND_CLIENT),
-        ("SERVICE", options_pb2.ACTOR_KIND_SERVICE),
-        ("REGION", options_pb2.ACTOR_KIND_REGION),
+        (Actor(PERSON, "PERSON", frozenset()), "PERSON"),
+        (Actor(away(PERSON), "PERSON", frozenset(), region=AWAY), "PERSON"),
+        (Actor(PERSON, "STAFF", frozenset(), delegate=STAFF, department=HALL), "ASSISTED"),
+        (Actor(STAFF, "STAFF", frozenset(), department=HALL), "STAFF"),
+        (Actor("clients/hall", "CLIENT", frozenset()), "CLIENT"),
+        (Actor("services/cases", "SERVICE", frozenset()), "SERVICE"),
+        (Actor(away("services/cases"), "REGION", frozenset(), region=AWAY), "REGION_SERVICE"),
+        (
+            Actor(away(PERSON), "REGION", frozenset(), region=AWAY, delegate=away("services/cases")),
+            "REGION_SERVICE",
+        ),
+        (Actor(away(STAFF), "REGION", frozenset(), region=AWAY, department=away(HALL)), "REGION_STAFF"),
+        (Actor(away(PERSON), "REGION", frozenset(), region=AWAY, delegate=away(STAFF)), "REGION_STAFF"),
+        (Actor("nobody", "STAFF", frozenset(), department=HALL), "UNSPECIFIED"),
+        (Actor(PERSON, "STAFF", frozenset(), department=HALL), "UNSPECIFIED"),
     ],
 )
-def test_a_kind_is_that_of_the_contract(kind: str, value: int) -> None:
-    assert Actor("", kind, frozenset()).kind_value == value
+def test_contracts_tell_more_kinds_apart_than_the_claim(actor: Actor, kind: str) -> None:
+    assert options_pb2.ActorKind.Name(actor.access_kind) == f"ACTOR_KIND_{kind}"
 
 
 @pytest.mark.parametrize(
