@@ -1,5 +1,6 @@
 """What all tests share: one PostgreSQL and one Redis a session."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,11 +8,47 @@ import pytest
 from hypothesis import settings
 
 from tests.support.backends import Backends, backends
+from tests.support.provoked import Provoked, recording
 from tests.support.service import Ground
+
+_TESTS = Path(__file__).parent
+_WHOLE_REGIONS = ("deploy", "gateway")
+"""Folders whose tests start processes: nothing can be noted there."""
 
 # How long an example takes is the machine's business; time limits stand in ./run bench.
 settings.register_profile("tongban", deadline=None)
 settings.load_profile("tongban")
+
+
+@pytest.fixture(scope="session")
+def provoked(request: pytest.FixtureRequest) -> Iterator[Provoked]:
+    """What the RPCs of all services are refused with; after all service tests, what none of them provokes."""
+    with recording() as found:
+        yield found
+    _write(found)
+    if _all_of(request.session):
+        assert found.missing() == []
+
+
+def _write(found: Provoked) -> None:
+    if path := os.environ.get("TONGBAN_PROVOKED"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.writelines(f"{rpc} {reason}\n" for rpc, reason in sorted(found.seen))
+
+
+def _all_of(session: pytest.Session) -> bool:
+    """Whether all tests of services ran through, so that what they leave out is left out."""
+    there = {path for path in (_TESTS / "service").rglob("test_*.py") if path.parent.name not in _WHOLE_REGIONS}
+    there.add(_TESTS / "conformance" / "test_refusals.py")
+    taken = {item.path for item in session.items}
+    return there <= taken and not session.config.option.keyword and not session.testsfailed
+
+
+@pytest.fixture(autouse=True)
+def only_declared_reasons(provoked: Provoked) -> Iterator[None]:
+    """No RPC is refused with what its contract does not tell (`refuses` of the RPC)."""
+    yield
+    assert provoked.take_undeclared() == []
 
 
 @pytest.fixture(scope="session")
