@@ -18,7 +18,7 @@ FILTERED = {
 }
 NOT_YET = frozenset(
     {
-        *("ListRegions", "ListDepartments", "ListPosts", "ListStaff", "ListClients", "ListMandates"),
+        *("ListRegions", "ListDepartments", "ListPosts", "ListStaff", "ListMandates"),
         *("ListSeals", "ListSealings", "ListDataResources", "ListDataRequests", "ListDataGrants"),
         *("ListParkedEvents", "ListIncomingMessages"),
     }

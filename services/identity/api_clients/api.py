@@ -16,7 +16,7 @@ from libs.db.uow import Transaction
 from libs.errors import invalid_field, not_found, state_conflict
 from libs.rpc.call import Call
 from services.identity.api_clients import store
-from services.identity.api_clients.convert import KINDS, STATES, client_message, new_client
+from services.identity.api_clients.convert import client_message, new_client
 from services.identity.core import client_rules, clients, staff
 from services.identity.core.accounts import organization
 from services.identity.core.approval import approved_by, asked_by, holds
@@ -85,13 +85,9 @@ class ClientApi:
 
     async def list_clients(self, request: pb.ListClientsRequest, call: Call) -> pb.ListClientsResponse:
         """Lists clients by name."""
-        parts, after = self._parts, self._parts.pages.after(request)
-        kind, state = KINDS.name(request.kind), STATES.name(request.state)
-
-        async def page(size: int) -> list[Client]:
-            return await store.page(parts.database, size, kind=kind, state=state, after=after)
-
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
+        parts = self._parts
+        async with parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, parts.pages, request)
         return pb.ListClientsResponse(clients=map(client_message, shown), next_page_token=token)
 
     async def rotate_client_key(self, request: pb.RotateClientKeyRequest, call: Call) -> resources.Client:

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 
 from libs.db.connection import DatabaseConnection
-from libs.db.engine import Database
 from libs.db.etag import check_etag
 from libs.db.leader import turn
-from libs.db.query import Insert, Page, Query, Update, of
+from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order
 from services.identity.core.client_rules import Client
 from services.identity.core.clients import clients
+from tongban.identity.v1 import resources_pb2 as pb
+from tongban.identity.v1.client_service_pb2 import ListClientsRequest
 
 ADD, UPDATE = Insert(Client), Update(Client)
 
@@ -24,8 +28,20 @@ class KnownClient:
 
 _LOCK = Query(Client, "SELECT {columns} FROM clients WHERE id = :id FOR UPDATE")
 _CHANNEL = Query(KnownClient, "SELECT {columns} FROM clients WHERE kind = 'CHANNEL' LIMIT 1")
-_LISTED = Page(
-    Client, "{columns} FROM clients", "id", {"kind": "kind = :kind", "state": "state = :state", "after": "id > :after"}
+LISTED = FilteredList(
+    Client,
+    ListClientsRequest,
+    clients,
+    {
+        "kind": fields.choice("kind", pb.ClientKind),
+        "state": fields.choice("state", pb.ClientState),
+        "owner": fields.text("owner"),
+        "auth_method": fields.choice("auth_method", pb.ClientAuthMethod),
+        "scopes": fields.texts("scopes"),
+        "create_time": fields.moment("create_time"),
+    },
+    {"name": Order(("id",))},
+    "name",
 )
 
 
@@ -42,9 +58,3 @@ async def first_channel(connection: DatabaseConnection) -> bool:
     """Says whether the region has no channel yet; of two that ask at once the second waits for the first."""
     await turn(connection, "identity:founding")
     return await _CHANNEL.first(connection) is None
-
-
-async def page(database: Database, size: int, **filters: str | int | None) -> list[Client]:
-    """Lists clients by name. Filters: ``kind``, ``state``, ``after`` (an id)."""
-    async with database.read() as connection:
-        return await _LISTED.rows(connection, size, **filters)

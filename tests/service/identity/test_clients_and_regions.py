@@ -149,7 +149,7 @@ async def test_a_clients_life(home: Town) -> None:
         "CLIENT_NOT_ACTIVE"
     )
     listed = client_service_pb2.ListClientsRequest(
-        kind=resources_pb2.CLIENT_KIND_PARTNER, state=resources_pb2.CLIENT_STATE_SUSPENDED
+        filter="kind = CLIENT_KIND_PARTNER AND state = CLIENT_STATE_SUSPENDED", order_by="name desc"
     )
     page = await home.call(home.clients.ListClients, listed, client_service_pb2.ListClientsResponse, token)
     assert [client.name for client in page.clients] == [made.name]
