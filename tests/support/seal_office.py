@@ -155,7 +155,7 @@ def _http_body(data: bytes) -> Any:
     return httpbody_pb2.HttpBody.FromString(data)
 
 
-def document_request(seal: resources.Seal, content: bytes, **changes: Any) -> sealings_pb.SealDocumentRequest:
+def document_request(seal: resources.Seal, content: bytes | None, **changes: Any) -> sealings_pb.SealDocumentRequest:
     """Asks for one seal on the first page."""
     fields: dict[str, Any] = {
         "request_id": fresh(),

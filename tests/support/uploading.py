@@ -39,10 +39,11 @@ class Uploading:
     service: Service
     subject: str = PERSON
     at: str = "license"
+    kind: str = "PERSON"
 
     def __post_init__(self) -> None:
         self.stub: Any = upload_service_pb2_grpc.UploadServiceStub(self.service.channel)
-        self.metadata = self.service.metadata(self.subject, "PERSON", "uploads.*")
+        self.metadata = self.service.metadata(self.subject, self.kind, "uploads.*")
 
     async def call(self, rpc: str, request: Any) -> pb.Upload:
         """Calls; raises what the service meant."""

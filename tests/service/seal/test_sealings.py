@@ -51,6 +51,7 @@ from tests.support.seal_office import (
 )
 from tests.support.seals import ofd_document
 from tests.support.service import Ground
+from tests.support.uploading import Uploading
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
 from tongban.common.v1 import common_pb2
@@ -422,6 +423,20 @@ async def test_a_caller_who_hangs_up_while_the_intent_is_committed_leaves_no_ope
         while not await rows(office, tables.sealing_outcomes):
             pass
     assert len((await office.seal_digests(request)).signatures) == len(await rows(office, tables.sealings)) == 1
+
+
+async def test_a_document_that_was_brought_in_pieces_is_sealed_and_a_repeat_needs_it_again(office: SealOffice) -> None:
+    seal = await office.make(order(resources_pb2.SealUser(subject="clients/other")))
+    bringing = Uploading(office.service, "clients/other", at="seal", kind="CLIENT")
+    brought, token = await bringing.whole(ofd_document()), office.token("clients/other", "CLIENT")
+    request = document_request(seal, None, upload=brought.name)
+    first = await office.ask(office.sealings.SealDocument, request, pb.SealDocumentResponse, token)
+    assert (await office.validate(first.document)).seals[0].seal_id
+    assert await office.ask(office.sealings.SealDocument, request, pb.SealDocumentResponse, token) == first
+    assert len(await rows(office, tables.sealings)) == 1
+    await bringing.delete(brought.name)
+    with pytest.raises(NotFound):
+        await office.ask(office.sealings.SealDocument, request, pb.SealDocumentResponse, token)
 
 
 async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: SealOffice) -> None:
