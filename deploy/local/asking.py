@@ -18,7 +18,7 @@ from libs.rpc.status import to_status
 Result = TypeVar("Result")
 
 State = Annotated[Path, typer.Option(help="Where the region's state lies.", envvar="TONGBAN_STATE")]
-Region = Annotated[str, typer.Option(help="Its six digits; else the first one that runs.")]
+Region = Annotated[str, typer.Option(help="Its id; else the first one that runs.")]
 Credentials = Annotated[
     Path | None, typer.Option(help="A client's credentials; else the administrator's of the first start.")
 ]

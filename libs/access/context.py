@@ -40,7 +40,7 @@ def stated(actor: Actor, context: common_pb2.UseContext, home: str) -> StatedUse
     Args:
         actor: who asks.
         context: what the request says.
-        home: this region's code.
+        home: this region's id.
 
     Raises:
         InvalidArgument: FIELD_INVALID, the context names another department or operator than the token.

@@ -26,7 +26,7 @@ class Offer:
         applicant_types: whom it serves.
         channels: the ways in.
         cross_region: whether it stands on the cross-region list.
-        open_regions: the regions that may take it in, six digits each; empty means every trusted region.
+        open_regions: the regions that may take it in, by their ids; empty means every trusted region.
     """
 
     item: str

@@ -35,7 +35,7 @@ class Parts:
     """The pieces of the process, the neighbours, and what of the tables several features read.
 
     Attributes:
-        home: this region's code.
+        home: this region's id.
         clock: the business clock.
         regions: the other regions.
         workflow: changes cases.

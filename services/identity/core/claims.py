@@ -115,7 +115,7 @@ class Claims:
         human: who the staff are as a human being, `persons/…`; empty for all others, who are their subject.
         via: further clients on whose word the token rests: the person's channel, where it is not the clerk's.
         near: whose affairs are also the staff's: firms that they represent, those they act for, those who act for them.
-        region: the home region of a guest, six digits; empty for the region's own.
+        region: the home region of a guest, its id; empty for the region's own.
         target: the region that a delegation is for, `//<region>`.
         transfer: the only transfer that the token is good for, or an empty string.
         stated: who the subject is, and for whom they act: only in assertions, for the other region to compare with.

@@ -19,7 +19,7 @@ class TokenIssue:
     """What every token made in one step has in common.
 
     Attributes:
-        region: the code of this region, six digits.
+        region: the id of this region.
         issuer: the `iss` of its tokens.
         now: the time.
         jti: a fresh id, unguessable.

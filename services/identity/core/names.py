@@ -18,5 +18,5 @@ def local_name(name: str, region: str) -> str:
 
 
 def region_of(name: str) -> str:
-    """Returns the code of the region that a foreign name belongs to; empty for a name of our own."""
+    """Returns the id of the region that a foreign name belongs to; empty for a name of our own."""
     return name[2:].partition("/")[0] if name.startswith("//") else ""

@@ -24,7 +24,7 @@ class Parts:
     """The pieces of the process, and what of tokens several features need.
 
     Attributes:
-        home: this region's code.
+        home: this region's id.
         base_url: the gateway's address as the public sees it.
         clock: the business clock.
         wall: the machine's clock, by which tokens and credentials live.

@@ -64,7 +64,7 @@ def require(region: str, state: RegionState | None, direction: TrustDirection) -
     """Raises PermissionDenied REGION_NOT_TRUSTED unless all of ``direction`` is open.
 
     Args:
-        region: the code, six digits, for the error.
+        region: its id, for the error.
         state: where the trust stands; None where the region is not on the list.
         direction: which way something is to pass.
     """

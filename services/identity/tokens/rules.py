@@ -46,7 +46,7 @@ class HomeRegion:
     """The region that vouches for a guest, as the trust list has it.
 
     Attributes:
-        region: its code, six digits.
+        region: its id.
         issuer: the pinned `iss` of its assertions.
         max_assurance: the highest assurance that is believed from it.
     """

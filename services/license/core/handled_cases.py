@@ -70,7 +70,7 @@ class HandledCases:
 
     Attributes:
         database: where they are kept.
-        home: this region's code.
+        home: this region's id.
     """
 
     database: Database

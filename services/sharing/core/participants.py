@@ -40,7 +40,7 @@ class Participant:
 
     Attributes:
         subject: the person or machine that acts; who stands at a window counts, not who stands before it.
-        region: the six digits of the region that the caller is of.
+        region: the id of the region that the caller is of.
         department: the department that the token names, as it names it; empty where it names none.
         home: whether the caller is of this region.
         actor: what the token says.
@@ -112,7 +112,7 @@ class Participant:
 
 
 def participant(actor: Actor, home: str) -> Participant:
-    """Returns the caller as it takes part in sharing; ``home`` is this region's code."""
+    """Returns the caller as it takes part in sharing; ``home`` is this region's id."""
     region = actor.region or home
     # A window token speaks for a person: the clerk's department is not asked for then. Nobody's counts neither.
     department = "" if actor.standing in (Standing.PERSON, Standing.NOBODY) else actor.department

@@ -23,7 +23,7 @@ class Parts:
     """The pieces of the process, the neighbours, and what of the tables several features read.
 
     Attributes:
-        home: this region's code.
+        home: this region's id.
         clock: the business clock.
         log: makes the records of uses, which the ledger writes.
         sources: the departments' databases whose tables are mounted.
