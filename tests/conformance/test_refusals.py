@@ -88,6 +88,7 @@ async def _trusts(process: Process) -> None:
         "max_assurance": 4,
         "state": "ACTIVE",
         "state_reason": "",
+        "codes": [],
         "activate_time": now,
         "state_time": now,
         "create_time": now,

@@ -28,7 +28,9 @@ BREAKABLE = {
     "not_in",
     "defined_only",
     "const",
+    "gt",
     "gte",
+    "cel",
     "lte",
     "max_items",
     "min_items",
@@ -60,6 +62,14 @@ _TOGETHER: dict[str, Callable[[Any], None]] = {
     "grant_terms.period": _ends_as_it_begins,
     "grant_terms.some_field": _without("fields", "compare_fields"),
 }
+
+
+def _below_zero(message: Any) -> None:
+    message.fee.fen = -1
+
+
+# Rules in CEL on one field, likewise. Their violations name the field.
+_ALONE: dict[str, Callable[[Any], None]] = {"fee.sign": _below_zero}
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,8 @@ def _spoilers(field: FieldDescriptor) -> Iterator[_Spoiler]:
     rules, name = contracts.rules_of(field), field.name
     if rules.required:
         yield "required", "", _without(name)
+    for each in rules.cel:
+        yield each.id, "", _ALONE[each.id]
     if contracts.is_map(field):
         yield from _of_map(field, rules.map)
     elif field.is_repeated:
@@ -277,7 +289,9 @@ def _wrong_bytes(rules: validate_pb2.BytesRules) -> list[tuple[str, Any]]:
 
 
 def _wrong_numbers(kind: str, rules: Any) -> list[tuple[str, Any]]:
-    lower, upper = rules.HasField("gte"), rules.HasField("lte")
-    both = ".gte_lte" if lower and upper else ""
-    found = [(f"{kind}{both or '.gte'}", rules.gte - 1)] if lower else []
+    name = "gt" if rules.HasField("gt") else "gte"
+    lower, upper = rules.HasField(name), rules.HasField("lte")
+    both = f".{name}_lte" if lower and upper else ""
+    below = rules.gt if name == "gt" else rules.gte - 1
+    found = [(f"{kind}{both or f'.{name}'}", below)] if lower else []
     return found + ([(f"{kind}{both or '.lte'}", rules.lte + 1)] if upper else [])

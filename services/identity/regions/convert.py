@@ -77,7 +77,7 @@ def codes_of(codes: Iterable[pb.RegionCode], field: str) -> tuple[ListedCode, ..
     return tuple(
         ListedCode(
             each.code,
-            _day(each.begin_date, f"{field}[{place}].begin_date") if each.HasField("begin_date") else "",
+            _day(each.start_date, f"{field}[{place}].start_date") if each.HasField("start_date") else "",
             _day(each.end_date, f"{field}[{place}].end_date") if each.HasField("end_date") else "",
         )
         for place, each in enumerate(codes)
@@ -90,7 +90,7 @@ def _day(given: common_pb2.Date, field: str) -> str:
 
 def _code_message(code: ListedCode) -> pb.RegionCode:
     begin, end = (date.fromisoformat(each) if each else None for each in (code.begin, code.end))
-    return pb.RegionCode(code=code.code, begin_date=date_message(begin), end_date=date_message(end))
+    return pb.RegionCode(code=code.code, start_date=date_message(begin), end_date=date_message(end))
 
 
 def checked_anchor(anchor: pb.RegionAnchor, field: str) -> CheckedAnchor:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from libs.access.actor import Actor, Standing
-from libs.access.owners import listed_owner, speaks_for_nobody
+from libs.access.owners import OFFICIAL, listed_owner, speaks_for_nobody
 from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
 from libs.crypto.sm3 import sm3
@@ -51,7 +51,7 @@ class PresentationApi:
         holder = _holder(request, call.actor)
         call.actor.require_impartial(holder)
         await self._check_power(request, call.actor, holder)
-        await self._check_licenses(request, holder)
+        await self._check_licenses(request, call.actor, holder)
         code = rules.code_text(self._parts.home, os.urandom(rules.CODE_ENTROPY_BYTES))
 
         async def work(tx: Transaction) -> pb.Presentation:
@@ -74,10 +74,11 @@ class PresentationApi:
         elif actor.mandate and holder == actor.organization:
             await identity.check_mandate(actor.subject, holder, actor.mandate, request.item_code)
 
-    async def _check_licenses(self, request: pb.CreatePresentationRequest, holder: str) -> None:
+    async def _check_licenses(self, request: pb.CreatePresentationRequest, actor: Actor, holder: str) -> None:
+        official = actor.standing in OFFICIAL
         today = local_day(self._parts.clock.now())
         for each in await self._parts.licenses.several(request.licenses):
-            rules.check_held(holder, each.name, frozenset(each.holders))
+            rules.check_held(holder, each.name, frozenset(each.holders), official=official)
             check_in_force(each.name, each.standing_on(today))
 
     def _new(

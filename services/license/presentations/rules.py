@@ -5,7 +5,7 @@ from base64 import b32encode
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from libs.errors import NotFound, invalid_field, reasons
+from libs.errors import NotFound, invalid_field, not_found, reasons
 from libs.ids.region import REGION_ID
 from services.license.core.reading import Presentation, PresentationState, Reader, bound_elsewhere
 
@@ -57,10 +57,18 @@ def check_consent(holder: str, actor_subjects: frozenset[str], consent: str) -> 
         raise reasons.consent_missing("the holder's consent is needed", resource=holder)
 
 
-def check_held(holder: str, license_name: str, holders: frozenset[str]) -> None:
-    """Raises NOT_OWNER where ``holder`` is not among the ``holders`` of a licence to be presented."""
-    if holder not in holders:
-        raise reasons.not_owner(f"{license_name} is not the holder's")
+def check_held(holder: str, license_name: str, holders: frozenset[str], *, official: bool) -> None:
+    """Raises where ``holder`` is not among the ``holders`` of a licence to be presented.
+
+    Raises:
+        NotFound: RESOURCE_NOT_FOUND for people, as for a licence that never was.
+        PermissionDenied: NOT_OWNER for officials.
+    """
+    if holder in holders:
+        return
+    if not official:
+        raise not_found(license_name)
+    raise reasons.not_owner(f"{license_name} is not the holder's")
 
 
 def redeem(presentation: Presentation, reader: Reader, case_name: str, now: datetime) -> Presentation:

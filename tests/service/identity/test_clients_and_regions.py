@@ -272,7 +272,7 @@ async def test_a_region_is_known_by_its_id_and_its_codes_by_their_days(home: Tow
     anchor = home.anchor()
     anchor.issuer = "https://wanzhi.test"
     dead = resources_pb2.RegionCode(code="340221", end_date=common_pb2.Date(year=2020, month=7, day=15))
-    new = resources_pb2.RegionCode(code="340210", begin_date=common_pb2.Date(year=2020, month=7, day=16))
+    new = resources_pb2.RegionCode(code="340210", start_date=common_pb2.Date(year=2020, month=7, day=16))
     region = resources_pb2.Region(display_name="湾沚区", anchor=anchor, max_assurance=3, codes=[new, dead])
     request = region_service_pb2.ProposeRegionRequest(region_code="wanzhi", region=region, request_id=request_id())
     token = await home.admin_token()

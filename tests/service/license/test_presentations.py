@@ -105,7 +105,7 @@ async def test_a_repeat_brings_the_same_code_and_no_code_lies_in_clear(licensing
 async def test_only_the_holder_or_who_may_act_presents(licensing: License) -> None:
     made = await licensing.issued()
     stranger = licensing.person(STRANGER)
-    assert (await refused(create(licensing, stranger, made.name)))[0] == "NOT_OWNER"
+    assert (await refused(create(licensing, stranger, made.name)))[0] == "RESOURCE_NOT_FOUND"
     assert (await refused(create(licensing, stranger, made.name, holder=FIRM)))[0] == "CONSENT_MISSING"
     assert (await refused(create(licensing, licensing.staff(), made.name)))[0] == "FIELD_INVALID"
     assert (await create(licensing, licensing.staff(), made.name, holder=FIRM, consent=CONSENT)).code
@@ -318,3 +318,13 @@ async def test_a_presentation_for_a_whole_region_is_redeemed_by_name_by_who_work
     )
     found = await redeem(licensing, licensing.staff(OTHER_DEPARTMENT), name=name)
     assert [each.name for each in found.licenses] == [made.name]
+
+
+async def test_a_strangers_licence_is_to_a_person_as_one_that_never_was(licensing: License) -> None:
+    """Whoever guesses names learns by presenting no more than by reading; an official is told whose it is not."""
+    theirs = await licensing.issued()
+    never = "licenses/00000000-0000-7000-8000-00000000dead"
+    for name in (theirs.name, never):
+        with pytest.raises(TongbanError) as caught:
+            await create(licensing, licensing.person(STRANGER), name)
+        assert (caught.value.reason, caught.value.metadata) == ("RESOURCE_NOT_FOUND", {"resource": name})

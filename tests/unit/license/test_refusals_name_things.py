@@ -93,7 +93,7 @@ CASE = HandledCase("departments/9", frozenset({"persons/1"}), frozenset(), "", f
         ),
         (lambda: next_version("licenses/1", 999), "LICENSE_VERSION_EXHAUSTED", {"resource": "licenses/1"}),
         (lambda: check_consent("persons/1", frozenset(), ""), "CONSENT_MISSING", {"resource": "persons/1"}),
-        (lambda: check_held("persons/1", "licenses/1", frozenset()), "NOT_OWNER", {}),
+        (lambda: check_held("persons/1", "licenses/1", frozenset(), official=True), "NOT_OWNER", {}),
         (lambda: check_issuer("", ""), "NOT_OWNER", {}),
         (
             lambda: check_announced(AnnouncedFile("", "image/png", SIZE_LIMIT + 1)),
