@@ -55,7 +55,7 @@ async def _actions(office: Office, log: str, trace: str) -> list[str]:
     page_token = ""
     while True:
         page = await office.gateway.get(f"/v1/audit/{log}/auditRecords", token, pageSize="1000", pageToken=page_token)
-        found += [record["action"] for record in page.get("records", ()) if record["traceId"] == trace]
+        found += [record["action"] for record in page.get("auditRecords", ()) if record["traceId"] == trace]
         page_token = page.get("nextPageToken", "")
         if not page_token:
             return found

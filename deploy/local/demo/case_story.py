@@ -79,7 +79,10 @@ class CaseStory(ApplicationSteps):
         for office in (self._home, self._handling):
             token = await office.token_of("auditing")
             page = await office.gateway.get(
-                "/v1/audit/sharing/auditRecords", token, transactionId=self._transaction, pageSize="100"
+                "/v1/audit/sharing/auditRecords",
+                token,
+                filter=f'transaction_id = "{self._transaction}"',
+                pageSize="100",
             )
             results = sorted({record["result"] for record in page["auditRecords"]})
             expect(self._checks, f"step 5: log of {office.gateway.name}", "['FIELD_NOT_GRANTED', 'OK']", str(results))

@@ -92,7 +92,7 @@ async def export_log(gateway: Gateway, service: str, token: str, size: int) -> b
     page_token = ""
     while True:
         page = await gateway.get(f"/v1/audit/{service}/auditRecords", token, pageSize="1000", pageToken=page_token)
-        for record in page.get("records", ()):
+        for record in page.get("auditRecords", ()):
             proof = await proof_of(gateway, record["name"], token)
             if proof is not None:
                 canonical = base64.b64decode(proof["record"]["canonical"])

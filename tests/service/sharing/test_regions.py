@@ -281,7 +281,8 @@ async def _swept(federation: Federation) -> list[tuple[str, str]]:
     async with process.database.transaction() as connection:
         await sql.execute(connection, sa.text("UPDATE retries SET next_attempt = now()"))
     owners = [getattr(task, "__self__", None) for task in process._tasks]
-    await next(owner for owner in owners if isinstance(owner, Sweep)).sweep()
+    for sweep in (owner for owner in owners if isinstance(owner, Sweep)):
+        await sweep.sweep()
     records = await federation.sharing.records(TRANSACTION)
     return [(each.action.rpartition(".")[2], each.result) for each in records]
 
