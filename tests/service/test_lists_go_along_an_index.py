@@ -90,9 +90,9 @@ def check(asked: AnyList, order: Order, path: Path, plans: Plans) -> None:
     for text, plan in plans.seen:
         for each in nodes(plan):
             assert each["Node Type"] != "Seq Scan" or each["Relation Name"] != asked.table.name, (text, plan)
-            # Only what is few, or cut already, is sorted.
+            # Only what is few, or cut already, is sorted: fewer rows than a page looks at.
             few = path.few or any(below["Node Type"] == "Limit" for below in nodes(each))
-            assert each["Node Type"] not in ("Sort", "Incremental Sort") or few or each["Plan Rows"] < ROWS / 20, (
+            assert each["Node Type"] not in ("Sort", "Incremental Sort") or few or each["Plan Rows"] < SCANNED, (
                 text,
                 plan,
             )
