@@ -256,6 +256,8 @@ def _transcoder(config: GatewayConfig, services: list[Service]) -> Json:
         proto_descriptor=str(image_path()),
         services=[service.full_name for service in services if service.public_rpcs],
         convert_grpc_status=True,
+        # As the gate reads them, and as forms and most clients write a blank.
+        query_param_unescape_plus=True,
         print_options={"always_print_primitive_fields": True},
         max_request_body_size=config.limits.request_bytes,
         max_response_body_size=config.limits.response_bytes,
