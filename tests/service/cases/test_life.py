@@ -52,7 +52,7 @@ async def test_a_case_lives_from_draft_to_delivery(town: Town) -> None:
     closed = await town.step("Close", draft)
     assert closed.state == pb.CASE_STATE_CLOSED and closed.public_status == pb.PUBLIC_STATUS_FINISHED
     assert await town.history(draft) == ["CREATE", "SUBMIT", "ACCEPT", "START_REVIEW", "DECIDE", "CLOSE"]
-    assert [kind.split(".")[3] for kind, _ in await town.events() if "case." in kind] == [
+    assert [kind.split(".")[4] for kind, _ in await town.events() if "case." in kind] == [
         "created",
         "submitted",
         "accepted",
