@@ -6,7 +6,7 @@ Contracts promise a year (docs/api-style.md, C3). What hand-overs and events rep
 import asyncio
 from datetime import timedelta
 
-from libs.background import rest
+from libs.background import forever
 from libs.db.engine import Database
 from libs.db.statement import Statement
 from libs.observability.logs import logger
@@ -36,9 +36,7 @@ class Forgetting:
 
     async def run(self) -> None:
         """Forgets for ever, once an hour."""
-        while True:
-            await self.forget()
-            await rest(PAUSE_SECONDS)
+        await forever("forgetting", self.forget, PAUSE_SECONDS)
 
     async def forget(self) -> int:
         """Forgets what is due of the oldest two hours, in short statements; returns how many answers went."""

@@ -12,7 +12,7 @@ from libs.db.failures import NoRoom, is_gone
 from libs.db.protocol import is_quiet, is_whole
 from libs.observability import metrics
 
-OWN = 10
+OWN = 12
 """So many connections of their own a process's leaders, its presence and its health check hold at most, beside the pool."""
 _WAIT_SECONDS = 3.0
 Connect = Callable[[], Awaitable[Any]]
