@@ -141,7 +141,7 @@ def _answer(http: int, error: TongbanError) -> Json:
     """A refusal; the sentence for people, which stands last, is put in by the gate in the language that is asked for."""
     body = json_format.MessageToDict(status.to_status(error))
     body["details"][-1] |= {"locale": "@LOCALE@", "message": "@SENTENCE@"}
-    said = {language: status.sentence(error.reason, language) for language in set(languages.SPOKEN.values())}
+    said = {language: status.sentence(error.reason, language) for language in sorted(set(languages.SPOKEN.values()))}
     return {"status": str(http), "body": json.dumps(body, ensure_ascii=False), "said": said}
 
 
