@@ -21,7 +21,7 @@ from deploy.local.doctor import Doctor
 from deploy.local.launch import Cluster, NotStarted, stop_running
 from deploy.local.own_settings import WrongSettings
 from deploy.local.regions import MOST_REPLICAS, REGIONS
-from deploy.local.sandbox import furnish
+from deploy.local.sandbox import NotBare, furnish
 from deploy.local.state import ProcessSnapshot, Snapshot, StateFolder
 from libs.errors import TongbanError
 
@@ -112,6 +112,8 @@ def up(
 def _furnish(snapshot: Snapshot) -> list[Path]:
     try:
         return asyncio.run(furnish(snapshot.regions))
+    except NotBare as error:
+        raise _refuse(error) from None
     except TongbanError as error:
         raise _refuse(
             RuntimeError(f"the sandbox could not be furnished ({error.reason}); ./run purge begins anew")

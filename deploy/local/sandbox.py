@@ -27,6 +27,10 @@ SANDBOX_FILE, CHANNEL_FILE = "sandbox.json", "channel.json"
 _ITEM = ITEMS[0]
 
 
+class NotBare(Exception):
+    """The region was set up already, or furnished half; nothing was changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """What a furnished region holds, by name.
@@ -69,6 +73,7 @@ async def _furnished(region: RegionSnapshot) -> Office:
     gateway = Gateway(region.code, region.name, region.gateway)
     if (folder / SANDBOX_FILE).exists():
         return _known(gateway, folder, _read(folder))
+    await _require_bare(gateway, folder)
     office = await open_office(gateway, folder / "credentials.json")
     await import_calendars(office)
     await make_seal(office)
@@ -90,6 +95,13 @@ async def _furnished(region: RegionSnapshot) -> Office:
     )
     _write(folder / SANDBOX_FILE, asdict(made))
     return office
+
+
+async def _require_bare(gateway: Gateway, folder: Path) -> None:
+    """Synthetic administrators come into no region that somebody has set up, nor twice into one."""
+    token = await gateway.machine_token(Machine.from_file(folder / "credentials.json"))
+    if (await gateway.get("/v1/departments", token, pageSize="1"))["departments"]:
+        raise NotBare(f"region {gateway.code} has departments already: a sandbox begins in a bare region (./run purge)")
 
 
 def _known(gateway: Gateway, folder: Path, made: Sandbox) -> Office:
