@@ -73,6 +73,16 @@ async def scalar(
     return None if row is None else row[0]
 
 
+async def end_others(connection: DatabaseConnection) -> None:
+    """Ends all other clients' connections to the database, as an operator or a restart does."""
+    # A worker of autovacuum is on the database, too, and is not ours to end.
+    await execute(
+        connection,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    )
+
+
 async def insert(connection: DatabaseConnection, statement: sa.Insert, many: Sequence[Mapping[str, Any]]) -> None:
     """Inserts many rows."""
     for values in many:

@@ -114,9 +114,7 @@ async def wire_to(dsn: str) -> AsyncIterator[Wire]:
     try:
         yield wire
     finally:
-        server.close()
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)  # what was accepted in the last moment is told to us by then
+        await _accept_no_more(server)
         if accepting:
             await asyncio.wait(accepting)
         wire.cut()
@@ -125,6 +123,15 @@ async def wire_to(dsn: str) -> AsyncIterator[Wire]:
         await asyncio.wait(carrying | {asyncio.ensure_future(asyncio.sleep(0))})
         for _ in range(_TURNS):
             await asyncio.sleep(0)  # what was cut is closed in a turn of its own
+
+
+async def _accept_no_more(server: asyncio.Server) -> None:
+    # A server that is closed between accepting a connection and making its transport loses it, unclosed.
+    for listener in server.sockets:
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)  # what was accepted in the last moment is told to us by then
+    server.close()
 
 
 async def _until_closed(carrying: Coroutine[Any, Any, None]) -> None:

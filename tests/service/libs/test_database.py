@@ -145,13 +145,7 @@ async def test_a_database_that_takes_no_connection_is_a_dependency(process: Proc
 async def test_connections_that_were_cut_are_replaced(process: Process) -> None:
     await process.database.ping()
     async with process.database.transaction() as connection:
-        await sql.execute(
-            connection,
-            sa.text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>"
-                " pg_backend_pid() AND datname = current_database()"
-            ),
-        )
+        await sql.end_others(connection)
     # Whether the first call still meets one of them depends on when the driver hears of it; no second does.
     with contextlib.suppress(Unavailable):
         await process.database.ping()

@@ -175,12 +175,8 @@ async def test_a_replica_takes_over_when_the_leader_is_gone(line: Line) -> None:
 
 
 async def _end_connections(process: Process) -> None:
-    ended = sa.text(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
     async with process.database.read() as connection:
-        await sql.execute(connection, ended)
+        await sql.end_others(connection)
 
 
 async def _emitted(line: Line, number: int) -> bool:
