@@ -31,7 +31,7 @@ class StatedUse:
     @property
     def case_name(self) -> str:
         """The case that the use is for, as this region writes it; empty where none is named."""
-        return self.context.case_name
+        return self.context.case
 
 
 def stated(actor: Actor, context: common_pb2.UseContext, home: str) -> StatedUse:
@@ -50,7 +50,7 @@ def stated(actor: Actor, context: common_pb2.UseContext, home: str) -> StatedUse
     recorded.CopyFrom(context)
     recorded.department = _department(actor, context, region)
     recorded.operator = _operator(actor, context)
-    recorded.case_name = case_here(context.case_name, region, home)
+    recorded.case = case_here(context.case, region, home)
     answered = actor.standing in _ANSWERABLE or bool(actor.department)
     return StatedUse(region, recorded.department if answered else "", recorded)
 

@@ -68,7 +68,7 @@ def _read(record: Record) -> pb.AuditRecord:
         object=record.object,
         fields=record.fields,
         purpose=record.purpose,
-        case_name=record.case_name,
+        case=record.case,
         legal_basis=record.legal_basis,
         result=record.result,
         record_count=record.record_count,

@@ -82,7 +82,7 @@ class Log:
             object=about,
             fields=tuple(fields),
             purpose=command.use.purpose,
-            case_name=command.use.case_name,
+            case=command.use.case,
             legal_basis=command.use.legal_basis,
             result=result,
             record_count=record_count,

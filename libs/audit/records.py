@@ -36,7 +36,7 @@ _FIELDS: Mapping[int, tuple[str, ...]] = {
         "object",
         "fields",
         "purpose",
-        "case_name",
+        "case",
         "legal_basis",
         "result",
         "record_count",
@@ -74,7 +74,7 @@ class Record:
     object: str = ""
     fields: tuple[str, ...] = ()
     purpose: str = ""
-    case_name: str = ""
+    case: str = ""
     legal_basis: str = ""
     record_count: int = 0
     request_digest: bytes = b""

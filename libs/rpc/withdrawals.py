@@ -20,7 +20,7 @@ def asking(identity: grpc.aio.Channel) -> Ask:
     async def ask(since: float) -> WithdrawnParties:
         request = pb.ReadWithdrawalsRequest()
         if since > 0:
-            request.since.FromDatetime(datetime.fromtimestamp(since, UTC))
+            request.start_time.FromDatetime(datetime.fromtimestamp(since, UTC))
         answer = await invoke(
             stub.ReadWithdrawals, request, pb.ReadWithdrawalsResponse, to="identity", token="", timeout=_TIMEOUT
         )

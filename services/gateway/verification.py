@@ -116,8 +116,8 @@ def _time(stamp: Timestamp) -> str:
 
 def _validity(answer: api.VerifyLicenseResponse) -> str:
     validity = answer.validity
-    end = _date(validity.end) if validity.HasField("end") else "长期"
-    return f"{_date(validity.start)} 至 {end}"
+    end = _date(validity.end_date) if validity.HasField("end_date") else "长期"
+    return f"{_date(validity.start_date)} 至 {end}"
 
 
 def result_of(answer: api.VerifyLicenseResponse, asked: api.VerifyLicenseRequest) -> Result:
@@ -135,7 +135,7 @@ def result_of(answer: api.VerifyLicenseResponse, asked: api.VerifyLicenseRequest
         ("副本使用期限", _time(answer.copy_expire_time) if answer.HasField("copy_expire_time") else ""),
         ("文件上的印章", _SEALS.get(answer.seal_outcome, "")),
         *((f"{_COMPARED[each.field]}比对", "一致" if each.matched else "不一致") for each in answer.comparisons),
-        ("核验地区", answer.region_code),
+        ("核验地区", answer.region),
         ("核验时间", _time(answer.verify_time) if answer.HasField("verify_time") else ""),
     )
     return Result(tone, verdict, remark, tuple((name, value) for name, value in known if value))

@@ -11,7 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from tests.support import contracts
 from tongban.options.v1 import options_pb2
 
-NAMES = frozenset({"case_name", "grant", "presentation", "mandate", "consent", "transfer", "legal_basis"})
+NAMES = frozenset({"case", "grant", "presentation", "mandate", "consent", "transfer", "legal_basis"})
 _CASE = (
     "the case is read for its parties, its department, its channel; others need the auditor's right, and only say why"
 )

@@ -218,7 +218,7 @@ class Workloads:
         code = self._office.gateway.code
         context = common_pb2.UseContext(
             purpose=PURPOSE,
-            case_name=f"//{code}/cases/{uuid7()}",
+            case=f"//{code}/cases/{uuid7()}",
             legal_basis="申请人授权",
             department=self._office.department,
         )
@@ -290,8 +290,8 @@ class Workloads:
             bottom_text="业务专用章",
             users=[seals.SealUser(subject=office.staff["deciding"])],
         )
-        request.valid_from_time.FromDatetime(LONG_AGO)
-        request.valid_until_time.FromDatetime(LONG_AHEAD)
+        request.start_time.FromDatetime(LONG_AGO)
+        request.end_time.FromDatetime(LONG_AHEAD)
         return (await office.gateway.call(stub.MakeSeal, request, seals.Seal, await office.token_of("custody"))).name
 
 

@@ -57,7 +57,7 @@ def _ends_as_it_begins(message: Any) -> None:
 
 # Rules over several fields (buf.validate.message) by their id, and what breaks them. Their violations name the message.
 _TOGETHER: dict[str, Callable[[Any], None]] = {
-    "acknowledge_case_transfer.complete": _without("case_name", "case_number", "reason"),
+    "acknowledge_case_transfer.complete": _without("case", "case_number", "reason"),
     "material_reference.digest": _without("digest"),
     "grant_terms.period": _ends_as_it_begins,
     "grant_terms.some_field": _without("fields", "compare_fields"),

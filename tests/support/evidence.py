@@ -42,7 +42,7 @@ async def of_cases(state: Path, region: str, names: Sequence[str]) -> Totals:
     async with owner(state, region, "seal") as connection:
         uses = await connection.fetch(_SIGNED_USES)
     mine = set(names)
-    signed = sum(common_pb2.UseContext.FromString(row["use_context"]).case_name in mine for row in uses)
+    signed = sum(common_pb2.UseContext.FromString(row["use_context"]).case in mine for row in uses)
     return Totals(cases, licenses, signed)
 
 

@@ -122,12 +122,12 @@ class Neighbours:
         self.presented.setdefault(name, []).append(made)
         return digest(content)
 
-    def add_file(self, name: str, content: bytes, owner: str, case_name: str = "") -> str:
+    def add_file(self, name: str, content: bytes, owner: str, case: str = "") -> str:
         """Puts a file into the material store; returns its digest."""
         made = materials.Material(
             name=name,
             owner=owner,
-            case_name=case_name,
+            case=case,
             state=materials.MATERIAL_STATE_ACTIVE,
             document=common_pb2.DocumentRef(digest=digest(content), media_type="image/png", size_bytes=len(content)),
         )

@@ -114,8 +114,8 @@ class Neighbours:
             diameter_mm=42,
             users=[seals.SealUser(subject=user) for user in self.seal_users],
         )
-        made.valid_from_time.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
-        made.valid_until_time.FromDatetime(datetime.now(UTC) + timedelta(days=3650))
+        made.start_time.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
+        made.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=3650))
         return made
 
     def put_into(self, process: Process) -> None:
@@ -270,7 +270,7 @@ class _Recognition(recognition_service_pb2_grpc.RecognitionServiceServicer):
         self._note(request, context)
         revoked = self.known.revoked_abroad
         answer = verification.VerifyLicenseResponse(
-            standing=verification.STANDING_REVOKED if revoked else verification.STANDING_VALID, region_code=ABROAD
+            standing=verification.STANDING_REVOKED if revoked else verification.STANDING_VALID, region=ABROAD
         )
         return recognition.VerifyRemoteLicenseResponse(answer=answer)
 

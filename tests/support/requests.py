@@ -19,7 +19,7 @@ _BITS = {FieldDescriptor.CPPTYPE_INT32: 31, FieldDescriptor.CPPTYPE_INT64: 63, F
 
 
 def _acknowledge(message: Any) -> None:
-    message.case_name = f"//999999/cases/{UUID}"
+    message.case = f"//999999/cases/{UUID}"
     message.case_number = "9" * 36
     message.reason = "退件"
 

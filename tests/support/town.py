@@ -284,7 +284,7 @@ class Town:
         )
         draft = resources_pb2.Mandate(principal=principal, agent=agent, **{"scope": scope, **fields})
         end = int(self.service.process.clock.now().timestamp()) + seconds
-        draft.expire_time.FromSeconds(end)
+        draft.end_time.FromSeconds(end)
         request = mandate_service_pb2.CreateMandateRequest(mandate=draft, request_id=request_id())
         return await self.call(self.mandates.CreateMandate, request, resources_pb2.Mandate, token)
 
@@ -329,7 +329,7 @@ class Town:
             display_name=other.region.name, anchor=other.anchor(), max_assurance=max_assurance
         )
         propose = region_service_pb2.ProposeRegionRequest(
-            region_code=other.region.id, region=region, request_id=request_id()
+            region_id=other.region.id, region=region, request_id=request_id()
         )
         made = await self.call(self.regions.ProposeRegion, propose, resources_pb2.Region, token)
         activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())

@@ -62,7 +62,7 @@ async def _a_whole_case(office: Office) -> None:
     await office.gateway.using(await office.token_of("deciding")).call(approval(case), cases.Case)
     case = await _closed(office, stub, name)
     rating = rating_service_pb2.CreateRatingRequest(
-        case_name=name,
+        case=name,
         kind=rating_service_pb2.RATING_KIND_FIRST,
         level=cases.SATISFACTION_LEVEL_SATISFIED,
         channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
@@ -81,7 +81,7 @@ async def _a_file(office: Office, case: str) -> None:
         owner=f"persons/{uuid7()}",
         category="M3",
         file_name=f"{NAME}{PHONE}.pdf",
-        case_name=case,
+        case=case,
         document=document,
         request_id=request_id(),
     )
@@ -92,14 +92,14 @@ async def _a_file(office: Office, case: str) -> None:
     stub = material_service_pb2_grpc.MaterialServiceStub(office.gateway.channel)
     headers = (("authorization", f"Bearer {token}"),)
     made = await stub.UploadMaterial(iter(parts), metadata=headers, timeout=20)
-    context = common_pb2.UseContext(purpose="办件督办", case_name=case, department=office.department)
+    context = common_pb2.UseContext(purpose="办件督办", case=case, department=office.department)
     question = material_service_pb2.DownloadMaterialRequest(name=made.name, use_context=context)
     read = [part.chunk async for part in stub.DownloadMaterial(question, metadata=headers, timeout=20)]
     assert b"".join(read) == content
 
 
 async def _closed(office: Office, stub: Any, name: str) -> cases.Case:
-    context = common_pb2.UseContext(purpose="办件督办", case_name=name, department=office.department)
+    context = common_pb2.UseContext(purpose="办件督办", case=name, department=office.department)
     request = case_service_pb2.GetCaseRequest(name=name, use_context=context)
     async with asyncio.timeout(60):
         while True:

@@ -78,7 +78,7 @@ async def _query(regions: Regions) -> str:
         conditions=[data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=uscc)])],
         use_context=common_pb2.UseContext(
             purpose=PURPOSE,
-            case_name=f"//{gateway.code}/cases/{uuid7()}",
+            case=f"//{gateway.code}/cases/{uuid7()}",
             legal_basis="申请人授权",
             department=department,
         ),

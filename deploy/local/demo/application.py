@@ -103,7 +103,7 @@ class ApplicationSteps:
     def _use(self, office: Office) -> common_pb2.UseContext:
         return common_pb2.UseContext(
             purpose=PURPOSE,
-            case_name=self._case,
+            case=self._case,
             legal_basis="申请人授权",
             department=office.department,
             transaction_id=self._transaction,
@@ -137,7 +137,7 @@ class ApplicationSteps:
                 ],
             ),
         )
-        mandate.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=30), _MORNING))
+        mandate.end_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=30), _MORNING))
         request = mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id())
         made = await gateway.using(acting).call(request, resources_pb2.Mandate)
         self._mandate_name = made.name
@@ -200,11 +200,11 @@ class ApplicationSteps:
             subject=self._firm.name,
             recipient=f"//{self._handling.gateway.code}",
             purpose=PURPOSE,
-            case_name=self._case,
+            case=self._case,
             resources=names,
             method=resources_pb2.CONSENT_METHOD_ONLINE,
         )
-        consent.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
+        consent.end_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
         request = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
         made = await gateway.using(self._agent_token).call(request, resources_pb2.Consent)
         return made.name
@@ -218,7 +218,7 @@ class ApplicationSteps:
             item_code=self._task_code,
             consent=consent,
             request_id=request_id(),
-            use_context=common_pb2.UseContext(purpose=PURPOSE, case_name=self._case, legal_basis="持证人同意"),
+            use_context=common_pb2.UseContext(purpose=PURPOSE, case=self._case, legal_basis="持证人同意"),
         )
         request.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
         answer = presentation_service_pb2.CreatePresentationResponse
@@ -231,7 +231,7 @@ class ApplicationSteps:
         metadata = material_service_pb2.MaterialMetadata(
             category="M3",
             file_name="经营场所平面图.png",
-            case_name=self._case,
+            case=self._case,
             handling_region=self._handling.gateway.code,
             document=common_pb2.DocumentRef(digest=digest_of(content), media_type="image/png", size_bytes=len(content)),
         )
@@ -275,10 +275,10 @@ class ApplicationSteps:
         self._transfer, self._transaction = sent.name, sent.transaction_id
         accepted = await eventually(
             self._read_transfer,
-            lambda t: t.state == exchange_service_pb2.TRANSFER_STATE_ACCEPTED,
+            lambda t: t.state == exchange_service_pb2.CASE_TRANSFER_STATE_ACCEPTED,
             "天宁's acknowledgement of the application",
         )
-        opened = accepted.case_name == self._case
+        opened = accepted.case == self._case
         expect(self._checks, "step 2: 天宁 opens the case under the agreed name", True, opened)
         self._say(f"   天宁 trusts 六安's assertion and opens case {accepted.case_number}")
 
@@ -338,7 +338,7 @@ class ApplicationSteps:
         )
         await eventually(self._read_case, lambda c: c.state == cases.CASE_STATE_SUBMITTED, "the corrected material")
         after = await self._deadline()
-        moved = self._days_between(before.statutory_deadline, after.statutory_deadline)
+        moved = self._days_between(before.statutory_date, after.statutory_date)
         passed = self._days_between(
             before.start_date, common_pb2.Date(year=ANSWERED.year, month=ANSWERED.month, day=ANSWERED.day)
         )

@@ -168,13 +168,13 @@ class CaseStory(ApplicationSteps):
         clerk = await self._handling.token_of("receiving")
         gateway = self._handling.gateway
         create = delivery_service_pb2.CreateCaseDeliveryRequest(
-            case_name=self._local_case, method=cases.DELIVERY_METHOD_DOWNLOAD, request_id=request_id()
+            case=self._local_case, method=cases.DELIVERY_METHOD_DOWNLOAD, request_id=request_id()
         )
         made = await gateway.using(clerk).call(create, delivery_service_pb2.CaseDelivery)
         confirm = delivery_service_pb2.ConfirmCaseDeliveryRequest(name=made.name, request_id=request_id())
         await gateway.using(clerk).call(confirm, delivery_service_pb2.CaseDelivery)
         rate = rating_service_pb2.CreateRatingRequest(
-            case_name=self._case,
+            case=self._case,
             kind=rating_service_pb2.RATING_KIND_FIRST,
             level=cases.SATISFACTION_LEVEL_SATISFIED,
             channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,

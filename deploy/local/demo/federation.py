@@ -19,7 +19,7 @@ async def _trust(here: Office, other: Office, state: Path) -> None:
     gateway, token = here.gateway, await here.token_of("administration")
     anchor = await _anchor(other, state)
     propose = region_service_pb2.ProposeRegionRequest(
-        region_code=other.gateway.code,
+        region_id=other.gateway.code,
         request_id=request_id(),
         region=resources_pb2.Region(display_name=other.gateway.name, anchor=anchor, max_assurance=4),
     )

@@ -179,11 +179,11 @@ class FiveMonths:
 
     async def _deliver_and_rate(self, case: RunningCase) -> None:
         clerk = self._gateway.using(await self._office.token_of("receiving"))
-        delivery = await clerk.cases.create_case_delivery(case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW)
+        delivery = await clerk.cases.create_case_delivery(case=case.name, method=pb.DELIVERY_METHOD_WINDOW)
         await clerk.cases.confirm_case_delivery(name=delivery.name)
         rater = self._gateway.using(await self._applicant_token(case))
         await rater.cases.create_rating(
-            case_name=case.name,
+            case=case.name,
             kind=rating_service_pb2.RATING_KIND_FIRST,
             level=pb.SATISFACTION_LEVEL_SATISFIED,
             channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,

@@ -151,7 +151,7 @@ async def post_with_staff(
         )
     )
     assign = staff_service_pb2.AssignStaffRequest(name=staff.name, post=post.name, request_id=request_id())
-    assign.begin_time.FromDatetime(LONG_AGO)
+    assign.start_time.FromDatetime(LONG_AGO)
     await gateway.using(token).call(assign, resources_pb2.Staff)
     return staff.name
 
@@ -197,10 +197,10 @@ async def import_calendars(office: Office) -> None:
 def _festival(festival: Festival) -> calendar_service_pb2.Festival:
     return calendar_service_pb2.Festival(
         display_name=festival.name,
-        first_day=date_message(festival.first_day),
-        last_day=date_message(festival.last_day),
-        swapped_days=map(date_message, festival.swapped_days),
-        make_up_workdays=map(date_message, festival.make_up_workdays),
+        start_date=date_message(festival.first_day),
+        end_date=date_message(festival.last_day),
+        swapped_dates=map(date_message, festival.swapped_days),
+        make_up_dates=map(date_message, festival.make_up_workdays),
     )
 
 
@@ -217,8 +217,8 @@ async def make_seal(office: Office) -> None:
         arc_text=office.department_name,
         users=[seal_resources.SealUser(subject="services/license")],
     )
-    request.valid_from_time.FromDatetime(LONG_AGO)
-    request.valid_until_time.FromDatetime(LONG_AHEAD)
+    request.start_time.FromDatetime(LONG_AGO)
+    request.end_time.FromDatetime(LONG_AHEAD)
     token = await office.token_of("custody")
     office.seal = (await gateway.using(token).call(request, seal_resources.Seal)).name
 

@@ -93,7 +93,7 @@ async def _mount(office: Office, resource: str, token: str) -> None:
     made = await gateway.using(token).call(create, pb.DataMount)
     check = mount_service_pb2.CheckDataMountRequest(name=made.name, request_id=request_id())
     checked = await gateway.using(token).call(check, pb.DataMount)
-    if checked.state != pb.MOUNT_STATE_ACTIVE:
+    if checked.state != pb.DATA_MOUNT_STATE_ACTIVE:
         raise RuntimeError(f"the mount was not accepted: {list(checked.last_check.findings)}")
 
 

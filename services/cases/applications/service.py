@@ -143,7 +143,7 @@ class Applications:
         record.submit_time = tx.now
         deadline, _ = deadlines.last_days(record, item, await self._parts.calendars.current(), tx.now)
         event = events.CaseSubmitted(
-            acceptance_deadline=deadline,
+            acceptance_due_date=deadline,
             receiving_department="" if record.transfer else department,
             materials=files_of(record.content.materials, self._parts.home),
         )

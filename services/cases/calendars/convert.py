@@ -29,10 +29,10 @@ def festivals_of(request: pb.ImportCalendarRequest) -> list[Festival]:
 def _festival(message: pb.Festival, field: str) -> Festival:
     return Festival(
         message.display_name,
-        date_of(message.first_day, f"{field}.first_day"),
-        date_of(message.last_day, f"{field}.last_day"),
-        _dates(message.swapped_days, f"{field}.swapped_days"),
-        _dates(message.make_up_workdays, f"{field}.make_up_workdays"),
+        date_of(message.start_date, f"{field}.start_date"),
+        date_of(message.end_date, f"{field}.end_date"),
+        _dates(message.swapped_dates, f"{field}.swapped_dates"),
+        _dates(message.make_up_dates, f"{field}.make_up_dates"),
     )
 
 

@@ -61,19 +61,19 @@ def festivals_given(year: int, festivals: Sequence[Festival]) -> list[GivenDay]:
 
 def _length_violations(festivals: Sequence[Festival]) -> Iterator[Violation]:
     for place, each in enumerate(festivals):
-        field = f"festivals[{place}].last_day"
+        field = f"festivals[{place}].end_date"
         if each.last_day < each.first_day:
-            yield Violation(field, "calendar.order", "must not be before first_day")
+            yield Violation(field, "calendar.order", "must not be before start_date")
         elif each.last_day - each.first_day > _LONGEST:
-            yield Violation(field, "calendar.length", f"must be at most {_LONGEST.days} days after first_day")
+            yield Violation(field, "calendar.length", f"must be at most {_LONGEST.days} days after start_date")
 
 
 def _days_named(place: int, festival: Festival) -> Iterator[GivenDay]:
-    worked = {day: f"make_up_workdays[{at}]" for at, day in enumerate(festival.make_up_workdays)}
-    swapped = {day: f"swapped_days[{at}]" for at, day in enumerate(festival.swapped_days)}
+    worked = {day: f"make_up_dates[{at}]" for at, day in enumerate(festival.make_up_workdays)}
+    swapped = {day: f"swapped_dates[{at}]" for at, day in enumerate(festival.swapped_days)}
     for row in festival.rows():
         part = worked.get(row.day) if row.kind.is_working else swapped.get(row.day)
-        yield GivenDay(row, f"festivals[{place}].{part or 'first_day'}")
+        yield GivenDay(row, f"festivals[{place}].{part or 'start_date'}")
 
 
 def _naming_violations(year: int, named: Iterable[GivenDay]) -> Iterator[Violation]:
@@ -92,7 +92,7 @@ def _swap_violations(festivals: Sequence[Festival]) -> Iterator[Violation]:
         off = each.days_off()
         for at, day in enumerate(each.swapped_days):
             if day not in off:
-                yield Violation(f"festivals[{place}].swapped_days[{at}]", "calendar.swapped", f"{day} is not off")
+                yield Violation(f"festivals[{place}].swapped_dates[{at}]", "calendar.swapped", f"{day} is not off")
 
 
 def check_import(year: int, given: Sequence[GivenDay], source: str, known: Iterable[int]) -> tuple[DayRow, ...]:

@@ -108,7 +108,7 @@ class DeadlineRecounter:
 
 def _rescheduled(reading: ClockReading, before: date | None) -> events.CaseRescheduled:
     return events.CaseRescheduled(
-        promised_deadline=date_message(reading.promised_deadline),
-        former_promised_deadline=date_message(before),
-        statutory_deadline=date_message(reading.statutory_deadline),
+        promised_date=date_message(reading.promised_deadline),
+        former_promised_date=date_message(before),
+        statutory_date=date_message(reading.statutory_deadline),
     )

@@ -86,7 +86,7 @@ class MaterialChecks:
     async def _check(self, record: CaseRecord, item: ItemVersion, reference: pb.MaterialReference) -> MaterialFinding:
         context = common_pb2.UseContext(
             purpose=f"办件材料核验: {item.content.display_name}"[:200],
-            case_name=record.name,
+            case=record.name,
             legal_basis=item.content.legal_basis[:300],
             department=record.department,
         )
@@ -117,8 +117,8 @@ class MaterialChecks:
         if digest not in {found.ofd.digest, found.pdf.digest}:
             return False
         validity, today = found.validity, local_day(self.clock.now())
-        has_begun = not validity.HasField("start") or date_of(validity.start, "start") <= today
-        return has_begun and (not validity.HasField("end") or today <= date_of(validity.end, "end"))
+        has_begun = not validity.HasField("start_date") or date_of(validity.start_date, "start") <= today
+        return has_begun and (not validity.HasField("end_date") or today <= date_of(validity.end_date, "end"))
 
     async def _file(
         self, record: CaseRecord, reference: pb.MaterialReference, context: common_pb2.UseContext
@@ -138,7 +138,7 @@ class MaterialChecks:
         if not material.owner:
             return False
         owner = str(parse(material.owner, "owner").absolute(holder).relative_to(self.region))
-        case_name = material.case_name.removeprefix(f"//{self.region}/")
+        case_name = material.case.removeprefix(f"//{self.region}/")
         return owner in {record.applicant, record.agent} or case_name == record.name
 
 

@@ -42,12 +42,12 @@ class LicenseEvents:
             return await self._note(tx, told)
 
         # The license service tells again what it told before, if it is asked: it is the licence that counts once.
-        said = licenses.LicenseIssued(license=told.license, identifier=told.identifier, case_name=told.case_name)
+        said = licenses.LicenseIssued(license=told.license, identifier=told.identifier, case=told.case)
         await self._once(event, said, work)
 
     async def _note(self, tx: Transaction, told: licenses.LicenseIssued) -> pb.Case:
         workflow = self.parts.workflow
-        record, item = await workflow.locked(tx, told.case_name)
+        record, item = await workflow.locked(tx, told.case)
         yielded = store.CaseLicense(told.license, record.id, told.identifier, told.issue_time.ToDatetime(tzinfo=UTC))
         await store.note(tx.connection, yielded)
         record.license, record.license_identifier = told.license, told.identifier
@@ -66,7 +66,7 @@ class LicenseEvents:
         async def work(tx: Transaction) -> pb.Case:
             return await self._fail(tx, told)
 
-        said = licenses.LicenseVoided(license=told.license, identifier=told.identifier, case_name=told.case_name)
+        said = licenses.LicenseVoided(license=told.license, identifier=told.identifier, case=told.case)
         await self._once(event, said, work)
 
     async def _fail(self, tx: Transaction, told: licenses.LicenseVoided) -> pb.Case:
@@ -75,7 +75,7 @@ class LicenseEvents:
         A case that has a licence by now, was closed otherwise, or was told already, is left as it is.
         """
         workflow = self.parts.workflow
-        record, item = await workflow.locked(tx, told.case_name)
+        record, item = await workflow.locked(tx, told.case)
         waits = record.state == CaseState.DECIDED and not record.license and yields(record, item)
         if not waits or record.content.HasField("license_failure"):
             return await workflow.message(record, item, tx.now)
@@ -94,10 +94,10 @@ class LicenseEvents:
 
     async def _once(self, event: Event, said: licenses.LicenseIssued | licenses.LicenseVoided, work: Work) -> None:
         """Does the work once for what is said of a licence, under whatever event ids it is said."""
-        if not _OUR_CASE.fullmatch(said.case_name):
+        if not _OUR_CASE.fullmatch(said.case):
             return
         # What was refused before there was a draft has no name; then the event is what counts once.
-        key = derived_request_id(event.type, said.license or event.id, said.case_name)
+        key = derived_request_id(event.type, said.license or event.id, said.case)
         command = command_of_event(_CONSUMER, key, said, pb.Case, data=event.data, actor=SELF)
         try:
             await self.parts.uow.run(command, work)

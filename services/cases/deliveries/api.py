@@ -42,7 +42,7 @@ class DeliveryApi:
         actor, parts, method = call.actor, self._parts, METHODS.name(request.method)
 
         async def work(tx: Transaction) -> pb.CaseDelivery:
-            record = await parts.cases.lock(tx.connection, request.case_name)
+            record = await parts.cases.lock(tx.connection, request.case)
             require_applicant_side(actor, record)
             _require_deliverer(actor, record, method)
             if record.state != CaseState.CLOSED:
@@ -53,7 +53,7 @@ class DeliveryApi:
             row = await store.ADD.add(tx.connection, new_delivery(record, request, parts.cipher, tx.now))
             record.delivery, record.update_time = row.id, tx.now
             await parts.steps.write(tx.connection, record)
-            tx.emit(row.name, events.CaseDeliveryCreated(name=row.name, case_name=record.name, method=request.method))
+            tx.emit(row.name, events.CaseDeliveryCreated(name=row.name, case=record.name, method=request.method))
             return delivery_message(row, parts.cipher)
 
         return await parts.uow.run(command_of(request, call=call), work)

@@ -12,7 +12,7 @@ from tongban.cases.v1 import delivery_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
 
 METHODS = Names(resources.DeliveryMethod)
-_STATES = Names(pb.DeliveryState)
+_STATES = Names(pb.CaseDeliveryState)
 _SEALED = Column("deliveries", "sealed")
 
 
@@ -46,7 +46,7 @@ def delivery_message(row: DeliveryRow, cipher: FieldCipher) -> pb.CaseDelivery:
     message.MergeFrom(
         pb.CaseDelivery(
             name=row.name,
-            case_name=f"cases/{row.case_id}",
+            case=f"cases/{row.case_id}",
             method=METHODS.number(row.method),
             state=_STATES.number(row.state),
             region=row.region,

@@ -72,9 +72,9 @@ LISTED = FilteredList(
     pb.ListCaseDeliveriesRequest,
     deliveries,
     {
-        "case_name": fields.named("case_id", "cases"),
+        "case": fields.named("case_id", "cases"),
         "method": fields.choice("method", DeliveryMethod),
-        "state": fields.choice("state", pb.DeliveryState),
+        "state": fields.choice("state", pb.CaseDeliveryState),
         **{name: fields.text(name) for name in ("region", "tracking_number", "confirmed_by")},
         "create_time": fields.moment("create_time"),
         "deliver_time": fields.moment("deliver_time", nullable=True),

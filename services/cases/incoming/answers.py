@@ -16,7 +16,7 @@ from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
 
-_TRANSFER_STATES = Names(pb.TransferState)
+_TRANSFER_STATES = Names(pb.CaseTransferState)
 _SIGNALS = {"ACCEPTED": TransferSignal.ACCEPT, "RETURNED": TransferSignal.RETURN}
 
 
@@ -70,8 +70,8 @@ def sent(row: TransferRow | None) -> TransferRow:
 
 def check_acknowledgement(message: OpenedMessage) -> None:
     """Raises REGION_MISMATCH where a region names a case that is not its own."""
-    case_name, region = message.content.case_name, message.envelope.sender_region
-    if case_name and names.parse(case_name, "case_name").region != region:
+    case_name, region = message.content.case, message.envelope.sender_region
+    if case_name and names.parse(case_name, "case").region != region:
         raise reasons.region_mismatch("the case is another region's", region=region)
 
 
@@ -80,15 +80,15 @@ def _acknowledged(row: TransferRow, told: pb.TransferAcknowledgement, tx: Transa
     event = events.CaseTransferAcknowledged(
         name=row.name,
         state=told.state,
-        case_name=told.case_name,
+        case=told.case,
         case_number=told.case_number,
         reason=told.reason,
-        sent=_sent(row, told.case_name),
+        sent=_sent(row, told.case),
     )
     tx.emit(row.name, event)
     return {
         "state": state,
-        "case_name": told.case_name,
+        "case_name": told.case,
         "case_number": told.case_number,
         "end_reason": told.reason,
         "acknowledge_time": tx.now,
@@ -97,5 +97,5 @@ def _acknowledged(row: TransferRow, told: pb.TransferAcknowledgement, tx: Transa
 
 def _sent(row: TransferRow, case_name: str) -> events.SentApplication:
     return events.SentApplication(
-        case_name=case_name, department=row.owner_department, applicant=row.applicant, agent=row.agent
+        case=case_name, department=row.owner_department, applicant=row.applicant, agent=row.agent
     )

@@ -46,7 +46,7 @@ class MessageApplier:
         applied = max(row.last_applied, message.sequence)
         await UPDATE.one(tx.connection, row.id, last_applied=applied, update_time=tx.now)
         event = events.CaseTransferReceived(
-            name=row.name, receiving_region=exchange.peer, sequence=message.sequence, case_name=row.case_name
+            name=row.name, receiving_region=exchange.peer, sequence=message.sequence, case=row.case_name
         )
         tx.emit(row.name, event)
 
@@ -68,8 +68,8 @@ class MessageApplier:
         await self._applications.submitted(tx, record, item, opened.actor, opened.department, asked)
         row = await _ADD.add(tx.connection, self._row(tx, transfer_id, exchange, message, actor, record, item))
         acknowledgement = pb.TransferAcknowledgement(
-            state=pb.TRANSFER_STATE_ACCEPTED,
-            case_name=f"//{self._parts.home}/{row.case_name}",
+            state=pb.CASE_TRANSFER_STATE_ACCEPTED,
+            case=f"//{self._parts.home}/{row.case_name}",
             case_number=row.case_number,
         )
         await self._parts.queue.acknowledge(tx, row.id, acknowledgement)
@@ -128,7 +128,7 @@ class MessageApplier:
         if rating.rater not in {record.applicant, record.agent}:
             raise not_owner(record.name)
         request = rating_service_pb2.CreateRatingRequest(
-            case_name=record.name,
+            case=record.name,
             kind=rating.kind,
             level=rating.level,
             channel=rating.channel,

@@ -11,7 +11,7 @@ from services.cases.core.items import ItemRow
 from services.cases.items.rules import code_warnings
 from tongban.cases.v1 import item_service_pb2 as pb
 
-ITEM_STATES, HANDLING_KINDS = Names(pb.ItemState), Names(pb.HandlingKind)
+ITEM_STATES, HANDLING_KINDS = Names(pb.ServiceItemState), Names(pb.HandlingKind)
 
 
 def item_message(row: ItemRow) -> pb.ServiceItem:

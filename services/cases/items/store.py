@@ -22,7 +22,7 @@ LISTED = FilteredList(
     pb.ListServiceItemsRequest,
     items,
     {
-        "state": fields.choice("state", pb.ItemState),
+        "state": fields.choice("state", pb.ServiceItemState),
         **{f"content.{name}": fields.text(name) for name in ("task_code", "category", "department")},
         "create_time": fields.moment("create_time"),
         "publish_time": fields.moment("publish_time", nullable=True),

@@ -6,7 +6,7 @@ from services.cases.core.transfers import OUTBOUND, TransferRow
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
 
-DIRECTIONS, TRANSFER_STATES = Names(pb.TransferDirection), Names(pb.TransferState)
+DIRECTIONS, TRANSFER_STATES = Names(pb.TransferDirection), Names(pb.CaseTransferState)
 MODES = Names(resources.CrossRegionMode)
 
 
@@ -25,7 +25,7 @@ def transfer_message(row: TransferRow, content: pb.CaseTransfer, here: str) -> p
             handling_region=row.peer_region if outbound else here,
             task_code=row.task_code,
             item_display_name=row.item_display_name,
-            case_name=row.case_name,
+            case=row.case_name,
             case_number=row.case_number,
             department=row.department,
             operator=row.operator,

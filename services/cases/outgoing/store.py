@@ -119,7 +119,7 @@ WHERE state = 'ACCEPTED' AND direction = 'OUTBOUND'
   AND progress_state NOT IN ('CLOSED', 'DELIVERED', 'NOT_ACCEPTED', 'WITHDRAWN', 'TERMINATED')
 """
 """Cases that are under way in another region, by what was heard of them last."""
-_TEXTS = ("exchange_id", "transaction_id", "task_code", "case_name", "case_number", "department", "waiting_reason")
+_TEXTS = ("exchange_id", "transaction_id", "task_code", "case_number", "department", "waiting_reason")
 _REGION = "CASE direction WHEN '{}' THEN CAST(:home AS text) ELSE peer_region END"
 LISTED = FilteredList(
     TransferRow,
@@ -127,8 +127,9 @@ LISTED = FilteredList(
     transfers,
     {
         **{name: fields.text(name) for name in _TEXTS},
+        "case": fields.text("case_name"),
         "direction": fields.choice("direction", pb.TransferDirection),
-        "state": fields.choice("state", pb.TransferState),
+        "state": fields.choice("state", pb.CaseTransferState),
         "applicant.subject": fields.text("applicant"),
         "agent.subject": fields.text("agent"),
         "receiving_region": fields.text(_REGION.format(OUTBOUND)),

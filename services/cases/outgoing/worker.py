@@ -133,7 +133,7 @@ class MessageDeliverer:
             digest=digest_of(request),
             response_type=pb.TransferReceipt,
             actor=SELF,
-            use=common_pb2.UseContext(transaction_id=transfer.transaction_id, case_name=transfer.case_name),
+            use=common_pb2.UseContext(transaction_id=transfer.transaction_id, case=transfer.case_name),
         )
 
     async def _settle(self, row: MessageRow, transfer: TransferRow, receipt: pb.TransferReceipt) -> None:

@@ -44,7 +44,7 @@ class RatingApi:
 
     async def create_rating(self, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
         """Rates a case, of this region or of another."""
-        name = request.case_name.removeprefix(f"//{self._parts.home}/")
+        name = request.case.removeprefix(f"//{self._parts.home}/")
         return await (self._rate_abroad(request, call) if name.startswith("//") else self._rate(name, request, call))
 
     async def _rate(self, name: str, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
@@ -57,13 +57,13 @@ class RatingApi:
     async def _rate_abroad(self, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
         """Rates a case of another region that a window here sent there: the rating travels to it."""
         parts = self._parts
-        sent = await parts.transfers.sent_case(request.case_name)
+        sent = await parts.transfers.sent_case(request.case)
         rater = _rater_abroad(call.actor, sent, request, parts.home)
         parts.regions.check_takes(sent.peer_region, Payload.RATING)
 
         async def work(tx: Transaction) -> pb.Rating:
             row = await parts.transfers.lock(tx.connection, sent.name)
-            rated = RatedCase(request.case_name, _state_abroad(row, parts.transfers.content(row)))
+            rated = RatedCase(request.case, _state_abroad(row, parts.transfers.content(row)))
             rating = await self._ratings.add(tx, rated, request, rater)
             await parts.queue.add(tx, row.id, _traveling(request, rater, tx.now))
             return rating_message(rating, parts.cipher)
@@ -117,7 +117,7 @@ def _rater(actor: Actor, record: CaseRecord, channel: int) -> str:
 def _rater_abroad(actor: Actor, sent: TransferRow, request: pb.CreateRatingRequest, home: str) -> str:
     mine = spoken_for_abroad(actor, home)
     if mine and mine.isdisjoint(sent.parties):
-        raise not_found(request.case_name)
+        raise not_found(request.case)
     if request.channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT:
         raise invalid_field("channel", "rating.default", "is set by the deciding region only")
     if sent.agent in mine or (sent.applicant in mine and "/persons/" in sent.applicant):
@@ -126,7 +126,7 @@ def _rater_abroad(actor: Actor, sent: TransferRow, request: pb.CreateRatingReque
     require_impartial_abroad(actor, home, *sent.parties)
     if sent.applicant in mine or of_window:
         return absolute(actor.subject, home) if mine else sent.agent or sent.applicant
-    raise not_owner(request.case_name)
+    raise not_owner(request.case)
 
 
 def _state_abroad(row: TransferRow, content: exchange.CaseTransfer) -> CaseState:

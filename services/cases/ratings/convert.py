@@ -42,7 +42,7 @@ def rating_message(row: RatingRow, cipher: FieldCipher) -> pb.Rating:
     """Builds a rating's message."""
     return pb.Rating(
         name=row.name,
-        case_name=row.case_name,
+        case=row.case_name,
         kind=KINDS.number(row.kind),
         level=SATISFACTION.number(row.level),
         channel=_CHANNELS.number(row.channel),

@@ -51,7 +51,7 @@ class RatingWriter:
 def _tell(tx: Transaction, row: RatingRow, request: pb.CreateRatingRequest) -> None:
     event = events.RatingCreated(
         name=row.name,
-        case_name=row.case_name,
+        case=row.case_name,
         kind=request.kind,
         level=request.level,
         effective=row.effective,

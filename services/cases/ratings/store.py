@@ -68,7 +68,7 @@ LISTED = FilteredList(
     pb.ListRatingsRequest,
     ratings,
     {
-        "case_name": fields.text("case_name"),
+        "case": fields.text("case_name"),
         "kind": fields.choice("kind", pb.RatingKind),
         "level": fields.choice("level", SatisfactionLevel),
         "channel": fields.choice("channel", pb.RatingChannel),

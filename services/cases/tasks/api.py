@@ -19,7 +19,7 @@ from services.cases.tasks import store
 from services.cases.tasks.store import QueuedTask, ShownTask
 from tongban.cases.v1 import task_service_pb2 as pb
 
-_KINDS, _STATES = Names(pb.TaskKind), Names(pb.TaskState)
+_KINDS, _STATES = Names(pb.TaskKind), Names(pb.CaseTaskState)
 _SEPARATED = {"REVIEW": CaseAction.START_REVIEW, "DECIDE": CaseAction.DECIDE, "REDECIDE": CaseAction.REDECIDE}
 
 
@@ -86,7 +86,7 @@ def _task_message(row: ShownTask, item_name: str, reading: ClockReading | None) 
         name=f"caseTasks/{row.id}",
         kind=_KINDS.number(row.kind),
         state=_STATES.number(row.state),
-        case_name=f"cases/{row.case_id}",
+        case=f"cases/{row.case_id}",
         case_number=row.number or "",
         item_display_name=item_name,
         department=row.department,

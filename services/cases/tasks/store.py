@@ -15,7 +15,7 @@ from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
 from services.cases.core import schema
 from services.cases.core.cases import id_of
-from tongban.cases.v1.task_service_pb2 import ListCaseTasksRequest, TaskKind, TaskState
+from tongban.cases.v1.task_service_pb2 import CaseTaskState, ListCaseTasksRequest, TaskKind
 
 tasks = sa.Table(
     "tasks",
@@ -104,8 +104,8 @@ LISTED = FilteredList(
     tasks,
     {
         "kind": fields.choice("kind", TaskKind),
-        "state": fields.choice("state", TaskState),
-        "case_name": fields.named("case_id", "cases"),
+        "state": fields.choice("state", CaseTaskState),
+        "case": fields.named("case_id", "cases"),
         "assignee": fields.text("assignee"),
         # What has no deadline stands at the end of the queue, and is due on no day.
         "due_date": fields.day("NULLIF(due_date, DATE '9999-12-31')", nullable=True),

@@ -157,8 +157,8 @@ def _of_post(given: Sequence[GivenPost], name: str) -> list[GivenPost]:
 
 
 def _wanted(request: pb.AssignStaffRequest, row: Post, now: datetime) -> Assignment:
-    begin = moment_of(request.begin_time, "begin_time") if request.HasField("begin_time") else now
-    expire = moment_of(request.expire_time, "expire_time") if request.HasField("expire_time") else None
+    begin = moment_of(request.start_time, "start_time") if request.HasField("start_time") else now
+    expire = moment_of(request.end_time, "end_time") if request.HasField("end_time") else None
     return Assignment(row.name, frozenset(row.duties), begin, expire)
 
 

@@ -105,7 +105,7 @@ class ConsentApi:
         parts = self._parts
         at = moment_of(request.at_time, "at_time") if request.HasField("at_time") else parts.clock.now()
         recipient = local_name(request.recipient, parts.home)
-        use = rules.ConsentUse(request.subject, recipient, request.resources, request.case_name)
+        use = rules.ConsentUse(request.subject, recipient, request.resources, request.case)
         try:
             async with parts.database.read() as connection:
                 row = await store.consent(connection, request.name)

@@ -77,9 +77,9 @@ class ConsentUse:
 def check_term(begin: datetime, expire: datetime, now: datetime) -> None:
     """Raises InvalidArgument FIELD_INVALID where the term is over, reversed or longer than a year."""
     if expire <= max(begin, now):
-        raise invalid_field("consent.expire_time", "term.order", "must be later than begin_time and than now")
+        raise invalid_field("consent.end_time", "term.order", "must be later than start_time and than now")
     if expire - begin > LONGEST_TERM:
-        raise invalid_field("consent.expire_time", "term.length", "must be at most one year after begin_time")
+        raise invalid_field("consent.end_time", "term.length", "must be at most one year after start_time")
 
 
 def withdraw(consent: Consent, now: datetime) -> Consent:

@@ -102,7 +102,7 @@ def check_assignment(held: Iterable[Assignment], wanted: Assignment) -> None:
         FailedPrecondition: DUTIES_CONFLICT.
     """
     if wanted.expire is not None and wanted.expire <= wanted.begin:
-        raise invalid_field("expire_time", "term.order", "must be later than begin_time")
+        raise invalid_field("end_time", "term.order", "must be later than start_time")
     for other in held:
         pair = conflict(other.duties, wanted.duties) if other.overlaps(wanted) else None
         if pair is not None:

@@ -122,9 +122,9 @@ def grant(draft: Mandate, now: datetime) -> Mandate:
 
 def _check_term(draft: Mandate, now: datetime) -> None:
     if draft.expire_time <= max(draft.begin_time, now):
-        raise invalid_field("mandate.expire_time", "term.order", "must be later than begin_time and than now")
+        raise invalid_field("mandate.end_time", "term.order", "must be later than start_time and than now")
     if draft.expire_time - draft.begin_time > LONGEST_TERM:
-        raise invalid_field("mandate.expire_time", "term.length", "must be at most five years after begin_time")
+        raise invalid_field("mandate.end_time", "term.length", "must be at most five years after start_time")
 
 
 def accept(mandate: Mandate, person: str, now: datetime) -> Mandate:

@@ -29,8 +29,8 @@ def assignment_message(assignment: Assignment, approvals: int = 0) -> pb.Assignm
     return pb.Assignment(
         post=assignment.post,
         duties=duty_values(sorted(assignment.duties, key=list(Duty).index)),
-        begin_time=timestamp(assignment.begin),
-        expire_time=timestamp(assignment.expire),
+        start_time=timestamp(assignment.begin),
+        end_time=timestamp(assignment.expire),
         approvals=approvals,
     )
 

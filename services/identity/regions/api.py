@@ -44,7 +44,7 @@ class RegionApi:
 
     async def propose_region(self, request: pb.ProposeRegionRequest, call: Call) -> resources.Region:
         """Enters a region; nothing passes yet."""
-        code, asked = request.region_code, request.region
+        code, asked = request.region_id, request.region
         codes = checked_codes(code, codes_of(asked.codes, "region.codes"), "region.codes")
         if code == self._parts.home:
             raise reasons.region_mismatch("a region does not trust itself", region=code)
@@ -215,7 +215,7 @@ def _proposed(
     now: datetime,
 ) -> ListedRegion:
     return ListedRegion(
-        id=request.region_code,
+        id=request.region_id,
         display_name=request.region.display_name,
         max_assurance=request.region.max_assurance,
         state=RegionState.PROPOSED,

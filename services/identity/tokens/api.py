@@ -40,7 +40,7 @@ class TokenApi:
 
     async def read_withdrawals(self, request: pb.ReadWithdrawalsRequest, call: Call) -> pb.ReadWithdrawalsResponse:
         """Tells what no longer stands behind tokens."""
-        since = moment_of(request.since, "since") if request.HasField("since") else None
+        since = moment_of(request.start_time, "since") if request.HasField("start_time") else None
         return await self._parts.withdrawals.changed(since)
 
     async def get_jwks(self, request: pb.GetJwksRequest, call: Call) -> resources.JsonWebKeySet:

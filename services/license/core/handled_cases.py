@@ -108,10 +108,10 @@ class HandledCases:
         It has no end here: the window hands out the licence when the case is over.
         """
         sent: cases.SentApplication = told.sent
-        if sent.case_name:
+        if sent.case:
             parties = _named(sent.applicant, sent.agent)
             await self._keep(
-                name=sent.case_name,
+                name=sent.case,
                 sequence=0,
                 open=True,
                 department=sent.department,

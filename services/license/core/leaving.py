@@ -21,8 +21,8 @@ async def recorded(parts: Parts, call: Call, request: Leaving, about: str) -> co
     """Writes the record of the call, and returns the context as the other region gets it: with a transaction id for both."""
     context = asked_by(call.actor, request.use_context, parts.home).use.context
     context.transaction_id = context.transaction_id or uuid7()
-    if context.case_name.startswith("cases/"):
-        context.case_name = f"//{parts.home}/{context.case_name}"
+    if context.case.startswith("cases/"):
+        context.case = f"//{parts.home}/{context.case}"
     command = command_of(request, call=call)
     await parts.audit.write(command, about, transaction_id=context.transaction_id)
     return context

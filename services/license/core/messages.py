@@ -63,8 +63,8 @@ def _public(row: License, home: str) -> pb.License:
         issue_date=date_message(row.issue_date),
         validity=validity_message(row),
         item_code=row.item_code,
-        case_name=row.case_name,
-        region_code=home,
+        case=row.case_name,
+        region=home,
         receiving_region=row.receiving_region,
         ofd=document_ref(row.ofd_digest, OFD, row.ofd_size),
         pdf=document_ref(row.pdf_digest, PDF, row.pdf_size),
@@ -84,7 +84,7 @@ def _public(row: License, home: str) -> pb.License:
 
 def validity_message(row: License) -> pb.Validity:
     """Returns from when to when a licence is valid."""
-    return pb.Validity(start=date_message(row.valid_from), end=date_message(row.valid_until))
+    return pb.Validity(start_date=date_message(row.valid_from), end_date=date_message(row.valid_until))
 
 
 def document_ref(digest: str | None, media_type: str, size: int | None) -> common_pb2.DocumentRef | None:

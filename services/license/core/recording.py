@@ -175,9 +175,9 @@ def _event(
         license_use=f"licenseUses/{use_id}",
         action=ACTIONS.number(action),
         basis=BASES.number(basis.value),
-        region_code=asked.use.region,
+        region=asked.use.region,
         department=asked.use.context.department,
-        case_name=asked.use.case_name,
+        case=asked.use.case_name,
         holders=used.holders,
         use_time=timestamp(now),
     )
@@ -187,7 +187,7 @@ def _shared(asked: Inquiry, receipt: common_pb2.Receipt) -> Mapping[str, Any]:
     context = asked.use.context
     return {
         "purpose": context.purpose,
-        "case_name": context.case_name,
+        "case_name": context.case,
         "legal_basis": context.legal_basis,
         "department": context.department,
         "operator": context.operator,

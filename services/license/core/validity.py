@@ -20,7 +20,7 @@ class LicenseTerm:
 def check_validity(validity: LicenseTerm) -> LicenseTerm:
     """Returns ``validity``; raises FIELD_INVALID where it ends before it begins."""
     if validity.end is not None and validity.end < validity.start:
-        raise invalid_field("validity.end", "validity.order", "must not be before validity.start")
+        raise invalid_field("validity.end_date", "validity.order", "must not be before validity.start_date")
     return validity
 
 

@@ -64,7 +64,7 @@ class IdentityService:
     ) -> None:
         """Raises CONSENT_NOT_ACTIVE, CONSENT_OUT_OF_SCOPE or RESOURCE_NOT_FOUND unless the consent covers the use."""
         request = consents.CheckConsentRequest(
-            name=consent, subject=subject, recipient=recipient, resources=resources, case_name=case_name
+            name=consent, subject=subject, recipient=recipient, resources=resources, case=case_name
         )
         stub = ConsentServiceStub(self._channel())
         answer = await invoke(stub.CheckConsent, request, consents.CheckConsentResponse, to="identity", token="")

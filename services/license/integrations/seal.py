@@ -162,8 +162,8 @@ def _may_use(seal: seals.Seal) -> bool:
 def _in_force(seal: seals.Seal, now: datetime) -> bool:
     moment = timestamp(now)
     assert moment is not None
-    begun = seal.valid_from_time.ToNanoseconds() <= moment.ToNanoseconds()
-    lasts = not seal.HasField("valid_until_time") or moment.ToNanoseconds() < seal.valid_until_time.ToNanoseconds()
+    begun = seal.start_time.ToNanoseconds() <= moment.ToNanoseconds()
+    lasts = not seal.HasField("end_time") or moment.ToNanoseconds() < seal.end_time.ToNanoseconds()
     return seal.state == seals.SEAL_STATE_ACTIVE and begun and lasts
 
 

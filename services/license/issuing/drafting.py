@@ -175,7 +175,7 @@ def _of_order(order: pb.IssueLicenseRequest) -> dict[str, Any]:
         "issuer_name": order.issuer.display_name,
         "issuer_code": order.issuer.code,
         "item_code": order.item_code,
-        "case_name": order.case_name,
+        "case_name": order.case,
         "receiving_region": order.receiving_region,
     }
 
@@ -213,8 +213,8 @@ def _of_content(error: InvalidArgument, content: resources.License) -> InvalidAr
 def _validity(order: pb.IssueLicenseRequest, today: date, months: int) -> LicenseTerm:
     if not order.HasField("validity"):
         return validity_from(today, months)
-    end = date_of(order.validity.end, "validity.end") if order.validity.HasField("end") else None
-    return check_validity(LicenseTerm(date_of(order.validity.start, "validity.start"), end))
+    end = date_of(order.validity.end_date, "validity.end_date") if order.validity.HasField("end_date") else None
+    return check_validity(LicenseTerm(date_of(order.validity.start_date, "validity.start_date"), end))
 
 
 def _organizations(content: resources.License) -> tuple[str, ...]:

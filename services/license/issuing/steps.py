@@ -109,11 +109,11 @@ class IssuingSteps:
         return row, await self.redraw(row) if row.state is LicenseState.DRAFT else b""
 
     async def _taken(self, order: pb.IssueLicenseRequest, error: AlreadyExists) -> AlreadyExists:
-        other = await self._store.of_case(order.case_name, order.license_type) if order.case_name else None
+        other = await self._store.of_case(order.case, order.license_type) if order.case else None
         if other is None:
             return error
         return reasons.license_already_issued(
-            f"{order.case_name} has yielded a licence of this type", resource=other.name, case_name=order.case_name
+            f"{order.case} has yielded a licence of this type", resource=other.name, case=order.case
         )
 
     async def _draw(self, row: License) -> bytes:
@@ -207,12 +207,12 @@ class IssuingSteps:
         """Gives an order up that never became a draft, for ``cause``; told once, however often the event comes."""
 
         async def work(tx: Transaction) -> resources.License:
-            tx.about = order.case_name
+            tx.about = order.case
             tell_refused(tx, order, cause)
             return resources.License()
 
         await self._parts.uow.run(replace(command, method=f"{command.method}:refuse"), work)
-        _log.warning("license refused", case=order.case_name, reason=cause.reason)
+        _log.warning("license refused", case=order.case, reason=cause.reason)
 
 
 def _moved(now: datetime) -> dict[str, datetime]:
@@ -235,7 +235,7 @@ def use_of(row: License) -> common_pb2.UseContext:
     """Says what the seal is used for. Always the same for a licence, so that a repeated call is the same call."""
     return common_pb2.UseContext(
         purpose=PURPOSE,
-        case_name=row.case_name,
+        case=row.case_name,
         department=row.issuer_department,
         transaction_id=derived_request_id("transaction", row.id),
     )

@@ -31,7 +31,7 @@ def tell_issued(tx: Transaction, issued: License) -> None:
             version=issued.license_version,
             holders=issued.holders,
             issuer_department=issued.issuer_department,
-            case_name=issued.case_name,
+            case=issued.case_name,
             receiving_region=issued.receiving_region,
             validity=validity_message(issued),
             issue_time=timestamp(issued.issue_time),
@@ -46,7 +46,7 @@ def tell_voided(tx: Transaction, voided: License) -> None:
         events.LicenseVoided(
             license=voided.name,
             identifier=voided.identifier,
-            case_name=voided.case_name,
+            case=voided.case_name,
             error_reason=voided.state_reason,
             void_time=timestamp(voided.void_time),
             license_type=f"licenseTypes/{voided.license_type}",
@@ -57,9 +57,9 @@ def tell_voided(tx: Transaction, voided: License) -> None:
 def tell_refused(tx: Transaction, order: pb.IssueLicenseRequest, cause: TongbanError) -> None:
     """Tells that an order was given up before it was a draft."""
     tx.emit(
-        order.case_name,
+        order.case,
         events.LicenseVoided(
-            case_name=order.case_name,
+            case=order.case,
             error_reason=cause.reason,
             void_time=timestamp(tx.now),
             license_type=order.license_type,
@@ -81,7 +81,7 @@ class RepeatedAnswers:
         A draft is left to whoever works on it, and after them to the sweeper. ``voided`` is the licence that was given up
         before the decision, which was made anew for it: that one is no answer to it.
         """
-        last = await self._store.last_of_case(order.case_name, order.license_type)
+        last = await self._store.last_of_case(order.case, order.license_type)
         if last is None or last.name == voided or await self._is_own(command):
             return False
 

@@ -84,7 +84,7 @@ def _order(told: cases.CaseDecided, home: str) -> pb.IssueLicenseRequest:
     return pb.IssueLicenseRequest(
         license_type=told.license_type,
         item_code=case.task_code,
-        case_name=case.name,
+        case=case.name,
         holders=[resources.Holder(subject=holder.subject, display_name=holder.display_name, document=holder.document)],
         face_fields={field.key: field.value for field in told.license_fields},
         receiving_region="" if case.receiving_region == home else case.receiving_region,
@@ -105,7 +105,7 @@ def _command(event: Event, told: cases.CaseDecided) -> Command:
     command = command_of_event(
         "license", event.id, told, resources.License, data=event.data, actor=SELF, trace_id=trace_id, span_id=span_id
     )
-    return replace(command, use=common_pb2.UseContext(purpose=PURPOSE, case_name=told.case.name))
+    return replace(command, use=common_pb2.UseContext(purpose=PURPOSE, case=told.case.name))
 
 
 class LeftDrafts:

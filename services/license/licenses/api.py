@@ -78,17 +78,17 @@ class LicenseApi:
         parts = self._parts
         department = asked_by(call.actor, request.use_context, parts.home).reader.department
         holder = listed_owner(call.actor, request.holder)
-        if not (holder or request.case_name or request.issuer_department):
-            raise invalid_field("holder", "filter.required", "give holder, case_name or issuer_department")
+        if not (holder or request.case or request.issuer_department):
+            raise invalid_field("holder", "filter.required", "give holder, case or issuer_department")
         sees_drafts = request.issuer_department and request.issuer_department == department
-        of_case = (store.OF_CASE,) if request.case_name else ()
+        of_case = (store.OF_CASE,) if request.case else ()
         scope = Scope(
-            given(holders=holder, case_name=request.case_name, issuer_department=request.issuer_department),
+            given(holders=holder, case_name=request.case, issuer_department=request.issuer_department),
             of_case if sees_drafts else (*of_case, store.SHOWN),
         )
         async with parts.database.read() as connection:
             shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
-        about = request.holder or request.case_name or request.issuer_department or "licenses"
+        about = request.holder or request.case or request.issuer_department or "licenses"
         command = command_of(request, call=call)
         await parts.audit.write(command, about, fields=("license.listed",), record_count=len(shown))
         return pb.ListLicensesResponse(

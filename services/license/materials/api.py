@@ -75,7 +75,7 @@ class MaterialApi:
 
     def _new(self, metadata: pb.MaterialMetadata, owner: str, uploader: str, now: datetime) -> Material:
         home, key, document = self._parts.home, uuid7(), metadata.document
-        dated = metadata.HasField("valid_until")
+        dated = metadata.HasField("end_date")
         return Material(
             id=key,
             owner=owner,
@@ -84,10 +84,10 @@ class MaterialApi:
             digest=document.digest,
             media_type=document.media_type,
             size=document.size_bytes,
-            case_name=case_here(metadata.case_name, home, home),
+            case_name=case_here(metadata.case, home, home),
             handling_region=metadata.handling_region,
             reusable=metadata.reusable,
-            valid_until=date_of(metadata.valid_until, "metadata.valid_until") if dated else None,
+            valid_until=date_of(metadata.end_date, "metadata.valid_until") if dated else None,
             uploader=uploader,
             create_time=now,
             update_time=now,
@@ -208,7 +208,7 @@ def _tell_uploaded(tx: Transaction, material: Material) -> None:
             material=material.name,
             owner=material.owner,
             category=material.category,
-            case_name=material.case_name,
+            case=material.case_name,
             digest=material.digest,
             upload_time=timestamp(tx.now),
         ),

@@ -50,10 +50,11 @@ LISTED = FilteredList(
     pb.ListMaterialsRequest,
     materials,
     {
-        **{name: fields.text(name) for name in ("category", "case_name", "handling_region")},
+        **{name: fields.text(name) for name in ("category", "handling_region")},
+        "case": fields.text("case_name"),
         "state": fields.choice(_STATE, pb.MaterialState),
         "reusable": fields.flag("reusable"),
-        "valid_until": fields.day("valid_until", nullable=True),
+        "end_date": fields.day("valid_until", nullable=True),
         "reuse_count": fields.number("reuse_count"),
         "create_time": fields.moment("create_time"),
     },

@@ -68,7 +68,7 @@ class PresentationApi:
 
     async def _check_power(self, request: pb.CreatePresentationRequest, actor: Actor, holder: str) -> None:
         rules.check_consent(holder, subjects_of(actor), request.consent)
-        identity, case_name = self._parts.identity, request.use_context.case_name
+        identity, case_name = self._parts.identity, request.use_context.case
         if request.consent:
             await identity.check_consent(request.consent, holder, request.verifier, request.licenses, case_name)
         elif actor.mandate and holder == actor.organization:
@@ -93,7 +93,7 @@ class PresentationApi:
             verifier=request.verifier,
             item_code=request.item_code,
             purpose=context.purpose,
-            case_name=context.case_name,
+            case_name=context.case,
             legal_basis=context.legal_basis,
             department=context.department,
             operator=context.operator,
@@ -214,7 +214,7 @@ async def _bind(tx: Transaction, redeemed: Presentation) -> Presentation:
             presentation=bound.name,
             holder=bound.holder,
             redeemer=bound.redeemer,
-            case_name=bound.case_name,
+            case=bound.case_name,
             redeem_time=timestamp(bound.redeem_time),
         ),
     )
@@ -229,7 +229,7 @@ def _tell_created(tx: Transaction, made: Presentation) -> None:
             holder=made.holder,
             licenses=made.licenses,
             verifier=made.verifier,
-            case_name=made.case_name,
+            case=made.case_name,
             expire_time=timestamp(made.expire_time),
         ),
     )

@@ -35,7 +35,7 @@ def presentation_message(shown: Presentation, region: str = "") -> pb.Presentati
 def _context(shown: Presentation) -> common_pb2.UseContext:
     return common_pb2.UseContext(
         purpose=shown.purpose,
-        case_name=shown.case_name,
+        case=shown.case_name,
         legal_basis=shown.legal_basis,
         department=shown.department,
         operator=shown.operator,

@@ -28,13 +28,11 @@ class UseApi:
 
     async def list_license_uses(self, request: pb.ListLicenseUsesRequest, call: Call) -> pb.ListLicenseUsesResponse:
         """Lists uses, newest first."""
-        parts, about = self._parts, request.license or request.holder or request.case_name
+        parts, about = self._parts, request.license or request.holder or request.case
         if not about:
-            raise invalid_field("license", "filter.required", "give license, holder or case_name")
+            raise invalid_field("license", "filter.required", "give license, holder or case")
         visible = _visible(request, call.actor)
-        held = given(
-            license_id=license_id(request.license), case_name=request.case_name, issuer_department=visible.issuer
-        )
+        held = given(license_id=license_id(request.license), case_name=request.case, issuer_department=visible.issuer)
         scope = Scope(held, (store.OF_HOLDERS,) if visible.holders else ())
         async with parts.database.read() as connection:
             shown, token = await store.LISTED.page(connection, parts.pages, request, [scope], holders=visible.holders)
@@ -79,14 +77,14 @@ def use_message(use: LicenseUse) -> resources.LicenseUse:
         presentation=use.presentation,
         use_context=common_pb2.UseContext(
             purpose=use.purpose,
-            case_name=use.case_name,
+            case=use.case_name,
             legal_basis=use.legal_basis,
             department=use.department,
             operator=use.operator,
             transaction_id=use.transaction_id,
         ),
         actor=use.actor,
-        region_code=use.region_code,
+        region=use.region_code,
         copy=document_ref(use.copy_digest, use.copy_media_type or "", use.copy_size),
         use_time=timestamp(use.use_time),
         record=use.record,

@@ -51,7 +51,7 @@ class _Found:
 
 def _question(request: pb.VerifyLicenseRequest, home: str) -> _Question:
     code = parse_qr(request.qr_content) if request.WhichOneof("subject") == "qr_content" else None
-    return _Question(request, code, request.region_code or (code.region_code if code else home))
+    return _Question(request, code, request.region or (code.region_code if code else home))
 
 
 class VerificationApi:

@@ -13,7 +13,7 @@ def verification_message(told: Disclosure, region: str) -> pb.VerifyLicenseRespo
     answer = pb.VerifyLicenseResponse(
         standing=_STANDINGS.number(told.standing.value),
         seal_outcome=_OUTCOMES.number(told.seal_outcome.value),
-        region_code=region,
+        region=region,
         organization_names=told.organization_names,
         comparisons=[
             pb.Comparison(field=_FIELDS.number(field.value), matched=matched) for field, matched in told.comparisons
@@ -25,7 +25,9 @@ def verification_message(told: Disclosure, region: str) -> pb.VerifyLicenseRespo
 
 
 def _public(facts: PublicFacts) -> pb.VerifyLicenseResponse:
-    validity = resources.Validity(start=date_message(facts.validity.start), end=date_message(facts.validity.end))
+    validity = resources.Validity(
+        start_date=date_message(facts.validity.start), end_date=date_message(facts.validity.end)
+    )
     return pb.VerifyLicenseResponse(
         identifier=facts.identifier,
         type_display_name=facts.type_display_name,

@@ -67,7 +67,7 @@ class SealingApi:
                 size,
                 seal=request.seal.removeprefix("seals/"),
                 state=SEALING_STATES.name(request.state),
-                case_name=request.case_name,
+                case_name=request.case,
                 number=request.number,
                 before=before,
             )

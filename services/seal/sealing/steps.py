@@ -243,7 +243,7 @@ def _tell_used(tx: Transaction, seal: str, intent: SealingIntent) -> None:
         events.SealUsed(
             seal=seal,
             sealings=intent.names,
-            case_name=intent.use.case_name,
+            case=intent.use.case,
             user=intent.user,
             use_time=timestamp(tx.now),
         ),

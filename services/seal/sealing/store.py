@@ -312,7 +312,7 @@ def _batch(command: Command, plan: SealingPlan, intent: SealingIntent) -> Mappin
         "signing_time": plan.at,
         "source_digest": plan.source_digest,
         "use_context": intent.use.SerializeToString(),
-        "case_name": intent.use.case_name,
+        "case_name": intent.use.case,
         "user_name": intent.user,
     }
 

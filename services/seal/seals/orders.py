@@ -29,11 +29,11 @@ def check_texts(request: pb.MakeSealRequest) -> str:
 
 def order_of(request: pb.MakeSealRequest, owner_uscc: str, code: str, now: datetime) -> SealOrder:
     """Completes an order by its period, which must not have ended; raises FIELD_INVALID."""
-    start = _moment(request, "valid_from_time", now)
-    end = _moment(request, "valid_until_time", start + timedelta(days=_USUAL_DAYS))
+    start = _moment(request, "start_time", now)
+    end = _moment(request, "end_time", start + timedelta(days=_USUAL_DAYS))
     ensure_period(start, end)
     if end <= now:
-        raise invalid_field("valid_until_time", "in_the_future", "must be in the future")
+        raise invalid_field("end_time", "in_the_future", "must be in the future")
     return SealOrder(
         identifier=uuid7(),
         name=request.display_name,

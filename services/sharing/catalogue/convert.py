@@ -6,7 +6,7 @@ from services.sharing.core.resources import CatalogueResource
 from tongban.sharing.v1 import events_pb2 as events
 from tongban.sharing.v1 import resources_pb2 as pb
 
-RESOURCE_STATES, SHARING_CLASSES = Names(pb.ResourceState), Names(pb.SharingClass)
+RESOURCE_STATES, SHARING_CLASSES = Names(pb.DataResourceState), Names(pb.SharingClass)
 
 
 def resource_message(row: CatalogueResource) -> pb.DataResource:

@@ -109,8 +109,8 @@ class Forwarding:
         context.CopyFrom(use)
         context.department = here + consumer.department
         context.operator = here + consumer.operator
-        if context.case_name.startswith("cases/"):
-            context.case_name = here + context.case_name
+        if context.case.startswith("cases/"):
+            context.case = here + context.case
         return context
 
 

@@ -196,7 +196,7 @@ def _use(
         purpose=consumer.use.purpose,
         department=consumer.department,
         region=consumer.region,
-        case_name=consumer.use.case_name,
+        case_name=consumer.use.case,
         mode=mode,
         allow_partial=allow_partial,
     )

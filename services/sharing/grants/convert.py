@@ -10,7 +10,7 @@ from services.sharing.core.grants import Grant, GrantUsage
 from services.sharing.core.resources import CatalogueResource
 from tongban.sharing.v1 import resources_pb2 as pb
 
-GRANT_STATES = Names(pb.GrantState)
+GRANT_STATES = Names(pb.DataGrantState)
 
 
 def grant_message(row: Grant, used: GrantUsage, behind: CatalogueResource, now: datetime) -> pb.DataGrant:

@@ -5,7 +5,7 @@ from libs.rpc.messages import Names, timestamp
 from services.sharing.core.mounts import Mount
 from tongban.sharing.v1 import resources_pb2 as pb
 
-MOUNT_STATES = Names(pb.MountState)
+MOUNT_STATES = Names(pb.DataMountState)
 
 
 def mount_message(row: Mount) -> pb.DataMount:

@@ -11,7 +11,7 @@ from services.sharing.core.resources import CatalogueResource
 from services.sharing.requests.store import DataRequest, SharingOpinion
 from tongban.sharing.v1 import resources_pb2 as pb
 
-REQUEST_STATES = Names(pb.RequestState)
+REQUEST_STATES = Names(pb.DataRequestState)
 _PERSON = Column("requests", "responsible_person")
 _PHONE = Column("requests", "responsible_phone")
 

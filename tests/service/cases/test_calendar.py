@@ -63,7 +63,7 @@ async def test_a_gap_is_refused_and_changes_nothing(town: Town) -> None:
     town.at(date(2026, 12, 30))
     case = await town.step("Submit", await town.create(await town.item()))
     before = await town.clock_of(case)
-    assert (day(before.promised_deadline), before.provisional) == (date(2027, 1, 7), True)
+    assert (day(before.promised_date), before.provisional) == (date(2027, 1, 7), True)
     with pytest.raises(InvalidArgument) as refused:
         await imported(town, 2028)
     assert [(each.field, each.rule) for each in refused.value.violations] == [("year", "calendar.contiguous")]
@@ -71,16 +71,16 @@ async def test_a_gap_is_refused_and_changes_nothing(town: Town) -> None:
     for year in (2027, 2028):
         await imported(town, year)
     after = await town.clock_of(case)
-    assert (day(after.promised_deadline), after.provisional) == (date(2027, 1, 7), False)
+    assert (day(after.promised_date), after.provisional) == (date(2027, 1, 7), False)
 
 
 async def test_a_fault_is_healed_by_importing_again(town: Town) -> None:
     town.at(date(2026, 12, 30))
     case = await town.step("Submit", await town.create(await town.item()))
     await imported(town, 2027, *(date(2027, 1, 4) + timedelta(days=offset) for offset in range(5)))
-    assert day((await town.clock_of(case)).promised_deadline) == date(2027, 1, 14)
+    assert day((await town.clock_of(case)).promised_date) == date(2027, 1, 14)
     assert (await imported(town, 2027)).revision == 2
-    assert day((await town.clock_of(case)).promised_deadline) == date(2027, 1, 7)
+    assert day((await town.clock_of(case)).promised_date) == date(2027, 1, 7)
 
 
 async def test_a_provisional_year_is_marked_and_replaced_and_its_deadlines_counted_anew(town: Town) -> None:
@@ -99,13 +99,13 @@ async def test_a_provisional_year_is_marked_and_replaced_and_its_deadlines_count
         working_days=5, provisional=True
     )
     clock = await town.clock_of(case)
-    assert (day(clock.promised_deadline), clock.provisional) == (date(2027, 1, 7), True)
+    assert (day(clock.promised_date), clock.provisional) == (date(2027, 1, 7), True)
     assert await town.part("DeadlineRecounter").recount() == 1  # by the newer edition, to the same day: nothing to tell
 
     replaced = await imported(town, 2027, date(2027, 1, 4), date(2027, 1, 5))
     assert (replaced.revision, replaced.basis) == (2, calendars.CALENDAR_BASIS_NOTICE)
     clock = await town.clock_of(case)
-    assert (day(clock.promised_deadline), clock.provisional) == (date(2027, 1, 11), False)
+    assert (day(clock.promised_date), clock.provisional) == (date(2027, 1, 11), False)
     assert not (await counted(town, date(2026, 12, 30), date(2027, 1, 11))).provisional
     assert await town.part("DeadlineRecounter").recount() == 1
 
@@ -122,8 +122,8 @@ async def test_a_provisional_year_is_marked_and_replaced_and_its_deadlines_count
     ]
     (moved,) = [events.CaseRescheduled.FromString(data) for kind, data in await town.events() if "rescheduled" in kind]
     assert moved.case.name == case.name
-    assert (day(moved.former_promised_deadline), day(moved.promised_deadline)) == (date(2027, 1, 7), date(2027, 1, 11))
-    assert day(moved.statutory_deadline) == date(2027, 1, 11)  # the five days of acceptance are the law's
+    assert (day(moved.former_promised_date), day(moved.promised_date)) == (date(2027, 1, 7), date(2027, 1, 11))
+    assert day(moved.statutory_date) == date(2027, 1, 11)  # the five days of acceptance are the law's
 
 
 async def test_a_provisional_year_is_entered_once(town: Town) -> None:
@@ -144,10 +144,10 @@ async def test_a_year_is_imported_as_its_notice_states_it(town: Town) -> None:
     festivals = [
         calendars.Festival(
             display_name=each.name,
-            first_day=date_message(each.first_day),
-            last_day=date_message(each.last_day),
-            swapped_days=map(date_message, each.swapped_days),
-            make_up_workdays=map(date_message, each.make_up_workdays),
+            start_date=date_message(each.first_day),
+            end_date=date_message(each.last_day),
+            swapped_dates=map(date_message, each.swapped_days),
+            make_up_dates=map(date_message, each.make_up_workdays),
         )
         for each in notices.shipped()[2026].festivals
     ]

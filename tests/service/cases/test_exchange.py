@@ -40,12 +40,12 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     home, handling = pair.home, pair.handling
     request = pair.request()
     sent = await pair.send(request)
-    assert (sent.state, sent.applicant.subject) == (rpc.TRANSFER_STATE_SENT, HOME + FIRM)
+    assert (sent.state, sent.applicant.subject) == (rpc.CASE_TRANSFER_STATE_SENT, HOME + FIRM)
     assert await pair.send(request) == sent
     await pair.carry()
     known = await pair.transfer(home, sent.name)
-    assert known.state == rpc.TRANSFER_STATE_ACCEPTED
-    assert known.case_name == f"{HANDLING}cases/{request.case_id}"
+    assert known.state == rpc.CASE_TRANSFER_STATE_ACCEPTED
+    assert known.case == f"{HANDLING}cases/{request.case_id}"
     case = await handling.get(f"cases/{request.case_id}")
     assert (case.state, case.number, case.home_region) == (pb.CASE_STATE_SUBMITTED, known.case_number, "341500")
     assert (case.received_by, case.channel) == (HOME + CLERK, pb.CHANNEL_OTHER_REGION)
@@ -65,13 +65,13 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     await home.call(home.exchange.SendCorrection, answer, rpc.CaseTransfer, home.clerk)
     await pair.carry()
     assert (await handling.get(case.name)).state == pb.CASE_STATE_SUBMITTED
-    assert day((await handling.clock_of(case)).promised_deadline) == date(2024, 3, 15)
+    assert day((await handling.clock_of(case)).promised_date) == date(2024, 3, 15)
 
     for verb in ("Accept", "StartReview"):
         case = await handling.step(verb, case)
     assert [each.check for each in case.materials] == [pb.MATERIAL_CHECK_VERIFIED] * 2
     await handling.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
-    issued = license_events.LicenseIssued(license=f"licenses/{uuid7()}", identifier="1.2.156", case_name=case.name)
+    issued = license_events.LicenseIssued(license=f"licenses/{uuid7()}", identifier="1.2.156", case=case.name)
     issued.issue_time.FromDatetime(datetime(2024, 3, 8, tzinfo=UTC))
     await handling.told("cn.tongban.license.license.issued.v1", issued)
     await pair.carry()
@@ -80,7 +80,7 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     assert (await pair.transfer(handling, case.transfer)).last_receipted_sequence == 7
 
     rate = rating_service_pb2.CreateRatingRequest(
-        case_name=known.case_name,
+        case=known.case,
         kind=rating_service_pb2.RATING_KIND_FIRST,
         level=pb.SATISFACTION_LEVEL_SATISFIED,
         channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
@@ -103,10 +103,12 @@ async def test_the_deliverer_works_by_itself_and_over_lost_answers(pair: Pair) -
         async def read() -> rpc.CaseTransfer:
             return await pair.transfer(pair.home, sent.name)
 
-        known = await eventually(read, lambda t: t.state == rpc.TRANSFER_STATE_ACCEPTED and t.last_receipted_sequence)
+        known = await eventually(
+            read, lambda t: t.state == rpc.CASE_TRANSFER_STATE_ACCEPTED and t.last_receipted_sequence
+        )
         assert known.last_receipted_sequence == 1
         assert pair.handling.known.calls.count("ReceiveCaseTransfer") == 3
-        assert await pair.handling.history(pb.Case(name=known.case_name.removeprefix(HANDLING))) == ["CREATE", "SUBMIT"]
+        assert await pair.handling.history(pb.Case(name=known.case.removeprefix(HANDLING))) == ["CREATE", "SUBMIT"]
     finally:
         for task in tasks:
             task.cancel()
@@ -118,19 +120,19 @@ async def test_an_application_waits_while_the_other_region_is_away_or_suspended(
     service, pair.handling.known.service = pair.handling.known.service, None
     sent = await pair.send()
     await pair.carry()
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_SENT
     pair.handling.known.service = service
 
     async def arrives() -> rpc.CaseTransfer:
         await pair.carry(1)
         return await pair.transfer(pair.home, sent.name)
 
-    await eventually(arrives, lambda t: t.state == rpc.TRANSFER_STATE_ACCEPTED)
+    await eventually(arrives, lambda t: t.state == rpc.CASE_TRANSFER_STATE_ACCEPTED)
 
 
 def _returned(sent: rpc.CaseTransfer, reason: str) -> rpc.TransferMessage:
     """What a deciding region says that sends an application back."""
-    content = rpc.TransferAcknowledgement(state=rpc.TRANSFER_STATE_RETURNED, reason=reason)
+    content = rpc.TransferAcknowledgement(state=rpc.CASE_TRANSFER_STATE_RETURNED, reason=reason)
     return enveloped(content, exchange_id=sent.exchange_id, sequence=0, sender_region="320402")
 
 
@@ -151,12 +153,12 @@ async def test_a_refused_application_fails_for_good(pair: Pair) -> None:
     refused = await pair.send(wanted)
     await pair.carry()
     failed = await pair.transfer(pair.home, refused.name)
-    assert (failed.state, failed.end_reason) == (rpc.TRANSFER_STATE_FAILED, "CASE_MATERIAL_MISSING")
+    assert (failed.state, failed.end_reason) == (rpc.CASE_TRANSFER_STATE_FAILED, "CASE_MATERIAL_MISSING")
     told = await _failures(pair.home)
     assert [(each.name, each.payload, each.error_reason) for each in told] == [
         (refused.name, Payload.APPLICATION, "CASE_MATERIAL_MISSING")
     ]
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_ACCEPTED
 
 
 async def test_an_application_whose_licence_can_not_be_printed_is_refused_by_its_field(pair: Pair) -> None:
@@ -285,7 +287,7 @@ async def test_an_officer_of_the_deciding_region_does_not_answer_past_its_servic
             await pair.home.call(method, request, rpc.TransferReceipt, officer)
         assert refused.value.reason == "ACTOR_NOT_ALLOWED"
     known = await pair.transfer(pair.home, sent.name)
-    assert not known.HasField("result") and known.state != rpc.TRANSFER_STATE_RETURNED
+    assert not known.HasField("result") and known.state != rpc.CASE_TRANSFER_STATE_RETURNED
 
 
 @pytest.mark.parametrize("sequence", [2, 3], ids=["next", "early"])
@@ -314,7 +316,7 @@ async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair
     first = await acknowledge()
     assert await acknowledge() == first
     known = await pair.transfer(pair.home, sent.name)
-    assert (known.state, known.end_reason) == (rpc.TRANSFER_STATE_RETURNED, "不在受理范围")
+    assert (known.state, known.end_reason) == (rpc.CASE_TRANSFER_STATE_RETURNED, "不在受理范围")
     request = rpc.AcknowledgeCaseTransferRequest(message=_returned(sent, "其他"))
     with pytest.raises(FailedPrecondition) as conflict:
         await acknowledge()
@@ -431,9 +433,7 @@ async def test_other_services_hear_who_works_on_a_case_and_which_files_are_in_it
     ]
     known = await pair.transfer(pair.home, sent.name)
     assert [each.sent for each in told] == [
-        events.SentApplication(
-            case_name=known.case_name, department=DEPARTMENT, applicant=HOME + FIRM, agent=HOME + AGENT
-        )
+        events.SentApplication(case=known.case, department=DEPARTMENT, applicant=HOME + FIRM, agent=HOME + AGENT)
     ]
     (opened,) = [
         events.CaseSubmitted.FromString(data)
@@ -448,7 +448,7 @@ async def test_no_machine_rates_what_a_window_sent(pair: Pair) -> None:
     await pair.carry()
     known = await pair.transfer(pair.home, sent.name)
     rate = rating_service_pb2.CreateRatingRequest(
-        case_name=known.case_name,
+        case=known.case,
         kind=rating_service_pb2.RATING_KIND_FIRST,
         level=pb.SATISFACTION_LEVEL_SATISFIED,
         channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,

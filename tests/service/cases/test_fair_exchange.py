@@ -60,7 +60,7 @@ async def test_exchanges_that_back_off_hide_no_other(pair: Pair) -> None:
     await pair.home.part("MessageDeliverer").deliver_due()
     sent = await pair.send()
     await pair.home.part("MessageDeliverer").deliver_due()
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_RECEIVED
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_RECEIVED
 
 
 async def test_regions_that_do_not_answer_hold_up_no_other(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ async def test_regions_that_do_not_answer_hold_up_no_other(pair: Pair, monkeypat
             async def read() -> rpc.CaseTransfer:
                 return await pair.transfer(pair.home, sent.name)
 
-            await eventually(read, lambda t: t.state == rpc.TRANSFER_STATE_RECEIVED)
+            await eventually(read, lambda t: t.state == rpc.CASE_TRANSFER_STATE_RECEIVED)
 
 
 async def _trying(pair: Pair) -> int:
@@ -92,15 +92,15 @@ async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
     pair.home.part("MessageDeliverer")._parts.regions.known._known.clear()
     await _settled(pair, pair.home)
     waiting = await pair.transfer(pair.home, sent.name)
-    assert (waiting.state, waiting.waiting_reason) == (rpc.TRANSFER_STATE_SENT, "REGION_NOT_TRUSTED")
+    assert (waiting.state, waiting.waiting_reason) == (rpc.CASE_TRANSFER_STATE_SENT, "REGION_NOT_TRUSTED")
     assert waiting.HasField("waiting_since_time") and not waiting.end_reason
     await _days_pass(pair.home, 6)
     await _settled(pair, pair.home)
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_SENT
     await _days_pass(pair.home, 2)
     await _settled(pair, pair.home)
     ended = await pair.transfer(pair.home, sent.name)
-    assert (ended.state, ended.end_reason) == (rpc.TRANSFER_STATE_FAILED, "REGION_NOT_TRUSTED")
+    assert (ended.state, ended.end_reason) == (rpc.CASE_TRANSFER_STATE_FAILED, "REGION_NOT_TRUSTED")
     assert not ended.waiting_reason
     (told,) = [data for kind, data in await pair.home.events() if kind == "cn.tongban.cases.case_transfer.failed.v1"]
     assert events.CaseTransferFailed.FromString(told) == events.CaseTransferFailed(
@@ -108,7 +108,7 @@ async def test_what_can_not_be_delivered_says_why_and_ends(pair: Pair) -> None:
     )
     pair.home.known.trusted.add("320402")
     await _settled(pair)
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_FAILED
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_FAILED
 
 
 async def _days_pass(town: Town, days: int) -> None:
@@ -132,10 +132,10 @@ async def test_a_database_whose_clock_is_wrong_once_ends_no_message(
     for _ in range(3):
         await _settled(pair, pair.home)
     waiting = await pair.transfer(pair.home, sent.name)
-    assert (waiting.state, waiting.end_reason) == (rpc.TRANSFER_STATE_SENT, "")
+    assert (waiting.state, waiting.end_reason) == (rpc.CASE_TRANSFER_STATE_SENT, "")
     pair.home.known.trusted.add("320402")
     await _settled(pair)
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_ACCEPTED
 
 
 async def test_a_database_whose_clock_stepped_ahead_for_good_ends_a_message_no_earlier(
@@ -148,7 +148,7 @@ async def test_a_database_whose_clock_stepped_ahead_for_good_ends_a_message_no_e
     monkeypatch.setattr(store, "_RETRY", _reading_at(store._RETRY, 400))
     for _ in range(5):
         await _settled(pair, pair.home)
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_SENT
 
 
 async def test_a_message_that_was_put_off_while_the_clock_was_ahead_waits_for_no_later_day(pair: Pair) -> None:
@@ -158,7 +158,7 @@ async def test_a_message_that_was_put_off_while_the_clock_was_ahead_waits_for_no
             connection, sa.text("UPDATE transfer_messages SET next_attempt = now() + interval '400 days'")
         )
     await pair.home.part("MessageDeliverer").deliver_due()
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_RECEIVED
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_RECEIVED
 
 
 async def test_tries_bear_witness_of_how_long_a_message_waits(pair: Pair) -> None:
@@ -169,11 +169,11 @@ async def test_tries_bear_witness_of_how_long_a_message_waits(pair: Pair) -> Non
     await _settled(pair, pair.home)
     hours = sa.text("UPDATE transfer_messages SET waited_until = waited_until - interval '7 hours'")
     for number in range(1, 30):
-        assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_SENT, number
+        assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_SENT, number
         async with pair.home.service.process.database.transaction() as connection:
             await sql.execute(connection, hours)
         await _settled(pair, pair.home)
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_FAILED
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_FAILED
 
 
 def _reading_at(query: Query[Any], days: int) -> Query[Any]:
@@ -192,7 +192,7 @@ async def test_a_delivered_message_waits_no_more(pair: Pair) -> None:
     pair.handling.known.service = service
     await _settled(pair)
     known = await pair.transfer(pair.home, sent.name)
-    assert (known.state, known.waiting_reason) == (rpc.TRANSFER_STATE_ACCEPTED, "")
+    assert (known.state, known.waiting_reason) == (rpc.CASE_TRANSFER_STATE_ACCEPTED, "")
     assert not known.HasField("waiting_since_time")
 
 
@@ -214,7 +214,7 @@ async def test_an_application_that_never_left_is_withdrawn_at_once(pair: Pair) -
     with pytest.raises(NotFound, match="RESOURCE_NOT_FOUND"):
         await _withdrawn(pair, request, other)
     done = await _withdrawn(pair, request)
-    assert (done.state, done.end_reason) == (rpc.TRANSFER_STATE_WITHDRAWN, "当事人撤回")
+    assert (done.state, done.end_reason) == (rpc.CASE_TRANSFER_STATE_WITHDRAWN, "当事人撤回")
     assert await _withdrawn(pair, request) == done
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
         await _withdrawn(pair, _withdraw(sent.name))
@@ -230,12 +230,12 @@ async def test_an_application_that_may_have_arrived_is_withdrawn_there_too(pair:
     sent = await pair.send(request)
     await _settled(pair, pair.home)
     done = await _withdrawn(pair, _withdraw(sent.name))
-    assert done.state == rpc.TRANSFER_STATE_WITHDRAWN
+    assert done.state == rpc.CASE_TRANSFER_STATE_WITHDRAWN
     await _settled(pair)
     case = await pair.handling.get(f"cases/{request.case_id}")
     assert case.state == pb.CASE_STATE_WITHDRAWN
     known = await pair.transfer(pair.home, sent.name)
-    assert (known.state, known.case_name) == (rpc.TRANSFER_STATE_WITHDRAWN, HANDLING + case.name)
+    assert (known.state, known.case) == (rpc.CASE_TRANSFER_STATE_WITHDRAWN, HANDLING + case.name)
     assert known.progress.state == pb.CASE_STATE_WITHDRAWN
 
 
@@ -251,7 +251,7 @@ async def test_a_withdrawal_of_what_never_arrived_opens_nothing(pair: Pair) -> N
         await pair.handling.get(f"cases/{request.case_id}", use_context=None)
     known = await pair.transfer(pair.home, sent.name)
     assert (known.state, known.waiting_reason, known.last_receipted_sequence) == (
-        rpc.TRANSFER_STATE_WITHDRAWN,
+        rpc.CASE_TRANSFER_STATE_WITHDRAWN,
         "",
         2,
     )
@@ -262,7 +262,7 @@ async def test_an_accepted_application_is_withdrawn_until_it_is_decided(pair: Pa
     first, second = await pair.send(request), await pair.send(other)
     await _settled(pair)
     asked = await _withdrawn(pair, _withdraw(first.name))
-    assert asked.state == rpc.TRANSFER_STATE_ACCEPTED
+    assert asked.state == rpc.CASE_TRANSFER_STATE_ACCEPTED
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
         await _withdrawn(pair, _withdraw(first.name))
     case = await pair.handling.get(f"cases/{other.case_id}")
@@ -272,9 +272,9 @@ async def test_an_accepted_application_is_withdrawn_until_it_is_decided(pair: Pa
     await _withdrawn(pair, _withdraw(second.name))
     await _settled(pair)
     assert (await pair.handling.get(f"cases/{request.case_id}")).state == pb.CASE_STATE_WITHDRAWN
-    assert (await pair.transfer(pair.home, first.name)).state == rpc.TRANSFER_STATE_WITHDRAWN
+    assert (await pair.transfer(pair.home, first.name)).state == rpc.CASE_TRANSFER_STATE_WITHDRAWN
     late = await pair.transfer(pair.home, second.name)
-    assert (late.state, late.end_reason) == (rpc.TRANSFER_STATE_ACCEPTED, "STATE_CONFLICT")
+    assert (late.state, late.end_reason) == (rpc.CASE_TRANSFER_STATE_ACCEPTED, "STATE_CONFLICT")
     assert (await pair.handling.get(case.name)).state == pb.CASE_STATE_DECIDED
 
 
@@ -288,8 +288,8 @@ async def test_a_withdrawal_does_not_race_the_delivery(pair: Pair) -> None:
     await _settled(pair)
     for request, transfer in zip(requests, sent, strict=True):
         known = await pair.transfer(pair.home, transfer.name)
-        assert known.state == rpc.TRANSFER_STATE_WITHDRAWN
-        if known.case_name:
+        assert known.state == rpc.CASE_TRANSFER_STATE_WITHDRAWN
+        if known.case:
             case = await pair.handling.get(f"cases/{request.case_id}")
             assert case.state == pb.CASE_STATE_WITHDRAWN
 
@@ -311,12 +311,12 @@ async def test_an_application_that_was_receipted_and_lost_is_sent_again(pair: Pa
     await owner.execute("TRUNCATE transfer_messages, transfers, cases, case_history, tasks, idempotency, outbox")
     await owner.close()
     await _settled(pair, pair.handling)
-    assert (await pair.transfer(pair.home, sent.name)).state == rpc.TRANSFER_STATE_RECEIVED
+    assert (await pair.transfer(pair.home, sent.name)).state == rpc.CASE_TRANSFER_STATE_RECEIVED
     await _minutes_pass(pair.home)
     await _settled(pair)
     known = await pair.transfer(pair.home, sent.name)
     assert not known.end_reason
-    assert (known.state, known.case_name) == (rpc.TRANSFER_STATE_ACCEPTED, f"{HANDLING}cases/{request.case_id}")
+    assert (known.state, known.case) == (rpc.CASE_TRANSFER_STATE_ACCEPTED, f"{HANDLING}cases/{request.case_id}")
 
 
 async def test_an_answer_that_was_lost_is_given_again(pair: Pair) -> None:
@@ -331,7 +331,7 @@ async def test_an_answer_that_was_lost_is_given_again(pair: Pair) -> None:
     await _minutes_pass(pair.home)
     await _settled(pair)
     known = await pair.transfer(pair.home, sent.name)
-    assert known.state == rpc.TRANSFER_STATE_ACCEPTED and known.case_number
+    assert known.state == rpc.CASE_TRANSFER_STATE_ACCEPTED and known.case_number
     assert pair.handling.known.calls.count("ReceiveCaseTransfer") == 2
 
 

@@ -56,7 +56,7 @@ async def decided(town: Town) -> pb.Case:
 
 async def void(town: Town, case: pb.Case, *rules: str, event_id: str = "") -> None:
     told = license_events.LicenseVoided(
-        case_name=case.name, license_type=LICENSE_TYPE, error_reason="FIELD_INVALID", broken_rules=rules
+        case=case.name, license_type=LICENSE_TYPE, error_reason="FIELD_INVALID", broken_rules=rules
     )
     await town.told(VOIDED, told, event_id)
 
@@ -68,7 +68,7 @@ async def decisions(town: Town) -> list[events.CaseDecided]:
 
 
 async def tasks(town: Town, case: pb.Case) -> list[str]:
-    request = task_service_pb2.ListCaseTasksRequest(filter=f"case_name = {case.name}")
+    request = task_service_pb2.ListCaseTasksRequest(filter=f"case = {case.name}")
     found = await town.call(town.tasks.ListCaseTasks, request, task_service_pb2.ListCaseTasksResponse, town.clerk)
     return [task_service_pb2.TaskKind.Name(task.kind).removeprefix("TASK_KIND_") for task in found.case_tasks]
 
@@ -302,7 +302,7 @@ async def test_an_officer_puts_the_data_right_and_the_licence_is_issued(town: To
     assert [(each.key, each.value) for each in second.license_fields] == [("KZ_JYCS", "示例路1")]
     assert (second.license_type, first.decision.reason, second.decision.reason) == (LICENSE_TYPE, "", "缩短地址")
     assert await tasks(town, case) == []
-    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case_name=case.name)
+    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case=case.name)
     await town.told(ISSUED, issued)
     closed = await town.get(case.name)
     assert (closed.state, closed.license) == (pb.CASE_STATE_CLOSED, "licenses/1")
@@ -311,7 +311,7 @@ async def test_an_officer_puts_the_data_right_and_the_licence_is_issued(town: To
 async def test_an_anew_decided_licence_may_fail_again_and_names_what_it_replaces(town: Town) -> None:
     case = await decided(town)
     told = license_events.LicenseVoided(
-        case_name=case.name, license="licenses/0", license_type=LICENSE_TYPE, error_reason="CERTIFICATE_NOT_VALID"
+        case=case.name, license="licenses/0", license_type=LICENSE_TYPE, error_reason="CERTIFICATE_NOT_VALID"
     )
     for rules, reason in (((), "x"), (("face_fields.KZ_JYCS: page.overflow",), "y"), ((), "z")):
         if rules:
@@ -351,7 +351,7 @@ async def test_an_officer_decides_otherwise_and_closes_the_case(town: Town) -> N
 async def test_a_licence_issued_by_hand_ends_the_failure(town: Town) -> None:
     case = await decided(town)
     await void(town, case)
-    await town.told(ISSUED, license_events.LicenseIssued(license="licenses/1", identifier="1", case_name=case.name))
+    await town.told(ISSUED, license_events.LicenseIssued(license="licenses/1", identifier="1", case=case.name))
     closed = await town.get(case.name)
     assert (closed.state, closed.HasField("license_failure")) == (pb.CASE_STATE_CLOSED, False)
     assert await tasks(town, case) == ["DELIVER"]
@@ -374,4 +374,4 @@ async def test_only_a_failed_licence_is_decided_anew_and_not_by_who_accepted_it(
 
 
 async def test_a_licence_of_nobodys_case_is_passed_over(town: Town) -> None:
-    await town.told(VOIDED, license_events.LicenseVoided(case_name="cases/00000000-0000-7000-8000-00000000dead"))
+    await town.told(VOIDED, license_events.LicenseVoided(case="cases/00000000-0000-7000-8000-00000000dead"))

@@ -173,7 +173,7 @@ async def test_correction_is_asked_once_and_the_days_of_acceptance_begin_anew_wi
     case = await town.create(item)
     await town.step("Submit", case, town.clerk, materials=[paper("M2")])
     before = await town.clock_of(case)
-    assert (before.phase, day(before.promised_deadline)) == (pb.CLOCK_PHASE_ACCEPTANCE, date(2024, 3, 11))
+    assert (before.phase, day(before.promised_date)) == (pb.CLOCK_PHASE_ACCEPTANCE, date(2024, 3, 11))
     points = [pb.CorrectionPoint(material_code="M2", explanation="缺少签章")]
     town.at(date(2024, 3, 5))
     asked = await town.step("RequestCorrection", case, points=points)
@@ -187,7 +187,7 @@ async def test_correction_is_asked_once_and_the_days_of_acceptance_begin_anew_wi
     assert corrected.state == pb.CASE_STATE_SUBMITTED and corrected.correction.HasField("answer_time")
     after = await town.clock_of(case)
     assert (day(after.start_date), after.suspended_days) == (date(2024, 3, 8), 0)
-    assert day(after.promised_deadline) == date(2024, 3, 15)  # 11 to 15 March
+    assert day(after.promised_date) == date(2024, 3, 15)  # 11 to 15 March
     assert after.suspensions[0].procedure == pb.SPECIAL_PROCEDURE_CORRECTION
     with pytest.raises(FailedPrecondition) as again:
         await town.step("RequestCorrection", case, points=points)
@@ -196,7 +196,7 @@ async def test_correction_is_asked_once_and_the_days_of_acceptance_begin_anew_wi
 
 async def test_suspension_and_extension_move_both_deadlines(town: Town) -> None:
     case = await town.review(await town.create(await town.item()))
-    assert day((await town.clock_of(case)).promised_deadline) == date(2024, 3, 11)
+    assert day((await town.clock_of(case)).promised_date) == date(2024, 3, 11)
     suspended = await town.step("Suspend", case, procedure=pb.SPECIAL_PROCEDURE_HEARING, reason="听证")
     assert suspended.state == pb.CASE_STATE_SUSPENDED
     town.at(date(2024, 3, 7))
@@ -330,10 +330,10 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
     with pytest.raises(FailedPrecondition) as pending:
         await town.step("Close", case)
     assert pending.value.reason == "CASE_LICENSE_PENDING"
-    voided = license_events.LicenseVoided(license="licenses/0", case_name=case.name, error_reason="KEY_UNAVAILABLE")
+    voided = license_events.LicenseVoided(license="licenses/0", case=case.name, error_reason="KEY_UNAVAILABLE")
     await town.told("cn.tongban.license.license.voided.v1", voided)
     assert (await town.get(case.name)).state == pb.CASE_STATE_DECIDED
-    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case_name=case.name)
+    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case=case.name)
     issued.issue_time.FromDatetime(datetime(2024, 3, 4, 2, tzinfo=UTC))
     for _ in range(2):
         await town.told("cn.tongban.license.license.issued.v1", issued, "event-1")
@@ -353,7 +353,7 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
         await town.told("cn.tongban.license.license.voided.v1", voided)
     assert await town.get(case.name) == closed
     assert (await town.history(case)).count("LICENSE_FAILED") == 1
-    issued.case_name = "cases/00000000-0000-7000-8000-00000000dead"
+    issued.case = "cases/00000000-0000-7000-8000-00000000dead"
     await town.told("cn.tongban.license.license.issued.v1", issued)
 
 

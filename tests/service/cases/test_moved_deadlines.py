@@ -33,4 +33,4 @@ async def test_the_window_in_the_other_region_hears_of_a_moved_deadline(pair: Pa
         pb.CASE_ACTION_RESCHEDULE,
     )
     assert day((await handling.get(name)).promised_date) == date(2027, 1, 8)
-    assert (await pair.transfer(home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
+    assert (await pair.transfer(home, sent.name)).state == rpc.CASE_TRANSFER_STATE_ACCEPTED

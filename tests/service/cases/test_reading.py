@@ -169,7 +169,7 @@ async def test_tasks_follow_the_case_and_are_taken_once(town: Town) -> None:
         return await town.call(town.tasks.ClaimCaseTask, request, tasks.CaseTask, token)
 
     (accept,) = await open_tasks(town.clerk)
-    assert (accept.kind, accept.case_name, accept.due_date.day) == (tasks.TASK_KIND_ACCEPT, case.name, 11)
+    assert (accept.kind, accept.case, accept.due_date.day) == (tasks.TASK_KIND_ACCEPT, case.name, 11)
     assert await open_tasks(town.stranger_clerk) == []
     with pytest.raises(PermissionDenied):
         await claim(accept, town.stranger_clerk)
@@ -227,7 +227,7 @@ async def test_materials_are_checked_before_acceptance(town: Town) -> None:
     assert accepted.materials[0].license_identifier == "1.2.156.3005.2.X"
     assert accepted.materials[0].receipt.record == "license/auditRecords/1"
     assert accepted.materials[0].receipt.digest_salt == b""
-    assert {used.case_name for used in town.known.contexts} == {case.name}
+    assert {used.case for used in town.known.contexts} == {case.name}
     assert {used.department for used in town.known.contexts} == {DEPARTMENT}
 
 
@@ -239,7 +239,7 @@ async def test_a_file_of_somebody_else_is_refused(town: Town) -> None:
     await town.step("Submit", case)
     with pytest.raises(FailedPrecondition):
         await town.step("Accept", case)
-    town.known.files[foreign][0].case_name = f"//341500/{case.name}"
+    town.known.files[foreign][0].case = f"//341500/{case.name}"
     material, _ = town.known.files[foreign]
     town.known.files[foreign] = (material, b"changed")
     with pytest.raises(FailedPrecondition):

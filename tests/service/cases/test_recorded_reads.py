@@ -32,13 +32,13 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
     town.known.others["320402"] = town.known
     case = await town.closed(await town.item())
     deliver = delivery_service_pb2.CreateCaseDeliveryRequest(
-        case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
+        case=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
     )
     delivery = await town.call(
         town.deliveries.CreateCaseDelivery, deliver, delivery_service_pb2.CaseDelivery, town.clerk
     )
     rate = rating_service_pb2.CreateRatingRequest(
-        case_name=case.name,
+        case=case.name,
         level=pb.SATISFACTION_LEVEL_SATISFIED,
         request_id=request_id(),
         kind=rating_service_pb2.RATING_KIND_FIRST,

@@ -37,8 +37,8 @@ async def test_a_case_crosses_to_a_region_that_is_named_by_no_code(pair: Pair) -
     sent = await pair.send(pair.request(handling_region="wanzhi"))
     await pair.carry()
     known = await _transfer(pair.home, sent.name)
-    assert (known.handling_region, known.case_name.rpartition("/")[0]) == ("wanzhi", "//wanzhi/cases")
-    case = await pair.handling.get(known.case_name.removeprefix("//wanzhi/"))
+    assert (known.handling_region, known.case.rpartition("/")[0]) == ("wanzhi", "//wanzhi/cases")
+    case = await pair.handling.get(known.case.removeprefix("//wanzhi/"))
     assert (case.receiving_region, case.applicant.subject.partition("/organizations/")[0]) == ("341500", "//341500")
 
 

@@ -19,7 +19,7 @@ from tongban.license.v1 import events_pb2 as license_events
 
 
 async def _deliver(town: Town, case: pb.Case, token: str, **more: object) -> deliveries.CaseDelivery:
-    request = deliveries.CreateCaseDeliveryRequest(case_name=case.name, request_id=request_id(), **more)  # type: ignore[arg-type]
+    request = deliveries.CreateCaseDeliveryRequest(case=case.name, request_id=request_id(), **more)  # type: ignore[arg-type]
     return await town.call(town.deliveries.CreateCaseDelivery, request, deliveries.CaseDelivery, token)
 
 
@@ -30,7 +30,7 @@ async def _rate(town: Town, name: str, token: str, **more: object) -> ratings.Ra
         "channel": ratings.RATING_CHANNEL_WINDOW_TABLET,
         **more,
     }
-    request = ratings.CreateRatingRequest(case_name=name, request_id=request_id(), **values)  # type: ignore[arg-type]
+    request = ratings.CreateRatingRequest(case=name, request_id=request_id(), **values)  # type: ignore[arg-type]
     return await town.call(town.ratings.CreateRating, request, ratings.Rating, token)
 
 
@@ -56,7 +56,7 @@ async def test_a_result_is_delivered_once(town: Town) -> None:
     with pytest.raises(NotFound, match="RESOURCE_NOT_FOUND: caseDeliveries/"):
         await town.call(town.deliveries.ConfirmCaseDelivery, request, deliveries.CaseDelivery, town.stranger)
     confirmed = await town.call(town.deliveries.ConfirmCaseDelivery, request, deliveries.CaseDelivery, town.clerk)
-    assert confirmed.state == deliveries.DELIVERY_STATE_DELIVERED
+    assert confirmed.state == deliveries.CASE_DELIVERY_STATE_DELIVERED
     assert (await town.get(case.name)).state == pb.CASE_STATE_DELIVERED
     get = deliveries.GetCaseDeliveryRequest(name=made.name)
     assert await town.call(town.deliveries.GetCaseDelivery, get, deliveries.CaseDelivery, town.person) == confirmed
@@ -84,14 +84,14 @@ async def test_deliveries_and_ratings_are_listed_by_whose_they_are(town: Town) -
 
     for token in (town.person, town.clerk):
         assert await delivered(token) == [each.name for each in made[::-1]]
-        assert await delivered(token, filter=f"case_name = {cases[0].name}") == [made[0].name]
+        assert await delivered(token, filter=f"case = {cases[0].name}") == [made[0].name]
         assert await delivered(token, filter="deliver_time:*", order_by="create_time") == []
         assert await given(token, order_by="create_time") == [each.name for each in rated]
         assert await given(token, filter="level = SATISFACTION_LEVEL_DISSATISFIED OR NOT effective = true") == []
     for token in (town.stranger, town.stranger_clerk):
         assert await delivered(token) == await given(token) == []
-        assert await delivered(token, filter=f"case_name = {cases[0].name}") == []
-        assert await given(token, filter=f"case_name = {cases[0].name}") == []
+        assert await delivered(token, filter=f"case = {cases[0].name}") == []
+        assert await given(token, filter=f"case = {cases[0].name}") == []
 
 
 async def test_a_case_is_rated_once_and_followed_up_once(town: Town) -> None:
@@ -161,7 +161,7 @@ async def test_statistics_count_each_measure_by_its_own_time(town: Town) -> None
     for verb in ("Accept", "StartReview"):
         await town.step(verb, waiting)
     await town.step("Decide", waiting, outcome=pb.OUTCOME_PARTIAL, reason="部分准予")
-    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2", case_name=waiting.name)
+    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2", case=waiting.name)
     issued.issue_time.FromDatetime(datetime(2024, 4, 2, tzinfo=UTC))
     await town.told("cn.tongban.license.license.issued.v1", issued)
     measures = [value for name, value in statistics.Measure.items() if value]
@@ -204,7 +204,7 @@ async def test_items_have_versions_and_one_in_force(town: Town) -> None:
     async def get(name: str) -> items.ServiceItem:
         return await town.call(town.items.GetServiceItem, items.GetServiceItemRequest(name=name), items.ServiceItem, "")
 
-    assert (await get(first.name)).state == items.ITEM_STATE_SUPERSEDED
+    assert (await get(first.name)).state == items.SERVICE_ITEM_STATE_SUPERSEDED
     assert (await town.step("Submit", case)).item == first.name
     with pytest.raises(FailedPrecondition):
         await town.create(first)

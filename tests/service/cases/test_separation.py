@@ -67,7 +67,7 @@ async def _claim(town: Town, token: str) -> None:
 
 async def _deliver(town: Town, case: pb.Case, token: str) -> delivery_service_pb2.CaseDelivery:
     request = delivery_service_pb2.CreateCaseDeliveryRequest(
-        case_name=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
+        case=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
     )
     return await town.call(town.deliveries.CreateCaseDelivery, request, delivery_service_pb2.CaseDelivery, token)
 
@@ -85,7 +85,7 @@ async def _confirm(town: Town, token: str) -> None:
 
 async def _rate(town: Town, token: str) -> None:
     request = rating_service_pb2.CreateRatingRequest(
-        case_name=(await _case(town, "Submit")).name,
+        case=(await _case(town, "Submit")).name,
         level=pb.SATISFACTION_LEVEL_SATISFIED,
         request_id=request_id(),
         kind=rating_service_pb2.RATING_KIND_FIRST,

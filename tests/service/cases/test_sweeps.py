@@ -33,7 +33,7 @@ async def test_a_case_asks_again_for_a_licence_that_does_not_come(town: Town) ->
     assert first == again
     await _hours_later(town)
     assert await sweep.sweep() == 1
-    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case_name=waiting.name)
+    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case=waiting.name)
     issued.issue_time.FromDatetime(datetime(2024, 3, 4, 2, tzinfo=UTC))
     await town.told("cn.tongban.license.license.issued.v1", issued)
     await _hours_later(town)
@@ -96,7 +96,7 @@ async def test_a_clock_that_is_wrong_for_minutes_accepts_nothing_by_law(
         await until(lambda: _noted(town, 0))
     accepted = await town.get(case.name)
     assert accepted.state == pb.CASE_STATE_ACCEPTED
-    assert accepted.promised_date == (await town.clock_of(accepted)).promised_deadline
+    assert accepted.promised_date == (await town.clock_of(accepted)).promised_date
 
 
 async def _noted(town: Town, count: int) -> bool:

@@ -89,7 +89,7 @@ async def test_progress_of_a_newer_region_is_kept_shown_and_applied_after_the_up
     sent = await pair.send(request)
     await pair.carry()
     # Today's application lacks the field that tomorrow requires, and opens its case all the same.
-    assert (await pair.transfer(home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
+    assert (await pair.transfer(home, sent.name)).state == rpc.CASE_TRANSFER_STATE_ACCEPTED
     case = await _closed(pair, request)
     await pair.carry()
 
@@ -159,7 +159,11 @@ async def test_an_application_of_a_newer_region_is_kept_and_opens_its_case_after
     sent = await pair.send(request)
     await pair.carry()
     known = await pair.transfer(home, sent.name)
-    assert (known.state, known.sent_not_understood_count, known.waiting_reason) == (rpc.TRANSFER_STATE_RECEIVED, 1, "")
+    assert (known.state, known.sent_not_understood_count, known.waiting_reason) == (
+        rpc.CASE_TRANSFER_STATE_RECEIVED,
+        1,
+        "",
+    )
     (kept,) = await _kept(handling)
     assert (kept.state, kept.payload_type, kept.exchange_id) == (NOT_UNDERSTOOD, Payload.APPLICATION, known.exchange_id)
 
@@ -177,7 +181,7 @@ async def test_an_application_of_a_newer_region_is_kept_and_opens_its_case_after
     await _due(handling)
     assert await _kept(handling) == []
     await pair.carry()
-    assert (await pair.transfer(home, sent.name)).state == rpc.TRANSFER_STATE_ACCEPTED
+    assert (await pair.transfer(home, sent.name)).state == rpc.CASE_TRANSFER_STATE_ACCEPTED
     case = await _closed(pair, request)
     await pair.carry()
     known = await pair.transfer(home, sent.name)
@@ -231,7 +235,7 @@ async def test_an_application_that_is_refused_once_it_is_understood_is_told_to_w
     await _due(home)
     await pair.carry()
     known = await pair.transfer(home, sent.name)
-    assert (known.state, known.end_reason) == (rpc.TRANSFER_STATE_FAILED, "CASE_MATERIAL_MISSING")
+    assert (known.state, known.end_reason) == (rpc.CASE_TRANSFER_STATE_FAILED, "CASE_MATERIAL_MISSING")
 
 
 @pytest.fixture
@@ -317,7 +321,7 @@ async def test_a_receipt_over_other_bytes_is_told_and_ends(pair: Pair, monkeypat
         await pair.home.part("MessageDeliverer").deliver_due()
         await _due(pair.home)
     known = await pair.transfer(pair.home, sent.name)
-    assert (known.state, known.end_reason) == (rpc.TRANSFER_STATE_FAILED, "TRANSFER_MESSAGE_CONFLICT")
+    assert (known.state, known.end_reason) == (rpc.CASE_TRANSFER_STATE_FAILED, "TRANSFER_MESSAGE_CONFLICT")
     assert tries == ["ReceiveCaseTransfer"]
     failed = [events.CaseTransferFailed.FromString(data) for kind, data in await pair.home.events() if "failed" in kind]
     assert [(each.payload, each.error_reason) for each in failed] == [
@@ -345,7 +349,7 @@ async def test_a_region_says_what_it_understands_and_is_sent_nothing_else_where_
         {"region": "320402", "payload": Payload.WITHDRAWAL},
     )
     before = await pair.transfer(home, sent.name)
-    assert (before.state, before.last_sent_sequence) == (rpc.TRANSFER_STATE_ACCEPTED, 1)
+    assert (before.state, before.last_sent_sequence) == (rpc.CASE_TRANSFER_STATE_ACCEPTED, 1)
     _run(handling, MessageReader(PayloadReader(own_edition(), PAYLOADS)))
     await regions.ask("320402")
     taken_back = await home.call(home.exchange.WithdrawCaseTransfer, take_back, rpc.CaseTransfer, home.clerk)

@@ -163,7 +163,7 @@ async def test_a_clients_life(home: Town) -> None:
 
 async def _propose(home: Town, anchor: resources_pb2.RegionAnchor, code: str = "110101") -> resources_pb2.Region:
     region = resources_pb2.Region(display_name="某地", anchor=anchor, max_assurance=2)
-    request = region_service_pb2.ProposeRegionRequest(region_code=code, region=region, request_id=request_id())
+    request = region_service_pb2.ProposeRegionRequest(region_id=code, region=region, request_id=request_id())
     return await home.call(home.regions.ProposeRegion, request, resources_pb2.Region, await home.admin_token())
 
 
@@ -274,7 +274,7 @@ async def test_a_region_is_known_by_its_id_and_its_codes_by_their_days(home: Tow
     dead = resources_pb2.RegionCode(code="340221", end_date=common_pb2.Date(year=2020, month=7, day=15))
     new = resources_pb2.RegionCode(code="340210", start_date=common_pb2.Date(year=2020, month=7, day=16))
     region = resources_pb2.Region(display_name="湾沚区", anchor=anchor, max_assurance=3, codes=[new, dead])
-    request = region_service_pb2.ProposeRegionRequest(region_code="wanzhi", region=region, request_id=request_id())
+    request = region_service_pb2.ProposeRegionRequest(region_id="wanzhi", region=region, request_id=request_id())
     token = await home.admin_token()
     made = await home.call(home.regions.ProposeRegion, request, resources_pb2.Region, token)
     assert (made.name, list(made.codes)) == ("regions/wanzhi", [dead, new])

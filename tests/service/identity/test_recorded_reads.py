@@ -117,7 +117,7 @@ async def known(home: Town) -> Known:
         resources=["licenses/-"],
         method=resources_pb2.CONSENT_METHOD_ONLINE,
     )
-    consent.expire_time.FromSeconds(int(home.service.process.clock.now().timestamp()) + 3600)
+    consent.end_time.FromSeconds(int(home.service.process.clock.now().timestamp()) + 3600)
     grant = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
     stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
     given = await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)

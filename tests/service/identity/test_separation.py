@@ -188,7 +188,7 @@ def _consent(family: Family, subject: str) -> consent_service_pb2.GrantConsentRe
         method=resources_pb2.CONSENT_METHOD_WINDOW,
         evidence=SCAN,
     )
-    draft.expire_time.FromSeconds(int(family.town.service.process.clock.now().timestamp()) + 3600)
+    draft.end_time.FromSeconds(int(family.town.service.process.clock.now().timestamp()) + 3600)
     return consent_service_pb2.GrantConsentRequest(consent=draft, request_id=request_id())
 
 

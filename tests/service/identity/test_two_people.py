@@ -102,7 +102,7 @@ async def test_one_human_being_trusts_no_region(home: Town) -> None:
     anchor = home.anchor()
     anchor.issuer = "https://evil.test"
     region = resources_pb2.Region(display_name="某地", anchor=anchor, max_assurance=4)
-    propose = region_service_pb2.ProposeRegionRequest(region_code="110105", region=region, request_id=request_id())
+    propose = region_service_pb2.ProposeRegionRequest(region_id="110105", region=region, request_id=request_id())
     made = await home.call(home.regions.ProposeRegion, propose, resources_pb2.Region, first)
     activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())
 

@@ -40,7 +40,7 @@ from tests.support.service import REGION, Ground
 from tongban.audit.v1 import audit_service_pb2 as pb
 from tongban.common.v1 import common_pb2
 
-USE = common_pb2.UseContext(purpose="核验", case_name="cases/1", legal_basis="条例")
+USE = common_pb2.UseContext(purpose="核验", case="cases/1", legal_basis="条例")
 CONTEXT: Any = None
 
 
@@ -123,7 +123,7 @@ async def test_receipts_are_verified_offline(log: Log) -> None:
         report = verify_receipt(json.dumps(file).encode(), log.check)
         assert report.valid, report.steps
         assert report.record is not None
-        assert (report.record.purpose, report.record.case_name, report.record.fields) == (
+        assert (report.record.purpose, report.record.case, report.record.fields) == (
             "核验",
             "cases/1",
             ("full_name",),

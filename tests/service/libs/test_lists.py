@@ -71,7 +71,7 @@ LISTED = FilteredList(
     PARCELS,
     {
         "owner": fields.text("owner"),
-        "state": fields.choice("state", tasks.TaskState),
+        "state": fields.choice("state", tasks.CaseTaskState),
         "note": fields.text("note", nullable=True),
         "day": fields.day("day", nullable=True),
         "weight": fields.number("weight"),
@@ -145,8 +145,8 @@ MODELS: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
     ("", lambda row: True),
     ("owner = a", lambda row: row["owner"] == "a"),
     ("owner != a", lambda row: row["owner"] != "a"),
-    ("owner = a AND state = TASK_STATE_OPEN", lambda row: row["owner"] == "a" and row["state"] == "OPEN"),
-    ("owner = a OR state = TASK_STATE_OPEN", lambda row: row["owner"] == "a" or row["state"] == "OPEN"),
+    ("owner = a AND state = CASE_TASK_STATE_OPEN", lambda row: row["owner"] == "a" and row["state"] == "OPEN"),
+    ("owner = a OR state = CASE_TASK_STATE_OPEN", lambda row: row["owner"] == "a" or row["state"] == "OPEN"),
     ("NOT (owner = a AND weight < 2)", lambda row: not (row["owner"] == "a" and row["weight"] < 2)),
     # What is missing fits no comparison, and NOT turns the answer round.
     ("note = x", lambda row: row["note"] == "x"),
@@ -182,7 +182,7 @@ async def test_a_filter_finds_what_it_says_in_either_order(
         assert flat(falling) == wanted[::-1]
 
 
-@pytest.mark.parametrize("text", ["", "state = TASK_STATE_OPEN", "state = TASK_STATE_OPEN AND weight > 0"])
+@pytest.mark.parametrize("text", ["", "state = CASE_TASK_STATE_OPEN", "state = CASE_TASK_STATE_OPEN AND weight > 0"])
 async def test_scopes_are_one_list_without_doubles(connection: DatabaseConnection, text: str) -> None:
     await add(connection, *ROWS)
     scopes = (Scope({"owner": "a"}), Scope({"agent": "c"}))

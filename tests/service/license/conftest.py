@@ -129,7 +129,7 @@ class License:
             "issuer": resources.Issuer(department=DEPARTMENT, display_name=DEPARTMENT_NAME, code=DEPARTMENT_CODE),
             "holders": [firm_holder()],
             "item_code": "item-1",
-            "case_name": CASE,
+            "case": CASE,
             "request_id": request_id(),
             **changes,
         }
@@ -166,7 +166,7 @@ class License:
 
     async def sent_abroad(self, case: str, department: str, **parties: str) -> None:
         """Has the cases service tell of an application that a window here sent to another region, which opened its case."""
-        sent = case_events.SentApplication(case_name=case, department=department, **parties)
+        sent = case_events.SentApplication(case=case, department=department, **parties)
         await self.hear(
             "case_transfer.acknowledged", "caseTransfers/1", case_events.CaseTransferAcknowledged(sent=sent)
         )

@@ -172,7 +172,7 @@ async def test_materials_are_listed_by_whose_they_are(licensing: License) -> Non
 
 
 async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(licensing: License) -> None:
-    meta = metadata(case_name=CASE)
+    meta = metadata(case=CASE)
     owner = licensing.person(PERSON, org=FIRM)
     material = await upload(licensing, parts_of(meta), owner)
     assert (material.owner, material.file_name, material.uploader) == (FIRM, "租赁合同.pdf", PERSON)
@@ -180,15 +180,15 @@ async def test_a_file_is_handed_in_once_and_read_by_those_who_handle_its_case(li
     known, content = await download(licensing, material.name, owner)
     assert (known, content) == (material, PDF)
     clerk = licensing.staff(OTHER_DEPARTMENT)
-    assert (await refused(download(licensing, material.name, clerk, case_name=CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, material.name, clerk, case=CASE)))[0] == "NOT_OWNER"
     await licensing.works_on(CASE, OTHER_DEPARTMENT)
-    _, content = await download(licensing, material.name, clerk, case_name=CASE)
+    _, content = await download(licensing, material.name, clerk, case=CASE)
     assert content == PDF
     assert licensing.told[-1].record
     assert (await refused(download(licensing, material.name, clerk)))[0] == "NOT_OWNER"
     stranger = licensing.person(STRANGER)
-    assert (await refused(download(licensing, material.name, stranger, case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
-    get = pb.GetMaterialRequest(name=material.name, use_context=context(case_name=CASE))
+    assert (await refused(download(licensing, material.name, stranger, case=CASE)))[0] == "RESOURCE_NOT_FOUND"
+    get = pb.GetMaterialRequest(name=material.name, use_context=context(case=CASE))
     assert await licensing.call(licensing.materials.GetMaterial, get, pb.Material, clerk) == material
     with pytest.raises(NotFound):
         await licensing.call(licensing.materials.GetMaterial, get, pb.Material, stranger)
@@ -236,11 +236,11 @@ async def test_the_record_of_an_upload_is_of_the_message_that_names_the_digest_o
 
 
 async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -> None:
-    meta = metadata(owner=FIRM, case_name=THEIR_CASE, handling_region=ABROAD)
+    meta = metadata(owner=FIRM, case=THEIR_CASE, handling_region=ABROAD)
     material = await upload(licensing, parts_of(meta), licensing.staff())
 
     async def fetch(token: str, case: str) -> bytes:
-        request = recognition.DownloadRemoteMaterialRequest(name=material.name, use_context=context(case_name=case))
+        request = recognition.DownloadRemoteMaterialRequest(name=material.name, use_context=context(case=case))
         method, answer = licensing.recognition.DownloadRemoteMaterial, recognition.DownloadRemoteMaterialResponse
         found = [message.part async for message in stream(method, request, answer, to="license", token=token)]
         assert found[0].material.name == f"//341500/{material.name}"
@@ -252,24 +252,24 @@ async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -
     licensing.known.trusted.add("110000")
     assert (await refused(fetch(licensing.region("110000"), THEIR_CASE)))[0] == "RESOURCE_NOT_FOUND"
     guest = licensing.person(f"//{ABROAD}/{STRANGER}", region=ABROAD)
-    assert (await refused(download(licensing, material.name, guest, case_name=THEIR_CASE)))[0] == "RESOURCE_NOT_FOUND"
+    assert (await refused(download(licensing, material.name, guest, case=THEIR_CASE)))[0] == "RESOURCE_NOT_FOUND"
 
 
 async def test_another_regions_material_is_fetched_there(licensing: License) -> None:
     name = f"//{ABROAD}/materials/00000000-0000-7000-8000-0000000000f5"
-    assert (await refused(download(licensing, name, licensing.staff(), case_name=CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, name, licensing.staff(), case=CASE)))[0] == "NOT_OWNER"
     await licensing.works_on(CASE, DEPARTMENT, materials=[name])
-    _, content = await download(licensing, name, licensing.staff(), case_name=CASE)
+    _, content = await download(licensing, name, licensing.staff(), case=CASE)
     assert content == b"%PDF-1.7 of another region"
     (asked,) = licensing.known.asked
-    assert (asked.name, asked.use_context.case_name) == (name[9:], f"//341500/{CASE}")
+    assert (asked.name, asked.use_context.case) == (name[9:], f"//341500/{CASE}")
     # A person who knows name and case asks there in their own name, not with this region's right to the case.
-    assert (await refused(download(licensing, name, licensing.person(), case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
+    assert (await refused(download(licensing, name, licensing.person(), case=CASE)))[0] == "RESOURCE_NOT_FOUND"
     assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"
 
 
 async def test_who_only_names_a_case_reads_none_of_its_files(licensing: License) -> None:
-    material = await upload(licensing, parts_of(metadata(owner=FIRM, case_name=CASE)), licensing.person(org=FIRM))
+    material = await upload(licensing, parts_of(metadata(owner=FIRM, case=CASE)), licensing.person(org=FIRM))
     await licensing.works_on(CASE, OTHER_DEPARTMENT, receiving_department=WINDOW, actor=f"clients/{CHANNEL}")
     await licensing.works_on(OTHER_CASE, DEPARTMENT)
     machine = {name: licensing.token(f"clients/{name}", "CLIENT") for name in (CHANNEL, "another")}
@@ -279,44 +279,44 @@ async def test_who_only_names_a_case_reads_none_of_its_files(licensing: License)
         (licensing.person(STRANGER), "RESOURCE_NOT_FOUND"),
     ):
         for case in (CASE, OTHER_CASE, "cases/00000000-0000-7000-8000-0000000000ff", ""):
-            assert (await refused(download(licensing, material.name, reader, case_name=case)))[0] == reason
+            assert (await refused(download(licensing, material.name, reader, case=case)))[0] == reason
     at_window = licensing.token(STRANGER, "STAFF", dept=OTHER_DEPARTMENT, act={"sub": STAFF})
-    assert (await refused(download(licensing, material.name, at_window, case_name=CASE)))[0] == "RESOURCE_NOT_FOUND"
+    assert (await refused(download(licensing, material.name, at_window, case=CASE)))[0] == "RESOURCE_NOT_FOUND"
     for reader in (licensing.staff(OTHER_DEPARTMENT), licensing.staff(WINDOW), machine[CHANNEL]):
-        assert (await download(licensing, material.name, reader, case_name=CASE))[1] == PDF
+        assert (await download(licensing, material.name, reader, case=CASE))[1] == PDF
     await licensing.works_on(CASE, OTHER_DEPARTMENT, state=CASE_STATE_DECIDED, sequence=9)
     clerk = licensing.staff(OTHER_DEPARTMENT)
-    assert (await refused(download(licensing, material.name, clerk, case_name=CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, material.name, clerk, case=CASE)))[0] == "NOT_OWNER"
 
 
 async def test_a_file_is_read_in_every_case_that_its_owner_put_it_into(licensing: License) -> None:
     material = await upload(licensing, parts_of(metadata(owner=FIRM)), licensing.person(org=FIRM))
     clerk = licensing.staff(OTHER_DEPARTMENT)
     await licensing.works_on(CASE, OTHER_DEPARTMENT)
-    assert (await refused(download(licensing, material.name, clerk, case_name=CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, material.name, clerk, case=CASE)))[0] == "NOT_OWNER"
     summary = case_events.CaseSummary(
         name=CASE, sequence=3, state=CASE_STATE_SUBMITTED, applicant=FIRM, department=OTHER_DEPARTMENT
     )
     await licensing.hear("case.corrected", CASE, case_events.CaseCorrected(case=summary, materials=[material.name]))
-    assert (await download(licensing, material.name, clerk, case_name=CASE))[1] == PDF
+    assert (await download(licensing, material.name, clerk, case=CASE))[1] == PDF
     # Who names a stranger's file in a case of their own opens it for nobody.
     await licensing.works_on(OTHER_CASE, OTHER_DEPARTMENT, applicant=STRANGER, materials=[material.name])
-    assert (await refused(download(licensing, material.name, clerk, case_name=OTHER_CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, material.name, clerk, case=OTHER_CASE)))[0] == "NOT_OWNER"
 
 
 async def test_a_window_reads_what_it_handed_in_before_there_is_a_case(licensing: License) -> None:
     clerk = licensing.staff()
-    material = await upload(licensing, parts_of(metadata(owner=FIRM, case_name=CASE)), clerk)
+    material = await upload(licensing, parts_of(metadata(owner=FIRM, case=CASE)), clerk)
     assert (await download(licensing, material.name, clerk))[1] == PDF
     colleague = licensing.token("staff/00000000-0000-7000-8000-0000000000b9", "STAFF", dept=DEPARTMENT)
-    assert (await refused(download(licensing, material.name, colleague, case_name=CASE)))[0] == "NOT_OWNER"
+    assert (await refused(download(licensing, material.name, colleague, case=CASE)))[0] == "NOT_OWNER"
 
 
 async def test_who_was_never_told_of_the_submission_hears_of_the_case_when_it_is_accepted(licensing: License) -> None:
-    material = await upload(licensing, parts_of(metadata(owner=FIRM, case_name=CASE)), licensing.person(org=FIRM))
+    material = await upload(licensing, parts_of(metadata(owner=FIRM, case=CASE)), licensing.person(org=FIRM))
     clerk = licensing.staff(OTHER_DEPARTMENT)
     summary = case_events.CaseSummary(
         name=CASE, sequence=3, state=CASE_STATE_ACCEPTED, applicant=FIRM, department=OTHER_DEPARTMENT
     )
     await licensing.hear("case.accepted", CASE, case_events.CaseAccepted(case=summary))
-    assert (await download(licensing, material.name, clerk, case_name=CASE))[1] == PDF
+    assert (await download(licensing, material.name, clerk, case=CASE))[1] == PDF

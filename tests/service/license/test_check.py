@@ -81,7 +81,7 @@ async def test_what_can_not_be_printed_is_refused_with_its_field(
     with pytest.raises(InvalidArgument) as refused:
         await check(licensing, kind, **dict(changes))
     assert broken(refused.value) == {rule}
-    order = licensing.order(kind, case_name="")
+    order = licensing.order(kind, case="")
     holders = changes.get("holders", [])
     if holders:
         order.holders[0].CopyFrom(holders[0])
@@ -125,7 +125,7 @@ async def test_a_refusal_after_the_decision_ends_the_intent_and_is_told_once(lic
     assert await rows(licensing) == []
     (message,) = await told(licensing, VOIDED)
     voided = events.LicenseVoided.FromString(message)
-    assert (voided.license, voided.case_name, voided.error_reason, voided.license_type) == (
+    assert (voided.license, voided.case, voided.error_reason, voided.license_type) == (
         "",
         CASE,
         "FIELD_INVALID",

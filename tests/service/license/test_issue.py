@@ -64,7 +64,7 @@ async def test_a_licence_is_issued_sealed_and_stored(licensing: License) -> None
     assert made.state == resources.LICENSE_STATE_ISSUED
     assert made.identifier.startswith(f"1.2.156.3005.2.{kind.code}.{DEPARTMENT_CODE}.")
     assert made.number.startswith("34150020240506")
-    assert (made.validity.start.year, made.validity.end.year, made.validity.end.day) == (2024, 2029, 5)
+    assert (made.validity.start_date.year, made.validity.end_date.year, made.validity.end_date.day) == (2024, 2029, 5)
     assert dict(made.face_fields) == {"FDDBR": "测试甲", "JYXM": "预包装食品销售"}
     assert made.sealing.startswith("sealings/")
     assert made.seal == SEAL
@@ -74,7 +74,7 @@ async def test_a_licence_is_issued_sealed_and_stored(licensing: License) -> None
     assert (metadata["ZZBS"], metadata["ZZBH"], metadata["CZZTDM"]) == (made.identifier, made.number, FIRM_CODE)
     (event,) = await told(licensing, "cn.tongban.license.license.issued.v1")
     issued = events.LicenseIssued.FromString(event)
-    assert (issued.license, issued.case_name, list(issued.holders)) == (made.name, CASE, [FIRM])
+    assert (issued.license, issued.case, list(issued.holders)) == (made.name, CASE, [FIRM])
     assert await licensing.issue(order) == made
     assert len(await rows(licensing)) == 1
     assert len(licensing.known.sealed) == 1
@@ -97,8 +97,8 @@ async def test_a_case_yields_one_licence_of_a_type(licensing: License) -> None:
     with pytest.raises(AlreadyExists) as error:
         await licensing.issue(licensing.order(kind.name))
     assert error.value.reason == "LICENSE_ALREADY_ISSUED"
-    assert error.value.metadata == {"resource": made.name, "case_name": CASE}
-    order = licensing.order(kind.name, case_name="", request_id=request_id())
+    assert error.value.metadata == {"resource": made.name, "case": CASE}
+    order = licensing.order(kind.name, case="", request_id=request_id())
     await licensing.issue(order)
     order.number = made.number
     with pytest.raises(FailedPrecondition, match="REQUEST_ID_REUSED"):
@@ -118,7 +118,7 @@ async def test_orders_that_break_rules_change_nothing(licensing: License) -> Non
         ({"face_fields": {"FDDBR": "x", "OTHER": "y"}}, InvalidArgument, "FIELD_INVALID"),
         ({"holders": [wrong_check]}, InvalidArgument, "FIELD_INVALID"),
         (
-            {"validity": resources.Validity(start=common_pb2.Date(year=2024, month=2, day=30))},
+            {"validity": resources.Validity(start_date=common_pb2.Date(year=2024, month=2, day=30))},
             InvalidArgument,
             "FIELD_INVALID",
         ),
@@ -239,7 +239,7 @@ async def test_a_seal_that_has_just_ended_gives_way_to_the_next(licensing: Licen
     kind = await licensing.license_type()
     await licensing.issue(licensing.order(kind.name, number="1"))
     licensing.known.seal_ended = True
-    made = await licensing.issue(licensing.order(kind.name, number="2", case_name=""))
+    made = await licensing.issue(licensing.order(kind.name, number="2", case=""))
     row = next(row for row in await rows(licensing) if f"licenses/{row.id}" == made.name)
     assert (row.state, row.seal, row.seal_id) == ("ISSUED", NEXT_SEAL, NEXT_SEAL_ID)
     assert await told(licensing, "cn.tongban.license.license.voided.v1") == []

@@ -40,7 +40,7 @@ async def create(licensing: License, token: str, *names: str, **fields: object) 
         "verifier": f"//{ABROAD}",
         "request_id": request_id(),
         "item_code": "item-1",
-        "use_context": context("跨省办事", case_name=THEIR_CASE),
+        "use_context": context("跨省办事", case=THEIR_CASE),
         **fields,
     }
     request = pb.CreatePresentationRequest(**values)  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ async def create(licensing: License, token: str, *names: str, **fields: object) 
 
 
 async def redeem(licensing: License, token: str, **fields: object) -> pb.RedeemPresentationResponse:
-    values = {"use_context": context(case_name=OUR_CASE), "request_id": request_id(), **fields}
+    values = {"use_context": context(case=OUR_CASE), "request_id": request_id(), **fields}
     request = pb.RedeemPresentationRequest(**values)  # type: ignore[arg-type]
     return await licensing.call(
         licensing.presentations.RedeemPresentation, request, pb.RedeemPresentationResponse, token
@@ -58,7 +58,7 @@ async def redeem(licensing: License, token: str, **fields: object) -> pb.RedeemP
 
 
 async def redeem_from(licensing: License, token: str, **fields: object) -> recognition.ListRemoteLicensesResponse:
-    values = {"use_context": context(case_name=THEIR_CASE), "request_id": request_id(), **fields}
+    values = {"use_context": context(case=THEIR_CASE), "request_id": request_id(), **fields}
     request = recognition.ListRemoteLicensesRequest(**values)  # type: ignore[arg-type]
     return await licensing.call(
         licensing.recognition.ListRemoteLicenses, request, recognition.ListRemoteLicensesResponse, token
@@ -143,7 +143,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
     found = await redeem(licensing, verifier, code=presented.code, request_id=same)
     first = licensing.told[-1]
     assert found.licenses[0].face_fields == made.face_fields
-    assert found.presentation.use_context.case_name == OUR_CASE
+    assert found.presentation.use_context.case == OUR_CASE
     assert found.presentation.state == pb.PRESENTATION_STATE_REDEEMED
     again = await redeem(licensing, verifier, code=presented.code, request_id=same)
     assert again.presentation == found.presentation
@@ -153,7 +153,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
     assert (await refused(redeem(licensing, verifier, code=unknown)))[0] == "PRESENTATION_CODE_INVALID"
 
     async def get(case: str, token: str) -> resources.License:
-        request = licenses.GetLicenseRequest(name=made.name, presentation=name, use_context=context(case_name=case))
+        request = licenses.GetLicenseRequest(name=made.name, presentation=name, use_context=context(case=case))
         return await licensing.call(licensing.licenses.GetLicense, request, resources.License, token)
 
     assert (await get(OUR_CASE, verifier)).name == made.name
@@ -168,7 +168,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
 
 async def test_a_presentation_for_an_item_on_the_list_brings_the_original(licensing: License) -> None:
     made = await licensing.issued()
-    here = {"verifier": f"//341500/{OTHER_DEPARTMENT}", "use_context": context(case_name=OUR_CASE)}
+    here = {"verifier": f"//341500/{OTHER_DEPARTMENT}", "use_context": context(case=OUR_CASE)}
     verifier = licensing.staff(OTHER_DEPARTMENT)
 
     async def original(item: str) -> licenses.DownloadLicenseResponse:
@@ -177,7 +177,7 @@ async def test_a_presentation_for_an_item_on_the_list_brings_the_original(licens
         request = licenses.DownloadLicenseRequest(
             name=made.name,
             presentation=presented.presentation.name,
-            use_context=context(case_name=OUR_CASE),
+            use_context=context(case=OUR_CASE),
             format=resources.FILE_FORMAT_OFD,
             original=True,
         )
@@ -204,15 +204,15 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
     name = presented.presentation.name
     wrong = redeem_from(licensing, licensing.region("110000"), name=name)
     assert (await refused(wrong))[0] == "REGION_NOT_TRUSTED"
-    elsewhere = redeem_from(licensing, licensing.region(), name=name, use_context=context(case_name="cases/1"))
+    elsewhere = redeem_from(licensing, licensing.region(), name=name, use_context=context(case="cases/1"))
     assert await refused(elsewhere) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
     # The asking region writes its own case without its region in front.
     own_case = THEIR_CASE.removeprefix(f"//{ABROAD}/")
-    found = await redeem_from(licensing, licensing.region(), name=name, use_context=context(case_name=own_case))
+    found = await redeem_from(licensing, licensing.region(), name=name, use_context=context(case=own_case))
     assert [each.name for each in found.licenses] == [f"//341500/{made.name}"]
     assert found.presentation.name == f"//341500/{name}"
     request = recognition.GetRemoteLicenseRequest(
-        name=made.name, presentation=name, use_context=context(case_name=THEIR_CASE)
+        name=made.name, presentation=name, use_context=context(case=THEIR_CASE)
     )
     method, answer = licensing.recognition.GetRemoteLicense, resources.License
     read = await licensing.call(method, request, answer, licensing.region())
@@ -220,17 +220,17 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
     request.presentation = ""
     assert (await refused(licensing.call(method, request, answer, licensing.region())))[1] == "region"
     person = licensing.person(f"//{ABROAD}/{STRANGER}", region=ABROAD)
-    theirs = licenses.GetLicenseRequest(name=made.name, presentation=name, use_context=context(case_name=THEIR_CASE))
+    theirs = licenses.GetLicenseRequest(name=made.name, presentation=name, use_context=context(case=THEIR_CASE))
     asked = licensing.call(licensing.licenses.GetLicense, theirs, resources.License, person)
     assert await refused(asked) == ("RESOURCE_NOT_FOUND", "")
 
 
 async def test_the_receiving_region_reads_and_downloads_under_its_case(licensing: License) -> None:
-    made = await licensing.issued(case_name=OUR_CASE, receiving_region=ABROAD)
+    made = await licensing.issued(case=OUR_CASE, receiving_region=ABROAD)
     request = recognition.DownloadRemoteLicenseRequest(
         name=made.name,
         format=resources.FILE_FORMAT_OFD,
-        use_context=context("窗口转交", case_name=f"//341500/{OUR_CASE}"),
+        use_context=context("窗口转交", case=f"//341500/{OUR_CASE}"),
     )
     method, answer = licensing.recognition.DownloadRemoteLicense, recognition.DownloadRemoteLicenseResponse
     copy = (await licensing.call(method, request, answer, licensing.region())).download
@@ -238,7 +238,7 @@ async def test_the_receiving_region_reads_and_downloads_under_its_case(licensing
     assert licensing.told[-1].log == "//341500/license"
     request.original = True
     assert (await refused(licensing.call(method, request, answer, licensing.region())))[0] == "ORIGINAL_NOT_ALLOWED"
-    request.original, request.use_context.case_name = False, THEIR_CASE
+    request.original, request.use_context.case = False, THEIR_CASE
     assert (await refused(licensing.call(method, request, answer, licensing.region())))[1] == "case"
 
 
@@ -247,7 +247,7 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)
     transaction = "00000000-0000-7000-8000-0000000000f7"
     name = f"//{ABROAD}/presentations/00000000-0000-7000-8000-0000000000e7"
-    asked = context(case_name=OUR_CASE, transaction_id=transaction)
+    asked = context(case=OUR_CASE, transaction_id=transaction)
     found = await redeem(licensing, clerk, name=name, use_context=asked)
     assert found.presentation.name == name
     await redeem(licensing, clerk, code=f"{ABROAD}-{'A' * 26}", use_context=asked)
@@ -271,7 +271,7 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     copy = await licensing.call(method, download, licenses.DownloadLicenseResponse, clerk)
     assert copy.content == b"copy"
     for sent in licensing.known.asked:
-        assert sent.use_context.case_name == f"//341500/{OUR_CASE}"
+        assert sent.use_context.case == f"//341500/{OUR_CASE}"
         assert sent.use_context.department == OTHER_DEPARTMENT
         assert sent.use_context.transaction_id == transaction
     query = sa.text("SELECT count(*) FROM audit_records WHERE transaction_id = :id")
@@ -288,7 +288,7 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
 
 async def test_a_licence_of_a_case_abroad_is_fetched_by_the_window_that_sent_it(licensing: License) -> None:
     name = f"//{ABROAD}/licenses/00000000-0000-7000-8000-0000000000e8"
-    get = licenses.GetLicenseRequest(name=name, use_context=context(case_name=THEIR_CASE))
+    get = licenses.GetLicenseRequest(name=name, use_context=context(case=THEIR_CASE))
     get_it, answer = licensing.licenses.GetLicense, resources.License
     window, other = licensing.staff(OTHER_DEPARTMENT), licensing.staff(DEPARTMENT)
     assert (await refused(licensing.call(get_it, get, answer, window)))[1] == "case"
@@ -308,7 +308,7 @@ async def test_a_presentation_for_a_whole_region_is_redeemed_by_name_by_who_work
 ) -> None:
     made = await licensing.issued()
     presented = await create(
-        licensing, agent(licensing), made.name, verifier="//341500", use_context=context(case_name=OUR_CASE)
+        licensing, agent(licensing), made.name, verifier="//341500", use_context=context(case=OUR_CASE)
     )
     name = presented.presentation.name
     await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)

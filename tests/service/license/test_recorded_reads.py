@@ -18,7 +18,7 @@ BY_REGIONS = {"GetRemoteLicense", "DownloadRemoteLicense", "DownloadRemoteMateri
 
 async def test_no_record_no_answer(licensing: License) -> None:
     made, why = await licensing.issued(), context()
-    file = (await upload(licensing, parts_of(metadata(case_name=CASE)), licensing.person(PERSON, org=FIRM))).name
+    file = (await upload(licensing, parts_of(metadata(case=CASE)), licensing.person(PERSON, org=FIRM))).name
     await licensing.works_on(CASE, DEPARTMENT)
     calls: dict[str, tuple[Any, Any, Any]] = {
         "GetLicense": (
@@ -53,7 +53,7 @@ async def test_no_record_no_answer(licensing: License) -> None:
         ),
         "GetMaterial": (
             licensing.materials.GetMaterial,
-            material_service_pb2.GetMaterialRequest(name=file, use_context=context(case_name=CASE)),
+            material_service_pb2.GetMaterialRequest(name=file, use_context=context(case=CASE)),
             material_service_pb2.Material,
         ),
     }
@@ -66,7 +66,7 @@ async def test_no_record_no_answer(licensing: License) -> None:
             with pytest.raises(Unavailable) as refused:
                 await licensing.call(method, request, answer, licensing.staff())
         assert refused.value.reason == "AUDIT_UNAVAILABLE", verb
-    await download(licensing, file, licensing.staff(), case_name=CASE)
+    await download(licensing, file, licensing.staff(), case=CASE)
     async with silenced(licensing.service, "license"):
         with pytest.raises(Unavailable):
-            await download(licensing, file, licensing.staff(), case_name=CASE)
+            await download(licensing, file, licensing.staff(), case=CASE)

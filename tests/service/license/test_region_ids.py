@@ -40,7 +40,7 @@ async def test_the_number_has_the_code_of_the_day_and_the_qr_code_the_id(licensi
     assert made.number.startswith("34021020240506")
     assert parse_qr(made.qr_content).region_code == "wanzhi"
     answer = await licensing.verify(qr_content=made.qr_content)
-    assert (answer.standing, answer.region_code) == (api.STANDING_VALID, "wanzhi")
+    assert (answer.standing, answer.region) == (api.STANDING_VALID, "wanzhi")
 
 
 async def test_a_code_names_the_region_and_is_redeemed_there(licensing: License) -> None:
@@ -49,5 +49,5 @@ async def test_a_code_names_the_region_and_is_redeemed_there(licensing: License)
     presented = await create(licensing, agent(licensing), made.name, verifier=verifier, use_context=context("贷款"))
     assert presented.code.startswith("wanzhi-")
     clerk = licensing.staff(OTHER_DEPARTMENT)
-    found = await redeem(licensing, clerk, code=presented.code, use_context=context("贷款", case_name=OUR_CASE))
+    found = await redeem(licensing, clerk, code=presented.code, use_context=context("贷款", case=OUR_CASE))
     assert [each.name for each in found.licenses] == [made.name]

@@ -72,7 +72,7 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     made = await licensing.issued()
     await get(licensing, made.name, licensing.staff())
     await get(licensing, made.name, licensing.person(PERSON, org=FIRM))
-    by_law = context(case_name=ITEM_CASE, legal_basis="行政许可法")
+    by_law = context(case=ITEM_CASE, legal_basis="行政许可法")
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     found = await get(licensing, made.name, licensing.staff(OTHER_DEPARTMENT), use_context=by_law)
     receipt = licensing.told[-1]
@@ -85,14 +85,14 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
         "USE_BASIS_ISSUER",
     ]
     newest = listed[0]
-    assert (newest.use_context.department, newest.use_context.case_name) == (OTHER_DEPARTMENT, ITEM_CASE)
+    assert (newest.use_context.department, newest.use_context.case) == (OTHER_DEPARTMENT, ITEM_CASE)
     assert newest.record == receipt.record
     log = audit_service_pb2_grpc.AuditServiceStub(licensing.service.channel)
     auditor = licensing.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF", scope="audit.*")
     record = await licensing.call(
         log.GetAuditRecord, audit.GetAuditRecordRequest(name=newest.record), audit.AuditRecord, auditor
     )
-    assert (record.object, record.case_name) == (made.name, ITEM_CASE)
+    assert (record.object, record.case) == (made.name, ITEM_CASE)
     assert list(record.fields) == ["number", "holders", "face_fields"]
     async with licensing.service.process.database.read() as connection:
         newest_first = outbox.select().order_by(outbox.c.seq.desc())
@@ -122,7 +122,7 @@ async def test_a_legal_basis_names_what_exists_and_covers_the_use(
     if told is not None:
         changes = {"license_type_codes": [type_code_of(made)], **told}
         await licensing.works_on(ITEM_CASE, changes.pop("department", OTHER_DEPARTMENT), **changes)
-    asked = context(case_name=ITEM_CASE, legal_basis="行政许可法")
+    asked = context(case=ITEM_CASE, legal_basis="行政许可法")
     other = licensing.staff(OTHER_DEPARTMENT)
     for read in (get, download):
         assert await refused(read(licensing, made.name, other, use_context=asked)) == ("LICENSE_USE_NOT_ALLOWED", rule)
@@ -130,7 +130,7 @@ async def test_a_legal_basis_names_what_exists_and_covers_the_use(
 
 async def test_what_a_case_allows_ends_with_its_decision(licensing: License) -> None:
     made = await licensing.issued()
-    asked, other = context(case_name=ITEM_CASE, legal_basis="行政许可法"), licensing.staff(OTHER_DEPARTMENT)
+    asked, other = context(case=ITEM_CASE, legal_basis="行政许可法"), licensing.staff(OTHER_DEPARTMENT)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     await get(licensing, made.name, other, use_context=asked)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, state=CASE_STATE_DECIDED, sequence=5)
@@ -146,18 +146,18 @@ async def test_nobody_reads_without_a_basis(licensing: License) -> None:
     assert await refused(get(licensing, made.name, licensing.person(STRANGER))) == ("RESOURCE_NOT_FOUND", "")
     assert await refused(get(licensing, made.name, other)) == ("LICENSE_USE_NOT_ALLOWED", "case")
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
-    case_only = context(case_name=ITEM_CASE)
+    case_only = context(case=ITEM_CASE)
     assert await refused(get(licensing, made.name, other, use_context=case_only)) == (
         "LICENSE_USE_NOT_ALLOWED",
         "legal_basis",
     )
-    lie = context(case_name=ITEM_CASE, legal_basis="x", department=DEPARTMENT)
+    lie = context(case=ITEM_CASE, legal_basis="x", department=DEPARTMENT)
     assert (await refused(get(licensing, made.name, other, use_context=lie)))[0] == "FIELD_INVALID"
     assert (await refused(get(licensing, made.name, other, use_context=context(operator="staff/x"))))[
         0
     ] == "FIELD_INVALID"
     client = licensing.token("clients/partner", "CLIENT")
-    claimed = context(case_name=CASE, legal_basis="x", department=DEPARTMENT)
+    claimed = context(case=CASE, legal_basis="x", department=DEPARTMENT)
     assert await refused(get(licensing, made.name, client, use_context=claimed)) == (
         "LICENSE_USE_NOT_ALLOWED",
         "department",
@@ -172,14 +172,14 @@ async def test_nobody_reads_without_a_basis(licensing: License) -> None:
 async def test_another_regions_person_with_the_receiving_regions_case_reads_nothing(licensing: License) -> None:
     made = await licensing.issued(receiving_region="320402")
     guest = licensing.person(f"//320402/{STRANGER}", region="320402")
-    asked = context(case_name=CASE)
+    asked = context(case=CASE)
     assert await refused(get(licensing, made.name, guest, use_context=asked)) == ("RESOURCE_NOT_FOUND", "")
 
 
 async def test_a_service_reads_for_the_department_that_it_names(licensing: License) -> None:
     made = await licensing.issued()
     channel = licensing.service.channel_as("cases")
-    asked = context(case_name=ITEM_CASE, legal_basis="行政许可法", department=OTHER_DEPARTMENT)
+    asked = context(case=ITEM_CASE, legal_basis="行政许可法", department=OTHER_DEPARTMENT)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     method = channel.unary_unary(
         "/tongban.license.v1.LicenseService/GetLicense",
@@ -204,10 +204,8 @@ async def test_lookup_by_identifier(licensing: License) -> None:
 
 async def test_lists_hold_no_face_and_masked_numbers_and_only_ones_own(licensing: License) -> None:
     kind = await licensing.license_type()
-    made = [
-        await licensing.issue(licensing.order(kind.name, case_name="", holders=[person_holder()])) for _ in range(3)
-    ]
-    await licensing.issue(licensing.order(kind.name, case_name="", holders=[person_holder(STRANGER)]))
+    made = [await licensing.issue(licensing.order(kind.name, case="", holders=[person_holder()])) for _ in range(3)]
+    await licensing.issue(licensing.order(kind.name, case="", holders=[person_holder(STRANGER)]))
 
     async def page(token: str, **filters: object) -> pb.ListLicensesResponse:
         request = pb.ListLicensesRequest(use_context=context(), **filters)  # type: ignore[arg-type]
@@ -245,7 +243,7 @@ async def test_drafts_are_seen_by_their_issuer_only(licensing: License) -> None:
 async def test_the_holder_gets_an_annotated_copy_that_says_what_for(licensing: License) -> None:
     made = await licensing.issued()
     copy = await download(
-        licensing, made.name, licensing.person(PERSON, org=FIRM), use_context=context("贷款", case_name=CASE)
+        licensing, made.name, licensing.person(PERSON, org=FIRM), use_context=context("贷款", case=CASE)
     )
     assert copy.annotated
     assert copy.file_name.endswith("-copy.ofd")
@@ -318,7 +316,7 @@ async def test_revoking_is_the_issuers_and_shows_at_once(licensing: License) -> 
 async def test_uses_are_told_to_holders_issuers_and_auditors_only(licensing: License) -> None:
     made = await licensing.issued()
     holder = licensing.person(PERSON, org=FIRM)
-    await get(licensing, made.name, holder, use_context=context("自查", case_name=ITEM_CASE))
+    await get(licensing, made.name, holder, use_context=context("自查", case=ITEM_CASE))
     await download(licensing, made.name, holder)
     assert len((await uses(licensing, holder, holder=FIRM)).license_uses) == 2
     one = await uses(licensing, holder, license=made.name, filter="action = USE_ACTION_READ")
@@ -328,15 +326,15 @@ async def test_uses_are_told_to_holders_issuers_and_auditors_only(licensing: Lic
     assert first.license_uses[0].name > second.license_uses[0].name
     assert (await uses(licensing, licensing.person(STRANGER), license=made.name)).license_uses == []
     assert (await refused(uses(licensing, licensing.person(STRANGER), holder=FIRM)))[0] == "NOT_OWNER"
-    assert (await refused(uses(licensing, holder, case_name=ITEM_CASE)))[0] == "FIELD_INVALID"
-    assert (await uses(licensing, licensing.staff(OTHER_DEPARTMENT), case_name=ITEM_CASE)).license_uses == []
+    assert (await refused(uses(licensing, holder, case=ITEM_CASE)))[0] == "FIELD_INVALID"
+    assert (await uses(licensing, licensing.staff(OTHER_DEPARTMENT), case=ITEM_CASE)).license_uses == []
     auditor = licensing.token(
         "staff/00000000-0000-7000-8000-0000000000ad",
         "STAFF",
         scope="audit.* license.licenseUses.list",
         dept=OTHER_DEPARTMENT,
     )
-    assert len((await uses(licensing, auditor, case_name=ITEM_CASE)).license_uses) == 1
+    assert len((await uses(licensing, auditor, case=ITEM_CASE)).license_uses) == 1
     assert (await refused(uses(licensing, licensing.token("clients/other", "CLIENT"), license=made.name)))[
         0
     ] == "NOT_OWNER"
@@ -351,7 +349,7 @@ async def test_a_window_token_opens_what_is_of_the_one_who_stands_there(licensin
     stranger = licensing.token(STRANGER, "STAFF", **at_window)
     assert (await uses(licensing, stranger, license=made.name)).license_uses == []
     assert (await refused(uses(licensing, stranger, holder=FIRM)))[0] == "NOT_OWNER"
-    assert (await refused(uses(licensing, stranger, case_name=ITEM_CASE)))[0] == "FIELD_INVALID"
+    assert (await refused(uses(licensing, stranger, case=ITEM_CASE)))[0] == "FIELD_INVALID"
     assert (await refused(get(licensing, made.name, stranger)))[0] == "RESOURCE_NOT_FOUND"
     page = pb.ListLicensesRequest(use_context=context(), holder=FIRM)
     listed = licensing.call(licensing.licenses.ListLicenses, page, pb.ListLicensesResponse, stranger)

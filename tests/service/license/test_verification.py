@@ -35,7 +35,7 @@ async def test_a_good_licence_tells_what_anyone_may_know(licensing: License) -> 
         assert answer.standing == api.STANDING_VALID
         assert (answer.identifier, answer.issuer_display_name) == (made.identifier, DEPARTMENT_NAME)
         assert list(answer.organization_names) == ["测试虚构便利店有限公司"]
-        assert answer.region_code == "341500"
+        assert answer.region == "341500"
         assert answer.validity == made.validity
         assert "测试乙" not in str(answer)
         assert not answer.HasField("state_time")
@@ -153,7 +153,7 @@ async def test_validity_counts_in_chinas_days(licensing: License) -> None:
     def day(number: int) -> common_pb2.Date:
         return common_pb2.Date(year=2024, month=5, day=number)
 
-    made = await licensing.issued(validity=resources.Validity(start=day(7), end=day(8)))
+    made = await licensing.issued(validity=resources.Validity(start_date=day(7), end_date=day(8)))
     assert (await licensing.verify(identifier=made.identifier)).standing == api.STANDING_NOT_YET_VALID
     licensing.clock.advance(timedelta(hours=14))  # midnight in China
     assert (await licensing.verify(identifier=made.identifier)).standing == api.STANDING_VALID
@@ -166,15 +166,15 @@ async def test_another_regions_licence_is_asked_for_there_each_time_anew(licensi
     theirs = made.qr_content.replace("r=341500", f"r={ABROAD}")
     assert (await licensing.verify(qr_content=theirs)).standing == api.STANDING_VALID
     licensing.known.revoked_abroad = True
-    answer = await licensing.verify(identifier=made.identifier, region_code=ABROAD)
-    assert (answer.standing, answer.region_code) == (api.STANDING_REVOKED, ABROAD)
+    answer = await licensing.verify(identifier=made.identifier, region=ABROAD)
+    assert (answer.standing, answer.region) == (api.STANDING_REVOKED, ABROAD)
     first, second = licensing.known.asked
     assert first.question.qr_content == theirs
     assert first.transaction_id != second.transaction_id != ""
     assert licensing.known.tokens_used == ["Bearer access:assertion:service"] * 2
     licensing.known.trusted.clear()
     with pytest.raises(PermissionDenied, match="REGION_NOT_TRUSTED"):
-        await licensing.verify(identifier=made.identifier, region_code="320500")
+        await licensing.verify(identifier=made.identifier, region="320500")
 
 
 async def test_other_regions_ask_here_and_not_about_third_ones(licensing: License) -> None:

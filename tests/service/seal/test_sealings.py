@@ -103,7 +103,7 @@ async def test_a_document_is_sealed_recorded_and_valid(office: SealOffice) -> No
     kind, subject, data = (await events(office))[-1]
     assert (kind, subject) == ("cn.tongban.seal.seal.used.v1", seal.name)
     told = events_pb2.SealUsed.FromString(data)
-    assert (list(told.sealings), told.case_name, told.user) == ([use.name], USE.case_name, "services/license")
+    assert (list(told.sealings), told.case, told.user) == ([use.name], USE.case, "services/license")
 
 
 async def test_the_receipt_names_the_record_that_stood_before_the_key_was_used(office: SealOffice) -> None:
@@ -114,7 +114,7 @@ async def test_the_receipt_names_the_record_that_stood_before_the_key_was_used(o
         log.GetAuditRecord, audit.GetAuditRecordRequest(name=sealed.receipt.record), audit.AuditRecord
     )
     assert (record.object, record.record_count, record.actor) == (seal.name, 5, "services/license")
-    assert (record.purpose, record.case_name, record.result) == (USE.purpose, USE.case_name, "OK")
+    assert (record.purpose, record.case, record.result) == (USE.purpose, USE.case, "OK")
     assert record.action.endswith("SealDigests.intent")
     assert sealed.receipt.record_time.ToDatetime() == record.record_time.ToDatetime()
 
@@ -488,7 +488,7 @@ async def test_a_use_that_must_be_approved_is_refused_without(office: SealOffice
 async def test_a_seal_out_of_force_is_not_used(office: SealOffice) -> None:
     revoked = await office.revoke(await office.make())
     early = order(LICENSE)
-    early.valid_from_time.FromDatetime(office.service.process.clock.now() + timedelta(days=2))
+    early.start_time.FromDatetime(office.service.process.clock.now() + timedelta(days=2))
     for seal, state in ((revoked, "REVOKED"), (await office.make(early), "NOT_YET_VALID")):
         with pytest.raises(FailedPrecondition) as caught:
             await office.seal_digests(digest_request(seal, HASHES))
@@ -528,7 +528,7 @@ async def test_what_can_not_be_sealed_leaves_no_trace(office: SealOffice, change
 async def test_uses_are_listed_by_page_and_filter(office: SealOffice) -> None:
     one, two = await office.make(), await office.make()
     first = await office.seal_digests(digest_request(one, HASHES))
-    other = common_pb2.UseContext(purpose="归档", case_name="cases/other")
+    other = common_pb2.UseContext(purpose="归档", case="cases/other")
     second = await office.seal_digests(digest_request(two, HASHES[:2], use_context=other))
 
     async def page(**fields: object) -> pb.ListSealingsResponse:
@@ -543,7 +543,7 @@ async def test_uses_are_listed_by_page_and_filter(office: SealOffice) -> None:
     names = [use.name for use in (*start.sealings, *rest.sealings)]
     assert names == [signed.sealing for signed in reversed(first.signatures)]
     assert rest.next_page_token == ""
-    assert {use.name for use in (await page(case_name="cases/other")).sealings} == {
+    assert {use.name for use in (await page(case="cases/other")).sealings} == {
         signed.sealing for signed in second.signatures
     }
     number = first.signatures[0].number

@@ -116,11 +116,11 @@ async def test_the_period_runs_forward_and_ends_in_the_future(office: SealOffice
     now = SystemClock().now()
     for start, end in ((0, -1), (-20, -10), (0, 4000)):
         request = order()
-        request.valid_from_time.FromDatetime(now + timedelta(days=start))
-        request.valid_until_time.FromDatetime(now + timedelta(days=end))
+        request.start_time.FromDatetime(now + timedelta(days=start))
+        request.end_time.FromDatetime(now + timedelta(days=end))
         with pytest.raises(InvalidArgument) as caught:
             await office.make(request)
-        assert caught.value.violations[0].field == "valid_until_time"
+        assert caught.value.violations[0].field == "end_time"
 
 
 async def test_an_ended_seal_stays_ended_and_takes_its_certificate_with_it(office: SealOffice) -> None:
@@ -175,7 +175,7 @@ async def test_a_seal_past_its_period_is_shown_as_expired(ground: Ground) -> Non
     clock = FakeClock(SystemClock().now())
     async with seal_office(ground, clock=clock) as office:
         request = order()
-        request.valid_until_time.FromDatetime(clock.now() + timedelta(seconds=30))
+        request.end_time.FromDatetime(clock.now() + timedelta(seconds=30))
         made = await office.make(request)
         clock.advance(timedelta(seconds=60))
         expired = pb.ListSealsRequest(state=resources.SEAL_STATE_EXPIRED)

@@ -312,7 +312,7 @@ class Sharing:
 
 
 def context(**changes: Any) -> common_pb2.UseContext:
-    return common_pb2.UseContext(**{"purpose": PURPOSE, "case_name": "cases/1", **changes})
+    return common_pb2.UseContext(**{"purpose": PURPOSE, "case": "cases/1", **changes})
 
 
 def query(resource: str, *codes: str, fields: list[str] | None = None, **changes: Any) -> data_service_pb2.QueryRequest:

@@ -55,7 +55,7 @@ async def test_a_request_is_granted_whatever_the_day(sharing: Sharing, today: da
     request = await sharing.requested(await sharing.published(), terms())
     await sharing.in_review(request.name)
     done = await sharing.approved(request.name)
-    assert done.state == messages.REQUEST_STATE_GRANTED
+    assert done.state == messages.DATA_REQUEST_STATE_GRANTED
     assert (day(done.answer_due_date), day(done.supply_due_date)) == (answer, supply)
 
 
@@ -186,4 +186,4 @@ async def test_where_cases_never_answered_requests_are_granted_all_the_same(grou
             request = await sharing.requested(await sharing.published(), terms())
             await sharing.in_review(request.name)
             done = await sharing.approved(request.name)
-            assert (done.state, day(done.answer_due_date)) == (messages.REQUEST_STATE_GRANTED, date(2026, 12, 18))
+            assert (done.state, day(done.answer_due_date)) == (messages.DATA_REQUEST_STATE_GRANTED, date(2026, 12, 18))

@@ -22,7 +22,7 @@ from tongban.sharing.v1 import resources_pb2 as messages
 
 async def test_an_entry_goes_from_draft_to_publication(sharing: Sharing) -> None:
     draft = await sharing.drafted()
-    assert draft.state == messages.RESOURCE_STATE_DRAFT
+    assert draft.state == messages.DATA_RESOURCE_STATE_DRAFT
     request = pb.SubmitDataResourceRequest(name=draft.name, request_id=request_id(), etag=draft.etag)
     submitted = await sharing.call(
         sharing.catalog.SubmitDataResource, request, messages.DataResource, sharing.provider()
@@ -37,7 +37,7 @@ async def test_an_entry_goes_from_draft_to_publication(sharing: Sharing) -> None
     published = await sharing.call(
         sharing.catalog.PublishDataResource, publish, messages.DataResource, sharing.provider("p2")
     )
-    assert published.state == messages.RESOURCE_STATE_PUBLISHED
+    assert published.state == messages.DATA_RESOURCE_STATE_PUBLISHED
     assert published.publish_time.ToDatetime().year == 2024
     get = pb.GetDataResourceRequest(name=draft.name)
     assert (
@@ -118,7 +118,7 @@ async def test_lists_are_filtered_and_paged(sharing: Sharing) -> None:
                 return codes
 
     assert await listed() == [*(f"300001/{number}" for number in range(5)), "300002/1"]
-    assert await listed(state=messages.RESOURCE_STATE_PUBLISHED) == ["300002/1"]
+    assert await listed(state=messages.DATA_RESOURCE_STATE_PUBLISHED) == ["300002/1"]
     assert await listed(code="300001/3", provider_department=PROVIDER) == ["300001/3"]
     assert await listed(sharing_class=messages.SHARING_CLASS_UNCONDITIONAL) == []
 
@@ -126,13 +126,13 @@ async def test_lists_are_filtered_and_paged(sharing: Sharing) -> None:
 async def test_a_mount_is_held_against_the_table(sharing: Sharing) -> None:
     resource = await sharing.published()
     mount = await sharing.mounted(resource)
-    assert mount.state == messages.MOUNT_STATE_CREATED
+    assert mount.state == messages.DATA_MOUNT_STATE_CREATED
     checked = await sharing.checked(mount.name)
-    assert (checked.state, list(checked.last_check.findings)) == (messages.MOUNT_STATE_ACTIVE, [])
+    assert (checked.state, list(checked.last_check.findings)) == (messages.DATA_MOUNT_STATE_ACTIVE, [])
     owner = await asyncpg.connect(sharing.source)
     await owner.execute("ALTER TABLE firms DROP COLUMN trade; ALTER TABLE firms ALTER COLUMN founded TYPE text")
     failed = await sharing.checked(mount.name)
-    assert failed.state == messages.MOUNT_STATE_FAILED
+    assert failed.state == messages.DATA_MOUNT_STATE_FAILED
     assert sorted(failed.last_check.findings) == [
         "column founded is text, which does not hold DATE",
         "there is no column trade",

@@ -61,13 +61,13 @@ async def test_granted_fields_leave_with_their_types_and_a_receipt(sharing: Shar
         CONSUMER,
         "staff/00000000-0000-7000-8000-000000006331",
     )
-    assert (record.purpose, record.case_name) == (PURPOSE, "cases/1")
+    assert (record.purpose, record.case) == (PURPOSE, "cases/1")
     assert record.legal_basis == grant
     salt = receipt.digest_salt
     assert opens(salt, asked.SerializeToString(), record.request_digest)
     assert opens(salt, answer.SerializeToString(deterministic=True), record.response_digest)
     used = await sharing.grant(grant)
-    assert (used.state, used.queries_today, used.rows_total) == (pb.GRANT_STATE_ACTIVE, 1, 2)
+    assert (used.state, used.queries_today, used.rows_total) == (pb.DATA_GRANT_STATE_ACTIVE, 1, 2)
 
 
 async def test_a_refused_field_refuses_the_call_and_is_recorded(sharing: Sharing) -> None:
@@ -92,7 +92,7 @@ async def test_a_refused_field_refuses_the_call_and_is_recorded(sharing: Sharing
     ("changes", "reason"),
     [
         ({"use_context": context(purpose="别的目的")}, "GRANT_PURPOSE_MISMATCH"),
-        ({"use_context": context(case_name="")}, "CASE_REQUIRED"),
+        ({"use_context": context(case="")}, "CASE_REQUIRED"),
         ({"fields": ["income"]}, "FIELD_UNKNOWN"),
         ({"conditions": [data.KeyCondition(field="name", values=[text("x")])]}, "FIELD_NOT_KEY"),
         ({"conditions": [data.KeyCondition(field="code", values=[pb.Value(int_value=1)])]}, "FIELD_INVALID"),

@@ -132,7 +132,7 @@ async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Fed
         f"//341500/{CONSUMER}",
         "//341500/staff/00000000-0000-7000-8000-000000006331",
     )
-    assert (sent.transaction_id, sent.case_name) == (TRANSACTION, "//341500/cases/1")
+    assert (sent.transaction_id, sent.case) == (TRANSACTION, "//341500/cases/1")
     records = await federation.sharing.records(TRANSACTION)
     assert [(each.action.rpartition(".")[2], each.result, list(each.fields)) for each in records] == [
         ("Query", "OK", ["name"]),
@@ -193,7 +193,7 @@ def _remote(resource: str, **changes: Any) -> data.QueryRemoteRequest:
             "department": ABROAD,
             "operator": "//320402/staff/00000000-0000-7000-8000-000000007839",
             "transaction_id": TRANSACTION,
-            "case_name": "//320402/cases/1",
+            "case": "//320402/cases/1",
             **changes,
         }
     )
@@ -243,7 +243,7 @@ async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> No
         ({"transaction_id": ""}, "FIELD_INVALID"),
         ({"department": ABROAD[:-1] + "d"}, "GRANT_MISSING"),
         ({"purpose": "别的目的"}, "GRANT_PURPOSE_MISMATCH"),
-        ({"case_name": ""}, "CASE_REQUIRED"),
+        ({"case": ""}, "CASE_REQUIRED"),
     ],
 )
 async def test_another_region_can_not_say_what_is_not_so(

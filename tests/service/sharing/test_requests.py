@@ -26,7 +26,7 @@ async def test_a_request_goes_through_four_people_to_its_grant(sharing: Sharing)
     )
     await sharing.in_review(request.name)
     done = await sharing.approved(request.name)
-    assert done.state == messages.REQUEST_STATE_GRANTED
+    assert done.state == messages.DATA_REQUEST_STATE_GRANTED
     # 2024-05-06 is a Monday; ten working days on, with the make-up Saturday 11 May, is 17 May; twenty, 31 May.
     assert (done.answer_due_date.month, done.answer_due_date.day) == (5, 17)
     assert (done.supply_due_date.month, done.supply_due_date.day) == (5, 31)
@@ -36,7 +36,7 @@ async def test_a_request_goes_through_four_people_to_its_grant(sharing: Sharing)
         "staff/00000000-0000-7000-8000-000000007032",
     ]
     grant = await sharing.grant(done.grant)
-    assert (grant.state, grant.terms) == (messages.GRANT_STATE_ACTIVE, terms())
+    assert (grant.state, grant.terms) == (messages.DATA_GRANT_STATE_ACTIVE, terms())
     assert (grant.queries_today, grant.rows_total) == (0, 0)
 
 
@@ -63,9 +63,9 @@ async def test_events_tell_of_each_step(sharing: Sharing) -> None:
 async def test_a_grant_waits_for_its_data(sharing: Sharing) -> None:
     resource = await sharing.published()
     grant = await sharing.granted(resource)
-    assert (await sharing.grant(grant)).state == messages.GRANT_STATE_GRANTED
+    assert (await sharing.grant(grant)).state == messages.DATA_GRANT_STATE_GRANTED
     await sharing.checked((await sharing.mounted(resource)).name)
-    assert (await sharing.grant(grant)).state == messages.GRANT_STATE_ACTIVE
+    assert (await sharing.grant(grant)).state == messages.DATA_GRANT_STATE_ACTIVE
 
 
 async def test_nobody_acts_twice_on_one_request(sharing: Sharing) -> None:
@@ -96,7 +96,7 @@ async def test_nobody_acts_twice_on_one_request(sharing: Sharing) -> None:
     assert same.value.reason == "REVIEW_NOT_SEPARATED"
     refuse = pb.RefuseDataRequestRequest(name=name, etag=etag, request_id=request_id(), reason="不符合共享条件")
     refused = await sharing.call(sharing.grants.RefuseDataRequest, refuse, messages.DataRequest, sharing.provider("p2"))
-    assert (refused.state, refused.refusal_reason) == (messages.REQUEST_STATE_REFUSED, "不符合共享条件")
+    assert (refused.state, refused.refusal_reason) == (messages.DATA_REQUEST_STATE_REFUSED, "不符合共享条件")
     approve.etag = refused.etag
     with pytest.raises(FailedPrecondition) as late:
         await sharing.call(sharing.grants.ApproveDataRequest, approve, messages.DataRequest, sharing.provider("p2"))
@@ -225,7 +225,7 @@ async def test_lists_are_filtered_and_paged_newest_first(sharing: Sharing) -> No
     resource = await sharing.published()
     names = [(await sharing.requested(resource, terms())).name for _ in range(3)]
     request = pb.ListDataRequestsRequest(page_size=2, resource=resource, department=CONSUMER)
-    request.state = messages.REQUEST_STATE_DRAFT
+    request.state = messages.DATA_REQUEST_STATE_DRAFT
     first = await sharing.call(sharing.grants.ListDataRequests, request, pb.ListDataRequestsResponse, sharing.officer())
     request.page_token = first.next_page_token
     second = await sharing.call(

@@ -91,7 +91,7 @@ async def test_a_table_that_is_not_what_it_was_fails_its_mount(sharing: Sharing,
         await sharing.compare(comparison)
     assert compared.value.reason == "RESOURCE_NOT_MOUNTED"
     mount = await mount_of(sharing, resource)
-    assert mount.state == pb.MOUNT_STATE_FAILED and mount.last_check.findings
+    assert mount.state == pb.DATA_MOUNT_STATE_FAILED and mount.last_check.findings
     results = [record.result for record in await sharing.records()]
     assert results.count("RESOURCE_NOT_MOUNTED") >= 4  # three uses, and the mount's own
     assert (await sharing.grant(grant)).queries_today == 1
@@ -108,7 +108,7 @@ async def test_a_comparison_that_is_the_first_to_meet_a_change_looks_too(sharing
     )
     with pytest.raises(FailedPrecondition, match="RESOURCE_NOT_MOUNTED"):
         await sharing.compare(comparison)
-    assert (await mount_of(sharing, resource)).state == pb.MOUNT_STATE_FAILED
+    assert (await mount_of(sharing, resource)).state == pb.DATA_MOUNT_STATE_FAILED
     assert (await sharing.grant(grant)).queries_today == 0
 
 
@@ -119,7 +119,7 @@ async def test_a_mended_table_is_read_again_after_a_check(sharing: Sharing) -> N
         await sharing.query(query(resource))
     await owner_does(sharing, "ALTER TABLE firms RENAME COLUMN business TO trade")
     checked = await sharing.checked((await mount_of(sharing, resource)).name)
-    assert checked.state == pb.MOUNT_STATE_ACTIVE
+    assert checked.state == pb.DATA_MOUNT_STATE_ACTIVE
     assert len((await sharing.query(query(resource))).rows) == 1
 
 
@@ -140,7 +140,7 @@ async def test_a_change_that_still_fits_is_followed(sharing: Sharing) -> None:
     answer = await sharing.query(request)
     assert [row.values["name"].string_value for row in answer.rows] == ["示例甲公司"]
     mount = await mount_of(sharing, resource)
-    assert mount.state == pb.MOUNT_STATE_ACTIVE and not mount.last_check.findings
+    assert mount.state == pb.DATA_MOUNT_STATE_ACTIVE and not mount.last_check.findings
 
 
 ODD = {
@@ -183,7 +183,7 @@ async def test_a_row_that_can_not_be_given_is_named_and_the_others_come(
     assert (records["OK"].record_count, records["SOURCE_VALUE_UNREADABLE"].record_count) == (2, 1)
     assert list(records["SOURCE_VALUE_UNREADABLE"].fields) == [column]
     assert (await sharing.grant(grant)).rows_total == 2
-    assert (await mount_of(sharing, resource)).state == pb.MOUNT_STATE_ACTIVE
+    assert (await mount_of(sharing, resource)).state == pb.DATA_MOUNT_STATE_ACTIVE
 
 
 async def test_the_last_day_that_there_is_is_a_day(sharing: Sharing) -> None:
@@ -299,7 +299,7 @@ async def test_a_key_that_is_no_more_is_found_out_by_the_next_look(sharing: Shar
     answer = await sharing.query(query(resource, fields=["name", "capital"]))
     assert [list(each.reasons) for each in answer.unreadable_rows] == [["NOT_FINITE"]]
     mount = await mount_of(sharing, resource)
-    assert (mount.state, list(mount.last_check.key_columns)) == (pb.MOUNT_STATE_ACTIVE, [])
+    assert (mount.state, list(mount.last_check.key_columns)) == (pb.DATA_MOUNT_STATE_ACTIVE, [])
 
 
 async def test_pages_that_began_without_a_key_and_go_on_with_one_say_so(sharing: Sharing) -> None:

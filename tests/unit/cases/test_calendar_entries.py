@@ -35,23 +35,23 @@ def test_a_year_given_by_its_festivals_is_the_same_year(year: int) -> None:
 @pytest.mark.parametrize(
     ("festivals", "field", "rule"),
     [
-        ([Festival("x", date(2027, 5, 2), date(2027, 5, 1))], "festivals[0].last_day", "calendar.order"),
-        ([MAY, Festival("x", date(2027, 2, 1), date(2027, 2, 17))], "festivals[1].last_day", "calendar.length"),
-        ([Festival("x", date(2026, 12, 31), date(2027, 1, 1))], "festivals[0].first_day", "calendar.year"),
-        ([MAY, Festival("x", date(2027, 5, 5), date(2027, 5, 6))], "festivals[1].first_day", "calendar.once"),
+        ([Festival("x", date(2027, 5, 2), date(2027, 5, 1))], "festivals[0].end_date", "calendar.order"),
+        ([MAY, Festival("x", date(2027, 2, 1), date(2027, 2, 17))], "festivals[1].end_date", "calendar.length"),
+        ([Festival("x", date(2026, 12, 31), date(2027, 1, 1))], "festivals[0].start_date", "calendar.year"),
+        ([MAY, Festival("x", date(2027, 5, 5), date(2027, 5, 6))], "festivals[1].start_date", "calendar.once"),
         (
             [Festival("x", date(2027, 5, 1), date(2027, 5, 5), make_up_workdays=(date(2027, 5, 8), date(2027, 5, 8)))],
-            "festivals[0].make_up_workdays[1]",
+            "festivals[0].make_up_dates[1]",
             "calendar.once",
         ),
         (
             [Festival("x", date(2027, 5, 1), date(2027, 5, 5), make_up_workdays=(date(2027, 5, 2),))],
-            "festivals[0].make_up_workdays[0]",
+            "festivals[0].make_up_dates[0]",
             "calendar.once",
         ),
         (
             [Festival("x", date(2027, 5, 1), date(2027, 5, 5), swapped_days=(date(2027, 5, 4), date(2027, 5, 6)))],
-            "festivals[0].swapped_days[1]",
+            "festivals[0].swapped_dates[1]",
             "calendar.swapped",
         ),
     ],
@@ -64,21 +64,25 @@ def test_festivals_that_are_no_year_s_are_refused(festivals: list[Festival], fie
 
 def test_fifteen_days_more_are_no_festival_too_long() -> None:
     festival = Festival("x", date(2027, 2, 1), date(2027, 2, 16))
-    assert sum(each.field == "festivals[0].first_day" for each in festivals_given(2027, [festival])) == 16
+    assert sum(each.field == "festivals[0].start_date" for each in festivals_given(2027, [festival])) == 16
 
 
 @pytest.mark.parametrize(
     ("festival", "field", "rule"),
     [
-        (Festival("x", date(2027, 5, 1), date(2027, 5, 5), (date(2027, 5, 1),)), "swapped_days[0]", "calendar.weekday"),
+        (
+            Festival("x", date(2027, 5, 1), date(2027, 5, 5), (date(2027, 5, 1),)),
+            "swapped_dates[0]",
+            "calendar.weekday",
+        ),
         (
             Festival("x", date(2027, 5, 1), date(2027, 5, 5), (), (date(2027, 5, 10),)),
-            "make_up_workdays[0]",
+            "make_up_dates[0]",
             "calendar.weekday",
         ),
         (
             Festival("x", date(2027, 6, 9), date(2027, 6, 9), (), (date(2027, 10, 2),)),
-            "make_up_workdays[0]",
+            "make_up_dates[0]",
             "calendar.fixed_holiday",
         ),
     ],

@@ -31,14 +31,14 @@ def _names(descriptor: EnumDescriptor) -> set[str]:
         (DayKind, calendar_service_pb2.DayKind.DESCRIPTOR),
         (clock.Light, resources_pb2.Light.DESCRIPTOR),
         (clock.SpecialProcedure, resources_pb2.SpecialProcedure.DESCRIPTOR),
-        (offers.ItemState, item_service_pb2.ItemState.DESCRIPTOR),
+        (offers.ItemState, item_service_pb2.ServiceItemState.DESCRIPTOR),
         (items.HandlingKind, item_service_pb2.HandlingKind.DESCRIPTOR),
         (outcomes.DecisionOutcome, resources_pb2.Outcome.DESCRIPTOR),
         (ratings.Satisfaction, resources_pb2.SatisfactionLevel.DESCRIPTOR),
         (ratings.RatingKind, rating_service_pb2.RatingKind.DESCRIPTOR),
         (states.CaseState, resources_pb2.CaseState.DESCRIPTOR),
         (states.PublicStatus, resources_pb2.PublicStatus.DESCRIPTOR),
-        (exchange.TransferState, exchange_service_pb2.TransferState.DESCRIPTOR),
+        (exchange.TransferState, exchange_service_pb2.CaseTransferState.DESCRIPTOR),
     ],
 )
 def test_enums_agree(kind: type[Enum], descriptor: EnumDescriptor) -> None:

@@ -261,7 +261,7 @@ def test_every_standing_has_its_words() -> None:
 def test_a_valid_licence_is_told_with_dates_and_comparisons() -> None:
     answer = api.VerifyLicenseResponse(
         standing=api.STANDING_VALID,
-        validity=resources_pb2.Validity(start=common_pb2.Date(year=2024, month=5, day=1)),
+        validity=resources_pb2.Validity(start_date=common_pb2.Date(year=2024, month=5, day=1)),
         comparisons=[api.Comparison(field=api.COMPARED_FIELD_NUMBER, matched=True)],
     )
     answer.verify_time.FromJsonString("2024-06-01T16:00:00Z")

@@ -150,10 +150,10 @@ def credentials(kind: ClientKind, auth: ClientAuthMethod, *, keys: bool, right: 
 @pytest.mark.parametrize(
     ("call", "field", "rule"),
     [
-        (lambda: consents.check_term(NOW, NOW, NOW), "consent.expire_time", "term.order"),
+        (lambda: consents.check_term(NOW, NOW, NOW), "consent.end_time", "term.order"),
         (
             lambda: consents.check_term(NOW, NOW + consents.LONGEST_TERM + SECOND, NOW),
-            "consent.expire_time",
+            "consent.end_time",
             "term.length",
         ),
         (
@@ -161,7 +161,7 @@ def credentials(kind: ClientKind, auth: ClientAuthMethod, *, keys: bool, right: 
                 mandate(principal=FIRM, agent=AGENT, all_items=True, expire_time=NOW + mandates.LONGEST_TERM + SECOND),
                 NOW,
             ),
-            "mandate.expire_time",
+            "mandate.end_time",
             "term.length",
         ),
         (
@@ -181,7 +181,7 @@ def credentials(kind: ClientKind, auth: ClientAuthMethod, *, keys: bool, right: 
         ),
         (
             lambda: duties.check_assignment([], Assignment("p", frozenset(), NOW, NOW)),
-            "expire_time",
+            "end_time",
             "term.order",
         ),
         (lambda: check_kind("11", OrganizationKind.ENTERPRISE), "organization.kind", "uscc.kind"),

@@ -64,9 +64,9 @@ def test_a_department_that_nobody_answers_for_is_recorded_and_does_not_count(who
 
 
 def test_what_the_request_says_is_not_changed() -> None:
-    said = context(case_name=f"//{HOME}/cases/1")
+    said = context(case=f"//{HOME}/cases/1")
     assert stated(OFFICE, said, HOME).case_name == "cases/1"
-    assert (said.case_name, said.department) == (f"//{HOME}/cases/1", "")
+    assert (said.case, said.department) == (f"//{HOME}/cases/1", "")
 
 
 @pytest.mark.parametrize(

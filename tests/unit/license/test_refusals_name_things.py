@@ -148,7 +148,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
             "face_fields[1].key",
             "face_fields.unique",
         ),
-        (lambda: check_validity(LicenseTerm(DAY, DAY - timedelta(days=1))), "validity.end", "validity.order"),
+        (lambda: check_validity(LicenseTerm(DAY, DAY - timedelta(days=1))), "validity.end_date", "validity.order"),
         (lambda: expiry(NOW, NOW), "expire_time", "expire_time.future"),
         (lambda: expiry(NOW, NOW + timedelta(days=90) + SECOND), "expire_time", "expire_time.limit"),
         (lambda: copy_terms("", "", NOW, NOW - SECOND), "copy_expire_time", "copy_expire_time.future"),

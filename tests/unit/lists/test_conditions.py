@@ -12,7 +12,7 @@ from libs.lists.conditions import compiled
 from tongban.cases.v1 import task_service_pb2 as tasks
 
 FIELDS = {
-    "state": fields.choice("state", tasks.TaskState),
+    "state": fields.choice("state", tasks.CaseTaskState),
     "code": fields.text("code"),
     "number": fields.text("number", nullable=True),
     "item": fields.named("item", "serviceItems"),
@@ -28,7 +28,7 @@ ITEM = "00000000-0000-7000-8000-000000000001"
 @pytest.mark.parametrize(
     ("text", "sql", "values"),
     [
-        ("state = TASK_STATE_OPEN", "state = CAST(:f0 AS text)", ["OPEN"]),
+        ("state = CASE_TASK_STATE_OPEN", "state = CAST(:f0 AS text)", ["OPEN"]),
         ("code != x", "NOT (code = CAST(:f0 AS text))", ["x"]),
         ("number = 7", "(number IS NOT NULL AND number = CAST(:f0 AS text))", ["7"]),
         ("number:*", "(number IS NOT NULL AND number <> '')", []),
@@ -72,7 +72,7 @@ def test_what_must_all_hold_comes_in_parts_that_say_which_column() -> None:
         ("tags = a", "operator", 1),
         ("open:*", "operator", 1),
         ("state = OPEN", "value", 1),
-        ("state = TASK_STATE_UNSPECIFIED", "value", 1),
+        ("state = CASE_TASK_STATE_UNSPECIFIED", "value", 1),
         ("code = a*", "value", 1),
         ('code = "*"', "value", 1),
         ("item = 1", "value", 1),

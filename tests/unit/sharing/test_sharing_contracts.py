@@ -37,10 +37,10 @@ def test_enums_carry_the_contracts_names_and_numbers(ours: type[IntEnum], contra
 @pytest.mark.parametrize(
     ("ours", "contract"),
     [
-        (catalogue.ResourceState, pb.ResourceState),
-        (mounting.MountState, pb.MountState),
-        (RequestState, pb.RequestState),
-        (granting.GrantState, pb.GrantState),
+        (catalogue.ResourceState, pb.DataResourceState),
+        (mounting.MountState, pb.DataMountState),
+        (RequestState, pb.DataRequestState),
+        (granting.GrantState, pb.DataGrantState),
     ],
 )
 def test_states_that_rows_hold_bear_the_contracts_names(ours: type[Enum], contract: EnumTypeWrapper) -> None:

@@ -128,7 +128,7 @@ async def test_broken_bytes_get_a_typed_error(identity: Service) -> None:
 async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service) -> None:
     clerk = _Clerk(identity)
     person = await clerk.create(_create())
-    context = common_pb2.UseContext(purpose="核对身份", case_name="cases/1")
+    context = common_pb2.UseContext(purpose="核对身份", case="cases/1")
     revealed, receipt = await invoke_recorded(
         clerk.stub.RevealPerson,
         pb.RevealPersonRequest(name=person.name, use_context=context),
@@ -146,7 +146,7 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
         to="identity",
         token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
     )
-    assert (record.purpose, record.case_name, record.object) == ("核对身份", "cases/1", person.name)
+    assert (record.purpose, record.case, record.object) == ("核对身份", "cases/1", person.name)
     assert list(record.fields) == ["full_name", "document.number", "phone"]
 
 

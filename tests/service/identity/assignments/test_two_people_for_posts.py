@@ -123,12 +123,12 @@ async def test_it_is_held_from_the_second_word_on_and_not_before(home: Town) -> 
     first, second = await home.administrators()
     post, name = await _post(home, "DUTY_AUDITING"), await _member(home)
     request = pb.AssignStaffRequest(name=name, post=post, request_id=request_id())
-    request.begin_time.FromDatetime(datetime.now(UTC) - timedelta(days=30))
+    request.start_time.FromDatetime(datetime.now(UTC) - timedelta(days=30))
     waits = await home.call(home.offices.AssignStaff, request, resources_pb2.Staff, first)
     assert await home.call(home.offices.AssignStaff, request, resources_pb2.Staff, first) == waits
     holds = await home.stand_behind(waits, post, second)
-    assert holds.assignments[0].begin_time.ToNanoseconds() > waits.pending_assignments[0].begin_time.ToNanoseconds()
-    assert holds.assignments[0].begin_time.ToNanoseconds() >= waits.update_time.ToNanoseconds()
+    assert holds.assignments[0].start_time.ToNanoseconds() > waits.pending_assignments[0].start_time.ToNanoseconds()
+    assert holds.assignments[0].start_time.ToNanoseconds() >= waits.update_time.ToNanoseconds()
 
 
 async def test_duties_that_exclude_one_another_are_looked_at_again(home: Town) -> None:

@@ -31,7 +31,7 @@ async def _grant(home: Town, subject: str, token: str, *, days: int = 30, **fiel
         **fields,
     }
     consent = resources_pb2.Consent(**given)  # type: ignore[arg-type]
-    consent.expire_time.FromDatetime(datetime.now(UTC) + timedelta(days=days))
+    consent.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=days))
     request = pb.GrantConsentRequest(consent=consent, request_id=request_id())
     return await home.call(_stub(home).GrantConsent, request, resources_pb2.Consent, token)
 
@@ -67,12 +67,12 @@ async def _listed(home: Town, token: str, **asked: str) -> list[str]:
 async def test_consents_are_listed_to_whom_they_are_of(home: Town) -> None:
     person, other = await home.person(), await home.person()
     own = await home.human_token(person)
-    first = await _grant(home, person, own, case_name="cases/1")
+    first = await _grant(home, person, own, case="cases/1")
     second = await _grant(home, person, own)
     await _withdraw(home, first.name, own)
     assert await _listed(home, own) == [second.name, first.name]
     assert await _listed(home, own, filter="state = CONSENT_STATE_WITHDRAWN AND withdraw_time:*") == [first.name]
-    assert await _listed(home, own, filter=f"NOT case_name:* AND resources:{LICENSE}") == [second.name]
+    assert await _listed(home, own, filter=f"NOT case:* AND resources:{LICENSE}") == [second.name]
     stranger = await home.human_token(other)
     assert await _listed(home, stranger) == []
     assert await reason_of(_listed(home, stranger, subject=person)) == "NOT_OWNER"
@@ -84,19 +84,19 @@ async def test_consents_are_listed_to_whom_they_are_of(home: Town) -> None:
 async def test_a_person_consents_and_takes_it_back(home: Town) -> None:
     person = await home.person()
     own = await home.human_token(person)
-    made = await _grant(home, person, own, case_name="cases/1")
+    made = await _grant(home, person, own, case="cases/1")
     assert (made.granter, made.mandate, made.witness) == (person, "", "")
-    assert await _check(home, made.name, person, case_name="cases/1") == "ALLOWED"
+    assert await _check(home, made.name, person, case="cases/1") == "ALLOWED"
     assert await _check(home, made.name, person) == "CONSENT_OUT_OF_SCOPE"
-    assert await _check(home, made.name, await home.person(), case_name="cases/1") == "CONSENT_OUT_OF_SCOPE"
+    assert await _check(home, made.name, await home.person(), case="cases/1") == "CONSENT_OUT_OF_SCOPE"
     later = datetime.now(UTC) + timedelta(days=31)
     request = pb.CheckConsentRequest(name=made.name)
     request.at_time.FromDatetime(later)
-    assert await _check(home, made.name, person, case_name="cases/1", at_time=request.at_time) == "CONSENT_NOT_ACTIVE"
+    assert await _check(home, made.name, person, case="cases/1", at_time=request.at_time) == "CONSENT_NOT_ACTIVE"
     ended = await _withdraw(home, made.name, own)
     assert ended.state == resources_pb2.CONSENT_STATE_WITHDRAWN
     assert await reason_of(_withdraw(home, made.name, own)) == "STATE_CONFLICT"
-    assert await _check(home, made.name, person, case_name="cases/1") == "CONSENT_NOT_ACTIVE"
+    assert await _check(home, made.name, person, case="cases/1") == "CONSENT_NOT_ACTIVE"
     nowhere = "consents/00000000-0000-7000-8000-0000000000aa"
     assert await _check(home, nowhere, person) == "RESOURCE_NOT_FOUND"
 

@@ -59,7 +59,7 @@ async def test_a_representative_gives_a_mandate_once(home: Town) -> None:
     token = await home.human_token(boss)
     scope = resources_pb2.MandateScope(all_items=True, powers=[resources_pb2.MANDATE_POWER_APPLY])
     draft = resources_pb2.Mandate(principal=firm.name, agent=agent, scope=scope)
-    draft.expire_time.FromDatetime(datetime.now(UTC) + timedelta(days=30))
+    draft.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=30))
     request = pb.CreateMandateRequest(mandate=draft, request_id=request_id())
     made = await home.call(home.mandates.CreateMandate, request, resources_pb2.Mandate, token)
     assert (made.state, made.granter) == (resources_pb2.MANDATE_STATE_ACTIVE, boss)

@@ -131,10 +131,10 @@ async def test_posts_of_different_times_do_not_meet(home: Town) -> None:
     member = await home.make_staff("R-1", token)
     change = datetime.now(UTC) + timedelta(days=30)
     first = pb.AssignStaffRequest(name=member.name, post=home.posts["receiving"], request_id=request_id())
-    first.expire_time.FromDatetime(change)
+    first.end_time.FromDatetime(change)
     await home.call(home.offices.AssignStaff, first, resources_pb2.Staff, token)
     then = pb.AssignStaffRequest(name=member.name, post=deciding.name, request_id=request_id())
-    then.begin_time.FromDatetime(change)
+    then.start_time.FromDatetime(change)
     held = await home.call(home.offices.AssignStaff, then, resources_pb2.Staff, token)
     assert len(held.assignments) == 2
     assert await home.call(home.offices.AssignStaff, then, resources_pb2.Staff, token) == held

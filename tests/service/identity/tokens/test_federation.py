@@ -314,4 +314,4 @@ async def test_a_mandate_ends_by_the_business_clock_that_each_region_goes_by(fed
     token = await home.exchange(await home.human_token(agent), on_behalf_of=firm.name, mandate=mandate.name)
     principal = await home.verifier().verify(token)
     assert principal.claims["exp"] == principal.claims["mandate_exp"]
-    assert abs(principal.claims["mandate_exp"] - mandate.expire_time.seconds) <= 1
+    assert abs(principal.claims["mandate_exp"] - mandate.end_time.seconds) <= 1

@@ -220,7 +220,7 @@ async def test_a_post_that_ends_ends_the_token(home: Town) -> None:
     member = (await home.make_staff(f"E-{request_id()[:8]}", admin)).name
     end = int(home.service.process.clock.now().timestamp()) + 120
     request = staff_service_pb2.AssignStaffRequest(name=member, post=home.posts["receiving"], request_id=request_id())
-    request.expire_time.FromSeconds(end)
+    request.end_time.FromSeconds(end)
     await home.call(home.offices.AssignStaff, request, resources_pb2.Staff, admin)
     principal = await home.verifier().verify(await home.human_token(member))
     assert abs(principal.claims["exp"] - end) <= 1  # by the clock of tokens, which is the same here

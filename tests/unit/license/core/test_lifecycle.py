@@ -109,7 +109,7 @@ def test_validity_must_not_end_before_it_begins() -> None:
     assert check_validity(one_day) is one_day
     with pytest.raises(InvalidArgument) as caught:
         check_validity(LicenseTerm(date(2024, 1, 2), date(2024, 1, 1)))
-    assert caught.value.violations[0].field == "validity.end"
+    assert caught.value.violations[0].field == "validity.end_date"
 
 
 def test_compact_days() -> None:

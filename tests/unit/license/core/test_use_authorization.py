@@ -20,7 +20,7 @@ WANTED: Any = Mock(state=LicenseState.ISSUED, issuer_department="departments/1",
 
 
 def _asked(reader: Reader) -> Inquiry:
-    return Inquiry(ANONYMOUS, reader, stated(ANONYMOUS, common_pb2.UseContext(case_name=CASE), "341500"))
+    return Inquiry(ANONYMOUS, reader, stated(ANONYMOUS, common_pb2.UseContext(case=CASE), "341500"))
 
 
 def _authorization() -> UseAuthorization:

@@ -32,8 +32,8 @@ def seal(number: int, **changes: Any) -> seals.Seal:
         diameter_mm=42,
         users=[seals.SealUser(subject=changes.get("user", SELF))],
     )
-    made.valid_from_time.FromDatetime(NOW - timedelta(days=1))
-    made.valid_until_time.FromDatetime(NOW + timedelta(days=1))
+    made.start_time.FromDatetime(NOW - timedelta(days=1))
+    made.end_time.FromDatetime(NOW + timedelta(days=1))
     return made
 
 

@@ -127,5 +127,5 @@ def test_codes_and_diameters() -> None:
 def test_a_period_runs_forward_and_ends() -> None:
     ensure_period(NOW, NOW + DAY)
     for until in (NOW, NOW - DAY, NOW + 4000 * DAY):
-        with pytest.raises(InvalidArgument, match="valid_until_time"):
+        with pytest.raises(InvalidArgument, match="end_time"):
             ensure_period(NOW, until)
