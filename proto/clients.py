@@ -155,7 +155,7 @@ class _Package:
         comment = self._said(method)
         if paged:
             comment = f"Iterates over all pages of {method.name}.\n\n{comment}"
-        told = [f"{field.name}: {' '.join(self._comments.get(field.full_name, '').split())}" for field in fields]
+        told = [f"{_called(field)}: {' '.join(self._comments.get(field.full_name, '').split())}" for field in fields]
         return _written(f"{name}(self, *, {given}) -> {answer}", comment, call, told, waits=waits or paged, plain=paged)
 
     def _said(self, method: MethodDescriptor) -> str:
@@ -164,14 +164,12 @@ class _Package:
         return f"{comment}\n\nRefuses with {refuses}." if refuses else comment
 
     def _made(self, asked: str, fields: list[FieldDescriptor]) -> str:
-        return f"{asked}({', '.join(f'{field.name}={field.name}' for field in fields)})"
+        return f"{asked}({', '.join(f'{field.name}={_called(field)}' for field in fields)})"
 
     def _argument(self, field: FieldDescriptor) -> str:
-        if keyword.iskeyword(field.name) or field.name in _OURS:
-            raise SystemExit(f"proto/clients.py: {field.full_name} can't be the name of an argument")
         kind, default = self._kind(field)
         required = _required(field) and field.name != "request_id"
-        return f"{field.name}: {kind}" if required else f"{field.name}: {kind} = {default}"
+        return f"{_called(field)}: {kind}" if required else f"{_called(field)}: {kind} = {default}"
 
     def _kind(self, field: FieldDescriptor) -> tuple[str, str]:
         """The type of an argument and its default."""
@@ -217,6 +215,11 @@ def _written(
     said = said.replace("\\", "\\\\").replace('"""', "'''")
     end = " " if said.endswith('"') else ""
     return f'\n    {prefix}def {signature}:\n        """{said}{end}"""\n        return {"" if waits or plain else "await "}{call}\n'
+
+
+def _called(field: FieldDescriptor) -> str:
+    """What the argument of a field is called: as the field, with a line behind what means something else here (PEP 8)."""
+    return f"{field.name}_" if keyword.iskeyword(field.name) or field.name in _OURS else str(field.name)
 
 
 def _parts(method: MethodDescriptor, message: Descriptor) -> tuple[FieldDescriptor, FieldDescriptor]:

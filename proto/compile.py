@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent
 OUT = ROOT / "gen"
 IMAGE = OUT / "tongban.binpb"
 _WELL_KNOWN = ("descriptor", "duration", "timestamp", "field_mask")
+OPERATIONS = "google/longrunning/operations.proto"
+"""The wheel has this file under another name than that by which it is imported."""
 
 
 def sources() -> list[str]:
@@ -62,12 +64,16 @@ def compile_all() -> None:
     with tempfile.TemporaryDirectory(dir=ROOT) as scratch:
         out = Path(scratch) / "gen"
         out.mkdir()
+        renamed = Path(scratch) / "renamed"
+        (renamed / OPERATIONS).parent.mkdir(parents=True)
+        shutil.copy(google_api / OPERATIONS.replace(".proto", "_proto.proto"), renamed / OPERATIONS)
         validate = Path(scratch) / "validate.binpb"
         _validate_descriptors(validate)
         # Where --descriptor_set_in is given protoc takes imports from it too, so google/api goes in as descriptors.
         imports = Path(scratch) / "imports.binpb"
         _protoc(
             [
+                f"-I{renamed}",
                 f"-I{google_api}",
                 f"-I{well_known}",
                 "--include_imports",
@@ -76,6 +82,7 @@ def compile_all() -> None:
                 "google/api/field_behavior.proto",
                 "google/api/resource.proto",
                 "google/api/httpbody.proto",
+                OPERATIONS,
                 "google/rpc/status.proto",
                 "google/rpc/error_details.proto",
                 "google/protobuf/any.proto",

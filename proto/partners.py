@@ -85,7 +85,9 @@ def _field(field: descriptor_pb2.FieldDescriptorProto, *, label: bool = True) ->
 
 def _texts(files: Iterable[descriptor_pb2.FileDescriptorProto]) -> Iterator[tuple[str, str]]:
     for file in files:
-        places = (folder / file.name for folder in (ROOT, *_wheels()))
+        # The wheel calls google/longrunning/operations.proto otherwise than who imports it.
+        names = (file.name, file.name.replace(".proto", "_proto.proto"))
+        places = (folder / name for folder in (ROOT, *_wheels()) for name in names)
         found = next((place for place in places if place.exists()), None)
         yield file.name, found.read_text(encoding="utf-8") if found else printed(file)
 

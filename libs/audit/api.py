@@ -2,18 +2,23 @@
 
 import asyncio
 
+from google.longrunning import operations_pb2
+
 from libs.audit import merkle
 from libs.audit.records import Record, parse_canonical
 from libs.audit.rows import HEAD, LEAF, NEWEST_HEAD, RECORD, StoredRecord, read_nodes
 from libs.audit.versions import UnknownVersion
+from libs.db.command import command_of
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.paging import Pages
 from libs.db.schema import audit_records
+from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import invalid_field, not_found, reasons
 from libs.lists import fields
 from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
+from libs.operations.beginning import Operations
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from tongban.audit.v1 import audit_service_pb2 as pb
@@ -81,8 +86,12 @@ def _read(record: Record) -> pb.AuditRecord:
 class AuditApi:
     """Reads records, heads and proofs."""
 
-    def __init__(self, database: Database, pages: Pages, region: str, service: str) -> None:
+    def __init__(
+        self, database: Database, uow: UnitOfWork, operations: Operations, pages: Pages, region: str, service: str
+    ) -> None:
         self._database = database
+        self._uow = uow
+        self._operations = operations
         self._pages = pages
         self._service = service
         self._log = f"//{region}/{service}"
@@ -100,6 +109,17 @@ class AuditApi:
         async with self._database.read() as connection:
             row = await self._find(connection, request.name)
         return record_message(row, self._service, with_canonical=True)
+
+    async def export_audit_records(self, request: pb.ExportAuditRecordsRequest, call: Call) -> operations_pb2.Operation:
+        """Begins to take the records of a period out as a file (``libs.audit.export``)."""
+        self._must_be_ours("log", request.log)
+        if request.start_time.ToNanoseconds() >= request.end_time.ToNanoseconds():
+            raise invalid_field("end_time", "order", "must be later than start_time")
+
+        async def work(tx: Transaction) -> operations_pb2.Operation:
+            return await self._operations.begin(tx, request)
+
+        return await self._uow.run(command_of(request, call=call), work)
 
     async def get_head(self, request: pb.GetHeadRequest, call: Call) -> pb.SignedHead:
         """Gets a signed head."""

@@ -123,6 +123,19 @@ class UploadsConfig(Section):
     patience_seconds: float = Field(default=600.0, ge=0)
 
 
+class OperationsConfig(Section):
+    """How operations go on: how many one caller may have under way, and how many one process works on at once.
+
+    Who works on one says so three times in ``lease_seconds``; whoever has not for so long has lost it to another. Every
+    ``look_seconds`` it is looked for work that was begun at another replica, or left there.
+    """
+
+    most: int = Field(default=20, ge=1)
+    at_once: int = Field(default=2, ge=1)
+    lease_seconds: float = Field(default=15.0, gt=0)
+    look_seconds: float = Field(default=1.0, gt=0)
+
+
 class KeysConfig(Section):
     """The key store's folder and the file of its master key."""
 
@@ -184,6 +197,7 @@ class ServiceConfig(Section):
     metrics: MetricsConfig
     documents: DocumentsConfig
     uploads: UploadsConfig = UploadsConfig()
+    operations: OperationsConfig = OperationsConfig()
     keys: KeysConfig
     disk: DiskConfig = DiskConfig()
     identity: IdentityConfig

@@ -56,6 +56,21 @@ def counted(name: str) -> AnyColumn:
     return sa.Column(name, sa.Integer, nullable=False, server_default="0")
 
 
+def amounts(*names: str) -> tuple[AnyColumn, ...]:
+    """Numbers that begin at zero and may get large."""
+    return tuple(sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in names)
+
+
+def nothing_yet(name: str) -> AnyColumn:
+    """Bytes that begin empty."""
+    return sa.Column(name, sa.LargeBinary, nullable=False, server_default="")
+
+
+def no(name: str) -> AnyColumn:
+    """What is not so at first."""
+    return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
+
+
 def moment(name: str, *, nullable: bool = True) -> AnyColumn:
     """A time; by default one that may not have come yet."""
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)

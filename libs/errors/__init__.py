@@ -8,6 +8,7 @@ that it keeps its meaning over hops (AIP-193).
 from libs.errors.family import (
     Aborted,
     AlreadyExists,
+    Cancelled,
     Code,
     DeadlineExceeded,
     FailedPrecondition,
@@ -26,6 +27,7 @@ from libs.errors.family import (
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "Cancelled",
     "Code",
     "DeadlineExceeded",
     "FailedPrecondition",

@@ -8,6 +8,7 @@ from typing import Self
 class Code(Enum):
     """The canonical gRPC codes that Tongban uses, with their numbers."""
 
+    CANCELLED = 1
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
     NOT_FOUND = 5
@@ -27,6 +28,7 @@ class Code(Enum):
 
 
 _HTTP = {
+    Code.CANCELLED: 499,
     Code.INVALID_ARGUMENT: 400,
     Code.FAILED_PRECONDITION: 400,
     Code.UNAUTHENTICATED: 401,
@@ -99,6 +101,12 @@ class DeadlineExceeded(TongbanError):
     code = Code.DEADLINE_EXCEEDED
 
 
+class Cancelled(TongbanError):
+    """It was stopped because somebody asked for it; only work that goes on behind calls ends so."""
+
+    code = Code.CANCELLED
+
+
 class NotFound(TongbanError):
     """There is no such resource, or the caller may not know of it."""
 
@@ -156,6 +164,7 @@ class Unauthenticated(TongbanError):
 _BY_CODE: dict[Code, type[TongbanError]] = {
     kind.code: kind
     for kind in (
+        Cancelled,
         InvalidArgument,
         DeadlineExceeded,
         NotFound,

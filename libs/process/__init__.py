@@ -13,6 +13,7 @@ import grpc
 import uvloop
 
 from libs.audit.api import AuditApi
+from libs.audit.export import AuditExport
 from libs.audit.integrator import Integrator
 from libs.audit.log import Log
 from libs.audit.witness import Witness
@@ -41,6 +42,11 @@ from libs.events.wire import Wire, event_cipher
 from libs.observability import logs, metrics
 from libs.observability.logs import logger
 from libs.observability.tracing import Tracing
+from libs.operations.api import OperationApi
+from libs.operations.beginning import Operations
+from libs.operations.messages import SealedFields
+from libs.operations.sweeping import backlog_of
+from libs.operations.worker import OperationWorker
 from libs.process.app import App, Task
 from libs.process.checks import DiskCheck, KeysCheck, at_most_every, folders_of
 from libs.process.health import DatabaseCheck, Health, redis_check
@@ -60,6 +66,7 @@ from libs.uploads.taking import UploadedFiles
 from tongban.audit.v1 import audit_service_pb2
 from tongban.events.v1 import parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
+from tongban.operations.v1 import operation_service_pb2
 from tongban.uploads.v1 import upload_service_pb2
 
 _log = logger(__name__)
@@ -89,6 +96,7 @@ class Process:
         wire: carries its events.
         uow: runs its mutations.
         parking: holds the events that it could not handle.
+        operations: begins work that takes longer than a call.
         audit: writes its audit records.
         log: what its records are called.
         pages: its page tokens.
@@ -122,6 +130,8 @@ class Process:
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire, self.log)
         self.parking = Parking(self.database, service)
+        self._sealed = SealedFields(self.cipher)
+        self.operations = Operations(service, self._sealed, config.operations)
         self.health = Health()
         check = DatabaseCheck(self.database)
         keys = KeysCheck(self.keys, config.keys, config.tls, (_LOG, _PAGES, _SALTS))
@@ -161,7 +171,9 @@ class Process:
         return Withdrawals(asking(self.neighbour("identity")))
 
     def server(self, verifier: TokenVerifier, trusted: Check | None = None) -> ServerBuilder:
-        """Returns a server builder that serves audit log, parked events and uploads already; the service adds its own.
+        """Returns a server builder that serves what every service does (audit log, parked events, uploads, operations).
+
+        The service adds its own.
 
         Args:
             verifier: turns access tokens into callers.
@@ -171,14 +183,25 @@ class Process:
             self.config, verifier, trusted or self._is_trusted, self.health.require_writing, self.tracing
         )
         builder = ServerBuilder(self.config, stages, self.health)
-        audit = AuditApi(self.database, self.pages, self.config.region.id, self.service)
+        audit = AuditApi(self.database, self.uow, self.operations, self.pages, self.config.region.id, self.service)
         parked = ParkedEventApi(self.service, self.parking, self.pages, self.uow, self.audit, self._consumers)
         uploads = UploadApi(self.service, self.database, self.uow, self._content, self.config.uploads)
         self.background(self.withdrawals.watch)
-        self.background(sweep_of(self.service, self.database, self._content, self.config.uploads).run)
+        kept = backlog_of(self.database, self.config.uploads)
+        self.background(sweep_of(self.service, self.database, self._content, self.config.uploads, kept).run)
+        self.operations.offer(AuditExport(self.service, self.database, self._content, self.config.uploads).kind)
+        operations = OperationApi(self.service, self.database, self.uow, self._sealed, self.pages)
+        self.background(self.operation_worker().run)
         builder.add(parked_event_service_pb2.DESCRIPTOR.services_by_name["ParkedEventService"], parked)
+        builder.add(operation_service_pb2.DESCRIPTOR.services_by_name["OperationService"], operations)
         builder.add(upload_service_pb2.DESCRIPTOR.services_by_name["UploadService"], uploads)
         return builder.add(audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit)
+
+    def operation_worker(self) -> OperationWorker:
+        """Makes what works on the operations of the service, for as long as it runs."""
+        return OperationWorker(
+            self.service, self.database, self.uow, self._sealed, self.operations, self.config.operations
+        )
 
     @cached_property
     def _regions(self) -> Regions:

@@ -80,6 +80,12 @@ def methods_of(service: descriptor.ServiceDescriptor) -> list[Method]:
     return methods
 
 
+def names_of(service: descriptor.ServiceDescriptor) -> list[str]:
+    """Returns the names under which ``service`` is served: its own, and that by which everybody knows it."""
+    known = service.GetOptions().Extensions[options_pb2.service].known_as
+    return [name for name in (service.full_name, known) if name]
+
+
 @cache
 def method_of(request: descriptor.Descriptor) -> Method | None:
     """Returns the RPC of a request: no two share one (buf's RPC_REQUEST_RESPONSE_UNIQUE). None for what asks for nothing."""

@@ -12,8 +12,10 @@ _EXPIRED = "SELECT id AS key, owner AS party FROM uploads WHERE expire_time < no
 _DELETED = "SELECT id AS key, owner AS party FROM uploads WHERE state = 'DELETED'"
 
 
-def sweep_of(service: str, database: Database, content: UploadContent, config: UploadsConfig) -> Sweep:
-    """Makes the sweep of a service's uploads.
+def sweep_of(
+    service: str, database: Database, content: UploadContent, config: UploadsConfig, *further: Backlog
+) -> Sweep:
+    """Makes the sweep of a service's uploads, and of what ``further`` is to be swept with them.
 
     One that is deleted takes no part any more, and a part that a replica was about to write when it was is written, or never
     will be, long before it is erased: so that nothing is left that nobody knows of.
@@ -27,4 +29,4 @@ def sweep_of(service: str, database: Database, content: UploadContent, config: U
     # A clock that is wrong once gives nothing up (decision 0030).
     expired = Backlog("clock_uploads", _EXPIRED, give_up, confirm=patience)
     deleted = Backlog("uploads_documents", _DELETED, content.erase, patience=patience)
-    return Sweep(database, f"{service}:uploads", [expired, deleted], config.sweep_seconds)
+    return Sweep(database, f"{service}:uploads", [expired, deleted, *further], config.sweep_seconds)
