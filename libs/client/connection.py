@@ -20,10 +20,6 @@ from tongban.errors.v1 import error_reason_pb2
 
 Answer = TypeVar("Answer", bound=Message)
 
-_SHARED = ("tongban.audit.v1.", "tongban.events.v1.", "tongban.uploads.v1.")
-_LOG_HEADER = "tongban-log"
-"""Names whose records are meant, where every service serves the same RPC (services/gateway/envoy_config.py)."""
-_NAMES = ("log", "name", "record", "service", "parent")
 _NAME = "the gateway"
 Metadata = list[tuple[str, str]]
 
@@ -63,12 +59,12 @@ class Connection:
     async def call(self, method: Method, request: Message, seconds: float, token: str) -> Message:
         """Calls once; raises grpc.aio.AioRpcError."""
         function = self._function(method, "unary_unary")
-        return await self._answer(function(request, timeout=seconds, metadata=_metadata(token, request)))
+        return await self._answer(function(request, timeout=seconds, metadata=_metadata(token)))
 
     async def send(self, method: Method, requests: Sequence[Message], seconds: float, token: str) -> Message:
         """Sends a stream once; raises grpc.aio.AioRpcError."""
         function = self._function(method, "stream_unary")
-        return await self._answer(function(iter(requests), timeout=seconds, metadata=_metadata(token, requests[0])))
+        return await self._answer(function(iter(requests), timeout=seconds, metadata=_metadata(token)))
 
     async def _answer(self, call: Any) -> Message:
         try:
@@ -86,7 +82,7 @@ class Connection:
 
     async def receive(self, method: Method, request: Message, seconds: float, token: str) -> AsyncIterator[Message]:
         """Asks for a stream once; raises grpc.aio.AioRpcError while it is read."""
-        call = self._function(method, "unary_stream")(request, timeout=seconds, metadata=_metadata(token, request))
+        call = self._function(method, "unary_stream")(request, timeout=seconds, metadata=_metadata(token))
         self._tell_receipts(await call.initial_metadata())
         async for message in call:
             yield message
@@ -114,20 +110,8 @@ def failure(error: grpc.aio.AioRpcError) -> Failure:
     return Failure(status.from_rpc_error(error, _NAME), sent=not unsent)
 
 
-def _metadata(token: str, request: Message) -> Metadata:
-    headers = [("authorization", f"Bearer {token}")] if token else []
-    if str(request.DESCRIPTOR.full_name).startswith(_SHARED):
-        headers.append((_LOG_HEADER, _log_of(request)))
-    return headers
-
-
-def _log_of(request: Message) -> str:
-    """The service that a request names; of a stream's first message, the one that stands within."""
-    fields = request.DESCRIPTOR.fields_by_name
-    named = next((name for name in _NAMES if name in fields), "")
-    if not named:
-        return next((_log_of(inner) for _, inner in request.ListFields() if isinstance(inner, Message)), "")
-    return str(getattr(request, named)).partition("/")[0]
+def _metadata(token: str) -> Metadata:
+    return [("authorization", f"Bearer {token}")] if token else []
 
 
 def _refusal(answer: httpx.Response) -> TongbanError:

@@ -34,6 +34,14 @@ class Method:
         return str(self.descriptor.containing_service.full_name)
 
     @cached_property
+    def services(self) -> tuple[str, ...]:
+        """The gRPC services under whose names it is called: its own and, where that has it too, the one that everybody knows."""
+        own = self.descriptor.containing_service
+        known = own.GetOptions().Extensions[options_pb2.service].known_as
+        has = known and self.descriptor.name in own.file.pool.FindServiceByName(known).methods_by_name
+        return (self.service, known) if has else (self.service,)
+
+    @cached_property
     def access(self) -> options_pb2.Access:
         """Who may call; raises ContractError where the RPC does not say it."""
         options = self.descriptor.GetOptions()
@@ -78,12 +86,6 @@ def methods_of(service: descriptor.ServiceDescriptor) -> list[Method]:
         if method.descriptor.server_streaming and method.descriptor.client_streaming:
             raise ContractError(f"{method.name} streams both ways; no stage checks such calls")
     return methods
-
-
-def names_of(service: descriptor.ServiceDescriptor) -> list[str]:
-    """Returns the names under which ``service`` is served: its own, and that by which everybody knows it."""
-    known = service.GetOptions().Extensions[options_pb2.service].known_as
-    return [name for name in (service.full_name, known) if name]
 
 
 @cache

@@ -14,7 +14,7 @@ from libs.errors import TongbanError, reasons
 from libs.observability.tracing import Tracing
 from libs.rpc import languages, receipts, status
 from libs.rpc.call import Call, Handler, Stage, enter
-from libs.rpc.contract import ContractError, Method, methods_of, names_of
+from libs.rpc.contract import ContractError, Method, methods_of
 from libs.rpc.messages import wire_bytes
 from libs.rpc.stages.access_log import access_log
 from libs.rpc.stages.caller import caller
@@ -196,10 +196,11 @@ class ServerBuilder:
         or an async iterator of messages, and so is the answer.
         """
         methods = methods_of(descriptor)
-        handlers = {method.descriptor.name: self._served(method, apis) for method in methods}
-        for name in names_of(descriptor):
-            self._handlers[name] = handlers
-            self._writes[name] = any(method.writes for method in methods)
+        for method in methods:
+            handler = self._served(method, apis)
+            for name in method.services:
+                self._handlers.setdefault(name, {})[method.descriptor.name] = handler
+                self._writes[name] = any(each.writes for each in methods)
         return self
 
     def _served(self, method: Method, apis: Sequence[object]) -> "grpc.RpcMethodHandler[Any, Any]":

@@ -49,6 +49,11 @@ class Rpc:
         return self.descriptor.options.Extensions[options_pb2.rpc].access
 
     @property
+    def paths(self) -> list[str]:
+        """All gRPC paths under which it is called."""
+        return [f"/{service}/{self.name}" for service in self.method.services]
+
+    @property
     def emits(self) -> list[str]:
         """The types of the events that it writes."""
         return list(self.descriptor.options.Extensions[options_pb2.rpc].emits)

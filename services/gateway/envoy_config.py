@@ -10,6 +10,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.contracts import Service
 from services.gateway.envoy_clusters import address_of, clusters, typed
 from services.gateway.envoy_routes import IDENTITY_PREFIXES, RECEIPT_HEADERS, kind_package, virtual_host
+from services.gateway.owners import owner_filters
 from services.gateway.replies import local_reply_config
 
 Json = dict[str, Any]
@@ -116,6 +117,7 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
         _filter("buffer", "Buffer", max_request_bytes=config.limits.request_bytes),
         _filter("grpc_web", "GrpcWeb"),
         _transcoder(config, services),
+        *owner_filters(services),
         _filter("router", "Router", suppress_envoy_headers=True),
     ]
 

@@ -7,6 +7,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.content import PREFIX
 from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_clusters import NOWHERE, OWNERS, typed
+from services.gateway.owners import owner_matches
 
 Json = dict[str, Any]
 
@@ -17,8 +18,6 @@ _RETRIES = 40
 _ROUTE = "envoy.config.route.v3"
 _PREVIOUS = "envoy.retry_host_predicates.previous_hosts"
 _PREVIOUS_KIND = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-# Whose records a native gRPC caller of a shared service means; JSON callers say it by a part of the path.
-LOG_HEADER = "tongban-log"
 RECEIPT_HEADERS = tuple(key.removesuffix("-bin") for key in (RECEIPT, RECEIPT_ABROAD))
 _ALLOWED = (
     *("authorization", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout", "traceparent"),
@@ -127,24 +126,17 @@ def _json_routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     ]
 
 
-def _part(rpc: Rpc) -> str:
-    """The part of the path that an RPC of all services stands under: its package's, ``audit``."""
-    return rpc.service.split(".")[1]
-
-
-def _rpc_routes(config: GatewayConfig, rpc: Rpc, owner: str | None) -> list[Json]:
+def _rpc_routes(config: GatewayConfig, service: Service, rpc: Rpc) -> list[Json]:
     limits, streams = config.limits, rpc.descriptor.client_streaming
     seconds = limits.upload_seconds if streams else limits.call_seconds
     repeatable = rpc.repeatable and not rpc.descriptor.server_streaming
+    owner = _owner(service)
     if owner is not None:
         return [_grpc_route({"path": rpc.path}, owner, seconds, streams=streams, repeatable=repeatable)]
     return [
-        _grpc_route({"path": rpc.path, "headers": [header]}, each, seconds, streams=streams, repeatable=repeatable)
-        for each in OWNERS
-        for header in (
-            {"name": "x-envoy-original-path", "string_match": {"prefix": f"/v1/{_part(rpc)}/{each}/"}},
-            {"name": LOG_HEADER, "string_match": {"exact": each}},
-        )
+        _grpc_route({"path": path, "headers": [header]}, each, seconds, streams=streams, repeatable=repeatable)
+        for path in rpc.paths
+        for each, header in owner_matches()
     ]
 
 
@@ -153,9 +145,7 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in IDENTITY_PREFIXES]
     reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in _REFLECTION]
     known = [service for service in services if _owner(service) or service.everywhere]
-    rpcs = [
-        route for service in known for rpc in service.public_rpcs for route in _rpc_routes(config, rpc, _owner(service))
-    ]
+    rpcs = [route for service in known for rpc in service.public_rpcs for route in _rpc_routes(config, service, rpc)]
     content = _content_route(config.limits.upload_seconds)
     return [*pages, *oauth, content, *reflection, *rpcs, *_json_routes(config, services)]
 

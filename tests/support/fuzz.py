@@ -281,7 +281,6 @@ class Nonsense:
         rpc = self._random.choice(self._rpcs)
         body = self._request_of(rpc).SerializeToString() if self._random.random() < 0.9 else self._bytes()
         metadata: list[tuple[str, str | bytes]] = [(k, v.decode()) for k, v in self._headers(rpc).items()]
-        metadata.append(("tongban-log", self._random.choice(["identity", "cases", "x"])))
         if self._random.random() < 0.1:
             metadata.append(("x-bytes-bin", self._bytes()))
         return GrpcAsk(rpc.path, body, tuple(metadata))
@@ -301,10 +300,7 @@ class Nonsense:
                         yield GrpcAsk(
                             rpc.path,
                             made.SerializeToString(),
-                            (
-                                ("authorization", f"Bearer {self._token_for(rpc)}"),
-                                ("tongban-log", "cases"),
-                            ),
+                            (("authorization", f"Bearer {self._token_for(rpc)}"),),
                         )
                     setattr(owner, of.name, good)
 

@@ -33,11 +33,11 @@ def counting(folder: Path, seconds: float) -> OperationKind:
     return OperationKind(pb.ExportAuditRecordsRequest, work)
 
 
-async def _main(config: Path, folder: Path) -> None:
-    process = Process("license", pickle.loads(config.read_bytes()))  # noqa: S301 - the test wrote it
+async def _main(config: bytes, folder: Path) -> None:
+    process = Process("license", pickle.loads(config))
     process.operations.offer(counting(folder, 0.1))
     await process.operation_worker().run()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(_main(Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])))

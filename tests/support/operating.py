@@ -11,8 +11,8 @@ import grpc
 from google.longrunning import operations_pb2
 from google.protobuf import timestamp_pb2
 
-from libs.rpc import status
 from libs.process import end
+from libs.rpc import status
 from tests.support.service import Service
 from tongban.audit.v1 import audit_service_pb2, audit_service_pb2_grpc
 from tongban.operations.v1 import operation_service_pb2 as pb

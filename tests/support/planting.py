@@ -133,7 +133,7 @@ _HEADERS = {
     "x-forwarded-for": PHONE,
     "x-whoever": NUMBER,
     "accept-language": PHONE,
-    "tongban-log": PHONE,
+    "x-tongban-owner": PHONE,
 }
 _METADATA = [
     *((key, value) for key, value in _HEADERS.items() if key not in ("user-agent", "cookie")),

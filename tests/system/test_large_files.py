@@ -82,8 +82,8 @@ class Sender:
 
     @property
     def metadata(self) -> list[tuple[str, str]]:
-        """The same for native gRPC, which says the service too."""
-        return [("authorization", f"Bearer {self.token}"), ("tongban-log", "license")]
+        """The same for native gRPC."""
+        return [("authorization", f"Bearer {self.token}")]
 
     async def create(self) -> pb.Upload:
         """Begins the upload."""

@@ -45,20 +45,19 @@ def test_envoy_itself_takes_the_first_that_it_knows(client: httpx.Client, header
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 @pytest.mark.parametrize(
-    ("path", "log", "reason"),
+    ("path", "asked", "reason"),
     [
-        ("/tongban.nothing.v1.Service/Method", "", "ROUTE_NOT_FOUND"),
-        (HEAD, "seal", "DEPENDENCY_UNAVAILABLE"),
-        ("/tongban.audit.v1.AuditService/GetAuditRecord", "identity", "RESOURCE_NOT_FOUND"),
+        ("/tongban.nothing.v1.Service/Method", b"", "ROUTE_NOT_FOUND"),
+        (HEAD, b"\x0a\x04seal", "DEPENDENCY_UNAVAILABLE"),
+        ("/tongban.audit.v1.AuditService/GetAuditRecord", b"", "RESOURCE_NOT_FOUND"),
     ],
 )
-def test_over_grpc_the_metadata_asks(edge: Edge, path: str, log: str, reason: str, language: str) -> None:
+def test_over_grpc_the_metadata_asks(edge: Edge, path: str, asked: bytes, reason: str, language: str) -> None:
     metadata = [("accept-language", language), ("authorization", f"Bearer {token_of(edge.url)}")]
-    metadata += [("tongban-log", log)] if log else []
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(path)
         with pytest.raises(grpc.RpcError) as refused:
-            call(b"", timeout=5, metadata=metadata)
+            call(asked, timeout=5, metadata=metadata)
     error: Any = refused.value
     told = status_pb2.Status.FromString(dict(error.trailing_metadata())[status.DETAILS_KEY])
     sentence = error_details_pb2.LocalizedMessage()

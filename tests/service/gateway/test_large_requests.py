@@ -32,7 +32,6 @@ def _grpc_fields(edge: Edge) -> list[tuple[str, str]]:
         (":path", HEAD),
         ("te", "trailers"),
         ("content-type", "application/grpc"),
-        ("tongban-log", "identity"),
     ]
 
 
@@ -134,7 +133,7 @@ def test_grpc_at_a_json_path_is_told_that_nothing_is_there(edge: Edge) -> None:
 def _metadata_of(edge: Edge, size: int) -> grpc.RpcError:
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(HEAD)
-        metadata = [("tongban-log", "identity"), ("x-large", "x" * size)]
+        metadata = [("x-large", "x" * size)]
         with pytest.raises(grpc.RpcError) as refused:
             call(_REQUEST, timeout=20, metadata=metadata)
     return refused.value

@@ -56,11 +56,11 @@ def test_grpc_gets_the_same_receipts_first(edge: Edge) -> None:
     request = audit_service_pb2.GetHeadRequest(log="identity").SerializeToString()
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(HEAD)
-        _, made = call.with_call(request, timeout=5, metadata=[("tongban-log", "identity")])
+        _, made = call.with_call(request, timeout=5)
         assert receipts.received(made.initial_metadata()) == [HERE, ABROAD]
         name = f"identity/auditRecords/{'0' * 36}"
         wanted = audit_service_pb2.GetAuditRecordRequest(name=name).SerializeToString()
-        headers = [("tongban-log", "identity"), ("authorization", f"Bearer {token_of(edge.url)}")]
+        headers = [("authorization", f"Bearer {token_of(edge.url)}")]
         refusing: Any = channel.unary_unary(HEAD.replace("GetHead", "GetAuditRecord"))
         with pytest.raises(grpc.RpcError) as raised:
             refusing(wanted, timeout=5, metadata=headers)
@@ -74,7 +74,6 @@ def test_grpc_web_gets_them_as_headers_that_a_page_may_read(client: httpx.Client
     headers = {
         "content-type": "application/grpc-web+proto",
         "x-grpc-web": "1",
-        "tongban-log": "identity",
         "origin": ORIGIN,
     }
     answer = client.post(HEAD, content=b"\0" + len(request).to_bytes(4, "big") + request, headers=headers)

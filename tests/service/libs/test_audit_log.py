@@ -50,7 +50,9 @@ class Log:
     def __init__(self, process: Process) -> None:
         self.process = process
         self.name = f"//{REGION.id}/{process.service}"
-        self.api = AuditApi(process.database, process.uow, process.operations, process.pages, REGION.id, process.service)
+        self.api = AuditApi(
+            process.database, process.uow, process.operations, process.pages, REGION.id, process.service
+        )
         self.certificate = (process.config.keys.folder / "log.der").read_bytes()
         self.integrator = Integrator(
             process.database, self.name, process.keys.signer("log"), self.certificate, process.clock

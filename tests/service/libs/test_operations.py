@@ -23,7 +23,7 @@ from libs.audit.integrator import Integrator
 from libs.config import OperationsConfig, UploadsConfig
 from libs.crypto.sm3 import sm3
 from libs.db.protocol import begun
-from libs.db.schema import audit_records, operations, uploads
+from libs.db.schema import operations, uploads
 from libs.errors import TongbanError, reasons
 from libs.operations import rules
 from libs.operations.sweeping import backlog_of
@@ -63,9 +63,7 @@ async def records(service: Service, number: int) -> list[bytes]:
     for each in range(number):
         await process.audit.write(once, f"persons/{each}")
     certificate = (process.config.keys.folder / "log.der").read_bytes()
-    log = Integrator(
-        process.database, f"//{REGION.id}/license", process.keys.signer("log"), certificate, process.clock
-    )
+    log = Integrator(process.database, f"//{REGION.id}/license", process.keys.signer("log"), certificate, process.clock)
     async with process.database.own() as connection, begun(connection):
         await log.integrate(connection)
     return await stored(service)
@@ -124,7 +122,8 @@ async def test_beginning_and_end_are_on_record_and_a_repeat_begins_nothing(mine:
     assert await mine.export(request_id) == first
     async with service.process.database.read() as connection:
         found = await connection.driver.fetch(
-            "SELECT convert_from(canonical, 'UTF8')::jsonb AS r FROM audit_records WHERE object = $1 ORDER BY seq", first.name
+            "SELECT convert_from(canonical, 'UTF8')::jsonb AS r FROM audit_records WHERE object = $1 ORDER BY seq",
+            first.name,
         )
     told = [__import__("json").loads(row["r"]) for row in found]
     assert [(each["actor"], each["on_behalf_of"], each["result"]) for each in told] == [
@@ -429,9 +428,7 @@ async def test_it_is_forgotten_when_asked_and_when_its_time_is_over(mine: Operat
     assert backlog.confirm == timedelta(0)
 
 
-async def test_libraries_that_know_operations_find_them_under_the_known_name(
-    mine: Operating, service: Service
-) -> None:
+async def test_libraries_that_know_operations_find_them_under_the_known_name(mine: Operating, service: Service) -> None:
     from google.longrunning import operations_grpc_pb2  # noqa: F401, PLC0415
 
     begun_ = await mine.export()
