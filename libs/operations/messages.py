@@ -62,5 +62,5 @@ def _metadata(found: LongOperation) -> pb.OperationMetadata:
         total_items=found.total,
         cancel_requested=found.cancel_requested,
         attempts=found.attempts,
-        expire_time=timestamp(found.expire_time),
+        purge_time=timestamp(found.expire_time),
     )

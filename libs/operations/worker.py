@@ -14,7 +14,7 @@ from libs.db.command import Command
 from libs.db.engine import Database
 from libs.db.query import Query
 from libs.db.uow import Transaction, UnitOfWork
-from libs.errors import Internal, TongbanError
+from libs.errors import TongbanError, reasons
 from libs.ids.uuid7 import uuid7
 from libs.observability.logs import logger, place_of
 from libs.observability.tracing import parse_traceparent
@@ -119,7 +119,9 @@ class OperationWorker:
             await self._failed(taken, error)
         except Exception as error:  # noqa: BLE001 - whatever the work does wrong, who waits for it is told
             _log.error("operation failed", operation=taken.id, method=taken.method, **place_of(error))
-            await self._failed(taken, Internal("INTERNAL", "an internal error occurred", correlation_id=taken.id))
+            hidden = reasons.internal("an internal error occurred")
+            hidden.metadata["correlation_id"] = taken.id
+            await self._failed(taken, hidden)
 
     async def _response(self, taken: LongOperation) -> Any:
         name = operation(taken, self._service)

@@ -15,9 +15,9 @@ from tongban.options.v1 import options_pb2
 
 _SAYS_TOO_LITTLE = {
     *("resources", "requests", "grants", "mounts", "items", "tasks", "transfers", "deliveries", "messages", "records"),
-    *("types", "uses", "data", "files", "objects", "entries", "events", "operations", "names", "things"),
+    *("types", "uses", "data", "files", "objects", "entries", "events", "names", "things"),
 }
-"""Words that could stand for anything in the one namespace of names, paths and events."""
+"""Words that could stand for anything in the one namespace of names, paths and events. That of ``operations/…`` is AIP-151's."""
 _WITHOUT_PATH = {"withdrawals"}
 """Collections that only the services of the region read: they have no path, and nothing of them a name."""
 _SEGMENT = re.compile(r"[a-z][A-Za-z0-9]*")
@@ -147,7 +147,8 @@ def test_what_is_got_by_name_is_a_resource_and_its_pattern_is_the_path() -> None
     for method in contracts.methods():
         for path in _paths()[method.name]:
             named = re.fullmatch(r"/v1/(?:[a-z]+/)?\{name=([^}]+)\}", path)
-            if named and method.name.rpartition(".")[2].startswith("Get"):
+            ours = contracts.is_ours(method.descriptor.output_type)
+            if named and ours and method.name.rpartition(".")[2].startswith("Get"):
                 resource = _resources().get(str(method.descriptor.output_type.full_name))
                 shapes = [re.sub(r"\{[a-z_]+\}", "*", each) for each in resource.pattern] if resource else []
                 wrong += [] if named[1] in shapes else [f"{method.name}: {named[1]} is none of {shapes}"]

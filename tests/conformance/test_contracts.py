@@ -163,6 +163,7 @@ def _request_id(method: Method) -> FieldDescriptor | None:
 
 
 _USE = "a use, which is recorded each time that it happens"
+_OF_EVERYBODY = "google.longrunning.Operations has none; asked twice is asked once"
 _SEQUENCE = "exchange_id and sequence tell a repeat"
 # Calls by POST, or with events, that have no request_id, and why.
 _WITHOUT_REQUEST_ID = {
@@ -180,6 +181,8 @@ _WITHOUT_REQUEST_ID = {
     "tongban.license.v1.RecognitionService.GetRemoteLicense": _USE,
     "tongban.license.v1.RecognitionService.DownloadRemoteLicense": _USE,
     "tongban.license.v1.RecognitionService.DownloadRemoteMaterial": _USE,
+    "tongban.operations.v1.OperationService.CancelOperation": _OF_EVERYBODY,
+    "tongban.operations.v1.OperationService.DeleteOperation": _OF_EVERYBODY,
     "tongban.sharing.v1.DataService.Query": _USE,
     "tongban.sharing.v1.DataService.Compare": _USE,
     "tongban.sharing.v1.RegionDataService.QueryRemote": _USE,

@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from google.longrunning.operations_pb2 import Operation
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from libs.lists.fields import FilterField
 from tests.support.contracts import comment_of, methods
 from tests.support.lists import AnyList, all_lists
+from tongban.operations.v1.operation_service_pb2 import OperationMetadata
 from tongban.options.v1 import options_pb2
 
 BY_REQUEST = {each.request.DESCRIPTOR.full_name: each for each in all_lists().values()}
@@ -37,7 +39,9 @@ def resource_of(request: str) -> Descriptor:
 def field_of(message: Descriptor, path: str) -> FieldDescriptor:
     """The field that a filter's name names."""
     first, _, rest = path.partition(".")
-    field = message.fields_by_name[first]
+    # What is ours of an operation is its metadata.
+    known = OperationMetadata.DESCRIPTOR if message is Operation.DESCRIPTOR and first != "done" else message
+    field = known.fields_by_name[first]
     if not rest:
         return field
     assert field.message_type is not None

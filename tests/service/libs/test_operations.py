@@ -102,7 +102,7 @@ async def test_an_export_is_begun_followed_waited_for_and_downloaded(
     response, told = exported(ended), progress(ended)
     assert (told.done_items, told.total_items, told.phase, told.attempts) == (23, 23, "CHECKING", 1)
     assert told.create_time.ToNanoseconds() <= told.start_time.ToNanoseconds() <= told.end_time.ToNanoseconds()
-    assert told.expire_time.ToDatetime() - told.end_time.ToDatetime() == rules.KEPT
+    assert told.purge_time.ToDatetime() - told.end_time.ToDatetime() == rules.KEPT
     upload, content = await Uploading(service, mine.subject, kind="STAFF").download(response.upload)
     assert content == b"".join(line + b"\n" for line in lines)
     assert response.digest == f"sm3:{sm3(content).hex()}" == upload.digest
