@@ -332,7 +332,9 @@ async def test_who_may_interrupt_sees_all_and_ends_one_at_once(
     assert [each.name for each in (await administrator.list()).operations] == [begun_.name]
 
 
-async def test_what_a_lost_worker_notes_counts_no_more(mine: Operating, service: Service) -> None:
+async def test_what_a_lost_worker_notes_counts_no_more(
+    mine: Operating, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As if it had hung for longer than its lease, and come to itself while another works."""
     hung, second = asyncio.Event(), asyncio.Event()
     seen: list[str] = []
@@ -353,7 +355,7 @@ async def test_what_a_lost_worker_notes_counts_no_more(mine: Operating, service:
     work_of(service, hanging)
     begun_ = await mine.export()
     stuck, other = service.process.operation_worker(), service.process.operation_worker()
-    stuck._hold = lambda _taken: asyncio.Event().wait()  # type: ignore[assignment, method-assign]
+    monkeypatch.setattr(stuck, "_hold", lambda _taken: asyncio.Event().wait())
     async with working(stuck.run):
         await hung.wait()
         async with working(other.run):
