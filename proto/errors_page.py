@@ -45,7 +45,7 @@ IMPLIED = {
     "REQUEST_ID_REUSED": "takes a request_id",
     "CONCURRENT_CHANGE": "takes a request_id",
     "PAGE_TOKEN_INVALID": "takes a page_token",
-    "AUDIT_UNAVAILABLE": "takes a request_id, or tells of somebody",
+    "AUDIT_UNAVAILABLE": "tells of somebody",
 }
 """What `libs.rpc.refusals` works out, in words; a test compares."""
 

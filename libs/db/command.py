@@ -25,6 +25,7 @@ class Command:
         actor, on_behalf_of, department, assurance, trace_id, span_id: who, for the audit record.
         use: purpose, case, legal basis and transaction id, for the audit record.
         call: the call that brought it; None where an event or a worker did.
+        validate_only: whether nothing is to change: all is done as it would be, and taken back (AIP-163).
         meaning: SM3 of what the request says, however its sender wrote it (:mod:`libs.db.bodies`).
     """
 
@@ -42,6 +43,7 @@ class Command:
     use: common_pb2.UseContext = field(default_factory=common_pb2.UseContext)
     call: Call | None = field(default=None, compare=False, repr=False)
     meaning: bytes = b""
+    validate_only: bool = False
 
     def recorded(self, receipt: common_pb2.Receipt) -> None:
         """Notes that a record of the call that brought this stands; it answers with the receipt of the last one noted.
@@ -93,6 +95,7 @@ def command_of(request: Message, *, request_id: str | None = None, call: Call) -
         use=getattr(request, "use_context", _NO_USE),
         call=call,
         meaning=meaning,
+        validate_only=bool(getattr(request, "validate_only", False)),
     )
 
 

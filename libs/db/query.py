@@ -275,6 +275,19 @@ class Update(Generic[Record]):
         return await self._query(tuple(values)).one(connection, row_key=key, **values)
 
 
+class Delete(Query[Record]):
+    """Takes single rows away by their ``id``; the caller holds the row's lock. What was read of it stays in the log."""
+
+    def __init__(self, record: type[Record]) -> None:
+        table = _shape(record).table
+        key = "CAST(:row_key AS uuid)" if isinstance(table.columns["id"].type, sa.Uuid) else ":row_key"
+        super().__init__(record, f"DELETE FROM {table.name} WHERE id = {key} RETURNING {{columns}}")  # noqa: S608 - names of our own columns
+
+    async def gone(self, connection: DatabaseConnection, key: str) -> Record:
+        """Takes away a row that is there for certain; returns it as it stood."""
+        return await self.one(connection, row_key=key)
+
+
 class Page(Generic[Record]):
     """A list whose filters may each be given or not: one statement is made for each set of them, once.
 

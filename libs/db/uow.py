@@ -21,6 +21,7 @@ from libs.db.evidence import Evidence, recorded
 from libs.db.failures import OutcomeUnknown
 from libs.db.query import Query, joined, of
 from libs.db.schema import audit_records, idempotency
+from libs.db.validated import answered
 from libs.errors import TongbanError, Unavailable, reasons
 from libs.events.wire import Wire
 from libs.rpc.messages import wire_bytes
@@ -85,6 +86,10 @@ class AskFirst(Exception):
         self.settle = settle
 
 
+class _OnlyValidated(Exception):
+    """The work went through, and was to be validated only: with this its transaction is rolled back."""
+
+
 @dataclass(slots=True)
 class Transaction(Evidence):
     """What a handler works with while its transaction is open: the connection, and what is written with the commit.
@@ -139,6 +144,8 @@ class UnitOfWork:
         A repeated command gets the stored answer. That is looked up only when the work fails (a repeated transition
         fails on the state it made itself) or its request_id is taken, so the ordinary call pays nothing for it.
         A work that raises :class:`AskFirst` is begun again once that is settled; what settling raises is raised.
+        Of a command to be validated only everything is done as ever but the end: it is rolled back, with the numbers that
+        it drew, and leaves no answer, no event and no record of a change. What is stored under its request_id is neither asked for nor told.
 
         Raises:
             FailedPrecondition: REQUEST_ID_REUSED, the id was used with another body.
@@ -158,7 +165,10 @@ class UnitOfWork:
             async with self._database.transaction() as connection:
                 transaction = self.within(connection, command)
                 answer = await work(transaction)
-                await transaction.flush(answer)
+                await _ended(transaction, answer)
+        except _OnlyValidated:
+            await answered(self._evidence(command), self._database, transaction.about, answer)
+            return answer
         except Unavailable as error:
             if error.metadata.get("dependency") == "database" and not isinstance(error, OutcomeUnknown):
                 raise  # asked again it would answer no better
@@ -191,11 +201,16 @@ class UnitOfWork:
             self._log, self._wire, command, self._clock.now(), connection=connection, cipher=self._cipher
         )
 
+    def _evidence(self, command: Command) -> Evidence:
+        return Evidence(self._log, self._wire, command, self._clock.now())
+
     async def step(self, command: Command, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Runs one step of a command that takes several: state, events and the records that ``work`` adds.
 
         No answer is stored, so ``work`` itself must see to it that a repeat changes nothing.
         """
+        if command.validate_only:
+            raise TypeError(f"{command.method} takes several steps: what is validated only takes one, by run()")
         async with self._database.transaction() as connection:
             transaction = self.within(connection, command)
             result = await work(transaction)
@@ -213,6 +228,8 @@ class UnitOfWork:
 
     async def stored(self, command: Command) -> Message | None:
         """Returns the answer that this command got before, or None; for flows of several steps to ask first."""
+        if command.validate_only:
+            return None
         async with self._database.read() as connection:
             found = await _STORED.first(
                 connection, caller=command.caller, method=command.method, request_id=command.request_id
@@ -226,6 +243,13 @@ class UnitOfWork:
         # What is told again was recorded when it was first told, and answers with that receipt.
         command.recorded(self._log.receipt_of(found.record, found.record_time, found.transaction_id, found.leaf_hash))
         return command.response_type.FromString(self._cipher.decrypt(_ANSWER, row_of(command), found.response))
+
+
+async def _ended(transaction: Transaction, answer: Message) -> None:
+    """Writes what belongs to a change; raises where there is to be none."""
+    if transaction.command.validate_only:
+        raise _OnlyValidated
+    await transaction.flush(answer)
 
 
 def derived_request_id(*parts: str) -> str:

@@ -43,6 +43,7 @@ __all__ = [
     "error_class",
     "invalid_field",
     "not_found",
+    "require_state",
     "state_conflict",
 ]
 
@@ -69,3 +70,9 @@ def state_conflict(resource: str, state: str, *allowed: str) -> FailedPreconditi
         state=state,
         allowed=",".join(allowed),
     )
+
+
+def require_state(resource: str, state: str, *allowed: str) -> None:
+    """Raises FailedPrecondition STATE_CONFLICT unless the resource is in one of the states in which it can be changed so."""
+    if state not in allowed:
+        raise state_conflict(resource, state, *allowed)

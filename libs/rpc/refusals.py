@@ -49,10 +49,6 @@ def _has(method: Method, field: str) -> bool:
     return any(field in message.fields_by_name for message in (request, *inner))
 
 
-def _recorded(method: Method) -> bool:
-    return method.writes or discloses(method)
-
-
 IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
     {
         "FIELD_INVALID": _every,
@@ -74,7 +70,8 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "REQUEST_ID_REUSED": _writes,
         "CONCURRENT_CHANGE": _writes,
         "PAGE_TOKEN_INVALID": _paged,
-        "AUDIT_UNAVAILABLE": _recorded,
+        # A change and its record are one transaction: it fails as a whole. What is only told needs a record of its own before.
+        "AUDIT_UNAVAILABLE": discloses,
     }
 )
 """The reasons that no RPC declares for itself, and of which RPCs each is one. docs/errors.md has the same in words."""

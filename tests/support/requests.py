@@ -1,14 +1,16 @@
 """Requests that fit every rule of their contract, made from the descriptors."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from google.api import field_behavior_pb2
+from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
+from libs.rpc import masks
 from tests.support import contracts
 from tests.support.texts import text_of
 
@@ -122,6 +124,11 @@ def settle(message: Message) -> None:
     together = _TOGETHER.get(str(message.DESCRIPTOR.full_name))
     if together is not None:
         together(message)
+    changed = masks.updated(message)
+    if changed is not None and message.HasField(changed.name):
+        resource: Any = getattr(message, changed.name)
+        pattern = contracts.message_of(changed).GetOptions().Extensions[resource_pb2.resource].pattern[0]
+        resource.name = re.sub(r"\{\w+\}", UUID, pattern)
 
 
 def _made(descriptor: Descriptor, *, full: bool, depth: int) -> Message:
@@ -144,6 +151,8 @@ def _submessage(field: FieldDescriptor, full: bool, depth: int) -> Message:
     kind = message.DESCRIPTOR.full_name
     if kind == "google.protobuf.Timestamp":
         message.seconds = 1_780_000_000  # type: ignore[attr-defined]
+    if kind == "google.protobuf.FieldMask":
+        message.paths.append("*")  # type: ignore[attr-defined]
     if kind == "google.protobuf.Duration":
         message.seconds = contracts.rules_of(field).duration.gte.seconds  # type: ignore[attr-defined]
     return message

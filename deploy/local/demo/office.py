@@ -226,7 +226,7 @@ async def make_seal(office: Office) -> None:
 async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
     """Creates and publishes a licence type with the face fields that all of the demo's licences have."""
     gateway, token = office.gateway, await office.admin_token()
-    made = await gateway.using(token).license.create_license_type(
+    drafted = license_resources.LicenseType(
         code=f"{office.uscc}{kind.serial}",
         display_name=kind.name,
         defining_authority=office.department_name,
@@ -238,6 +238,7 @@ async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
             license_resources.FaceField(key="KZ_JYFW", label="经营范围", required=False, max_length=200),
         ],
     )
+    made = await gateway.using(token).license.create_license_type(license_type=drafted)
     publish = license_type_service_pb2.PublishLicenseTypeRequest(
         name=made.name, etag=made.etag, request_id=request_id()
     )

@@ -16,6 +16,8 @@ from buf.validate import validate_pb2
 from libs.errors import Violation, reasons
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
+from libs.rpc.masks import held
+from libs.rpc.outputs import leave_out
 from libs.rpc.unknown_fields import refuse_unknown
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -183,12 +185,10 @@ def _check(
 ) -> None:
     _refuse_nul(message, data)
     _refuse_bad_times(message)
-    violations = broken(message)
+    found = [Violation(_path(v), v.proto.rule_id, _words(v, message.DESCRIPTOR)) for v in broken(message)]
+    violations = tuple(held(message, found))
     if violations:
-        raise reasons.field_invalid(
-            "the request breaks rules of its contract",
-            violations=tuple(Violation(_path(v), v.proto.rule_id, _words(v, message.DESCRIPTOR)) for v in violations),
-        )
+        raise reasons.field_invalid("the request breaks rules of its contract", violations=violations)
 
 
 def _parse_and_check(method: Method, data: bytes) -> Message:
@@ -196,6 +196,7 @@ def _parse_and_check(method: Method, data: bytes) -> Message:
     _refuse_too_many(message, data)
     if not method.keeps_unknown:
         refuse_unknown(message, data)
+        leave_out(message)
     _check(message, data)
     return message
 

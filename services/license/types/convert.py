@@ -1,43 +1,50 @@
 """Licence types as messages, and back."""
 
 from datetime import datetime
+from typing import Any
 
 from libs.db.etag import etag_of
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names, timestamp
 from services.license.core.catalogue import FaceField, HolderCategory, LicenseType, TypeState
-from tongban.license.v1 import license_type_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
 STATES = Names(resources.LicenseTypeState)
 _CATEGORIES, _LAYOUTS = Names(resources.HolderCategory), Names(resources.PageLayout)
 
 
-def new_type(request: pb.CreateLicenseTypeRequest, now: datetime) -> LicenseType:
-    """Returns the draft that a request describes."""
+def new_type(kind: resources.LicenseType, now: datetime) -> LicenseType:
+    """Returns the draft of a type that is described so."""
     return LicenseType(
         id=uuid7(),
-        code=request.code,
-        display_name=request.display_name,
-        defining_authority=request.defining_authority,
-        holder_category=HolderCategory(_CATEGORIES.name(request.holder_category)),
-        face_fields=face_fields_of(request),
-        validity_months=request.validity_months,
-        page_layout=_LAYOUTS.name(request.page_layout),
-        item_codes=tuple(request.item_codes),
-        original_item_codes=tuple(request.original_item_codes),
         state=TypeState.DRAFT,
         publish_time=None,
         deprecate_time=None,
         version=1,
         create_time=now,
         update_time=now,
+        **written(kind),
     )
 
 
-def face_fields_of(request: pb.CreateLicenseTypeRequest) -> tuple[FaceField, ...]:
+def written(kind: resources.LicenseType) -> dict[str, Any]:
+    """Returns what callers write of a type, by column."""
+    return {
+        "code": kind.code,
+        "display_name": kind.display_name,
+        "defining_authority": kind.defining_authority,
+        "holder_category": HolderCategory(_CATEGORIES.name(kind.holder_category)),
+        "face_fields": face_fields_of(kind),
+        "validity_months": kind.validity_months,
+        "page_layout": _LAYOUTS.name(kind.page_layout),
+        "item_codes": tuple(kind.item_codes),
+        "original_item_codes": tuple(kind.original_item_codes),
+    }
+
+
+def face_fields_of(kind: resources.LicenseType) -> tuple[FaceField, ...]:
     """Returns the items of the face."""
-    return tuple(FaceField(each.key, each.label, each.required, each.max_length) for each in request.face_fields)
+    return tuple(FaceField(each.key, each.label, each.required, each.max_length) for each in kind.face_fields)
 
 
 def license_type_message(kind: LicenseType) -> resources.LicenseType:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from libs.errors import invalid_field, state_conflict
+from libs.errors import invalid_field, require_state
 from services.license.core.catalogue import FaceField, TypeState
 
 
@@ -11,12 +11,18 @@ def check_face_fields(fields: Sequence[FaceField]) -> None:
     seen: set[str] = set()
     for position, field in enumerate(fields):
         if field.key in seen:
-            raise invalid_field(f"face_fields[{position}].key", "face_fields.unique", "must stand once only")
+            raise invalid_field(
+                f"license_type.face_fields[{position}].key", "face_fields.unique", "must stand once only"
+            )
         seen.add(field.key)
 
 
 def published(name: str, state: TypeState) -> TypeState:
     """Returns the state after publishing the type ``name``; raises STATE_CONFLICT unless it is a draft."""
-    if state is not TypeState.DRAFT:
-        raise state_conflict(name, state.value, TypeState.DRAFT.value)
+    require_draft(name, state)
     return TypeState.PUBLISHED
+
+
+def require_draft(name: str, state: TypeState) -> None:
+    """Raises STATE_CONFLICT unless the type is a draft: on what was published licences rest."""
+    require_state(name, state.value, TypeState.DRAFT.value)

@@ -1,7 +1,7 @@
 """What is written and listed of the catalogue."""
 
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Query, Update
+from libs.db.query import Delete, Insert, Query, Update
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -11,7 +11,7 @@ from services.license.core.license_types import license_types
 from tongban.license.v1 import resources_pb2 as pb
 from tongban.license.v1.license_type_service_pb2 import ListLicenseTypesRequest
 
-ADD, UPDATE = Insert(LicenseType), Update(LicenseType)
+ADD, UPDATE, DELETE = Insert(LicenseType), Update(LicenseType), Delete(LicenseType)
 _LOCK = Query(LicenseType, "SELECT {columns} FROM license_types WHERE id = CAST(:id AS uuid) FOR UPDATE")
 LISTED = FilteredList(
     LicenseType,

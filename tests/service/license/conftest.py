@@ -107,12 +107,13 @@ class License:
             "page_layout": resources.PAGE_LAYOUT_A4_LANDSCAPE,
             "item_codes": ["item-1"],
             "original_item_codes": ["item-original"],
-            "request_id": request_id(),
             **changes,
         }
         created = await self.call(
             self.types.CreateLicenseType,
-            license_type_service_pb2.CreateLicenseTypeRequest(**fields),
+            license_type_service_pb2.CreateLicenseTypeRequest(
+                license_type=resources.LicenseType(**fields), request_id=request_id()
+            ),
             resources.LicenseType,
             self.staff(),
         )

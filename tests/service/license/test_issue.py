@@ -143,14 +143,14 @@ async def test_orders_that_break_rules_change_nothing(licensing: License) -> Non
 
 
 async def test_a_draft_type_yields_nothing(licensing: License) -> None:
-    request = types_pb.CreateLicenseTypeRequest(
+    kind = resources.LicenseType(
         code=DEPARTMENT_CODE + "007",
         display_name="草案",
         defining_authority="测试局",
         holder_category=resources.HOLDER_CATEGORY_ANY,
         page_layout=resources.PAGE_LAYOUT_A4_PORTRAIT,
-        request_id=request_id(),
     )
+    request = types_pb.CreateLicenseTypeRequest(license_type=kind, request_id=request_id())
     draft = await licensing.call(licensing.types.CreateLicenseType, request, resources.LicenseType, licensing.staff())
     with pytest.raises(FailedPrecondition, match="LICENSE_TYPE_NOT_PUBLISHED"):
         await licensing.issue(licensing.order(draft.name, face_fields={}))
