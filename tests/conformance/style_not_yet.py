@@ -11,7 +11,6 @@ NOT_YET: dict[str, dict[str, str]] = {
     "S3": {
         r"cases\.v1\.CaseService\.CreateCase": "A14",
         r"cases\.v1\.DeliveryService\.CreateCaseDelivery": "A14",
-        r"cases\.v1\.ItemService\.CreateServiceItem": "A14",
         r"cases\.v1\.RatingService\.CreateRating": "A14",
         r"license\.v1\.PresentationService\.CreatePresentation": "A14",
         r"sharing\.v1\.CatalogService\.CreateDataResource": "A14",

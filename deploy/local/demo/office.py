@@ -254,7 +254,8 @@ async def publish_service_item(office: Office, item: DemoItem, receiving_region:
         content.cross_region.mode = case_resources.CROSS_REGION_MODE_COLLECTED
         content.cross_region.regions.append(receiving_region)
         content.materials.extend(_cross_region_materials())
-    request = item_service_pb2.CreateServiceItemRequest(content=content, request_id=request_id())
+    drafted = item_service_pb2.ServiceItem(content=content)
+    request = item_service_pb2.CreateServiceItemRequest(service_item=drafted, request_id=request_id())
     made = await gateway.using(token).call(request, item_service_pb2.ServiceItem)
     publish = item_service_pb2.PublishServiceItemRequest(name=made.name, etag=made.etag, request_id=request_id())
     await gateway.using(token).call(publish, item_service_pb2.ServiceItem)

@@ -1,13 +1,16 @@
 """ItemService: drafts of service items, their publication, and the catalogue."""
 
+from google.protobuf.empty_pb2 import Empty
+
 from libs.access.actor import Actor
-from libs.access.owners import require_official
+from libs.access.owners import OFFICIAL, require_official
 from libs.db.command import command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import not_found
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
+from libs.rpc.patches import patch_of
 from services.cases.core.access import is_staff, not_owner
 from services.cases.core.clock import HandlingLimits
 from services.cases.core.items import ItemRow
@@ -15,11 +18,13 @@ from services.cases.core.materials import MaterialRule, check_rules
 from services.cases.core.offers import ItemState
 from services.cases.core.parts import Parts
 from services.cases.items import store
-from services.cases.items.convert import HANDLING_KINDS, check_form_fields, item_message, new_item
+from services.cases.items.convert import HANDLING_KINDS, check_form_fields, item_message, new_item, written
 from services.cases.items.license_types import PublishingCheck
-from services.cases.items.rules import HandlingKind, check_limits, next_version, publish
+from services.cases.items.rules import HandlingKind, check_limits, next_version, publish, require_draft
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import item_service_pb2 as pb
+
+_WRITE = "cases.serviceItems.update"
 
 
 class ItemApi:
@@ -31,16 +36,36 @@ class ItemApi:
 
     async def create_service_item(self, request: pb.CreateServiceItemRequest, call: Call) -> pb.ServiceItem:
         """Writes a draft."""
-        content = request.content
-        _require_department(call.actor, content.department, "content.department")
-        limits = HandlingLimits(content.statutory_limit_days, content.promised_limit_days)
-        check_limits(limits, HandlingKind(HANDLING_KINDS.name(content.handling_kind)))
-        check_rules([MaterialRule(rule.code, rule.required, rule.tolerable) for rule in content.materials])
-        check_form_fields(content)
+        content = request.service_item.content
+        _require_department(call.actor, content.department, "service_item.content.department")
+        _check(content)
 
         async def work(tx: Transaction) -> pb.ServiceItem:
             number = next_version(content.task_code, await store.lock_code(tx.connection, content.task_code))
             return item_message(await store.ADD.add(tx.connection, new_item(content, number, tx.now)))
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def update_service_item(self, request: pb.UpdateServiceItemRequest, call: Call) -> pb.ServiceItem:
+        """Changes a draft."""
+        patch = patch_of(request, pb.ServiceItem)
+
+        async def work(tx: Transaction) -> pb.ServiceItem:
+            row = await _draft(tx, patch.name, request.etag, call.actor)
+            content = patch.over(item_message(row)).content
+            _check(content)
+            return item_message(await store.UPDATE.one(tx.connection, row.id, update_time=tx.now, **written(content)))
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def delete_service_item(self, request: pb.DeleteServiceItemRequest, call: Call) -> Empty:
+        """Throws a draft away."""
+
+        async def work(tx: Transaction) -> Empty:
+            row = await _draft(tx, request.name, request.etag, call.actor)
+            await store.DELETE.gone(tx.connection, row.id)
+            tx.about = row.name
+            return Empty()
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
@@ -49,7 +74,7 @@ class ItemApi:
         actor = call.actor
         draft = await self._parts.items.get(request.name)
         _require_department(actor, draft.department, request.name)
-        if draft.state == ItemState.DRAFT:  # what a draft says never changes; another state is refused below
+        if draft.state == ItemState.DRAFT:  # the etag says that it is still this; another state is refused below
             await self._publishing.check(pb.ItemContent.FromString(draft.content))
 
         async def work(tx: Transaction) -> pb.ServiceItem:
@@ -66,9 +91,9 @@ class ItemApi:
         return answer
 
     async def get_service_item(self, request: pb.GetServiceItemRequest, call: Call) -> pb.ServiceItem:
-        """Reads a version that was published once."""
+        """Reads a version that was published once; who may write its drafts reads these, too."""
         row = await self._parts.items.get(request.name)
-        if row.state == ItemState.DRAFT:
+        if row.state == ItemState.DRAFT and not _writes(call.actor, row.department):
             raise not_found(request.name)
         return item_message(row)
 
@@ -81,6 +106,26 @@ class ItemApi:
                 connection, parts.pages, request, [scope], region=request.open_to_region
             )
         return pb.ListServiceItemsResponse(service_items=map(item_message, shown), next_page_token=token)
+
+
+def _check(content: pb.ItemContent) -> None:
+    limits = HandlingLimits(content.statutory_limit_days, content.promised_limit_days)
+    check_limits(limits, HandlingKind(HANDLING_KINDS.name(content.handling_kind)))
+    check_rules([MaterialRule(rule.code, rule.required, rule.tolerable) for rule in content.materials])
+    check_form_fields(content)
+
+
+async def _draft(tx: Transaction, name: str, etag: str, actor: Actor) -> ItemRow:
+    row = await store.lock(tx.connection, name)
+    _require_department(actor, row.department, name)
+    require_draft(name, row.state)
+    check_etag(name, row.version, etag)
+    return row
+
+
+def _writes(actor: Actor, department: str) -> bool:
+    official = actor.standing in OFFICIAL and actor.may(_WRITE)
+    return official and not (is_staff(actor) and actor.office != department)
 
 
 async def _supersede(tx: Transaction, task_code: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from libs.db.etag import etag_of
 from libs.errors import invalid_field
@@ -37,18 +38,25 @@ def new_item(content: pb.ItemContent, number: int, now: datetime) -> ItemRow:
         id=uuid7(),
         number=number,
         task_code=content.task_code,
-        category=content.category,
         department=content.department,
-        cross_region=content.HasField("cross_region"),
-        open_regions=tuple(content.cross_region.regions),
-        content=content.SerializeToString(),
-        statutory_limit_days=content.statutory_limit_days,
         create_time=now,
         update_time=now,
+        **written(content),
     )
+
+
+def written(content: pb.ItemContent) -> dict[str, Any]:
+    """Returns what can be written of a draft more than once, by column."""
+    return {
+        "category": content.category,
+        "cross_region": content.HasField("cross_region"),
+        "open_regions": tuple(content.cross_region.regions),
+        "content": content.SerializeToString(),
+        "statutory_limit_days": content.statutory_limit_days,
+    }
 
 
 def check_form_fields(content: pb.ItemContent) -> None:
     """Raises FIELD_INVALID where two fields of an item's form have one key."""
     if any(times > 1 for times in Counter(each.key for each in content.form_fields).values()):
-        raise invalid_field("content.form_fields.key", "form.unique", "each key may stand once")
+        raise invalid_field("service_item.content.form_fields.key", "form.unique", "each key may stand once")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from libs.errors import InvalidArgument, reasons, state_conflict
+from libs.errors import InvalidArgument, reasons, require_state
 from services.cases.core.clock import HandlingLimits
 from services.cases.core.offers import ItemState
 
@@ -52,9 +52,13 @@ def next_version(task_code: str, versions: Iterable[KnownVersion]) -> int:
 
 def publish(item: str, state: ItemState) -> ItemState:
     """Returns the state after publication. Raises ``STATE_CONFLICT`` where the version isn't a draft."""
-    if state is not ItemState.DRAFT:
-        raise state_conflict(item, state, ItemState.DRAFT)
+    require_draft(item, state)
     return ItemState.PUBLISHED
+
+
+def require_draft(item: str, state: ItemState) -> None:
+    """Raises ``STATE_CONFLICT`` unless the version is a draft: under what was published cases run."""
+    require_state(item, state, ItemState.DRAFT)
 
 
 def check_limits(limits: HandlingLimits, kind: HandlingKind) -> None:

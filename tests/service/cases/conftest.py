@@ -156,7 +156,8 @@ class Town:
             delivery_methods=[pb.DELIVERY_METHOD_WINDOW, pb.DELIVERY_METHOD_POST, pb.DELIVERY_METHOD_DOWNLOAD],
         )
         wanted.MergeFrom(item_service_pb2.ItemContent(**content))
-        request = item_service_pb2.CreateServiceItemRequest(content=wanted, request_id=request_id())
+        drafted = item_service_pb2.ServiceItem(content=wanted)
+        request = item_service_pb2.CreateServiceItemRequest(service_item=drafted, request_id=request_id())
         made = await self.call(self.items.CreateServiceItem, request, item_service_pb2.ServiceItem, self.system)
         if not publish:
             return made
