@@ -155,10 +155,11 @@ local function members(at, kind, path, depth, bound)
     local last = string_end(at, path)
     local name = key_text(at + 1, last - 1)
     local field, of = member_kind(fields, kind, name, path, seen)
-    if bound and bound[field] then broken(plain(name), "json.bound_by_path", "the path says it already") end
+    local within = bound and bound[field]
+    if within == true then broken(join(path, plain(name)), "json.bound_by_path", "the path says it already") end
     at = skip(last + 1)
     if byte(text, at) ~= 58 then no_json(path) end
-    at = skip(value(skip(at + 1), of, join(path, plain(name)), depth))
+    at = skip(value(skip(at + 1), of, join(path, plain(name)), depth, within))
     local what = byte(text, at)
     if what == 125 then return at + 1 end
     if what ~= 44 then no_json(path) end

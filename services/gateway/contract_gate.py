@@ -100,14 +100,23 @@ class _Types:
         return self.message(field.type_name) if field.type == Field.TYPE_MESSAGE else ""
 
 
+def _bound(paths: list[str]) -> Json:
+    """What the path says can't be said again: a field, or a field within a field (``case.name``)."""
+    fields: Json = {}
+    for path in paths:
+        *around, last = path.split(".")
+        inside = fields
+        for name in around:
+            inside = inside.setdefault(name, {})
+        inside[last] = True
+    return fields
+
+
 def _operation(rpc: Rpc, template: str, body: str, types: _Types) -> Json:
     input_type = rpc.descriptor.input_type
     types.message(input_type)
-    # What the path says can't be said again. A part of a field would need the gate to know paths within a body.
     _, _, bound = path_of(template)
-    assert not any("." in field for field in bound), rpc.path
-    operation: Json = {"input": input_type, "public": rpc.access.public}
-    operation["bound"] = dict.fromkeys(sorted(bound), True)
+    operation: Json = {"input": input_type, "public": rpc.access.public, "bound": _bound(sorted(bound))}
     if body:
         assert body == "*", rpc.path
         kind = types.message(input_type)

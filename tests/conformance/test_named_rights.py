@@ -45,6 +45,7 @@ ANSWERS = {
     "cases.v1.ExchangeService.AcknowledgeCaseTransfer": "only the region that the transfer was sent to, of a case of its own",
     "cases.v1.ExchangeService.PushProgress": "only the region that the transfer was sent to",
     "cases.v1.ItemService.CreateServiceItem": _CONTENT,
+    "cases.v1.ItemService.UpdateServiceItem": _CONTENT,
     "cases.v1.RatingService.CreateRating": _WORK,
     "identity.v1.AccountService.GetPerson": f"people their own; {_BY_DUTY}",
     "identity.v1.AccountService.RevealPerson": f"people their own; {_BY_DUTY}",

@@ -173,7 +173,10 @@ def test_what_the_path_says_can_be_said_nowhere_else(client: httpx.Client, beare
                     answer = client.request(verb, f"{_path(template)}?{field}=x", headers=bearer)
                     assert _violation(answer)["reason"] == "query.bound_by_path", rpc.path
                     if body:
-                        answer = client.request(verb, _path(template), json={field: "x"}, headers=bearer)
+                        said: object = "x"
+                        for name in reversed(field.split(".")):
+                            said = {name: said}
+                        answer = client.request(verb, _path(template), json=said, headers=bearer)
                         assert _violation(answer)["reason"] == "json.bound_by_path", rpc.path
 
 
@@ -243,6 +246,25 @@ def test_what_the_contract_knows_passes(client: httpx.Client, body: object) -> N
         answer = client.post(_VERIFY, content=text.encode(), headers={"content-type": "application/json"})
         assert (answer.status_code, reason_of(answer)) == (503, "DEPENDENCY_UNAVAILABLE")
         assert answer.headers["retry-after"] == "1"
+
+
+_DRAFT = "/v1/licenseTypes/01a21762-84cb-7138-8c24-85df5072514d"
+
+
+def test_a_draft_is_changed_by_patch_and_thrown_away_by_delete(client: httpx.Client, bearer: dict[str, str]) -> None:
+    """The resource's name stands in the path, and nowhere else; a DELETE has no body, and says the rest in its query."""
+    asked = {"updateMask": "displayName", "etag": '"1"', "requestId": "00000000-0000-4000-8000-000000000001"}
+    body = {"licenseType": {"displayName": "新"}, **asked}
+    assert reason_of(client.patch(_DRAFT, json=body, headers=bearer)) == "DEPENDENCY_UNAVAILABLE"
+    for name in ("name", "licenseType"):
+        twice = body | {"licenseType": {"displayName": "新", name: "licenseTypes/x"}}
+        answer = client.patch(_DRAFT, json=twice, headers=bearer)
+        assert (answer.status_code, reason_of(answer)) == (400, "FIELD_INVALID")
+        assert f"licenseType.{name}" in answer.text
+    query = {"etag": '"1"', "requestId": asked["requestId"]}
+    assert reason_of(client.delete(_DRAFT, params=query, headers=bearer)) == "DEPENDENCY_UNAVAILABLE"
+    answer = client.delete(_DRAFT, params=query | {"name": "licenseTypes/x"}, headers=bearer)
+    assert (answer.status_code, reason_of(answer)) == (400, "FIELD_INVALID")
 
 
 def test_maps_and_lists_pass_with_any_key(client: httpx.Client, bearer: dict[str, str]) -> None:
