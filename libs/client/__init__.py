@@ -13,7 +13,6 @@ error that the region meant (``libs.errors``). ``Tongban`` is the same for code 
 
 from libs.client.calls import AsyncDownload, Download
 from libs.client.credentials import Bearer, ClientSecret, Credentials, PrivateKey
-from libs.client.receipts import verify
 from libs.client.region import AsyncTongban, Tongban
 from libs.client.retrying import RetryPolicy
 
@@ -27,5 +26,4 @@ __all__ = [
     "PrivateKey",
     "RetryPolicy",
     "Tongban",
-    "verify",
 ]

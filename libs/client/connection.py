@@ -14,8 +14,8 @@ from libs.client.retrying import Failure
 from libs.client.tokens import IssuedToken
 from libs.errors import Code, TongbanError, error_class, reasons
 from libs.rpc import receipts, status
-from libs.rpc.client import gateway_channel
 from libs.rpc.contract import Method
+from libs.rpc.gateways import gateway_channel
 from tongban.errors.v1 import error_reason_pb2
 
 Answer = TypeVar("Answer", bound=Message)

@@ -16,7 +16,7 @@ from libs.client.made import Api, AsyncApi
 from libs.client.receipts import OnReceipt, receipt_file
 from libs.client.retrying import RetryPolicy
 from libs.client.tokens import GivenToken, IssuedToken, RenewedTokens, TokenSource
-from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
+from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.audit.v1 import audit_service_pb2
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import token_service_pb2
@@ -163,7 +163,7 @@ class AsyncTongban(AsyncApi):
     # ---- receipts ----
 
     async def prove(self, receipt: common_pb2.Receipt, timeout: float | None = None) -> bytes:
-        """Gets what proves a receipt, as a file to keep: ``libs.client.verify`` and ``tongban audit verify`` read it.
+        """Gets what proves a receipt, as a file to keep: ``libs.client.verifying`` and ``tongban audit verify`` read it.
 
         Waits while the record is not yet under a signed head.
         """

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from libs.access.actor import ANONYMOUS, Actor
 from libs.rpc.contract import Method
+from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from tongban.common.v1 import common_pb2
 
 
@@ -54,6 +55,14 @@ class Call:
     def pass_on(self, receipt: common_pb2.Receipt | None) -> None:
         """Notes the receipt of another region that was asked for the caller; it goes with the answer beside ours."""
         self.receipt_abroad = receipt
+
+    async def send_receipts(self) -> None:
+        """Sends what the call has to show for itself; nothing where nothing was recorded, or once it was sent."""
+        given = ((RECEIPT, self.receipt), (RECEIPT_ABROAD, self.receipt_abroad))
+        metadata = tuple((key, receipt.SerializeToString()) for key, receipt in given if receipt is not None)
+        if metadata:
+            self.receipt = self.receipt_abroad = None
+            await self.context.send_initial_metadata(metadata)
 
     def own(self) -> None:
         """Notes that the answer holds the caller's own data alone, which nobody need record."""

@@ -11,6 +11,7 @@ from libs.config import TlsConfig
 from libs.observability import metrics, tracing
 from libs.rpc import receipts, status
 from libs.rpc.call import served
+from libs.rpc.gateways import CHANNEL_OPTIONS
 from libs.rpc.repeating import NeighbourAttempts
 from libs.rpc.waiting import NeighbourChannel, waiting_for
 from tongban.common.v1 import common_pb2
@@ -19,19 +20,10 @@ Answer = TypeVar("Answer", bound=Message)
 TAKES_CALLS = "calls"
 """The name under which a process says whether it takes calls: its database answers, and it is not about to stop."""
 
-_OPTIONS = [
-    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
-    ("grpc.max_send_message_length", 16 * 1024 * 1024),
-    ("grpc.enable_retries", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    # How long an attempt may take: a handshake with a process that hangs is given up, and tried with the next.
-    ("grpc.min_reconnect_backoff_ms", 2_000),
-]
 # A neighbour that does not even answer a ping hangs: a call that may take long ends after six seconds, as those with the default
 # timeout do after five. gRPC's own threads answer pings, whatever the process computes.
 _NEIGHBOUR = [
-    *_OPTIONS,
+    *CHANNEL_OPTIONS,
     ("grpc.keepalive_time_ms", 2_500),
     ("grpc.keepalive_timeout_ms", 3_500),
     ("grpc.http2.ping_timeout_ms", 3_500),
@@ -42,7 +34,6 @@ _REPLICAS = {
     "healthCheckConfig": {"serviceName": TAKES_CALLS},
 }
 """Calls go to the replicas in turn; one that is away, or says that it is about to stop, is left out."""
-_GATEWAY = [*_OPTIONS, ("grpc.keepalive_time_ms", 30_000)]
 DEFAULT_TIMEOUT = 5.0
 TellReceipt = Callable[[common_pb2.Receipt | None], None]
 _SERVED_SECONDS = 30.0
@@ -74,14 +65,6 @@ def neighbour_channel(address: str, tls: TlsConfig, name: str = "") -> Neighbour
     several = [("grpc.ssl_target_name_override", name), ("grpc.service_config", json.dumps(_REPLICAS))]
     options = [*_NEIGHBOUR, *several]
     return NeighbourChannel(grpc.aio.secure_channel(f"ipv4:{address}", credentials(tls), options=options))
-
-
-def gateway_channel(url: str, roots: bytes | None = None) -> grpc.aio.Channel:
-    """Opens a channel to a gateway by its base URL (``http://`` or ``https://``), trusting ``roots`` (PEM) or the system's."""
-    scheme, _, authority = url.partition("://")
-    if scheme == "https":
-        return grpc.aio.secure_channel(authority, grpc.ssl_channel_credentials(roots), options=_GATEWAY)
-    return grpc.aio.insecure_channel(authority, options=_GATEWAY)
 
 
 def _metadata(token: str) -> list[tuple[str, str]]:

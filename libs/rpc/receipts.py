@@ -8,22 +8,12 @@ from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
 
-from libs.rpc.call import Call
 from tongban.common.v1 import common_pb2
 
 RECEIPT = "tongban-receipt-bin"
 """The receipt of the call's record, serialized; answers of the JSON edge carry the same as ``tongban-receipt``, in base64."""
 RECEIPT_ABROAD = "tongban-receipt-abroad-bin"
 """The receipt of another region that was asked for the caller; at the JSON edge ``tongban-receipt-abroad``."""
-
-
-async def send(call: Call) -> None:
-    """Sends what the call has to show for itself; nothing where nothing was recorded, or once it was sent."""
-    given = ((RECEIPT, call.receipt), (RECEIPT_ABROAD, call.receipt_abroad))
-    metadata = tuple((key, receipt.SerializeToString()) for key, receipt in given if receipt is not None)
-    if metadata:
-        call.receipt = call.receipt_abroad = None
-        await call.context.send_initial_metadata(metadata)
 
 
 def received(metadata: Iterable[tuple[str, str | bytes]] | None) -> list[common_pb2.Receipt]:

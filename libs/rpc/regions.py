@@ -14,15 +14,15 @@ import grpc
 from google.protobuf.message import Message
 
 from libs.errors import Unauthenticated, reasons
-from libs.rpc.client import TellReceipt, gateway_channel, invoke, invoke_recorded, nobody, stream
+from libs.rpc.client import TellReceipt, invoke, invoke_recorded, nobody, stream
+from libs.rpc.gateways import gateway_channel
+from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
 
 Answer = TypeVar("Answer", bound=Message)
 
-ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - the name of a kind of token
-ASSERTION = "urn:ietf:params:oauth:token-type:jwt"
 _KEEP_REGION_SECONDS = 5.0
 _RENEW_BEFORE_SECONDS = 30.0
 

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from libs.config import ServiceConfig, TlsConfig
 from libs.errors import TongbanError, reasons
 from libs.observability.tracing import Tracing
-from libs.rpc import languages, receipts, status
+from libs.rpc import languages, status
 from libs.rpc.call import Call, Handler, Stage, enter
 from libs.rpc.contract import ContractError, Method, methods_of
 from libs.rpc.messages import wire_bytes
@@ -86,7 +86,7 @@ def default_stages(
 
 async def _abort(call: Call, error: TongbanError) -> None:
     """Refuses; where the refusal is on record, with its receipt."""
-    await receipts.send(call)
+    await call.send_receipts()
     details = status.to_status(error, languages.preferred(call.metadata.get(languages.HEADER, "")))
     trailers = ((status.DETAILS_KEY, details.SerializeToString()),)
     await call.context.abort(status.grpc_code(error), details.message, trailers)
@@ -113,7 +113,7 @@ def _entry(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitab
         except TongbanError as error:
             await _abort(call, error)
             raise
-        await receipts.send(call)
+        await call.send_receipts()
         return data
 
     return serve
@@ -127,7 +127,7 @@ def _streaming_entry(method: Method, handler: Handler) -> Callable[[Any, Context
         enter(call)
         try:
             messages: Any = await handler(request, call)
-            await receipts.send(call)
+            await call.send_receipts()
             async for message in errors_of_stream(method, messages, call):
                 yield _serialized(message)
         except TongbanError as error:

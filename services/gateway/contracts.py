@@ -20,6 +20,11 @@ def pack_path() -> Path:
     return image_path().with_name("protos.zip")
 
 
+def client_paths() -> list[Path]:
+    """The client libraries that lie ready for partners, to install alone."""
+    return sorted((image_path().parent / "tongban" / "clients").iterdir())
+
+
 @dataclass(frozen=True)
 class Rpc:
     """One RPC.

@@ -142,6 +142,7 @@ def _rpc_routes(config: GatewayConfig, service: Service, rpc: Rpc) -> list[Json]
 
 def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     pages = [_http_route({"path": page}, "pages") for page in _PAGES]
+    pages.append(_http_route({"prefix": "/clients/"}, "pages"))
     oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in IDENTITY_PREFIXES]
     reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in _REFLECTION]
     known = [service for service in services if _owner(service) or service.everywhere]

@@ -17,7 +17,7 @@ from libs.errors import Code, TongbanError
 from libs.observability.net import App, net
 from libs.rpc.images import image_path
 from services.gateway.config import GatewayConfig
-from services.gateway.contracts import pack_path
+from services.gateway.contracts import client_paths, pack_path
 from services.gateway.openapi import document, operations
 from services.gateway.rendering import HEADERS, environment, error_words
 from services.gateway.replies import documented
@@ -112,11 +112,14 @@ class Portal:
         self._config = config
         self._services = services
         self._openapi = document(image, config.public.base_url, config.region.name, version("tongban"))
-        self._files = {path.name: path.read_bytes() for path in (image_path(), pack_path())}
+        self._files = {f"/{path.name}": path.read_bytes() for path in (image_path(), pack_path())}
+        clients = client_paths()
+        self._files |= {f"/clients/{path.name}": path.read_bytes() for path in clients}
         listing = _listing(self._openapi)
         self._templates = environment(config)
         self._templates.globals.update(services=listing, methods=sum(len(service["methods"]) for service in listing))
-        self._static = {name: self._render(name) for name in ("home.html", "docs.html")}
+        self._templates.globals.update(clients=[path.name for path in clients], base_url=config.public.base_url)
+        self._static = {name: self._render(name) for name in ("home.html", "docs.html", "clients.html")}
 
     def _render(self, template: str, **values: Any) -> str:
         return self._templates.get_template(template).render(values)
@@ -131,12 +134,13 @@ class Portal:
         """The OpenAPI document."""
         return JSONResponse(self._openapi)
 
-    def _file(self, name: str) -> Callable[[Request], Awaitable[Response]]:
+    def _file(self, path: str) -> Callable[[Request], Awaitable[Response]]:
         """A file to keep, under its own name."""
+        name = path.rpartition("/")[2]
         headers = {"content-disposition": f'attachment; filename="{name}"', "x-content-type-options": "nosniff"}
 
         async def file(_request: Request) -> Response:
-            return Response(self._files[name], headers=headers, media_type="application/octet-stream")
+            return Response(self._files[path], headers=headers, media_type="application/octet-stream")
 
         return file
 
@@ -201,7 +205,8 @@ class Portal:
             Route("/", self._page("home.html")),
             Route("/docs", self._page("docs.html")),
             Route("/openapi.json", self.openapi),
-            *(Route(f"/{name}", self._file(name)) for name in self._files),
+            Route("/clients/", self._page("clients.html")),
+            *(Route(path, self._file(path)) for path in self._files),
             Route("/healthz", self.healthz),
             Route("/verify", self.verify, methods=["GET", "POST"]),
         ]

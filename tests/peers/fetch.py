@@ -109,4 +109,5 @@ OFDRW = Peer("ofdrw", ("test_ofdrw.py",), ("java", "javac", "mvn", "openssl"), "
 OPENSSL = Peer("openssl", ("test_openssl.py",), ("openssl",))
 GO = Peer("grpcurl and ghz", ("test_go.py",), ("go",), "go", _go)
 NODE = Peer("grpc-js", ("test_node.py",), ("node", "npm"), "node", _npm)
-PEERS = (OFDRW, OPENSSL, GO, NODE)
+PYTHON = Peer("the Python client alone", ("test_python_client.py",), ())
+PEERS = (OFDRW, OPENSSL, GO, NODE, PYTHON)

@@ -10,7 +10,8 @@ import grpc
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import RegisteredFirm, Registry
 from libs.errors import TongbanError
-from libs.rpc.client import gateway_channel, invoke
+from libs.rpc.client import invoke
+from libs.rpc.gateways import gateway_channel
 from tests.support.case_runs import PASSING, application, token_of, until_done
 from tests.support.regions import YIELDING, Regions
 from tongban.cases.v1 import case_service_pb2_grpc

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from libs.audit.log import Log
-from libs.rpc import receipts
 from libs.rpc.call import Call
 
 
@@ -32,7 +31,7 @@ class RecordedCalls:
     @contextmanager
     def watching(self) -> "Iterator[RecordedCalls]":
         """Watches all services in this process."""
-        entry, send = Log.entry, receipts.send
+        entry, send = Log.entry, Call.send_receipts
 
         def noting(log: Log, command: Any, *args: Any, **more: Any) -> Any:
             made = entry(log, command, *args, **more)
@@ -50,5 +49,5 @@ class RecordedCalls:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Log, "entry", noting)
-            patch.setattr(receipts, "send", sending)
+            patch.setattr(Call, "send_receipts", sending)
             yield self

@@ -23,7 +23,7 @@ from libs.errors import TongbanError
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
 from libs.rpc.client import invoke
-from libs.rpc.regions import ACCESS_TOKEN
+from libs.rpc.token_types import ACCESS_TOKEN
 from libs.security.tokens import TokenVerifier
 from services.identity.app import own_verifier, signing_keys
 from services.identity.config import Bootstrap

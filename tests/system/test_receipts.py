@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from deploy.local.audit_cli import app
 from deploy.local.demo.office import Office
 from deploy.pki.region_root import ROOT_FILE
-from libs.client import verify
+from libs.client.verifying import verify
 from libs.ids.synthetic import SyntheticPopulation
 from tests.support.regions import Regions
 from tongban.common.v1 import common_pb2

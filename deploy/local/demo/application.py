@@ -18,7 +18,7 @@ from libs.civil import notices
 from libs.civil.calendar import Calendar
 from libs.documents.store import digest_of
 from libs.ids.uuid7 import uuid7
-from libs.rpc.regions import ACCESS_TOKEN
+from libs.rpc.token_types import ACCESS_TOKEN
 from tongban.cases.v1 import (
     case_service_pb2,
     exchange_service_pb2,

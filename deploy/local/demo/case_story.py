@@ -9,7 +9,7 @@ from typing import Any
 from deploy.local.demo import evidence
 from deploy.local.demo.application import SUBMITTED, ApplicationSteps, StoryResult, eventually, expect
 from deploy.local.demo.gateway import request_id
-from libs.client import verify
+from libs.client.verifying import verify
 from libs.errors import TongbanError
 from tongban.cases.v1 import (
     case_service_pb2,

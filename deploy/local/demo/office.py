@@ -13,7 +13,7 @@ from libs.civil import notices
 from libs.civil.festivals import Festival
 from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc.messages import date_message
-from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
+from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.cases.v1 import calendar_service_pb2, item_service_pb2
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2

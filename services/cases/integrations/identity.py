@@ -8,7 +8,7 @@ import grpc
 from libs.db.command import digest_of
 from libs.errors import PermissionDenied, invalid_field, reasons
 from libs.rpc.client import invoke
-from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
+from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts

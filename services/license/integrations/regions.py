@@ -12,7 +12,8 @@ import grpc
 from libs.access.actor import Actor
 from libs.errors import reasons
 from libs.rpc.client import TellReceipt, invoke
-from libs.rpc.regions import ACCESS_TOKEN, Regions
+from libs.rpc.regions import Regions
+from libs.rpc.token_types import ACCESS_TOKEN
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.identity.v1 import token_service_pb2 as tokens

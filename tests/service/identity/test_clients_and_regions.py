@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from libs.errors import AlreadyExists, InvalidArgument
-from libs.rpc.regions import ASSERTION
+from libs.rpc.token_types import ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.support import sql
 from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from libs.access import roles
 from libs.process import Process
-from libs.rpc.regions import ACCESS_TOKEN
+from libs.rpc.token_types import ACCESS_TOKEN
 from services.identity.core import codec
 from services.identity.oauth import authentication
 from tests.support.recorded import is_of, records_of

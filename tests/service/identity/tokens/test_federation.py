@@ -9,7 +9,7 @@ from joserfc import jwt
 
 from libs.access import roles
 from libs.rpc.client import invoke
-from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
+from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from services.identity.app import signing_keys
 from tests.service.identity.conftest import Federation
 from tests.support.town import Town, new_key, reason_of, request_id

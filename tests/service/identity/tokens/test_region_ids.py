@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from libs.config import DivisionCode, RegionConfig
-from libs.rpc.regions import ASSERTION
+from libs.rpc.token_types import ASSERTION
 from tests.service.identity.conftest import POSTS, Federation
 from tests.support.service import Ground
 from tests.support.town import Town, town

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from libs.access import roles
-from libs.rpc.regions import ACCESS_TOKEN, ASSERTION
+from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.service.identity.tokens.test_federation import AWAY, DELEGATION, TRANSFER, _service_token
 from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id

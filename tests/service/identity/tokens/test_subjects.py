@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from joserfc import jwt
 
-from libs.rpc.regions import ASSERTION
+from libs.rpc.token_types import ASSERTION
 from services.identity.app import signing_keys
 from tests.service.identity.conftest import Federation
 from tests.support.town import Town, reason_of

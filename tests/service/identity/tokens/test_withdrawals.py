@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from libs.rpc.regions import ASSERTION
+from libs.rpc.token_types import ASSERTION
 from libs.rpc.withdrawals import asking
 from libs.security.withdrawals import Withdrawals
 from tests.service.identity.conftest import Federation
