@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from services.gateway.contracts import client_paths
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guides" / "partner.md"
+README = ROOT / "README.md"
+_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -43,8 +46,20 @@ def test_every_block_of_the_guide_runs(desk: dict[str, str]) -> None:
         check=False,
         timeout=280,
     )
+    assert _readme_in_python(desk).startswith("serviceItems/")
     told = f"{done.stdout}\n{done.stderr}"
     assert done.returncode == 0, told
     for said in ("SERVING", "CASE_STATE_DECIDED", "licenses/", "json.unknown_field"):
         assert said in done.stdout, told
     assert "VALID" in done.stdout.partition("licenses/")[2], told
+
+
+def _readme_in_python(desk: dict[str, str]) -> str:
+    """What the README's lines of Python print of the region that the guide began, by the client's own wheel."""
+    (block,) = _PYTHON.findall(README.read_text(encoding="utf-8"))
+    block = block.replace("127.0.0.1:8080", f"127.0.0.1:{desk['PORT']}").replace(".tongban", desk["TONGBAN_STATE"])
+    environment = desk | {"PYTHONPATH": str(client_paths()[0])}
+    command = [ROOT / ".venv" / "bin" / "python", "-c", block]
+    done = subprocess.run(command, env=environment, cwd=desk["DESK"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
