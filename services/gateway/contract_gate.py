@@ -31,8 +31,8 @@ SIZE_HEADER = "x-tongban-size"
 OPERATION, TRACEPARENT = "envoy.filters.http.lua:operation", "envoy.filters.http.lua:traceparent"
 """Where the gate leaves for the log: of a JSON request that it refuses, the verb and the contract's template of its path; and a
 whole traceparent."""
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-"""The verbs of RFC 9110 and RFC 5789 but for CONNECT, which opens a tunnel."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+"""The verbs of RFC 9110, RFC 5789 and RFC 10008 but for CONNECT, which opens a tunnel."""
 _USUAL = ("GET", "HEAD", "POST")
 """What is taken where no path of the contracts is: by the pages and the token endpoint."""
 

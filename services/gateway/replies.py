@@ -60,8 +60,8 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
     headers = (("limit_bytes", str(contract_gate.HEADER_BYTES)),)
     path = (("limit_bytes", str(contract_gate.PATH_BYTES)),)
     return (
-        # RFC 10008's QUERY without a media type, which Envoy looks at before the gate.
-        Reply(400, "ROUTE_NOT_FOUND", "the gateway does not know this verb", 501, details="query_missing_content_type"),
+        # RFC 10008's QUERY without a media type, which Envoy looks at before the gate: no path of ours takes it.
+        Reply(400, "ROUTE_NOT_FOUND", "no path takes this verb", 405, details="query_missing_content_type"),
         Reply(400, "FIELD_INVALID", "the request can't be read: %LOCAL_REPLY_BODY%", 400),
         # A token that can't be judged because the issuer's keys could not be fetched yet is not a bad token.
         Reply(

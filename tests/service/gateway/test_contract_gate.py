@@ -293,7 +293,18 @@ def test_a_wrong_verb_is_405_and_the_right_ones_are_named(
     assert answer.headers["allow"] == allowed
 
 
-@pytest.mark.parametrize("verb", ["QUERY", "get", "Post", "M-SEARCH", "x" * 300])
+@pytest.mark.parametrize(
+    ("headers", "allowed"), [(b"", ""), (b"content-type: application/json\r\ncontent-length: 2\r\n", "GET, POST")]
+)
+def test_query_is_a_verb_that_no_path_takes(edge: Edge, headers: bytes, allowed: str) -> None:
+    """RFC 10008. Envoy itself looks at one without a media type, and knows no paths."""
+    head = b"QUERY /v1/mandates?x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+    status, kind, body, allow = _raw(edge, head + headers + b"\r\n" + (b"{}" if headers else b""))
+    assert (status, kind, allow) == (405, "application/json", allowed)
+    assert json.loads(body)["details"][0]["reason"] == "ROUTE_NOT_FOUND"
+
+
+@pytest.mark.parametrize("verb", ["get", "Post", "M-SEARCH", "x" * 300])
 @pytest.mark.parametrize("headers", [b"", b"content-type: application/json\r\ncontent-length: 2\r\n"])
 @pytest.mark.parametrize(("path", "allowed"), [("/v1/mandates?x", "GET, POST"), ("/docs", "GET, HEAD, POST")])
 def test_a_verb_that_nobody_knows_is_501(edge: Edge, verb: str, headers: bytes, path: str, allowed: str) -> None:
@@ -302,8 +313,7 @@ def test_a_verb_that_nobody_knows_is_501(edge: Edge, verb: str, headers: bytes, 
     status, kind, body, allow = _raw(edge, head + headers + b"\r\n" + (b"{}" if headers else b""))
     assert (status, kind) == (501, "application/json")
     assert json.loads(body)["details"][0]["reason"] == "ROUTE_NOT_FOUND"
-    # Envoy itself looks at a QUERY without a media type, and knows no paths.
-    assert allow == ("" if verb == "QUERY" and not headers else allowed)
+    assert allow == allowed
 
 
 def test_a_tunnel_is_405(edge: Edge) -> None:
