@@ -59,6 +59,8 @@ class _Document:
     def __init__(self, image: descriptor_pb2.FileDescriptorSet) -> None:
         self._schemas = Schemas(image)
         self._services = [service for service in services(image) if service.public_rpcs]
+        for rpc in (rpc for service in self._services for rpc in service.public_rpcs):
+            self._schemas.answers(rpc.descriptor.output_type)
 
     def paths(self) -> Json:
         """Returns every public RPC under its paths."""

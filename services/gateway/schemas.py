@@ -1,6 +1,12 @@
-"""JSON Schemas of protobuf messages, after the proto JSON mapping; rules of buf.validate become schema keywords."""
+"""JSON Schemas of protobuf messages, after the proto JSON mapping; rules of buf.validate become schema keywords.
+
+What is sent in is closed: a field that the contract lacks is refused, and of a oneof only one is taken. What is answered is
+open: a later release may say more, and who reads it must not stumble. A message that goes both ways has a schema for each way; that
+of what is sent ends in ``Input``.
+"""
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 from google.api import field_behavior_pb2
@@ -64,6 +70,7 @@ class Schemas:
         self._enums: dict[str, descriptor_pb2.EnumDescriptorProto] = {}
         self._comments: dict[str, str] = {}
         self._made: Json = {}
+        self._answered: set[str] = set()
         for file in image.file:
             said = {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
             prefix = f".{file.package}"
@@ -97,18 +104,29 @@ class Schemas:
         for at, inner in enumerate(message.nested_type):
             self._add_message(name, inner, (*place, _NESTED, at), said)
 
+    def answers(self, type_name: str) -> None:
+        """Notes that a message is answered, with all that stands in it; to be told of all before the first schema is made."""
+        if type_name in self._answered or type_name not in self._messages or type_name in WELL_KNOWN:
+            return
+        self._answered.add(type_name)
+        for field in self._messages[type_name].field:
+            self.answers(field.type_name)
+
     def used(self) -> Json:
         """Returns the schemas that were referred to, by name."""
         return dict(sorted(self._made.items()))
 
-    def reference(self, type_name: str) -> Json:
-        """Returns a schema that refers to a message or an enum (``.tongban.cases.v1.Case``)."""
+    def reference(self, type_name: str, *, given: bool = False) -> Json:
+        """Returns a schema that refers to a message or an enum (``.tongban.cases.v1.Case``), as it is answered or ``given``."""
         if type_name in WELL_KNOWN:
             return dict(WELL_KNOWN[type_name])
         name = type_name.removeprefix(".").removeprefix("tongban.")
+        if given and type_name in self._answered:
+            name += "Input"
         if name not in self._made:
             self._made[name] = {}
-            self._made[name] = self._enum(type_name) if type_name in self._enums else self._object(type_name)
+            made = self._enum(type_name) if type_name in self._enums else self._object(type_name, given=given)
+            self._made[name] = made
         return {"$ref": f"#/components/schemas/{name}"}
 
     def body(self, type_name: str, body: str, bound: set[str]) -> Json:
@@ -116,8 +134,8 @@ class Schemas:
         message = self._messages[type_name]
         if body != "*":
             field = next(field for field in message.field if field.name == body)
-            return self._field(type_name, field)
-        return self._object(type_name, without=bound) if bound else self.reference(type_name)
+            return self._field(type_name, field, given=True)
+        return self._object(type_name, given=True, without=bound) if bound else self.reference(type_name, given=True)
 
     def pattern(self, type_name: str, path: str) -> str:
         """Returns the pattern that a text of a message keeps (``name``, ``case.name``); empty where it has none."""
@@ -140,7 +158,8 @@ class Schemas:
                 continue
             if field.type != Field.TYPE_MESSAGE or field.type_name in WELL_KNOWN:
                 comment = self._comments.get(f"{type_name}.{field.name}", "")
-                yield name, self._field(type_name, field, comment=False), comment, needed and _is_required(field)
+                schema = self._field(type_name, field, given=True, comment=False)
+                yield name, schema, comment, needed and _is_required(field)
             elif name.count(".") < _QUERY_DEPTH and field.label != Field.LABEL_REPEATED:
                 yield from self.query(field.type_name, without, f"{name}.", needed=needed and _is_required(field))
 
@@ -148,31 +167,34 @@ class Schemas:
         names = [value.name for value in self._enums[type_name].value]
         return {"type": "string", "enum": names, "description": self._comments[type_name]}
 
-    def _object(self, type_name: str, without: set[str] | None = None) -> Json:
-        fields = [field for field in self._messages[type_name].field if field.name not in (without or ())]
+    def _object(self, type_name: str, *, given: bool, without: set[str] | None = None) -> Json:
+        message = self._messages[type_name]
+        fields = [field for field in message.field if field.name not in (without or ())]
         schema: Json = {
             "type": "object",
-            "properties": {field.json_name: self._field(type_name, field) for field in fields},
+            "properties": {field.json_name: self._field(type_name, field, given=given) for field in fields},
         }
+        if given:
+            schema |= {"additionalProperties": False} | _choices(message, fields)
         if comment := self._comments.get(type_name):
             schema["description"] = comment
         if required := [field.json_name for field in fields if _is_required(field)]:
             schema["required"] = required
         return schema
 
-    def _field(self, owner: str, field: Field, *, comment: bool = True) -> Json:
+    def _field(self, owner: str, field: Field, *, given: bool, comment: bool = True) -> Json:
         said = self._comments.get(f"{owner}.{field.name}", "") if comment else ""
-        return self._type(field) | ({"description": said} if said else {}) | _marks(field)
+        return self._type(field, given=given) | ({"description": said} if said else {}) | _marks(field)
 
-    def _type(self, field: Field) -> Json:
+    def _type(self, field: Field, *, given: bool) -> Json:
         rules = field.options.Extensions[validate_pb2.field]
-        single = self._single(field) | self._allowed(field, rules)
+        single = self._single(field, given=given) | self._allowed(field, rules)
         if field.label != Field.LABEL_REPEATED:
             kept = single | _rules(rules)
-            return _or_masked(kept) if field.options.Extensions[options_pb2.field].personal else kept
+            return _or_masked(kept) if field.options.Extensions[options_pb2.field].personal and not given else kept
         inner = self._messages.get(field.type_name)
         if inner is not None and inner.options.map_entry:
-            return {"type": "object", "additionalProperties": self._single(inner.field[1])}
+            return {"type": "object", "additionalProperties": self._single(inner.field[1], given=given)}
         limits = {"maxItems": rules.repeated.max_items} if rules.repeated.max_items else {}
         limits |= {"minItems": rules.repeated.min_items} if rules.repeated.min_items else {}
         return {"type": "array", "items": single | _rules(rules.repeated.items)} | limits
@@ -188,10 +210,23 @@ class Schemas:
         values = self._enums[field.type_name].value
         return {"enum": [v.name for v in values if v.number not in refused and (not taken or v.number in taken)]}
 
-    def _single(self, field: Field) -> Json:
+    def _single(self, field: Field, *, given: bool) -> Json:
         if field.type in (Field.TYPE_MESSAGE, Field.TYPE_ENUM):
-            return self.reference(field.type_name)
+            return self.reference(field.type_name, given=given)
         return dict(_SCALARS[field.type])
+
+
+def _choices(message: Message, fields: list[Field]) -> Json:
+    """Returns that of each oneof at most one field is there; exactly one where one is required."""
+    rules: list[Json] = []
+    for place, oneof in enumerate(message.oneof_decl):
+        names = [each.json_name for each in fields if each.HasField("oneof_index") and each.oneof_index == place]
+        if oneof.options.Extensions[validate_pb2.oneof].required:
+            rules.append({"oneOf": [{"required": [name]} for name in names]})
+        elif len(names) > 1:
+            pairs = [{"required": [one, other]} for one, other in combinations(names, 2)]
+            rules.append({"not": {"anyOf": pairs}})
+    return {"allOf": rules} if rules else {}
 
 
 def _or_masked(schema: Json) -> Json:
