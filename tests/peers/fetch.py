@@ -1,4 +1,4 @@
-"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js by npm, each pinned with its checksums.
+"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js and openapi-typescript by npm, each pinned with its checksums.
 
 Versions and checksums stand in ``java/``, ``go/`` and ``node/``; a change of them fetches anew. Nothing that is fetched
 is ever committed, and nothing of it belongs to the product.
@@ -73,7 +73,7 @@ def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> st
 
 def _digest_of(pins: Path) -> str:
     """The digest of the files that say what to fetch."""
-    files = sorted(each for each in pins.iterdir() if each.suffix not in {".java", ".js"})
+    files = sorted(each for each in pins.iterdir() if each.suffix not in {".java", ".js", ".ts"})
     return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
 
 
@@ -109,5 +109,6 @@ OFDRW = Peer("ofdrw", ("test_ofdrw.py",), ("java", "javac", "mvn", "openssl"), "
 OPENSSL = Peer("openssl", ("test_openssl.py",), ("openssl",))
 GO = Peer("grpcurl and ghz", ("test_go.py",), ("go",), "go", _go)
 NODE = Peer("grpc-js", ("test_node.py",), ("node", "npm"), "node", _npm)
+TYPESCRIPT = Peer("openapi-typescript", ("test_typescript.py",), ("node", "npm"), "typescript", _npm)
 PYTHON = Peer("the Python client alone", ("test_python_client.py",), ())
-PEERS = (OFDRW, OPENSSL, GO, NODE, PYTHON)
+PEERS = (OFDRW, OPENSSL, GO, NODE, TYPESCRIPT, PYTHON)
