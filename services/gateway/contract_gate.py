@@ -33,7 +33,7 @@ OPERATION, TRACEPARENT = "envoy.filters.http.lua:operation", "envoy.filters.http
 whole traceparent."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 """The verbs of RFC 9110, RFC 5789 and RFC 10008 but for CONNECT, which opens a tunnel."""
-_USUAL = ("GET", "HEAD", "POST")
+USUAL = ("GET", "HEAD", "POST")
 """What is taken where no path of the contracts is: by the pages and the token endpoint."""
 
 
@@ -196,7 +196,7 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
         "enums": types.enums,
         "numbers": types.numbers,
         "methods": dict.fromkeys(METHODS, True),
-        "usual": dict.fromkeys(_USUAL, True),
+        "usual": dict.fromkeys(USUAL, True),
         "answers": _answers(),
         "languages": dict(languages.SPOKEN),
         "limits": {

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from google.protobuf import json_format
@@ -173,11 +174,16 @@ def _grpc_mapper(reply: Reply, language: str) -> Json:
     }
 
 
+def _allow_header(reply: Reply) -> list[Json]:
+    """RFC 9110, 15.5.6: 405 names verbs. Before the gate no path is known: these are what most take."""
+    return [_header("allow", ", ".join(contract_gate.USUAL))] if reply.answered == HTTPStatus.METHOD_NOT_ALLOWED else []
+
+
 def _json_mapper(reply: Reply, language: str, where: Json | None = None) -> Json:
     return {
         "filter": where or _all(*_is_for(reply, language)),
         "status_code": reply.answered,
-        "headers_to_add": _retry_header(reply),
+        "headers_to_add": [*_retry_header(reply), *_allow_header(reply)],
         "body_format_override": {"json_format": _json_body(reply, language), "content_type": "application/json"},
     }
 

@@ -172,7 +172,7 @@ class Schemas:
         fields = [field for field in message.field if field.name not in (without or ())]
         schema: Json = {
             "type": "object",
-            "properties": {field.json_name: self._field(type_name, field, given=given) for field in fields},
+            "properties": {field.json_name: self._property(type_name, field, given=given) for field in fields},
         }
         if given:
             schema |= {"additionalProperties": False} | _choices(message, fields)
@@ -181,6 +181,11 @@ class Schemas:
         if required := [field.json_name for field in fields if _is_required(field)]:
             schema["required"] = required
         return schema
+
+    def _property(self, owner: str, field: Field, *, given: bool) -> Json:
+        """A field in an object. The mapping takes null for a field that is not there (which many libraries write)."""
+        schema = self._field(owner, field, given=given)
+        return _or_null(schema) if given and not _is_required(field) else schema
 
     def _field(self, owner: str, field: Field, *, given: bool, comment: bool = True) -> Json:
         said = self._comments.get(f"{owner}.{field.name}", "") if comment else ""
@@ -227,6 +232,13 @@ def _choices(message: Message, fields: list[Field]) -> Json:
             pairs = [{"required": [one, other]} for one, other in combinations(names, 2)]
             rules.append({"not": {"anyOf": pairs}})
     return {"allOf": rules} if rules else {}
+
+
+def _or_null(schema: Json) -> Json:
+    if isinstance(schema.get("type"), str) and "enum" not in schema:
+        return schema | {"type": [schema["type"], "null"]}
+    said = {key: each for key, each in schema.items() if key in {"description", "readOnly"} or key.startswith("x-")}
+    return {"anyOf": [{key: each for key, each in schema.items() if key not in said}, {"type": "null"}]} | said
 
 
 def _or_masked(schema: Json) -> Json:

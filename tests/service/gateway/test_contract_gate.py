@@ -294,7 +294,8 @@ def test_a_wrong_verb_is_405_and_the_right_ones_are_named(
 
 
 @pytest.mark.parametrize(
-    ("headers", "allowed"), [(b"", ""), (b"content-type: application/json\r\ncontent-length: 2\r\n", "GET, POST")]
+    ("headers", "allowed"),
+    [(b"", "GET, HEAD, POST"), (b"content-type: application/json\r\ncontent-length: 2\r\n", "GET, POST")],
 )
 def test_query_is_a_verb_that_no_path_takes(edge: Edge, headers: bytes, allowed: str) -> None:
     """RFC 10008. Envoy itself looks at one without a media type, and knows no paths."""
