@@ -51,6 +51,7 @@ parked_events = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="5"),
     sa.Column("park_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Index("parked_events_time", "consumer", "park_time", "id"),
     comment="Events whose handling kept failing, for an operator to see and to replay.",
 )
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from libs.audit.writer import AuditWriter
 from libs.db.command import command_of
-from libs.db.paging import Pages, page_size
+from libs.db.paging import Pages
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import TongbanError, invalid_field, not_found
 from libs.events.consumer import Consumer
@@ -39,16 +38,9 @@ class ParkedEventApi:
     async def list_parked_events(self, request: pb.ListParkedEventsRequest, call: Call) -> pb.ListParkedEventsResponse:
         """Lists parked events, those parked first at the head."""
         self._must_be_ours("service", request.service)
-        size = page_size(request.page_size)
-        last = self._pages.position(request, request.page_token)
-        after = (datetime.fromisoformat(str(last[0])), str(last[1])) if last else None
-        found = await self._parking.page(request.type, after, size + 1)
-        shown = found[:size]
-        await self._audit.write(
-            command_of(request, call=call), f"{self._service}/parkedEvents", record_count=len(shown)
-        )
-        more = len(found) > size
-        token = self._pages.next_token(request, shown[-1].park_time.isoformat(), shown[-1].id) if more else ""
+        shown, token = await self._parking.page(self._pages, request)
+        about = f"{self._service}/parkedEvents"
+        await self._audit.write(command_of(request, call=call), about, record_count=len(shown))
         return pb.ListParkedEventsResponse(parked_events=map(self._message, shown), next_page_token=token)
 
     async def get_parked_event(self, request: pb.GetParkedEventRequest, call: Call) -> pb.ParkedEvent:

@@ -8,12 +8,17 @@ from datetime import UTC, datetime
 from libs.background import forever
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
-from libs.db.query import Page, Query, of
+from libs.db.paging import Pages
+from libs.db.query import Query, of
 from libs.db.schema import parked_events
 from libs.db.statement import Statement
 from libs.errors import Internal, not_found, reasons
 from libs.events.cloud_event import Event, from_fields, source_of
+from libs.lists import fields
+from libs.lists.listing import FilteredList, Scope
+from libs.lists.paths import Order, Path
 from libs.observability import metrics
+from tongban.events.v1.parked_event_service_pb2 import ListParkedEventsRequest
 
 UNREADABLE = "EVENT_UNREADABLE"
 """The reason of what no handler can read."""
@@ -57,16 +62,18 @@ _FAILED_AGAIN = Query(
     f"UPDATE parked_events SET reason = :reason, attempts = attempts + 1 {_THIS} RETURNING {{columns}}",  # noqa: S608 - as above
 )
 _TAKEN_OUT = Query(ParkedEvent, f"DELETE FROM parked_events {_THIS} RETURNING {{columns}}")  # noqa: S608 - as above
-_LISTED = Page(
+LISTED = FilteredList(
     ParkedEvent,
-    "{columns} FROM parked_events",
-    "park_time, id",
+    ListParkedEventsRequest,
+    parked_events,
     {
-        "consumer": "consumer = :consumer",
-        "type": "type = :type",
-        "since": "park_time >= :since",
-        "after": "(park_time, id) > (CAST(:since AS timestamptz), :after)",
+        **{name: fields.text(name) for name in ("type", "subject", "source", "reason")},
+        "event_time": fields.moment("time"),
+        "park_time": fields.moment("park_time"),
+        "attempts": fields.number("attempts"),
     },
+    {"park_time": Order(("park_time", "id"), (Path(("consumer",)),))},
+    "park_time",
 )
 
 
@@ -107,11 +114,10 @@ class Parking:
         async with self._database.read() as connection:
             return self._found(await _ONE.first(connection, **self._this(identifier)), identifier)
 
-    async def page(self, kind: str, after: tuple[datetime, str] | None, size: int) -> list[ParkedEvent]:
-        """Lists parked events, those parked first at the head; of one type, unless ``kind`` is empty."""
-        since, last = after or (None, None)
+    async def page(self, pages: Pages, request: ListParkedEventsRequest) -> tuple[list[ParkedEvent], str]:
+        """Lists parked events, those parked first at the head; returns a page, and the token of the next."""
         async with self._database.read() as connection:
-            return await _LISTED.rows(connection, size, consumer=self._consumer, type=kind, since=since, after=last)
+            return await LISTED.page(connection, pages, request, [Scope({"consumer": self._consumer})])
 
     async def failed_again(self, connection: DatabaseConnection, identifier: str, reason: str) -> ParkedEvent:
         """Notes a replay that failed; raises RESOURCE_NOT_FOUND where the event is not parked any more."""

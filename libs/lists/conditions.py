@@ -18,12 +18,16 @@ class Part:
         column: where it compares one column by ``operator``, that column; else empty.
         operator: see ``column``.
         value: what it is compared with.
+        field: the field's name in the contract; see ``column``.
+        text: the value as the caller wrote it.
     """
 
     sql: str
     column: str = ""
     operator: str = ""
     value: Any = None
+    field: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,11 @@ class Filter:
 
     parts: tuple[Part, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def held(self) -> dict[str, str]:
+        """The fields that it holds to one value each, and the values as the caller wrote them."""
+        return {each.field: each.text for each in self.parts if each.operator in ("=", ":")}
 
 
 def compiled(text: str, fields: Mapping[str, FilterField]) -> Filter:
@@ -61,7 +70,8 @@ class _FilterWriting:
         if not isinstance(condition, Comparison) or condition.present:
             return Part(sql)
         known = self._fields[condition.field]
-        return Part(sql, known.column, condition.operator, self.values[f"f{len(self.values) - 1}"])
+        value = self.values[f"f{len(self.values) - 1}"]
+        return Part(sql, known.column, condition.operator, value, condition.field, condition.value)
 
     def _sql(self, condition: Condition) -> str:
         match condition:

@@ -6,7 +6,7 @@ comparison, and ``!=`` is the opposite of ``=``: so ``NOT`` turns every answer r
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ _ORDERED = _EQUAL | {"<", "<=", ">", ">="}
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
+_REGION = "[a-z0-9][a-z0-9-]{0,30}[a-z0-9]"
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -29,6 +30,7 @@ class FilterField:
         operators: those that the field knows; ``:*`` asks whether anything is there.
         present: the condition that something is there.
         nullable: whether the column may be NULL.
+        beyond: where another table says it, the condition in full, with ``{value}`` in it.
     """
 
     column: str
@@ -37,10 +39,13 @@ class FilterField:
     operators: frozenset[str]
     present: str
     nullable: bool = False
+    beyond: str = ""
 
     def compared(self, operator: str, parameter: str) -> str:
         """Returns the condition; ``parameter`` is the name of the value's."""
         value = f"CAST(:{parameter} AS {self.cast})"
+        if self.beyond:
+            return self.beyond.format(value=value)
         if operator == ":":
             return f"{self.column} @> ARRAY[{value}]"
         sign = "=" if operator == "!=" else operator
@@ -56,30 +61,69 @@ def text(column: str, *, nullable: bool = False) -> FilterField:
 
 
 def named(column: str, collection: str, *, nullable: bool = False) -> FilterField:
-    """The name of a resource, of which the column holds the id."""
-    pattern = re.compile(f"{re.escape(collection)}/({_UUID})")
+    """The name of a resource, of which the column holds the id; ``*`` in the collection stands for what it lies in."""
+    within = "/".join(_UUID if each == "*" else re.escape(each) for each in collection.split("/"))
+    pattern = re.compile(f"{within}/(?P<id>{_UUID})")
 
     def read(given: str) -> str:
         found = pattern.fullmatch(given)
         if found is None:
-            raise ValueError(f"a name is {collection}/<uuid>")
-        return str(found[1])
+            raise ValueError(f"a name is {collection.replace('*', '<uuid>')}/<uuid>")
+        return found["id"]
 
     return FilterField(column, "uuid", read, _EQUAL, f"{column} IS NOT NULL", nullable)
 
 
+def name(column: str, *collections: str, nullable: bool = False) -> FilterField:
+    """A whole resource name, as the column holds it: of one of the collections, of this or another region."""
+    local = "|".join(re.escape(each) for each in collections)
+    pattern = re.compile(f"(//{_REGION}/)?({local})/{_UUID}")
+
+    def read(given: str) -> str:
+        if not pattern.fullmatch(given):
+            raise ValueError(f"a name is {' or '.join(f'{each}/<uuid>' for each in collections)}")
+        return given
+
+    return replace(text(column, nullable=nullable), read=read)
+
+
 def choice(column: str, enum: Any) -> FilterField:
     """A value of an enum of the contract, by the name that the contract gives it; absent where it is empty."""
+    return FilterField(column, "text", _one_of(enum), _EQUAL, f"{column} <> ''")
+
+
+def choices(column: str, enum: Any) -> FilterField:
+    """A list of values of an enum: ``field:VALUE`` asks whether one of them is the value."""
+    return replace(texts(column), read=_one_of(enum))
+
+
+def names(column: str, *collections: str) -> FilterField:
+    """A list of whole resource names; ``field:name`` asks whether one of them is the name."""
+    return replace(texts(column), read=name(column, *collections).read)
+
+
+def elsewhere(path: str, of: FilterField, condition: str) -> FilterField:
+    """What another table says of a row; ``field:value`` asks whether it says so.
+
+    Args:
+        path: what a path calls it that goes along the rows of which it is said.
+        of: the kind of its values.
+        condition: says it of the row by a column with an index, with ``{value}`` in it.
+    """
+    return replace(of, column=path, operators=frozenset({":"}), present="", beyond=condition)
+
+
+def _one_of(enum: Any) -> Callable[[str], str]:
     values = enum.DESCRIPTOR.values
     prefix = values[0].name.removesuffix("UNSPECIFIED")
     names = {each.name: each.name.removeprefix(prefix) for each in values if each.number}
 
-    def read(given: str) -> str:
+    def one_of(given: str) -> str:
         if given not in names:
             raise ValueError(f"a value is one of {', '.join(names)}")
         return str(names[given])
 
-    return FilterField(column, "text", read, _EQUAL, f"{column} <> ''")
+    return one_of
 
 
 def moment(column: str, *, nullable: bool = False) -> FilterField:

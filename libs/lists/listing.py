@@ -66,10 +66,11 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
-    """One scope along its path: what chooses the rows by the index, and what is looked at row by row."""
+    """One scope along its path: what chooses the rows by the index, and what is looked at row by row, of so many rows at most."""
 
     along: tuple[str, ...]
     beside: tuple[str, ...]
+    bounded: bool
 
 
 class FilteredList(Generic[Record]):
@@ -140,6 +141,14 @@ class FilteredList(Generic[Record]):
             return shown, pages.next_token(request, *_told(getattr(shown[-1], each) for each in asked.order.columns))
         return shown, pages.next_token(request, *_told(last)) if last else ""
 
+    def held(self, request: Listing, name: str) -> str:
+        """Returns the value that the filter holds the field ``name`` to, as the caller wrote it; empty where it does not.
+
+        Raises:
+            InvalidArgument: FIELD_INVALID of ``filter``.
+        """
+        return compiled(request.filter, self.fields).held.get(name, "")
+
     def check(self, request: Listing, scopes: Sequence[Scope] = (Scope({}),)) -> None:
         """Raises as :meth:`page` does for a filter or an order that can't be taken, before anything is read."""
         self._asked(request, scopes)
@@ -147,15 +156,14 @@ class FilteredList(Generic[Record]):
     def _asked(self, request: Listing, scopes: Sequence[Scope]) -> _Asked:
         name, descending = order_text.parse(request.order_by.strip() or self.default, self.orders)
         order, wanted = self.orders[name], compiled(request.filter, self.fields)
-        values, branches, bounded = dict(wanted.values), list[_Branch](), False
+        values, branches = dict(wanted.values), list[_Branch]()
         for number, scope in enumerate(scopes):
-            branch, path, held = self._branch(number, scope, order, wanted)
+            branch, held = self._branch(number, scope, order, wanted)
             branches.append(branch)
             values |= held
-            bounded = bounded or bool(not path.few and len(branch.beside) > len(scope.conditions))
-        return _Asked(order, descending, wanted, tuple(branches), values, bounded)
+        return _Asked(order, descending, wanted, tuple(branches), values, any(each.bounded for each in branches))
 
-    def _branch(self, number: int, scope: Scope, order: Order, wanted: Filter) -> tuple[_Branch, Path, dict[str, Any]]:
+    def _branch(self, number: int, scope: Scope, order: Order, wanted: Filter) -> tuple[_Branch, dict[str, Any]]:
         if not all(scope.equal.values()):
             raise ValueError("an empty value would be everybody's")
         held = {each.column: each.value for each in wanted.parts if each.operator in ("=", ":")} | dict(scope.equal)
@@ -166,12 +174,13 @@ class FilteredList(Generic[Record]):
         fixed = {column: self._equal(column, names[column]) for column in scope.equal}
         along = [fixed[column] for column in fixed if column in path.equal]
         along += [each.sql for each in wanted.parts if _goes_along(each, path, order)]
-        if path.when and path.when not in scope.conditions:
+        if path.when:
             along.append(path.when)
         beside = [fixed[column] for column in fixed if column not in path.equal]
         beside += [each.sql for each in wanted.parts if not _goes_along(each, path, order)]
-        branch = _Branch(tuple(along), (*beside, *scope.conditions))
-        return branch, path, {names[column]: value for column, value in scope.equal.items()}
+        rules = [each for each in scope.conditions if each != path.when]
+        branch = _Branch(tuple(along), (*beside, *rules), bounded=bool(beside) and not path.few)
+        return branch, {names[column]: value for column, value in scope.equal.items()}
 
     def _equal(self, column: str, parameter: str) -> str:
         value = f"CAST(:{parameter} AS {type_of(self.table, column)})"
@@ -224,8 +233,11 @@ class FilteredList(Generic[Record]):
         )
 
     def _compared(self, order: Order, sign: str, parameter: str) -> str:
-        values = (f"CAST(:{parameter}{n} AS {type_of(self.table, each)})" for n, each in enumerate(order.columns))
-        return f"({', '.join(order.columns)}) {sign} ({', '.join(values)})"
+        values = [f"CAST(:{parameter}{n} AS {type_of(self.table, each)})" for n, each in enumerate(order.columns)]
+        beyond = f"({', '.join(order.columns)}) {sign} ({', '.join(values)})"
+        # PostgreSQL takes two comparisons of rows for independent, and a page's few rows for a quarter of the table: it would
+        # sort, or join by hash, what it should go along. Of one column it knows that they are the two ends of a range.
+        return f"{order.columns[0]} {sign[0]}= {values[0]} AND {beyond}"
 
 
 def _goes_along(part: Part, path: Path, order: Order) -> bool:

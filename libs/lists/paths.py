@@ -24,7 +24,7 @@ class Path:
         when: the condition of the index, where it is a partial one; it must be one that the list sets, or say of one of the
             columns that it is not empty.
         few: whether so few rows fit that they are sorted as they come: the index need not be in the list's order.
-        by: where ``when`` itself holds columns to a few values: these columns, with which an index begins.
+        by: where ``when``, or what another table says, holds columns to a few values: these columns, with which an index begins.
     """
 
     equal: tuple[str, ...] = ()

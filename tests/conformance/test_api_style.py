@@ -323,6 +323,18 @@ def page_fields() -> Found:
             yield method.name
 
 
+def filters() -> Found:
+    for method in _methods():
+        if not method.descriptor.name.startswith("List"):
+            continue
+        asked = method.descriptor.input_type
+        fields = [asked.fields_by_name.get(each) for each in ("filter", "order_by")]
+        comment = " ".join(contracts.comment_of(str(asked.full_name)).split())
+        excused = re.search(r"\bNot filtered: \w.+\.", comment) is not None
+        if excused == all(fields) or (any(fields) and not all(fields)):
+            yield method.name
+
+
 def deprecated() -> Found:
     for field in _fields():
         if field.GetOptions().deprecated != contracts.comment_of(str(field.full_name)).startswith("Deprecated: "):
@@ -353,6 +365,7 @@ RULES: dict[str, Callable[[], Found]] = {
     "Y1": phones,
     "G1": regions,
     "L1": page_fields,
+    "L3": filters,
     "Z2": deprecated,
 }
 

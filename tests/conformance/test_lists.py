@@ -18,16 +18,8 @@ FILTERED = {
     for each in methods()
     if each.descriptor.name.startswith("List") and "filter" in each.descriptor.input_type.fields_by_name
 }
-NOT_YET = frozenset(
-    {
-        *("ListRegions", "ListDepartments", "ListPosts", "ListStaff", "ListMandates"),
-        *("ListSeals", "ListSealings", "ListDataResources", "ListDataRequests", "ListDataGrants"),
-        *("ListParkedEvents", "ListIncomingMessages"),
-    }
-)
-"""Lists that still have typed filters of their own; this may only shrink."""
-WITHOUT = frozenset({"ListCaseHistory", "ListRemoteLicenses"})
-"""The steps of one case, and what one presentation holds: there is nothing to choose from."""
+UNTOLD = frozenset({"update_time", "promised_date", "answer_due_date", "supply_due_date"})
+"""Times that no list is filtered by: of the last change of any kind, and what the calendar of the day makes of others (0024)."""
 
 
 def resource_of(request: str) -> Descriptor:
@@ -54,8 +46,6 @@ def named(text: str) -> list[str]:
 
 
 def test_every_list_has_one_language() -> None:
-    lists = {each.descriptor.name for each in methods() if each.descriptor.name.startswith("List")}
-    assert lists - {each.name for each in FILTERED.values()} == NOT_YET | WITHOUT
     assert BY_REQUEST.keys() == FILTERED.keys()
 
 
@@ -75,7 +65,7 @@ def fits(field: FieldDescriptor, known: FilterField) -> bool:
     if field.message_type is not None:
         return bool(kinds.get(known.cast) == field.message_type.full_name)
     if field.enum_type is not None:
-        return known.read.__qualname__.startswith("choice")
+        return known.read.__name__ == "one_of"
     numbers = {FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64}
     if field.type in numbers:
         return known.cast == "bigint"
@@ -89,5 +79,17 @@ def test_fields_are_the_resources_own_and_none_is_personal(request_name: str) ->
     for name, known in BY_REQUEST[request_name].fields.items():
         field = field_of(resource_of(request_name), name)
         assert fits(field, known), name
-        assert (":" in known.operators) == field.is_repeated, name
+        assert (":" in known.operators) == (field.is_repeated or bool(known.beyond)), name
         assert not field.GetOptions().Extensions[options_pb2.field].personal, name
+
+
+@pytest.mark.parametrize("request_name", sorted(FILTERED))
+def test_every_time_of_the_resource_is_one_to_filter_by(request_name: str) -> None:
+    """What happened is asked for by when (A12)."""
+    kinds = ("google.protobuf.Timestamp", "tongban.common.v1.Date")
+    times = {
+        field.name
+        for field in resource_of(request_name).fields
+        if field.message_type is not None and field.message_type.full_name in kinds
+    }
+    assert times - UNTOLD - BY_REQUEST[request_name].fields.keys() == set()

@@ -70,7 +70,6 @@ ANSWERS = {
     "license.v1.UseService.ListLicenseUses": "holders their own, the issuing department its own, auditors",
     "seal.v1.SealingService.SealDocument": "who the seal names as users, but its keeper",
     "seal.v1.SealingService.SealDigests": "who the seal names as users, but its keeper",
-    "seal.v1.SealingService.ListSealings": _BY_DUTY,
     "sharing.v1.DataService.Query": _GRANT,
     "sharing.v1.DataService.Compare": _GRANT,
     "sharing.v1.GrantService.CreateDataRequest": _CONTENT,

@@ -25,6 +25,7 @@ VALUES: dict[str, Any] = {
     "home": "340221",
     "holders": ["v7"],
     "today": date(2024, 1, 9),
+    "represented": ["v7"],
 }
 _SAMPLES: dict[str, Any] = {"uuid": "00000000-0000-0000-0000-000000000007", "text": "v7", "bigint": 7}
 
@@ -60,24 +61,30 @@ def filters(asked: AnyList) -> list[str]:
 
 def sample(known: FilterField) -> str:
     """A value that the field takes."""
-    if known.cast == "text" and known.read.__qualname__.startswith("choice"):
-        # The refusal names them.
-        with pytest.raises(ValueError, match="one of") as told:
-            known.read("")
-        return str(told.value).removeprefix("a value is one of ").split(", ")[0]
-    if known.cast == "uuid":
-        with pytest.raises(ValueError, match="<uuid>") as told:
-            known.read("")
-        return str(told.value).removeprefix("a name is ").replace("<uuid>", _SAMPLES["uuid"])
+    try:
+        known.read("")
+    except ValueError as told:
+        # The refusal names the values, or the form of names.
+        if str(told).startswith("a value is one of "):
+            return str(told).removeprefix("a value is one of ").split(", ")[0]
+        if "<uuid>" in str(told):
+            return str(told).removeprefix("a name is ").partition(" or ")[0].replace("<uuid>", _SAMPLES["uuid"])
     return {"timestamptz": "2024-01-05T00:00:00Z", "date": "2024-01-05", "boolean": "true", "bigint": "7"}.get(
         known.cast, "v7"
     )
 
 
 def scope(asked: AnyList, path: Path) -> Scope:
-    """What makes a list go along a path."""
-    held = {column: _SAMPLES[type_of(asked.table, column)] for column in path.equal}
+    """What makes a list go along a path, but for what another table says."""
+    columns = [each for each in path.equal if each in asked.table.columns]
+    held = {column: _SAMPLES[type_of(asked.table, column)] for column in columns}
     return Scope(held, (path.when,) if path.when else ())
+
+
+def wanted(asked: AnyList, path: Path) -> str:
+    """What makes a list go along a path where another table says which rows: the beginning of its filters."""
+    beyond = [name for name, known in asked.fields.items() if known.beyond and known.column in path.equal]
+    return "".join(f"{name}:{sample(asked.fields[name])} AND " for name in beyond)
 
 
 def place(asked: AnyList, order: Order) -> list[Any]:
@@ -90,9 +97,9 @@ def check(asked: AnyList, order: Order, path: Path, plans: Plans) -> None:
     for text, plan in plans.seen:
         for each in nodes(plan):
             assert each["Node Type"] != "Seq Scan" or each["Relation Name"] != asked.table.name, (text, plan)
-            # Only what is few, or cut already, is sorted: fewer rows than a page looks at.
+            # Only what is few, or cut already, is sorted: no more rows than a page looks at.
             few = path.few or any(below["Node Type"] == "Limit" for below in nodes(each))
-            assert each["Node Type"] not in ("Sort", "Incremental Sort") or few or each["Plan Rows"] < SCANNED, (
+            assert each["Node Type"] not in ("Sort", "Incremental Sort") or few or each["Plan Rows"] <= SCANNED, (
                 text,
                 plan,
             )
@@ -108,7 +115,9 @@ async def test_each_filter_in_each_order_goes_along_an_index(
     for key, order in asked.orders.items():
         for path in order.paths:
             scopes = [scope(asked, path)]
-            for text in filters(asked):
+            begin = wanted(asked, path)
+            for each in filters(asked):
+                text = (begin + each).removesuffix(" AND ")
                 for direction in ("", " desc"):
                     request: Any = asked.request(filter=text, order_by=f"{key}{direction}", page_size=10)
                     for token in ("", PAGES.next_token(request, *place(asked, order))):

@@ -130,7 +130,7 @@ class _Seals(seal_service_pb2_grpc.SealServiceServicer):
 
     async def ListSeals(self, request: seal_service_pb2.ListSealsRequest, context: Any) -> Any:
         seal = self.known.seal()
-        return seal_service_pb2.ListSealsResponse(seals=[seal] if request.owner == seal.owner else [])
+        return seal_service_pb2.ListSealsResponse(seals=[seal] if f"owner = {seal.owner} " in request.filter else [])
 
     async def GetSeal(self, request: seal_service_pb2.GetSealRequest, context: Any) -> Any:
         if request.name != SEAL:

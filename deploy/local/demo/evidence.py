@@ -112,7 +112,9 @@ def audit_verify(receipt: Path, root: Path, log: Path | None = None, head: Path 
 async def seal_uses(office: Office) -> tuple[int, int]:
     """Counts the bureau's sealings that were signed, and the uses that the seal service's audit log recorded before."""
     custody = office.gateway.using(await office.token_of("custody"))
-    states = [each.state async for each in custody.seal.iterate_sealings(seal=office.seal, page_size=1000)]
+    states = [
+        each.state async for each in custody.seal.iterate_sealings(filter=f"seal = {office.seal}", page_size=1000)
+    ]
     return states.count(seal_resources.SEALING_STATE_SIGNED), await _recorded_uses(office)
 
 

@@ -60,6 +60,11 @@ transfer_messages = sa.Table(
         *("create_time", "id"),
         postgresql_where=sa.text("incoming AND state <> 'APPLIED'"),
     ),
+    sa.Index(
+        "transfer_messages_kept_of",
+        *("peer_region", "create_time", "id"),
+        postgresql_where=sa.text("incoming AND state <> 'APPLIED'"),
+    ),
     comment="Messages of exchanges, both ways. Outgoing: PENDING, RECEIPTED, REFUSED, ENDED; incoming: IncomingState.",
 )
 

@@ -4,16 +4,16 @@ from typing import Any
 
 from libs.db.command import command_of
 from libs.db.uow import Transaction, derived_request_id
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import Names, timestamp
 from services.cases.core.exchange import Payload
 from services.cases.core.parts import Parts
 from services.cases.core.payloads import FORMATS, OpenedMessage
-from services.cases.core.tokens import PageStart
 from services.cases.core.transfers import INBOUND, OUTBOUND, ExchangeKey
 from services.cases.incoming.answers import sent
 from services.cases.incoming.receipts import command_under, first_receipt, require_sender, require_service
-from services.cases.incoming.store import KeptMessage, ReceivedMessages
+from services.cases.incoming.store import KEPT, NOT_APPLIED, KeptMessage, ReceivedMessages
 from services.cases.incoming.taking import MessageTaker, way_of
 from tongban.cases.v1 import exchange_service_pb2 as pb
 
@@ -84,18 +84,9 @@ class IncomingApi:
         self, request: pb.ListIncomingMessagesRequest, call: Call
     ) -> pb.ListIncomingMessagesResponse:
         """Lists what lies here and was not applied."""
-        after = PageStart.of(self._parts.pages, request)
-
-        async def page(size: int) -> list[KeptMessage]:
-            return await self._taker.store.page(
-                size,
-                state=_STATES.name(request.state),
-                peer_region=request.sender_region,
-                time=after.time,
-                after=after.id,
-            )
-
-        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.create_time.isoformat(), row.id))
+        parts, waiting = self._parts, Scope({}, (NOT_APPLIED,))
+        async with parts.database.read() as connection:
+            shown, token = await KEPT.page(connection, parts.pages, request, [waiting])
         return pb.ListIncomingMessagesResponse(messages=map(_message, shown), next_page_token=token)
 
     async def get_capabilities(self, request: pb.GetCapabilitiesRequest, call: Call) -> pb.Capabilities:

@@ -10,8 +10,11 @@ from libs.access.actor import Actor, from_claims
 from libs.crypto.envelope import FieldCipher
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
-from libs.db.query import Insert, Page, Query, joined, of
+from libs.db.query import Insert, Query, joined, of
 from libs.ids.uuid7 import uuid7
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.cases.core.exchange import Inbox, IncomingState
 from services.cases.core.outbound import CLAIMS, MESSAGE, MessageRow, transfer_messages
 from services.cases.core.payloads import OpenedMessage, content_key
@@ -54,6 +57,7 @@ class KeptCount:
     count: int
 
 
+NOT_APPLIED = "incoming AND state <> 'APPLIED'"
 _ADD = Insert(MessageRow)
 _LOCK = Query(_Locked, "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended(:key, 0))")
 _INCOMING = Query(
@@ -93,17 +97,23 @@ SELECT {columns} FROM (
 ) AS found
 """,
 )
-_KEPT = Page(
+KEPT = FilteredList(
     KeptMessage,
-    "{columns} FROM transfer_messages",
-    "create_time DESC, id DESC",
+    pb.ListIncomingMessagesRequest,
+    transfer_messages,
     {
-        "waiting": "incoming AND state <> 'APPLIED' AND :waiting",
-        "state": "state = :state",
-        "peer_region": "peer_region = :peer_region",
-        "time": "(create_time, id) < (CAST(:time AS timestamptz), CAST(:after AS uuid))",
-        "after": "CAST(:after AS uuid) IS NOT NULL",
+        "exchange_id": fields.text("exchange_id"),
+        "direction": fields.choice("direction", pb.TransferDirection),
+        "sender_region": fields.text("peer_region"),
+        "payload_type": fields.text("payload"),
+        "release": fields.text("release"),
+        "state": fields.choice("state", pb.IncomingMessageState),
+        "doubts": fields.texts("doubts"),
+        "reason": fields.text("last_error"),
+        "receive_time": fields.moment("create_time"),
     },
+    {"receive_time": Order(("create_time", "id"), (Path((), NOT_APPLIED), Path(("peer_region",), NOT_APPLIED)))},
+    "receive_time desc",
 )
 TO_UNDERSTAND = """
 SELECT id AS key, peer_region AS party FROM transfer_messages
@@ -245,11 +255,3 @@ class InboxStore:
         """Counts the messages that are not understood."""
         async with self.database.read() as connection:
             return (await _NOT_UNDERSTOOD.one(connection)).count
-
-    async def page(self, size: int, **filters: Any) -> list[KeptMessage]:
-        """Lists messages that were not applied, newest first.
-
-        Filters: ``state``, ``peer_region``; ``time`` and ``after`` (of the last one before).
-        """
-        async with self.database.read() as connection:
-            return await _KEPT.rows(connection, size, waiting=True, **filters)

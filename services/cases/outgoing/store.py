@@ -137,6 +137,7 @@ LISTED = FilteredList(
         "create_time": fields.moment("create_time"),
         "receive_time": fields.moment("receive_time", nullable=True),
         "acknowledge_time": fields.moment("acknowledge_time", nullable=True),
+        "waiting_since_time": fields.moment("waiting_since", nullable=True),
     },
     {
         "create_time": Order(

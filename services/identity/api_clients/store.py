@@ -38,6 +38,7 @@ LISTED = FilteredList(
         "owner": fields.text("owner"),
         "auth_method": fields.choice("auth_method", pb.ClientAuthMethod),
         "scopes": fields.texts("scopes"),
+        "overlap_expire_time": fields.moment("overlap_expire_time", nullable=True),
         "create_time": fields.moment("create_time"),
     },
     {"name": Order(("id",))},

@@ -31,8 +31,9 @@ mandates = sa.Table(
     columns.moment("revoke_time"),
     columns.text("revoke_reason"),
     *columns.life(),
-    sa.Index("mandates_principal", "principal", "id"),
-    sa.Index("mandates_agent", "agent", "id"),
+    sa.Index("mandates_created", "create_time", "id"),
+    sa.Index("mandates_of_principal", "principal", "create_time", "id"),
+    sa.Index("mandates_of_agent", "agent", "create_time", "id"),
     comment="Who may act for whom; the state EXPIRED follows from expire_time and is never stored.",
 )
 of(mandates)(Mandate)

@@ -59,6 +59,7 @@ staff = sa.Table(
     *columns.life(),
     sa.Index("staff_number", "department", "staff_number", unique=True),
     sa.Index("staff_order", "staff_number", "id"),
+    sa.Index("staff_of_department", "department", "staff_number", "id"),
     sa.Index("staff_person", "person", "department", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
     comment="Members of departments' staff.",
 )

@@ -5,12 +5,11 @@ from libs.db.command import command_of
 from libs.db.uow import Transaction
 from libs.ids import region as region_codes
 from libs.ids import uscc
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from services.identity.core import staff
 from services.identity.core.duties import check_post
-from services.identity.core.names import id_of
 from services.identity.core.parts import Parts
-from services.identity.core.staff import Department, Post
 from services.identity.core.staff_messages import duties_of
 from services.identity.departments import store
 from services.identity.departments.convert import department_message, new_department, new_post, post_message
@@ -48,14 +47,8 @@ class DepartmentApi:
 
     async def list_departments(self, request: pb.ListDepartmentsRequest, call: Call) -> pb.ListDepartmentsResponse:
         """Lists departments by name."""
-        after = self._parts.pages.position(request, request.page_token)
-        parent = id_of(request.parent) if request.parent else None
-
-        async def page(size: int) -> list[Department]:
-            async with self._parts.database.read() as connection:
-                return await store.departments(connection, size, parent, after)
-
-        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.display_name, row.id))
+        async with self._parts.database.read() as connection:
+            shown, token = await store.DEPARTMENTS.page(connection, self._parts.pages, request)
         return pb.ListDepartmentsResponse(departments=map(department_message, shown), next_page_token=token)
 
 
@@ -86,12 +79,7 @@ class PostApi:
 
     async def list_posts(self, request: pb.ListPostsRequest, call: Call) -> pb.ListPostsResponse:
         """Lists the posts of a department by name."""
-        after = self._parts.pages.position(request, request.page_token)
-
-        async def page(size: int) -> list[Post]:
-            async with self._parts.database.read() as connection:
-                department = await staff.department(connection, request.parent)
-                return await store.posts(connection, size, department.id, after)
-
-        shown, token = await self._parts.pages.cut(request, page, lambda row: (row.display_name, row.id))
+        async with self._parts.database.read() as connection:
+            scope = Scope({"department": (await staff.department(connection, request.parent)).id})
+            shown, token = await store.POSTS.page(connection, self._parts.pages, request, [scope])
         return pb.ListPostsResponse(posts=map(post_message, shown), next_page_token=token)

@@ -8,17 +8,18 @@ from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import TongbanError, not_found, reasons
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import Names, moment_of, timestamp
 from services.identity.core import acting, mandate_rules
 from services.identity.core.accounts import active_organization, active_person
 from services.identity.core.mandate_rules import Mandate, MandateState
 from services.identity.core.mandates import mandate
-from services.identity.core.names import local_name
+from services.identity.core.names import local_name, region_of
 from services.identity.core.parts import Parts
 from services.identity.mandates import store
 from services.identity.mandates.checking import judge
-from services.identity.mandates.convert import BASES, STATES, mandate_message, new_mandate
+from services.identity.mandates.convert import BASES, mandate_message, new_mandate
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import mandate_service_pb2 as pb
@@ -119,22 +120,11 @@ class MandateApi:
     async def list_mandates(self, request: pb.ListMandatesRequest, call: Call) -> pb.ListMandatesResponse:
         """Lists mandates, newest first; people see those that they are a party to."""
         parts, now, party = self._parts, self._parts.clock.now(), owners.whose(call.actor)
-        before = parts.pages.after(request)
-
-        async def page(size: int) -> list[Mandate]:
-            return await store.page(
-                parts.database,
-                size,
-                now,
-                party=party,
-                principal=request.principal,
-                agent=local_name(request.agent, parts.home),
-                state=STATES.name(request.state),
-                before=before,
-            )
-
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
-        about = request.principal or request.agent or "mandates"
+        async with parts.database.read() as connection:
+            firms = await store.represented(connection, party) if party and not region_of(party) else []
+            scopes = _scopes(party, firms)
+            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes, now=now, represented=firms)
+        about = store.LISTED.held(request, "principal") or store.LISTED.held(request, "agent") or "mandates"
         own = party is not None
         await record_read(parts.audit, request, about, ("mandate",), len(shown), own=own, call=call)
         messages = [mandate_message(row, now) for row in shown]
@@ -152,6 +142,14 @@ class MandateApi:
                 raise
             return pb.CheckMandateResponse(reason=_REASONS.number(refusal.reason))
         return pb.CheckMandateResponse(allowed=True, basis=BASES.number(basis.value), expire_time=timestamp(expire))
+
+
+def _scopes(party: str | None, firms: list[str]) -> list[Scope]:
+    """What a caller may see: people what they are a party to, by themselves or as legal representatives; officials all."""
+    if party is None:
+        return [Scope({})]
+    mine = [Scope({"agent": party}), Scope({"principal": party})]
+    return [*mine, Scope({}, (store.OF_REPRESENTED,))] if firms else mine
 
 
 async def _check_granter(connection: DatabaseConnection, granter: str, principal: str) -> None:

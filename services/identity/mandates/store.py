@@ -1,29 +1,54 @@
 """What is written and listed of mandates."""
 
-from datetime import datetime
-
 from libs.db.connection import DatabaseConnection
-from libs.db.engine import Database
-from libs.db.query import Insert, Page, Query, Update
+from libs.db.query import Insert, Query, Update
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
+from services.identity.core.accounts import Organization
 from services.identity.core.mandate_rules import Mandate
-from services.identity.core.mandates import AssertedRight
+from services.identity.core.mandates import AssertedRight, mandates
+from tongban.identity.v1 import resources_pb2 as pb
+from tongban.identity.v1.mandate_service_pb2 import ListMandatesRequest
 
 ADD, UPDATE = Insert(Mandate), Update(Mandate)
-_LISTED = Page(
+OF_REPRESENTED = "principal = ANY(CAST(:represented AS text[]))"
+"""Mandates of the organisations that one person represents by law."""
+_REPRESENTED = Query(
+    Organization, "SELECT {columns} FROM organizations WHERE legal_representative = CAST(:person AS uuid)"
+)
+_STATE = """
+CASE WHEN state IN ('PROPOSED', 'ACTIVE') AND expire_time <= CAST(:now AS timestamptz) THEN 'EXPIRED' ELSE state END
+""".strip()
+LISTED = FilteredList(
     Mandate,
-    "{columns} FROM mandates",
-    "id DESC",
+    ListMandatesRequest,
+    mandates,
     {
-        "party": """agent = :party OR principal = :party OR principal IN (
-          SELECT 'organizations/' || id::text FROM organizations
-          WHERE legal_representative = CAST(substring(CAST(:party AS text) FROM '^persons/(.*)$') AS uuid))""",
-        "principal": "principal = :principal",
-        "agent": "agent = :agent",
-        "now": "CAST(:now AS timestamptz) IS NOT NULL",
-        "state": """:state = CASE WHEN state IN ('PROPOSED', 'ACTIVE') AND expire_time <= CAST(:now AS timestamptz)
-          THEN 'EXPIRED' ELSE state END""",
-        "before": "id < CAST(:before AS uuid)",
+        "principal": fields.name("principal", "persons", "organizations"),
+        **{each: fields.name(each, "persons") for each in ("agent", "granter")},
+        "scope.all_items": fields.flag("all_items"),
+        "scope.item_codes": fields.texts("item_codes"),
+        "scope.powers": fields.choices("powers", pb.MandatePower),
+        "state": fields.choice(_STATE, pb.MandateState),
+        "start_time": fields.moment("begin_time"),
+        "end_time": fields.moment("expire_time"),
+        "create_time": fields.moment("create_time"),
+        **{name: fields.moment(name, nullable=True) for name in ("accept_time", "revoke_time")},
     },
+    {
+        "create_time": Order(
+            ("create_time", "id"),
+            (
+                Path(),
+                Path(("principal",)),
+                Path(("agent",)),
+                # Those who act for one's firms are few.
+                Path((), OF_REPRESENTED, few=True, by=("principal",)),
+            ),
+        )
+    },
+    "create_time desc",
 )
 _ASSERTED = Query(
     AssertedRight,
@@ -31,15 +56,10 @@ _ASSERTED = Query(
 )
 
 
-async def page(database: Database, size: int, now: datetime, **filters: str | int | None) -> list[Mandate]:
-    """Lists mandates, newest first.
-
-    Filters: ``party`` (a person, by themselves or as legal representative), ``principal``, ``agent``, ``state`` (as it is at
-    ``now``), ``before`` (an id).
-    """
-    at = now if filters.get("state") else None
-    async with database.read() as connection:
-        return await _LISTED.rows(connection, size, now=at, **filters)
+async def represented(connection: DatabaseConnection, person: str) -> list[str]:
+    """Returns the names of the organisations that a person of this region represents by law."""
+    found = await _REPRESENTED.all(connection, person=person.removeprefix("persons/"))
+    return [each.name for each in found]
 
 
 async def asserted_right(

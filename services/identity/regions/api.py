@@ -18,7 +18,6 @@ from services.identity.core.regions import ListedRegion
 from services.identity.core.trust import ListedCode, RegionState, TrustDirection
 from services.identity.regions import store
 from services.identity.regions.convert import (
-    STATES,
     CheckedAnchor,
     checked_anchor,
     codes_of,
@@ -186,13 +185,9 @@ class RegionApi:
         return region_message(found)
 
     async def list_regions(self, request: pb.ListRegionsRequest, call: Call) -> pb.ListRegionsResponse:
-        """Lists regions by code."""
-        parts, after, state = self._parts, self._parts.pages.after(request), STATES.name(request.state)
-
-        async def page(size: int) -> list[ListedRegion]:
-            return await store.page(parts.database, size, state=state, after=after)
-
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
+        """Lists regions by id."""
+        async with self._parts.database.read() as connection:
+            shown, token = await store.LISTED.page(connection, self._parts.pages, request)
         return pb.ListRegionsResponse(regions=map(region_message, shown), next_page_token=token)
 
     async def resolve_region(self, request: pb.ResolveRegionRequest, call: Call) -> resources.Region:

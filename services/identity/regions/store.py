@@ -3,16 +3,33 @@
 from dataclasses import fields
 
 from libs.db.connection import DatabaseConnection
-from libs.db.engine import Database
 from libs.db.etag import check_etag
-from libs.db.query import Insert, Page, Query, Update
+from libs.db.query import Insert, Query, Update
 from libs.errors import not_found
-from services.identity.core.regions import ListedRegion
+from libs.lists import fields as listed
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order
+from services.identity.core.regions import ListedRegion, regions
+from tongban.identity.v1 import resources_pb2 as pb
+from tongban.identity.v1.region_service_pb2 import ListRegionsRequest
 
 ADD, UPDATE = Insert(ListedRegion), Update(ListedRegion)
 _KEPT = frozenset({"id", "version"})
 _LOCK = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id FOR UPDATE")
-_LISTED = Page(ListedRegion, "{columns} FROM regions", "id", {"state": "state = :state", "after": "id > :after"})
+LISTED = FilteredList(
+    ListedRegion,
+    ListRegionsRequest,
+    regions,
+    {
+        "display_name": listed.text("display_name"),
+        "state": listed.choice("state", pb.RegionState),
+        "max_assurance": listed.number("max_assurance"),
+        "activate_time": listed.moment("activate_time", nullable=True),
+        **{name: listed.moment(name) for name in ("state_time", "create_time")},
+    },
+    {"name": Order(("id",))},
+    "name",
+)
 
 
 async def find_locked(connection: DatabaseConnection, code: str) -> ListedRegion | None:
@@ -35,9 +52,3 @@ async def enter(connection: DatabaseConnection, proposed: ListedRegion, *, known
         return await ADD.add(connection, proposed)
     columns = {each.name: getattr(proposed, each.name) for each in fields(proposed) if each.name not in _KEPT}
     return await UPDATE.one(connection, proposed.id, **columns)
-
-
-async def page(database: Database, size: int, **filters: str | int | None) -> list[ListedRegion]:
-    """Lists regions by id. Filters: ``state``, ``after`` (an id)."""
-    async with database.read() as connection:
-        return await _LISTED.rows(connection, size, **filters)

@@ -14,10 +14,9 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from services.identity.core import assurance
 from services.identity.core.accounts import Person, active_person
-from services.identity.core.names import id_of
 from services.identity.core.parts import Parts
 from services.identity.core.staff import GivenPost, StaffMember, department, given_to, member
-from services.identity.core.staff_messages import STAFF_NAME, STAFF_STATES, staff_message
+from services.identity.core.staff_messages import STAFF_NAME, staff_message
 from services.identity.staff import store
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
@@ -60,20 +59,10 @@ class StaffApi:
     async def list_staff(self, request: pb.ListStaffRequest, call: Call) -> pb.ListStaffResponse:
         """Lists staff by staff number."""
         parts, now = self._parts, self._parts.clock.now()
-        after = parts.pages.position(request, request.page_token)
-        filters = {
-            "department": id_of(request.department) if request.department else None,
-            "post": id_of(request.post) if request.post else None,
-            "state": STAFF_STATES.name(request.state),
-        }
         async with parts.database.read() as connection:
-            shown, token = await parts.pages.cut(
-                request,
-                lambda size: store.page(connection, size, now, after, **filters),
-                lambda row: (row.staff_number, row.id),
-            )
+            shown, token = await store.LISTED.page(connection, parts.pages, request, now=now)
             given = _by_staff(await given_to(connection, [row.id for row in shown], now))
-        about = request.department or request.post or "staff"
+        about = store.LISTED.held(request, "department") or store.LISTED.held(request, "assignments.post") or "staff"
         await record_read(parts.audit, request, about, ("staff",), len(shown), call=call)
         messages = [staff_message(row, given[row.id], parts.cipher) for row in shown]
         return pb.ListStaffResponse(staff=messages, next_page_token=token)

@@ -1,41 +1,40 @@
 """What is written and listed of staff."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from libs.db.query import Insert
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
+from services.identity.core.staff import StaffMember, staff
+from tongban.identity.v1 import resources_pb2 as pb
+from tongban.identity.v1.staff_service_pb2 import ListStaffRequest
 
-from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Page
-from services.identity.core.staff import StaffMember
-
+_HOLDS = """
+id IN (SELECT staff FROM assignments WHERE post = {value} AND state = 'HELD'
+  AND begin_time <= CAST(:now AS timestamptz) AND (expire_time IS NULL OR expire_time > CAST(:now AS timestamptz)))
+""".strip()
 ADD = Insert(StaffMember)
-_LISTED = Page(
+LISTED = FilteredList(
     StaffMember,
-    "{columns} FROM staff",
-    "staff_number, id",
+    ListStaffRequest,
+    staff,
     {
-        "department": "department = CAST(:department AS uuid)",
-        "state": "state = :state",
-        "post": """id IN (SELECT staff FROM assignments WHERE post = CAST(:post AS uuid) AND state = 'HELD'
-          AND begin_time <= :now AND (expire_time IS NULL OR expire_time > :now))""",
-        "now": "CAST(:now AS timestamptz) IS NOT NULL",
-        # The first condition finds the place in the index, the second the place among those of the same number.
-        "after": "staff_number >= :after",
-        "after_id": "(staff_number, id) > (CAST(:after AS text), CAST(:after_id AS uuid))",
+        "staff_number": fields.text("staff_number"),
+        "department": fields.named("department", "departments"),
+        "person": fields.named("person", "persons"),
+        "assignments.post": fields.elsewhere("post", fields.named("post", "departments/*/posts"), _HOLDS),
+        "state": fields.choice("state", pb.StaffState),
+        "create_time": fields.moment("create_time"),
     },
+    {
+        "staff_number": Order(
+            ("staff_number", "id"),
+            (
+                Path(),
+                Path(("department",)),
+                Path(("department", "staff_number"), few=True),
+                Path(("post",), few=True, by=("id",)),
+            ),
+        )
+    },
+    "staff_number",
 )
-
-
-async def page(
-    connection: DatabaseConnection,
-    size: int,
-    now: datetime,
-    after: Sequence[str | int] | None,
-    **filters: str | None,
-) -> list[StaffMember]:
-    """Lists staff by staff number, after a number and an id.
-
-    Filters: ``department`` and ``post`` (ids; whoever holds it at ``now``), ``state``.
-    """
-    number, key = after or (None, None)
-    at = now if filters.get("post") else None
-    return await _LISTED.rows(connection, size, now=at, after=number, after_id=key, **filters)

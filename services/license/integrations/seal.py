@@ -63,7 +63,7 @@ class SealService:
 
     async def _in_force(self, department: str) -> AsyncIterator[seals.Seal]:
         """Goes through the department's seals that can seal: neither they nor the certificates they hang on have ended."""
-        request = seal_pb.ListSealsRequest(owner=department, state=seals.SEAL_STATE_ACTIVE, page_size=100)
+        request = seal_pb.ListSealsRequest(filter=f"owner = {department} AND state = SEAL_STATE_ACTIVE", page_size=100)
         stub = SealServiceStub(self._channel())
         while True:
             found = await invoke(stub.ListSeals, request, seal_pb.ListSealsResponse, to="seal", token="")

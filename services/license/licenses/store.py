@@ -17,7 +17,8 @@ _BY_IDENTIFIER = Query(License, "SELECT {columns} FROM licenses WHERE identifier
 _ISSUED = Query(
     KnownLicense, "SELECT {columns} FROM licenses WHERE id = ANY(CAST(:ids AS uuid[])) AND ofd_digest IS NOT NULL"
 )
-_TIMES = ("issue_time", "suspend_time", "revoke_time", "withdraw_time", "cancel_time")
+_ENDS = ("revoke_time", "withdraw_time", "cancel_time", "expire_time", "transfer_time", "void_time")
+_TIMES = ("issue_time", "suspend_time", "resume_time", *_ENDS)
 OF_CASE = "case_name <> '' AND state <> 'VOIDED'"
 SHOWN = "state NOT IN ('DRAFT', 'VOIDED')"
 """What everybody but the issuer sees: an unfinished licence does not exist."""

@@ -56,6 +56,7 @@ LISTED = FilteredList(
         "reusable": fields.flag("reusable"),
         "end_date": fields.day("valid_until", nullable=True),
         "reuse_count": fields.number("reuse_count"),
+        "erase_time": fields.moment("erase_time", nullable=True),
         "create_time": fields.moment("create_time"),
     },
     {"create_time": Order(("create_time", "id"), (Path(("owner",)), Path(("uploader",))))},

@@ -31,7 +31,6 @@ sealing_batches = sa.Table(
     sa.Column("approver", sa.Text, nullable=False),
     columns.moment("create_time", nullable=False),
     sa.UniqueConstraint("caller", "method", "request_id", "attempt"),
-    sa.Index("sealing_batches_case", "case_name", "id", postgresql_where=sa.text("case_name <> ''")),
     info=EVIDENCE,
     comment="One call that uses a seal, committed before the key is touched; an attempt follows one that was voided.",
 )
@@ -42,13 +41,17 @@ sealings = sa.Table(
     columns.record_id(),
     sa.Column("number", sa.Text, nullable=False, unique=True),
     columns.reference("batch", "sealing_batches.id"),
-    # A copy of the batch's, to list by; the batch's own reference is checked.
+    # Copies of the batch's, to list by; the batch's own reference is checked.
     sa.Column("seal", sa.Uuid(as_uuid=False), nullable=False),
+    columns.moment("create_time", nullable=False),
+    columns.text("case_name"),
     sa.Column("place", sa.SmallInteger, nullable=False),
     sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("data_digest", sa.LargeBinary, nullable=False),
     sa.Column("property_info", sa.Text, nullable=False),
-    sa.Index("sealings_seal", "seal", "id"),
+    sa.Index("sealings_created", "create_time", "id"),
+    sa.Index("sealings_of_seal", "seal", "create_time", "id"),
+    sa.Index("sealings_of_case", "case_name", "create_time", "id", postgresql_where=sa.text("case_name <> ''")),
     sa.Index("sealings_batch", "batch", "place"),
     # A validation asks whether a signature is on record; a hash index costs a use least.
     sa.Index("sealings_digest", "digest", postgresql_using="hash"),

@@ -47,7 +47,8 @@ seals = sa.Table(
     columns.moment("revoke_time"),
     sa.Column("revoke_reason", sa.Text),
     *columns.life(),
-    sa.Index("seals_owner", "owner", "id"),
+    sa.Index("seals_created", "create_time", "id"),
+    sa.Index("seals_of_owner", "owner", "create_time", "id"),
     comment="E-seals; the structure is the signed SESeal (GB/T 38540-2020).",
 )
 

@@ -6,11 +6,10 @@ from libs.db.command import command_of
 from libs.rpc.call import Call
 from services.seal.core.parts import Parts
 from services.seal.sealing import digests, documents, uses
-from services.seal.sealing.convert import SEALING_STATES, sealing_message
+from services.seal.sealing.convert import sealing_message
 from services.seal.sealing.opened import OpenedSeals
 from services.seal.sealing.steps import SealingSteps
 from services.seal.sealing.store import SealingStore
-from services.seal.sealing.uses import SealingView
 from tongban.seal.v1 import resources_pb2 as resources
 from tongban.seal.v1 import sealing_service_pb2 as pb
 
@@ -59,18 +58,6 @@ class SealingApi:
     async def list_sealings(self, request: pb.ListSealingsRequest, call: Call) -> pb.ListSealingsResponse:
         """Lists uses of seals, newest first."""
         parts = self._parts
-        before = parts.pages.after(request)
-
-        async def page(size: int) -> list[SealingView]:
-            return await uses.page(
-                parts.database,
-                size,
-                seal=request.seal.removeprefix("seals/"),
-                state=SEALING_STATES.name(request.state),
-                case_name=request.case,
-                number=request.number,
-                before=before,
-            )
-
-        shown, token = await parts.pages.cut(request, page, lambda use: (use.id,))
+        async with parts.database.read() as connection:
+            shown, token = await uses.LISTED.page(connection, parts.pages, request)
         return pb.ListSealingsResponse(sealings=[sealing_message(use) for use in shown], next_page_token=token)

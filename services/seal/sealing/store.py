@@ -34,12 +34,12 @@ _COMMIT = recorded(
     CAST(:attempt AS integer), CAST(:request_digest AS bytea), seal.id, CAST(:certificate AS uuid), CAST(:kind AS text),
     CAST(:signing_time AS timestamptz), CAST(:source_digest AS bytea), CAST(:use_context AS bytea),
     CAST(:case_name AS text), CAST(:user_name AS text), '', CAST(:event_time AS timestamptz) FROM seal
-  RETURNING id, seal
+  RETURNING id, seal, create_time, case_name
 ), opened AS (
   INSERT INTO sealing_open (batch) SELECT id FROM batch
 ), made AS (
-  INSERT INTO sealings (id, number, batch, seal, place, digest, data_digest, property_info)
-  SELECT i.id, i.number, batch.id, batch.seal, i.place, i.digest, i.data_digest, i.property_info
+  INSERT INTO sealings (id, number, batch, seal, create_time, case_name, place, digest, data_digest, property_info)
+  SELECT i.id, i.number, batch.id, batch.seal, batch.create_time, batch.case_name, i.place, i.digest, i.data_digest, i.property_info
   FROM batch, unnest(CAST(:ids AS uuid[]), CAST(:numbers AS text[]), CAST(:digests AS bytea[]),
     CAST(:data_digests AS bytea[]), CAST(:property_infos AS text[])) WITH ORDINALITY
     AS i (id, number, digest, data_digest, property_info, place)

@@ -6,12 +6,17 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from libs.db.engine import Database
-from libs.db.query import Page, Query, joined, of
+from libs.db.query import Query, joined, of
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.seal.core.sealings import sealing_batches as batches
 from services.seal.core.sealings import sealing_outcomes as outcomes
 from services.seal.core.sealings import sealings
 from services.seal.core.seals import found
 from services.seal.sealing.rules import SealingKind, SealingState
+from tongban.seal.v1 import resources_pb2 as pb
+from tongban.seal.v1.sealing_service_pb2 import ListSealingsRequest
 
 
 @of(
@@ -57,35 +62,49 @@ class SealingView:
 
 
 _SHOWN = """
-{columns} FROM (
-  SELECT s.id, s.number, s.seal, s.digest, s.data_digest, b.certificate, b.kind, b.source_digest, b.use_context, b.user_name,
-    b.approver, b.create_time, coalesce(o.state, 'COMMITTED') AS state, o.result_digest, o.outcome_time,
-    coalesce(o.void_reason, '') AS void_reason, b.case_name
+(
+  SELECT s.id, s.number, s.seal, s.digest, s.data_digest, s.create_time, s.case_name, b.certificate, b.kind, b.source_digest,
+    b.use_context, b.user_name, b.approver, coalesce(o.state, 'COMMITTED') AS state, o.result_digest, o.outcome_time,
+    coalesce(o.void_reason, '') AS void_reason
   FROM sealings AS s JOIN sealing_batches AS b ON b.id = s.batch LEFT JOIN sealing_outcomes AS o ON o.batch = s.batch
-) AS shown
-"""
-_BY_ID = Query(SealingView, f"SELECT {_SHOWN} WHERE id = CAST(:id AS uuid)")
-_LISTED = Page(
-    SealingView,
-    _SHOWN,
-    "id DESC",
-    {
-        "seal": "seal = CAST(:seal AS uuid)",
-        "state": "state = :state",
-        "case_name": "case_name = :case_name",
-        "number": "number = :number",
-        "before": "id < CAST(:before AS uuid)",
-    },
 )
+""".strip()
+_SIGNED, _VOIDED = (f"CASE WHEN state = '{each}' THEN outcome_time END" for each in ("SIGNED", "VOIDED"))
+LISTED = FilteredList(
+    SealingView,
+    ListSealingsRequest,
+    sealings,
+    {
+        "number": fields.text("number"),
+        "seal": fields.named("seal", "seals"),
+        "certificate": fields.named("certificate", "certificates"),
+        "kind": fields.choice("kind", pb.SealingKind),
+        "state": fields.choice("state", pb.SealingState),
+        "use_context.case": fields.text("case_name"),
+        "user": fields.text("user_name"),
+        "approver": fields.text("approver"),
+        "create_time": fields.moment("create_time"),
+        "sign_time": fields.moment(_SIGNED, nullable=True),
+        "void_time": fields.moment(_VOIDED, nullable=True),
+    },
+    {
+        "create_time": Order(
+            ("create_time", "id"),
+            (
+                Path(),
+                Path(("seal",)),
+                Path(("number",), few=True),
+                Path(("case_name",), "case_name <> ''"),
+            ),
+        )
+    },
+    "create_time desc",
+    _SHOWN,
+)
+_BY_ID = Query(SealingView, f"SELECT {{columns}} FROM {_SHOWN} AS shown WHERE id = CAST(:id AS uuid)")  # noqa: S608 - texts of our own
 
 
 async def read(database: Database, name: str) -> SealingView:
     """Reads one use; raises NotFound."""
     async with database.read() as connection:
         return found(await _BY_ID.first(connection, id=name.removeprefix("sealings/")), name)
-
-
-async def page(database: Database, size: int, **filters: str | int | None) -> list[SealingView]:
-    """Lists uses, newest first; filters: ``seal`` (an id), ``state``, ``case_name``, ``number``, ``before`` (an id)."""
-    async with database.read() as connection:
-        return await _LISTED.rows(connection, size, **filters)

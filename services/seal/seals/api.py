@@ -20,10 +20,10 @@ from services.seal.core.seal_rules import SealChange, User, ensure_separated, ne
 from services.seal.core.seals import Seal, WholeSeal
 from services.seal.core.ses import parse_seal
 from services.seal.seals import making
-from services.seal.seals.convert import SEAL_KINDS, SEAL_STATES, seal_message
+from services.seal.seals.convert import SEAL_KINDS, seal_message
 from services.seal.seals.making import MadeSeal
 from services.seal.seals.orders import check_texts, order_of, seal_of
-from services.seal.seals.store import ADD, SealStore
+from services.seal.seals.store import ADD, LISTED, SealStore
 from tongban.seal.v1 import events_pb2 as events
 from tongban.seal.v1 import resources_pb2 as resources
 from tongban.seal.v1 import seal_service_pb2 as pb
@@ -95,20 +95,10 @@ class SealApi:
 
     async def list_seals(self, request: pb.ListSealsRequest, call: Call) -> pb.ListSealsResponse:
         """Lists seals, newest first."""
-        now, filters = self._parts.clock.now(), self._filters(request)
-        shown, token = await self._parts.pages.cut(
-            request, lambda size: self._store.page(size, filters, now), lambda seal: (seal.id,)
-        )
+        parts, now = self._parts, self._parts.clock.now()
+        async with parts.database.read() as connection:
+            shown, token = await LISTED.page(connection, parts.pages, request, now=now)
         return pb.ListSealsResponse(seals=[seal_message(seal, now) for seal in shown], next_page_token=token)
-
-    def _filters(self, request: pb.ListSealsRequest) -> dict[str, str | int | None]:
-        return {
-            "owner": request.owner,
-            "state": SEAL_STATES.name(request.state),
-            "kind": SEAL_KINDS.name(request.kind),
-            "seal_code": request.seal_code,
-            "before": self._parts.pages.after(request),
-        }
 
     async def get_seal_picture(self, request: pb.GetSealPictureRequest, call: Call) -> httpbody_pb2.HttpBody:
         """Gets a seal's picture as a file."""

@@ -1,14 +1,17 @@
 """What making and listing read and write of seals."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import sqlalchemy as sa
 
 from libs.db.engine import Database
-from libs.db.query import Insert, Page, Query, joined, of
+from libs.db.query import Insert, Query, joined, of
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.seal.core.seals import Seal, WholeSeal, seals
+from tongban.seal.v1 import resources_pb2 as pb
+from tongban.seal.v1.seal_service_pb2 import ListSealsRequest
 
 ADD = Insert(WholeSeal)
 
@@ -28,20 +31,32 @@ class _CodedSeal:
 # The sequence behind the seal codes that are not given by the caller.
 _NEXT_CODE = Query(_DrawnNumber, "SELECT {columns} FROM nextval('seal_codes') AS number")
 _BY_CODE = Query(_CodedSeal, "SELECT {columns} FROM seals WHERE seal_code = :code")
-_LISTED = Page(
+# Past its end a seal is EXPIRED before anybody writes that down.
+_STATE = """
+CASE WHEN state IN ('ACTIVE', 'FROZEN') AND LEAST(valid_until_time, certified_until_time) < CAST(:now AS timestamptz)
+  THEN 'EXPIRED' ELSE state END
+""".strip()
+LISTED = FilteredList(
     Seal,
-    "{columns} FROM seals",
-    "id DESC",
+    ListSealsRequest,
+    seals,
     {
-        "owner": "owner = :owner",
-        # Past its end a seal is EXPIRED before anybody writes that down.
-        "state": "CASE WHEN state IN ('ACTIVE', 'FROZEN') AND LEAST(valid_until_time, certified_until_time) < :now"
-        " THEN 'EXPIRED' ELSE state END = :state",
-        "now": "CAST(:now AS timestamptz) IS NOT NULL",
-        "kind": "kind = :kind",
-        "seal_code": "seal_code = :seal_code",
-        "before": "id < CAST(:before AS uuid)",
+        **{name: fields.text(name) for name in ("seal_id", "seal_code", "owner", "owner_uscc", "arc_text")},
+        "kind": fields.choice("kind", pb.SealKind),
+        "rank": fields.choice("rank", pb.SealRank),
+        "state": fields.choice(_STATE, pb.SealState),
+        "start_time": fields.moment("valid_from_time"),
+        "end_time": fields.moment("valid_until_time"),
+        **{name: fields.moment(name) for name in ("make_time", "create_time")},
+        "revoke_time": fields.moment("revoke_time", nullable=True),
     },
+    {
+        "create_time": Order(
+            ("create_time", "id"),
+            (Path(), Path(("owner",)), *(Path((each,), few=True) for each in ("seal_code", "seal_id"))),
+        )
+    },
+    "create_time desc",
 )
 
 
@@ -60,14 +75,3 @@ class SealStore:
         """Draws the next sequence number of a seal code."""
         async with self._database.read() as connection:
             return (await _NEXT_CODE.one(connection)).number
-
-    async def page(self, size: int, filters: Mapping[str, str | int | None], now: datetime) -> list[Seal]:
-        """Lists seals, newest first.
-
-        Args:
-            size: how many.
-            filters: ``owner``, ``state`` (as of ``now``), ``kind``, ``seal_code``, ``before`` (an id).
-            now: the time as of which a seal counts as expired.
-        """
-        async with self._database.read() as connection:
-            return await _LISTED.rows(connection, size, **filters, now=now if filters["state"] else None)

@@ -7,10 +7,12 @@ from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
-from services.sharing.catalogue.convert import RESOURCE_STATES, SHARING_CLASSES, published_event, resource_message
+from services.sharing.catalogue.convert import published_event, resource_message
 from services.sharing.catalogue.rules import check_entry, published, submitted
 from services.sharing.catalogue.store import ADD, LISTED, UPDATE
+from services.sharing.core.catalogue import ResourceState
 from services.sharing.core.ids import key_of
 from services.sharing.core.messages import entry_of
 from services.sharing.core.participants import Participant, participant
@@ -49,23 +51,10 @@ class CatalogueApi:
         self, request: pb.ListDataResourcesRequest, call: Call
     ) -> pb.ListDataResourcesResponse:
         """Lists entries by code."""
-        pages = self._parts.pages
-        after, caller = pages.after(request), participant(call.actor, self._parts.home)
-
-        async def page(size: int) -> list[CatalogueResource]:
-            async with self._parts.database.read() as connection:
-                return await LISTED.rows(
-                    connection,
-                    size,
-                    state=RESOURCE_STATES.name(request.state),
-                    sharing_class=SHARING_CLASSES.name(request.sharing_class),
-                    provider_department=request.provider_department,
-                    code=request.code,
-                    after=after,
-                    **_seen(caller),
-                )
-
-        shown, token = await pages.cut(request, page, lambda row: (row.code,))
+        parts = self._parts
+        scopes = _seen(participant(call.actor, parts.home))
+        async with parts.database.read() as connection:
+            shown, token = await LISTED.page(connection, parts.pages, request, scopes)
         return pb.ListDataResourcesResponse(data_resources=map(resource_message, shown), next_page_token=token)
 
     async def submit_data_resource(self, request: pb.SubmitDataResourceRequest, call: Call) -> messages.DataResource:
@@ -110,10 +99,11 @@ def _drafted(key: str, entry: messages.CatalogEntry, sharing_class: str, now: da
     )
 
 
-def _seen(caller: Participant) -> dict[str, str | bool]:
-    """Returns the filters that leave out what the caller may not know of."""
+def _seen(caller: Participant) -> list[Scope]:
+    """Returns what a caller may know of: what is published, and its own department's; the competent authority all."""
     if caller.publishes or (caller.home and caller.whole_region):
-        return {}
+        return [Scope({})]
+    published = Scope({"state": ResourceState.PUBLISHED.value})
     if caller.home and caller.department:
-        return {"seen_by": caller.department}
-    return {"published": True}
+        return [published, Scope({"provider_department": caller.department})]
+    return [published]

@@ -1,21 +1,26 @@
 """What is written and listed of catalogue entries."""
 
-from libs.db.query import Insert, Page, Update
-from services.sharing.core.resources import CatalogueResource
+from libs.db.query import Insert, Update
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
+from services.sharing.core.resources import CatalogueResource, resources
+from tongban.sharing.v1 import resources_pb2 as pb
+from tongban.sharing.v1.catalog_service_pb2 import ListDataResourcesRequest
 
 ADD, UPDATE = Insert(CatalogueResource), Update(CatalogueResource)
-LISTED = Page(
+LISTED = FilteredList(
     CatalogueResource,
-    "{columns} FROM resources",
-    "code",
+    ListDataResourcesRequest,
+    resources,
     {
-        "state": "state = :state",
-        "sharing_class": "sharing_class = :sharing_class",
-        "provider_department": "provider_department = :provider_department",
-        "code": "code = :code",
-        "after": "code > :after",
-        # What is not published is for its provider, and for the competent authority, which lists without these two.
-        "published": "state = 'PUBLISHED' AND :published",
-        "seen_by": "state = 'PUBLISHED' OR provider_department = :seen_by",
+        "entry.code": fields.text("code"),
+        "entry.provider_department": fields.name("provider_department", "departments"),
+        "entry.sharing_class": fields.choice("sharing_class", pb.SharingClass),
+        "state": fields.choice("state", pb.DataResourceState),
+        "create_time": fields.moment("create_time"),
+        **{name: fields.moment(name, nullable=True) for name in ("submit_time", "publish_time")},
     },
+    {"entry.code": Order(("code",), (Path(), Path(("state",)), Path(("provider_department",))))},
+    "entry.code",
 )

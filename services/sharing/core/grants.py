@@ -30,7 +30,7 @@ grants = sa.Table(
     sa.Column("terms", sa.LargeBinary, nullable=False),
     *columns.life(),
     sa.Index("grants_resource", "resource_id", "consumer_region"),
-    sa.Index("grants_consumer", "consumer_region", "id"),
+    *schema.listed("grants"),
     comment="Grants; terms holds tongban.sharing.v1.GrantTerms.",
 )
 

@@ -10,13 +10,6 @@ from libs.errors import reasons
 
 _WHOLE = (Standing.CLIENT, Standing.SERVICE, Standing.REGION)
 
-SEEN = {
-    "seen_region": "consumer_region = :seen_region",
-    # A department of another region bears its prefix, so that no department is both of two regions.
-    "seen_department": "departments @> ARRAY[CAST(:seen_department AS text)] OR provider_department = :seen_department",
-}
-"""The filters of lists of requests and grants that :meth:`Participant.seen` gives."""
-
 
 class TwoSided(Protocol):
     """What has a provider and a consumer: a request, a grant."""
@@ -90,14 +83,16 @@ class Participant:
         provider, consumer = self.provides(row.provider_department), self.consumes(row.consumer_region, row.departments)
         return provider or consumer or self.audits
 
-    def seen(self) -> Mapping[str, str]:
-        """Returns what :meth:`sees` says, as filters of a list (:data:`SEEN`)."""
+    def seen(self) -> tuple[Mapping[str, str], ...]:
+        """Returns what :meth:`sees` says, as the scopes of a list: what fits one of them, each column held to a value."""
         if self.audits or (self.home and self.whole_region):
-            return {}
+            return ({},)
         if self.whole_region:
-            return {"seen_region": self.region}
-        region = {} if self.home else {"seen_region": self.region}
-        return {**region, "seen_department": self.department or "-"}  # who is of none sees nothing
+            return ({"consumer_region": self.region},)
+        region = {} if self.home else {"consumer_region": self.region}
+        # A department of another region bears its prefix, so that no department is both of two regions.
+        department = self.department or "-"  # who is of none sees nothing
+        return ({**region, "departments": department}, {**region, "provider_department": department})
 
     def must_provide(self, department: str) -> None:
         """Raises PermissionDenied NOT_OWNER unless the caller is of the provider."""

@@ -31,6 +31,8 @@ resources = sa.Table(
     columns.moment("publish_time"),
     sa.Column("mount_id", sa.Uuid(as_uuid=False)),
     *columns.life(),
+    sa.Index("resources_state", "state", "code"),
+    sa.Index("resources_provider", "provider_department", "code"),
     comment="The catalogue; entry holds tongban.sharing.v1.CatalogEntry.",
 )
 

@@ -2,6 +2,7 @@
 
 from libs.db.connection import DatabaseConnection
 from libs.errors import not_found
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from services.sharing.core.grants import Grant, usage_of
 from services.sharing.core.ids import key_of
@@ -32,23 +33,9 @@ class GrantApi:
     async def list_data_grants(self, request: pb.ListDataGrantsRequest, call: Call) -> pb.ListDataGrantsResponse:
         """Lists grants, newest first."""
         parts = self._parts
-        before, caller = parts.pages.after(request), participant(call.actor, parts.home)
-        resource = key_of(request.resource) if request.resource else ""
-
+        scopes = [Scope(each) for each in participant(call.actor, parts.home).seen()]
         async with parts.database.read() as connection:
-
-            async def page(size: int) -> list[Grant]:
-                return await LISTED.rows(
-                    connection,
-                    size,
-                    resource=resource,
-                    department=request.department,
-                    consumer_region=request.consumer_region,
-                    before=before,
-                    **caller.seen(),
-                )
-
-            shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
+            shown, token = await LISTED.page(connection, parts.pages, request, scopes)
             return pb.ListDataGrantsResponse(data_grants=await self._messages(connection, shown), next_page_token=token)
 
     async def _messages(self, connection: DatabaseConnection, found: list[Grant]) -> list[messages.DataGrant]:

@@ -10,6 +10,7 @@ from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import not_found, reasons
 from libs.ids.uuid7 import uuid7
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from services.sharing.core.catalogue import ResourceState, require_shareable
 from services.sharing.core.ids import key_of
@@ -18,7 +19,7 @@ from services.sharing.core.participants import Participant, participant
 from services.sharing.core.parts import Parts
 from services.sharing.core.resources import resource
 from services.sharing.requests.approving import approved
-from services.sharing.requests.convert import REQUEST_STATES, drafted, request_message
+from services.sharing.requests.convert import drafted, request_message
 from services.sharing.requests.deadlines import SharingLimits, answer_days
 from services.sharing.requests.rules import RequestState, RequestStep, advance
 from services.sharing.requests.store import ADD, BY_ID, LISTED, UPDATE, DataRequest, SharingOpinion, lock_request
@@ -75,24 +76,11 @@ class RequestApi:
     async def list_data_requests(self, request: pb.ListDataRequestsRequest, call: Call) -> pb.ListDataRequestsResponse:
         """Lists requests, newest first."""
         parts, caller = self._parts, participant(call.actor, self._parts.home)
-        before = parts.pages.after(request)
-        wanted = key_of(request.resource) if request.resource else ""
-
-        async def page(size: int) -> list[DataRequest]:
-            async with parts.database.read() as connection:
-                return await LISTED.rows(
-                    connection,
-                    size,
-                    resource=wanted,
-                    department=request.department,
-                    state=REQUEST_STATES.name(request.state),
-                    before=before,
-                    **caller.seen(),
-                )
-
-        shown, token = await parts.pages.cut(request, page, lambda row: (row.id,))
-        about = request.resource or request.department or "dataRequests"
-        await record_read(parts.audit, request, about, _RESPONSIBLE, len(shown), call=call)
+        scopes = [Scope(each) for each in caller.seen()]
+        async with parts.database.read() as connection:
+            shown, token = await LISTED.page(connection, parts.pages, request, scopes)
+        about = LISTED.held(request, "content.resource") or LISTED.held(request, "content.terms.departments")
+        await record_read(parts.audit, request, about or "dataRequests", _RESPONSIBLE, len(shown), call=call)
         calendar = await parts.calendar.current()
         return pb.ListDataRequestsResponse(
             data_requests=[request_message(row, parts.cipher, calendar) for row in shown], next_page_token=token

@@ -8,11 +8,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from libs.db import columns
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Page, Query, Update, of
+from libs.db.query import Insert, Query, Update, of
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order
 from services.sharing.core import schema
-from services.sharing.core.participants import SEEN
+from services.sharing.core.schema import PATHS
 from services.sharing.requests.rules import RequestProgress, RequestState
+from tongban.sharing.v1 import resources_pb2 as pb
+from tongban.sharing.v1.grant_service_pb2 import ListDataRequestsRequest
 
 requests = sa.Table(
     "requests",
@@ -43,7 +48,7 @@ requests = sa.Table(
     columns.text("reviewer_human"),
     *columns.life(),
     sa.Index("requests_resource", "resource_id"),
-    sa.Index("requests_consumer", "consumer_region", "id"),
+    *schema.listed("requests"),
     comment="Requests; content holds RequestContent without the responsible person, who stands encrypted beside it.",
 )
 
@@ -116,17 +121,25 @@ class DataRequest:
 ADD, UPDATE = Insert(DataRequest), Update(DataRequest)
 BY_ID = Query(DataRequest, "SELECT {columns} FROM requests WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(DataRequest, "SELECT {columns} FROM requests WHERE id = CAST(:id AS uuid) FOR UPDATE")
-LISTED = Page(
+LISTED = FilteredList(
     DataRequest,
-    "{columns} FROM requests",
-    "id DESC",
+    ListDataRequestsRequest,
+    requests,
     {
-        **SEEN,
-        "resource": "resource_id = CAST(:resource AS uuid)",
-        "department": "departments @> ARRAY[CAST(:department AS text)]",
-        "state": "state = :state",
-        "before": "id < CAST(:before AS uuid)",
+        "content.resource": fields.named("resource_id", "dataResources"),
+        "content.terms.consumer_region": fields.text("consumer_region"),
+        "content.terms.departments": fields.names("departments", "departments"),
+        "state": fields.choice("state", pb.DataRequestState),
+        **{name: fields.text(name) for name in ("applicant", "pre_reviewer", "reviewer", "decider")},
+        "grant": fields.named("grant_id", "dataGrants", nullable=True),
+        "create_time": fields.moment("create_time"),
+        **{
+            name: fields.moment(name, nullable=True)
+            for name in ("submit_time", "pre_review_time", "review_time", "decide_time")
+        },
     },
+    {"create_time": Order(("create_time", "id"), PATHS)},
+    "create_time desc",
 )
 
 

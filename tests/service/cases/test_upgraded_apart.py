@@ -107,7 +107,9 @@ async def test_progress_of_a_newer_region_is_kept_shown_and_applied_after_the_up
         ("320402", Payload.PROGRESS, tomorrow.RELEASE)
     }
     await _swept(home)  # the same contracts don't know more at a second look
-    assert len(await _kept(home, state=NOT_UNDERSTOOD, sender_region="320402")) == 4
+    assert (
+        len(await _kept(home, filter="state = INCOMING_MESSAGE_STATE_NOT_UNDERSTOOD AND sender_region = 320402")) == 4
+    )
     await home.background("MessagesNotUnderstood").__self__.look()  # type: ignore[attr-defined]
     assert metrics.NOT_UNDERSTOOD._value.get() == 4
 

@@ -71,9 +71,9 @@ def test_what_the_contract_does_not_know_is_named(
 
 def test_an_enum_s_values_are_named(client: httpx.Client, bearer: dict[str, str]) -> None:
     body = client.post("/v1/organizations", json={"organization": {"kind": "FIRM"}}, headers=bearer)
-    query = client.get("/v1/staff?state=OPEN", headers=bearer)
+    query = client.get("/v1/seals/00000000-0000-7000-8000-000000000001:picture?format=JPEG", headers=bearer)
     assert "ORGANIZATION_KIND_ENTERPRISE" in _violation(body)["description"]
-    assert "STAFF_STATE_ACTIVE" in _violation(query)["description"]
+    assert "PICTURE_FORMAT_PNG" in _violation(query)["description"]
 
 
 def test_everything_that_is_wrong_is_named_at_once(client: httpx.Client, bearer: dict[str, str]) -> None:
@@ -113,12 +113,14 @@ def test_a_number_that_no_value_has_is_named(client: httpx.Client, bearer: dict[
     assert "ORGANIZATION_KIND_ENTERPRISE" in violation["description"]
 
 
-@pytest.mark.parametrize("state", ["99", "-1", "STATE"])
+@pytest.mark.parametrize("value", ["99", "-1", "PICTURE_FORMAT"])
 def test_a_parameter_s_number_that_no_value_has_is_named(
-    client: httpx.Client, bearer: dict[str, str], state: str
+    client: httpx.Client, bearer: dict[str, str], value: str
 ) -> None:
-    violation = _violation(client.get(f"/v1/staff?state={state}", headers=bearer))
-    assert (violation["field"], violation["reason"]) == ("state", "enum.defined_only")
+    violation = _violation(
+        client.get(f"/v1/seals/00000000-0000-7000-8000-000000000001:picture?format={value}", headers=bearer)
+    )
+    assert (violation["field"], violation["reason"]) == ("format", "enum.defined_only")
 
 
 _ACCEPT = "/v1/cases/00000000-0000-7000-8000-000000000001:accept"

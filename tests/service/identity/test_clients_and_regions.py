@@ -241,7 +241,7 @@ async def test_a_region_is_proposed_trusted_rekeyed_ended_and_proposed_again(hom
     )
     again = await _propose(home, anchor, "110102")
     assert (again.state, again.state_reason) == (resources_pb2.REGION_STATE_PROPOSED, "")
-    listed = region_service_pb2.ListRegionsRequest(state=resources_pb2.REGION_STATE_PROPOSED)
+    listed = region_service_pb2.ListRegionsRequest(filter="state = REGION_STATE_PROPOSED")
     person = await home.human_token(await home.person())
     page = await home.call(home.regions.ListRegions, listed, region_service_pb2.ListRegionsResponse, person)
     assert again.name in [region.name for region in page.regions]

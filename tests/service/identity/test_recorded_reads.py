@@ -59,7 +59,7 @@ class Known:
             ),
             "ListMandates": (
                 town.mandates.ListMandates,
-                mandate_service_pb2.ListMandatesRequest(principal=self.person),
+                mandate_service_pb2.ListMandatesRequest(filter=f"principal = {self.person}"),
                 mandate_service_pb2.ListMandatesResponse,
             ),
             "GetConsent": (

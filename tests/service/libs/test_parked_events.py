@@ -277,7 +277,7 @@ async def test_parked_events_have_pages_by_type(post: Post) -> None:
     found: list[str] = []
     token = ""
     while True:
-        page = await listed(post, page_size=2, page_token=token, type=TYPE)
+        page = await listed(post, page_size=2, page_token=token, filter=f"type = {TYPE}")
         found += [each.subject for each in page.parked_events]
         token = page.next_page_token
         if not token:

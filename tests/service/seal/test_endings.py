@@ -40,7 +40,7 @@ async def seal_of(office: SealOffice, name: str) -> resources.Seal:
 
 async def in_force(office: SealOffice) -> list[str]:
     """The seals that a licence service may choose from."""
-    request = pb.ListSealsRequest(owner=OWNER, state=resources.SEAL_STATE_ACTIVE)
+    request = pb.ListSealsRequest(filter=f"owner = {OWNER} AND state = SEAL_STATE_ACTIVE")
     found = await office.ask(office.seals.ListSeals, request, pb.ListSealsResponse)
     return [seal.name for seal in found.seals]
 

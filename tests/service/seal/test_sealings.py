@@ -291,7 +291,7 @@ async def test_a_key_that_does_not_answer_voids_its_numbers_at_once(
     (voided,) = (
         await office.ask(
             office.sealings.ListSealings,
-            pb.ListSealingsRequest(seal=seal.name, state=resources_pb2.SEALING_STATE_VOIDED),
+            pb.ListSealingsRequest(filter=f"seal = {seal.name} AND state = SEALING_STATE_VOIDED"),
             pb.ListSealingsResponse,
         )
     ).sealings
@@ -356,7 +356,9 @@ async def test_a_seal_that_ends_between_intent_and_result_hands_out_nothing(
     state = "REVOKED" if ending in ("revoked", "certificate") else ending.upper()
     assert (caught.value.reason, caught.value.metadata["state"]) == ("SEAL_NOT_USABLE", state)
     made = (
-        await office.ask(office.sealings.ListSealings, pb.ListSealingsRequest(seal=seal.name), pb.ListSealingsResponse)
+        await office.ask(
+            office.sealings.ListSealings, pb.ListSealingsRequest(filter=f"seal = {seal.name}"), pb.ListSealingsResponse
+        )
     ).sealings
     assert [(each.state, each.void_reason) for each in made] == [
         (resources_pb2.SEALING_STATE_VOIDED, "SEAL_NOT_USABLE")
@@ -538,18 +540,18 @@ async def test_uses_are_listed_by_page_and_filter(office: SealOffice) -> None:
         )
         return answer
 
-    start = await page(page_size=3, seal=one.name)
-    rest = await page(page_size=3, seal=one.name, page_token=start.next_page_token)
+    start = await page(page_size=3, filter=f"seal = {one.name}")
+    rest = await page(page_size=3, filter=f"seal = {one.name}", page_token=start.next_page_token)
     names = [use.name for use in (*start.sealings, *rest.sealings)]
     assert names == [signed.sealing for signed in reversed(first.signatures)]
     assert rest.next_page_token == ""
-    assert {use.name for use in (await page(case="cases/other")).sealings} == {
+    assert {use.name for use in (await page(filter="use_context.case = cases/other")).sealings} == {
         signed.sealing for signed in second.signatures
     }
     number = first.signatures[0].number
-    assert [use.number for use in (await page(number=number)).sealings] == [number]
-    assert len((await page(state=resources_pb2.SEALING_STATE_SIGNED)).sealings) == 7
-    assert not (await page(state=resources_pb2.SEALING_STATE_VOIDED)).sealings
+    assert [use.number for use in (await page(filter=f"number = {number}")).sealings] == [number]
+    assert len((await page(filter="state = SEALING_STATE_SIGNED AND sign_time:*")).sealings) == 7
+    assert not (await page(filter="state = SEALING_STATE_VOIDED OR void_time:*")).sealings
 
 
 async def test_what_does_not_exist_is_not_found(office: SealOffice) -> None:

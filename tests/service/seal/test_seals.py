@@ -155,19 +155,20 @@ async def test_seals_are_listed_by_page_and_filter(office: SealOffice) -> None:
         answer: pb.ListSealsResponse = await office.ask(office.seals.ListSeals, request, pb.ListSealsResponse)
         return answer
 
-    first = await page(page_size=2, owner=OWNER)
-    second = await page(page_size=2, owner=OWNER, page_token=first.next_page_token)
+    owned = f"owner = {OWNER}"
+    first = await page(page_size=2, filter=owned)
+    second = await page(page_size=2, filter=owned, page_token=first.next_page_token)
     names = [seal.name for seal in (*first.seals, *second.seals)]
     assert names == [seal.name for seal in reversed(made)]
     assert second.next_page_token == ""
     assert not first.seals[0].structure
     assert list(first.seals[0].users) == [LICENSE]
-    active = await page(state=resources.SEAL_STATE_ACTIVE, owner=OWNER)
+    active = await page(filter=f"{owned} AND state = SEAL_STATE_ACTIVE")
     assert {seal.name for seal in active.seals} == {seal.name for seal in made[1:]}
-    (found,) = (await page(seal_code=other.seal_code, kind=resources.SEAL_KIND_BUSINESS)).seals
+    (found,) = (await page(filter=f"seal_code = {other.seal_code} AND kind = SEAL_KIND_BUSINESS")).seals
     assert found.name == other.name
     with pytest.raises(InvalidArgument) as caught:
-        await page(owner="departments/x", page_token=first.next_page_token)
+        await page(filter="owner = departments/x", page_token=first.next_page_token)
     assert caught.value.reason == "PAGE_TOKEN_INVALID"
 
 
@@ -178,7 +179,7 @@ async def test_a_seal_past_its_period_is_shown_as_expired(ground: Ground) -> Non
         request.end_time.FromDatetime(clock.now() + timedelta(seconds=30))
         made = await office.make(request)
         clock.advance(timedelta(seconds=60))
-        expired = pb.ListSealsRequest(state=resources.SEAL_STATE_EXPIRED)
+        expired = pb.ListSealsRequest(filter="state = SEAL_STATE_EXPIRED")
         (found,) = (await office.ask(office.seals.ListSeals, expired, pb.ListSealsResponse)).seals
         assert (found.name, found.state) == (made.name, resources.SEAL_STATE_EXPIRED)
 

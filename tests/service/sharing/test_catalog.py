@@ -118,9 +118,9 @@ async def test_lists_are_filtered_and_paged(sharing: Sharing) -> None:
                 return codes
 
     assert await listed() == [*(f"300001/{number}" for number in range(5)), "300002/1"]
-    assert await listed(state=messages.DATA_RESOURCE_STATE_PUBLISHED) == ["300002/1"]
-    assert await listed(code="300001/3", provider_department=PROVIDER) == ["300001/3"]
-    assert await listed(sharing_class=messages.SHARING_CLASS_UNCONDITIONAL) == []
+    assert await listed(filter="state = DATA_RESOURCE_STATE_PUBLISHED") == ["300002/1"]
+    assert await listed(filter=f"entry.code = 300001/3 AND entry.provider_department = {PROVIDER}") == ["300001/3"]
+    assert await listed(filter="entry.sharing_class = SHARING_CLASS_UNCONDITIONAL") == []
 
 
 async def test_a_mount_is_held_against_the_table(sharing: Sharing) -> None:

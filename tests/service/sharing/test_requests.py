@@ -192,7 +192,10 @@ async def test_requests_and_grants_are_seen_by_their_two_sides_only(sharing: Sha
 
     async def seen(token: str) -> tuple[int, int]:
         grants = await sharing.call(
-            sharing.grants.ListDataGrants, pb.ListDataGrantsRequest(resource=resource), pb.ListDataGrantsResponse, token
+            sharing.grants.ListDataGrants,
+            pb.ListDataGrantsRequest(filter=f"resource = {resource}"),
+            pb.ListDataGrantsResponse,
+            token,
         )
         requests = await sharing.call(
             sharing.grants.ListDataRequests, pb.ListDataRequestsRequest(), pb.ListDataRequestsResponse, token
@@ -224,15 +227,17 @@ async def test_requests_and_grants_are_seen_by_their_two_sides_only(sharing: Sha
 async def test_lists_are_filtered_and_paged_newest_first(sharing: Sharing) -> None:
     resource = await sharing.published()
     names = [(await sharing.requested(resource, terms())).name for _ in range(3)]
-    request = pb.ListDataRequestsRequest(page_size=2, resource=resource, department=CONSUMER)
-    request.state = messages.DATA_REQUEST_STATE_DRAFT
+    text = (
+        f"content.resource = {resource} AND content.terms.departments:{CONSUMER} AND state = DATA_REQUEST_STATE_DRAFT"
+    )
+    request = pb.ListDataRequestsRequest(page_size=2, filter=text)
     first = await sharing.call(sharing.grants.ListDataRequests, request, pb.ListDataRequestsResponse, sharing.officer())
     request.page_token = first.next_page_token
     second = await sharing.call(
         sharing.grants.ListDataRequests, request, pb.ListDataRequestsResponse, sharing.officer()
     )
     assert [each.name for each in (*first.data_requests, *second.data_requests)] == names[::-1]
-    request.department = PROVIDER
+    request.filter = f"content.terms.departments:{PROVIDER}"
     with pytest.raises(InvalidArgument):
         await sharing.call(sharing.grants.ListDataRequests, request, pb.ListDataRequestsResponse, sharing.officer())
 

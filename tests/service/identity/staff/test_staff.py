@@ -40,7 +40,7 @@ async def test_departments_have_units_and_names_of_their_own(home: Town) -> None
     assert await reason_of(_department(home, token, "社会组织科", top.name)) == "RESOURCE_EXISTS"
     assert await reason_of(_department(home, token, "某科", f"departments/{NOWHERE}")) == "RESOURCE_NOT_FOUND"
     assert await reason_of(_department(home, token, "某局", uscc="11100000000013338X")) == "FIELD_INVALID"
-    request = pb.ListDepartmentsRequest(parent=top.name)
+    request = pb.ListDepartmentsRequest(filter=f"parent = {top.name}")
     page = await home.call(home.offices.ListDepartments, request, pb.ListDepartmentsResponse, token)
     assert list(page.departments) == [unit]
     get = pb.GetDepartmentRequest(name=unit.name)
@@ -79,6 +79,10 @@ async def test_a_post_bundles_no_duties_that_exclude_one_another(home: Town) -> 
         home.offices.ListPosts, pb.ListPostsRequest(parent=home.department), pb.ListPostsResponse, token
     )
     assert post in listed.posts
+    deciding = pb.ListPostsRequest(parent=home.department, filter="duties:DUTY_DECIDING")
+    listed = await home.call(home.offices.ListPosts, deciding, pb.ListPostsResponse, token)
+    assert post in listed.posts
+    assert all(resources_pb2.DUTY_DECIDING in each.duties for each in listed.posts)
     nowhere = pb.ListPostsRequest(parent=f"departments/{NOWHERE}")
     refused = home.call(home.offices.ListPosts, nowhere, pb.ListPostsResponse, token)
     assert await reason_of(refused) == "RESOURCE_NOT_FOUND"
@@ -206,7 +210,7 @@ async def test_staff_read_themselves_and_administrators_everybody(home: Town) ->
     assert shown.full_name == theirs.full_name
     assert await reason_of(_get(home, home.staff["reviewing"], own)) == "RESOURCE_NOT_FOUND"
     assert (await _get(home, name, await home.staff_token("auditing"))).name == name
-    request = pb.ListStaffRequest(post=home.posts["auditing"], state=resources_pb2.STAFF_STATE_ACTIVE)
+    request = pb.ListStaffRequest(filter=f"assignments.post:{home.posts['auditing']} AND state = STAFF_STATE_ACTIVE")
     page = await home.call(home.offices.ListStaff, request, pb.ListStaffResponse, await home.admin_token())
     assert [each.name for each in page.staff] == [home.staff["auditing"]]
     refused = home.call(home.offices.ListStaff, request, pb.ListStaffResponse, own)

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from libs.access.actor import Actor
-from services.sharing.core.participants import SEEN, Participant, participant
+from services.sharing.core.participants import Participant, participant
 
 HOME, OTHER = "341500", "320402"
 MINE, YOURS = "departments/00000000-0000-7000-8000-00000000000a", "departments/00000000-0000-7000-8000-00000000000b"
@@ -43,12 +43,13 @@ CALLERS = {
 
 
 def is_listed(caller: Participant, row: Row) -> bool:
-    """What the SQL of the filters says."""
-    given = caller.seen()
-    assert given.keys() <= SEEN.keys()
-    region, department = given.get("seen_region"), given.get("seen_department")
-    in_region = region is None or row.consumer_region == region
-    return in_region and (department is None or department in (*row.departments, row.provider_department))
+    """What a list of these scopes shows: what fits one of them."""
+    return any(all(_holds(row, *held) for held in scope.items()) for scope in caller.seen())
+
+
+def _holds(row: Row, column: str, value: str) -> bool:
+    held = getattr(row, column)
+    return value in held if isinstance(held, tuple) else bool(value == held)
 
 
 @pytest.mark.parametrize(("name", "row"), list(product(CALLERS, ROWS)))
