@@ -41,6 +41,8 @@ IMPLIED = {
     "PERMISSION_MISSING": "is not public",
     "ACTOR_NOT_ALLOWED": "is for some kinds of caller, or for human beings, alone",
     "ASSURANCE_TOO_LOW": "asks for an assurance, of people and staff",
+    "MANDATE_OUT_OF_SCOPE": "asks for a power of a mandate, of whoever acts under one",
+    "AUTHENTICATION_TOO_OLD": "asks for a sign-in that is not long ago, of people and staff",
     "ACTING_ON_SELF": "handles affairs: of staff in an affair of their own, or of those near to them",
     "REQUEST_ID_REUSED": "takes a request_id",
     "CONCURRENT_CHANGE": "takes a request_id",

@@ -1,5 +1,6 @@
 """``tongban token``: an access token for curl and other programs, printed and kept nowhere."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ def token(subject: Subject = "", state: State = STATE, region: Region = "", cred
         raise typer.BadParameter("must be staff/… or persons/…", param_hint="--for")
 
     def ask(asked: Tongban) -> str:
-        return (asked.asserting(subject, kind, acr=_ASSURANCE) if kind else asked).token()
+        return (asked.asserting(subject, kind, acr=_ASSURANCE, auth_time=int(time.time())) if kind else asked).token()
 
     print(AskedRegion(state, region, credentials).ask(ask))
 

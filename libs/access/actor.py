@@ -47,6 +47,7 @@ class Actor:
         delegate: who acts in the subject's place (claim ``act``), or an empty string.
         organization: the firm that the subject acts for, or an empty string.
         mandate: the mandate under which the subject acts for it, or an empty string.
+        powers: what that mandate lets them do, as the contracts' `MandatePower` has it, without its prefix.
         department: the department of the staff member, or an empty string.
         posts: the posts of the staff member.
         region: the region whose token it was before it was exchanged, or an empty string for our own.
@@ -54,6 +55,7 @@ class Actor:
         human: the human being who acts, `persons/…`: the person, or whom the member of staff in office or at the window
             is; empty for a machine.
         near: whose affairs are also theirs: firms that they represent by law, those they act for, those who act for them.
+        auth_time: when the person, or the member of staff, signed in, in seconds since the epoch; 0 where it is not told.
         claims: all claims as they stood in the token.
         token: the token itself, to be passed on in calls made for the caller; empty for a service of ours.
     """
@@ -71,6 +73,8 @@ class Actor:
     client: str = ""
     human: str = ""
     near: frozenset[str] = frozenset()
+    powers: frozenset[str] = frozenset()
+    auth_time: int = 0
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
 
@@ -246,6 +250,8 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         client=str(claims.get("client_id", "")),
         human=str(claims.get("human", subject if kind == "PERSON" else "")),
         near=frozenset(claims.get("near", ())),
+        powers=frozenset(claims.get("mandate_powers", ())),
+        auth_time=int(claims.get("auth_time", 0)),
         claims=claims,
         token=token,
     )

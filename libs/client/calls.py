@@ -56,13 +56,14 @@ class AsyncRegionCalls:
         connection: the gateway.
         tokens: where the token comes from.
         policy: how it is tried again.
-        seconds: how long one call may take, with all its tries, where the caller does not say.
+        seconds: how long one call may take, with all its tries, where the caller does not say; None for as long as its
+            contract lets it (`timeout_seconds`).
     """
 
     connection: Connection
     tokens: TokenSource
     policy: RetryPolicy
-    seconds: float
+    seconds: float | None
 
     async def call(self, request: Message, answer: type[Answer], timeout: float | None = None) -> Answer:
         """Calls the RPC of ``request``.
@@ -127,7 +128,7 @@ class AsyncRegionCalls:
     async def _tried(
         self, method: Method, timeout: float | None, attempt: Callable[[float, str], Awaitable[Item]]
     ) -> Item:
-        seconds = self.seconds if timeout is None else timeout
+        seconds = next(each for each in (timeout, self.seconds, method.seconds) if each is not None)
         tries = CallAttempts(self.policy, repeatable=method.repeatable, seconds=seconds)
         while True:
             try:

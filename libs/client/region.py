@@ -16,6 +16,7 @@ from libs.client.made import Api, AsyncApi
 from libs.client.receipts import OnReceipt, receipt_file
 from libs.client.retrying import RetryPolicy
 from libs.client.tokens import GivenToken, IssuedToken, RenewedTokens, TokenSource
+from libs.rpc.contract import DEFAULT_SECONDS
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.audit.v1 import audit_service_pb2
 from tongban.common.v1 import common_pb2
@@ -24,8 +25,6 @@ from tongban.identity.v1 import token_service_pb2
 Result = TypeVar("Result")
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-CALL_SECONDS = 20.0
-"""How long a call may take, with all its tries, where the caller does not say."""
 
 
 class AsyncTongban(AsyncApi):
@@ -35,7 +34,7 @@ class AsyncTongban(AsyncApi):
         url: the gateway's base URL, as the region publishes it.
         credentials: who the program is; None for what anyone may ask.
         roots: PEM certificates to trust for https; None for those of the system.
-        timeout: seconds for one call with all its tries, where a call does not say.
+        timeout: seconds for one call with all its tries, where a call does not say; None for what its contract says.
         policy: how calls are tried again.
         on_receipt: is told the receipt of every recorded call, and that of another region which was asked for it.
 
@@ -48,7 +47,7 @@ class AsyncTongban(AsyncApi):
         credentials: Credentials | None = None,
         *,
         roots: bytes | None = None,
-        timeout: float = CALL_SECONDS,
+        timeout: float | None = None,
         policy: RetryPolicy | None = None,
         on_receipt: OnReceipt | None = None,
     ) -> None:
@@ -98,7 +97,8 @@ class AsyncTongban(AsyncApi):
         Args:
             subject: ``persons/…`` or ``staff/…``.
             kind: PERSON or STAFF.
-            claims: further claims of the assertion, such as ``acr="4"``.
+            claims: further claims of the assertion: ``acr="4"``, how far they are known in this session, and ``auth_time``, when
+                they signed in (seconds since the epoch), which RPCs with ``max_auth_age_seconds`` ask for.
         """
         credentials = self._credentials
         if not isinstance(credentials, PrivateKey):
@@ -158,7 +158,7 @@ class AsyncTongban(AsyncApi):
     ) -> IssuedToken:
         caller = caller or self.caller
         endpoint = f"{caller.connection.url}/oauth/token"
-        return await caller.connection.grant(form | credentials.form(endpoint), caller.seconds)
+        return await caller.connection.grant(form | credentials.form(endpoint), caller.seconds or DEFAULT_SECONDS)
 
     # ---- receipts ----
 
@@ -219,7 +219,7 @@ class Tongban(Api):
         credentials: Credentials | None = None,
         *,
         roots: bytes | None = None,
-        timeout: float = CALL_SECONDS,
+        timeout: float | None = None,
         policy: RetryPolicy | None = None,
         on_receipt: OnReceipt | None = None,
     ) -> None:

@@ -7,6 +7,9 @@ from google.protobuf import descriptor, descriptor_pb2, message, message_factory
 
 from tongban.options.v1 import options_pb2
 
+DEFAULT_SECONDS = 30
+"""How long a call may take where its contract does not say."""
+
 
 class ContractError(Exception):
     """A contract does not declare what it must; the server does not start."""
@@ -61,6 +64,17 @@ class Method:
     def repeatable(self) -> bool:
         """Whether a second call has no second effect, as the contract says (`idempotency_level`)."""
         return self.descriptor.GetOptions().idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
+
+    @cached_property
+    def excludes(self) -> frozenset[str]:
+        """The full names of the RPCs whose callers may not call this one on the same thing."""
+        package = self.descriptor.containing_service.file.package
+        return frozenset(f"{package}.{each}" for each in self.access.excludes)
+
+    @cached_property
+    def seconds(self) -> float:
+        """How long a call may take, at the server, through the gateway and by default for a client."""
+        return float(self.descriptor.GetOptions().Extensions[options_pb2.rpc].timeout_seconds or DEFAULT_SECONDS)
 
     @cached_property
     def writes(self) -> bool:

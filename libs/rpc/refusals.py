@@ -30,6 +30,14 @@ def _assured(method: Method) -> bool:
     return bool(method.access.min_assurance and kinds & _ASSURED)
 
 
+def _of_power(method: Method) -> bool:
+    return bool(method.access.power)
+
+
+def _aged(method: Method) -> bool:
+    return bool(method.access.max_auth_age_seconds)
+
+
 def _impartial(method: Method) -> bool:
     return method.access.handling in _IMPARTIAL
 
@@ -66,6 +74,8 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "PERMISSION_MISSING": _not_public,
         "ACTOR_NOT_ALLOWED": _by_kind,
         "ASSURANCE_TOO_LOW": _assured,
+        "MANDATE_OUT_OF_SCOPE": _of_power,
+        "AUTHENTICATION_TOO_OLD": _aged,
         "ACTING_ON_SELF": _impartial,
         "REQUEST_ID_REUSED": _writes,
         "CONCURRENT_CHANGE": _writes,

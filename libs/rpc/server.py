@@ -76,7 +76,7 @@ def default_stages(
         peer(config.grpc.allow, f"{config.region.id}.{config.tls.domain}"),
         caller(verifier),
         trust(trusted),
-        permission,
+        permission(verifier.clock),
         rate_limit(config.grpc.calls_per_second_per_caller),
         validation,
         writing(require_writing),

@@ -33,7 +33,7 @@ class TokenVerifier:
         self._withdrawals = withdrawals
         self._issuer = issuer
         self._audience = audience
-        self._clock = clock
+        self.clock = clock
         self._known: dict[str, tuple[Actor, float]] = {}
 
     async def verify(self, token: str) -> Actor:
@@ -51,7 +51,7 @@ class TokenVerifier:
         return actor
 
     async def _verify(self, token: str) -> Actor:
-        now = self._clock.now().timestamp()
+        now = self.clock.now().timestamp()
         known = self._known.get(token)
         if known is not None:
             if known[1] + LEEWAY_SECONDS <= now:

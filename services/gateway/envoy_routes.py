@@ -127,8 +127,8 @@ def _json_routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
 
 
 def _rpc_routes(config: GatewayConfig, service: Service, rpc: Rpc) -> list[Json]:
-    limits, streams = config.limits, rpc.descriptor.client_streaming
-    seconds = limits.upload_seconds if streams else limits.call_seconds
+    streams = rpc.descriptor.client_streaming
+    seconds = config.limits.upload_seconds if streams else int(rpc.method.seconds)
     repeatable = rpc.repeatable and not rpc.descriptor.server_streaming
     owner = _owner(service)
     if owner is not None:

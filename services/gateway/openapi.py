@@ -15,6 +15,7 @@ from services.gateway.schemas import Json, Schemas
 from tongban.options.v1 import options_pb2
 
 _RAW = ".google.api.HttpBody"
+_POWER = len("MANDATE_POWER_")
 
 
 def _enum_name(enum: Any, value: int, prefix: str) -> str:
@@ -29,6 +30,10 @@ def _rights(rpc: Rpc) -> Json:
     rights |= {"x-permission": access.permission} if access.permission else {}
     rights |= {"x-min-assurance": access.min_assurance} if access.min_assurance else {}
     rights |= {"x-actors": actors} if actors else {}
+    rights |= {"x-mandate-power": options_pb2.MandatePower.Name(access.power)[_POWER:]} if access.power else {}
+    rights |= {"x-max-auth-age-seconds": access.max_auth_age_seconds} if access.max_auth_age_seconds else {}
+    rights |= {"x-excludes": list(access.excludes)} if access.excludes else {}
+    rights |= {"x-timeout-seconds": int(rpc.method.seconds)}
     rights |= {"x-emits": rpc.emits} if rpc.emits else {}
     own = [
         {"reason": reason} | ({"when": when} if when else {}) for reason, when in refusals.declared(rpc.method).items()

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from libs.access import rights
 from libs.errors import Code, TongbanError
 from libs.observability.net import App, net
 from libs.rpc.images import image_path
@@ -27,6 +28,20 @@ from services.gateway.verification import qr_content, request_of, result_of, sen
 from tongban.license.v1 import verification_service_pb2
 
 _BAD_GATEWAY = 503
+_HOLDERS = {
+    "PERSON": "个人（含代他人办理、其他地区来访者）",
+    "WINDOW": "窗口代办（个人权限之外）",
+    "REGION": "其他地区的服务与工作人员",
+    "STAFF": "所有在岗工作人员",
+    "RECEIVING": "受理岗 RECEIVING",
+    "REVIEWING": "审查岗 REVIEWING",
+    "DECIDING": "决定岗 DECIDING",
+    "SEAL_CUSTODY": "印章保管岗 SEAL_CUSTODY",
+    "DATA": "数据管理岗 DATA",
+    "ADMINISTRATION": "系统管理岗 ADMINISTRATION",
+    "AUDITING": "审计岗 AUDITING",
+    "ADMINISTRATOR": "首次启动的管理客户端（可授予其他客户端）",
+}
 
 
 class Services(Protocol):
@@ -105,6 +120,13 @@ def _listing(made: Json) -> list[Json]:
     ]
 
 
+def _duties() -> list[Json]:
+    """Who holds which permissions, beside the services themselves, as the contracts have it."""
+    return [
+        {"name": _HOLDERS[name], "permissions": sorted(held)} for name, held in rights.HELD.items() if name in _HOLDERS
+    ]
+
+
 class Portal:
     """Answers the pages of one region."""
 
@@ -119,6 +141,7 @@ class Portal:
         self._templates = environment(config)
         self._templates.globals.update(services=listing, methods=sum(len(service["methods"]) for service in listing))
         self._templates.globals.update(clients=[path.name for path in clients], base_url=config.public.base_url)
+        self._templates.globals.update(duties=_duties())
         self._static = {name: self._render(name) for name in ("home.html", "docs.html", "clients.html")}
 
     def _render(self, template: str, **values: Any) -> str:

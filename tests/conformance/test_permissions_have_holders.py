@@ -6,6 +6,7 @@ import pytest
 
 from libs.access import roles
 from libs.access.actor import Actor, from_claims
+from libs.clock import SystemClock
 from libs.rpc.contract import Method
 from libs.rpc.stages.permission import check
 from services.identity.core.duties import Duty
@@ -14,6 +15,7 @@ from tests.support.kinds import CLAIMED, claims_of
 from tongban.options.v1 import options_pb2
 
 ASSURED = 4
+NOW = SystemClock().now()
 _OF_REGIONS = {options_pb2.ACTOR_KIND_REGION_SERVICE, options_pb2.ACTOR_KIND_REGION_STAFF}
 
 
@@ -32,7 +34,12 @@ def _holders() -> list[Actor]:
 
 
 def _holder(kind: str, held: Iterable[str]) -> Actor:
-    said = {"actor_kind": CLAIMED[kind], "scope": " ".join(held), "acr": str(ASSURED)}
+    said = {
+        "actor_kind": CLAIMED[kind],
+        "scope": " ".join(held),
+        "acr": str(ASSURED),
+        "auth_time": int(NOW.timestamp()),
+    }
     return from_claims(claims_of(kind, "320402") | said, "")
 
 
@@ -41,7 +48,7 @@ HOLDERS = _holders()
 
 def _may(method: Method, principal: Actor) -> bool:
     try:
-        check(method, principal)
+        check(method, principal, NOW)
     except Exception:  # noqa: BLE001 - whatever refuses, refuses
         return False
     return True

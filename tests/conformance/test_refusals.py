@@ -1,5 +1,6 @@
 """Every RPC of every service refuses what its contract says it refuses: on the real stack, one service after another."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +23,10 @@ from tests.support.service import Ground, serving
 from tests.support.unknown import with_unknown
 from tongban.identity.v1.region_service_pb2 import ResolveRegionRequest
 from tongban.identity.v1.resources_pb2 import Region
+from tongban.options.v1 import options_pb2
+
+_FIRM = "organizations/00000000-0000-7000-8000-0000000000f1"
+_MANDATE = "mandates/00000000-0000-7000-8000-0000000000f2"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -165,6 +170,44 @@ async def test_people_known_too_little_are_refused(caller: Caller) -> None:
         low = str(method.access.min_assurance - 1)
         error = await caller.error(method, b"", caller.token(method, kinds.pop(), acr=low))
         return "" if error is not None and error.reason == "ASSURANCE_TOO_LOW" else f"{method.name}: {_said(error)}"
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_agents_whose_mandate_lacks_the_power_are_refused(caller: Caller) -> None:
+    """Whatever else it lets them: what the contract asks for is read from the token, before anything is."""
+    others = {"APPLY", "PRESENT", "COLLECT"}
+
+    async def check(method: Method) -> str:
+        if not method.access.power:
+            return ""
+        power = options_pb2.MandatePower.Name(method.access.power).removeprefix("MANDATE_POWER_")
+        wrong = []
+        for kind, powers in ((kind, powers) for kind in ("PERSON", "ASSISTED") for powers in (set(), others - {power})):
+            token = caller.token(method, kind, org=_FIRM, mandate=_MANDATE, mandate_powers=sorted(powers))
+            error = await caller.error(method, b"", token)
+            if error is None or (error.reason, error.metadata) != ("MANDATE_OUT_OF_SCOPE", {"mandate": _MANDATE}):
+                wrong.append(f"{kind} with {powers}: {_said(error)}")
+        return f"{method.name}: {wrong}" if wrong else ""
+
+    assert await all_of(_methods(caller), check) == []
+
+
+async def test_who_signed_in_too_long_ago_signs_in_again(caller: Caller) -> None:
+    """A token that does not tell when is as one that tells of long ago; one of just now gets to the next stage."""
+
+    async def check(method: Method) -> str:
+        most = method.access.max_auth_age_seconds
+        if not most:
+            return ""
+        now, wrong = int(time.time()), []
+        for kind in {"PERSON", "ASSISTED", "STAFF"} & set(kinds_of(method)):
+            for signed_in in (None, 0, now - most - 90, now):
+                error = await caller.error(method, b"\x0a\xff", caller.token(method, kind, auth_time=signed_in))
+                wanted = "FIELD_INVALID" if signed_in == now else "AUTHENTICATION_TOO_OLD"
+                if error is None or error.reason != wanted:
+                    wrong.append(f"{kind} of {signed_in}: {_said(error)}")
+        return f"{method.name}: {wrong}" if wrong else ""
 
     assert await all_of(_methods(caller), check) == []
 

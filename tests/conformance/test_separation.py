@@ -7,6 +7,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from buf.validate import validate_pb2
 from libs.access.actor import from_claims
+from libs.clock import SystemClock
 from libs.errors import PermissionDenied
 from libs.rpc import refusals
 from libs.rpc.contract import Method
@@ -77,12 +78,13 @@ def test_what_staff_do_in_somebodys_affair_is_declared() -> None:
     "method", [each for each in contracts.methods() if human_only(each)], ids=lambda method: method.name
 )
 def test_no_machine_takes_a_step_that_a_human_being_must_take(method: Method) -> None:
-    said = {"scope": "*", "acr": "4"}
-    check(method, from_claims(claims_of("STAFF", "320402") | said | {"actor_kind": "STAFF"}, ""))
+    now = SystemClock().now()
+    said = {"scope": "*", "acr": "4", "auth_time": int(now.timestamp())}
+    check(method, from_claims(claims_of("STAFF", "320402") | said | {"actor_kind": "STAFF"}, ""), now)
     for kind in KINDS:
         machine = claims_of(kind, "320402") | said | {"actor_kind": CLAIMED[kind], "human": ""}
         with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
-            check(method, from_claims(machine, ""))
+            check(method, from_claims(machine, ""), now)
 
 
 @pytest.mark.parametrize(

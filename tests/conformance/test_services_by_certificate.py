@@ -8,6 +8,7 @@ import pytest
 from deploy.local.settings import allowlist
 from libs.access.actor import service_actor
 from libs.access.rights import SERVICES as OWN_SERVICES
+from libs.clock import SystemClock
 from libs.errors import PermissionDenied
 from libs.rpc.contract import Method
 from libs.rpc.stages.permission import check
@@ -44,7 +45,7 @@ def test_a_certificate_opens_what_its_contract_names_and_nothing_else(service: s
     for method in PRIVATE:
         permissions = (method.access.permission,) if service in method.access.services else ()
         try:
-            check(method, service_actor(service, *permissions))
+            check(method, service_actor(service, *permissions), SystemClock().now())
         except PermissionDenied:
             continue
         opened.add(method.name)

@@ -35,6 +35,10 @@ class Issuer:
         now = int(claims.pop("now", time.time()))
         if kind == "STAFF":
             claims.setdefault("dept", DEPARTMENT)
+        if claims.get("mandate"):
+            claims.setdefault("mandate_powers", ["APPLY", "PRESENT", "COLLECT"])
+        if kind in ("PERSON", "STAFF"):
+            claims.setdefault("auth_time", now)
         header = {"alg": "ES256", "typ": claims.pop("typ", "at+jwt"), "kid": claims.pop("kid", "test")}
         content = {
             "iss": self.issuer,

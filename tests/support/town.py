@@ -159,7 +159,8 @@ class Town:
 
     def asserted(self, subject: str, **claims: Any) -> dict[str, str]:
         """The form by which the channel says who sits before it."""
-        return {"grant_type": JWT_BEARER, "assertion": self.channel.sign(subject, self.base, **{"acr": "4", **claims})}
+        said = {"acr": "4", "auth_time": int(time.time()), **claims}
+        return {"grant_type": JWT_BEARER, "assertion": self.channel.sign(subject, self.base, **said)}
 
     async def human_token(self, subject: str, **claims: Any) -> str:
         """The token of a person or a member of staff at the channel."""
@@ -280,7 +281,7 @@ class Town:
     ) -> resources_pb2.Mandate:
         """Gives a mandate for one item, from now on for ``seconds`` of business time."""
         scope = resources_pb2.MandateScope(
-            item_codes=["ITEM-1"], powers=[resources_pb2.MANDATE_POWER_APPLY, resources_pb2.MANDATE_POWER_PRESENT]
+            item_codes=["ITEM-1"], powers=[options_pb2.MANDATE_POWER_APPLY, options_pb2.MANDATE_POWER_PRESENT]
         )
         draft = resources_pb2.Mandate(principal=principal, agent=agent, **{"scope": scope, **fields})
         end = int(self.service.process.clock.now().timestamp()) + seconds

@@ -37,6 +37,7 @@ from tongban.license.v1 import (
     presentation_service_pb2,
 )
 from tongban.license.v1 import resources_pb2 as licenses
+from tongban.options.v1 import options_pb2
 
 SUBMITTED, ASKED, ANSWERED = date(2023, 12, 18), date(2023, 12, 19), date(2023, 12, 22)
 _MORNING = time(1, 0, tzinfo=UTC)  # 09:00 in China
@@ -131,9 +132,9 @@ class ApplicationSteps:
             scope=resources_pb2.MandateScope(
                 item_codes=[self._task_code],
                 powers=[
-                    resources_pb2.MANDATE_POWER_APPLY,
-                    resources_pb2.MANDATE_POWER_PRESENT,
-                    resources_pb2.MANDATE_POWER_COLLECT,
+                    options_pb2.MANDATE_POWER_APPLY,
+                    options_pb2.MANDATE_POWER_PRESENT,
+                    options_pb2.MANDATE_POWER_COLLECT,
                 ],
             ),
         )

@@ -1,5 +1,6 @@
 """A partner's view of one region: its gateway, by the client that partners have and by JSON, and nothing behind it."""
 
+import time
 import uuid
 from typing import Any, TypeVar
 
@@ -39,7 +40,7 @@ class Gateway:
         self.name = name
         self.url = url
         self.receipts: list[common_pb2.Receipt] = []
-        self.region = AsyncTongban(url, timeout=_CALL_SECONDS, on_receipt=self.receipts.append)
+        self.region = AsyncTongban(url, on_receipt=self.receipts.append)
         self.channel: grpc.aio.Channel = self.region.caller.connection.channel
         self.http: httpx.AsyncClient = self.region.caller.connection.http
         self.http.timeout = httpx.Timeout(_CALL_SECONDS)
@@ -76,6 +77,7 @@ class Gateway:
         """The region as a person or a member of staff whom the channel has authenticated (RFC 7523, section 2.1)."""
         key = f"{channel.client_id} {subject}"
         if key not in self._known:
+            claims = {"auth_time": int(time.time()), **claims}
             self._known[key] = self.region.as_client(channel).asserting(subject, kind, **claims)
         return self._known[key]
 

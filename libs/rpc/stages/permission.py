@@ -1,18 +1,28 @@
 """Stage 7: what the contract declares of the RPC must hold for the caller."""
 
+from datetime import datetime
+
 from google.protobuf.message import Message
 
 from libs.access.actor import Actor
+from libs.clock import Clock
 from libs.errors import reasons
-from libs.rpc.call import Call, Handler
+from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
 from tongban.options.v1 import options_pb2
 
 _ASSURED = frozenset({"PERSON", "STAFF"})
+LEEWAY_SECONDS = 60
+"""How far the clocks of those who make a token and those who check it may differ."""
 
 
-def check(method: Method, actor: Actor) -> None:
-    """Raises PermissionDenied unless ``actor`` fits the method's declared access."""
+def check(method: Method, actor: Actor, now: datetime) -> None:
+    """Refuses ``actor`` unless they fit the method's declared access.
+
+    Raises:
+        PermissionDenied: ACTOR_NOT_ALLOWED, PERMISSION_MISSING, ASSURANCE_TOO_LOW, MANDATE_OUT_OF_SCOPE.
+        Unauthenticated: AUTHENTICATION_TOO_OLD.
+    """
     access = method.access
     if access.public:
         return
@@ -29,13 +39,39 @@ def check(method: Method, actor: Actor) -> None:
             required=str(access.min_assurance),
             actual=str(actor.assurance),
         )
+    _check_power(access, actor)
+    _check_age(access, actor, now)
 
 
-def permission(method: Method, handler: Handler) -> Handler:
-    """Refuses before the handler runs, and before anything is read: an outsider learns nothing of what exists."""
+def _check_power(access: options_pb2.Access, actor: Actor) -> None:
+    """Whoever acts under a mandate does no more than it lets them; the item, which the token can't tell, is the handler's."""
+    if not access.power or not actor.mandate:
+        return
+    power = options_pb2.MandatePower.Name(access.power).removeprefix("MANDATE_POWER_")
+    if power not in actor.powers:
+        raise reasons.mandate_out_of_scope(f"the mandate holds no power {power}", mandate=actor.mandate)
 
-    async def with_permission(request: object, call: Call) -> Message:
-        check(method, call.actor)
-        return await handler(request, call)
 
-    return with_permission
+def _check_age(access: options_pb2.Access, actor: Actor, now: datetime) -> None:
+    """Whoever signed in too long ago signs in again (RFC 9470); machines have nothing to sign in by again."""
+    most = access.max_auth_age_seconds
+    if not most or actor.kind not in _ASSURED:
+        return
+    if not actor.auth_time or now.timestamp() - actor.auth_time > most + LEEWAY_SECONDS:
+        raise reasons.authentication_too_old("the sign-in is too old for this", max_auth_age=str(most))
+
+
+def permission(clock: Clock) -> Stage:
+    """Builds the stage; ``clock`` is that of tokens.
+
+    It refuses before the handler runs, and before anything is read: an outsider learns nothing of what exists.
+    """
+
+    def stage(method: Method, handler: Handler) -> Handler:
+        async def with_permission(request: object, call: Call) -> Message:
+            check(method, call.actor, clock.now())
+            return await handler(request, call)
+
+        return with_permission
+
+    return stage

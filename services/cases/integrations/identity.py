@@ -13,11 +13,11 @@ from tongban.cases.v1 import resources_pb2 as pb
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import mandate_service_pb2 as mandates
-from tongban.identity.v1 import resources_pb2 as identity
 from tongban.identity.v1 import token_service_pb2 as tokens
 from tongban.identity.v1.account_service_pb2_grpc import AccountServiceStub
 from tongban.identity.v1.mandate_service_pb2_grpc import MandateServiceStub
 from tongban.identity.v1.token_service_pb2_grpc import TokenServiceStub
+from tongban.options.v1 import options_pb2
 
 _KNOWN_SECONDS = 60.0
 _MOST_KNOWN = 10_000
@@ -76,7 +76,7 @@ class IdentityService:
             principal=actor,
             mandate=mandate,
             item_codes=item_codes,
-            power=identity.MANDATE_POWER_APPLY,
+            power=options_pb2.MANDATE_POWER_APPLY,
         )
         answer = await invoke(
             MandateServiceStub(self._channel()).CheckMandate,

@@ -106,6 +106,8 @@ class Claims:
         txn: the id under which both regions record what an assertion is for (RFC 8417, 2.2); empty in other tokens.
         actor_kind: the kind of who acts: the last actor's where `act` is set, else the subject's.
         acr: how well the person is known, 0 to 4.
+        auth_time: when the person, or the member of staff, signed in at their channel, in seconds since the epoch; 0 where the
+            channel did not say.
         scope: the permissions; in an assertion those that its maker held, of which the other region grants what it will.
         client_id: the client that it was given to.
         act: who acts in the subject's place.
@@ -131,6 +133,7 @@ class Claims:
     jti: str
     actor_kind: ActorKind
     acr: int = 0
+    auth_time: int = 0
     scope: tuple[str, ...] = ()
     client_id: str = ""
     act: ActingParty | None = None
@@ -172,6 +175,7 @@ class Claims:
             "acr": str(self.acr),
         }
         optional = {
+            "auth_time": self.auth_time,
             "scope": " ".join(self.scope),
             "client_id": self.client_id,
             "act": _act_payload(self.act),
@@ -208,6 +212,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             jti=_text(payload, "jti"),
             actor_kind=ActorKind(_text(payload, "actor_kind")),
             acr=int(_text(payload, "acr")),
+            auth_time=_integer(payload, "auth_time", 0),
             scope=tuple(_text(payload, "scope", "").split()),
             client_id=_text(payload, "client_id", ""),
             act=_read_act(payload.get("act")),
@@ -237,6 +242,8 @@ def check_times(claims: Claims, now: datetime) -> None:
         raise invalid("iat", "the token is from the future")
     if claims.nbf - LEEWAY_SECONDS > seconds:
         raise invalid("nbf", "the token does not hold yet")
+    if claims.auth_time - LEEWAY_SECONDS > seconds:
+        raise invalid("auth_time", "the token tells of a sign-in in the future")
     if not 0 < claims.lifetime <= LONGEST_SECONDS[claims.type]:
         raise invalid("lifetime", "the token lives longer than its type may")
 

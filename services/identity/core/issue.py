@@ -74,6 +74,29 @@ class StaffFacts:
     until: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How somebody signed in at their channel.
+
+    Attributes:
+        account: the assurance of the account.
+        session: that which the channel claims for this session; the lower one counts.
+        auth_time: when it began, in seconds since the epoch; 0 where the channel does not say.
+    """
+
+    account: int
+    session: int
+    auth_time: int = 0
+
+    def claims(self, ceiling: int) -> dict[str, int]:
+        """What a token says of it, where the channel is believed up to ``ceiling``."""
+        return {"acr": assurance.believed(min(self.account, self.session), ceiling), "auth_time": self.auth_time}
+
+
+WELL_KNOWN = SignIn(assurance.HIGHEST, assurance.HIGHEST)
+"""Staff of whom the channel says nothing: the department vouches for them."""
+
+
 def named_near(near: Sequence[str]) -> tuple[str, ...]:
     """Returns who is near to a member of staff as a token says it: by name, or everybody where they are too many."""
     return tuple(near) if len(near) <= MOST_NEAR else (EVERYBODY,)
@@ -123,28 +146,26 @@ def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Clai
     return replace(access(issue, sub, ActorKind.SERVICE, scope), client_id=sub)
 
 
-def for_person(
-    issue: TokenIssue, channel: Client, person: str, levels: tuple[int, int], scope: tuple[str, ...]
-) -> Claims:
+def for_person(issue: TokenIssue, channel: Client, person: str, session: SignIn, scope: tuple[str, ...]) -> Claims:
     """Builds the claims for a person of whom a channel says that they sit before it (RFC 7523, 2.1).
 
     Args:
         issue: region, time, id.
         channel: the client that says so.
         person: `persons/<uuid>`.
-        levels: the assurance of the account, and that which the channel claims for this session; the lower one counts.
+        session: how they signed in.
         scope: the permissions.
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
     """
     check_assertion(channel, ActorKind.PERSON)
-    acr = assurance.believed(min(levels), channel.max_assurance)
-    return replace(access(issue, person, ActorKind.PERSON, scope), acr=acr, client_id=channel.id)
+    made = access(issue, person, ActorKind.PERSON, scope)
+    return replace(made, client_id=channel.id, **session.claims(channel.max_assurance))
 
 
 def for_staff(
-    issue: TokenIssue, channel: Client, staff: StaffFacts, scope: tuple[str, ...], session: int = assurance.HIGHEST
+    issue: TokenIssue, channel: Client, staff: StaffFacts, scope: tuple[str, ...], session: SignIn = WELL_KNOWN
 ) -> Claims:
     """Builds the claims for a member of staff at a channel.
 
@@ -165,7 +186,7 @@ def for_staff(
         posts=staff.posts,
         human=staff.person,
         near=staff.near,
-        acr=assurance.believed(session, channel.max_assurance),
+        **session.claims(channel.max_assurance),
     )
 
 

@@ -8,12 +8,13 @@ from libs.rpc.messages import Names, moment_of, timestamp
 from services.identity.core.mandate_rules import Mandate, MandatePower
 from tongban.identity.v1 import mandate_service_pb2
 from tongban.identity.v1 import resources_pb2 as pb
+from tongban.options.v1 import options_pb2
 
 STATES, BASES = Names(pb.MandateState), Names(mandate_service_pb2.ActingBasis)
-_POWERS = Names(pb.MandatePower)
+_POWERS = Names(options_pb2.MandatePower)
 
 
-def power_of(value: pb.MandatePower.ValueType) -> MandatePower:
+def power_of(value: options_pb2.MandatePower.ValueType) -> MandatePower:
     """Returns what the rules call a power."""
     return MandatePower(_POWERS.name(value))
 

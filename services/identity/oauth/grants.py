@@ -37,7 +37,8 @@ class TokenGrants:
         """Makes the claims for a person or a member of staff whom a channel has authenticated (RFC 7523, 2.1).
 
         Args:
-            token: the channel's assertion; `sub` is `persons/<uuid>` or `staff/<uuid>`, `acr` the level of the session.
+            token: the channel's assertion; `sub` is `persons/<uuid>` or `staff/<uuid>`, `acr` the level of the session,
+                `auth_time` when it began.
             scope: the permissions asked for; empty for all.
             digest: SM3 of the request, for the record.
 
@@ -63,14 +64,15 @@ class TokenGrants:
             raise invalid("acr", "the assertion must say how far the channel knows the person (acr)")
         async with self._parts.database.read() as connection:
             person = await active_person(connection, assertion.subject)
-        levels = (person.assurance, assertion.acr)
-        return issue.for_person(self._parts.codec.issue(), channel, person.name, levels, narrow(roles.PERSON, scope))
+        session = issue.SignIn(person.assurance, assertion.acr, assertion.auth_time)
+        return issue.for_person(self._parts.codec.issue(), channel, person.name, session, narrow(roles.PERSON, scope))
 
     async def _staff(self, channel: Client, assertion: ClientAssertion, scope: str) -> Claims:
         facts, duties = await self._staff_facts(assertion.subject)
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
         granted = narrow(roles.of_duties(duties), scope) if facts.posts else ()
-        session = assurance.HIGHEST if assertion.acr is None else assertion.acr
+        level = assurance.HIGHEST if assertion.acr is None else assertion.acr
+        session = issue.SignIn(assurance.HIGHEST, level, assertion.auth_time)
         return issue.for_staff(self._parts.codec.issue(), channel, facts, granted, session)
 
     async def _staff_facts(self, name: str) -> tuple[issue.StaffFacts, frozenset[Duty]]:

@@ -22,6 +22,7 @@ class ClientAssertion:
         jti: its id, unique with the issuer.
         expire: when it ends, in seconds since the epoch.
         acr: how far the channel knows the person in this session; None where it does not say.
+        auth_time: when they signed in, in seconds since the epoch (OpenID Connect Core, 2); 0 where it does not say.
     """
 
     issuer: str
@@ -29,13 +30,14 @@ class ClientAssertion:
     jti: str
     expire: float
     acr: int | None = None
+    auth_time: int = 0
 
 
 def from_claims(claims: Mapping[str, Any], audiences: Collection[str], now: datetime) -> ClientAssertion:
     """Reads and checks the claims of an assertion whose signature holds.
 
     Raises:
-        Unauthenticated: TOKEN_INVALID with rule `claims`, `aud`, `exp`, `iat`, `nbf` or `lifetime`.
+        Unauthenticated: TOKEN_INVALID with rule `claims`, `aud`, `exp`, `iat`, `nbf`, `auth_time` or `lifetime`.
     """
     seconds = now.timestamp()
     expire = _number(claims, "exp")
@@ -48,7 +50,11 @@ def from_claims(claims: Mapping[str, Any], audiences: Collection[str], now: date
             raise invalid(name, "the assertion is from the future")
     if audiences_of(claims).isdisjoint(audiences):
         raise invalid("aud", "the assertion is for another audience")
-    return ClientAssertion(_text(claims, "iss"), _text(claims, "sub"), _text(claims, "jti"), expire, _acr(claims))
+    signed_in = int(_number(claims, "auth_time")) if "auth_time" in claims else 0
+    if signed_in - LEEWAY_SECONDS > seconds:
+        raise invalid("auth_time", "the assertion tells of a sign-in in the future")
+    named = (_text(claims, "iss"), _text(claims, "sub"), _text(claims, "jti"))
+    return ClientAssertion(*named, expire, _acr(claims), signed_in)
 
 
 def audiences_of(claims: Mapping[str, Any]) -> frozenset[str]:

@@ -111,6 +111,7 @@ def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: t
     return replace(
         made,
         acr=subject.acr,
+        auth_time=subject.auth_time,
         client_id=subject.client_id,
         act=subject.act,
         authority=authority,
@@ -168,6 +169,8 @@ def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tupl
     return replace(
         made,
         acr=person.acr,
+        # Two have signed in: the token is as old as the older of both.
+        auth_time=min(person.auth_time, staff.auth_time),
         client_id=staff.client_id,
         act=ActingParty(staff.sub, ActorKind.STAFF, staff.dept),
         authority=person.authority,
@@ -290,6 +293,7 @@ def accept(issue: TokenIssue, claims: Claims, home: HomeRegion, scope: tuple[str
     return replace(
         access(issue, claims.sub, guest_kind(claims.actor_kind), scope, until),
         acr=assurance.believed(claims.acr, home.max_assurance),
+        auth_time=claims.auth_time,
         client_id=f"//{home.region}",
         act=claims.act,
         authority=claims.authority,
@@ -328,6 +332,7 @@ def _outgoing(issue: TokenIssue, subject: Claims, audience: str, scope: tuple[st
         txn=issue.txn,
         actor_kind=subject.actor_kind,
         acr=subject.acr,
+        auth_time=subject.auth_time,
         act=_global_act(home, subject.act),
         authority=_global_authority(home, authority),
         dept=_global(home, subject.dept),

@@ -18,6 +18,7 @@ from tongban.identity.v1.consent_service_pb2_grpc import ConsentServiceStub
 from tongban.identity.v1.mandate_service_pb2_grpc import MandateServiceStub
 from tongban.identity.v1.staff_service_pb2_grpc import StaffServiceStub
 from tongban.license.v1 import resources_pb2 as license_resources
+from tongban.options.v1 import options_pb2
 
 _KEEP_DEPARTMENTS_SECONDS = 60.0
 Channel = Callable[[], grpc.aio.Channel]
@@ -78,7 +79,7 @@ class IdentityService:
             principal=actor,
             mandate=mandate,
             item_codes=[item_code] if item_code else [],
-            power=identity.MANDATE_POWER_PRESENT,
+            power=options_pb2.MANDATE_POWER_PRESENT,
         )
         stub = MandateServiceStub(self._channel())
         answer = await invoke(stub.CheckMandate, request, mandates.CheckMandateResponse, to="identity", token="")

@@ -88,6 +88,22 @@ def test_what_may_be_repeated_is_repeated_and_nothing_else(config: GatewayConfig
     assert "Query" not in repeated
 
 
+def test_the_gateway_waits_as_long_as_the_contract_says(config: GatewayConfig) -> None:
+    known = services(read_image())
+    rpcs = {rpc.path: rpc for service in known for rpc in service.public_rpcs}
+    routes = [route for route in _routes(bootstrap(config, known)) if route["match"].get("path") in rpcs]
+    said = set()
+    for route in routes:
+        rpc = rpcs[route["match"]["path"]]
+        if not rpc.descriptor.client_streaming:
+            wanted = f"{rpc.method.seconds:.0f}s"
+            assert (route["route"]["timeout"], route["route"]["max_stream_duration"]["max_stream_duration"]) == (
+                wanted,
+            ) * 2
+            said.add(wanted)
+    assert len(said) > 1
+
+
 def _closed(rpc: Rpc) -> Rpc:
     descriptor = type(rpc.descriptor)()
     descriptor.CopyFrom(rpc.descriptor)

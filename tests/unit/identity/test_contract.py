@@ -53,7 +53,7 @@ METHODS = [method for service in SERVICES for method in service.methods]
         (duties.Duty, resources_pb2.Duty, "DUTY_"),
         (OrganizationKind, resources_pb2.OrganizationKind, "ORGANIZATION_KIND_"),
         (mandate_rules.MandateState, resources_pb2.MandateState, "MANDATE_STATE_"),
-        (mandate_rules.MandatePower, resources_pb2.MandatePower, "MANDATE_POWER_"),
+        (mandate_rules.MandatePower, options_pb2.MandatePower, "MANDATE_POWER_"),
         (mandate_rules.ActingBasis, mandate_service_pb2.ActingBasis, "ACTING_BASIS_"),
         (trust.RegionState, resources_pb2.RegionState, "REGION_STATE_"),
     ],

@@ -10,6 +10,7 @@ from tongban.common.v1 import common_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import consent_service_pb2 as pb
 from tongban.identity.v1 import consent_service_pb2_grpc, resources_pb2
+from tongban.options.v1 import options_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LICENSE = "licenses/00000000-0000-7000-8000-000000000001"
@@ -128,7 +129,7 @@ async def test_an_agent_consents_within_the_mandates_powers(home: Town) -> None:
     made = await _grant(home, firm.name, acting)
     assert (made.granter, made.mandate) == (agent, mandate)
     assert (await _get(home, made.name, chief)).name == made.name
-    scope = resources_pb2.MandateScope(all_items=True, powers=[resources_pb2.MANDATE_POWER_COLLECT])
+    scope = resources_pb2.MandateScope(all_items=True, powers=[options_pb2.MANDATE_POWER_COLLECT])
     weak = (await home.mandate(firm.name, agent, chief, scope=scope)).name
     collecting = await home.exchange(own, on_behalf_of=firm.name, mandate=weak)
     assert await reason_of(_grant(home, firm.name, collecting)) == "MANDATE_OUT_OF_SCOPE"

@@ -14,6 +14,7 @@ from tests.support.town import FIRST, LIUAN, Town, reason_of, request_id, town
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import mandate_service_pb2 as pb
 from tongban.identity.v1 import mandate_service_pb2_grpc, resources_pb2
+from tongban.options.v1 import options_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG_AGO = datetime(2024, 3, 1, 1, 0, tzinfo=UTC)
@@ -44,7 +45,7 @@ async def _check(home: Town, person: str, principal: str, mandate: str = "", **f
     """The answer: the basis where allowed, else the reason why not."""
     channel = home.neighbour("cases")
     stub = mandate_service_pb2_grpc.MandateServiceStub(channel)
-    given = {"power": resources_pb2.MANDATE_POWER_APPLY, "item_codes": ["ITEM-1"], **fields}
+    given = {"power": options_pb2.MANDATE_POWER_APPLY, "item_codes": ["ITEM-1"], **fields}
     request = pb.CheckMandateRequest(person=person, principal=principal, mandate=mandate, **given)  # type: ignore[arg-type]
     found = await invoke(stub.CheckMandate, request, pb.CheckMandateResponse, to="identity", token="")
     await channel.close()
@@ -57,7 +58,7 @@ async def test_a_representative_gives_a_mandate_once(home: Town) -> None:
     boss, agent = await home.person(), await home.person()
     firm = await home.firm(boss)
     token = await home.human_token(boss)
-    scope = resources_pb2.MandateScope(all_items=True, powers=[resources_pb2.MANDATE_POWER_APPLY])
+    scope = resources_pb2.MandateScope(all_items=True, powers=[options_pb2.MANDATE_POWER_APPLY])
     draft = resources_pb2.Mandate(principal=firm.name, agent=agent, scope=scope)
     draft.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=30))
     request = pb.CreateMandateRequest(mandate=draft, request_id=request_id())
@@ -159,7 +160,7 @@ async def test_whoever_asks_is_told_by_which_right(home: Town) -> None:
     assert await _check(home, stranger, firm.name, mandate) == "MANDATE_WRONG_AGENT"
     assert await _check(home, agent, other.name, mandate) == "MANDATE_WRONG_PRINCIPAL"
     assert await _check(home, agent, firm.name, mandate, item_codes=[]) == "MANDATE_OUT_OF_SCOPE"
-    collect = resources_pb2.MANDATE_POWER_COLLECT
+    collect = options_pb2.MANDATE_POWER_COLLECT
     assert await _check(home, agent, firm.name, mandate, power=collect) == "MANDATE_OUT_OF_SCOPE"
     nowhere = f"mandates/{uuid.UUID(int=7 << 76 | 2 << 62)}"
     assert await _check(home, agent, firm.name, nowhere) == "RESOURCE_NOT_FOUND"

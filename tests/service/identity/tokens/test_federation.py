@@ -17,6 +17,7 @@ from tongban.audit.v1 import audit_service_pb2, audit_service_pb2_grpc
 from tongban.identity.v1 import mandate_service_pb2, region_service_pb2, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import mandate_service_pb2_grpc as mandate_grpc
 from tongban.identity.v1 import token_service_pb2 as pb
+from tongban.options.v1 import options_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
@@ -223,7 +224,7 @@ async def test_a_firm_and_its_mandate_travel_and_are_remembered(federation: Fede
         principal=guest.organization,
         mandate=guest.mandate,
         item_codes=["ITEM-1", "X"],
-        power=resources_pb2.MANDATE_POWER_APPLY,
+        power=options_pb2.MANDATE_POWER_APPLY,
     )
     assert await _check(away, asked) == (True, "ACTING_BASIS_MANDATE", "UNSPECIFIED")
     asked.item_codes[:] = ["ITEM-2"]

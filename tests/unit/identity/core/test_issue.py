@@ -10,7 +10,7 @@ from libs.errors import PermissionDenied, Unauthenticated
 from services.identity.core import issue
 from services.identity.core.claims import ActorKind, Claims, TokenType
 from services.identity.core.client_rules import ClientKind, ClientState
-from services.identity.core.issue import StaffFacts, TokenIssue, named_near
+from services.identity.core.issue import SignIn, StaffFacts, TokenIssue, named_near
 from tests.unit.identity.records import client
 
 NOW = datetime(2024, 6, 3, 9, 0, 0, 900_000, tzinfo=UTC)
@@ -38,7 +38,7 @@ def test_a_token_says_what_is_known_of_its_caller_and_no_more() -> None:
     assert issue.for_client(LUAN, client("erp", ClientKind.SYSTEM), ("a.b.c",)) == replace(
         LEAST, sub="clients/erp", actor_kind=ActorKind.CLIENT, client_id="erp"
     )
-    assert issue.for_person(LUAN, CHANNEL, "persons/1", (2, 4), ("a.b.c",)) == replace(
+    assert issue.for_person(LUAN, CHANNEL, "persons/1", SignIn(2, 4), ("a.b.c",)) == replace(
         LEAST, sub="persons/1", acr=2, client_id="window"
     )
     assert issue.for_staff(LUAN, CHANNEL, STAFF, ("a.b.c",)) == replace(
@@ -53,7 +53,7 @@ def test_a_token_says_what_is_known_of_its_caller_and_no_more() -> None:
         human="persons/1",
         near=("persons/2",),
     )
-    assert issue.for_staff(LUAN, CHANNEL, replace(STAFF, until=0), (), 1).exp == T + 600
+    assert issue.for_staff(LUAN, CHANNEL, replace(STAFF, until=0), (), SignIn(4, 1)).exp == T + 600
 
 
 def test_who_may_speak_for_whom() -> None:
@@ -62,12 +62,12 @@ def test_who_may_speak_for_whom() -> None:
         issue.for_staff(LUAN, for_people, STAFF, ())
     assert staff.value.metadata == {"client": "clients/window", "actor_kind": "STAFF"}
     with pytest.raises(PermissionDenied) as person:
-        issue.for_person(LUAN, replace(CHANNEL, assertable=("STAFF",)), "persons/1", (4, 4), ())
+        issue.for_person(LUAN, replace(CHANNEL, assertable=("STAFF",)), "persons/1", SignIn(4, 4), ())
     assert person.value.metadata == {"client": "clients/window", "actor_kind": "PERSON"}
     waiting = replace(CHANNEL, state=ClientState.REQUESTED)
     attempts: tuple[Callable[[], Claims], ...] = (
         lambda: issue.for_client(LUAN, waiting, ()),
-        lambda: issue.for_person(LUAN, waiting, "persons/1", (4, 4), ()),
+        lambda: issue.for_person(LUAN, waiting, "persons/1", SignIn(4, 4), ()),
         lambda: issue.for_staff(LUAN, waiting, STAFF, ()),
     )
     for make in attempts:

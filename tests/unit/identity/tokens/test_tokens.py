@@ -17,7 +17,7 @@ from services.identity.core.claims import (
 )
 from services.identity.core.client_rules import ClientKind, ClientState
 from services.identity.core.duties import Duty
-from services.identity.core.issue import StaffFacts, TokenIssue
+from services.identity.core.issue import SignIn, StaffFacts, TokenIssue
 from services.identity.tokens import rules as exchange
 from services.identity.tokens.rules import (
     ACCESS_URN,
@@ -53,7 +53,7 @@ FIRM = ActingRight(
     T + 86_400,
 )
 
-person = issue.for_person(LUAN, CHANNEL, "persons/00000000-0000-7000-8000-d4f0bc5a29de", (4, 4), SCOPE)
+person = issue.for_person(LUAN, CHANNEL, "persons/00000000-0000-7000-8000-d4f0bc5a29de", SignIn(4, 4), SCOPE)
 staff = issue.for_staff(LUAN, CHANNEL, FACTS, ("cases.cases.accept",))
 service = issue.for_service(LUAN, "cases", ("cases.*",))
 clerk = WindowClerk(staff, frozenset({Duty.RECEIVING}))
@@ -86,7 +86,8 @@ def test_a_person_gets_a_token_by_a_channel() -> None:
 def test_the_lowest_assurance_counts(account: int, session: int, ceiling: int, acr: int) -> None:
     kiosk = replace(CHANNEL, max_assurance=ceiling)
     assert (
-        issue.for_person(LUAN, kiosk, "persons/00000000-0000-7000-8000-148de9c5a7a4", (account, session), ()).acr == acr
+        issue.for_person(LUAN, kiosk, "persons/00000000-0000-7000-8000-148de9c5a7a4", SignIn(account, session), ()).acr
+        == acr
     )
 
 
@@ -102,7 +103,9 @@ def test_staff_machines_and_services_get_tokens() -> None:
     )
     deaf = replace(CHANNEL, assertable=())
     assert (
-        refusal(lambda: issue.for_person(LUAN, deaf, "persons/00000000-0000-7000-8000-148de9c5a7a4", (4, 4), ()))[0]
+        refusal(lambda: issue.for_person(LUAN, deaf, "persons/00000000-0000-7000-8000-148de9c5a7a4", SignIn(4, 4), ()))[
+            0
+        ]
         == "CLIENT_MAY_NOT_ASSERT"
     )
     with pytest.raises(FailedPrecondition, match="STAFF_NOT_ACTIVE"):
@@ -111,7 +114,7 @@ def test_staff_machines_and_services_get_tokens() -> None:
 
 @pytest.mark.parametrize(("session", "ceiling", "acr"), [(4, 4, 4), (1, 4, 1), (4, 2, 2)])
 def test_staff_are_known_no_better_than_the_session_says(session: int, ceiling: int, acr: int) -> None:
-    assert issue.for_staff(LUAN, replace(CHANNEL, max_assurance=ceiling), FACTS, (), session).acr == acr
+    assert issue.for_staff(LUAN, replace(CHANNEL, max_assurance=ceiling), FACTS, (), SignIn(4, session)).acr == acr
 
 
 @pytest.mark.parametrize(("configured", "lives"), [(60, 60), (600, 600), (86_400, 600)])
