@@ -57,6 +57,16 @@ def _has(method: Method, field: str) -> bool:
     return any(field in message.fields_by_name for message in (request, *inner))
 
 
+def _read_on_record(method: Method) -> bool:
+    """A change has its record in its own transaction: where that can't be written, the database is what is away."""
+    return not method.writes and discloses(method)
+
+
+def _may_cross(method: Method) -> bool:
+    """Whether what it names may be another region's, which is then asked in the caller's name."""
+    return not method.access.public and method.access.audience != options_pb2.AUDIENCE_INTERNAL
+
+
 IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
     {
         "FIELD_INVALID": _every,
@@ -80,8 +90,8 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "REQUEST_ID_REUSED": _writes,
         "CONCURRENT_CHANGE": _writes,
         "PAGE_TOKEN_INVALID": _paged,
-        # A change and its record are one transaction: it fails as a whole. What is only told needs a record of its own before.
-        "AUDIT_UNAVAILABLE": discloses,
+        "AUDIT_UNAVAILABLE": _read_on_record,
+        "REGION_TRUST_NOT_COVERING": _may_cross,
     }
 )
 """The reasons that no RPC declares for itself, and of which RPCs each is one. docs/errors.md has the same in words."""

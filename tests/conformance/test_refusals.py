@@ -25,6 +25,7 @@ from tongban.identity.v1.region_service_pb2 import ResolveRegionRequest
 from tongban.identity.v1.resources_pb2 import Region
 from tongban.options.v1 import options_pb2
 
+_OPEN = {"state": "OPEN", "max_assurance": 4, "min_assurance": 0, "actor_kinds": []}
 _FIRM = "organizations/00000000-0000-7000-8000-0000000000f1"
 _MANDATE = "mandates/00000000-0000-7000-8000-0000000000f2"
 
@@ -90,8 +91,8 @@ async def _trusts(process: Process) -> None:
         "jwks": [],
         "root_certificate": b"",
         "tls_authorities": b"",
-        "max_assurance": 4,
         "state": "ACTIVE",
+        **{f"{way}_{name}": value for way in ("inbound", "outbound") for name, value in _OPEN.items()},
         "state_reason": "",
         "codes": [],
         "activate_time": now,

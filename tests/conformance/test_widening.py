@@ -32,6 +32,7 @@ NARROWS = {
     "ClientService.SuspendClient": "takes tokens away",
     "StaffService.CreateStaff": "no post comes with it, and without a post there is no token",
     "StaffService.UnassignStaff": "takes a post away",
+    "RegionService.SetRegionCodes": "a code opens nothing: names, tokens and trust go by the region's id",
     "RegionService.SuspendRegion": "takes trust away",
     "RegionService.EndRegion": "takes trust away",
     "MandateService.RevokeMandate": "takes a right away",

@@ -59,6 +59,11 @@ FIRST = '"1"'
 """The etag of what was made and not changed since."""
 
 
+def trusted(max_assurance: int = 4, **terms: Any) -> resources_pb2.RegionTrust:
+    """What passes one way between two regions: all, where nothing else is said."""
+    return resources_pb2.RegionTrust(max_assurance=max_assurance, **terms)
+
+
 def request_id() -> str:
     """A fresh idempotency key."""
     return str(uuid.uuid4())
@@ -323,11 +328,19 @@ class Town:
             found = await self.call(self.clients.ApproveClient, request, resources_pb2.Client, token)
         return found
 
-    async def trust(self, other: "Town", max_assurance: int = 4) -> resources_pb2.Region:
+    async def trust(
+        self,
+        other: "Town",
+        inbound: "resources_pb2.RegionTrust | None" = None,
+        outbound: "resources_pb2.RegionTrust | None" = None,
+    ) -> resources_pb2.Region:
         """Puts another region on the trust list and begins the trust: one proposes, another agrees."""
         token, second = await self.administrators()
         region = resources_pb2.Region(
-            display_name=other.region.name, anchor=other.anchor(), max_assurance=max_assurance
+            display_name=other.region.name,
+            anchor=other.anchor(),
+            inbound=inbound or trusted(),
+            outbound=outbound or trusted(),
         )
         propose = region_service_pb2.ProposeRegionRequest(
             region_id=other.region.id, region=region, request_id=request_id()

@@ -35,24 +35,34 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 _ROOT = Path(__file__).resolve().parents[2]
 _PAGE = _ROOT / "docs" / "runbooks" / "region-suspended.md"
 _INBOUND = resources_pb2.TRUST_DIRECTION_INBOUND
+_BOTH = (_INBOUND, resources_pb2.TRUST_DIRECTION_OUTBOUND)
+_OPEN, _SUSPENDED = resources_pb2.TRUST_STATE_OPEN, resources_pb2.TRUST_STATE_SUSPENDED
 _KEPT_AT_MOST = 10.0
 """Seconds that a service may keep what it was told of a region (RegionService.ResolveRegion)."""
 
 
+def _ways(region: resources_pb2.Region) -> tuple[int, int]:
+    return region.inbound.state, region.outbound.state
+
+
+def _told(region: dict[str, Any]) -> set[str]:
+    return {region["inbound"]["state"], region["outbound"]["state"]}
+
+
 async def _suspend(office: Office, other: str) -> resources_pb2.Region:
     request = region_service_pb2.SuspendRegionRequest(
-        name=f"regions/{other}", direction=_INBOUND, reason="演练", request_id=request_id()
+        name=f"regions/{other}", directions=[_INBOUND], reason="演练", request_id=request_id()
     )
     return await office.gateway.using(await office.admin_token()).call(request, resources_pb2.Region)
 
 
 async def _resume(
-    office: Office, other: str, direction: resources_pb2.TrustDirection.ValueType = _INBOUND
+    office: Office, other: str, *directions: resources_pb2.TrustDirection.ValueType
 ) -> resources_pb2.Region:
     found = resources_pb2.Region()
     for administrator in ("administration", "administration2"):
         request = region_service_pb2.ResumeRegionRequest(
-            name=f"regions/{other}", direction=direction, reason="演练结束", request_id=request_id()
+            name=f"regions/{other}", directions=directions or [_INBOUND], reason="演练结束", request_id=request_id()
         )
         token = await office.token_of(administrator)
         found = await office.gateway.using(token).call(request, resources_pb2.Region)
@@ -94,14 +104,14 @@ async def _query(regions: Regions) -> str:
 async def test_suspended_trust_stops_calls_and_resumed_trust_lets_them_pass(regions: Regions) -> None:
     other = regions.handling.gateway.code
     assert (await _exchange(regions), await _query(regions)) == ("OK", "OK")
-    assert (await _suspend(regions.home, other)).state == resources_pb2.REGION_STATE_INBOUND_SUSPENDED
+    assert _ways(await _suspend(regions.home, other)) == (_SUSPENDED, _OPEN)
     began = time.monotonic()
     try:
         assert await _exchange(regions) == "REGION_NOT_TRUSTED"
         await eventually(lambda: _query(regions), lambda reason: reason == "REGION_NOT_TRUSTED", "the query refused")
         assert time.monotonic() - began <= _KEPT_AT_MOST + 1
     finally:
-        assert (await _resume(regions.home, other)).state == resources_pb2.REGION_STATE_ACTIVE
+        assert _ways(await _resume(regions.home, other)) == (_OPEN, _OPEN)
     assert await _exchange(regions) == "OK"
     await eventually(lambda: _query(regions), lambda reason: reason == "OK", "the query let through again")
 
@@ -164,14 +174,14 @@ async def _trusted_again(regions: Regions) -> None:
     name = f"regions/{regions.handling.gateway.code}"
     token = await regions.home.admin_token()
     found = await regions.home.gateway.using(token).identity.get_region(name=name)
-    if found.state != resources_pb2.REGION_STATE_ACTIVE:
-        await _resume(regions.home, regions.handling.gateway.code, resources_pb2.TRUST_DIRECTION_BOTH)
+    if _ways(found) != (_OPEN, _OPEN):
+        await _resume(regions.home, regions.handling.gateway.code, *_BOTH)
 
 
 async def test_the_runbook_says_what_happens(regions: Regions, operator: Operator) -> None:
     _, suspend, look, set_keys, approve_keys, resume, resume_too = _blocks()
     try:
-        assert (await operator.types(suspend))["state"] == "REGION_STATE_SUSPENDED"
+        assert _told(await operator.types(suspend)) == {"TRUST_STATE_SUSPENDED"}
         assert await _exchange(regions) == "REGION_NOT_TRUSTED"
         await eventually(lambda: _query(regions), lambda reason: reason == "REGION_NOT_TRUSTED", "the query refused")
         known = await operator.types(look)
@@ -180,10 +190,11 @@ async def test_the_runbook_says_what_happens(regions: Regions, operator: Operato
         assert (await operator.types(set_keys))["pendingAnchor"] == known["anchor"]
         assert "pendingAnchor" not in await operator.types(approve_keys)
         waiting = await operator.types(resume)
-        assert (waiting["state"], waiting["resuming"]) == ("REGION_STATE_SUSPENDED", "TRUST_DIRECTION_BOTH")
+        assert _told(waiting) == {"TRUST_STATE_SUSPENDED"}
+        assert waiting["resuming"] == ["TRUST_DIRECTION_INBOUND", "TRUST_DIRECTION_OUTBOUND"]
         assert _reason(await operator.types(resume)) == "ACTING_ON_SELF"
         assert await _exchange(regions) == "REGION_NOT_TRUSTED"
-        assert (await operator.types(resume_too))["state"] == "REGION_STATE_ACTIVE"
+        assert _told(await operator.types(resume_too)) == {"TRUST_STATE_OPEN"}
         assert await _exchange(regions) == "OK"
         await eventually(lambda: _query(regions), lambda reason: reason == "OK", "the query let through again")
     finally:

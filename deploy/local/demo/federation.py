@@ -8,6 +8,9 @@ from deploy.local.demo.office import Office
 from deploy.pki.region_root import ROOT_FILE
 from tongban.identity.v1 import region_service_pb2, resources_pb2
 
+ALL = resources_pb2.RegionTrust(max_assurance=4)
+"""Everybody passes, as their own region knows them."""
+
 
 async def trust_each_other(first: Office, second: Office, state: Path) -> None:
     """Puts each region on the other's list: one administrator proposes, another agrees."""
@@ -21,7 +24,7 @@ async def _trust(here: Office, other: Office, state: Path) -> None:
     propose = region_service_pb2.ProposeRegionRequest(
         region_id=other.gateway.code,
         request_id=request_id(),
-        region=resources_pb2.Region(display_name=other.gateway.name, anchor=anchor, max_assurance=4),
+        region=resources_pb2.Region(display_name=other.gateway.name, anchor=anchor, inbound=ALL, outbound=ALL),
     )
     made = await gateway.using(token).call(propose, resources_pb2.Region)
     activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())

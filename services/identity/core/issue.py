@@ -88,9 +88,10 @@ class SignIn:
     session: int
     auth_time: int = 0
 
-    def claims(self, ceiling: int) -> dict[str, int]:
-        """What a token says of it, where the channel is believed up to ``ceiling``."""
-        return {"acr": assurance.believed(min(self.account, self.session), ceiling), "auth_time": self.auth_time}
+    def on(self, made: Claims, channel: Client) -> Claims:
+        """Returns the claims with what they say of it, as far as the channel is believed."""
+        acr = assurance.believed(min(self.account, self.session), channel.max_assurance)
+        return replace(made, acr=acr, auth_time=self.auth_time)
 
 
 WELL_KNOWN = SignIn(assurance.HIGHEST, assurance.HIGHEST)
@@ -161,7 +162,7 @@ def for_person(issue: TokenIssue, channel: Client, person: str, session: SignIn,
     """
     check_assertion(channel, ActorKind.PERSON)
     made = access(issue, person, ActorKind.PERSON, scope)
-    return replace(made, client_id=channel.id, **session.claims(channel.max_assurance))
+    return session.on(replace(made, client_id=channel.id), channel)
 
 
 def for_staff(
@@ -179,15 +180,16 @@ def for_staff(
     check_assertion(channel, ActorKind.STAFF)
     if not staff.posts:
         raise reasons.staff_not_active("the member of staff holds no post now", staff=staff.name)
-    return replace(
-        access(issue, staff.name, ActorKind.STAFF, scope, staff.until),
+    made = access(issue, staff.name, ActorKind.STAFF, scope, staff.until)
+    made = replace(
+        made,
         client_id=channel.id,
         dept=staff.department,
         posts=staff.posts,
         human=staff.person,
         near=staff.near,
-        **session.claims(channel.max_assurance),
     )
+    return session.on(made, channel)
 
 
 def on_wall(moment: datetime, business: datetime, wall: datetime) -> datetime:

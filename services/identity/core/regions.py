@@ -2,16 +2,28 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from libs.db import columns
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from services.identity.core import schema, trust
 from services.identity.core.client_rules import Keys
-from services.identity.core.trust import ListedCode, RegionState, TrustDirection
+from services.identity.core.trust import ListedCode, RegionState, RegionTrust, TrustDirection, TrustState, TrustTerms
+
+
+def _way(direction: str) -> tuple[sa.Column[Any], ...]:
+    """Where the trust stands one way, and what it covers."""
+    return (
+        sa.Column(f"{direction}_state", sa.Text, nullable=False),
+        sa.Column(f"{direction}_max_assurance", sa.SmallInteger, nullable=False),
+        sa.Column(f"{direction}_min_assurance", sa.SmallInteger, nullable=False),
+        sa.Column(f"{direction}_actor_kinds", ARRAY(sa.Text), nullable=False),
+    )
+
 
 regions = sa.Table(
     "regions",
@@ -23,8 +35,9 @@ regions = sa.Table(
     sa.Column("jwks", JSONB, nullable=False),
     sa.Column("root_certificate", sa.LargeBinary, nullable=False),
     sa.Column("tls_authorities", sa.LargeBinary, nullable=False),
-    sa.Column("max_assurance", sa.SmallInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    *_way("inbound"),
+    *_way("outbound"),
     sa.Column("state_reason", sa.Text, nullable=False),
     columns.moment("activate_time"),
     sa.Column("state_time", sa.DateTime(timezone=True), nullable=False),
@@ -48,7 +61,8 @@ class ListedRegion:
         id: its id in the federation.
         codes: its codes in GB/T 2260, the oldest first.
         jwks, root_certificate, tls_authorities: what is pinned for it.
-        max_assurance: the highest assurance that is believed from it.
+        state, inbound_state, outbound_state: where the trust stands (``trust``).
+        inbound_…, outbound_…: what it covers each way (``terms``).
         backers: who stands behind the trust, or behind the anchor in ``pending``, a RegionAnchor as bytes.
         resuming: the direction that somebody wants to open again, with ``resume_backers`` behind it; or empty.
     """
@@ -60,12 +74,19 @@ class ListedRegion:
     jwks: Keys
     root_certificate: bytes
     tls_authorities: bytes
-    max_assurance: int
+    inbound_max_assurance: int
+    outbound_max_assurance: int
     state: RegionState
     state_time: datetime
     create_time: datetime
     update_time: datetime
     codes: tuple[ListedCode, ...]
+    inbound_state: TrustState = TrustState.CLOSED
+    inbound_min_assurance: int = 0
+    inbound_actor_kinds: frozenset[str] = frozenset()
+    outbound_state: TrustState = TrustState.CLOSED
+    outbound_min_assurance: int = 0
+    outbound_actor_kinds: frozenset[str] = frozenset()
     state_reason: str = ""
     activate_time: datetime | None = None
     backers: tuple[str, ...] = ()
@@ -79,6 +100,28 @@ class ListedRegion:
         """Its resource name."""
         return f"regions/{self.id}"
 
+    @property
+    def trust(self) -> RegionTrust:
+        """Where the trust stands."""
+        return RegionTrust(self.state, self.inbound_state, self.outbound_state)
+
+    @property
+    def inbound(self) -> TrustTerms:
+        """What passes from it, where that is open."""
+        covers = (self.inbound_max_assurance, self.inbound_min_assurance, self.inbound_actor_kinds)
+        return TrustTerms(TrustDirection.INBOUND, *covers)
+
+    @property
+    def outbound(self) -> TrustTerms:
+        """What passes to it, where that is open."""
+        covers = (self.outbound_max_assurance, self.outbound_min_assurance, self.outbound_actor_kinds)
+        return TrustTerms(TrustDirection.OUTBOUND, *covers)
+
+
+def standing(made: RegionTrust) -> dict[str, Any]:
+    """Returns where a trust stands by the names of a region's columns."""
+    return {"state": made.state, "inbound_state": made.inbound, "outbound_state": made.outbound}
+
 
 _BY_ID = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id")
 
@@ -91,6 +134,6 @@ async def find_region(connection: DatabaseConnection, code: str) -> ListedRegion
 async def require_trust(connection: DatabaseConnection, code: str, direction: TrustDirection) -> ListedRegion:
     """Reads a region that is trusted in ``direction`` now; raises PermissionDenied REGION_NOT_TRUSTED."""
     found = await find_region(connection, code)
-    trust.require(code, found.state if found else None, direction)
+    trust.require(code, found.trust if found else None, direction)
     assert found is not None
     return found

@@ -1,10 +1,9 @@
 """Trust between regions: a state machine with two directions that stand and fall apart (互信名单)."""
 
-from dataclasses import dataclass
-from enum import Enum, Flag, StrEnum, auto
-from types import MappingProxyType
+from dataclasses import dataclass, replace
+from enum import Flag, StrEnum, auto
 
-from libs.errors import reasons, state_conflict
+from libs.errors import PermissionDenied, reasons, state_conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +16,19 @@ class ListedCode:
 
 
 class RegionState(StrEnum):
-    """Where the trust stands (RegionState of the contract)."""
+    """The life of the trust (RegionState of the contract)."""
 
     PROPOSED = "PROPOSED"
     ACTIVE = "ACTIVE"
-    INBOUND_SUSPENDED = "INBOUND_SUSPENDED"
-    OUTBOUND_SUSPENDED = "OUTBOUND_SUSPENDED"
-    SUSPENDED = "SUSPENDED"
     ENDED = "ENDED"
+
+
+class TrustState(StrEnum):
+    """Where the trust stands one way (TrustState of the contract)."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    SUSPENDED = "SUSPENDED"
 
 
 class TrustDirection(Flag):
@@ -38,86 +42,127 @@ class TrustDirection(Flag):
 NOTHING = TrustDirection(0)
 """Neither direction."""
 
-_BY_OPEN = MappingProxyType(
-    {
-        TrustDirection.BOTH: RegionState.ACTIVE,
-        TrustDirection.OUTBOUND: RegionState.INBOUND_SUSPENDED,
-        TrustDirection.INBOUND: RegionState.OUTBOUND_SUSPENDED,
-        NOTHING: RegionState.SUSPENDED,
-    }
-)
-_OPEN = MappingProxyType({state: open_ways for open_ways, state in _BY_OPEN.items()})
-_LIVE = tuple(_BY_OPEN.values())
+
+@dataclass(frozen=True, slots=True)
+class RegionTrust:
+    """Where the trust in a region stands: its life, and each direction."""
+
+    state: RegionState
+    inbound: TrustState = TrustState.CLOSED
+    outbound: TrustState = TrustState.CLOSED
+
+    def ways(self, state: TrustState) -> TrustDirection:
+        """Returns the directions that stand at ``state``."""
+        inbound = TrustDirection.INBOUND if self.inbound is state else NOTHING
+        return inbound | (TrustDirection.OUTBOUND if self.outbound is state else NOTHING)
+
+    def moved(self, direction: TrustDirection, state: TrustState) -> "RegionTrust":
+        """Returns it with each direction of ``direction`` at ``state``."""
+        inbound = state if TrustDirection.INBOUND in direction else self.inbound
+        outbound = state if TrustDirection.OUTBOUND in direction else self.outbound
+        return replace(self, inbound=inbound, outbound=outbound)
 
 
-class _Change(Enum):
-    SUSPEND = auto()
-    RESUME = auto()
+@dataclass(frozen=True, slots=True)
+class TrustTerms:
+    """What passes one way, where it is open.
+
+    Attributes:
+        direction: INBOUND or OUTBOUND.
+        max_assurance: the highest assurance that counts; a higher one counts as this.
+        min_assurance: the least one of people and staff who pass.
+        actor_kinds: who passes, as their own region calls them; empty for all.
+    """
+
+    direction: TrustDirection
+    max_assurance: int
+    min_assurance: int = 0
+    actor_kinds: frozenset[str] = frozenset()
 
 
-def open_ways(state: RegionState) -> TrustDirection:
-    """Returns the directions in which calls and assertions pass in ``state``."""
-    return _OPEN.get(state, NOTHING)
+PROPOSED = RegionTrust(RegionState.PROPOSED)
+"""A region that was entered: nothing passes."""
+BEGUN = RegionTrust(RegionState.ACTIVE, TrustState.OPEN, TrustState.OPEN)
+"""The trust as it begins: what its terms cover passes both ways."""
+OVER = RegionTrust(RegionState.ENDED)
+"""The trust as it ends."""
+_MACHINE = "SERVICE"
 
 
-def require(region: str, state: RegionState | None, direction: TrustDirection) -> None:
+def open_ways(trust: RegionTrust) -> TrustDirection:
+    """Returns the directions in which calls and assertions pass."""
+    return trust.ways(TrustState.OPEN)
+
+
+def require(region: str, trust: RegionTrust | None, direction: TrustDirection) -> None:
     """Raises PermissionDenied REGION_NOT_TRUSTED unless all of ``direction`` is open.
 
     Args:
         region: its id, for the error.
-        state: where the trust stands; None where the region is not on the list.
+        trust: where the trust stands; None where the region is not on the list.
         direction: which way something is to pass.
     """
-    if state is None or direction not in open_ways(state):
+    if trust is None or direction not in open_ways(trust):
         raise reasons.region_not_trusted(f"region {region} is not trusted that way", region=region)
 
 
-def activate(name: str, state: RegionState) -> RegionState:
+def require_covered(region: str, terms: TrustTerms, actor_kind: str, assurance: int) -> None:
+    """Checks that the trust covers somebody of ``actor_kind`` (PERSON, STAFF, SERVICE) who is known at ``assurance``.
+
+    Raises:
+        PermissionDenied: REGION_TRUST_NOT_COVERING with rule `actor_kind` or `assurance`.
+    """
+    if terms.actor_kinds and actor_kind not in terms.actor_kinds:
+        raise _not_covered(region, terms, "actor_kind")
+    if actor_kind != _MACHINE and assurance < terms.min_assurance:
+        raise _not_covered(region, terms, "assurance")
+
+
+def _not_covered(region: str, terms: TrustTerms, rule: str) -> PermissionDenied:
+    message = "the trust between the regions does not cover this caller"
+    return reasons.region_trust_not_covering(message, region=region, direction=str(terms.direction.name), rule=rule)
+
+
+def activate(name: str, trust: RegionTrust) -> RegionTrust:
     """Begins the trust; raises FailedPrecondition STATE_CONFLICT unless it is PROPOSED."""
-    if state is not RegionState.PROPOSED:
-        raise state_conflict(name, state, RegionState.PROPOSED)
-    return RegionState.ACTIVE
+    if trust.state is not RegionState.PROPOSED:
+        raise state_conflict(name, trust.state, RegionState.PROPOSED)
+    return BEGUN
 
 
-def suspend(name: str, state: RegionState, direction: TrustDirection) -> RegionState:
-    """Closes ``direction``; raises FailedPrecondition STATE_CONFLICT where none of it is open."""
-    return _change(name, state, direction, _Change.SUSPEND)
+def suspend(name: str, trust: RegionTrust, direction: TrustDirection) -> RegionTrust:
+    """Closes what is open of ``direction``; raises FailedPrecondition STATE_CONFLICT where none of it is."""
+    return _change(name, trust, direction, TrustState.OPEN, TrustState.SUSPENDED)
 
 
-def resume(name: str, state: RegionState, direction: TrustDirection) -> RegionState:
+def resume(name: str, trust: RegionTrust, direction: TrustDirection) -> RegionTrust:
     """Opens ``direction`` again; raises FailedPrecondition STATE_CONFLICT where all of it is open."""
-    return _change(name, state, direction, _Change.RESUME)
+    return _change(name, trust, direction, TrustState.SUSPENDED, TrustState.OPEN)
 
 
-def end(name: str, state: RegionState) -> RegionState:
+def end(name: str, trust: RegionTrust) -> RegionTrust:
     """Ends the trust for ever; raises FailedPrecondition STATE_CONFLICT where it has ended."""
-    if state is RegionState.ENDED:
-        raise state_conflict(name, state, RegionState.PROPOSED, *_LIVE)
-    return RegionState.ENDED
+    require_lasting(name, trust)
+    return OVER
 
 
-def check_rekey(name: str, state: RegionState) -> None:
-    """Raises FailedPrecondition STATE_CONFLICT where keys can't be set any more."""
-    if state is RegionState.ENDED:
-        raise state_conflict(name, state, RegionState.PROPOSED, *_LIVE)
+def require_lasting(name: str, trust: RegionTrust) -> None:
+    """Raises FailedPrecondition STATE_CONFLICT where the trust has ended, and nothing of the region changes any more."""
+    if trust.state is RegionState.ENDED:
+        raise state_conflict(name, trust.state, RegionState.PROPOSED, RegionState.ACTIVE)
 
 
-def may_propose(state: RegionState | None) -> bool:
-    """Says whether a region can be proposed whose last entry is in ``state`` (None: it has none)."""
-    return state is None or state is RegionState.ENDED
+def may_propose(trust: RegionTrust | None) -> bool:
+    """Says whether a region can be proposed whose last entry stands so (None: it has none)."""
+    return trust is None or trust.state is RegionState.ENDED
 
 
-def _change(name: str, state: RegionState, direction: TrustDirection, change: _Change) -> RegionState:
-    if state in _OPEN:
-        before = _OPEN[state]
-        after = before & ~direction if change is _Change.SUSPEND else before | direction
-        if after != before:
-            return _BY_OPEN[after]
-    raise state_conflict(name, state, *_allowed(direction, change))
-
-
-def _allowed(direction: TrustDirection, change: _Change) -> list[RegionState]:
-    """The states from which ``change`` would change something."""
-    if change is _Change.SUSPEND:
-        return [state for state in _LIVE if _OPEN[state] & direction]
-    return [state for state in _LIVE if direction & ~_OPEN[state]]
+def _change(
+    name: str, trust: RegionTrust, direction: TrustDirection, before: TrustState, after: TrustState
+) -> RegionTrust:
+    if trust.state is not RegionState.ACTIVE:
+        raise state_conflict(name, trust.state, RegionState.ACTIVE)
+    found = trust.ways(before) & direction
+    if not found:
+        raise state_conflict(name, after, before)
+    return trust.moved(found, after)

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from libs.civil.calendar import local_day
 from libs.db.command import Command, command_of
 from libs.db.uow import Transaction
 from libs.errors import not_found, reasons, state_conflict
@@ -14,22 +15,24 @@ from libs.security.withdrawals import party_of_region
 from services.identity.core import regions, trust
 from services.identity.core.approval import approved_by, asked_by, holds
 from services.identity.core.parts import Parts
-from services.identity.core.regions import ListedRegion
-from services.identity.core.trust import ListedCode, RegionState, TrustDirection
+from services.identity.core.regions import ListedRegion, standing
+from services.identity.core.trust import ListedCode, RegionState, RegionTrust, TrustDirection
 from services.identity.regions import store
 from services.identity.regions.convert import (
     CheckedAnchor,
     checked_anchor,
+    code_messages,
     codes_of,
     direction_of,
     region_message,
+    terms_of,
 )
-from services.identity.regions.rules import checked_codes, suspended
+from services.identity.regions.rules import check_kept, checked_codes, suspended
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import region_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 
-Change = Callable[[ListedRegion], RegionState]
+Change = Callable[[ListedRegion], RegionTrust]
 Tell = Callable[[resources.Region], Message]
 _NOT_RESUMING: dict[str, Any] = {"resuming": "", "resume_backers": ()}
 """Nobody's wish to take the trust up again outlives a suspension, an end, or a resumption."""
@@ -51,7 +54,7 @@ class RegionApi:
 
         async def work(tx: Transaction) -> resources.Region:
             before = await store.find_locked(tx.connection, code)
-            if not trust.may_propose(before.state if before else None):
+            if not trust.may_propose(before.trust if before else None):
                 raise reasons.resource_exists("the region is on the list", resource=f"regions/{code}")
             proposed = _proposed(request, codes, anchor, asked_by(call.actor.human), tx.now)
             row = await store.enter(tx.connection, proposed, known=before is not None)
@@ -65,12 +68,12 @@ class RegionApi:
 
         async def work(tx: Transaction) -> resources.Region:
             row = await store.lock(tx.connection, request.name, request.etag)
-            state = trust.activate(request.name, row.state)
+            begun = trust.activate(request.name, row.trust)
             backers = approved_by(row.backers, call.actor.human, actor_kind=call.actor.kind)
             if not holds(backers):
                 return await _backed(tx, row, backers)
-            begun = {"state": state, "state_time": tx.now, "activate_time": tx.now, "backers": ()}
-            row = await store.UPDATE.one(tx.connection, row.id, **begun, update_time=tx.now)
+            change = standing(begun) | {"state_time": tx.now, "activate_time": tx.now, "backers": ()}
+            row = await store.UPDATE.one(tx.connection, row.id, **change, update_time=tx.now)
             await self._let_in(tx, row)
             tx.emit(request.name, events.RegionActivated(region=request.name))
             return region_message(row)
@@ -79,21 +82,21 @@ class RegionApi:
 
     async def suspend_region(self, request: pb.SuspendRegionRequest, call: Call) -> resources.Region:
         """Suspends the trust in one direction or both."""
-        direction = direction_of(request.direction)
+        direction = direction_of(*request.directions)
 
-        def change(row: ListedRegion) -> RegionState:
-            return suspended(request.name, row.state, row.resuming, direction)
+        def change(row: ListedRegion) -> RegionTrust:
+            return suspended(request.name, row.trust, row.resuming, direction)
 
         def tell(region: resources.Region) -> Message:
-            return events.RegionSuspended(region=request.name, state=region.state, reason=request.reason)
+            return events.RegionSuspended(region=request.name, reason=request.reason, **_ways_of(region))
 
         return await self._change(command_of(request, call=call), request, change, tell)
 
     async def end_region(self, request: pb.EndRegionRequest, call: Call) -> resources.Region:
         """Ends the trust for ever."""
 
-        def change(row: ListedRegion) -> RegionState:
-            return trust.end(request.name, row.state)
+        def change(row: ListedRegion) -> RegionTrust:
+            return trust.end(request.name, row.trust)
 
         def tell(_: resources.Region) -> Message:
             return events.RegionEnded(region=request.name, reason=request.reason)
@@ -119,27 +122,27 @@ class RegionApi:
 
     async def resume_region(self, request: pb.ResumeRegionRequest, call: Call) -> resources.Region:
         """Stands behind taking the trust up again in one direction or both; the second human being lets it take effect."""
-        direction = direction_of(request.direction)
+        direction = direction_of(*request.directions)
 
         async def work(tx: Transaction) -> resources.Region:
             row = await store.lock(tx.connection, request.name, request.etag)
-            state = trust.resume(request.name, row.state, direction)
+            resumed = trust.resume(request.name, row.trust, direction)
             before = row.resume_backers if row.resuming == direction.name else ()
             backers = approved_by(before, call.actor.human, actor_kind=call.actor.kind)
-            change = _NOT_RESUMING | _stands(state, request.reason, tx.now)
+            change = _NOT_RESUMING | _stands(resumed, request.reason, tx.now)
             if not holds(backers):
                 change = {"resuming": direction.name, "resume_backers": backers, "update_time": tx.now}
             row = await store.UPDATE.one(tx.connection, row.id, **change)
             await self._let_in(tx, row)
             message = region_message(row)
-            tx.emit(request.name, events.RegionResumed(region=request.name, state=message.state))
+            tx.emit(request.name, events.RegionResumed(region=request.name, **_ways_of(message)))
             return message
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def _let_in(self, tx: Transaction, row: ListedRegion) -> None:
         """Refuses the tokens that came by the region's word where it counts no more, and takes them where it does."""
-        inbound = TrustDirection.INBOUND in trust.open_ways(row.state)
+        inbound = TrustDirection.INBOUND in trust.open_ways(row.trust)
         change = self._parts.withdrawals.restore if inbound else self._parts.withdrawals.withdraw
         await change(tx, party_of_region(row.id))
 
@@ -149,7 +152,7 @@ class RegionApi:
 
         async def work(tx: Transaction) -> resources.Region:
             row = await store.lock(tx.connection, request.name, request.etag)
-            trust.check_rekey(request.name, row.state)
+            trust.require_lasting(request.name, row.trust)
             waits = row.state is not RegionState.PROPOSED
             change = {"pending": request.anchor.SerializeToString()} if waits else anchor.columns()
             row = await store.UPDATE.one(tx.connection, row.id, **change, backers=backers, update_time=tx.now)
@@ -163,7 +166,7 @@ class RegionApi:
 
         async def work(tx: Transaction) -> resources.Region:
             row = await store.lock(tx.connection, request.name, request.etag)
-            trust.check_rekey(request.name, row.state)
+            trust.require_lasting(request.name, row.trust)
             if row.pending is None:
                 raise state_conflict(request.name, row.state)
             backers = approved_by(row.backers, call.actor.human, actor_kind=call.actor.kind)
@@ -172,6 +175,23 @@ class RegionApi:
             anchor = checked_anchor(resources.RegionAnchor.FromString(row.pending), "anchor").columns()
             row = await store.UPDATE.one(tx.connection, row.id, **anchor, pending=None, backers=(), update_time=tx.now)
             tx.emit(request.name, events.RegionRekeyed(region=request.name))
+            return region_message(row)
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def set_region_codes(self, request: pb.SetRegionCodesRequest, call: Call) -> resources.Region:
+        """Says which codes of GB/T 2260 a region has and had."""
+        region = request.name.removeprefix("regions/")
+        codes = checked_codes(region, codes_of(request.codes, "codes"), "codes")
+
+        async def work(tx: Transaction) -> resources.Region:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            trust.require_lasting(request.name, row.trust)
+            check_kept(row.codes, codes, local_day(tx.now), "codes")
+            former = row.codes
+            row = await store.UPDATE.one(tx.connection, row.id, codes=codes, update_time=tx.now)
+            told = {"codes": code_messages(codes), "former_codes": code_messages(former)}
+            tx.emit(request.name, events.RegionRecoded(region=request.name, **told))
             return region_message(row)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
@@ -212,19 +232,25 @@ def _proposed(
     return ListedRegion(
         id=request.region_id,
         display_name=request.region.display_name,
-        max_assurance=request.region.max_assurance,
-        state=RegionState.PROPOSED,
+        state=trust.PROPOSED.state,
         state_time=now,
         create_time=now,
         update_time=now,
         codes=codes,
         backers=backers,
+        **terms_of("inbound", request.region.inbound),
+        **terms_of("outbound", request.region.outbound),
         **anchor.columns(),
     )
 
 
-def _stands(state: RegionState, reason: str, now: datetime) -> dict[str, Any]:
-    return {"state": state, "state_reason": reason, "state_time": now, "update_time": now}
+def _ways_of(region: resources.Region) -> dict[str, Any]:
+    """Where the trust stands each way, as events tell it."""
+    return {"inbound": region.inbound.state, "outbound": region.outbound.state}
+
+
+def _stands(made: RegionTrust, reason: str, now: datetime) -> dict[str, Any]:
+    return standing(made) | {"state_reason": reason, "state_time": now, "update_time": now}
 
 
 async def _backed(tx: Transaction, row: ListedRegion, backers: tuple[str, ...]) -> resources.Region:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from cryptography import x509
@@ -16,11 +18,13 @@ from libs.rpc.messages import Names, date_message, date_of, timestamp
 from services.identity.core.client_rules import Keys
 from services.identity.core.jwk import checked_keys, jwks_message
 from services.identity.core.regions import ListedRegion
-from services.identity.core.trust import ListedCode, TrustDirection
+from services.identity.core.trust import NOTHING, ListedCode, TrustDirection, TrustState, TrustTerms
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as pb
+from tongban.options.v1 import options_pb2
 
-STATES = Names(pb.RegionState)
+STATES, WAYS = Names(pb.RegionState), Names(pb.TrustState)
+_KINDS = Names(options_pb2.ActorKind)
 _DIRECTIONS = Names(pb.TrustDirection)
 
 
@@ -39,9 +43,31 @@ class CheckedAnchor:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def direction_of(value: pb.TrustDirection.ValueType) -> TrustDirection:
-    """Returns what the rules call a direction."""
-    return TrustDirection[_DIRECTIONS.name(value)]
+def direction_of(*values: pb.TrustDirection.ValueType) -> TrustDirection:
+    """Returns what the rules call one or more directions."""
+    return reduce(or_, (TrustDirection[_DIRECTIONS.name(value)] for value in values), NOTHING)
+
+
+def terms_of(direction: str, given: pb.RegionTrust) -> dict[str, Any]:
+    """Returns what a proposal says that passes one way, by the names of a region's columns."""
+    return {
+        f"{direction}_max_assurance": given.max_assurance,
+        f"{direction}_min_assurance": given.min_assurance,
+        f"{direction}_actor_kinds": frozenset(map(_KINDS.name, given.actor_kinds)),
+    }
+
+
+def _trust_message(state: TrustState, terms: TrustTerms) -> pb.RegionTrust:
+    return pb.RegionTrust(
+        state=WAYS.number(state.value),
+        max_assurance=terms.max_assurance,
+        min_assurance=terms.min_assurance,
+        actor_kinds=sorted(map(_KINDS.number, terms.actor_kinds)),
+    )
+
+
+def _ways(named: str) -> list[pb.TrustDirection.ValueType]:
+    return [_DIRECTIONS.number(str(each.name)) for each in (TrustDirection[named] if named else NOTHING)]
 
 
 def region_message(row: ListedRegion) -> pb.Region:
@@ -59,8 +85,9 @@ def region_message(row: ListedRegion) -> pb.Region:
         name=row.name,
         display_name=row.display_name,
         anchor=anchor,
-        max_assurance=row.max_assurance,
-        resuming=_DIRECTIONS.number(row.resuming),
+        inbound=_trust_message(row.inbound_state, row.inbound),
+        outbound=_trust_message(row.outbound_state, row.outbound),
+        resuming=_ways(row.resuming),
         state=STATES.number(row.state.value),
         state_reason=row.state_reason,
         activate_time=timestamp(row.activate_time),
@@ -68,7 +95,7 @@ def region_message(row: ListedRegion) -> pb.Region:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),
-        codes=[_code_message(each) for each in row.codes],
+        codes=code_messages(row.codes),
     )
 
 
@@ -86,6 +113,11 @@ def codes_of(codes: Iterable[pb.RegionCode], field: str) -> tuple[ListedCode, ..
 
 def _day(given: common_pb2.Date, field: str) -> str:
     return date_of(given, field).isoformat()
+
+
+def code_messages(codes: Iterable[ListedCode]) -> list[pb.RegionCode]:
+    """Returns codes as messages."""
+    return [_code_message(each) for each in codes]
 
 
 def _code_message(code: ListedCode) -> pb.RegionCode:

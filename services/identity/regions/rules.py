@@ -4,23 +4,23 @@ from datetime import date
 from itertools import pairwise
 
 from libs.errors import invalid_field
-from services.identity.core.trust import NOTHING, ListedCode, RegionState, TrustDirection, open_ways, suspend
+from services.identity.core.trust import NOTHING, ListedCode, RegionTrust, TrustDirection, open_ways, suspend
 
 _CODE_LENGTH = 6
 
 
-def suspended(name: str, state: RegionState, resuming: str, direction: TrustDirection) -> RegionState:
-    """Returns the state after closing ``direction``.
+def suspended(name: str, trust: RegionTrust, resuming: str, direction: TrustDirection) -> RegionTrust:
+    """Returns where the trust stands after closing ``direction``.
 
-    Where it is closed already, but somebody wants to open it again (``resuming``), that wish is refused and the state stays.
+    Where it is closed already, but somebody wants to open it again (``resuming``), that wish is refused and all stays.
 
     Raises:
         FailedPrecondition: STATE_CONFLICT where nothing of it is open, and nobody wants it to be.
     """
     waits = TrustDirection[resuming] if resuming else NOTHING
-    if waits & direction and not open_ways(state) & direction:
-        return state
-    return suspend(name, state, direction)
+    if waits & direction and not open_ways(trust) & direction:
+        return trust
+    return suspend(name, trust, direction)
 
 
 def checked_codes(region: str, codes: tuple[ListedCode, ...], field: str) -> tuple[ListedCode, ...]:
@@ -38,6 +38,17 @@ def checked_codes(region: str, codes: tuple[ListedCode, ...], field: str) -> tup
     if any(_last_day(before) >= _first_day(after) for before, after in pairwise(ordered)):
         raise invalid_field(field, "region_codes.overlap", "no two codes may hold on one day")
     return ordered
+
+
+def check_kept(before: tuple[ListedCode, ...], after: tuple[ListedCode, ...], today: date, field: str) -> None:
+    """Raises FIELD_INVALID ``region_codes.kept`` where a code that has been in force is listed no more.
+
+    What was issued under it is valid still, and names it. Its days may be put right; one that is yet to come may be taken back.
+    """
+    listed = {each.code for each in after}
+    missing = sorted(each.code for each in before if _first_day(each) <= today and each.code not in listed)
+    if missing:
+        raise invalid_field(field, "region_codes.kept", f"must keep {', '.join(missing)}, which has been in force")
 
 
 def _first_day(code: ListedCode) -> date:

@@ -50,9 +50,10 @@ class GuestAcceptance:
         return from_payload(TokenType.ASSERTION, verified_by_stored(token, header, region.jwks)), region
 
     async def _judge(self, issue: TokenIssue, claims: Claims, region: ListedRegion, scope: str) -> Claims:
-        trust.require(region.id, region.state, trust.TrustDirection.INBOUND)
-        home = rules.HomeRegion(region.id, region.issuer, region.max_assurance)
+        trust.require(region.id, region.trust, trust.TrustDirection.INBOUND)
+        home = rules.HomeRegion(region.id, region.issuer, region.inbound.max_assurance)
         rules.check_assertion(issue, claims, home)
+        trust.require_covered(region.id, region.inbound, claims.actor_kind, claims.acr)
         role = roles.of_guest(rules.guest_kind(claims.actor_kind))
         # What the guest could do at home and what guests may do here: a border gives nobody a right.
         made = rules.accept(issue, claims, home, scopes.narrow(scopes.both(role, claims.scope), scope))

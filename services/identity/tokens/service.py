@@ -1,18 +1,19 @@
 """Exchanging tokens (RFC 8693): what the store must tell before the domain decides, and what is kept afterwards."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from libs.access import roles
 from libs.crypto.sm3 import sm3
 from libs.errors import InvalidArgument, reasons
 from libs.rpc.call import Call
-from services.identity.core import scopes
+from services.identity.core import assurance, scopes
 from services.identity.core.claims import Claims, TokenType
 from services.identity.core.issue import TokenIssue
 from services.identity.core.parts import Parts
 from services.identity.core.regions import require_trust
 from services.identity.core.token_records import TokenRequest, token_name
-from services.identity.core.trust import TrustDirection
+from services.identity.core.trust import TrustDirection, require_covered
 from services.identity.tokens import rules
 from services.identity.tokens.acceptance import GuestAcceptance
 from services.identity.tokens.parties import Parties
@@ -114,8 +115,11 @@ class TokenExchange:
     async def _outbound(self, request: pb.ExchangeTokenRequest, subject: Claims) -> Claims:
         """Checks that the trust and what the token says still hold; returns it with the authority as it is now."""
         async with self._parts.database.read() as connection:
-            await require_trust(connection, request.audience.removeprefix("//"), TrustDirection.OUTBOUND)
-            return await self._parties.standing(connection, subject)
+            region = await require_trust(connection, request.audience.removeprefix("//"), TrustDirection.OUTBOUND)
+            terms = region.outbound
+            require_covered(region.id, terms, subject.actor_kind, subject.acr)
+            known = await self._parties.standing(connection, subject)
+            return replace(known, acr=assurance.believed(known.acr, terms.max_assurance))
 
     async def _act_for(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token)

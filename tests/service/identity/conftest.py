@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.service import Ground
-from tests.support.town import LIUAN, TIANNING, Town, town
+from tests.support.town import LIUAN, TIANNING, Town, town, trusted
 from tongban.identity.v1 import resources_pb2 as pb
 
 POSTS = (
@@ -40,5 +40,5 @@ async def federation(home: Town, ground: Ground, tmp_path_factory: pytest.TempPa
     async with town(ground, tmp_path_factory.mktemp("away"), TIANNING) as away:
         await away.settle(*POSTS)
         await home.trust(away)
-        await away.trust(home, max_assurance=3)
+        await away.trust(home, trusted(3))
         yield Federation(home, away)

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
+from libs.db.schema import outbox
 from libs.errors import AlreadyExists, InvalidArgument
 from libs.rpc.token_types import ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.support import sql
-from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
+from tests.support.outbox import emitted
+from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id, trusted
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import client_service_pb2, region_service_pb2, resources_pb2
+from tongban.identity.v1 import client_service_pb2, events_pb2, region_service_pb2, resources_pb2
 from tongban.options.v1 import options_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -162,7 +164,7 @@ async def test_a_clients_life(home: Town) -> None:
 
 
 async def _propose(home: Town, anchor: resources_pb2.RegionAnchor, code: str = "110101") -> resources_pb2.Region:
-    region = resources_pb2.Region(display_name="某地", anchor=anchor, max_assurance=2)
+    region = resources_pb2.Region(display_name="某地", anchor=anchor, inbound=trusted(2), outbound=trusted(2))
     request = region_service_pb2.ProposeRegionRequest(region_id=code, region=region, request_id=request_id())
     return await home.call(home.regions.ProposeRegion, request, resources_pb2.Region, await home.admin_token())
 
@@ -273,10 +275,54 @@ async def test_a_region_is_known_by_its_id_and_its_codes_by_their_days(home: Tow
     anchor.issuer = "https://wanzhi.test"
     dead = resources_pb2.RegionCode(code="340221", end_date=common_pb2.Date(year=2020, month=7, day=15))
     new = resources_pb2.RegionCode(code="340210", start_date=common_pb2.Date(year=2020, month=7, day=16))
-    region = resources_pb2.Region(display_name="湾沚区", anchor=anchor, max_assurance=3, codes=[new, dead])
+    region = resources_pb2.Region(
+        display_name="湾沚区", anchor=anchor, inbound=trusted(3), outbound=trusted(3), codes=[new, dead]
+    )
     request = region_service_pb2.ProposeRegionRequest(region_id="wanzhi", region=region, request_id=request_id())
     token = await home.admin_token()
     made = await home.call(home.regions.ProposeRegion, request, resources_pb2.Region, token)
     assert (made.name, list(made.codes)) == ("regions/wanzhi", [dead, new])
     get = region_service_pb2.GetRegionRequest(name=made.name)
     assert list((await home.call(home.regions.GetRegion, get, resources_pb2.Region, token)).codes) == [dead, new]
+
+
+async def test_a_region_gets_another_code_and_stays_the_same(home: Town) -> None:
+    """芜湖县, 340221, became 湾沚区, 340210: one administrator says so, and what was is kept."""
+    anchor, token = home.anchor(), await home.admin_token()
+    anchor.issuer = "https://wuhu.test"
+    made = await _propose(home, anchor, "340221")
+    first = resources_pb2.RegionCode(code="340221")
+    assert list(made.codes) == [first]
+    dead = resources_pb2.RegionCode(code="340221", end_date=common_pb2.Date(year=2020, month=7, day=15))
+    new = resources_pb2.RegionCode(code="340210", start_date=common_pb2.Date(year=2020, month=7, day=16))
+
+    async def set_codes(
+        etag: str, *codes: resources_pb2.RegionCode, by: str = token, name: str = made.name, key: str = ""
+    ) -> resources_pb2.Region:
+        request = region_service_pb2.SetRegionCodesRequest(
+            name=name, codes=codes, etag=etag, request_id=key or request_id()
+        )
+        return await home.call(home.regions.SetRegionCodes, request, resources_pb2.Region, by)
+
+    key = request_id()
+    changed = await set_codes(made.etag, new, dead, key=key)
+    assert await set_codes(made.etag, new, dead, key=key) == changed
+    assert await reason_of(set_codes(made.etag, dead, key=key)) == "REQUEST_ID_REUSED"
+    assert await reason_of(set_codes(made.etag, dead, name="regions/nowhere")) == "RESOURCE_NOT_FOUND"
+    assert (changed.name, list(changed.codes), changed.state) == ("regions/340221", [dead, new], made.state)
+    async with home.service.process.database.read() as connection:
+        told = (await sql.execute(connection, outbox.select().order_by(outbox.c.seq))).all()[-1]
+    event = events_pb2.RegionRecoded(region=made.name, codes=[dead, new], former_codes=[first])
+    assert (told.subject, emitted(home.service.process.wire, told)) == (made.name, event.SerializeToString())
+    assert await reason_of(set_codes(made.etag, dead, new)) == "ETAG_MISMATCH"
+    for codes, rule in (((new,), "region_codes.kept"), ((first, new), "region_codes.overlap")):
+        with pytest.raises(InvalidArgument) as refused:
+            await set_codes(changed.etag, *codes)
+        assert [(each.field, each.rule) for each in refused.value.violations] == [("codes", rule)]
+    person = await home.human_token(await home.person())
+    assert await reason_of(set_codes(changed.etag, dead, new, by=person)) == "PERMISSION_MISSING"
+    get = region_service_pb2.GetRegionRequest(name=made.name)
+    assert await home.call(home.regions.GetRegion, get, resources_pb2.Region, token) == changed
+    end = region_service_pb2.EndRegionRequest(name=made.name, reason="撤销", request_id=request_id())
+    ended = await home.call(home.regions.EndRegion, end, resources_pb2.Region, token)
+    assert await reason_of(set_codes(ended.etag, dead, new)) == "STATE_CONFLICT"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
+from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id, trusted
 from tongban.identity.v1 import client_service_pb2 as pb
 from tongban.identity.v1 import region_service_pb2, resources_pb2
 from tongban.options.v1 import options_pb2
@@ -101,7 +101,7 @@ async def test_one_human_being_trusts_no_region(home: Town) -> None:
     first, second = await home.administrators()
     anchor = home.anchor()
     anchor.issuer = "https://evil.test"
-    region = resources_pb2.Region(display_name="某地", anchor=anchor, max_assurance=4)
+    region = resources_pb2.Region(display_name="某地", anchor=anchor, inbound=trusted(4), outbound=trusted(4))
     propose = region_service_pb2.ProposeRegionRequest(region_id="110105", region=region, request_id=request_id())
     made = await home.call(home.regions.ProposeRegion, propose, resources_pb2.Region, first)
     activate = region_service_pb2.ActivateRegionRequest(name=made.name, etag=made.etag, request_id=request_id())

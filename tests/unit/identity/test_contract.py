@@ -56,6 +56,7 @@ METHODS = [method for service in SERVICES for method in service.methods]
         (mandate_rules.MandatePower, options_pb2.MandatePower, "MANDATE_POWER_"),
         (mandate_rules.ActingBasis, mandate_service_pb2.ActingBasis, "ACTING_BASIS_"),
         (trust.RegionState, resources_pb2.RegionState, "REGION_STATE_"),
+        (trust.TrustState, resources_pb2.TrustState, "TRUST_STATE_"),
     ],
 )
 def test_enums_agree(ours: type[Enum], theirs: EnumTypeWrapper, prefix: str) -> None:

@@ -16,7 +16,6 @@ from services.identity.core.client_rules import ClientAuthMethod, ClientKind, Cl
 from services.identity.core.duties import Assignment, Duty
 from services.identity.core.issue import StaffFacts, TokenIssue
 from services.identity.core.mandate_rules import MandatePower, MandateState
-from services.identity.core.trust import RegionState
 from services.identity.tokens import rules as exchange
 from services.identity.tokens.rules import ACCESS_URN, AskedExchange
 from tests.unit.identity.records import NOW, client, consent, mandate
@@ -96,26 +95,22 @@ CHANNEL = client("window", ClientKind.CHANNEL, assertable=("STAFF",), max_assura
             {"held": "REVIEWING", "wanted": "AUDITING"},
         ),
         (
-            lambda: trust.activate(REGION, RegionState.ENDED),
+            lambda: trust.activate(REGION, trust.OVER),
             "STATE_CONFLICT",
             {"resource": REGION, "state": "ENDED", "allowed": "PROPOSED"},
         ),
         *(
             (
-                lambda change=change: change(REGION, RegionState.ENDED),
+                lambda change=change: change(REGION, trust.OVER),
                 "STATE_CONFLICT",
-                {
-                    "resource": REGION,
-                    "state": "ENDED",
-                    "allowed": "PROPOSED,ACTIVE,INBOUND_SUSPENDED,OUTBOUND_SUSPENDED,SUSPENDED",
-                },
+                {"resource": REGION, "state": "ENDED", "allowed": "PROPOSED,ACTIVE"},
             )
-            for change in (trust.end, trust.check_rekey)
+            for change in (trust.end, trust.require_lasting)
         ),
         (
-            lambda: trust.resume(REGION, RegionState.ACTIVE, trust.TrustDirection.INBOUND),
+            lambda: trust.resume(REGION, trust.BEGUN, trust.TrustDirection.INBOUND),
             "STATE_CONFLICT",
-            {"resource": REGION, "state": "ACTIVE", "allowed": "INBOUND_SUSPENDED,SUSPENDED"},
+            {"resource": REGION, "state": "OPEN", "allowed": "SUSPENDED"},
         ),
         (lambda: approval.approved_by((), "", "CLIENT"), "ACTOR_NOT_ALLOWED", {"actor_kind": "CLIENT"}),
         (lambda: approval.approved_by(("a", "b"), "b", "STAFF"), "ACTING_ON_SELF", {}),

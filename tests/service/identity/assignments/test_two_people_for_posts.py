@@ -13,7 +13,7 @@ from tongban.identity.v1 import staff_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ABLING = ("DUTY_ADMINISTRATION", "DUTY_AUDITING", "DUTY_SEAL_CUSTODY")
-ACTIVE = resources_pb2.REGION_STATE_ACTIVE
+OPEN = resources_pb2.TRUST_STATE_OPEN
 
 
 async def _post(home: Town, duty: str) -> str:
@@ -158,33 +158,34 @@ async def test_two_who_can_approve_are_always_left(home: Town) -> None:
 async def test_one_human_being_lets_no_suspended_region_speak_again(federation: Federation) -> None:
     home = federation.home
     first, second = await home.administrators()
-    both, inbound = resources_pb2.TRUST_DIRECTION_BOTH, resources_pb2.TRUST_DIRECTION_INBOUND
+    inbound = [resources_pb2.TRUST_DIRECTION_INBOUND]
+    both = [*inbound, resources_pb2.TRUST_DIRECTION_OUTBOUND]
     name = f"regions/{federation.away.region.id}"
 
-    async def resume(token: str, direction: Any = both) -> resources_pb2.Region:
+    async def resume(token: str, directions: Any = both) -> resources_pb2.Region:
         request = region_service_pb2.ResumeRegionRequest(
-            name=name, direction=direction, reason="查清", request_id=request_id()
+            name=name, directions=directions, reason="查清", request_id=request_id()
         )
         return await home.call(home.regions.ResumeRegion, request, resources_pb2.Region, token)
 
     async def suspend(token: str) -> resources_pb2.Region:
         request = region_service_pb2.SuspendRegionRequest(
-            name=name, direction=both, reason="失密", request_id=request_id()
+            name=name, directions=both, reason="失密", request_id=request_id()
         )
         return await home.call(home.regions.SuspendRegion, request, resources_pb2.Region, token)
 
     suspended = await suspend(first)
     assert await reason_of(resume(await home.admin_token())) == "ACTOR_NOT_ALLOWED"
     waits = await resume(first)
-    assert (waits.state, waits.resuming) == (suspended.state, both)
+    assert (waits.inbound.state, list(waits.resuming)) == (suspended.inbound.state, both)
     assert await reason_of(resume(first)) == "ACTING_ON_SELF"
     # Another wish is not the same wish.
-    assert (await resume(second, inbound)).resuming == inbound
+    assert list((await resume(second, inbound)).resuming) == inbound
     refused = await suspend(first)
-    assert (refused.state, refused.resuming) == (suspended.state, resources_pb2.TRUST_DIRECTION_UNSPECIFIED)
-    assert (await resume(second)).state == suspended.state
+    assert (refused.inbound.state, list(refused.resuming)) == (suspended.inbound.state, [])
+    assert (await resume(second)).inbound.state == suspended.inbound.state
     again = await resume(first)
-    assert (again.state, again.resuming) == (ACTIVE, resources_pb2.TRUST_DIRECTION_UNSPECIFIED)
+    assert (again.inbound.state, again.outbound.state, list(again.resuming)) == (OPEN, OPEN, [])
     assert await reason_of(resume(second)) == "STATE_CONFLICT"
 
 

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
 TRANSFER = "caseTransfers/00000000-0000-7000-8000-000000000001"
 AWAY = "//320402"
+INBOUND, OUTBOUND = resources_pb2.TRUST_DIRECTION_INBOUND, resources_pb2.TRUST_DIRECTION_OUTBOUND
 
 
 async def _service_token(home: Town, name: str = "cases") -> str:
@@ -43,11 +44,11 @@ async def _accepted(federation: Federation, assertion: str, **fields: str) -> An
     return await federation.away.verifier().verify(token)
 
 
-async def _change_trust(town: Town, other: Town, verb: str, direction: Any) -> None:
+async def _change_trust(town: Town, other: Town, verb: str, *directions: Any) -> None:
     tokens = await town.administrators() if verb == "Resume" else [await town.admin_token()]
     for token in tokens:
         request = getattr(region_service_pb2, f"{verb}RegionRequest")(
-            name=f"regions/{other.region.id}", request_id=request_id(), direction=direction, reason="演练"
+            name=f"regions/{other.region.id}", request_id=request_id(), directions=directions, reason="演练"
         )
         await town.call(getattr(town.regions, f"{verb}Region"), request, resources_pb2.Region, token)
 
@@ -127,15 +128,15 @@ async def test_a_suspended_region_is_refused_each_way_on_its_own(federation: Fed
     home, away = federation.home, federation.away
     token = await home.human_token(await home.person())
     fresh = await _assertion(home, token)
-    await _change_trust(away, home, "Suspend", resources_pb2.TRUST_DIRECTION_INBOUND)
+    await _change_trust(away, home, "Suspend", INBOUND)
     assert await reason_of(_accepted(federation, fresh)) == "REGION_NOT_TRUSTED"
     # The other way is still open.
     await away.exchange(await away.human_token(await away.person()), audience="//341500")
-    await _change_trust(away, home, "Resume", resources_pb2.TRUST_DIRECTION_INBOUND)
+    await _change_trust(away, home, "Resume", INBOUND)
     await _accepted(federation, fresh)
-    await _change_trust(home, away, "Suspend", resources_pb2.TRUST_DIRECTION_OUTBOUND)
+    await _change_trust(home, away, "Suspend", OUTBOUND)
     assert await reason_of(_assertion(home, token)) == "REGION_NOT_TRUSTED"
-    await _change_trust(home, away, "Resume", resources_pb2.TRUST_DIRECTION_OUTBOUND)
+    await _change_trust(home, away, "Resume", OUTBOUND)
     assert await reason_of(home.exchange(token, audience="//110101")) == "REGION_NOT_TRUSTED"
 
 
@@ -300,9 +301,9 @@ async def test_a_delegation_ends_with_the_mandate(federation: Federation) -> Non
 async def test_a_delegation_is_worthless_while_the_trust_is_suspended(federation: Federation) -> None:
     home, away = federation.home, federation.away
     kept, _, _ = await _delegated(home)
-    await _change_trust(home, away, "Suspend", resources_pb2.TRUST_DIRECTION_BOTH)
+    await _change_trust(home, away, "Suspend", INBOUND, OUTBOUND)
     assert await reason_of(_used(home, kept)) == "REGION_NOT_TRUSTED"
-    await _change_trust(home, away, "Resume", resources_pb2.TRUST_DIRECTION_BOTH)
+    await _change_trust(home, away, "Resume", INBOUND, OUTBOUND)
     await _used(home, kept)
 
 

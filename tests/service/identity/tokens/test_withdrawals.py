@@ -196,7 +196,10 @@ async def test_a_suspended_regions_guests_are_refused_from_memory(federation: Fe
     principal = await away.verifier().verify(guest)
     neighbour.check(principal)
     suspend = region_service_pb2.SuspendRegionRequest(
-        name="regions/341500", direction=resources_pb2.TRUST_DIRECTION_INBOUND, reason="失密", request_id=request_id()
+        name="regions/341500",
+        directions=[resources_pb2.TRUST_DIRECTION_INBOUND],
+        reason="失密",
+        request_id=request_id(),
     )
     await away.call(away.regions.SuspendRegion, suspend, resources_pb2.Region, await away.admin_token())
     await neighbour.look()
@@ -205,7 +208,7 @@ async def test_a_suspended_regions_guests_are_refused_from_memory(federation: Fe
     for token in await away.administrators():
         resume = region_service_pb2.ResumeRegionRequest(
             name="regions/341500",
-            direction=resources_pb2.TRUST_DIRECTION_INBOUND,
+            directions=[resources_pb2.TRUST_DIRECTION_INBOUND],
             reason="查清",
             request_id=request_id(),
         )

@@ -1,52 +1,58 @@
 """Closing a direction of trust, also one that somebody waits to open again."""
 
+from datetime import date
+
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.identity.core.trust import ListedCode, RegionState, TrustDirection
-from services.identity.regions.rules import checked_codes, suspended
+from services.identity.core.trust import BEGUN, OVER, ListedCode, RegionState, RegionTrust, TrustDirection, TrustState
+from services.identity.regions.rules import check_kept, checked_codes, suspended
 
 NAME = "regions/320402"
+OPEN, SUSPENDED = TrustState.OPEN, TrustState.SUSPENDED
+IN_SUSPENDED = RegionTrust(RegionState.ACTIVE, SUSPENDED, OPEN)
+OUT_SUSPENDED = RegionTrust(RegionState.ACTIVE, OPEN, SUSPENDED)
+ALL_SUSPENDED = RegionTrust(RegionState.ACTIVE, SUSPENDED, SUSPENDED)
 INBOUND, OUTBOUND, BOTH = TrustDirection.INBOUND, TrustDirection.OUTBOUND, TrustDirection.BOTH
 
 
 @pytest.mark.parametrize(
-    ("state", "resuming", "direction", "after"),
+    ("stands", "resuming", "direction", "after"),
     [
         # Nothing waits: what is open closes.
-        (RegionState.ACTIVE, "", INBOUND, RegionState.INBOUND_SUSPENDED),
-        (RegionState.OUTBOUND_SUSPENDED, "", BOTH, RegionState.SUSPENDED),
+        (BEGUN, "", INBOUND, IN_SUSPENDED),
+        (OUT_SUSPENDED, "", BOTH, ALL_SUSPENDED),
         # What is closed stays so, and the wish to open it is what is refused.
-        (RegionState.SUSPENDED, "INBOUND", INBOUND, RegionState.SUSPENDED),
-        (RegionState.SUSPENDED, "BOTH", OUTBOUND, RegionState.SUSPENDED),
-        (RegionState.INBOUND_SUSPENDED, "INBOUND", INBOUND, RegionState.INBOUND_SUSPENDED),
+        (ALL_SUSPENDED, "INBOUND", INBOUND, ALL_SUSPENDED),
+        (ALL_SUSPENDED, "BOTH", OUTBOUND, ALL_SUSPENDED),
+        (IN_SUSPENDED, "INBOUND", INBOUND, IN_SUSPENDED),
         # A wish for one direction doesn't keep the other, which is open, from closing.
-        (RegionState.INBOUND_SUSPENDED, "INBOUND", OUTBOUND, RegionState.SUSPENDED),
-        (RegionState.INBOUND_SUSPENDED, "INBOUND", BOTH, RegionState.SUSPENDED),
+        (IN_SUSPENDED, "INBOUND", OUTBOUND, ALL_SUSPENDED),
+        (IN_SUSPENDED, "INBOUND", BOTH, ALL_SUSPENDED),
     ],
 )
 def test_a_direction_closes_or_the_wish_to_open_it_falls(
-    state: RegionState, resuming: str, direction: TrustDirection, after: RegionState
+    stands: RegionTrust, resuming: str, direction: TrustDirection, after: RegionTrust
 ) -> None:
-    assert suspended(NAME, state, resuming, direction) is after
+    assert suspended(NAME, stands, resuming, direction) == after
 
 
 @pytest.mark.parametrize(
-    ("state", "resuming", "direction", "allowed"),
+    ("stands", "resuming", "direction", "state", "allowed"),
     [
-        (RegionState.SUSPENDED, "", BOTH, "ACTIVE,INBOUND_SUSPENDED,OUTBOUND_SUSPENDED"),
-        (RegionState.SUSPENDED, "OUTBOUND", INBOUND, "ACTIVE,OUTBOUND_SUSPENDED"),
-        (RegionState.ENDED, "", OUTBOUND, "ACTIVE,INBOUND_SUSPENDED"),
+        (ALL_SUSPENDED, "", BOTH, "SUSPENDED", "OPEN"),
+        (ALL_SUSPENDED, "OUTBOUND", INBOUND, "SUSPENDED", "OPEN"),
+        (OVER, "", OUTBOUND, "ENDED", "ACTIVE"),
     ],
 )
 def test_what_is_closed_and_wanted_by_nobody_is_refused(
-    state: RegionState, resuming: str, direction: TrustDirection, allowed: str
+    stands: RegionTrust, resuming: str, direction: TrustDirection, state: str, allowed: str
 ) -> None:
     with pytest.raises(FailedPrecondition) as refused:
-        suspended(NAME, state, resuming, direction)
+        suspended(NAME, stands, resuming, direction)
     assert (refused.value.reason, refused.value.metadata) == (
         "STATE_CONFLICT",
-        {"resource": NAME, "state": state.value, "allowed": allowed},
+        {"resource": NAME, "state": state, "allowed": allowed},
     )
 
 
@@ -76,3 +82,17 @@ def test_no_two_codes_hold_on_one_day(codes: tuple[ListedCode, ...], rule: str) 
     with pytest.raises(InvalidArgument) as refused:
         checked_codes("wanzhi", codes, "region.codes")
     assert [(each.field, each.rule) for each in refused.value.violations] == [("region.codes", rule)]
+
+
+TODAY = date(2026, 1, 2)
+TO_COME = ListedCode("349999", begin="2030-01-01")
+
+
+def test_a_code_that_has_been_in_force_stays_listed() -> None:
+    """Its days may be put right; one that is yet to come may be taken back."""
+    check_kept((DEAD, NEW), (ListedCode("340221", end="2020-07-10"), NEW, TO_COME), TODAY, "codes")
+    check_kept((DEAD, NEW, TO_COME), (DEAD, NEW), TODAY, "codes")
+    for kept in ((NEW,), (DEAD,), ()):
+        with pytest.raises(InvalidArgument) as refused:
+            check_kept((DEAD, NEW), kept, TODAY, "codes")
+        assert [(each.field, each.rule) for each in refused.value.violations] == [("codes", "region_codes.kept")]
