@@ -49,7 +49,7 @@ async def test_a_mandate_is_given_soon_after_the_sign_in(home: Town) -> None:
     boss, agent = await home.person(), await home.person()
     scope = resources_pb2.MandateScope(all_items=True, powers=[options_pb2.MANDATE_POWER_APPLY])
     mandate = resources_pb2.Mandate(principal=boss, agent=agent, scope=scope)
-    mandate.expire_time.FromSeconds(int(home.service.process.clock.now().timestamp()) + HOUR)
+    mandate.end_time.FromSeconds(int(home.service.process.clock.now().timestamp()) + HOUR)
 
     async def give(auth_time: int | None) -> resources_pb2.Mandate:
         request = mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id())
