@@ -121,7 +121,15 @@ def compile_all() -> None:
         out.rename(OUT)
     # In a process of its own: what was read above must not meet what was generated.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(OUT), str(ROOT.parent)))}
-    makers = ("reasons.py", "rights.py", "clients.py", "errors_page.py", "permissions_page.py", "partners.py", "client_wheel.py")
+    makers = (
+        "reasons.py",
+        "rights.py",
+        "clients.py",
+        "errors_page.py",
+        "permissions_page.py",
+        "partners.py",
+        "client_wheel.py",
+    )
     for maker in makers:
         subprocess.run([sys.executable, str(ROOT / maker)], check=True, env=environment)
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from libs.rpc.regions import ASSERTION
+from libs.rpc.token_types import ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.support.town import Town, reason_of, request_id
 from tongban.identity.v1 import mandate_service_pb2, resources_pb2

@@ -3,7 +3,7 @@
 import pytest
 
 from libs.errors import PermissionDenied
-from libs.rpc.regions import ASSERTION
+from libs.rpc.token_types import ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.support.town import Town, request_id, trusted
 from tongban.identity.v1 import region_service_pb2, resources_pb2
