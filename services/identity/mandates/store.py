@@ -10,6 +10,7 @@ from services.identity.core.mandate_rules import Mandate
 from services.identity.core.mandates import AssertedRight, mandates
 from tongban.identity.v1 import resources_pb2 as pb
 from tongban.identity.v1.mandate_service_pb2 import ListMandatesRequest
+from tongban.options.v1 import options_pb2
 
 ADD, UPDATE = Insert(Mandate), Update(Mandate)
 OF_REPRESENTED = "principal = ANY(CAST(:represented AS text[]))"
@@ -29,7 +30,7 @@ LISTED = FilteredList(
         **{each: fields.name(each, "persons") for each in ("agent", "granter")},
         "scope.all_items": fields.flag("all_items"),
         "scope.item_codes": fields.texts("item_codes"),
-        "scope.powers": fields.choices("powers", pb.MandatePower),
+        "scope.powers": fields.choices("powers", options_pb2.MandatePower),
         "state": fields.choice(_STATE, pb.MandateState),
         "start_time": fields.moment("begin_time"),
         "end_time": fields.moment("expire_time"),

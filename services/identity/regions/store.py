@@ -23,7 +23,12 @@ LISTED = FilteredList(
     {
         "display_name": listed.text("display_name"),
         "state": listed.choice("state", pb.RegionState),
-        "max_assurance": listed.number("max_assurance"),
+        **{
+            f"{way}.{name}": listed.number(f"{way}_{name}")
+            for way in ("inbound", "outbound")
+            for name in ("max_assurance", "min_assurance")
+        },
+        **{f"{way}.state": listed.choice(f"{way}_state", pb.TrustState) for way in ("inbound", "outbound")},
         "activate_time": listed.moment("activate_time", nullable=True),
         **{name: listed.moment(name) for name in ("state_time", "create_time")},
     },
