@@ -2,7 +2,7 @@
 
 A record is a frozen dataclass whose fields are columns of a table; ``@of(table)`` compares names and types with the table
 when the module is imported, so that a service whose code and tables part does not start. A field may be an enum whose
-values are what the column holds; of an array a ``tuple`` or a ``frozenset``, of enums too; of JSON a dataclass or a tuple of them. So
+values are what the column holds; of an array a ``tuple`` or a ``frozenset``, of enums too; of JSON a dataclass or a tuple of them (by its ``to_json`` and ``of_json``, where it has them). So
 rules can decide on records themselves: the dataclass stands in the pure file, ``of(table)(Record)`` in the store. Statements run
 on the driver itself: for a fixed statement SQLAlchemy costs eight times as much (measured: 0.11 ms against 0.014 ms a lookup).
 
@@ -135,16 +135,25 @@ def _json_field(name: str, selected: str, held: Any) -> _RecordColumn:
     """The driver gives JSON as text, and wants it as text."""
     decode: Convert = json.loads
     if dataclasses.is_dataclass(held):
-        one: Any = held
-        decode = lambda text: one(**json.loads(text))  # noqa: E731
+        one = _of_json(held)
+        decode = lambda text: one(json.loads(text))  # noqa: E731
     elif get_origin(held) is tuple and dataclasses.is_dataclass(get_args(held)[0]):
-        each: Any = get_args(held)[0]
-        decode = lambda text: tuple(each(**value) for value in json.loads(text))  # noqa: E731
+        each = _of_json(get_args(held)[0])
+        decode = lambda text: tuple(each(value) for value in json.loads(text))  # noqa: E731
     return _RecordColumn(name, selected, _optional(decode), _optional(_json_text))
 
 
+def _of_json(held: Any) -> Convert:
+    """What reads a dataclass from JSON: its own ``of_json``, where it has more than plain fields."""
+    return getattr(held, "of_json", None) or (lambda value: held(**value))
+
+
 def _json_text(value: Any) -> str:
-    return json.dumps(value, default=dataclasses.asdict)
+    return json.dumps(value, default=_to_json)
+
+
+def _to_json(value: Any) -> Any:
+    return value.to_json() if hasattr(value, "to_json") else dataclasses.asdict(value)
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:

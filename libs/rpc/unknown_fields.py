@@ -4,6 +4,7 @@ Protobuf keeps both silently, so a restriction that this server does not know wo
 are refused for an unknown field (decision 0032); what another region hands over is kept until it is known (decision 0047).
 """
 
+import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -88,4 +89,9 @@ def _messages(field: FieldDescriptor, value: Any) -> Iterator[tuple[str, Message
         pairs = enumerate(value)
     else:
         pairs = [(None, value)]
-    yield from (("" if key is None else f"[{key!r}]", each) for key, each in pairs if isinstance(each, Message))
+    yield from (("" if key is None else in_brackets(key), each) for key, each in pairs if isinstance(each, Message))
+
+
+def in_brackets(key: object) -> str:
+    """Returns a place in a list, or a key of a map, as paths tell it: ``[3]``, ``["JYXM"]``."""
+    return f"[{json.dumps(key, ensure_ascii=False)}]"

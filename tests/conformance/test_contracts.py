@@ -267,7 +267,9 @@ def _unbounded(field: FieldDescriptor) -> bool:
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and any("matches(" in each.expression for each in rules.cel):
         return False
     if contracts.is_map(field):
-        texts = (rules.map.keys.string, rules.map.values.string)
+        texts = [rules.map.keys.string]
+        if contracts.message_of(field).fields_by_name["value"].message_type is None:
+            texts.append(rules.map.values.string)
         return not (rules.map.max_pairs and all(_bounded_text(each) for each in texts))
     if field.is_repeated:
         if not rules.repeated.max_items:

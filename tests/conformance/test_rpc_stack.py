@@ -48,6 +48,7 @@ from tests.support.rpc_lab import (
     refused_person,
     trusting,
 )
+from tests.support.values import messages
 from tongban.common.v1 import common_pb2
 from tongban.common.v1.common_pb2 import UseContext
 from tongban.identity.v1 import account_service_pb2 as pb
@@ -232,10 +233,13 @@ async def test_no_text_holds_a_nul(lab: Lab) -> None:
 
 def test_a_nul_is_found_in_lists_and_maps_and_not_in_bytes() -> None:
     check(materials.UploadMaterialRequest(chunk=b"a\0b"))
-    issue = IssueLicenseRequest(face_fields={"KZ_JYCS": "a\0"}, holders=[Holder(), Holder(display_name="\0")])
+    issue = IssueLicenseRequest(face_fields=messages(KZ_JYCS="a\0"), holders=[Holder(), Holder(display_name="\0")])
     with pytest.raises(InvalidArgument) as refused:
         check(issue)
-    assert [v.field for v in refused.value.violations] == ["holders[1].display_name", "face_fields['KZ_JYCS']"]
+    assert [v.field for v in refused.value.violations] == [
+        "holders[1].display_name",
+        'face_fields["KZ_JYCS"].string_value',
+    ]
 
 
 # ---- limits ----

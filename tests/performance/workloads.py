@@ -24,6 +24,7 @@ from tests.support.case_runs import application, approval
 from tests.support.hostile import many_extensions, many_references
 from tests.support.regions import PLAIN
 from tests.support.seals import make_kit
+from tests.support.values import messages
 from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2, account_service_pb2_grpc, resources_pb2
@@ -197,7 +198,7 @@ class Workloads:
                     document=common_pb2.IdentityDocument(type_code="001", number=firm.uscc),
                 )
             ],
-            face_fields={"KZ_JYCS": "示例路8号", "KZ_JYFW": "日用百货零售"},
+            face_fields=messages(KZ_JYCS="示例路8号", KZ_JYFW="日用百货零售"),
         )
 
     async def _verify_as_json(self, identifiers: list[str]) -> Measured:

@@ -12,6 +12,7 @@ import httpx
 
 from libs.rpc import status
 from tests.support import requests
+from tests.support.values import text
 from tongban.identity.v1 import account_service_pb2
 from tongban.license.v1 import license_service_pb2, material_service_pb2, resources_pb2
 
@@ -90,14 +91,16 @@ async def honest(caller: Caller, until: asyncio.Event, failures: list[str], away
 
 async def _violations(caller: Caller) -> None:
     request = license_service_pb2.IssueLicenseRequest(
-        holders=[resources_pb2.Holder() for _ in range(20)], face_fields={f"{'k' * 40}{n}": "" for n in range(80)}
+        holders=[resources_pb2.Holder() for _ in range(20)], face_fields={f"{'k' * 40}{n}": text("") for n in range(80)}
     )
     for _ in range(_TIMES):
         await caller.call(_ISSUE, request.SerializeToString())
 
 
 async def _long_names(caller: Caller) -> None:
-    request = license_service_pb2.IssueLicenseRequest(face_fields={"长" * 1300 + str(n): "\0" for n in range(200)})
+    request = license_service_pb2.IssueLicenseRequest(
+        face_fields={"长" * 1300 + str(n): text("\0") for n in range(200)}
+    )
     for _ in range(_TIMES):
         await caller.call(_ISSUE, request.SerializeToString())
 

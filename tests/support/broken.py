@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
 from libs.rpc.contract import Method
+from libs.rpc.unknown_fields import in_brackets
 from tests.support import contracts
 from tests.support.requests import item_of, minimal, put, scalar
 
@@ -183,13 +184,15 @@ def _spoilers(field: FieldDescriptor) -> Iterator[_Spoiler]:
 
 def _of_map(field: FieldDescriptor, rules: validate_pb2.MapRules) -> Iterator[_Spoiler]:
     name, entry = field.name, contracts.message_of(field).fields_by_name
-    good_key, good = scalar(entry["key"], rules.keys), scalar(entry["value"], rules.values)
+    good_key = scalar(entry["key"], rules.keys)
+    holds_messages = entry["value"].message_type is not None
+    good = item_of(entry["value"]) if holds_messages else scalar(entry["value"], rules.values)
     many = {f"{good_key}{number}": good for number in range(rules.max_pairs + 1)}
     yield "map.max_pairs", "", partial(_replace, name, many)
     for rule, key in _wrong(entry["key"], rules.keys):
-        yield rule, f"[{key}]", partial(_replace, name, {key: good})
+        yield rule, in_brackets(key), partial(_replace, name, {key: good})
     for rule, value in _wrong(entry["value"], rules.values):
-        yield rule, f"[{good_key}]", partial(_replace, name, {good_key: value})
+        yield rule, in_brackets(good_key), partial(_replace, name, {good_key: value})
 
 
 def _of_list(field: FieldDescriptor, rules: validate_pb2.RepeatedRules) -> Iterator[_Spoiler]:
@@ -216,7 +219,11 @@ def _set(name: str, value: Any, message: Any) -> None:
 def _replace(name: str, values: dict[str, Any], message: Any) -> None:
     pairs = getattr(message, name)
     pairs.clear()
-    pairs.update(values)
+    for key, value in values.items():
+        if isinstance(value, Message):
+            pairs[key].CopyFrom(value)
+        else:
+            pairs[key] = value
 
 
 def _fill(name: str, values: list[Any], message: Any) -> None:

@@ -14,6 +14,7 @@ from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import RegisteredFirm, Registry
 from libs.errors import Code, TongbanError
+from tests.support.values import messages
 from tongban.cases.v1 import case_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import common_pb2
@@ -148,10 +149,7 @@ def application(office: Office, item: DemoItem, firm: RegisteredFirm) -> case_se
         applicant=pb.Applicant(
             type=pb.APPLICANT_TYPE_ENTERPRISE, subject=firm.name, display_name=firm.display_name, document=document
         ),
-        form_values=[
-            pb.FormValue(key="address", value="示例路1号"),
-            pb.FormValue(key="scope", value="一般项目:示例经营活动"),
-        ],
+        form_values=messages(address="示例路1号", scope="一般项目:示例经营活动"),
     )
 
 

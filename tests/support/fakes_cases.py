@@ -17,6 +17,7 @@ from libs.rpc import status
 from libs.rpc.receipts import RECEIPT
 from tests.support.backends import HOST
 from tests.support.service import Service
+from tests.support.values import text_type
 from tongban.common.v1 import common_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import (
@@ -62,7 +63,9 @@ def _license_type() -> licenses.LicenseType:
     return licenses.LicenseType(
         state=licenses.LICENSE_TYPE_STATE_PUBLISHED,
         holder_category=licenses.HOLDER_CATEGORY_ANY,
-        face_fields=[licenses.FaceField(key=key, label=key, max_length=100) for key in ("KZ_JYCS", "KZ_JYFW", "FDDBR")],
+        face_fields=[
+            licenses.FaceField(key=key, label=key, type=text_type(100)) for key in ("KZ_JYCS", "KZ_JYFW", "FDDBR")
+        ],
     )
 
 

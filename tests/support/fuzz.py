@@ -152,7 +152,7 @@ class Nonsense:
                 continue
             entry = of.message_type is not None and of.message_type.GetOptions().map_entry
             if entry:
-                self._fill_map(getattr(target, of.name), of)
+                self._fill_map(getattr(target, of.name), of, depth)
             elif of.is_repeated:
                 for _ in range(self._random.choice((1, 1, 2, 30))):
                     self._add(getattr(target, of.name), of, depth)
@@ -163,11 +163,13 @@ class Nonsense:
                 setattr(target, of.name, self._scalar(of))
         return target
 
-    def _fill_map(self, values: Any, of: Any) -> None:
+    def _fill_map(self, values: Any, of: Any, depth: int) -> None:
         key, value = of.message_type.fields_by_name["key"], of.message_type.fields_by_name["value"]
         for _ in range(self._random.choice((1, 3, 200))):
             if value.message_type is None:
                 values[self._scalar(key)] = self._scalar(value)
+            else:
+                self.fill(values[self._scalar(key)], depth + 1)
 
     def _add(self, values: Any, of: Any, depth: int) -> None:
         if of.message_type is not None:

@@ -79,6 +79,8 @@ def _plant_map(message: Message, field: FieldDescriptor) -> int:
     for key in list(values):
         if isinstance(values[key], str):
             values[key] = ADDRESS
+        elif isinstance(values[key], Message):
+            plant(values[key])
     return len(values)
 
 

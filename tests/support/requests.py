@@ -98,11 +98,7 @@ def required(field: FieldDescriptor) -> bool:
 def put(message: Message, field: FieldDescriptor, *, full: bool = False, depth: int = 0) -> None:
     """Sets one field of ``message`` to a value that its rules take, with what they need of other fields."""
     if contracts.is_map(field):
-        entry = contracts.message_of(field).fields_by_name
-        rules = contracts.rules_of(field).map
-        key = scalar(entry["key"], rules.keys, full=full)
-        value = scalar(entry["value"], rules.values, full=full)
-        getattr(message, field.name)[key] = value
+        _put_entry(getattr(message, field.name), field, full, depth)
     elif field.is_repeated:
         _extend(message, field, full, depth)
     elif field.message_type is not None:
@@ -110,6 +106,16 @@ def put(message: Message, field: FieldDescriptor, *, full: bool = False, depth: 
     else:
         setattr(message, field.name, scalar(field, contracts.rules_of(field), full=full))
     settle(message)
+
+
+def _put_entry(pairs: Any, field: FieldDescriptor, full: bool, depth: int) -> None:
+    entry = contracts.message_of(field).fields_by_name
+    rules = contracts.rules_of(field).map
+    key = scalar(entry["key"], rules.keys, full=full)
+    if entry["value"].message_type is None:
+        pairs[key] = scalar(entry["value"], rules.values, full=full)
+    else:
+        pairs[key].CopyFrom(_submessage(entry["value"], full, depth))
 
 
 def item_of(field: FieldDescriptor, *, full: bool = False, depth: int = 0) -> Any:

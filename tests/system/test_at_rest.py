@@ -47,7 +47,7 @@ async def _a_whole_case(office: Office) -> None:
     firm = await Registry(office, 977).firm(RegisteredPerson(made.name, NAME, NUMBER))
     stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     request = application(office, YIELDING, firm)
-    request.form_values[0].value = ADDRESS
+    request.form_values["address"].string_value = ADDRESS
     case = await office.gateway.using(clerk).call(request, cases.Case)
     name = case.name
     for kind, duty in (

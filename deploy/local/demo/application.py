@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from libs.civil.calendar import Calendar
 from libs.documents.store import digest_of
 from libs.ids.uuid7 import uuid7
 from libs.rpc.token_types import ACCESS_TOKEN
+from libs.values.messages import value_messages
 from tongban.cases.v1 import (
     case_service_pb2,
     exchange_service_pb2,
@@ -188,7 +190,14 @@ class ApplicationSteps:
                     document=common_pb2.IdentityDocument(type_code="001", number=self._firm.uscc),
                 )
             ],
-            face_fields={"KZ_JYCS": "六安市示例路8号", "KZ_JYFW": "日用百货零售"},
+            face_fields=value_messages(
+                {
+                    "KZ_JYCS": "六安市示例路8号",
+                    "KZ_JYFW": "日用百货零售",
+                    "KZ_ZCZB": Decimal("500000.00"),
+                    "KZ_CLRQ": date(2019, 3, 4),
+                }
+            ),
             request_id=request_id(),
         )
         token = await self._home.token_of("deciding")
@@ -266,10 +275,14 @@ class ApplicationSteps:
             ),
             identity_check=exchange_service_pb2.IdentityCheck(assurance=4, method="窗口核验居民身份证原件"),
             materials=self._references,
-            form_values=[
-                cases.FormValue(key="address", value="常州市天宁区示例路18号"),
-                cases.FormValue(key="scope", value="预包装食品零售"),
-            ],
+            form_values=value_messages(
+                {
+                    "address": "常州市天宁区示例路18号",
+                    "scope": "预包装食品零售",
+                    "capital": Decimal("500000.00"),
+                    "founded": date(2019, 3, 4),
+                }
+            ),
         )
         request.identity_check.check_time.FromDatetime(datetime.combine(SUBMITTED, _MORNING))
         sent = await gateway.using(self._window_token).call(request, exchange_service_pb2.CaseTransfer)

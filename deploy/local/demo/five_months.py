@@ -14,6 +14,7 @@ from deploy.local.demo.office import Office
 from deploy.local.demo.people import RegisteredFirm, RegisteredPerson, Registry
 from libs.civil import notices
 from libs.civil.calendar import Calendar
+from libs.values.messages import value_messages
 from tongban.cases.v1 import (
     case_service_pb2,
     rating_service_pb2,
@@ -149,10 +150,7 @@ class FiveMonths:
             applicant=pb.Applicant(
                 type=kind, subject=case.firm.name, display_name=case.firm.display_name, document=document
             ),
-            form_values=[
-                pb.FormValue(key="address", value="常州市天宁区示例路1号"),
-                pb.FormValue(key="scope", value="一般项目:示例经营活动"),
-            ],
+            form_values=value_messages({"address": "常州市天宁区示例路1号", "scope": "一般项目:示例经营活动"}),
             request_id=request_id(),
         )
 

@@ -16,7 +16,7 @@ from libs.rpc.messages import date_message
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.cases.v1 import calendar_service_pb2, item_service_pb2
 from tongban.cases.v1 import resources_pb2 as case_resources
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, value_pb2
 from tongban.identity.v1 import (
     client_service_pb2,
     resources_pb2,
@@ -223,6 +223,14 @@ async def make_seal(office: Office) -> None:
     office.seal = (await gateway.using(token).call(request, seal_resources.Seal)).name
 
 
+def _text(most: int) -> value_pb2.ValueType:
+    return value_pb2.ValueType(text_type=value_pb2.TextType(max_length=most))
+
+
+_CAPITAL = value_pb2.ValueType(decimal_type=value_pb2.DecimalType(scale=2, minimum="0", unit="CNY"))
+_DAY = value_pb2.ValueType(date_type=value_pb2.DateType())
+
+
 async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
     """Creates and publishes a licence type with the face fields that all of the demo's licences have."""
     gateway, token = office.gateway, await office.admin_token()
@@ -234,8 +242,10 @@ async def publish_licence_type(office: Office, kind: LicenceKind) -> None:
         validity_months=kind.months,
         page_layout=license_resources.PAGE_LAYOUT_A4_LANDSCAPE,
         face_fields=[
-            license_resources.FaceField(key="KZ_JYCS", label="经营场所", required=True, max_length=100),
-            license_resources.FaceField(key="KZ_JYFW", label="经营范围", required=False, max_length=200),
+            license_resources.FaceField(key="KZ_JYCS", label="经营场所", required=True, type=_text(100)),
+            license_resources.FaceField(key="KZ_JYFW", label="经营范围", type=_text(200)),
+            license_resources.FaceField(key="KZ_ZCZB", label="注册资本", type=_CAPITAL),
+            license_resources.FaceField(key="KZ_CLRQ", label="成立日期", type=_DAY),
         ],
     )
     made = await gateway.using(token).license.create_license_type(license_type=drafted)
@@ -292,8 +302,10 @@ def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemConten
         legal_basis="《中华人民共和国行政许可法》第四十二条",
         license_type=office.licence_types[item.licence.serial] if item.licence else "",
         form_fields=[
-            item_service_pb2.FormField(key="address", display_name="经营场所", required=True, license_field="KZ_JYCS"),
-            item_service_pb2.FormField(key="scope", display_name="经营范围", license_field="KZ_JYFW"),
+            _form_field("address", "经营场所", "KZ_JYCS", _text(100), required=True),
+            _form_field("scope", "经营范围", "KZ_JYFW", _text(200)),
+            _form_field("capital", "注册资本", "KZ_ZCZB", _CAPITAL),
+            _form_field("founded", "成立日期", "KZ_CLRQ", _DAY),
         ],
         delivery_methods=[
             case_resources.DELIVERY_METHOD_WINDOW,
@@ -301,6 +313,12 @@ def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemConten
             case_resources.DELIVERY_METHOD_DOWNLOAD,
         ],
     )
+
+
+def _form_field(
+    key: str, label: str, filled: str, kind: value_pb2.ValueType, *, required: bool = False
+) -> item_service_pb2.FormField:
+    return item_service_pb2.FormField(key=key, display_name=label, license_field=filled, type=kind, required=required)
 
 
 def _cross_region_materials() -> list[item_service_pb2.MaterialRule]:

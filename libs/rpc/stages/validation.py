@@ -18,15 +18,15 @@ from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
 from libs.rpc.masks import held
 from libs.rpc.outputs import leave_out
-from libs.rpc.unknown_fields import refuse_unknown
+from libs.rpc.unknown_fields import in_brackets, refuse_unknown
+from libs.values.limits import SECONDS, VALUE, limit_faults
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _FEW_BYTES = 2_048
 _MOST_ELEMENTS = 5_000
 _SECOND = 1_000_000_000
 _TIMES = {
-    # A day within both ends of what datetime holds, so that every time zone's civil time can be told.
-    "google.protobuf.Timestamp": (-62_135_510_400, 253_402_214_399),
+    "google.protobuf.Timestamp": SECONDS,
     "google.protobuf.Duration": (-315_576_000_000, 315_576_000_000),
 }
 
@@ -56,7 +56,7 @@ def _field_of(violation: Any, descriptor: Any) -> FieldDescriptor | None:
 
 
 def _subscript(subscript: Any) -> str:
-    return "" if subscript is None else f"[{subscript.value}]"
+    return "" if subscript is None else in_brackets(subscript.value)
 
 
 def parse(method: Method, data: bytes) -> Message:
@@ -74,8 +74,8 @@ def _members(value: Any, field: FieldDescriptor) -> Iterator[tuple[str, Any]]:
     """The values of one set field, each with its subscript; the keys of a map count as values."""
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         for key in value:
-            yield f"[{key!r}]", key
-            yield f"[{key!r}]", value[key]
+            yield in_brackets(key), key
+            yield in_brackets(key), value[key]
     elif field.is_repeated:
         yield from ((f"[{index}]", each) for index, each in enumerate(value))
     else:
@@ -121,41 +121,44 @@ def _counted(message: Message, inside: str = "") -> Iterator[tuple[str, int, int
 
 
 @cache
-def _leading_to_times(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
-    """The fields of a message that hold a time or a duration, themselves or somewhere inside."""
-    return tuple(field for field in descriptor.fields if field.message_type is not None and _holds_times(field, ()))
+def _leading_to_judged(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
+    """The fields of a message that hold a time, a duration or a value of any kind, themselves or somewhere inside."""
+    return tuple(field for field in descriptor.fields if field.message_type is not None and _holds_judged(field, ()))
 
 
-def _holds_times(field: FieldDescriptor, above: tuple[str, ...]) -> bool:
+def _holds_judged(field: FieldDescriptor, above: tuple[str, ...]) -> bool:
     kind = field.message_type
     if kind is None or kind.full_name in above:
         return False
-    if kind.full_name in _TIMES:
+    if kind.full_name in _TIMES or kind.full_name == VALUE:
         return True
-    return any(_holds_times(each, (*above, kind.full_name)) for each in kind.fields)
+    return any(_holds_judged(each, (*above, kind.full_name)) for each in kind.fields)
 
 
-def _bad_times(message: Message, inside: str = "") -> Iterator[str]:
-    for field in _leading_to_times(message.DESCRIPTOR):
+def _misjudged(message: Message, inside: str = "") -> Iterator[Violation]:
+    for field in _leading_to_judged(message.DESCRIPTOR):
         if not field.is_repeated and not message.HasField(field.name):
             continue
         for subscript, each in _members(getattr(message, field.name), field):
-            path = f"{inside}{field.name}{subscript}"
-            bounds = _TIMES.get(field.message_type.full_name if field.message_type is not None else "")
-            if bounds is None:
-                yield from _bad_times(each, f"{path}.") if isinstance(each, Message) else ()
-            elif not (bounds[0] <= each.seconds <= bounds[1] and abs(each.nanos) < _SECOND):
-                yield path
+            if isinstance(each, Message):
+                yield from _judged(each, f"{inside}{field.name}{subscript}")
 
 
-def _refuse_bad_times(message: Message) -> None:
+def _judged(message: Any, path: str) -> Iterator[Violation]:
+    kind = message.DESCRIPTOR.full_name
+    if kind == VALUE:
+        yield from limit_faults(message, path)
+    elif kind not in _TIMES:
+        yield from _misjudged(message, f"{path}.")
+    elif not (_TIMES[kind][0] <= message.seconds <= _TIMES[kind][1] and abs(message.nanos) < _SECOND):
+        yield Violation(path, "timestamp.range", "must be a time that can be written (years 1 to 9999)")
+
+
+def _refuse_what_is_none(message: Message) -> None:
     # What the JSON mapping can't write can stand in a protobuf all the same, and no converter takes it.
-    violations = tuple(
-        Violation(path, "timestamp.range", "must be a time that can be written (years 1 to 9999)")
-        for path in _bad_times(message)
-    )
+    violations = tuple(_misjudged(message))
     if violations:
-        raise reasons.field_invalid("the request holds a time that is none", violations=violations)
+        raise reasons.field_invalid("the request holds a time or a value that is none", violations=violations)
 
 
 def _refuse_too_many(message: Message, data: bytes) -> None:
@@ -184,7 +187,7 @@ def _check(
     message: Message, data: bytes, broken: Callable[[Message], list[Any]] = protovalidate.collect_violations
 ) -> None:
     _refuse_nul(message, data)
-    _refuse_bad_times(message)
+    _refuse_what_is_none(message)
     found = [Violation(_path(v), v.proto.rule_id, _words(v, message.DESCRIPTOR)) for v in broken(message)]
     violations = tuple(held(message, found))
     if violations:

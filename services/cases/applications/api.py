@@ -113,7 +113,7 @@ class ApplicationApi:
         async def work(tx: Transaction) -> pb.Case:
             record = await self._locked(tx, request.name, request.etag, actor)
             return await self._applications.corrected(
-                tx, record, tuple(request.materials), tuple(request.form_values), by
+                tx, record, tuple(request.materials), dict(request.form_values), by
             )
 
         return await self._parts.uow.run(command_of(request, call=call), work)
@@ -145,7 +145,7 @@ def _application(request: rpc.CreateCaseRequest, item: ItemVersion, actor: Actor
         channel=CHANNELS.name(request.channel),
         title=request.title,
         materials=tuple(request.materials),
-        form_values=tuple(request.form_values),
+        form_values=dict(request.form_values),
         created_by=actor_of(actor),
         actor=actor_of(actor),
         department=actor.department,

@@ -8,6 +8,7 @@ from libs.db.uow import Transaction
 from libs.errors import invalid_field, state_conflict
 from services.cases.core import deadlines
 from services.cases.core.applications import (
+    FormValues,
     check_form,
     check_materials,
     home_region_of,
@@ -52,7 +53,7 @@ class Application:
     channel: str
     title: str
     materials: tuple[pb.MaterialReference, ...]
-    form_values: tuple[pb.FormValue, ...]
+    form_values: FormValues
     created_by: str
     actor: str
     department: str
@@ -145,7 +146,7 @@ class Applications:
         event = events.CaseSubmitted(
             acceptance_due_date=deadline,
             receiving_department="" if record.transfer else department,
-            materials=files_of(record.content.materials, self._parts.home),
+            materials=files_of(record.content, self._parts.home),
         )
         change = CaseChange(CaseAction.SUBMIT, actor, department, end_tasks="", open_task="ACCEPT", number_day=day)
         return await self._parts.workflow.finish(tx, record, item, before, change, event)
@@ -155,7 +156,7 @@ class Applications:
         tx: Transaction,
         record: CaseRecord,
         materials: tuple[pb.MaterialReference, ...],
-        values: tuple[pb.FormValue, ...],
+        values: FormValues,
         by: RespondingParty,
     ) -> pb.Case:
         """Puts the answer to a correction, or tolerated materials, into a locked case; the state tells which."""
@@ -175,13 +176,11 @@ class Applications:
         event = events.CaseCorrected(
             material_codes=codes,
             suspended_days=suspended,
-            materials=files_of(record.content.materials, self._parts.home),
+            materials=files_of(record.content, self._parts.home),
         )
         return await self._parts.workflow.finish(tx, record, item, before, change, event)
 
-    def _fulfilled(
-        self, tx: Transaction, record: CaseRecord, codes: list[str], values: tuple[pb.FormValue, ...]
-    ) -> CaseState:
+    def _fulfilled(self, tx: Transaction, record: CaseRecord, codes: list[str], values: FormValues) -> CaseState:
         obligations = obligations_of(record)
         still_open = open_codes(obligations)
         if not still_open:
@@ -200,7 +199,7 @@ class Applications:
         record: CaseRecord,
         item: ItemVersion,
         codes: list[str],
-        values: tuple[pb.FormValue, ...],
+        values: FormValues,
     ) -> tuple[CaseState, int]:
         asked = [point.material_code for point in record.content.correction.points]
         missing = missing_from_correction(asked, codes)

@@ -1,18 +1,24 @@
 """What stands in an application, whichever way it came: checks of parties, materials and form."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from libs import names as person_names
-from libs.errors import invalid_field
+from libs.errors import invalid_field, reasons
 from libs.ids import documents, names
 from libs.rpc.messages import date_of, timestamp
+from libs.values.checks import field_faults, is_filled
+from libs.values.messages import values_of
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.core.materials import Obligation, check_codes
 from tongban.cases.v1 import exchange_service_pb2 as exchange
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import value_pb2
+
+FormValues = Mapping[str, value_pb2.Value]
+"""What is filled in of a form, by key."""
+_FORM = "form_values"
 
 
 def check_parties(applicant: pb.Applicant, agent: pb.Agent | None, today: date) -> None:
@@ -52,33 +58,33 @@ def check_materials(item: ItemVersion, materials: Sequence[pb.MaterialReference]
         raise invalid_field("materials.paper", "paper.staff_only", "paper is taken in by staff only")
 
 
-def check_form(item: ItemVersion, values: Sequence[pb.FormValue]) -> None:
-    """Raises FIELD_INVALID for a key that stands twice or that the item's form doesn't have."""
-    known = {form_field.key for form_field in item.content.form_fields}
-    twice = any(times > 1 for times in Counter(value.key for value in values).values())
-    if twice or any(value.key not in known for value in values):
-        raise invalid_field("form_values.key", "form.key", "must be keys of the item's form, each at most once")
+def check_form(item: ItemVersion, values: FormValues) -> None:
+    """Raises FIELD_INVALID, with each value that the item's form doesn't have or that is not what it declares."""
+    broken = tuple(field_faults(item.form, values_of(values, _FORM), _FORM, complete=False))
+    if broken:
+        raise reasons.field_invalid("the form is not filled in as the item declares it", violations=broken)
 
 
-def missing_form(item: ItemVersion, values: Iterable[pb.FormValue]) -> tuple[str, ...]:
+def missing_form(item: ItemVersion, values: FormValues) -> tuple[str, ...]:
     """Returns the keys of required form fields that are not filled in."""
-    filled = {value.key for value in values if not person_names.is_blank(value.value)}
+    filled = {key for key, value in values_of(values, _FORM).items() if is_filled(value)}
     return tuple(each.key for each in item.content.form_fields if each.required and each.key not in filled)
 
 
-def put_in(
-    content: pb.Case, materials: Sequence[pb.MaterialReference], values: Sequence[pb.FormValue], now: datetime
-) -> None:
-    """Adds materials and form values to a case, in place of those with the same code or key."""
-    codes, keys = {material.code for material in materials}, {value.key for value in values}
+def put_in(content: pb.Case, materials: Sequence[pb.MaterialReference], values: FormValues, now: datetime) -> None:
+    """Adds materials and form values to a case, in place of those with the same code or key; a null takes one out."""
+    codes = {material.code for material in materials}
     kept = [each for each in content.materials if each.reference.code not in codes]
-    filled = [each for each in content.form_values if each.key not in keys]
-    del content.materials[:], content.form_values[:]
+    del content.materials[:]
     content.materials.extend(kept)
+    for key, value in values.items():
+        if value.HasField("null_value"):
+            content.form_values.pop(key, None)
+        else:
+            content.form_values[key].CopyFrom(value)
     for reference in materials:
         check = pb.MATERIAL_CHECK_SEEN if reference.HasField("paper") else pb.MATERIAL_CHECK_PENDING
         content.materials.add(reference=reference, receive_time=timestamp(now), check=check)
-    content.form_values.extend([*filled, *values])
 
 
 def obligations_of(record: CaseRecord) -> tuple[Obligation, ...]:

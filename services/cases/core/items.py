@@ -13,6 +13,8 @@ from libs.db.query import Query, of
 from libs.errors import not_found
 from libs.rpc.messages import Names
 from libs.timed_cache import TimedCache
+from libs.values.kinds import ValueField
+from libs.values.messages import type_of
 from services.cases.core import schema
 from services.cases.core.cases import id_of
 from services.cases.core.clock import HandlingLimits
@@ -86,6 +88,11 @@ class ItemVersion:
         return tuple(MaterialRule(rule.code, rule.required, rule.tolerable) for rule in self.content.materials)
 
     @property
+    def form(self) -> tuple[ValueField, ...]:
+        """The fields of its form, as the rules of values need them."""
+        return form_of(self.content)
+
+    @property
     def limits(self) -> HandlingLimits:
         """Its limits, in working days."""
         return HandlingLimits(self.content.statutory_limit_days, self.content.promised_limit_days)
@@ -107,6 +114,13 @@ class ItemVersion:
             cross_region=content.HasField("cross_region"),
             open_regions=frozenset(content.cross_region.regions),
         )
+
+
+def form_of(content: pb.ItemContent) -> tuple[ValueField, ...]:
+    """Returns what the fields of an item's form declare."""
+    return tuple(
+        ValueField(each.key, each.display_name, each.required, type_of(each.type)) for each in content.form_fields
+    )
 
 
 @of(items)

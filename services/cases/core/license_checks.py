@@ -10,27 +10,28 @@ from dataclasses import dataclass
 from libs.db.command import digest_of
 from libs.db.uow import AskFirst
 from libs.errors import InvalidArgument, TongbanError, Violation, reasons
+from libs.values.checks import at_key
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.integrations import is_passing
 from services.cases.integrations.licenses import LicenseService
-from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import value_pb2
 from tongban.license.v1 import license_service_pb2
 from tongban.license.v1 import resources_pb2 as license_pb
 
-_FACE_FIELD = re.compile(r"face_fields[.\[]\"?(?P<key>\w+)")
+_FACE_FIELD = re.compile(r'face_fields\["(?P<key>\w+)"\]')
 _HOLDER = re.compile(r"holders\[\d+\]\.?")
 
 
-def license_fields(item: ItemVersion, content: pb.Case) -> list[events.LicenseField]:
+def license_fields(item: ItemVersion, content: pb.Case) -> dict[str, value_pb2.Value]:
     """Returns what of a case's form stands on its licence, by the keys of the licence type."""
-    values = {value.key: value.value for value in content.form_values}
-    return [
-        events.LicenseField(key=each.license_field, value=values[each.key])
+    values = content.form_values
+    return {
+        each.license_field: values[each.key]
         for each in item.content.form_fields
         if each.license_field and each.key in values
-    ]
+    }
 
 
 def own_path(item: ItemVersion, path: str) -> str:
@@ -39,7 +40,7 @@ def own_path(item: ItemVersion, path: str) -> str:
     if face is not None:
         found = (each.key for each in item.content.form_fields if each.license_field == face["key"])
         key = next(found, "")
-        return f"form_values.{key}" if key else path
+        return at_key("form_values", key) + path[face.end() :] if key else path
     return _HOLDER.sub("applicant.", path).rstrip(".")
 
 
@@ -64,7 +65,7 @@ class LicenseChecks:
             holders=[
                 license_pb.Holder(subject=holder.subject, display_name=holder.display_name, document=holder.document)
             ],
-            face_fields={field.key: field.value for field in license_fields(item, record.content)},
+            face_fields=license_fields(item, record.content),
         )
         digest = digest_of(request)
         if digest in asked:

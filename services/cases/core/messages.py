@@ -7,6 +7,7 @@ from typing import Any
 from libs.db.etag import etag_of
 from libs.ids import names
 from libs.rpc.messages import Names, date_message, timestamp
+from libs.values.messages import documents_of
 from services.cases.core.cases import CaseRecord
 from services.cases.core.clock import ClockReading
 from services.cases.core.items import CHANNELS, ItemVersion
@@ -97,9 +98,10 @@ def summary(record: CaseRecord, item: ItemVersion, actor: str, now: datetime) ->
     )
 
 
-def files_of(materials: Iterable[pb.CaseMaterial], here: str) -> list[str]:
-    """Returns the files that the materials of a case refer to, as this region names them."""
-    named = (material.reference.material for material in materials)
+def files_of(content: pb.Case, here: str) -> list[str]:
+    """Returns the files that the materials and the form of a case refer to, each once, as this region names them."""
+    materials = (material.reference.material for material in content.materials)
+    named = dict.fromkeys((*materials, *documents_of(content.form_values)))
     return [str(names.parse(name, "material").relative_to(here)) for name in named if name]
 
 

@@ -38,7 +38,7 @@ def decided_event(record: CaseRecord, item: ItemVersion) -> events.CaseDecided:
         decision=record.content.decision,
         license_type=item.content.license_type if yielding else "",
         holder=record.content.applicant,
-        license_fields=license_fields(item, record.content) if yielding else [],
+        license_fields=license_fields(item, record.content) if yielding else {},
     )
 
 

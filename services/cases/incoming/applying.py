@@ -117,7 +117,7 @@ class MessageApplier:
         record = await self._parts.cases.lock(tx.connection, row.case_name)
         if message.kind == Payload.CORRECTION:
             correction, by = message.content, RespondingParty(actor.subject, "", True, asked)
-            materials, values = tuple(correction.materials), tuple(correction.form_values)
+            materials, values = tuple(correction.materials), dict(correction.form_values)
             await self._applications.corrected(tx, record, materials, values, by)
         elif message.kind == Payload.WITHDRAWAL:
             await self._applications.withdrawn(tx, record, actor.subject, "", message.content.reason)
@@ -150,7 +150,7 @@ def _application(
         channel=OTHER_REGION,
         title=application.title,
         materials=tuple(application.materials),
-        form_values=tuple(application.form_values),
+        form_values=dict(application.form_values),
         created_by=clerk,
         actor=clerk,
         department=f"//{region}/{application.department}",

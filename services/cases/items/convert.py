@@ -1,14 +1,14 @@
 """Items as messages, and back."""
 
-from collections import Counter
 from datetime import datetime
 from typing import Any
 
 from libs.db.etag import etag_of
-from libs.errors import invalid_field
+from libs.errors import reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names, timestamp
-from services.cases.core.items import ItemRow
+from libs.values.checks import declared_faults
+from services.cases.core.items import ItemRow, form_of
 from services.cases.items.rules import code_warnings
 from tongban.cases.v1 import item_service_pb2 as pb
 
@@ -57,6 +57,7 @@ def written(content: pb.ItemContent) -> dict[str, Any]:
 
 
 def check_form_fields(content: pb.ItemContent) -> None:
-    """Raises FIELD_INVALID where two fields of an item's form have one key."""
-    if any(times > 1 for times in Counter(each.key for each in content.form_fields).values()):
-        raise invalid_field("service_item.content.form_fields.key", "form.unique", "each key may stand once")
+    """Raises FIELD_INVALID where two fields of an item's form have one key, or what one declares makes no sense."""
+    broken = tuple(declared_faults(form_of(content), "service_item.content.form_fields"))
+    if broken:
+        raise reasons.field_invalid("the form can't be declared so", violations=broken)

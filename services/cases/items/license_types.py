@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from libs.errors import FailedPrecondition, TongbanError, Violation, reasons
+from libs.values.checks import fits
+from libs.values.messages import type_of
 from services.cases.integrations import is_passing
 from services.cases.integrations.licenses import LicenseService
 from tongban.cases.v1 import item_service_pb2
@@ -56,7 +58,7 @@ def _not_published(name: str, state: str) -> FailedPrecondition:
 
 
 def _form_violations(content: item_service_pb2.ItemContent, kind: license_pb.LicenseType) -> Iterator[Violation]:
-    known = {field.key for field in kind.face_fields}
+    known = {field.key: type_of(field.type) for field in kind.face_fields}
     filled: dict[str, bool] = {}
     for place, field in enumerate(content.form_fields):
         if not field.license_field:
@@ -64,6 +66,8 @@ def _form_violations(content: item_service_pb2.ItemContent, kind: license_pb.Lic
         path = f"content.form_fields[{place}].license_field"
         if field.license_field not in known:
             yield Violation(path, "license_field.known", "the licence type has no such field")
+        elif not fits(type_of(field.type), known[field.license_field]):
+            yield Violation(path, "license_field.type", "the field's values are not what the licence type asks for")
         if field.license_field in filled:
             yield Violation(path, "license_field.once", "another field of the form fills it already")
         filled[field.license_field] = field.required

@@ -60,7 +60,7 @@ class OutgoingApi:
         parts = self._parts
         correction = pb.TransferCorrection(
             materials=[drafting.absolute_material(each, parts.home) for each in request.correction.materials],
-            form_values=request.correction.form_values,
+            form_values=drafting.absolute_values(request.correction.form_values, parts.home),
         )
 
         async def work(tx: Transaction) -> pb.CaseTransfer:

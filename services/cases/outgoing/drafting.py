@@ -5,6 +5,7 @@ from datetime import datetime
 
 from libs.access.actor import Actor
 from libs.errors import invalid_field
+from libs.values.messages import with_documents
 from services.cases.core.access import (
     absolute,
     at_home,
@@ -12,13 +13,14 @@ from services.cases.core.access import (
     require_impartial_abroad,
     spoken_for_abroad,
 )
-from services.cases.core.applications import agent_of, check_parties
+from services.cases.core.applications import FormValues, agent_of, check_parties
 from services.cases.core.parts import Parts
 from services.cases.core.transfers import DELEGATION, OUTBOUND, TransferRow
 from services.cases.integrations.identity import mandate_not_covering
 from services.cases.outgoing.convert import MODES
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
+from tongban.common.v1 import value_pb2
 
 _NATIONAL_LENGTH, _BASIC_LENGTH = 31, 12
 
@@ -31,7 +33,7 @@ def drafted(request: pb.SendCaseTransferRequest, actor: Actor, home: str) -> pb.
         case_id=request.case_id,
         applicant=request.applicant,
         identity_check=request.identity_check,
-        form_values=request.form_values,
+        form_values=absolute_values(request.form_values, home),
         title=request.title,
         materials=[absolute_material(material, home) for material in request.materials],
         department=actor.department,
@@ -54,6 +56,11 @@ def absolute_material(material: resources.MaterialReference, home: str) -> resou
     if source in {"material", "presentation"}:
         setattr(copy, source, absolute(getattr(copy, source), home))
     return copy
+
+
+def absolute_values(values: FormValues, home: str) -> dict[str, value_pb2.Value]:
+    """Returns form values, with their documents named as another region reads them."""
+    return with_documents(values, lambda name: absolute(name, home))
 
 
 def check(parts: Parts, application: pb.TransferApplication, actor: Actor, handling_region: str) -> None:

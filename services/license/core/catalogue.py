@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from libs.values.kinds import ValueField
+
 
 class TypeState(Enum):
     """Where a type stands; the names are those of LicenseTypeState in the contract."""
@@ -22,21 +24,12 @@ class HolderCategory(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class FaceField:
-    """An item of information on the face (照面信息项); ``max_length`` in characters."""
-
-    key: str
-    label: str
-    required: bool
-    max_length: int
-
-
-@dataclass(frozen=True, slots=True)
 class LicenseType:
     """A type of licence in the region's catalogue.
 
     Attributes:
         code: 21 characters, the credit code of who defines it and a serial (GB/T 36903).
+        face_fields: the items of information on the face (照面信息项), as they are printed.
         validity_months: for how long its licences are good; 0 for ever.
         page_layout: as PageLayout in the contract, ``A4_PORTRAIT`` or ``A4_LANDSCAPE``.
         item_codes: the items that ask for it.
@@ -48,7 +41,7 @@ class LicenseType:
     display_name: str
     defining_authority: str
     holder_category: HolderCategory
-    face_fields: tuple[FaceField, ...]
+    face_fields: tuple[ValueField, ...]
     validity_months: int
     page_layout: str
     item_codes: tuple[str, ...]

@@ -5,6 +5,8 @@ from typing import Any
 from libs.crypto.envelope import FieldCipher
 from libs.db.etag import etag_of
 from libs.rpc.messages import Names, date_message, timestamp
+from libs.values.kinds import Value
+from libs.values.messages import values_of
 from services.license.core.catalogue import Holder, mask_document_number
 from services.license.core.licenses import OFD, PDF, License, opened
 from tongban.common.v1 import common_pb2
@@ -90,6 +92,11 @@ def validity_message(row: License) -> pb.Validity:
 def document_ref(digest: str | None, media_type: str, size: int | None) -> common_pb2.DocumentRef | None:
     """Returns the reference to a file; None where there is none, which a message takes as "not set"."""
     return common_pb2.DocumentRef(digest=digest, media_type=media_type, size_bytes=size or 0) if digest else None
+
+
+def face_of(content: pb.License) -> dict[str, Value]:
+    """Returns what stands on the face, as the rules know it."""
+    return values_of(content.face_fields, "face_fields")
 
 
 def holders_of(content: pb.License) -> tuple[Holder, ...]:

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from libs.errors import InvalidArgument, reasons
 from libs.ids.region import REGION_ID
+from libs.values.canonical import VERSION, tagged_fields
+from libs.values.kinds import Value
 from services.license.core.catalogue import Holder
 from services.license.core.validity import LicenseTerm, compact
 
@@ -29,7 +31,7 @@ class QrContent:
 
 
 def face_bytes(
-    identifier: str, number: str, holders: Sequence[Holder], validity: LicenseTerm, face: Mapping[str, str]
+    identifier: str, number: str, holders: Sequence[Holder], validity: LicenseTerm, face: Mapping[str, Value]
 ) -> bytes:
     """Returns the canonical bytes of a face: what the check is made over, by SM3."""
     content = {
@@ -38,7 +40,7 @@ def face_bytes(
         "CZZT": [[holder.display_name, holder.document_type, holder.document_number] for holder in holders],
         "ZZYXQQSRQ": compact(validity.start),
         "ZZYXQJZRQ": compact(validity.end),
-        "face": dict(face),
+        "face": {"v": VERSION, "fields": tagged_fields(face)},
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 

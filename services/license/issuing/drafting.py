@@ -17,7 +17,7 @@ from libs.rpc.messages import date_of
 from services.license.core import qr
 from services.license.core.catalogue import LicenseType, is_organization
 from services.license.core.licenses import CONTENT, OFD, License
-from services.license.core.messages import holders_of
+from services.license.core.messages import face_of, holders_of
 from services.license.core.parts import Parts
 from services.license.core.validity import LicenseTerm, check_validity, validity_from
 from services.license.integrations.seal import SealToUse
@@ -82,7 +82,7 @@ class Drafting:
         try:
             page = await self._renderer.draw(page_of(drawn, content, kind), OFD)
         except InvalidArgument as error:
-            raise _of_content(error, content) from error
+            raise _of_content(error, content, kind) from error
         return Draft(replace(drawn, page_digest=digest_of(page)), page)
 
     async def check(self, order: pb.IssueLicenseRequest, kind: LicenseType, now: datetime) -> None:
@@ -99,11 +99,11 @@ class Drafting:
         try:
             await self._renderer.check(page_of(replace(specimen, qr_content="-"), content, kind))
         except InvalidArgument as error:
-            raise _of_content(error, content) from error
+            raise _of_content(error, content, kind) from error
 
     async def _check_content(self, content: resources.License, kind: LicenseType) -> None:
-        check_issue(kind, holders_of(content), content.face_fields)
-        broken = tuple(await self._renderer.unprintable(content))
+        check_issue(kind, holders_of(content), face_of(content))
+        broken = tuple(await self._renderer.unprintable(content, kind))
         if broken:
             raise reasons.field_invalid("the licence can't be printed", violations=broken)
 
@@ -124,7 +124,7 @@ class Drafting:
         region = self._parts.code_on(planned.issue_date) or home
         content.number = content.number or numbering.number_from(region, planned.issue_date, serial)
         validity = LicenseTerm(planned.valid_from, planned.valid_until)
-        face = qr.face_bytes(identifier, content.number, holders_of(content), validity, content.face_fields)
+        face = qr.face_bytes(identifier, content.number, holders_of(content), validity, face_of(content))
         check = qr.check_of(sm3(face))
         return replace(
             planned,
@@ -201,10 +201,10 @@ def _content(order: pb.IssueLicenseRequest, now: datetime) -> resources.License:
     return content
 
 
-def _of_content(error: InvalidArgument, content: resources.License) -> InvalidArgument:
+def _of_content(error: InvalidArgument, content: resources.License, kind: LicenseType) -> InvalidArgument:
     """Says of a refusal by the page which field of the content it means."""
     broken = tuple(
-        Violation(longest_field(content), each.rule, each.description) if each.field == "fields" else each
+        Violation(longest_field(content, kind), each.rule, each.description) if each.field == "fields" else each
         for each in error.violations
     )
     return error.about(*broken)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from libs.errors import Code, TongbanError, Violation, reasons
-from libs.names import is_blank, printed
-from services.license.core.catalogue import FaceField, Holder, HolderCategory, LicenseType, TypeState, is_organization
+from libs.values.checks import field_faults
+from libs.values.kinds import Value
+from services.license.core.catalogue import Holder, HolderCategory, LicenseType, TypeState, is_organization
 
 # These will not go away by asking again. All others leave the draft for the sweeper.
 _LASTING = frozenset({Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.PERMISSION_DENIED, Code.FAILED_PRECONDITION})
@@ -24,7 +25,7 @@ def check_published(kind: LicenseType) -> None:
         raise reasons.license_type_not_published(f"{kind.name} is {state}", license_type=kind.name, state=state)
 
 
-def check_issue(kind: LicenseType, holders: Sequence[Holder], face: Mapping[str, str]) -> None:
+def check_issue(kind: LicenseType, holders: Sequence[Holder], face: Mapping[str, Value]) -> None:
     """Checks that a licence of the type may be issued to these holders with this face.
 
     Raises:
@@ -32,7 +33,7 @@ def check_issue(kind: LicenseType, holders: Sequence[Holder], face: Mapping[str,
         InvalidArgument: FIELD_INVALID, with every rule that is broken.
     """
     check_published(kind)
-    broken = (*_holder_violations(kind.holder_category, holders), *_face_violations(kind.face_fields, face))
+    broken = (*_holder_violations(kind.holder_category, holders), *field_faults(kind.face_fields, face, "face_fields"))
     if broken:
         raise reasons.field_invalid("the licence breaks rules of its type", violations=broken)
 
@@ -50,19 +51,3 @@ def _holder_violations(category: HolderCategory, holders: Sequence[Holder]) -> l
             found.append(Violation(f"holders[{position}]", "holders.unique", "a holder must stand once only"))
         seen.add(document)
     return found
-
-
-def _face_violations(fields: Sequence[FaceField], face: Mapping[str, str]) -> list[Violation]:
-    found = []
-    for field in fields:
-        value = face.get(field.key, "")
-        path = f"face_fields.{field.key}"
-        if field.required and is_blank(value):
-            found.append(Violation(path, "face_fields.required", "the type requires it"))
-        if len(printed(value)) > field.max_length:
-            found.append(Violation(path, "face_fields.max_length", f"at most {field.max_length} characters"))
-    known = {field.key for field in fields}
-    unknown = [key for key in sorted(face) if key not in known]
-    return found + [
-        Violation(f"face_fields.{key}", "face_fields.known", "the type has no such field") for key in unknown
-    ]

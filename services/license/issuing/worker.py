@@ -86,7 +86,7 @@ def _order(told: cases.CaseDecided, home: str) -> pb.IssueLicenseRequest:
         item_code=case.task_code,
         case=case.name,
         holders=[resources.Holder(subject=holder.subject, display_name=holder.display_name, document=holder.document)],
-        face_fields={field.key: field.value for field in told.license_fields},
+        face_fields=told.license_fields,
         receiving_region="" if case.receiving_region == home else case.receiving_region,
     )
 

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from libs.documents.fonts import document_face
 from libs.errors import Violation, invalid_field
 from libs.names import is_blank, printed
+from libs.values.checks import at_key
+from libs.values.messages import values_of
+from libs.values.text import plain, shown
 from libs.workers import ThreadPool
 from services.license.core.catalogue import LicenseType
 from services.license.core.licenses import OFD, License
@@ -49,20 +52,23 @@ def seal_center(page: LicensePage) -> tuple[float, float]:
 
 
 def _fields(content: pb.License, kind: LicenseType) -> tuple[tuple[str, str], ...]:
-    face = content.face_fields
-    return tuple(
-        (printed(field.label), printed(face[field.key])) for field in kind.face_fields if face.get(field.key, "")
-    )
+    return tuple((printed(label), printed(text)) for _, label, text in _read(content, kind) if text)
 
 
-def unprintable(content: pb.License) -> list[Violation]:
+def _read(content: pb.License, kind: LicenseType) -> list[tuple[str, str, str]]:
+    """Key, label and text of each field of the face, as people read it."""
+    face = values_of(content.face_fields, "face_fields")
+    return [(each.key, each.display_name, shown(face.get(each.key), each.type)) for each in kind.face_fields]
+
+
+def unprintable(content: pb.License, kind: LicenseType) -> list[Violation]:
     """Returns what of a licence's content the font can't show, or nobody could see: the field, and the character.
 
     Tabs and line feeds are no characters to show: the page sets them as blanks and new lines.
     """
     texts = [("number", content.number)]
     texts += [(f"holders[{place}].display_name", holder.display_name) for place, holder in enumerate(content.holders)]
-    texts += [(f"face_fields.{key}", value) for key, value in sorted(content.face_fields.items())]
+    texts += [(at_key("face_fields", key), text) for key, _, text in sorted(_read(content, kind))]
     return [violation for path, text in texts if text for violation in _unprintable(path, text)]
 
 
@@ -78,11 +84,11 @@ def _points(characters: Sequence[str]) -> str:
     return ", ".join(f"U+{ord(char):04X}" for char in characters[:5])
 
 
-def longest_field(content: pb.License) -> str:
+def longest_field(content: pb.License, kind: LicenseType) -> str:
     """Returns the path of the text that takes the most room on the page: the one to shorten where it doesn't fit."""
-    face = content.face_fields
+    face = {key: text for key, _, text in _read(content, kind) if text}
     found = max(face, key=lambda key: len(face[key]) + 40 * face[key].count("\n"), default="")
-    return f"face_fields.{found}" if found else "holders[0].display_name"
+    return at_key("face_fields", found) if found else "holders[0].display_name"
 
 
 def _metadata(row: License, content: pb.License) -> tuple[tuple[str, str], ...]:
@@ -92,7 +98,7 @@ def _metadata(row: License, content: pb.License) -> tuple[tuple[str, str], ...]:
         ("ZZBFJGDM", row.issuer_code),
         ("CZZTDMLXDM", "^".join(holder.document.type_code for holder in content.holders)),
         ("CZZTDM", "^".join(holder.document.number for holder in content.holders)),
-        *sorted(content.face_fields.items()),
+        *((key, plain(value)) for key, value in values_of(content.face_fields, "face_fields").items()),
     )
 
 
@@ -111,9 +117,9 @@ class Renderer:
             raise invalid_field("face_fields", "page.size", "the file of the licence would be too large")
         return content
 
-    async def unprintable(self, content: pb.License) -> list[Violation]:
+    async def unprintable(self, content: pb.License, kind: LicenseType) -> list[Violation]:
         """Returns what of a licence's content can't be printed (``unprintable``); a long text takes its time."""
-        return await self._pool.run(unprintable, content)
+        return await self._pool.run(unprintable, content, kind)
 
     async def check(self, page: LicensePage) -> None:
         """Lays a page out, which is all of drawing that can fail; raises as ``draw``, and costs a third of it."""

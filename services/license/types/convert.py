@@ -6,7 +6,9 @@ from typing import Any
 from libs.db.etag import etag_of
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names, timestamp
-from services.license.core.catalogue import FaceField, HolderCategory, LicenseType, TypeState
+from libs.values.kinds import ValueField
+from libs.values.messages import type_message, type_of
+from services.license.core.catalogue import HolderCategory, LicenseType, TypeState
 from tongban.license.v1 import resources_pb2 as resources
 
 STATES = Names(resources.LicenseTypeState)
@@ -42,9 +44,9 @@ def written(kind: resources.LicenseType) -> dict[str, Any]:
     }
 
 
-def face_fields_of(kind: resources.LicenseType) -> tuple[FaceField, ...]:
+def face_fields_of(kind: resources.LicenseType) -> tuple[ValueField, ...]:
     """Returns the items of the face."""
-    return tuple(FaceField(each.key, each.label, each.required, each.max_length) for each in kind.face_fields)
+    return tuple(ValueField(each.key, each.label, each.required, type_of(each.type)) for each in kind.face_fields)
 
 
 def license_type_message(kind: LicenseType) -> resources.LicenseType:
@@ -56,7 +58,9 @@ def license_type_message(kind: LicenseType) -> resources.LicenseType:
         defining_authority=kind.defining_authority,
         holder_category=_CATEGORIES.number(kind.holder_category.value),
         face_fields=[
-            resources.FaceField(key=each.key, label=each.label, required=each.required, max_length=each.max_length)
+            resources.FaceField(
+                key=each.key, label=each.display_name, required=each.required, type=type_message(each.type)
+            )
             for each in kind.face_fields
         ],
         validity_months=kind.validity_months,

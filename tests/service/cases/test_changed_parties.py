@@ -21,6 +21,7 @@ from tests.service.cases.conftest import (
     request_id,
 )
 from tests.service.cases.test_licences import FORM, decided, decisions, void
+from tests.support.values import messages
 from tongban.cases.v1 import resources_pb2 as pb
 
 GRANTED: dict[str, Any] = {"outcome": pb.OUTCOME_APPROVED}
@@ -36,7 +37,7 @@ def months_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def reviewed(town: Town) -> pb.Case:
     item = await town.item(license_type=LICENSE_TYPE, form_fields=FORM)
-    return await town.review(await town.create(item, form_values=[pb.FormValue(key="address", value="示例路1号")]))
+    return await town.review(await town.create(item, form_values=messages(address="示例路1号")))
 
 
 async def of_firm(town: Town) -> pb.Case:

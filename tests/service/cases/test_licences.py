@@ -17,24 +17,28 @@ from libs.errors import (
 from libs.ids import citizen_id
 from services.cases.decisions.asking import LicenseRequests
 from tests.service.cases.conftest import LICENSE_TYPE, PERSON_DOCUMENT, Town, applicant, request_id
+from tests.support.values import messages, text_type
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import item_service_pb2, task_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import value_pb2
 from tongban.license.v1 import events_pb2 as license_events
 from tongban.license.v1 import resources_pb2 as licenses
 
 VOIDED, ISSUED = "cn.tongban.license.license.voided.v1", "cn.tongban.license.license.issued.v1"
 FORM = [
-    item_service_pb2.FormField(key="address", display_name="地址", required=True, license_field="KZ_JYCS"),
-    item_service_pb2.FormField(key="scope", display_name="范围", license_field="KZ_JYFW"),
-    item_service_pb2.FormField(key="remark", display_name="备注"),
+    item_service_pb2.FormField(
+        key="address", display_name="地址", required=True, license_field="KZ_JYCS", type=text_type()
+    ),
+    item_service_pb2.FormField(key="scope", display_name="范围", license_field="KZ_JYFW", type=text_type()),
+    item_service_pb2.FormField(key="remark", display_name="备注", type=text_type()),
 ]
-TOO_LONG = invalid_field("face_fields.KZ_JYCS", "face_fields.max_length", "at most 100 characters")
+TOO_LONG = invalid_field('face_fields["KZ_JYCS"]', "value.max_length", "at most 100 characters")
 AWAY = Unavailable("DEPENDENCY_UNAVAILABLE", "away", retry_after=2.0, dependency="database")
 
 
-def values(**given: str) -> list[pb.FormValue]:
-    return [pb.FormValue(key=key, value=value) for key, value in given.items()]
+def values(**given: str) -> dict[str, value_pb2.Value]:
+    return messages(**given)
 
 
 def broken(error: TongbanError) -> list[tuple[str, str]]:
@@ -122,7 +126,7 @@ async def test_a_form_value_that_can_not_be_printed_is_refused_at_submission_by_
     with pytest.raises(InvalidArgument) as refused:
         await town.step("Submit", case)
     assert broken(refused.value) == [
-        ("form_values.address", "face_fields.max_length"),
+        ('form_values["address"]', "value.max_length"),
         ("applicant.display_name", "font.coverage"),
         ("applicant.document.number", "citizen_id.check"),
     ]
@@ -131,7 +135,7 @@ async def test_a_form_value_that_can_not_be_printed_is_refused_at_submission_by_
     submitted = await town.step("Submit", case)
     assert submitted.state == pb.CASE_STATE_SUBMITTED
     asked = town.known.licenses_checked[-1]
-    assert (asked.license_type, dict(asked.face_fields)) == (LICENSE_TYPE, {"KZ_JYCS": "示例路1号"})
+    assert (asked.license_type, dict(asked.face_fields)) == (LICENSE_TYPE, messages(KZ_JYCS="示例路1号"))
     assert (asked.holders[0].display_name, asked.holders[0].document) == ("测试甲", PERSON_DOCUMENT)
 
 
@@ -175,10 +179,10 @@ async def test_an_answer_to_a_correction_is_checked(town: Town) -> None:
     town.known.check_error = TOO_LONG
     with pytest.raises(InvalidArgument) as refused:
         await town.step("SubmitCorrection", case, form_values=values(address="示例路2号"))
-    assert broken(refused.value) == [("form_values.address", "face_fields.max_length")]
+    assert broken(refused.value) == [('form_values["address"]', "value.max_length")]
     town.known.check_error = None
     await town.step("SubmitCorrection", case, form_values=values(address="示例路2号"))
-    assert dict(town.known.licenses_checked[-1].face_fields) == {"KZ_JYCS": "示例路2号"}
+    assert dict(town.known.licenses_checked[-1].face_fields) == messages(KZ_JYCS="示例路2号")
 
 
 async def test_items_without_a_licence_ask_nobody(town: Town) -> None:
@@ -195,22 +199,30 @@ _TYPE = {
     "state": licenses.LICENSE_TYPE_STATE_PUBLISHED,
     "holder_category": licenses.HOLDER_CATEGORY_ANY,
 }
-_FIELDS = [licenses.FaceField(key="KZ_JYCS", required=True), licenses.FaceField(key="KZ_JYFW")]
+_FIELDS = [
+    licenses.FaceField(key="KZ_JYCS", required=True, type=text_type()),
+    licenses.FaceField(key="KZ_JYFW", type=text_type()),
+]
 _MISFITS: list[tuple[dict[str, Any], list[item_service_pb2.FormField], list[tuple[str, str]]]] = [
     (
         {},
-        [FORM[0], item_service_pb2.FormField(key="x", display_name="x", license_field="NOPE")],
+        [FORM[0], item_service_pb2.FormField(key="x", display_name="x", license_field="NOPE", type=text_type())],
         [("content.form_fields[1].license_field", "license_field.known")],
     ),
     (
         {},
-        [FORM[0], item_service_pb2.FormField(key="x", display_name="x", license_field="KZ_JYCS", required=True)],
+        [
+            FORM[0],
+            item_service_pb2.FormField(
+                key="x", display_name="x", license_field="KZ_JYCS", required=True, type=text_type()
+            ),
+        ],
         [("content.form_fields[1].license_field", "license_field.once")],
     ),
     ({}, [FORM[1]], [("content.form_fields", "license_field.required")]),
     (
         {},
-        [item_service_pb2.FormField(key="address", display_name="地址", license_field="KZ_JYCS")],
+        [item_service_pb2.FormField(key="address", display_name="地址", license_field="KZ_JYCS", type=text_type())],
         [("content.form_fields", "license_field.required")],
     ),
     (
@@ -257,11 +269,11 @@ async def test_a_licence_that_fails_is_a_task_and_a_notice_and_the_case_says_why
     case = await decided(town)
     assert await tasks(town, case) == []
     for _ in range(2):
-        await void(town, case, "face_fields.KZ_JYCS: page.overflow", event_id="event-1")
+        await void(town, case, 'face_fields["KZ_JYCS"]: page.overflow', event_id="event-1")
     found = await town.get(case.name)
     failure = found.license_failure
     assert (found.state, failure.error_reason) == (pb.CASE_STATE_DECIDED, "FIELD_INVALID")
-    assert list(failure.broken_rules) == ["form_values.address: page.overflow"]
+    assert list(failure.broken_rules) == ['form_values["address"]: page.overflow']
     assert await tasks(town, case) == ["REDECIDE"]
     told = [
         events.CaseLicenseFailed.FromString(data)
@@ -274,7 +286,7 @@ async def test_a_licence_that_fails_is_a_task_and_a_notice_and_the_case_says_why
 
 async def test_an_officer_puts_the_data_right_and_the_licence_is_issued(town: Town) -> None:
     case = await decided(town)
-    await void(town, case, "face_fields.KZ_JYCS: page.overflow")
+    await void(town, case, 'face_fields["KZ_JYCS"]: page.overflow')
     town.known.check_error = TOO_LONG
     with pytest.raises(InvalidArgument):
         await town.step(
@@ -299,7 +311,7 @@ async def test_an_officer_puts_the_data_right_and_the_licence_is_issued(town: To
         )
     assert (again.state, again.HasField("license_failure")) == (pb.CASE_STATE_DECIDED, False)
     first, second = await decisions(town)
-    assert [(each.key, each.value) for each in second.license_fields] == [("KZ_JYCS", "示例路1")]
+    assert dict(second.license_fields) == messages(KZ_JYCS="示例路1")
     assert (second.license_type, first.decision.reason, second.decision.reason) == (LICENSE_TYPE, "", "缩短地址")
     assert await tasks(town, case) == []
     issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case=case.name)
@@ -313,7 +325,7 @@ async def test_an_anew_decided_licence_may_fail_again_and_names_what_it_replaces
     told = license_events.LicenseVoided(
         case=case.name, license="licenses/0", license_type=LICENSE_TYPE, error_reason="CERTIFICATE_NOT_VALID"
     )
-    for rules, reason in (((), "x"), (("face_fields.KZ_JYCS: page.overflow",), "y"), ((), "z")):
+    for rules, reason in (((), "x"), (('face_fields["KZ_JYCS"]: page.overflow',), "y"), ((), "z")):
         if rules:
             await void(town, case, *rules)
         elif reason == "x":

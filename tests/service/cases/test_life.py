@@ -20,6 +20,7 @@ from tests.service.cases.conftest import (
     firm,
     request_id,
 )
+from tests.support.values import messages, text_type
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import item_service_pb2
@@ -28,7 +29,11 @@ from tongban.common.v1 import common_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.license.v1 import events_pb2 as license_events
 
-FORM = [item_service_pb2.FormField(key="address", display_name="地址", required=True, license_field="KZ_JYCS")]
+FORM = [
+    item_service_pb2.FormField(
+        key="address", display_name="地址", required=True, license_field="KZ_JYCS", type=text_type()
+    )
+]
 PLAN = item_service_pb2.MaterialRule(code="M1", display_name="平面图", required=True, tolerable=True)
 LEASE = item_service_pb2.MaterialRule(code="M2", display_name="租赁合同", required=True)
 
@@ -39,7 +44,7 @@ def paper(code: str) -> pb.MaterialReference:
 
 async def test_a_case_lives_from_draft_to_delivery(town: Town) -> None:
     item = await town.item(form_fields=FORM)
-    draft = await town.create(item, form_values=[pb.FormValue(key="address", value="示例路1号")])
+    draft = await town.create(item, form_values=messages(address="示例路1号"))
     assert (draft.state, draft.number, draft.title) == (pb.CASE_STATE_DRAFT, "", "测试事项")
     submitted = await town.step("Submit", draft)
     assert submitted.number == f"{TASK_CODE}20240304000001"
@@ -160,9 +165,7 @@ async def test_missing_materials_and_form_fields_hold_the_submission(town: Town)
     with pytest.raises(FailedPrecondition) as error:
         await town.step("Submit", case)
     assert error.value.metadata == {"materials": "M2,address"}
-    await town.step(
-        "Submit", case, town.clerk, materials=[paper("M2")], form_values=[pb.FormValue(key="address", value="x")]
-    )
+    await town.step("Submit", case, town.clerk, materials=[paper("M2")], form_values=messages(address="x"))
     with pytest.raises(FailedPrecondition) as accept:
         await town.step("Accept", case)
     assert accept.value.metadata == {"materials": "M1"}
@@ -282,11 +285,11 @@ async def test_only_one_of_two_decisions_counts(town: Town) -> None:
 
 async def test_nobody_decides_on_what_was_changed_since_they_read_it(town: Town) -> None:
     """An officer reads the case, the applicant hands in another form, the officer decides on what they have not seen."""
-    item = await town.item(form_fields=[item_service_pb2.FormField(key="area", display_name="面积")])
-    case = await town.create(item, form_values=[pb.FormValue(key="area", value="80")])
+    item = await town.item(form_fields=[item_service_pb2.FormField(key="area", display_name="面积", type=text_type())])
+    case = await town.create(item, form_values=messages(area="80"))
     read = await town.step("Submit", case)
     await town.step("RequestCorrection", case, points=[pb.CorrectionPoint(explanation="核对面积")])
-    await town.step("SubmitCorrection", case, form_values=[pb.FormValue(key="area", value="800")])
+    await town.step("SubmitCorrection", case, form_values=messages(area="800"))
     with pytest.raises(Aborted) as unseen:
         await town.step("Accept", case, etag=read.etag)
     assert unseen.value.reason == "ETAG_MISMATCH"
@@ -320,12 +323,12 @@ async def test_a_case_ends_early_by_decline_withdrawal_and_termination(town: Tow
 
 async def test_a_licence_closes_its_case_once(town: Town) -> None:
     item = await town.item(license_type=LICENSE_TYPE, form_fields=FORM)
-    case = await town.create(item, form_values=[pb.FormValue(key="address", value="示例路1号")])
+    case = await town.create(item, form_values=messages(address="示例路1号"))
     await town.review(case)
     await town.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
     told = [events.CaseDecided.FromString(data) for kind, data in await town.events() if "decided" in kind]
     assert (told[0].license_type, told[0].holder.subject) == (LICENSE_TYPE, PERSON)
-    assert [(each.key, each.value) for each in told[0].license_fields] == [("KZ_JYCS", "示例路1号")]
+    assert dict(told[0].license_fields) == messages(KZ_JYCS="示例路1号")
     assert told[0].case.receiving_region == "341500"
     with pytest.raises(FailedPrecondition) as pending:
         await town.step("Close", case)

@@ -8,6 +8,7 @@ import pytest
 from libs.civil import notices
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from tests.service.cases.conftest import DEPARTMENT, LICENSE_TYPE, PERSON, TASK_CODE, Town, request_id
+from tests.support.values import text_type
 from tongban.cases.v1 import calendar_service_pb2 as calendars
 from tongban.cases.v1 import delivery_service_pb2 as deliveries
 from tongban.cases.v1 import item_service_pb2 as items
@@ -239,7 +240,7 @@ async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
         ({"promised_limit_days": 30}, "ITEM_LIMIT_INVALID"),
         ({"fee": common_pb2.Money(fen=-1)}, "FIELD_INVALID"),
         ({"materials": [rule, rule]}, "CASE_MATERIAL_UNKNOWN"),
-        ({"form_fields": [items.FormField(key="a", display_name="甲")] * 2}, "FIELD_INVALID"),
+        ({"form_fields": [items.FormField(key="a", display_name="甲", type=text_type())] * 2}, "FIELD_INVALID"),
     ):
         with pytest.raises(InvalidArgument) as error:
             await town.item(**more)

@@ -23,6 +23,7 @@ from tests.service.cases.conftest import (
     request_id,
 )
 from tests.support.handling import undriven
+from tests.support.values import messages
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import delivery_service_pb2, exchange_service_pb2, rating_service_pb2, task_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
@@ -126,7 +127,7 @@ async def _send_correction(town: Town, token: str) -> None:
     sent = await town.call(
         town.exchange.SendCaseTransfer, _transfer(), exchange_service_pb2.CaseTransfer, _window(town)
     )
-    correction = exchange_service_pb2.TransferCorrection(form_values=[pb.FormValue(key="k", value="v")])
+    correction = exchange_service_pb2.TransferCorrection(form_values=messages(k="v"))
     request = exchange_service_pb2.SendCorrectionRequest(name=sent.name, correction=correction, request_id=request_id())
     await town.call(town.exchange.SendCorrection, request, exchange_service_pb2.CaseTransfer, token)
 
@@ -145,7 +146,7 @@ DRIVES: dict[str, Drive] = {
     "CreateCase": _create,
     "SubmitCase": _step("Submit"),
     "WithdrawCase": _step("Withdraw", reason="撤回"),
-    "SubmitCorrection": _step("SubmitCorrection", form_values=[pb.FormValue(key="k", value="v")]),
+    "SubmitCorrection": _step("SubmitCorrection", form_values=messages(k="v")),
     "RequestCorrection": _step("RequestCorrection", points=[pb.CorrectionPoint(explanation="补")]),
     "AcceptCase": _step("Accept"),
     "DeclineCase": _step("Decline", reason="不予受理"),

@@ -16,6 +16,7 @@ from tests.service.cases.conftest import running as cases_running
 from tests.service.license.conftest import License
 from tests.support import sql
 from tests.support.service import Ground
+from tests.support.values import messages, text_type
 from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
 
@@ -57,9 +58,11 @@ class Offices:
     async def decide(self) -> list[str]:
         """Approves some cases that yield a licence; returns their names."""
         kind = await self.license.license_type()
-        fields = [item_service_pb2.FormField(key="owner", display_name="法定代表人", license_field="FDDBR")]
+        fields = [
+            item_service_pb2.FormField(key="owner", display_name="法定代表人", license_field="FDDBR", type=text_type())
+        ]
         item = await self.cases.item(license_type=kind.name, form_fields=fields)
-        values = [pb.FormValue(key="owner", value="测试甲")]
+        values = messages(owner="测试甲")
         names = []
         for _ in range(CASES):
             case = await self.cases.review(await self.cases.create(item, form_values=values))
@@ -71,7 +74,7 @@ class Offices:
         request = item_service_pb2.ListServiceItemsRequest()
         answer = item_service_pb2.ListServiceItemsResponse
         found = await self.cases.call(self.cases.items.ListServiceItems, request, answer, self.cases.system)
-        case = await self.cases.create(found.service_items[0], form_values=[pb.FormValue(key="owner", value="测试甲")])
+        case = await self.cases.create(found.service_items[0], form_values=messages(owner="测试甲"))
         decided = await self.cases.step("Decide", await self.cases.review(case), outcome=pb.OUTCOME_APPROVED)
         return [decided.name]
 

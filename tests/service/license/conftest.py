@@ -17,6 +17,7 @@ from libs.sweeps.sweep import Sweep
 from services.license.app import app
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, DEPARTMENT_NAME, Neighbours, neighbours
 from tests.support.service import Ground, Service, serving
+from tests.support.values import messages, text_type
 from tongban.cases.v1 import events_pb2 as case_events
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
@@ -101,8 +102,8 @@ class License:
             "holder_category": resources.HOLDER_CATEGORY_ANY,
             "validity_months": 60,
             "face_fields": [
-                resources.FaceField(key="FDDBR", label="法定代表人", required=True, max_length=50),
-                resources.FaceField(key="JYXM", label="经营项目", max_length=200),
+                resources.FaceField(key="FDDBR", label="法定代表人", required=True, type=text_type(50)),
+                resources.FaceField(key="JYXM", label="经营项目", type=text_type(200)),
             ],
             "page_layout": resources.PAGE_LAYOUT_A4_LANDSCAPE,
             "item_codes": ["item-1"],
@@ -126,7 +127,7 @@ class License:
         """An order for a licence of the firm."""
         fields: dict[str, Any] = {
             "license_type": kind,
-            "face_fields": {"FDDBR": "测试甲", "JYXM": "预包装食品销售"},
+            "face_fields": messages(FDDBR="测试甲", JYXM="预包装食品销售"),
             "issuer": resources.Issuer(department=DEPARTMENT, display_name=DEPARTMENT_NAME, code=DEPARTMENT_CODE),
             "holders": [firm_holder()],
             "item_code": "item-1",

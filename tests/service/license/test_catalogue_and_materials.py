@@ -24,6 +24,7 @@ from tests.service.license.conftest import (
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tests.support.recorded import is_of, records_of
 from tests.support.uploading import Uploading
+from tests.support.values import text_type
 from tongban.cases.v1 import events_pb2 as case_events
 from tongban.cases.v1.resources_pb2 import CASE_STATE_ACCEPTED, CASE_STATE_DECIDED, CASE_STATE_SUBMITTED
 from tongban.common.v1 import common_pb2
@@ -44,7 +45,7 @@ async def test_types_are_created_once_published_once_and_listed(licensing: Licen
     second = await licensing.license_type("002", item_codes=["item-2"])
     with pytest.raises(AlreadyExists):
         await licensing.license_type("001")
-    twice = [resources.FaceField(key="A", label="a", max_length=1)] * 2
+    twice = [resources.FaceField(key="A", label="a", type=text_type(1))] * 2
     with pytest.raises(InvalidArgument, match="FIELD_INVALID"):
         await licensing.license_type("003", face_fields=twice)
     with pytest.raises(InvalidArgument, match="FIELD_INVALID"):

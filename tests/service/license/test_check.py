@@ -6,9 +6,10 @@ import pytest
 import pytest_asyncio
 
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, TongbanError, Unavailable
+from libs.values.messages import value_message
 from tests.service.license.conftest import CASE, License, firm_holder, request_id
 from tests.service.license.test_issue import decided, event_of, rows, told
-from tongban.cases.v1 import events_pb2 as cases
+from tests.support.values import messages, text_type
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import license_service_pb2_grpc as services
@@ -23,7 +24,7 @@ async def check(licensing: License, kind: str, **changes: Any) -> pb.CheckLicens
     request = pb.CheckLicenseRequest(
         license_type=kind,
         holders=changes.pop("holders", [firm_holder()]),
-        face_fields={"FDDBR": "测试甲", **changes},
+        face_fields=messages(**{"FDDBR": "测试甲", **changes}),
     )
     async with licensing.service.channel_as("cases") as channel:
         stub = services.LicenseServiceStub(channel)
@@ -39,26 +40,26 @@ async def kind(licensing: License) -> str:
     """A type with a field that takes more than a page holds."""
     made = await licensing.license_type(
         face_fields=[
-            resources.FaceField(key="FDDBR", label="法定代表人", required=True, max_length=50),
-            resources.FaceField(key="JYXM", label="经营项目", max_length=2000),
+            resources.FaceField(key="FDDBR", label="法定代表人", required=True, type=text_type(50)),
+            resources.FaceField(key="JYXM", label="经营项目", type=text_type(2000)),
         ]
     )
     return made.name
 
 
 _REFUSED: list[tuple[dict[str, Any], tuple[str, str]]] = [
-    ({"FDDBR": "甲" * 51}, ("face_fields.FDDBR", "face_fields.max_length")),
-    ({"FDDBR": ""}, ("face_fields.FDDBR", "face_fields.required")),
-    ({"FDDBR": "\u3164\u200b　"}, ("face_fields.FDDBR", "face_fields.required")),
-    ({"JYXM": "\u3164"}, ("face_fields.JYXM", "page.blank")),
-    ({"JYXM": "生僻字\U00030000"}, ("face_fields.JYXM", "font.coverage")),
-    ({"JYXM": "笑😀"}, ("face_fields.JYXM", "font.coverage")),
-    ({"JYXM": "响\a"}, ("face_fields.JYXM", "font.coverage")),
-    ({"JYXM": "分\x1c隔"}, ("face_fields.JYXM", "font.coverage")),
-    ({"JYXM": "私\ue000"}, ("face_fields.JYXM", "font.coverage")),
-    ({"JYXM": LONG}, ("face_fields.JYXM", "page.overflow")),
-    ({"JYXM": "行\n" * 400}, ("face_fields.JYXM", "page.overflow")),
-    ({"OTHER": "x"}, ("face_fields.OTHER", "face_fields.known")),
+    ({"FDDBR": "甲" * 51}, ('face_fields["FDDBR"]', "value.max_length")),
+    ({"FDDBR": ""}, ('face_fields["FDDBR"]', "value.required")),
+    ({"FDDBR": "\u3164\u200b　"}, ('face_fields["FDDBR"]', "value.required")),
+    ({"JYXM": "\u3164"}, ('face_fields["JYXM"]', "page.blank")),
+    ({"JYXM": "生僻字\U00030000"}, ('face_fields["JYXM"]', "font.coverage")),
+    ({"JYXM": "笑😀"}, ('face_fields["JYXM"]', "font.coverage")),
+    ({"JYXM": "响\a"}, ('face_fields["JYXM"]', "font.coverage")),
+    ({"JYXM": "分\x1c隔"}, ('face_fields["JYXM"]', "font.coverage")),
+    ({"JYXM": "私\ue000"}, ('face_fields["JYXM"]', "font.coverage")),
+    ({"JYXM": LONG}, ('face_fields["JYXM"]', "page.overflow")),
+    ({"JYXM": "行\n" * 400}, ('face_fields["JYXM"]', "page.overflow")),
+    ({"OTHER": "x"}, ('face_fields["OTHER"]', "value.known")),
     (
         {"holders": [resources.Holder(display_name="\u3164", document=firm_holder().document)]},
         ("holders[0].display_name", "name.blank"),
@@ -85,7 +86,9 @@ async def test_what_can_not_be_printed_is_refused_with_its_field(
     holders = changes.get("holders", [])
     if holders:
         order.holders[0].CopyFrom(holders[0])
-    order.face_fields.update({key: value for key, value in changes.items() if key != "holders"})
+    for key, value in changes.items():
+        if key != "holders":
+            order.face_fields[key].CopyFrom(value_message(value))
     with pytest.raises(InvalidArgument) as not_issued:
         await licensing.issue(order)
     assert broken(not_issued.value) == {rule}
@@ -117,8 +120,8 @@ async def test_unknown_and_draft_types_are_refused(licensing: License) -> None:
 
 async def test_a_refusal_after_the_decision_ends_the_intent_and_is_told_once(licensing: License, kind: str) -> None:
     data = decided(kind)
-    data.license_fields[0].value = "甲" * 51
-    data.license_fields.append(cases.LicenseField(key="JYXM", value="\U00030000"))
+    data.license_fields["FDDBR"].string_value = "甲" * 51
+    data.license_fields["JYXM"].string_value = "\U00030000"
     event = event_of(data)
     for _ in range(3):
         await licensing.handle(event)
@@ -131,9 +134,9 @@ async def test_a_refusal_after_the_decision_ends_the_intent_and_is_told_once(lic
         "FIELD_INVALID",
         kind,
     )
-    assert list(voided.broken_rules) == ["face_fields.FDDBR: face_fields.max_length"]
-    data.license_fields[0].value = "甲"
-    del data.license_fields[1]
+    assert list(voided.broken_rules) == ['face_fields["FDDBR"]: value.max_length']
+    data.license_fields["FDDBR"].string_value = "甲"
+    del data.license_fields["JYXM"]
     await licensing.handle(event_of(data))
     (row,) = await rows(licensing)
     assert (row.state, len(await told(licensing, VOIDED))) == ("ISSUED", 1)

@@ -27,6 +27,7 @@ from tests.service.license.conftest import CASE, FIRM, FIRM_CODE, OTHER_DEPARTME
 from tests.support import sql
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, NEXT_SEAL, NEXT_SEAL_ID, SEAL, SEAL_ID
 from tests.support.outbox import emitted
+from tests.support.values import messages
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
@@ -65,7 +66,7 @@ async def test_a_licence_is_issued_sealed_and_stored(licensing: License) -> None
     assert made.identifier.startswith(f"1.2.156.3005.2.{kind.code}.{DEPARTMENT_CODE}.")
     assert made.number.startswith("34150020240506")
     assert (made.validity.start_date.year, made.validity.end_date.year, made.validity.end_date.day) == (2024, 2029, 5)
-    assert dict(made.face_fields) == {"FDDBR": "测试甲", "JYXM": "预包装食品销售"}
+    assert dict(made.face_fields) == messages(FDDBR="测试甲", JYXM="预包装食品销售")
     assert made.sealing.startswith("sealings/")
     assert made.seal == SEAL
     assert not made.HasField("pdf")
@@ -114,8 +115,8 @@ async def test_orders_that_break_rules_change_nothing(licensing: License) -> Non
     wrong_check = firm_holder()
     wrong_check.document.number = FIRM_CODE[:-1] + ("1" if FIRM_CODE[-1] != "1" else "2")
     bad: list[tuple[dict[str, object], type[Exception], str]] = [
-        ({"face_fields": {"JYXM": "x"}}, InvalidArgument, "FIELD_INVALID"),
-        ({"face_fields": {"FDDBR": "x", "OTHER": "y"}}, InvalidArgument, "FIELD_INVALID"),
+        ({"face_fields": messages(JYXM="x")}, InvalidArgument, "FIELD_INVALID"),
+        ({"face_fields": messages(FDDBR="x", OTHER="y")}, InvalidArgument, "FIELD_INVALID"),
         ({"holders": [wrong_check]}, InvalidArgument, "FIELD_INVALID"),
         (
             {"validity": resources.Validity(start_date=common_pb2.Date(year=2024, month=2, day=30))},
@@ -301,7 +302,7 @@ def decided(license_type: str, case: str = CASE, **changes: object) -> cases.Cas
             display_name="测试虚构便利店有限公司",
             document=common_pb2.IdentityDocument(type_code="001", number=FIRM_CODE),
         ),
-        license_fields=[cases.LicenseField(key="FDDBR", value="测试甲")],
+        license_fields=messages(FDDBR="测试甲"),
         **changes,  # type: ignore[arg-type]
     )
     summary = data.case

@@ -10,6 +10,7 @@ import pytest
 from libs.errors import InvalidArgument, PermissionDenied
 from tests.service.license.conftest import FIRM_CODE, PERSON, License, context, firm_holder, person_holder
 from tests.support.fakes_license import ABROAD, DEPARTMENT_NAME
+from tests.support.values import messages
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import recognition_service_pb2 as recognition
@@ -66,7 +67,7 @@ async def test_a_holders_name_is_compared_however_it_is_written(
 async def test_a_decomposed_name_is_drawn_with_composed_letters(licensing: License) -> None:
     holder = person_holder()
     holder.display_name = "Jose\u0301"
-    made = await licensing.issued(holders=[holder], face_fields={"FDDBR": "Jose\u0301"})
+    made = await licensing.issued(holders=[holder], face_fields=messages(FDDBR="Jose\u0301"))
     content = await licensing.service.process.documents.get(made.ofd.digest)
     with zipfile.ZipFile(io.BytesIO(content)) as package:
         page = "".join(package.read(name).decode() for name in package.namelist() if name.endswith("Content.xml"))

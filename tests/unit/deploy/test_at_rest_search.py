@@ -32,14 +32,14 @@ def test_archives_and_documents_in_the_clear_are_named(tmp_path: Path) -> None:
     assert sorted(packed(tmp_path)) == ["a", "b"]
 
 
-def _personal(descriptor: Descriptor) -> set[str]:
+def _personal(descriptor: Descriptor, above: tuple[str, ...] = ()) -> set[str]:
     """The texts and bytes that a caller can set and that the contract marks as personal, maps aside."""
     found: set[str] = set()
     for field in descriptor.fields:
-        if contracts.output_only(field) or contracts.is_map(field):
+        if contracts.output_only(field) or contracts.is_map(field) or descriptor.full_name in above:
             continue
         if contracts.is_ours(field.message_type):
-            found |= _personal(contracts.message_of(field))
+            found |= _personal(contracts.message_of(field), (*above, str(descriptor.full_name)))
         elif _text(field) and field.GetOptions().Extensions[options_pb2.field].personal:
             found.add(str(field.full_name))
     return found

@@ -9,6 +9,7 @@ from libs.rpc.contract import Method
 from libs.rpc.stages.validation import parse
 from libs.rpc.unknown_fields import refuse_unknown, unknown_values
 from tests.support.unknown import FIELD, NUMBER
+from tests.support.values import messages
 from tongban.cases.v1 import exchange_service_pb2 as exchange
 from tongban.identity.v1 import mandate_service_pb2 as mandates
 from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
@@ -24,7 +25,7 @@ def _refused(request: object, data: bytes) -> tuple[Violation, ...]:
 def test_all_are_named() -> None:
     holder = Holder()
     holder.MergeFromString(FIELD)
-    request = IssueLicenseRequest(holders=[Holder(display_name="x"), holder], face_fields={"a": "b"})
+    request = IssueLicenseRequest(holders=[Holder(display_name="x"), holder], face_fields=messages(a="b"))
     data = request.SerializeToString() + FIELD + FIELD
     assert [each.field for each in _refused(request, data)] == [str(NUMBER), f"holders[1].{NUMBER}"]
 

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied, TongbanError, invalid_field, reasons
-from services.license.core.catalogue import FaceField, TypeState
+from libs.values.kinds import ValueField
+from services.license.core.catalogue import TypeState
 from services.license.core.lifecycle import LicenseStanding, check_in_force
 from services.license.core.reading import (
     HandledCase,
@@ -44,6 +45,7 @@ from services.license.presentations.rules import (
     region_of_code,
 )
 from services.license.types.rules import check_face_fields, published
+from tests.support.values import TEXT
 
 NOW = datetime(2024, 5, 18, 2, 0, tzinfo=UTC)
 DAY = date(2024, 5, 18)
@@ -144,9 +146,9 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
             "size_bytes.gt",
         ),
         (
-            lambda: check_face_fields([FaceField("A", "", True, 1), FaceField("A", "", True, 1)]),
+            lambda: check_face_fields([ValueField("A", "", True, TEXT)] * 2),
             "face_fields[1].key",
-            "face_fields.unique",
+            "type.unique",
         ),
         (lambda: check_validity(LicenseTerm(DAY, DAY - timedelta(days=1))), "validity.end_date", "validity.order"),
         (lambda: expiry(NOW, NOW), "expire_time", "expire_time.future"),

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -38,11 +39,11 @@ HELD = Presentation(
 def test_a_face_is_written_in_one_way() -> None:
     holder = Holder(subject="persons/1", display_name="张三", document_type="111", document_number="11010119900307803X")
     term = LicenseTerm(date(2024, 5, 18), date(2029, 5, 17))
-    raw = face_bytes("1.2.156.3005.2.1", "皖0001", [holder], term, {"KZ_B": "二", "KZ_A": "一"})
+    raw = face_bytes("1.2.156.3005.2.1", "皖0001", [holder], term, {"KZ_B": "二", "KZ_A": Decimal("1.50")})
     # The words of GB/T 36903; sorted, without blanks, in UTF-8: what was printed once must be found again for ever.
     assert raw.decode() == (
         '{"CZZT":[["张三","111","11010119900307803X"]],"ZZBH":"皖0001","ZZBS":"1.2.156.3005.2.1",'
-        '"ZZYXQJZRQ":"20290517","ZZYXQQSRQ":"20240518","face":{"KZ_A":"一","KZ_B":"二"}}'
+        '"ZZYXQJZRQ":"20290517","ZZYXQQSRQ":"20240518","face":{"fields":{"KZ_A":["decimal","1.5"],"KZ_B":["text","二"]},"v":1}}'
     )
     assert list(json.loads(raw)) == sorted(json.loads(raw))
     assert check_of(bytes.fromhex("0A1B2C3D4E")) == "0a1b2c3d"

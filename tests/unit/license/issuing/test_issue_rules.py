@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
-from services.license.core.catalogue import FaceField, Holder, HolderCategory, LicenseType, TypeState
+from libs.values.kinds import Value, ValueField, ValueKind, ValueType
+from services.license.core.catalogue import Holder, HolderCategory, LicenseType, TypeState
 from services.license.core.reading import check_issuer
 from services.license.issuing.numbering import next_version, number_from, serial_from, version_text
 from services.license.issuing.rules import check_issue
@@ -13,7 +14,13 @@ from services.license.types.rules import check_face_fields, published
 
 FIRM = Holder("", "六安虚构商贸有限公司", "001", "91350100M000100Y43")
 PERSON = Holder("", "张三三", "111", "11010519491231002X")
-FIELDS = (FaceField("JYCS", "经营场所", True, 20), FaceField("KZ_BZ", "备注", False, 5))
+
+
+def _text(most: int) -> ValueType:
+    return ValueType(ValueKind.TEXT, max_length=most)
+
+
+FIELDS = (ValueField("JYCS", "经营场所", True, _text(20)), ValueField("KZ_BZ", "备注", False, _text(5)))
 
 
 def kind(category: HolderCategory = HolderCategory.ORGANIZATION, state: TypeState = TypeState.PUBLISHED) -> LicenseType:
@@ -38,7 +45,7 @@ def kind(category: HolderCategory = HolderCategory.ORGANIZATION, state: TypeStat
     )
 
 
-def broken(holders: list[Holder], face: dict[str, str], category: HolderCategory) -> set[tuple[str, str]]:
+def broken(holders: list[Holder], face: dict[str, Value], category: HolderCategory) -> set[tuple[str, str]]:
     with pytest.raises(InvalidArgument) as caught:
         check_issue(kind(category), holders, face)
     assert caught.value.reason == "FIELD_INVALID"
@@ -55,14 +62,14 @@ def test_all_broken_rules_are_told_at_once() -> None:
         ("holders[0].document.type_code", "holders.category"),
         ("holders[1].document.type_code", "holders.category"),
         ("holders[1]", "holders.unique"),
-        ("face_fields.JYCS", "face_fields.required"),
-        ("face_fields.KZ_BZ", "face_fields.max_length"),
-        ("face_fields.ZZZ", "face_fields.known"),
+        ('face_fields["JYCS"]', "value.required"),
+        ('face_fields["KZ_BZ"]', "value.max_length"),
+        ('face_fields["ZZZ"]', "value.known"),
     }
 
 
 def test_a_required_field_must_not_be_blank() -> None:
-    assert broken([PERSON], {"JYCS": "  "}, HolderCategory.PERSON) == {("face_fields.JYCS", "face_fields.required")}
+    assert broken([PERSON], {"JYCS": "  "}, HolderCategory.PERSON) == {('face_fields["JYCS"]', "value.required")}
 
 
 @pytest.mark.parametrize("state", [TypeState.DRAFT, TypeState.DEPRECATED])

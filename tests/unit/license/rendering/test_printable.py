@@ -6,10 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.errors import TongbanError
-from services.license.core.catalogue import FaceField, HolderCategory, LicenseType, TypeState
+from libs.values.kinds import ValueField
+from services.license.core.catalogue import HolderCategory, LicenseType, TypeState
 from services.license.core.licenses import License
 from services.license.rendering import check_layout, render_ofd, render_pdf
 from services.license.rendering.service import longest_field, page_of, unprintable
+from tests.support.values import TEXT, messages
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import resources_pb2 as resources
 
@@ -20,7 +22,7 @@ _KIND = LicenseType(
     display_name="测试证",
     defining_authority="测试局",
     holder_category=HolderCategory.ANY,
-    face_fields=tuple(FaceField(f"F{n}", "项目", False, 100) for n in range(3)),
+    face_fields=tuple(ValueField(f"F{n}", "项目", False, TEXT) for n in range(3)),
     validity_months=0,
     page_layout="A4_PORTRAIT",
     item_codes=(),
@@ -66,7 +68,7 @@ def _content(name: str, texts: list[str]) -> resources.License:
     return resources.License(
         number="1",
         holders=[resources.Holder(display_name=name, document=document)],
-        face_fields={f"F{n}": text for n, text in enumerate(texts)},
+        face_fields=messages(**{f"F{n}": text for n, text in enumerate(texts)}),
     )
 
 
@@ -74,7 +76,7 @@ def _content(name: str, texts: list[str]) -> resources.License:
 @given(name=st.text(min_size=1, max_size=20), texts=st.lists(st.text(max_size=80), min_size=1, max_size=3))
 def test_what_is_not_refused_is_drawn(name: str, texts: list[str]) -> None:
     content = _content(name, texts)
-    if unprintable(content):
+    if unprintable(content, _KIND):
         return
     page = page_of(_ROW, content, _KIND)
     try:
@@ -86,10 +88,10 @@ def test_what_is_not_refused_is_drawn(name: str, texts: list[str]) -> None:
 
 @given(text=st.text(alphabet=st.characters(max_codepoint=0x1F), min_size=1, max_size=5))
 def test_controls_are_refused_by_their_field(text: str) -> None:
-    found = {each.field for each in unprintable(_content("甲", [f"乙{text}"]))}
-    assert found == ({"face_fields.F0"} if set(text) - set("\t\n\r") else set())
+    found = {each.field for each in unprintable(_content("甲", [f"乙{text}"]), _KIND)}
+    assert found == ({'face_fields["F0"]'} if set(text) - set("\t\n\r") else set())
 
 
 def test_the_longest_field_is_the_one_to_shorten() -> None:
-    assert longest_field(_content("甲", ["一", "一二三", "二"])) == "face_fields.F1"
-    assert longest_field(resources.License()) == "holders[0].display_name"
+    assert longest_field(_content("甲", ["一", "一二三", "二"]), _KIND) == 'face_fields["F1"]'
+    assert longest_field(resources.License(), _KIND) == "holders[0].display_name"
