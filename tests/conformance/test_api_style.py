@@ -305,6 +305,17 @@ def phones() -> Found:
             yield str(field.full_name)
 
 
+def values() -> Found:
+    """No map of bare scalars, and no message of a key and one: what a type declares is a Value."""
+    for field in _fields():
+        if contracts.is_map(field) and contracts.message_of(field).fields_by_name["value"].message_type is None:
+            yield str(field.full_name)
+    for message in _messages():
+        kept = [message.fields_by_name.get(name) for name in ("key", "value")]
+        if all(each is not None and each.message_type is None for each in kept):
+            yield str(message.full_name)
+
+
 def regions() -> Found:
     for field in _fields():
         if field.name.endswith("region_code") and _owner(field).name not in ("Address", "Department"):
@@ -363,6 +374,7 @@ RULES: dict[str, Callable[[], Found]] = {
     "P1": periods,
     "D1": digests,
     "Y1": phones,
+    "W1": values,
     "G1": regions,
     "L1": page_fields,
     "L3": filters,

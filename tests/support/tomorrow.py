@@ -19,7 +19,13 @@ RELEASE = "99.0.0"
 NOTICE = "tongban.cases.v1.TransferNotice"
 """A payload of tomorrow: a notice that travels with a case."""
 NEW_STATE, NEW_FIELD, REQUIRED_FIELD, LONG_NOTE = 990, 991, 992, 5_000
-_FILES = {"exchange": "tongban/cases/v1/exchange_service.proto", "resources": "tongban/cases/v1/resources.proto"}
+NEW_KIND = 993
+"""A kind of value of tomorrow: a point on the map."""
+_FILES = {
+    "exchange": "tongban/cases/v1/exchange_service.proto",
+    "resources": "tongban/cases/v1/resources.proto",
+    "values": "tongban/common/v1/value.proto",
+}
 _TEXT = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
 
 
@@ -38,6 +44,10 @@ def image(*, required: bool = True) -> bytes:
             asked.options.Extensions[validate_pb2.field].string.min_len = 1
     note = next(each for each in _message(exchange, "TransferProgress").field if each.name == "note")
     note.options.Extensions[validate_pb2.field].string.max_len = LONG_NOTE
+    point = _message(by_name[_FILES["values"]], "Value").field.add(
+        name="point_value", number=NEW_KIND, type=_TEXT, label=1
+    )
+    point.oneof_index = 0
     exchange.message_type.add(name="TransferNotice").field.add(name="text", number=1, type=_TEXT, label=1)
     return files.SerializeToString()
 

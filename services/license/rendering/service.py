@@ -1,16 +1,19 @@
 """A licence as its page shows it, and the threads that draw it."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from libs.documents.fonts import document_face
 from libs.errors import Violation, invalid_field
 from libs.names import is_blank, printed
 from libs.values.checks import at_key
+from libs.values.kinds import Value
 from libs.values.messages import values_of
 from libs.values.text import plain, shown
 from libs.workers import ThreadPool
 from services.license.core.catalogue import LicenseType
 from services.license.core.licenses import OFD, License
+from services.license.core.validity import compact
 from services.license.rendering import LicensePage, check_layout, render_ofd, render_pdf, seal_box
 from tongban.license.v1 import resources_pb2 as pb
 
@@ -98,8 +101,13 @@ def _metadata(row: License, content: pb.License) -> tuple[tuple[str, str], ...]:
         ("ZZBFJGDM", row.issuer_code),
         ("CZZTDMLXDM", "^".join(holder.document.type_code for holder in content.holders)),
         ("CZZTDM", "^".join(holder.document.number for holder in content.holders)),
-        *((key, plain(value)) for key, value in values_of(content.face_fields, "face_fields").items()),
+        *((key, _of_field(value)) for key, value in values_of(content.face_fields, "face_fields").items()),
     )
+
+
+def _of_field(value: Value) -> str:
+    # Days as the standard's own stand in the metadata.
+    return compact(value) if type(value) is date else plain(value)
 
 
 class Renderer:

@@ -7,8 +7,11 @@ import pytest
 from libs.rpc import images
 from libs.rpc.editions import PayloadReader, own_edition, released_edition
 from libs.rpc.images import image_path
+from libs.values.kinds import Value
+from libs.values.limits import MOST_DEEP
 from tests.support import tomorrow
-from tests.support.tomorrow import LONG_NOTE, NEW_STATE, NOTICE, RELEASE
+from tests.support.tomorrow import LONG_NOTE, NEW_KIND, NEW_STATE, NOTICE, RELEASE
+from tests.support.values import messages
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
 
@@ -91,3 +94,29 @@ def test_the_image_of_a_release_is_read_where_releases_are_kept(
         found = released_edition(release)
         assert found is not None
         assert (found.release, found.fingerprint) == (release, own_edition().fingerprint)
+
+
+def test_a_value_of_a_kind_that_tomorrow_adds_is_not_understood_today_and_understood_tomorrow() -> None:
+    kind = "tongban.cases.v1.TransferCorrection"
+    # Within a table of a form: a map of values, a list, a record.
+    today = pb.TransferCorrection(form_values=messages(places=({"where": "x"},)))
+    message = LATER.read(kind, today.SerializeToString())
+    assert message is not None
+    message.form_values["places"].list_value.values[0].record_value.fields["where"].point_value = "31.33,118.38"  # type: ignore[attr-defined]
+    message.contact_desk = "x"  # type: ignore[attr-defined]
+    data = message.SerializeToString()
+    told = PayloadReader(own_edition(), [kind]).doubts(kind, RELEASE, data)
+    inside = 'form_values["places"].list_value.values[0].record_value.fields["where"]'
+    assert f"{inside}.{NEW_KIND}: protobuf.unknown_field" in told
+    assert PayloadReader(LATER, [kind]).doubts(kind, RELEASE, data) == ()
+
+
+def test_a_value_beyond_the_limits_is_kept_as_not_understood() -> None:
+    """A later release may take deeper ones: what it sends is not refused for that."""
+    kind = "tongban.cases.v1.TransferCorrection"
+    deep: Value = "x"
+    for _ in range(MOST_DEEP):
+        deep = (deep,)
+    data = pb.TransferCorrection(form_values=messages(a=deep)).SerializeToString()
+    inside = 'form_values["a"]' + ".list_value.values[0]" * MOST_DEEP
+    assert PayloadReader(own_edition(), [kind]).doubts(kind, RELEASE, data) == (f"{inside}: value.depth",)
