@@ -6,6 +6,7 @@ have no fixed number, and what is matched has at most 200 characters: some milli
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from re import _constants, _parser
@@ -27,8 +28,11 @@ _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
 def fault_of(pattern: str) -> str:
     """Returns why a pattern is not taken; empty where it is."""
     try:
-        parsed = _parser.parse(pattern)
-    except (re.error, OverflowError, RecursionError):
+        with warnings.catch_warnings():
+            # What a later Python will read in another way, such as a set within a set.
+            warnings.simplefilter("error")
+            parsed = _parser.parse(pattern)
+    except (re.error, OverflowError, RecursionError, Warning):
         return "is no regular expression"
     kinds = list(_kinds(parsed, within=False))
     if "other" in kinds:

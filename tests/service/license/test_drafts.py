@@ -10,6 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 from tests.service.license.conftest import TYPE_AUTHORITY, License, request_id
 from tests.support import drafts
 from tests.support.drafts import Drafts
+from tests.support.values import text_type
 from tongban.license.v1 import license_type_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
@@ -23,7 +24,7 @@ def _create() -> pb.CreateLicenseTypeRequest:
         defining_authority="测试局",
         holder_category=resources.HOLDER_CATEGORY_ANY,
         page_layout=resources.PAGE_LAYOUT_A4_PORTRAIT,
-        face_fields=[resources.FaceField(key="JYXM", label="经营项目", max_length=200)],
+        face_fields=[resources.FaceField(key="JYXM", label="经营项目", type=text_type(200))],
     )
     return pb.CreateLicenseTypeRequest(license_type=kind)
 
@@ -69,7 +70,7 @@ async def test_a_draft_is_held_to_the_rules_that_no_contract_states(types: Draft
     assert await drafts.rules_of(types.call(types.updating(wrong, "code"))) == [("license_type.code", "uscc.check")]
     twice = drafts.put(draft, "face_fields", [*draft.face_fields, *draft.face_fields])
     assert await drafts.rules_of(types.call(types.updating(twice, "face_fields"))) == [
-        ("license_type.face_fields[1].key", "face_fields.unique")
+        ("license_type.face_fields[1].key", "type.unique")
     ]
     taken = drafts.put(draft, "code", other.code)
     assert await drafts.refused(types.call(types.updating(taken, "code"))) == "RESOURCE_EXISTS"

@@ -141,17 +141,21 @@ async def test_what_is_no_value_does_not_come_in(licensing: License, value: valu
 
 
 DECLARED: list[tuple[ValueType, str, str]] = [
-    (ValueType(ValueKind.BYTES, max_length=9), "face_fields[0].type", "face_fields.shown"),
-    (ValueType(ValueKind.DOCUMENT), "face_fields[0].type", "face_fields.shown"),
+    (ValueType(ValueKind.BYTES, max_length=9), "license_type.face_fields[0].type", "face_fields.shown"),
+    (ValueType(ValueKind.DOCUMENT), "license_type.face_fields[0].type", "face_fields.shown"),
     (
         ValueType(ValueKind.LIST, items=ValueType(ValueKind.DOCUMENT), max_items=1),
-        "face_fields[0].type.list_type.items",
+        "license_type.face_fields[0].type.list_type.items",
         "face_fields.shown",
     ),
-    (ValueType(ValueKind.TEXT, max_length=2001), "face_fields[0].type.text_type.max_length", "face_fields.max_length"),
+    (
+        ValueType(ValueKind.TEXT, max_length=2001),
+        "license_type.face_fields[0].type.text_type.max_length",
+        "face_fields.max_length",
+    ),
     (
         ValueType(ValueKind.TEXT, max_length=20, pattern="(a+)+"),
-        "face_fields[0].type.text_type.pattern",
+        "license_type.face_fields[0].type.text_type.pattern",
         "type.pattern",
     ),
 ]

@@ -147,7 +147,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
         ),
         (
             lambda: check_face_fields([ValueField("A", "", True, TEXT)] * 2),
-            "face_fields[1].key",
+            "license_type.face_fields[1].key",
             "type.unique",
         ),
         (lambda: check_validity(LicenseTerm(DAY, DAY - timedelta(days=1))), "validity.end_date", "validity.order"),

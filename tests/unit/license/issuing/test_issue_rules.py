@@ -90,7 +90,7 @@ def test_face_keys_stand_once() -> None:
     check_face_fields(FIELDS)
     with pytest.raises(InvalidArgument) as caught:
         check_face_fields((*FIELDS, FIELDS[0]))
-    assert caught.value.violations[0].field == "face_fields[2].key"
+    assert caught.value.violations[0].field == "license_type.face_fields[2].key"
 
 
 def test_serials_are_twenty_characters_of_the_identifier_alphabet() -> None:
