@@ -127,6 +127,7 @@ def compile_all() -> None:
         "clients.py",
         "errors_page.py",
         "permissions_page.py",
+        "purposes_page.py",
         "partners.py",
         "client_wheel.py",
     )

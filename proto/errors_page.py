@@ -47,6 +47,7 @@ IMPLIED = {
     "REQUEST_ID_REUSED": "takes a request_id",
     "CONCURRENT_CHANGE": "takes a request_id",
     "PAGE_TOKEN_INVALID": "takes a page_token",
+    "PURPOSE_UNKNOWN": "takes a use_context, or names a purpose otherwise; never of another region's callers",
     "AUDIT_UNAVAILABLE": "tells of somebody and changes nothing: a change and its record are one",
     "REGION_TRUST_NOT_COVERING": "is asked for a thing of another region, whose own trust, or ours in it, does not cover who asks",
 }

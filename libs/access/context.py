@@ -12,6 +12,10 @@ from libs.errors import invalid_field
 from tongban.common.v1 import common_pb2
 
 _ANSWERABLE = (Standing.SERVICE, Standing.REGION)
+_OF_WHO_ASKS = ("service_item", "case", "item")
+"""What lies in the region that asks, where no region stands in front."""
+_OF_WHO_IS_ASKED = ("grant", "consent", "presentation")
+"""What lies where the data lies, where no region stands in front."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,8 @@ class StatedUse:
     Attributes:
         region: the code of the region that asks.
         department: ``departments/…`` of that region, for which somebody answers; empty where nobody does.
-        context: the context as it stands in the record, with department and operator as the token says them.
+        context: the context as it stands in the record, with department and operator as the token says them, and with all
+            names as this region writes them.
     """
 
     region: str
@@ -34,36 +39,63 @@ class StatedUse:
         return self.context.case
 
 
-def stated(actor: Actor, context: common_pb2.UseContext, home: str) -> StatedUse:
+def stated(actor: Actor, context: common_pb2.UseContext, home: str, *bases: str) -> StatedUse:
     """Reads a context.
 
     Args:
         actor: who asks.
         context: what the request says.
         home: this region's id.
+        bases: the kinds of basis that the service can have checked; of another kind it takes only the word of a region.
 
     Raises:
-        InvalidArgument: FIELD_INVALID, the context names another department or operator than the token.
+        InvalidArgument: FIELD_INVALID, the context names another department or operator than the token (``context.token``), or
+            a basis that can't be checked here (``basis.kind``).
     """
+    if not actor.region:
+        check_kind(context, *bases)
     region = actor.region or home
     recorded = common_pb2.UseContext()
     recorded.CopyFrom(context)
     recorded.department = _department(actor, context, region)
     recorded.operator = _operator(actor, context)
-    recorded.case = case_here(context.case, region, home)
+    for owner, fields in ((region, _OF_WHO_ASKS), (home, _OF_WHO_IS_ASKED)):
+        for name in fields:
+            if said := getattr(context, name):
+                setattr(recorded, name, name_here(said, owner, home))
     answered = actor.standing in _ANSWERABLE or bool(actor.department)
     return StatedUse(region, recorded.department if answered else "", recorded)
 
 
-def case_here(name: str, region: str, home: str) -> str:
-    """Returns a case's name as this region writes it: its own without a region in front, all others with theirs.
+def check_kind(context: common_pb2.UseContext, *bases: str) -> None:
+    """Raises FIELD_INVALID ``basis.kind`` where a basis is named that is none of ``bases``: nobody here could check it."""
+    kind = context.WhichOneof("basis")
+    if kind and kind not in bases:
+        taken = ", ".join(bases) or "none"
+        raise invalid_field(f"use_context.{kind}", "basis.kind", f"can't be checked here; what can is: {taken}")
+
+
+def name_here(name: str, region: str, home: str) -> str:
+    """Returns a name as this region writes it: its own without a region in front, all others with theirs.
 
     ``region`` is that of who names it: ``cases/…`` means a case of theirs.
     """
     name = name.strip()
-    if region != home and name.startswith("cases/"):
+    if name and region != home and not name.startswith("//"):
         return f"//{region}/{name}"
     return name.removeprefix(f"//{home}/")
+
+
+def for_abroad(context: common_pb2.UseContext, home: str, region: str) -> common_pb2.UseContext:
+    """Returns a context as it is told to another region: whole, every name with the region that owns the thing in front."""
+    told = common_pb2.UseContext()
+    told.CopyFrom(context)
+    for owner, fields in ((home, _OF_WHO_ASKS), (region, _OF_WHO_IS_ASKED)):
+        for name in fields:
+            said = getattr(context, name)
+            if said and not said.startswith("//"):
+                setattr(told, name, f"//{owner}/{said}")
+    return told
 
 
 def _department(actor: Actor, context: common_pb2.UseContext, region: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from libs.access.purposes import basis_of, item_of
 from libs.audit.digests import salt_of, salted
 from libs.audit.records import Record, leaf_hash
 from libs.crypto.sm3 import HmacSm3
@@ -69,6 +70,7 @@ class Log:
         identifier = uuid7()
         transaction = transaction_id or command.use.transaction_id or identifier
         salt = self.salt(identifier)
+        use, (basis_kind, basis) = command.use, basis_of(command.use)
         record = Record(
             name=self._name(identifier),
             record_time=now,
@@ -81,9 +83,12 @@ class Log:
             action=action or command.method,
             object=about,
             fields=tuple(fields),
-            purpose=command.use.purpose,
-            case=command.use.case,
-            legal_basis=command.use.legal_basis,
+            purpose_code=use.purpose_code,
+            purpose=use.purpose,
+            service_item=item_of(use),
+            case=use.case,
+            basis_kind=basis_kind,
+            basis=basis,
             result=result,
             record_count=record_count,
             request_digest=salted(salt, command.digest),

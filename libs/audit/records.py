@@ -35,9 +35,12 @@ _FIELDS: Mapping[int, tuple[str, ...]] = {
         "action",
         "object",
         "fields",
+        "purpose_code",
         "purpose",
+        "service_item",
         "case",
-        "legal_basis",
+        "basis_kind",
+        "basis",
         "result",
         "record_count",
         "request_digest",
@@ -73,9 +76,12 @@ class Record:
     assurance: int = 0
     object: str = ""
     fields: tuple[str, ...] = ()
+    purpose_code: str = ""
     purpose: str = ""
+    service_item: str = ""
     case: str = ""
-    legal_basis: str = ""
+    basis_kind: str = ""
+    basis: str = ""
     record_count: int = 0
     request_digest: bytes = b""
     response_digest: bytes = b""

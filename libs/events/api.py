@@ -91,7 +91,10 @@ class ParkedEventApi:
             return self._message(row)
 
         return await self._uow.run(
-            replace(command_of(request, call=call), use=common_pb2.UseContext(purpose=request.why)), work
+            replace(
+                command_of(request, call=call), use=common_pb2.UseContext(purpose_code="OPERATION", purpose=request.why)
+            ),
+            work,
         )
 
     def _must_be_ours(self, field: str, service: str) -> None:

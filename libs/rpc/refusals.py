@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from libs.rpc.contract import Method
 from libs.rpc.stages.disclosure import discloses
+from libs.rpc.stages.purposes import states_purpose
 from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
@@ -90,6 +91,7 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "REQUEST_ID_REUSED": _writes,
         "CONCURRENT_CHANGE": _writes,
         "PAGE_TOKEN_INVALID": _paged,
+        "PURPOSE_UNKNOWN": states_purpose,
         "AUDIT_UNAVAILABLE": _read_on_record,
         "REGION_TRUST_NOT_COVERING": _may_cross,
     }

@@ -23,6 +23,7 @@ from libs.rpc.stages.disclosure import disclosure
 from libs.rpc.stages.errors import errors, errors_of_stream
 from libs.rpc.stages.peer import peer
 from libs.rpc.stages.permission import permission
+from libs.rpc.stages.purposes import purposes
 from libs.rpc.stages.rate_limit import rate_limit
 from libs.rpc.stages.trace import trace
 from libs.rpc.stages.trust import Check, trust
@@ -79,6 +80,7 @@ def default_stages(
         permission(verifier.clock),
         rate_limit(config.grpc.calls_per_second_per_caller),
         validation,
+        purposes,
         writing(require_writing),
         disclosure,
     ]

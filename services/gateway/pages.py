@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from libs.access import rights
+from libs.access import purposes, rights
 from libs.errors import Code, TongbanError
 from libs.observability.net import App, net
 from libs.rpc.images import image_path
@@ -140,6 +140,7 @@ class Portal:
         listing = _listing(self._openapi)
         self._templates = environment(config)
         self._templates.globals.update(services=listing, methods=sum(len(service["methods"]) for service in listing))
+        self._templates.globals.update(purposes=list(purposes.table().values()))
         self._templates.globals.update(clients=[path.name for path in clients], base_url=config.public.base_url)
         self._templates.globals.update(duties=_duties())
         self._static = {name: self._render(name) for name in ("home.html", "docs.html", "clients.html")}

@@ -260,8 +260,12 @@ def request_ids() -> Found:
 
 
 def contexts() -> Found:
+    """What is a context and isn't called so, or the other way round; and a purpose in words without its code."""
     for field in _fields():
-        if _of(field) == "tongban.common.v1.UseContext" and field.name != "use_context":
+        is_context = _of(field) == "tongban.common.v1.UseContext"
+        beside = field.containing_type.fields_by_name if field.containing_type is not None else {}
+        words_alone = field.name == "purpose" and "purpose_code" not in beside
+        if is_context != (field.name == "use_context") or words_alone:
             yield str(field.full_name)
 
 

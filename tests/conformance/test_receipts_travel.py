@@ -78,7 +78,7 @@ async def test_of_a_stream_it_is_there_before_the_bytes(lab: Lab) -> None:
     servicer = _RecordedMaterials()
     async with lab.serving(servicer, MATERIALS) as channel:
         request = materials.DownloadMaterialRequest(
-            name=f"materials/{ID}", use_context=common_pb2.UseContext(purpose="reading")
+            name=f"materials/{ID}", use_context=common_pb2.UseContext(purpose_code="LICENSE_CHECK", purpose="reading")
         )
         call: Any = MaterialServiceStub(channel).DownloadMaterial(request, metadata=_headers(lab), timeout=5)
         assert receipts.received(await call.initial_metadata()) == [RECEIPT]

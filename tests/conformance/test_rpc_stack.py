@@ -77,6 +77,7 @@ def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
         "permission",
         "rate_limit",
         "validation",
+        "purposes",
         "writing",
         "disclosure",
     ]
@@ -190,7 +191,7 @@ async def test_a_stream_tells_typed_errors_before_and_after_its_first_message(la
 
 
 async def _download(channel: grpc.aio.Channel, token: str) -> tuple[list[bytes], TongbanError]:
-    context = common_pb2.UseContext(purpose="受理")
+    context = common_pb2.UseContext(purpose_code="ASSISTANCE", purpose="受理")
     request = materials.DownloadMaterialRequest(name=f"materials/{ID}", use_context=context)
     got: list[bytes] = []
     call = MaterialServiceStub(channel).DownloadMaterial(
@@ -222,7 +223,9 @@ async def test_every_message_of_a_clients_stream_is_checked(lab: Lab) -> None:
 async def test_no_text_holds_a_nul(lab: Lab) -> None:
     """PostgreSQL can't keep U+0000 in text, so the contract's stage refuses it in every string, however deep."""
     path = f"/{ACCOUNTS.full_name}/RevealPerson"
-    data = pb.RevealPersonRequest(name="\0", use_context=UseContext(purpose="甲\0乙")).SerializeToString()
+    data = pb.RevealPersonRequest(
+        name="\0", use_context=UseContext(purpose_code="IDENTITY_CHECK", purpose="甲\0乙")
+    ).SerializeToString()
     async with lab.serving() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await channel.unary_unary(path)(data, metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=5)

@@ -70,7 +70,7 @@ class Town:
             content=document,
             media_type="application/ofd",
             placements=[sealing_service_pb2.StampPlacement(page=1, center_x_mm=SEAL_X_MM, center_y_mm=SEAL_Y_MM)],
-            use_context=common_pb2.UseContext(purpose="制发电子证照"),
+            use_context=common_pb2.UseContext(purpose_code="LICENSE_ISSUING", purpose="制发电子证照"),
         )
         token = await self.office.token_of("deciding")
         answer = sealing_service_pb2.SealDocumentResponse

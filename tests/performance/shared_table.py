@@ -1,7 +1,7 @@
 """A department's table that the region shares with itself: four people take part, as a grant needs."""
 
 from deploy.local.demo import shared_data
-from deploy.local.demo.application import PURPOSE
+from deploy.local.demo.application import PURPOSE, PURPOSE_CODE
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import LONG_AGO, LONG_AHEAD, Office, post_with_staff
 from deploy.local.regions import LIUAN
@@ -55,6 +55,7 @@ def _content(office: Office, resource: str) -> pb.RequestContent:
         consumer_region=office.gateway.code,
         departments=[office.department],
         fields=FIELDS,
+        purpose_code=PURPOSE_CODE,
         purpose=PURPOSE,
         case_required=True,
         quota=pb.Quota(queries_per_day=_PER_DAY, rows_per_query=10, rows_total=_PER_DAY),

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from deploy.local.demo.application import PURPOSE
+from deploy.local.demo.application import PURPOSE, PURPOSE_CODE
 from deploy.local.demo.catalogue import BUSINESS
 from deploy.local.demo.gateway import CLIENT_ASSERTION, request_id
 from deploy.local.demo.office import LONG_AGO, LONG_AHEAD
@@ -175,7 +175,9 @@ class Workloads:
             issued.append(await channel_stub.IssueLicense(self._issue_request(), metadata=metadata))
 
         yield await measure("issue licence", issue, _LICENCES, self._ground.meter, ("license", "seal"), warm_up=8)
-        context = common_pb2.UseContext(purpose="证照核对", department=self._office.department)
+        context = common_pb2.UseContext(
+            purpose_code="LICENSE_CHECK", purpose="证照核对", department=self._office.department
+        )
         gets = [license_service_pb2.GetLicenseRequest(name=each.name, use_context=context) for each in issued]
         operation = await self._calls(channel_stub.GetLicense, _cycled(gets), "deciding")
         yield await self._measure("get licence", operation, READS, ("license",))
@@ -218,9 +220,9 @@ class Workloads:
         resource, keys = await shared_table.opened(self._ground)
         code = self._office.gateway.code
         context = common_pb2.UseContext(
+            purpose_code=PURPOSE_CODE,
             purpose=PURPOSE,
             case=f"//{code}/cases/{uuid7()}",
-            legal_basis="申请人授权",
             department=self._office.department,
         )
         asked = [
@@ -245,7 +247,7 @@ class Workloads:
             for n in range(BATCH)
         ]
         seal = await self._seal()
-        use = common_pb2.UseContext(purpose="批量用印", department=self._office.department)
+        use = common_pb2.UseContext(purpose_code="SEALING", purpose="批量用印", department=self._office.department)
 
         def request(_number: int) -> sealing_service_pb2.SealDigestsRequest:
             return sealing_service_pb2.SealDigestsRequest(

@@ -130,7 +130,9 @@ class CaseRun:
         return case
 
     async def _read(self, name: str) -> pb.Case:
-        context = common_pb2.UseContext(purpose="办件督办", case=name, department=self.office.department)
+        context = common_pb2.UseContext(
+            purpose_code="SUPERVISION", purpose="办件督办", case=name, department=self.office.department
+        )
         return await self._step(case_service_pb2.GetCaseRequest(name=name, use_context=context), "receiving")
 
 

@@ -93,6 +93,7 @@ class Neighbours:
     sealed: dict[str, bytes] = field(default_factory=dict)
     seal_calls: int = 0
     consent_allows: bool = True
+    consents_asked: list[consent_service_pb2.CheckConsentRequest] = field(default_factory=list)
     mandate_allows: bool = True
     mandates_asked: list[mandate_service_pb2.CheckMandateRequest] = field(default_factory=list)
     trusted: set[str] = field(default_factory=lambda: {ABROAD})
@@ -203,6 +204,7 @@ class _Consents(consent_service_pb2_grpc.ConsentServiceServicer):
         self.known = known
 
     async def CheckConsent(self, request: Any, context: Any) -> Any:
+        self.known.consents_asked.append(request)
         allowed = self.known.consent_allows
         return consent_service_pb2.CheckConsentResponse(
             allowed=allowed,

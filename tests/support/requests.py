@@ -27,6 +27,7 @@ def _acknowledge(message: Any) -> None:
 
 
 def _granted(message: Any) -> None:
+    message.purpose_code = "QUALIFICATION_CHECK"
     if not message.fields:
         message.fields.append("z")
     if message.HasField("start_time") and message.HasField("end_time"):
@@ -37,11 +38,24 @@ def _material(message: Any) -> None:
     message.digest = "sm3:" + "f" * 64
 
 
-# What rules over several fields (buf.validate.message) ask for.
+def _use(message: Any) -> None:
+    message.purpose_code = "QUALIFICATION_CHECK"
+    if message.item:
+        message.service_item = message.item
+
+
+def _coded(message: Any) -> None:
+    message.purpose_code = "QUALIFICATION_CHECK"
+
+
+# What rules over several fields, and the table of purposes (buf.validate.message) ask for.
 _TOGETHER: dict[str, Callable[[Any], None]] = {
     "tongban.cases.v1.TransferAcknowledgement": _acknowledge,
     "tongban.cases.v1.MaterialReference": _material,
     "tongban.sharing.v1.GrantTerms": _granted,
+    "tongban.common.v1.UseContext": _use,
+    "tongban.identity.v1.Consent": _coded,
+    "tongban.identity.v1.CheckConsentRequest": _coded,
 }
 
 

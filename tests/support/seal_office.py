@@ -41,7 +41,9 @@ OFFICER = "staff/01890000-0000-7000-8000-000000000002"
 SECOND_HAT = "staff/01890000-0000-7000-8000-000000000003"
 """Another staff record of the officer's."""
 NO_DEPARTMENT = "departments/00000000-0000-0000-0000-000000000000"
-USE = common_pb2.UseContext(purpose="制发电子证照", case="cases/01890000-0000-7000-8000-0000000000aa")
+USE = common_pb2.UseContext(
+    purpose_code="LICENSE_ISSUING", purpose="制发电子证照", case="cases/01890000-0000-7000-8000-0000000000aa"
+)
 LICENSE = resources.SealUser(subject="services/license")
 USCC = "91350100M000100Y43"
 """The example of GB 32100-2015."""

@@ -92,14 +92,18 @@ async def _a_file(office: Office, case: str) -> None:
     stub = material_service_pb2_grpc.MaterialServiceStub(office.gateway.channel)
     headers = (("authorization", f"Bearer {token}"),)
     made = await stub.UploadMaterial(iter(parts), metadata=headers, timeout=20)
-    context = common_pb2.UseContext(purpose="办件督办", case=case, department=office.department)
+    context = common_pb2.UseContext(
+        purpose_code="SUPERVISION", purpose="办件督办", case=case, department=office.department
+    )
     question = material_service_pb2.DownloadMaterialRequest(name=made.name, use_context=context)
     read = [part.chunk async for part in stub.DownloadMaterial(question, metadata=headers, timeout=20)]
     assert b"".join(read) == content
 
 
 async def _closed(office: Office, stub: Any, name: str) -> cases.Case:
-    context = common_pb2.UseContext(purpose="办件督办", case=name, department=office.department)
+    context = common_pb2.UseContext(
+        purpose_code="SUPERVISION", purpose="办件督办", case=name, department=office.department
+    )
     request = case_service_pb2.GetCaseRequest(name=name, use_context=context)
     async with asyncio.timeout(60):
         while True:

@@ -30,7 +30,9 @@ async def _decided(regions: Regions, seed: int) -> cases.Clock:
     office = regions.handling
     run = CaseRun(office, PLAIN)
     await run.run(1, seed)
-    context = common_pb2.UseContext(purpose="办件督办", case=run.names[0], department=office.department)
+    context = common_pb2.UseContext(
+        purpose_code="SUPERVISION", purpose="办件督办", case=run.names[0], department=office.department
+    )
     request = case_service_pb2.GetClockRequest(name=f"{run.names[0]}/clock", use_context=context)
     return await office.gateway.using(await office.token_of("receiving")).call(request, cases.Clock)
 

@@ -76,7 +76,7 @@ async def test_a_person_is_read_by_a_body_and_the_reading_has_its_receipt(region
     headers = {"authorization": f"Bearer {await office.token_of('receiving')}"}
     body = {
         "document": {"typeCode": "111", "number": "110105194912310021"},
-        "useContext": {"purpose": "窗口受理"},
+        "useContext": {"purposeCode": "ASSISTANCE", "purpose": "窗口受理"},
     }
     refused = await office.gateway.http.post("/v1/persons:lookup", json=body, headers=headers)
     assert refused.status_code == 404
@@ -86,5 +86,7 @@ async def test_a_person_is_read_by_a_body_and_the_reading_has_its_receipt(region
     name = f"persons/{uuid.uuid4()}"
     in_the_url = await office.gateway.http.get(f"/v1/{name}", params={"useContext.purpose": "核对"}, headers=headers)
     assert in_the_url.status_code == 404
-    read = await office.gateway.http.post(f"/v1/{name}:read", json={"useContext": {"purpose": "核对"}}, headers=headers)
+    read = await office.gateway.http.post(
+        f"/v1/{name}:read", json={"useContext": {"purposeCode": "IDENTITY_CHECK", "purpose": "核对"}}, headers=headers
+    )
     assert (read.status_code, read.json()["details"][0]["reason"]) == (404, "RESOURCE_NOT_FOUND")

@@ -37,7 +37,9 @@ async def _case_to_decide(office: Office) -> cases.Case:
 
 
 async def _closed(office: Office, name: str) -> cases.Case:
-    context = common_pb2.UseContext(purpose="办件督办", case=name, department=office.department)
+    context = common_pb2.UseContext(
+        purpose_code="SUPERVISION", purpose="办件督办", case=name, department=office.department
+    )
     request = case_service_pb2.GetCaseRequest(name=name, use_context=context)
     token = await office.token_of("receiving")
 

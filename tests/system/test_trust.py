@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.demo.application import PURPOSE, SEED, eventually
+from deploy.local.demo.application import PURPOSE, PURPOSE_CODE, SEED, eventually
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import firms_to_come
@@ -87,9 +87,9 @@ async def _query(regions: Regions) -> str:
         fields=["credit_grade"],
         conditions=[data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=uscc)])],
         use_context=common_pb2.UseContext(
+            purpose_code=PURPOSE_CODE,
             purpose=PURPOSE,
             case=f"//{gateway.code}/cases/{uuid7()}",
-            legal_basis="申请人授权",
             department=department,
         ),
     )

@@ -46,6 +46,7 @@ _MORNING = time(1, 0, tzinfo=UTC)  # 09:00 in China
 _WITHIN = 20.0
 SEED = 341500
 """Draws the story's people and firm."""
+PURPOSE_CODE = "CROSS_REGION_HANDLING"
 PURPOSE = "开便利店一件事跨省代办"
 Say = Callable[[str], None]
 
@@ -105,9 +106,9 @@ class ApplicationSteps:
 
     def _use(self, office: Office) -> common_pb2.UseContext:
         return common_pb2.UseContext(
+            purpose_code=PURPOSE_CODE,
             purpose=PURPOSE,
             case=self._case,
-            legal_basis="申请人授权",
             department=office.department,
             transaction_id=self._transaction,
         )
@@ -209,6 +210,7 @@ class ApplicationSteps:
         consent = resources_pb2.Consent(
             subject=self._firm.name,
             recipient=f"//{self._handling.gateway.code}",
+            purpose_code=PURPOSE_CODE,
             purpose=PURPOSE,
             case=self._case,
             resources=names,
@@ -228,7 +230,7 @@ class ApplicationSteps:
             item_code=self._task_code,
             consent=consent,
             request_id=request_id(),
-            use_context=common_pb2.UseContext(purpose=PURPOSE, case=self._case, legal_basis="持证人同意"),
+            use_context=common_pb2.UseContext(purpose_code=PURPOSE_CODE, purpose=PURPOSE, case=self._case),
         )
         request.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
         answer = presentation_service_pb2.CreatePresentationResponse

@@ -161,7 +161,9 @@ class FiveMonths:
 
     async def _until_closed(self) -> None:
         """Waits until the licence service has issued what was decided and every case is closed."""
-        context = common_pb2.UseContext(purpose="办件督办", department=self._office.department)
+        context = common_pb2.UseContext(
+            purpose_code="SUPERVISION", purpose="办件督办", department=self._office.department
+        )
         async with asyncio.timeout(_CLOSE_WITHIN):
             while True:
                 deciding = self._gateway.using(await self._office.token_of("deciding"))

@@ -127,6 +127,7 @@ def _content(consumer: Office, resource: str, purpose: str) -> pb.RequestContent
         consumer_region=region,
         departments=[f"//{region}/{consumer.department}"],
         fields=["entity_name", "credit_grade"],
+        purpose_code="CROSS_REGION_HANDLING",
         purpose=purpose,
         case_required=True,
         quota=pb.Quota(queries_per_day=1000, rows_per_query=10, rows_total=10_000),

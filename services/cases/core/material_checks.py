@@ -85,9 +85,10 @@ class MaterialChecks:
 
     async def _check(self, record: CaseRecord, item: ItemVersion, reference: pb.MaterialReference) -> MaterialFinding:
         context = common_pb2.UseContext(
+            purpose_code="CASE_HANDLING",
             purpose=f"办件材料核验: {item.content.display_name}"[:200],
+            service_item=f"serviceItems/{record.item}",
             case=record.name,
-            legal_basis=item.content.legal_basis[:300],
             department=record.department,
         )
         try:

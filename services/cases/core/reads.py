@@ -2,6 +2,7 @@
 
 from google.protobuf.message import Message
 
+from libs.access.context import check_kind
 from libs.access.owners import require_official
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
@@ -63,8 +64,9 @@ class CaseReads:
         actor = call.actor
         require_official(actor)
         require_supervision(actor)
-        if not context.purpose:
-            raise invalid_field("use_context.purpose", "required", "say why a case of others is read")
+        if not context.purpose_code:
+            raise invalid_field("use_context.purpose_code", "required", "say why a case of others is read")
+        check_kind(context, "law")
         if is_staff(actor) and context.department not in {"", actor.department}:
             raise invalid_field("use_context.department", "own", "must be the department of the token")
         await self.note(request, call, name, field, count)

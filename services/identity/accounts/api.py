@@ -17,6 +17,7 @@ from libs.security.withdrawals import party_of_representative
 from services.identity.accounts import store
 from services.identity.accounts.convert import KINDS, new_person, organization_message, person_message
 from services.identity.accounts.rules import OrganizationKind, check_kind
+from services.identity.consents.service import check_stated
 from services.identity.core import accounts
 from services.identity.core.accounts import Organization, document_index, normal_number
 from services.identity.core.parts import Parts
@@ -57,8 +58,9 @@ class PersonApi:
         owners.hide_from_others(call.actor, request.name, [request.name])
         row = await self._read(request.name)
         own = asker == request.name
-        if (not own or call.actor.delegate) and not request.use_context.purpose:
-            raise invalid_field("use_context.purpose", "required", "say why another person's account is read")
+        if (not own or call.actor.delegate) and not request.use_context.purpose_code:
+            raise invalid_field("use_context.purpose_code", "required", "say why another person's account is read")
+        await check_stated(self._parts, call.actor, request.use_context, request.name)
         await record_read(self._parts.audit, request, request.name, ("person.masked",), own=own, call=call)
         return person_message(row, self._parts.cipher)
 
@@ -69,6 +71,7 @@ class PersonApi:
         if owners.whose(call.actor) not in (None, request.name):
             raise not_found(request.name)
         row = await self._read(request.name)
+        await check_stated(self._parts, call.actor, request.use_context, request.name)
         command = command_of(request, call=call)
         await self._parts.audit.write(command, request.name, fields=_CLEAR, record_count=1)
         return person_message(row, self._parts.cipher, clear=True)
@@ -87,7 +90,9 @@ class PersonApi:
             raise not_found("persons") from error
         index = document_index(parts.cipher, request.document.type_code, number)
         async with parts.database.read() as connection:
-            return person_message(await accounts.person_by_document(connection, index), parts.cipher)
+            found = await accounts.person_by_document(connection, index)
+        await check_stated(parts, call.actor, request.use_context, found.name)
+        return person_message(found, parts.cipher)
 
 
 class OrganizationApi:

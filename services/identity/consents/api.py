@@ -5,6 +5,8 @@ from datetime import datetime
 
 from libs.access import owners
 from libs.access.actor import Actor
+from libs.access.context import name_here
+from libs.access.purposes import check_carried
 from libs.audit.reading import record_read
 from libs.db.command import command_of
 from libs.db.connection import DatabaseConnection
@@ -45,9 +47,11 @@ class ConsentApi:
         draft, actor = request.consent, call.actor
         _check_method(draft, actor.clerk)
         recipient = local_name(draft.recipient, self._parts.home)
+        case = name_here(draft.case, self._parts.home, self._parts.home)
+        check_carried(draft.purpose_code, "consent", "consent.purpose_code")
 
         async def work(tx: Transaction) -> resources.Consent:
-            given = new_consent(draft, recipient, actor.person, actor.clerk, tx.now)
+            given = new_consent(draft, recipient, case, actor.person, actor.clerk, tx.now)
             rules.check_term(given.begin_time, given.expire_time, tx.now)
             mandate = await _speaks_for(tx.connection, actor, draft.subject, tx.now)
             if region_of(recipient):
@@ -105,7 +109,7 @@ class ConsentApi:
         parts = self._parts
         at = moment_of(request.at_time, "at_time") if request.HasField("at_time") else parts.clock.now()
         recipient = local_name(request.recipient, parts.home)
-        use = rules.ConsentUse(request.subject, recipient, request.resources, request.case)
+        use = rules.ConsentUse(request.subject, recipient, request.resources, request.purpose_code, request.case)
         try:
             async with parts.database.read() as connection:
                 row = await store.consent(connection, request.name)

@@ -12,14 +12,15 @@ from tongban.identity.v1 import resources_pb2 as pb
 _METHODS, _STATES = Names(pb.ConsentMethod), Names(pb.ConsentState)
 
 
-def new_consent(draft: pb.Consent, recipient: str, granter: str, witness: str, now: datetime) -> Consent:
+def new_consent(draft: pb.Consent, recipient: str, case: str, granter: str, witness: str, now: datetime) -> Consent:
     """Returns the consent that a request describes; by which mandate it is given is not known yet."""
     return Consent(
         id=uuid7(),
         subject=draft.subject,
         recipient=recipient,
+        purpose_code=draft.purpose_code,
         purpose=draft.purpose,
-        case_name=draft.case,
+        case_name=case,
         resources=tuple(draft.resources),
         begin_time=moment_of(draft.start_time, "consent.start_time") if draft.HasField("start_time") else now,
         expire_time=moment_of(draft.end_time, "consent.end_time"),
@@ -39,6 +40,7 @@ def consent_message(row: Consent, now: datetime) -> pb.Consent:
         name=row.name,
         subject=row.subject,
         recipient=row.recipient,
+        purpose_code=row.purpose_code,
         purpose=row.purpose,
         case=row.case_name,
         resources=row.resources,

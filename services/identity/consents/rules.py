@@ -26,6 +26,7 @@ class Consent:
     Attributes:
         subject: whose data it is.
         recipient: who may use it; `//<region>` stands for the region and its departments.
+        purpose_code: what for, a code of the table of purposes; ``purpose`` are the words that the subject was shown.
         case_name: the only case that it is for, or an empty string.
         resources: what may be used; `licenses/-` stands for all of the subject's licences.
         begin_time: from when on, inclusive.
@@ -37,6 +38,7 @@ class Consent:
     id: str
     subject: str
     recipient: str
+    purpose_code: str
     purpose: str
     case_name: str
     resources: tuple[str, ...]
@@ -66,11 +68,12 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class ConsentUse:
-    """A use that somebody asks a consent for: whose data, by whom, which resources, for which case."""
+    """A use that somebody asks a consent for: whose data, by whom, which resources, what for, for which case."""
 
     subject: str
     recipient: str
     resources: Collection[str]
+    purpose_code: str
     case_name: str = ""
 
 
@@ -107,6 +110,7 @@ def _covers(consent: Consent, use: ConsentUse) -> bool:
     return (
         consent.subject == use.subject
         and _includes(consent.recipient, use.recipient)
+        and consent.purpose_code == use.purpose_code
         and consent.case_name in ("", use.case_name)
         and all(_names(consent.resources, resource) for resource in use.resources)
     )

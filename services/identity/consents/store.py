@@ -21,6 +21,7 @@ consents = sa.Table(
     columns.record_id(),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("recipient", sa.Text, nullable=False),
+    sa.Column("purpose_code", sa.Text, nullable=False),
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("case_name", sa.Text, nullable=False),
     columns.texts("resources"),
@@ -47,7 +48,7 @@ LISTED = FilteredList(
     ListConsentsRequest,
     consents,
     {
-        **{name: fields.text(name) for name in ("recipient", "granter")},
+        **{name: fields.text(name) for name in ("recipient", "purpose_code", "granter")},
         "case": fields.text("case_name"),
         "resources": fields.texts("resources"),
         "method": fields.choice("method", pb.ConsentMethod),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from libs.access import owners
 from libs.access.actor import Actor, Standing, is_person
 from libs.access.context import StatedUse, stated
+from libs.access.purposes import item_of
 from libs.clock import Clock
 from libs.errors import not_found
 from libs.ids import names
@@ -21,10 +22,14 @@ from services.license.core.reading import (
     Reader,
     UseBasis,
     basis_for,
-    rests_on_law,
+    rests_on_case,
+    use_not_allowed,
 )
+from services.license.integrations.identity import ConsentedUse, IdentityService
 from tongban.common.v1 import common_pb2
 
+CHECKED = ("consent", "presentation", "law", "item")
+"""The kinds of basis that this service can have checked."""
 _MACHINES = (Standing.CLIENT, Standing.SERVICE)
 
 
@@ -50,7 +55,8 @@ class Inquiry:
     @property
     def purpose(self) -> Purpose:
         """What the rules know of the purpose."""
-        return Purpose(self.use.case_name, self.use.context.legal_basis)
+        context = self.use.context
+        return Purpose(self.use.case_name, item_of(context), context.law, context.item)
 
     @property
     def is_keeper(self) -> bool:
@@ -58,9 +64,9 @@ class Inquiry:
         return self.reader.client == KEEPER_OF_CASES and bool(self.use.case_name)
 
 
-def asked_by(actor: Actor, context: common_pb2.UseContext, home: str) -> Inquiry:
-    """Reads who asks, and for what; raises FIELD_INVALID where the context contradicts the token."""
-    use = stated(actor, context, home)
+def asked_by(actor: Actor, context: common_pb2.UseContext, home: str, bases: tuple[str, ...] = CHECKED) -> Inquiry:
+    """Reads who asks, and for what; raises FIELD_INVALID where the context contradicts the token, or rests on another basis."""
+    use = stated(actor, context, home, *bases)
     reader = Reader(
         use.region,
         subjects_of(actor),
@@ -93,11 +99,12 @@ class UseAuthorization:
 
     presentations: PresentationStore
     cases: HandledCases
+    identity: IdentityService
     clock: Clock
     home: str
 
-    async def allow(self, asked: Inquiry, wanted: License, presentation: str) -> AllowedUse:
-        """Returns why the caller may use a licence.
+    async def allow(self, asked: Inquiry, wanted: License) -> AllowedUse:
+        """Returns why the caller may use a licence; a presentation or a consent that is named must hold, even where another basis would do.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND, for a draft that is not the caller's, a person's request for a licence that they
@@ -110,20 +117,35 @@ class UseAuthorization:
             raise not_found(facts.name)
         # A person's region or case is no basis: those are for the people who work on a case.
         owners.hide_from_others(asked.actor, facts.name, facts.holders)
-        if not presentation:
+        context = asked.use.context
+        if context.consent:
+            await self._check_consent(asked, facts)
+            return AllowedUse(UseBasis.CONSENT)
+        if not context.presentation:
             case = await self._case_for(asked, facts)
             return AllowedUse(basis_for(asked.reader, facts, asked.purpose, case))
-        shown = await self._shown(presentation)
-        # A presentation that is named must hold, even where another basis would do: it was named so that the use counts
-        # under it.
+        shown = await self._shown(context.presentation)
         shown.check_read(facts.name, asked.reader, asked.purpose.case_name, self.clock.now())
         return AllowedUse(UseBasis.PRESENTATION, shown.name, shown.item_code)
 
     async def _case_for(self, asked: Inquiry, facts: LicenseFacts) -> HandledCase | None:
         """Reads the case that a use by law names; nothing is read for a use that rests on something else."""
-        if not asked.use.case_name or not rests_on_law(asked.reader, facts):
+        if not asked.use.case_name or not rests_on_case(asked.reader, facts, asked.purpose):
             return None
         return await self.cases.at_work(asked.use.case_name)
+
+    async def _check_consent(self, asked: Inquiry, facts: LicenseFacts) -> None:
+        """Raises LICENSE_USE_NOT_ALLOWED, rule ``consent``, unless a holder consented to this reader, purpose, case and licence.
+
+        A consent lies in the region of the licence, so another region's is none; whose it is, and whether it was taken back, is not told.
+        """
+        consent, reader = asked.use.context.consent, asked.reader
+        if not consent.startswith("//"):
+            for holder in sorted(facts.holders):
+                use = ConsentedUse(holder, reader.own_name(), (facts.name,), asked.use.context)
+                if await self.identity.consents(consent, use):
+                    return
+        raise use_not_allowed(facts.name, "consent")
 
     async def _shown(self, presentation: str) -> Presentation:
         name = names.parse(presentation, "presentation", "presentations")

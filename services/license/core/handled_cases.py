@@ -3,8 +3,10 @@
 Uses by law and reads of a case's files name one of them.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +19,7 @@ from libs.db.query import Query, of
 from libs.events.cloud_event import Event
 from libs.ids import names
 from libs.process.app import Handle
+from libs.timed_cache import TimedCache
 from services.license.core import schema
 from services.license.core.reading import HandledCase
 from tongban.cases.v1 import events_pb2 as cases
@@ -34,6 +37,7 @@ handled_cases = sa.Table(
     sa.Column("legal_basis", sa.Text, nullable=False),
     sa.Column("handlers", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("materials", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("item", sa.Text, nullable=False, server_default=""),
     comment="What the cases service told of cases: who may read what of whom for them.",
 )
 of(handled_cases)(HandledCase)
@@ -43,9 +47,9 @@ _TOLD = Query(
     HandledCase,
     """
 INSERT INTO handled_cases AS known
-  (name, sequence, open, department, parties, type_codes, legal_basis, handlers, materials)
+  (name, sequence, open, department, parties, type_codes, legal_basis, handlers, materials, item)
 VALUES (:name, :sequence, :open, :department, CAST(:parties AS text[]), CAST(:type_codes AS text[]), :legal_basis,
-  CAST(:handlers AS text[]), CAST(:materials AS text[]))
+  CAST(:handlers AS text[]), CAST(:materials AS text[]), :item)
 ON CONFLICT (name) DO UPDATE SET sequence = excluded.sequence, open = excluded.open,
   materials = CASE WHEN excluded.materials = '{}' THEN known.materials ELSE excluded.materials END
 WHERE known.sequence < excluded.sequence
@@ -53,6 +57,9 @@ RETURNING {columns:known}
 """,
 )
 _OPEN = Query(HandledCase, "SELECT {columns} FROM handled_cases WHERE name = :name AND open")
+_KNOWN = Query(HandledCase, "SELECT {columns} FROM handled_cases WHERE name = :name")
+_KEEP_ITEMS_SECONDS = 600.0
+_UNTOLD: Mapping[str, Any] = MappingProxyType({"type_codes": [], "legal_basis": "", "materials": [], "item": ""})
 _AT_WORK = frozenset(
     {
         case_resources.CASE_STATE_SUBMITTED,
@@ -62,6 +69,10 @@ _AT_WORK = frozenset(
         case_resources.CASE_STATE_SUSPENDED,
     }
 )
+
+
+class _NotTold(Exception):
+    """The case is not known yet; it may be told of in a moment, so nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ class HandledCases:
 
     database: Database
     home: str
+    _items: TimedCache[str] = field(default_factory=lambda: TimedCache(_KEEP_ITEMS_SECONDS))
 
     def events(self) -> dict[type[Message], Handle]:
         """Returns what handles which event."""
@@ -129,18 +141,34 @@ class HandledCases:
             parties=_named(case.applicant, case.agent),
             type_codes=list(case.license_type_codes),
             legal_basis=case.legal_basis,
+            item=case.item,
             handlers=_named(case.department, taken_in_by, machine),
             materials=list(materials),
         )
 
     async def _keep(self, **values: Any) -> None:
         async with self.database.read() as connection:
-            await _TOLD.first(connection, **{"type_codes": [], "legal_basis": "", "materials": [], **values})
+            await _TOLD.first(connection, **{**_UNTOLD, **values})
 
     async def at_work(self, name: str) -> HandledCase | None:
         """Returns a case that is worked on now, or None: there is none of that name, or it is decided or over."""
         async with self.database.read() as connection:
             return await _OPEN.first(connection, name=name)
+
+    async def item_of(self, name: str) -> str:
+        """Returns the service item of a case that this region handles or handled; empty where it is not known here."""
+        known = name if name.startswith("cases/") else ""
+        try:
+            return await self._items.get(known, partial(self._item, known)) if known else ""
+        except _NotTold:
+            return ""
+
+    async def _item(self, name: str) -> str:
+        async with self.database.read() as connection:
+            found = await _KNOWN.first(connection, name=name)
+        if found is None:
+            raise _NotTold
+        return found.item
 
 
 def _named(*names_given: str) -> list[str]:

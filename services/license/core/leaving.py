@@ -1,5 +1,7 @@
 """What is done here before another region is asked: it takes this region's word, so the word must be true, and on record."""
 
+from libs.access.context import for_abroad
+from libs.access.purposes import basis_of
 from libs.db.command import command_of
 from libs.errors import invalid_field
 from libs.ids import names
@@ -17,12 +19,11 @@ Licensed = licenses.GetLicenseRequest | licenses.DownloadLicenseRequest
 Leaving = Licensed | presentations.RedeemPresentationRequest | materials.DownloadMaterialRequest
 
 
-async def recorded(parts: Parts, call: Call, request: Leaving, about: str) -> common_pb2.UseContext:
+async def recorded(parts: Parts, call: Call, request: Leaving, about: str, region: str) -> common_pb2.UseContext:
     """Writes the record of the call, and returns the context as the other region gets it: with a transaction id for both."""
-    context = asked_by(call.actor, request.use_context, parts.home).use.context
+    stated = asked_by(call.actor, request.use_context, parts.home).use.context
+    context = for_abroad(stated, parts.home, region)
     context.transaction_id = context.transaction_id or uuid7()
-    if context.case.startswith("cases/"):
-        context.case = f"//{parts.home}/{context.case}"
     command = command_of(request, call=call)
     await parts.audit.write(command, about, transaction_id=context.transaction_id)
     return context
@@ -34,11 +35,11 @@ async def check_case(parts: Parts, call: Call, request: Licensed) -> None:
         raise use_not_allowed(request.name, "case")
 
 
-def presentation_there(presentation: str, region: str) -> str:
-    """Returns the local name of a presentation that must lie in the same region as the licence."""
-    if not presentation:
-        return ""
-    name = names.parse(presentation, "presentation", "presentations")
-    if name.region not in ("", region):
-        raise invalid_field("presentation", "presentation.region", "must be of the same region as the licence")
-    return name.local
+def lies_there(context: common_pb2.UseContext, region: str) -> bool:
+    """Tells whether a presentation or a consent is named that the other region checks; it must lie where the licence does."""
+    kind, basis = basis_of(context)
+    if kind not in ("presentation", "consent"):
+        return False
+    if names.parse(basis, f"use_context.{kind}").region not in ("", region):
+        raise invalid_field(f"use_context.{kind}", "basis.region", "must be of the same region as the licence")
+    return True

@@ -67,6 +67,7 @@ def parts_of(process: Process) -> Parts:
     """Makes the parts of the process ``process``."""
     home, database, clock = process.config.region.id, process.database, process.clock
     presentations, cases = PresentationStore(database), HandledCases(database, home)
+    identity = IdentityService(partial(process.neighbour, "identity"))
     committed: asyncio.Event = process.uow.committed
     return Parts(
         home=home,
@@ -81,13 +82,13 @@ def parts_of(process: Process) -> Parts:
         cipher=process.cipher,
         documents=process.documents,
         uploads=process.uploads,
-        identity=IdentityService(partial(process.neighbour, "identity")),
+        identity=identity,
         seals=SealService(partial(process.neighbour, "seal")),
         regions=OtherRegions(partial(process.neighbour, "identity")),
         licenses=LicenseStore(database),
         types=TypeStore(database),
         presentations=presentations,
         cases=cases,
-        authorization=UseAuthorization(presentations, cases, clock, home),
-        recorder=UseRecorder(database, process.wire, process.log, clock, committed),
+        authorization=UseAuthorization(presentations, cases, identity, clock, home),
+        recorder=UseRecorder(database, process.wire, process.log, clock, committed, cases),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from libs.access.citations import cited
 from libs.errors import PermissionDenied, reasons
 
 KEEPER_OF_CASES = "services/cases"
@@ -45,7 +46,7 @@ class HandledCase:
     """A case that a department of this region works on now, as the cases service told it.
 
     ``department`` decides. ``parties``: applicant and agent. ``type_codes``: the licence types that answer materials of its
-    item. ``legal_basis``: the item's own, as published. ``handlers``: departments that decide it or took it in, and the
+    item. ``legal_basis``: the item's own, as published. ``item``: its name. ``handlers``: departments that decide it or took it in, and the
     machine that submitted it. ``materials``: the files that it refers to, as this region names them.
     """
 
@@ -55,6 +56,7 @@ class HandledCase:
     legal_basis: str
     handlers: frozenset[str] = frozenset()
     materials: frozenset[str] = frozenset()
+    item: str = ""
 
     def is_of(self, reader: Reader) -> bool:
         """Tells whether the reader has to do with the case: people as its party, all others as who handles it.
@@ -72,10 +74,17 @@ class HandledCase:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """The part of a UseContext that decides: the case, as this region writes it, and the legal basis."""
+    """The part of a UseContext that decides: the case and the item, as this region writes them, and a basis of law or item."""
 
     case_name: str
-    legal_basis: str
+    service_item: str = ""
+    law: str = ""
+    item: str = ""
+
+    @property
+    def by_law(self) -> str:
+        """Which of the two bases it names that rest on the case; empty for another one, or none."""
+        return "law" if self.law else "item" if self.item else ""
 
 
 class PresentationState(Enum):
@@ -93,7 +102,7 @@ class Presentation:
 
     Attributes:
         verifier: ``//<region>``, ``//<region>/departments/…`` or ``//<region>/clients/…``.
-        purpose, case_name, legal_basis, department, operator, transaction_id: what it is for, as it was said when it was
+        purpose_code, purpose, service_item, case_name, department, operator, transaction_id: what it is for, as it was said when it was
             made; the case as this region writes it, empty until it is known.
         redeemer: who redeemed it, empty until that is known.
         code: the code, encrypted; ``code_digest`` is what it is found by.
@@ -104,9 +113,10 @@ class Presentation:
     licenses: tuple[str, ...]
     verifier: str
     item_code: str
+    purpose_code: str
     purpose: str
+    service_item: str
     case_name: str
-    legal_basis: str
     department: str
     operator: str
     transaction_id: str
@@ -175,6 +185,8 @@ class UseBasis(Enum):
     PRESENTATION = "PRESENTATION"
     RECEIVING_REGION = "RECEIVING_REGION"
     LAW = "LAW"
+    ITEM = "ITEM"
+    CONSENT = "CONSENT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,47 +205,58 @@ class LicenseFacts:
     type_code: str
 
 
-def rests_on_law(reader: Reader, facts: LicenseFacts) -> bool:
-    """Tells whether a use without a presentation can rest on the law alone, so that the case that it names must be known."""
-    own = reader.subjects & facts.holders or (reader.department and reader.department == facts.issuer_department)
-    return not own and reader.region_code == facts.region_code
+def rests_on_case(reader: Reader, facts: LicenseFacts, purpose: Purpose) -> bool:
+    """Tells whether a use without presentation or consent can rest on a case alone, so that the case that it names must be known."""
+    return reader.region_code == facts.region_code and (bool(purpose.by_law) or not _own(reader, facts))
+
+
+def _own(reader: Reader, facts: LicenseFacts) -> bool:
+    return bool(reader.subjects & facts.holders) or bool(
+        reader.department and reader.region_code == facts.region_code and reader.department == facts.issuer_department
+    )
 
 
 def basis_for(reader: Reader, facts: LicenseFacts, purpose: Purpose, case: HandledCase | None = None) -> UseBasis:
-    """Returns why the reader may use the licence without a presentation.
+    """Returns why the reader may use the licence without presentation or consent.
+
+    A basis that is named must hold, even where another one would do: it was named so that the use counts under it.
 
     Raises:
-        PermissionDenied: LICENSE_USE_NOT_ALLOWED with the rule ``region``, ``legal_basis``, ``case``, ``item`` or
-            ``department``.
+        PermissionDenied: LICENSE_USE_NOT_ALLOWED with the rule ``region``, ``basis``, ``case``, ``item``, ``law``,
+            ``service_item`` or ``department``; of another region ``law`` and ``item`` say that they can't be checked here.
     """
-    if reader.subjects & facts.holders:
-        return UseBasis.HOLDER
     if reader.region_code != facts.region_code:
-        return _receiving_region(reader, facts, purpose)
-    if reader.department and reader.department == facts.issuer_department:
-        return UseBasis.ISSUER
-    return _by_law(reader, facts, purpose, case)
+        return UseBasis.HOLDER if reader.subjects & facts.holders else _receiving_region(reader, facts, purpose)
+    if purpose.by_law or not _own(reader, facts):
+        return _by_law(reader, facts, purpose, case)
+    return UseBasis.HOLDER if reader.subjects & facts.holders else UseBasis.ISSUER
 
 
 def _receiving_region(reader: Reader, facts: LicenseFacts, purpose: Purpose) -> UseBasis:
     if reader.region_code != facts.receiving_region:
-        raise use_not_allowed(facts.name, "region")
+        raise use_not_allowed(facts.name, purpose.by_law or "region")
     if not facts.case_name or purpose.case_name != facts.case_name:
         raise use_not_allowed(facts.name, "case")
     return UseBasis.RECEIVING_REGION
 
 
 def _by_law(reader: Reader, facts: LicenseFacts, purpose: Purpose, case: HandledCase | None) -> UseBasis:
-    """What the law gives it gives to the department that works on a case of the holder's, for what the item needs."""
+    """What law and item give they give to the department that works on a case of the holder's, for what the item needs."""
     if not reader.department:
         raise use_not_allowed(facts.name, "department")
     if case is None or case.department != reader.department or case.parties.isdisjoint(facts.holders):
         raise use_not_allowed(facts.name, "case")
     if facts.type_code not in case.type_codes:
         raise use_not_allowed(facts.name, "item")
-    if not case.legal_basis or purpose.legal_basis.strip() != case.legal_basis.strip():
-        raise use_not_allowed(facts.name, "legal_basis")
-    return UseBasis.LAW
+    if purpose.service_item not in ("", case.item):
+        raise use_not_allowed(facts.name, "service_item")
+    if not purpose.by_law:
+        raise use_not_allowed(facts.name, "basis")
+    if purpose.item not in ("", case.item):
+        raise use_not_allowed(facts.name, "item")
+    if purpose.law and purpose.law not in cited(case.legal_basis):
+        raise use_not_allowed(facts.name, "law")
+    return UseBasis.LAW if purpose.law else UseBasis.ITEM
 
 
 def use_not_allowed(name: str, rule: str) -> PermissionDenied:

@@ -5,12 +5,13 @@ A use, its audit record and its event are one statement: one round trip.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from libs.access.purposes import basis_of, item_of
 from libs.audit.log import Log
 from libs.clock import Clock
 from libs.db import columns
@@ -19,11 +20,13 @@ from libs.db.engine import Database
 from libs.db.evidence import Evidence, recorded
 from libs.db.query import of
 from libs.db.schema import EVIDENCE
+from libs.errors import invalid_field
 from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names, timestamp
 from services.license.core import schema
 from services.license.core.authorization import Inquiry
+from services.license.core.handled_cases import HandledCases
 from services.license.core.licenses import License
 from services.license.core.reading import UseBasis
 from tongban.common.v1 import common_pb2
@@ -44,9 +47,12 @@ license_uses = sa.Table(
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("basis", sa.Text, nullable=False),
     columns.text("presentation"),
+    sa.Column("purpose_code", sa.Text, nullable=False),
     sa.Column("purpose", sa.Text, nullable=False),
+    columns.text("service_item"),
     columns.text("case_name"),
-    columns.text("legal_basis"),
+    columns.text("basis_kind"),
+    columns.text("named_basis"),
     columns.text("department"),
     columns.text("operator"),
     columns.text("transaction_id"),
@@ -60,6 +66,9 @@ license_uses = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Index("license_uses_of_license", "license_id", "use_time", "id"),
     sa.Index("license_uses_of_case", "case_name", "use_time", "id", postgresql_where=sa.text("case_name <> ''")),
+    sa.Index("license_uses_of_item", "service_item", "use_time", "id", postgresql_where=sa.text("service_item <> ''")),
+    # Rows come in the order of time: few pages hold any one period.
+    sa.Index("license_uses_time", "use_time", postgresql_using="brin"),
     sa.Index("license_uses_copy", "copy_digest", postgresql_where=sa.text("copy_digest IS NOT NULL")),
     info=EVIDENCE,
     comment="Every use of a licence: who, what for, why it was allowed.",
@@ -78,9 +87,12 @@ class LicenseUse:
     action: str
     basis: str
     presentation: str
+    purpose_code: str
     purpose: str
+    service_item: str
     case_name: str
-    legal_basis: str
+    basis_kind: str
+    named_basis: str
     department: str
     operator: str
     transaction_id: str
@@ -105,11 +117,12 @@ class AnnotatedCopy:
 
 
 _USED = recorded("""used AS (
-  INSERT INTO license_uses (id, license_id, license_identifier, issuer_department, action, basis, presentation, purpose,
-    case_name, legal_basis, department, operator, transaction_id, actor, region_code, copy_digest, copy_media_type,
+  INSERT INTO license_uses (id, license_id, license_identifier, issuer_department, action, basis, presentation,
+    purpose_code, purpose, service_item, case_name, basis_kind, named_basis, department, operator, transaction_id, actor, region_code, copy_digest, copy_media_type,
     copy_size, copy_expire_time, use_time, record)
   SELECT u.id, u.license_id, u.identifier, u.issuer, CAST(:action AS text), u.basis, CAST(:presentation AS text),
-    CAST(:purpose AS text), CAST(:case_name AS text), CAST(:legal_basis AS text), CAST(:department AS text),
+    CAST(:purpose_code AS text), CAST(:purpose AS text), CAST(:service_item AS text), CAST(:case_name AS text),
+    CAST(:basis_kind AS text), CAST(:named_basis AS text), CAST(:department AS text),
     CAST(:operator AS text), CAST(:transaction_id AS text), CAST(:actor AS text), CAST(:region_code AS text),
     CAST(:copy_digest AS text), CAST(:copy_media_type AS text), CAST(:copy_size AS integer),
     CAST(:copy_expire_time AS timestamptz), CAST(:event_time AS timestamptz), CAST(:record AS text)
@@ -128,6 +141,7 @@ class UseRecorder:
     log: Log
     clock: Clock
     committed: asyncio.Event
+    cases: HandledCases
 
     async def record(
         self,
@@ -154,8 +168,11 @@ class UseRecorder:
             copy: the annotated copy that is handed out.
 
         Raises:
+            InvalidArgument: FIELD_INVALID, the service item is not that of the case.
             Unavailable: AUDIT_UNAVAILABLE, nothing was recorded and nothing may be answered.
         """
+        asked = await self._with_item(asked)
+        command = replace(command, use=asked.use.context)
         evidence = Evidence(self.log, self.wire, command, self.clock.now())
         receipt = evidence.record(about or used[0][0].name, fields=fields, record_count=len(used))
         ids = [uuid7() for _ in used]
@@ -166,10 +183,22 @@ class UseRecorder:
         self.committed.set()
         return f"licenseUses/{ids[-1]}"
 
+    async def _with_item(self, asked: Inquiry) -> Inquiry:
+        """Returns what is asked with its service item: that of the case, where it is known here, else the one that was said."""
+        said = item_of(asked.use.context)
+        known = await self.cases.item_of(asked.use.case_name)
+        if said and known and said != known:
+            raise invalid_field("use_context.service_item", "context.case", "must be the item of the case")
+        context = common_pb2.UseContext()
+        context.CopyFrom(asked.use.context)
+        context.service_item = known or said
+        return replace(asked, use=replace(asked.use, context=context))
+
 
 def _event(
     use_id: str, used: License, basis: UseBasis, action: str, asked: Inquiry, now: datetime
 ) -> events.LicenseUsed:
+    kind, named = basis_of(asked.use.context)
     return events.LicenseUsed(
         license=used.name,
         license_use=f"licenseUses/{use_id}",
@@ -180,15 +209,23 @@ def _event(
         case=asked.use.case_name,
         holders=used.holders,
         use_time=timestamp(now),
+        purpose_code=asked.use.context.purpose_code,
+        service_item=asked.use.context.service_item,
+        basis_kind=kind,
+        named_basis=named,
     )
 
 
 def _shared(asked: Inquiry, receipt: common_pb2.Receipt) -> Mapping[str, Any]:
     context = asked.use.context
+    kind, named = basis_of(context)
     return {
+        "purpose_code": context.purpose_code,
         "purpose": context.purpose,
+        "service_item": context.service_item,
+        "basis_kind": kind,
+        "named_basis": named,
         "case_name": context.case,
-        "legal_basis": context.legal_basis,
         "department": context.department,
         "operator": context.operator,
         "transaction_id": receipt.transaction_id,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from libs.access.purposes import words_of
 from libs.civil.calendar import local_day
 from libs.db.command import command_of
 from libs.documents.store import DocumentRef, digest_of
@@ -61,16 +62,15 @@ class FileApi:
     async def _from_abroad(
         self, name: ResourceName, request: pb.DownloadLicenseRequest, call: Call
     ) -> pb.DownloadLicenseResponse:
-        presentation = leaving.presentation_there(request.presentation, name.region)
+        checked_there = leaving.lies_there(request.use_context, name.region)
         assertion = await self._parts.regions.assertion_for(call.actor, name.region)
-        if not (assertion or presentation):
+        if not (assertion or checked_there):
             await leaving.check_case(self._parts, call, request)
         wanted = recognition.DownloadRemoteLicenseRequest(
             name=name.local,
             format=request.format,
-            use_context=await leaving.recorded(self._parts, call, request, str(name)),
+            use_context=await leaving.recorded(self._parts, call, request, str(name), name.region),
             original=request.original,
-            presentation=presentation,
         )
         if request.HasField("copy_expire_time"):
             wanted.copy_expire_time.CopyFrom(request.copy_expire_time)
@@ -88,7 +88,7 @@ class FileApi:
 
     async def _hand_out(self, request: Downloads, call: Call, row: License) -> pb.DownloadLicenseResponse:
         asked = asked_by(call.actor, request.use_context, self._parts.home)
-        allowed = await self._parts.authorization.allow(asked, row, request.presentation)
+        allowed = await self._parts.authorization.allow(asked, row)
         if row.state in HIDDEN:
             raise not_found(f"{row.name}/file")
         now = self._parts.clock.now()
@@ -129,7 +129,7 @@ class FileApi:
 
     async def _copy(self, request: Downloads, row: License, asked: Inquiry, media_type: str, now: datetime) -> _File:
         wanted = request.copy_expire_time.ToDatetime(UTC) if request.HasField("copy_expire_time") else None
-        terms = copy_terms(request.use_context.purpose, await self._maker(asked), now, wanted)
+        terms = copy_terms(words_of(request.use_context), await self._maker(asked), now, wanted)
         note = Annotation(terms.purpose, terms.maker, terms.make_time, terms.expire_time)
         page = annotate(self._page(row, await self._kind(row)), note)
         try:

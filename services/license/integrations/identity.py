@@ -1,15 +1,17 @@
 """What the license service asks of the identity service of its region."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import grpc
 
 from libs.errors import Code, TongbanError, error_class, invalid_field
 from libs.rpc.client import invoke
 from libs.timed_cache import TimedCache
+from tongban.common.v1 import common_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
-from tongban.identity.v1 import consent_service_pb2 as consents
+from tongban.identity.v1 import consent_service_pb2 as consent_rpc
 from tongban.identity.v1 import mandate_service_pb2 as mandates
 from tongban.identity.v1 import resources_pb2 as identity
 from tongban.identity.v1 import staff_service_pb2 as staff
@@ -22,6 +24,16 @@ from tongban.options.v1 import options_pb2
 
 _KEEP_DEPARTMENTS_SECONDS = 60.0
 Channel = Callable[[], grpc.aio.Channel]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentedUse:
+    """A use for which somebody's consent is asked: whose data, by whom, which things, and why."""
+
+    subject: str
+    recipient: str
+    resources: Sequence[str]
+    context: common_pb2.UseContext
 
 
 class IdentityService:
@@ -60,17 +72,27 @@ class IdentityService:
                     f"holders[{position}]", "identity.account", "must bear the name and the document of the account"
                 )
 
-    async def check_consent(
-        self, consent: str, subject: str, recipient: str, resources: Sequence[str], case_name: str
-    ) -> None:
+    async def check_consent(self, consent: str, use: ConsentedUse) -> None:
         """Raises CONSENT_NOT_ACTIVE, CONSENT_OUT_OF_SCOPE or RESOURCE_NOT_FOUND unless the consent covers the use."""
-        request = consents.CheckConsentRequest(
-            name=consent, subject=subject, recipient=recipient, resources=resources, case=case_name
-        )
-        stub = ConsentServiceStub(self._channel())
-        answer = await invoke(stub.CheckConsent, request, consents.CheckConsentResponse, to="identity", token="")
+        answer = await self._consent(consent, use)
         if not answer.allowed:
             raise _refusal(answer.reason, "the consent does not cover this", consent=consent, resource=consent)
+
+    async def consents(self, consent: str, use: ConsentedUse) -> bool:
+        """Tells whether a consent covers a use."""
+        return (await self._consent(consent, use)).allowed
+
+    async def _consent(self, consent: str, use: ConsentedUse) -> consent_rpc.CheckConsentResponse:
+        request = consent_rpc.CheckConsentRequest(
+            name=consent,
+            subject=use.subject,
+            recipient=use.recipient,
+            resources=use.resources,
+            case=use.context.case,
+            purpose_code=use.context.purpose_code,
+        )
+        stub = ConsentServiceStub(self._channel())
+        return await invoke(stub.CheckConsent, request, consent_rpc.CheckConsentResponse, to="identity", token="")
 
     async def check_mandate(self, person: str, actor: str, mandate: str, item_code: str) -> None:
         """Raises MANDATE_NOT_ACTIVE, MANDATE_OUT_OF_SCOPE and the like unless the agent may present licences."""

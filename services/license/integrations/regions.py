@@ -69,9 +69,7 @@ class OtherRegions:
     ) -> tuple[resources.License, common_pb2.Receipt | None]:
         """Reads a licence, and gives the other region's receipt; ``assertion`` is that of the person who asks, empty where this service does."""
         if assertion:
-            own = licenses.GetLicenseRequest(
-                name=wanted.name, use_context=wanted.use_context, presentation=wanted.presentation
-            )
+            own = licenses.GetLicenseRequest(name=wanted.name, use_context=wanted.use_context)
             return await self._regions.invoke_recorded(
                 region, lambda to: LicenseServiceStub(to).GetLicense, own, resources.License, assertion=assertion
             )

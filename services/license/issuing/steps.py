@@ -34,7 +34,7 @@ from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
 _log = logger(__name__)
-PURPOSE = "颁发证照"
+PURPOSE_CODE, PURPOSE = "LICENSE_ISSUING", "颁发证照"
 
 
 class DraftGivenUp(Exception):
@@ -186,7 +186,7 @@ class IssuingSteps:
             kept.append(await _issued(tx, row, result))
             return named(row)
 
-        use = command.use if command.use.purpose else use_of(row)
+        use = command.use if command.use.purpose_code else use_of(row)
         await self._parts.uow.run(replace(command, use=use, department=row.issuer_department), work)
         return self._message(kept[-1] if kept else await self._parts.licenses.get(row.name))
 
@@ -234,6 +234,7 @@ async def _issued(tx: Transaction, row: License, result: dict[str, Any]) -> Lice
 def use_of(row: License) -> common_pb2.UseContext:
     """Says what the seal is used for. Always the same for a licence, so that a repeated call is the same call."""
     return common_pb2.UseContext(
+        purpose_code=PURPOSE_CODE,
         purpose=PURPOSE,
         case=row.case_name,
         department=row.issuer_department,

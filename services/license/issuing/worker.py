@@ -20,7 +20,7 @@ from services.license.core.parts import Parts
 from services.license.integrations.seal import SELF
 from services.license.issuing.drafting import Marks
 from services.license.issuing.rules import is_lasting
-from services.license.issuing.steps import PURPOSE, DraftGivenUp, IssuingSteps, own_command
+from services.license.issuing.steps import PURPOSE, PURPOSE_CODE, DraftGivenUp, IssuingSteps, own_command
 from services.license.issuing.store import DRAFTS
 from services.license.issuing.telling import RepeatedAnswers
 from tongban.cases.v1 import events_pb2 as cases
@@ -105,7 +105,10 @@ def _command(event: Event, told: cases.CaseDecided) -> Command:
     command = command_of_event(
         "license", event.id, told, resources.License, data=event.data, actor=SELF, trace_id=trace_id, span_id=span_id
     )
-    return replace(command, use=common_pb2.UseContext(purpose=PURPOSE, case=told.case.name))
+    use = common_pb2.UseContext(
+        purpose_code=PURPOSE_CODE, purpose=PURPOSE, service_item=told.case.item, case=told.case.name
+    )
+    return replace(command, use=use)
 
 
 class LeftDrafts:

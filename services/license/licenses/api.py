@@ -44,12 +44,12 @@ class LicenseApi:
         return await self._read(request, call, await self._parts.licenses.get(name.local))
 
     async def _get_abroad(self, name: ResourceName, request: pb.GetLicenseRequest, call: Call) -> resources.License:
-        presentation = leaving.presentation_there(request.presentation, name.region)
+        checked_there = leaving.lies_there(request.use_context, name.region)
         assertion = await self._parts.regions.assertion_for(call.actor, name.region)
-        if not (assertion or presentation):
+        if not (assertion or checked_there):
             await leaving.check_case(self._parts, call, request)
-        context = await leaving.recorded(self._parts, call, request, str(name))
-        wanted = recognition.GetRemoteLicenseRequest(name=name.local, use_context=context, presentation=presentation)
+        context = await leaving.recorded(self._parts, call, request, str(name), name.region)
+        wanted = recognition.GetRemoteLicenseRequest(name=name.local, use_context=context)
         found, receipt = await self._parts.regions.license(name.region, wanted, assertion)
         call.pass_on(receipt)
         return found
@@ -67,7 +67,7 @@ class LicenseApi:
     async def _read(self, request: Reads, call: Call, row: License) -> resources.License:
         parts = self._parts
         asked = asked_by(call.actor, request.use_context, parts.home)
-        allowed = await parts.authorization.allow(asked, row, request.presentation)
+        allowed = await parts.authorization.allow(asked, row)
         await parts.recorder.record(
             command_of(request, call=call), asked, [(row, allowed.basis)], "READ", presentation=allowed.presentation
         )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from libs.access.actor import Actor, Standing
-from libs.access.context import case_here
+from libs.access.context import name_here
 from libs.access.owners import hide_from_others, listed_owner
 from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
@@ -84,7 +84,7 @@ class MaterialApi:
             digest=document.digest,
             media_type=document.media_type,
             size=document.size_bytes,
-            case_name=case_here(metadata.case, home, home),
+            case_name=name_here(metadata.case, home, home),
             handling_region=metadata.handling_region,
             reusable=metadata.reusable,
             valid_until=date_of(metadata.end_date, "metadata.valid_until") if dated else None,
@@ -154,7 +154,7 @@ class MaterialApi:
         assertion = await self._parts.regions.assertion_for(call.actor, name.region)
         if not assertion:
             await self._check_abroad(str(name), asked_by(call.actor, request.use_context, self._parts.home))
-        context = await leaving.recorded(self._parts, call, request, str(name))
+        context = await leaving.recorded(self._parts, call, request, str(name), name.region)
         wanted = recognition.DownloadRemoteMaterialRequest(name=name.local, use_context=context)
         async for part in self._parts.regions.material(name.region, wanted, assertion, call.pass_on):
             yield part

@@ -23,6 +23,7 @@ from services.license.core.lifecycle import check_in_force
 from services.license.core.messages import license_message
 from services.license.core.parts import Parts
 from services.license.core.reading import Presentation, UseBasis, bound_elsewhere
+from services.license.integrations.identity import ConsentedUse
 from services.license.presentations import rules, store
 from services.license.presentations.convert import presentation_message
 from tongban.license.v1 import events_pb2 as events
@@ -47,7 +48,8 @@ class PresentationApi:
         stored = await self._parts.uow.stored(command)
         if isinstance(stored, pb.Presentation):
             return await self._with_code(stored)
-        asked = asked_by(call.actor, request.use_context, self._parts.home)
+        # It says what the verifier is to do. Nothing rests on a basis here: the presentation is to be one.
+        asked = asked_by(call.actor, request.use_context, self._parts.home, ())
         holder = _holder(request, call.actor)
         call.actor.require_impartial(holder)
         await self._check_power(request, call.actor, holder)
@@ -68,9 +70,10 @@ class PresentationApi:
 
     async def _check_power(self, request: pb.CreatePresentationRequest, actor: Actor, holder: str) -> None:
         rules.check_consent(holder, subjects_of(actor), request.consent)
-        identity, case_name = self._parts.identity, request.use_context.case
+        identity = self._parts.identity
         if request.consent:
-            await identity.check_consent(request.consent, holder, request.verifier, request.licenses, case_name)
+            use = ConsentedUse(holder, request.verifier, request.licenses, request.use_context)
+            await identity.check_consent(request.consent, use)
         elif actor.mandate and holder == actor.organization:
             await identity.check_mandate(actor.subject, holder, actor.mandate, request.item_code)
 
@@ -92,9 +95,10 @@ class PresentationApi:
             licenses=tuple(request.licenses),
             verifier=request.verifier,
             item_code=request.item_code,
+            purpose_code=context.purpose_code,
             purpose=context.purpose,
+            service_item=context.service_item,
             case_name=context.case,
-            legal_basis=context.legal_basis,
             department=context.department,
             operator=context.operator,
             transaction_id=context.transaction_id,
@@ -145,7 +149,7 @@ class PresentationApi:
         if local and not await parts.authorization.is_of(asked_by(call.actor, request.use_context, parts.home)):
             # The other region takes our word for whose case it is.
             raise bound_elsewhere(request.name, "case")
-        context = await leaving.recorded(parts, call, request, f"//{region}/{local or 'presentations'}")
+        context = await leaving.recorded(parts, call, request, f"//{region}/{local or 'presentations'}", region)
         wanted = recognition.ListRemoteLicensesRequest(use_context=context, request_id=request.request_id)
         if local:
             wanted.name = local

@@ -34,9 +34,10 @@ def presentation_message(shown: Presentation, region: str = "") -> pb.Presentati
 
 def _context(shown: Presentation) -> common_pb2.UseContext:
     return common_pb2.UseContext(
+        purpose_code=shown.purpose_code,
         purpose=shown.purpose,
+        service_item=shown.service_item,
         case=shown.case_name,
-        legal_basis=shown.legal_basis,
         department=shown.department,
         operator=shown.operator,
         transaction_id=shown.transaction_id,

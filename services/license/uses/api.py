@@ -1,6 +1,8 @@
 """UseService: the list of uses, for the holder, the issuing department and the auditors."""
 
 from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import Any
 
 from libs.access.actor import Actor, Standing
 from libs.audit.reading import record_read
@@ -12,11 +14,12 @@ from services.license.core.licenses import license_id
 from services.license.core.messages import document_ref
 from services.license.core.parts import Parts
 from services.license.core.recording import ACTIONS, BASES, LicenseUse
-from services.license.uses import store
+from services.license.uses import counting, store
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import use_service_pb2 as pb
 
+_LONGEST = timedelta(days=366)
 _AUDITOR = "audit.auditRecords.list"
 
 
@@ -39,6 +42,40 @@ class UseApi:
         own = call.actor.standing is Standing.PERSON
         await record_read(parts.audit, request, about, ("license.uses",), len(shown), own=own, call=call)
         return pb.ListLicenseUsesResponse(license_uses=[use_message(use) for use in shown], next_page_token=token)
+
+    async def count_license_uses(self, request: pb.CountLicenseUsesRequest, call: Call) -> pb.CountLicenseUsesResponse:
+        """Counts uses, and by how many items."""
+        wanted = _counted(request)
+        if not (call.actor.standing in (Standing.OFFICE, Standing.CLIENT) and call.actor.may(_AUDITOR)):
+            if not call.actor.office:
+                raise reasons.not_owner("only the issuing department and auditors count the uses")
+            wanted["issuer"] = call.actor.office
+        total, items = await counting.count(self._parts.database, wanted)
+        return pb.CountLicenseUsesResponse(
+            uses=total.uses,
+            licenses=total.licenses,
+            service_items=total.service_items,
+            cases=total.cases,
+            departments=total.departments,
+            item_uses=[pb.ItemUses(service_item=each.service_item, uses=each.uses) for each in items],
+        )
+
+
+def _counted(request: pb.CountLicenseUsesRequest) -> dict[str, Any]:
+    """Returns what is counted; raises FIELD_INVALID where that is everything."""
+    start = request.start_time.ToDatetime(UTC) if request.HasField("start_time") else None
+    end = request.end_time.ToDatetime(UTC) if request.HasField("end_time") else None
+    if start and end and end <= start:
+        raise invalid_field("end_time", "period.order", "must be after start_time")
+    within = start and end and end - start <= _LONGEST
+    if not (request.license or request.license_type or within):
+        raise invalid_field("end_time", "period.required", "give license, license_type or a period of at most 366 days")
+    return given(
+        license=license_id(request.license),
+        license_type=request.license_type.removeprefix("licenseTypes/"),
+        start=start,
+        end=end,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +112,25 @@ def use_message(use: LicenseUse) -> resources.LicenseUse:
         action=ACTIONS.number(use.action),
         basis=BASES.number(use.basis),
         presentation=use.presentation,
-        use_context=common_pb2.UseContext(
-            purpose=use.purpose,
-            case=use.case_name,
-            legal_basis=use.legal_basis,
-            department=use.department,
-            operator=use.operator,
-            transaction_id=use.transaction_id,
-        ),
+        use_context=_context(use),
         actor=use.actor,
         region=use.region_code,
         copy=document_ref(use.copy_digest, use.copy_media_type or "", use.copy_size),
         use_time=timestamp(use.use_time),
         record=use.record,
     )
+
+
+def _context(use: LicenseUse) -> common_pb2.UseContext:
+    context = common_pb2.UseContext(
+        purpose_code=use.purpose_code,
+        purpose=use.purpose,
+        service_item=use.service_item,
+        case=use.case_name,
+        department=use.department,
+        operator=use.operator,
+        transaction_id=use.transaction_id,
+    )
+    if use.basis_kind:
+        setattr(context, use.basis_kind, use.named_basis)
+    return context

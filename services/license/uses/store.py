@@ -9,13 +9,15 @@ from tongban.license.v1.use_service_pb2 import ListLicenseUsesRequest
 
 OF_HOLDERS = "license_id IN (SELECT id FROM licenses WHERE holders && CAST(:holders AS text[]))"
 """Uses of licences that one of some accounts holds."""
+_TEXTS = ("license_identifier", "presentation", "actor")
 LISTED = FilteredList(
     LicenseUse,
     ListLicenseUsesRequest,
     license_uses,
     {
         "license": fields.named("license_id", "licenses"),
-        **{name: fields.text(name) for name in ("license_identifier", "presentation", "actor")},
+        **{name: fields.text(name) for name in _TEXTS},
+        **{f"use_context.{name}": fields.text(name) for name in ("purpose_code", "service_item")},
         "action": fields.choice("action", pb.UseAction),
         "basis": fields.choice("basis", pb.UseBasis),
         "use_time": fields.moment("use_time"),
@@ -26,6 +28,7 @@ LISTED = FilteredList(
             (
                 Path(("license_id",)),
                 Path(("case_name",), "case_name <> ''"),
+                Path(("service_item",), "service_item <> ''"),
                 Path((), OF_HOLDERS, few=True, by=("license_id",)),
             ),
         )

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from libs.access.actor import Actor
 from libs.access.context import stated
+from libs.access.purposes import item_of
 from libs.civil.calendar import local_day
 from libs.db.command import Command
 from libs.db.evidence import Evidence
@@ -81,7 +82,7 @@ class SealingSteps:
                 CERTIFICATE_NOT_VALID, SEALING_UNFINISHED, REQUEST_ID_REUSED, or what the work raises; the batch is voided
                 then.
         """
-        command = replace(command, use=stated(actor, command.use, self._parts.home).context)
+        command = replace(command, use=stated(actor, command.use, self._parts.home, "law").context)
         return await self._to_the_end(self._take(actor, command, work))
 
     async def _take(self, actor: Actor, command: Command, work: SealingWork[Answer]) -> Answer:
@@ -244,6 +245,8 @@ def _tell_used(tx: Transaction, seal: str, intent: SealingIntent) -> None:
             seal=seal,
             sealings=intent.names,
             case=intent.use.case,
+            purpose_code=intent.use.purpose_code,
+            service_item=item_of(intent.use),
             user=intent.user,
             use_time=timestamp(tx.now),
         ),

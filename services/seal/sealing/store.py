@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from libs.access.purposes import basis_of, item_of
 from libs.db.command import Command
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
@@ -29,11 +30,13 @@ _COMMIT = recorded(
   SELECT id FROM seals WHERE id = CAST(:seal AS uuid) AND version = CAST(:seal_version AS integer) FOR SHARE
 ), batch AS (
   INSERT INTO sealing_batches (id, caller, method, request_id, attempt, request_digest, seal, certificate, kind,
-    signing_time, source_digest, use_context, case_name, user_name, approver, create_time)
+    signing_time, source_digest, use_context, case_name, purpose_code, service_item, basis_kind, named_basis, user_name,
+    approver, create_time)
   SELECT CAST(:batch AS uuid), CAST(:caller AS text), CAST(:method AS text), CAST(:request_id AS text),
     CAST(:attempt AS integer), CAST(:request_digest AS bytea), seal.id, CAST(:certificate AS uuid), CAST(:kind AS text),
     CAST(:signing_time AS timestamptz), CAST(:source_digest AS bytea), CAST(:use_context AS bytea),
-    CAST(:case_name AS text), CAST(:user_name AS text), '', CAST(:event_time AS timestamptz) FROM seal
+    CAST(:case_name AS text), CAST(:purpose_code AS text), CAST(:service_item AS text), CAST(:basis_kind AS text),
+    CAST(:named_basis AS text), CAST(:user_name AS text), '', CAST(:event_time AS timestamptz) FROM seal
   RETURNING id, seal, create_time, case_name
 ), opened AS (
   INSERT INTO sealing_open (batch) SELECT id FROM batch
@@ -298,6 +301,7 @@ async def of_batch(connection: DatabaseConnection, batch: str) -> list[BatchedSe
 
 
 def _batch(command: Command, plan: SealingPlan, intent: SealingIntent) -> Mapping[str, Any]:
+    kind, named = basis_of(intent.use)
     return {
         "batch": intent.batch,
         "caller": command.caller,
@@ -313,6 +317,10 @@ def _batch(command: Command, plan: SealingPlan, intent: SealingIntent) -> Mappin
         "source_digest": plan.source_digest,
         "use_context": intent.use.SerializeToString(),
         "case_name": intent.use.case,
+        "purpose_code": intent.use.purpose_code,
+        "service_item": item_of(intent.use),
+        "basis_kind": kind,
+        "named_basis": named,
         "user_name": intent.user,
     }
 

@@ -54,7 +54,7 @@ class Terms:
     fields: frozenset[str]
     compare_fields: frozenset[str] = frozenset()
     row_conditions: tuple[RowCondition, ...] = ()
-    purpose: str
+    purpose_code: str
     case_required: bool = False
     start: datetime
     end: datetime

@@ -61,7 +61,7 @@ def terms_of(terms: pb.GrantTerms, fields: Mapping[str, DataField]) -> Terms:
             _condition_of(f"content.terms.row_conditions[{position}]", condition, fields)
             for position, condition in enumerate(terms.row_conditions)
         ),
-        purpose=terms.purpose,
+        purpose_code=terms.purpose_code,
         case_required=terms.case_required,
         start=_moment(terms.start_time),
         end=_moment(terms.end_time),

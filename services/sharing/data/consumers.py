@@ -32,7 +32,7 @@ def consumer_here(actor: Actor, request: pb.QueryRequest | pb.CompareRequest, ho
 
     Raises InvalidArgument FIELD_INVALID where the context contradicts the token.
     """
-    said = stated(actor, request.use_context, home)
+    said = stated(actor, request.use_context, home, "grant")
     operator = said.context.operator.removeprefix(f"//{home}/") or actor.subject
     return _consumer(said, said.department, operator)
 
@@ -62,3 +62,11 @@ def consumer_abroad(actor: Actor, request: pb.QueryRequest | pb.CompareRequest, 
 
 def _consumer(said: StatedUse, department: str, operator: str) -> DataConsumer:
     return DataConsumer(said.region, department, operator, said.context)
+
+
+def under_grant(use: common_pb2.UseContext, grant: str) -> common_pb2.UseContext:
+    """Returns a context that names the grant that allowed the use, also where it was chosen for the caller."""
+    under = common_pb2.UseContext()
+    under.CopyFrom(use)
+    under.grant = grant
+    return under

@@ -6,12 +6,13 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from libs.access.context import for_abroad
 from libs.audit.writer import OpenQuestion
 from libs.db.command import Command, digest_of
 from libs.errors import Code, TongbanError
 from libs.ids import names
 from services.sharing.core.parts import Parts
-from services.sharing.data.consumers import DataConsumer
+from services.sharing.data.consumers import DataConsumer, under_grant
 from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
 
@@ -37,7 +38,7 @@ class Forwarding:
     async def query(self, command: Command, request: pb.QueryRequest, consumer: DataConsumer) -> pb.QueryResponse:
         """Reads rows of another region."""
         asked = pb.QueryRemoteRequest(query=request)
-        asked.query.use_context.CopyFrom(self._abroad(command.use, consumer))
+        asked.query.use_context.CopyFrom(self._abroad(command.use, consumer, request.resource))
         question = await self._record_sending(command, "QueryRemote", request.resource, request.fields)
         answer = await self._answer(command, self._regions.query, request.resource, asked, question)
         released = [field for field in request.fields if field not in answer.refused_fields]
@@ -50,7 +51,7 @@ class Forwarding:
     async def compare(self, command: Command, request: pb.CompareRequest, consumer: DataConsumer) -> pb.CompareResponse:
         """Compares with rows of another region."""
         asked = pb.CompareRemoteRequest(comparison=request)
-        asked.comparison.use_context.CopyFrom(self._abroad(command.use, consumer))
+        asked.comparison.use_context.CopyFrom(self._abroad(command.use, consumer, request.resource))
         fields = [given.field for given in request.given]
         question = await self._record_sending(command, "CompareRemote", request.resource, fields)
         answer = await self._answer(command, self._regions.compare, request.resource, asked, question)
@@ -94,7 +95,7 @@ class Forwarding:
     ) -> None:
         answer.grant = str(names.parse(answer.grant, "grant").absolute(_region_of(resource)))
         await self._audit.write(
-            command,
+            replace(command, use=under_grant(command.use, answer.grant)),
             resource,
             fields=fields,
             record_count=rows,
@@ -102,15 +103,11 @@ class Forwarding:
             answers=(QUESTION, question),
         )
 
-    def _abroad(self, use: common_pb2.UseContext, consumer: DataConsumer) -> common_pb2.UseContext:
-        """Writes the names of this region as the other one reads them."""
-        here = f"//{self._home}/"
-        context = common_pb2.UseContext()
-        context.CopyFrom(use)
+    def _abroad(self, use: common_pb2.UseContext, consumer: DataConsumer, resource: str) -> common_pb2.UseContext:
+        """Writes the context as the other region reads it."""
+        here, context = f"//{self._home}/", for_abroad(use, self._home, _region_of(resource))
         context.department = here + consumer.department
         context.operator = here + consumer.operator
-        if context.case.startswith("cases/"):
-            context.case = here + context.case
         return context
 
 

@@ -1,6 +1,5 @@
 """Whether a use of data stays within a grant."""
 
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,7 @@ class DataUse:
     """
 
     fields: tuple[str, ...]
-    purpose: str
+    purpose_code: str
     department: str
     region: str
     case_name: str = ""
@@ -144,15 +143,10 @@ def _untimely(grant: GrantFacts, now: datetime) -> Iterator[TongbanError]:
 
 
 def _beyond_purpose(grant: GrantFacts, use: DataUse) -> Iterator[TongbanError]:
-    if _folded(use.purpose) != _folded(grant.terms.purpose):
+    if use.purpose_code != grant.terms.purpose_code:
         yield reasons.grant_purpose_mismatch(f"{grant.name} is for another purpose", grant=grant.name)
     if grant.terms.case_required and not use.case_name:
         yield reasons.case_required(f"{grant.name} asks for the case that is served", grant=grant.name)
-
-
-def _folded(purpose: str) -> str:
-    """Makes full-width and half-width writing and stray spaces equal; nothing else."""
-    return " ".join(unicodedata.normalize("NFKC", purpose).split())
 
 
 def _exhausted(grant: GrantFacts, usage: Usage) -> Iterator[TongbanError]:

@@ -15,7 +15,7 @@ from services.sharing.core.ids import key_of
 from services.sharing.core.messages import read_value
 from services.sharing.core.parts import Parts
 from services.sharing.data import statements
-from services.sharing.data.consumers import DataConsumer
+from services.sharing.data.consumers import DataConsumer, under_grant
 from services.sharing.data.holdings import HeldGrant, Holding, HoldingKey, Holdings
 from services.sharing.data.pages import DataPage, FoundRows, found, found_raw, page_of, rows_message
 from services.sharing.data.rules import DataUse, GrantedUse, UseMode, decide, require
@@ -23,7 +23,6 @@ from services.sharing.data.values import CellFault
 from services.sharing.grants.service import DecidedOn, Settlement, UsageLedger
 from services.sharing.integrations.data_sources import SourceFault
 from services.sharing.mounts.service import MountWatch
-from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
 
 Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
@@ -75,7 +74,7 @@ class DataUses:
             answer.grant = decided.held.grant.name
             return decided, self._settlement(command, decided, answer, answer), answer
 
-        return await self._settled(command, _key(request.resource, request.grant, consumer), once)
+        return await self._settled(command, _key(request.resource, consumer), once)
 
     async def compare(self, command: Command, request: pb.CompareRequest, consumer: DataConsumer) -> pb.CompareResponse:
         """Holds given values against the rows'."""
@@ -90,7 +89,7 @@ class DataUses:
             answer = pb.CompareResponse(grant=decided.held.grant.name, comparisons=_comparisons(fields, outcomes))
             return decided, self._settlement(command, decided, answer, pb.QueryResponse()), answer
 
-        return await self._settled(command, _key(request.resource, request.grant, consumer), once)
+        return await self._settled(command, _key(request.resource, consumer), once)
 
     async def _settled(self, command: Command, key: HoldingKey, once: "Once[Answer]") -> Answer:
         """Releases an answer once its use is counted and recorded; what was decided on old knowledge is tried anew."""
@@ -172,7 +171,12 @@ class DataUses:
     ) -> Settlement:
         """Builds what is counted and recorded: of ``answer``, the rows that are ``given`` and those that can't be."""
         holding, held, allowed = decided.holding, decided.held, decided.allowed
-        entry = partial(self._log.entry, _under(command, held), self._clock.now(), holding.name)
+        entry = partial(
+            self._log.entry,
+            replace(command, use=under_grant(command.use, held.grant.name)),
+            self._clock.now(),
+            holding.name,
+        )
         released = entry(fields=allowed.fields, record_count=len(given.rows), response_digest=digest_of(answer))
         beside = [entry(**each, transaction_id=released.transaction_id) for each in _refused(allowed, given)]
         on = DecidedOn(held.key, held.version, holding.key.resource, *holding.versions)
@@ -193,7 +197,7 @@ def _use(
 ) -> DataUse:
     return DataUse(
         fields=fields,
-        purpose=consumer.use.purpose,
+        purpose_code=consumer.use.purpose_code,
         department=consumer.department,
         region=consumer.region,
         case_name=consumer.use.case,
@@ -202,7 +206,8 @@ def _use(
     )
 
 
-def _key(resource: str, grant: str, consumer: DataConsumer) -> HoldingKey:
+def _key(resource: str, consumer: DataConsumer) -> HoldingKey:
+    grant = consumer.use.grant
     return HoldingKey(key_of(resource), key_of(grant) if grant else None, consumer.region, consumer.department)
 
 
@@ -215,14 +220,6 @@ def _key_argument(holding: Holding, place: int, condition: pb.KeyCondition) -> l
 def _given_argument(holding: Holding, place: int, given: pb.GivenValue) -> Any:
     path = f"given[{place}].value"
     return holding.table().bind(path, given.field, read_value(path, holding.fields[given.field], given.value))
-
-
-def _under(command: Command, held: HeldGrant) -> Command:
-    """Adds the grant to the legal basis that the record names."""
-    use = common_pb2.UseContext()
-    use.CopyFrom(command.use)
-    use.legal_basis = f"{held.grant.name} {use.legal_basis}".strip()
-    return replace(command, use=use)
 
 
 def _comparisons(fields: Sequence[str], outcomes: Sequence[bool]) -> list[pb.Comparison]:

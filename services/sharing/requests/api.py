@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from libs.access.purposes import check_carried
 from libs.audit.reading import record_read
 from libs.civil.calendar import Calendar, local_day
 from libs.db.command import command_of
@@ -54,6 +55,7 @@ class RequestApi:
         behind = await parts.resources.get(content.resource)
         if behind.state is not ResourceState.PUBLISHED:
             raise not_found(content.resource)
+        check_carried(content.terms.purpose_code, "grant", "content.terms.purpose_code")
         check_terms(content.resource, behind.facts, terms_of(content.terms, behind.facts.field_map()), parts.home)
         key, calendar = uuid7(), await parts.calendar.current()
 

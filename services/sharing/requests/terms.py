@@ -77,7 +77,7 @@ def _excesses(asked: Terms, granted: Terms) -> tuple[tuple[str, bool], ...]:
         ("compare_fields", not granted.compare_fields <= asked.fields | asked.compare_fields),
         # Conditions are joined by and: dropping one widens, adding one narrows.
         ("row_conditions", not set(asked.row_conditions) <= set(granted.row_conditions)),
-        ("purpose", granted.purpose != asked.purpose),
+        ("purpose", granted.purpose_code != asked.purpose_code),
         ("case_required", asked.case_required and not granted.case_required),
         ("period", granted.start < asked.start or granted.end > asked.end),
         (

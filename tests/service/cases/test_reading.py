@@ -41,7 +41,7 @@ async def test_parties_and_department_read_others_say_why(town: Town) -> None:
     for token in (town.stranger_clerk, town.system):
         with pytest.raises(InvalidArgument) as error:
             await town.get(case.name, token)
-        assert error.value.violations[0].field == "use_context.purpose"
+        assert error.value.violations[0].field == "use_context.purpose_code"
         assert (await town.get(case.name, token, use_context=context())).name == case.name
     with pytest.raises(InvalidArgument):
         await town.get(case.name, town.stranger_clerk, use_context=context(department=DEPARTMENT))

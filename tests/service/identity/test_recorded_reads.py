@@ -20,7 +20,7 @@ from tongban.identity.v1 import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-WHY = common_pb2.UseContext(purpose="核对身份")
+WHY = common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对身份")
 
 
 @dataclass
@@ -113,6 +113,7 @@ async def known(home: Town) -> Known:
     consent = resources_pb2.Consent(
         subject=person,
         recipient=home.department,
+        purpose_code="IDENTITY_CHECK",
         purpose="核验",
         resources=["licenses/-"],
         method=resources_pb2.CONSENT_METHOD_ONLINE,

@@ -183,6 +183,7 @@ def _consent(family: Family, subject: str) -> consent_service_pb2.GrantConsentRe
     draft = resources_pb2.Consent(
         subject=subject,
         recipient=family.town.department,
+        purpose_code="IDENTITY_CHECK",
         purpose="核验",
         resources=["licenses/-"],
         method=resources_pb2.CONSENT_METHOD_WINDOW,

@@ -40,7 +40,7 @@ from tests.support.service import REGION, Ground
 from tongban.audit.v1 import audit_service_pb2 as pb
 from tongban.common.v1 import common_pb2
 
-USE = common_pb2.UseContext(purpose="核验", case="cases/1", legal_basis="条例")
+USE = common_pb2.UseContext(purpose_code="LICENSE_CHECK", purpose="核验", case="cases/1", law="《条例》")
 CONTEXT: Any = None
 
 

@@ -43,6 +43,7 @@ STRANGER = "persons/00000000-0000-7000-8000-0000000000a2"
 STAFF = "staff/00000000-0000-7000-8000-0000000000b1"
 OTHER_DEPARTMENT = "departments/00000000-0000-7000-8000-0000000000d2"
 CASE = "cases/00000000-0000-7000-8000-0000000000c1"
+ITEM = "serviceItems/00000000-0000-7000-8000-0000000000f1"
 FIRM_CODE = PEOPLE.uscc()
 TYPE_AUTHORITY = PEOPLE.uscc("11")
 
@@ -52,7 +53,7 @@ def request_id() -> str:
 
 
 def context(purpose: str = "核验证照", **more: str) -> common_pb2.UseContext:
-    return common_pb2.UseContext(purpose=purpose, **more)
+    return common_pb2.UseContext(**{"purpose_code": "LICENSE_CHECK", "purpose": purpose, **more})
 
 
 @dataclass
@@ -154,7 +155,8 @@ class License:
             "applicant": FIRM,
             "department": department,
             "license_type_codes": types,
-            "legal_basis": "行政许可法",
+            "legal_basis": "《行政许可法》",
+            "item": ITEM,
             **changes,
         }
         more = {name: told.pop(name) for name in ("receiving_department", "materials") if name in told}

@@ -153,7 +153,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
     assert (await refused(redeem(licensing, verifier, code=unknown)))[0] == "PRESENTATION_CODE_INVALID"
 
     async def get(case: str, token: str) -> resources.License:
-        request = licenses.GetLicenseRequest(name=made.name, presentation=name, use_context=context(case=case))
+        request = licenses.GetLicenseRequest(name=made.name, use_context=context(case=case, presentation=name))
         return await licensing.call(licensing.licenses.GetLicense, request, resources.License, token)
 
     assert (await get(OUR_CASE, verifier)).name == made.name
@@ -176,8 +176,7 @@ async def test_a_presentation_for_an_item_on_the_list_brings_the_original(licens
         await redeem(licensing, verifier, name=presented.presentation.name)
         request = licenses.DownloadLicenseRequest(
             name=made.name,
-            presentation=presented.presentation.name,
-            use_context=context(case=OUR_CASE),
+            use_context=context(case=OUR_CASE, presentation=presented.presentation.name),
             format=resources.FILE_FORMAT_OFD,
             original=True,
         )
@@ -212,15 +211,15 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
     assert [each.name for each in found.licenses] == [f"//341500/{made.name}"]
     assert found.presentation.name == f"//341500/{name}"
     request = recognition.GetRemoteLicenseRequest(
-        name=made.name, presentation=name, use_context=context(case=THEIR_CASE)
+        name=made.name, use_context=context(case=THEIR_CASE, presentation=name)
     )
     method, answer = licensing.recognition.GetRemoteLicense, resources.License
     read = await licensing.call(method, request, answer, licensing.region())
     assert (read.name, read.face_fields) == (f"//341500/{made.name}", made.face_fields)
-    request.presentation = ""
+    request.use_context.ClearField("basis")
     assert (await refused(licensing.call(method, request, answer, licensing.region())))[1] == "region"
     person = licensing.person(f"//{ABROAD}/{STRANGER}", region=ABROAD)
-    theirs = licenses.GetLicenseRequest(name=made.name, presentation=name, use_context=context(case=THEIR_CASE))
+    theirs = licenses.GetLicenseRequest(name=made.name, use_context=context(case=THEIR_CASE, presentation=name))
     asked = licensing.call(licensing.licenses.GetLicense, theirs, resources.License, person)
     assert await refused(asked) == ("RESOURCE_NOT_FOUND", "")
 
@@ -253,7 +252,8 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     await redeem(licensing, clerk, code=f"{ABROAD}-{'A' * 26}", use_context=asked)
     assert (licensing.told[-1].log, licensing.told[-1].transaction_id) == (f"//{ABROAD}/license", transaction)
     license_name = f"//{ABROAD}/licenses/00000000-0000-7000-8000-0000000000e8"
-    request = licenses.GetLicenseRequest(name=license_name, presentation=name, use_context=asked)
+    shown = context(case=OUR_CASE, transaction_id=transaction, presentation=name)
+    request = licenses.GetLicenseRequest(name=license_name, use_context=shown)
     got = await licensing.call(licensing.licenses.GetLicense, request, resources.License, clerk)
     assert got.name == license_name
     download = licenses.DownloadLicenseRequest(name=license_name, use_context=asked, format=resources.FILE_FORMAT_OFD)
@@ -280,7 +280,7 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     own = licenses.GetLicenseRequest(name=license_name, use_context=context())
     await licensing.call(licensing.licenses.GetLicense, own, resources.License, licensing.person())
     assert licensing.known.tokens_used[-1] == "Bearer access:assertion:person"
-    third = licenses.GetLicenseRequest(name=license_name, presentation="//110000/" + name[9:], use_context=context())
+    third = licenses.GetLicenseRequest(name=license_name, use_context=context(presentation="//110000/" + name[9:]))
     assert (await refused(licensing.call(licensing.licenses.GetLicense, third, resources.License, clerk)))[
         0
     ] == "FIELD_INVALID"

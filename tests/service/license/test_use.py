@@ -72,7 +72,7 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
     made = await licensing.issued()
     await get(licensing, made.name, licensing.staff())
     await get(licensing, made.name, licensing.person(PERSON, org=FIRM))
-    by_law = context(case=ITEM_CASE, legal_basis="行政许可法")
+    by_law = context(case=ITEM_CASE, law="《行政许可法》")
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     found = await get(licensing, made.name, licensing.staff(OTHER_DEPARTMENT), use_context=by_law)
     receipt = licensing.told[-1]
@@ -111,7 +111,7 @@ async def test_every_read_has_its_basis_and_leaves_a_use_a_record_and_an_event(l
         ({"department": DEPARTMENT}, "case"),
         ({"applicant": STRANGER}, "case"),
         ({"license_type_codes": ["000000000000000000999"]}, "item"),
-        ({"legal_basis": "《另一法》"}, "legal_basis"),
+        ({"legal_basis": "《另一法》"}, "law"),
     ],
     ids=str,
 )
@@ -122,7 +122,7 @@ async def test_a_legal_basis_names_what_exists_and_covers_the_use(
     if told is not None:
         changes = {"license_type_codes": [type_code_of(made)], **told}
         await licensing.works_on(ITEM_CASE, changes.pop("department", OTHER_DEPARTMENT), **changes)
-    asked = context(case=ITEM_CASE, legal_basis="行政许可法")
+    asked = context(case=ITEM_CASE, law="《行政许可法》")
     other = licensing.staff(OTHER_DEPARTMENT)
     for read in (get, download):
         assert await refused(read(licensing, made.name, other, use_context=asked)) == ("LICENSE_USE_NOT_ALLOWED", rule)
@@ -130,7 +130,7 @@ async def test_a_legal_basis_names_what_exists_and_covers_the_use(
 
 async def test_what_a_case_allows_ends_with_its_decision(licensing: License) -> None:
     made = await licensing.issued()
-    asked, other = context(case=ITEM_CASE, legal_basis="行政许可法"), licensing.staff(OTHER_DEPARTMENT)
+    asked, other = context(case=ITEM_CASE, law="《行政许可法》"), licensing.staff(OTHER_DEPARTMENT)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     await get(licensing, made.name, other, use_context=asked)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, state=CASE_STATE_DECIDED, sequence=5)
@@ -149,15 +149,15 @@ async def test_nobody_reads_without_a_basis(licensing: License) -> None:
     case_only = context(case=ITEM_CASE)
     assert await refused(get(licensing, made.name, other, use_context=case_only)) == (
         "LICENSE_USE_NOT_ALLOWED",
-        "legal_basis",
+        "basis",
     )
-    lie = context(case=ITEM_CASE, legal_basis="x", department=DEPARTMENT)
+    lie = context(case=ITEM_CASE, law="《某法》", department=DEPARTMENT)
     assert (await refused(get(licensing, made.name, other, use_context=lie)))[0] == "FIELD_INVALID"
     assert (await refused(get(licensing, made.name, other, use_context=context(operator="staff/x"))))[
         0
     ] == "FIELD_INVALID"
     client = licensing.token("clients/partner", "CLIENT")
-    claimed = context(case=CASE, legal_basis="x", department=DEPARTMENT)
+    claimed = context(case=CASE, law="《某法》", department=DEPARTMENT)
     assert await refused(get(licensing, made.name, client, use_context=claimed)) == (
         "LICENSE_USE_NOT_ALLOWED",
         "department",
@@ -179,7 +179,7 @@ async def test_another_regions_person_with_the_receiving_regions_case_reads_noth
 async def test_a_service_reads_for_the_department_that_it_names(licensing: License) -> None:
     made = await licensing.issued()
     channel = licensing.service.channel_as("cases")
-    asked = context(case=ITEM_CASE, legal_basis="行政许可法", department=OTHER_DEPARTMENT)
+    asked = context(case=ITEM_CASE, law="《行政许可法》", department=OTHER_DEPARTMENT)
     await licensing.works_on(ITEM_CASE, OTHER_DEPARTMENT, type_code_of(made))
     method = channel.unary_unary(
         "/tongban.license.v1.LicenseService/GetLicense",

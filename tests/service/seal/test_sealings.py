@@ -464,7 +464,7 @@ async def test_staff_seal_by_their_department_and_say_no_other(office: SealOffic
     )
     use = (await sealing(office, sealed.signatures[0].sealing)).use_context
     assert (use.department, use.operator) == (DEPARTMENT, CLERK)
-    lie = common_pb2.UseContext(purpose="x", department="departments/other")
+    lie = common_pb2.UseContext(purpose_code="SEALING", purpose="x", department="departments/other")
     with pytest.raises(InvalidArgument) as caught:
         await office.ask(
             office.sealings.SealDigests,
@@ -530,7 +530,7 @@ async def test_what_can_not_be_sealed_leaves_no_trace(office: SealOffice, change
 async def test_uses_are_listed_by_page_and_filter(office: SealOffice) -> None:
     one, two = await office.make(), await office.make()
     first = await office.seal_digests(digest_request(one, HASHES))
-    other = common_pb2.UseContext(purpose="归档", case="cases/other")
+    other = common_pb2.UseContext(purpose_code="ARCHIVING", purpose="归档", case="cases/other")
     second = await office.seal_digests(digest_request(two, HASHES[:2], use_context=other))
 
     async def page(**fields: object) -> pb.ListSealingsResponse:

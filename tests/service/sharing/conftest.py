@@ -47,7 +47,7 @@ NOW = datetime(2024, 5, 6, 9, 0, tzinfo=UTC)
 PROVIDER = "departments/00000000-0000-7000-8000-00000000000a"
 CONSUMER = "departments/00000000-0000-7000-8000-00000000000b"
 ABROAD = "//320402/departments/00000000-0000-7000-8000-00000000000c"
-PURPOSE = "核验经营场所"
+PURPOSE_CODE, PURPOSE = "QUALIFICATION_CHECK", "核验经营场所"
 
 
 def id_of(word: str) -> str:
@@ -142,6 +142,7 @@ def terms(*, region: str = "341500", department: str = CONSUMER, **changes: Any)
             "departments": [department],
             "fields": ASKED,
             "compare_fields": ["phone"],
+            "purpose_code": PURPOSE_CODE,
             "purpose": PURPOSE,
             "case_required": True,
             "quota": quota,
@@ -312,7 +313,7 @@ class Sharing:
 
 
 def context(**changes: Any) -> common_pb2.UseContext:
-    return common_pb2.UseContext(**{"purpose": PURPOSE, "case": "cases/1", **changes})
+    return common_pb2.UseContext(**{"purpose_code": PURPOSE_CODE, "purpose": PURPOSE, "case": "cases/1", **changes})
 
 
 def query(resource: str, *codes: str, fields: list[str] | None = None, **changes: Any) -> data_service_pb2.QueryRequest:

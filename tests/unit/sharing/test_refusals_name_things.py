@@ -55,14 +55,20 @@ TERMS = Terms(
     consumer_region="341500",
     departments=frozenset({"departments/d"}),
     fields=frozenset({"name"}),
-    purpose="核验",
+    purpose_code="QUALIFICATION_CHECK",
     case_required=True,
     start=NOW,
     end=NOW + timedelta(days=1),
     quota=Quota(queries_per_day=2, rows_per_query=3, rows_total=4),
 )
 GRANT = GrantFacts("dataGrants/1", GrantState.ACTIVE, TERMS)
-USE = DataUse(fields=("name",), purpose="核验", department="departments/d", region="341500", case_name="cases/1")
+USE = DataUse(
+    fields=("name",),
+    purpose_code="QUALIFICATION_CHECK",
+    department="departments/d",
+    region="341500",
+    case_name="cases/1",
+)
 REQUEST = RequestProgress(name="dataRequests/1", state=RequestState.PRE_REVIEWED, applicant="a", pre_reviewer="p")
 
 
@@ -159,7 +165,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
             "GRANT_NOT_ACTIVE",
             {"grant": "dataGrants/1", "state": "SUSPENDED"},
         ),
-        (GRANT, replace(USE, purpose="核 验"), Usage(), "GRANT_PURPOSE_MISMATCH", {"grant": "dataGrants/1"}),
+        (GRANT, replace(USE, purpose_code="STATISTICS"), Usage(), "GRANT_PURPOSE_MISMATCH", {"grant": "dataGrants/1"}),
         (GRANT, replace(USE, case_name=""), Usage(), "CASE_REQUIRED", {"grant": "dataGrants/1"}),
         (
             GRANT,
@@ -215,7 +221,7 @@ def test_terms_that_a_resource_can_not_meet_name_it(
 
 def test_every_reason_against_a_use_is_told_in_order() -> None:
     grant = replace(GRANT, state=GrantState.SUSPENDED)
-    decision = decide(grant, replace(USE, purpose="x", case_name="", fields=("y",)), Usage(2, 4), NOW)
+    decision = decide(grant, replace(USE, purpose_code="STATISTICS", case_name="", fields=("y",)), Usage(2, 4), NOW)
     assert isinstance(decision, RefusedUse)
     assert [each.reason for each in decision.reasons] == [
         "GRANT_NOT_ACTIVE",

@@ -54,6 +54,7 @@ def terms(**changes: Any) -> pb.GrantTerms:
         consumer_region="320402",
         departments=[f"//320402/departments/{ID}"],
         fields=["name"],
+        purpose_code="QUALIFICATION_CHECK",
         purpose="核验",
         quota=pb.Quota(queries_per_day=10, rows_per_query=5, rows_total=100),
         **changes,
@@ -63,18 +64,28 @@ def terms(**changes: Any) -> pb.GrantTerms:
     return message
 
 
+def under(grant: str) -> common_pb2.UseContext:
+    return common_pb2.UseContext(purpose_code="QUALIFICATION_CHECK", grant=grant)
+
+
 def query(**changes: Any) -> data.QueryRequest:
     content: dict[str, Any] = {
         "resource": f"//341500/dataResources/{ID}",
         "fields": ["name"],
         "conditions": [data.KeyCondition(field="uscc", values=[pb.Value(string_value="x")])],
-        "use_context": common_pb2.UseContext(purpose="核验"),
+        "use_context": under(f"//341500/dataGrants/{ID}"),
     }
     return data.QueryRequest(**(content | changes))
 
 
 @pytest.mark.parametrize(
-    "message", [terms(), query(), query(grant=f"dataGrants/{ID}"), query(resource=f"dataResources/{ID}", page_size=7)]
+    "message",
+    [
+        terms(),
+        query(),
+        query(use_context=under(f"dataGrants/{ID}")),
+        query(resource=f"dataResources/{ID}", page_size=7),
+    ],
 )
 def test_good_messages_pass(message: Any) -> None:
     protovalidate.validate(message)
@@ -100,6 +111,13 @@ def bad_period() -> pb.GrantTerms:
         query(fields=["name", "name"]),
         query(fields=['name"; drop table x']),
         query(use_context=None),
+        query(use_context=under("dataGrants/1")),
+        query(use_context=common_pb2.UseContext(purpose="核验")),
+        query(use_context=common_pb2.UseContext(purpose_code="核验")),
+        query(use_context=common_pb2.UseContext(purpose_code="AUDIT", case="办件2024001")),
+        query(use_context=common_pb2.UseContext(purpose_code="AUDIT", law="申请人授权")),
+        query(use_context=common_pb2.UseContext(purpose_code="AUDIT", law="《甲》第一条")),
+        query(use_context=common_pb2.UseContext(purpose_code="AUDIT", law="《审计法》第一条，以及本人的意思")),
         query(resource="//341500/dataGrants/1"),
         pb.TableSource(data_source="legacy", schema="public", table='t" --', columns=[pb.ColumnMapping()]),
         pb.DataField(code="Name", title="t", data_type=pb.DATA_TYPE_DATE),

@@ -137,7 +137,9 @@ def _called(log: Log, number: int, method: Method, request: Message, answer: Mes
     asked = reversed_fields(request) if number % 2 else wire_bytes(request)
     refused = number % 3 == 2
     answered = b"" if refused else wire_bytes(answer)
-    use = common_pb2.UseContext(purpose="核验经营场所", case="cases/1", legal_basis="中华人民共和国行政许可法")
+    use = common_pb2.UseContext(
+        purpose_code="QUALIFICATION_CHECK", purpose="核验经营场所", case="cases/1", law="《中华人民共和国行政许可法》"
+    )
     command = Command(
         caller="staff/1",
         method=method.name,

@@ -57,7 +57,9 @@ async def test_a_person_is_created_once_and_read_masked(identity: Service) -> No
     assert again == first
     found = await invoke(
         clerk.stub.LookupPerson,
-        pb.LookupPersonRequest(document=DOCUMENT, use_context=common_pb2.UseContext(purpose="窗口受理")),
+        pb.LookupPersonRequest(
+            document=DOCUMENT, use_context=common_pb2.UseContext(purpose_code="ASSISTANCE", purpose="窗口受理")
+        ),
         resources_pb2.Person,
         to="identity",
         token=clerk.token,
@@ -128,7 +130,7 @@ async def test_broken_bytes_get_a_typed_error(identity: Service) -> None:
 async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service) -> None:
     clerk = _Clerk(identity)
     person = await clerk.create(_create())
-    context = common_pb2.UseContext(purpose="核对身份", case="cases/1")
+    context = common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对身份", case="cases/1")
     revealed, receipt = await invoke_recorded(
         clerk.stub.RevealPerson,
         pb.RevealPersonRequest(name=person.name, use_context=context),
@@ -183,8 +185,8 @@ async def test_people_read_their_own_account_and_staff_say_why(identity: Service
     for token in (clerk.token, helper):
         with pytest.raises(InvalidArgument) as error:
             await read(token)
-        assert error.value.violations[0].field == "use_context.purpose"
-    get.use_context.purpose = "帮办"
+        assert error.value.violations[0].field == "use_context.purpose_code"
+    get.use_context.purpose_code = "ASSISTANCE"
     assert (await read(helper)).masked
 
 
@@ -192,7 +194,9 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
     clerk = _Clerk(identity)
     person = await clerk.create(_create())
     act = {"sub": "staff/00000000-0000-7000-8000-000000000001", "actor_kind": "STAFF"}
-    request = pb.RevealPersonRequest(name=person.name, use_context=common_pb2.UseContext(purpose="核对"))
+    request = pb.RevealPersonRequest(
+        name=person.name, use_context=common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对")
+    )
 
     async def reveal(subject: str) -> resources_pb2.Person:
         token = identity.issuer.token(subject, "STAFF", act=act)
@@ -207,7 +211,9 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
 async def test_a_search_for_an_impossible_number_finds_nobody_and_is_recorded(identity: Service) -> None:
     clerk = _Clerk(identity)
     impossible = common_pb2.IdentityDocument(type_code="111", number="110105194912310021")
-    request = pb.LookupPersonRequest(document=impossible, use_context=common_pb2.UseContext(purpose="窗口受理"))
+    request = pb.LookupPersonRequest(
+        document=impossible, use_context=common_pb2.UseContext(purpose_code="ASSISTANCE", purpose="窗口受理")
+    )
     with pytest.raises(NotFound):
         await invoke(clerk.stub.LookupPerson, request, resources_pb2.Person, to="identity", token=clerk.token)
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
@@ -267,7 +273,9 @@ async def test_a_name_that_nobody_can_see_opens_no_account(identity: Service, na
 async def test_a_name_is_kept_as_it_was_given(identity: Service, name: str) -> None:
     clerk = _Clerk(identity)
     made = await clerk.create(_create(name=name))
-    request = pb.RevealPersonRequest(name=made.name, use_context=common_pb2.UseContext(purpose="窗口受理"))
+    request = pb.RevealPersonRequest(
+        name=made.name, use_context=common_pb2.UseContext(purpose_code="ASSISTANCE", purpose="窗口受理")
+    )
     shown = await invoke(clerk.stub.RevealPerson, request, resources_pb2.Person, to="identity", token=clerk.token)
     assert shown.full_name == name
 

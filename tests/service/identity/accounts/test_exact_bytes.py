@@ -94,7 +94,9 @@ async def test_a_repeat_by_a_library_that_writes_in_another_order_gets_the_first
 
 async def test_nobody_guesses_from_the_log_who_was_looked_for(wire: Wire) -> None:
     """Who holds the log tries all numbers of a day; who holds the receipt shows the one they asked for."""
-    asked = pb.LookupPersonRequest(document=DOCUMENT, use_context=common_pb2.UseContext(purpose="窗口受理"))
+    asked = pb.LookupPersonRequest(
+        document=DOCUMENT, use_context=common_pb2.UseContext(purpose_code="ASSISTANCE", purpose="窗口受理")
+    )
     await wire.call(CREATE, created().SerializeToString())
     await wire.call(LOOK_UP, asked.SerializeToString())
     await wire.call(LOOK_UP, asked.SerializeToString())

@@ -26,6 +26,7 @@ async def _grant(home: Town, subject: str, token: str, *, days: int = 30, **fiel
     given = {
         "subject": subject,
         "recipient": home.department,
+        "purpose_code": "CASE_HANDLING",
         "purpose": "办理许可",
         "resources": [LICENSE],
         "method": ONLINE,
@@ -48,7 +49,7 @@ async def _get(home: Town, name: str, token: str) -> resources_pb2.Consent:
 
 async def _check(home: Town, name: str, subject: str, **fields: object) -> str:
     channel = home.neighbour("license")
-    given = {"recipient": home.department, "resources": [LICENSE], **fields}
+    given = {"recipient": home.department, "resources": [LICENSE], "purpose_code": "CASE_HANDLING", **fields}
     request = pb.CheckConsentRequest(name=name, subject=subject, **given)  # type: ignore[arg-type]
     stub = consent_service_pb2_grpc.ConsentServiceStub(channel)
     found = await invoke(stub.CheckConsent, request, pb.CheckConsentResponse, to="identity", token="")
@@ -100,6 +101,22 @@ async def test_a_person_consents_and_takes_it_back(home: Town) -> None:
     assert await _check(home, made.name, person, case="cases/1") == "CONSENT_NOT_ACTIVE"
     nowhere = "consents/00000000-0000-7000-8000-0000000000aa"
     assert await _check(home, nowhere, person) == "RESOURCE_NOT_FOUND"
+
+
+async def test_a_consent_covers_the_purpose_that_it_names_whatever_the_words_say(home: Town) -> None:
+    person = await home.person()
+    own = await home.human_token(person)
+    made = await _grant(home, person, own)
+    assert (made.purpose_code, made.purpose) == ("CASE_HANDLING", "办理许可")
+    assert await _check(home, made.name, person) == "ALLOWED"
+    assert await _check(home, made.name, person, purpose_code="FINANCIAL_SERVICE") == "CONSENT_OUT_OF_SCOPE"
+    # Of another region's later table: known to nobody here, and so of no consent.
+    assert await _check(home, made.name, person, purpose_code="OF_A_LATER_TABLE") == "CONSENT_OUT_OF_SCOPE"
+    assert await reason_of(_grant(home, person, own, purpose_code="办理许可")) == "FIELD_INVALID"
+    assert await reason_of(_grant(home, person, own, purpose_code="MY_PURPOSE")) == "PURPOSE_UNKNOWN"
+    # No consent carries what the law alone may want.
+    assert await reason_of(_grant(home, person, own, purpose_code="JUDICIAL_ASSISTANCE")) == "FIELD_INVALID"
+    assert await _listed(home, own, filter="purpose_code = CASE_HANDLING") == [made.name]
 
 
 async def test_nobody_consents_for_another(home: Town) -> None:

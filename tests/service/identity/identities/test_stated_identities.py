@@ -19,7 +19,9 @@ def _stated(subject: str, name: str, type_code: str, number: str) -> pb.StatedId
 
 async def test_what_is_stated_is_compared_with_the_account(home: Town) -> None:
     person, other, firm = await home.person(), await home.person(), await home.firm()
-    reveal = pb.RevealPersonRequest(name=person, use_context=common_pb2.UseContext(purpose="核对"))
+    reveal = pb.RevealPersonRequest(
+        name=person, use_context=common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对")
+    )
     token = await home.human_token(person)
     known = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, token)
     name, number, stranger = known.full_name, known.document.number, home.people.person()
@@ -54,7 +56,9 @@ async def test_of_a_guest_what_their_region_said_is_believed(federation: Federat
     home, away = federation.home, federation.away
     person, firm_of = await home.person(), await home.person()
     firm = await home.firm(firm_of)
-    reveal = pb.RevealPersonRequest(name=person, use_context=common_pb2.UseContext(purpose="核对"))
+    reveal = pb.RevealPersonRequest(
+        name=person, use_context=common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对")
+    )
     own = await home.human_token(person)
     known = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, own)
     guest, theirs = f"//341500/{person}", f"//341500/{firm.name}"

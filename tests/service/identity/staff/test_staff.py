@@ -203,7 +203,9 @@ async def test_posts_and_staff_belong_to_one_department(home: Town) -> None:
 async def test_staff_read_themselves_and_administrators_everybody(home: Town) -> None:
     own, name = await home.staff_token(), home.staff["receiving"]
     shown = await _get(home, name, own)
-    read = account_service_pb2.RevealPersonRequest(name=shown.person, use_context=common_pb2.UseContext(purpose="核对"))
+    read = account_service_pb2.RevealPersonRequest(
+        name=shown.person, use_context=common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对")
+    )
     theirs = await home.call(
         home.accounts.RevealPerson, read, resources_pb2.Person, await home.human_token(shown.person)
     )

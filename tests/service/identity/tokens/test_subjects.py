@@ -141,7 +141,7 @@ async def _shown(away: Town, token: str, person: str, mandate: str) -> list[str]
 
 
 def _asked(request: Any) -> Any:
-    request.use_context.purpose = "办件"
+    request.use_context.purpose_code = "IDENTITY_CHECK"
     return request
 
 

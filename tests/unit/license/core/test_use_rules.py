@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from libs.access.context import case_here
+from libs.access.context import name_here
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, TongbanError
 from services.license.core.reading import (
     HandledCase,
@@ -17,7 +17,7 @@ from services.license.core.reading import (
     Reader,
     UseBasis,
     basis_for,
-    rests_on_law,
+    rests_on_case,
 )
 from services.license.files.rules import check_original
 from services.license.presentations.rules import (
@@ -41,9 +41,10 @@ ACTIVE = Presentation(
     licenses=(LICENSE,),
     verifier="//320402/departments/9",
     item_code="item-1",
+    purpose_code="LICENSE_CHECK",
     purpose="",
+    service_item="",
     case_name=CASE,
-    legal_basis="",
     department="",
     operator="",
     transaction_id="",
@@ -165,40 +166,55 @@ def test_nothing_is_read_before_redemption_or_beyond_it() -> None:
 
 
 def test_case_names_are_compared_in_one_form() -> None:
-    assert case_here("//320402/cases/7", "320402", "320402") == "cases/7"
-    assert case_here("//320402/cases/7", "341500", "341500") == "//320402/cases/7"
-    assert case_here(" cases/7 ", "341500", "341500") == "cases/7"
-    assert case_here("cases/7", "320402", "341500") == "//320402/cases/7"
+    assert name_here("//320402/cases/7", "320402", "320402") == "cases/7"
+    assert name_here("//320402/cases/7", "341500", "341500") == "//320402/cases/7"
+    assert name_here("cases/7", "341500", "341500") == "cases/7"
+    assert name_here("cases/7", "320402", "341500") == "//320402/cases/7"
 
 
-LAWFUL = Purpose("cases/12", "行政许可法")
+ITEM, OTHER_ITEM, LAW = "serviceItems/4", "serviceItems/5", "《中华人民共和国行政许可法》第四十二条"
+LAWFUL = Purpose("cases/12", law=LAW)
+FOR_ITEM = Purpose("cases/12", service_item=ITEM, item=ITEM)
 HANDLED = HandledCase(
-    "departments/2", frozenset({"organizations/5", "persons/9"}), frozenset({"T1", "T2"}), "行政许可法"
+    "departments/2",
+    frozenset({"organizations/5", "persons/9"}),
+    frozenset({"T1", "T2"}),
+    f"{LAW}；《食品经营许可和备案管理办法》",
+    item=ITEM,
 )
 
 
 @pytest.mark.parametrize(
     ("reader", "purpose", "expected"),
     [
-        (Reader("341500", frozenset({"persons/1", "organizations/5"})), Purpose("", ""), UseBasis.HOLDER),
-        (Reader("341500", department="departments/1"), Purpose("", ""), UseBasis.ISSUER),
-        (Reader("320402", department="departments/9"), Purpose("cases/3", ""), UseBasis.RECEIVING_REGION),
+        (Reader("341500", frozenset({"persons/1", "organizations/5"})), Purpose(""), UseBasis.HOLDER),
+        (Reader("341500", department="departments/1"), Purpose(""), UseBasis.ISSUER),
+        (Reader("320402", department="departments/9"), Purpose("cases/3"), UseBasis.RECEIVING_REGION),
+        (Reader("320402", department="departments/9"), Purpose("cases/3", law=LAW), UseBasis.RECEIVING_REGION),
         (Reader("341500", department="departments/2"), LAWFUL, UseBasis.LAW),
+        (Reader("341500", department="departments/2"), FOR_ITEM, UseBasis.ITEM),
     ],
 )
 def test_bases(reader: Reader, purpose: Purpose, expected: UseBasis) -> None:
     assert basis_for(reader, FACTS, purpose, HANDLED) is expected
-    assert rests_on_law(reader, FACTS) is (expected is UseBasis.LAW)
+    assert rests_on_case(reader, FACTS, purpose) is (expected in (UseBasis.LAW, UseBasis.ITEM))
 
 
 @pytest.mark.parametrize(
     ("reader", "purpose", "rule"),
     [
-        (Reader("110000", department="departments/1"), LAWFUL, "region"),
-        (Reader("320402", department="departments/9"), Purpose("cases/4", "law"), "case"),
+        (Reader("110000", department="departments/1"), Purpose("cases/12"), "region"),
+        (Reader("110000", department="departments/1"), LAWFUL, "law"),
+        (Reader("110000", department="departments/1"), Purpose("cases/12", item="//110000/serviceItems/1"), "item"),
+        (Reader("320402", department="departments/9"), Purpose("cases/4", law=LAW), "case"),
         (Reader("341500", frozenset({"persons/1"})), LAWFUL, "department"),
-        (Reader("341500", department="departments/2"), Purpose("", "law"), "case"),
-        (Reader("341500", department="departments/2"), Purpose("cases/12", " "), "legal_basis"),
+        (Reader("341500", department="departments/2"), Purpose("", law=LAW), "case"),
+        (Reader("341500", department="departments/2"), Purpose("cases/12"), "basis"),
+        (Reader("341500", department="departments/2"), Purpose("cases/12", item=OTHER_ITEM), "item"),
+        (Reader("341500", department="departments/2"), Purpose("cases/12", OTHER_ITEM, law=LAW), "service_item"),
+        (Reader("341500", department="departments/2"), Purpose("cases/12", law="《中华人民共和国行政许可法》"), "law"),
+        # Who issued it may read it; a law that is named holds, or the use would count under a law of the reader's own.
+        (Reader("341500", department="departments/1"), LAWFUL, "case"),
     ],
 )
 def test_no_basis(reader: Reader, purpose: Purpose, rule: str) -> None:
@@ -213,8 +229,9 @@ def test_no_basis(reader: Reader, purpose: Purpose, rule: str) -> None:
         (replace(HANDLED, department="departments/3"), "case"),
         (replace(HANDLED, parties=frozenset({"organizations/6"})), "case"),
         (replace(HANDLED, type_codes=frozenset({"T2"})), "item"),
-        (replace(HANDLED, legal_basis="《另一法》"), "legal_basis"),
-        (replace(HANDLED, legal_basis=""), "legal_basis"),
+        (replace(HANDLED, legal_basis="《另一法》"), "law"),
+        (replace(HANDLED, legal_basis=LAW.strip("《》")), "law"),
+        (replace(HANDLED, legal_basis=""), "law"),
     ],
 )
 def test_what_a_basis_by_law_names_must_cover_reader_item_and_licence(case: HandledCase | None, rule: str) -> None:
@@ -225,7 +242,7 @@ def test_what_a_basis_by_law_names_must_cover_reader_item_and_licence(case: Hand
 def test_a_region_without_a_case_of_ours_gets_nothing() -> None:
     facts = replace(FACTS, case_name="")
     asker = Reader("320402")
-    assert refusal(lambda: basis_for(asker, facts, Purpose("", "")))[1] == "case"
+    assert refusal(lambda: basis_for(asker, facts, Purpose("")))[1] == "case"
 
 
 def test_a_presentation_lets_its_redeemer_read_and_nobody_else() -> None:

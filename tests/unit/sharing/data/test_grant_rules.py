@@ -33,7 +33,7 @@ TERMS = Terms(
     fields=frozenset({"name", "address"}),
     compare_fields=frozenset({"phone"}),
     row_conditions=(ONLY_FOOD,),
-    purpose="核验经营场所",
+    purpose_code="QUALIFICATION_CHECK",
     case_required=True,
     start=NOW - timedelta(days=1),
     end=NOW + timedelta(days=30),
@@ -42,7 +42,7 @@ TERMS = Terms(
 GRANT = GrantFacts("dataGrants/1", GrantState.PROVISIONED, TERMS)
 USE = DataUse(
     fields=("address", "name"),
-    purpose="核验经营场所",
+    purpose_code="QUALIFICATION_CHECK",
     department=DEPARTMENT,
     region="320402",
     case_name="cases/1",
@@ -92,27 +92,21 @@ def test_comparison_may_use_fields_that_never_leave() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"purpose": "别的目的"}, ["GRANT_PURPOSE_MISMATCH"]),
+        ({"purpose_code": "STATISTICS"}, ["GRANT_PURPOSE_MISMATCH"]),
         ({"case_name": ""}, ["CASE_REQUIRED"]),
         ({"department": "//320402/departments/d2"}, ["GRANT_DEPARTMENT_MISMATCH"]),
         ({"department": ""}, ["GRANT_DEPARTMENT_MISMATCH"]),
         ({"region": "341500"}, ["GRANT_DEPARTMENT_MISMATCH"]),
         (
-            {"purpose": "x", "case_name": "", "fields": ("income",)},
+            {"purpose_code": "STATISTICS", "case_name": "", "fields": ("income",)},
             ["GRANT_PURPOSE_MISMATCH", "CASE_REQUIRED", "FIELD_NOT_GRANTED"],
         ),
         # To somebody whose grant it is not, nothing else is told.
-        ({"purpose": "x", "region": "341500"}, ["GRANT_DEPARTMENT_MISMATCH"]),
+        ({"purpose_code": "STATISTICS", "region": "341500"}, ["GRANT_DEPARTMENT_MISMATCH"]),
     ],
 )
 def test_refusals(changes: dict[str, Any], expected: list[str]) -> None:
     assert reasons(**changes) == expected
-
-
-def test_a_purpose_is_the_same_in_full_width() -> None:
-    grant = GrantFacts("dataGrants/1", GrantState.ACTIVE, replace(TERMS, purpose="核验 A1"))
-    full_width = "  核验\u3000\uff21\uff11"
-    assert isinstance(decide(grant, replace(USE, purpose=full_width), Usage(), NOW), GrantedUse)
 
 
 @pytest.mark.parametrize(("usage", "bound"), [(Usage(10, 0), "queries_per_day"), (Usage(0, 100), "rows_total")])
@@ -270,7 +264,7 @@ def test_a_grant_may_be_narrower_than_the_request() -> None:
         ("fields", {"fields": TERMS.fields | {"phone"}}),
         ("compare_fields", {"compare_fields": frozenset({"trade"})}),
         ("row_conditions", {"row_conditions": ()}),
-        ("purpose", {"purpose": "x"}),
+        ("purpose", {"purpose_code": "STATISTICS"}),
         ("case_required", {"case_required": False}),
         ("period", {"end": TERMS.end + timedelta(days=1)}),
         ("period", {"start": TERMS.start - timedelta(days=1)}),

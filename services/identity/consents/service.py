@@ -1,0 +1,29 @@
+"""What other features ask of consents."""
+
+from libs.access.actor import Actor
+from libs.access.context import check_kind, name_here
+from libs.errors import TongbanError, invalid_field
+from services.identity.consents import rules, store
+from services.identity.core.parts import Parts
+from tongban.common.v1 import common_pb2
+
+
+async def check_stated(parts: Parts, actor: Actor, context: common_pb2.UseContext, person: str) -> None:
+    """Holds the basis that a read of a person's account names to what identity knows: a consent must be one that covers it.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID with the rule ``basis.kind``, or ``consent.covers``: there is no such consent, it is another
+            person's, for another reader, purpose or case, its time is over, or it was taken back. Which of these is not told.
+    """
+    check_kind(context, "consent", "law")
+    if not context.consent:
+        return
+    recipient = actor.department or actor.subject
+    case = name_here(context.case, parts.home, parts.home)
+    use = rules.ConsentUse(person, recipient, [person], context.purpose_code, case)
+    try:
+        async with parts.database.read() as connection:
+            row = await store.consent(connection, name_here(context.consent, parts.home, parts.home))
+        rules.check_use(row, use, parts.clock.now())
+    except TongbanError as refusal:
+        raise invalid_field("use_context.consent", "consent.covers", "is no consent that covers this") from refusal
