@@ -1,6 +1,7 @@
 """What an Update changes, laid over what stands (AIP-134): by the mask, and held to the rules of the contract as a new thing is."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -52,10 +53,8 @@ class Patch(Generic[Resource]):
         if moved:
             faults = tuple(masks.fault(f"{self.field}.{each}", "immutable") for each in moved)
             raise reasons.field_invalid("what stays as it was made can't be changed", violations=faults)
-        try:
+        with standing_in(self.field):
             check(changed)
-        except InvalidArgument as error:
-            raise under(self.field, error) from error
         return changed
 
 
@@ -68,6 +67,15 @@ def patch_of(request: Message, kind: type[Resource]) -> Patch[Resource]:
     within = {path: masks.parts(given.DESCRIPTOR, path) for path in masks.named(request)}
     around = tuple(path for path, paths in within.items() if paths != (path,))
     return Patch(field.name, given.name, given, tuple(dict.fromkeys(chain.from_iterable(within.values()))), around)
+
+
+@contextmanager
+def standing_in(field: str) -> Iterator[None]:
+    """Has refusals of a resource tell its fields as they stand in the request's ``field``."""
+    try:
+        yield
+    except InvalidArgument as error:
+        raise under(field, error) from error
 
 
 def under(field: str, error: TongbanError) -> TongbanError:

@@ -13,9 +13,6 @@ NOT_YET: dict[str, dict[str, str]] = {
         r"cases\.v1\.DeliveryService\.CreateCaseDelivery": "A14",
         r"cases\.v1\.RatingService\.CreateRating": "A14",
         r"license\.v1\.PresentationService\.CreatePresentation": "A14",
-        r"sharing\.v1\.CatalogService\.CreateDataResource": "A14",
-        r"sharing\.v1\.GrantService\.CreateDataRequest": "A14",
-        r"sharing\.v1\.MountService\.CreateDataMount": "A14",
     },
     "D1": {r"audit\.v1\.AuditRecord\.(request|response)_digest": "A14"},
 }

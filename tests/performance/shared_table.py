@@ -35,7 +35,9 @@ async def _staff(office: Office) -> None:
 async def _grant(office: Office, resource: str) -> None:
     await _staff(office)
     stub = grant_service_pb2_grpc.GrantServiceStub(office.gateway.channel)
-    create = api.CreateDataRequestRequest(request_id=request_id(), content=_content(office, resource))
+    create = api.CreateDataRequestRequest(
+        request_id=request_id(), data_request=pb.DataRequest(content=_content(office, resource))
+    )
     token = await office.token_of("asking")
     name = (await office.gateway.call(stub.CreateDataRequest, create, pb.DataRequest, token)).name
     submit = api.SubmitDataRequestRequest(name=name, request_id=request_id())

@@ -69,7 +69,9 @@ async def publish_data_resource(office: Office) -> str:
         update_cycle=pb.UPDATE_CYCLE_DAILY,
         data_level=pb.DATA_LEVEL_GENERAL,
     )
-    create = catalog_service_pb2.CreateDataResourceRequest(entry=entry, request_id=request_id())
+    create = catalog_service_pb2.CreateDataResourceRequest(
+        data_resource=pb.DataResource(entry=entry), request_id=request_id()
+    )
     made = await gateway.using(first).call(create, pb.DataResource)
     submit = catalog_service_pb2.SubmitDataResourceRequest(name=made.name, request_id=request_id())
     submitted = await gateway.using(first).call(submit, pb.DataResource)
@@ -89,7 +91,9 @@ async def _mount(office: Office, resource: str, token: str) -> None:
         table=_TABLE,
         columns=[pb.ColumnMapping(field=code, column=code) for code in _FIELDS],
     )
-    create = mount_service_pb2.CreateDataMountRequest(request_id=request_id(), resource=resource, table=table)
+    create = mount_service_pb2.CreateDataMountRequest(
+        request_id=request_id(), data_mount=pb.DataMount(resource=resource, table=table)
+    )
     made = await gateway.using(token).call(create, pb.DataMount)
     check = mount_service_pb2.CheckDataMountRequest(name=made.name, request_id=request_id())
     checked = await gateway.using(token).call(check, pb.DataMount)
@@ -102,7 +106,9 @@ async def grant(provider: Office, consumer: Office, resource: str, purpose: str)
     gateway = provider.gateway
     applicant = await consumer.token_in(gateway, "data")
     reviewer_there = await consumer.token_in(gateway, "data2")
-    request = await gateway.using(applicant).sharing.create_data_request(content=_content(consumer, resource, purpose))
+    request = await gateway.using(applicant).sharing.create_data_request(
+        data_request=pb.DataRequest(content=_content(consumer, resource, purpose))
+    )
     name = request.name
     submit = grant_service_pb2.SubmitDataRequestRequest(name=name, request_id=request_id())
     request = await gateway.using(applicant).call(submit, pb.DataRequest)

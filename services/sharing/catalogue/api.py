@@ -1,6 +1,9 @@
 """CatalogService: entering resources in the catalogue and publishing them."""
 
 from datetime import datetime
+from typing import Any
+
+from google.protobuf.empty_pb2 import Empty
 
 from libs.db.command import command_of
 from libs.db.etag import check_etag
@@ -9,9 +12,10 @@ from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
+from libs.rpc.patches import patch_of, standing_in
 from services.sharing.catalogue.convert import published_event, resource_message
-from services.sharing.catalogue.rules import check_entry, published, submitted
-from services.sharing.catalogue.store import ADD, LISTED, UPDATE
+from services.sharing.catalogue.rules import check_entry, published, require_draft, require_unmounted, submitted
+from services.sharing.catalogue.store import ADD, DELETE, LISTED, UPDATE
 from services.sharing.core.catalogue import ResourceState
 from services.sharing.core.ids import key_of
 from services.sharing.core.messages import entry_of
@@ -30,13 +34,40 @@ class CatalogueApi:
 
     async def create_data_resource(self, request: pb.CreateDataResourceRequest, call: Call) -> messages.DataResource:
         """Drafts an entry."""
-        participant(call.actor, self._parts.home).must_provide(request.entry.provider_department)
-        rules, key = entry_of(request.entry), uuid7()
-        check_entry(rules)
+        entry, key = request.data_resource.entry, uuid7()
+        participant(call.actor, self._parts.home).must_provide(entry.provider_department)
+        _check(entry)
 
         async def work(tx: Transaction) -> messages.DataResource:
-            made = _drafted(key, request.entry, rules.sharing_class.name, tx.now)
-            return resource_message(await ADD.add(tx.connection, made))
+            return resource_message(await ADD.add(tx.connection, _drafted(key, entry, tx.now)))
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def update_data_resource(self, request: pb.UpdateDataResourceRequest, call: Call) -> messages.DataResource:
+        """Changes a draft."""
+        patch, caller = patch_of(request, messages.DataResource), participant(call.actor, self._parts.home)
+
+        async def work(tx: Transaction) -> messages.DataResource:
+            row = await _draft(tx, patch.name, request.etag, caller)
+            entry = patch.over(resource_message(row)).entry
+            _check(entry)
+            changed = entry_of(entry)
+            if (changed.form, changed.fields) != (row.facts.form, row.facts.fields):
+                require_unmounted(row.name, row.mount)
+            return resource_message(await UPDATE.one(tx.connection, row.id, update_time=tx.now, **_written(entry)))
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def delete_data_resource(self, request: pb.DeleteDataResourceRequest, call: Call) -> Empty:
+        """Throws a draft away."""
+        caller = participant(call.actor, self._parts.home)
+
+        async def work(tx: Transaction) -> Empty:
+            row = await _draft(tx, request.name, request.etag, caller)
+            require_unmounted(row.name, row.mount)
+            await DELETE.gone(tx.connection, row.id)
+            tx.about = row.name
+            return Empty()
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
@@ -87,16 +118,32 @@ class CatalogueApi:
         return await self._parts.uow.run(command_of(request, call=call), work)
 
 
-def _drafted(key: str, entry: messages.CatalogEntry, sharing_class: str, now: datetime) -> CatalogueResource:
+def _check(entry: messages.CatalogEntry) -> None:
+    with standing_in("data_resource"):
+        check_entry(entry_of(entry))
+
+
+async def _draft(tx: Transaction, name: str, etag: str, caller: Participant) -> CatalogueResource:
+    row = await lock_seen(tx.connection, key_of(name), caller)
+    caller.must_provide(row.provider_department)
+    require_draft(name, row.state)
+    check_etag(name, row.version, etag)
+    return row
+
+
+def _drafted(key: str, entry: messages.CatalogEntry, now: datetime) -> CatalogueResource:
     return CatalogueResource(
-        id=key,
-        code=entry.code,
-        sharing_class=sharing_class,
-        provider_department=entry.provider_department,
-        entry=entry.SerializeToString(),
-        create_time=now,
-        update_time=now,
+        id=key, provider_department=entry.provider_department, create_time=now, update_time=now, **_written(entry)
     )
+
+
+def _written(entry: messages.CatalogEntry) -> dict[str, Any]:
+    """Returns what can be written of a draft more than once, by column."""
+    return {
+        "code": entry.code,
+        "sharing_class": entry_of(entry).sharing_class.name,
+        "entry": entry.SerializeToString(),
+    }
 
 
 def _seen(caller: Participant) -> list[Scope]:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from libs.errors import Violation, reasons, state_conflict
+from libs.errors import Violation, reasons, require_state, state_conflict
 from services.sharing.catalogue.codes import parse_code
 from services.sharing.core.catalogue import CatalogueEntry, ResourceForm, ResourceState, SharingClass
 
@@ -49,6 +49,17 @@ def _class_violations(entry: CatalogueEntry) -> Iterator[Violation]:
         )
     if entry.open_to_public and entry.sharing_class is SharingClass.NOT_SHARED:
         yield Violation("entry.open_to_public", "class.open", "what is not shared is not open to the public")
+
+
+def require_draft(name: str, state: ResourceState) -> None:
+    """Raises STATE_CONFLICT unless the entry is a draft."""
+    require_state(name, state.value, ResourceState.DRAFT.value)
+
+
+def require_unmounted(name: str, mount: str) -> None:
+    """Raises DATA_RESOURCE_MOUNTED where a table is mounted behind the entry; ``mount`` is empty where none is."""
+    if mount:
+        raise reasons.data_resource_mounted(f"{mount} rests on {name}", resource=name, mount=mount)
 
 
 def submitted(name: str, state: ResourceState) -> ResourceState:

@@ -60,6 +60,11 @@ class CatalogueResource:
         """Its resource name."""
         return f"dataResources/{self.id}"
 
+    @property
+    def mount(self) -> str:
+        """The name of the mount behind it; empty where there is none."""
+        return f"dataMounts/{self.mount_id}" if self.mount_id else ""
+
     @cached_property
     def facts(self) -> CatalogueEntry:
         """What the rules need to know of it."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from libs.errors import Violation, reasons, state_conflict
+from libs.errors import Violation, reasons, require_state, state_conflict
 from services.sharing.core.catalogue import DataField
 from services.sharing.core.mounting import MountState, TableSource, is_plain
 
@@ -40,6 +40,11 @@ def _mapping_violations(source: TableSource, wanted: set[str]) -> Iterator[Viola
     ):
         if codes:
             yield Violation("table.columns", rule, f"{rule.removeprefix('mapping.')}: {', '.join(codes)}")
+
+
+def require_unused(name: str, state: MountState) -> None:
+    """Raises STATE_CONFLICT where data is read through the mount, or its provider suspended it."""
+    require_state(name, state.value, MountState.CREATED.value, MountState.FAILED.value)
 
 
 def checked(name: str, state: MountState, faults: tuple[str, ...]) -> MountState:

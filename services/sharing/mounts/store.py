@@ -1,12 +1,12 @@
 """What is written and read of mounts."""
 
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Query, Update
+from libs.db.query import Delete, Insert, Query, Update
 from libs.errors import not_found
 from services.sharing.core.mounts import Mount
 from services.sharing.core.resources import CatalogueResource
 
-ADD, UPDATE = Insert(Mount), Update(Mount)
+ADD, UPDATE, DELETE = Insert(Mount), Update(Mount), Delete(Mount)
 MOUNTED = Update(CatalogueResource)
 _BY_ID = Query(Mount, "SELECT {columns} FROM mounts WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(Mount, "SELECT {columns} FROM mounts WHERE id = CAST(:id AS uuid) FOR UPDATE")

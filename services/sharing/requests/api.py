@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from google.protobuf.empty_pb2 import Empty
+
 from libs.access.purposes import check_carried
 from libs.audit.reading import record_read
 from libs.civil.calendar import Calendar, local_day
@@ -13,17 +15,27 @@ from libs.errors import not_found, reasons
 from libs.ids.uuid7 import uuid7
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
+from libs.rpc.patches import patch_of, standing_in
 from services.sharing.core.catalogue import ResourceState, require_shareable
 from services.sharing.core.ids import key_of
 from services.sharing.core.messages import terms_of
 from services.sharing.core.participants import Participant, participant
 from services.sharing.core.parts import Parts
-from services.sharing.core.resources import resource
+from services.sharing.core.resources import CatalogueResource, resource
 from services.sharing.requests.approving import approved
-from services.sharing.requests.convert import drafted, request_message
+from services.sharing.requests.convert import drafted, request_message, written
 from services.sharing.requests.deadlines import SharingLimits, answer_days
-from services.sharing.requests.rules import RequestState, RequestStep, advance
-from services.sharing.requests.store import ADD, BY_ID, LISTED, UPDATE, DataRequest, SharingOpinion, lock_request
+from services.sharing.requests.rules import RequestState, RequestStep, advance, require_draft
+from services.sharing.requests.store import (
+    ADD,
+    BY_ID,
+    DELETE,
+    LISTED,
+    UPDATE,
+    DataRequest,
+    SharingOpinion,
+    lock_request,
+)
 from services.sharing.requests.telling import tell_refused, tell_submitted
 from services.sharing.requests.terms import check_terms
 from tongban.sharing.v1 import grant_service_pb2 as pb
@@ -50,13 +62,10 @@ class RequestApi:
 
     async def create_data_request(self, request: pb.CreateDataRequestRequest, call: Call) -> messages.DataRequest:
         """Drafts a request."""
-        parts, content, caller = self._parts, request.content, participant(call.actor, self._parts.home)
+        parts, content, caller = self._parts, request.data_request.content, participant(call.actor, self._parts.home)
         caller.must_consume(content.terms.consumer_region, content.terms.departments)
         behind = await parts.resources.get(content.resource)
-        if behind.state is not ResourceState.PUBLISHED:
-            raise not_found(content.resource)
-        check_carried(content.terms.purpose_code, "grant", "content.terms.purpose_code")
-        check_terms(content.resource, behind.facts, terms_of(content.terms, behind.facts.field_map()), parts.home)
+        _check(content, behind, parts.home)
         key, calendar = uuid7(), await parts.calendar.current()
 
         async def work(tx: Transaction) -> messages.DataRequest:
@@ -64,6 +73,34 @@ class RequestApi:
             return request_message(await ADD.add(tx.connection, made), parts.cipher, calendar)
 
         return await parts.uow.run(command_of(request, call=call), work)
+
+    async def update_data_request(self, request: pb.UpdateDataRequestRequest, call: Call) -> messages.DataRequest:
+        """Changes a draft."""
+        parts, patch = self._parts, patch_of(request, messages.DataRequest)
+        caller, calendar = participant(call.actor, parts.home), await parts.calendar.current()
+
+        async def work(tx: Transaction) -> messages.DataRequest:
+            row = await _draft(tx, patch.name, request.etag, caller)
+            content = patch.over(request_message(row, parts.cipher, calendar)).content
+            caller.must_consume(content.terms.consumer_region, content.terms.departments)
+            _check(content, await resource(tx.connection, row.resource_id), parts.home)
+            changes = written(row.id, content, parts.cipher)
+            changed = await UPDATE.one(tx.connection, row.id, update_time=tx.now, **changes)
+            return request_message(changed, parts.cipher, calendar)
+
+        return await parts.uow.run(command_of(request, call=call), work)
+
+    async def delete_data_request(self, request: pb.DeleteDataRequestRequest, call: Call) -> Empty:
+        """Throws a draft away."""
+        caller = participant(call.actor, self._parts.home)
+
+        async def work(tx: Transaction) -> Empty:
+            row = await _draft(tx, request.name, request.etag, caller)
+            await DELETE.gone(tx.connection, row.id)
+            tx.about = row.name
+            return Empty()
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def get_data_request(self, request: pb.GetDataRequestRequest, call: Call) -> messages.DataRequest:
         """Gets a request."""
@@ -166,6 +203,27 @@ class RequestApi:
             return request_message(changed, parts.cipher, calendar)
 
         return await parts.uow.run(command_of(request, call=call), work)
+
+
+def _check(content: messages.RequestContent, behind: CatalogueResource, home: str) -> None:
+    """Holds what is asked for to the resource; raises RESOURCE_NOT_FOUND where that is not published."""
+    if behind.state is not ResourceState.PUBLISHED:
+        raise not_found(behind.name)
+    with standing_in("data_request"):
+        check_carried(content.terms.purpose_code, "grant", "content.terms.purpose_code")
+        check_terms(behind.name, behind.facts, terms_of(content.terms, behind.facts.field_map()), home)
+
+
+async def _draft(tx: Transaction, name: str, etag: str, caller: Participant) -> DataRequest:
+    """Locks a draft for its applicant."""
+    row = await lock_request(tx.connection, key_of(name))
+    if not caller.sees(row):
+        raise not_found(name)
+    if caller.subject != row.applicant:
+        raise reasons.not_owner("only the applicant changes a request")
+    require_draft(name, row.state)
+    check_etag(name, row.version, etag)
+    return row
 
 
 async def _days_to_answer(tx: Transaction, row: DataRequest) -> int:

@@ -1,6 +1,7 @@
 """Requests as messages, and what of a message is stored."""
 
 from datetime import date, datetime
+from typing import Any
 
 from libs.civil.calendar import Calendar, local_day
 from libs.crypto.envelope import Column, FieldCipher
@@ -25,24 +26,31 @@ def drafted(
     now: datetime,
 ) -> DataRequest:
     """Returns the record of a new request for what is ``behind`` it; the responsible person stands encrypted."""
-    kept = pb.RequestContent()
-    kept.CopyFrom(content)
-    kept.ClearField("responsible_person")
-    kept.ClearField("responsible_phone")
     return DataRequest(
         id=key,
         resource_id=behind.id,
         provider_department=behind.provider_department,
-        consumer_region=content.terms.consumer_region,
-        departments=tuple(content.terms.departments),
         applicant=caller.subject,
-        content=kept.SerializeToString(),
-        responsible_person=cipher.encrypt_text(_PERSON, key, content.responsible_person),
-        responsible_phone=cipher.encrypt_text(_PHONE, key, content.responsible_phone),
         applicant_human=caller.actor.human,
         create_time=now,
         update_time=now,
+        **written(key, content, cipher),
     )
+
+
+def written(key: str, content: pb.RequestContent, cipher: FieldCipher) -> dict[str, Any]:
+    """Returns what can be written of a draft more than once, by column; the responsible person stands encrypted."""
+    kept = pb.RequestContent()
+    kept.CopyFrom(content)
+    kept.ClearField("responsible_person")
+    kept.ClearField("responsible_phone")
+    return {
+        "consumer_region": content.terms.consumer_region,
+        "departments": tuple(content.terms.departments),
+        "content": kept.SerializeToString(),
+        "responsible_person": cipher.encrypt_text(_PERSON, key, content.responsible_person),
+        "responsible_phone": cipher.encrypt_text(_PHONE, key, content.responsible_phone),
+    }
 
 
 def request_message(row: DataRequest, cipher: FieldCipher, calendar: Calendar) -> pb.DataRequest:

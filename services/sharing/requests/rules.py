@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from libs.errors import reasons, state_conflict
+from libs.errors import reasons, require_state, state_conflict
 from libs.separation import took_part
 
 
@@ -48,6 +48,11 @@ class RequestProgress:
     applicant: str
     pre_reviewer: str = ""
     reviewer: str = ""
+
+
+def require_draft(request: str, state: RequestState) -> None:
+    """Raises STATE_CONFLICT unless the request is a draft: what was handed in stays as it was."""
+    require_state(request, state.value, RequestState.DRAFT.value)
 
 
 def advance(request: RequestProgress, step: RequestStep, human: str) -> RequestState:

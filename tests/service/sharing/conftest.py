@@ -213,7 +213,9 @@ class Sharing:
         return got
 
     async def drafted(self, **changes: Any) -> pb.DataResource:
-        create = catalog_service_pb2.CreateDataResourceRequest(request_id=request_id(), entry=entry(**changes))
+        create = catalog_service_pb2.CreateDataResourceRequest(
+            request_id=request_id(), data_resource=pb.DataResource(entry=entry(**changes))
+        )
         return await self.call(self.catalog.CreateDataResource, create, pb.DataResource, self.provider())
 
     async def published(self, **changes: Any) -> str:
@@ -235,7 +237,9 @@ class Sharing:
             columns=[pb.ColumnMapping(field=code, column=column) for code, column in columns.items()],
         )
         table.MergeFrom(pb.TableSource(**changes))
-        create = mount_service_pb2.CreateDataMountRequest(request_id=request_id(), resource=resource, table=table)
+        create = mount_service_pb2.CreateDataMountRequest(
+            request_id=request_id(), data_mount=pb.DataMount(resource=resource, table=table)
+        )
         return await self.call(self.mounts.CreateDataMount, create, pb.DataMount, self.provider())
 
     async def checked(self, mount: str) -> pb.DataMount:
@@ -243,7 +247,9 @@ class Sharing:
         return await self.call(self.mounts.CheckDataMount, check, pb.DataMount, self.provider())
 
     async def requested(self, resource: str, wanted: pb.GrantTerms, token: str = "") -> pb.DataRequest:
-        create = grant_service_pb2.CreateDataRequestRequest(request_id=request_id(), content=content(resource, wanted))
+        create = grant_service_pb2.CreateDataRequestRequest(
+            request_id=request_id(), data_request=pb.DataRequest(content=content(resource, wanted))
+        )
         return await self.call(self.grants.CreateDataRequest, create, pb.DataRequest, token or self.officer())
 
     async def in_review(self, name: str, applicant: str = "", colleague: str = "") -> None:

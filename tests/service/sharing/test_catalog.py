@@ -73,7 +73,9 @@ async def test_a_draft_is_hidden_from_others(sharing: Sharing) -> None:
 
 
 async def test_nobody_enters_data_for_another_department(sharing: Sharing) -> None:
-    request = pb.CreateDataResourceRequest(request_id=request_id(), entry=entry(provider_department=CONSUMER))
+    request = pb.CreateDataResourceRequest(
+        request_id=request_id(), data_resource=messages.DataResource(entry=entry(provider_department=CONSUMER))
+    )
     with pytest.raises(PermissionDenied) as error:
         await sharing.call(sharing.catalog.CreateDataResource, request, messages.DataResource, sharing.provider())
     assert error.value.reason == "NOT_OWNER"
@@ -82,10 +84,13 @@ async def test_nobody_enters_data_for_another_department(sharing: Sharing) -> No
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"sharing_condition": ""}, "entry.sharing_condition"),
-        ({"code": "3/1"}, "entry.code"),
-        ({"fields": [messages.DataField(code="a", title="a", data_type=messages.DATA_TYPE_CHARACTER)]}, "entry.fields"),
-        ({"sharing_class": messages.SHARING_CLASS_NOT_SHARED}, "entry.restriction_basis"),
+        ({"sharing_condition": ""}, "data_resource.entry.sharing_condition"),
+        ({"code": "3/1"}, "data_resource.entry.code"),
+        (
+            {"fields": [messages.DataField(code="a", title="a", data_type=messages.DATA_TYPE_CHARACTER)]},
+            "data_resource.entry.fields",
+        ),
+        ({"sharing_class": messages.SHARING_CLASS_NOT_SHARED}, "data_resource.entry.restriction_basis"),
     ],
 )
 async def test_the_rules_of_the_catalogue_name_the_field(sharing: Sharing, changes: dict[str, Any], field: str) -> None:

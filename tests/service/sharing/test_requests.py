@@ -252,13 +252,15 @@ async def test_the_responsible_person_is_encrypted_at_rest(sharing: Sharing) -> 
 
 async def test_a_repeated_creation_gives_the_same_request(sharing: Sharing) -> None:
     resource = await sharing.published()
-    request = pb.CreateDataRequestRequest(request_id=request_id(), content=content(resource, terms()))
+    request = pb.CreateDataRequestRequest(
+        request_id=request_id(), data_request=messages.DataRequest(content=content(resource, terms()))
+    )
     made = [
         await sharing.call(sharing.grants.CreateDataRequest, request, messages.DataRequest, sharing.officer())
         for _ in range(2)
     ]
     assert made[0] == made[1]
-    request.content.scenario = "别的场景"
+    request.data_request.content.scenario = "别的场景"
     with pytest.raises(FailedPrecondition) as error:
         await sharing.call(sharing.grants.CreateDataRequest, request, messages.DataRequest, sharing.officer())
     assert error.value.reason == "REQUEST_ID_REUSED"
