@@ -73,6 +73,7 @@ ANSWERS = {
     "sharing.v1.DataService.Query": _GRANT,
     "sharing.v1.DataService.Compare": _GRANT,
     "sharing.v1.GrantService.CreateDataRequest": _CONTENT,
+    "sharing.v1.GrantService.UpdateDataRequest": _CONTENT,
     "sharing.v1.RegionDataService.QueryRemote": _GRANT,
     "sharing.v1.RegionDataService.CompareRemote": _GRANT,
 }
