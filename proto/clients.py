@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
-from libs.client.calls import AsyncCalls, AsyncDownload, Calls, Download
+from libs.client.calls import AnyIterable, AsyncCalls, AsyncDownload, Calls, Download
 {imports}
 
 
@@ -97,6 +97,8 @@ class _Package:
         )
 
     def _method(self, method: MethodDescriptor, *, waits: bool) -> str:
+        if method.client_streaming and method.server_streaming:
+            return self._exchange(method, waits=waits)
         if method.client_streaming:
             return self._upload(method, waits=waits)
         if method.server_streaming:
@@ -122,6 +124,17 @@ class _Package:
         call = f"self._download({self._made(asked, fields)}, {answer}, {head}, timeout)"
         kind = f"{'' if waits else 'Async'}Download[{self._plain(first)[0]}]"
         return self._def(method, _snake(method.name), fields, kind, call, waits=waits)
+
+    def _exchange(self, method: MethodDescriptor, *, waits: bool) -> str:
+        asked, answer = self._type(method.input_type), self._type(method.output_type)
+        requests, answers = ("Iterable", "Iterator") if waits else ("AnyIterable", "AsyncIterator")
+        return _written(
+            f"{_snake(method.name)}(self, requests: {requests}[{asked}], *, timeout: float | None = None) -> {answers}[{answer}]",
+            self._said(method),
+            f"self._exchange(requests, {asked}, {answer}, timeout)",
+            waits=True,
+            plain=True,
+        )
 
     def _upload(self, method: MethodDescriptor, *, waits: bool) -> str:
         first, _ = _parts(method, method.input_type)

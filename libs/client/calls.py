@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +20,8 @@ Answer = TypeVar("Answer", bound=Message)
 Head = TypeVar("Head", bound=Message)
 Item = TypeVar("Item")
 Part = TypeVar("Part", bound=Message)
+AnyIterable = AsyncIterable[Item] | Iterable[Item]
+"""What is iterated over by ``async for``, or by ``for``."""
 
 CHUNK_BYTES = 512 * 1024
 """How a file is cut: a chunk may have up to 1 MiB."""
@@ -125,6 +128,28 @@ class AsyncRegionCalls:
             if not page.next_page_token:
                 return
 
+    async def exchange(
+        self, requests: AnyIterable[Part], asked: type[Part], answer: type[Answer], timeout: float | None
+    ) -> AsyncIterator[Answer]:
+        """Sends messages and yields the answer to each, in order; ``timeout`` is for the whole, None for as long as it takes.
+
+        Where the service says that it is about to stop, what was not answered is sent again over another stream.
+        """
+        method, questions = _method(asked()), _Questions(requests)
+        while True:
+            token = await self.tokens.token()
+            try:
+                async for told in self.connection.exchange(method, questions.sent(), timeout, token):
+                    questions.answered()
+                    yield _of(answer, told)
+            except grpc.aio.AioRpcError as error:
+                failed = failure(error).error
+                if failed.reason != "STREAM_ENDING":
+                    raise failed from error
+                await self.policy.sleep(failed.retry_after or 0.0)
+            else:
+                return
+
     async def _tried(
         self, method: Method, timeout: float | None, attempt: Callable[[float, str], Awaitable[Item]]
     ) -> Item:
@@ -158,6 +183,40 @@ class AsyncRegionCalls:
             ) from error
         except TongbanError as error:
             raise _Failed(Failure(error, sent=False)) from error
+
+
+class _Questions:
+    """The messages of an exchange, of which those that were not answered yet can be sent again."""
+
+    def __init__(self, requests: AnyIterable[Any]) -> None:
+        self._source = requests.__aiter__() if isinstance(requests, AsyncIterable) else _in_thread(requests)
+        self._coming: asyncio.Future[Any] | None = None
+        self._unanswered: deque[Message] = deque()
+
+    async def sent(self) -> AsyncIterator[Message]:
+        """Yields what was not answered yet, then what is new."""
+        for each in tuple(self._unanswered):
+            yield each
+        while (new := await self._next()) is not _END:
+            self._unanswered.append(new)
+            yield new
+
+    def answered(self) -> None:
+        """The first of those that were not answered has been."""
+        self._unanswered.popleft()
+
+    async def _next(self) -> Any:
+        """The next new one; a stream that ends while it is waited for loses none."""
+        self._coming = self._coming or asyncio.ensure_future(_next(self._source))
+        found = await asyncio.shield(self._coming)
+        self._coming = None
+        return found
+
+
+async def _in_thread(items: Iterable[Item]) -> AsyncIterator[Item]:
+    iterator = iter(items)
+    while (found := await asyncio.to_thread(next, iterator, _END)) is not _END:
+        yield found  # type: ignore[misc]
 
 
 class _Failed(Exception):
@@ -229,6 +288,11 @@ class AsyncCalls:
     ) -> AsyncDownload[Head]:
         return await self._caller.download(request, answer, head, timeout)
 
+    def _exchange(
+        self, requests: AnyIterable[Part], asked: type[Part], answer: type[Answer], timeout: float | None
+    ) -> AsyncIterator[Answer]:
+        return self._caller.exchange(requests, asked, answer, timeout)
+
     def _pages(
         self, request: Message, answer: type[Answer], items: Callable[[Answer], Iterable[Item]], timeout: float | None
     ) -> AsyncIterator[Item]:
@@ -267,6 +331,11 @@ class Calls:
     ) -> Download[Head]:
         found: AsyncDownload[Head] = self._run(self._caller.download(request, answer, head, timeout))
         return Download(found.head, self._waited(found.chunks))
+
+    def _exchange(
+        self, requests: Iterable[Part], asked: type[Part], answer: type[Answer], timeout: float | None
+    ) -> Iterator[Answer]:
+        return self._waited(self._caller.exchange(requests, asked, answer, timeout))
 
     def _pages(
         self, request: Message, answer: type[Answer], items: Callable[[Answer], Iterable[Item]], timeout: float | None

@@ -80,6 +80,17 @@ class Connection:
             for receipt in receipts.received(metadata):
                 self._on_receipt(receipt)
 
+    async def exchange(
+        self, method: Method, requests: AsyncIterator[Message], seconds: float | None, token: str
+    ) -> AsyncIterator[Message]:
+        """Sends a stream and yields its answers as they come; raises grpc.aio.AioRpcError."""
+        call = self._function(method, "stream_stream")(requests, timeout=seconds, metadata=_metadata(token))
+        try:
+            async for message in call:
+                yield message
+        finally:
+            call.cancel()
+
     async def receive(self, method: Method, request: Message, seconds: float, token: str) -> AsyncIterator[Message]:
         """Asks for a stream once; raises grpc.aio.AioRpcError while it is read."""
         call = self._function(method, "unary_stream")(request, timeout=seconds, metadata=_metadata(token))

@@ -61,6 +61,7 @@ class GrpcConfig(Section):
     port: int
     allow: dict[str, list[str]]
     calls_per_second_per_caller: float = 5000.0
+    stream_idle_seconds: float = Field(default=60.0, gt=0)
 
 
 class TlsConfig(Section):

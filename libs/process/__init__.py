@@ -54,6 +54,7 @@ from libs.rpc.client import neighbour_channel
 from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder, default_stages
 from libs.rpc.stages.trust import Check
+from libs.rpc.streams import StreamsUnderWay
 from libs.rpc.withdrawals import asking
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
@@ -143,6 +144,7 @@ class Process:
         self._closers: list[Task] = [check.close]
         self._consumers: list[Consumer] = []
         self._tasks: list[Task] = []
+        self._streams: StreamsUnderWay | None = None
         self._servers: list[Task] = []
         self._channels: dict[str, grpc.aio.Channel] = {}
 
@@ -183,6 +185,7 @@ class Process:
             self.config, verifier, trusted or self._is_trusted, self.health.require_writing, self.tracing
         )
         builder = ServerBuilder(self.config, stages, self.health)
+        self._streams = builder.streams
         audit = AuditApi(self.database, self.uow, self.operations, self.pages, self.config.region.id, self.service)
         parked = ParkedEventApi(self.service, self.parking, self.pages, self.uow, self.audit, self._consumers)
         uploads = UploadApi(self.service, self.database, self.uow, self._content, self.config.uploads)
@@ -284,6 +287,8 @@ class Process:
     async def _stop(self, server: grpc.aio.Server, tasks: Sequence["asyncio.Future[None]"]) -> None:
         await self.health.stop()
         await asyncio.sleep(_DRAIN_SECONDS)
+        if self._streams is not None:
+            self._streams.end()
         await server.stop(_GRACE_SECONDS)
         await end(tasks)
         await self.close()

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from libs.access.actor import ANONYMOUS, Actor
 from libs.rpc.contract import Method
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
+from libs.rpc.streams import StreamPace
 from tongban.common.v1 import common_pb2
 
 
@@ -28,9 +29,11 @@ class Call:
         trace_id: 32 hexadecimal digits.
         span_id: 16 hexadecimal digits.
         started: monotonic seconds at the start.
-        received: the bytes of the request exactly as they came; of a client's stream those of its first message.
+        received: the bytes of the request exactly as they came; of a client's stream those of its first message, of one that
+            is answered as it goes those of the message that is being answered.
         receipt: that of the audit record which says how this call ended; None while none stands.
         receipt_abroad: that of another region, which this one asked for the caller and whose answer is passed on.
+        pace: how long a call that streams has been silent.
         is_own: whether the answer is wholly the caller's own, which nobody need record.
     """
 
@@ -46,6 +49,7 @@ class Call:
     receipt: common_pb2.Receipt | None = None
     receipt_abroad: common_pb2.Receipt | None = None
     is_own: bool = False
+    pace: StreamPace = field(default_factory=StreamPace)
 
     @property
     def accounted(self) -> bool:

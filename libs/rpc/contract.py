@@ -82,6 +82,16 @@ class Method:
         return "request_id" in self.descriptor.input_type.fields_by_name
 
     @cached_property
+    def streams(self) -> bool:
+        """Whether it streams, in either direction: then its time is counted from message to message."""
+        return bool(self.descriptor.client_streaming or self.descriptor.server_streaming)
+
+    @cached_property
+    def exchanges(self) -> bool:
+        """Whether it streams both ways: each message is answered, in order."""
+        return bool(self.descriptor.client_streaming and self.descriptor.server_streaming)
+
+    @cached_property
     def request_type(self) -> type[message.Message]:
         """The class of the request."""
         return message_factory.GetMessageClass(self.descriptor.input_type)
@@ -93,12 +103,10 @@ class Method:
 
 
 def methods_of(service: descriptor.ServiceDescriptor) -> list[Method]:
-    """Returns the RPCs of ``service``; raises ContractError if one lacks its declaration or streams both ways."""
+    """Returns the RPCs of ``service``; raises ContractError if one lacks its declaration."""
     methods = [Method(method) for method in service.methods]
     for method in methods:
         _ = method.access
-        if method.descriptor.server_streaming and method.descriptor.client_streaming:
-            raise ContractError(f"{method.name} streams both ways; no stage checks such calls")
     return methods
 
 

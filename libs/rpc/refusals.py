@@ -47,6 +47,18 @@ def _writes(method: Method) -> bool:
     return method.writes
 
 
+def _is_one_call(method: Method) -> bool:
+    return not method.streams
+
+
+def _streams(method: Method) -> bool:
+    return method.streams
+
+
+def _exchanges(method: Method) -> bool:
+    return method.exchanges
+
+
 def _paged(method: Method) -> bool:
     return _has(method, "page_token")
 
@@ -74,7 +86,10 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "MESSAGE_TOO_LARGE": _every,
         "RATE_LIMITED": _every,
         "DEADLINE_TOO_SHORT": _every,
-        "NOT_DONE_IN_TIME": _every,
+        "NOT_DONE_IN_TIME": _is_one_call,
+        "STREAM_IDLE": _streams,
+        "STREAM_ENDING": _exchanges,
+        "STREAM_TOO_LONG": _exchanges,
         "DEPENDENCY_UNAVAILABLE": _every,
         "INTERNAL": _every,
         "PEER_NOT_ALLOWED": _every,

@@ -1,9 +1,11 @@
 """Builds the gRPC server that every service runs on: one chain of stages around every RPC, mTLS, health."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import reduce
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -29,6 +31,7 @@ from libs.rpc.stages.trace import trace
 from libs.rpc.stages.trust import Check, trust
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, validation
 from libs.rpc.stages.writing import writing
+from libs.rpc.streams import StreamsUnderWay
 from libs.security.tokens import TokenVerifier
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -73,7 +76,7 @@ def default_stages(
         trace(tracing or Tracing()),
         access_log,
         errors,
-        deadline,
+        deadline(config.grpc.stream_idle_seconds),
         peer(config.grpc.allow, f"{config.region.id}.{config.tls.domain}"),
         caller(verifier),
         trust(trusted),
@@ -121,18 +124,53 @@ def _entry(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitab
     return serve
 
 
-def _streaming_entry(method: Method, handler: Handler) -> Callable[[Any, Context], AsyncIterator[bytes]]:
-    """As ``_entry``, for an RPC that streams its answer: the stages stand around everything up to the first message."""
+class _Writer:
+    """Writes answers one after the other; gRPC's own write can't be cancelled while nobody reads, waiting for it can."""
 
-    async def serve(request: Any, context: Context) -> AsyncIterator[bytes]:
-        call = Call(method, context, _text_metadata(context))
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._last: asyncio.Future[None] | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Writes an answer, and waits until there is room for another."""
+        self._last = asyncio.ensure_future(self._context.write(data))
+        self._last.add_done_callback(_looked_at)
+        await asyncio.shield(self._last)
+
+    async def settled(self) -> None:
+        """Waits until the last answer was taken, or its reader is gone."""
+        if self._last is not None:
+            await asyncio.wait({self._last})
+
+
+def _looked_at(written: "asyncio.Future[None]") -> None:
+    if not written.cancelled():
+        written.exception()
+
+
+def _streaming_entry(
+    method: Method, handler: Handler, streams: StreamsUnderWay
+) -> Callable[[Any, Context], Awaitable[None]]:
+    """As ``_entry``, for an RPC that streams its answer: the stages stand around everything up to the first message.
+
+    Answers are written one after the other: who does not read them is waited for, and so is not read from.
+    """
+
+    async def serve(request: Any, context: Context) -> None:
+        call, writer = Call(method, context, _text_metadata(context)), _Writer(context)
         enter(call)
         try:
-            messages: Any = await handler(request, call)
+            # Nothing else holds on to them: once they are closed what they hold is given back.
+            given = streams.until_told(request) if method.exchanges else request
+            messages = errors_of_stream(method, cast("Any", await handler(given, call)), call)
             await call.send_receipts()
-            async for message in errors_of_stream(method, messages, call):
-                yield _serialized(message)
+            async with call.pace.kept(), aclosing(messages) as answers:
+                async for message in answers:
+                    await writer.write(_serialized(message))
+                    call.pace.moved()
         except TongbanError as error:
+            # To who reads nothing nothing can be said before they do, or go; what the call held is given back by now.
+            await writer.settled()
             await _abort(call, error)
 
     return serve
@@ -182,6 +220,9 @@ class ServerBuilder:
 
     It refuses to build where an RPC declares no access, is not served, or where the configuration's allowlist names a
     gRPC service that is not registered (a typo there would close or open the wrong door).
+
+    Attributes:
+        streams: tells those that are under way that the server is about to stop.
     """
 
     def __init__(self, config: ServiceConfig, stages: list[Stage], health: ServesHealth) -> None:
@@ -190,6 +231,7 @@ class ServerBuilder:
         self._stages = stages
         self._handlers: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
         self._writes: dict[str, bool] = {}
+        self.streams = StreamsUnderWay()
 
     def add(self, descriptor: ServiceDescriptor, *apis: object) -> "ServerBuilder":
         """Registers what serves the gRPC service that ``descriptor`` describes: for each RPC one handler in one of ``apis``.
@@ -207,9 +249,11 @@ class ServerBuilder:
 
     def _served(self, method: Method, apis: Sequence[object]) -> "grpc.RpcMethodHandler[Any, Any]":
         chain = reduce(lambda inner, stage: stage(method, inner), reversed(self._stages), _handler(apis, method))
-        if method.descriptor.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(_streaming_entry(method, chain))
         entry: Any = _entry(method, chain)
+        if method.descriptor.server_streaming:
+            entry = _streaming_entry(method, chain, self.streams)
+            kind = grpc.stream_stream_rpc_method_handler if method.exchanges else grpc.unary_stream_rpc_method_handler
+            return kind(entry)
         if method.descriptor.client_streaming:
             return grpc.stream_unary_rpc_method_handler(entry)
         return grpc.unary_unary_rpc_method_handler(entry)

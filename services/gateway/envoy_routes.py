@@ -3,6 +3,7 @@
 from typing import Any
 
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
+from libs.rpc.streams import IDLE_SECONDS
 from services.gateway.config import GatewayConfig
 from services.gateway.content import PREFIX
 from services.gateway.contracts import Rpc, Service
@@ -15,6 +16,7 @@ IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 _PAGES = ("/", "/docs", "/openapi.json", "/protos.zip", "/tongban.binpb", "/verify", "/healthz")
 _RETRIES = 40
+_IDLE_SECONDS = round(IDLE_SECONDS) + 15
 _ROUTE = "envoy.config.route.v3"
 _PREVIOUS = "envoy.retry_host_predicates.previous_hosts"
 _PREVIOUS_KIND = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
@@ -95,15 +97,31 @@ def _retries(*, repeatable: bool) -> Json:
     }
 
 
-def _grpc_route(match: Json, cluster: str, seconds: int, *, streams: bool = False, repeatable: bool = False) -> Json:
+def _lasting(seconds: int | None) -> Json:
+    """How long a call may last; None is for as long as something comes or goes.
+
+    A service ends a silent stream itself, and says why, and so it does at its caller's deadline; this is for what hangs before or
+    behind it, where a stream can only be cut.
+    """
+    if seconds is None:
+        return {
+            "timeout": "0s",
+            "max_stream_duration": {"max_stream_duration": "0s"},
+            "idle_timeout": f"{_IDLE_SECONDS}s",
+        }
     limit = f"{seconds}s"
+    return {"timeout": limit, "max_stream_duration": {"max_stream_duration": limit, "grpc_timeout_header_max": limit}}
+
+
+def _grpc_route(
+    match: Json, cluster: str, seconds: int | None, *, streams: bool = False, repeatable: bool = False
+) -> Json:
     return {
         "name": _name(match),
         "match": match,
         "route": {
             "cluster": cluster,
-            "timeout": limit,
-            "max_stream_duration": {"max_stream_duration": limit, "grpc_timeout_header_max": limit},
+            **_lasting(seconds),
             "retry_policy": _retries(repeatable=repeatable and not streams),
         },
         # A client's stream has no end to wait for.
@@ -128,7 +146,7 @@ def _json_routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
 
 def _rpc_routes(config: GatewayConfig, service: Service, rpc: Rpc) -> list[Json]:
     streams = rpc.descriptor.client_streaming
-    seconds = config.limits.upload_seconds if streams else int(rpc.method.seconds)
+    seconds = None if rpc.method.streams else int(rpc.method.seconds)
     repeatable = rpc.repeatable and not rpc.descriptor.server_streaming
     owner = _owner(service)
     if owner is not None:

@@ -27,7 +27,7 @@ from services.gateway import envoy_config
 from services.gateway.config import GatewayConfig
 from tests.support.ports import free_port
 from tongban.audit.v1 import audit_service_pb2
-from tongban.license.v1 import material_service_pb2
+from tongban.license.v1 import material_service_pb2, verification_service_pb2
 
 _REGION = "341500"
 ORIGIN = "https://desk.example"
@@ -149,14 +149,24 @@ def _endless(_request: bytes, _context: Any) -> Iterator[bytes]:
         yield chunk
 
 
+def _each_answered(requests: Iterator[bytes], _context: Any) -> Iterator[bytes]:
+    """Answers each question of a stack with its own number for an identifier."""
+    for each in requests:
+        asked = verification_service_pb2.VerifyLicensesRequest.FromString(each)
+        answer = verification_service_pb2.VerifyLicenseResponse(identifier=asked.question.number)
+        yield verification_service_pb2.VerifyLicensesResponse(answer=answer).SerializeToString()
+
+
 def _materials(folder: Path) -> tuple[grpc.Server, int]:
     """A licence service whose files are 60 MB, and which knows no licence."""
     server = grpc.server(ThreadPoolExecutor(100))
     download: Any = grpc.unary_stream_rpc_method_handler(_endless)
     verify: Any = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")
+    stack: Any = grpc.stream_stream_rpc_method_handler(_each_answered)
     for service, name, handler in (
         ("MaterialService", "DownloadMaterial", download),
         ("VerificationService", "VerifyLicense", verify),
+        ("VerificationService", "VerifyLicenses", stack),
     ):
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(f"tongban.license.v1.{service}", {name: handler}),)

@@ -1,5 +1,7 @@
 """Stage 6: turns the access token into a Actor."""
 
+from typing import Any
+
 from google.protobuf.message import Message
 
 from libs.access import rights
@@ -7,6 +9,7 @@ from libs.access.actor import Actor, service_actor
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
+from libs.rpc.streams import asked_again
 from libs.security.tokens import TokenVerifier
 from tongban.options.v1 import options_pb2
 
@@ -34,8 +37,11 @@ def caller(verifier: TokenVerifier) -> Stage:
     def stage(method: Method, handler: Handler) -> Handler:
         access = method.access
 
-        async def with_caller(request: object, call: Call) -> Message:
+        async def with_caller(request: Any, call: Call) -> Message:
             call.actor = await identify(call, access)
+            if method.descriptor.client_streaming:
+                # What was withdrawn while a stream went on ends it.
+                request = asked_again(request, lambda: identify(call, access))
             return await handler(request, call)
 
         return with_caller

@@ -1,7 +1,7 @@
 """Stage 3: lets only errors of the family through; anything else becomes a fixed text with a correlation id."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from google.protobuf.message import Message
 
@@ -35,7 +35,9 @@ def errors(method: Method, handler: Handler) -> Handler:
     return with_errors
 
 
-async def errors_of_stream(method: Method, messages: AsyncIterator[Message], call: Call) -> AsyncIterator[Message]:
+async def errors_of_stream(
+    method: Method, messages: AsyncIterator[Message], call: Call
+) -> AsyncGenerator[Message, None]:
     """Does the same for what goes wrong after the first message of an answer that is streamed."""
     try:
         async for message in messages:

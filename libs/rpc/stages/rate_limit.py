@@ -15,6 +15,7 @@ from libs.access.actor import ANONYMOUS
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
+from libs.rpc.streams import paced
 
 _FORGET_AT = 50_000
 MOST_CALLS = 500
@@ -101,7 +102,9 @@ def rate_limit(per_second: float) -> Stage:
         async def with_limit_of_stream(request: object, call: Call) -> Any:
             return await _first_of(_whole(request, call, enter(call)))
 
-        async def _whole(request: object, call: Call, key: str) -> AsyncIterator[Message]:
+        async def _whole(request: Any, call: Call, key: str) -> AsyncIterator[Message]:
+            if method.exchanges:
+                request = paced(request, lambda: buckets.take(key, time.monotonic()))
             # The place is taken for as long as the answer is read.
             with places.one(key, streams=True):
                 messages: Any = await handler(request, call)

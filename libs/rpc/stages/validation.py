@@ -206,8 +206,10 @@ def _parse_and_check(method: Method, data: bytes) -> Message:
 
 async def _each(method: Method, stream: AsyncIterator[bytes], call: Call) -> AsyncIterator[Message]:
     async for data in stream:
-        # The first says what the rest is, by its digest too: it is what stands for the whole.
-        call.received = call.received or data
+        call.pace.moved()
+        # The first says what the rest is, by its digest too: it is what stands for the whole. What is answered as it goes
+        # stands for itself.
+        call.received = data if method.exchanges else call.received or data
         yield _parse_and_check(method, data)
 
 

@@ -1,14 +1,18 @@
 """VerificationService: whether a licence is good, by identifier, QR code, file or digest, here or in the region that issued it."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+
+from google.protobuf.message import Message
 
 from libs.db.command import command_of
 from libs.documents.ofd import OfdRefused, open_ofd
 from libs.documents.store import digest_of
-from libs.errors import invalid_field, reasons
+from libs.errors import TongbanError, invalid_field, reasons
 from libs.ids import license_identifier
 from libs.ids.uuid7 import uuid7
+from libs.rpc import languages, status
 from libs.rpc.call import Call
 from libs.workers import PoolShare, ThreadPool
 from services.license.core.catalogue import Holder
@@ -21,6 +25,7 @@ from services.license.core.validity import LicenseTerm
 from services.license.verification.convert import verification_message
 from services.license.verification.rules import PresentedDetails, PublicFacts, SealOutcome, VerifiedLicense, disclose
 from services.license.verification.store import RecordedLicense, VerifiedLicenses
+from tongban.common.v1 import common_pb2
 from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import verification_service_pb2 as pb
 
@@ -69,14 +74,34 @@ class VerificationApi:
 
     async def verify_license(self, request: pb.VerifyLicenseRequest, call: Call) -> pb.VerifyLicenseResponse:
         """Tells whether a licence is good; another region's is asked for there."""
+        answer, _ = await self._asked(request, request, call)
+        return answer
+
+    async def verify_licenses(
+        self, request: AsyncIterator[pb.VerifyLicensesRequest], call: Call
+    ) -> AsyncIterator[pb.VerifyLicensesResponse]:
+        """Tells of each licence of a stack whether it is good, one after the other."""
+        language = languages.preferred(call.metadata.get(languages.HEADER, ""))
+        async for each in request:
+            try:
+                answer, receipt = await self._asked(each.question, each, call)
+            except TongbanError as error:
+                yield pb.VerifyLicensesResponse(error=status.to_status(error, language))
+            else:
+                yield pb.VerifyLicensesResponse(answer=answer, receipt=receipt)
+
+    async def _asked(
+        self, request: pb.VerifyLicenseRequest, received: Message, call: Call
+    ) -> tuple[pb.VerifyLicenseResponse, common_pb2.Receipt | None]:
+        """Answers one question that came in ``received``, with the receipt where another region was asked."""
         question = _question(request, self._parts.home)
         if question.region == self._parts.home:
-            return await self._answer(question)
+            return await self._answer(question), None
         transaction = uuid7()
-        command = command_of(request, call=call)
-        await self._parts.audit.write(command, f"//{question.region}/licenses", transaction_id=transaction)
+        command = command_of(received, call=call)
+        receipt = await self._parts.audit.write(command, f"//{question.region}/licenses", transaction_id=transaction)
         theirs = recognition.VerifyRemoteLicenseRequest(question=request, transaction_id=transaction)
-        return await self._parts.regions.verified(question.region, theirs)
+        return await self._parts.regions.verified(question.region, theirs), receipt
 
     async def verify_remote_license(
         self, request: recognition.VerifyRemoteLicenseRequest, call: Call

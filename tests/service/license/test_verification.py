@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
+from libs.rpc import status
 from tests.service.license.conftest import FIRM_CODE, PERSON, License, context, firm_holder, person_holder
 from tests.support.fakes_license import ABROAD, DEPARTMENT_NAME
 from tests.support.values import messages
@@ -27,6 +28,32 @@ async def file_of(licensing: License, name: str, **fields: object) -> pb.Downloa
     )
     method, answer = licensing.licenses.DownloadLicense, pb.DownloadLicenseResponse
     return await licensing.call(method, request, answer, licensing.staff())
+
+
+async def test_a_stack_is_answered_in_order_each_by_itself(licensing: License) -> None:
+    """One that is refused, at home or abroad, ends nothing; what another region was asked has its receipt."""
+    made = await licensing.issued(holders=[firm_holder()])
+    licensing.known.revoked_abroad = True
+    questions = [
+        api.VerifyLicenseRequest(identifier=made.identifier),
+        api.VerifyLicenseRequest(qr_content="nonsense"),
+        api.VerifyLicenseRequest(identifier=made.identifier, region=ABROAD),
+        api.VerifyLicenseRequest(digest=made.ofd.digest),
+    ]
+    asked = [api.VerifyLicensesRequest(question=each) for each in questions]
+    metadata = (("authorization", f"Bearer {licensing.staff()}"), ("accept-language", "en"))
+    call = licensing.verification.VerifyLicenses(iter(asked), metadata=metadata, timeout=20)
+    found = [each async for each in call]
+    assert [each.WhichOneof("result") for each in found] == ["answer", "error", "answer", "answer"]
+    alone = await licensing.verify(identifier=made.identifier)
+    alone.verify_time.CopyFrom(found[0].answer.verify_time)
+    assert found[0].answer == alone
+    refusal = status.from_status(found[1].error)
+    assert refusal.reason == "QR_CONTENT_INVALID"
+    assert b"QR" in found[1].error.details[-1].value
+    assert found[2].answer.standing == api.STANDING_REVOKED
+    assert [each.HasField("receipt") for each in found] == [False, False, True, False]
+    assert found[2].receipt.log == "//341500/license"
 
 
 async def test_a_good_licence_tells_what_anyone_may_know(licensing: License) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pb2
 
+from libs.rpc.streams import IDLE_SECONDS
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import Rpc, Service, read_image, services
@@ -95,13 +96,29 @@ def test_the_gateway_waits_as_long_as_the_contract_says(config: GatewayConfig) -
     said = set()
     for route in routes:
         rpc = rpcs[route["match"]["path"]]
-        if not rpc.descriptor.client_streaming:
+        if not rpc.method.streams:
             wanted = f"{rpc.method.seconds:.0f}s"
             assert (route["route"]["timeout"], route["route"]["max_stream_duration"]["max_stream_duration"]) == (
                 wanted,
             ) * 2
             said.add(wanted)
     assert len(said) > 1
+
+
+def test_a_stream_lasts_as_long_as_something_comes_or_goes(config: GatewayConfig) -> None:
+    """And ends behind the service's own patience, which says why."""
+    known = {path: rpc for service in services(read_image()) for rpc in service.public_rpcs for path in rpc.paths}
+    seen = set()
+    for route in _routes(bootstrap(config, services(read_image()))):
+        rpc = known.get(route["match"].get("path"))
+        if rpc is not None:
+            lasting = route["route"]
+            streams = rpc.descriptor.client_streaming or rpc.descriptor.server_streaming
+            assert (lasting["timeout"] == "0s") is streams, rpc.path
+            assert (lasting["max_stream_duration"]["max_stream_duration"] == "0s") is streams, rpc.path
+            assert (float(lasting.get("idle_timeout", "0s")[:-1]) > IDLE_SECONDS) is streams, rpc.path
+            seen |= {rpc.name} if streams else set()
+    assert {"VerifyLicenses", "AppendUpload", "DownloadUpload"} <= seen
 
 
 def _closed(rpc: Rpc) -> Rpc:
