@@ -144,7 +144,7 @@ def _json_routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     ]
 
 
-def _rpc_routes(config: GatewayConfig, service: Service, rpc: Rpc) -> list[Json]:
+def _rpc_routes(service: Service, rpc: Rpc) -> list[Json]:
     streams = rpc.descriptor.client_streaming
     seconds = None if rpc.method.streams else int(rpc.method.seconds)
     repeatable = rpc.repeatable and not rpc.descriptor.server_streaming
@@ -164,7 +164,7 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in IDENTITY_PREFIXES]
     reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in _REFLECTION]
     known = [service for service in services if _owner(service) or service.everywhere]
-    rpcs = [route for service in known for rpc in service.public_rpcs for route in _rpc_routes(config, service, rpc)]
+    rpcs = [route for service in known for rpc in service.public_rpcs for route in _rpc_routes(service, rpc)]
     content = _content_route(config.limits.upload_seconds)
     return [*pages, *oauth, content, *reflection, *rpcs, *_json_routes(config, services)]
 
