@@ -69,8 +69,10 @@ def _promises(files: FileDescriptorSet) -> Iterator[Promise]:
         yield from _paths(file)
         for message in file.message_type:
             event = message.options.Extensions[options_pb2.message].event
-            if event:
-                yield Promise(f"{file.package}.{message.name}", "event", event)
+            if event.type:
+                yield Promise(f"{file.package}.{message.name}", "event", event.type)
+                if event.audience == options_pb2.EVENT_AUDIENCE_PUBLIC:
+                    yield Promise(f"{file.package}.{message.name}", "audience", "PUBLIC")
         for enum in file.enum_type:
             for value in enum.value:
                 meaning = value.options.Extensions[error_reason_pb2.error]

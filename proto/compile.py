@@ -126,6 +126,7 @@ def compile_all() -> None:
         "rights.py",
         "clients.py",
         "errors_page.py",
+        "events_page.py",
         "permissions_page.py",
         "purposes_page.py",
         "partners.py",

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 
 from tests.support.backends import Backends, backends
+from tests.support.emitting import Emitting
+from tests.support.emitting import recording as emitting_recording
 from tests.support.provoked import Provoked, recording
 from tests.support.service import Ground
 
@@ -26,6 +28,18 @@ def provoked(request: pytest.FixtureRequest) -> Iterator[Provoked]:
     with recording() as found:
         yield found
     _write(found)
+    if _all_of(request.session):
+        assert found.missing() == []
+
+
+@pytest.fixture(scope="session")
+def emitting(request: pytest.FixtureRequest) -> Iterator[Emitting]:
+    """What the RPCs of all services emit; after all service tests, what of that none of them has emitted."""
+    with emitting_recording() as found:
+        yield found
+    if path := os.environ.get("TONGBAN_EMITTED"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.writelines(f"{rpc} {kind}\n" for rpc, kind in sorted(found.seen))
     if _all_of(request.session):
         assert found.missing() == []
 
@@ -49,6 +63,13 @@ def only_declared_reasons(provoked: Provoked) -> Iterator[None]:
     """No RPC is refused with what its contract does not tell (`refuses` of the RPC)."""
     yield
     assert provoked.take_undeclared() == []
+
+
+@pytest.fixture(autouse=True)
+def only_declared_events(emitting: Emitting) -> Iterator[None]:
+    """No RPC emits what its contract does not tell (`emits` of the RPC)."""
+    yield
+    assert emitting.take_undeclared() == []
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from libs.db.command import Command
 from libs.db.engine import Database
 from libs.db.statement import Statement
 from libs.errors import TongbanError, reasons
-from libs.events.types import event_type
+from libs.events.types import declared
 from libs.events.wire import Wire
 from libs.ids.uuid7 import uuid7
 from libs.observability import tracing
@@ -33,10 +33,11 @@ WITH {parts}evidence_records AS (
 ), evidence_pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM evidence_records
 ), evidence_events AS (
-  INSERT INTO outbox (id, type, subject, traceparent, time, data)
-  SELECT e.id, e.type, e.subject, CAST(:traceparent AS text), CAST(:event_time AS timestamptz), e.data
+  INSERT INTO outbox (id, type, subject, public, traceparent, time, data)
+  SELECT e.id, e.type, e.subject, e.public, CAST(:traceparent AS text), CAST(:event_time AS timestamptz), e.data
   FROM unnest(CAST(:event_ids AS text[]), CAST(:event_types AS text[]), CAST(:event_subjects AS text[]),
-    CAST(:event_data AS bytea[])) WITH ORDINALITY AS e (id, type, subject, data, n) {when}ORDER BY e.n
+    CAST(:event_public AS boolean[]), CAST(:event_data AS bytea[])) WITH ORDINALITY
+    AS e (id, type, subject, public, data, n) {when}ORDER BY e.n
 )
 {answer}
 """
@@ -115,7 +116,7 @@ class Evidence:
     command: Command
     now: datetime
     _entries: list[AuditEntry] = field(default_factory=list)
-    _events: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    _events: list[tuple[str, str, str, bool, bytes]] = field(default_factory=list)
 
     def record(self, about: str, **more: Any) -> common_pb2.Receipt:
         """Adds a record about a resource, and returns its receipt; ``more`` as :meth:`libs.audit.records.Log.entry`."""
@@ -141,9 +142,9 @@ class Evidence:
 
         Events of one subject arrive in the order in which their transactions committed.
         """
-        declared, event_id = event_type(type(data)), uuid7()
+        kind, event_id = declared(type(data)), uuid7()
         closed = self.wire.close_up(event_id, wire_bytes(data))
-        self._events.append((event_id, declared, subject, closed))
+        self._events.append((event_id, kind.type, subject, kind.public, closed))
         return event_id
 
     def values(self) -> Mapping[str, Any]:
@@ -156,7 +157,8 @@ class Evidence:
             "event_ids": [e[0] for e in events],
             "event_types": [e[1] for e in events],
             "event_subjects": [e[2] for e in events],
-            "event_data": [e[3] for e in events],
+            "event_public": [e[3] for e in events],
+            "event_data": [e[4] for e in events],
         }
 
     async def write(self, database: Database, statement: Statement, **values: Any) -> None:

@@ -85,8 +85,9 @@ class Pages:
     def _digest(self, request: Message, last: bytes) -> bytes:
         copy = type(request)()
         copy.CopyFrom(request)
-        copy.ClearField("page_token")
-        copy.ClearField("page_size")
+        for name in ("page_token", "page_size"):
+            if name in copy.DESCRIPTOR.fields_by_name:
+                copy.ClearField(name)
         parts = (copy.DESCRIPTOR.full_name.encode(), copy.SerializeToString(deterministic=True), last)
         text = b"".join(len(part).to_bytes(4) + part for part in parts)
         return hmac.digest(self._key, text, "sha256")[:_DIGEST_BYTES]

@@ -34,7 +34,33 @@ outbox = sa.Table(
     sa.Column("traceparent", sa.Text, nullable=False),
     sa.Column("time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("public", sa.Boolean, nullable=False, server_default=sa.false()),
     comment="CloudEvents that wait for the relay; a row is deleted once Redis has it.",
+)
+
+event_sequences = sa.Table(
+    "event_sequences",
+    COMMON,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("public", sa.Boolean, primary_key=True),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    comment="The number of the last event of a subject, counted by itself for those that others are told of.",
+)
+
+changes = sa.Table(
+    "changes",
+    COMMON,
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("log_time", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Index("changes_subject", "subject", "position"),
+    sa.Index("changes_log_time", "log_time", "position"),
+    comment="Public events in the order in which the one relay took them up, for five weeks: what ListChanges reads.",
 )
 
 parked_events = sa.Table(

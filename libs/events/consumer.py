@@ -17,6 +17,7 @@ from libs.db.statement import ping
 from libs.errors import Code, TongbanError, reasons
 from libs.events.cloud_event import Event, from_fields
 from libs.events.lanes import Lanes, StreamEntry
+from libs.events.numbers import SeenNumbers
 from libs.events.parking import UNREADABLE, Parking, unreadable, unwrapped, wrapped
 from libs.events.wire import Wire
 from libs.observability import metrics
@@ -69,6 +70,7 @@ class Consumer:
         self._parking = Parking(database, name)
         self._streams = list(streams)
         self._handlers = handlers
+        self._numbers = SeenNumbers()
 
     async def run(self) -> None:
         """Handles events for ever, on one replica at a time: first what a dead one left, then the new ones."""
@@ -164,8 +166,14 @@ class Consumer:
             closed = replace(opened, data=self._wire.close_up(opened.id, opened.data))
             await self._park(closed, UNREADABLE, 0)
             return True
+        self._count_missing(event)
         handler = self._handlers.get(event.type)
         return handler is None or await self._done(event, handler, entry)
+
+    def _count_missing(self, event: Event) -> None:
+        if missing := self._numbers.missing(event):
+            metrics.EVENTS_MISSING.labels(self._name, event.source).inc(missing)
+            _log.error("events are missing", consumer=self._name, source=event.source, count=missing)
 
     async def _done(self, event: Event, handler: EventHandler, entry: StreamEntry) -> bool:
         failure = await self._try(event, handler)

@@ -1,6 +1,6 @@
 """How events travel: through the outbox and Redis Streams, their data encrypted under the region's event key.
 
-An event may hold personal data (``case.decided`` carries the holder), and both are kept on disk: the outbox in pages and
+An internal event may hold personal data (``case_license.ordered`` carries the holder), and both are kept on disk: the outbox in pages and
 write-ahead logs long after its rows are gone. So data is encrypted where it is emitted and opened where it is handled.
 Only the services of the region have the key; attributes stay readable, they are names and types.
 """

@@ -12,6 +12,9 @@ SECONDS = Histogram(
 CLIENT_REPEATS = Counter("tongban_rpc_client_repeats", "Calls to neighbours that were sent again, by neighbour", ["to"])
 CLIENT_ERRORS = Counter("tongban_client_errors", "Calls to neighbours that failed", ["method", "code"])
 OUTBOX_LAG = Gauge("tongban_outbox_rows", "Events that wait to be published")
+EVENTS_MISSING = Counter(
+    "tongban_events_missing", "Events that never came, as the numbers of their subjects tell", ["consumer", "source"]
+)
 EVENTS = Counter("tongban_events", "Events handled, by consumer, type and result", ["consumer", "type", "result"])
 EVENTS_WAITING = Gauge(
     "tongban_event_subjects_waiting", "Subjects whose next event waits for something to come back", ["consumer"]

@@ -5,7 +5,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -33,11 +33,14 @@ from libs.db.uow import UnitOfWork
 from libs.documents.store import DocumentStore, opened
 from libs.errors import Unavailable
 from libs.events.api import ParkedEventApi
+from libs.events.change_api import ChangeApi, ChangeSource, Followed
+from libs.events.changes import ForgettingChanges
 from libs.events.cloud_event import stream_of
 from libs.events.connection import redis_of
 from libs.events.consumer import Consumer, EventHandler
 from libs.events.parking import Parking
 from libs.events.relay import Relay
+from libs.events.types import events_of
 from libs.events.wire import Wire, event_cipher
 from libs.observability import logs, metrics
 from libs.observability.logs import logger
@@ -65,7 +68,7 @@ from libs.uploads.parts import PartStore
 from libs.uploads.sweeping import sweep_of
 from libs.uploads.taking import UploadedFiles
 from tongban.audit.v1 import audit_service_pb2
-from tongban.events.v1 import parked_event_service_pb2
+from tongban.events.v1 import change_service_pb2, parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
 from tongban.operations.v1 import operation_service_pb2
 from tongban.uploads.v1 import upload_service_pb2
@@ -221,6 +224,7 @@ class Process:
     async def build(self, app: App, verifier: TokenVerifier) -> grpc.aio.Server:
         """Puts a service's features and workers to the parts of the process; returns its server, not started."""
         builder = self.server(verifier, app.trusted)
+        builder.add(change_service_pb2.DESCRIPTOR.services_by_name["ChangeService"], self._changes(app.followed))
         for descriptor, apis in app.served(self.service):
             builder.add(descriptor, *apis)
         if app.events:
@@ -228,6 +232,11 @@ class Process:
         self._tasks += app.workers
         self._closers += app.closers
         return await builder.build()
+
+    def _changes(self, followed: Mapping[str, Followed]) -> ChangeApi:
+        region, base_url = self.config.region.id, self.config.public.base_url
+        source = ChangeSource(self.service, f"//{region}/{self.service}", base_url, events_of(self.service), followed)
+        return ChangeApi(source, self.database, self.pages, self.wire, self.audit, self.wall)
 
     def background(self, task: Task) -> None:
         """Adds background work: it runs beside the server, and begins anew whatever it ends with."""
@@ -249,14 +258,14 @@ class Process:
 
     def _background_tasks(self) -> list[Task]:
         region = self.config.region.id
-        relay = Relay(self.database, self.wire, region, self.service, self.uow.committed)
+        relay = Relay(self.database, self.wire, region, self.service, self.uow.committed, self.config.public.base_url)
         certificate = (self.config.keys.folder / "log.der").read_bytes()
         integrator = Integrator(
             self.database, f"//{region}/{self.service}", self.keys.signer(_LOG), certificate, self.clock
         )
         witness = Witness(self.database, f"//{region}/{self.service}", self.config.keys.folder)
-        forgetting = Forgetting(self.database)
-        return [relay.run, integrator.run, witness.run, forgetting.run, self.parking.watch, self.health.run]
+        forgetting = [Forgetting(self.database).run, ForgettingChanges(self.database).run]
+        return [relay.run, integrator.run, witness.run, *forgetting, self.parking.watch, self.health.run]
 
     def beside_server(self) -> "list[asyncio.Task[None]]":
         """Starts what runs beside the server: further servers, and background work, which ends only with the process."""

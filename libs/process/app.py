@@ -8,6 +8,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
+from libs.events.change_api import Followed
 from libs.events.cloud_event import Event
 from libs.events.consumer import EventHandler
 from libs.events.types import event_type
@@ -25,6 +26,7 @@ class App:
     Attributes:
         apis: what serves each of its gRPC services (``LicenseService``); each RPC has its handler in one of them.
         events: what handles which event of other services.
+        followed: who is shown what changed, by the collection of what changed.
         workers: tasks that run beside the server for ever.
         closers: what has to be closed when the process ends.
         trusted: tells whether another region is trusted now, where the service knows that itself; None asks identity.
@@ -32,6 +34,7 @@ class App:
 
     apis: Mapping[str, Sequence[object]]
     events: Mapping[type[Message], Handle] = field(default_factory=dict)
+    followed: Mapping[str, Followed] = field(default_factory=dict)
     workers: Sequence[Task] = ()
     closers: Sequence[Task] = ()
     trusted: Check | None = None

@@ -1,5 +1,6 @@
 """What the cases service is made of."""
 
+from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
 from libs.sweeps.comparison import HandOverComparison
@@ -30,6 +31,7 @@ from services.cases.ratings.api import RatingApi
 from services.cases.ratings.service import RatingWriter
 from services.cases.review.api import ReviewApi
 from services.cases.search.api import SearchApi
+from services.cases.search.followed import FollowedCases
 from services.cases.statistics.api import StatisticsApi
 from services.cases.tasks.api import TaskApi
 from tongban.license.v1.events_pb2 import LicenseIssued, LicenseVoided
@@ -73,6 +75,11 @@ async def app(process: Process) -> App:
             "CalendarService": [calendars],
         },
         events={LicenseIssued: licenses.issued, LicenseVoided: licenses.voided},
+        followed={
+            "cases": FollowedCases(parts.database).rule(),
+            "serviceItems": Followed("", everybody),
+            "calendars": Followed("", everybody),
+        },
         workers=[
             MessageDeliverer(parts).run,
             DeadlineRecounter(parts).run,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from libs.events.cloud_event import SCHEMA_PATH
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from libs.rpc.streams import IDLE_SECONDS
 from services.gateway.config import GatewayConfig
@@ -166,7 +167,8 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     known = [service for service in services if _owner(service) or service.everywhere]
     rpcs = [route for service in known for rpc in service.public_rpcs for route in _rpc_routes(service, rpc)]
     content = _content_route(config.limits.upload_seconds)
-    return [*pages, *oauth, content, *reflection, *rpcs, *_json_routes(config, services)]
+    schemas = _http_route({"prefix": SCHEMA_PATH}, "pages")
+    return [*pages, *oauth, content, schemas, *reflection, *rpcs, *_json_routes(config, services)]
 
 
 def virtual_host(config: GatewayConfig, services: list[Service]) -> Json:

@@ -10,6 +10,7 @@ from libs.rpc import refusals
 from libs.rpc.stages.disclosure import needs_record
 from services.gateway import error_responses
 from services.gateway.contracts import Rpc, services
+from services.gateway.event_schemas import webhooks
 from services.gateway.http_paths import VARIABLE, part_patterns, path_of
 from services.gateway.schemas import Json, Schemas
 from tongban.options.v1 import options_pb2
@@ -62,6 +63,7 @@ class _Document:
     """Builds one document."""
 
     def __init__(self, image: descriptor_pb2.FileDescriptorSet) -> None:
+        self._image = image
         self._schemas = Schemas(image)
         self._services = [service for service in services(image) if service.public_rpcs]
         for rpc in (rpc for service in self._services for rpc in service.public_rpcs):
@@ -124,6 +126,10 @@ class _Document:
             for name, schema, comment, required in self._schemas.query(rpc.descriptor.input_type, without)
         ]
 
+    def webhooks(self) -> Json:
+        """Returns what is told of by itself: the public events."""
+        return webhooks(self._image, self._schemas)
+
     def tags(self) -> list[Json]:
         """Returns the gRPC services."""
         return [{"name": each.full_name, "description": each.comment} for each in self._services]
@@ -184,7 +190,7 @@ def document(image: descriptor_pb2.FileDescriptorSet, base_url: str, region: str
         version: the version of the project.
     """
     build = _Document(image)
-    paths = build.paths()
+    paths, told = build.paths(), build.webhooks()
     scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "RFC 9068, from /oauth/token."}
     return {
         "openapi": "3.1.0",
@@ -197,6 +203,7 @@ def document(image: descriptor_pb2.FileDescriptorSet, base_url: str, region: str
         "servers": [{"url": base_url, "description": region}],
         "tags": build.tags(),
         "paths": paths,
+        "webhooks": told,
         "components": build.components() | {"securitySchemes": {"bearer": scheme}},
     }
 

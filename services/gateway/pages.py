@@ -15,10 +15,12 @@ from starlette.routing import Route
 
 from libs.access import purposes, rights
 from libs.errors import Code, TongbanError
+from libs.events.cloud_event import SCHEMA_PATH
 from libs.observability.net import App, net
 from libs.rpc.images import image_path
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import client_paths, pack_path
+from services.gateway.event_schemas import event_schemas
 from services.gateway.openapi import document, operations
 from services.gateway.rendering import HEADERS, environment, error_words
 from services.gateway.replies import documented
@@ -134,6 +136,7 @@ class Portal:
         self._config = config
         self._services = services
         self._openapi = document(image, config.public.base_url, config.region.name, version("tongban"))
+        self._schemas = event_schemas(image, config.public.base_url)
         self._files = {f"/{path.name}": path.read_bytes() for path in (image_path(), pack_path())}
         clients = client_paths()
         self._files |= {f"/clients/{path.name}": path.read_bytes() for path in clients}
@@ -157,6 +160,14 @@ class Portal:
     async def openapi(self, _request: Request) -> Response:
         """The OpenAPI document."""
         return JSONResponse(self._openapi)
+
+    async def event_schema(self, request: Request) -> Response:
+        """The JSON Schema of the data of a type of events; it changes in ways only that no reader minds."""
+        kind = request.path_params["kind"]
+        if kind not in self._schemas:
+            return self._failure(404, {})
+        headers = {"cache-control": "public, max-age=3600", "access-control-allow-origin": "*"}
+        return JSONResponse(self._schemas[kind], headers=headers, media_type="application/schema+json")
 
     def _file(self, path: str) -> Callable[[Request], Awaitable[Response]]:
         """A file to keep, under its own name."""
@@ -231,6 +242,7 @@ class Portal:
             Route("/openapi.json", self.openapi),
             Route("/clients/", self._page("clients.html")),
             *(Route(path, self._file(path)) for path in self._files),
+            Route(f"{SCHEMA_PATH}{{kind}}.json", self.event_schema),
             Route("/healthz", self.healthz),
             Route("/verify", self.verify, methods=["GET", "POST"]),
         ]

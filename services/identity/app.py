@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
 from libs.security.tokens import TokenVerifier
@@ -54,6 +55,8 @@ async def app(process: Process) -> App:
             "RegionService": [regions],
             "TokenService": [TokenApi(parts, exchange)],
         },
+        # Officials read every consent, on record; people are told of theirs by nobody here.
+        followed={"consents": Followed("identity.consents.get", everybody)},
         workers=[keeper.run],
         closers=[register.close],
         trusted=regions.require_inbound,

@@ -1,5 +1,6 @@
 """What the license service is made of."""
 
+from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
 from libs.sweeps.sweep import Sweep
@@ -13,13 +14,14 @@ from services.license.issuing.store import IssuingStore
 from services.license.issuing.telling import RepeatedAnswers
 from services.license.issuing.worker import DecidedCases, LeftDrafts
 from services.license.licenses.api import LicenseApi
+from services.license.licenses.followed import FollowedLicenses
 from services.license.materials.api import MaterialApi
 from services.license.presentations.api import PresentationApi
 from services.license.rendering.service import Renderer
 from services.license.types.api import LicenseTypeApi
 from services.license.uses.api import UseApi
 from services.license.verification.api import VerificationApi
-from tongban.cases.v1.events_pb2 import CaseDecided
+from tongban.cases.v1.events_pb2 import CaseLicenseOrdered
 
 
 async def app(process: Process) -> App:
@@ -41,7 +43,11 @@ async def app(process: Process) -> App:
             # Each feature answers other regions, too.
             "RecognitionService": [licenses, files, verification, presentations, materials],
         },
-        events={**parts.cases.events(), CaseDecided: decided.decided},
+        events={**parts.cases.events(), CaseLicenseOrdered: decided.ordered},
+        followed={
+            "licenses": FollowedLicenses(parts.database).rule(),
+            "licenseTypes": Followed("license.licenseTypes.get", everybody),
+        },
         workers=[sweep.run],
         closers=[renderer.close, verification.close],
     )

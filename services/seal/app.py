@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from libs.crypto.x509 import Certificate
 from libs.db.leader import Presence
+from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
 from libs.sweeps.sweep import Sweep
@@ -38,6 +39,10 @@ async def app(process: Process) -> App:
             "SealingService": [_sealing(parts, settings)],
             "CertificateService": [CertificateApi(parts)],
             "ValidationService": [validation],
+        },
+        followed={
+            "seals": Followed("seal.seals.get", everybody),
+            "certificates": Followed("seal.certificates.get", everybody),
         },
         workers=[sweep.run, presence.run],
         closers=[parts.signing.close, validation.close],

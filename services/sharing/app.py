@@ -19,6 +19,7 @@ from services.sharing.integrations.calendar import CalendarSource
 from services.sharing.mounts.api import MountApi
 from services.sharing.mounts.service import MountWatch
 from services.sharing.requests.api import RequestApi
+from services.sharing.requests.followed import followed
 from tongban.cases.v1.events_pb2 import CalendarImported
 
 _SWEEP_SECONDS = 30.0
@@ -42,6 +43,7 @@ async def app(process: Process) -> App:
             "RegionDataService": [data],
         },
         events={CalendarImported: calendar.imported},
+        followed=followed(parts.database, parts.home),
         workers=[sweep.run, calendar.run],
         closers=[parts.sources.close, parts.regions.close],
     )

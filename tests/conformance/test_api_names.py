@@ -76,7 +76,7 @@ def test_an_event_names_its_service_and_its_thing() -> None:
     ends = {_literals(path)[-1] for paths in _paths().values() for path in paths}
     nouns = {_singular(each) for each in _collections() | ends}
     declared = {
-        str(message.GetOptions().Extensions[options_pb2.message].event): message.file.package.split(".")[1]
+        str(message.GetOptions().Extensions[options_pb2.message].event.type): message.file.package.split(".")[1]
         for message in _messages()
     }
     for event, service in declared.items():

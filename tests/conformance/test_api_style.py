@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 
 from libs.rpc.contract import Method
 from tests.conformance.style_not_yet import NOT_YET
-from tests.support import contracts
+from tests.support import contracts, events_told
 from tongban.options.v1 import options_pb2
 
 _GUIDE = Path("docs/api-style.md")
@@ -329,7 +329,7 @@ def regions() -> Found:
 def page_fields() -> Found:
     for method in _methods():
         fields = method.descriptor.input_type.fields_by_name
-        if "page_size" not in fields:
+        if "page_size" not in fields or "cursor" in fields:  # V4
             continue
         size, token = contracts.rules_of(fields["page_size"]).int32, contracts.rules_of(fields["page_token"]).string
         said = _says(fields["page_size"], _PAGE_SIZE) and _says(fields["page_token"], _PAGE_TOKEN)
@@ -347,6 +347,18 @@ def filters() -> Found:
         comment = " ".join(contracts.comment_of(str(asked.full_name)).split())
         excused = re.search(r"\bNot filtered: \w.+\.", comment) is not None
         if excused == all(fields) or (any(fields) and not all(fields)):
+            yield method.name
+
+
+def public_events() -> Found:
+    for event in events_told.public():
+        yield from events_told.says_too_much(event.message)
+
+
+def cursors() -> Found:
+    for method in _methods():
+        fields, answer = method.descriptor.input_type.fields_by_name, method.descriptor.output_type.fields_by_name
+        if "cursor" in fields and ("page_token" in fields or not {"next_cursor", "at_end"} <= set(answer)):
             yield method.name
 
 
@@ -380,6 +392,8 @@ RULES: dict[str, Callable[[], Found]] = {
     "Y1": phones,
     "W1": values,
     "G1": regions,
+    "V3": public_events,
+    "V4": cursors,
     "L1": page_fields,
     "L3": filters,
     "Z2": deprecated,

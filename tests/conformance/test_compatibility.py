@@ -49,9 +49,13 @@ def _path_moves(files: FileDescriptorSet) -> None:
 
 
 def _event_has_another_type(files: FileDescriptorSet) -> None:
-    _message(files, _EVENTS, "CaseCreated").options.Extensions[
-        options_pb2.message
-    ].event = "cn.tongban.cases.case.begun.v1"
+    said = _message(files, _EVENTS, "CaseCreated").options.Extensions[options_pb2.message].event
+    said.type = "cn.tongban.cases.case.begun.v1"
+
+
+def _event_is_told_to_nobody_else(files: FileDescriptorSet) -> None:
+    said = _message(files, _EVENTS, "CaseCreated").options.Extensions[options_pb2.message].event
+    said.audience = options_pb2.EVENT_AUDIENCE_INTERNAL
 
 
 def _reason_means_something_else(files: FileDescriptorSet) -> None:
@@ -70,6 +74,7 @@ BREAKS: dict[Change, str] = {
     _rpc_goes: "RPC",
     _path_moves: "path POST /v1/cases *",
     _event_has_another_type: "CaseCreated: event",
+    _event_is_told_to_nobody_else: "CaseCreated: audience",
     _reason_means_something_else: "code",
     _field_becomes_required: "CreateCaseRequest.title: has become REQUIRED",
 }

@@ -220,6 +220,7 @@ def test_request_ids_are_required_uuids() -> None:
 
 
 _WITHOUT_PAGES = {
+    "tongban.events.v1.ChangeService.ListChanges": "it has no last page: a cursor goes on (docs/api-style.md, V4)",
     "tongban.license.v1.RecognitionService.ListRemoteLicenses": "a presentation holds at most 20 licences",
 }
 

@@ -19,6 +19,7 @@ _NEVER = frozenset({"gateway"})
 SERVICES = sorted(file.parent.name for file in Path("services").glob("*/__main__.py") if file.parent.name not in _NEVER)
 _LIBS = {
     "libs.audit.api": ("AuditApi", "tongban.audit.v1.AuditService"),
+    "libs.events.change_api": ("ChangeApi", "tongban.events.v1.ChangeService"),
     "libs.events.api": ("ParkedEventApi", "tongban.events.v1.ParkedEventService"),
 }
 

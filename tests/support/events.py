@@ -13,6 +13,7 @@ _TYPES = {
     "Handled": "cn.tongban.test.handled.v1",
     "Other": "cn.tongban.test.other.v1",
 }
+_INTERNAL = ("Other",)
 
 
 def _file() -> descriptor_pb2.FileDescriptorProto:
@@ -22,7 +23,8 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     for name, kind in _TYPES.items():
         message = file.message_type.add(name=name)
         message.field.add(name="fen", number=1, type=_FIELD.TYPE_INT64, label=_FIELD.LABEL_OPTIONAL)
-        message.options.Extensions[options_pb2.message].event = kind
+        audience = options_pb2.EVENT_AUDIENCE_INTERNAL if name in _INTERNAL else options_pb2.EVENT_AUDIENCE_PUBLIC
+        message.options.Extensions[options_pb2.message].event.CopyFrom(options_pb2.Event(type=kind, audience=audience))
     return file
 
 

@@ -23,6 +23,7 @@ from tests.support.process import command, count
 from tongban.common.v1 import common_pb2
 
 TYPE = event_type(Done)
+BASE_URL = "https://region.test"
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Line:
             self.region,
             "identity",
             process.uow.committed,
+            BASE_URL,
         )
 
     def reader(self, name: str = "test") -> Consumer:

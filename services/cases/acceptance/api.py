@@ -53,7 +53,8 @@ class AcceptanceApi:
                 "补正告知",
                 progress=exchange.TransferProgress(correction_points=request.points, correction_due_date=due),
             )
-            event = events.CaseCorrectionRequested(points=request.points, due_date=due)
+            codes = [point.material_code for point in request.points]
+            event = events.CaseCorrectionRequested(material_codes=filter(None, codes), form="" in codes, due_date=due)
             return await self._workflow.finish(tx, record, item, before, change, event)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
@@ -115,8 +116,7 @@ class AcceptanceApi:
             record.end_time, record.accepted_by, record.accepted_human = tx.now, actor.subject, actor.human
             record.content.end_reason, record.changed = request.reason, True
             change = changed_by(actor, CaseAction.DECLINE, request.reason)
-            event = events.CaseDeclined(reason=request.reason)
-            return await self._workflow.finish(tx, record, item, before, change, event)
+            return await self._workflow.finish(tx, record, item, before, change, events.CaseDeclined())
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 

@@ -217,4 +217,4 @@ class Applications:
         await self._parts.deadlines.end(tx, record)
         record.end_time, record.content.end_reason, record.changed = tx.now, reason, True
         change = CaseChange(CaseAction.WITHDRAW, actor, department, reason, "CANCELLED")
-        return await self._parts.workflow.finish(tx, record, item, before, change, events.CaseWithdrawn(reason=reason))
+        return await self._parts.workflow.finish(tx, record, item, before, change, events.CaseWithdrawn())

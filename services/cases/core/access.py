@@ -1,6 +1,7 @@
 """Whose case it is: the parties see and move their own, staff those of their department, others say why they read."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from libs.access.actor import Actor, Standing
 from libs.access.owners import hide_from_others, speaks_for_nobody
@@ -13,6 +14,22 @@ SELF = "services/cases"
 """Who acts where the service does by itself."""
 SUPERVISE = "audit.auditRecords.list"
 """Who reads the log of a case may read the case: the permission for cases that are neither of one's office nor opened by oneself."""
+
+
+class CaseInOffice(Protocol):
+    """A case, so far as those who handle it or opened it are told by it."""
+
+    @property
+    def department(self) -> str:
+        """The department that decides."""
+
+    @property
+    def created_by(self) -> str:
+        """Who opened it."""
+
+    @property
+    def received_by(self) -> str:
+        """The clerk who took it in."""
 
 
 def is_staff(actor: Actor) -> bool:
@@ -53,14 +70,14 @@ def is_party(actor: Actor, record: CaseRecord) -> bool:
     return bool(actor.speaks_for) and (record.applicant in actor.speaks_for or record.agent == actor.subject)
 
 
-def of_department(actor: Actor, record: CaseRecord) -> bool:
+def of_department(actor: Actor, record: CaseInOffice) -> bool:
     """True for staff of the deciding department, and for the clerk who took the case in."""
     if not actor.office:
         return False
     return actor.office == record.department or actor.subject in {record.received_by, record.created_by}
 
 
-def made_by(actor: Actor, record: CaseRecord) -> bool:
+def made_by(actor: Actor, record: CaseInOffice) -> bool:
     """True for the machine that opened the case."""
     return is_machine(actor) and actor.subject == record.created_by
 

@@ -12,9 +12,9 @@ from services.cases.core.messages import OUTCOMES
 from services.cases.core.outcomes import DecisionOutcome, check_reason
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseAction, CaseState
-from services.cases.core.workflow import AskedBefore, changed_by, move
+from services.cases.core.workflow import AskedBefore, changed_by, move, tell
 from services.cases.decisions import parties
-from services.cases.decisions.deciding import closed, decided_event, decision, not_arrived, yields
+from services.cases.decisions.deciding import closed, decided_event, decision, license_order, not_arrived, yields
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
@@ -28,7 +28,7 @@ class DecisionApi:
         self._workflow = parts.workflow
 
     async def decide_case(self, request: rpc.DecideCaseRequest, call: Call) -> pb.Case:
-        """Decides; where that yields a licence, the event has it issued."""
+        """Decides; where that yields a licence, it is ordered by an event of its own."""
         actor, command, asked = call.actor, command_of(request, call=call), AskedBefore()
         outcome = DecisionOutcome(OUTCOMES.name(request.outcome))
         check_reason(outcome, request.reason)
@@ -90,7 +90,10 @@ class DecisionApi:
         if yielding:
             self._parts.license_checks.ask(record, item, asked.licenses)
         change = changed_by(call.actor, action, decided.reason, open_task="" if yielding else "CLOSE")
-        return await self._workflow.finish(tx, record, item, before, change, decided_event(record, item))
+        answer = await self._workflow.finish(tx, record, item, before, change, decided_event(record, item))
+        if yielding:
+            tell(tx, record, item, call.actor.subject, license_order(record, item))
+        return answer
 
     def _ask_materials(self, command: Command, record: CaseRecord, item: ItemVersion, asked: AskedBefore) -> None:
         """Has tolerated materials that came after the acceptance checked, once a call."""
@@ -126,8 +129,7 @@ class DecisionApi:
             await self._parts.deadlines.end(tx, record)
             record.end_time, record.content.end_reason, record.changed = tx.now, request.reason, True
             change = changed_by(actor, CaseAction.TERMINATE, request.reason, end_tasks="CANCELLED")
-            event = events.CaseTerminated(reason=request.reason)
-            return await self._workflow.finish(tx, record, item, before, change, event)
+            return await self._workflow.finish(tx, record, item, before, change, events.CaseTerminated())
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 

@@ -1,6 +1,6 @@
 """Asks the license service again for the licence of a decided case that none came for, or that it lost.
 
-The decision's event, or the answer to it, may be lost with the stream that carried it. The license service issues one
+The order, or the answer to it, may be lost with the stream that carried it. The license service issues one
 licence a case whatever is asked, and answers again what it answered before.
 """
 
@@ -18,7 +18,7 @@ from services.cases.core.parts import Parts
 from services.cases.core.states import CaseState
 from services.cases.core.workflow import tell
 from services.cases.decisions import store
-from services.cases.decisions.deciding import decided_event, yields
+from services.cases.decisions.deciding import license_order, yields
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
 
@@ -30,7 +30,7 @@ _PATIENCE = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class LicenseRequests:
-    """Emits decisions once more."""
+    """Orders licences once more."""
 
     parts: Parts
 
@@ -54,7 +54,7 @@ class LicenseRequests:
             waits = record.state == CaseState.DECIDED and not record.license and not failed
             if not waits or not yields(record, item):
                 return
-            tell(tx, record, item, record.content.decision.decided_by, decided_event(record, item))
+            tell(tx, record, item, record.content.decision.decided_by, license_order(record, item))
             tx.record(record.name)
 
         await self.parts.uow.step(_COMMAND, work)
@@ -73,7 +73,7 @@ class LicenseRequests:
             record, item = await self.parts.workflow.locked(tx, f"cases/{told.case_id}")
             if record.license != license_name or not yields(record, item):
                 raise state_conflict(record.name, record.state, CaseState.CLOSED)
-            event = decided_event(record, item)
+            event = license_order(record, item)
             event.told_license.CopyFrom(
                 events.ToldLicense(
                     license=told.license, identifier=told.identifier, issue_time=timestamp(told.issue_time)

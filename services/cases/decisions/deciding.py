@@ -1,4 +1,4 @@
-"""What a decision consists of: what it needs, what it says, and the event by which its licence is issued."""
+"""What a decision consists of: what it needs, what it says, who is told, and the order by which its licence is issued."""
 
 from datetime import datetime
 
@@ -32,13 +32,23 @@ def yields(record: CaseRecord, item: ItemVersion) -> bool:
 
 
 def decided_event(record: CaseRecord, item: ItemVersion) -> events.CaseDecided:
-    """Returns what is told of a decision; with all that the licence service needs, where it yields a licence."""
-    yielding = yields(record, item)
+    """Returns what everybody who may get the case is told of its decision."""
+    decided = record.content.decision
     return events.CaseDecided(
-        decision=record.content.decision,
-        license_type=item.content.license_type if yielding else "",
+        outcome=decided.outcome,
+        decided_by=decided.decided_by,
+        decide_time=decided.decide_time,
+        license_type=item.content.license_type if yields(record, item) else "",
+    )
+
+
+def license_order(record: CaseRecord, item: ItemVersion) -> events.CaseLicenseOrdered:
+    """Returns what the license service needs to issue on a decision that yields a licence; it alone is told."""
+    return events.CaseLicenseOrdered(
+        license_type=item.content.license_type,
         holder=record.content.applicant,
-        license_fields=license_fields(item, record.content) if yielding else {},
+        license_fields=license_fields(item, record.content),
+        voided_license=record.content.decision.voided_license,
     )
 
 

@@ -142,7 +142,13 @@ async def _supersede(tx: Transaction, task_code: str) -> str:
 
 def _tell_published(tx: Transaction, row: ItemRow, superseded: str) -> pb.ServiceItem:
     message = item_message(row)
-    tx.emit(row.name, events.ServiceItemPublished(item=message, superseded_item=superseded))
+    told = events.ServiceItemPublished(
+        item=message.name,
+        task_code=message.content.task_code,
+        display_name=message.content.display_name,
+        superseded_item=superseded,
+    )
+    tx.emit(row.name, told)
     return message
 
 

@@ -44,7 +44,7 @@ class ReviewApi:
             procedure = SpecialProcedure(PROCEDURES.name(request.procedure))
             await self._parts.deadlines.stop(tx, record, item, procedure, request.reason)
             change = changed_by(actor, CaseAction.SUSPEND, request.reason, end_tasks="")
-            event = events.CaseSuspended(procedure=request.procedure, reason=request.reason)
+            event = events.CaseSuspended(procedure=request.procedure)
             return await self._workflow.finish(tx, record, item, before, change, event)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
@@ -77,9 +77,7 @@ class ReviewApi:
             await self._parts.deadlines.extend(tx, record, item, calendar, extension)
             promised, statutory = last_days(record, item, calendar, tx.now)
             change = changed_by(actor, CaseAction.EXTEND, request.reason, end_tasks="")
-            event = events.CaseExtended(
-                days=request.days, reason=request.reason, promised_date=promised, statutory_date=statutory
-            )
+            event = events.CaseExtended(days=request.days, promised_date=promised, statutory_date=statutory)
             return await self._workflow.finish(tx, record, item, before, change, event)
 
         return await self._parts.uow.run(command_of(request, call=call), work)

@@ -96,6 +96,7 @@ class HandledCases:
             # Who was never told of a submission, its stream being lost, hears of the case here.
             cases.CaseAccepted: self.moved,
             cases.CaseDeclined: self.moved,
+            cases.CaseDecided: self.moved,
             cases.CaseWithdrawn: self.moved,
             cases.CaseTerminated: self.moved,
             cases.CaseTransferAcknowledged: self.sent,

@@ -24,7 +24,6 @@ from services.license.issuing.steps import PURPOSE, PURPOSE_CODE, DraftGivenUp, 
 from services.license.issuing.store import DRAFTS
 from services.license.issuing.telling import RepeatedAnswers
 from tongban.cases.v1 import events_pb2 as cases
-from tongban.cases.v1 import resources_pb2 as case_resources
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
@@ -41,7 +40,7 @@ class DecidedCases:
         self._steps = steps
         self._telling = telling
 
-    async def decided(self, event: Event, told: cases.CaseDecided) -> None:
+    async def ordered(self, event: Event, told: cases.CaseLicenseOrdered) -> None:
         """Ends the time in which the case may be named, then issues what it yields, once, however often the event comes.
 
         Passing errors go up, so that the consumer tries again. A lasting refusal ends the event, with a draft or before
@@ -50,10 +49,8 @@ class DecidedCases:
         told of and is lost here is made again; where it can't be, its event is parked for an operator: its case is closed.
         """
         await self._parts.cases.moved(event, told)
-        if not told.license_type or told.decision.outcome == case_resources.OUTCOME_REJECTED:
-            return
         command, order = _command(event, told), _order(told, self._parts.home)
-        if await self._telling.answered(command, order, told.decision.voided_license):
+        if await self._telling.answered(command, order, told.voided_license):
             return
         try:
             await self._issue(command, order, told)
@@ -62,7 +59,7 @@ class DecidedCases:
                 raise
             await self._steps.refuse(command, order, error)
 
-    async def _issue(self, command: Command, order: pb.IssueLicenseRequest, told: cases.CaseDecided) -> None:
+    async def _issue(self, command: Command, order: pb.IssueLicenseRequest, told: cases.CaseLicenseOrdered) -> None:
         department = await self._parts.identity.department(told.case.department)
         order.issuer.CopyFrom(
             resources.Issuer(
@@ -79,7 +76,7 @@ class DecidedCases:
             return
 
 
-def _order(told: cases.CaseDecided, home: str) -> pb.IssueLicenseRequest:
+def _order(told: cases.CaseLicenseOrdered, home: str) -> pb.IssueLicenseRequest:
     case, holder = told.case, told.holder
     return pb.IssueLicenseRequest(
         license_type=told.license_type,
@@ -91,7 +88,7 @@ def _order(told: cases.CaseDecided, home: str) -> pb.IssueLicenseRequest:
     )
 
 
-def _marks(told: cases.CaseDecided) -> Marks | None:
+def _marks(told: cases.CaseLicenseOrdered) -> Marks | None:
     known = told.told_license
     if not known.license:
         return None
@@ -100,7 +97,7 @@ def _marks(told: cases.CaseDecided) -> Marks | None:
     return Marks(known.license.removeprefix("licenses/"), identifier.serial, day, known.identifier)
 
 
-def _command(event: Event, told: cases.CaseDecided) -> Command:
+def _command(event: Event, told: cases.CaseLicenseOrdered) -> Command:
     trace_id, span_id = tracing.parse_traceparent(event.traceparent)
     command = command_of_event(
         "license", event.id, told, resources.License, data=event.data, actor=SELF, trace_id=trace_id, span_id=span_id

@@ -137,7 +137,6 @@ async def _revoked(tx: Transaction, row: License, state: LicenseState, request: 
             license=revoked.name,
             identifier=revoked.identifier,
             holders=revoked.holders,
-            legal_basis=request.legal_basis,
             receiving_region=revoked.receiving_region,
             revoke_time=timestamp(tx.now),
         ),

@@ -47,7 +47,7 @@ async def end_seal(tx: Transaction, seal: Seal, reason: str) -> Seal:
     if signer.state_at(tx.now) is CertificateState.VALID:
         await _revoke(tx, signer.name, "CESSATION_OF_OPERATION")
         tx.record(signer.name, action=f"{tx.command.method}.certificate")
-    told = events.SealRevoked(seal=seal.name, owner=seal.owner, reason=reason, revoke_time=timestamp(tx.now))
+    told = events.SealRevoked(seal=seal.name, owner=seal.owner, revoke_time=timestamp(tx.now))
     tx.emit(seal.name, told)
     return revoked
 

@@ -180,7 +180,7 @@ class RequestApi:
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
             caller.must_provide(row.provider_department)
-            tell_refused(tx, row, request.reason)
+            tell_refused(tx, row)
             return {"decide_time": tx.now, "decider": caller.subject, "refusal_reason": request.reason}
 
         return await self._step(request, call, RequestStep.REFUSE, change)

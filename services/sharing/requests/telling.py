@@ -37,15 +37,14 @@ def tell_granted(tx: Transaction, row: DataRequest, grant: str, due: date) -> No
     )
 
 
-def tell_refused(tx: Transaction, row: DataRequest, reason: str) -> None:
-    """Tells that a request was refused, and why."""
+def tell_refused(tx: Transaction, row: DataRequest) -> None:
+    """Tells that a request was refused; why, the request says to who may get it."""
     tx.emit(
         row.name,
         events.DataRequestRefused(
             request=row.name,
             resource=row.resource,
             consumer_region=row.consumer_region,
-            reason=reason,
             decide_time=timestamp(tx.now),
         ),
     )

@@ -22,12 +22,13 @@ async def test_a_case_asks_again_for_a_licence_that_does_not_come(town: Town) ->
     await town.step("Decide", other, outcome=pb.OUTCOME_APPROVED)
     sweep = town.part("Sweep")
     assert await sweep.sweep() == 0
-    decided = "cn.tongban.cases.case.decided.v1"
-    assert await _told(town, decided) == 3
+    decided, ordered = "cn.tongban.cases.case.decided.v1", "cn.tongban.cases.case.license_ordered.v1"
+    assert (await _told(town, decided), await _told(town, ordered)) == (3, 1)
     await _hours_later(town)
     assert await sweep.sweep() == 1
     assert await sweep.sweep() == 0
-    first, *_, again = [events.CaseDecided.FromString(data) for kind, data in await town.events() if kind == decided]
+    told = [events.CaseLicenseOrdered.FromString(data) for kind, data in await town.events() if kind == ordered]
+    first, again = told
     for each in (first, again):
         each.case.ClearField("event_time")
     assert first == again
@@ -38,7 +39,7 @@ async def test_a_case_asks_again_for_a_licence_that_does_not_come(town: Town) ->
     await town.told("cn.tongban.license.license.issued.v1", issued)
     await _hours_later(town)
     assert await sweep.sweep() == 0
-    assert await _told(town, decided) == 5
+    assert (await _told(town, decided), await _told(town, ordered)) == (3, 3)
 
 
 async def test_cases_that_can_not_be_accepted_by_law_starve_no_other(town: Town) -> None:

@@ -157,7 +157,7 @@ async def test_a_decision_made_anew_is_no_question_for_the_voided_licence(licens
     await licensing.handle(event_of(data))  # asked again: the answer is the same
     (voided,) = await rows(licensing)
     assert (voided.state, len(await told(licensing, VOIDED))) == ("VOIDED", 2)
-    data.decision.voided_license = f"licenses/{voided.id}"
+    data.voided_license = f"licenses/{voided.id}"
     await licensing.handle(event_of(data))
     assert {row.state for row in await rows(licensing)} == {"VOIDED", "ISSUED"}
 

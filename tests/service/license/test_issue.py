@@ -293,9 +293,8 @@ async def test_a_page_that_is_drawn_differently_now_is_not_sealed(licensing: Lic
     assert licensing.known.sealed == {}
 
 
-def decided(license_type: str, case: str = CASE, **changes: object) -> cases.CaseDecided:
-    data = cases.CaseDecided(
-        decision=case_resources.Decision(outcome=case_resources.OUTCOME_APPROVED),
+def decided(license_type: str, case: str = CASE, **changes: object) -> cases.CaseLicenseOrdered:
+    data = cases.CaseLicenseOrdered(
         license_type=license_type,
         holder=case_resources.Applicant(
             subject=f"//341599/{FIRM}",
@@ -310,11 +309,11 @@ def decided(license_type: str, case: str = CASE, **changes: object) -> cases.Cas
     return data
 
 
-def event_of(data: cases.CaseDecided) -> Event:
+def event_of(data: cases.CaseLicenseOrdered) -> Event:
     return Event(
         str(uuid.uuid4()),
         "//341500/cases",
-        "cn.tongban.cases.case.decided.v1",
+        "cn.tongban.cases.case.license_ordered.v1",
         data.case.name,
         datetime.now(UTC),
         data.SerializeToString(),
@@ -335,11 +334,12 @@ async def test_a_decided_case_gets_its_licence_once(licensing: License) -> None:
 
 
 async def test_refused_cases_and_cases_without_licence_yield_nothing(licensing: License) -> None:
+    """A decision alone orders nothing, whatever it was."""
     kind = await licensing.license_type()
-    await licensing.handle(event_of(decided("")))
-    refused = decided(kind.name)
-    refused.decision.outcome = case_resources.OUTCOME_REJECTED
-    await licensing.handle(event_of(refused))
+    for outcome in (case_resources.OUTCOME_REJECTED, case_resources.OUTCOME_APPROVED):
+        told = cases.CaseDecided(outcome=outcome, license_type=kind.name)
+        told.case.name, told.case.department = CASE, DEPARTMENT
+        await licensing.hear("case.decided", CASE, told)
     assert await rows(licensing) == []
 
 

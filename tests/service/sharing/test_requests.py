@@ -46,7 +46,9 @@ async def test_events_tell_of_each_step(sharing: Sharing) -> None:
     newest: Any = await process.redis.xrevrange(stream, count=1)
     last, types = (newest[0][0] if newest else b"0"), list[str]()
     await sharing.ready()
-    relay = asyncio.create_task(Relay(process.database, process.wire, "341500", "sharing", process.uow.committed).run())
+    relay = asyncio.create_task(
+        Relay(process.database, process.wire, "341500", "sharing", process.uow.committed, "").run()
+    )
     while len(types) < 5:
         answer: Any = await process.redis.xread({stream: last}, block=5_000)
         assert answer, types

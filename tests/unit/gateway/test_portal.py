@@ -293,3 +293,12 @@ async def test_a_partner_can_fetch_the_contracts(client: httpx.AsyncClient) -> N
     assert pack.headers["content-disposition"] == 'attachment; filename="protos.zip"'
     with zipfile.ZipFile(io.BytesIO(pack.content)) as archive:
         assert archive.read("tongban.binpb") == image.content
+
+
+async def test_the_schema_of_an_event_is_served_where_the_event_says(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/schemas/cn.tongban.cases.case.decided.v1.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/schema+json")
+    assert answer.json()["$id"].endswith("/schemas/cn.tongban.cases.case.decided.v1.json")
+    assert answer.json()["$defs"]["cases.v1.CaseDecided"]["properties"]["decidedBy"]["type"] == "string"
+    for kind in ("cn.tongban.cases.case.unheard_of.v1", "..%2F..%2Fetc", ""):
+        assert (await client.get(f"/schemas/{kind}.json")).status_code == 404
