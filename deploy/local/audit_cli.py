@@ -188,7 +188,7 @@ def _verify_copy(receipt: bytes, log: Path, head: Path | None, trusted: VerifySi
         content = json.loads(receipt)
         signed = head_from_json(json.loads(head.read_bytes()) if head else content["head"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return Report((Step(1, "read the head", "tongban.audit.v1.SignedHead", Outcome.FAILED, str(error)),))
+        return Report((Step(1, "read the head", "tongban.audit.v1.AuditHead", Outcome.FAILED, str(error)),))
     with log.open("rb") as lines:
         report = verify_log(lines, signed, trusted)
     return replace(report, steps=(*report.steps, _place_step(content, log, signed, readable=readable)))

@@ -80,8 +80,8 @@ def _read(record: Record) -> pb.AuditRecord:
         basis=record.basis,
         result=record.result,
         record_count=record.record_count,
-        request_digest=record.request_digest,
-        response_digest=record.response_digest,
+        request_hash=record.request_hash,
+        response_hash=record.response_hash,
         version=record.version,
     )
 
@@ -101,7 +101,7 @@ class AuditApi:
 
     async def list_audit_records(self, request: pb.ListAuditRecordsRequest, call: Call) -> pb.ListAuditRecordsResponse:
         """Lists records, newest first."""
-        self._must_be_ours("log", request.log)
+        self._must_be_ours("parent", request.parent)
         async with self._database.read() as connection:
             shown, token = await RECORDS.page(connection, self._pages, request)
         records = [record_message(row, self._service, with_canonical=False) for row in shown]
@@ -115,7 +115,7 @@ class AuditApi:
 
     async def export_audit_records(self, request: pb.ExportAuditRecordsRequest, call: Call) -> operations_pb2.Operation:
         """Begins to take the records of a period out as a file (``libs.audit.export``)."""
-        self._must_be_ours("log", request.log)
+        self._must_be_ours("parent", request.parent)
         if request.start_time.ToNanoseconds() >= request.end_time.ToNanoseconds():
             raise invalid_field("end_time", "order", "must be later than start_time")
 
@@ -124,17 +124,17 @@ class AuditApi:
 
         return await self._uow.run(command_of(request, call=call), work)
 
-    async def get_head(self, request: pb.GetHeadRequest, call: Call) -> pb.SignedHead:
+    async def get_audit_head(self, request: pb.GetAuditHeadRequest, call: Call) -> pb.AuditHead:
         """Gets a signed head."""
-        self._must_be_ours("log", request.log)
+        self._must_be_ours("name", request.name)
         async with self._database.read() as connection:
             return await self._head(connection, request.tree_size)
 
     async def prove_inclusion(self, request: pb.ProveInclusionRequest, call: Call) -> pb.InclusionProof:
         """Proves that a record is in the newest tree; waits a moment for a record that is just being integrated."""
         async with self._database.read() as connection:
-            row = await self._find(connection, request.record)
-            index = await self._leaf(connection, row.seq, request.record)
+            row = await self._find(connection, request.name)
+            index = await self._leaf(connection, row.seq, request.name)
             head = await self._head(connection, 0)
             nodes = await read_nodes(connection, merkle.inclusion_nodes(index, head.tree_size))
         return pb.InclusionProof(
@@ -146,7 +146,7 @@ class AuditApi:
 
     async def prove_consistency(self, request: pb.ProveConsistencyRequest, call: Call) -> pb.ConsistencyProof:
         """Proves that the later tree only appended to the earlier."""
-        self._must_be_ours("log", request.log)
+        self._must_be_ours("name", request.name)
         if request.first_size > request.second_size:
             raise invalid_field("first_size", "order", "must not be larger than second_size")
         async with self._database.read() as connection:
@@ -156,14 +156,13 @@ class AuditApi:
         path = merkle.consistency_path(first.tree_size, second.tree_size, merkle.getter(nodes))
         return pb.ConsistencyProof(path=path, first=first, second=second)
 
-    def _must_be_ours(self, field: str, service: str) -> None:
-        if service != self._service:
+    def _must_be_ours(self, field: str, name: str) -> None:
+        if name.partition("/")[0] != self._service:
             raise invalid_field(field, "log", f"this is the log of {self._service}")
 
     async def _find(self, connection: DatabaseConnection, name: str) -> StoredRecord:
-        service, _, identifier = name.split("/")
-        self._must_be_ours("name", service)
-        row = await RECORD.first(connection, id=identifier)
+        self._must_be_ours("name", name)
+        row = await RECORD.first(connection, id=name.rpartition("/")[2])
         if row is None:
             raise not_found(name)
         return row
@@ -179,11 +178,12 @@ class AuditApi:
             )
         return leaf.leaf_index
 
-    async def _head(self, connection: DatabaseConnection, tree_size: int) -> pb.SignedHead:
+    async def _head(self, connection: DatabaseConnection, tree_size: int) -> pb.AuditHead:
         row = await (HEAD.first(connection, tree_size=tree_size) if tree_size else NEWEST_HEAD.first(connection))
         if row is None:
             raise not_found(f"{self._log} head {tree_size or 'newest'}")
-        return pb.SignedHead(
+        return pb.AuditHead(
+            name=f"{self._service}/auditHead",
             log=self._log,
             tree_size=row.tree_size,
             root_hash=row.root_hash,

@@ -57,9 +57,9 @@ class _Copy:
 
 
 _NAMES = (
-    ("check the head's signature", "GB/T 32918.2; tongban.audit.v1.SignedHead"),
+    ("check the head's signature", "GB/T 32918.2; tongban.audit.v1.AuditHead"),
     ("read every record", "tongban.audit.v1.AuditRecord.canonical"),
-    ("count the records", "tongban.audit.v1.SignedHead.tree_size"),
+    ("count the records", "tongban.audit.v1.AuditHead.tree_size"),
     ("compare the roots", "RFC 6962, 2.1; GB/T 32905"),
 )
 

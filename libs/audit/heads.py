@@ -19,7 +19,7 @@ not make this SM2-with-SM3 signature, or where the certificate is none that the 
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """A tree head as ``tongban.audit.v1.SignedHead``: SM2-with-SM3 over :func:`head_text`."""
+    """A tree head as ``tongban.audit.v1.AuditHead``: SM2-with-SM3 over :func:`head_text`."""
 
     log: str
     tree_size: int
@@ -52,7 +52,7 @@ def verify_head(head: SignedHead, verify_signature: VerifySignature) -> None:
 
 
 def head_from_json(content: Any) -> SignedHead:
-    """Reads a head from protobuf's JSON form of ``tongban.audit.v1.SignedHead`` (as the gateway answers it).
+    """Reads a head from protobuf's JSON form of ``tongban.audit.v1.AuditHead`` (as the gateway answers it).
 
     Raises:
         ValueError: a member is missing or has another form.

@@ -91,8 +91,8 @@ class Log:
             basis=basis,
             result=result,
             record_count=record_count,
-            request_digest=salted(salt, command.digest),
-            response_digest=salted(salt, response_digest),
+            request_hash=salted(salt, command.digest),
+            response_hash=salted(salt, response_digest),
         )
         return _entry(identifier, record)
 
@@ -122,7 +122,7 @@ class Log:
             leaf_hash=hashed,
             transaction_id=transaction_id,
             record_time=timestamp(record_time),
-            digest_salt=self.salt(identifier),
+            hash_salt=self.salt(identifier),
         )
 
     def _name(self, identifier: str) -> str:

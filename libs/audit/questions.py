@@ -38,7 +38,7 @@ def unanswered(database: Database, log: Log, clock: Clock, question: OpenQuestio
                     result="DEPENDENCY_UNAVAILABLE",
                     fields=(),
                     record_count=0,
-                    response_digest=b"",
+                    response_hash=b"",
                 ),
                 clock.now(),
             )

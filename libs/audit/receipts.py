@@ -134,15 +134,15 @@ def _check_head(receipt: _Receipt, _: bytes) -> str:
 
 
 def _opening(what: str, content: bytes) -> tuple[str, str, "_Check"]:
-    clause = f"GB/T 32905; tongban.audit.v1.AuditRecord.{what}_digest"
-    return f"open the {what}'s digest", clause, partial(_check_opening, what, content)
+    clause = f"GB/T 32905; tongban.audit.v1.AuditRecord.{what}_hash"
+    return f"open the {what}'s hash", clause, partial(_check_opening, what, content)
 
 
 def _check_opening(what: str, content: bytes, receipt: _Receipt, _: bytes) -> str:
-    salt = (receipt.content.get("receipt") or {}).get("digestSalt")
+    salt = (receipt.content.get("receipt") or {}).get("hashSalt")
     if salt is None:
-        raise ValueError("the file holds no receipt with the salt of its digests")
-    recorded: bytes = getattr(receipt.record, f"{what}_digest")
+        raise ValueError("the file holds no receipt with the salt of its hashes")
+    recorded: bytes = getattr(receipt.record, f"{what}_hash")
     if not opens(_bytes(salt), content, recorded):
         raise ValueError(f"the record is not of these {len(content)} bytes")
     return f"{len(content)} bytes, {recorded.hex()}"
@@ -178,5 +178,5 @@ _STEPS: tuple[tuple[str, str, _Check], ...] = (
     ("read the record", "tongban.audit.v1.AuditRecord.canonical", _read_record),
     ("compute the leaf hash", "RFC 6962, 2.1; GB/T 32905", _check_leaf),
     ("follow the path to the root", "RFC 9162, 2.1.3.2", _check_path),
-    ("check the head's signature", "GB/T 32918.2; tongban.audit.v1.SignedHead", _check_head),
+    ("check the head's signature", "GB/T 32918.2; tongban.audit.v1.AuditHead", _check_head),
 )

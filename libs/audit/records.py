@@ -43,8 +43,8 @@ _FIELDS: Mapping[int, tuple[str, ...]] = {
         "basis",
         "result",
         "record_count",
-        "request_digest",
-        "response_digest",
+        "request_hash",
+        "response_hash",
     )
 }
 """What a record of each version says, named one by one: that the class gets a field changes no bytes of before."""
@@ -83,8 +83,8 @@ class Record:
     basis_kind: str = ""
     basis: str = ""
     record_count: int = 0
-    request_digest: bytes = b""
-    response_digest: bytes = b""
+    request_hash: bytes = b""
+    response_hash: bytes = b""
     version: int = CURRENT
 
     def canonical(self) -> bytes:

@@ -167,7 +167,7 @@ class AsyncTongban(AsyncApi):
 
         Waits while the record is not yet under a signed head.
         """
-        request = audit_service_pb2.ProveInclusionRequest(record=receipt.record)
+        request = audit_service_pb2.ProveInclusionRequest(name=receipt.record)
         return receipt_file(await self.call(request, audit_service_pb2.InclusionProof, timeout), receipt)
 
     async def close(self) -> None:

@@ -163,14 +163,18 @@ def test_a_collection_is_the_plural_of_its_resource() -> None:
 
 
 def _named_collections(field: FieldDescriptor) -> set[str]:
-    """The collections of which the rule of a field takes names."""
+    """The collections, and the singletons, of which the rule of a field takes names."""
     rules = contracts.rules_of(field)
     text = f"{rules.string.pattern} {rules.repeated.items.string.pattern}"
-    return {word for group in re.findall(r"((?:[A-Za-z]+\|)*[A-Za-z]+)\)?/", text) for word in group.split("|")}
+    ends = re.findall(r"/([A-Za-z]+)\$", text)
+    return {word for group in re.findall(r"((?:[A-Za-z]+\|)*[A-Za-z]+)\)?/", text) for word in group.split("|")} | {
+        *ends
+    }
 
 
 def test_a_field_that_takes_a_name_says_of_what() -> None:
     types = {resource.plural: resource.type for resource in _resources().values()}
+    types |= {resource.singular: resource.type for resource in _resources().values()}
     unsaid, seen = [], 0
     for message in _messages():
         for field in message.fields:

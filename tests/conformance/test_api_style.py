@@ -300,6 +300,10 @@ def digests() -> Found:
         pattern = contracts.rules_of(field).string.pattern
         if field.type != FieldDescriptor.TYPE_STRING or (pattern and not _DIGEST.fullmatch(pattern)):
             yield str(field.full_name)
+    for field in _fields():
+        logs = _owner(field).file.package == "tongban.audit.v1" or _owner(field).name == "Receipt"
+        if re.fullmatch(r"(?:.*_)?hash", field.name) and not (logs and field.type == FieldDescriptor.TYPE_BYTES):
+            yield str(field.full_name)
 
 
 def phones() -> Found:

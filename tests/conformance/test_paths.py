@@ -23,7 +23,7 @@ def _overlap(first: str, second: str) -> bool:
 
 
 def test_overlaps_are_found() -> None:
-    assert _overlap("/v1/{log=*}/auditHead", "/v1/{name=cases/*}")
+    assert _overlap("/v1/{name=*/auditHead}", "/v1/{name=cases/*}")
     assert not _overlap("/v1/{name=cases/*}", "/v1/{name=cases/*}:submit")
     assert not _overlap("/v1/licenses:get", "/v1/{name=licenses/*}")
 

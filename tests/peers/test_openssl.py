@@ -120,7 +120,7 @@ async def test_a_seals_signature_holds_over_the_digest_that_openssl_computes(tow
     request = sealing_service_pb2.SealDigestsRequest(
         request_id=request_id(),
         seal=town.seal.name,
-        digests=[sealing_service_pb2.DigestInput(data_hash=bytes.fromhex(digest), property_info=_PATH)],
+        digests=[sealing_service_pb2.DigestInput(data_digest=f"sm3:{digest}", property_info=_PATH)],
         use_context=common_pb2.UseContext(purpose_code="LICENSE_ISSUING", purpose="制发电子证照"),
     )
     token, answer = await town.office.token_of("deciding"), sealing_service_pb2.SealDigestsResponse

@@ -243,7 +243,9 @@ class Workloads:
     async def seal(self) -> Measured:
         """A batch of digests, each signed by SM2 in a GB/T 38540 signature."""
         digests = [
-            sealing_service_pb2.DigestInput(data_hash=uuid.uuid4().bytes * 2, property_info=f"/Doc_0/Signs/{n}.xml")
+            sealing_service_pb2.DigestInput(
+                data_digest=f"sm3:{uuid.uuid4().hex * 2}", property_info=f"/Doc_0/Signs/{n}.xml"
+            )
             for n in range(BATCH)
         ]
         seal = await self._seal()

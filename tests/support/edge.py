@@ -32,7 +32,7 @@ from tongban.license.v1 import material_service_pb2, verification_service_pb2
 _REGION = "341500"
 ORIGIN = "https://desk.example"
 _PROCESSES = ("identity", "license", "seal", "cases", "sharing", "gateway")
-HEAD = "/tongban.audit.v1.AuditService/GetHead"
+HEAD = "/tongban.audit.v1.AuditService/GetAuditHead"
 KEY = ECKey.generate_key("P-256", {"kid": "k1", "use": "sig", "alg": "ES256"})
 
 
@@ -46,9 +46,9 @@ class Seen:
     first: list[tuple[str, str | bytes]] = field(default_factory=list)
     """The metadata that both are answered with first."""
     going: threading.Event = field(default_factory=threading.Event)
-    """GetHead waits for it."""
+    """GetAuditHead waits for it."""
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    """Released by each GetHead that waits."""
+    """Released by each GetAuditHead that waits."""
 
 
 class Audit:
@@ -57,12 +57,12 @@ class Audit:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
 
-    def GetHead(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+    def GetAuditHead(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         self._seen.metadata.append(dict(context.invocation_metadata()))
         self._seen.waiting.release()
         self._seen.going.wait()
         context.send_initial_metadata(self._seen.first)
-        return audit_service_pb2.SignedHead(log=request.log, tree_size=7, root_hash=b"\x01\x02")
+        return audit_service_pb2.AuditHead(name=request.name, tree_size=7, root_hash=b"\x01\x02")
 
     def GetAuditRecord(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         error = self._seen.error or NotFound("RESOURCE_NOT_FOUND", "no such record", resource=request.name)
@@ -185,8 +185,8 @@ def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
     )
     audit, requests = Audit(seen), audit_service_pb2
     handlers: dict[str, Any] = {
-        "GetHead": grpc.unary_unary_rpc_method_handler(
-            audit.GetHead, requests.GetHeadRequest.FromString, requests.SignedHead.SerializeToString
+        "GetAuditHead": grpc.unary_unary_rpc_method_handler(
+            audit.GetAuditHead, requests.GetAuditHeadRequest.FromString, requests.AuditHead.SerializeToString
         ),
         "GetAuditRecord": grpc.unary_unary_rpc_method_handler(
             audit.GetAuditRecord, requests.GetAuditRecordRequest.FromString, requests.AuditRecord.SerializeToString

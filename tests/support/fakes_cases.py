@@ -228,7 +228,7 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
 
 async def _tell(context: Any, record: str) -> None:
     """Goes ahead of the answer with the receipt of a record."""
-    receipt = common_pb2.Receipt(record=record, digest_salt=bytes(32))
+    receipt = common_pb2.Receipt(record=record, hash_salt=bytes(32))
     await context.send_initial_metadata([(RECEIPT, receipt.SerializeToString())])
 
 

@@ -46,7 +46,7 @@ class Operating:
 
     async def export(self, request_id: str = "", **changes: Any) -> operations_pb2.Operation:
         """Begins an export of all records."""
-        asked: dict[str, Any] = {"log": "license", "start_time": BEGINNING, "end_time": END, **changes}
+        asked: dict[str, Any] = {"parent": "license", "start_time": BEGINNING, "end_time": END, **changes}
         request = audit_service_pb2.ExportAuditRecordsRequest(request_id=request_id or str(uuid.uuid4()), **asked)
         found: operations_pb2.Operation = await self.call(self.audit.ExportAuditRecords, request)
         return found

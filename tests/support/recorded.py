@@ -18,4 +18,4 @@ async def records_of(process: Process, action: str) -> list[Record]:
 
 def is_of(process: Process, record: Record, asked: bytes) -> bool:
     """Whether a record is of exactly these bytes of a request."""
-    return opens(process.log.salt(record.name.rpartition("/")[2]), asked, record.request_digest)
+    return opens(process.log.salt(record.name.rpartition("/")[2]), asked, record.request_hash)

@@ -174,7 +174,9 @@ def document_request(seal: resources.Seal, content: bytes | None, **changes: Any
 def digest_request(seal: resources.Seal, hashes: Sequence[bytes], **changes: Any) -> sealings_pb.SealDigestsRequest:
     """Asks for seals on digests."""
     digests = [
-        sealings_pb.DigestInput(data_hash=value, property_info=f"/Doc_0/Signs/Sign_{place}/Signature.xml")
+        sealings_pb.DigestInput(
+            data_digest=f"sm3:{value.hex()}", property_info=f"/Doc_0/Signs/Sign_{place}/Signature.xml"
+        )
         for place, value in enumerate(hashes, 1)
     ]
     fields: dict[str, Any] = {

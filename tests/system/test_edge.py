@@ -314,5 +314,5 @@ async def test_the_address_takes_both_protocols(regions: Regions) -> None:
     async with httpx.AsyncClient(base_url=f"http://{target}", trust_env=False) as client:
         assert (await client.get("/v1/audit/identity/auditHead")).status_code == 200
     async with grpc.aio.insecure_channel(target) as channel:
-        call: Any = channel.unary_unary("/tongban.audit.v1.AuditService/GetHead")
-        assert await call(b"\x0a\x08identity", timeout=10)
+        call: Any = channel.unary_unary("/tongban.audit.v1.AuditService/GetAuditHead")
+        assert await call(b"\x0a\x12identity/auditHead", timeout=10)

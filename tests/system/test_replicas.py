@@ -46,7 +46,7 @@ async def _served(regions: Regions, replica: str) -> float:
     return sum(
         each.value
         for each in calls
-        if each.name == "tongban_calls_total" and each.labels["method"].endswith("AuditService.GetHead")
+        if each.name == "tongban_calls_total" and each.labels["method"].endswith("AuditService.GetAuditHead")
     )
 
 

@@ -121,5 +121,5 @@ async def seal_uses(office: Office) -> tuple[int, int]:
 async def _recorded_uses(office: Office) -> int:
     """A use is recorded with its intent, before the key is touched."""
     auditing = office.gateway.using(await office.token_of("auditing"))
-    records = auditing.audit.iterate_audit_records(log="seal", filter=f"object = {office.seal}", page_size=1000)
+    records = auditing.audit.iterate_audit_records(parent="seal", filter=f"object = {office.seal}", page_size=1000)
     return sum([each.record_count async for each in records if each.action.endswith(".intent")])

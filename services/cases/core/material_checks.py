@@ -153,5 +153,5 @@ def _take(material: pb.CaseMaterial, found: MaterialFinding, tx: Transaction) ->
     if found.receipt is not None:
         material.receipt.CopyFrom(found.receipt)
         # The case is read by others than who asked; what was asked is not for them to open.
-        material.receipt.ClearField("digest_salt")
+        material.receipt.ClearField("hash_salt")
     material.license_identifier = found.license_identifier

@@ -43,7 +43,7 @@ class DecisionApi:
             before = move(record, facts, CaseAction.DECIDE, actor.human)
             record.decide_time = tx.now
             decided = decision(request, actor.subject, tx.now)
-            decided.evidence.extend(request.evidence)
+            decided.audit_records.extend(request.audit_records)
             decided.former_parties.extend(parties.restate(record.content, request.restated_parties))
             return await self._decided(tx, record, item, before, decided, CaseAction.DECIDE, asked, call)
 
@@ -136,6 +136,6 @@ class DecisionApi:
 
 def _carry_over(decided: pb.Decision, content: pb.Case) -> None:
     """Takes into a new decision what the one before says for good: its evidence, what was voided, who was called otherwise."""
-    decided.evidence.extend(content.decision.evidence)
+    decided.audit_records.extend(content.decision.audit_records)
     decided.voided_license = content.license_failure.license or content.decision.voided_license
     decided.former_parties.extend(content.decision.former_parties)

@@ -61,7 +61,7 @@ async def planned(parts: Parts, request: pb.SealDigestsRequest, seal: OpenedSeal
 
 
 def _items(request: pb.SealDigestsRequest, seal: OpenedSeal, at: datetime) -> Sequence[SealingItem]:
-    protected = [(each.data_hash, each.property_info) for each in request.digests]
+    protected = [(bytes.fromhex(each.data_digest.removeprefix("sm3:")), each.property_info) for each in request.digests]
     made = build_many_tbs(seal.structure, at, protected)
     return [SealingItem(tbs, digest, *each) for (tbs, digest), each in zip(made, protected, strict=True)]
 

@@ -226,7 +226,7 @@ async def test_materials_are_checked_before_acceptance(town: Town) -> None:
     assert accepted.materials[0].check == pb.MATERIAL_CHECK_VERIFIED
     assert accepted.materials[0].license_identifier == "1.2.156.3005.2.X"
     assert accepted.materials[0].receipt.record == "license/auditRecords/1"
-    assert accepted.materials[0].receipt.digest_salt == b""
+    assert accepted.materials[0].receipt.hash_salt == b""
     assert {used.case for used in town.known.contexts} == {case.name}
     assert {used.department for used in town.known.contexts} == {DEPARTMENT}
 

@@ -133,8 +133,8 @@ _NAME = "cases/00000000-0000-7000-8000-000000000001"
         ("GET", "/v1/audit/identity/auditHead?treeSize=1&treeSize=2", None, "treeSize", "query.duplicate_parameter"),
         ("GET", "/v1/audit/identity/auditHead?treeSize=1&tree_size=1", None, "tree_size", "query.duplicate_parameter"),
         ("GET", "/v1/audit/identity/auditHead?treeSize=1&tree%53ize=1", None, "treeSize", "query.duplicate_parameter"),
-        ("GET", "/v1/audit/identity/auditHead?log=license", None, "log", "query.bound_by_path"),
-        ("GET", "/v1/audit/identity/auditHead?log=identity", None, "log", "query.bound_by_path"),
+        ("GET", "/v1/audit/identity/auditHead?name=license/auditHead", None, "name", "query.bound_by_path"),
+        ("GET", "/v1/audit/identity/auditHead?name=identity/auditHead", None, "name", "query.bound_by_path"),
         ("POST", "/v1/organizations?requestId=1", b'{"requestId":"2"}', "requestId", "query.beside_body"),
         ("POST", "/v1/organizations?organization.kind=1", b"{}", "organization.kind", "query.beside_body"),
         ("POST", _ACCEPT, b'{"name":"cases/2"}', "name", "json.bound_by_path"),
@@ -325,7 +325,7 @@ def test_a_tunnel_is_405(edge: Edge) -> None:
 
 
 def test_grpc_is_posted(client: httpx.Client) -> None:
-    answer = client.get("/tongban.audit.v1.AuditService/GetHead", headers={"content-type": "application/grpc"})
+    answer = client.get("/tongban.audit.v1.AuditService/GetAuditHead", headers={"content-type": "application/grpc"})
     assert (answer.headers["grpc-status"], answer.headers["allow"]) == ("5", "POST")
     details = status_pb2.Status.FromString(base64.b64decode(answer.headers[status.DETAILS_KEY] + "=="))
     assert status.from_status(details).reason == "ROUTE_NOT_FOUND"

@@ -20,7 +20,7 @@ def test_json_becomes_grpc_and_back(client: httpx.Client) -> None:
     answer = client.get("/v1/audit/identity/auditHead")
     assert answer.status_code == 200
     body = answer.json()
-    assert (body["log"], body["treeSize"], body["rootHash"]) == ("identity", "7", "AQI=")
+    assert (body["name"], body["treeSize"], body["rootHash"]) == ("identity/auditHead", "7", "AQI=")
 
 
 def test_a_service_s_typed_error_arrives_whole(client: httpx.Client, edge: Edge) -> None:
@@ -90,7 +90,7 @@ def test_internal_headers_do_not_come_in_and_the_trace_does(client: httpx.Client
 
 
 def _call(edge: Edge, path: str, *, log: str = "") -> bytes:
-    request = audit_service_pb2.GetHeadRequest(log=log).SerializeToString()
+    request = audit_service_pb2.GetAuditHeadRequest(name=f"{log}/auditHead" if log else "").SerializeToString()
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(path)
         answer: bytes = call(request, timeout=5)
@@ -98,7 +98,7 @@ def _call(edge: Edge, path: str, *, log: str = "") -> bytes:
 
 
 def test_grpc_passes_on_the_same_port(edge: Edge) -> None:
-    answer = audit_service_pb2.SignedHead.FromString(_call(edge, HEAD, log="identity"))
+    answer = audit_service_pb2.AuditHead.FromString(_call(edge, HEAD, log="identity"))
     assert answer.tree_size == 7
 
 
@@ -183,4 +183,4 @@ def test_the_log_tells_which_operation_was_refused(client: httpx.Client, edge: E
     trace = "d" * 32
     client.get("/v1/audit/identity/auditHead?size=1", headers={"traceparent": f"00-{trace}-{'b' * 16}-01"})
     line = _logged(edge, trace)
-    assert (line["status"], line["operation"]) == (400, "GET /v1/audit/{log=*}/auditHead")
+    assert (line["status"], line["operation"]) == (400, "GET /v1/audit/{name=*/auditHead}")

@@ -17,7 +17,7 @@ from tests.support.http2 import Http2
 from tongban.audit.v1 import audit_service_pb2
 
 _PATH = "/v1/audit/identity/auditHead"
-_REQUEST = audit_service_pb2.GetHeadRequest(log="identity").SerializeToString()
+_REQUEST = audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString()
 
 
 def _fields(edge: Edge, path: str, *more: tuple[str, str]) -> list[tuple[str, str]]:

@@ -40,15 +40,15 @@ def answered(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
 def test_every_rpc_of_all_services_says_whose_it_is() -> None:
     rpcs = [rpc for service in services(read_image()) if service.everywhere for rpc in service.public_rpcs]
     fields = {rpc.path: owner_field(rpc) for rpc in rpcs}
-    assert set(fields.values()) == {"log", "service", "name", "record", "head.name"}
+    assert set(fields.values()) == {"service", "name", "parent", "head.name"}
     other = next(rpc for service in services(read_image()) for rpc in service.rpcs if not rpc.http)
     with pytest.raises(NoOwner):
         owner_field(other)
 
 
 def test_a_native_call_reaches_the_service_that_it_names(edge: Edge) -> None:
-    here = audit_service_pb2.GetHeadRequest(log="identity").SerializeToString()
-    away = audit_service_pb2.GetHeadRequest(log="seal").SerializeToString()
+    here = audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString()
+    away = audit_service_pb2.GetAuditHeadRequest(name="seal/auditHead").SerializeToString()
     assert called(edge, HEAD, here) == (grpc.StatusCode.OK, "")
     assert called(edge, HEAD, away) == (grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
 
@@ -63,7 +63,7 @@ def test_what_names_none_is_judged_by_a_service(edge: Edge, request_: bytes) -> 
 
 
 def test_nobody_says_it_by_a_header_of_their_own(edge: Edge) -> None:
-    here = audit_service_pb2.GetHeadRequest(log="identity").SerializeToString()
+    here = audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString()
     assert called(edge, HEAD, here, metadata=[("x-tongban-owner", "seal")]) == (grpc.StatusCode.OK, "")
 
 
@@ -99,7 +99,7 @@ def test_a_clients_stream_goes_where_its_first_message_says(edge: Edge) -> None:
 
 
 def test_compressed_messages_are_refused_clearly(edge: Edge) -> None:
-    long = audit_service_pb2.GetHeadRequest(log="identity").SerializeToString() * 50
+    long = audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString() * 50
     assert called(edge, HEAD, long, compression=grpc.Compression.Gzip) == (
         grpc.StatusCode.INVALID_ARGUMENT,
         "FIELD_INVALID",

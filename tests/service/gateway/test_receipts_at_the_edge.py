@@ -53,7 +53,7 @@ def test_a_call_without_receipt_has_no_empty_header(client: httpx.Client, edge: 
 
 
 def test_grpc_gets_the_same_receipts_first(edge: Edge) -> None:
-    request = audit_service_pb2.GetHeadRequest(log="identity").SerializeToString()
+    request = audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString()
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(HEAD)
         _, made = call.with_call(request, timeout=5)
@@ -61,7 +61,7 @@ def test_grpc_gets_the_same_receipts_first(edge: Edge) -> None:
         name = f"identity/auditRecords/{'0' * 36}"
         wanted = audit_service_pb2.GetAuditRecordRequest(name=name).SerializeToString()
         headers = [("authorization", f"Bearer {token_of(edge.url)}")]
-        refusing: Any = channel.unary_unary(HEAD.replace("GetHead", "GetAuditRecord"))
+        refusing: Any = channel.unary_unary(HEAD.replace("GetAuditHead", "GetAuditRecord"))
         with pytest.raises(grpc.RpcError) as raised:
             refusing(wanted, timeout=5, metadata=headers)
     refused: Any = raised.value
@@ -70,7 +70,7 @@ def test_grpc_gets_the_same_receipts_first(edge: Edge) -> None:
 
 
 def test_grpc_web_gets_them_as_headers_that_a_page_may_read(client: httpx.Client) -> None:
-    request = audit_service_pb2.GetHeadRequest(log="identity").SerializeToString()
+    request = audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString()
     headers = {
         "content-type": "application/grpc-web+proto",
         "x-grpc-web": "1",

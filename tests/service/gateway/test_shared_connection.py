@@ -30,7 +30,7 @@ def _channel(edge: Edge) -> grpc.aio.Channel:
 
 def _head(channel: grpc.aio.Channel) -> Any:
     call: Any = channel.unary_unary(HEAD)
-    return call(audit_service_pb2.GetHeadRequest(log="identity").SerializeToString(), timeout=60)
+    return call(audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString(), timeout=60)
 
 
 async def test_one_caller_s_errors_end_nobody_else_s_calls(edge: Edge) -> None:

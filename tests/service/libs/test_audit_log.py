@@ -70,13 +70,15 @@ class Log:
         async with self.process.database.own() as connection, begun(connection):
             return await self.integrator.integrate(connection)
 
-    async def head(self, size: int = 0) -> pb.SignedHead:
+    async def head(self, size: int = 0) -> pb.AuditHead:
         """Reads a head."""
-        return await self.api.get_head(pb.GetHeadRequest(log=self.process.service, tree_size=size), CONTEXT)
+        return await self.api.get_audit_head(
+            pb.GetAuditHeadRequest(name=f"{self.process.service}/auditHead", tree_size=size), CONTEXT
+        )
 
     async def proof(self, receipt: common_pb2.Receipt) -> pb.InclusionProof:
         """Has a record proved."""
-        return await self.api.prove_inclusion(pb.ProveInclusionRequest(record=receipt.record), CONTEXT)
+        return await self.api.prove_inclusion(pb.ProveInclusionRequest(name=receipt.record), CONTEXT)
 
     def check(self, certificate: bytes, message: bytes, signature: bytes) -> None:
         """Checks a head's signature as somebody who was given the log's certificate."""
@@ -111,7 +113,9 @@ async def test_proofs_hold_over_several_batches(log: Log) -> None:
             assert (proof.leaf_index, proof.head) == (index, head)
             merkle.verify_inclusion(receipt.leaf_hash, index, head.tree_size, list(proof.path), head.root_hash)
     for first, second in combinations(sizes, 2):
-        request = pb.ProveConsistencyRequest(log=log.process.service, first_size=first, second_size=second)
+        request = pb.ProveConsistencyRequest(
+            name=f"{log.process.service}/auditHead", first_size=first, second_size=second
+        )
         found = await log.api.prove_consistency(request, CONTEXT)
         merkle.verify_consistency(first, found.first.root_hash, second, found.second.root_hash, list(found.path))
     assert await log.integrate() == 0
@@ -253,20 +257,20 @@ async def test_what_is_not_in_the_log_is_not_found(log: Log) -> None:
     await log.integrate()
     with pytest.raises(NotFound):
         await log.head(1)
-    wrong_order = pb.ProveConsistencyRequest(log=log.process.service, first_size=2, second_size=1)
+    wrong_order = pb.ProveConsistencyRequest(name=f"{log.process.service}/auditHead", first_size=2, second_size=1)
     with pytest.raises(InvalidArgument):
         await log.api.prove_consistency(wrong_order, CONTEXT)
 
 
 async def test_the_log_of_another_service_is_refused(log: Log) -> None:
     with pytest.raises(InvalidArgument) as error:
-        await log.api.get_head(pb.GetHeadRequest(log="cases"), CONTEXT)
-    assert error.value.violations[0].field == "log"
+        await log.api.get_audit_head(pb.GetAuditHeadRequest(name="cases/auditHead"), CONTEXT)
+    assert error.value.violations[0].field == "name"
 
 
 async def test_records_are_listed_by_pages_and_filters(log: Log) -> None:
     receipts = await log.write(5, transaction_id="0" * 36) + await log.write(2)
-    request = pb.ListAuditRecordsRequest(log=log.process.service, page_size=3)
+    request = pb.ListAuditRecordsRequest(parent=log.process.service, page_size=3)
     seen: list[str] = []
     while True:
         page = await log.api.list_audit_records(request, CONTEXT)
@@ -276,9 +280,9 @@ async def test_records_are_listed_by_pages_and_filters(log: Log) -> None:
             break
         request.page_token = page.next_page_token
     assert seen == [receipt.record for receipt in reversed(receipts)]
-    of_transaction = pb.ListAuditRecordsRequest(log=log.process.service, filter=f"transaction_id = {'0' * 36}")
+    of_transaction = pb.ListAuditRecordsRequest(parent=log.process.service, filter=f"transaction_id = {'0' * 36}")
     assert len((await log.api.list_audit_records(of_transaction, CONTEXT)).audit_records) == 5
-    of_object = pb.ListAuditRecordsRequest(log=log.process.service, filter="object = persons/1")
+    of_object = pb.ListAuditRecordsRequest(parent=log.process.service, filter="object = persons/1")
     assert len((await log.api.list_audit_records(of_object, CONTEXT)).audit_records) == 2
 
 
@@ -286,7 +290,7 @@ async def test_records_are_found_by_who_and_when(log: Log) -> None:
     receipts = await log.write(4)
 
     async def found(text: str) -> list[str]:
-        request = pb.ListAuditRecordsRequest(log=log.process.service, filter=text, order_by="record_time")
+        request = pb.ListAuditRecordsRequest(parent=log.process.service, filter=text, order_by="record_time")
         return [each.name for each in (await log.api.list_audit_records(request, CONTEXT)).audit_records]
 
     get = pb.GetAuditRecordRequest(name=receipts[2].record)
@@ -314,7 +318,7 @@ async def test_every_mutation_leaves_a_record_of_itself(log: Log) -> None:
         "organizations/1",
     )
     salt = log.process.log.salt(record.name.rpartition("/")[2])
-    assert (record.request_digest, record.result, record.assurance) == (salted(salt, once.digest), "OK", 3)
+    assert (record.request_hash, record.result, record.assurance) == (salted(salt, once.digest), "OK", 3)
 
 
 async def test_a_record_of_a_later_release_is_shown_as_far_as_can_be_and_proved(log: Log) -> None:
@@ -327,7 +331,7 @@ async def test_a_record_of_a_later_release_is_shown_as_far_as_can_be_and_proved(
     later = evidence.add(replace(entry, canonical=canonical, leaf_hash=merkle.leaf_hash(canonical)))
     await evidence.write(process.database, recorded())
     await log.integrate()
-    listed = await log.api.list_audit_records(pb.ListAuditRecordsRequest(log=log.process.service), CONTEXT)
+    listed = await log.api.list_audit_records(pb.ListAuditRecordsRequest(parent=log.process.service), CONTEXT)
     assert [(each.name, each.version) for each in listed.audit_records] == [(later.record, 2), (before.record, 1)]
     unknown = listed.audit_records[0]
     assert (unknown.object, unknown.transaction_id) == ("persons/1", later.transaction_id)

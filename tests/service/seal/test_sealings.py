@@ -450,7 +450,7 @@ async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: Sea
     log = audit_service_pb2_grpc.AuditServiceStub(office.service.channel)
     records = await office.ask(
         log.ListAuditRecords,
-        audit.ListAuditRecordsRequest(log="seal", filter=f"object = {seal.name}"),
+        audit.ListAuditRecordsRequest(parent="seal", filter=f"object = {seal.name}"),
         audit.ListAuditRecordsResponse,
     )
     assert "SEAL_USE_NOT_ALLOWED" in [record.result for record in records.audit_records]

@@ -310,7 +310,7 @@ class Sharing:
         return await self.call(self.grants.GetDataGrant, request, pb.DataGrant, self.officer())
 
     async def records(self, transaction_id: str = "", page_size: int = 100) -> list[audit.AuditRecord]:
-        request = audit.ListAuditRecordsRequest(log="sharing", page_size=page_size)
+        request = audit.ListAuditRecordsRequest(parent="sharing", page_size=page_size)
         request.filter = f"transaction_id = {transaction_id}" if transaction_id else ""
         token = self.service.issuer.token("staff/00000000-0000-7000-8000-756469746f72", "STAFF", "audit.*")
         return list(

@@ -63,9 +63,9 @@ async def test_granted_fields_leave_with_their_types_and_a_receipt(sharing: Shar
     )
     assert (record.purpose, record.case) == (PURPOSE, "cases/1")
     assert (record.basis_kind, record.basis) == ("grant", grant)
-    salt = receipt.digest_salt
-    assert opens(salt, asked.SerializeToString(), record.request_digest)
-    assert opens(salt, answer.SerializeToString(deterministic=True), record.response_digest)
+    salt = receipt.hash_salt
+    assert opens(salt, asked.SerializeToString(), record.request_hash)
+    assert opens(salt, answer.SerializeToString(deterministic=True), record.response_hash)
     used = await sharing.grant(grant)
     assert (used.state, used.queries_today, used.rows_total) == (pb.DATA_GRANT_STATE_ACTIVE, 1, 2)
 

@@ -27,7 +27,7 @@ def record(**changes: object) -> Record:
         "purpose_code": "QUALIFICATION_CHECK",
         "purpose": "核验经营场所",
         "fields": ("name", "address"),
-        "request_digest": sm3(b"q"),
+        "request_hash": sm3(b"q"),
     }
     return Record(**(content | changes))  # type: ignore[arg-type]
 
@@ -40,8 +40,8 @@ def test_canonical_form_is_its_version_and_then_compact_sorted_utf8() -> None:
     assert data == b'{"v":1,' + rest[1:]
     assert content["purpose"] == "核验经营场所"
     assert content["record_time"] == "2024-05-01T08:30:00.120Z"
-    assert content["request_digest"] == sm3(b"q").hex()
-    assert content["response_digest"] == ""
+    assert content["request_hash"] == sm3(b"q").hex()
+    assert content["response_hash"] == ""
     assert leaf_hash(data) == sm3(b"\x00" + data)
 
 
@@ -56,7 +56,7 @@ def test_version_1_is_what_it_was_when_it_was_first_written() -> None:
         '{"v":1,"action":"Query","actor":"","assurance":0,"basis":"","basis_kind":"","case":"","department":"",'
         '"fields":["name","address"],"name":"sharing/auditRecords/1","object":"","on_behalf_of":"",'
         '"purpose":"核验经营场所","purpose_code":"QUALIFICATION_CHECK","record_count":0,"record_time":"2024-05-01T08:30:00.120Z",'
-        f'"request_digest":"{sm3(b"q").hex()}","response_digest":"","result":"OK","service_item":"","trace_id":"",'
+        f'"request_hash":"{sm3(b"q").hex()}","response_hash":"","result":"OK","service_item":"","trace_id":"",'
         '"transaction_id":"t"}'
     )
 
@@ -97,8 +97,8 @@ def test_what_says_no_version_is_no_record(start: bytes) -> None:
         basis_kind=TEXT,
         basis=TEXT,
         record_count=st.integers(0, 2**63 - 1),
-        request_digest=st.binary(max_size=32),
-        response_digest=st.binary(max_size=32),
+        request_hash=st.binary(max_size=32),
+        response_hash=st.binary(max_size=32),
         record_time=st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - the missing zone is what is tested
     )
 )
@@ -142,7 +142,7 @@ def test_another_form_of_the_same_record_is_refused(change: object) -> None:
     ],
 )
 def test_times_are_written_as_protobuf_writes_them(moment: datetime, text: str) -> None:
-    message = audit_service_pb2.SignedHead()
+    message = audit_service_pb2.AuditHead()
     message.sign_time.FromDatetime(moment)
     assert rfc3339(moment) == message.sign_time.ToJsonString() == text
     assert parse_rfc3339(text) == moment

@@ -65,7 +65,7 @@ def receipt_file(index: int) -> dict[str, Any]:
         ),
         leaf_index=index,
         path=merkle.inclusion_path(index, SIZE, merkle.getter(NODES)),
-        head=pb.SignedHead(
+        head=pb.AuditHead(
             log=LOG,
             tree_size=SIZE,
             root_hash=HEAD.root_hash,
@@ -120,7 +120,7 @@ def encoded(data: bytes) -> str:
         (2, lambda c: c["record"].update(fields=["name", "phone"])),
         (2, lambda c: c["record"].update(recordCount="7")),
         (2, lambda c: c["record"].update(recordTime="2024-05-01T08:00:01Z")),
-        (2, lambda c: c["record"].update(requestDigest=encoded(b"of another request"))),
+        (2, lambda c: c["record"].update(requestHash=encoded(b"of another request"))),
         (2, lambda c: c.update(record=None)),
         (3, lambda c: c["receipt"].update(leafHash=encoded(leaf_hash(RECORDS[5])))),
         (3, lambda c: c["receipt"].update(log="//341500/seal")),
@@ -205,12 +205,12 @@ def test_what_was_asked_and_answered_is_shown_by_whoever_holds_the_receipt() -> 
         transaction_id="t-0",
         action="Query",
         result="OK",
-        request_digest=salted(salt, sm3(b"asked")),
-        response_digest=salted(salt, sm3(b"answered")),
+        request_hash=salted(salt, sm3(b"asked")),
+        response_hash=salted(salt, sm3(b"answered")),
     ).canonical()
     leaf = leaf_hash(record)
     receipt = common_pb2.Receipt(
-        record="sharing/auditRecords/0", log=LOG, leaf_hash=leaf, transaction_id="t-0", digest_salt=salt
+        record="sharing/auditRecords/0", log=LOG, leaf_hash=leaf, transaction_id="t-0", hash_salt=salt
     )
     content: dict[str, Any] = {
         "record": {"canonical": encoded(record)},
@@ -221,12 +221,12 @@ def test_what_was_asked_and_answered_is_shown_by_whoever_holds_the_receipt() -> 
     shown = verify_receipt(data, verify_signature, b"asked", b"answered")
     assert shown.valid
     assert [(step.number, step.name) for step in shown.steps[5:]] == [
-        (6, "open the request's digest"),
-        (7, "open the response's digest"),
+        (6, "open the request's hash"),
+        (7, "open the response's hash"),
     ]
     assert outcomes(verify_receipt(data, verify_signature, b"asked."))[5:] == [Outcome.FAILED]
     assert outcomes(verify_receipt(data, verify_signature, response=b"asked"))[5:] == [Outcome.FAILED]
-    del content["receipt"]["digestSalt"]
+    del content["receipt"]["hashSalt"]
     assert "salt" in verify_receipt(json.dumps(content).encode(), verify_signature, b"asked").steps[5].detail
 
 

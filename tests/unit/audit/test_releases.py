@@ -65,11 +65,11 @@ def test_whoever_reads_the_contract_computes_the_same_with_sm3_alone(name: str) 
     file = FOLDER / name
     content = json.loads(file.read_bytes())
     canonical = base64.b64decode(content["record"]["canonical"])
-    record, salt = json.loads(canonical), base64.b64decode(content["receipt"]["digestSalt"])
+    record, salt = json.loads(canonical), base64.b64decode(content["receipt"]["hashSalt"])
     assert canonical.startswith(b'{"v":1,')
     for what in ("request", "response"):
         kept = file.with_name(file.name.replace(".receipt.json", f".{what}")).read_bytes()
-        assert record[f"{what}_digest"] == (_sm3(salt + _sm3(kept)).hex() if kept else "")
+        assert record[f"{what}_hash"] == (_sm3(salt + _sm3(kept)).hex() if kept else "")
     assert base64.b64decode(content["receipt"]["leafHash"]) == _sm3(b"\0" + canonical)
     assert salt.hex() not in (file.parent / "log.jsonl").read_text(encoding="utf-8")
     head = content["head"]

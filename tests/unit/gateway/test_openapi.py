@@ -39,13 +39,13 @@ def test_operation_ids_are_unique(made: Json) -> None:
 
 
 def test_rights_reasons_and_rules_are_told(made: Json) -> None:
-    listing = made["paths"]["/v1/audit/{log}/auditRecords"]["get"]
+    listing = made["paths"]["/v1/audit/{parent}/auditRecords"]["get"]
     assert listing["x-permission"] == "audit.auditRecords.list"
     assert listing["security"] == [{"bearer": []}]
     parameters = {parameter["name"]: parameter for parameter in listing["parameters"]}
-    assert parameters["log"]["in"] == "path"
+    assert parameters["parent"]["in"] == "path"
     assert parameters["pageSize"]["schema"]["minimum"] == 0
-    head = made["paths"]["/v1/audit/{log}/auditHead"]["get"]
+    head = made["paths"]["/v1/audit/{name}/auditHead"]["get"]
     assert head["security"] == []
 
 
@@ -81,7 +81,7 @@ def test_every_reason_that_a_method_can_answer_with_is_documented_at_its_status(
         ("/v1/{name=cases/*}:accept", "/v1/cases/{case}:accept", {"name"}),
         ("/v1/{parent=departments/*}/posts", "/v1/departments/{department}/posts", {"parent"}),
         ("/v1/{name=departments/*/posts/*}", "/v1/departments/{department}/posts/{post}", {"name"}),
-        ("/v1/audit/{log=*}/auditHead", "/v1/audit/{log}/auditHead", {"log"}),
+        ("/v1/audit/{name=*/auditHead}", "/v1/audit/{name}/auditHead", {"name"}),
         ("/v1/{case.name=caseDeliveries/*}", "/v1/caseDeliveries/{caseDelivery}", {"case.name"}),
         ("/v1/data:query", "/v1/data:query", set()),
     ],

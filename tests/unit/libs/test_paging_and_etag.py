@@ -14,7 +14,7 @@ from tongban.audit.v1.audit_service_pb2 import ListAuditRecordsRequest
 from tongban.identity.v1.client_service_pb2 import ListClientsRequest
 from tongban.identity.v1.region_service_pb2 import ListRegionsRequest
 
-REQUEST = ListAuditRecordsRequest(log="cases", filter="object = cases/1", page_size=10)
+REQUEST = ListAuditRecordsRequest(parent="cases", filter="object = cases/1", page_size=10)
 PAGES = paging.Pages(b"k" * 32)
 
 
@@ -40,14 +40,14 @@ def test_the_first_page_has_no_position() -> None:
 
 def test_the_size_of_a_page_may_change_between_pages() -> None:
     token = PAGES.next_token(REQUEST, 7)
-    other = ListAuditRecordsRequest(log="cases", filter="object = cases/1", page_size=99, page_token=token)
+    other = ListAuditRecordsRequest(parent="cases", filter="object = cases/1", page_size=99, page_token=token)
     assert PAGES.position(other, token) == (7,)
 
 
 def test_a_token_of_another_list_is_refused() -> None:
     token = PAGES.next_token(REQUEST, 7)
     with pytest.raises(InvalidArgument) as error:
-        PAGES.position(ListAuditRecordsRequest(log="cases", filter="object = cases/2"), token)
+        PAGES.position(ListAuditRecordsRequest(parent="cases", filter="object = cases/2"), token)
     assert error.value.reason == "PAGE_TOKEN_INVALID"
 
 
@@ -109,7 +109,7 @@ def test_an_absent_etag_is_allowed_and_a_wrong_one_is_not() -> None:
 
 def test_a_token_with_another_sort_key_is_refused() -> None:
     """Whoever reads a token can write one like it, but not its digest."""
-    request = ListAuditRecordsRequest(log="seal")
+    request = ListAuditRecordsRequest(parent="seal")
     for last in (["x"], [], [8], [None], [[1]]):
         with pytest.raises(InvalidArgument) as error:
             PAGES.position(request, _forged(request, last))

@@ -219,7 +219,7 @@ async def test_a_search_for_an_impossible_number_finds_nobody_and_is_recorded(id
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     page = await invoke(
         log.ListAuditRecords,
-        audit.ListAuditRecordsRequest(log="identity", filter="object = persons"),
+        audit.ListAuditRecordsRequest(parent="identity", filter="object = persons"),
         audit.ListAuditRecordsResponse,
         to="identity",
         token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),

@@ -77,10 +77,10 @@ async def test_a_record_is_of_the_bytes_that_came_and_went_and_of_no_others(wire
     answered = await wire.call(CREATE, asked)
     (record,) = await wire.records("CreatePerson")
     salt = wire.salt(record)
-    assert opens(salt, asked, record.request_digest)
-    assert not opens(salt, usual, record.request_digest)
-    assert opens(salt, answered, record.response_digest)
-    assert not opens(salt, answered + b"\0", record.response_digest)
+    assert opens(salt, asked, record.request_hash)
+    assert not opens(salt, usual, record.request_hash)
+    assert opens(salt, answered, record.response_hash)
+    assert not opens(salt, answered + b"\0", record.response_hash)
 
 
 async def test_a_repeat_by_a_library_that_writes_in_another_order_gets_the_first_answer(wire: Wire) -> None:
@@ -105,10 +105,10 @@ async def test_nobody_guesses_from_the_log_who_was_looked_for(wire: Wire) -> Non
         hashlib.new("sm3", asked.SerializeToString()).digest(),
         hashlib.new("sm3", DOCUMENT.number.encode()).digest(),
     }
-    assert not {first.request_digest, second.request_digest} & guesses
-    assert first.request_digest != second.request_digest
-    assert opens(wire.salt(first), asked.SerializeToString(), first.request_digest)
-    assert not opens(wire.salt(second), asked.SerializeToString(), first.request_digest)
+    assert not {first.request_hash, second.request_hash} & guesses
+    assert first.request_hash != second.request_hash
+    assert opens(wire.salt(first), asked.SerializeToString(), first.request_hash)
+    assert not opens(wire.salt(second), asked.SerializeToString(), first.request_hash)
     canonicals = await wire.rows(sa.select(audit_records.c.canonical))
     assert not [each for each in canonicals if wire.salt(first).hex().encode() in each]
 

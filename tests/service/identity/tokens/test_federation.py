@@ -118,7 +118,7 @@ async def test_both_regions_record_it_under_one_id(federation: Federation) -> No
 async def _recorded(town: Town, transaction: str) -> list[str]:
     """What a region's identity service did under a transaction id."""
     log = audit_service_pb2_grpc.AuditServiceStub(town.service.channel)
-    request = audit_service_pb2.ListAuditRecordsRequest(log="identity", filter=f"transaction_id = {transaction}")
+    request = audit_service_pb2.ListAuditRecordsRequest(parent="identity", filter=f"transaction_id = {transaction}")
     answer = audit_service_pb2.ListAuditRecordsResponse
     page = await town.call(log.ListAuditRecords, request, answer, await town.staff_token("auditing"))
     return [record.action for record in page.audit_records]
