@@ -237,7 +237,7 @@ def _called(field: FieldDescriptor) -> str:
 
 def _parts(method: MethodDescriptor, message: Descriptor) -> tuple[FieldDescriptor, FieldDescriptor]:
     """The first message of a stream and the chunks that follow: the only form that streams of ours have."""
-    parts = list(message.fields)
+    parts = list(message.oneofs[0].fields) if message.oneofs else []
     if len(parts) != 2 or parts[0].message_type is None or parts[1].name != "chunk":
         raise SystemExit(f"proto/clients.py: {method.full_name} streams other than a head and chunks")
     return parts[0], parts[1]

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from libs.audit.rows import NEWEST_HEAD
 from libs.config import UploadsConfig
 from libs.db.engine import Database
-from libs.db.leader import turn
 from libs.db.query import Query, joined, of
 from libs.db.schema import audit_records
 from libs.errors import Aborted, TongbanError, Unavailable, not_found, reasons
@@ -22,8 +21,10 @@ from libs.operations.rules import KEPT
 from libs.operations.work import OperationKind, OperationWork
 from libs.rpc.messages import moment_of, timestamp
 from libs.uploads import rules, store
+from libs.uploads.api import quota_of
+from libs.uploads.beginning import begin
 from libs.uploads.content import UploadContent
-from libs.uploads.rules import Upload, UploadQuota
+from libs.uploads.rules import Upload
 from tongban.audit.v1 import audit_service_pb2 as pb
 
 _MEDIA_TYPE = "application/x-ndjson"
@@ -126,7 +127,7 @@ class AuditExport:
         self._service = service
         self._database = database
         self._content = content
-        self._quota = UploadQuota(config.most, config.megabytes * 1_000_000)
+        self._quota = quota_of(config)
 
     @property
     def kind(self) -> OperationKind:
@@ -187,16 +188,14 @@ class AuditExport:
         key = work.name.rpartition("/")[2]
         if await store.find(self._database, key) is None:
             async with self._database.transaction() as connection:
-                await turn(connection, f"uploads:{work.owner}")
-                rules.check_quota(self._quota, await store.HELD.one(connection, owner=work.owner), size)
-                await store.ADD.one(
+                await begin(
                     connection,
-                    id=key,
+                    self._quota,
+                    key=key,
                     owner=work.owner,
                     media_type=_MEDIA_TYPE,
                     size=size,
                     digest="",
-                    lifetime=rules.LIFETIME,
                 )
         return key
 

@@ -28,11 +28,15 @@ CHUNK_BYTES = 512 * 1024
 
 
 class AsyncDownload(Generic[Head]):
-    """A file on its way here: what it begins with, then its bytes, read once."""
+    """A file on its way here: what it begins with, then its bytes, read once.
 
-    def __init__(self, head: Head, chunks: AsyncIterator[bytes]) -> None:
+    ``upload`` names the upload as which it was handed out, where that was asked for; no bytes follow then.
+    """
+
+    def __init__(self, head: Head, chunks: AsyncIterator[bytes], upload: str = "") -> None:
         self.head = head
         self.chunks = chunks
+        self.upload = upload
 
     async def read(self) -> bytes:
         """Returns all bytes; raises TongbanError where the file breaks off."""
@@ -40,11 +44,12 @@ class AsyncDownload(Generic[Head]):
 
 
 class Download(Generic[Head]):
-    """A file on its way here, for code that waits."""
+    """As ``AsyncDownload``, for code that waits."""
 
-    def __init__(self, head: Head, chunks: Iterator[bytes]) -> None:
+    def __init__(self, head: Head, chunks: Iterator[bytes], upload: str = "") -> None:
         self.head = head
         self.chunks = chunks
+        self.upload = upload
 
     def read(self) -> bytes:
         """Returns all bytes; raises TongbanError where the file breaks off."""
@@ -104,16 +109,16 @@ class AsyncRegionCalls:
         """Asks for a file. Until it begins to come it is asked for again; what has begun is not."""
         method = _method(request)
 
-        async def begin(seconds: float, token: str) -> tuple[Head, AsyncIterator[Message]]:
+        async def begin(seconds: float, token: str) -> tuple[Head, AsyncIterator[Message], str]:
             stream = self.connection.receive(method, request, seconds, token)
             part = await anext(stream, None)
             found = head(part) if isinstance(part, answer) else None
             if found is None:
                 raise reasons.internal("the file did not begin with what it is")
-            return found, stream
+            return found, stream, str(getattr(part, "upload", "")) if _names_upload(part) else ""
 
-        found, stream = await self._tried(method, timeout, begin)
-        return AsyncDownload(found, _chunks(stream))
+        found, stream, upload = await self._tried(method, timeout, begin)
+        return AsyncDownload(found, _chunks(stream), upload)
 
     async def pages(
         self, request: Message, answer: type[Answer], items: Callable[[Answer], Iterable[Item]], timeout: float | None
@@ -241,6 +246,11 @@ async def _chunks(stream: AsyncIterator[Message]) -> AsyncIterator[bytes]:
         raise failure(error).error from error
 
 
+def _names_upload(part: Message | None) -> bool:
+    field = part.DESCRIPTOR.fields_by_name.get("upload") if part is not None else None
+    return field is not None and field.message_type is None
+
+
 def _cut(content: bytes) -> Iterator[bytes]:
     return (content[begin : begin + CHUNK_BYTES] for begin in range(0, len(content), CHUNK_BYTES))
 
@@ -330,7 +340,7 @@ class Calls:
         self, request: Message, answer: type[Part], head: Callable[[Part], Head | None], timeout: float | None
     ) -> Download[Head]:
         found: AsyncDownload[Head] = self._run(self._caller.download(request, answer, head, timeout))
-        return Download(found.head, self._waited(found.chunks))
+        return Download(found.head, self._waited(found.chunks), found.upload)
 
     def _exchange(
         self, requests: Iterable[Part], asked: type[Part], answer: type[Answer], timeout: float | None

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from libs.client.calls import Answer, AsyncRegionCalls, RegionCalls
 from libs.client.connection import Connection
 from libs.client.credentials import Bearer, Credentials, PrivateKey
+from libs.client.files import AsyncFiles, Files
 from libs.client.made import Api, AsyncApi
 from libs.client.receipts import OnReceipt, receipt_file
 from libs.client.retrying import RetryPolicy
@@ -59,6 +60,7 @@ class AsyncTongban(AsyncApi):
     ) -> None:
         self._credentials = credentials
         self.caller = replace(caller, tokens=tokens or self._own_tokens(caller, credentials))
+        self.files = AsyncFiles(self.caller)
         super().__init__(self.caller)
 
     def _with(self, tokens: TokenSource) -> "AsyncTongban":
@@ -232,6 +234,7 @@ class Tongban(Api):
 
     def _begin(self, region: AsyncTongban, loop: _Loop) -> None:
         self._region, self._loop = region, loop
+        self.files = Files(region.caller, loop.run)
         super().__init__(RegionCalls(region.caller, loop.run))
 
     def _with(self, region: AsyncTongban) -> "Tongban":

@@ -62,7 +62,7 @@ from libs.rpc.withdrawals import asking
 from libs.security.jwks import KeySource, RemoteKeys
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
-from libs.uploads.api import UploadApi
+from libs.uploads.api import UploadApi, quota_of
 from libs.uploads.content import UploadContent
 from libs.uploads.parts import PartStore
 from libs.uploads.sweeping import sweep_of
@@ -129,7 +129,7 @@ class Process:
         objects = opened(config.documents.folder)
         self.documents = DocumentStore(objects, self.cipher)
         self._content = UploadContent(self.database, PartStore(objects, self.cipher))
-        self.uploads = UploadedFiles(service, self.database, self._content)
+        self.uploads = UploadedFiles(service, self.database, self._content, quota_of(config.uploads))
         self.pages = Pages(self.keys.ensure(_PAGES, Algorithm.HMAC_SM3).secret)
         self.wire = Wire(self.redis, event_cipher(load_master_key(config.redis.event_key_file), self.provider))
         self.uow = UnitOfWork(self.database, self.clock, self.cipher, self.wire, self.log)

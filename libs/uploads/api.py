@@ -6,13 +6,13 @@ from libs.access.actor import Actor
 from libs.config import UploadsConfig
 from libs.db.command import command_of
 from libs.db.engine import Database
-from libs.db.leader import turn
 from libs.db.uow import Transaction, UnitOfWork
 from libs.errors import Violation, invalid_field, reasons, state_conflict
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from libs.rpc.messages import Names, timestamp
 from libs.uploads import rules, store
+from libs.uploads.beginning import begin
 from libs.uploads.content import UploadContent
 from libs.uploads.rules import Upload, UploadQuota
 from tongban.uploads.v1 import upload_service_pb2 as pb
@@ -30,7 +30,7 @@ class UploadApi:
         self._database = database
         self._uow = uow
         self._content = content
-        self._quota = UploadQuota(config.most, config.megabytes * 1_000_000)
+        self._quota = quota_of(config)
 
     async def create_upload(self, request: pb.CreateUploadRequest, call: Call) -> pb.Upload:
         """Begins an upload, within the caller's quota."""
@@ -38,16 +38,14 @@ class UploadApi:
         told, owner = request.upload, owner_of(call.actor)
 
         async def work(tx: Transaction) -> pb.Upload:
-            await turn(tx.connection, f"uploads:{owner}")
-            rules.check_quota(self._quota, await store.HELD.one(tx.connection, owner=owner), told.size_bytes)
-            made = await store.ADD.one(
+            made = await begin(
                 tx.connection,
-                id=uuid7(),
+                self._quota,
+                key=uuid7(),
                 owner=owner,
                 media_type=told.media_type,
                 size=told.size_bytes,
                 digest=told.digest,
-                lifetime=rules.LIFETIME,
             )
             return self._message(made)
 
@@ -141,6 +139,11 @@ class UploadApi:
             create_time=timestamp(upload.create_time),
             expire_time=timestamp(upload.expire_time),
         )
+
+
+def quota_of(config: UploadsConfig) -> UploadQuota:
+    """Returns what one caller may have at a service."""
+    return UploadQuota(config.most, config.megabytes * 1_000_000)
 
 
 def owner_of(actor: Actor) -> str:

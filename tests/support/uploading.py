@@ -96,3 +96,11 @@ class Uploading:
         upload = await self.create(len(content), digest=digest_of(content))
         await self.append(upload.name, 0, content)
         return await self.complete(upload.name)
+
+    async def fill(self, held: int = 0) -> None:
+        """Begins uploads until there is room for no further byte, beside the ``held`` bytes that they have already."""
+        left = self.service.process.config.uploads.megabytes * 1_000_000 - held
+        while left:
+            size = min(left, 1024 * MIB)
+            await self.create(size)
+            left -= size

@@ -5,6 +5,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from deploy.local.demo.office import Office
+from libs.client import AsyncTongban, Bearer
 from libs.crypto.sm3 import hasher, sm3
 from tests.support.regions import Regions
 from tongban.uploads.v1 import upload_service_pb2 as pb
@@ -210,3 +212,31 @@ async def test_a_large_file_by_grpc(regions: Regions, sender: Sender) -> None:
             async for part in stub.DownloadUpload(asked, metadata=sender.metadata, timeout=300):
                 digester.update(part.chunk)
         assert f"sm3:{digester.hexdigest()}" == _digest()
+
+
+async def test_our_client_goes_on_where_it_broke_off(sender: Sender, tmp_path: Path) -> None:
+    """Another process of the partner's takes over, in both directions: what is there already is not sent or fetched again."""
+    size, url = 40 * _MB, sender.office.gateway.url
+    (tmp_path / "sent").write_bytes(b"".join(_pieces(0, size)))
+    rest: list[int] = []
+
+    def breaks_off(done: int, _total: int) -> None:
+        if done > size // 3:
+            raise InterruptedError
+
+    with (tmp_path / "sent").open("rb") as file, (tmp_path / "fetched").open("w+b") as into:
+        async with AsyncTongban(url, Bearer(sender.token)) as region:
+            name = (await region.files.begin("license", file, "application/zip")).name
+            with pytest.raises(InterruptedError):
+                await region.files.go_on(name, file, breaks_off)
+        async with AsyncTongban(url, Bearer(sender.token)) as region:
+            whole = await region.files.go_on(name, file, lambda done, _total: rest.append(done))
+            with pytest.raises(InterruptedError):
+                await region.files.fetch(name, into, breaks_off)
+        held = into.seek(0, 2)
+        async with AsyncTongban(url, Bearer(sender.token)) as region:
+            fetched: list[int] = []
+            assert await region.files.fetch(name, into, lambda done, _total: fetched.append(done)) == whole
+    assert rest[0] > size // 3
+    assert 0 < held == fetched[0]
+    assert (tmp_path / "fetched").read_bytes() == (tmp_path / "sent").read_bytes()

@@ -29,6 +29,8 @@ from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 
+_LARGEST = 3 * 1024 * 1024
+"""Bytes of a licence's file at most."""
 Downloads = pb.DownloadLicenseRequest | recognition.DownloadRemoteLicenseRequest
 
 
@@ -55,9 +57,15 @@ class FileApi:
     async def download_license(self, request: pb.DownloadLicenseRequest, call: Call) -> pb.DownloadLicenseResponse:
         """Hands out the file of a licence of this or of another region."""
         name = names.parse(request.name, "name", "licenses")
+        if request.as_upload:
+            await self._parts.uploads.check_room(call.actor, _LARGEST)
         if name.is_foreign(self._parts.home):
-            return await self._from_abroad(name, request, call)
-        return await self._hand_out(request, call, await self._parts.licenses.get(name.local))
+            found = await self._from_abroad(name, request, call)
+        else:
+            found = await self._hand_out(request, call, await self._parts.licenses.get(name.local))
+        if request.as_upload:
+            found.upload = await self._parts.uploads.give(found.content, found.document.media_type, call.actor)
+        return found
 
     async def _from_abroad(
         self, name: ResourceName, request: pb.DownloadLicenseRequest, call: Call

@@ -135,9 +135,20 @@ class MaterialApi:
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
         """Hands out the bytes of a material of this or of another region, part by part."""
         name = names.parse(request.name, "name", "materials")
-        parts = self._from_abroad if name.is_foreign(self._parts.home) else self._from_here
-        async for part in parts(name, request, call):
+        if request.as_upload:
+            await self._parts.uploads.check_room(call.actor, rules.SIZE_LIMIT)
+        source = self._from_abroad if name.is_foreign(self._parts.home) else self._from_here
+        parts = source(name, request, call)
+        async for part in self._as_upload(parts, call.actor) if request.as_upload else parts:
             yield part
+
+    async def _as_upload(
+        self, parts: AsyncIterator[pb.DownloadMaterialResponse], actor: Actor
+    ) -> AsyncIterator[pb.DownloadMaterialResponse]:
+        head = await anext(parts)
+        content = b"".join([part.chunk async for part in parts])
+        head.upload = await self._parts.uploads.give(content, head.material.document.media_type, actor)
+        yield head
 
     async def download_remote_material(
         self, request: recognition.DownloadRemoteMaterialRequest, call: Call

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from google.protobuf.message import Message
-
+from libs.access.actor import Actor
 from libs.db.command import command_of
 from libs.documents.ofd import OfdRefused, open_ofd
 from libs.documents.store import digest_of
@@ -32,6 +32,8 @@ from tongban.license.v1 import verification_service_pb2 as pb
 _ZIP = b"PK\x03\x04"
 _IDENTIFIER_KEY = "ZZBS"
 _FILES_AT_ONCE, _FILES_WAITING = 4, 32
+_LARGEST = 3 * 1024 * 1024
+"""Bytes of a licence's file at most."""
 _OUTCOMES = {True: SealOutcome.VALID, False: SealOutcome.INVALID, None: SealOutcome.NOT_CHECKED}
 
 
@@ -94,14 +96,23 @@ class VerificationApi:
         self, request: pb.VerifyLicenseRequest, received: Message, call: Call
     ) -> tuple[pb.VerifyLicenseResponse, common_pb2.Receipt | None]:
         """Answers one question that came in ``received``, with the receipt where another region was asked."""
-        question = _question(request, self._parts.home)
+        question = _question(await self._brought(request, call.actor), self._parts.home)
         if question.region == self._parts.home:
             return await self._answer(question), None
         transaction = uuid7()
         command = command_of(received, call=call)
         receipt = await self._parts.audit.write(command, f"//{question.region}/licenses", transaction_id=transaction)
-        theirs = recognition.VerifyRemoteLicenseRequest(question=request, transaction_id=transaction)
+        theirs = recognition.VerifyRemoteLicenseRequest(question=question.request, transaction_id=transaction)
         return await self._parts.regions.verified(question.region, theirs), receipt
+
+    async def _brought(self, request: pb.VerifyLicenseRequest, actor: Actor) -> pb.VerifyLicenseRequest:
+        """Returns the request with the file itself, where it names an upload; another region has no part in those."""
+        if not request.upload:
+            return request
+        whole = pb.VerifyLicenseRequest()
+        whole.CopyFrom(request)
+        whole.content = await self._parts.uploads.source(request, actor, _LARGEST)
+        return whole
 
     async def verify_remote_license(
         self, request: recognition.VerifyRemoteLicenseRequest, call: Call

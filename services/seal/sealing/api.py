@@ -31,13 +31,18 @@ class SealingApi:
         """
         seal = await self._opened.open(request.seal)
         whole = await documents.brought(self._parts, request, call.actor)
+        if request.upload:
+            await self._parts.uploads.check_room(call.actor, len(whole.content) + documents.GROWTH)
         work = await documents.planned(self._parts, whole, seal, self._whole_second())
         answer = await self._steps.take(call.actor, command_of(request, call=call), work)
         fresh = work.sealed.get(answer.sealing.result_digest)
         if fresh is None:
             signed = await self._store.signed(answer.sealing.name)
             fresh = await documents.made_again(self._parts, whole, seal, signed, answer.sealing)
-        answer.document = fresh
+        if request.upload:
+            answer.upload = await self._parts.uploads.give(fresh, request.media_type, call.actor)
+        else:
+            answer.document = fresh
         return answer
 
     async def seal_digests(self, request: pb.SealDigestsRequest, call: Call) -> pb.SealDigestsResponse:

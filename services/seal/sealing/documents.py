@@ -45,7 +45,9 @@ class DocumentSealing:
 
 
 LARGEST = 10 * 1024 * 1024
-"""Bytes of a document that is brought as an upload: the sealed one must fit into an answer."""
+"""Bytes of a document that is brought as an upload."""
+GROWTH = 1024 * 1024
+"""By how many bytes a document grows at most by being sealed: the seal, its picture and the signature."""
 
 
 async def brought(parts: Parts, request: pb.SealDocumentRequest, actor: Actor) -> pb.SealDocumentRequest:

@@ -23,6 +23,7 @@ from libs.errors import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    ResourceExhausted,
     TongbanError,
     Unavailable,
 )
@@ -433,12 +434,32 @@ async def test_a_document_that_was_brought_in_pieces_is_sealed_and_a_repeat_need
     brought, token = await bringing.whole(ofd_document()), office.token("clients/other", "CLIENT")
     request = document_request(seal, None, upload=brought.name)
     first = await office.ask(office.sealings.SealDocument, request, pb.SealDocumentResponse, token)
-    assert (await office.validate(first.document)).seals[0].seal_id
-    assert await office.ask(office.sealings.SealDocument, request, pb.SealDocumentResponse, token) == first
+    assert first.WhichOneof("result") == "upload"
+    told, sealed = await bringing.download(first.upload)
+    assert (told.media_type, told.digest) == ("application/ofd", first.sealing.result_digest)
+    assert (await office.validate(sealed)).seals[0].seal_id
+    again = await office.ask(office.sealings.SealDocument, request, pb.SealDocumentResponse, token)
+    assert (again.sealing, (await bringing.download(again.upload))[1]) == (first.sealing, sealed)
     assert len(await rows(office, tables.sealings)) == 1
     await bringing.delete(brought.name)
     with pytest.raises(NotFound):
         await office.ask(office.sealings.SealDocument, request, pb.SealDocumentResponse, token)
+
+
+async def test_a_seal_is_not_used_where_there_is_no_room_for_what_it_makes(office: SealOffice) -> None:
+    seal = await office.make(order(resources_pb2.SealUser(subject="clients/other")))
+    bringing = Uploading(office.service, "clients/other", at="seal", kind="CLIENT")
+    brought, token = await bringing.whole(ofd_document()), office.token("clients/other", "CLIENT")
+    await bringing.fill(brought.size_bytes)
+    with pytest.raises(ResourceExhausted) as caught:
+        await office.ask(
+            office.sealings.SealDocument,
+            document_request(seal, None, upload=brought.name),
+            pb.SealDocumentResponse,
+            token,
+        )
+    assert caught.value.reason == "UPLOAD_QUOTA_EXCEEDED"
+    assert await rows(office, tables.sealings) == []
 
 
 async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: SealOffice) -> None:
