@@ -8,7 +8,7 @@ from google.protobuf import descriptor_pb2
 
 from libs.rpc import refusals
 from libs.rpc.stages.disclosure import needs_record
-from services.gateway import error_responses
+from services.gateway import content_paths, error_responses
 from services.gateway.contracts import Rpc, services
 from services.gateway.event_schemas import webhooks
 from services.gateway.http_paths import VARIABLE, part_patterns, path_of
@@ -81,7 +81,7 @@ class _Document:
                     f"{rpc.service.split('.')[1]}_{rpc.service.split('.')[-1]}_{rpc.name}{suffix}"
                 )
                 paths.setdefault(path, {})[verb.lower()] = operation
-        return paths
+        return paths | content_paths.paths(self._services)
 
     def _patterns(self, rpc: Rpc, template: str) -> list[str]:
         return [

@@ -77,7 +77,7 @@ def _type_name(schema: Json) -> str:
 
 
 def _fields(operation: Json, schemas: Json) -> list[_RequestField]:
-    places = {"path": "路径", "query": "查询"}
+    places = {"path": "路径", "query": "查询", "header": "请求头"}
     fields = [
         _RequestField(
             each["name"], places[each["in"]], _type_name(each["schema"]), each["required"], each.get("description", "")
@@ -104,7 +104,8 @@ def _listing(made: Json) -> list[Json]:
     """Groups the operations by gRPC service, for the documentation."""
     methods: defaultdict[str, list[Json]] = defaultdict(list)
     for path, verb, operation in operations(made):
-        answer = next(iter(operation["responses"]["200"]["content"].values()))["schema"]
+        good = next(each for http, each in operation["responses"].items() if http.startswith("2"))
+        answer = next(iter(good.get("content", {}).values()), {"schema": {"type": "—"}})["schema"]
         methods[operation["tags"][0]].append(
             {
                 "path": path,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from google.protobuf.message import Message
+
 from libs.access.actor import Actor
 from libs.db.command import command_of
 from libs.documents.ofd import OfdRefused, open_ofd
