@@ -1,8 +1,9 @@
 """Every RPC of every service refuses what its contract says it refuses: on the real stack, one service after another."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import reduce
 from typing import Any
 
 import grpc
@@ -11,8 +12,9 @@ import pytest_asyncio
 
 from libs.errors import PermissionDenied, TongbanError
 from libs.process import Process
-from libs.rpc import status
+from libs.rpc import refusals, status
 from libs.rpc.contract import Method
+from libs.rpc.stages.purposes import purposes_in, states_purpose
 from services.identity.core.regions import regions
 from tests.support import contracts, sql
 from tests.support.broken import BREAKABLE, Broken, broken
@@ -297,6 +299,31 @@ async def test_every_broken_rule_names_its_field(caller: Caller) -> None:
 
     assert cases
     assert await all_of(cases, check) == []
+
+
+async def test_a_purpose_of_ones_own_is_refused_wherever_it_stands(caller: Caller) -> None:
+    cases = [(method, path) for method in _methods(caller) for path in _purposes(method)]
+
+    async def check(item: tuple[Method, str]) -> str:
+        method, path = item
+        request = full(method.descriptor.input_type)
+        *inside, code = path.split(".")
+        setattr(reduce(getattr, inside, request), code, "OF_NOBODYS_TABLE")
+        kind = next(each for each in kinds_of(method) if not each.startswith("REGION"))
+        error = await caller.error(method, request, caller.token(method, kind))
+        known = error is not None and (error.reason, error.metadata.get("field")) == ("PURPOSE_UNKNOWN", path)
+        return "" if known else f"{method.name}, {path}: {_said(error)}"
+
+    assert await all_of(cases, check) == []
+
+
+def _purposes(method: Method) -> Iterator[str]:
+    """Where a request of an RPC names a purpose that is held to the table, and the RPC says that it refuses others."""
+    if not states_purpose(method):
+        return
+    assert "PURPOSE_UNKNOWN" in refusals.refusals(method)
+    for path in purposes_in(method.descriptor.input_type):
+        yield ".".join(path if path[-1] == "purpose_code" else (*path, "purpose_code"))
 
 
 async def test_what_fits_the_contract_never_shows_a_fault_of_ours(caller: Caller) -> None:
