@@ -29,13 +29,20 @@ RECORDS = FilteredList(
     pb.ListAuditRecordsRequest,
     audit_records,
     {
-        **{name: fields.text(name) for name in ("transaction_id", "object", "actor")},
+        **{name: fields.text(name) for name in ("transaction_id", "object", "actor", "purpose_code", "service_item")},
+        "case": fields.text("case_name"),
         "record_time": fields.moment("record_time"),
     },
     {
         "record_time": Order(
             ("record_time", "seq"),
-            (Path(), Path(("object",)), Path(("actor",), "actor <> ''"), Path(("transaction_id",), few=True)),
+            (
+                Path(),
+                Path(("object",)),
+                Path(("actor",), "actor <> ''"),
+                Path(("case_name",), "case_name <> ''"),
+                Path(("transaction_id",), few=True),
+            ),
         )
     },
     "record_time desc",

@@ -25,6 +25,9 @@ class AuditEntry:
     canonical: bytes
     leaf_hash: bytes
     actor: str = ""
+    purpose_code: str = ""
+    service_item: str = ""
+    case: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +142,7 @@ def _entry(identifier: str, record: Record) -> AuditEntry:
         canonical,
         leaf_hash(canonical),
         record.actor,
+        record.purpose_code,
+        record.service_item,
+        record.case,
     )

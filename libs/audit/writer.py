@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 _INSERT = """
 WITH written AS (
-  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash, actor)
-  VALUES (:id, :record_time, :transaction_id, :object, :canonical, :leaf_hash, :actor) RETURNING seq
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash, actor,
+    purpose_code, service_item, case_name)
+  VALUES (:id, :record_time, :transaction_id, :object, :canonical, :leaf_hash, :actor,
+    :purpose_code, :service_item, :case_name) RETURNING seq
 ){beside}
 INSERT INTO audit_pending (seq) SELECT seq FROM written
 """
@@ -98,6 +100,9 @@ class AuditWriter:
             "canonical": entry.canonical,
             "leaf_hash": entry.leaf_hash,
             "actor": entry.actor,
+            "purpose_code": entry.purpose_code,
+            "service_item": entry.service_item,
+            "case_name": entry.case,
         }
         statement = _PLAIN
         if asks is not None:

@@ -26,10 +26,12 @@ from tongban.common.v1 import common_pb2
 
 _TEXT = """
 WITH {parts}evidence_records AS (
-  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash, actor)
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash, actor,
+    purpose_code, service_item, case_name)
   SELECT r.* FROM unnest(CAST(:record_ids AS text[]), CAST(:record_times AS timestamptz[]),
     CAST(:record_transactions AS text[]), CAST(:record_objects AS text[]), CAST(:record_canonicals AS bytea[]),
-    CAST(:record_leaves AS bytea[]), CAST(:record_actors AS text[])) AS r {when}RETURNING seq
+    CAST(:record_leaves AS bytea[]), CAST(:record_actors AS text[]), CAST(:record_purposes AS text[]),
+    CAST(:record_items AS text[]), CAST(:record_cases AS text[])) AS r {when}RETURNING seq
 ), evidence_pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM evidence_records
 ), evidence_events AS (
@@ -57,12 +59,15 @@ def recorded(parts: str = "", *, when: str = "", answer: str = "SELECT 1") -> St
 
 _EACH = """
 WITH {parts}, evidence_records AS (
-  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash, actor)
-  SELECT r.id, r.record_time, r.transaction_id, r.object, r.canonical, r.leaf_hash, r.actor
+  INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash, actor,
+    purpose_code, service_item, case_name)
+  SELECT r.id, r.record_time, r.transaction_id, r.object, r.canonical, r.leaf_hash, r.actor, r.purpose_code,
+    r.service_item, r.case_name
   FROM unnest(CAST(:record_ids AS text[]), CAST(:record_times AS timestamptz[]),
     CAST(:record_transactions AS text[]), CAST(:record_objects AS text[]), CAST(:record_canonicals AS bytea[]),
-    CAST(:record_leaves AS bytea[]), CAST(:record_actors AS text[]), CAST(:record_keys AS text[])) WITH ORDINALITY
-    AS r (id, record_time, transaction_id, object, canonical, leaf_hash, actor, key, n)
+    CAST(:record_leaves AS bytea[]), CAST(:record_actors AS text[]), CAST(:record_purposes AS text[]),
+    CAST(:record_items AS text[]), CAST(:record_cases AS text[]), CAST(:record_keys AS text[])) WITH ORDINALITY
+    AS r (id, record_time, transaction_id, object, canonical, leaf_hash, actor, purpose_code, service_item, case_name, key, n)
   WHERE {when} ORDER BY r.n RETURNING seq
 ), evidence_pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM evidence_records
@@ -94,6 +99,9 @@ def record_values(entries: Sequence[AuditEntry], keys: Sequence[str] = ()) -> di
         "record_canonicals": [e.canonical for e in entries],
         "record_leaves": [e.leaf_hash for e in entries],
         "record_actors": [e.actor for e in entries],
+        "record_purposes": [e.purpose_code for e in entries],
+        "record_items": [e.service_item for e in entries],
+        "record_cases": [e.case for e in entries],
     }
     if keys:
         values["record_keys"] = keys

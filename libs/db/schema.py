@@ -107,10 +107,15 @@ audit_records = sa.Table(
     sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
     # Who did it, as the canonical bytes say it: what the log is searched by stands beside them.
     sa.Column("actor", sa.Text, nullable=False, server_default=""),
+    # What for, likewise (libs.access.purposes).
+    sa.Column("purpose_code", sa.Text, nullable=False, server_default=""),
+    sa.Column("service_item", sa.Text, nullable=False, server_default=""),
+    sa.Column("case_name", sa.Text, nullable=False, server_default=""),
     sa.Index("audit_records_transaction", "transaction_id"),
     sa.Index("audit_records_time", "record_time", "seq"),
     sa.Index("audit_records_of_object", "object", "record_time", "seq"),
     sa.Index("audit_records_actor", "actor", "record_time", "seq", postgresql_where=sa.text("actor <> ''")),
+    sa.Index("audit_records_case", "case_name", "record_time", "seq", postgresql_where=sa.text("case_name <> ''")),
     info=EVIDENCE,
     comment="One row for everything that was done or refused; the canonical bytes are what the leaf hash is made over.",
 )

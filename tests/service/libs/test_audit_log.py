@@ -286,6 +286,30 @@ async def test_records_are_listed_by_pages_and_filters(log: Log) -> None:
     assert len((await log.api.list_audit_records(of_object, CONTEXT)).audit_records) == 2
 
 
+async def test_records_are_found_by_what_they_were_for(log: Log) -> None:
+    """Those of single statements and those of changes, whose evidence another statement writes."""
+    item = "serviceItems/00000000-0000-7000-8000-000000000001"
+    other = common_pb2.UseContext(purpose_code="AUDIT", case="cases/2", item=item)
+    names = [each.record for each in await log.write(2)]
+
+    async def work(tx: Transaction) -> common_pb2.Date:
+        tx.about = "persons/9"
+        return common_pb2.Date(year=2024)
+
+    change = command(common_pb2.Date(), use=other)
+    await log.process.uow.run(change, work)
+
+    async def found(text: str) -> list[pb.AuditRecord]:
+        request = pb.ListAuditRecordsRequest(parent=log.process.service, filter=text, order_by="record_time")
+        return list((await log.api.list_audit_records(request, CONTEXT)).audit_records)
+
+    assert [each.name for each in await found("case = cases/1 AND purpose_code = LICENSE_CHECK")] == names
+    (one,) = await found(f"service_item = {item}")
+    assert (one.object, one.case, one.purpose_code) == ("persons/9", "cases/2", "AUDIT")
+    assert (one.service_item, one.basis_kind, one.basis) == (item, "item", item)
+    assert await found("case = cases/1 AND purpose_code = AUDIT") == []
+
+
 async def test_records_are_found_by_who_and_when(log: Log) -> None:
     receipts = await log.write(4)
 
