@@ -362,6 +362,7 @@ local function check(handle, headers)
   check_method(headers, method, target)
   if sub(target, 1, 4) ~= "/v1/" then return end
   if now.grpc then refuse("route") end
+  note(handle, "json", true)
   check_request(handle, headers, method, target)
 end
 
@@ -416,4 +417,17 @@ function envoy_on_request(handle)
     refusal = { answer = "fault", words = {} }
   end
   respond(handle, refusal)
+end
+
+-- What is gRPC's own stays behind: a JSON answer says its status by HTTP, and a receipt by its readable name alone.
+function envoy_on_response(handle)
+  local noted = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.lua")
+  if not noted or not noted.json then return end
+  local headers = handle:headers()
+  for name in pairs(T.receipts) do
+    local receipt = headers:get(name .. "-bin")
+    if receipt then headers:replace(name, receipt) end
+    headers:remove(name .. "-bin")
+  end
+  for name in pairs(T.of_grpc) do headers:remove(name) end
 end

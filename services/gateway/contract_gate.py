@@ -15,6 +15,7 @@ from libs.errors import Internal as InternalError
 from libs.errors import TongbanError, Violation, reasons
 from libs.rpc import languages, status
 from libs.rpc.fitting import OMITTED
+from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from services.gateway.contracts import Rpc, Service
 from services.gateway.http_paths import path_of
 from services.gateway.schemas import WELL_KNOWN
@@ -28,6 +29,8 @@ FEW_BYTES = 2048
 """Up to so many bytes in all the lines of the headers are not counted: they can't cost."""
 SIZE_HEADER = "x-tongban-size"
 """Where Envoy tells the gate what the headers come to."""
+OF_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding")
+"""Headers that mean something to gRPC callers alone; the body of a JSON answer says it all."""
 OPERATION, TRACEPARENT = "envoy.filters.http.lua:operation", "envoy.filters.http.lua:traceparent"
 """Where the gate leaves for the log: of a JSON request that it refuses, the verb and the contract's template of its path; and a
 whole traceparent."""
@@ -199,6 +202,8 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
         "usual": dict.fromkeys(USUAL, True),
         "answers": _answers(),
         "languages": dict(languages.SPOKEN),
+        "receipts": {key.removesuffix("-bin"): True for key in (RECEIPT, RECEIPT_ABROAD)},
+        "of_grpc": dict.fromkeys(OF_GRPC, True),
         "limits": {
             "headers": HEADER_BYTES,
             "lines": HEADER_LINES,

@@ -2,24 +2,32 @@
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from libs.audit.writer import AuditWriter
 from libs.db.command import Command
 from libs.rpc.call import Call
 from services.identity.core.claims import Claims
+from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import token_service_pb2 as pb
 
+EXCHANGE = "tongban.identity.v1.TokenService.ExchangeToken"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What was asked for: by which method, SM3 of the request, and the call that brought it, None where HTTP did."""
+    """What was asked for.
 
-    method: str
+    Attributes:
+        digest: SM3 of the request.
+        call: the call that brought it; None where HTTP did.
+        receipts: those of the records that were written of it; HTTP answers with the last, as a call does.
+    """
+
     digest: bytes
     call: Call | None = None
+    receipts: list[common_pb2.Receipt] = field(default_factory=list)
 
 
 class TokenRecords:
@@ -29,12 +37,20 @@ class TokenRecords:
         self._audit = audit
 
     async def write(
-        self, asked: TokenRequest, claims: Claims, *, token: str, transaction: str = "", result: str = "OK"
+        self,
+        asked: TokenRequest,
+        claims: Claims,
+        *,
+        method: str = EXCHANGE,
+        transaction: str = "",
+        result: str = "OK",
+        token: str,
     ) -> None:
         """Writes a record.
 
         Args:
             asked: what was asked for.
+            method: by which method or grant.
             claims: whom the token speaks of.
             token: audience and id of the token, `//<region>/tokens/<jti>`.
             transaction: what an assertion says of it (`txn`), the same in both regions' logs; empty of other tokens.
@@ -48,7 +64,7 @@ class TokenRecords:
         authority = claims.authority.principal if claims.authority else ""
         command = Command(
             caller=claims.sub,
-            method=asked.method,
+            method=method,
             request_id=str(uuid.uuid4()),
             digest=asked.digest,
             response_type=pb.ExchangeTokenResponse,
@@ -61,7 +77,7 @@ class TokenRecords:
             call=call,
         )
         shared = transaction if _UUID.fullmatch(transaction) else ""
-        await self._audit.write(command, token, result=result, transaction_id=shared)
+        asked.receipts.append(await self._audit.write(command, token, result=result, transaction_id=shared))
 
 
 def token_name(claims: Claims) -> str:

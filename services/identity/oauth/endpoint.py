@@ -1,5 +1,6 @@
 """The token endpoint, and what is published beside it: discovery and keys."""
 
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,11 +17,13 @@ from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.observability.net import App, net
 from libs.observability.tracing import Tracing
+from libs.rpc.receipts import RECEIPT
 from libs.rpc.stages.validation import check
 from services.identity.core.claims import Claims
 from services.identity.core.client_rules import Client
 from services.identity.core.codec import TOKEN_PATH
 from services.identity.core.parts import Parts
+from services.identity.core.token_records import TokenRequest
 from services.identity.oauth.authentication import ClientAuthentication
 from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, document
 from services.identity.oauth.errors import NOT_STORED, OAuthRefusal, invalid_client, invalid_request, refused_grant
@@ -45,7 +48,7 @@ _EXCHANGE_FIELDS = (
 _KEYS_KEPT = {"cache-control": "public, max-age=300"}
 
 Json = dict[str, Any]
-Serve = Callable[[TokenForm, Client | None], Awaitable[Json]]
+Serve = Callable[[TokenForm, TokenRequest, Client | None], Awaitable[Json]]
 
 
 def _server_error() -> OAuthRefusal:
@@ -63,6 +66,14 @@ async def _not_served(_request: Request, error: Exception) -> Response:
     description = words.get(error.status_code, "this can't be served")
     headers = dict(error.headers or {})
     return OAuthRefusal("invalid_request", description, status=error.status_code, headers=headers).response()
+
+
+def _with_receipt(answer: Response, asked: TokenRequest) -> Response:
+    """Adds the receipt of the record that says how it ended, as answers of the JSON edge carry theirs (decision 0045)."""
+    if asked.receipts:
+        encoded = base64.b64encode(asked.receipts[-1].SerializeToString()).decode().rstrip("=")
+        answer.headers[RECEIPT.removesuffix("-bin")] = encoded
+    return answer
 
 
 class OAuthEndpoints:
@@ -98,25 +109,28 @@ class OAuthEndpoints:
     async def token(self, request: Request) -> Response:
         """Gives a token (RFC 6749, 3.2)."""
         with self._tracing.span("POST /oauth/token", SpanKind.SERVER, request.headers.get("traceparent", "")):
+            asked = TokenRequest(b"")
             try:
-                answer = await self._serve(await read_form(request))
+                form = await read_form(request)
+                asked = TokenRequest(sm3(form.body))
+                answer = await self._serve(form, asked)
             except OAuthRefusal as refusal:
                 metrics.CALLS.labels("oauth.token", refusal.error).inc()
                 _log.info("no token", error=refusal.error, reason=refusal.reason, description=refusal.description)
-                return refusal.response()
+                return _with_receipt(refusal.response(), asked)
             except Exception:
                 metrics.CALLS.labels("oauth.token", "server_error").inc()
                 raise
             metrics.CALLS.labels("oauth.token", "OK").inc()
-            return JSONResponse(answer, headers=NOT_STORED)
+            return _with_receipt(JSONResponse(answer, headers=NOT_STORED), asked)
 
-    async def _serve(self, form: TokenForm) -> Json:
+    async def _serve(self, form: TokenForm, asked: TokenRequest) -> Json:
         serve = self._by_grant.get(form.required("grant_type"))
         if serve is None:
             raise OAuthRefusal("unsupported_grant_type", "this grant type is not offered")
         client = await self._client(credentials(form))
         try:
-            return await serve(form, client)
+            return await serve(form, asked, client)
         except TongbanError as error:
             raise refused_grant(error) from error
 
@@ -130,13 +144,13 @@ class OAuthEndpoints:
         except TongbanError as error:
             raise invalid_client(error, basic=shown.basic) from error
 
-    async def _client_credentials(self, form: TokenForm, client: Client | None) -> Json:
+    async def _client_credentials(self, form: TokenForm, _asked: TokenRequest, client: Client | None) -> Json:
         if client is None:
             raise OAuthRefusal("invalid_client", "the client must authenticate", status=401)
         return self._answer(self._grants.for_client(client, form.get("scope")))
 
-    async def _jwt_bearer(self, form: TokenForm, client: Client | None) -> Json:
-        made = await self._grants.for_asserted(form.required("assertion"), form.get("scope"), sm3(form.body))
+    async def _jwt_bearer(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
+        made = await self._grants.for_asserted(form.required("assertion"), form.get("scope"), asked)
         if client is not None and made.client_id != client.id:
             raise invalid_request("the assertion was signed by another client than the one that authenticates")
         return self._answer(made)
@@ -149,10 +163,10 @@ class OAuthEndpoints:
             "scope": " ".join(claims.scope),
         }
 
-    async def _token_exchange(self, form: TokenForm, _client: Client | None) -> Json:
+    async def _token_exchange(self, form: TokenForm, asked: TokenRequest, _client: Client | None) -> Json:
         request = pb.ExchangeTokenRequest(**{name: form.get(name) for name in _EXCHANGE_FIELDS})
         check(request)
-        made = await self._exchange.exchange(request, None, form.body)
+        made = await self._exchange.exchange(request, asked)
         return {
             "access_token": made.access_token,
             "issued_token_type": made.issued_token_type,

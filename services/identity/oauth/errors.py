@@ -10,6 +10,7 @@ _BY_REASON = {
     "EXCHANGE_NOT_SUPPORTED": "invalid_request",
     "FIELD_INVALID": "invalid_request",
     "REGION_NOT_TRUSTED": "invalid_target",
+    "REGION_TRUST_NOT_COVERING": "invalid_target",
     "CLIENT_MAY_NOT_ASSERT": "unauthorized_client",
     "CLIENT_NOT_ACTIVE": "unauthorized_client",
 }

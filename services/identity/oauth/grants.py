@@ -33,14 +33,14 @@ class TokenGrants:
         """Makes the claims of an authenticated client's own token; raises PermissionDenied SCOPE_NOT_GRANTED."""
         return issue.for_client(self._parts.codec.issue(), client, narrow(client.scopes, scope))
 
-    async def for_asserted(self, token: str, scope: str, digest: bytes) -> Claims:
+    async def for_asserted(self, token: str, scope: str, asked: TokenRequest) -> Claims:
         """Makes the claims for a person or a member of staff whom a channel has authenticated (RFC 7523, 2.1).
 
         Args:
             token: the channel's assertion; `sub` is `persons/<uuid>` or `staff/<uuid>`, `acr` the level of the session,
                 `auth_time` when it began.
             scope: the permissions asked for; empty for all.
-            digest: SM3 of the request, for the record.
+            asked: the request, for the record, whose receipt is noted there.
 
         Raises:
             Unauthenticated: TOKEN_INVALID.
@@ -56,7 +56,7 @@ class TokenGrants:
         except NotFound as error:
             raise invalid("sub", "the assertion speaks of nobody who is known here") from error
         await self._authentication.use_up("grant", channel, assertion)
-        await self._parts.records.write(TokenRequest(_JWT_BEARER, digest), made, token=token_name(made))
+        await self._parts.records.write(asked, made, method=_JWT_BEARER, token=token_name(made))
         return made
 
     async def _person(self, channel: Client, assertion: ClientAssertion, scope: str) -> Claims:

@@ -1,6 +1,7 @@
 """TokenService: exchanging tokens, tokens of our own services, what was withdrawn, and the keys that sign."""
 
 from libs.access import rights, roles
+from libs.crypto.sm3 import sm3
 from libs.errors import reasons
 from libs.rpc.call import Call
 from libs.rpc.messages import moment_of
@@ -9,6 +10,7 @@ from services.identity.core import issue
 from services.identity.core.jwk import jwks_message
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import narrow
+from services.identity.core.token_records import TokenRequest
 from services.identity.tokens.service import TokenExchange
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import token_service_pb2 as pb
@@ -23,7 +25,7 @@ class TokenApi:
 
     async def exchange_token(self, request: pb.ExchangeTokenRequest, call: Call) -> pb.ExchangeTokenResponse:
         """Exchanges a token."""
-        return await self._exchange.exchange(request, call, call.received)
+        return await self._exchange.exchange(request, TokenRequest(sm3(call.received), call))
 
     async def issue_service_token(
         self, request: pb.IssueServiceTokenRequest, call: Call

@@ -4,9 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from libs.access import roles
-from libs.crypto.sm3 import sm3
 from libs.errors import InvalidArgument, reasons
-from libs.rpc.call import Call
 from services.identity.core import assurance, scopes
 from services.identity.core.claims import Claims, TokenType
 from services.identity.core.issue import TokenIssue
@@ -20,7 +18,6 @@ from services.identity.tokens.parties import Parties
 from services.identity.tokens.rules import ACCESS_URN, ASSERTION_URN, DELEGATION_URN, ExchangeKind
 from tongban.identity.v1 import token_service_pb2 as pb
 
-_METHOD = "tongban.identity.v1.TokenService.ExchangeToken"
 _URNS = {
     TokenType.ACCESS: (ACCESS_URN, "Bearer"),
     TokenType.ASSERTION: (ASSERTION_URN, "N_A"),
@@ -47,18 +44,14 @@ class TokenExchange:
             ExchangeKind.USE_DELEGATION: self._use_delegation,
         }
 
-    async def exchange(
-        self, request: pb.ExchangeTokenRequest, call: Call | None, received: bytes
-    ) -> pb.ExchangeTokenResponse:
+    async def exchange(self, request: pb.ExchangeTokenRequest, asked: TokenRequest) -> pb.ExchangeTokenResponse:
         """Exchanges a token; the record of it is written before the new one leaves.
 
         Args:
             request: what is asked.
-            call: None where HTTP asks.
-            received: the bytes that came: the message, or the form.
+            asked: the same for the record, which notes its receipt there.
         """
         kind, codec = self._kind(request), self._parts.codec
-        asked = TokenRequest(_METHOD, sm3(received), call)
         made = await self._ways[kind](request, codec.issue(), asked)
         if kind is not ExchangeKind.ACCEPT:
             await self._parts.records.write(asked, made, token=token_name(made), transaction=made.txn)

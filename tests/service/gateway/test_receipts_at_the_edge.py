@@ -47,6 +47,16 @@ def test_a_json_refusal_that_is_on_record_carries_it_too(client: httpx.Client, e
     assert _read(answer.headers["tongban-receipt"]) == HERE
 
 
+@pytest.mark.parametrize(
+    ("path", "status"), [(PATH, 200), (RECORD, 404), ("/v1/audit/identity/auditHead?nothing=1", 400)]
+)
+def test_a_json_answer_carries_nothing_of_grpc(client: httpx.Client, edge: Edge, path: str, status: int) -> None:
+    edge.seen.first += [("grpc-accept-encoding", "identity, gzip")]
+    answer = client.get(path, headers={"authorization": f"Bearer {token_of(edge.url)}"})
+    assert answer.status_code == status
+    assert [name for name in answer.headers if name.startswith("grpc-") or name.endswith("-bin")] == []
+
+
 def test_a_call_without_receipt_has_no_empty_header(client: httpx.Client, edge: Edge) -> None:
     edge.seen.first = []
     assert not [name for name in client.get(PATH).headers if name.startswith("tongban-receipt")]

@@ -1,5 +1,6 @@
 """The token endpoint over real HTTP: what it gives, and every way in which it refuses."""
 
+import base64
 import time
 import uuid
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from redis.asyncio import Redis
 
 from libs.access import roles
+from libs.db.schema import audit_records
 from libs.process import Process
 from libs.rpc.token_types import ACCESS_TOKEN
 from services.identity.core import codec
 from services.identity.oauth import authentication
+from tests.support import sql
 from tests.support.recorded import is_of, records_of
 from tests.support.service import Ground
 from tests.support.town import (
@@ -27,6 +30,7 @@ from tests.support.town import (
     request_id,
     town,
 )
+from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import client_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2
 
@@ -399,3 +403,22 @@ _UNKNOWN = {
     "error_description": "the client is not known, or its credentials are wrong",
     "reason": "TOKEN_INVALID",
 }
+
+
+async def test_a_login_and_an_exchange_bring_the_receipt_of_their_record(home: Town) -> None:
+    """By HTTP as by gRPC; a machine's own token is on no record and brings none (decision 0045)."""
+    person = await home.person()
+    login = await home.post(**home.asserted(person))
+    firm = await home.firm(person)
+    asked = {"subject_token": login.json()["access_token"], "subject_token_type": ACCESS_TOKEN}
+    acting = await home.post(grant_type=TOKEN_EXCHANGE, on_behalf_of=firm.name, **asked)
+    for answer, method in ((login, "oauth.jwt-bearer"), (acting, "tongban.identity.v1.TokenService.ExchangeToken")):
+        encoded = answer.headers["tongban-receipt"]
+        receipt = common_pb2.Receipt.FromString(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
+        async with home.service.process.database.read() as connection:
+            rows = await sql.execute(connection, audit_records.select())
+        (record,) = [row for row in rows if row.leaf_hash == receipt.leaf_hash]
+        assert method.encode() in record.canonical
+    machine = await home.post(grant_type="client_credentials", **home.client_form(home.admin))
+    assert machine.status_code == 200
+    assert "tongban-receipt" not in machine.headers
