@@ -6,7 +6,8 @@ from libs.rpc.messages import wire_bytes
 from tests.support import contracts, requests
 from tests.support.wire_form import disorder, filled, reversed_fields
 from tongban.cases.v1 import exchange_service_pb2
-from tongban.sharing.v1 import data_service_pb2, resources_pb2
+from tongban.common.v1 import value_pb2
+from tongban.sharing.v1 import data_service_pb2
 
 
 def test_the_library_writes_fields_by_ascending_number_in_every_request_and_answer() -> None:
@@ -24,7 +25,7 @@ def test_the_library_writes_fields_by_ascending_number_in_every_request_and_answ
 def test_entries_of_maps_stand_in_the_order_of_their_keys() -> None:
     names = [f"{n:02}" for n in range(50)]
     rows = [
-        data_service_pb2.Row(values={name: resources_pb2.Value(bool_value=True) for name in order})
+        data_service_pb2.Row(values={name: value_pb2.Value(bool_value=True) for name in order})
         for order in (names, names[::-1])
     ]
     assert wire_bytes(rows[0]) == wire_bytes(rows[1])

@@ -26,7 +26,7 @@ from tests.support.regions import PLAIN
 from tests.support.seals import make_kit
 from tests.support.values import messages
 from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, value_pb2
 from tongban.identity.v1 import account_service_pb2, account_service_pb2_grpc, resources_pb2
 from tongban.license.v1 import (
     license_service_pb2,
@@ -45,7 +45,6 @@ from tongban.seal.v1 import (
     validation_service_pb2_grpc,
 )
 from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
-from tongban.sharing.v1 import resources_pb2 as sharing
 
 READS, WRITES, WARM_UP = 4000, 1600, 100
 BATCH = 100
@@ -230,7 +229,7 @@ class Workloads:
                 resource=resource,
                 fields=shared_table.FIELDS,
                 use_context=context,
-                conditions=[data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=key)])],
+                conditions=[data_service_pb2.KeyCondition(field="uscc", values=[value_pb2.Value(string_value=key)])],
             )
             for key in keys
         ]

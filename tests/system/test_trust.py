@@ -25,10 +25,9 @@ from deploy.local.demo.people import firms_to_come
 from libs.errors import TongbanError
 from libs.ids.uuid7 import uuid7
 from tests.support.regions import Regions
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, value_pb2
 from tongban.identity.v1 import region_service_pb2, resources_pb2
 from tongban.sharing.v1 import data_service_pb2
-from tongban.sharing.v1 import resources_pb2 as sharing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -85,7 +84,7 @@ async def _query(regions: Regions) -> str:
     request = data_service_pb2.QueryRequest(
         resource=f"//{regions.home.gateway.code}/{regions.resource}",
         fields=["credit_grade"],
-        conditions=[data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=uscc)])],
+        conditions=[data_service_pb2.KeyCondition(field="uscc", values=[value_pb2.Value(string_value=uscc)])],
         use_context=common_pb2.UseContext(
             purpose_code=PURPOSE_CODE,
             purpose=PURPOSE,

@@ -17,13 +17,13 @@ from tongban.cases.v1 import (
     rating_service_pb2,
 )
 from tongban.cases.v1 import resources_pb2 as cases
+from tongban.common.v1 import value_pb2
 from tongban.license.v1 import (
     license_service_pb2,
     verification_service_pb2,
 )
 from tongban.license.v1 import resources_pb2 as licenses
 from tongban.sharing.v1 import data_service_pb2
-from tongban.sharing.v1 import resources_pb2 as sharing
 
 
 class CaseStory(ApplicationSteps):
@@ -56,7 +56,7 @@ class CaseStory(ApplicationSteps):
             resource=f"//{self._home.gateway.code}/{self._resource}",
             fields=["entity_name", "credit_grade"],
             conditions=[
-                data_service_pb2.KeyCondition(field="uscc", values=[sharing.Value(string_value=self._firm.uscc)])
+                data_service_pb2.KeyCondition(field="uscc", values=[value_pb2.Value(string_value=self._firm.uscc)])
             ],
             use_context=self._use(self._handling),
         )

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from libs.rpc.messages import date_of
+from libs.values.messages import value_of
 from services.sharing.core.catalogue import (
     CatalogueEntry,
     DataField,
@@ -19,6 +18,7 @@ from services.sharing.core.catalogue import (
 )
 from services.sharing.core.granting import Quota, RowCondition, RowOperator, Terms
 from services.sharing.core.mounting import TableSource
+from tongban.common.v1 import value_pb2
 from tongban.sharing.v1 import resources_pb2 as pb
 
 
@@ -83,26 +83,13 @@ def _condition_of(path: str, condition: pb.RowCondition, fields: Mapping[str, Da
     return RowCondition(condition.field, operator, values)
 
 
-def read_value(path: str, field: DataField, value: pb.Value) -> Value:
+def read_value(path: str, field: DataField, value: value_pb2.Value) -> Value:
     """Reads a value of a request.
 
     Raises:
         InvalidArgument: FIELD_INVALID at ``path`` where it is not of the field's data type, or no such day exists.
     """
-    kind = value.WhichOneof("kind")
-    read: Any
-    if kind == "decimal_value":
-        read = Decimal(value.decimal_value)
-    elif kind == "date_value":
-        read = date_of(value.date_value, path)
-    elif kind == "time_value":
-        read = _moment(value.time_value)
-    else:
-        read = getattr(value, kind) if kind and kind != "null_value" else None
-    return _typed(path, field, read)
-
-
-def _typed(path: str, field: DataField, read: Any) -> Value:
+    read: Any = value_of(value, path)
     require_type(path, field, read)
     known: Value = read
     return known

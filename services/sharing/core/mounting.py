@@ -20,7 +20,7 @@ _COLUMN_TYPES: dict[DataType, frozenset[str]] = {
     DataType.DATE_TIME: frozenset({"timestamp with time zone"}),
     DataType.LOGICAL: frozenset({"boolean"}),
     DataType.MEMO: _TEXT,
-    DataType.GENERAL: _TEXT,
+    DataType.GENERAL: _TEXT | {"bytea"},
     DataType.DOUBLE: _FLOATING,
     DataType.INTEGER: _WHOLE,
     DataType.FLOAT: _FLOATING,

@@ -14,9 +14,9 @@ from libs.errors import reasons
 from services.sharing.core.granting import GrantFacts
 from services.sharing.data.holdings import Holding
 from services.sharing.data.rules import GrantedUse
-from services.sharing.data.values import CellFault, write_text, writer_of
+from services.sharing.data.values import CellFault, write_raw, writer_of
+from tongban.common.v1 import value_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
-from tongban.sharing.v1 import resources_pb2 as messages
 
 _MOST_BYTES = 2 * 1024 * 1024
 """A page ends early beyond this, so that every answer fits the transport."""
@@ -150,13 +150,13 @@ def found_raw(holding: Holding, allowed: GrantedUse, rows: Sequence[Any], page: 
 
 
 def _judged(holding: Holding, allowed: GrantedUse, place: Place, values: Sequence[Any]) -> GivenRow:
-    row, faults = pb.Row(), dict[str, str]()
+    row, faults, table = pb.Row(), dict[str, str](), holding.table()
     for code, raw in zip(allowed.fields, values, strict=False):
         try:
             if raw is None:
                 row.values[code].null_value = True
             else:
-                write_text(row.values[code], holding.fields[code].data_type, raw, values[-1])
+                write_raw(row.values[code], holding.fields[code].data_type, table.column_type(code), raw, values[-1])
         except CellFault as fault:
             faults[code] = fault.reason
     return GivenRow(place, row, faults)
@@ -185,7 +185,7 @@ def rows_message(
 
 
 def _named(request: pb.QueryRequest, each: GivenRow) -> pb.UnreadableRow:
-    keys: dict[str, messages.Value] = {
+    keys: dict[str, value_pb2.Value] = {
         condition.field: condition.values[number - 1]
         for condition, number in zip(request.conditions, each.place, strict=False)
     }

@@ -12,7 +12,7 @@ from libs.errors import InvalidArgument
 from services.sharing.core.catalogue import Value
 from services.sharing.core.granting import RowCondition, RowOperator
 from services.sharing.core.mounting import MountedTable, quoted
-from services.sharing.data.values import LONGEST_TEXT, bind, bound_within
+from services.sharing.data.values import LONGEST_BYTES, LONGEST_TEXT, bind, bound_within
 
 _TEXTUAL = frozenset({"text", "character varying", "character"})
 _ALL_ROWS = "hashtextextended(concat_ws('/', count(*) OVER (), sum(p0) OVER ()), 0)"
@@ -43,17 +43,21 @@ class ReadableTable(MountedTable):
 
     def bind(self, path: str, field: str, value: Value) -> Any:
         """Returns a value as the driver wants it for the field's column; None where no row can hold it."""
-        return bind(path, value, self.types.get(self._columns[field], ""))
+        return bind(path, value, self.column_type(field))
 
     def bind_bound(self, field: str, value: int, *, at_least: bool) -> Any:
         """Returns a whole bound as the driver wants it for the field's column; None where nothing is within it."""
-        kind = self.types.get(self._columns[field], "")
+        kind = self.column_type(field)
         within = bound_within(value, kind, at_least=at_least)
         return None if within is None else bind("row_conditions", within, kind)
 
     def holds_fractions(self, field: str) -> bool:
         """Tells whether the field's column holds numbers that are not whole."""
-        return self.types.get(self._columns[field]) == "numeric"
+        return self.column_type(field) == "numeric"
+
+    def column_type(self, field: str) -> str:
+        """Returns the type of the field's column, as the last look at the table found it; empty where it saw none."""
+        return self.types.get(self._columns[field], "")
 
     def element(self, field: str) -> str:
         """Returns the type of a list that the field's column is compared with."""
@@ -62,8 +66,10 @@ class ReadableTable(MountedTable):
 
     def cut(self, field: str) -> str:
         """Returns the column of a field, cut where it is longer than can be given, so that no huge cell is carried."""
-        column = self.column(field)
-        return f"left({column}, {LONGEST_TEXT + 1})" if self.types.get(self._columns[field]) in _TEXTUAL else column
+        column, kind = self.column(field), self.column_type(field)
+        if kind == "bytea":
+            return f"substring({column} FROM 1 FOR {LONGEST_BYTES + 1})"
+        return f"left({column}, {LONGEST_TEXT + 1})" if kind in _TEXTUAL else column
 
     def place(self) -> str:
         """Returns the expression that rows of one key value are put in order by.
@@ -178,6 +184,8 @@ def _place_arguments(length: int, first: int) -> str:
 
 def _raw(table: ReadableTable, field: str) -> str:
     """No conversion and no check of the encoding: bytes that are no text come out as they are."""
+    if table.column_type(field) == "bytea":
+        return table.cut(field)
     return f"convert_to(left({table.column(field)}::text, {LONGEST_TEXT + 1}), getdatabaseencoding())"
 
 

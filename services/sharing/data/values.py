@@ -10,11 +10,13 @@ from uuid import UUID
 
 from libs.errors import invalid_field
 from services.sharing.core.catalogue import DataType, Value
-from tongban.sharing.v1 import resources_pb2 as pb
+from tongban.common.v1 import value_pb2 as pb
 
 _WHOLE = {"smallint": 1 << 15, "integer": 1 << 31, "bigint": 1 << 63}
 LONGEST_TEXT = 10_000
 """Characters of a text that the contract carries (``Value.string_value``)."""
+LONGEST_BYTES = 65_536
+"""Bytes that it carries (``Value.bytes_value``)."""
 
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -53,6 +55,8 @@ def bind(path: str, value: Value, column_type: str) -> Any:
         return int(value) if value == int(value) else None
     if column_type == "numeric":
         return Decimal(value) if isinstance(value, int) else value
+    if column_type == "bytea":
+        raise invalid_field(path, "value.type", "the column holds bytes, which are compared with nothing")
     if column_type == "uuid":
         try:
             return UUID(str(value))
@@ -71,6 +75,19 @@ def _text(message: pb.Value, value: Any) -> None:
     if len(text) > LONGEST_TEXT:
         raise CellFault("TOO_LARGE")
     message.string_value = text
+
+
+def _general(message: pb.Value, value: Any) -> None:
+    if type(value) is bytes:
+        _bytes(message, value)
+    else:
+        _text(message, value)
+
+
+def _bytes(message: pb.Value, value: bytes) -> None:
+    if len(value) > LONGEST_BYTES:
+        raise CellFault("TOO_LARGE")
+    message.bytes_value = value
 
 
 def _whole(message: pb.Value, value: Any) -> None:
@@ -131,7 +148,7 @@ Writer = Callable[[pb.Value, Any], None]
 _WRITERS: dict[DataType, Writer] = {
     DataType.CHARACTER: _text,
     DataType.MEMO: _text,
-    DataType.GENERAL: _text,
+    DataType.GENERAL: _general,
     DataType.NUMERIC: _decimal,
     DataType.CURRENCY: _decimal,
     DataType.INTEGER: _whole,
@@ -168,8 +185,15 @@ def _put_moment(message: pb.Value, text: str) -> None:
     message.time_value.FromDatetime(datetime.fromisoformat(text))
 
 
-def write_text(message: pb.Value, data_type: DataType, raw: bytes, encoding: str) -> None:
-    """Writes a cell that came as the bytes of its text; raises CellFault."""
+def write_raw(message: pb.Value, data_type: DataType, column_type: str, raw: bytes, encoding: str) -> None:
+    """Writes a cell that came as the bytes of its text, or of a column of bytes as they are; raises CellFault."""
+    if column_type == "bytea":
+        _bytes(message, raw)
+    else:
+        _write_text(message, data_type, raw, encoding)
+
+
+def _write_text(message: pb.Value, data_type: DataType, raw: bytes, encoding: str) -> None:
     text = _decoded(raw, encoding)
     try:
         if data_type is DataType.DATE:

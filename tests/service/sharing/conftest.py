@@ -26,7 +26,7 @@ from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, Service, serving
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, value_pb2
 from tongban.identity.v1 import region_service_pb2 as regions
 from tongban.identity.v1 import region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
@@ -58,7 +58,7 @@ def id_of(word: str) -> str:
 _TABLE = """
 CREATE TABLE firms (
   code text NOT NULL, firm_name varchar(100) NOT NULL, trade text, capital numeric, staff integer, founded date,
-  active boolean, seen timestamptz, score double precision, owner_phone text, token uuid
+  active boolean, seen timestamptz, score double precision, owner_phone text, token uuid, photo bytea
 );
 INSERT INTO firms VALUES
   ('A1', '示例甲公司', '便利店', 12.50, 7, '2020-02-29', true, '2024-01-01T00:00:00Z', 0.5, '10000000001',
@@ -80,6 +80,7 @@ FIELDS = {
     "score": ("score", pb.DATA_TYPE_DOUBLE),
     "phone": ("owner_phone", pb.DATA_TYPE_CHARACTER),
     "token": ("token", pb.DATA_TYPE_GENERAL),
+    "photo": ("photo", pb.DATA_TYPE_GENERAL),
 }
 KEYS = {"code", "staff", "token"}
 ASKED = ["name", "trade", "capital", "staff", "founded", "active", "seen", "score"]
@@ -89,8 +90,8 @@ def request_id() -> str:
     return str(uuid.uuid4())
 
 
-def text(value: str) -> pb.Value:
-    return pb.Value(string_value=value)
+def text(value: str) -> value_pb2.Value:
+    return value_pb2.Value(string_value=value)
 
 
 async def make_source(ground: Ground, folder: Path, encoding: str = "UTF8") -> tuple[str, DataSource]:

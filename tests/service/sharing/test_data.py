@@ -34,6 +34,7 @@ from tests.service.sharing.conftest import (
     text,
 )
 from tests.support import sql
+from tongban.common.v1 import value_pb2
 from tongban.sharing.v1 import data_service_pb2 as data
 from tongban.sharing.v1 import data_service_pb2_grpc
 from tongban.sharing.v1 import resources_pb2 as pb
@@ -96,11 +97,11 @@ async def test_a_refused_field_refuses_the_call_and_is_recorded(sharing: Sharing
         ({"use_context": context(case="")}, "CASE_REQUIRED"),
         ({"fields": ["income"]}, "FIELD_UNKNOWN"),
         ({"conditions": [data.KeyCondition(field="name", values=[text("x")])]}, "FIELD_NOT_KEY"),
-        ({"conditions": [data.KeyCondition(field="code", values=[pb.Value(int_value=1)])]}, "FIELD_INVALID"),
-        ({"conditions": [data.KeyCondition(field="code", values=[pb.Value(null_value=True)])]}, "FIELD_INVALID"),
+        ({"conditions": [data.KeyCondition(field="code", values=[value_pb2.Value(int_value=1)])]}, "FIELD_INVALID"),
+        ({"conditions": [data.KeyCondition(field="code", values=[value_pb2.Value(null_value=True)])]}, "FIELD_INVALID"),
         ({"conditions": [data.KeyCondition(field="token", values=[text("x")])]}, "FIELD_INVALID"),
         (
-            {"conditions": [data.KeyCondition(field="staff", values=[pb.Value(decimal_value="9" * 20)])]},
+            {"conditions": [data.KeyCondition(field="staff", values=[value_pb2.Value(decimal_value="9" * 20)])]},
             "FIELD_INVALID",
         ),
         ({"use_context": context(grant="dataGrants/00000000-0000-7000-8000-0000000000ff")}, "RESOURCE_NOT_FOUND"),
@@ -129,9 +130,9 @@ async def test_each_use_beyond_the_grant_is_refused_and_recorded(
 async def test_keys_of_every_type_select_rows(sharing: Sharing) -> None:
     resource, _ = await sharing.ready()
     for field, value, found in (
-        ("staff", pb.Value(decimal_value="7"), ["示例甲公司"]),
-        ("staff", pb.Value(int_value=2), ["示例乙公司"]),
-        ("staff", pb.Value(decimal_value="7.5"), []),
+        ("staff", value_pb2.Value(decimal_value="7"), ["示例甲公司"]),
+        ("staff", value_pb2.Value(int_value=2), ["示例乙公司"]),
+        ("staff", value_pb2.Value(decimal_value="7.5"), []),
         ("token", text("00000000-0000-7000-8000-000000000001"), ["示例甲公司"]),
     ):
         conditions = [data.KeyCondition(field=field, values=[value])]
@@ -143,8 +144,12 @@ async def test_row_conditions_of_the_grant_always_hold(sharing: Sharing) -> None
     conditions = [
         pb.RowCondition(field="trade", operator=pb.ROW_OPERATOR_IN, values=[text("便利店"), text("食品")]),
         pb.RowCondition(field="code", operator=pb.ROW_OPERATOR_PREFIX, values=[text("A")]),
-        pb.RowCondition(field="staff", operator=pb.ROW_OPERATOR_AT_LEAST, values=[pb.Value(decimal_value="1.5")]),
-        pb.RowCondition(field="capital", operator=pb.ROW_OPERATOR_AT_MOST, values=[pb.Value(decimal_value="50")]),
+        pb.RowCondition(
+            field="staff", operator=pb.ROW_OPERATOR_AT_LEAST, values=[value_pb2.Value(decimal_value="1.5")]
+        ),
+        pb.RowCondition(
+            field="capital", operator=pb.ROW_OPERATOR_AT_MOST, values=[value_pb2.Value(decimal_value="50")]
+        ),
     ]
     resource, _ = await sharing.ready(terms(row_conditions=conditions))
     answer = await sharing.query(query(resource, "A1", "A2", "A3", "B1"))
@@ -306,9 +311,9 @@ async def test_a_comparison_tells_yes_or_no_and_nothing_more(sharing: Sharing) -
     given = [
         data.GivenValue(field="phone", value=text("10000000001")),
         data.GivenValue(field="name", value=text("别的名称")),
-        data.GivenValue(field="capital", value=pb.Value(decimal_value="12.5")),
-        data.GivenValue(field="staff", value=pb.Value(decimal_value="7.5")),
-        data.GivenValue(field="seen", value=pb.Value(time_value=Timestamp(seconds=1_704_067_200))),
+        data.GivenValue(field="capital", value=value_pb2.Value(decimal_value="12.5")),
+        data.GivenValue(field="staff", value=value_pb2.Value(decimal_value="7.5")),
+        data.GivenValue(field="seen", value=value_pb2.Value(time_value=Timestamp(seconds=1_704_067_200))),
     ]
     conditions = [data.KeyCondition(field="code", values=[text("A1")])]
     request = data.CompareRequest(resource=resource, conditions=conditions, given=given, use_context=context())

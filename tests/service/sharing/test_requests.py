@@ -12,6 +12,7 @@ from libs.rpc.contract import Method
 from tests.service.sharing.conftest import ABROAD, CONSUMER, PROVIDER, Sharing, content, request_id, terms
 from tests.support import sql
 from tests.support.handling import handling_methods, human_only
+from tongban.common.v1 import value_pb2
 from tongban.sharing.v1 import grant_service_pb2 as pb
 from tongban.sharing.v1 import resources_pb2 as messages
 
@@ -168,7 +169,7 @@ _FIELDS = [
                     messages.RowCondition(
                         field="staff",
                         operator=messages.ROW_OPERATOR_AT_LEAST,
-                        values=[messages.Value(string_value="x")],
+                        values=[value_pb2.Value(string_value="x")],
                     )
                 ]
             ),

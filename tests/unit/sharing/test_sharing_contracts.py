@@ -11,7 +11,7 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from libs.rpc.messages import Names
 from services.sharing.core import catalogue, granting, mounting
 from services.sharing.requests.rules import RequestState
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, value_pb2
 from tongban.sharing.v1 import data_service_pb2 as data
 from tongban.sharing.v1 import resources_pb2 as pb
 
@@ -72,7 +72,7 @@ def query(**changes: Any) -> data.QueryRequest:
     content: dict[str, Any] = {
         "resource": f"//341500/dataResources/{ID}",
         "fields": ["name"],
-        "conditions": [data.KeyCondition(field="uscc", values=[pb.Value(string_value="x")])],
+        "conditions": [data.KeyCondition(field="uscc", values=[value_pb2.Value(string_value="x")])],
         "use_context": under(f"//341500/dataGrants/{ID}"),
     }
     return data.QueryRequest(**(content | changes))
@@ -104,9 +104,9 @@ def bad_period() -> pb.GrantTerms:
         pb.GrantTerms(consumer_region="320402"),
         terms(compare_fields=["a", "a"]),
         terms(row_conditions=[pb.RowCondition(field="a", operator=pb.ROW_OPERATOR_IN)]),
-        pb.Value(),
-        pb.Value(decimal_value="1e5"),
-        pb.Value(null_value=False),
+        value_pb2.Value(),
+        value_pb2.Value(decimal_value="1e5"),
+        value_pb2.Value(null_value=False),
         query(conditions=[]),
         query(fields=["name", "name"]),
         query(fields=['name"; drop table x']),
