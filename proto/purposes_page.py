@@ -19,9 +19,9 @@ another region states is kept and shown as it is, for its table may be newer, an
 | Service | Kinds | What is checked |
 | --- | --- | --- |
 | identity | `consent`, `law` | the consent is of this person, to the department or client that asks, for this purpose, `persons/…` stands among its resources, and it was not taken back |
-| license | `consent`, `presentation`, `law`, `item` | the consent likewise, of the holder, for this licence; the presentation was redeemed by who asks; the item is that of a case of the holder's that the department works on, and declares this kind of licence; the law stands in that item's published basis |
+| license | `consent`, `presentation`, `law`, `item` | the consent likewise, of the holder, for this licence; the presentation was redeemed by who asks; the item is that of a case of the holder's that the department works on, and declares this kind of licence; the law stands in that item's published basis. Lists, materials and redemptions rest on none: they take `law` alone; making a presentation takes none |
 | seal | `law` | a citation |
-| cases | `law` | a citation; the service item is that of the case |
+| cases | `law` | a citation; the service item is that of the case that is read |
 | sharing | `grant` | the grant is the department's, holds now, and is for this purpose |
 
 A law is a citation, `《中华人民共和国行政许可法》第三十四条`. By itself it opens nothing.

@@ -1,7 +1,7 @@
 """What a request names never gives a right by being named: each such RPC says who makes sure that it exists and covers the reader.
 
-Names that can stand for a right: a case, a legal basis, a presentation, a mandate, a consent, a grant, a transfer. A purpose is
-free text and stands for none. A filter may name them too, and opens nothing: it narrows what its list shows without it (libs/lists).
+Names that can stand for a right: a case, an item, a law, a presentation, a mandate, a consent, a grant, a transfer. A purpose is
+a code that what gives the right names, too; by itself it stands for none. A filter may name them too, and opens nothing: it narrows what its list shows without it (libs/lists).
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from tests.support import contracts
 from tongban.options.v1 import options_pb2
 
-NAMES = frozenset({"case", "grant", "presentation", "mandate", "consent", "transfer", "legal_basis"})
+NAMES = frozenset({"case", "grant", "presentation", "mandate", "consent", "transfer", "legal_basis", "law", "item"})
 _CASE = (
     "the case is read for its parties, its department, its channel; others need the auditor's right, and only say why"
 )

@@ -4,6 +4,7 @@ from google.protobuf.message import Message
 
 from libs.access.context import check_kind
 from libs.access.owners import require_official
+from libs.access.purposes import item_of
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
 from libs.errors import invalid_field, not_found
@@ -27,10 +28,12 @@ class CaseReads:
         Raises:
             NotFound: the caller is a person and no party: they may not know of it.
             PermissionDenied: PERMISSION_MISSING: an office or a machine that has nothing to do with it.
-            InvalidArgument: FIELD_INVALID: a purpose is missing.
+            InvalidArgument: FIELD_INVALID: a purpose is missing, or the context names what is not so (:func:`check_stated`).
             Unavailable: AUDIT_UNAVAILABLE.
         """
         actor = call.actor
+        if not actor.region:
+            check_stated(context, record)
         if is_party(actor, record):
             await self.own(request, call, record.name, field)
         elif of_department(actor, record) or made_by(actor, record):
@@ -66,7 +69,13 @@ class CaseReads:
         require_supervision(actor)
         if not context.purpose_code:
             raise invalid_field("use_context.purpose_code", "required", "say why a case of others is read")
-        check_kind(context, "law")
         if is_staff(actor) and context.department not in {"", actor.department}:
             raise invalid_field("use_context.department", "own", "must be the department of the token")
         await self.note(request, call, name, field, count)
+
+
+def check_stated(context: common_pb2.UseContext, record: CaseRecord) -> None:
+    """Raises FIELD_INVALID where a context names a basis that can't be checked here, or another item than that of the case."""
+    check_kind(context, "law")
+    if item_of(context) not in ("", f"serviceItems/{record.item}"):
+        raise invalid_field("use_context.service_item", "context.case", "must be the item of the case")

@@ -3,6 +3,7 @@
 from functools import partial
 
 from libs.access.actor import Actor
+from libs.access.context import check_kind
 from libs.lists.listing import Scope, given
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
@@ -59,6 +60,7 @@ class SearchApi:
 
     async def list_cases(self, request: rpc.ListCasesRequest, call: Call) -> rpc.ListCasesResponse:
         """Lists cases: the caller's own, the department's, or with a purpose."""
+        check_kind(request.use_context, "law")
         parts, scopes = self._parts, _scopes(request, call.actor)
         async with parts.database.read() as connection:
             shown, token = await store.LISTED.page(connection, parts.pages, request, scopes)

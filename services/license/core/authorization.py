@@ -29,7 +29,9 @@ from services.license.integrations.identity import ConsentedUse, IdentityService
 from tongban.common.v1 import common_pb2
 
 CHECKED = ("consent", "presentation", "law", "item")
-"""The kinds of basis that this service can have checked."""
+"""The kinds of basis that this service can have checked where a licence is used."""
+STATED = ("law",)
+"""What else is asked for rests on nothing that is named: of its bases only a citation is taken, and opens nothing."""
 _MACHINES = (Standing.CLIENT, Standing.SERVICE)
 
 

@@ -7,7 +7,7 @@ from libs.errors import invalid_field
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
-from services.license.core.authorization import asked_by
+from services.license.core.authorization import CHECKED, asked_by
 from services.license.core.parts import Parts
 from services.license.core.reading import use_not_allowed
 from tongban.common.v1 import common_pb2
@@ -19,9 +19,11 @@ Licensed = licenses.GetLicenseRequest | licenses.DownloadLicenseRequest
 Leaving = Licensed | presentations.RedeemPresentationRequest | materials.DownloadMaterialRequest
 
 
-async def recorded(parts: Parts, call: Call, request: Leaving, about: str, region: str) -> common_pb2.UseContext:
+async def recorded(
+    parts: Parts, call: Call, request: Leaving, about: str, region: str, bases: tuple[str, ...] = CHECKED
+) -> common_pb2.UseContext:
     """Writes the record of the call, and returns the context as the other region gets it: with a transaction id for both."""
-    stated = asked_by(call.actor, request.use_context, parts.home).use.context
+    stated = asked_by(call.actor, request.use_context, parts.home, bases).use.context
     context = for_abroad(stated, parts.home, region)
     context.transaction_id = context.transaction_id or uuid7()
     command = command_of(request, call=call)

@@ -13,7 +13,7 @@ from libs.lists.listing import Scope, given
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.license.core import leaving
-from services.license.core.authorization import asked_by
+from services.license.core.authorization import STATED, asked_by
 from services.license.core.licenses import License, lock
 from services.license.core.lifecycle import LicenseAction, LicenseState, next_state
 from services.license.core.messages import license_message, listed_license, named
@@ -76,7 +76,7 @@ class LicenseApi:
     async def list_licenses(self, request: pb.ListLicensesRequest, call: Call) -> pb.ListLicensesResponse:
         """Lists licences without their faces, newest first."""
         parts = self._parts
-        department = asked_by(call.actor, request.use_context, parts.home).reader.department
+        department = asked_by(call.actor, request.use_context, parts.home, STATED).reader.department
         holder = listed_owner(call.actor, request.holder)
         if not (holder or request.case or request.issuer_department):
             raise invalid_field("holder", "filter.required", "give holder, case or issuer_department")

@@ -19,7 +19,7 @@ from libs.lists.listing import Scope, given
 from libs.rpc.call import Call
 from libs.rpc.messages import date_of, timestamp
 from services.license.core import leaving
-from services.license.core.authorization import Inquiry, asked_by
+from services.license.core.authorization import STATED, Inquiry, asked_by
 from services.license.core.parts import Parts
 from services.license.materials import rules, store
 from services.license.materials.convert import material_message
@@ -102,7 +102,7 @@ class MaterialApi:
     async def get_material(self, request: pb.GetMaterialRequest, call: Call) -> pb.Material:
         """Gets what is known of a material; what is not the reader's own is recorded."""
         material = await store.get(self._parts.database, request.name)
-        asked = asked_by(call.actor, request.use_context, self._parts.home)
+        asked = asked_by(call.actor, request.use_context, self._parts.home, STATED)
         await self._check(material, asked)
         if material.owner not in asked.reader.subjects or call.actor.delegate:
             command = command_of(request, call=call)
@@ -164,8 +164,8 @@ class MaterialApi:
         """Fetches another region's material; a person in their own name, for the case opens them none."""
         assertion = await self._parts.regions.assertion_for(call.actor, name.region)
         if not assertion:
-            await self._check_abroad(str(name), asked_by(call.actor, request.use_context, self._parts.home))
-        context = await leaving.recorded(self._parts, call, request, str(name), name.region)
+            await self._check_abroad(str(name), asked_by(call.actor, request.use_context, self._parts.home, STATED))
+        context = await leaving.recorded(self._parts, call, request, str(name), name.region, STATED)
         wanted = recognition.DownloadRemoteMaterialRequest(name=name.local, use_context=context)
         async for part in self._parts.regions.material(name.region, wanted, assertion, call.pass_on):
             yield part
@@ -182,7 +182,7 @@ class MaterialApi:
         self, name: ResourceName, request: Downloads, call: Call
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
         material = await store.get(self._parts.database, name.local)
-        asked = asked_by(call.actor, request.use_context, self._parts.home)
+        asked = asked_by(call.actor, request.use_context, self._parts.home, STATED)
         await self._check(material, asked)
         content = await self._parts.documents.get(material.digest)
         command = command_of(request, call=call)

@@ -18,7 +18,7 @@ from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.license.core import leaving
-from services.license.core.authorization import Inquiry, asked_by, subjects_of
+from services.license.core.authorization import STATED, Inquiry, asked_by, subjects_of
 from services.license.core.lifecycle import check_in_force
 from services.license.core.messages import license_message
 from services.license.core.parts import Parts
@@ -146,10 +146,10 @@ class PresentationApi:
     ) -> pb.RedeemPresentationResponse:
         """Redeems another region's presentation there; ``local`` is its name there, empty where the code is given."""
         parts = self._parts
-        if local and not await parts.authorization.is_of(asked_by(call.actor, request.use_context, parts.home)):
+        if local and not await parts.authorization.is_of(asked_by(call.actor, request.use_context, parts.home, STATED)):
             # The other region takes our word for whose case it is.
             raise bound_elsewhere(request.name, "case")
-        context = await leaving.recorded(parts, call, request, f"//{region}/{local or 'presentations'}", region)
+        context = await leaving.recorded(parts, call, request, f"//{region}/{local or 'presentations'}", region, STATED)
         wanted = recognition.ListRemoteLicensesRequest(use_context=context, request_id=request.request_id)
         if local:
             wanted.name = local
@@ -168,7 +168,7 @@ class PresentationApi:
         return recognition.ListRemoteLicensesResponse(presentation=found.presentation, licenses=found.licenses)
 
     async def _redeem(self, request: Redeems, call: Call, name: str) -> pb.RedeemPresentationResponse:
-        asked = asked_by(call.actor, request.use_context, self._parts.home)
+        asked = asked_by(call.actor, request.use_context, self._parts.home, STATED)
         works_on = bool(name) and (asked.abroad or await self._parts.authorization.is_of(asked))
 
         async def work(tx: Transaction) -> pb.Presentation:

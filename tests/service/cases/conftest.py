@@ -100,7 +100,7 @@ def agent(region: str = "", mandate: str = MANDATE) -> pb.Agent:
 
 
 def context(purpose: str = "办件督办", **more: str) -> common_pb2.UseContext:
-    return common_pb2.UseContext(purpose_code="SUPERVISION", purpose=purpose, **more)
+    return common_pb2.UseContext(**{"purpose_code": "SUPERVISION", "purpose": purpose, **more})
 
 
 @dataclass

@@ -32,6 +32,32 @@ async def _names(town: Town, token: str, **more: object) -> list[str]:
     return [case.name for case in answer.cases]
 
 
+ID = "00000000-0000-7000-8000-0000000000f9"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"purpose_code": "COMPLAINT_HANDLING", "consent": f"consents/{ID}"}, ("use_context.consent", "basis.kind")),
+        ({"item": f"serviceItems/{ID}"}, ("use_context.item", "purpose.carried")),
+        ({"service_item": f"serviceItems/{ID}"}, ("use_context.service_item", "context.case")),
+        ({"purpose_code": "MY_PURPOSE"}, ("use_context.purpose_code", "purpose.known")),
+    ],
+)
+async def test_what_a_reader_says_of_a_case_is_so_also_where_nobody_asks(
+    town: Town, said: dict[str, str], told: tuple[str, str]
+) -> None:
+    """It goes into the log, which holds nothing that its caller invented."""
+    case = await town.create(await town.item())
+    asked = context(**said)
+    for token in (town.person, town.clerk, town.stranger_clerk):
+        with pytest.raises(InvalidArgument) as error:
+            await town.get(case.name, token, use_context=asked)
+        assert told in [(each.field, each.rule) for each in error.value.violations]
+    own = context(purpose_code="CASE_HANDLING", service_item=case.item, law="《行政许可法》")
+    assert (await town.get(case.name, town.clerk, use_context=own)).name == case.name
+
+
 async def test_parties_and_department_read_others_say_why(town: Town) -> None:
     case = await town.create(await town.item())
     for token in (town.person, town.clerk):

@@ -19,6 +19,7 @@ from tests.service.license.test_presentations import agent, create
 from tests.service.license.test_use import ITEM_CASE, get, refused, type_code_of, uses
 from tests.support.fakes_license import DEPARTMENT
 from tongban.common.v1 import common_pb2
+from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import use_service_pb2 as pb
@@ -206,3 +207,18 @@ async def test_a_presentation_says_what_for_and_rests_on_nothing(licensing: Lice
     with pytest.raises(InvalidArgument) as error:
         await create(licensing, agent(licensing), made.name, use_context=asked)
     assert [each.rule for each in error.value.violations] == ["basis.kind"]
+
+
+async def test_a_list_rests_on_no_basis_and_records_none_that_its_caller_invented(licensing: License) -> None:
+    made = await licensing.issued()
+    for basis in ({"consent": CONSENT}, {"item": ITEM}, {"presentation": f"presentations/{CONSENT[9:]}"}):
+        request = licenses.ListLicensesRequest(holder=FIRM, use_context=context(**basis))
+        listing = licensing.call(
+            licensing.licenses.ListLicenses, request, licenses.ListLicensesResponse, licensing.staff()
+        )
+        assert (await refused(listing))[0] == "FIELD_INVALID"
+    request = licenses.ListLicensesRequest(holder=FIRM, use_context=context(law="《行政许可法》"))
+    method, answer = licensing.licenses.ListLicenses, licenses.ListLicensesResponse
+    assert [each.name for each in (await licensing.call(method, request, answer, licensing.staff())).licenses] == [
+        made.name
+    ]
