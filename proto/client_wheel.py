@@ -29,6 +29,9 @@ with Tongban("https://zwfw.example.gov.cn", PrivateKey.from_file("credentials.js
     print(region.identity.get_organization(name="organizations/...").display_name)
 ```
 
+`tongban_client.values` makes the values of forms and licences of Python's own (`value_messages({"founded": date(2019, 3, 4)})`)
+and reads them (`values_of(licence.face_fields)`).
+
 `tongban_client.verifying.verify` checks a receipt without asking anybody; it needs `tongban-client[receipts]`.
 """
 _PROJECT = """[build-system]
@@ -97,7 +100,7 @@ def _stage(folder: Path) -> None:
         receipts=list(RECEIPTS),
     )
     files = {"pyproject.toml": text, "README.md": _README, "tongban_client/py.typed": ""}
-    sources = modules("libs.client", "libs.client.verifying").values()
+    sources = modules("libs.client", "libs.client.values", "libs.client.verifying").values()
     files |= {str(_staged(path)): _renamed(path.read_text()) for path in sources if path != TOP / "libs/__init__.py"}
     for path in sorted([*(GEN / "tongban").rglob("*.py*"), *(GEN / "buf").rglob("*.py*")]):
         if "__pycache__" not in path.parts:

@@ -57,6 +57,23 @@ WELL_KNOWN: dict[str, Json] = {
     ".google.protobuf.Int64Value": {"type": ["string", "null"]},
     ".google.protobuf.DoubleValue": {"type": ["number", "null"]},
 }
+_EXAMPLES: dict[str, list[Json]] = {
+    ".tongban.common.v1.Value": [
+        {"stringValue": "张三"},
+        {"decimalValue": "1234.50"},
+        {"intValue": "42"},
+        {"boolValue": True},
+        {"dateValue": {"year": 2026, "month": 1, "day": 2}},
+        {"timeValue": "2026-01-02T03:04:05Z"},
+        {"listValue": {"values": [{"recordValue": {"fields": {"name": {"stringValue": "张三"}}}}]}},
+    ],
+    ".tongban.common.v1.ValueType": [
+        {"textType": {"maxLength": 100}},
+        {"decimalType": {"scale": 2, "minimum": "0", "unit": "CNY"}},
+        {"listType": {"items": {"dateType": {}}, "maxItems": 20}},
+    ],
+}
+"""How what holds one of many kinds is written, where a schema alone tells too little."""
 _SERVERS_OWN = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
 _STRING_RULES = {"min_len": "minLength", "max_len": "maxLength", "len": "maxLength", "pattern": "pattern"}
 _FORMATS = ("uuid", "email", "uri", "ip", "hostname")
@@ -178,6 +195,8 @@ class Schemas:
             schema |= {"additionalProperties": False} | _choices(message, fields)
         if comment := self._comments.get(type_name):
             schema["description"] = comment
+        if type_name in _EXAMPLES:
+            schema["examples"] = _EXAMPLES[type_name]
         if required := [field.json_name for field in fields if _is_required(field)]:
             schema["required"] = required
         return schema
@@ -193,13 +212,14 @@ class Schemas:
 
     def _type(self, field: Field, *, given: bool) -> Json:
         rules = field.options.Extensions[validate_pb2.field]
+        inner = self._messages.get(field.type_name)
+        if inner is not None and inner.options.map_entry:
+            kept = {"type": "object", "additionalProperties": self._single(inner.field[1], given=given)}
+            return kept | _map_rules(rules.map)
         single = self._single(field, given=given) | self._allowed(field, rules)
         if field.label != Field.LABEL_REPEATED:
             kept = single | _rules(rules)
             return _or_masked(kept) if field.options.Extensions[options_pb2.field].personal and not given else kept
-        inner = self._messages.get(field.type_name)
-        if inner is not None and inner.options.map_entry:
-            return {"type": "object", "additionalProperties": self._single(inner.field[1], given=given)}
         limits = {"maxItems": rules.repeated.max_items} if rules.repeated.max_items else {}
         limits |= {"minItems": rules.repeated.min_items} if rules.repeated.min_items else {}
         return {"type": "array", "items": single | _rules(rules.repeated.items)} | limits
@@ -284,6 +304,12 @@ def _string_rules(rules: Any) -> Json:
         schema |= {"format": known} if known in _FORMATS else {}
     allowed = list(getattr(rules, "in"))
     return schema | ({"enum": allowed} if allowed else {})
+
+
+def _map_rules(rules: validate_pb2.MapRules) -> Json:
+    keys = _string_rules(rules.keys.string)
+    most: Json = {"maxProperties": rules.max_pairs} if rules.max_pairs else {}
+    return most | ({"propertyNames": keys} if keys else {})
 
 
 def _bounds(rules: Any) -> Json:

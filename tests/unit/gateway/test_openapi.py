@@ -5,16 +5,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from libs.rpc import refusals
+from libs.rpc.stages.validation import check
 from services.gateway.contracts import read_image, services
 from services.gateway.http_paths import part_patterns, path_of
 from services.gateway.openapi import document, operations
 from services.gateway.schemas import Json
 from tests.support import contracts, requests
+from tongban.common.v1 import value_pb2
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +221,26 @@ def test_recorded_calls_say_where_their_receipt_is(made: Json) -> None:
         ("/v1/licenses:verify", False),
     ):
         assert (made["paths"][path]["post"]["responses"]["200"].get("headers", {}).keys() == headers) is recorded, path
+
+
+def test_values_are_shown_as_they_are_written_and_what_is_none_is_refused(made: Json) -> None:
+    """The examples keep their schema and are taken by the contract; a bare text, two kinds or a number are not."""
+    schemas = made["components"]["schemas"]
+    validator = OAS31Validator(
+        {"$ref": "#/components/schemas/common.v1.ValueInput", "components": {"schemas": schemas}}
+    )
+    for example in schemas["common.v1.Value"]["examples"]:
+        assert [*validator.iter_errors(example)] == []
+        check(json_format.ParseDict(example, value_pb2.Value()))
+    for kind in schemas["common.v1.ValueType"]["examples"]:
+        check(json_format.ParseDict(kind, value_pb2.ValueType()))
+    for wrong in ("张三", {"decimalValue": 12.5}, {"stringValue": "a", "intValue": "1"}, {"decimalValue": "1e5"}):
+        assert [*validator.iter_errors(wrong)] != [], wrong
+
+
+def test_maps_say_what_keys_they_take(made: Json) -> None:
+    schemas = made["components"]["schemas"]
+    faces = next(s for name, s in schemas.items() if "IssueLicenseRequest" in name)["properties"]["faceFields"]
+    plain = faces.get("anyOf", [faces])[0]
+    assert [name for name in schemas if name.count(".") > 2 and name.endswith("Entry")] == []
+    assert (plain["maxProperties"], plain["propertyNames"]) == (40, {"pattern": "^[A-Z][A-Z0-9_]{0,39}$"})
