@@ -27,6 +27,7 @@ from services.gateway import envoy_config
 from services.gateway.config import GatewayConfig
 from tests.support.ports import free_port
 from tongban.audit.v1 import audit_service_pb2
+from tongban.events.v1 import change_service_pb2
 from tongban.license.v1 import material_service_pb2, verification_service_pb2
 
 _REGION = "341500"
@@ -45,6 +46,8 @@ class Seen:
     """What GetAuditRecord is answered with instead of its usual error."""
     first: list[tuple[str, str | bytes]] = field(default_factory=list)
     """The metadata that both are answered with first."""
+    changes: change_service_pb2.ListChangesResponse = field(default_factory=change_service_pb2.ListChangesResponse)
+    """What ListChanges is answered with."""
     going: threading.Event = field(default_factory=threading.Event)
     """GetAuditHead waits for it."""
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -192,7 +195,11 @@ def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
             audit.GetAuditRecord, requests.GetAuditRecordRequest.FromString, requests.AuditRecord.SerializeToString
         ),
     }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("tongban.audit.v1.AuditService", handlers),))
+    changes: Any = grpc.unary_unary_rpc_method_handler(
+        lambda _request, _context: seen.changes.SerializeToString(), change_service_pb2.ListChangesRequest.FromString
+    )
+    for name, served in (("audit.v1.AuditService", handlers), ("events.v1.ChangeService", {"ListChanges": changes})):
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(f"tongban.{name}", served),))
     return server, _listen(server, folder, "identity")
 
 
