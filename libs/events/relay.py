@@ -14,6 +14,7 @@ from libs.db.leader import lead
 from libs.db.protocol import begun
 from libs.db.query import Query, joined, of
 from libs.db.schema import event_sequences, outbox
+from libs.db.statement import Statement
 from libs.events.cloud_event import Event, schema_url, stream_of
 from libs.events.wire import Wire
 from libs.observability import metrics
@@ -52,6 +53,7 @@ class OutboxRow:
     data: bytes
 
 
+_WAITING = Statement("SELECT FROM outbox LIMIT 1")
 # One round trip: the rows leave the outbox, get their numbers, and the public ones their places among the changes.
 _MOVED = Query(
     OutboxRow,
@@ -105,22 +107,31 @@ class Relay:
         await lead(self._database, f"relay:{self._source}", self._turn)
 
     async def _turn(self, connection: DatabaseConnection) -> None:
+        told = True
         while True:
             self._committed.clear()
             try:
-                moved = await self._move(connection)
+                moved = await self._move(connection) if told or await self._any(connection) else 0
             except (RedisError, OSError) as error:
                 _log.warning("events wait", error=type(error).__name__)
                 moved = 0
-            if moved < _BATCH:
-                await self._wait()
+            told = moved == _BATCH or await self._committed_meanwhile()
 
-    async def _wait(self) -> None:
+    async def _any(self, connection: DatabaseConnection) -> bool:
+        """Looks whether another replica has committed something, or something was left: cheap, for mostly there is nothing."""
+        waiting = await _WAITING.first(connection, {}) is not None
+        if not waiting:
+            metrics.OUTBOX_LAG.set(0)
+        return waiting
+
+    async def _committed_meanwhile(self) -> bool:
+        """Waits for a commit of this process, not for long; tells whether there was one."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_POLL_SECONDS):
                 await self._committed.wait()
                 # A turn costs about a millisecond whatever it moves; under load the next commits come along.
                 await asyncio.sleep(_GATHER_SECONDS)
+        return self._committed.is_set()
 
     async def _move(self, connection: DatabaseConnection) -> int:
         async with begun(connection):

@@ -1,58 +1,25 @@
 """Partners and offices follow what changes of the cases that their Get shows them, and of nobody else's."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
-from libs.events.relay import Relay
 from tests.service.cases.conftest import CLERK, DEPARTMENT, LICENSE_TYPE, Town
 from tests.support import sql
-from tests.support.process import running, until
+from tests.support.following import Follower
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.events.v1 import change_service_pb2, change_service_pb2_grpc
 
 DECIDED = "cn.tongban.cases.case.decided.v1"
-
-
-class Follower:
-    """Somebody who reads on in the log of the cases service."""
-
-    def __init__(self, town: Town) -> None:
-        self.town = town
-        self._changes = change_service_pb2_grpc.ChangeServiceStub(town.service.channel)
-
-    async def ask(self, token: str, cursor: str = "", **asked: Any) -> change_service_pb2.ListChangesResponse:
-        """Asks for a page."""
-        request = change_service_pb2.ListChangesRequest(**{"service": "cases", "cursor": cursor, **asked})
-        answer = change_service_pb2.ListChangesResponse
-        return await self.town.call(self._changes.ListChanges, request, answer, token)
-
-    async def told(self, token: str, **asked: Any) -> list[str]:
-        """The last words of the types that somebody is told of."""
-        return [change.type.split(".")[-2] for change in (await self.ask(token, **asked)).changes]
-
-    async def take_up(self) -> None:
-        """Has the relay take up what lies in the outbox."""
-        process = self.town.service.process
-        relay = Relay(process.database, process.wire, "341500", "cases", process.uow.committed, "https://region.test")
-
-        async def empty() -> bool:
-            async with process.database.read() as connection:
-                return not await sql.scalar(connection, sa.text("SELECT count(*) FROM outbox"))
-
-        async with running(relay.run):
-            await until(empty)
 
 
 @pytest_asyncio.fixture
 async def follower(town: Town) -> AsyncIterator[Follower]:
     """One of the town's."""
-    yield Follower(town)
+    yield Follower(town.service)
 
 
 async def test_a_partner_follows_the_cases_that_it_opened_and_no_others(town: Town, follower: Follower) -> None:
@@ -108,7 +75,8 @@ async def test_a_cursor_is_followed_and_ends(town: Town, follower: Follower) -> 
     cursor = (await follower.ask(town.system)).next_cursor
     await town.create(item, town.system)
     await follower.take_up()
-    assert await follower.told(town.system, cursor=cursor) == ["created"]
+    page = await follower.ask(town.system, cursor)
+    assert [change.type.split(".")[-2] for change in page.changes] == ["created"]
     async with town.service.process.database.read() as connection:
         await sql.execute(connection, sa.text("UPDATE changes SET id = id || 'x'"))
     with pytest.raises(FailedPrecondition) as expired:

@@ -73,6 +73,25 @@ async def test_what_is_sent_again_has_the_number_that_it_had(line: Line) -> None
     assert [event.sequence for event in again] == [1, 2, 1, 2]
 
 
+async def test_what_another_replica_commits_is_seen_without_being_told(line: Line) -> None:
+    """The relay rests, and looks; nobody wakes it."""
+    closed = line.producer.wire.close_up("1", Done(fen=1).SerializeToString())
+    async with running(line.relay().run):
+        await line.emit("cases/1", 1)
+        await until(line.drained)
+        for subject in ("cases/1", "cases/2"):
+            async with line.producer.database.read() as connection:
+                await connection.driver.execute(
+                    "INSERT INTO outbox (id, type, subject, public, traceparent, time, data)"
+                    " VALUES ('1', 'cn.tongban.test.done.v1', $1, true, '', now(), $2)",
+                    subject,
+                    closed,
+                )
+            await until(line.drained)
+    events = [from_fields(fields) for fields in await line.entries()]
+    assert [(event.subject, event.sequence) for event in events] == [("cases/1", 1), ("cases/1", 2), ("cases/2", 1)]
+
+
 async def test_a_consumer_tells_what_never_came(line: Line) -> None:
     """Somebody trims the stream: the sweeps repeat what had effects, and the operator sees how much it was."""
     before = _missing(line)
