@@ -1,5 +1,6 @@
 """Writes docs/events.md from the contract: every event with its type, audience, message, what it tells, and which RPCs emit it."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,11 +56,18 @@ def _emitters(files: Iterable[Any], options_pb2: Any) -> defaultdict[str, list[s
     return found
 
 
+def _when(comment: str, kind: str) -> str:
+    """What a comment says beside the type and the subject, which stand in columns of their own or in the type."""
+    named = rf"`?{re.escape(kind)}`?"
+    said = re.sub(rf" ?Type {named}, subject [^.]*\.", "", comment)
+    said = re.sub(rf"^{named}(, subject [^:.]*)?[:.] ?", "", said)
+    return said[:1].upper() + said[1:]
+
+
 def _row(said: Any, name: str, comment: str, emitters: list[str]) -> str:
     from tongban.options.v1 import options_pb2  # noqa: PLC0415 - generated just before
 
-    when = " ".join(comment.split()).replace("|", "\\|").replace(f"`{said.type}`", "").replace(said.type, "")
-    when = when.removeprefix(":").removeprefix(",").strip()
+    when = _when(" ".join(comment.split()).replace("|", "\\|"), said.type)
     audience = options_pb2.EventAudience.Name(said.audience).removeprefix("EVENT_AUDIENCE_")
     by = ", ".join(emitters) or "the service by itself"
     return f"| `{said.type}` | `{name}` | {audience} | {by} | {when} |"
