@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from libs.client.connection import Connection, failure
+from libs.client.connection import Connection, broken, failure
 from libs.client.retrying import CallAttempts, Failure, RetryPolicy
 from libs.client.tokens import TokenSource
 from libs.errors import TongbanError, Unauthenticated, reasons
@@ -23,6 +23,8 @@ Part = TypeVar("Part", bound=Message)
 AnyIterable = AsyncIterable[Item] | Iterable[Item]
 """What is iterated over by ``async for``, or by ``for``."""
 
+_EXCHANGE_SECONDS = 60.0
+"""For so long a stream is tried again that was not answered anything."""
 CHUNK_BYTES = 512 * 1024
 """How a file is cut: a chunk may have up to 1 MiB."""
 
@@ -138,22 +140,27 @@ class AsyncRegionCalls:
     ) -> AsyncIterator[Answer]:
         """Sends messages and yields the answer to each, in order; ``timeout`` is for the whole, None for as long as it takes.
 
-        Where the service says that it is about to stop, what was not answered is sent again over another stream.
+        Where the service says that it is about to stop, or the stream breaks and its messages may be sent twice, what was not
+        answered is sent again over another.
         """
         method, questions = _method(asked()), _Questions(requests)
+        tries = self._tries(method)
         while True:
             token = await self.tokens.token()
             try:
                 async for told in self.connection.exchange(method, questions.sent(), timeout, token):
+                    tries = self._tries(method)
                     questions.answered()
                     yield _of(answer, told)
             except grpc.aio.AioRpcError as error:
-                failed = failure(error).error
-                if failed.reason != "STREAM_ENDING":
-                    raise failed from error
-                await self.policy.sleep(failed.retry_after or 0.0)
+                how = broken(error)
+                if not await tries.again(how):
+                    raise how.error from error
             else:
                 return
+
+    def _tries(self, method: Method) -> CallAttempts:
+        return CallAttempts(self.policy, repeatable=method.repeatable, seconds=_EXCHANGE_SECONDS)
 
     async def _tried(
         self, method: Method, timeout: float | None, attempt: Callable[[float, str], Awaitable[Item]]
@@ -191,31 +198,47 @@ class AsyncRegionCalls:
 
 
 class _Questions:
-    """The messages of an exchange, of which those that were not answered yet can be sent again."""
+    """The messages of an exchange, of which those that were not answered yet can be sent again.
+
+    Over whichever stream one is taken from its source, it stands here, in its place, for the stream that comes after.
+    """
 
     def __init__(self, requests: AnyIterable[Any]) -> None:
         self._source = requests.__aiter__() if isinstance(requests, AsyncIterable) else _in_thread(requests)
-        self._coming: asyncio.Future[Any] | None = None
+        self._coming: asyncio.Future[None] | None = None
         self._unanswered: deque[Message] = deque()
+        self._answered = 0
+        self._complete = False
 
     async def sent(self) -> AsyncIterator[Message]:
         """Yields what was not answered yet, then what is new."""
-        for each in tuple(self._unanswered):
-            yield each
-        while (new := await self._next()) is not _END:
-            self._unanswered.append(new)
-            yield new
+        place = self._answered
+        while True:
+            place = max(place, self._answered)
+            while place - self._answered < len(self._unanswered):
+                place += 1
+                yield self._unanswered[place - 1 - self._answered]
+            if self._complete:
+                return
+            await self._further()
 
     def answered(self) -> None:
         """The first of those that were not answered has been."""
         self._unanswered.popleft()
+        self._answered += 1
 
-    async def _next(self) -> Any:
-        """The next new one; a stream that ends while it is waited for loses none."""
-        self._coming = self._coming or asyncio.ensure_future(_next(self._source))
-        found = await asyncio.shield(self._coming)
-        self._coming = None
-        return found
+    async def _further(self) -> None:
+        """Waits for a further one; a stream that ends meanwhile does not end the waiting of the next."""
+        if self._coming is None or self._coming.done():
+            self._coming = asyncio.ensure_future(self._take())
+        await asyncio.shield(self._coming)
+
+    async def _take(self) -> None:
+        new = await _next(self._source)
+        if new is _END:
+            self._complete = True
+        else:
+            self._unanswered.append(new)
 
 
 async def _in_thread(items: Iterable[Item]) -> AsyncIterator[Item]:

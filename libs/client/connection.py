@@ -121,6 +121,15 @@ def failure(error: grpc.aio.AioRpcError) -> Failure:
     return Failure(status.from_rpc_error(error, _NAME), sent=not unsent)
 
 
+def broken(error: grpc.aio.AioRpcError) -> Failure:
+    """What the end of a stream means: what nobody of ours has said is that it broke, whatever code gRPC gives it."""
+    if any(key == status.DETAILS_KEY for key, _ in error.trailing_metadata() or ()):
+        return failure(error)
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Failure(reasons.not_done_in_time("the stream did not end in the time that was given"))
+    return Failure(reasons.dependency_unavailable("the stream broke", dependency=_NAME), sent=failure(error).sent)
+
+
 def _metadata(token: str) -> Metadata:
     return [("authorization", f"Bearer {token}")] if token else []
 

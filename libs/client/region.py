@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
 from libs.client.calls import Answer, AsyncRegionCalls, RegionCalls
@@ -17,6 +18,7 @@ from libs.client.made import Api, AsyncApi
 from libs.client.receipts import OnReceipt, receipt_file
 from libs.client.retrying import RetryPolicy
 from libs.client.tokens import GivenToken, IssuedToken, RenewedTokens, TokenSource
+from libs.client.waiting import ProgressBar, waited
 from libs.rpc.contract import DEFAULT_SECONDS
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.audit.v1 import audit_service_pb2
@@ -162,6 +164,31 @@ class AsyncTongban(AsyncApi):
         endpoint = f"{caller.connection.url}/oauth/token"
         return await caller.connection.grant(form | credentials.form(endpoint), caller.seconds or DEFAULT_SECONDS)
 
+    # ---- operations ----
+
+    async def wait(
+        self,
+        operation: operations_pb2.Operation,
+        answer: type[Answer],
+        timeout: float | None = None,
+        *,
+        bar: ProgressBar | None = None,
+    ) -> Answer:
+        """Waits until an operation has ended, and returns its response; a terminal shows on stderr how far it is.
+
+        Who stops waiting does not stop the operation: ``operations.cancel_operation`` asks for that.
+
+        Args:
+            operation: what the call that began it answered, or any later look at it.
+            answer: the class of its response.
+            timeout: seconds to wait at most; None for as long as it takes.
+            bar: what is drawn, and where; nothing is where that is no terminal.
+
+        Raises:
+            TongbanError: the operation's error, or NOT_DONE_IN_TIME, while it goes on.
+        """
+        return await waited(self.caller, operation, answer, timeout, bar or ProgressBar())
+
     # ---- receipts ----
 
     async def prove(self, receipt: common_pb2.Receipt, timeout: float | None = None) -> bytes:
@@ -269,6 +296,17 @@ class Tongban(Api):
     def at_window_of(self, staff: "Tongban") -> "Tongban":
         """As ``AsyncTongban.at_window_of``; ``staff`` is derived from the same ``Tongban``."""
         return self._with(self._region.at_window_of(staff._region))  # noqa: SLF001 - it is one of these
+
+    def wait(
+        self,
+        operation: operations_pb2.Operation,
+        answer: type[Answer],
+        timeout: float | None = None,
+        *,
+        bar: ProgressBar | None = None,
+    ) -> Answer:
+        """As ``AsyncTongban.wait``."""
+        return self._loop.run(self._region.wait(operation, answer, timeout, bar=bar))
 
     def prove(self, receipt: common_pb2.Receipt, timeout: float | None = None) -> bytes:
         """As ``AsyncTongban.prove``."""

@@ -77,9 +77,9 @@ class Operating:
         """Forgets one."""
         await self.call(self.stub.DeleteOperation, pb.DeleteOperationRequest(name=name))
 
-    async def interrupt(self, name: str) -> operations_pb2.Operation:
+    async def interrupt(self, name: str, request_id: str = "") -> operations_pb2.Operation:
         """Ends one at once."""
-        request = pb.InterruptOperationRequest(name=name, request_id=str(uuid.uuid4()))
+        request = pb.InterruptOperationRequest(name=name, request_id=request_id or str(uuid.uuid4()))
         found: operations_pb2.Operation = await self.call(self.stub.InterruptOperation, request)
         return found
 

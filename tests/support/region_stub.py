@@ -18,10 +18,14 @@ from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from tongban.cases.v1 import case_service_pb2
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import token_service_pb2
-from tongban.license.v1 import material_service_pb2
+from tongban.license.v1 import material_service_pb2, verification_service_pb2
+from tongban.operations.v1 import operation_service_pb2
 from tongban.sharing.v1 import data_service_pb2
 
-_FILES = (case_service_pb2, material_service_pb2, token_service_pb2, data_service_pb2)
+_FILES = (
+    *(case_service_pb2, material_service_pb2, token_service_pb2, data_service_pb2),
+    *(operation_service_pb2, verification_service_pb2),
+)
 Serve = Callable[[Any], Any]
 
 
@@ -98,9 +102,16 @@ class RegionStub:
             for part in await self._answer(method.name, request, context):
                 yield part
 
+        async def exchanging(requests: AsyncIterator[Any], context: Any) -> Any:
+            count = 0
+            async for each in requests:
+                yield await self._answer(method.name, (count, each), context)
+                count += 1
+
         makers: dict[tuple[bool, bool], Any] = {
             (False, False): lambda: grpc.unary_unary_rpc_method_handler(unary, kind.FromString, _bytes(answer)),
             (True, False): lambda: grpc.stream_unary_rpc_method_handler(taking, kind.FromString, _bytes(answer)),
+            (True, True): lambda: grpc.stream_stream_rpc_method_handler(exchanging, kind.FromString, _bytes(answer)),
             (False, True): lambda: grpc.unary_stream_rpc_method_handler(giving, kind.FromString, _bytes(answer)),
         }
         return makers[method.client_streaming, method.server_streaming]()

@@ -15,7 +15,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from google.longrunning import operations_pb2
-from google.protobuf import duration_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
 from libs.audit import export as export_module
@@ -31,16 +31,18 @@ from libs.operations.work import OperationKind, OperationWork
 from tests.support import sql
 from tests.support.fakes_license import neighbours
 from tests.support.killed_worker import STEPS, counting
-from tests.support.operating import Operating, exported, progress, reason, working
+from tests.support.operating import BEGINNING, END, Operating, exported, progress, reason, working
 from tests.support.process import command, count, until
 from tests.support.service import REGION, Ground, Service, serving
 from tests.support.uploading import Uploading
 from tongban.audit.v1 import audit_service_pb2 as pb
 from tongban.common.v1 import common_pb2
+from tongban.operations.v1 import operation_service_pb2
 
 STRANGER = "staff/00000000-0000-7000-8000-0000000000d2"
 ADMINISTRATOR = "staff/00000000-0000-7000-8000-0000000000d3"
 LEASE = 1.5
+EARLIER = timestamp_pb2.Timestamp(seconds=3_000_000_000)
 
 
 @pytest_asyncio.fixture
@@ -398,9 +400,35 @@ async def test_the_list_is_filtered_and_paged(mine: Operating, service: Service)
     assert [each.name for each in (*first.operations, *rest.operations)] == [each.name for each in made]
 
 
-async def test_waiting_ends_when_its_time_is_over(mine: Operating) -> None:
-    from tongban.operations.v1 import operation_service_pb2  # noqa: PLC0415
+async def test_what_is_wrong_is_refused_and_begins_nothing(mine: Operating, service: Service) -> None:
+    request_id, begun_ = str(uuid.uuid4()), await mine.export()
+    assert await refusal(mine.export(start_time=END, end_time=BEGINNING)) == "FIELD_INVALID"
+    assert await refusal(mine.export(log="seal")) == "FIELD_INVALID"
+    await mine.export(request_id)
+    assert await refusal(mine.export(request_id, end_time=EARLIER)) == "REQUEST_ID_REUSED"
+    assert await count(service.process, operations) == 2
+    administrator = Operating(service, ADMINISTRATOR, "operations.operations.*")
+    elsewhere = begun_.name.replace("license", "seal")
+    works = (
+        administrator.get,
+        administrator.ended,
+        administrator.cancel,
+        administrator.delete,
+        administrator.interrupt,
+    )
+    for work in works:
+        assert await refusal(work(elsewhere)) == "FIELD_INVALID"
+    assert await refusal(administrator.interrupt(f"operations/license/{uuid.uuid4()}")) == "RESOURCE_NOT_FOUND"
+    first = await administrator.interrupt(begun_.name, request_id)
+    assert await administrator.interrupt(begun_.name, request_id) == first
+    assert await refusal(administrator.interrupt((await mine.export()).name, request_id)) == "REQUEST_ID_REUSED"
+    assert await refusal(mine.list(page_token="x")) == "PAGE_TOKEN_INVALID"
+    assert await refusal(mine.list(filter="nothing = 1")) == "FIELD_INVALID"
+    seal = operation_service_pb2.ListOperationsRequest(name="operations/seal")
+    assert await refusal(mine.call(mine.stub.ListOperations, seal)) == "FIELD_INVALID"
 
+
+async def test_waiting_ends_when_its_time_is_over(mine: Operating) -> None:
     begun_ = await mine.export()
     request = operation_service_pb2.WaitOperationRequest(
         name=begun_.name, timeout=duration_pb2.Duration(nanos=300_000_000)
@@ -431,8 +459,6 @@ async def test_it_is_forgotten_when_asked_and_when_its_time_is_over(mine: Operat
 
 
 async def test_libraries_that_know_operations_find_them_under_the_known_name(mine: Operating, service: Service) -> None:
-    from google.longrunning import operations_grpc_pb2  # noqa: F401, PLC0415
-
     begun_ = await mine.export()
     call = service.channel.unary_unary(
         "/google.longrunning.Operations/GetOperation",
