@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from google.api import field_behavior_pb2
+from google.longrunning import operations_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from libs.rpc.contract import Method
@@ -366,6 +367,32 @@ def cursors() -> Found:
             yield method.name
 
 
+def operations() -> Found:
+    for method in _methods():
+        if _of_operations(method):
+            told = method.descriptor.GetOptions().Extensions[operations_pb2.operation_info]
+            said = contracts.comment_of(method.name)
+            metadata = told.metadata_type == "tongban.operations.v1.OperationMetadata"
+            if not (told.response_type and metadata and method.writes and "phases" in said and "item" in said):
+                yield method.name
+
+
+def _of_operations(method: Method) -> bool:
+    answer = str(method.descriptor.output_type.full_name)
+    return answer == "google.longrunning.Operation" and contracts.owner_of(method) != "operations"
+
+
+def exchanges() -> Found:
+    for method in _methods():
+        if method.exchanges:
+            result = method.descriptor.output_type.oneofs_by_name.get("result")
+            kinds = [each.message_type for each in result.fields] if result else []
+            error = {str(each.full_name) for each in kinds if each is not None}
+            said = contracts.comment_of(method.name)
+            if "google.rpc.Status" not in error or "STREAM_ENDING" not in said or not method.repeatable:
+                yield method.name
+
+
 def deprecated() -> Found:
     for field in _fields():
         if field.GetOptions().deprecated != contracts.comment_of(str(field.full_name)).startswith("Deprecated: "):
@@ -400,6 +427,8 @@ RULES: dict[str, Callable[[], Found]] = {
     "V4": cursors,
     "L1": page_fields,
     "L3": filters,
+    "O1": operations,
+    "O2": exchanges,
     "Z2": deprecated,
 }
 

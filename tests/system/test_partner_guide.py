@@ -27,7 +27,7 @@ def test_every_block_of_the_guide_runs(desk: NewcomersDesk) -> None:
     assert len(blocks) > 8
     script = "\necho '== next'\n".join(blocks).replace("http://127.0.0.1:8080", desk.url)
     told = desk.run("bash", "-euo", "pipefail", "-c", script, timeout=280)
-    for said in ("SERVING", "CASE_STATE_DECIDED", "licenses/", "json.unknown_field"):
+    for said in ("SERVING", "CASE_STATE_DECIDED", "licenses/", "json.unknown_field", "STANDING_VALID", "CHECKING"):
         assert said in told, told
     assert "VALID" in told.partition("licenses/")[2], told
     assert _readme_in_python(desk).startswith("serviceItems/")
