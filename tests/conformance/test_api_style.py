@@ -38,6 +38,8 @@ _NAMES_OF_PEOPLE = re.compile(
 )
 _PHONE = r"^(1[0-9]{10}|\+[1-9][0-9]{6,14})?$"
 _DIGEST = re.compile(r"\^\(?sm3:\[0-9a-f\]\{64\}\)?\??\$")
+_STATED = "StatedIdentity"
+"""What services ask identity of anybody, a department too: no party of anything."""
 _REQUEST_ID = (
     "A UUID of the caller's, new for each request. A repeat with it gets the first answer, for a year at least."
 )
@@ -307,7 +309,21 @@ def digests() -> Found:
             yield str(field.full_name)
 
 
-def phones() -> Found:
+def _family() -> list[Descriptor]:
+    return [each for each in _messages() if each.file.name == "tongban/common/v1/party.proto"]
+
+
+def parties() -> Found:
+    """One shape for who takes part, by name, number and type; nobody makes another; one pattern for phones."""
+    first: dict[str, FieldDescriptor] = {}
+    for field in (field for message in _family() for field in message.fields):
+        known = first.setdefault(str(field.name), field)
+        if (field.number, field.type, _of(field)) != (known.number, known.type, _of(known)):
+            yield str(field.full_name)
+    for message in _messages():
+        told = {str(field.name) for field in message.fields}
+        if message not in _family() and told >= {"display_name", "document"} and message.name != _STATED:
+            yield str(message.full_name)
     for field in _fields():
         pattern = contracts.rules_of(field).string.pattern
         if re.fullmatch(r"(?:.*_)?phone", field.name) and pattern not in (_PHONE, _PHONE.replace(")?$", ")$")):
@@ -420,7 +436,7 @@ RULES: dict[str, Callable[[], Found]] = {
     "X2": contexts_in_urls,
     "P1": periods,
     "D1": digests,
-    "Y1": phones,
+    "Y1": parties,
     "W1": values,
     "G1": regions,
     "V3": public_events,

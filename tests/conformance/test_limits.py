@@ -16,10 +16,10 @@ from libs.rpc.stages.rate_limit import MOST_CALLS, MOST_STREAMS, caller_key, rat
 from libs.rpc.stages.validation import check
 from tests.support import contracts, requests
 from tests.support.rpc_lab import ACCOUNTS, ID, MATERIALS, PERSON, Accounts, Lab, get_person, refused_person
+from tongban.common.v1.party_pb2 import Party
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
-from tongban.license.v1.resources_pb2 import Holder
 
 
 @dataclass
@@ -108,7 +108,7 @@ async def test_an_answer_too_large_to_send_is_typed(lab: Lab) -> None:
 def test_a_list_past_its_limit_is_refused_before_its_elements_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protovalidate, "collect_violations", lambda message: pytest.fail("looked at"))
     with pytest.raises(InvalidArgument) as refused:
-        check(IssueLicenseRequest(holders=[Holder() for _ in range(100_000)]))
+        check(IssueLicenseRequest(holders=[Party() for _ in range(100_000)]))
     assert [v.field for v in refused.value.violations] == ["holders"]
 
 

@@ -51,13 +51,13 @@ from tests.support.rpc_lab import (
 from tests.support.values import messages
 from tongban.common.v1 import common_pb2
 from tongban.common.v1.common_pb2 import UseContext
+from tongban.common.v1.party_pb2 import Party
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1.account_service_pb2_grpc import AccountServiceStub
 from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
 from tongban.license.v1.material_service_pb2_grpc import MaterialServiceStub
-from tongban.license.v1.resources_pb2 import Holder
 
 SECRET = "张三 110105 connection to postgres failed"
 
@@ -236,7 +236,7 @@ async def test_no_text_holds_a_nul(lab: Lab) -> None:
 
 def test_a_nul_is_found_in_lists_and_maps_and_not_in_bytes() -> None:
     check(materials.UploadMaterialRequest(chunk=b"a\0b"))
-    issue = IssueLicenseRequest(face_fields=messages(KZ_JYCS="a\0"), holders=[Holder(), Holder(display_name="\0")])
+    issue = IssueLicenseRequest(face_fields=messages(KZ_JYCS="a\0"), holders=[Party(), Party(display_name="\0")])
     with pytest.raises(InvalidArgument) as refused:
         check(issue)
     assert [v.field for v in refused.value.violations] == [

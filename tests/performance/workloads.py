@@ -26,7 +26,7 @@ from tests.support.regions import PLAIN
 from tests.support.seals import make_kit
 from tests.support.values import messages
 from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
-from tongban.common.v1 import common_pb2, value_pb2
+from tongban.common.v1 import common_pb2, party_pb2, value_pb2
 from tongban.identity.v1 import account_service_pb2, account_service_pb2_grpc, resources_pb2
 from tongban.license.v1 import (
     license_service_pb2,
@@ -105,7 +105,7 @@ class Workloads:
         made = [
             account_service_pb2.CreateOrganizationRequest(
                 organization=resources_pb2.Organization(
-                    display_name=firm.name, uscc=firm.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE
+                    display_name=firm.name, uscc=firm.uscc, kind=party_pb2.PARTY_KIND_ENTERPRISE
                 ),
                 request_id=request_id(),
             )
@@ -193,7 +193,7 @@ class Workloads:
             request_id=request_id(),
             issuer=licenses.Issuer(department=office.department, display_name=office.department_name, code=office.uscc),
             holders=[
-                licenses.Holder(
+                party_pb2.Party(
                     subject=firm.name,
                     display_name=firm.display_name,
                     document=common_pb2.IdentityDocument(type_code="001", number=firm.uscc),

@@ -13,8 +13,9 @@ import httpx
 from libs.rpc import status
 from tests.support import requests
 from tests.support.values import text
+from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import account_service_pb2
-from tongban.license.v1 import license_service_pb2, material_service_pb2, resources_pb2
+from tongban.license.v1 import license_service_pb2, material_service_pb2
 
 _SECONDS = 30.0
 _TIMES = 40
@@ -91,7 +92,7 @@ async def honest(caller: Caller, until: asyncio.Event, failures: list[str], away
 
 async def _violations(caller: Caller) -> None:
     request = license_service_pb2.IssueLicenseRequest(
-        holders=[resources_pb2.Holder() for _ in range(20)], face_fields={f"{'k' * 40}{n}": text("") for n in range(80)}
+        holders=[party_pb2.Party() for _ in range(20)], face_fields={f"{'k' * 40}{n}": text("") for n in range(80)}
     )
     for _ in range(_TIMES):
         await caller.call(_ISSUE, request.SerializeToString())

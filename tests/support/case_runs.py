@@ -17,7 +17,7 @@ from libs.errors import Code, TongbanError
 from tests.support.values import messages
 from tongban.cases.v1 import case_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 
 Value = TypeVar("Value")
 PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED})
@@ -148,8 +148,8 @@ def application(office: Office, item: DemoItem, firm: RegisteredFirm) -> case_se
         item=office.items[item.number],
         channel=pb.CHANNEL_WINDOW,
         request_id=request_id(),
-        applicant=pb.Applicant(
-            type=pb.APPLICANT_TYPE_ENTERPRISE, subject=firm.name, display_name=firm.display_name, document=document
+        applicant=party_pb2.Applicant(
+            kind=party_pb2.PARTY_KIND_ENTERPRISE, subject=firm.name, display_name=firm.display_name, document=document
         ),
         form_values=messages(address="示例路1号", scope="一般项目:示例经营活动"),
     )

@@ -29,7 +29,7 @@ from services.identity.app import own_verifier, signing_keys
 from services.identity.config import Bootstrap
 from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, Service, base_url, serving
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,
@@ -274,7 +274,7 @@ class Town:
         organization = resources_pb2.Organization(
             display_name=drawn.name,
             uscc=drawn.uscc,
-            kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+            kind=party_pb2.PARTY_KIND_ENTERPRISE,
             legal_representative=representative,
         )
         request = account_service_pb2.CreateOrganizationRequest(organization=organization, request_id=request_id())

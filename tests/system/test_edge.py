@@ -24,6 +24,7 @@ from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc import status
 from services.gateway.contracts import read_image, services
 from tests.support.regions import Regions, rows_by_table, target_of
+from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import account_service_pb2, resources_pb2
 from tongban.license.v1 import verification_service_pb2
 
@@ -122,9 +123,7 @@ async def test_reflection_lists_what_is_public(regions: Regions, version: str) -
 
 def _organization(office: Office, seed: str) -> resources_pb2.Organization:
     firm = SyntheticPopulation(f"edge {seed}", province=office.gateway.code[:2]).firm()
-    return resources_pb2.Organization(
-        display_name=firm.name, uscc=firm.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE
-    )
+    return resources_pb2.Organization(display_name=firm.name, uscc=firm.uscc, kind=party_pb2.PARTY_KIND_ENTERPRISE)
 
 
 async def _create(office: Office, seed: str) -> resources_pb2.Organization:
@@ -221,7 +220,7 @@ async def test_bad_protobuf_is_typed(regions: Regions, body: bytes) -> None:
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("kind", ["ORGANIZATION_KIND_NONSENSE", 99, 0])
+@pytest.mark.parametrize("kind", ["PARTY_KIND_NONSENSE", 99, 0])
 async def test_an_unknown_enum_value_is_typed(regions: Regions, kind: object) -> None:
     firm = _organization(regions.home, "enum")
     organization = {"displayName": firm.display_name, "uscc": firm.uscc, "kind": kind}
@@ -296,7 +295,7 @@ async def test_a_request_id_answers_the_same_once_more_and_takes_no_other_body(r
     office = regions.home
     firm, key = _organization(office, "repeat"), str(uuid.uuid4())
     token = await office.token_of("receiving")
-    kind = "ORGANIZATION_KIND_ENTERPRISE"
+    kind = "PARTY_KIND_ENTERPRISE"
     organization = {"displayName": firm.display_name, "uscc": firm.uscc, "kind": kind}
     body = {"organization": organization, "requestId": key}
     first = await office.gateway.post("/v1/organizations", body, token)

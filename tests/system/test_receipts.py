@@ -16,7 +16,7 @@ from deploy.pki.region_root import ROOT_FILE
 from libs.client.verifying import verify
 from libs.ids.synthetic import SyntheticPopulation
 from tests.support.regions import Regions
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import account_service_pb2, resources_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 def _request(office: Office) -> account_service_pb2.CreateOrganizationRequest:
     firm = SyntheticPopulation("receipts", province=office.gateway.code[:2]).firm()
     organization = resources_pb2.Organization(
-        display_name=firm.name, uscc=firm.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE
+        display_name=firm.name, uscc=firm.uscc, kind=party_pb2.PARTY_KIND_ENTERPRISE
     )
     return account_service_pb2.CreateOrganizationRequest(organization=organization, request_id=str(uuid.uuid4()))
 

@@ -26,7 +26,7 @@ from tongban.cases.v1 import (
     exchange_service_pb2,
 )
 from tongban.cases.v1 import resources_pb2 as cases
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import (
     consent_service_pb2,
     mandate_service_pb2,
@@ -185,7 +185,7 @@ class ApplicationSteps:
                 department=self._home.department, display_name=self._home.department_name, code=self._home.uscc
             ),
             holders=[
-                licenses.Holder(
+                party_pb2.Party(
                     subject=self._firm.name,
                     display_name=self._firm.display_name,
                     document=common_pb2.IdentityDocument(type_code="001", number=self._firm.uscc),
@@ -263,13 +263,13 @@ class ApplicationSteps:
             mode=cases.CROSS_REGION_MODE_COLLECTED,
             case_id=self._case_id,
             request_id=request_id(),
-            applicant=cases.Applicant(
-                type=cases.APPLICANT_TYPE_ENTERPRISE,
+            applicant=party_pb2.Applicant(
+                kind=party_pb2.PARTY_KIND_ENTERPRISE,
                 subject=f"{region}/{self._firm.name}",
                 display_name=self._firm.display_name,
                 document=common_pb2.IdentityDocument(type_code="001", number=self._firm.uscc),
             ),
-            agent=cases.Agent(
+            agent=party_pb2.Agent(
                 subject=f"{region}/{self._agent.name}",
                 display_name=self._agent.full_name,
                 document=common_pb2.IdentityDocument(type_code="111", number=self._agent.number),

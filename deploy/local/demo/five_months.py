@@ -21,7 +21,7 @@ from tongban.cases.v1 import (
     statistics_service_pb2,
 )
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 
 FIRST, LAST = date(2024, 1, 2), date(2024, 5, 31)
 _MORNING = time(1, 0, tzinfo=UTC)  # 09:00 in China
@@ -143,12 +143,12 @@ class FiveMonths:
 
     def _application(self, case: RunningCase) -> case_service_pb2.CreateCaseRequest:
         document = common_pb2.IdentityDocument(type_code="001", number=case.firm.uscc)
-        kind = pb.APPLICANT_TYPE_ENTERPRISE
+        kind = party_pb2.PARTY_KIND_ENTERPRISE
         return case_service_pb2.CreateCaseRequest(
             item=self._office.items[case.item.number],
             channel=case.channel,
-            applicant=pb.Applicant(
-                type=kind, subject=case.firm.name, display_name=case.firm.display_name, document=document
+            applicant=party_pb2.Applicant(
+                kind=kind, subject=case.firm.name, display_name=case.firm.display_name, document=document
             ),
             form_values=value_messages({"address": "常州市天宁区示例路1号", "scope": "一般项目:示例经营活动"}),
             request_id=request_id(),

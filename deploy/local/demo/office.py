@@ -16,7 +16,7 @@ from libs.rpc.messages import date_message
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.cases.v1 import calendar_service_pb2, item_service_pb2
 from tongban.cases.v1 import resources_pb2 as case_resources
-from tongban.common.v1 import common_pb2, value_pb2
+from tongban.common.v1 import common_pb2, party_pb2, value_pb2
 from tongban.identity.v1 import (
     client_service_pb2,
     resources_pb2,
@@ -283,10 +283,10 @@ def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemConten
         type=item_service_pb2.ITEM_TYPE_LICENSE if item.licence else item_service_pb2.ITEM_TYPE_OTHER_POWER,
         exercise_level=item_service_pb2.EXERCISE_LEVEL_COUNTY,
         department=office.department,
-        applicant_types=[
-            case_resources.APPLICANT_TYPE_NATURAL_PERSON,
-            case_resources.APPLICANT_TYPE_ENTERPRISE,
-            case_resources.APPLICANT_TYPE_SOCIAL_ORGANIZATION,
+        applicant_kinds=[
+            party_pb2.PARTY_KIND_PERSON,
+            party_pb2.PARTY_KIND_ENTERPRISE,
+            party_pb2.PARTY_KIND_SOCIAL_ORGANIZATION,
         ],
         handling_kind=item_service_pb2.HANDLING_KIND_PROMISED,
         statutory_limit_days=20,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from deploy.local.demo.office import Office, open_person
 from libs.ids.synthetic import SyntheticPopulation
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import resources_pb2
 
 
@@ -70,7 +70,7 @@ class Registry:
             organization=resources_pb2.Organization(
                 display_name=drawn.name,
                 uscc=drawn.uscc,
-                kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+                kind=party_pb2.PARTY_KIND_ENTERPRISE,
                 legal_representative=representative.name,
             )
         )

@@ -12,13 +12,14 @@ from services.cases.applications.service import Application, Applications, Respo
 from services.cases.core.access import actor_of, at_home, is_machine, not_owner, require_applicant_side
 from services.cases.core.applications import check_form, check_materials, check_parties, put_in
 from services.cases.core.cases import CaseRecord
-from services.cases.core.items import APPLICANT_TYPES, CHANNELS, ItemVersion
+from services.cases.core.items import CHANNELS, PARTY_KINDS, ItemVersion
 from services.cases.core.offers import check_offer
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseState
 from services.cases.integrations.identity import mandate_not_covering
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import party_pb2
 
 
 class ApplicationApi:
@@ -47,7 +48,7 @@ class ApplicationApi:
         item = application.item
         if application.channel == "OTHER_REGION":
             raise invalid_field("channel", "channel.transfer_only", "is for cases that a transfer brings")
-        check_offer(item.offer(), APPLICANT_TYPES.name(application.applicant.type), application.channel)
+        check_offer(item.offer(), PARTY_KINDS.name(application.applicant.kind), application.channel)
         check_parties(application.applicant, application.agent, self._parts.workflow.today())
         check_materials(item, application.materials, paper_allowed=bool(actor.clerk))
         check_form(item, application.form_values)
@@ -154,13 +155,13 @@ def _application(request: rpc.CreateCaseRequest, item: ItemVersion, actor: Actor
     )
 
 
-def _parties(request: rpc.CreateCaseRequest, home: str) -> tuple[pb.Applicant, pb.Agent | None]:
+def _parties(request: rpc.CreateCaseRequest, home: str) -> tuple[party_pb2.Applicant, party_pb2.Agent | None]:
     """Returns applicant and agent, their names as this region writes them."""
-    applicant, agent = pb.Applicant(), None
+    applicant, agent = party_pb2.Applicant(), None
     applicant.CopyFrom(request.applicant)
     applicant.subject = at_home(applicant.subject, home)
     if request.HasField("agent"):
-        agent = pb.Agent()
+        agent = party_pb2.Agent()
         agent.CopyFrom(request.agent)
         agent.subject = at_home(agent.subject, home)
         agent.mandate = at_home(agent.mandate, home)

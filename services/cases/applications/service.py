@@ -26,6 +26,7 @@ from services.cases.core.steps import CaseStep
 from services.cases.core.workflow import CaseChange, move, tell
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import party_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class Application:
 
     case_id: str
     item: ItemVersion
-    applicant: pb.Applicant
-    agent: pb.Agent | None
+    applicant: party_pb2.Applicant
+    agent: party_pb2.Agent | None
     channel: str
     title: str
     materials: tuple[pb.MaterialReference, ...]

@@ -14,30 +14,36 @@ from services.cases.core.items import ItemVersion
 from services.cases.core.materials import Obligation, check_codes
 from tongban.cases.v1 import exchange_service_pb2 as exchange
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import value_pb2
+from tongban.common.v1 import party_pb2, value_pb2
 
 FormValues = Mapping[str, value_pb2.Value]
 """What is filled in of a form, by key."""
 _FORM = "form_values"
 
 
-def check_parties(applicant: pb.Applicant, agent: pb.Agent | None, today: date) -> None:
+def check_parties(applicant: party_pb2.Applicant, agent: party_pb2.Agent | None, today: date) -> None:
     """Checks what can be known of the parties without asking anybody; raises FIELD_INVALID."""
     _check_party(applicant, "applicant", today)
-    is_person = applicant.type == pb.APPLICANT_TYPE_NATURAL_PERSON
+    is_person = applicant.kind == party_pb2.PARTY_KIND_PERSON
     if is_person != ("persons/" in applicant.subject):
         raise invalid_field("applicant.subject", "applicant.kind", "must name a person exactly for a natural person")
     if agent is not None:
         _check_party(agent, "agent", today)
 
 
-def _check_party(party: pb.Applicant | pb.Agent, path: str, today: date) -> None:
+def _check_party(party: party_pb2.Applicant | party_pb2.Agent, path: str, today: date) -> None:
     document = party.document
     person_names.check(party.display_name, f"{path}.display_name")
     documents.normal_number(document.type_code, document.number, f"{path}.document.number", today)
 
 
-def agent_of(application: exchange.TransferApplication) -> pb.Agent | None:
+def party_of(role: party_pb2.Applicant | party_pb2.Agent) -> party_pb2.Party:
+    """Returns who an applicant or agent is, without phone, address and mandate."""
+    kind = role.kind if isinstance(role, party_pb2.Applicant) else party_pb2.PARTY_KIND_PERSON
+    return party_pb2.Party(kind=kind, subject=role.subject, display_name=role.display_name, document=role.document)
+
+
+def agent_of(application: exchange.TransferApplication) -> party_pb2.Agent | None:
     """Returns the agent of an application that goes from region to region, or None."""
     return application.agent if application.HasField("agent") else None
 

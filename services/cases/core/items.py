@@ -22,8 +22,9 @@ from services.cases.core.materials import MaterialRule
 from services.cases.core.offers import ItemState, Offer
 from tongban.cases.v1 import item_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2
+from tongban.common.v1 import party_pb2
 
-APPLICANT_TYPES, CHANNELS = Names(resources_pb2.ApplicantType), Names(resources_pb2.Channel)
+PARTY_KINDS, CHANNELS = Names(party_pb2.PartyKind), Names(resources_pb2.Channel)
 _KEEP_SECONDS, _MEMORY = 3.0, 5_000
 
 items = sa.Table(
@@ -109,7 +110,7 @@ class ItemVersion:
             item=f"serviceItems/{self.id}",
             task_code=content.task_code,
             state=self.state,
-            applicant_types=frozenset(map(APPLICANT_TYPES.name, content.applicant_types)),
+            applicant_kinds=frozenset(map(PARTY_KINDS.name, content.applicant_kinds)),
             channels=frozenset(map(CHANNELS.name, content.channels)),
             cross_region=content.HasField("cross_region"),
             open_regions=frozenset(content.cross_region.regions),

@@ -11,6 +11,7 @@ from libs.db.command import digest_of
 from libs.db.uow import AskFirst
 from libs.errors import InvalidArgument, TongbanError, Violation, reasons
 from libs.values.checks import at_key
+from services.cases.core.applications import party_of
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.integrations import is_passing
@@ -18,7 +19,6 @@ from services.cases.integrations.licenses import LicenseService
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.common.v1 import value_pb2
 from tongban.license.v1 import license_service_pb2
-from tongban.license.v1 import resources_pb2 as license_pb
 
 _FACE_FIELD = re.compile(r'face_fields\["(?P<key>\w+)"\]')
 _HOLDER = re.compile(r"holders\[\d+\]\.?")
@@ -59,12 +59,9 @@ class LicenseChecks:
         """
         if not item.content.license_type:
             return
-        holder = record.content.applicant
         request = license_service_pb2.CheckLicenseRequest(
             license_type=item.content.license_type,
-            holders=[
-                license_pb.Holder(subject=holder.subject, display_name=holder.display_name, document=holder.document)
-            ],
+            holders=[party_of(record.content.applicant)],
             face_fields=license_fields(item, record.content),
         )
         digest = digest_of(request)

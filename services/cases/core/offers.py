@@ -23,7 +23,7 @@ class Offer:
         item: its resource name.
         task_code: its implementation code.
         state: where the version stands.
-        applicant_types: whom it serves.
+        applicant_kinds: whom it serves.
         channels: the ways in.
         cross_region: whether it stands on the cross-region list.
         open_regions: the regions that may take it in, by their ids; empty means every trusted region.
@@ -32,13 +32,13 @@ class Offer:
     item: str
     task_code: str
     state: ItemState
-    applicant_types: frozenset[str]
+    applicant_kinds: frozenset[str]
     channels: frozenset[str]
     cross_region: bool = False
     open_regions: frozenset[str] = frozenset()
 
 
-def check_offer(offer: Offer, applicant_type: str, channel: str) -> None:
+def check_offer(offer: Offer, applicant_kind: str, channel: str) -> None:
     """Refuses a case that the item isn't offered for.
 
     Raises:
@@ -46,9 +46,9 @@ def check_offer(offer: Offer, applicant_type: str, channel: str) -> None:
     """
     if offer.state is not ItemState.PUBLISHED:
         raise reasons.item_not_published(f"{offer.item} is {offer.state}", item=offer.item)
-    if applicant_type not in offer.applicant_types:
+    if applicant_kind not in offer.applicant_kinds:
         raise reasons.case_applicant_not_served(
-            f"{offer.item} does not serve {applicant_type}", applicant_type=applicant_type
+            f"{offer.item} does not serve {applicant_kind}", applicant_kind=applicant_kind
         )
     if channel not in offer.channels:
         raise reasons.case_channel_not_offered(f"{offer.item} is not offered over {channel}", channel=channel)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.db.uow import Transaction
 from libs.rpc.messages import timestamp
-from services.cases.core.applications import obligations_of
+from services.cases.core.applications import obligations_of, party_of
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.core.license_checks import license_fields
@@ -46,7 +46,7 @@ def license_order(record: CaseRecord, item: ItemVersion) -> events.CaseLicenseOr
     """Returns what the license service needs to issue on a decision that yields a licence; it alone is told."""
     return events.CaseLicenseOrdered(
         license_type=item.content.license_type,
-        holder=record.content.applicant,
+        holder=party_of(record.content.applicant),
         license_fields=license_fields(item, record.content),
         voided_license=record.content.decision.voided_license,
     )

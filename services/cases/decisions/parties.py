@@ -8,16 +8,17 @@ from collections.abc import Iterable, Sequence
 
 from libs.db.uow import AskFirst
 from libs.errors import FailedPrecondition, InvalidArgument, TongbanError, invalid_field, reasons
-from services.cases.core.applications import check_parties
+from services.cases.core.applications import check_parties, party_of
 from services.cases.core.cases import CaseRecord
 from services.cases.core.outcomes import DecisionOutcome
 from services.cases.core.parts import Parts
 from services.cases.integrations import is_passing
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import party_pb2
 
 
 async def compare(
-    parts: Parts, record: CaseRecord, outcome: DecisionOutcome, restated: Sequence[pb.PartyIdentity]
+    parts: Parts, record: CaseRecord, outcome: DecisionOutcome, restated: Sequence[party_pb2.Party]
 ) -> None:
     """Compares the parties, as ``restated``, with their accounts before a case is granted; outside of a transaction.
 
@@ -49,7 +50,7 @@ async def compare(
 class PartyComparison:
     """The comparison of one decision: made outside of its transaction, and only where identity's word is not at hand."""
 
-    def __init__(self, parts: Parts, outcome: DecisionOutcome, restated: Sequence[pb.PartyIdentity]) -> None:
+    def __init__(self, parts: Parts, outcome: DecisionOutcome, restated: Sequence[party_pb2.Party]) -> None:
         self._parts = parts
         self._outcome = outcome
         self._restated = restated
@@ -70,7 +71,9 @@ class PartyComparison:
         raise AskFirst(settle)
 
 
-def _as_restated(record: CaseRecord, restated: Iterable[pb.PartyIdentity]) -> tuple[pb.Applicant, pb.Agent | None]:
+def _as_restated(
+    record: CaseRecord, restated: Iterable[party_pb2.Party]
+) -> tuple[party_pb2.Applicant, party_pb2.Agent | None]:
     content = pb.Case(applicant=record.content.applicant)
     if record.content.HasField("agent"):
         content.agent.CopyFrom(record.content.agent)
@@ -78,20 +81,22 @@ def _as_restated(record: CaseRecord, restated: Iterable[pb.PartyIdentity]) -> tu
     return content.applicant, content.agent if content.HasField("agent") else None
 
 
-def restate(content: pb.Case, restated: Iterable[pb.PartyIdentity]) -> list[pb.PartyIdentity]:
+def restate(content: pb.Case, restated: Iterable[party_pb2.Party]) -> list[party_pb2.Party]:
     """Puts changed names and documents into a case; returns the parties as they stood there before.
 
     Raises:
-        InvalidArgument: FIELD_INVALID for one who is neither applicant nor agent.
+        InvalidArgument: FIELD_INVALID for one who is neither applicant nor agent, and for another kind than theirs.
     """
     before = []
     for place, each in enumerate(restated):
-        parties: tuple[pb.Applicant | pb.Agent, ...] = (content.applicant, content.agent)
-        found = [party for party in parties if party.subject == each.subject]
+        parties: tuple[party_pb2.Applicant | party_pb2.Agent, ...] = (content.applicant, content.agent)
+        found = [party for party in parties if each.subject and party.subject == each.subject]
         if not found:
             raise invalid_field(f"restated_parties[{place}].subject", "party", "must be the applicant or the agent")
-        was = found[0]
-        before.append(pb.PartyIdentity(subject=was.subject, display_name=was.display_name, document=was.document))
+        was = party_of(found[0])
+        if each.kind not in (party_pb2.PARTY_KIND_UNSPECIFIED, was.kind):
+            raise invalid_field(f"restated_parties[{place}].kind", "party.kind", "no decision changes what a party is")
+        before.append(was)
         for party in found:
             party.display_name = each.display_name
             party.document.CopyFrom(each.document)

@@ -9,13 +9,14 @@ from libs.errors import NotFound, reasons
 from libs.ids import names
 from services.cases.core.access import not_owner
 from services.cases.core.applications import agent_of, check_form, check_materials, check_parties
-from services.cases.core.items import APPLICANT_TYPES, ItemVersion
+from services.cases.core.items import PARTY_KINDS, ItemVersion
 from services.cases.core.offers import check_offer, check_open_to
 from services.cases.core.parts import Parts
 from services.cases.core.transfers import TransferRow
 from services.cases.integrations.identity import mandate_not_covering
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
+from tongban.common.v1 import party_pb2
 
 OTHER_REGION = "OTHER_REGION"
 
@@ -54,7 +55,7 @@ def _check_item(item: ItemVersion, application: pb.TransferApplication, region: 
     check_open_to(item.offer(), region)
     # The cross-region list is what admits it; the item's own channels are those of people here.
     offer = replace(item.offer(), channels=frozenset({OTHER_REGION}))
-    check_offer(offer, APPLICANT_TYPES.name(application.applicant.type), OTHER_REGION)
+    check_offer(offer, PARTY_KINDS.name(application.applicant.kind), OTHER_REGION)
     if application.mode != item.content.cross_region.mode:
         raise reasons.item_not_cross_region(
             "the item is open in another mode", task_code=application.task_code, region=region
@@ -70,7 +71,7 @@ def check_holders(materials: Iterable[resources.MaterialReference], region: str)
             raise reasons.region_mismatch("a material is held by another region", region=held_by)
 
 
-def _check_token(application: pb.TransferApplication, agent: resources.Agent | None, actor: Actor) -> None:
+def _check_token(application: pb.TransferApplication, agent: party_pb2.Agent | None, actor: Actor) -> None:
     """The home region vouches for one person, one firm and one mandate: the application must name just these."""
     if application.applicant.subject != (actor.organization or actor.subject):
         raise not_owner(application.applicant.subject)

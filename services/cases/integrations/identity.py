@@ -9,7 +9,7 @@ from libs.db.command import digest_of
 from libs.errors import PermissionDenied, invalid_field, reasons
 from libs.rpc.client import invoke
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
-from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import party_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import mandate_service_pb2 as mandates
@@ -32,7 +32,7 @@ class IdentityService:
         self._channel = channel
         self._known: dict[bytes, float] = {}
 
-    async def check_parties(self, applicant: pb.Applicant, agent: pb.Agent | None) -> None:
+    async def check_parties(self, applicant: party_pb2.Applicant, agent: party_pb2.Agent | None) -> None:
         """Raises FIELD_INVALID unless names and documents of the parties are those of their accounts.
 
         What agreed is believed for a minute. Persons are named by the office that verified them, never by an application.
@@ -54,7 +54,7 @@ class IdentityService:
                 raise invalid_field(field, "identity.account", "must bear the name and the document of the account")
             self._keep(each)
 
-    def agreed(self, applicant: pb.Applicant, agent: pb.Agent | None) -> bool:
+    def agreed(self, applicant: party_pb2.Applicant, agent: party_pb2.Agent | None) -> bool:
         """Tells whether the parties agreed within the last minute."""
         return all(self._is_known(each) for each in _stated(applicant, agent).values())
 
@@ -131,8 +131,8 @@ class IdentityService:
         return answer.access_token
 
 
-def _stated(applicant: pb.Applicant, agent: pb.Agent | None) -> dict[str, accounts.StatedIdentity]:
-    parties: dict[str, pb.Applicant | pb.Agent] = {"applicant": applicant}
+def _stated(applicant: party_pb2.Applicant, agent: party_pb2.Agent | None) -> dict[str, accounts.StatedIdentity]:
+    parties: dict[str, party_pb2.Applicant | party_pb2.Agent] = {"applicant": applicant}
     if agent is not None:
         parties["agent"] = agent
     return {

@@ -9,7 +9,7 @@ from libs.values.messages import type_of
 from services.cases.integrations import is_passing
 from services.cases.integrations.licenses import LicenseService
 from tongban.cases.v1 import item_service_pb2
-from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import party_pb2
 from tongban.license.v1 import resources_pb2 as license_pb
 
 
@@ -85,8 +85,8 @@ def _holder_violations(content: item_service_pb2.ItemContent, kind: license_pb.L
         license_pb.HOLDER_CATEGORY_PERSON: (True,),
         license_pb.HOLDER_CATEGORY_ORGANIZATION: (False,),
     }.get(kind.holder_category, (True, False))
-    for place, applicant in enumerate(content.applicant_types):
-        if (applicant == pb.APPLICANT_TYPE_NATURAL_PERSON) not in holders:
+    for place, applicant in enumerate(content.applicant_kinds):
+        if (applicant == party_pb2.PARTY_KIND_PERSON) not in holders:
             yield Violation(
-                f"content.applicant_types[{place}]", "applicant_types.holder", "the licence type is not for them"
+                f"content.applicant_kinds[{place}]", "applicant_kinds.holder", "the licence type is not for them"
             )

@@ -15,10 +15,10 @@ from services.identity.core.accounts import (
     Person,
     document_index,
 )
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import resources_pb2 as pb
 
-KINDS = Names(pb.OrganizationKind)
+KINDS = Names(party_pb2.PartyKind)
 _PERSON_STATES, _ORGANIZATION_STATES = Names(pb.PersonState), Names(pb.OrganizationState)
 
 

@@ -7,33 +7,34 @@ from libs.errors import invalid_field
 
 
 class OrganizationKind(StrEnum):
-    """What an organisation is (OrganizationKind of the contract)."""
+    """What an organisation is (PartyKind of the contract, but a natural person)."""
 
     ENTERPRISE = "ENTERPRISE"
+    PUBLIC_INSTITUTION = "PUBLIC_INSTITUTION"
+    SOCIAL_ORGANIZATION = "SOCIAL_ORGANIZATION"
+    UNINCORPORATED_ENTERPRISE = "UNINCORPORATED_ENTERPRISE"
+    GOVERNMENT_BODY = "GOVERNMENT_BODY"
     SOLE_TRADER = "SOLE_TRADER"
     COOPERATIVE = "COOPERATIVE"
-    SOCIAL_ORGANIZATION = "SOCIAL_ORGANIZATION"
-    PUBLIC_INSTITUTION = "PUBLIC_INSTITUTION"
-    GOVERNMENT_BODY = "GOVERNMENT_BODY"
     OTHER = "OTHER"
 
 
 BY_CATEGORY = MappingProxyType(
     {
-        "11": OrganizationKind.GOVERNMENT_BODY,
-        "12": OrganizationKind.PUBLIC_INSTITUTION,
-        "51": OrganizationKind.SOCIAL_ORGANIZATION,
-        "52": OrganizationKind.SOCIAL_ORGANIZATION,
-        "53": OrganizationKind.SOCIAL_ORGANIZATION,
-        "91": OrganizationKind.ENTERPRISE,
-        "92": OrganizationKind.SOLE_TRADER,
-        "93": OrganizationKind.COOPERATIVE,
+        "11": frozenset({OrganizationKind.GOVERNMENT_BODY}),
+        "12": frozenset({OrganizationKind.PUBLIC_INSTITUTION}),
+        "51": frozenset({OrganizationKind.SOCIAL_ORGANIZATION}),
+        "52": frozenset({OrganizationKind.SOCIAL_ORGANIZATION}),
+        "53": frozenset({OrganizationKind.SOCIAL_ORGANIZATION}),
+        "91": frozenset({OrganizationKind.ENTERPRISE, OrganizationKind.UNINCORPORATED_ENTERPRISE}),
+        "92": frozenset({OrganizationKind.SOLE_TRADER}),
+        "93": frozenset({OrganizationKind.COOPERATIVE}),
     }
 )
-"""The kind by the code's first two characters (registering authority and type); what is missing here fits any kind."""
+"""The kinds by the code's first two characters (registering authority and type); what is missing here fits any kind."""
 
 
 def check_kind(category: str, kind: OrganizationKind) -> None:
     """Raises InvalidArgument FIELD_INVALID where the code's ``category`` says that it is of another kind."""
-    if BY_CATEGORY.get(category, kind) is not kind:
+    if kind not in BY_CATEGORY.get(category, {kind}):
         raise invalid_field("organization.kind", "uscc.kind", "does not fit the first two characters of the code")

@@ -8,7 +8,7 @@ import grpc
 from libs.errors import Code, TongbanError, error_class, invalid_field
 from libs.rpc.client import invoke
 from libs.timed_cache import TimedCache
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
 from tongban.identity.v1 import consent_service_pb2 as consent_rpc
@@ -19,7 +19,6 @@ from tongban.identity.v1.account_service_pb2_grpc import AccountServiceStub
 from tongban.identity.v1.consent_service_pb2_grpc import ConsentServiceStub
 from tongban.identity.v1.mandate_service_pb2_grpc import MandateServiceStub
 from tongban.identity.v1.staff_service_pb2_grpc import StaffServiceStub
-from tongban.license.v1 import resources_pb2 as license_resources
 from tongban.options.v1 import options_pb2
 
 _KEEP_DEPARTMENTS_SECONDS = 60.0
@@ -53,7 +52,7 @@ class IdentityService:
 
         return await self._departments.get(name, ask)
 
-    async def check_holders(self, holders: Sequence[license_resources.Holder]) -> None:
+    async def check_holders(self, holders: Sequence[party_pb2.Party]) -> None:
         """Raises FIELD_INVALID unless the holders bear the names and documents of the accounts that they are.
 
         A holder without an account must not stand on the document of one.

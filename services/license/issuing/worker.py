@@ -77,12 +77,12 @@ class DecidedCases:
 
 
 def _order(told: cases.CaseLicenseOrdered, home: str) -> pb.IssueLicenseRequest:
-    case, holder = told.case, told.holder
+    case = told.case
     return pb.IssueLicenseRequest(
         license_type=told.license_type,
         item_code=case.task_code,
         case=case.name,
-        holders=[resources.Holder(subject=holder.subject, display_name=holder.display_name, document=holder.document)],
+        holders=[told.holder],
         face_fields=told.license_fields,
         receiving_region="" if case.receiving_region == home else case.receiving_region,
     )

@@ -38,7 +38,7 @@ from tongban.cases.v1 import (
     task_service_pb2_grpc,
 )
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 
 Answer = TypeVar("Answer", bound=Message)
 PEOPLE = SyntheticPopulation("cases-tests")
@@ -78,20 +78,20 @@ def day(message: common_pb2.Date) -> date:
     return date(message.year, message.month, message.day)
 
 
-def applicant(region: str = "") -> pb.Applicant:
-    return pb.Applicant(
-        type=pb.APPLICANT_TYPE_NATURAL_PERSON, subject=region + PERSON, display_name="测试甲", document=PERSON_DOCUMENT
+def applicant(region: str = "") -> party_pb2.Applicant:
+    return party_pb2.Applicant(
+        kind=party_pb2.PARTY_KIND_PERSON, subject=region + PERSON, display_name="测试甲", document=PERSON_DOCUMENT
     )
 
 
-def firm(region: str = "") -> pb.Applicant:
-    return pb.Applicant(
-        type=pb.APPLICANT_TYPE_ENTERPRISE, subject=region + FIRM, display_name="示例商行", document=FIRM_DOCUMENT
+def firm(region: str = "") -> party_pb2.Applicant:
+    return party_pb2.Applicant(
+        kind=party_pb2.PARTY_KIND_ENTERPRISE, subject=region + FIRM, display_name="示例商行", document=FIRM_DOCUMENT
     )
 
 
-def agent(region: str = "", mandate: str = MANDATE) -> pb.Agent:
-    return pb.Agent(
+def agent(region: str = "", mandate: str = MANDATE) -> party_pb2.Agent:
+    return party_pb2.Agent(
         subject=region + AGENT,
         display_name="测试乙",
         document=AGENT_DOCUMENT,
@@ -151,7 +151,7 @@ class Town:
             statutory_limit_days=20,
             promised_limit_days=5,
             legal_basis="《行政许可法》",
-            applicant_types=[pb.APPLICANT_TYPE_NATURAL_PERSON, pb.APPLICANT_TYPE_ENTERPRISE],
+            applicant_kinds=[party_pb2.PARTY_KIND_PERSON, party_pb2.PARTY_KIND_ENTERPRISE],
             channels=[pb.CHANNEL_WINDOW, pb.CHANNEL_WEB, pb.CHANNEL_API],
             delivery_methods=[pb.DELIVERY_METHOD_WINDOW, pb.DELIVERY_METHOD_POST, pb.DELIVERY_METHOD_DOWNLOAD],
         )

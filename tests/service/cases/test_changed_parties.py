@@ -23,10 +23,11 @@ from tests.service.cases.conftest import (
 from tests.service.cases.test_licences import FORM, decided, decisions, void
 from tests.support.values import messages
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import party_pb2
 
 GRANTED: dict[str, Any] = {"outcome": pb.OUTCOME_APPROVED}
 AWAY = Unavailable("DEPENDENCY_UNAVAILABLE", "away", retry_after=2.0, dependency="database")
-MARRIED = pb.PartyIdentity(subject=PERSON, display_name="测试新", document=PERSON_DOCUMENT)
+MARRIED = party_pb2.Party(subject=PERSON, display_name="测试新", document=PERSON_DOCUMENT)
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +90,7 @@ async def test_of_a_firm_and_of_its_agent_too(town: Town, subject: str, party: s
     town.known.accounts[subject] = ("另一名称", town.known.accounts[subject][1])
     assert await refused(town.step("Decide", case, **GRANTED)) == party
     document = FIRM_DOCUMENT if subject == FIRM else AGENT_DOCUMENT
-    now = pb.PartyIdentity(subject=subject, display_name="另一名称", document=document)
+    now = party_pb2.Party(subject=subject, display_name="另一名称", document=document)
     done = await town.step("Decide", case, restated_parties=[now], **GRANTED)
     assert (getattr(done, party).display_name, done.state) == ("另一名称", pb.CASE_STATE_DECIDED)
 
@@ -97,11 +98,11 @@ async def test_of_a_firm_and_of_its_agent_too(town: Town, subject: str, party: s
 async def test_an_officer_decides_under_the_name_that_identity_knows(town: Town) -> None:
     case = await reviewed(town)
     town.known.accounts[PERSON] = ("测试新", PERSON_DOCUMENT.number)
-    wrong = pb.PartyIdentity(subject=PERSON, display_name="测试旧", document=PERSON_DOCUMENT)
+    wrong = party_pb2.Party(subject=PERSON, display_name="测试旧", document=PERSON_DOCUMENT)
     assert await refused(town.step("Decide", case, restated_parties=[wrong], **GRANTED)) == "applicant"
     with_reason: dict[str, Any] = {"outcome": pb.OUTCOME_REJECTED, "reason": "不符合条件", "restated_parties": [wrong]}
     assert await refused(town.step("Decide", case, **with_reason)) == "applicant"
-    nobody = pb.PartyIdentity(subject=STRANGER, display_name="测试新", document=PERSON_DOCUMENT)
+    nobody = party_pb2.Party(subject=STRANGER, display_name="测试新", document=PERSON_DOCUMENT)
     with pytest.raises(InvalidArgument, match="FIELD_INVALID"):
         await town.step("Decide", case, restated_parties=[nobody], **GRANTED)
     once = request_id()

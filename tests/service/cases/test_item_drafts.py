@@ -12,6 +12,7 @@ from tests.support import drafts
 from tests.support.drafts import Drafts
 from tongban.cases.v1 import item_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
+from tongban.common.v1 import party_pb2
 
 _SERIALS = itertools.count(1000)
 
@@ -29,7 +30,7 @@ def _create() -> pb.CreateServiceItemRequest:
         statutory_limit_days=20,
         promised_limit_days=5,
         legal_basis="《行政许可法》",
-        applicant_types=[resources.APPLICANT_TYPE_NATURAL_PERSON],
+        applicant_kinds=[party_pb2.PARTY_KIND_PERSON],
         channels=[resources.CHANNEL_WEB],
         delivery_methods=[resources.DELIVERY_METHOD_WINDOW],
     )

@@ -230,12 +230,12 @@ _MISFITS: list[tuple[dict[str, Any], list[item_service_pb2.FormField], list[tupl
     (
         {"holder_category": licenses.HOLDER_CATEGORY_PERSON},
         FORM[:1],
-        [("content.applicant_types[1]", "applicant_types.holder")],
+        [("content.applicant_kinds[1]", "applicant_kinds.holder")],
     ),
     (
         {"holder_category": licenses.HOLDER_CATEGORY_ORGANIZATION},
         FORM[:1],
-        [("content.applicant_types[0]", "applicant_types.holder")],
+        [("content.applicant_kinds[0]", "applicant_kinds.holder")],
     ),
 ]
 

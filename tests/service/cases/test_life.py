@@ -25,7 +25,7 @@ from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.license.v1 import events_pb2 as license_events
 
@@ -108,7 +108,7 @@ async def test_what_the_item_does_not_offer_is_refused(town: Town) -> None:
         await town.create(item, channel=pb.CHANNEL_KIOSK)
     assert channel.value.reason == "CASE_CHANNEL_NOT_OFFERED"
     social = firm()
-    social.type = pb.APPLICANT_TYPE_GOVERNMENT
+    social.kind = party_pb2.PARTY_KIND_GOVERNMENT_BODY
     with pytest.raises(FailedPrecondition) as served:
         await town.create(item, town.representative, applicant=social)
     assert served.value.reason == "CASE_APPLICANT_NOT_SERVED"

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from tests.support.handling import undriven
 from tests.support.town import FIRST, Town, reason_of, request_id
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,
@@ -92,7 +92,7 @@ async def _open(family: Family) -> None:
     organization = resources_pb2.Organization(
         display_name="自家店",
         uscc=family.town.people.uscc(),
-        kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE,
+        kind=party_pb2.PARTY_KIND_ENTERPRISE,
         legal_representative=family.human,
     )
     request = account_service_pb2.CreateOrganizationRequest(organization=organization, request_id=request_id())

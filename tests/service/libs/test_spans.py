@@ -11,6 +11,7 @@ from libs.ids.synthetic import SyntheticFirm, SyntheticPopulation
 from libs.observability.tracing import Tracing
 from libs.rpc.client import invoke
 from tests.support.service import Ground, Service, serving
+from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import account_service_pb2_grpc, resources_pb2
 
@@ -29,7 +30,7 @@ def _to(exporter: InMemorySpanExporter) -> Tracing:
 
 def _request(firm: SyntheticFirm) -> pb.CreateOrganizationRequest:
     organization = resources_pb2.Organization(
-        display_name=firm.name, uscc=firm.uscc, kind=resources_pb2.ORGANIZATION_KIND_ENTERPRISE
+        display_name=firm.name, uscc=firm.uscc, kind=party_pb2.PARTY_KIND_ENTERPRISE
     )
     return pb.CreateOrganizationRequest(organization=organization, request_id=str(uuid.uuid4()))
 

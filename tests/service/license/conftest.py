@@ -20,7 +20,7 @@ from tests.support.service import Ground, Service, serving
 from tests.support.values import messages, text_type
 from tongban.cases.v1 import events_pb2 as case_events
 from tongban.cases.v1 import resources_pb2 as case_resources
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import (
     license_service_pb2_grpc,
@@ -208,15 +208,15 @@ class License:
         return await self.call(self.licenses.RevokeLicense, request, resources.License, self.staff())
 
 
-def firm_holder(subject: str = FIRM) -> resources.Holder:
+def firm_holder(subject: str = FIRM) -> party_pb2.Party:
     document = common_pb2.IdentityDocument(type_code="001", number=FIRM_CODE)
-    return resources.Holder(subject=subject, display_name="测试虚构便利店有限公司", document=document)
+    return party_pb2.Party(subject=subject, display_name="测试虚构便利店有限公司", document=document)
 
 
-def person_holder(subject: str = PERSON) -> resources.Holder:
+def person_holder(subject: str = PERSON) -> party_pb2.Party:
     person = PEOPLE.person()
     document = common_pb2.IdentityDocument(type_code="111", number=person.citizen_id)
-    return resources.Holder(subject=subject, display_name="测试乙", document=document)
+    return party_pb2.Party(subject=subject, display_name="测试乙", document=document)
 
 
 @pytest_asyncio.fixture

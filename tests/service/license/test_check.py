@@ -10,6 +10,7 @@ from libs.values.messages import value_message
 from tests.service.license.conftest import CASE, License, firm_holder, request_id
 from tests.service.license.test_issue import decided, event_of, rows, told
 from tests.support.values import messages, text_type
+from tongban.common.v1 import party_pb2
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import license_service_pb2_grpc as services
@@ -61,15 +62,15 @@ _REFUSED: list[tuple[dict[str, Any], tuple[str, str]]] = [
     ({"JYXM": "行\n" * 400}, ('face_fields["JYXM"]', "page.overflow")),
     ({"OTHER": "x"}, ('face_fields["OTHER"]', "value.known")),
     (
-        {"holders": [resources.Holder(display_name="\u3164", document=firm_holder().document)]},
+        {"holders": [party_pb2.Party(display_name="\u3164", document=firm_holder().document)]},
         ("holders[0].display_name", "name.blank"),
     ),
     (
-        {"holders": [resources.Holder(display_name="示例\u202e商行", document=firm_holder().document)]},
+        {"holders": [party_pb2.Party(display_name="示例\u202e商行", document=firm_holder().document)]},
         ("holders[0].display_name", "name.invisible"),
     ),
     (
-        {"holders": [resources.Holder(display_name="示例\U00030000商行", document=firm_holder().document)]},
+        {"holders": [party_pb2.Party(display_name="示例\U00030000商行", document=firm_holder().document)]},
         ("holders[0].display_name", "font.coverage"),
     ),
 ]

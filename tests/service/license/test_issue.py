@@ -30,7 +30,7 @@ from tests.support.outbox import emitted
 from tests.support.values import messages
 from tongban.cases.v1 import events_pb2 as cases
 from tongban.cases.v1 import resources_pb2 as case_resources
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_type_service_pb2 as types_pb
 from tongban.license.v1 import resources_pb2 as resources
@@ -296,7 +296,7 @@ async def test_a_page_that_is_drawn_differently_now_is_not_sealed(licensing: Lic
 def decided(license_type: str, case: str = CASE, **changes: object) -> cases.CaseLicenseOrdered:
     data = cases.CaseLicenseOrdered(
         license_type=license_type,
-        holder=case_resources.Applicant(
+        holder=party_pb2.Party(
             subject=f"//341599/{FIRM}",
             display_name="测试虚构便利店有限公司",
             document=common_pb2.IdentityDocument(type_code="001", number=FIRM_CODE),

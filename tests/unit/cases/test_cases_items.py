@@ -109,7 +109,7 @@ def _offer(state: ItemState = ItemState.PUBLISHED, *regions: str, cross_region: 
     ("offer", "applicant", "channel", "reason"),
     [
         (_offer(ItemState.DRAFT), "ENTERPRISE", "WEB", "ITEM_NOT_PUBLISHED"),
-        (_offer(), "NATURAL_PERSON", "WEB", "CASE_APPLICANT_NOT_SERVED"),
+        (_offer(), "PERSON", "WEB", "CASE_APPLICANT_NOT_SERVED"),
         (_offer(), "ENTERPRISE", "WINDOW", "CASE_CHANNEL_NOT_OFFERED"),
     ],
 )

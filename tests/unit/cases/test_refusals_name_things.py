@@ -112,15 +112,15 @@ def act(action: CaseAction, state: CaseState, human: str = "persons/1", **facts:
         ),
         (
             lambda: check_offer(
-                Offer(ITEM, TASK, ItemState.RETIRED, OFFER.applicant_types, OFFER.channels), "ENTERPRISE", "WEB"
+                Offer(ITEM, TASK, ItemState.RETIRED, OFFER.applicant_kinds, OFFER.channels), "ENTERPRISE", "WEB"
             ),
             "ITEM_NOT_PUBLISHED",
             {"item": ITEM},
         ),
         (
-            lambda: check_offer(OFFER, "NATURAL_PERSON", "WEB"),
+            lambda: check_offer(OFFER, "PERSON", "WEB"),
             "CASE_APPLICANT_NOT_SERVED",
-            {"applicant_type": "NATURAL_PERSON"},
+            {"applicant_kind": "PERSON"},
         ),
         (lambda: check_offer(OFFER, "ENTERPRISE", "WINDOW"), "CASE_CHANNEL_NOT_OFFERED", {"channel": "WINDOW"}),
         (lambda: check_open_to(OFFER, "341500"), "ITEM_NOT_CROSS_REGION", {"task_code": TASK, "region": "341500"}),

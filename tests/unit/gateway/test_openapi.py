@@ -147,8 +147,8 @@ def test_what_is_masked_fits_its_schema(made: Json) -> None:
 def test_what_is_sent_in_is_closed_and_what_is_answered_open(made: Json) -> None:
     """A field that the contract lacks is refused (0026); an answer of a later release may say more."""
     schemas = made["components"]["schemas"]
-    assert schemas["cases.v1.ApplicantInput"]["additionalProperties"] is False
-    assert "additionalProperties" not in schemas["cases.v1.Applicant"]
+    assert schemas["common.v1.ApplicantInput"]["additionalProperties"] is False
+    assert "additionalProperties" not in schemas["common.v1.Applicant"]
     bodies = [
         content["schema"] for _, _, each in operations(made) for content in _contents(each.get("requestBody", {}))
     ]
@@ -206,8 +206,8 @@ def test_what_openapi_says_of_parts_of_paths_and_enums(made: Json) -> None:
     get = made["paths"]["/v1/caseDeliveries/{caseDelivery}"]["get"]["parameters"]
     assert next(each for each in get if each["name"] == "caseDelivery")["schema"]["pattern"].startswith("^[0-9a-f]{8}")
     firm = made["components"]["schemas"]["identity.v1.Organization"]["properties"]["kind"]
-    assert "ORGANIZATION_KIND_UNSPECIFIED" not in firm["enum"]
-    assert "ORGANIZATION_KIND_ENTERPRISE" in firm["enum"]
+    assert "PARTY_KIND_UNSPECIFIED" not in firm["enum"]
+    assert "PARTY_KIND_ENTERPRISE" in firm["enum"]
 
 
 def test_recorded_calls_say_where_their_receipt_is(made: Json) -> None:

@@ -10,6 +10,7 @@ from libs.access.actor import Actor
 from services.identity.accounts.rules import OrganizationKind
 from services.identity.consents.rules import ConsentState
 from services.identity.core import assurance, client_rules, duties, mandate_rules, trust
+from tongban.common.v1 import party_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
@@ -51,7 +52,6 @@ METHODS = [method for service in SERVICES for method in service.methods]
         (client_rules.ClientState, resources_pb2.ClientState, "CLIENT_STATE_"),
         (ConsentState, resources_pb2.ConsentState, "CONSENT_STATE_"),
         (duties.Duty, resources_pb2.Duty, "DUTY_"),
-        (OrganizationKind, resources_pb2.OrganizationKind, "ORGANIZATION_KIND_"),
         (mandate_rules.MandateState, resources_pb2.MandateState, "MANDATE_STATE_"),
         (mandate_rules.MandatePower, options_pb2.MandatePower, "MANDATE_POWER_"),
         (mandate_rules.ActingBasis, mandate_service_pb2.ActingBasis, "ACTING_BASIS_"),
@@ -62,6 +62,12 @@ METHODS = [method for service in SERVICES for method in service.methods]
 def test_enums_agree(ours: type[Enum], theirs: EnumTypeWrapper, prefix: str) -> None:
     names = [f"{prefix}{member.value}" for member in ours]
     assert names == theirs.keys()[1:]
+
+
+def test_an_organisation_is_of_every_kind_but_a_person() -> None:
+    persons, *others = party_pb2.PartyKind.keys()[1:]
+    assert persons == "PARTY_KIND_PERSON"
+    assert [f"PARTY_KIND_{kind.value}" for kind in OrganizationKind] == others
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)

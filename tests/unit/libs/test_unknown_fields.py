@@ -11,9 +11,9 @@ from libs.rpc.unknown_fields import refuse_unknown, unknown_values
 from tests.support.unknown import FIELD, NUMBER
 from tests.support.values import messages
 from tongban.cases.v1 import exchange_service_pb2 as exchange
+from tongban.common.v1.party_pb2 import Party
 from tongban.identity.v1 import mandate_service_pb2 as mandates
 from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
-from tongban.license.v1.resources_pb2 import Holder
 
 
 def _refused(request: object, data: bytes) -> tuple[Violation, ...]:
@@ -23,9 +23,9 @@ def _refused(request: object, data: bytes) -> tuple[Violation, ...]:
 
 
 def test_all_are_named() -> None:
-    holder = Holder()
+    holder = Party()
     holder.MergeFromString(FIELD)
-    request = IssueLicenseRequest(holders=[Holder(display_name="x"), holder], face_fields=messages(a="b"))
+    request = IssueLicenseRequest(holders=[Party(display_name="x"), holder], face_fields=messages(a="b"))
     data = request.SerializeToString() + FIELD + FIELD
     assert [each.field for each in _refused(request, data)] == [str(NUMBER), f"holders[1].{NUMBER}"]
 
@@ -42,8 +42,8 @@ def test_values_that_the_contract_lacks_are_named_wherever_they_stand() -> None:
         return [(each.field, each.rule) for each in unknown_values(json_format.Parse(text, message))]
 
     assert named(exchange.TransferProgress(), '{"state": 999, "action": 2}') == [("state", "protobuf.unknown_value")]
-    inner = named(exchange.TransferApplication(), '{"mode": 1, "applicant": {"type": 998}}')
-    assert inner == [("applicant.type", "protobuf.unknown_value")]
+    inner = named(exchange.TransferApplication(), '{"mode": 1, "applicant": {"kind": 998}}')
+    assert inner == [("applicant.kind", "protobuf.unknown_value")]
     assert named(exchange.TransferProgress(), '{"state": 1, "action": 2}') == []
 
 

@@ -15,7 +15,7 @@ from libs.rpc.status import from_rpc_error
 from tests.support.service import Ground, Service, serving
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import account_service_pb2_grpc, resources_pb2
 
@@ -240,14 +240,14 @@ async def test_an_expiry_date_is_kept_if_the_calendar_has_it(identity: Service) 
 async def test_an_organisation_is_what_its_code_says(identity: Service) -> None:
     clerk = _Clerk(identity)
 
-    async def create(uscc: str, kind: resources_pb2.OrganizationKind.ValueType, head: str = "") -> None:
+    async def create(uscc: str, kind: party_pb2.PartyKind.ValueType, head: str = "") -> None:
         firm = resources_pb2.Organization(display_name="测试公司", uscc=uscc, kind=kind, legal_representative=head)
         request = pb.CreateOrganizationRequest(organization=firm, request_id=str(uuid.uuid4()))
         await invoke(
             clerk.stub.CreateOrganization, request, resources_pb2.Organization, to="identity", token=clerk.token
         )
 
-    enterprise = resources_pb2.ORGANIZATION_KIND_ENTERPRISE
+    enterprise = party_pb2.PARTY_KIND_ENTERPRISE
     with pytest.raises(InvalidArgument) as error:
         await create("11100000000013338W", enterprise)
     assert error.value.violations[0].field == "organization.kind"

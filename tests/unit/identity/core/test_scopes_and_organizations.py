@@ -48,7 +48,12 @@ def test_two_sets_have_in_common_what_the_narrower_says() -> None:
 
 @pytest.mark.parametrize(
     ("category", "kind"),
-    [("91", OrganizationKind.ENTERPRISE), ("52", OrganizationKind.SOCIAL_ORGANIZATION), ("A1", OrganizationKind.OTHER)],
+    [
+        ("91", OrganizationKind.ENTERPRISE),
+        ("91", OrganizationKind.UNINCORPORATED_ENTERPRISE),
+        ("52", OrganizationKind.SOCIAL_ORGANIZATION),
+        ("A1", OrganizationKind.OTHER),
+    ],
 )
 def test_a_code_fits_its_kind(category: str, kind: OrganizationKind) -> None:
     check_kind(category, kind)

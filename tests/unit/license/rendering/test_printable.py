@@ -12,7 +12,7 @@ from services.license.core.licenses import License
 from services.license.rendering import check_layout, render_ofd, render_pdf
 from services.license.rendering.service import longest_field, page_of, unprintable
 from tests.support.values import TEXT, messages
-from tongban.common.v1 import common_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.license.v1 import resources_pb2 as resources
 
 _MADE = datetime(2024, 1, 1, tzinfo=UTC)
@@ -67,7 +67,7 @@ def _content(name: str, texts: list[str]) -> resources.License:
     document = common_pb2.IdentityDocument(type_code="111", number="1")
     return resources.License(
         number="1",
-        holders=[resources.Holder(display_name=name, document=document)],
+        holders=[party_pb2.Party(display_name=name, document=document)],
         face_fields=messages(**{f"F{n}": text for n, text in enumerate(texts)}),
     )
 
