@@ -85,9 +85,13 @@ def _one(kind: Any, alone: bool) -> str:
 
 @dataclass
 class Plans:
-    """A connection's driver that keeps the plan of every statement; of rows it gives none, for they mean nothing."""
+    """A connection's driver that keeps the plan of every statement; of rows it gives none, for they mean nothing.
+
+    With ``analyze`` each statement is run, and its plan says what was read.
+    """
 
     driver: Any
+    analyze: bool = False
     seen: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     @property
@@ -96,7 +100,8 @@ class Plans:
         return DatabaseConnection(self, 0)
 
     async def _explain(self, text: str, values: tuple[Any, ...]) -> None:
-        (plan,) = json.loads(await self.driver.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values))
+        asked = "ANALYZE, BUFFERS, FORMAT JSON" if self.analyze else "FORMAT JSON"
+        (plan,) = json.loads(await self.driver.fetchval(f"EXPLAIN ({asked}) {text}", *values))
         self.seen.append((text, plan["Plan"]))
 
     async def fetch(self, text: str, *values: Any) -> Any:
@@ -108,6 +113,13 @@ class Plans:
         """Explains and runs."""
         await self._explain(text, values)
         return await self.driver.fetchrow(text, *values)
+
+
+def rows_read(plan: Mapping[str, Any], table: str) -> int:
+    """How many rows of a table a plan that was run has looked at."""
+    each_loop = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+    scans = [each for each in nodes(plan) if each.get("Relation Name") == table]
+    return sum(round(sum(each.get(kind, 0) for kind in each_loop) * each["Actual Loops"]) for each in scans)
 
 
 def nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
