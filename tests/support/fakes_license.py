@@ -2,6 +2,7 @@
 
 # ruff: noqa: N802 - gRPC fixes these names
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -81,7 +82,8 @@ class Neighbours:
     ``seal_error`` is raised by SealDocument; ``sealed`` holds what was sealed by request_id, so that a repeat is told
     from a second use. ``seal_ended`` ends the first seal, and its department has the next. ``accounts`` holds the names of
     accounts that stated ones are compared with, unless ``identity_error`` is given. ``asked`` holds the requests that came
-    to the other region.
+    to the other region. ``lists_abroad`` is what ListLicenses there answers with, one after another: a page, an error, a bare
+    status, or an event that it waits for. ``gateways`` are regions that stand elsewhere.
     """
 
     address: str = ""
@@ -100,6 +102,10 @@ class Neighbours:
     conclusion: validation_service_pb2.Conclusion.ValueType = validation_service_pb2.CONCLUSION_TOTAL_PASSED
     revoked_abroad: bool = False
     asked: list[Any] = field(default_factory=list)
+    lists_abroad: list[licenses.ListLicensesResponse | TongbanError | asyncio.Event | grpc.StatusCode] = field(
+        default_factory=list
+    )
+    gateways: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     identity_error: TongbanError | None = None
     tokens_used: list[str] = field(default_factory=list)
@@ -237,7 +243,7 @@ class _Regions(region_service_pb2_grpc.RegionServiceServicer):
         code = request.name.removeprefix("regions/")
         if code not in self.known.trusted:
             await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=code))
-        anchor = identity.RegionAnchor(gateway_url=f"http://{self.known.address}")
+        anchor = identity.RegionAnchor(gateway_url=self.known.gateways.get(code, f"http://{self.known.address}"))
         return identity.Region(name=request.name, display_name="江苏省常州市天宁区", anchor=anchor)
 
 
@@ -309,6 +315,19 @@ class _LicensesAbroad(license_service_pb2_grpc.LicenseServiceServicer):
         self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
         await _tell(request.use_context, context)
         return resources.License(name=f"//{ABROAD}/{request.name}")
+
+    async def ListLicenses(self, request: licenses.ListLicensesRequest, context: Any) -> Any:
+        self.known.asked.append(request)
+        self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
+        answer = self.known.lists_abroad.pop(0)
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+        if isinstance(answer, TongbanError):
+            await _refuse(context, answer)
+        if isinstance(answer, grpc.StatusCode):
+            await context.abort(answer, "")
+        await _tell(request.use_context, context)
+        return answer
 
 
 class _MaterialsAbroad(material_service_pb2_grpc.MaterialServiceServicer):

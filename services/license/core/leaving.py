@@ -16,15 +16,23 @@ from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1 import presentation_service_pb2 as presentations
 
 Licensed = licenses.GetLicenseRequest | licenses.DownloadLicenseRequest
-Leaving = Licensed | presentations.RedeemPresentationRequest | materials.DownloadMaterialRequest
+Listing = licenses.ListLicensesRequest
+Leaving = Licensed | Listing | presentations.RedeemPresentationRequest | materials.DownloadMaterialRequest
 
 
 async def recorded(
     parts: Parts, call: Call, request: Leaving, about: str, region: str, bases: tuple[str, ...] = CHECKED
 ) -> common_pb2.UseContext:
     """Writes the record of the call, and returns the context as the other region gets it: with a transaction id for both."""
-    stated = asked_by(call.actor, request.use_context, parts.home, bases).use.context
-    context = for_abroad(stated, parts.home, region)
+    return for_abroad(await noted(parts, call, request, about, bases), parts.home, region)
+
+
+async def noted(
+    parts: Parts, call: Call, request: Leaving, about: str, bases: tuple[str, ...] = CHECKED
+) -> common_pb2.UseContext:
+    """Writes the record of the call, and returns the context as it stands here, with a transaction id for all regions."""
+    context = common_pb2.UseContext()
+    context.CopyFrom(asked_by(call.actor, request.use_context, parts.home, bases).use.context)
     context.transaction_id = context.transaction_id or uuid7()
     command = command_of(request, call=call)
     await parts.audit.write(command, about, transaction_id=context.transaction_id)

@@ -77,6 +77,16 @@ class OtherRegions:
             region, lambda to: RecognitionServiceStub(to).GetRemoteLicense, wanted, resources.License
         )
 
+    async def listed(
+        self, region: str, wanted: licenses.ListLicensesRequest, actor: Actor
+    ) -> tuple[licenses.ListLicensesResponse, common_pb2.Receipt | None]:
+        """Lists what a person holds there, in their own name, and gives the other region's receipt."""
+        assertion = await self.assertion_for(actor, region)
+        answer = licenses.ListLicensesResponse
+        return await self._regions.invoke_recorded(
+            region, lambda to: LicenseServiceStub(to).ListLicenses, wanted, answer, assertion=assertion
+        )
+
     async def file(
         self, region: str, wanted: recognition.DownloadRemoteLicenseRequest, assertion: str
     ) -> tuple[licenses.DownloadLicenseResponse, common_pb2.Receipt | None]:

@@ -1,5 +1,6 @@
 """Reading, listing and revoking licences, of this region and for others."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from libs.access.owners import listed_owner
@@ -20,6 +21,8 @@ from services.license.core.messages import license_message, listed_license, name
 from services.license.core.parts import Parts
 from services.license.core.reading import check_issuer
 from services.license.licenses import store
+from services.license.licenses.regions import LicensesOfRegions
+from services.license.licenses.regions import check as check_regions
 from services.license.licenses.store import UPDATE, ListedLicenses
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
@@ -35,6 +38,7 @@ class LicenseApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._listed = ListedLicenses(parts.database)
+        self._of_regions = LicensesOfRegions(parts)
 
     async def get_license(self, request: pb.GetLicenseRequest, call: Call) -> resources.License:
         """Gets a licence with its face, of this or of another region."""
@@ -74,26 +78,41 @@ class LicenseApi:
         return license_message(row, parts.cipher, parts.home, abroad=asked.abroad)
 
     async def list_licenses(self, request: pb.ListLicensesRequest, call: Call) -> pb.ListLicensesResponse:
-        """Lists licences without their faces, newest first."""
-        parts = self._parts
-        department = asked_by(call.actor, request.use_context, parts.home, STATED).reader.department
+        """Lists licences without their faces, newest first; a person's own also of other regions."""
+        parts, scope = self._parts, self._scope(request, call)
+        about = request.holder or request.case or request.issuer_department or "licenses"
+        store.LISTED.check(request, [scope])
+
+        async def home(token: str, size: int) -> tuple[Sequence[resources.License], str]:
+            asked = pb.ListLicensesRequest()
+            asked.CopyFrom(request)
+            asked.page_token, asked.page_size = token, size
+            async with parts.database.read() as connection:
+                shown, following = await store.LISTED.page(connection, parts.pages, asked, [scope])
+            return [listed_license(row, parts.cipher, parts.home) for row in shown], following
+
+        if request.regions:
+            answer = await self._of_regions.page(request, call, about, home)
+        else:
+            rows, token = await home(request.page_token, request.page_size)
+            answer = pb.ListLicensesResponse(licenses=rows, next_page_token=token)
+        command = command_of(request, call=call)
+        await parts.audit.write(command, about, fields=("license.listed",), record_count=len(answer.licenses))
+        return answer
+
+    def _scope(self, request: pb.ListLicensesRequest, call: Call) -> Scope:
+        """Which licences the caller may see."""
+        if request.regions:
+            check_regions(request, call.actor, self._parts.home)
+        department = asked_by(call.actor, request.use_context, self._parts.home, STATED).reader.department
         holder = listed_owner(call.actor, request.holder)
         if not (holder or request.case or request.issuer_department):
             raise invalid_field("holder", "filter.required", "give holder, case or issuer_department")
         sees_drafts = request.issuer_department and request.issuer_department == department
         of_case = (store.OF_CASE,) if request.case else ()
-        scope = Scope(
+        return Scope(
             given(holders=holder, case_name=request.case, issuer_department=request.issuer_department),
             of_case if sees_drafts else (*of_case, store.SHOWN),
-        )
-        async with parts.database.read() as connection:
-            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
-        about = request.holder or request.case or request.issuer_department or "licenses"
-        command = command_of(request, call=call)
-        await parts.audit.write(command, about, fields=("license.listed",), record_count=len(shown))
-        return pb.ListLicensesResponse(
-            licenses=[listed_license(row, parts.cipher, parts.home) for row in shown],
-            next_page_token=token,
         )
 
     async def compare_licenses(self, request: pb.CompareLicensesRequest, call: Call) -> pb.CompareLicensesResponse:
