@@ -64,7 +64,7 @@ class SealingView:
 _SHOWN = """
 (
   SELECT s.id, s.number, s.seal, s.digest, s.data_digest, s.create_time, s.case_name, b.certificate, b.kind, b.source_digest,
-    b.use_context, b.user_name, b.approver, coalesce(o.state, 'COMMITTED') AS state, o.result_digest, o.outcome_time,
+    b.use_context, b.purpose_code, b.service_item, b.user_name, b.approver, coalesce(o.state, 'COMMITTED') AS state, o.result_digest, o.outcome_time,
     coalesce(o.void_reason, '') AS void_reason
   FROM sealings AS s JOIN sealing_batches AS b ON b.id = s.batch LEFT JOIN sealing_outcomes AS o ON o.batch = s.batch
 )
@@ -81,6 +81,7 @@ LISTED = FilteredList(
         "kind": fields.choice("kind", pb.SealingKind),
         "state": fields.choice("state", pb.SealingState),
         "use_context.case": fields.text("case_name"),
+        **{f"use_context.{name}": fields.text(name) for name in ("purpose_code", "service_item")},
         "user": fields.text("user_name"),
         "approver": fields.text("approver"),
         "create_time": fields.moment("create_time"),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from libs.errors import TongbanError
 from tests.service.license.conftest import (
     FIRM,
+    ITEM,
     OTHER_DEPARTMENT,
     PERSON,
     STAFF,
@@ -246,13 +247,13 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     await licensing.works_on(OUR_CASE, OTHER_DEPARTMENT)
     transaction = "00000000-0000-7000-8000-0000000000f7"
     name = f"//{ABROAD}/presentations/00000000-0000-7000-8000-0000000000e7"
-    asked = context(case=OUR_CASE, transaction_id=transaction)
+    asked = context(case=OUR_CASE, service_item=ITEM, transaction_id=transaction)
     found = await redeem(licensing, clerk, name=name, use_context=asked)
     assert found.presentation.name == name
     await redeem(licensing, clerk, code=f"{ABROAD}-{'A' * 26}", use_context=asked)
     assert (licensing.told[-1].log, licensing.told[-1].transaction_id) == (f"//{ABROAD}/license", transaction)
     license_name = f"//{ABROAD}/licenses/00000000-0000-7000-8000-0000000000e8"
-    shown = context(case=OUR_CASE, transaction_id=transaction, presentation=name)
+    shown = context(case=OUR_CASE, service_item=ITEM, transaction_id=transaction, presentation=name)
     request = licenses.GetLicenseRequest(name=license_name, use_context=shown)
     got = await licensing.call(licensing.licenses.GetLicense, request, resources.License, clerk)
     assert got.name == license_name
@@ -271,7 +272,9 @@ async def test_what_lies_in_another_region_is_asked_for_there(licensing: License
     copy = await licensing.call(method, download, licenses.DownloadLicenseResponse, clerk)
     assert copy.content == b"copy"
     for sent in licensing.known.asked:
-        assert sent.use_context.case == f"//341500/{OUR_CASE}"
+        # The context travels whole, and no name of it can be taken for one of theirs.
+        assert (sent.use_context.case, sent.use_context.service_item) == (f"//341500/{OUR_CASE}", f"//341500/{ITEM}")
+        assert (sent.use_context.purpose_code, sent.use_context.purpose) == (asked.purpose_code, asked.purpose)
         assert sent.use_context.department == OTHER_DEPARTMENT
         assert sent.use_context.transaction_id == transaction
     query = sa.text("SELECT count(*) FROM audit_records WHERE transaction_id = :id")

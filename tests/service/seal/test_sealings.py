@@ -551,7 +551,8 @@ async def test_what_can_not_be_sealed_leaves_no_trace(office: SealOffice, change
 async def test_uses_are_listed_by_page_and_filter(office: SealOffice) -> None:
     one, two = await office.make(), await office.make()
     first = await office.seal_digests(digest_request(one, HASHES))
-    other = common_pb2.UseContext(purpose_code="ARCHIVING", purpose="归档", case="cases/other")
+    item = "serviceItems/01890000-0000-7000-8000-0000000000bb"
+    other = common_pb2.UseContext(purpose_code="ARCHIVING", purpose="归档", case="cases/other", service_item=item)
     second = await office.seal_digests(digest_request(two, HASHES[:2], use_context=other))
 
     async def page(**fields: object) -> pb.ListSealingsResponse:
@@ -569,6 +570,8 @@ async def test_uses_are_listed_by_page_and_filter(office: SealOffice) -> None:
     assert {use.name for use in (await page(filter="use_context.case = cases/other")).sealings} == {
         signed.sealing for signed in second.signatures
     }
+    for chosen in ("use_context.purpose_code = ARCHIVING", f"use_context.service_item = {item}"):
+        assert len((await page(filter=chosen)).sealings) == 2
     number = first.signatures[0].number
     assert [use.number for use in (await page(filter=f"number = {number}")).sealings] == [number]
     assert len((await page(filter="state = SEALING_STATE_SIGNED AND sign_time:*")).sealings) == 7

@@ -1,5 +1,6 @@
 """The portal's pages and the words of the public verification."""
 
+import html
 import io
 import zipfile
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from libs.access import purposes
 from libs.errors import InvalidArgument, PermissionDenied, ResourceExhausted, Unavailable, invalid_field
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import read_image
@@ -81,6 +83,12 @@ async def test_the_documentation_names_permissions_and_public_methods(client: ht
     page = (await client.get("/docs")).text
     assert "权限 audit.auditRecords.list" in page
     assert "公开，无需令牌" in page
+
+
+async def test_the_documentation_has_the_table_of_purposes_in_both_languages(client: httpx.AsyncClient) -> None:
+    page = html.unescape((await client.get("/docs")).text)
+    for purpose in purposes.table().values():
+        assert (purpose.code in page, purpose.zh in page, purpose.en in page) == (True, True, True), purpose.code
 
 
 async def test_health_is_503_while_a_service_is_away(client: httpx.AsyncClient, answers: Answers) -> None:
