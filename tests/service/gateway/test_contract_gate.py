@@ -270,9 +270,19 @@ def test_a_draft_is_changed_by_patch_and_thrown_away_by_delete(client: httpx.Cli
 
 
 def test_maps_and_lists_pass_with_any_key(client: httpx.Client, bearer: dict[str, str]) -> None:
-    body = {"holders": [{"displayName": "x"}], "faceFields": {"KZ_JYCS": "x", "什么": "y"}, "number": "1"}
+    row = {"recordValue": {"fields": {"name": {"stringValue": "x"}, "什么": {"intValue": "1"}}}}
+    faces = {"KZ_JYCS": {"stringValue": "x"}, "什么": {"listValue": {"values": [row]}}}
+    body = {"holders": [{"displayName": "x"}], "faceFields": faces, "number": "1"}
     answer = client.post("/v1/licenses", json=body, headers=bearer)
     assert reason_of(answer) == "DEPENDENCY_UNAVAILABLE"
+
+
+def test_a_value_of_no_kind_is_named_however_deep_it_stands(client: httpx.Client, bearer: dict[str, str]) -> None:
+    row = {"recordValue": {"fields": {"name": {"text": "x"}}}}
+    body = {"faceFields": {"KZ_JTCY": {"listValue": {"values": [row]}}}}
+    answer = client.post("/v1/licenses", json=body, headers=bearer)
+    assert (answer.status_code, reason_of(answer)) == (400, "FIELD_INVALID")
+    assert "faceFields.KZ_JTCY.listValue.values[0].recordValue.fields.name.text" in answer.text
 
 
 @pytest.mark.parametrize(
