@@ -15,9 +15,19 @@ from libs.errors import InvalidArgument
 from libs.rpc.messages import wire_bytes
 from libs.rpc.stages.validation import check
 from libs.values.canonical import canonical, canonical_fields, decimal_text, same
+from libs.values.checks import faults
 from libs.values.kinds import Choice, Document, Value, ValueField, ValueKind, ValueType
 from libs.values.limits import MOST_DEEP, MOST_VALUES, limit_faults
-from libs.values.messages import type_message, type_of, value_message, value_of, values_of
+from libs.values.messages import (
+    documents_of,
+    type_message,
+    type_of,
+    value_message,
+    value_messages,
+    value_of,
+    values_of,
+    with_documents,
+)
 from libs.values.text import plain, shown
 from tests.support.values import DECIMALS, TYPES, VALUES
 from tongban.common.v1 import common_pb2
@@ -356,3 +366,23 @@ def test_values_by_key_are_read_together() -> None:
     with pytest.raises(InvalidArgument) as refused:
         values_of({"b": pb.Value(date_value=common_pb2.Date(year=2026, month=2, day=30))}, "face_fields")
     assert [each.field for each in refused.value.violations] == ['face_fields["b"]']
+
+
+def test_documents_are_found_and_named_anew_wherever_they_stand() -> None:
+    other = NAME.replace("0001", "0002")
+    given = value_messages(
+        {"b": ({"file": Document(NAME), "text": NAME},), "a": Document(other), "c": (Decimal("1.50"), None)}
+    )
+    assert documents_of(given) == [other, NAME]
+    abroad = with_documents(given, lambda name: f"//341500/{name}")
+    assert documents_of(abroad) == [f"//341500/{other}", f"//341500/{NAME}"]
+    row = abroad["b"].list_value.values[0].record_value.fields
+    assert row["text"].string_value == NAME
+    assert abroad["c"] == given["c"]
+    # What was given stays as it was.
+    assert documents_of(given) == [other, NAME]
+
+
+def test_a_type_that_says_nothing_takes_nothing() -> None:
+    declared = type_of(pb.ValueType())
+    assert [each.rule for each in faults("x", declared, "f")] == ["value.max_length"]
