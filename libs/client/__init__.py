@@ -3,7 +3,9 @@
 ```python
 async with AsyncTongban("https://zwfw.example.gov.cn", PrivateKey.from_file(path)) as region:
     person = region.asserting("persons/…", "PERSON", acr="4")
-    case = await person.cases.create_case(item="serviceItems/…", applicant=applicant, channel=CHANNEL_WEB)
+    case = await person.cases.create_case(
+        case=Case(item="serviceItems/…", applicant=applicant, channel=CHANNEL_WEB)
+    )
     case = await person.cases.submit_case(name=case.name)
 ```
 

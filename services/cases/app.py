@@ -8,6 +8,7 @@ from libs.sweeps.sweep import Sweep
 from services.cases.acceptance.api import AcceptanceApi
 from services.cases.acceptance.worker import DeemedAcceptance
 from services.cases.applications.api import ApplicationApi
+from services.cases.applications.drafts import DraftApi
 from services.cases.applications.service import Applications
 from services.cases.calendars.api import CalendarApi
 from services.cases.calendars.watch import CalendarWatch
@@ -59,6 +60,7 @@ async def app(process: Process) -> App:
             "ItemService": [ItemApi(parts)],
             "CaseService": [
                 ApplicationApi(parts, applications),
+                DraftApi(parts),
                 AcceptanceApi(parts),
                 ReviewApi(parts),
                 DecisionApi(parts),

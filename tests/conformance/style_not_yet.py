@@ -8,9 +8,6 @@ NOT_YET: dict[str, dict[str, str]] = {
         r"license\.v1\.RecognitionService\.GetRemoteLicense": "A8",
     },
     "S3": {
-        r"cases\.v1\.CaseService\.CreateCase": "A14",
-        r"cases\.v1\.DeliveryService\.CreateCaseDelivery": "A14",
-        r"cases\.v1\.RatingService\.CreateRating": "A14",
         r"license\.v1\.PresentationService\.CreatePresentation": "A14",
     },
 }

@@ -63,7 +63,7 @@ def _reason_means_something_else(files: FileDescriptorSet) -> None:
 
 
 def _field_becomes_required(files: FileDescriptorSet) -> None:
-    field = next(each for each in _message(files, _CASES, "CreateCaseRequest").field if each.name == "title")
+    field = next(each for each in _message(files, _CASES, "CreateCaseRequest").field if each.name == "case_id")
     field.options.Extensions[field_behavior_pb2.field_behavior][:] = [field_behavior_pb2.REQUIRED]
 
 
@@ -76,7 +76,7 @@ BREAKS: dict[Change, str] = {
     _event_has_another_type: "CaseCreated: event",
     _event_is_told_to_nobody_else: "CaseCreated: audience",
     _reason_means_something_else: "code",
-    _field_becomes_required: "CreateCaseRequest.title: has become REQUIRED",
+    _field_becomes_required: "CreateCaseRequest.case_id: has become REQUIRED",
 }
 
 

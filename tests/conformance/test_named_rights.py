@@ -31,6 +31,7 @@ _REFERENCE = "references are checked by owner, case and digest when the case is 
 
 ANSWERS = {
     "cases.v1.CaseService.CreateCase": f"mandates by identity.CheckMandate; {_REFERENCE}",
+    "cases.v1.CaseService.UpdateCase": f"who the parties are, and by which mandate, stays; {_REFERENCE}",
     "cases.v1.CaseService.SubmitCase": _REFERENCE,
     "cases.v1.CaseService.SubmitCorrection": _REFERENCE,
     "cases.v1.CaseService.GetCase": _CASE,

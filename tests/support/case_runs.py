@@ -144,15 +144,15 @@ def is_closed(case: pb.Case) -> bool:
 def application(office: Office, item: DemoItem, firm: RegisteredFirm) -> case_service_pb2.CreateCaseRequest:
     """What a firm hands in at the window."""
     document = common_pb2.IdentityDocument(type_code="001", number=firm.uscc)
-    return case_service_pb2.CreateCaseRequest(
+    drafted = pb.Case(
         item=office.items[item.number],
         channel=pb.CHANNEL_WINDOW,
-        request_id=request_id(),
         applicant=party_pb2.Applicant(
             kind=party_pb2.PARTY_KIND_ENTERPRISE, subject=firm.name, display_name=firm.display_name, document=document
         ),
         form_values=messages(address="示例路1号", scope="一般项目:示例经营活动"),
     )
+    return case_service_pb2.CreateCaseRequest(case=drafted, request_id=request_id())
 
 
 def approval(case: pb.Case) -> case_service_pb2.DecideCaseRequest:

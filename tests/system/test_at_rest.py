@@ -47,7 +47,7 @@ async def _a_whole_case(office: Office) -> None:
     firm = await Registry(office, 977).firm(RegisteredPerson(made.name, NAME, NUMBER))
     stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     request = application(office, YIELDING, firm)
-    request.form_values["address"].string_value = ADDRESS
+    request.case.form_values["address"].string_value = ADDRESS
     case = await office.gateway.using(clerk).call(request, cases.Case)
     name = case.name
     for kind, duty in (
@@ -61,14 +61,14 @@ async def _a_whole_case(office: Office) -> None:
     await _a_file(office, name)
     await office.gateway.using(await office.token_of("deciding")).call(approval(case), cases.Case)
     case = await _closed(office, stub, name)
-    rating = rating_service_pb2.CreateRatingRequest(
+    wanted = rating_service_pb2.Rating(
         case=name,
         kind=rating_service_pb2.RATING_KIND_FIRST,
         level=cases.SATISFACTION_LEVEL_SATISFIED,
         channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
         comment=f"{NAME}住{ADDRESS},电话{PHONE}",
-        request_id=request_id(),
     )
+    rating = rating_service_pb2.CreateRatingRequest(rating=wanted, request_id=request_id())
     await office.gateway.using(clerk).call(rating, rating_service_pb2.Rating)
     await _ask_in_public(office, case)
 

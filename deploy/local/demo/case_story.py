@@ -168,18 +168,21 @@ class CaseStory(ApplicationSteps):
         clerk = await self._handling.token_of("receiving")
         gateway = self._handling.gateway
         create = delivery_service_pb2.CreateCaseDeliveryRequest(
-            case=self._local_case, method=cases.DELIVERY_METHOD_DOWNLOAD, request_id=request_id()
+            case_delivery=delivery_service_pb2.CaseDelivery(
+                case=self._local_case, method=cases.DELIVERY_METHOD_DOWNLOAD
+            ),
+            request_id=request_id(),
         )
         made = await gateway.using(clerk).call(create, delivery_service_pb2.CaseDelivery)
         confirm = delivery_service_pb2.ConfirmCaseDeliveryRequest(name=made.name, request_id=request_id())
         await gateway.using(clerk).call(confirm, delivery_service_pb2.CaseDelivery)
-        rate = rating_service_pb2.CreateRatingRequest(
+        rating = rating_service_pb2.Rating(
             case=self._case,
             kind=rating_service_pb2.RATING_KIND_FIRST,
             level=cases.SATISFACTION_LEVEL_SATISFIED,
             channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
-            request_id=request_id(),
         )
+        rate = rating_service_pb2.CreateRatingRequest(rating=rating, request_id=request_id())
         await self._home.gateway.using(self._window_token).call(rate, rating_service_pb2.Rating)
         rated = await eventually(self._read_case, lambda c: c.rating != 0, "the rating in 天宁")
         expect(self._checks, "step 7: rating in 天宁", "满意 (2)", f"满意 ({rated.rating})")

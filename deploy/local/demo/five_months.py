@@ -17,6 +17,7 @@ from libs.civil.calendar import Calendar
 from libs.values.messages import value_messages
 from tongban.cases.v1 import (
     case_service_pb2,
+    delivery_service_pb2,
     rating_service_pb2,
     statistics_service_pb2,
 )
@@ -144,15 +145,15 @@ class FiveMonths:
     def _application(self, case: RunningCase) -> case_service_pb2.CreateCaseRequest:
         document = common_pb2.IdentityDocument(type_code="001", number=case.firm.uscc)
         kind = party_pb2.PARTY_KIND_ENTERPRISE
-        return case_service_pb2.CreateCaseRequest(
+        drafted = pb.Case(
             item=self._office.items[case.item.number],
             channel=case.channel,
             applicant=party_pb2.Applicant(
                 kind=kind, subject=case.firm.name, display_name=case.firm.display_name, document=document
             ),
             form_values=value_messages({"address": "常州市天宁区示例路1号", "scope": "一般项目:示例经营活动"}),
-            request_id=request_id(),
         )
+        return case_service_pb2.CreateCaseRequest(case=drafted, request_id=request_id())
 
     async def _finish(self, cases: list[RunningCase]) -> None:
         if cases:
@@ -179,15 +180,18 @@ class FiveMonths:
 
     async def _deliver_and_rate(self, case: RunningCase) -> None:
         clerk = self._gateway.using(await self._office.token_of("receiving"))
-        delivery = await clerk.cases.create_case_delivery(case=case.name, method=pb.DELIVERY_METHOD_WINDOW)
+        delivery = await clerk.cases.create_case_delivery(
+            case_delivery=delivery_service_pb2.CaseDelivery(case=case.name, method=pb.DELIVERY_METHOD_WINDOW)
+        )
         await clerk.cases.confirm_case_delivery(name=delivery.name)
         rater = self._gateway.using(await self._applicant_token(case))
-        await rater.cases.create_rating(
+        rating = rating_service_pb2.Rating(
             case=case.name,
             kind=rating_service_pb2.RATING_KIND_FIRST,
             level=pb.SATISFACTION_LEVEL_SATISFIED,
             channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
         )
+        await rater.cases.create_rating(rating=rating)
 
 
 async def statistics(

@@ -8,9 +8,10 @@ from libs.db.uow import AskFirst, Transaction
 from libs.errors import invalid_field, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
+from libs.rpc.patches import standing_in
 from services.cases.applications.service import Application, Applications, RespondingParty
-from services.cases.core.access import actor_of, at_home, is_machine, not_owner, require_applicant_side
-from services.cases.core.applications import check_form, check_materials, check_parties, put_in
+from services.cases.core.access import actor_of, is_machine, not_owner, require_applicant_side
+from services.cases.core.applications import check_form, check_materials, check_parties, parties_of, put_in
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import CHANNELS, PARTY_KINDS, ItemVersion
 from services.cases.core.offers import check_offer
@@ -32,10 +33,11 @@ class ApplicationApi:
     async def create_case(self, request: rpc.CreateCaseRequest, call: Call) -> pb.Case:
         """Opens a draft."""
         actor = call.actor
-        item = await self._parts.items.version(request.item)
+        item = await self._parts.items.version(request.case.item)
         application = _application(request, item, actor, self._parts.home)
-        self._check(application, actor)
-        await self._parts.identity.check_parties(application.applicant, application.agent)
+        with standing_in("case"):
+            self._check(application, actor)
+            await self._parts.identity.check_parties(application.applicant, application.agent)
         await self._check_mandate(application, actor)
 
         async def work(tx: Transaction) -> pb.Case:
@@ -137,35 +139,23 @@ class ApplicationApi:
 
 
 def _application(request: rpc.CreateCaseRequest, item: ItemVersion, actor: Actor, home: str) -> Application:
-    applicant, agent = _parties(request, home)
+    case = request.case
+    applicant, agent = parties_of(case, home)
     return Application(
         case_id=request.case_id or uuid7(),
         item=item,
         applicant=applicant,
         agent=agent,
-        channel=CHANNELS.name(request.channel),
-        title=request.title,
-        materials=tuple(request.materials),
-        form_values=dict(request.form_values),
+        channel=CHANNELS.name(case.channel),
+        title=case.title,
+        materials=tuple(each.reference for each in case.materials),
+        form_values=dict(case.form_values),
         created_by=actor_of(actor),
         actor=actor_of(actor),
         department=actor.department,
         assurance=actor.assurance,
         receiving_region=home,
     )
-
-
-def _parties(request: rpc.CreateCaseRequest, home: str) -> tuple[party_pb2.Applicant, party_pb2.Agent | None]:
-    """Returns applicant and agent, their names as this region writes them."""
-    applicant, agent = party_pb2.Applicant(), None
-    applicant.CopyFrom(request.applicant)
-    applicant.subject = at_home(applicant.subject, home)
-    if request.HasField("agent"):
-        agent = party_pb2.Agent()
-        agent.CopyFrom(request.agent)
-        agent.subject = at_home(agent.subject, home)
-        agent.mandate = at_home(agent.mandate, home)
-    return applicant, agent
 
 
 def _check_assurance(item: ItemVersion, actor: Actor) -> None:

@@ -9,6 +9,7 @@ from libs.ids import documents, names
 from libs.rpc.messages import date_of, timestamp
 from libs.values.checks import field_faults, is_filled
 from libs.values.messages import values_of
+from services.cases.core.access import at_home
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.core.materials import Obligation, check_codes
@@ -35,6 +36,19 @@ def _check_party(party: party_pb2.Applicant | party_pb2.Agent, path: str, today:
     document = party.document
     person_names.check(party.display_name, f"{path}.display_name")
     documents.normal_number(document.type_code, document.number, f"{path}.document.number", today)
+
+
+def parties_of(case: pb.Case, home: str) -> tuple[party_pb2.Applicant, party_pb2.Agent | None]:
+    """Returns applicant and agent of a case as a request says it, their names as this region writes them."""
+    applicant, agent = party_pb2.Applicant(), None
+    applicant.CopyFrom(case.applicant)
+    applicant.subject = at_home(applicant.subject, home)
+    if case.HasField("agent"):
+        agent = party_pb2.Agent()
+        agent.CopyFrom(case.agent)
+        agent.subject = at_home(agent.subject, home)
+        agent.mandate = at_home(agent.mandate, home)
+    return applicant, agent
 
 
 def party_of(role: party_pb2.Applicant | party_pb2.Agent) -> party_pb2.Party:

@@ -32,6 +32,8 @@ class CaseState(StrEnum):
 class CaseAction(StrEnum):
     """What can be done with a case that exists, named as in the contract's ``CaseAction``."""
 
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
     SUBMIT = "SUBMIT"
     REQUEST_CORRECTION = "REQUEST_CORRECTION"
     SUBMIT_CORRECTION = "SUBMIT_CORRECTION"
@@ -64,6 +66,8 @@ class PublicStatus(IntEnum):
 _S, _A = CaseState, CaseAction
 
 TRANSITIONS: Mapping[tuple[CaseState, CaseAction], CaseState] = {
+    (_S.DRAFT, _A.UPDATE): _S.DRAFT,
+    (_S.DRAFT, _A.DELETE): _S.DRAFT,  # its last state: the case itself is gone
     (_S.DRAFT, _A.SUBMIT): _S.SUBMITTED,
     (_S.DRAFT, _A.WITHDRAW): _S.WITHDRAWN,
     (_S.SUBMITTED, _A.REQUEST_CORRECTION): _S.CORRECTION_REQUESTED,

@@ -8,6 +8,7 @@ from libs.db.uow import Transaction
 from libs.errors import invalid_field, not_found, state_conflict
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
+from libs.rpc.patches import standing_in
 from services.cases.core.access import (
     actor_of,
     is_party,
@@ -39,21 +40,23 @@ class DeliveryApi:
 
     async def create_case_delivery(self, request: pb.CreateCaseDeliveryRequest, call: Call) -> pb.CaseDelivery:
         """Begins the delivery of a closed case's result."""
-        actor, parts, method = call.actor, self._parts, METHODS.name(request.method)
+        actor, parts, wanted = call.actor, self._parts, request.case_delivery
+        method = METHODS.name(wanted.method)
 
         async def work(tx: Transaction) -> pb.CaseDelivery:
-            record = await parts.cases.lock(tx.connection, request.case)
+            record = await parts.cases.lock(tx.connection, wanted.case)
             require_applicant_side(actor, record)
             _require_deliverer(actor, record, method)
             if record.state != CaseState.CLOSED:
                 raise state_conflict(record.name, record.state, CaseState.CLOSED)
-            if request.recipient_name:
-                names.check(request.recipient_name, "recipient_name")
-            _check_delivery(request, method, await parts.items.version(record.item))
-            row = await store.ADD.add(tx.connection, new_delivery(record, request, parts.cipher, tx.now))
+            if wanted.recipient_name:
+                names.check(wanted.recipient_name, "case_delivery.recipient_name")
+            with standing_in("case_delivery"):
+                _check_delivery(wanted, method, await parts.items.version(record.item))
+            row = await store.ADD.add(tx.connection, new_delivery(record, wanted, parts.cipher, tx.now))
             record.delivery, record.update_time = row.id, tx.now
             await parts.steps.write(tx.connection, record)
-            tx.emit(row.name, events.CaseDeliveryCreated(name=row.name, case=record.name, method=request.method))
+            tx.emit(row.name, events.CaseDeliveryCreated(name=row.name, case=record.name, method=wanted.method))
             return delivery_message(row, parts.cipher)
 
         return await parts.uow.run(command_of(request, call=call), work)
@@ -126,10 +129,10 @@ def _require_deliverer(actor: Actor, record: CaseRecord, method: str) -> None:
         raise not_owner(record.name)
 
 
-def _check_delivery(request: pb.CreateCaseDeliveryRequest, method: str, item: ItemVersion) -> None:
-    if request.method not in item.content.delivery_methods:
+def _check_delivery(wanted: pb.CaseDelivery, method: str, item: ItemVersion) -> None:
+    if wanted.method not in item.content.delivery_methods:
         raise invalid_field("method", "delivery.offered", "is not offered by the item")
-    if method == "POST" and not request.HasField("address"):
+    if method == "POST" and not wanted.HasField("address"):
         raise invalid_field("address", "delivery.address", "is required for post")
-    if method in _TRACKED and not request.tracking_number:
+    if method in _TRACKED and not wanted.tracking_number:
         raise invalid_field("tracking_number", "delivery.tracking", "is required for post and lockers")

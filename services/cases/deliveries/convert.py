@@ -16,22 +16,20 @@ _STATES = Names(pb.CaseDeliveryState)
 _SEALED = Column("deliveries", "sealed")
 
 
-def new_delivery(
-    record: CaseRecord, request: pb.CreateCaseDeliveryRequest, cipher: FieldCipher, now: datetime
-) -> DeliveryRow:
-    """Returns the delivery of a case's result that a request begins."""
+def new_delivery(record: CaseRecord, wanted: pb.CaseDelivery, cipher: FieldCipher, now: datetime) -> DeliveryRow:
+    """Returns the delivery of a case's result that is asked for."""
     delivery_id, parties = uuid7(), record.content
-    recipient = request.recipient_name or parties.agent.display_name or parties.applicant.display_name
+    recipient = wanted.recipient_name or parties.agent.display_name or parties.applicant.display_name
     private = pb.CaseDelivery(recipient_name=recipient)
-    if request.HasField("address"):
-        private.address.CopyFrom(request.address)
+    if wanted.HasField("address"):
+        private.address.CopyFrom(wanted.address)
     return DeliveryRow(
         id=delivery_id,
         case_id=record.id,
-        method=METHODS.name(request.method),
+        method=METHODS.name(wanted.method),
         region=record.receiving_region,
         sealed=cipher.encrypt(_SEALED, delivery_id, private.SerializeToString()),
-        tracking_number=request.tracking_number,
+        tracking_number=wanted.tracking_number,
         create_time=now,
         update_time=now,
         applicant=record.applicant,

@@ -127,7 +127,7 @@ class MessageApplier:
     async def _rate(self, tx: Transaction, record: CaseRecord, rating: pb.TransferRating) -> None:
         if rating.rater not in {record.applicant, record.agent}:
             raise not_owner(record.name)
-        request = rating_service_pb2.CreateRatingRequest(
+        wanted = rating_service_pb2.Rating(
             case=record.name,
             kind=rating.kind,
             level=rating.level,
@@ -135,7 +135,7 @@ class MessageApplier:
             comment=rating.comment,
             indicators=rating.indicators,
         )
-        await self._ratings.rate(tx, record, request, rating.rater)
+        await self._ratings.rate(tx, record, wanted, rating.rater)
 
 
 def _application(

@@ -44,28 +44,30 @@ class RatingApi:
 
     async def create_rating(self, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
         """Rates a case, of this region or of another."""
-        name = request.case.removeprefix(f"//{self._parts.home}/")
+        name = request.rating.case.removeprefix(f"//{self._parts.home}/")
         return await (self._rate_abroad(request, call) if name.startswith("//") else self._rate(name, request, call))
 
     async def _rate(self, name: str, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
         async def work(tx: Transaction) -> pb.Rating:
             record = await self._parts.cases.lock(tx.connection, name)
-            return await self._ratings.rate(tx, record, request, _rater(call.actor, record, request.channel))
+            return await self._ratings.rate(
+                tx, record, request.rating, _rater(call.actor, record, request.rating.channel)
+            )
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def _rate_abroad(self, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
         """Rates a case of another region that a window here sent there: the rating travels to it."""
-        parts = self._parts
-        sent = await parts.transfers.sent_case(request.case)
-        rater = _rater_abroad(call.actor, sent, request, parts.home)
+        parts, wanted = self._parts, request.rating
+        sent = await parts.transfers.sent_case(wanted.case)
+        rater = _rater_abroad(call.actor, sent, wanted, parts.home)
         parts.regions.check_takes(sent.peer_region, Payload.RATING)
 
         async def work(tx: Transaction) -> pb.Rating:
             row = await parts.transfers.lock(tx.connection, sent.name)
-            rated = RatedCase(request.case, _state_abroad(row, parts.transfers.content(row)))
-            rating = await self._ratings.add(tx, rated, request, rater)
-            await parts.queue.add(tx, row.id, _traveling(request, rater, tx.now))
+            rated = RatedCase(wanted.case, _state_abroad(row, parts.transfers.content(row)))
+            rating = await self._ratings.add(tx, rated, wanted, rater)
+            await parts.queue.add(tx, row.id, _traveling(wanted, rater, tx.now))
             return rating_message(rating, parts.cipher)
 
         return await parts.uow.run(command_of(request, call=call), work)
@@ -104,7 +106,7 @@ def _rater(actor: Actor, record: CaseRecord, channel: int) -> str:
     hide_from_others(actor, record.name, (record.applicant, record.agent))
     if channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT:
         if not is_machine(actor):
-            raise invalid_field("channel", "rating.default", "is set by systems only")
+            raise invalid_field("rating.channel", "rating.default", "is set by systems only")
         return ""
     if is_party(actor, record):
         return actor.subject
@@ -114,19 +116,19 @@ def _rater(actor: Actor, record: CaseRecord, channel: int) -> str:
     raise not_owner(record.name)
 
 
-def _rater_abroad(actor: Actor, sent: TransferRow, request: pb.CreateRatingRequest, home: str) -> str:
+def _rater_abroad(actor: Actor, sent: TransferRow, wanted: pb.Rating, home: str) -> str:
     mine = spoken_for_abroad(actor, home)
     if mine and mine.isdisjoint(sent.parties):
-        raise not_found(request.case)
-    if request.channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT:
-        raise invalid_field("channel", "rating.default", "is set by the deciding region only")
+        raise not_found(wanted.case)
+    if wanted.channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT:
+        raise invalid_field("rating.channel", "rating.default", "is set by the deciding region only")
     if sent.agent in mine or (sent.applicant in mine and "/persons/" in sent.applicant):
         return absolute(actor.subject, home)
     of_window = bool(actor.office) and actor.office == sent.owner_department
     require_impartial_abroad(actor, home, *sent.parties)
     if sent.applicant in mine or of_window:
         return absolute(actor.subject, home) if mine else sent.agent or sent.applicant
-    raise not_owner(request.case)
+    raise not_owner(wanted.case)
 
 
 def _state_abroad(row: TransferRow, content: exchange.CaseTransfer) -> CaseState:
@@ -135,13 +137,13 @@ def _state_abroad(row: TransferRow, content: exchange.CaseTransfer) -> CaseState
     return CaseState.CLOSED if content.HasField("result") and state not in RATABLE else state
 
 
-def _traveling(request: pb.CreateRatingRequest, rater: str, now: datetime) -> exchange.TransferRating:
+def _traveling(wanted: pb.Rating, rater: str, now: datetime) -> exchange.TransferRating:
     return exchange.TransferRating(
-        kind=request.kind,
-        level=request.level,
-        channel=request.channel,
-        comment=request.comment,
+        kind=wanted.kind,
+        level=wanted.level,
+        channel=wanted.channel,
+        comment=wanted.comment,
         rater=rater,
-        indicators=request.indicators,
+        indicators=wanted.indicators,
         rate_time=timestamp(now),
     )

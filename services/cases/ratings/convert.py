@@ -16,21 +16,19 @@ _COMMENT = Column("ratings", "comment")
 
 
 def new_rating(
-    request: pb.CreateRatingRequest, case_name: str, rater: str, department: str, cipher: FieldCipher, now: datetime
+    wanted: pb.Rating, case_name: str, rater: str, department: str, cipher: FieldCipher, now: datetime
 ) -> RatingRow:
-    """Returns the rating that a request gives."""
-    rating_id, is_default = uuid7(), request.channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT
-    given = GivenRating(
-        RatingKind(KINDS.name(request.kind)), Satisfaction(SATISFACTION.name(request.level)), is_default
-    )
+    """Returns the rating that is asked for."""
+    rating_id, is_default = uuid7(), wanted.channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT
+    given = GivenRating(RatingKind(KINDS.name(wanted.kind)), Satisfaction(SATISFACTION.name(wanted.level)), is_default)
     return RatingRow(
         id=rating_id,
         case_name=case_name,
         kind=given.kind,
         level=given.level,
-        channel=_CHANNELS.name(request.channel),
-        comment=cipher.encrypt_text(_COMMENT, rating_id, request.comment) if request.comment else None,
-        indicators=tuple(request.indicators),
+        channel=_CHANNELS.name(wanted.channel),
+        comment=cipher.encrypt_text(_COMMENT, rating_id, wanted.comment) if wanted.comment else None,
+        indicators=tuple(wanted.indicators),
         rater=rater,
         department=department,
         effective=given.is_effective,

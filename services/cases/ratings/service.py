@@ -29,31 +29,31 @@ class RatingWriter:
 
     parts: Parts
 
-    async def rate(self, tx: Transaction, record: CaseRecord, request: pb.CreateRatingRequest, rater: str) -> pb.Rating:
+    async def rate(self, tx: Transaction, record: CaseRecord, wanted: pb.Rating, rater: str) -> pb.Rating:
         """Rates a locked case, and counts the rating where it is the one that counts."""
         rated = RatedCase(record.name, record.state, record.department)
-        row = await self.add(tx, rated, request, rater)
+        row = await self.add(tx, rated, wanted, rater)
         if row.kind == RatingKind.FIRST and row.effective:
             record.rating, record.rate_time, record.update_time = row.level, tx.now, tx.now
             await self.parts.steps.write(tx.connection, record)
         return rating_message(row, self.parts.cipher)
 
-    async def add(self, tx: Transaction, rated: RatedCase, request: pb.CreateRatingRequest, rater: str) -> RatingRow:
+    async def add(self, tx: Transaction, rated: RatedCase, wanted: pb.Rating, rater: str) -> RatingRow:
         """Adds a rating; raises STATE_CONFLICT, RATING_EXISTS, RATING_FIRST_MISSING."""
         existing = await store.of_case(tx.connection, rated.name)
-        check_new(rated.name, rated.state, [each.kind for each in existing], RatingKind(KINDS.name(request.kind)))
-        made = new_rating(request, rated.name, rater, rated.department, self.parts.cipher, tx.now)
+        check_new(rated.name, rated.state, [each.kind for each in existing], RatingKind(KINDS.name(wanted.kind)))
+        made = new_rating(wanted, rated.name, rater, rated.department, self.parts.cipher, tx.now)
         row = await store.ADD.add(tx.connection, made)
-        _tell(tx, row, request)
+        _tell(tx, row, wanted)
         return row
 
 
-def _tell(tx: Transaction, row: RatingRow, request: pb.CreateRatingRequest) -> None:
+def _tell(tx: Transaction, row: RatingRow, wanted: pb.Rating) -> None:
     event = events.RatingCreated(
         name=row.name,
         case=row.case_name,
-        kind=request.kind,
-        level=request.level,
+        kind=wanted.kind,
+        level=wanted.level,
         effective=row.effective,
         department=row.department,
     )

@@ -169,14 +169,14 @@ class Town:
         )
 
     def draft(self, item: item_service_pb2.ServiceItem, **more: Any) -> case_service_pb2.CreateCaseRequest:
-        request = case_service_pb2.CreateCaseRequest(
-            item=item.name,
-            channel=pb.CHANNEL_WEB,
-            request_id=request_id(),
-            applicant=more.pop("applicant", applicant()),
-        )
-        request.MergeFrom(case_service_pb2.CreateCaseRequest(**more))
-        return request
+        """A request for a draft; of the case's own fields ``materials`` are given as references."""
+        asked: dict[str, Any] = {
+            name: more.pop(name) for name in ("case_id", "request_id", "validate_only") if name in more
+        }
+        materials = [pb.CaseMaterial(reference=each) for each in more.pop("materials", ())]
+        given: dict[str, Any] = {"channel": pb.CHANNEL_WEB, "applicant": applicant(), **more}
+        case = pb.Case(item=item.name, materials=materials, **given)
+        return case_service_pb2.CreateCaseRequest(**{"case": case, "request_id": request_id(), **asked})
 
     async def create(self, item: item_service_pb2.ServiceItem, token: str = "", **more: Any) -> pb.Case:
         return await self.call(self.cases.CreateCase, self.draft(item, **more), pb.Case, token or self.person)

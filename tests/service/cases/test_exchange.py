@@ -80,10 +80,12 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     assert (await pair.transfer(handling, case.transfer)).last_receipted_sequence == 7
 
     rate = rating_service_pb2.CreateRatingRequest(
-        case=known.case,
-        kind=rating_service_pb2.RATING_KIND_FIRST,
-        level=pb.SATISFACTION_LEVEL_SATISFIED,
-        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        rating=rating_service_pb2.Rating(
+            case=known.case,
+            kind=rating_service_pb2.RATING_KIND_FIRST,
+            level=pb.SATISFACTION_LEVEL_SATISFIED,
+            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        ),
         request_id=request_id(),
     )
     rated = await home.call(home.ratings.CreateRating, rate, rating_service_pb2.Rating, home.window)
@@ -448,10 +450,12 @@ async def test_no_machine_rates_what_a_window_sent(pair: Pair) -> None:
     await pair.carry()
     known = await pair.transfer(pair.home, sent.name)
     rate = rating_service_pb2.CreateRatingRequest(
-        case=known.case,
-        kind=rating_service_pb2.RATING_KIND_FIRST,
-        level=pb.SATISFACTION_LEVEL_SATISFIED,
-        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        rating=rating_service_pb2.Rating(
+            case=known.case,
+            kind=rating_service_pb2.RATING_KIND_FIRST,
+            level=pb.SATISFACTION_LEVEL_SATISFIED,
+            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        ),
         request_id=request_id(),
     )
     with pytest.raises(PermissionDenied, match="NOT_OWNER"):

@@ -32,17 +32,20 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
     town.known.others["320402"] = town.known
     case = await town.closed(await town.item())
     deliver = delivery_service_pb2.CreateCaseDeliveryRequest(
-        case=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
+        case_delivery=delivery_service_pb2.CaseDelivery(case=case.name, method=pb.DELIVERY_METHOD_WINDOW),
+        request_id=request_id(),
     )
     delivery = await town.call(
         town.deliveries.CreateCaseDelivery, deliver, delivery_service_pb2.CaseDelivery, town.clerk
     )
     rate = rating_service_pb2.CreateRatingRequest(
-        case=case.name,
-        level=pb.SATISFACTION_LEVEL_SATISFIED,
+        rating=rating_service_pb2.Rating(
+            case=case.name,
+            level=pb.SATISFACTION_LEVEL_SATISFIED,
+            kind=rating_service_pb2.RATING_KIND_FIRST,
+            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        ),
         request_id=request_id(),
-        kind=rating_service_pb2.RATING_KIND_FIRST,
-        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
     )
     rating = await town.call(town.ratings.CreateRating, rate, rating_service_pb2.Rating, town.person)
     sent = await town.call(

@@ -20,7 +20,8 @@ from tongban.license.v1 import events_pb2 as license_events
 
 
 async def _deliver(town: Town, case: pb.Case, token: str, **more: object) -> deliveries.CaseDelivery:
-    request = deliveries.CreateCaseDeliveryRequest(case=case.name, request_id=request_id(), **more)  # type: ignore[arg-type]
+    wanted = deliveries.CaseDelivery(case=case.name, **more)  # type: ignore[arg-type]
+    request = deliveries.CreateCaseDeliveryRequest(case_delivery=wanted, request_id=request_id())
     return await town.call(town.deliveries.CreateCaseDelivery, request, deliveries.CaseDelivery, token)
 
 
@@ -31,7 +32,8 @@ async def _rate(town: Town, name: str, token: str, **more: object) -> ratings.Ra
         "channel": ratings.RATING_CHANNEL_WINDOW_TABLET,
         **more,
     }
-    request = ratings.CreateRatingRequest(case=name, request_id=request_id(), **values)  # type: ignore[arg-type]
+    rating = ratings.Rating(case=name, **values)  # type: ignore[arg-type]
+    request = ratings.CreateRatingRequest(rating=rating, request_id=request_id())
     return await town.call(town.ratings.CreateRating, request, ratings.Rating, token)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from google.protobuf.empty_pb2 import Empty
 
 from libs.errors import PermissionDenied
 from libs.ids.uuid7 import uuid7
@@ -54,6 +55,19 @@ async def _create(town: Town, token: str) -> None:
     await town.create(await town.item(), token, applicant=firm(), agent=agent())
 
 
+async def _update(town: Town, token: str) -> None:
+    draft = await _case(town)
+    request = rpc.UpdateCaseRequest(case=draft, etag=draft.etag, request_id=request_id())
+    request.update_mask.paths.append("title")
+    await town.call(town.cases.UpdateCase, request, pb.Case, token)
+
+
+async def _delete(town: Town, token: str) -> None:
+    draft = await _case(town)
+    request = rpc.DeleteCaseRequest(name=draft.name, etag=draft.etag, request_id=request_id())
+    await town.call(town.cases.DeleteCase, request, Empty, token)
+
+
 async def _claim(town: Town, token: str) -> None:
     await _case(town, "Submit")
     listed = await town.call(
@@ -68,7 +82,8 @@ async def _claim(town: Town, token: str) -> None:
 
 async def _deliver(town: Town, case: pb.Case, token: str) -> delivery_service_pb2.CaseDelivery:
     request = delivery_service_pb2.CreateCaseDeliveryRequest(
-        case=case.name, method=pb.DELIVERY_METHOD_WINDOW, request_id=request_id()
+        case_delivery=delivery_service_pb2.CaseDelivery(case=case.name, method=pb.DELIVERY_METHOD_WINDOW),
+        request_id=request_id(),
     )
     return await town.call(town.deliveries.CreateCaseDelivery, request, delivery_service_pb2.CaseDelivery, token)
 
@@ -86,11 +101,13 @@ async def _confirm(town: Town, token: str) -> None:
 
 async def _rate(town: Town, token: str) -> None:
     request = rating_service_pb2.CreateRatingRequest(
-        case=(await _case(town, "Submit")).name,
-        level=pb.SATISFACTION_LEVEL_SATISFIED,
+        rating=rating_service_pb2.Rating(
+            case=(await _case(town, "Submit")).name,
+            level=pb.SATISFACTION_LEVEL_SATISFIED,
+            kind=rating_service_pb2.RATING_KIND_FIRST,
+            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
+        ),
         request_id=request_id(),
-        kind=rating_service_pb2.RATING_KIND_FIRST,
-        channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
     )
     await town.call(town.ratings.CreateRating, request, rating_service_pb2.Rating, token)
 
@@ -144,6 +161,8 @@ async def _withdraw_transfer(town: Town, token: str) -> None:
 
 DRIVES: dict[str, Drive] = {
     "CreateCase": _create,
+    "UpdateCase": _update,
+    "DeleteCase": _delete,
     "SubmitCase": _step("Submit"),
     "WithdrawCase": _step("Withdraw", reason="撤回"),
     "SubmitCorrection": _step("SubmitCorrection", form_values=messages(k="v")),

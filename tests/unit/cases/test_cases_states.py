@@ -17,7 +17,7 @@ from services.cases.core.states import (
 
 # Written out by hand, one row per state: action -> state. What doesn't stand here must be refused.
 EXPECTED: dict[str, dict[str, str]] = {
-    "DRAFT": {"SUBMIT": "SUBMITTED", "WITHDRAW": "WITHDRAWN"},
+    "DRAFT": {"UPDATE": "DRAFT", "DELETE": "DRAFT", "SUBMIT": "SUBMITTED", "WITHDRAW": "WITHDRAWN"},
     "SUBMITTED": {
         "REQUEST_CORRECTION": "CORRECTION_REQUESTED",
         "ACCEPT": "ACCEPTED",
