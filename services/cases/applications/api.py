@@ -20,7 +20,6 @@ from services.cases.core.states import CaseState
 from services.cases.integrations.identity import mandate_not_covering
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import party_pb2
 
 
 class ApplicationApi:
