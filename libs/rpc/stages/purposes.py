@@ -1,4 +1,4 @@
-"""Stage 10: what a caller of this region names as a purpose stands in the table, and a context has what its purpose asks for.
+"""Stage 9b: what a caller of this region names as a purpose stands in the table, and a context has what its purpose asks for.
 
 What another region states is of its own table, which may be newer: it is kept as it is, and opens nothing by a code that is
 not known here, for what allows a use names the code too. What one service asks another internally was held to the table before.
