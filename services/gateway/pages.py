@@ -70,10 +70,15 @@ class _RequestField:
 def _type_name(schema: Json) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
-    if schema.get("type") == "array":
-        return f"{_type_name(schema['items'])}[]"
+    if "anyOf" in schema and "type" not in schema:
+        return _type_name(schema["anyOf"][0])  # that, or null
     kind = schema.get("type", "any")
-    return str(schema.get("format") or (kind if isinstance(kind, str) else kind[0]))
+    kind = kind if isinstance(kind, str) else kind[0]
+    if kind == "array":
+        return f"{_type_name(schema['items'])}[]"
+    if isinstance(schema.get("additionalProperties"), dict):
+        return f"{{…: {_type_name(schema['additionalProperties'])}}}"
+    return str(schema.get("format") or kind)
 
 
 def _fields(operation: Json, schemas: Json) -> list[_RequestField]:

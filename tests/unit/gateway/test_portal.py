@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -89,6 +90,14 @@ async def test_the_documentation_has_the_table_of_purposes_in_both_languages(cli
     page = html.unescape((await client.get("/docs")).text)
     for purpose in purposes.table().values():
         assert (purpose.code in page, purpose.zh in page, purpose.en in page) == (True, True, True), purpose.code
+
+
+async def test_the_documentation_says_of_every_field_what_it_holds(client: httpx.AsyncClient) -> None:
+    """Also of maps, of what may be null, and of lists that may."""
+    page = html.unescape((await client.get("/docs")).text)
+    for shown in ("{…: common.v1.ValueInput}", "cases.v1.MaterialReferenceInput[]", "license.v1.ValidityInput"):
+        assert shown in page
+    assert re.findall(r"<td[^>]*>\s*(?:<code>)?(?:any|array|object)\b", page) == []
 
 
 async def test_health_is_503_while_a_service_is_away(client: httpx.AsyncClient, answers: Answers) -> None:
