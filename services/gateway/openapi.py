@@ -59,6 +59,11 @@ def _content(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
 
 
+def _of_stream(schema: Json, streams: bool) -> Json:
+    """Returns the schema of what is sent: of a stream JSON has an array of its messages."""
+    return {"type": "array", "items": schema} if streams else schema
+
+
 class _Document:
     """Builds one document."""
 
@@ -102,7 +107,7 @@ class _Document:
             "responses": {
                 "200": {
                     "description": "What was asked for.",
-                    "content": self._answer(rpc.descriptor.output_type),
+                    "content": self._answer(rpc.descriptor),
                 }
                 | (_RECEIPTS if needs_record(rpc.method) else {}),
                 **error_responses.responses(rpc.method),
@@ -111,14 +116,15 @@ class _Document:
         }
         if body:
             schema = self._schemas.body(rpc.descriptor.input_type, body, bound)
-            operation["requestBody"] = {"required": True, "content": _content(schema)}
+            content = _content(_of_stream(schema, rpc.descriptor.client_streaming))
+            operation["requestBody"] = {"required": True, "content": content}
         return operation | _rights(rpc)
 
-    def _answer(self, type_name: str) -> Json:
+    def _answer(self, method: descriptor_pb2.MethodDescriptorProto) -> Json:
         # The transcoder sends an HttpBody as it is, with its own content type.
-        if type_name == _RAW:
+        if method.output_type == _RAW:
             return {"*/*": {"schema": {"type": "string", "format": "binary"}}}
-        return _content(self._schemas.reference(type_name))
+        return _content(_of_stream(self._schemas.reference(method.output_type), method.server_streaming))
 
     def _query(self, rpc: Rpc, without: set[str]) -> list[Json]:
         return [

@@ -74,7 +74,10 @@ class Caller:
         return None
 
     async def _send(self, channel: Any, method: Method, data: bytes, metadata: Any) -> None:
-        if method.descriptor.client_streaming:
+        if method.exchanges:
+            async for _ in channel.stream_stream(method.path)(iter([data]), metadata=metadata, timeout=_TIMEOUT):
+                pass
+        elif method.descriptor.client_streaming:
             await channel.stream_unary(method.path)(iter([data]), metadata=metadata, timeout=_TIMEOUT)
         elif method.descriptor.server_streaming:
             async for _ in channel.unary_stream(method.path)(data, metadata=metadata, timeout=_TIMEOUT):

@@ -36,6 +36,21 @@ def test_every_public_method_has_its_operation_and_no_internal_one_has(made: Jso
     assert not told & {rpc.path[1:] for service in known for rpc in service.rpcs if rpc.internal}
 
 
+def test_a_stream_is_an_array_of_its_messages(made: Json) -> None:
+    """As the transcoder reads and writes it."""
+    seen = set()
+    for _, _, operation in operations(made):
+        method = next((each for each in contracts.methods() if each.path[1:] == operation.get("x-grpc-method")), None)
+        if method is None or "content" not in operation["responses"].get("200", {}):
+            continue
+        answer = operation["responses"]["200"]["content"].get("application/json", {}).get("schema", {})
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        assert (answer.get("type") == "array") is (method.descriptor.server_streaming and bool(answer)), method.name
+        assert (body.get("type") == "array") is method.descriptor.client_streaming, method.name
+        seen |= {method.descriptor.name} if method.streams else set()
+    assert {"VerifyLicenses", "AppendUpload", "DownloadUpload"} <= seen
+
+
 def test_operation_ids_are_unique(made: Json) -> None:
     names = [operation["operationId"] for _, _, operation in operations(made)]
     assert len(names) == len(set(names))
@@ -108,7 +123,9 @@ def test_what_the_contract_asks_for_openapi_calls_required(made: Json) -> None:
             operation = made["paths"][path][verb.lower()]
             given = {each["name"] for each in operation["parameters"] if each["required"]}
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-            given |= _required_of(content.get("schema", {}), made["components"]["schemas"])
+            schema = content.get("schema", {})
+            message = schema["items"] if rpc.descriptor.client_streaming else schema
+            given |= _required_of(message, made["components"]["schemas"])
             asked = {name for name in _asked(inputs[rpc.path], nested=not body) if body in ("", "*")}
             assert asked - bound - given == set(), rpc.path
 
