@@ -403,7 +403,7 @@ async def test_the_list_is_filtered_and_paged(mine: Operating, service: Service)
 async def test_what_is_wrong_is_refused_and_begins_nothing(mine: Operating, service: Service) -> None:
     request_id, begun_ = str(uuid.uuid4()), await mine.export()
     assert await refusal(mine.export(start_time=END, end_time=BEGINNING)) == "FIELD_INVALID"
-    assert await refusal(mine.export(log="seal")) == "FIELD_INVALID"
+    assert await refusal(mine.export(parent="seal")) == "FIELD_INVALID"
     await mine.export(request_id)
     assert await refusal(mine.export(request_id, end_time=EARLIER)) == "REQUEST_ID_REUSED"
     assert await count(service.process, operations) == 2
