@@ -1,4 +1,4 @@
-"""docs/guides/partner.md, typed as it stands: from nothing to a licence whose receipt holds; and what README shows in Python."""
+"""docs/guides/partner.md and tokens.md, typed as they stand: from nothing to a licence whose receipt holds; and what README shows in Python."""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from services.gateway.contracts import client_paths
 from tests.support.sandbox_region import ROOT, NewcomersDesk, newcomers_desk
 
 GUIDE, README = ROOT / "docs" / "guides" / "partner.md", ROOT / "README.md"
+TOKENS = GUIDE.with_name("tokens.md")
 _BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -23,11 +24,13 @@ def desk(tmp_path: Path) -> Iterator[NewcomersDesk]:
 
 @pytest.mark.timeout(300)
 def test_every_block_of_the_guide_runs(desk: NewcomersDesk) -> None:
-    blocks = _BLOCK.findall(GUIDE.read_text(encoding="utf-8"))
+    blocks = [each for page in (GUIDE, TOKENS) for each in _BLOCK.findall(page.read_text(encoding="utf-8"))]
     assert len(blocks) > 8
     script = "\necho '== next'\n".join(blocks).replace("http://127.0.0.1:8080", desk.url)
     told = desk.run("bash", "-euo", "pipefail", "-c", script, timeout=280)
-    for said in ("SERVING", "CASE_STATE_DECIDED", "licenses/", "json.unknown_field", "STANDING_VALID", "CHECKING"):
+    tokens = ("Bearer", "urn:ietf:params:oauth:token-type:access_token")
+    cases = ("CASE_STATE_DECIDED", "licenses/", "json.unknown_field", "STANDING_VALID", "CHECKING")
+    for said in ("SERVING", *tokens, *cases):
         assert said in told, told
     assert "VALID" in told.partition("licenses/")[2], told
     assert _readme_in_python(desk).startswith("serviceItems/")

@@ -17,6 +17,7 @@ _CLAIMS = (
     "jti",
     "txn",
     "acr",
+    "auth_time",
     "client_id",
     "scope",
     "act",

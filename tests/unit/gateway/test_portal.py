@@ -100,6 +100,16 @@ async def test_the_documentation_says_of_every_field_what_it_holds(client: httpx
     assert re.findall(r"<td[^>]*>\s*(?:<code>)?(?:any|array|object)\b", page) == []
 
 
+async def test_the_documentation_tells_how_to_get_a_token_as_the_guide_does(client: httpx.AsyncClient) -> None:
+    """The lines that sign are those of docs/guides/tokens.md, which a test runs; who holds what is there too."""
+    page = html.unescape((await client.get("/docs")).text)
+    (block,) = re.findall(
+        r"<<'PYTHON'\n(.*?)PYTHON\n", Path("docs/guides/tokens.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert block.strip() in page
+    assert all(word in page for word in ("private_key_jwt", "auth_time", "受理岗", "cases.cases.accept"))
+
+
 async def test_health_is_503_while_a_service_is_away(client: httpx.AsyncClient, answers: Answers) -> None:
     assert (await client.get("/healthz")).json()["status"] == "SERVING"
     answers.up = False
