@@ -21,6 +21,7 @@ from tongban.common.v1 import common_pb2
 from tongban.license.v1 import resources_pb2
 from tongban.license.v1 import verification_service_pb2 as api
 
+_GUIDE = Path("docs/guides/tokens.md").read_text(encoding="utf-8")
 _IDENTIFIER = "1.2.156.3005.2.11100000000013338W011.11370800MB28559184.AB12.001.K"
 
 
