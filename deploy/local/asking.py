@@ -46,12 +46,12 @@ class AskedRegion:
         """Asks; raises TongbanError as the region meant it."""
         state = StateFolder(self.state)
         snapshot = state.read() if state.holder() is not None else None
-        here = next((each for each in snapshot.regions if self.region in ("", each.code)), None) if snapshot else None
+        here = next((each for each in snapshot.regions if self.region in ("", each.id)), None) if snapshot else None
         if here is None:
             raise typer.BadParameter(
                 f"region {self.region or 'of any code'} does not run from {state.folder}: ./run up"
             )
-        machine = _machine(self.credentials or state.folder / here.code / "credentials.json")
+        machine = _machine(self.credentials or state.folder / here.id / "credentials.json")
         with Tongban(here.gateway, machine) as region:
             return work(region)
 

@@ -48,9 +48,7 @@ def _start(cluster: Cluster, *, detached: bool) -> None:
 
 def _show_regions(snapshot: Snapshot) -> None:
     for region in snapshot.regions:
-        _OUT.print(
-            f"[bold]{region.name}[/] {region.code}  {region.gateway}  (state in {region.folder})", soft_wrap=True
-        )
+        _OUT.print(f"[bold]{region.name}[/] {region.id}  {region.gateway}  (state in {region.folder})", soft_wrap=True)
 
 
 def _show_lines(lines: Sequence[str]) -> None:

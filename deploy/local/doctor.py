@@ -168,7 +168,7 @@ class Doctor:
         snapshot = self._folder.read()
         for region in snapshot.regions if snapshot else ():
             if stale := stale_addresses(Path(region.folder, "credentials.json"), region.public or region.gateway):
-                yield Finding("credentials", f"{', '.join(stale)} of {region.code} are old", _RENEW, bad=False)
+                yield Finding("credentials", f"{', '.join(stale)} of {region.id} are old", _RENEW, bad=False)
 
     def _running(self) -> Iterator[Finding]:
         snapshot = self._folder.read()

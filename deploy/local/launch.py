@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local import programs
-from deploy.local.regions import REGIONS, SERVICES
+from deploy.local.regions import REGIONS, SERVICES, KnownRegion
 from deploy.local.state import Snapshot, StateFolder, wait_until_free
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +40,7 @@ class Cluster:
         services: which services run; all of them unless a test wants fewer.
         replicas: how many of each service a region has, by its code; one where nothing is said.
         replay: whether the business clock can be set, by `libs.clock.replay.set_replay` on `regions.replay_file`.
+        regions: which, in the order of the ports.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Cluster:
         *,
         replicas: Mapping[str, int] | None = None,
         replay: bool = False,
+        regions: tuple[KnownRegion, ...] = REGIONS,
     ) -> None:
         self.state = StateFolder(state)
-        self._ports = ports
+        self._ports, self._regions = ports, regions
         self._services = services
         numbers = (f"--replicas={code}:{count}" for code, count in (replicas or {}).items())
         self._options = (*numbers, *(("--replay",) if replay else ()))
@@ -101,7 +103,7 @@ class Cluster:
             raise
 
     def _command(self, detached: bool) -> tuple[str, ...]:
-        gateways = (f"--gateway={region.id}:{port}" for region, port in zip(REGIONS, self._ports, strict=False))
+        gateways = (f"--gateway={region.id}:{port}" for region, port in zip(self._regions, self._ports, strict=False))
         services = f"--services={','.join(self._services)}"
         command = programs.python(
             "deploy.local.serve", f"--state={self.state.folder}", services, *gateways, *self._options

@@ -57,7 +57,16 @@ class KnownRegion:
 
 LIUAN = KnownRegion("341500", "六安市", "安徽省")
 TIANNING = KnownRegion("320402", "常州市天宁区", "江苏省")
+WANZHI = KnownRegion("340210", "芜湖市湾沚区", "安徽省", own_id="wanzhi")
 REGIONS = (LIUAN, TIANNING)
+"""What is started where nobody says else."""
+KNOWN = (*REGIONS, WANZHI)
+"""All that can be started. The last one's code was another when it was founded (340221, 芜湖县): its id is none."""
+
+
+def known(region: str) -> KnownRegion:
+    """Returns the region with this id; raises StopIteration where none has it."""
+    return next(each for each in KNOWN if each.id == region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from deploy.local.demo.office import (
     publish_service_item,
 )
 from deploy.local.demo.people import Registry
+from deploy.local.regions import known
 from deploy.local.state import RegionSnapshot
 
 SANDBOX_FILE, CHANNEL_FILE = "sandbox.json", "channel.json"
@@ -70,7 +71,7 @@ async def furnish(regions: list[RegionSnapshot]) -> list[Path]:
 
 async def _furnished(region: RegionSnapshot) -> Office:
     folder = Path(region.folder)
-    gateway = Gateway(region.code, region.name, region.gateway)
+    gateway = Gateway(region.id, region.name, region.gateway, known(region.id).code)
     if (folder / SANDBOX_FILE).exists():
         return _known(gateway, folder, _read(folder))
     await _require_bare(gateway, folder)
@@ -101,7 +102,7 @@ async def _require_bare(gateway: Gateway, folder: Path) -> None:
     """Synthetic administrators come into no region that somebody has set up, nor twice into one."""
     token = await gateway.machine_token(Machine.from_file(folder / "credentials.json"))
     if (await gateway.get("/v1/departments", token, pageSize="1"))["departments"]:
-        raise NotBare(f"region {gateway.code} has departments already: a sandbox begins in a bare region (./run purge)")
+        raise NotBare(f"region {gateway.id} has departments already: a sandbox begins in a bare region (./run purge)")
 
 
 def _known(gateway: Gateway, folder: Path, made: Sandbox) -> Office:
@@ -111,12 +112,12 @@ def _known(gateway: Gateway, folder: Path, made: Sandbox) -> Office:
 
 async def _pair(regions: list[RegionSnapshot], offices: list[Office]) -> None:
     first, second = offices
-    if first.gateway.code in _read(Path(regions[1].folder)).trusted:
+    if first.gateway.id in _read(Path(regions[1].folder)).trusted:
         return
     await federation.trust_each_other(first, second, Path(regions[0].folder).parent)
     for region, other in zip(regions, reversed(offices), strict=True):
         folder = Path(region.folder)
-        _write(folder / SANDBOX_FILE, asdict(_read(folder)) | {"trusted": [other.gateway.code]})
+        _write(folder / SANDBOX_FILE, asdict(_read(folder)) | {"trusted": [other.gateway.id]})
 
 
 def _read(folder: Path) -> Sandbox:

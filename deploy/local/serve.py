@@ -15,7 +15,7 @@ from pathlib import Path
 from deploy.local.lost_keys import KeysLost, require_keys
 from deploy.local.own_settings import OwnSettings, WrongSettings, make, read
 from deploy.local.processes import region_processes
-from deploy.local.regions import REGIONS, SERVICES, LocalRegion, PortTaken, settle
+from deploy.local.regions import SERVICES, LocalRegion, PortTaken, known, settle
 from deploy.local.settings import CERTIFIED, keys_of, write_all
 from deploy.local.state import AlreadyRunning, StateFolder, contracts_digest, snapshot
 from deploy.local.supervisor import StartFailed, Supervisor
@@ -46,7 +46,7 @@ def local_regions_of(state: StateFolder, wanted: RunOrder, own: OwnSettings) -> 
         others = [each for other, each in wanted.gateways.items() if other != code]
         taken = frozenset(others).union(*(local.ports.values() for local in local_regions))
         replicas = wanted.replicas.get(code) or own.replicas_in(code)
-        region = next(each for each in REGIONS if each.code == code)
+        region = known(code)
         local = settle(state.folder, region, port, replay=wanted.replay, replicas=replicas, taken=taken)
         public, least = own.of(code).public_url, own.connections(replicas)
         local_regions.append(replace(local, host=own.host, public_url=public, connections=least))

@@ -15,7 +15,7 @@ from typing import IO, Any, TypeVar
 import psutil
 
 from deploy.local.own_settings import FILE
-from deploy.local.regions import REGIONS, LocalRegion
+from deploy.local.regions import KNOWN, LocalRegion
 from deploy.local.supervisor import SupervisedProcess, Supervisor, kill_group
 from libs.rpc.images import image_path
 
@@ -44,7 +44,7 @@ class ProcessSnapshot:
 class RegionSnapshot:
     """One region in a snapshot."""
 
-    code: str
+    id: str
     name: str
     gateway: str
     folder: str
@@ -97,7 +97,7 @@ class StateFolder:
 
     def purge(self) -> bool:
         """Deletes what regions left here, and the folder where nothing else lies in it; tells whether it is gone."""
-        names = (*(region.id for region in REGIONS), "supervisor.json", "supervisor.log", FILE, "supervisor.lock")
+        names = (*(region.id for region in KNOWN), "supervisor.json", "supervisor.log", FILE, "supervisor.lock")
         for path in (self.folder / name for name in names):
             if path.is_dir():
                 shutil.rmtree(path)

@@ -27,7 +27,7 @@ async def _licenses(regions: Regions, region: str, cases: list[str]) -> list[tup
 
 
 async def test_licences_of_closed_cases_that_an_older_copy_lacks_are_there_again(regions: Regions) -> None:
-    region = regions.handling.gateway.code
+    region = regions.handling.gateway.id
     parked = await evidence.parked(regions.state, region)
     copy = copy_in_region(regions.state, region, "license")
     await copy.make()

@@ -67,7 +67,7 @@ async def _kill_everything_behind_the_gateway(regions: Regions, region: str) -> 
     ids=lambda fault: fault.__name__.strip("_").replace("_", " "),
 )
 async def test_cases_go_on_after(regions: Regions, fault: Fault) -> None:
-    office, region = regions.handling, regions.handling.gateway.code
+    office, region = regions.handling, regions.handling.gateway.id
     parked = await evidence.parked(regions.state, region)
     begun = asyncio.Event()
 

@@ -56,7 +56,7 @@ async def _until_answers(regions: Regions, usual: dict[str, int]) -> float:
 
 
 async def _kill_in(regions: Regions, order: list[str], draw: random.Random) -> None:
-    region, deaths = regions.handling.gateway.code, dict[str, int]()
+    region, deaths = regions.handling.gateway.id, dict[str, int]()
     for part in order:
         deaths[part] = kill(regions, region, part)
         await asyncio.sleep(draw.random())
@@ -92,7 +92,7 @@ async def _until_health(regions: Regions, code: int, away: str = "") -> None:
 @pytest.mark.parametrize(("part", "told"), [("postgres", "cases/database"), ("redis", "cases/redis")])
 async def test_what_hangs_is_told(regions: Regions, part: str, told: str) -> None:
     """Health follows within seconds, and calls say what does not answer instead of blaming who calls."""
-    region = regions.handling.gateway.code
+    region = regions.handling.gateway.id
     callers = await callers_of(regions, 400 + len(part))
     await callers.create(20.0)
     async with frozen(regions, region, part):
@@ -108,7 +108,7 @@ async def test_what_hangs_is_told(regions: Regions, part: str, told: str) -> Non
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_that_hangs_is_told(regions: Regions, service: str) -> None:
     """Within half of what a caller gives; those who come later at once."""
-    region, http = regions.handling.gateway.code, regions.handling.gateway.http
+    region, http = regions.handling.gateway.id, regions.handling.gateway.http
     path, usual = f"/v1/audit/{service}/auditHead", await _doors(regions)
     async with frozen(regions, region, service):
         begin = time.monotonic()
@@ -131,7 +131,7 @@ async def test_a_service_that_hangs_is_told(regions: Regions, service: str) -> N
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_restart_of_any_service_fails_no_case(regions: Regions, service: str) -> None:
     """Cases are applied for, handled and decided all the while, through the gateway and between the services."""
-    region, over, run = regions.handling.gateway.code, asyncio.Event(), CaseRun(regions.handling, YIELDING)
+    region, over, run = regions.handling.gateway.id, asyncio.Event(), CaseRun(regions.handling, YIELDING)
 
     async def handle() -> None:
         seed = 1_000 * (1 + SERVICES.index(service))
@@ -152,7 +152,7 @@ async def test_a_restart_of_any_service_fails_no_case(regions: Regions, service:
 
 async def test_a_restart_loses_no_call_that_may_be_repeated(regions: Regions) -> None:
     """In order (SIGTERM), and without (SIGKILL): calls wait, and none fails."""
-    region = regions.handling.gateway.code
+    region = regions.handling.gateway.id
     callers, over = await callers_of(regions, 67), asyncio.Event()
 
     async def call() -> None:

@@ -26,7 +26,7 @@ async def _published(url: str, stream: str) -> int:
 
 
 async def test_events_that_come_twice_are_handled_once(regions: Regions) -> None:
-    region, office = regions.handling.gateway.code, regions.handling
+    region, office = regions.handling.gateway.id, regions.handling
     parked = await evidence.parked(regions.state, region)
     url, stream = redis_url(regions.state, region), stream_of(TIANNING.code, "cases")
     sent = await _published(url, stream)

@@ -62,7 +62,7 @@ async def _two_minutes_pass(regions: Regions, region: str) -> None:
 @pytest.mark.parametrize("lose", [_delete, _flush, _trim, _restore], ids=lambda each: each.__name__.strip("_"))
 @pytest.mark.parametrize("reader", ["license", "cases"])
 async def test_cases_close_although_their_events_were_lost(regions: Regions, lose: Loss, reader: str) -> None:
-    region = regions.handling.gateway.code
+    region = regions.handling.gateway.id
     streams = [stream_of(region, service) for service in ("cases", "license")]
     parked = await evidence.parked(regions.state, region)
     run = CaseRun(regions.handling, YIELDING)

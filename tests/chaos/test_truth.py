@@ -20,12 +20,12 @@ async def _judge(regions: Regions, callers: Callers) -> None:
     """Everybody asks until they know; then what they were told is compared with what is there."""
     await callers.ask_again()
     assert len(set(callers.acknowledged)) == len(callers.acknowledged)
-    assert await evidence.vanished(regions.state, regions.handling.gateway.code, callers.acknowledged) == {}
+    assert await evidence.vanished(regions.state, regions.handling.gateway.id, callers.acknowledged) == {}
 
 
 async def test_eight_in_a_freeze_and_forty_after_it(regions: Regions) -> None:
     """The issue's own: short deadlines while PostgreSQL stands still, ordinary calls when it goes on."""
-    callers, region = await callers_of(regions, 41), regions.handling.gateway.code
+    callers, region = await callers_of(regions, 41), regions.handling.gateway.id
     async with frozen(regions, region, "postgres"):
         await asyncio.gather(*(callers.create(2.0) for _ in range(8)))
     for _ in range(40):
@@ -36,7 +36,7 @@ async def test_eight_in_a_freeze_and_forty_after_it(regions: Regions) -> None:
 
 @pytest.mark.parametrize("part", ["postgres", "cases"])
 async def test_twenty_seconds_of_freezes(regions: Regions, part: str) -> None:
-    callers, region, over = await callers_of(regions, 300 + len(part)), regions.handling.gateway.code, asyncio.Event()
+    callers, region, over = await callers_of(regions, 300 + len(part)), regions.handling.gateway.id, asyncio.Event()
 
     async def call(draw: random.Random) -> None:
         while not over.is_set():

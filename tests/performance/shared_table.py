@@ -54,7 +54,7 @@ async def _grant(office: Office, resource: str) -> None:
 
 def _content(office: Office, resource: str) -> pb.RequestContent:
     terms = pb.GrantTerms(
-        consumer_region=office.gateway.code,
+        consumer_region=office.gateway.id,
         departments=[office.department],
         fields=FIELDS,
         purpose_code=PURPOSE_CODE,

@@ -217,7 +217,7 @@ class Workloads:
     async def query(self) -> Measured:
         """A query of a mounted table through a grant, with its record."""
         resource, keys = await shared_table.opened(self._ground)
-        code = self._office.gateway.code
+        code = self._office.gateway.id
         context = common_pb2.UseContext(
             purpose_code=PURPOSE_CODE,
             purpose=PURPOSE,

@@ -105,8 +105,8 @@ async def rows_by_table(state: Path, region: str) -> dict[str, int]:
 
 def gateway_of(region: KnownRegion, cluster: Cluster) -> Gateway:
     """A client of a region's gateway."""
-    url = next(each.gateway for each in cluster.snapshot.regions if each.code == region.id)
-    return Gateway(region.id, region.name, url)
+    url = next(each.gateway for each in cluster.snapshot.regions if each.id == region.id)
+    return Gateway(region.id, region.name, url, region.code)
 
 
 def target_of(office: Office) -> str:
@@ -126,10 +126,10 @@ async def open_one(state: Path, region: KnownRegion, cluster: Cluster, items: tu
     return office
 
 
-async def open_both(state: Path, cluster: Cluster) -> Regions:
+async def open_both(state: Path, cluster: Cluster, second: KnownRegion = TIANNING) -> Regions:
     """Sets both regions up as the demo does, with a few items, and lets them trust each other."""
     home = await open_one(state, LIUAN, cluster, ())
-    handling = await open_one(state, TIANNING, cluster, (YIELDING, PLAIN))
+    handling = await open_one(state, second, cluster, (YIELDING, PLAIN))
     await publish_service_item(handling, CONVENIENCE_STORE, receiving_region=LIUAN.code)
     await federation.trust_each_other(home, handling, state)
     await fill_department_table(state, LIUAN)

@@ -142,7 +142,7 @@ async def _settled(state: Path, code: str) -> None:
 
 async def test_planted_personal_data_is_readable_nowhere(regions: Regions) -> None:
     office, state = regions.handling, regions.state
-    code = office.gateway.code
+    code = office.gateway.id
     admin, clerk = await office.admin_token(), await office.token_of("receiving")
     await _a_whole_case(office)
     everybody = list(tokens_of(state, code, office.gateway.url).values())
@@ -163,7 +163,7 @@ async def test_planted_personal_data_is_readable_nowhere(regions: Regions) -> No
 
 
 async def test_what_a_region_keeps_is_its_own_users_alone(regions: Regions) -> None:
-    folder = regions.state / regions.handling.gateway.code
+    folder = regions.state / regions.handling.gateway.id
     assert any((folder / "documents").rglob("*"))
     kept = {name: open_to_others(folder / name) for name in ("documents", "logs", "postgres", "redis", "secrets")}
     assert kept == {name: [] for name in kept}

@@ -23,7 +23,7 @@ class Killer:
     """
 
     def __init__(self, regions: Regions) -> None:
-        region = regions.handling.gateway.code
+        region = regions.handling.gateway.id
         self.run = CaseRun(regions.handling, YIELDING, decided=self._decided)
         self._due = {place * _CASES // (len(SERVICES) + 1): asyncio.Event() for place in range(1, len(SERVICES) + 1)}
         self._regions, self._region = regions, region
@@ -47,7 +47,7 @@ class Killer:
 
 
 async def test_no_case_is_lost_or_doubled_when_every_leader_is_killed(regions: Regions) -> None:
-    region = regions.handling.gateway.code
+    region = regions.handling.gateway.id
     parked = await evidence.parked(regions.state, region)
     killer = Killer(regions)
     run = killer.run

@@ -14,7 +14,7 @@ _REQUESTS = 4_000
 
 def _attack(regions: Regions, seed: int) -> Attack:
     gateway = regions.home.gateway
-    return Attack(gateway.url, tokens_of(regions.state, gateway.code, gateway.url), seed)
+    return Attack(gateway.url, tokens_of(regions.state, gateway.id, gateway.url), seed)
 
 
 async def test_nonsense_is_the_caller_s_fault_and_told_so(regions: Regions) -> None:

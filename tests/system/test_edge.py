@@ -66,7 +66,7 @@ async def test_all_services_serve(regions: Regions) -> None:
         wanted = set(SERVICES) | (of_replicas if office is regions.handling else set())
         assert set(body["services"]) == wanted
         assert set(body["services"].values()) == {"SERVING"}
-        assert body["region"] == office.gateway.code
+        assert body["region"] == office.gateway.id
 
 
 async def test_the_openapi_document_is_valid_and_whole(regions: Regions) -> None:
@@ -169,9 +169,9 @@ async def test_no_internal_rpc_can_be_reached(regions: Regions) -> None:
 @pytest.fixture
 async def unchanged(regions: Regions) -> Any:
     """Fails the test if any table of the region has other rows afterwards."""
-    before = await rows_by_table(regions.state, regions.home.gateway.code)
+    before = await rows_by_table(regions.state, regions.home.gateway.id)
     yield
-    assert await rows_by_table(regions.state, regions.home.gateway.code) == before
+    assert await rows_by_table(regions.state, regions.home.gateway.id) == before
 
 
 async def _post(gateway: Gateway, path: str, content: bytes, token: str = "") -> tuple[int, str]:
@@ -252,7 +252,7 @@ def _resigned(token: str, key: ECKey, **claims: Any) -> str:
 async def test_a_bad_token_is_refused_in_json_and_grpc(regions: Regions, fault: str) -> None:
     office = regions.home
     good = await office.token_of("receiving")
-    key = _token_key(regions.state, office.gateway.code, good)
+    key = _token_key(regions.state, office.gateway.id, good)
     bad = {
         "expired": _resigned(good, key, iat=1_700_000_000, exp=1_700_000_600),
         "other key": _resigned(good, ECKey.generate_key("P-256")),
@@ -299,13 +299,13 @@ async def test_a_request_id_answers_the_same_once_more_and_takes_no_other_body(r
     organization = {"displayName": firm.display_name, "uscc": firm.uscc, "kind": kind}
     body = {"organization": organization, "requestId": key}
     first = await office.gateway.post("/v1/organizations", body, token)
-    before = await rows_by_table(regions.state, office.gateway.code)
+    before = await rows_by_table(regions.state, office.gateway.id)
     assert await office.gateway.post("/v1/organizations", body, token) == first
     other = {"organization": organization | {"displayName": "示例另一家公司"}, "requestId": key}
     answer = await office.gateway.http.post("/v1/organizations", json=other, headers=_bearer(token))
     assert _reason(answer.json()) == "REQUEST_ID_REUSED"
     assert answer.status_code == 400
-    assert await rows_by_table(regions.state, office.gateway.code) == before
+    assert await rows_by_table(regions.state, office.gateway.id) == before
 
 
 async def test_the_address_takes_both_protocols(regions: Regions) -> None:

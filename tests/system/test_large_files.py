@@ -102,7 +102,7 @@ class Sender:
 
 @contextlib.asynccontextmanager
 async def _bounded(regions: Regions, office: Office) -> AsyncIterator[None]:
-    memory = Memory(regions, office.gateway.code)
+    memory = Memory(regions, office.gateway.id)
     watching = asyncio.ensure_future(memory.watch())
     try:
         yield

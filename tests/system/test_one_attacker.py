@@ -12,6 +12,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240
 @pytest.mark.parametrize("sort", ATTACKERS)
 async def test_nobody_fails_beside_an_attacker(regions: Regions, sort: str) -> None:
     gateway = regions.home.gateway
-    tokens = [tokens_of(regions.state, gateway.code, gateway.url, number)["STAFF"] for number in range(11)]
+    tokens = [tokens_of(regions.state, gateway.id, gateway.url, number)["STAFF"] for number in range(11)]
     failures = await beside(gateway.url, ATTACKERS[sort], tokens[0], tokens[1:])
     assert failures == []

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 def _tongban(regions: Regions, *words: str) -> tuple[int, Any]:
     """Runs ``tongban events``; returns its status and what it printed."""
-    code = regions.handling.gateway.code
+    code = regions.handling.gateway.id
     command = [
         sys.executable,
         "-m",
@@ -36,7 +36,7 @@ def _tongban(regions: Regions, *words: str) -> tuple[int, Any]:
 
 
 async def test_the_command_line_lists_shows_replays_and_drops(regions: Regions) -> None:
-    code = regions.handling.gateway.code
+    code = regions.handling.gateway.id
     port = regions.cluster.snapshot.process(code, "redis").ports["redis"]
     password = (regions.state / code / "secrets" / "redis.password").read_text().strip()
     with redis.Redis(port=port, password=password) as client:

@@ -44,7 +44,7 @@ def _printed(answer: httpx.Response) -> bytes:
 async def _verified(regions: Regions, printed: Path) -> tuple[int, str]:
     """Runs `tongban audit verify` on what curl printed, with the officer's own token."""
     office = regions.home
-    root = regions.state / office.gateway.code / "root" / ROOT_FILE
+    root = regions.state / office.gateway.id / "root" / ROOT_FILE
     token = await office.token_of("receiving")
     command = ["verify", str(printed), "--root", str(root), "--gateway", office.gateway.url, "--token", token]
     done = await asyncio.to_thread(CliRunner().invoke, app, command)
@@ -61,7 +61,7 @@ async def test_a_change_by_json_and_its_repeat_by_grpc_have_one_receipt(regions:
     again = await office.gateway.using(token).call(request, resources_pb2.Organization)
     assert again.name == told.json()["name"]
     assert office.gateway.receipts[-1] == _read(told)
-    root = regions.state / office.gateway.code / "root" / ROOT_FILE
+    root = regions.state / office.gateway.id / "root" / ROOT_FILE
     file = await office.gateway.using(token).prove(_read(told))
     report = verify(file, root.read_bytes())
     assert report.valid, report

@@ -22,7 +22,7 @@ async def _standing(gateway: Gateway, qr_content: str) -> int:
 
 
 async def test_stopping_and_starting_again_loses_nothing(regions: Regions) -> None:
-    office, code = regions.handling, regions.handling.gateway.code
+    office, code = regions.handling, regions.handling.gateway.id
     run = CaseRun(office, YIELDING)
     await run.run(1, seed=7)
     case = await run.closed()

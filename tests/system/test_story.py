@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180
 
 async def test_the_cross_province_case_comes_out(regions: Regions, tmp_path: Path) -> None:
     said: list[str] = []
-    root = (regions.state / regions.home.gateway.code / "root" / ROOT_FILE).read_bytes()
+    root = (regions.state / regions.home.gateway.id / "root" / ROOT_FILE).read_bytes()
 
     def set_clock(moment: datetime) -> None:
         regions.set_clock(moment)

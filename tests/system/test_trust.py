@@ -82,13 +82,13 @@ async def _query(regions: Regions) -> str:
     gateway, department = regions.handling.gateway, regions.handling.department
     uscc = firms_to_come(SEED, regions.home.gateway.code[:2], 1)[0][0]
     request = data_service_pb2.QueryRequest(
-        resource=f"//{regions.home.gateway.code}/{regions.resource}",
+        resource=f"//{regions.home.gateway.id}/{regions.resource}",
         fields=["credit_grade"],
         conditions=[data_service_pb2.KeyCondition(field="uscc", values=[value_pb2.Value(string_value=uscc)])],
         use_context=common_pb2.UseContext(
             purpose_code=PURPOSE_CODE,
             purpose=PURPOSE,
-            case=f"//{gateway.code}/cases/{uuid7()}",
+            case=f"//{gateway.id}/cases/{uuid7()}",
             department=department,
         ),
     )
@@ -101,7 +101,7 @@ async def _query(regions: Regions) -> str:
 
 
 async def test_suspended_trust_stops_calls_and_resumed_trust_lets_them_pass(regions: Regions) -> None:
-    other = regions.handling.gateway.code
+    other = regions.handling.gateway.id
     assert (await _exchange(regions), await _query(regions)) == ("OK", "OK")
     assert _ways(await _suspend(regions.home, other)) == (_SUSPENDED, _OPEN)
     began = time.monotonic()
@@ -158,9 +158,9 @@ def operator(regions: Regions, tmp_path: Path) -> Operator:
     run.chmod(0o755)
     given = {
         "state": str(regions.state),
-        "code": office.gateway.code,
+        "code": office.gateway.id,
         "gateway": office.gateway.url,
-        "other": regions.handling.gateway.code,
+        "other": regions.handling.gateway.id,
         "first": office.staff["administration"],
         "second": office.staff["administration2"],
         "channel": str(channel),
@@ -170,11 +170,11 @@ def operator(regions: Regions, tmp_path: Path) -> Operator:
 
 async def _trusted_again(regions: Regions) -> None:
     """Leaves the trust as it was found, also where the test failed in the middle."""
-    name = f"regions/{regions.handling.gateway.code}"
+    name = f"regions/{regions.handling.gateway.id}"
     token = await regions.home.admin_token()
     found = await regions.home.gateway.using(token).identity.get_region(name=name)
     if _ways(found) != (_OPEN, _OPEN):
-        await _resume(regions.home, regions.handling.gateway.code, *_BOTH)
+        await _resume(regions.home, regions.handling.gateway.id, *_BOTH)
 
 
 async def test_the_runbook_says_what_happens(regions: Regions, operator: Operator) -> None:

@@ -65,7 +65,7 @@ class Demo:
             set_replay(replay_file(self._state, region), moment)
 
     def _gateway(self, region: KnownRegion, port: int) -> Gateway:
-        return Gateway(region.id, region.name, f"http://127.0.0.1:{port}")
+        return Gateway(region.id, region.name, code=region.code, url=f"http://127.0.0.1:{port}")
 
     async def run(self, sample: int | None) -> tuple[Figures, StoryResult]:
         """Sets the regions up, tells part A, replays part B, and returns the figures and what part A left behind."""
@@ -73,7 +73,7 @@ class Demo:
         home, handling = await self._set_up()
         resource = await shared_data.publish_data_resource(home)
         await shared_data.grant(home, handling, resource, PURPOSE)
-        root = (self._state / LIUAN.code / "root" / ROOT_FILE).read_bytes()
+        root = (self._state / LIUAN.id / "root" / ROOT_FILE).read_bytes()
         story = CaseStory(home, handling, resource, Stage(self.set_clock, self._state.parent, self._say, root))
         told = await story.tell()
         for name, (wanted, measured) in told.checks.items():
@@ -106,13 +106,13 @@ class Demo:
         self._progress.advance(task)
         for item in ITEMS:
             await publish_service_item(handling, item)
-        await publish_service_item(handling, CONVENIENCE_STORE, receiving_region=home.gateway.code)
+        await publish_service_item(handling, CONVENIENCE_STORE, receiving_region=home.gateway.id)
         await self._department_table(home)
         self._progress.advance(task)
         return home, handling
 
     async def _department_table(self, home: Office) -> None:
-        secrets = self._state / LIUAN.code / "secrets"
+        secrets = self._state / LIUAN.id / "secrets"
         firms = firms_to_come(SEED, home.gateway.code[:2], 1)
         owner = (secrets / "department_owner.dsn").read_text(encoding="utf-8").strip()
         await shared_data.fill_department_table(owner, shared_data.DATA_SOURCE, firms)

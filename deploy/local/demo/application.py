@@ -97,7 +97,7 @@ class ApplicationSteps:
         self._checks: dict[str, tuple[str, str]] = {}
         self._files: dict[str, Path] = {}
         self._case_id = uuid7()
-        self._case = f"//{handling.gateway.code}/cases/{self._case_id}"
+        self._case = f"//{handling.gateway.id}/cases/{self._case_id}"
         self._transaction = ""
         self._task_code = task_code(handling.uscc, CONVENIENCE_STORE)
 
@@ -209,7 +209,7 @@ class ApplicationSteps:
         gateway = self._home.gateway
         consent = resources_pb2.Consent(
             subject=self._firm.name,
-            recipient=f"//{self._handling.gateway.code}",
+            recipient=f"//{self._handling.gateway.id}",
             purpose_code=PURPOSE_CODE,
             purpose=PURPOSE,
             case=self._case,
@@ -226,7 +226,7 @@ class ApplicationSteps:
         request = presentation_service_pb2.CreatePresentationRequest(
             holder=self._firm.name,
             licenses=[name],
-            verifier=f"//{self._handling.gateway.code}",
+            verifier=f"//{self._handling.gateway.id}",
             item_code=self._task_code,
             consent=consent,
             request_id=request_id(),
@@ -235,7 +235,7 @@ class ApplicationSteps:
         request.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
         answer = presentation_service_pb2.CreatePresentationResponse
         made = await gateway.using(self._agent_token).call(request, answer)
-        presentation = f"//{gateway.code}/{made.presentation.name}"
+        presentation = f"//{gateway.id}/{made.presentation.name}"
         return cases.MaterialReference(code=material, presentation=presentation, digest=digest)
 
     async def _upload(self, content: bytes) -> cases.MaterialReference:
@@ -244,21 +244,21 @@ class ApplicationSteps:
             category="M3",
             file_name="经营场所平面图.png",
             case=self._case,
-            handling_region=self._handling.gateway.code,
+            handling_region=self._handling.gateway.id,
             document=common_pb2.DocumentRef(digest=digest_of(content), media_type="image/png", size_bytes=len(content)),
         )
         made = await gateway.using(self._agent_token).license.upload_material(metadata, content)
         return cases.MaterialReference(
-            code="M3", material=f"//{gateway.code}/{made.name}", digest=metadata.document.digest
+            code="M3", material=f"//{gateway.id}/{made.name}", digest=metadata.document.digest
         )
 
     # ---- the application goes over ----
 
     async def _send(self) -> None:
         gateway = self._home.gateway
-        region = f"//{gateway.code}"
+        region = f"//{gateway.id}"
         request = exchange_service_pb2.SendCaseTransferRequest(
-            handling_region=self._handling.gateway.code,
+            handling_region=self._handling.gateway.id,
             task_code=self._task_code,
             mode=cases.CROSS_REGION_MODE_COLLECTED,
             case_id=self._case_id,

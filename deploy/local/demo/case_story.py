@@ -53,7 +53,7 @@ class CaseStory(ApplicationSteps):
         gateway = self._handling.gateway
         token = await self._handling.token_of("reviewing")
         query = data_service_pb2.QueryRequest(
-            resource=f"//{self._home.gateway.code}/{self._resource}",
+            resource=f"//{self._home.gateway.id}/{self._resource}",
             fields=["entity_name", "credit_grade"],
             conditions=[
                 data_service_pb2.KeyCondition(field="uscc", values=[value_pb2.Value(string_value=self._firm.uscc)])
@@ -61,7 +61,7 @@ class CaseStory(ApplicationSteps):
             use_context=self._use(self._handling),
         )
         answer = await gateway.using(token).call(query, data_service_pb2.QueryResponse)
-        released = f"//{self._home.gateway.code}/sharing"
+        released = f"//{self._home.gateway.id}/sharing"
         self._receipt = next(each for each in reversed(gateway.receipts) if each.log == released)
         grades = [row.values["credit_grade"].string_value for row in answer.rows]
         expect(self._checks, "step 5: granted field", "['A']", grades)
@@ -220,7 +220,7 @@ class CaseStory(ApplicationSteps):
         self._keep("log-head.json", json.dumps(proof["head"], ensure_ascii=False, indent=1).encode())
         log = await evidence.export_log(gateway, "sharing", token, int(proof["head"]["treeSize"]))
         self._keep("log.jsonl", log)
-        region = await gateway.get(f"/v1/regions/{self._handling.gateway.code}", await self._home.admin_token())
+        region = await gateway.get(f"/v1/regions/{self._handling.gateway.id}", await self._home.admin_token())
         assert region["state"] == "REGION_STATE_ACTIVE"
         root = self._keep("root.der", self._root_certificate)
         expect(self._checks, "step 8: receipt offline", 0, evidence.audit_verify(receipt, root))

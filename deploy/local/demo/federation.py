@@ -22,7 +22,7 @@ async def _trust(here: Office, other: Office, state: Path) -> None:
     gateway, token = here.gateway, await here.token_of("administration")
     anchor = await _anchor(other, state)
     propose = region_service_pb2.ProposeRegionRequest(
-        region_id=other.gateway.code,
+        region_id=other.gateway.id,
         request_id=request_id(),
         region=resources_pb2.Region(display_name=other.gateway.name, anchor=anchor, inbound=ALL, outbound=ALL),
     )
@@ -32,7 +32,7 @@ async def _trust(here: Office, other: Office, state: Path) -> None:
 
 
 async def _anchor(office: Office, state: Path) -> resources_pb2.RegionAnchor:
-    region = state / office.gateway.code
+    region = state / office.gateway.id
     issuer = json.loads((region / "credentials.json").read_text(encoding="utf-8"))["issuer"]
     keys = (await office.gateway.get("/.well-known/jwks.json"))["keys"]
     return resources_pb2.RegionAnchor(

@@ -32,11 +32,14 @@ class Gateway:
     """One region's gateway.
 
     Attributes:
+        id: the region's id, which stands in names.
+        code: the GB/T 2260 code of the place, which stands in addresses and numbers.
         receipts: those of all recorded calls, in the order in which they were answered.
     """
 
-    def __init__(self, code: str, name: str, url: str) -> None:
-        self.code = code
+    def __init__(self, region: str, name: str, url: str, code: str = "") -> None:
+        self.id = region
+        self.code = code or region
         self.name = name
         self.url = url
         self.receipts: list[common_pb2.Receipt] = []

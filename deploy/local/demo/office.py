@@ -86,7 +86,7 @@ class Office:
         own = await self.token_of(duty)
         asserted = await self.gateway.exchange(
             token_service_pb2.ExchangeTokenRequest(
-                subject_token=own, subject_token_type=ACCESS_TOKEN, audience=f"//{other.code}"
+                subject_token=own, subject_token_type=ACCESS_TOKEN, audience=f"//{other.id}"
             )
         )
         accepted = await other.exchange(

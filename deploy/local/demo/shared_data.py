@@ -128,7 +128,7 @@ async def grant(provider: Office, consumer: Office, resource: str, purpose: str)
 
 
 def _content(consumer: Office, resource: str, purpose: str) -> pb.RequestContent:
-    region = consumer.gateway.code
+    region = consumer.gateway.id
     terms = pb.GrantTerms(
         consumer_region=region,
         departments=[f"//{region}/{consumer.department}"],
