@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from deploy.local.regions import MOST_REPLICAS, REGIONS, SERVICES
+from deploy.local.regions import KNOWN, MOST_REPLICAS, REGIONS, SERVICES
 from libs.config import DatabaseConfig, Section
 from libs.db.pool import OWN
 from services.gateway.config import GatewayConfig
@@ -145,7 +145,7 @@ def read(state: Path) -> OwnSettings:
 
 def _faults(settings: OwnSettings) -> list[str]:
     """What no type says."""
-    codes = {region.id for region in REGIONS}
+    codes = {region.id for region in KNOWN}
     counts = [settings.replicas, *(each.replicas or 1 for each in settings.regions.values())]
     levels = ("debug", "info", "warning", "error")
     urls = {code: each.public_url for code, each in settings.regions.items()}

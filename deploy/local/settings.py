@@ -113,7 +113,16 @@ def _toml(document: Document) -> str:
 
 def _pair(key: str, value: object) -> str:
     # JSON's strings, numbers, booleans and lists are TOML's as well.
-    return f"{json.dumps(key)} = {json.dumps(value, default=str, ensure_ascii=False)}"
+    return f"{json.dumps(key)} = {_written(value)}"
+
+
+def _written(value: object) -> str:
+    """A value as TOML writes it: JSON's way, but for inline tables within lists."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(_pair(key, each) for key, each in value.items()) + "}"
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def _dsn(local: LocalRegion, role: str, database: str, role_password: str) -> str:

@@ -14,8 +14,9 @@ from deploy.local import own_settings
 from deploy.local.databases import DEPARTMENT
 from deploy.local.own_settings import FILE, OwnSettings, WrongSettings
 from deploy.local.processes import region_processes
-from deploy.local.regions import LIUAN, SERVICES, LocalRegion, settle
+from deploy.local.regions import LIUAN, SERVICES, WANZHI, LocalRegion, settle
 from deploy.local.settings import config_path, write_all
+from libs.config import RegionConfig
 from libs.db.pool import OWN
 from services.gateway.config import GatewayConfig
 from services.gateway.edited import marked
@@ -97,6 +98,15 @@ def test_postgresql_takes_what_all_pools_may_open(tmp_path: Path, text: str, rep
     (limit,) = [int(part.partition("=")[2]) for part in server.command if part.startswith("max_connections=")]
     assert limit >= replicas * (sum(sizes) + len(sizes) * OWN)
     assert limit == max(200 * replicas, own.connections(replicas))
+
+
+def test_a_region_whose_id_is_no_code_is_told_its_codes(tmp_path: Path) -> None:
+    """A list of tables is no list of JSON's in TOML."""
+    local = settle(tmp_path, WANZHI, 0)
+    write_all(local)
+    for name in (*SERVICES, "gateway"):
+        region = RegionConfig.model_validate(_config(local, name)["region"])
+        assert (region.id, [each.code for each in region.codes]) == ("wanzhi", ["340210"])
 
 
 def test_host_and_public_url_reach_the_gateway_and_the_issuer(local: LocalRegion) -> None:
