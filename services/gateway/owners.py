@@ -1,6 +1,6 @@
 """Which service a call of a gRPC service means that all five serve: the one that the request itself names.
 
-The request says it in the field that its path binds (``log``, ``name``, ``parent``: ``license/uploads/…``,
+The request says it in the field that its path binds (``parent``, ``service``, ``name``: ``license/uploads/…``,
 ``operations/license/…``), of a stream's first message within its head. Envoy reads that field out of the message, whether it
 came as gRPC, gRPC-Web or JSON, and routes by it. What names none of the five goes to identity, which says what is wrong with it.
 """

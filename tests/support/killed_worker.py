@@ -1,7 +1,7 @@
 """A process of its own that works on the operations of a service, until somebody kills it.
 
-``python -m tests.support.killed_worker CONFIG FOLDER``: CONFIG is a pickled configuration. The work that it knows counts to the
-``log``'s length in steps; each step leaves a file in FOLDER first, then notes itself.
+``python -m tests.support.killed_worker CONFIG FOLDER``: CONFIG is a pickled configuration. The work that it knows is ``STEPS``
+steps; each first adds a line to a file in FOLDER, then notes itself.
 """
 
 import asyncio
