@@ -174,6 +174,7 @@ _WITHOUT_REQUEST_ID = {
     "tongban.identity.v1.TokenService.ExchangeToken": "RFC 8693 has none; every call makes a token",
     "tongban.identity.v1.TokenService.IssueServiceToken": "every call makes a token",
     "tongban.license.v1.LicenseService.GetLicense": _USE,
+    "tongban.license.v1.LicenseService.BatchGetLicenses": _USE,
     "tongban.license.v1.LicenseService.LookupByIdentifier": _USE,
     "tongban.license.v1.LicenseService.DownloadLicense": _USE,
     "tongban.license.v1.MaterialService.UploadMaterial": "it stands in the metadata, the first message of the stream",

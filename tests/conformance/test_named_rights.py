@@ -56,6 +56,7 @@ ANSWERS = {
     "license.v1.LicenseService.IssueLicense": _CONTENT,
     "license.v1.LicenseService.GetLicense": _LICENSE,
     "license.v1.LicenseService.ListLicenses": f"people their own; {_BY_DUTY}, and no face is shown",
+    "license.v1.LicenseService.BatchGetLicenses": _LICENSE,
     "license.v1.LicenseService.LookupByIdentifier": _LICENSE,
     "license.v1.LicenseService.RevokeLicense": _CONTENT,
     "license.v1.LicenseService.DownloadLicense": _LICENSE,

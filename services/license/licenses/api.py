@@ -68,6 +68,17 @@ class LicenseApi:
         identifier = license_identifier.parse(request.identifier, "identifier")
         return await self._read(request, call, await self._listed.by_identifier(str(identifier)))
 
+    async def batch_get_licenses(self, request: pb.BatchGetLicensesRequest, call: Call) -> pb.BatchGetLicensesResponse:
+        """Gets several licences, all or none."""
+        parts, rows = self._parts, await self._parts.licenses.several(request.names)
+        asked = asked_by(call.actor, request.use_context, parts.home)
+        allowed = [await parts.authorization.allow(asked, row) for row in rows]
+        used = [(row, each.basis) for row, each in zip(rows, allowed, strict=True)]
+        command, presentation = command_of(request, call=call), allowed[0].presentation
+        await parts.recorder.record(command, asked, used, "READ", about="licenses", presentation=presentation)
+        licenses = [license_message(row, parts.cipher, parts.home, abroad=asked.abroad) for row in rows]
+        return pb.BatchGetLicensesResponse(licenses=licenses)
+
     async def _read(self, request: Reads, call: Call, row: License) -> resources.License:
         parts = self._parts
         asked = asked_by(call.actor, request.use_context, parts.home)

@@ -157,11 +157,19 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
         request = licenses.GetLicenseRequest(name=made.name, use_context=context(case=case, presentation=name))
         return await licensing.call(licensing.licenses.GetLicense, request, resources.License, token)
 
+    async def several(case: str, token: str) -> licenses.BatchGetLicensesResponse:
+        why = context(case=case, presentation=name)
+        request = licenses.BatchGetLicensesRequest(names=[made.name], use_context=why)
+        method, answer = licensing.licenses.BatchGetLicenses, licenses.BatchGetLicensesResponse
+        return await licensing.call(method, request, answer, token)
+
     assert (await get(OUR_CASE, verifier)).name == made.name
     other_case = "cases/00000000-0000-7000-8000-0000000000c6"
     assert await refused(get(other_case, verifier)) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
+    assert await refused(several(other_case, verifier)) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
     licensing.clock.advance(timedelta(minutes=11))
     assert (await refused(get(OUR_CASE, verifier)))[0] == "PRESENTATION_EXPIRED"
+    assert (await refused(several(OUR_CASE, verifier)))[0] == "PRESENTATION_EXPIRED"
     # A repeat is a read like any other: what allowed it is over.
     late = redeem(licensing, verifier, code=presented.code, request_id=same)
     assert (await refused(late))[0] == "PRESENTATION_EXPIRED"

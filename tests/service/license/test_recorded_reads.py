@@ -26,6 +26,11 @@ async def test_no_record_no_answer(licensing: License) -> None:
             pb.GetLicenseRequest(name=made.name, use_context=why),
             resources_pb2.License,
         ),
+        "BatchGetLicenses": (
+            licensing.licenses.BatchGetLicenses,
+            pb.BatchGetLicensesRequest(names=[made.name], use_context=why),
+            pb.BatchGetLicensesResponse,
+        ),
         "LookupByIdentifier": (
             licensing.licenses.LookupByIdentifier,
             pb.LookupByIdentifierRequest(identifier=made.identifier, use_context=why),
