@@ -87,7 +87,7 @@ def drop(
     """Gives a parked event up for good."""
     _print(
         AskedRegion(state, region, credentials).ask(
-            lambda asked: _json(asked.events.drop_parked_event(name=name, request_id=request_id, why=why))
+            lambda asked: _json(asked.events.drop_parked_event(name=name, request_id=request_id, reason=why))
         )
     )
 

@@ -92,7 +92,8 @@ class ParkedEventApi:
 
         return await self._uow.run(
             replace(
-                command_of(request, call=call), use=common_pb2.UseContext(purpose_code="OPERATION", purpose=request.why)
+                command_of(request, call=call),
+                use=common_pb2.UseContext(purpose_code="OPERATION", purpose=request.reason),
             ),
             work,
         )

@@ -409,6 +409,14 @@ def exchanges() -> Found:
                 yield method.name
 
 
+def files_uploaded_before() -> Found:
+    """Nobody hands in a digest for a file that lies somewhere; a material says its own before its bytes follow."""
+    for field in _fields():
+        given = {_REQUIRED, field_behavior_pb2.OPTIONAL} & {*contracts.behaviors(field)}
+        if given and _of(field) == "tongban.common.v1.DocumentRef" and _owner(field).name != "MaterialMetadata":
+            yield str(field.full_name)
+
+
 def deprecated() -> Found:
     for field in _fields():
         if field.GetOptions().deprecated != contracts.comment_of(str(field.full_name)).startswith("Deprecated: "):
@@ -445,6 +453,7 @@ RULES: dict[str, Callable[[], Found]] = {
     "L3": filters,
     "O1": operations,
     "O2": exchanges,
+    "U1": files_uploaded_before,
     "Z2": deprecated,
 }
 

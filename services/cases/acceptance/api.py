@@ -145,7 +145,7 @@ def _moved(
 def _promise(
     record: CaseRecord, request: rpc.AcceptCaseWithToleranceRequest, obligations: tuple[Obligation, ...]
 ) -> None:
-    record.content.commitment.CopyFrom(request.commitment)
+    record.content.commitment = request.commitment
     record.content.obligations.extend(
         pb.ToleranceObligation(material_code=each.code, due_date=date_message(each.due)) for each in obligations
     )

@@ -125,7 +125,7 @@ def _check_method(draft: resources.Consent, witness: str) -> None:
     at_window = draft.method == resources.CONSENT_METHOD_WINDOW
     if at_window != bool(witness):
         raise invalid_field("consent.method", "consent.method", "is WINDOW exactly where staff stand in the token")
-    if at_window and not draft.HasField("evidence"):
+    if at_window and not draft.evidence:
         raise invalid_field("consent.evidence", "required", "is needed where the consent was signed at a window")
 
 

@@ -6,7 +6,6 @@ from libs.db.etag import etag_of
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names, moment_of, timestamp
 from services.identity.consents.rules import Consent
-from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as pb
 
 _METHODS, _STATES = Names(pb.ConsentMethod), Names(pb.ConsentState)
@@ -25,7 +24,7 @@ def new_consent(draft: pb.Consent, recipient: str, case: str, granter: str, witn
         begin_time=moment_of(draft.start_time, "consent.start_time") if draft.HasField("start_time") else now,
         expire_time=moment_of(draft.end_time, "consent.end_time"),
         method=_METHODS.name(draft.method),
-        evidence=draft.evidence.SerializeToString() if draft.HasField("evidence") else None,
+        evidence=draft.evidence.encode() or None,
         granter=granter,
         mandate="",
         witness=witness,
@@ -47,7 +46,7 @@ def consent_message(row: Consent, now: datetime) -> pb.Consent:
         start_time=timestamp(row.begin_time),
         end_time=timestamp(row.expire_time),
         method=_METHODS.number(row.method),
-        evidence=common_pb2.DocumentRef.FromString(row.evidence) if row.evidence else None,
+        evidence=(row.evidence or b"").decode(),
         granter=row.granter,
         mandate=row.mandate,
         witness=row.witness,

@@ -128,7 +128,7 @@ def _details(request: pb.RecordVerificationRequest) -> dict[str, Any]:
     """What is kept of an in-person check beside its outcome; of a comparison nothing that was stated."""
     if request.WhichOneof("check") != "in_person":
         return {}
-    evidence = [each.digest for each in request.in_person.evidence]
+    evidence = [*request.in_person.evidence]
     return {"place": request.in_person.place, "evidence": evidence}
 
 

@@ -224,7 +224,7 @@ async def test_acceptance_with_tolerance_holds_the_decision_until_the_material_c
     item = await town.item(materials=[PLAN, LEASE])
     case = await town.create(item)
     await town.step("Submit", case, town.clerk, materials=[paper("M2")])
-    commitment = common_pb2.DocumentRef(digest="sm3:" + "0" * 64, media_type="application/pdf", size_bytes=1)
+    commitment = "materials/00000000-0000-7000-8000-000000000001"
     due = common_pb2.Date(year=2024, month=3, day=20)
 
     async def tolerate(code: str) -> pb.Case:

@@ -28,7 +28,6 @@ from tests.support.values import messages
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import delivery_service_pb2, exchange_service_pb2, rating_service_pb2, task_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.common.v1 import common_pb2
 
 Drive = Callable[[Town, str], Awaitable[Any]]
 """Takes a step in the affair of FIRM, for which AGENT acts, with a token."""
@@ -196,7 +195,7 @@ async def _tolerance(town: Town, token: str) -> None:
         etag=case.etag,
         obligations=[obligation],
         request_id=request_id(),
-        commitment=common_pb2.DocumentRef(digest=f"sm3:{'1' * 64}", media_type="image/png", size_bytes=1),
+        commitment="materials/00000000-0000-7000-8000-000000000001",
     )
     await town.call(town.cases.AcceptCaseWithTolerance, request, pb.Case, token)
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from tests.support.handling import undriven
 from tests.support.town import FIRST, Town, reason_of, request_id
-from tongban.common.v1 import common_pb2, party_pb2
+from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,
@@ -23,7 +23,7 @@ from tongban.identity.v1 import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SCAN = common_pb2.DocumentRef(digest=f"sm3:{'1' * 64}", media_type="image/png", size_bytes=1)
+SCAN = "materials/00000000-0000-7000-8000-000000000001"
 
 
 @dataclass

@@ -139,7 +139,7 @@ async def replay(post: Post, identifier: str, request_id: str = "") -> pb.Replay
 async def drop(post: Post, identifier: str, request_id: str = "") -> pb.ParkedEvent:
     """Drops as an operator."""
     request = pb.DropParkedEventRequest(
-        name=f"license/parkedEvents/{identifier}", request_id=request_id or str(uuid.uuid4()), why="已人工补办"
+        name=f"license/parkedEvents/{identifier}", request_id=request_id or str(uuid.uuid4()), reason="已人工补办"
     )
     return await post.api.drop_parked_event(request, operator("DropParkedEvent"))
 

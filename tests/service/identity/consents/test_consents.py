@@ -6,7 +6,6 @@ import pytest
 
 from libs.rpc.client import invoke
 from tests.support.town import Town, reason_of, request_id
-from tongban.common.v1 import common_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import consent_service_pb2 as pb
 from tongban.identity.v1 import consent_service_pb2_grpc, resources_pb2
@@ -14,7 +13,7 @@ from tongban.options.v1 import options_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LICENSE = "licenses/00000000-0000-7000-8000-000000000001"
-SCAN = common_pb2.DocumentRef(digest=f"sm3:{'0' * 64}", media_type="image/png", size_bytes=10)
+SCAN = "materials/00000000-0000-7000-8000-000000000001"
 ONLINE, WINDOW = resources_pb2.CONSENT_METHOD_ONLINE, resources_pb2.CONSENT_METHOD_WINDOW
 
 
