@@ -9,12 +9,13 @@ from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.core.material_checks import unchecked
 from services.cases.core.messages import OUTCOMES
+from services.cases.core.next_steps import not_arrived, yields
 from services.cases.core.outcomes import DecisionOutcome, check_reason
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseAction, CaseState
 from services.cases.core.workflow import AskedBefore, changed_by, move, tell
 from services.cases.decisions import parties
-from services.cases.decisions.deciding import closed, decided_event, decision, license_order, not_arrived, yields
+from services.cases.decisions.deciding import closed, decided_event, decision, license_order
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb

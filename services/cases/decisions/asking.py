@@ -14,11 +14,12 @@ from libs.rpc.messages import timestamp
 from libs.sweeps.comparison import HandOverComparison
 from libs.sweeps.sweep import Backlog
 from services.cases.core.access import SELF
+from services.cases.core.next_steps import yields
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseState
 from services.cases.core.workflow import tell
 from services.cases.decisions import store
-from services.cases.decisions.deciding import license_order, yields
+from services.cases.decisions.deciding import license_order
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
 

@@ -4,14 +4,12 @@ from datetime import datetime
 
 from libs.db.uow import Transaction
 from libs.rpc.messages import timestamp
-from services.cases.core.applications import obligations_of, party_of
+from services.cases.core.applications import party_of
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
 from services.cases.core.license_checks import license_fields
-from services.cases.core.material_checks import unchecked
-from services.cases.core.materials import open_codes
 from services.cases.core.messages import OUTCOMES
-from services.cases.core.outcomes import DecisionOutcome, yields_license
+from services.cases.core.next_steps import yields
 from services.cases.core.states import CaseAction
 from services.cases.core.workflow import CaseChange, Workflow, move
 from tongban.cases.v1 import case_service_pb2 as rpc
@@ -24,11 +22,6 @@ def decision(request: rpc.DecideCaseRequest | rpc.RedecideCaseRequest, decided_b
     return pb.Decision(
         outcome=request.outcome, reason=request.reason, decided_by=decided_by, decide_time=timestamp(now)
     )
-
-
-def yields(record: CaseRecord, item: ItemVersion) -> bool:
-    """True where the decision of a case has a licence issued."""
-    return bool(record.outcome) and yields_license(DecisionOutcome(record.outcome), item.content.license_type)
 
 
 def decided_event(record: CaseRecord, item: ItemVersion) -> events.CaseDecided:
@@ -50,14 +43,6 @@ def license_order(record: CaseRecord, item: ItemVersion) -> events.CaseLicenseOr
         license_fields=license_fields(item, record.content),
         voided_license=record.content.decision.voided_license,
     )
-
-
-def not_arrived(record: CaseRecord) -> tuple[str, ...]:
-    """Returns the tolerated materials that did not arrive, or arrived and were not found good."""
-    still_open = open_codes(obligations_of(record))
-    promised = frozenset(each.material_code for each in record.content.obligations)
-    refused = tuple(each.reference.code for each in unchecked(record, promised)) if promised else ()
-    return tuple(dict.fromkeys([*still_open, *refused]))
 
 
 async def closed(

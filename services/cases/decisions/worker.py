@@ -13,11 +13,12 @@ from libs.observability.logs import logger
 from services.cases.core.access import SELF
 from services.cases.core.items import ItemVersion
 from services.cases.core.license_checks import own_path
+from services.cases.core.next_steps import yields
 from services.cases.core.parts import Parts
 from services.cases.core.states import CaseAction, CaseState
 from services.cases.core.workflow import CaseChange, move
 from services.cases.decisions import store
-from services.cases.decisions.deciding import closed, yields
+from services.cases.decisions.deciding import closed
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.license.v1 import events_pb2 as licenses

@@ -9,6 +9,7 @@ from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.cases.core.cases import CaseRecord
 from services.cases.core.messages import ACTIONS, STATES
+from services.cases.core.next_steps import allowed_actions
 from services.cases.core.parts import Parts
 from services.cases.core.steps import HistoryRow
 from services.cases.search import store
@@ -27,13 +28,22 @@ class SearchApi:
         """Reads a case."""
         record = await self._parts.cases.get(request.name)
         await self._parts.reads.allow(request, call, request.use_context, record, "case")
-        return await self._message(record)
+        return await self._shown(record, call.actor)
 
     async def lookup_case_by_number(self, request: rpc.LookupCaseByNumberRequest, call: Call) -> pb.Case:
         """Finds a case by its number."""
         record = await self._parts.cases.by_number(request.number)
         await self._parts.reads.allow(request, call, request.use_context, record, "case")
-        return await self._message(record)
+        return await self._shown(record, call.actor)
+
+    async def _shown(self, record: CaseRecord, actor: Actor) -> pb.Case:
+        """Builds the message of a case, with what its reader may do next."""
+        parts = self._parts
+        item, calendar = await parts.items.version(record.item), await parts.calendars.current()
+        message = await parts.workflow.message(record, item, parts.clock.now())
+        following = allowed_actions(actor, record, item, calendar, parts.clock)
+        message.allowed_actions.extend(ACTIONS.number(each) for each in following)
+        return message
 
     async def _message(self, record: CaseRecord, *, whole: bool = True) -> pb.Case:
         item = await self._parts.items.version(record.item)
