@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
+from libs.db.schema import changes
 from libs.db.uow import Transaction
 from libs.events.cloud_event import Event, from_fields
 from libs.events.numbers import SeenNumbers
@@ -11,7 +14,8 @@ from libs.events.relay import OutboxRow, Relay
 from libs.observability import metrics
 from tests.support.events import Done, Handled, Other
 from tests.support.line import BASE_URL, Line
-from tests.support.process import command, running, until
+from tests.support.outbox import KEEP_SENT, LET_GO
+from tests.support.process import command, count, running, until
 from tongban.common.v1 import common_pb2
 
 
@@ -71,6 +75,28 @@ async def test_what_is_sent_again_has_the_number_that_it_had(line: Line) -> None
     again = await sent(line)
     assert [(event.id, event.sequence) for event in again[:2]] == [(event.id, event.sequence) for event in again[2:]]
     assert [event.sequence for event in again] == [1, 2, 1, 2]
+
+
+async def test_a_relay_that_can_not_commit_sends_again_under_the_same_numbers_and_keeps_nothing_twice(
+    line: Line,
+) -> None:
+    """Until it can: as ``tests/chaos/test_relay.py`` does to a whole region."""
+    owner = await asyncpg.connect(line.producer.config.database.owner_dsn_file.read_text())
+    await owner.execute(KEEP_SENT)
+    await line.emit("cases/1", 1, 2)
+    async with running(line.relay().run):
+        await until(lambda: _sent(line, 6))
+        assert not await line.drained()
+        await owner.execute(LET_GO)
+        await until(line.drained)
+    await owner.close()
+    events = [from_fields(fields) for fields in await line.entries()]
+    assert {(event.id, event.sequence) for event in events} == {(each.id, each.sequence) for each in events[:2]}
+    assert await count(line.producer, changes) == 2
+
+
+async def _sent(line: Line, times: int) -> bool:
+    return await line.on_stream() >= times
 
 
 async def test_what_another_replica_commits_is_seen_without_being_told(line: Line) -> None:
