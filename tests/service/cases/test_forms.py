@@ -102,7 +102,7 @@ async def test_what_the_item_does_not_declare_is_refused_by_path_and_rule(
     item = await town.item(form_fields=fields())
     with pytest.raises(InvalidArgument) as refused:
         await town.create(item, form_values=value_messages({**FORM, key: value}))
-    assert broken(refused.value) == [(f'form_values["{key}"]{inside}', rule)]
+    assert broken(refused.value) == [(f'case.form_values["{key}"]{inside}', rule)]
     # What is put right later is held to the same.
     case = await town.create(item, form_values=value_messages(FORM))
     with pytest.raises(InvalidArgument) as later:
