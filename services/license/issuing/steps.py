@@ -73,6 +73,8 @@ class IssuingSteps:
             return self._message(await self._parts.licenses.get(stored.name))
         async with self._slots:
             draft, page = await self._begin(command, order, marks)
+            if command.validate_only:  # it was drawn up and drawn, and taken back: nothing is sealed
+                return self._message(draft)
             return await self.finish(command, draft, page, may_choose=not order.seal)
 
     def _message(self, row: License) -> resources.License:
@@ -81,7 +83,7 @@ class IssuingSteps:
     async def _begin(
         self, command: Command, order: pb.IssueLicenseRequest, marks: Marks | None
     ) -> tuple[License, bytes]:
-        intent = replace(command, method=f"{command.method}:intent")
+        intent = command if command.validate_only else replace(command, method=f"{command.method}:intent")
         begun = await self._parts.uow.stored(intent)
         if isinstance(begun, resources.License):
             return await self._again(begun.name)

@@ -82,3 +82,21 @@ async def test_the_code_of_a_draft_that_was_thrown_away_is_free(types: Drafts) -
     request = pb.CreateLicenseTypeRequest(license_type=draft, request_id=request_id())
     again = await types.call(request)
     assert (again.code, again.name == draft.name) == (draft.code, False)
+
+
+async def test_to_issue_can_be_tried_and_nothing_is_sealed(licensing: License) -> None:
+    """Everything is checked and the page drawn; no licence, number or sealing comes of it, and the request_id stays free."""
+    kind = await licensing.license_type()
+    order = licensing.order(kind.name)
+    before = await drafts.everything(licensing.service.process, but=drafts.LOG)
+    order.validate_only = True
+    tried = await licensing.issue(order)
+    assert (tried.state, tried.holders[0].display_name) == (
+        resources.LICENSE_STATE_DRAFT,
+        order.holders[0].display_name,
+    )
+    assert await drafts.everything(licensing.service.process, but=drafts.LOG) == before
+    assert licensing.known.seal_calls == 0
+    order.validate_only = False
+    issued = await licensing.issue(order)
+    assert (issued.state, issued.name == tried.name) == (resources.LICENSE_STATE_ISSUED, False)
