@@ -94,7 +94,9 @@ def known() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(FOLDER.glob("*.po")):
         with path.open("rb") as file:
-            found |= {str(each.id): str(each.string) for each in read_po(file, locale="zh_CN") if each.id and each.string}
+            found |= {
+                str(each.id): str(each.string) for each in read_po(file, locale="zh_CN") if each.id and each.string
+            }
     return found
 
 

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
-_PAGES = ("/", "/docs", "/openapi.json", "/protos.zip", "/tongban.binpb", "/verify", "/healthz")
+_PAGES = ("/", "/docs", "/openapi.json", "/openapi.zh.json", "/protos.zip", "/tongban.binpb", "/verify", "/healthz")
 _RETRIES = 40
 _IDLE_SECONDS = round(IDLE_SECONDS) + 15
 _ROUTE = "envoy.config.route.v3"

@@ -1,8 +1,8 @@
 """The portal: a front page, the documentation, the public verification page, the OpenAPI document, the state of health."""
 
-from collections import defaultdict
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -13,37 +13,26 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from libs.access import purposes, rights
+from libs.access import purposes
 from libs.errors import Code, TongbanError
 from libs.events.cloud_event import SCHEMA_PATH
 from libs.observability.net import App, net
+from libs.rpc import languages
 from libs.rpc.images import image_path
+from services.gateway.chinese import chinese_texts, in_chinese
 from services.gateway.config import GatewayConfig
 from services.gateway.contracts import client_paths, pack_path
+from services.gateway.contracts import services as services_of
+from services.gateway.documentation import Documentation
 from services.gateway.event_schemas import event_schemas
 from services.gateway.openapi import document, operations
-from services.gateway.rendering import HEADERS, environment, error_words
-from services.gateway.replies import documented
+from services.gateway.rendering import HEADERS, SCRIPT, SCRIPT_HEADERS, environment, error_words
 from services.gateway.schemas import Json
 from services.gateway.upload import UnreadableForm, UploadForm, once, read_form
 from services.gateway.verification import qr_content, request_of, result_of, sentence_of
 from tongban.license.v1 import verification_service_pb2
 
 _BAD_GATEWAY = 503
-_HOLDERS = {
-    "PERSON": "个人（含代他人办理、其他地区来访者）",
-    "WINDOW": "窗口代办（个人权限之外）",
-    "REGION": "其他地区的服务与工作人员",
-    "STAFF": "所有在岗工作人员",
-    "RECEIVING": "受理岗 RECEIVING",
-    "REVIEWING": "审查岗 REVIEWING",
-    "DECIDING": "决定岗 DECIDING",
-    "SEAL_CUSTODY": "印章保管岗 SEAL_CUSTODY",
-    "DATA": "数据管理岗 DATA",
-    "ADMINISTRATION": "系统管理岗 ADMINISTRATION",
-    "AUDITING": "审计岗 AUDITING",
-    "ADMINISTRATOR": "首次启动的管理客户端（可授予其他客户端）",
-}
 
 
 class Services(Protocol):
@@ -58,101 +47,33 @@ class Services(Protocol):
         """Asks whether a licence is good."""
 
 
-@dataclass(frozen=True, slots=True)
-class _RequestField:
-    name: str
-    place: str
-    type: str
-    required: bool
-    comment: str
-
-
-def _type_name(schema: Json) -> str:
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
-    if "anyOf" in schema and "type" not in schema:
-        return _type_name(schema["anyOf"][0])  # that, or null
-    kind = schema.get("type", "any")
-    kind = kind if isinstance(kind, str) else kind[0]
-    if kind == "array":
-        return f"{_type_name(schema['items'])}[]"
-    if isinstance(schema.get("additionalProperties"), dict):
-        return f"{{…: {_type_name(schema['additionalProperties'])}}}"
-    return str(schema.get("format") or kind)
-
-
-def _fields(operation: Json, schemas: Json) -> list[_RequestField]:
-    places = {"path": "路径", "query": "查询", "header": "请求头"}
-    fields = [
-        _RequestField(
-            each["name"], places[each["in"]], _type_name(each["schema"]), each["required"], each.get("description", "")
-        )
-        for each in operation["parameters"]
-    ]
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    if "$ref" in body:
-        body = schemas[_type_name(body)]
-    required = body.get("required", [])
-    return fields + [
-        _RequestField(name, "正文", _type_name(schema), name in required, schema.get("description", ""))
-        for name, schema in body.get("properties", {}).items()
-    ]
-
-
-def _refusal(own: Json) -> Json:
-    """One reason of a method's own, as the documentation tells it."""
-    told = documented(own["reason"])
-    return {"reason": own["reason"], "when": own.get("when", ""), "http": Code[told.code].http, "said": told.message_zh}
-
-
-def _listing(made: Json) -> list[Json]:
-    """Groups the operations by gRPC service, for the documentation."""
-    methods: defaultdict[str, list[Json]] = defaultdict(list)
-    for path, verb, operation in operations(made):
-        good = next(each for http, each in operation["responses"].items() if http.startswith("2"))
-        answer = next(iter(good.get("content", {}).values()), {"schema": {"type": "—"}})["schema"]
-        methods[operation["tags"][0]].append(
-            {
-                "path": path,
-                "verb": verb,
-                "name": operation["x-grpc-method"].rpartition("/")[2],
-                "operation": operation,
-                "fields": _fields(operation, made["components"]["schemas"]),
-                "answer": _type_name(answer),
-                "refusals": list(map(_refusal, operation.get("x-error-reasons", []))),
-            }
-        )
-    return [
-        {"name": tag["name"], "description": tag["description"], "methods": methods[tag["name"]]}
-        for tag in made["tags"]
-    ]
-
-
-def _duties() -> list[Json]:
-    """Who holds which permissions, beside the services themselves, as the contracts have it."""
-    return [
-        {"name": _HOLDERS[name], "permissions": sorted(held)} for name, held in rights.HELD.items() if name in _HOLDERS
-    ]
-
-
 class Portal:
     """Answers the pages of one region."""
 
     def __init__(self, config: GatewayConfig, image: descriptor_pb2.FileDescriptorSet, services: Services) -> None:
         self._config = config
         self._services = services
+        self._image = image
         self._openapi = document(image, config.public.base_url, config.region.name, version("tongban"))
+        self._documented = cache(self._document)
         self._schemas = event_schemas(image, config.public.base_url)
         self._files = {f"/{path.name}": path.read_bytes() for path in (image_path(), pack_path())}
         clients = client_paths()
         self._files |= {f"/clients/{path.name}": path.read_bytes() for path in clients}
-        listing = _listing(self._openapi)
         self._templates = environment(config)
-        self._templates.globals.update(services=listing, methods=sum(len(service["methods"]) for service in listing))
-        self._templates.globals.update(purposes=list(purposes.table().values()))
-        self._templates.globals.update(clients=[path.name for path in clients], base_url=config.public.base_url)
-        self._templates.globals.update(duties=_duties())
-        self._static = {name: self._render(name) for name in ("home.html", "docs.html", "clients.html")}
+        self._templates.globals.update(
+            methods=sum(1 for _ in operations(self._openapi)), clients=[path.name for path in clients]
+        )
+        self._static = {name: self._render(name) for name in ("home.html", "clients.html")}
+
+    def _document(self, language: str) -> tuple[Json, str]:
+        """The OpenAPI document and the page of the documentation in a language; made when somebody asks for the first time."""
+        config, made = self._config, self._openapi
+        if language == "zh":
+            image = in_chinese(self._image, chinese_texts())
+            made = document(image, config.public.base_url, config.region.name, version("tongban"))
+        told = Documentation(made, services_of(self._image), language).values()
+        return made, self._render("docs.html", purposes=list(purposes.table().values()), script=SCRIPT, **told)
 
     def _render(self, template: str, **values: Any) -> str:
         return self._templates.get_template(template).render(values)
@@ -163,9 +84,20 @@ class Portal:
 
         return page
 
+    async def docs(self, request: Request) -> Response:
+        """The documentation, in the language that ``lang`` or else Accept-Language asks for; its script reaches this site alone."""
+        asked = request.query_params.get("lang") or languages.preferred(request.headers.get(languages.HEADER, ""))
+        _, page = await asyncio.to_thread(self._documented, "en" if asked.startswith("en") else "zh")
+        return HTMLResponse(page, headers=SCRIPT_HEADERS | {"vary": "accept-language"})
+
     async def openapi(self, _request: Request) -> Response:
         """The OpenAPI document."""
         return JSONResponse(self._openapi)
+
+    async def openapi_zh(self, _request: Request) -> Response:
+        """The OpenAPI document in Chinese."""
+        made, _ = await asyncio.to_thread(self._documented, "zh")
+        return JSONResponse(made)
 
     async def event_schema(self, request: Request) -> Response:
         """The JSON Schema of the data of a type of events; it changes in ways only that no reader minds."""
@@ -244,8 +176,9 @@ class Portal:
         routes = [
             *others,
             Route("/", self._page("home.html")),
-            Route("/docs", self._page("docs.html")),
+            Route("/docs", self.docs),
             Route("/openapi.json", self.openapi),
+            Route("/openapi.zh.json", self.openapi_zh),
             Route("/clients/", self._page("clients.html")),
             *(Route(path, self._file(path)) for path in self._files),
             Route(f"{SCHEMA_PATH}{{kind}}.json", self.event_schema),

@@ -1,6 +1,9 @@
 """The pages' templates, with what every page says of its region."""
 
+import base64
+import hashlib
 from importlib.metadata import version
+from importlib.resources import files
 
 import jinja2
 
@@ -14,6 +17,13 @@ HEADERS = {
     "x-content-type-options": "nosniff",
 }
 """Of every page: it loads nothing, runs nothing and tells nobody where the reader came from."""
+SCRIPT = (files("services.gateway") / "templates" / "docs.js").read_text(encoding="utf-8")
+"""What the documentation's page runs: search, and trying a call."""
+_SCRIPT_DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+SCRIPT_HEADERS = HEADERS | {
+    "content-security-policy": f"{HEADERS['content-security-policy']}; script-src 'sha256-{_SCRIPT_DIGEST}'; connect-src 'self'"
+}
+"""Of the documentation's page: it runs that script and no other, which reaches this site alone."""
 
 
 def environment(config: GatewayConfig) -> jinja2.Environment:

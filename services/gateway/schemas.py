@@ -293,6 +293,9 @@ def _rules(rules: validate_pb2.FieldRules) -> Json:
         # Base64 without padding at least, with it at most.
         least = {"minLength": -(-rules.bytes.min_len * 4 // 3)} if rules.bytes.min_len else {}
         return least | ({"maxLength": -(-rules.bytes.max_len // 3) * 4} if rules.bytes.max_len else {})
+    if kind == "int64" and rules.int64.HasField("gte") and rules.int64.gte >= 0:
+        # A number as text: its bounds can't be said, but that it has no sign, or is not nothing.
+        return {"pattern": "^[1-9][0-9]*$" if rules.int64.gte else "^[0-9]+$"}
     if kind in ("int32", "uint32"):
         return _bounds(getattr(rules, kind))
     return {}
