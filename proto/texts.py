@@ -21,14 +21,12 @@ FOLDER, IMAGE, MADE = ROOT / "zh", ROOT / "gen" / "tongban.binpb", ROOT / "gen" 
 _SHARED = "common"
 _MESSAGES, _ENUMS, _SERVICES, _NESTED, _FIELDS, _VALUES = 4, 5, 6, 3, 2, 2
 _OURS = "tongban."
-_NOT_OF_THE_API = ("tongban.options.",)
-"""Packages that a partner never reads."""
 
 
 def elements(image: descriptor_pb2.FileDescriptorSet) -> Iterator[tuple[str, str]]:
     """Yields every text of the API with the full name of what says it."""
     for file in image.file:
-        if not file.package.startswith(_OURS) or f"{file.package}.".startswith(_NOT_OF_THE_API):
+        if not file.package.startswith(_OURS):
             continue
         said = {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
         named = [*_services(file), *_types(file)]

@@ -6,17 +6,20 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from buf.validate import validate_pb2
 from libs.access import rights
 from libs.errors import Code
 from services.gateway.contracts import Rpc, Service
 from services.gateway.docs_words import holder, words
-from services.gateway.examples import UUID, Examples
+from services.gateway.examples import UUID, Examples, fitting
 from services.gateway.http_paths import VARIABLE, path_of
 from services.gateway.openapi import operations
 from services.gateway.replies import documented
 from services.gateway.schemas import Json
 
 _NEW_ID = f'"{UUID}"'
+_FRESH_ID = """"requestId": "'"$(uuidgen)"'\""""
+"""A new one each time, in a shell: the body's own quotes end before it and begin again behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Documentation:
         good = next(each for http, each in operation["responses"].items() if http.startswith("2"))
         answer = next(iter(good.get("content", {}).values()), {"schema": {"type": "—"}})["schema"]
         example, rpc = self._example(operation), self._rpcs[operation["x-grpc-method"]]
-        filled = self._filled(path, operation)
+        filled = self._filled(path, operation, rpc)
         return {
             "path": path,
             "verb": verb,
@@ -101,8 +104,13 @@ class Documentation:
         schema = self._body(operation)
         return self._examples.of(schema) if schema else None
 
-    def _filled(self, path: str, operation: Json) -> str:
+    def _filled(self, path: str, operation: Json, rpc: Rpc) -> str:
         """The path with an example in each place, and what must stand in its query."""
+        template = _template(rpc, path)
+        if template:
+            path = VARIABLE.sub(
+                lambda found: _name(rpc.method.request_type.DESCRIPTOR, found[1], found[2] or "*"), template
+            )
         for each in operation["parameters"]:
             if each["in"] == "path":
                 path = path.replace(f"{{{each['name']}}}", str(self._examples.of(each["schema"])))
@@ -117,13 +125,13 @@ class Documentation:
         if example is not None:
             body = json.dumps(example, ensure_ascii=False).replace("'", "'\\''")
             lines.append("  -H 'Content-Type: application/json'")
-            lines.append("  -d '" + re.sub(rf'("requestId": ){_NEW_ID}', r"""\1"'"$(uuidgen)"'\"""", body) + "'")
+            lines.append("  -d '" + body.replace(f'"requestId": {_NEW_ID}', _FRESH_ID) + "'")
         return " \\\n".join(lines)
 
     def _python(self, rpc: Rpc, path: str, filled: str, example: Any) -> str:
         """Lines for the Python client; none for what streams, or goes by HTTP alone."""
         method = rpc.method
-        template = next((each for _, each, _ in rpc.http if path_of(each)[0] == path), "")
+        template = _template(rpc, path)
         if not template or method.descriptor.client_streaming or method.descriptor.server_streaming:
             return ""
         request = _joined(_bound(template, filled), example or {}, _body_of(rpc, template))
@@ -201,6 +209,23 @@ def type_name(schema: Json) -> str:
     if isinstance(schema.get("additionalProperties"), dict):
         return f"{{…: {type_name(schema['additionalProperties'])}}}"
     return str(schema.get("format") or kind)
+
+
+def _template(rpc: Rpc, path: str) -> str:
+    """The contract's template of a path of the document; empty where the path is not the contract's."""
+    return next((each for _, each, _ in rpc.http if path_of(each)[0] == path), "")
+
+
+def _name(message: Any, path: str, form: str) -> str:
+    """A name for a field that the path binds: by the field's own rule, where that is of the template's form."""
+    field: Any = None
+    for part in path.split("."):
+        field = message.fields_by_name[part]
+        message = field.message_type
+    rules = field.GetOptions().Extensions[validate_pb2.field].string
+    allowed = list(getattr(rules, "in"))
+    made = allowed[0] if allowed else fitting(rules.pattern)
+    return made if re.fullmatch(form.replace("*", "[^/:]+"), made) else form.replace("*", UUID)
 
 
 def _body_of(rpc: Rpc, template: str) -> str:

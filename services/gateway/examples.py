@@ -99,7 +99,7 @@ def _one(kind: Any, value: Any) -> str:
         least, most, inner = value
         return _written(inner) * (least or (1 if most and not _optional_region(inner) else 0))
     if kind is sre.BRANCH:
-        return max((_written(each) for each in value[1]), key=len)
+        return next(filter(None, map(_written, value[1])), "")
     if kind is sre.SUBPATTERN:
         return _written(value[3])
     return ""

@@ -26,6 +26,7 @@ from services.gateway.contracts import services as services_of
 from services.gateway.documentation import Documentation
 from services.gateway.event_schemas import event_schemas
 from services.gateway.openapi import document, operations
+from services.gateway.openapi_chinese import own_words_in_chinese
 from services.gateway.rendering import HEADERS, SCRIPT, SCRIPT_HEADERS, environment, error_words
 from services.gateway.schemas import Json
 from services.gateway.upload import UnreadableForm, UploadForm, once, read_form
@@ -71,7 +72,7 @@ class Portal:
         config, made = self._config, self._openapi
         if language == "zh":
             image = in_chinese(self._image, chinese_texts())
-            made = document(image, config.public.base_url, config.region.name, version("tongban"))
+            made = own_words_in_chinese(document(image, config.public.base_url, config.region.name, version("tongban")))
         told = Documentation(made, services_of(self._image), language).values()
         return made, self._render("docs.html", purposes=list(purposes.table().values()), script=SCRIPT, **told)
 

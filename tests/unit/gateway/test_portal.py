@@ -1,5 +1,7 @@
 """The portal's pages and the words of the public verification."""
 
+import base64
+import hashlib
 import html
 import io
 import re
@@ -88,9 +90,11 @@ async def test_the_documentation_names_permissions_and_public_methods(client: ht
 
 
 async def test_the_documentation_has_the_table_of_purposes_in_both_languages(client: httpx.AsyncClient) -> None:
-    page = html.unescape((await client.get("/docs")).text)
+    chinese = html.unescape((await client.get("/docs?lang=zh")).text)
+    english = html.unescape((await client.get("/docs?lang=en")).text)
     for purpose in purposes.table().values():
-        assert (purpose.code in page, purpose.zh in page, purpose.en in page) == (True, True, True), purpose.code
+        assert (purpose.code in chinese, purpose.zh in chinese) == (True, True), purpose.code
+        assert (purpose.code in english, purpose.en in english) == (True, True), purpose.code
 
 
 async def test_the_documentation_says_of_every_field_what_it_holds(client: httpx.AsyncClient) -> None:
@@ -107,6 +111,25 @@ async def test_the_documentation_tells_how_to_get_a_token_as_the_guide_does(clie
     (block,) = re.findall(r"<<'PYTHON'\n(.*?)PYTHON\n", _GUIDE, re.DOTALL)
     assert block.strip() in page
     assert all(word in page for word in ("private_key_jwt", "auth_time", "受理岗", "cases.cases.accept"))
+
+
+async def test_the_documentation_speaks_chinese_and_english(client: httpx.AsyncClient) -> None:
+    chinese = (await client.get("/docs", headers={"accept-language": "zh-CN, en;q=0.5"})).text
+    english = (await client.get("/docs", headers={"accept-language": "en-GB"})).text
+    assert (await client.get("/docs?lang=zh", headers={"accept-language": "en"})).text == chinese
+    assert ('lang="zh-CN"' in chinese, "拒绝原因" in chinese) == (True, True)
+    assert ('lang="en"' in english, "拒绝原因" in english) == (True, False)
+    made, said = (await client.get("/openapi.json")).json(), (await client.get("/openapi.zh.json")).json()
+    assert list(made["paths"]) == list(said["paths"])
+
+
+async def test_the_documentation_runs_its_own_script_alone(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/docs")
+    (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = answer.headers["content-security-policy"]
+    assert f"script-src 'sha256-{digest}'; connect-src 'self'" in policy
+    assert "script-src" not in (await client.get("/verify")).headers["content-security-policy"]
 
 
 async def test_health_is_503_while_a_service_is_away(client: httpx.AsyncClient, answers: Answers) -> None:
