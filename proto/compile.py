@@ -131,6 +131,7 @@ def compile_all() -> None:
         "purposes_page.py",
         "partners.py",
         "client_wheel.py",
+        "texts.py",
     )
     for maker in makers:
         subprocess.run([sys.executable, str(ROOT / maker)], check=True, env=environment)

@@ -89,6 +89,7 @@ class Documentation:
             "operation": operation,
             "fields": self._fields(operation),
             "answer": type_name(answer),
+            "answer_base": type_name(answer).removesuffix("[]"),
             "refusals": [self._refusal(own) for own in operation.get("x-error-reasons", [])],
             "body": None if example is None else _pretty(example),
             "filled": filled,

@@ -66,4 +66,4 @@ def test_every_type_that_is_named_can_be_looked_up(told: Json) -> None:
     fields = [field for each in (*_methods(told), *told["types"]) for field in each["fields"]]
     missing = {field.base for field in fields if "." in field.base and field.base not in names}
     assert missing == set()
-    assert {each["answer"] for each in _methods(told) if "." in each["answer"]} <= names
+    assert {each["answer_base"] for each in _methods(told) if "." in each["answer"]} <= names
