@@ -4,8 +4,9 @@ The validation of requests holds every ``tongban.common.v1.Value`` to it, wherev
 """
 
 import math
+from calendar import monthrange
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import MAXYEAR, MINYEAR
 from typing import Any
 
 from libs.errors import Violation
@@ -18,6 +19,7 @@ MOST_VALUES = 2_000
 SECONDS = (-62_135_510_400, 253_402_214_399)
 """The moments that can be told, in seconds of the epoch: a day within both ends of what datetime holds, so that every time zone's
 civil time can be told."""
+_MONTHS, _DAYS = 12, 31
 _MICROSECOND, _SECOND = 1_000, 1_000_000_000  # nanoseconds
 
 
@@ -55,11 +57,10 @@ def _all(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any, int]]:
 
 
 def _day(value: Any) -> str:
-    try:
-        date(value.year, value.month, value.day)
-    except (ValueError, OverflowError):
-        return "date.calendar"
-    return ""
+    """A year, month or day that no date has breaks a rule of its own field, which says more."""
+    if not (MINYEAR <= value.year <= MAXYEAR and 1 <= value.month <= _MONTHS and 1 <= value.day <= _DAYS):
+        return ""
+    return "date.calendar" if value.day > monthrange(value.year, value.month)[1] else ""
 
 
 def _moment(value: Any) -> str:

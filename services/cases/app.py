@@ -8,7 +8,6 @@ from libs.sweeps.sweep import Sweep
 from services.cases.acceptance.api import AcceptanceApi
 from services.cases.acceptance.worker import DeemedAcceptance
 from services.cases.applications.api import ApplicationApi
-from services.cases.applications.drafts import DraftApi
 from services.cases.applications.service import Applications
 from services.cases.calendars.api import CalendarApi
 from services.cases.calendars.watch import CalendarWatch
@@ -18,6 +17,7 @@ from services.cases.decisions.api import DecisionApi
 from services.cases.decisions.asking import LicenseRequests
 from services.cases.decisions.worker import LicenseEvents
 from services.cases.deliveries.api import DeliveryApi
+from services.cases.drafts.api import DraftApi
 from services.cases.incoming.answers import AnswerApplier
 from services.cases.incoming.api import IncomingApi
 from services.cases.incoming.applying import MessageApplier

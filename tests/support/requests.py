@@ -172,7 +172,7 @@ def _submessage(field: FieldDescriptor, full: bool, depth: int) -> Message:
     if kind == "google.protobuf.Timestamp":
         message.seconds = 1_780_000_000  # type: ignore[attr-defined]
     if kind == "google.protobuf.FieldMask":
-        message.paths.append("*")  # type: ignore[attr-defined]
+        message.paths[:] = ["*"]  # type: ignore[attr-defined]
     if kind == "google.protobuf.Duration":
         message.seconds = contracts.rules_of(field).duration.gte.seconds  # type: ignore[attr-defined]
     return message

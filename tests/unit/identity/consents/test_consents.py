@@ -15,7 +15,9 @@ CONSENT = consent(
     resources=("licenses/a", "licenses/b"),
     case_name="//320402/cases/x",
 )
-USE = ConsentUse("organizations/firm", "//320402/departments/d", ["licenses/a"], "//320402/cases/x")
+USE = ConsentUse(
+    "organizations/firm", "//320402/departments/d", ["licenses/a"], CONSENT.purpose_code, "//320402/cases/x"
+)
 
 
 def test_a_region_includes_its_departments() -> None:
@@ -32,6 +34,7 @@ def test_a_region_includes_its_departments() -> None:
         {"resources": ["licenses/a", "licenses/z"]},
         {"case_name": "//320402/cases/y"},
         {"case_name": ""},
+        {"purpose_code": "CASE_HANDLING"},
     ],
 )
 def test_another_use_is_out_of_scope(change: dict[str, object]) -> None:

@@ -89,9 +89,9 @@ def test_a_family_stands_for_those_who_hold_all_of_it_and_for_nobody_else() -> N
     assert not any(covers([pattern], family[0]) for pattern in roles.families(lacking))
     assert roles.families(frozenset()) == frozenset()
     # A family of two is one, a permission that stands alone is none.
-    two = frozenset(each for each in PERMISSIONS if each.startswith("cases.serviceItems."))
+    two = frozenset(each for each in PERMISSIONS if each.startswith("cases.caseTasks."))
     assert len(two) == 2
-    assert roles.families(two) == {"cases.serviceItems.*"}
+    assert roles.families(two) == {"cases.caseTasks.*"}
     (alone,) = (each for each in PERMISSIONS if each.startswith("cases.statistics."))
     assert roles.families(frozenset({alone})) == {alone}
 
