@@ -103,6 +103,15 @@ async def rows_by_table(state: Path, region: str) -> dict[str, int]:
     return counts
 
 
+async def events_told(state: Path, region: str) -> bool:
+    """Whether every event of a region was handed on: it is numbered then, and stands in the log of changes."""
+    for service in SERVICES:
+        async with owner(state, region, service) as connection:
+            if await connection.fetchval(f"{COUNTS} outbox"):
+                return False
+    return True
+
+
 def gateway_of(region: KnownRegion, cluster: Cluster) -> Gateway:
     """A client of a region's gateway."""
     url = next(each.gateway for each in cluster.snapshot.regions if each.id == region.id)

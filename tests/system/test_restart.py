@@ -7,7 +7,8 @@ import pytest
 from deploy.local.demo.gateway import Gateway
 from deploy.local.regions import TIANNING
 from tests.support.case_runs import CaseRun
-from tests.support.regions import YIELDING, Regions, gateway_of, rows_by_table
+from tests.support.process import until
+from tests.support.regions import YIELDING, Regions, events_told, gateway_of, rows_by_table
 from tests.support.verification import qr_content_of
 from tongban.cases.v1 import resources_pb2 as cases
 from tongban.license.v1 import verification_service_pb2
@@ -27,6 +28,7 @@ async def test_stopping_and_starting_again_loses_nothing(regions: Regions) -> No
     await run.run(1, seed=7)
     case = await run.closed()
     content = await qr_content_of(office, case.license)
+    await until(lambda: events_told(regions.state, code))
     before = await rows_by_table(regions.state, code)
     url = office.gateway.url
     await asyncio.to_thread(regions.cluster.stop)
