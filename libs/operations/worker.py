@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import empty_pb2
 
-from libs.background import attempt
+from libs.background import attempt, forever
 from libs.config import OperationsConfig
 from libs.db.command import Command
 from libs.db.engine import Database
@@ -26,6 +26,7 @@ from libs.operations.work import OperationLost, OperationWork, operation
 
 _log = logger(__name__)
 _RENEWALS = 3
+_REST_SECONDS = 0.5
 """So often in the time of a lease it is said that it still holds."""
 
 
@@ -55,16 +56,20 @@ class OperationWorker:
     async def run(self) -> None:
         """Works for ever; what is under way when that is cancelled is left to another."""
         try:
-            while True:
-                self._wake.clear()
-                await self._fill()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._config.look_seconds):
-                        await self._wake.wait()
+            await forever("operations", self._look, _REST_SECONDS)
         finally:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _look(self) -> None:
+        """Looks for work again and again, each time that somebody says so or some seconds have passed."""
+        while True:
+            self._wake.clear()
+            await self._fill()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._config.look_seconds):
+                    await self._wake.wait()
 
     async def _fill(self) -> None:
         # Each time under a name of its own: a process that lost one can take it up again, and is another then.

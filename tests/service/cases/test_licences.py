@@ -89,7 +89,7 @@ async def test_a_party_has_a_name_that_can_be_seen(town: Town, name: str, rule: 
     named.display_name = name
     with pytest.raises(InvalidArgument) as refused:
         await town.create(item, applicant=named)
-    assert broken(refused.value) == [("applicant.display_name", rule)]
+    assert broken(refused.value) == [("case.applicant.display_name", rule)]
 
 
 async def test_a_party_was_born_before_today_by_the_business_clock(town: Town) -> None:
@@ -99,7 +99,7 @@ async def test_a_party_was_born_before_today_by_the_business_clock(town: Town) -
     born.document.number = body + citizen_id.check_char(body)
     with pytest.raises(InvalidArgument) as refused:
         await town.create(item, applicant=born)
-    assert broken(refused.value) == [("applicant.document.number", "citizen_id.birth_date")]
+    assert broken(refused.value) == [("case.applicant.document.number", "citizen_id.birth_date")]
     town.at(date(2024, 3, 5))
     town.known.accounts[born.subject] = (born.display_name, born.document.number)
     await town.create(item, applicant=born)

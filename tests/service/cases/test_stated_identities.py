@@ -48,16 +48,16 @@ async def test_a_case_of_one_person_does_not_bear_another(town: Town, by: str) -
         _with(applicant(), subject=AGENT),
     ]
     for each in stated[: 3 if by == "person" else 4]:
-        assert await _refused(town.create(item, token, applicant=each)) == [("applicant", "identity.account")]
+        assert await _refused(town.create(item, token, applicant=each)) == [("case.applicant", "identity.account")]
     assert (await town.create(item, token)).applicant.document == PERSON_DOCUMENT
 
 
 async def test_neither_does_that_of_a_firm_nor_its_agent(town: Town) -> None:
     item = await town.item()
     wrong_firm = town.create(item, town.agent, applicant=_with(firm(), display_name="别家商行"), agent=agent())
-    assert await _refused(wrong_firm) == [("applicant", "identity.account")]
+    assert await _refused(wrong_firm) == [("case.applicant", "identity.account")]
     wrong_agent = town.create(item, town.agent, applicant=firm(), agent=_with(agent(), display_name="测试甲"))
-    assert await _refused(wrong_agent) == [("agent", "identity.account")]
+    assert await _refused(wrong_agent) == [("case.agent", "identity.account")]
     made = await town.create(item, town.agent, applicant=firm(), agent=agent())
     assert made.applicant.document == FIRM_DOCUMENT
 
@@ -77,7 +77,9 @@ async def test_a_person_of_another_region_for_whom_it_never_vouched_is_refused(t
     town.known.others["320402"] = Neighbours("320402")
     guest = applicant("//320402/")
     token = town.service.issuer.token(guest.subject, "PERSON", region="320402")
-    assert await _refused(town.create(await town.item(), token, applicant=guest)) == [("applicant", "identity.account")]
+    assert await _refused(town.create(await town.item(), token, applicant=guest)) == [
+        ("case.applicant", "identity.account")
+    ]
 
 
 async def test_what_agreed_is_asked_once_a_minute(town: Town) -> None:

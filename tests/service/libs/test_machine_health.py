@@ -22,7 +22,7 @@ from tests.support.service import Ground, Service, serving
 from tongban.license.v1 import license_service_pb2, verification_service_pb2
 
 _UP, _DOWN = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-_WRITER, _READER = "tongban.license.v1.LicenseService", "tongban.audit.v1.AuditService"
+_WRITER, _READER = "tongban.license.v1.LicenseService", "tongban.events.v1.ChangeService"
 
 
 @pytest_asyncio.fixture
