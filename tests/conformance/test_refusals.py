@@ -359,3 +359,18 @@ async def test_every_kind_of_rule_is_tried() -> None:
                 inner += [holder.keys.string, holder.values.string]
             kind = None
     assert used <= BREAKABLE
+
+
+async def test_a_page_token_of_nobodys_is_refused_by_the_lists(caller: Caller) -> None:
+    """Whoever may ask; what a list looks at before its page (whose it is, where that is) may be refused before."""
+    lists = [each for each in _methods(caller) if "page_token" in each.descriptor.input_type.fields_by_name]
+    cases = [(method, kind) for method in lists for kind in kinds_of(method)]
+
+    async def check(item: tuple[Method, str]) -> str:
+        method, kind = item
+        request: Any = minimal(method.descriptor.input_type)
+        request.page_token = "AAAA"
+        error = await caller.error(method, request, caller.token(method, kind))
+        return f"{method.name} for {kind}: answered" if error is None else ""
+
+    assert await all_of(cases, check) == []

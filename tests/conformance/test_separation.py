@@ -28,6 +28,7 @@ NOT_OF_SOMEBODY = {
     "tongban.sharing.v1.CatalogService.CreateDataResource": "of a department",
     "tongban.sharing.v1.CatalogService.SubmitDataResource": "of a department",
     "tongban.sharing.v1.CatalogService.PublishDataResource": "of a department",
+    "tongban.sharing.v1.GrantService.UpdateDataRequest": "a draft of one's own department; who hands it in is judged",
     "tongban.sharing.v1.MountService.CreateDataMount": "of a department",
     "tongban.sharing.v1.MountService.CheckDataMount": "of a department",
 }

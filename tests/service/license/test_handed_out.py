@@ -2,6 +2,7 @@
 
 import uuid
 
+import grpc
 import pytest
 
 from libs.errors import NotFound, ResourceExhausted
@@ -57,6 +58,21 @@ async def test_who_has_no_room_is_refused_before_a_use_is_recorded(licensing: Li
         await licensing.call(licensing.licenses.DownloadLicense, request, pb.DownloadLicenseResponse, licensing.staff())
     assert caught.value.reason == "UPLOAD_QUOTA_EXCEEDED"
     assert await uses(licensing, licensing.staff(), license=made.name) == before
+
+
+async def test_nor_is_a_material_read_for_whom_there_is_no_room(licensing: License) -> None:
+    owner = licensing.person(PERSON, org=FIRM)
+    material = await upload(licensing, parts_of(metadata()), owner)
+    await Uploading(licensing.service).fill()
+    request = materials.DownloadMaterialRequest(name=material.name, use_context=context(), as_upload=True)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [
+            part
+            async for part in licensing.materials.DownloadMaterial(
+                request, metadata=[("authorization", f"Bearer {owner}")]
+            )
+        ]
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_licence_is_verified_by_an_upload(licensing: License) -> None:

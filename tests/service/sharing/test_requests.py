@@ -187,6 +187,17 @@ async def test_what_may_not_be_asked(sharing: Sharing, wanted: messages.GrantTer
     assert error.value.reason == reason
 
 
+async def test_what_may_not_be_asked_is_not_asked_by_a_change(sharing: Sharing) -> None:
+    resource = await sharing.published(fields=_FIELDS, restriction_basis="《示例法》第一条")
+    draft = await sharing.requested(resource, terms(fields=["name"], compare_fields=[]))
+    request = pb.UpdateDataRequestRequest(data_request=draft, request_id=request_id(), etag=draft.etag)
+    request.data_request.content.terms.fields[:] = ["secret"]
+    request.update_mask.paths.append("content.terms.fields")
+    with pytest.raises(TongbanError) as error:
+        await sharing.call(sharing.grants.UpdateDataRequest, request, messages.DataRequest, sharing.officer())
+    assert error.value.reason == "RESOURCE_NOT_SHARED"
+
+
 async def test_requests_and_grants_are_seen_by_their_two_sides_only(sharing: Sharing) -> None:
     resource, grant = await sharing.ready()
     request = (await sharing.grant(grant)).request
