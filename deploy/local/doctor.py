@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -198,10 +199,10 @@ def _attempt(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
 
 
 def _locked() -> list[str]:
-    """The packages that requirements.lock names without a condition, as ``name==version``."""
+    """The packages that requirements.lock names without a condition, as ``name==version``, without their extras."""
     text = (_ROOT / "requirements.lock").read_text(encoding="utf-8")
     lines = (line.removesuffix("\\").strip() for line in text.splitlines() if "==" in line and line[0].isalnum())
-    return [line for line in lines if ";" not in line]
+    return [re.sub(r"\[.*?\]", "", line) for line in lines if ";" not in line]
 
 
 def _validity(path: Path) -> tuple[datetime, datetime]:
