@@ -226,6 +226,20 @@ def await_up(url: str, envoy: "subprocess.Popen[bytes]") -> None:
     pytest.fail("Envoy did not start")
 
 
+def await_healthy(admin: int, ports: set[int]) -> None:
+    """Waits until Envoy's own checks have found what stands at these ports: until then it answers 503 for it."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        told = httpx.get(f"http://127.0.0.1:{admin}/clusters?format=json", timeout=1, trust_env=False).json()
+        hosts = [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]
+        ours = [each for each in hosts if each["address"].get("socket_address", {}).get("port_value") in ports]
+        unhealthy = {"failed_active_health_check", "pending_active_hc"}
+        if ours and not any(unhealthy & {key for key, on in each["health_status"].items() if on} for each in ours):
+            return
+        time.sleep(0.05)
+    pytest.fail("Envoy found nothing healthy behind it")
+
+
 def reason_of(answer: httpx.Response) -> str:
     assert answer.headers["content-type"] == "application/json"
     details = answer.json()["details"]
@@ -271,6 +285,7 @@ def running_edge(folder: Path, *, frozen: bool = False, materials: bool = False,
     with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
         try:
             await_up(config.public.base_url, envoy)
+            await_healthy(config.envoy.admin_port, {port, license_port} - {0})
             target = f"127.0.0.1:{config.http.port}"
             yield Edge(config.public.base_url, target, seen, jwks, config, folder / "envoy.log")
         finally:
