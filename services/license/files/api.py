@@ -24,13 +24,11 @@ from services.license.core.recording import FILE, AnnotatedCopy
 from services.license.files import store
 from services.license.files.rules import CopyTerms, check_original, copy_terms
 from services.license.rendering import Annotation, LicensePage, annotate
-from services.license.rendering.service import Renderer, page_of
+from services.license.rendering.service import FILE_LIMIT, Renderer, page_of
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 
-_LARGEST = 3 * 1024 * 1024
-"""Bytes of a licence's file at most."""
 Downloads = pb.DownloadLicenseRequest | recognition.DownloadRemoteLicenseRequest
 
 
@@ -58,7 +56,7 @@ class FileApi:
         """Hands out the file of a licence of this or of another region."""
         name = names.parse(request.name, "name", "licenses")
         if request.as_upload:
-            await self._parts.uploads.check_room(call.actor, _LARGEST)
+            await self._parts.uploads.check_room(call.actor, FILE_LIMIT)
         if name.is_foreign(self._parts.home):
             found = await self._from_abroad(name, request, call)
         else:

@@ -23,6 +23,7 @@ from services.license.core.messages import holders_of
 from services.license.core.parts import Parts
 from services.license.core.qr import QrContent, parse_qr
 from services.license.core.validity import LicenseTerm
+from services.license.rendering.service import FILE_LIMIT
 from services.license.verification.convert import verification_message
 from services.license.verification.rules import PresentedDetails, PublicFacts, SealOutcome, VerifiedLicense, disclose
 from services.license.verification.store import RecordedLicense, VerifiedLicenses
@@ -33,8 +34,6 @@ from tongban.license.v1 import verification_service_pb2 as pb
 _ZIP = b"PK\x03\x04"
 _IDENTIFIER_KEY = "ZZBS"
 _FILES_AT_ONCE, _FILES_WAITING = 4, 32
-_LARGEST = 3 * 1024 * 1024
-"""Bytes of a licence's file at most."""
 _OUTCOMES = {True: SealOutcome.VALID, False: SealOutcome.INVALID, None: SealOutcome.NOT_CHECKED}
 
 
@@ -112,7 +111,7 @@ class VerificationApi:
             return request
         whole = pb.VerifyLicenseRequest()
         whole.CopyFrom(request)
-        whole.content = await self._parts.uploads.source(request, actor, _LARGEST)
+        whole.content = await self._parts.uploads.source(request, actor, FILE_LIMIT)
         return whole
 
     async def verify_remote_license(
