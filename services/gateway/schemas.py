@@ -204,7 +204,9 @@ class Schemas:
     def _property(self, owner: str, field: Field, *, given: bool) -> Json:
         """A field in an object. The mapping takes null for a field that is not there (which many libraries write)."""
         schema = self._field(owner, field, given=given)
-        return _or_null(schema) if given and not _is_required(field) else schema
+        # Of a oneof null chooses nothing: where one must be chosen it is refused.
+        chosen = field.HasField("oneof_index") and not field.proto3_optional
+        return schema if not given or chosen or _is_required(field) else _or_null(schema)
 
     def _field(self, owner: str, field: Field, *, given: bool, comment: bool = True) -> Json:
         said = self._comments.get(f"{owner}.{field.name}", "") if comment else ""

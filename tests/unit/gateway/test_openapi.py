@@ -202,6 +202,8 @@ def test_of_a_oneof_one_is_taken(made: Json) -> None:
     one = {"qrContent": "https://a.example/verify?c=x"}
     assert not list(validator.iter_errors(one))
     assert list(validator.iter_errors(one | {"content": "YQ=="}))
+    assert list(validator.iter_errors({"qrContent": None}))
+    assert not list(validator.iter_errors(one | {"number": None}))
 
 
 @pytest.mark.parametrize(
