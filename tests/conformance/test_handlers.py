@@ -2,12 +2,13 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 
 from libs.rpc.call import Call
@@ -21,6 +22,8 @@ _LIBS = {
     "libs.audit.api": ("AuditApi", "tongban.audit.v1.AuditService"),
     "libs.events.change_api": ("ChangeApi", "tongban.events.v1.ChangeService"),
     "libs.events.api": ("ParkedEventApi", "tongban.events.v1.ParkedEventService"),
+    "libs.operations.api": ("OperationApi", "tongban.operations.v1.OperationService"),
+    "libs.uploads.api": ("UploadApi", "tongban.uploads.v1.UploadService"),
 }
 
 
@@ -107,3 +110,30 @@ def test_what_all_services_serve_keeps_the_same_form(module: str) -> None:
 
 def test_every_service_is_made_of_features() -> None:
     assert {file.parent.name for file in Path("services").glob("*/app.py")} == set(SERVICES)
+
+
+def _records(handler: Any) -> bool:
+    return re.search(r"audit\.write\(|record_read\(", inspect.getsource(handler)) is not None
+
+
+def _all_handlers() -> Iterator[tuple[MethodDescriptor, Any]]:
+    pool = descriptor_pool.Default()
+    for service in SERVICES:
+        classes = [each for each in _classes(service) if each.__module__.endswith(".api")]
+        for method in _contracts(service):
+            name = method_name(Method(method))
+            yield from ((method, getattr(each, name)) for each in classes if hasattr(each, name))
+    for module, (name, full_name) in _LIBS.items():
+        api = getattr(importlib.import_module(module), name)
+        contract = pool.FindServiceByName(full_name)
+        yield from ((each, getattr(api, method_name(Method(each)))) for each in contract.methods)
+
+
+def test_a_read_that_is_recorded_does_not_say_that_it_leaves_nothing() -> None:
+    """api-style C0: recorded twice, it is there twice."""
+    level = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+    handlers = list(_all_handlers())
+    assert sum(_records(handler) for _, handler in handlers) > 10
+    assert [
+        m.full_name for m, handler in handlers if _records(handler) and m.GetOptions().idempotency_level == level
+    ] == []
