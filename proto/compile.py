@@ -19,6 +19,25 @@ IMAGE = OUT / "tongban.binpb"
 _WELL_KNOWN = ("descriptor", "duration", "timestamp", "field_mask")
 OPERATIONS = "google/longrunning/operations.proto"
 """The wheel has this file under another name than that by which it is imported."""
+_IMPORTED = (
+    *(f"google/api/{name}.proto" for name in ("annotations", "field_behavior", "resource", "httpbody")),
+    OPERATIONS,
+    *(f"google/rpc/{name}.proto" for name in ("status", "error_details")),
+    *(f"google/protobuf/{name}.proto" for name in (*_WELL_KNOWN, "any", "empty", "struct", "wrappers")),
+)
+_MAKERS = (
+    "reasons.py",
+    "rights.py",
+    "clients.py",
+    "errors_page.py",
+    "events_page.py",
+    "permissions_page.py",
+    "purposes_page.py",
+    "partners.py",
+    "client_wheel.py",
+    "texts.py",
+)
+"""What is made from the image, in this order."""
 
 
 def sources() -> list[str]:
@@ -57,83 +76,46 @@ def _protoc(arguments: list[str]) -> None:
     subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"PATH": path})
 
 
-def compile_all() -> None:
-    """Generates messages, stubs and type stubs, and the image that buf, Envoy and the documents are made from."""
+def _imports(scratch: Path) -> str:
+    """Writes what our protos import as descriptors: where --descriptor_set_in is given protoc takes imports from it alone."""
     google_api = _wheel_folder("google.api").parents[1]
-    well_known = _wheel_folder("grpc_tools") / "_proto"
+    renamed = scratch / "renamed"
+    (renamed / OPERATIONS).parent.mkdir(parents=True)
+    shutil.copy(google_api / OPERATIONS.replace(".proto", "_proto.proto"), renamed / OPERATIONS)
+    validate, imports = scratch / "validate.binpb", scratch / "imports.binpb"
+    _validate_descriptors(validate)
+    folders = (renamed, google_api, _wheel_folder("grpc_tools") / "_proto")
+    given = (f"-I{folder}" for folder in folders)
+    _protoc([*given, "--include_imports", f"--descriptor_set_out={imports}", *_IMPORTED])
+    return f"--descriptor_set_in={validate}:{imports}"
+
+
+def _code(shared: list[str], out: Path) -> None:
+    """Generates messages, stubs and their types."""
+    _protoc([*shared, f"--python_out={out}", f"--mypy_out=quiet:{out}", "buf/validate/validate.proto"])
+    code = (f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out=quiet:{out}")
+    _protoc([*shared, *code, f"--mypy_grpc_out=quiet,only_async:{out}", *sources()])
+
+
+def _image(shared: list[str], out: Path) -> None:
+    """Writes the image that buf, Envoy and the documents are made from."""
+    whole = ("--include_imports", "--include_source_info", f"--descriptor_set_out={out / IMAGE.name}")
+    _protoc([*shared, *whole, *sources(), "google/rpc/error_details.proto"])
+
+
+def compile_all() -> None:
+    """Generates the code and the image, and all that is made from the image."""
     with tempfile.TemporaryDirectory(dir=ROOT) as scratch:
         out = Path(scratch) / "gen"
         out.mkdir()
-        renamed = Path(scratch) / "renamed"
-        (renamed / OPERATIONS).parent.mkdir(parents=True)
-        shutil.copy(google_api / OPERATIONS.replace(".proto", "_proto.proto"), renamed / OPERATIONS)
-        validate = Path(scratch) / "validate.binpb"
-        _validate_descriptors(validate)
-        # Where --descriptor_set_in is given protoc takes imports from it too, so google/api goes in as descriptors.
-        imports = Path(scratch) / "imports.binpb"
-        _protoc(
-            [
-                f"-I{renamed}",
-                f"-I{google_api}",
-                f"-I{well_known}",
-                "--include_imports",
-                f"--descriptor_set_out={imports}",
-                "google/api/annotations.proto",
-                "google/api/field_behavior.proto",
-                "google/api/resource.proto",
-                "google/api/httpbody.proto",
-                OPERATIONS,
-                "google/rpc/status.proto",
-                "google/rpc/error_details.proto",
-                "google/protobuf/any.proto",
-                "google/protobuf/empty.proto",
-                "google/protobuf/duration.proto",
-                "google/protobuf/timestamp.proto",
-                "google/protobuf/field_mask.proto",
-                "google/protobuf/struct.proto",
-                "google/protobuf/wrappers.proto",
-                "google/protobuf/descriptor.proto",
-            ]
-        )
-        shared = ["-I.", f"--descriptor_set_in={validate}:{imports}"]
-        _protoc([*shared, f"--python_out={out}", f"--mypy_out=quiet:{out}", "buf/validate/validate.proto"])
-        _protoc(
-            [
-                *shared,
-                f"--python_out={out}",
-                f"--grpc_python_out={out}",
-                f"--mypy_out=quiet:{out}",
-                f"--mypy_grpc_out=quiet,only_async:{out}",
-                *sources(),
-            ]
-        )
-        _protoc(
-            [
-                *shared,
-                "--include_imports",
-                "--include_source_info",
-                f"--descriptor_set_out={out / IMAGE.name}",
-                *sources(),
-                "google/rpc/error_details.proto",
-            ]
-        )
+        shared = ["-I.", _imports(Path(scratch))]
+        _code(shared, out)
+        _image(shared, out)
         shutil.rmtree(OUT, ignore_errors=True)
         out.rename(OUT)
     # In a process of its own: what was read above must not meet what was generated.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(OUT), str(ROOT.parent)))}
-    makers = (
-        "reasons.py",
-        "rights.py",
-        "clients.py",
-        "errors_page.py",
-        "events_page.py",
-        "permissions_page.py",
-        "purposes_page.py",
-        "partners.py",
-        "client_wheel.py",
-        "texts.py",
-    )
-    for maker in makers:
+    for maker in _MAKERS:
         subprocess.run([sys.executable, str(ROOT / maker)], check=True, env=environment)
 
 
