@@ -11,7 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 
 from libs.rpc.contract import Method
 from tests.conformance.style_not_yet import NOT_YET
-from tests.support import contracts, events_told
+from tests.support import contracts, events_told, presence
 from tongban.options.v1 import options_pb2
 
 _GUIDE = Path("docs/api-style.md")
@@ -432,6 +432,7 @@ RULES: dict[str, Callable[[], Found]] = {
     "R3": behaviors,
     "R4": states,
     "R5": etags,
+    "R6": presence.required_or_zero,
     "S1": gets,
     "S2": lists,
     "S3": creates,
