@@ -22,8 +22,6 @@ from tests.service.test_lists_go_along_an_index import (
 from tests.support.lists import AnyList, Plans, fill, rows_read
 from tests.support.service import Ground
 
-pytestmark = pytest.mark.performance
-"""Which index PostgreSQL takes hangs on its sample of the rows: it reads more now and then, which is to be looked at, not to stop a merge."""
 SIZE = 10
 BIG = ("libs.audit.api.RECORDS", "services.cases.search.store.LISTED", "services.license.uses.store.LISTED")
 MOST_ROWS = 2 * SCANNED
