@@ -1,9 +1,10 @@
 """Files to and from a region, of any size: sent and fetched block by block, and gone on with where they broke off.
 
 What a request takes as an upload is sent so, and what a service hands out as one is fetched so (tongban.uploads.v1). No more than a
-block is in memory.
+block is in memory, and the program's other work goes on while a disk is read.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -36,7 +37,7 @@ class AsyncFiles:
             file: the file, from its first byte to its last.
             media_type: what it is, such as ``application/ofd``.
         """
-        size, digest = _measured(file)
+        size, digest = await asyncio.to_thread(_measured, file)
         upload = pb.Upload(size_bytes=size, media_type=media_type, digest=digest)
         return await self._caller.call(pb.CreateUploadRequest(service=service, upload=upload), pb.Upload)
 
@@ -71,12 +72,11 @@ class AsyncFiles:
         """
         upload = await self._caller.call(pb.GetUploadRequest(name=name), pb.Upload)
         computed = hasher()
-        held = _digested(into, computed)
+        held = await asyncio.to_thread(_digested, into, computed)
         while held < upload.size_bytes:
             progress(held, upload.size_bytes)
             content = await self._fetched(name, held)
-            into.write(content)
-            computed.update(content)
+            await asyncio.to_thread(_written, into, computed, content)
             held += len(content)
         progress(held, upload.size_bytes)
         if f"sm3:{computed.hexdigest()}" != upload.digest:
@@ -84,8 +84,7 @@ class AsyncFiles:
         return upload
 
     async def _block(self, upload: pb.Upload, file: BinaryIO) -> pb.Upload:
-        file.seek(upload.received_bytes)
-        content = file.read(BLOCK_BYTES)
+        content = await asyncio.to_thread(_read, file, upload.received_bytes)
         head = pb.AppendUploadRequest(head=pb.AppendHead(name=upload.name, offset=upload.received_bytes))
         try:
             return await self._caller.upload(
@@ -135,6 +134,16 @@ class Files:
 
 def _head(part: pb.DownloadUploadResponse) -> pb.Upload | None:
     return part.upload if part.HasField("upload") else None
+
+
+def _read(file: BinaryIO, offset: int) -> bytes:
+    file.seek(offset)
+    return file.read(BLOCK_BYTES)
+
+
+def _written(into: BinaryIO, computed: Hasher, content: bytes) -> None:
+    into.write(content)
+    computed.update(content)
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
