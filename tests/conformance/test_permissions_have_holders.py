@@ -1,12 +1,12 @@
 """Every permission that a contract declares is held by a role of a kind that the method lets in: none is a dead letter."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import pytest
 
 from libs.access import roles
 from libs.access.actor import Actor, from_claims
-from libs.clock import SystemClock
 from libs.rpc.contract import Method
 from libs.rpc.stages.permission import check
 from services.identity.core.duties import Duty
@@ -15,7 +15,7 @@ from tests.support.kinds import CLAIMED, claims_of
 from tongban.options.v1 import options_pb2
 
 ASSURED = 4
-NOW = SystemClock().now()
+NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 _OF_REGIONS = {options_pb2.ACTOR_KIND_REGION_SERVICE, options_pb2.ACTOR_KIND_REGION_STAFF}
 
 

@@ -11,6 +11,7 @@ from libs.rpc import receipts
 from libs.rpc.call import Call
 from libs.rpc.stages.disclosure import UnrecordedDisclosure, discloses, disclosure
 from tests.support import contracts
+from tests.support.patience import PATIENCE
 from tests.support.rpc_lab import ID, MATERIALS, PERSON, Accounts, Lab, Materials
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as resources
@@ -58,7 +59,7 @@ def _headers(lab: Lab) -> list[tuple[str, str]]:
 
 async def test_the_receipt_goes_before_the_answer(lab: Lab) -> None:
     async with lab.serving(_Recorded()) as channel:
-        call = AccountServiceStub(channel).GetPerson(PERSON, metadata=_headers(lab), timeout=5)
+        call = AccountServiceStub(channel).GetPerson(PERSON, metadata=_headers(lab), timeout=PATIENCE)
         assert (await call).name == PERSON.name
         assert receipts.received(await call.initial_metadata()) == [RECEIPT, ABROAD]
         assert receipts.held(await call.initial_metadata()) == ABROAD
@@ -69,7 +70,7 @@ async def test_a_refusal_that_is_on_record_has_its_receipt(lab: Lab) -> None:
     servicer.refusing = True
     async with lab.serving(servicer) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await AccountServiceStub(channel).GetPerson(PERSON, metadata=_headers(lab), timeout=5)
+            await AccountServiceStub(channel).GetPerson(PERSON, metadata=_headers(lab), timeout=PATIENCE)
     assert receipts.received(refused.value.initial_metadata()) == [RECEIPT, ABROAD]
     assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
@@ -80,7 +81,7 @@ async def test_of_a_stream_it_is_there_before_the_bytes(lab: Lab) -> None:
         request = materials.DownloadMaterialRequest(
             name=f"materials/{ID}", use_context=common_pb2.UseContext(purpose_code="LICENSE_CHECK", purpose="reading")
         )
-        call: Any = MaterialServiceStub(channel).DownloadMaterial(request, metadata=_headers(lab), timeout=5)
+        call: Any = MaterialServiceStub(channel).DownloadMaterial(request, metadata=_headers(lab), timeout=PATIENCE)
         assert receipts.received(await call.initial_metadata()) == [RECEIPT]
         assert (await call.read()).chunk == b"1"
         servicer.going.set()
@@ -91,7 +92,7 @@ async def test_of_a_stream_it_is_there_before_the_bytes(lab: Lab) -> None:
 
 async def test_what_is_the_callers_own_has_none(lab: Lab) -> None:
     async with lab.serving(Accounts()) as channel:
-        call = AccountServiceStub(channel).GetPerson(PERSON, metadata=_headers(lab), timeout=5)
+        call = AccountServiceStub(channel).GetPerson(PERSON, metadata=_headers(lab), timeout=PATIENCE)
         await call
         assert receipts.received(await call.initial_metadata()) == []
 

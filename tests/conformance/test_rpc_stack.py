@@ -35,6 +35,7 @@ from libs.rpc.stages.rate_limit import TokenBuckets
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, check
 from libs.rpc.status import from_rpc_error
 from tests.support.backends import HOST, free_port
+from tests.support.patience import PATIENCE
 from tests.support.rpc_lab import (
     ACCOUNTS,
     FIRM,
@@ -214,7 +215,7 @@ async def test_every_message_of_a_clients_stream_is_checked(lab: Lab) -> None:
     async with lab.serving(servicer, MATERIALS) as channel:
         call = channel.stream_unary(f"/{MATERIALS.full_name}/UploadMaterial")
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await call(iter([good, broken]), metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=5)
+            await call(iter([good, broken]), metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=PATIENCE)
     error = from_rpc_error(raised.value, "license")
     assert (error.reason, error.violations[0].field) == ("FIELD_INVALID", "part")
     assert servicer.received == []
@@ -228,7 +229,9 @@ async def test_no_text_holds_a_nul(lab: Lab) -> None:
     ).SerializeToString()
     async with lab.serving() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await channel.unary_unary(path)(data, metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=5)
+            await channel.unary_unary(path)(
+                data, metadata=(("authorization", f"Bearer {lab.token()}"),), timeout=PATIENCE
+            )
     error = from_rpc_error(raised.value, "identity")
     assert (error.reason, isinstance(error, InvalidArgument)) == ("FIELD_INVALID", True)
     assert [v.field for v in error.violations] == ["name", "use_context.purpose"]
@@ -345,7 +348,7 @@ async def test_error_details_survive_a_hop(lab: Lab) -> None:
 async def test_the_chinese_sentence_comes_with_the_error(lab: Lab) -> None:
     async with lab.serving() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await AccountServiceStub(channel).GetPerson(PERSON, timeout=5)
+            await AccountServiceStub(channel).GetPerson(PERSON, timeout=PATIENCE)
     details = dict(raised.value.trailing_metadata() or ())["grpc-status-details-bin"]
     assert isinstance(details, bytes)
     assert "缺少访问令牌".encode() in details

@@ -14,10 +14,10 @@ from libs.rpc.contract import Method
 from libs.rpc.status import from_rpc_error
 from services.gateway.contracts import read_image, services
 from tests.support.kinds import CLAIMED, KINDS, PREFIX, claims_of
+from tests.support.patience import PATIENCE
 from tests.support.service import Service
 from tongban.options.v1 import options_pb2
 
-_TIMEOUT = 20.0
 _AT_ONCE = 32
 Item = TypeVar("Item")
 
@@ -75,15 +75,15 @@ class Caller:
 
     async def _send(self, channel: Any, method: Method, data: bytes, metadata: Any) -> None:
         if method.exchanges:
-            async for _ in channel.stream_stream(method.path)(iter([data]), metadata=metadata, timeout=_TIMEOUT):
+            async for _ in channel.stream_stream(method.path)(iter([data]), metadata=metadata, timeout=PATIENCE):
                 pass
         elif method.descriptor.client_streaming:
-            await channel.stream_unary(method.path)(iter([data]), metadata=metadata, timeout=_TIMEOUT)
+            await channel.stream_unary(method.path)(iter([data]), metadata=metadata, timeout=PATIENCE)
         elif method.descriptor.server_streaming:
-            async for _ in channel.unary_stream(method.path)(data, metadata=metadata, timeout=_TIMEOUT):
+            async for _ in channel.unary_stream(method.path)(data, metadata=metadata, timeout=PATIENCE):
                 pass
         else:
-            await channel.unary_unary(method.path)(data, metadata=metadata, timeout=_TIMEOUT)
+            await channel.unary_unary(method.path)(data, metadata=metadata, timeout=PATIENCE)
 
 
 async def all_of(items: Iterable[Item], check: Callable[[Item], Awaitable[str]]) -> list[str]:

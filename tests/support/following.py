@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from libs.events.relay import Relay
-from libs.rpc.client import invoke
 from tests.support import sql
+from tests.support.patience import invoke
 from tests.support.process import running, until
 from tests.support.service import Service
 from tongban.events.v1 import change_service_pb2, change_service_pb2_grpc
@@ -25,7 +25,7 @@ class Follower:
     async def ask(self, token: str, cursor: str = "", **asked: Any) -> Page:
         """Asks for a page."""
         request = change_service_pb2.ListChangesRequest(**{"service": self._name, "cursor": cursor, **asked})
-        return await invoke(self._changes.ListChanges, request, Page, to=self._name, token=token, timeout=20)
+        return await invoke(self._changes.ListChanges, request, Page, to=self._name, token=token)
 
     async def told(self, token: str, subject: str, **asked: Any) -> list[str]:
         """The verbs of what somebody is told of a thing."""

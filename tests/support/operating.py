@@ -13,6 +13,7 @@ from google.protobuf import timestamp_pb2
 
 from libs.process import end
 from libs.rpc import status
+from tests.support.patience import PATIENCE
 from tests.support.service import Service
 from tongban.audit.v1 import audit_service_pb2, audit_service_pb2_grpc
 from tongban.operations.v1 import operation_service_pb2 as pb
@@ -40,7 +41,7 @@ class Operating:
     async def call(self, rpc: Any, request: Any) -> Any:
         """Calls; raises what the service meant."""
         try:
-            return await rpc(request, metadata=self.metadata, timeout=25)
+            return await rpc(request, metadata=self.metadata, timeout=PATIENCE)
         except grpc.aio.AioRpcError as error:
             raise status.from_rpc_error(error, "license") from error
 

@@ -24,6 +24,7 @@ from libs.rpc.contract import Method
 from services.gateway.http_paths import path_of
 from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE
 from tests.support import contracts
+from tests.support.patience import PATIENCE
 from tests.support.requests import full, put
 from tests.support.unknown import messages_in
 from tongban.options.v1 import options_pb2
@@ -35,7 +36,6 @@ CONTENT = "\n".join(PLANTED).encode()
 """All of it, as it may stand within a file."""
 
 _AT_ONCE = 8
-_TIMEOUT = 10.0
 
 
 # ---- messages ----
@@ -152,7 +152,7 @@ def _call(channel: grpc.aio.Channel, method: Method) -> Any:
 async def _asked(channel: grpc.aio.Channel, method: Method, requests: list[bytes], token: str) -> None:
     metadata = [*_METADATA, *([("authorization", f"Bearer {token}")] if token else [])]
     given: Any = iter(requests) if method.descriptor.client_streaming else requests[0]
-    call = _call(channel, method)(given, metadata=metadata, timeout=_TIMEOUT)
+    call = _call(channel, method)(given, metadata=metadata, timeout=PATIENCE)
     with contextlib.suppress(grpc.aio.AioRpcError):
         if method.descriptor.server_streaming:
             async for _ in call:
@@ -197,7 +197,7 @@ async def _reflected(channel: grpc.aio.Channel) -> None:
     call: Any = channel.stream_stream(path, request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString)
     requests = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=each, host=each) for each in PLANTED]
     with contextlib.suppress(grpc.aio.AioRpcError):
-        async for _ in call(iter(requests), timeout=_TIMEOUT, metadata=_METADATA):
+        async for _ in call(iter(requests), timeout=PATIENCE, metadata=_METADATA):
             pass
 
 
@@ -276,7 +276,7 @@ def oauth_forms() -> Iterator[dict[str, str]]:
 async def over_http(url: str, tokens: list[str]) -> int:
     """Asks at every JSON path, at the token endpoint and at the pages; returns how often."""
     asked = 0
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=_TIMEOUT) as http:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http:
         async for answer in _answers(http, tokens):
             asked += bool(answer.status_code)
     return asked

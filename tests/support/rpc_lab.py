@@ -29,6 +29,7 @@ from libs.rpc.server import ServerBuilder, default_stages
 from libs.rpc.status import from_rpc_error
 from libs.security.tokens import TokenVerifier
 from tests.support.backends import HOST, Backends, free_port
+from tests.support.patience import PATIENCE
 from tests.support.service import BASE_URL, REGION, Ground
 from tests.support.tokens import Issuer
 from tongban.identity.v1 import account_service_pb2 as pb
@@ -135,7 +136,7 @@ class Lab:
         return self.issuer.token(f"persons/{ID}", kind, scope, **claims)
 
 
-async def get_person(channel: grpc.aio.Channel, token: str, timeout: float = 5.0) -> resources.Person:
+async def get_person(channel: grpc.aio.Channel, token: str, timeout: float = PATIENCE) -> resources.Person:
     stub = AccountServiceStub(channel)
     return await invoke(stub.GetPerson, PERSON, resources.Person, to="identity", token=token, timeout=timeout)
 
@@ -143,7 +144,7 @@ async def get_person(channel: grpc.aio.Channel, token: str, timeout: float = 5.0
 async def refused_person(channel: Any, data: bytes, token: str = "", **metadata: str) -> TongbanError:
     headers = [*metadata.items(), *([("authorization", f"Bearer {token}")] if token else [])]
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await channel.unary_unary(f"/{ACCOUNTS.full_name}/GetPerson")(data, metadata=headers, timeout=5)
+        await channel.unary_unary(f"/{ACCOUNTS.full_name}/GetPerson")(data, metadata=headers, timeout=PATIENCE)
     return from_rpc_error(raised.value, "identity")
 
 

@@ -12,8 +12,8 @@ from libs import names
 from libs.errors import not_found
 from libs.process import Process
 from libs.rpc import status
-from libs.rpc.client import invoke
 from tests.support.backends import HOST
+from tests.support.patience import PATIENCE, invoke
 from tests.support.service import Ground, Service, serving
 from tests.support.tokens import human_of
 from tongban.common.v1 import common_pb2
@@ -147,7 +147,7 @@ class SealOffice:
             "/tongban.seal.v1.CertificateService/GetCrl",
             request_serializer=certificates_pb.GetCrlRequest.SerializeToString,
             response_deserializer=_http_body,
-        )(certificates_pb.GetCrlRequest(), timeout=5)
+        )(certificates_pb.GetCrlRequest(), timeout=PATIENCE)
         return bytes(answer.data)
 
 

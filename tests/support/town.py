@@ -22,12 +22,12 @@ from libs.config import HttpConfig, RegionConfig
 from libs.errors import TongbanError
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
-from libs.rpc.client import invoke
 from libs.rpc.token_types import ACCESS_TOKEN
 from libs.security.tokens import TokenVerifier
 from services.identity.app import own_verifier, signing_keys
 from services.identity.config import Bootstrap
 from tests.support.backends import HOST, free_port
+from tests.support.patience import invoke
 from tests.support.service import Ground, Service, base_url, serving
 from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import (

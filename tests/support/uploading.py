@@ -8,6 +8,7 @@ import grpc
 
 from libs.crypto.sm3 import sm3
 from libs.rpc import status
+from tests.support.patience import PATIENCE
 from tests.support.service import Service
 from tongban.uploads.v1 import upload_service_pb2 as pb
 from tongban.uploads.v1 import upload_service_pb2_grpc
@@ -48,7 +49,7 @@ class Uploading:
     async def call(self, rpc: str, request: Any) -> pb.Upload:
         """Calls; raises what the service meant."""
         try:
-            found: pb.Upload = await getattr(self.stub, rpc)(request, metadata=self.metadata, timeout=20)
+            found: pb.Upload = await getattr(self.stub, rpc)(request, metadata=self.metadata, timeout=PATIENCE)
             return found
         except grpc.aio.AioRpcError as error:
             raise status.from_rpc_error(error, self.at) from error
@@ -86,7 +87,7 @@ class Uploading:
         """Reads it."""
         request = pb.DownloadUploadRequest(name=name, offset=offset, limit_bytes=limit)
         try:
-            found = [part async for part in self.stub.DownloadUpload(request, metadata=self.metadata, timeout=20)]
+            found = [part async for part in self.stub.DownloadUpload(request, metadata=self.metadata, timeout=PATIENCE)]
         except grpc.aio.AioRpcError as error:
             raise status.from_rpc_error(error, self.at) from error
         return found[0].upload, b"".join(part.chunk for part in found[1:])

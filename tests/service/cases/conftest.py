@@ -19,11 +19,11 @@ from libs.db.schema import outbox
 from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
-from libs.rpc.client import invoke
 from services.cases.core.cases import cases
 from tests.support import sql
 from tests.support.fakes_cases import Neighbours, neighbours
 from tests.support.outbox import emitted
+from tests.support.patience import invoke
 from tests.support.service import REGION, Ground, Service, serving
 from tongban.cases.v1 import (
     calendar_service_pb2_grpc,
@@ -136,7 +136,7 @@ class Town:
         self.window = token(AGENT, "STAFF", org=FIRM, mandate=MANDATE, act={"sub": CLERK}, dept=DEPARTMENT)
 
     async def call(self, method: Any, request: Message, answer: type[Answer], token: str) -> Answer:
-        return await invoke(method, request, answer, to="cases", token=token, timeout=20)
+        return await invoke(method, request, answer, to="cases", token=token)
 
     async def item(self, publish: bool = True, **content: Any) -> item_service_pb2.ServiceItem:
         wanted = item_service_pb2.ItemContent(

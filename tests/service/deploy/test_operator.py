@@ -10,6 +10,7 @@ import pytest
 from deploy.local.launch import Cluster, NotStarted
 from deploy.local.own_settings import FILE
 from deploy.local.regions import LIUAN
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,7 +29,7 @@ def _token(state: Path) -> str:
 def _regions(cluster: Cluster, token: str) -> int:
     """How the region answers a call with the token, at the address of this machine."""
     url = f"{cluster.snapshot.regions[0].gateway}/v1/regions"
-    return httpx.get(url, headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=20).status_code
+    return httpx.get(url, headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=PATIENCE).status_code
 
 
 def test_commands_go_on_behind_a_public_url_after_a_lost_key_and_in_another_folder(tmp_path: Path) -> None:

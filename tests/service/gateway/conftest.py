@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.support.edge import Edge, running_edge
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -16,5 +17,5 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
 
 @pytest.fixture
 def client(edge: Edge) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=edge.url, timeout=5, trust_env=False) as opened:
+    with httpx.Client(base_url=edge.url, timeout=PATIENCE, trust_env=False) as opened:
         yield opened

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from services.gateway.contracts import read_image
 from services.gateway.event_schemas import event_schemas
 from tests.support.edge import Edge, token_of
+from tests.support.patience import PATIENCE
 from tongban.events.v1 import change_service_pb2 as pb
 from tongban.identity.v1 import events_pb2
 
@@ -67,7 +68,7 @@ def test_grpc_callers_reach_the_service_that_they_name(edge: Edge) -> None:
         call: Any = channel.unary_unary("/tongban.events.v1.ChangeService/ListChanges")
         request = pb.ListChangesRequest(service="identity").SerializeToString()
         metadata = (("authorization", f"Bearer {token_of(edge.url)}"),)
-        answer = pb.ListChangesResponse.FromString(call(request, timeout=5, metadata=metadata))
+        answer = pb.ListChangesResponse.FromString(call(request, timeout=PATIENCE, metadata=metadata))
     told = events_pb2.ConsentWithdrawn()
     assert answer.changes[0].data.Unpack(told)
     assert told == TOLD

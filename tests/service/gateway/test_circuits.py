@@ -8,6 +8,7 @@ import pytest
 
 from services.gateway import circuits
 from tests.support.edge import Edge, reason_of, running_edge
+from tests.support.patience import PATIENCE
 
 _PATH = "/v1/audit/identity/auditHead"
 _OF_THE_SAME_PROCESS = "/.well-known/jwks.json"
@@ -29,7 +30,7 @@ def _answers(client: httpx.Client, edge: Edge, code: int) -> httpx.Response:
 
 
 def test_an_open_circuit_is_told_and_closed_again(edge: Edge) -> None:
-    with httpx.Client(base_url=edge.url, timeout=5, trust_env=False) as client:
+    with httpx.Client(base_url=edge.url, timeout=PATIENCE, trust_env=False) as client:
         _answers(client, edge, 200)
         circuits.write(edge.config, {"identity"})
         answer = _answers(client, edge, 503)

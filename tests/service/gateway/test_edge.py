@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey
 
 from libs.rpc import status
 from tests.support.edge import HEAD, Edge, reason_of, token_of
+from tests.support.patience import PATIENCE
 from tongban.audit.v1 import audit_service_pb2
 
 
@@ -93,7 +94,7 @@ def _call(edge: Edge, path: str, *, log: str = "") -> bytes:
     request = audit_service_pb2.GetAuditHeadRequest(name=f"{log}/auditHead" if log else "").SerializeToString()
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(path)
-        answer: bytes = call(request, timeout=5)
+        answer: bytes = call(request, timeout=PATIENCE)
         return answer
 
 

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from libs.rpc import status
 from tests.support.accept_language import CASES, ORDERED
 from tests.support.edge import HEAD, Edge, token_of
+from tests.support.patience import PATIENCE
 
 _RECORD = f"/v1/audit/identity/auditRecords/{'0' * 36}"
 
@@ -57,7 +58,7 @@ def test_over_grpc_the_metadata_asks(edge: Edge, path: str, asked: bytes, reason
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(path)
         with pytest.raises(grpc.RpcError) as refused:
-            call(asked, timeout=5, metadata=metadata)
+            call(asked, timeout=PATIENCE, metadata=metadata)
     error: Any = refused.value
     told = status_pb2.Status.FromString(dict(error.trailing_metadata())[status.DETAILS_KEY])
     sentence = error_details_pb2.LocalizedMessage()

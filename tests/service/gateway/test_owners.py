@@ -12,6 +12,7 @@ from libs.rpc import status
 from services.gateway.contracts import read_image, services
 from services.gateway.owners import NoOwner, owner_field
 from tests.support.edge import HEAD, Edge, reason_of, token_of
+from tests.support.patience import PATIENCE
 from tongban.audit.v1 import audit_service_pb2
 from tongban.uploads.v1 import upload_service_pb2
 
@@ -23,7 +24,7 @@ def called(edge: Edge, path: str, request: bytes, **more: Any) -> tuple[grpc.Sta
     """What a stub that knows nothing but the path is answered; the small service behind the edge is identity."""
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(path)
-        return answered(lambda: call(request, timeout=5, **more))
+        return answered(lambda: call(request, timeout=PATIENCE, **more))
 
 
 def answered(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
@@ -92,8 +93,8 @@ def test_a_clients_stream_goes_where_its_first_message_says(edge: Edge) -> None:
 
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.stream_unary("/tongban.uploads.v1.UploadService/AppendUpload")
-        here = answered(lambda: call(iter(parts(IDENTITY)), timeout=5))
-        away = answered(lambda: call(iter(parts(IDENTITY.replace("identity", "seal"))), timeout=5))
+        here = answered(lambda: call(iter(parts(IDENTITY)), timeout=PATIENCE))
+        away = answered(lambda: call(iter(parts(IDENTITY.replace("identity", "seal"))), timeout=PATIENCE))
     assert here[0] is grpc.StatusCode.UNIMPLEMENTED
     assert away == (grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
 

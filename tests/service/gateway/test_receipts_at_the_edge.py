@@ -10,6 +10,7 @@ import pytest
 
 from libs.rpc import receipts
 from tests.support.edge import HEAD, ORIGIN, Edge, token_of
+from tests.support.patience import PATIENCE
 from tongban.audit.v1 import audit_service_pb2
 from tongban.common.v1 import common_pb2
 
@@ -66,14 +67,14 @@ def test_grpc_gets_the_same_receipts_first(edge: Edge) -> None:
     request = audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString()
     with grpc.insecure_channel(edge.target) as channel:
         call: Any = channel.unary_unary(HEAD)
-        _, made = call.with_call(request, timeout=5)
+        _, made = call.with_call(request, timeout=PATIENCE)
         assert receipts.received(made.initial_metadata()) == [HERE, ABROAD]
         name = f"identity/auditRecords/{'0' * 36}"
         wanted = audit_service_pb2.GetAuditRecordRequest(name=name).SerializeToString()
         headers = [("authorization", f"Bearer {token_of(edge.url)}")]
         refusing: Any = channel.unary_unary(HEAD.replace("GetAuditHead", "GetAuditRecord"))
         with pytest.raises(grpc.RpcError) as raised:
-            refusing(wanted, timeout=5, metadata=headers)
+            refusing(wanted, timeout=PATIENCE, metadata=headers)
     refused: Any = raised.value
     assert refused.code() is grpc.StatusCode.NOT_FOUND
     assert receipts.received(refused.initial_metadata()) == [HERE, ABROAD]

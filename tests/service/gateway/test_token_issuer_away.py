@@ -6,11 +6,12 @@ import httpx
 from joserfc.jwk import ECKey
 
 from tests.support.edge import KEY, Edge, reason_of, running_edge, token_of
+from tests.support.patience import PATIENCE
 
 
 def _get(edge: Edge, key: ECKey = KEY) -> httpx.Response:
     headers = {"authorization": f"Bearer {token_of(edge.url, key=key)}"}
-    return httpx.get(f"{edge.url}/v1/audit/identity/auditHead", headers=headers, timeout=20, trust_env=False)
+    return httpx.get(f"{edge.url}/v1/audit/identity/auditHead", headers=headers, timeout=PATIENCE, trust_env=False)
 
 
 def test_what_was_valid_stays_valid(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ _MISSPELT = {"identifire": "x"}
 def _half_sent(edge: Edge, target: str) -> Iterator[socket.socket]:
     """A POST of which half the body has come."""
     host, port = edge.url.removeprefix("http://").split(":")
-    with closing(socket.create_connection((host, int(port)), timeout=5)) as connection:
+    with closing(socket.create_connection((host, int(port)), timeout=20)) as connection:
         head = f"POST {target} HTTP/1.1\r\nhost: edge\r\ncontent-type: application/json\r\ncontent-length: {len(_BODY)}\r\n\r\n"
         connection.sendall(head.encode() + _BODY[:20])
         yield connection

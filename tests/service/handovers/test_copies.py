@@ -11,6 +11,7 @@ from tests.service.handovers.offices import CASES, Offices
 from tests.service.license.conftest import License
 from tests.support import sql
 from tests.support.copies import copy_of_process
+from tests.support.patience import PATIENCE
 from tests.support.process import running, until
 from tests.support.service import Ground
 from tongban.license.v1 import license_service_pb2 as license_pb
@@ -41,7 +42,7 @@ def comparing(offices: Offices) -> Offices:
             "/tongban.license.v1.LicenseService/CompareLicenses",
             license_pb.CompareLicensesRequest.SerializeToString,
             license_pb.CompareLicensesResponse.FromString,
-        )(request, timeout=10.0)
+        )(request, timeout=PATIENCE)
 
     offices.cases.known.compare = compare
     return offices

@@ -12,10 +12,10 @@ from google.protobuf.message import Message
 from libs.clock import FakeClock
 from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
-from libs.rpc.client import invoke_recorded
 from libs.sweeps.sweep import Sweep
 from services.license.app import app
 from tests.support.fakes_license import DEPARTMENT, DEPARTMENT_CODE, DEPARTMENT_NAME, Neighbours, neighbours
+from tests.support.patience import invoke_recorded
 from tests.support.service import Ground, Service, serving
 from tests.support.values import messages, text_type
 from tongban.cases.v1 import events_pb2 as case_events
@@ -90,7 +90,7 @@ class License:
         return self.token(f"//{code}/services/license", "REGION", region=code, **claims)
 
     async def call(self, method: Any, request: Message, answer: type[Answer], token: str) -> Answer:
-        got, receipt = await invoke_recorded(method, request, answer, to="license", token=token, timeout=20.0)
+        got, receipt = await invoke_recorded(method, request, answer, to="license", token=token)
         self.told += [receipt] if receipt is not None else []
         return got
 

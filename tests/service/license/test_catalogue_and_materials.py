@@ -8,7 +8,6 @@ import pytest
 
 from libs.documents.store import digest_of
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, TongbanError
-from libs.rpc.client import stream
 from libs.rpc.status import from_rpc_error
 from tests.service.license.conftest import (
     CASE,
@@ -22,6 +21,7 @@ from tests.service.license.conftest import (
     request_id,
 )
 from tests.support.fakes_license import ABROAD, DEPARTMENT
+from tests.support.patience import PATIENCE, stream
 from tests.support.recorded import is_of, records_of
 from tests.support.uploading import Uploading
 from tests.support.values import text_type
@@ -93,7 +93,7 @@ async def upload(licensing: License, parts: Iterable[pb.UploadMaterialRequest], 
 
     try:
         answer: pb.Material = await licensing.materials.UploadMaterial(
-            sent(), timeout=10, metadata=(("authorization", f"Bearer {token}"),)
+            sent(), timeout=PATIENCE, metadata=(("authorization", f"Bearer {token}"),)
         )
     except grpc.aio.AioRpcError as error:
         raise from_rpc_error(error, "license") from error

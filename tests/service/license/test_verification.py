@@ -11,6 +11,7 @@ from libs.errors import InvalidArgument, PermissionDenied
 from libs.rpc import status
 from tests.service.license.conftest import FIRM_CODE, PERSON, License, context, firm_holder, person_holder
 from tests.support.fakes_license import ABROAD, DEPARTMENT_NAME
+from tests.support.patience import PATIENCE
 from tests.support.values import messages
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_service_pb2 as pb
@@ -42,7 +43,7 @@ async def test_a_stack_is_answered_in_order_each_by_itself(licensing: License) -
     ]
     asked = [api.VerifyLicensesRequest(question=each) for each in questions]
     metadata = (("authorization", f"Bearer {licensing.staff()}"), ("accept-language", "en"))
-    call = licensing.verification.VerifyLicenses(iter(asked), metadata=metadata, timeout=20)
+    call = licensing.verification.VerifyLicenses(iter(asked), metadata=metadata, timeout=PATIENCE)
     found = [each async for each in call]
     assert [each.WhichOneof("result") for each in found] == ["answer", "error", "answer", "answer"]
     alone = await licensing.verify(identifier=made.identifier)

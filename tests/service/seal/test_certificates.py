@@ -24,8 +24,8 @@ from libs.crypto.x509 import (
 )
 from libs.crypto.x509.signed import join
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
-from libs.rpc.client import invoke
 from tests.support import sql
+from tests.support.patience import invoke
 from tests.support.seal_office import SealOffice, fresh, seal_office
 from tests.support.service import Ground
 from tongban.seal.v1 import certificate_service_pb2 as pb

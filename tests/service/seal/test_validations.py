@@ -8,9 +8,9 @@ import pytest
 from libs.clock import FakeClock, SystemClock
 from libs.documents.ofd import open_ofd, pack
 from libs.errors import InvalidArgument, NotFound
-from libs.rpc.client import invoke
 from services.license.rendering import LicensePage, render_ofd, seal_box
 from services.seal.core.ses import parse_signature
+from tests.support.patience import invoke
 from tests.support.seal_office import SealOffice, digest_request, document_request, seal_office
 from tests.support.seals import make_kit, ofd_document
 from tests.support.service import Ground

@@ -19,10 +19,10 @@ from deploy.local.secret_files import write_secret
 from libs.clock import FakeClock
 from libs.errors import PermissionDenied
 from libs.rpc import status
-from libs.rpc.client import invoke_recorded
 from libs.rpc.server import server_credentials
 from services.sharing.config import DataSource
 from tests.support.backends import HOST, free_port
+from tests.support.patience import invoke_recorded
 from tests.support.service import Ground, Service, serving
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc

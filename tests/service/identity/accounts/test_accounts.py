@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from libs.ids import citizen_id
-from libs.rpc.client import invoke, invoke_recorded
 from libs.rpc.status import from_rpc_error
+from tests.support.patience import PATIENCE, invoke, invoke_recorded
 from tests.support.service import Ground, Service, serving
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
@@ -121,7 +121,7 @@ async def test_broken_bytes_get_a_typed_error(identity: Service) -> None:
     call: Any = identity.channel.unary_unary("/tongban.identity.v1.AccountService/CreatePerson")
     metadata = identity.metadata("staff/00000000-0000-7000-8000-0000000000ad", "STAFF")
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await call(b"\x0a\x05\x0a\x03\xff\xfe\xfd", metadata=metadata, timeout=5)
+        await call(b"\x0a\x05\x0a\x03\xff\xfe\xfd", metadata=metadata, timeout=PATIENCE)
     error = from_rpc_error(raised.value, "identity")
     assert isinstance(error, InvalidArgument)
     assert error.violations[0].rule == "protobuf"

@@ -14,6 +14,7 @@ from libs.audit.records import Record
 from libs.db.schema import audit_records, idempotency
 from libs.rpc.status import from_rpc_error
 from tests.support import sql
+from tests.support.patience import PATIENCE
 from tests.support.recorded import records_of
 from tests.support.service import Ground, Service, serving
 from tests.support.wire_form import reversed_fields
@@ -38,7 +39,7 @@ class Wire:
         """Calls an RPC."""
         sent: Any = self.service.channel.unary_unary(path)
         try:
-            answer: bytes = await sent(data, metadata=(("authorization", f"Bearer {self._token}"),), timeout=10)
+            answer: bytes = await sent(data, metadata=(("authorization", f"Bearer {self._token}"),), timeout=PATIENCE)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, "identity") from error
         return answer

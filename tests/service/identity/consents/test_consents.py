@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from libs.rpc.client import invoke
+from tests.support.patience import invoke
 from tests.support.town import Town, reason_of, request_id
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import consent_service_pb2 as pb

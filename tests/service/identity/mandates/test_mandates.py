@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from libs.clock import FakeClock
-from libs.rpc.client import invoke
+from tests.support.patience import invoke
 from tests.support.service import Ground
 from tests.support.town import FIRST, LIUAN, Town, reason_of, request_id, town
 from tongban.errors.v1 import error_reason_pb2

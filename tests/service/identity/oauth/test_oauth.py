@@ -17,6 +17,7 @@ from libs.rpc.token_types import ACCESS_TOKEN
 from services.identity.core import codec
 from services.identity.oauth import authentication
 from tests.support import sql
+from tests.support.from_now import FromNow, timed
 from tests.support.recorded import is_of, records_of
 from tests.support.service import Ground
 from tests.support.town import (
@@ -119,15 +120,15 @@ async def test_a_client_assertion_is_good_once(home: Town) -> None:
     "claims",
     [
         {"exp": 1_700_000_000},
-        {"exp": int(time.time()) + 86_400},
+        {"exp": FromNow(86_400)},
         {"exp": None},
         {"exp": "soon"},
         {"jti": None},
         {"jti": ""},
         {"aud": "https://elsewhere.test"},
         {"aud": None},
-        {"iat": int(time.time()) + 3_600},
-        {"nbf": int(time.time()) + 3_600},
+        {"iat": FromNow(3_600)},
+        {"nbf": FromNow(3_600)},
         {"sub": "somebody-else"},
         {"iss": "somebody-else"},
         {"iss": None},
@@ -135,7 +136,7 @@ async def test_a_client_assertion_is_good_once(home: Town) -> None:
     ids=str,
 )
 async def test_a_wrong_client_assertion_is_refused(home: Town, claims: dict[str, Any]) -> None:
-    form = {"grant_type": "client_credentials", **home.client_form(home.admin, **claims)}
+    form = {"grant_type": "client_credentials", **home.client_form(home.admin, **timed(claims))}
     _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
 
 

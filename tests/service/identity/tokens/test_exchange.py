@@ -3,8 +3,8 @@
 import pytest
 
 from libs.access import roles
-from libs.rpc.client import invoke
 from libs.rpc.token_types import ACCESS_TOKEN
+from tests.support.patience import invoke
 from tests.support.town import Town, reason_of, request_id
 from tongban.identity.v1 import mandate_service_pb2, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as pb

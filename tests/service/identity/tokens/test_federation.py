@@ -8,10 +8,11 @@ import pytest
 from joserfc import jwt
 
 from libs.access import roles
-from libs.rpc.client import invoke
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from services.identity.app import signing_keys
 from tests.service.identity.conftest import Federation
+from tests.support.from_now import FromNow, timed
+from tests.support.patience import invoke
 from tests.support.town import Town, new_key, reason_of, request_id
 from tongban.audit.v1 import audit_service_pb2, audit_service_pb2_grpc
 from tongban.identity.v1 import mandate_service_pb2, region_service_pb2, resources_pb2, token_service_pb2_grpc
@@ -170,9 +171,6 @@ def _forged(federation: Federation, *, key: Any = None, typ: str = "tongban-asse
     return jwt.encode(header, kept, key or current.key, algorithms=["ES256"])
 
 
-NOW = int(time.time())
-
-
 @pytest.mark.parametrize(
     ("claims", "reason"),
     [
@@ -181,9 +179,9 @@ NOW = int(time.time())
         ({"org": "//320402/organizations/x"}, "ASSERTION_SUBJECT_FOREIGN"),
         ({"act": {"sub": "//110101/staff/x", "actor_kind": "STAFF"}}, "ASSERTION_SUBJECT_FOREIGN"),
         ({"aud": "//341500"}, "TOKEN_INVALID"),
-        ({"exp": NOW - 100, "iat": NOW - 150}, "TOKEN_INVALID"),
-        ({"exp": NOW + 3_600}, "TOKEN_INVALID"),
-        ({"iat": NOW + 600, "exp": NOW + 660}, "TOKEN_INVALID"),
+        ({"exp": FromNow(-100), "iat": FromNow(-150)}, "TOKEN_INVALID"),
+        ({"exp": FromNow(3_600)}, "TOKEN_INVALID"),
+        ({"iat": FromNow(600), "exp": FromNow(660)}, "TOKEN_INVALID"),
         ({"actor_kind": "CLIENT"}, "TOKEN_INVALID"),
         ({"actor_kind": "KING"}, "TOKEN_INVALID"),
         ({"jti": None}, "TOKEN_INVALID"),
@@ -195,7 +193,7 @@ NOW = int(time.time())
     ids=lambda value: str(value)[:60],
 )
 async def test_forged_assertions_are_refused(federation: Federation, claims: dict[str, Any], reason: str) -> None:
-    assert await reason_of(_accepted(federation, _forged(federation, **claims))) == reason
+    assert await reason_of(_accepted(federation, _forged(federation, **timed(claims)))) == reason
 
 
 async def test_a_region_cannot_speak_in_another_regions_name(federation: Federation) -> None:

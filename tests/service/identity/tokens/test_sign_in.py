@@ -6,6 +6,7 @@ import pytest
 
 from libs.rpc.token_types import ASSERTION
 from tests.service.identity.conftest import Federation
+from tests.support.from_now import FromNow, timed
 from tests.support.town import Town, reason_of, request_id
 from tongban.identity.v1 import mandate_service_pb2, resources_pb2
 from tongban.options.v1 import options_pb2
@@ -39,9 +40,9 @@ async def test_it_crosses_the_border(federation: Federation) -> None:
     assert await _auth_time(federation.away, token) == then
 
 
-@pytest.mark.parametrize("said", [int(time.time()) + HOUR, "soon", -1, 2**60, True])
+@pytest.mark.parametrize("said", [FromNow(HOUR), "soon", -1, 2**60, True], ids=str)
 async def test_a_channel_does_not_tell_what_can_not_be(home: Town, said: object) -> None:
-    answer = await home.post(**home.asserted(await home.person(), auth_time=said))
+    answer = await home.post(**home.asserted(await home.person(), **timed({"auth_time": said})))
     assert (answer.status_code, answer.json()["reason"]) == (400, "TOKEN_INVALID")
 
 
