@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -9,6 +10,7 @@ from libs.crypto.sm3 import sm3
 from libs.observability import tracing
 from libs.rpc.call import Call
 from libs.rpc.messages import wire_bytes
+from libs.rpc.outputs import resource_fields
 from tongban.common.v1 import common_pb2
 
 
@@ -76,6 +78,15 @@ def _digests(received: bytes, request: Message) -> tuple[bytes, bytes]:
 _NO_USE = common_pb2.UseContext()
 
 
+def _use_of(request: Any) -> common_pb2.UseContext:
+    """The context that a request states: its own, or that of the resource that it makes."""
+    for stated in (request, *(getattr(request, each.name) for each in resource_fields(request.DESCRIPTOR))):
+        use = getattr(stated, "use_context", None)
+        if isinstance(use, common_pb2.UseContext):
+            return use
+    return _NO_USE
+
+
 def command_of(request: Message, *, request_id: str | None = None, call: Call) -> Command:
     """Builds the command of a call; its request names ``request_id``, or it is given."""
     actor = call.actor
@@ -92,7 +103,7 @@ def command_of(request: Message, *, request_id: str | None = None, call: Call) -
         assurance=actor.assurance,
         trace_id=call.trace_id,
         span_id=call.span_id,
-        use=getattr(request, "use_context", _NO_USE),
+        use=_use_of(request),
         call=call,
         meaning=meaning,
         validate_only=bool(getattr(request, "validate_only", False)),

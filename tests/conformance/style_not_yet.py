@@ -7,7 +7,4 @@ NOT_YET: dict[str, dict[str, str]] = {
     "S1": {
         r"license\.v1\.RecognitionService\.GetRemoteLicense": "A8",
     },
-    "S3": {
-        r"license\.v1\.PresentationService\.CreatePresentation": "A14",
-    },
 }

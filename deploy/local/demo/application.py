@@ -223,16 +223,16 @@ class ApplicationSteps:
 
     async def _present(self, name: str, digest: str, material: str, consent: str) -> cases.MaterialReference:
         gateway = self._home.gateway
-        request = presentation_service_pb2.CreatePresentationRequest(
+        wanted = presentation_service_pb2.Presentation(
             holder=self._firm.name,
             licenses=[name],
             verifier=f"//{self._handling.gateway.id}",
             item_code=self._task_code,
             consent=consent,
-            request_id=request_id(),
             use_context=common_pb2.UseContext(purpose_code=PURPOSE_CODE, purpose=PURPOSE, case=self._case),
         )
-        request.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
+        wanted.expire_time.FromDatetime(datetime.combine(SUBMITTED + timedelta(days=60), _MORNING))
+        request = presentation_service_pb2.CreatePresentationRequest(presentation=wanted, request_id=request_id())
         answer = presentation_service_pb2.CreatePresentationResponse
         made = await gateway.using(self._agent_token).call(request, answer)
         presentation = f"//{gateway.id}/{made.presentation.name}"

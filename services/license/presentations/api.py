@@ -17,6 +17,7 @@ from libs.ids.uuid7 import uuid7
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
+from libs.rpc.patches import standing_in
 from services.license.core import leaving
 from services.license.core.authorization import STATED, Inquiry, asked_by, subjects_of
 from services.license.core.lifecycle import check_in_force
@@ -48,53 +49,56 @@ class PresentationApi:
         stored = await self._parts.uow.stored(command)
         if isinstance(stored, pb.Presentation):
             return await self._with_code(stored)
-        # It says what the verifier is to do. Nothing rests on a basis here: the presentation is to be one.
-        asked = asked_by(call.actor, request.use_context, self._parts.home, ())
-        holder = _holder(request, call.actor)
+        wanted = request.presentation
+        with standing_in("presentation"):
+            # It says what the verifier is to do. Nothing rests on a basis here: the presentation is to be one.
+            asked = asked_by(call.actor, wanted.use_context, self._parts.home, ())
+        holder = _holder(wanted, call.actor)
         call.actor.require_impartial(holder)
-        await self._check_power(request, call.actor, holder)
-        await self._check_licenses(request, call.actor, holder)
+        await self._check_power(wanted, call.actor, holder)
+        await self._check_licenses(wanted, call.actor, holder)
         code = rules.code_text(self._parts.home, os.urandom(rules.CODE_ENTROPY_BYTES))
 
         async def work(tx: Transaction) -> pb.Presentation:
-            made = await store.ADD.add(tx.connection, self._new(request, asked, holder, code, tx.now))
+            made = await store.ADD.add(tx.connection, self._new(wanted, asked, holder, code, tx.now))
             _tell_created(tx, made)
             return presentation_message(made)
 
-        return await self._with_code(await self._parts.uow.run(command, work))
+        answer = await self._parts.uow.run(command, work)
+        if command.validate_only:
+            return pb.CreatePresentationResponse(presentation=answer)
+        return await self._with_code(answer)
 
     async def _with_code(self, answer: pb.Presentation) -> pb.CreatePresentationResponse:
         made = await self._parts.presentations.get(answer.name)
         code = self._parts.cipher.decrypt_text(store.CODE, made.id, made.code)
         return pb.CreatePresentationResponse(presentation=answer, code=code)
 
-    async def _check_power(self, request: pb.CreatePresentationRequest, actor: Actor, holder: str) -> None:
-        rules.check_consent(holder, subjects_of(actor), request.consent)
+    async def _check_power(self, wanted: pb.Presentation, actor: Actor, holder: str) -> None:
+        rules.check_consent(holder, subjects_of(actor), wanted.consent)
         identity = self._parts.identity
-        if request.consent:
-            use = ConsentedUse(holder, request.verifier, request.licenses, request.use_context)
-            await identity.check_consent(request.consent, use)
+        if wanted.consent:
+            use = ConsentedUse(holder, wanted.verifier, wanted.licenses, wanted.use_context)
+            await identity.check_consent(wanted.consent, use)
         elif actor.mandate and holder == actor.organization:
-            await identity.check_mandate(actor.subject, holder, actor.mandate, request.item_code)
+            await identity.check_mandate(actor.subject, holder, actor.mandate, wanted.item_code)
 
-    async def _check_licenses(self, request: pb.CreatePresentationRequest, actor: Actor, holder: str) -> None:
+    async def _check_licenses(self, wanted: pb.Presentation, actor: Actor, holder: str) -> None:
         official = actor.standing in OFFICIAL
         today = local_day(self._parts.clock.now())
-        for each in await self._parts.licenses.several(request.licenses):
+        for each in await self._parts.licenses.several(wanted.licenses):
             rules.check_held(holder, each.name, frozenset(each.holders), official=official)
             check_in_force(each.name, each.standing_on(today))
 
-    def _new(
-        self, request: pb.CreatePresentationRequest, asked: Inquiry, holder: str, code: str, now: datetime
-    ) -> Presentation:
-        wanted = request.expire_time.ToDatetime(UTC) if request.HasField("expire_time") else None
+    def _new(self, wanted: pb.Presentation, asked: Inquiry, holder: str, code: str, now: datetime) -> Presentation:
+        until = wanted.expire_time.ToDatetime(UTC) if wanted.HasField("expire_time") else None
         key, context = uuid7(), asked.use.context
         return Presentation(
             id=key,
             holder=holder,
-            licenses=tuple(request.licenses),
-            verifier=request.verifier,
-            item_code=request.item_code,
+            licenses=tuple(wanted.licenses),
+            verifier=wanted.verifier,
+            item_code=wanted.item_code,
             purpose_code=context.purpose_code,
             purpose=context.purpose,
             service_item=context.service_item,
@@ -102,11 +106,11 @@ class PresentationApi:
             department=context.department,
             operator=context.operator,
             transaction_id=context.transaction_id,
-            consent=request.consent,
-            single_use=request.single_use,
+            consent=wanted.consent,
+            single_use=wanted.single_use,
             code=self._parts.cipher.encrypt_text(store.CODE, key, code),
             code_digest=sm3(code.encode()),
-            expire_time=rules.expiry(now, wanted),
+            expire_time=rules.expiry(now, until),
             create_time=now,
             update_time=now,
         )
@@ -239,9 +243,9 @@ def _tell_created(tx: Transaction, made: Presentation) -> None:
     )
 
 
-def _holder(request: pb.CreatePresentationRequest, actor: Actor) -> str:
-    """Returns who presents: as the request says, or whom the token speaks for."""
-    holder = request.holder or actor.organization or actor.person
+def _holder(wanted: pb.Presentation, actor: Actor) -> str:
+    """Returns who presents: as it says, or whom the token speaks for."""
+    holder = wanted.holder or actor.organization or actor.person
     if not holder:
-        raise invalid_field("holder", "holder.required", "staff must say whose licences they are")
+        raise invalid_field("presentation.holder", "holder.required", "staff must say whose licences they are")
     return holder

@@ -42,9 +42,9 @@ def expiry(now: datetime, wanted: datetime | None) -> datetime:
     """
     until = now + DEFAULT_LIFE if wanted is None else wanted
     if until <= now:
-        raise invalid_field("expire_time", "expire_time.future", "must be after now")
+        raise invalid_field("presentation.expire_time", "expire_time.future", "must be after now")
     if until > now + LONGEST_LIFE:
-        raise invalid_field("expire_time", "expire_time.limit", "must be at most 90 days on")
+        raise invalid_field("presentation.expire_time", "expire_time.limit", "must be at most 90 days on")
     return until
 
 

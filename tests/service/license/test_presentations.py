@@ -18,58 +18,13 @@ from tests.service.license.conftest import (
     context,
     request_id,
 )
+from tests.service.license.presenting import CONSENT, OUR_CASE, THEIR_CASE, agent, create, redeem, redeem_from, refused
 from tests.support import sql
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import presentation_service_pb2 as pb
 from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
-
-THEIR_CASE = f"//{ABROAD}/cases/00000000-0000-7000-8000-0000000000c7"
-OUR_CASE = "cases/00000000-0000-7000-8000-0000000000c8"
-CONSENT = "consents/00000000-0000-7000-8000-0000000000e1"
-
-
-def agent(licensing: License, **claims: object) -> str:
-    claims.setdefault("org", FIRM)
-    return licensing.person(PERSON, **claims)
-
-
-async def create(licensing: License, token: str, *names: str, **fields: object) -> pb.CreatePresentationResponse:
-    values: dict[str, object] = {
-        "licenses": names,
-        "verifier": f"//{ABROAD}",
-        "request_id": request_id(),
-        "item_code": "item-1",
-        "use_context": context("跨省办事", case=THEIR_CASE),
-        **fields,
-    }
-    request = pb.CreatePresentationRequest(**values)  # type: ignore[arg-type]
-    return await licensing.call(
-        licensing.presentations.CreatePresentation, request, pb.CreatePresentationResponse, token
-    )
-
-
-async def redeem(licensing: License, token: str, **fields: object) -> pb.RedeemPresentationResponse:
-    values = {"use_context": context(case=OUR_CASE), "request_id": request_id(), **fields}
-    request = pb.RedeemPresentationRequest(**values)  # type: ignore[arg-type]
-    return await licensing.call(
-        licensing.presentations.RedeemPresentation, request, pb.RedeemPresentationResponse, token
-    )
-
-
-async def redeem_from(licensing: License, token: str, **fields: object) -> recognition.ListRemoteLicensesResponse:
-    values = {"use_context": context(case=THEIR_CASE), "request_id": request_id(), **fields}
-    request = recognition.ListRemoteLicensesRequest(**values)  # type: ignore[arg-type]
-    return await licensing.call(
-        licensing.recognition.ListRemoteLicenses, request, recognition.ListRemoteLicensesResponse, token
-    )
-
-
-async def refused(call: object) -> tuple[str, str]:
-    with pytest.raises(TongbanError) as caught:
-        await call  # type: ignore[misc]
-    return caught.value.reason, caught.value.metadata.get("rule", "")
 
 
 async def test_a_holder_lists_what_was_presented_without_the_codes(licensing: License) -> None:

@@ -9,7 +9,7 @@ from libs.clock import FakeClock
 from libs.config import DivisionCode, RegionConfig
 from services.license.core.qr import parse_qr
 from tests.service.license.conftest import OTHER_DEPARTMENT, License, context
-from tests.service.license.test_presentations import OUR_CASE, agent, create, redeem
+from tests.service.license.presenting import OUR_CASE, agent, create, redeem
 from tests.support.fakes_license import neighbours
 from tests.support.service import Ground, serving
 from tongban.license.v1 import verification_service_pb2 as api

@@ -37,15 +37,15 @@ async def _revoke(licensing: License, token: str) -> None:
 
 
 async def _present(licensing: License, token: str) -> None:
-    request = presentation_service_pb2.CreatePresentationRequest(
+    wanted = presentation_service_pb2.Presentation(
         licenses=[(await licensing.issued()).name],
         holder=FIRM,
         verifier="//320402",
         use_context=context(),
         item_code="item-1",
-        request_id=request_id(),
         consent="consents/00000000-0000-7000-8000-0000000000e1",
     )
+    request = presentation_service_pb2.CreatePresentationRequest(presentation=wanted, request_id=request_id())
     answer = presentation_service_pb2.CreatePresentationResponse
     await licensing.call(licensing.presentations.CreatePresentation, request, answer, token)
 

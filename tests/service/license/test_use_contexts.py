@@ -15,7 +15,7 @@ from tests.service.license.conftest import (
     License,
     context,
 )
-from tests.service.license.test_presentations import agent, create
+from tests.service.license.presenting import agent, create
 from tests.service.license.test_use import ITEM_CASE, get, refused, type_code_of, uses
 from tests.support.fakes_license import DEPARTMENT
 from tongban.common.v1 import common_pb2
