@@ -29,6 +29,7 @@ _MAKERS = (
     "reasons.py",
     "rights.py",
     "clients.py",
+    "bad_input_page.py",
     "errors_page.py",
     "events_page.py",
     "permissions_page.py",

@@ -88,6 +88,23 @@ class Broken:
     request: Message
 
 
+def _first(field: FieldDescriptor) -> str:
+    """The subscript of what :func:`put` puts into a list or a map."""
+    if not contracts.is_map(field):
+        return "[0]" if field.is_repeated else ""
+    key = contracts.message_of(field).fields_by_name["key"]
+    return in_brackets(scalar(key, contracts.rules_of(field).map.keys))
+
+
+def _held(field: FieldDescriptor) -> Descriptor | None:
+    """The message that a field holds, a map in its values; None where it holds none."""
+    return (
+        contracts.message_of(field).fields_by_name["value"].message_type
+        if contracts.is_map(field)
+        else field.message_type
+    )
+
+
 @dataclass(frozen=True)
 class _Place:
     """A message within a request that can be reached by setting fields one after the other."""
@@ -96,7 +113,7 @@ class _Place:
     descriptor: Descriptor
 
     def prefix(self) -> str:
-        return "".join(f"{field.name}{'[0]' if field.is_repeated else ''}." for field in self.path)
+        return "".join(f"{field.name}{_first(field)}." for field in self.path)
 
     def open(self, request: Message) -> Message:
         """Returns this message in ``request``, made where it is not there."""
@@ -105,7 +122,8 @@ class _Place:
             if field.is_repeated:
                 if not getattr(message, field.name):
                     put(message, field)
-                message = getattr(message, field.name)[0]
+                held = getattr(message, field.name)
+                message = held[next(iter(held))] if contracts.is_map(field) else held[0]
             else:
                 if not message.HasField(field.name):
                     put(message, field)
@@ -126,10 +144,10 @@ def broken(method: Method) -> Iterator[Broken]:
 def _places(descriptor: Descriptor, path: tuple[FieldDescriptor, ...]) -> Iterator[_Place]:
     yield _Place(path, descriptor)
     for field in descriptor.fields:
-        message = field.message_type
-        again = message in {each.message_type for each in path}
-        if contracts.is_ours(message) and not (contracts.is_map(field) or contracts.output_only(field) or again):
-            yield from _places(contracts.message_of(field), (*path, field))
+        message = _held(field)
+        again = message in {_held(each) for each in path}
+        if message is not None and contracts.is_ours(message) and not (contracts.output_only(field) or again):
+            yield from _places(message, (*path, field))
 
 
 def _request(method: Method, place: _Place) -> tuple[Message, Any]:

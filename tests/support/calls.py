@@ -13,6 +13,7 @@ from libs.errors import TongbanError
 from libs.rpc.contract import Method
 from libs.rpc.status import from_rpc_error
 from services.gateway.contracts import read_image, services
+from tests.support import contracts
 from tests.support.kinds import CLAIMED, KINDS, PREFIX, claims_of
 from tests.support.patience import PATIENCE
 from tests.support.service import Service
@@ -30,6 +31,11 @@ def kinds_of(method: Method) -> list[str]:
     return actors or list(KINDS)
 
 
+def said(error: TongbanError | None) -> str:
+    """What a test tells of an answer that is not as it must be."""
+    return str(error) if error else "let through"
+
+
 @dataclass
 class Caller:
     """Calls the RPCs of a running service, each over a channel that its allowlist lets in."""
@@ -39,6 +45,10 @@ class Caller:
 
     def __post_init__(self) -> None:
         self._allow = allowlist(self.service.process.service, services(read_image()))
+
+    def methods(self) -> list[Method]:
+        """The RPCs that the service serves."""
+        return [*contracts.methods_of_owner(self.service.process.service), *contracts.methods_of_shared()]
 
     def peers_of(self, method: Method) -> list[str]:
         """The processes that may reach the RPC."""

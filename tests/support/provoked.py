@@ -34,7 +34,7 @@ _OF_STAGES = frozenset(refusals.IMPLIED) - {
     "AUDIT_UNAVAILABLE",
 }
 """What stands in the one chain of stages, the same around every RPC: shown of the chain (tests/conformance/test_rpc_stack.py)
-and of the access of every RPC (test_refusals.py), not again of each."""
+and of every RPC (test_refusals.py, test_bad_input.py), not again of each."""
 
 Pair = tuple[str, str]
 """An RPC, without the first part of its name, and a reason."""
