@@ -58,23 +58,28 @@ class Sandbox:
 
 
 async def furnish(regions: list[RegionSnapshot]) -> list[Path]:
-    """Furnishes the regions that are not furnished yet and lets all trust each other; returns where each one's names stand."""
-    offices = [await _furnished(region) for region in regions]
+    """Furnishes the regions that are not furnished yet and lets all trust each other; returns where each one's names stand.
+
+    Raises:
+        NotBare: one of them is none to furnish; then none is.
+    """
+    gateways = [Gateway(region.id, region.name, region.gateway, known(region.id).code) for region in regions]
+    folders = [Path(region.folder) for region in regions]
     try:
+        for gateway, folder in zip(gateways, folders, strict=True):
+            await _require_bare(gateway, folder)
+        offices = [await _furnished(gateway, folder) for gateway, folder in zip(gateways, folders, strict=True)]
         if len(regions) > 1:
             await _pair(regions, offices)
     finally:
-        for office in offices:
-            await office.gateway.close()
+        for gateway in gateways:
+            await gateway.close()
     return [Path(region.folder) / SANDBOX_FILE for region in regions]
 
 
-async def _furnished(region: RegionSnapshot) -> Office:
-    folder = Path(region.folder)
-    gateway = Gateway(region.id, region.name, region.gateway, known(region.id).code)
-    if (folder / SANDBOX_FILE).exists():
+async def _furnished(gateway: Gateway, folder: Path) -> Office:
+    if _is_furnished(folder):
         return _known(gateway, folder, _read(folder))
-    await _require_bare(gateway, folder)
     office = await open_office(gateway, folder / "credentials.json")
     await import_calendars(office)
     await make_seal(office)
@@ -100,9 +105,15 @@ async def _furnished(region: RegionSnapshot) -> Office:
 
 async def _require_bare(gateway: Gateway, folder: Path) -> None:
     """Synthetic administrators come into no region that somebody has set up, nor twice into one."""
+    if _is_furnished(folder):
+        return
     token = await gateway.machine_token(Machine.from_file(folder / "credentials.json"))
     if (await gateway.get("/v1/departments", token, pageSize="1"))["departments"]:
         raise NotBare(f"region {gateway.id} has departments already: a sandbox begins in a bare region (./run purge)")
+
+
+def _is_furnished(folder: Path) -> bool:
+    return (folder / SANDBOX_FILE).exists()
 
 
 def _known(gateway: Gateway, folder: Path, made: Sandbox) -> Office:
