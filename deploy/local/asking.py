@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 from google.protobuf import json_format
 
-from deploy.local.state import StateFolder
+from deploy.local.state import RegionSnapshot, StateFolder
 from libs.client import PrivateKey, Tongban
 from libs.errors import TongbanError
 from libs.rpc.status import to_status
@@ -22,16 +23,38 @@ Region = Annotated[str, typer.Option(help="Its id; else the first one that runs.
 Credentials = Annotated[
     Path | None, typer.Option(help="A client's credentials; else the administrator's of the first start.")
 ]
+Subject = Annotated[
+    str,
+    typer.Option(
+        "--for", metavar="staff/ID|persons/ID", help="Whom the client, a channel, has authenticated; else the client."
+    ),
+]
 STATE = Path(".tongban")
+_KINDS = {"persons": "PERSON", "staff": "STAFF"}
+_ASSURANCE = "4"
+"""Seen in person: who runs a command stands for that, as a channel does."""
 
 
 @dataclass(frozen=True)
 class AskedRegion:
-    """Which region is asked, and as whom."""
+    """Which region is asked, and as whom: a client, or whom it asserts (``staff/…``, ``persons/…``)."""
 
     state: Path
     region: str
     credentials: Path | None
+    subject: str = ""
+
+    @property
+    def here(self) -> RegionSnapshot:
+        """The region as it runs; ends the command where it doesn't."""
+        state = StateFolder(self.state)
+        snapshot = state.read() if state.holder() is not None else None
+        here = next((each for each in snapshot.regions if self.region in ("", each.id)), None) if snapshot else None
+        if here is None:
+            raise typer.BadParameter(
+                f"region {self.region or 'of any code'} does not run from {state.folder}: ./run up"
+            )
+        return here
 
     def ask(self, work: Callable[[Tongban], Result]) -> Result:
         """Asks; ends the command with what the region refuses with."""
@@ -44,15 +67,14 @@ class AskedRegion:
 
     def call(self, work: Callable[[Tongban], Result]) -> Result:
         """Asks; raises TongbanError as the region meant it."""
-        state = StateFolder(self.state)
-        snapshot = state.read() if state.holder() is not None else None
-        here = next((each for each in snapshot.regions if self.region in ("", each.id)), None) if snapshot else None
-        if here is None:
-            raise typer.BadParameter(
-                f"region {self.region or 'of any code'} does not run from {state.folder}: ./run up"
-            )
-        machine = _machine(self.credentials or state.folder / here.id / "credentials.json")
+        kind = _KINDS.get(self.subject.partition("/")[0], "")
+        if self.subject and not kind:
+            raise typer.BadParameter("must be staff/… or persons/…", param_hint="--for")
+        here = self.here
+        machine = _machine(self.credentials or self.state.resolve() / here.id / "credentials.json")
         with Tongban(here.gateway, machine) as region:
+            if kind:
+                return work(region.asserting(self.subject, kind, acr=_ASSURANCE, auth_time=int(time.time())))
             return work(region)
 
 

@@ -263,6 +263,12 @@ def token(context: typer.Context) -> None:
     _become("deploy.local.token_cli", context)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def trust(context: typer.Context) -> None:
+    """Trust between regions: show (this one, as a file to hand over), inspect, propose, approve, list."""
+    _become("deploy.local.trust_cli", context)
+
+
 def _become(module: str, context: typer.Context) -> None:
     command = programs.python(module, *context.args)
     os.execv(command[0], command)  # noqa: S606 - a shell is what this must not be

@@ -14,11 +14,12 @@ ALL = resources_pb2.RegionTrust(max_assurance=4)
 
 async def trust_each_other(first: Office, second: Office, state: Path) -> None:
     """Puts each region on the other's list: one administrator proposes, another agrees."""
-    await _trust(first, second, state)
-    await _trust(second, first, state)
+    await trust(first, second, state)
+    await trust(second, first, state)
 
 
-async def _trust(here: Office, other: Office, state: Path) -> None:
+async def trust(here: Office, other: Office, state: Path) -> None:
+    """Puts the other region on this one's list."""
     gateway, token = here.gateway, await here.token_of("administration")
     anchor = await _anchor(other, state)
     propose = region_service_pb2.ProposeRegionRequest(
@@ -34,17 +35,9 @@ async def _trust(here: Office, other: Office, state: Path) -> None:
 async def _anchor(office: Office, state: Path) -> resources_pb2.RegionAnchor:
     region = state / office.gateway.id
     issuer = json.loads((region / "credentials.json").read_text(encoding="utf-8"))["issuer"]
-    keys = (await office.gateway.get("/.well-known/jwks.json"))["keys"]
     return resources_pb2.RegionAnchor(
         gateway_url=office.gateway.url,
         issuer=issuer,
-        jwks=resources_pb2.JsonWebKeySet(
-            keys=[
-                resources_pb2.JsonWebKey(
-                    kid=key["kid"], kty=key["kty"], alg="ES256", use="sig", crv=key["crv"], x=key["x"], y=key["y"]
-                )
-                for key in keys
-            ]
-        ),
+        jwks=await office.gateway.region.identity.get_jwks(),
         root_certificate=(region / "root" / ROOT_FILE).read_bytes(),
     )

@@ -1,0 +1,288 @@
+"""``tongban trust``: a file is taken only with the fingerprint that the other region has read out, and says nothing else than what waits."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.local import trust_cli
+from deploy.local.asking import AskedRegion
+from deploy.local.listed_regions import lines_of
+from deploy.local.region_file import RegionFile
+from deploy.local.state import RegionSnapshot
+from libs.crypto.sm3 import sm3
+from libs.errors import not_found
+from tests.support.region_files import anchor_of, file_of, root_of
+from tongban.identity.v1 import resources_pb2 as pb
+from tongban.options.v1 import options_pb2
+
+KINDS = (options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_SERVICE)
+HERE, THERE = "341500", "320402"
+FILE = file_of(THERE)
+
+
+@dataclass
+class TrustList:
+    """A region's list of one entry, in the place of its gateway."""
+
+    listed: pb.Region | None = None
+    changes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def identity(self) -> "TrustList":
+        return self
+
+    def get_region(self, *, name: str) -> pb.Region:
+        if self.listed is None:
+            raise not_found(name)
+        return self.listed
+
+    def __getattr__(self, rpc: str) -> Callable[..., pb.Region]:
+        def change(**asked: Any) -> pb.Region:
+            self.changes.append((rpc, asked))
+            return asked.get("region", self.listed) or pb.Region()
+
+        return change
+
+
+@dataclass
+class Desk:
+    """Where an administrator types."""
+
+    folder: Path
+    trust_list: TrustList = field(default_factory=TrustList)
+
+    def types(self, *words: str, file: bytes = FILE.content, says: str = "") -> tuple[int, str]:
+        path = self.folder / "there.json"
+        path.write_bytes(file)
+        result = CliRunner().invoke(trust_cli.app, [words[0], str(path), *words[1:]], input=says)
+        return result.exit_code, result.output
+
+    def compared(self, verb: str, file: RegionFile = FILE) -> tuple[int, str]:
+        return self.types(verb, "--fingerprint", file.fingerprints["SM3"], file=file.content)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    made = Desk(tmp_path)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "root.der").write_bytes(root_of(HERE))
+    here = RegionSnapshot(HERE, "六安市", "http://127.0.0.1:1", str(tmp_path))
+    monkeypatch.setattr(AskedRegion, "here", here)
+    monkeypatch.setattr(AskedRegion, "call", lambda _self, work: work(made.trust_list))
+    return made
+
+
+def listed(state: pb.RegionState.ValueType = pb.REGION_STATE_PROPOSED, **changes: Any) -> pb.Region:
+    found = pb.Region()
+    found.CopyFrom(FILE.region)
+    found.MergeFrom(pb.Region(state=state, etag="seen", approvals=1, **changes))
+    return found
+
+
+# ---- the file, and what was read out ----
+
+
+ROOT_DIGEST = hashlib.sha256(FILE.region.anchor.root_certificate).hexdigest()
+WRONG = {
+    "another file's": file_of(THERE).fingerprints["SM3"],
+    "its root's": ROOT_DIGEST,
+    "one digit else": ("1" if FILE.fingerprints["SM3"][0] != "1" else "2") + FILE.fingerprints["SM3"][1:],
+    "the beginning": FILE.fingerprints["SM3"][:32],
+    "one digit less": FILE.fingerprints["SM3"][:-1],
+    "one digit more": FILE.fingerprints["SM3"] + "0",
+    "words": "yes",
+}
+
+
+@pytest.mark.parametrize("which", WRONG)
+@pytest.mark.parametrize("verb", ["propose", "approve"])
+def test_another_fingerprint_changes_nothing(desk: Desk, verb: str, which: str) -> None:
+    desk.trust_list.listed = listed() if verb == "approve" else None
+    code, said = desk.types(verb, "--fingerprint", WRONG[which])
+    assert (code, desk.trust_list.changes) == (1, [])
+    assert "refused, and nothing was changed: " in said
+    assert "fingerprint" in said
+
+
+OTHERS = {
+    "cut short": FILE.content[:-100],
+    "another release's": FILE.content.replace(b'"version": 1', b'"version": 2'),
+    "no region's": b"{}",
+}
+
+
+@pytest.mark.parametrize("which", OTHERS)
+@pytest.mark.parametrize("verb", ["propose", "approve"])
+def test_a_file_that_does_not_read_changes_nothing(desk: Desk, verb: str, which: str) -> None:
+    desk.trust_list.listed = listed() if verb == "approve" else None
+    code, said = desk.types(verb, "--fingerprint", sm3(OTHERS[which]).hex(), file=OTHERS[which])
+    assert (code, desk.trust_list.changes) == (1, [])
+    assert said.startswith("refused, and nothing was changed: the file ")
+
+
+@pytest.mark.parametrize("verb", ["propose", "approve"])
+def test_a_regions_own_file_is_refused(desk: Desk, verb: str) -> None:
+    own_root = (desk.folder / "root" / "root.der").read_bytes()
+    for own in (file_of(HERE), file_of("elsewhere", anchor=anchor_of("elsewhere", own_root))):
+        code, said = desk.compared(verb, own)
+        assert (code, desk.trust_list.changes) == (1, [])
+        assert "the file is of this region itself, 341500" in said
+
+
+# ---- proposing ----
+
+
+def test_a_region_that_is_compared_is_proposed(desk: Desk) -> None:
+    code, said = desk.compared("propose")
+    ((rpc, asked),) = desk.trust_list.changes
+    assert (code, rpc, asked["region_id"]) == (0, "propose_region", THERE)
+    region = asked["region"]
+    assert (region.anchor, region.codes) == (FILE.region.anchor, FILE.region.codes)
+    assert (region.inbound.max_assurance, region.outbound.max_assurance) == (4, 4)
+    assert "常州市天宁区" in said
+
+
+def test_who_proposes_says_how_far_each_way_counts(desk: Desk) -> None:
+    desk.types("propose", "--fingerprint", FILE.fingerprints["SM3"], "--inbound", "2", "--outbound", "3")
+    region = desk.trust_list.changes[0][1]["region"]
+    assert (region.inbound.max_assurance, region.outbound.max_assurance) == (2, 3)
+
+
+def test_a_fingerprint_that_is_not_given_is_asked_for_and_never_shown(desk: Desk) -> None:
+    code, said = desk.types("propose", says=f"{FILE.fingerprints['SHA-256']}\n")
+    assert (code, [rpc for rpc, _ in desk.trust_list.changes]) == (0, ["propose_region"])
+    flat = said.replace(" ", "")
+    # What was typed is echoed, and that is all.
+    assert [flat.count(digits) for digits in FILE.fingerprints.values()] == [0, 1]
+
+
+@pytest.mark.parametrize("says", ["", "\n", "y\n", "yes\n"])
+def test_nothing_is_trusted_on_a_nod(desk: Desk, says: str) -> None:
+    code, _ = desk.types("propose", says=says)
+    assert (code, desk.trust_list.changes) == (1, [])
+
+
+def test_new_keys_of_a_listed_region_are_set(desk: Desk) -> None:
+    desk.trust_list.listed = listed(pb.REGION_STATE_ACTIVE)
+    newer = file_of(THERE)
+    assert desk.compared("propose", newer)[0] == 0
+    asked = {"name": f"regions/{THERE}", "anchor": newer.region.anchor, "etag": "seen"}
+    assert desk.trust_list.changes == [("set_region_keys", asked)]
+
+
+def test_a_region_whose_trust_has_ended_is_proposed_anew(desk: Desk) -> None:
+    desk.trust_list.listed = listed(pb.REGION_STATE_ENDED)
+    assert desk.compared("propose")[0] == 0
+    assert [rpc for rpc, _ in desk.trust_list.changes] == ["propose_region"]
+
+
+@pytest.mark.parametrize("state", [pb.REGION_STATE_PROPOSED, pb.REGION_STATE_ACTIVE])
+def test_what_is_on_the_list_is_not_proposed_again(desk: Desk, state: pb.RegionState.ValueType) -> None:
+    desk.trust_list.listed = listed(state)
+    code, said = desk.compared("propose")
+    assert (code, desk.trust_list.changes) == (1, [])
+    assert "already" in said
+    newer = file_of(THERE)
+    desk.trust_list.listed = listed(state, pending_anchor=newer.region.anchor)
+    code, said = desk.compared("propose", newer)
+    assert (code, desk.trust_list.changes) == (1, [])
+    assert "wait for approval already" in said
+
+
+# ---- approving ----
+
+
+def test_a_proposal_that_is_the_files_is_approved_as_it_was_seen(desk: Desk) -> None:
+    desk.trust_list.listed = listed()
+    assert desk.compared("approve")[0] == 0
+    assert desk.trust_list.changes == [("activate_region", {"name": f"regions/{THERE}", "etag": "seen"})]
+
+
+def test_new_keys_that_are_the_files_are_approved_as_they_were_seen(desk: Desk) -> None:
+    newer = file_of(THERE)
+    desk.trust_list.listed = listed(pb.REGION_STATE_ACTIVE, pending_anchor=newer.region.anchor)
+    assert desk.compared("approve", newer)[0] == 0
+    assert desk.trust_list.changes == [("approve_region_keys", {"name": f"regions/{THERE}", "etag": "seen"})]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"display_name": "公安部"}, "display_name"),
+        ({"codes": [pb.RegionCode(code="340210")]}, "codes"),
+        ({"anchor": pb.RegionAnchor(gateway_url="http://mallory.example")}, "anchor"),
+        ({"anchor": pb.RegionAnchor(jwks=anchor_of("mallory").jwks)}, "anchor"),
+        ({"anchor": pb.RegionAnchor(tls_authorities=b"x")}, "anchor"),
+    ],
+)
+def test_a_proposal_that_is_not_the_files_is_not_approved(desk: Desk, changes: dict[str, Any], named: str) -> None:
+    desk.trust_list.listed = listed(**changes)
+    code, said = desk.compared("approve")
+    assert (code, desk.trust_list.changes) == (1, [])
+    assert f"it differs in: {named}" in said
+
+
+def test_new_keys_that_are_not_the_files_are_not_approved(desk: Desk) -> None:
+    desk.trust_list.listed = listed(pb.REGION_STATE_ACTIVE, pending_anchor=anchor_of("mallory"))
+    code, said = desk.compared("approve")
+    assert (code, desk.trust_list.changes) == (1, [])
+    assert "it differs in: anchor" in said
+
+
+@pytest.mark.parametrize("state", [None, pb.REGION_STATE_ACTIVE, pb.REGION_STATE_ENDED])
+def test_where_nothing_waits_nothing_is_approved(desk: Desk, state: pb.RegionState.ValueType | None) -> None:
+    desk.trust_list.listed = None if state is None else listed(state)
+    code, said = desk.compared("approve")
+    assert (code, desk.trust_list.changes) == (1, [])
+    assert "nothing of 320402 waits" in said
+
+
+# ---- looking ----
+
+
+def test_a_file_is_shown_with_all_that_can_be_compared(desk: Desk) -> None:
+    code, said = desk.types("inspect")
+    assert code == 0
+    flat = said.replace(" ", "")
+    (key,) = FILE.region.anchor.jwks.keys
+    told = json.dumps({"crv": "P-256", "kty": "EC", "x": key.x, "y": key.y}, separators=(",", ":"))
+    rfc7638 = base64.urlsafe_b64encode(hashlib.sha256(told.encode()).digest()).decode().rstrip("=")
+    for shown in (*FILE.fingerprints.values(), ROOT_DIGEST, rfc7638, "http://320402.example:8080", "常州市天宁区"):
+        assert shown in flat, shown
+
+
+@pytest.mark.parametrize(
+    ("region", "waits"),
+    [
+        (listed(), "the trust: 1 of 2 people"),
+        (listed(pb.REGION_STATE_ACTIVE, pending_anchor=FILE.region.anchor), "new keys: 1 of 2 people"),
+        (
+            listed(pb.REGION_STATE_ACTIVE, resuming=[pb.TRUST_DIRECTION_INBOUND, pb.TRUST_DIRECTION_OUTBOUND]),
+            "to resume inbound and outbound: 1 of 2 people",
+        ),
+        (listed(pb.REGION_STATE_ACTIVE), ""),
+    ],
+)
+def test_the_list_says_what_waits_for_whom(region: pb.Region, waits: str) -> None:
+    said = [line.removeprefix("  waits").strip() for line in lines_of(region) if line.startswith("  waits")]
+    assert said == ([waits] if waits else [])
+
+
+def test_the_list_says_where_each_way_stands() -> None:
+    region = listed(
+        pb.REGION_STATE_ACTIVE,
+        inbound=pb.RegionTrust(state=pb.TRUST_STATE_SUSPENDED, max_assurance=3, min_assurance=2, actor_kinds=KINDS),
+        outbound=pb.RegionTrust(state=pb.TRUST_STATE_OPEN, max_assurance=4),
+    )
+    assert lines_of(region) == [
+        "320402 常州市天宁区: active",
+        "  from there  suspended (person, service; assurance 2 to 3)",
+        "  to there    open (all; assurance 0 to 4)",
+    ]
