@@ -53,7 +53,7 @@ def _write(found: Provoked) -> None:
 def _all_of(session: pytest.Session) -> bool:
     """Whether all tests of services ran through, so that what they leave out is left out."""
     there = {path for path in (_TESTS / "service").rglob("test_*.py") if path.parent.name not in _WHOLE_REGIONS}
-    there |= {_TESTS / "conformance" / f"test_{name}.py" for name in ("refusals", "bad_input")}
+    there |= {_TESTS / "conformance" / f"test_{name}.py" for name in ("refusals", "bad_input", "request_ids")}
     taken = {item.path for item in session.items}
     return there <= taken and not session.config.option.keyword and not session.testsfailed
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -127,6 +127,10 @@ class Transaction(Evidence):
         await _FLUSH_STEP.execute(self.connection, self.values())
 
 
+Work: TypeAlias = Callable[[Transaction], Awaitable[Answer]]
+"""What is done in a transaction, for the answer that is stored with it."""
+
+
 class UnitOfWork:
     """Runs commands, each exactly once."""
 
@@ -138,12 +142,12 @@ class UnitOfWork:
         self._wire = wire
         self.committed = asyncio.Event()
 
-    async def run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+    async def run(self, command: Command, work: Work[Answer]) -> Answer:
         """Runs ``work`` in a transaction and stores its answer under the command's request_id.
 
         A repeated command gets the stored answer. That is looked up only when the work fails (a repeated transition
         fails on the state it made itself) or its request_id is taken, so the ordinary call pays nothing for it.
-        A work that raises :class:`AskFirst` is begun again once that is settled; what settling raises is raised.
+        A work that raises :class:`AskFirst` is begun again once that is settled; what settling refuses is refused.
         Of a command to be validated only everything is done as ever but the end: it is rolled back, with the numbers that
         it drew, and leaves no answer, no event and no record of a change. What is stored under its request_id is neither asked for nor told.
 
@@ -153,22 +157,19 @@ class UnitOfWork:
                 may have done so. A repeat with the same request_id gets the stored answer then, or does the work.
             TongbanError: whatever else ``work`` raises; nothing is changed then.
         """
-        for _ in range(_MOST_QUESTIONS):
-            try:
-                return await self._run(command, work)
-            except AskFirst as needed:
-                await needed.settle()
-        raise RuntimeError("what was settled outside did not satisfy the work")
 
-    async def _run(self, command: Command, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+        async def prepare() -> Work[Answer]:
+            return work
+
+        return await self.prepared(command, prepare)
+
+    async def prepared(self, command: Command, prepare: Callable[[], Awaitable[Work[Answer]]]) -> Answer:
+        """Does the same with the work that ``prepare`` makes, of what it finds out before a transaction is open.
+
+        What is found out may have changed since a first call was answered: a repeat of that gets its answer all the same.
+        """
         try:
-            async with self._database.transaction() as connection:
-                transaction = self.within(connection, command)
-                answer = await work(transaction)
-                await _ended(transaction, answer)
-        except _OnlyValidated:
-            await answered(self._evidence(command), self._database, transaction.about, answer)
-            return answer
+            return await self._settled(command, await prepare())
         except Unavailable as error:
             if error.metadata.get("dependency") == "database" and not isinstance(error, OutcomeUnknown):
                 raise  # asked again it would answer no better
@@ -186,6 +187,24 @@ class UnitOfWork:
             if stored is None:
                 raise
             return cast("Answer", stored)
+
+    async def _settled(self, command: Command, work: Work[Answer]) -> Answer:
+        for _ in range(_MOST_QUESTIONS):
+            try:
+                return await self._run(command, work)
+            except AskFirst as needed:
+                await needed.settle()
+        raise RuntimeError("what was settled outside did not satisfy the work")
+
+    async def _run(self, command: Command, work: Work[Answer]) -> Answer:
+        try:
+            async with self._database.transaction() as connection:
+                transaction = self.within(connection, command)
+                answer = await work(transaction)
+                await _ended(transaction, answer)
+        except _OnlyValidated:
+            await answered(self._evidence(command), self._database, transaction.about, answer)
+            return answer
         self._stands(transaction)
         return answer
 

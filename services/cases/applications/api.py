@@ -4,7 +4,7 @@ from libs.access.actor import Actor
 from libs.access.owners import require_official
 from libs.db.command import command_of
 from libs.db.etag import check_etag
-from libs.db.uow import AskFirst, Transaction
+from libs.db.uow import AskFirst, Transaction, Work
 from libs.errors import invalid_field, reasons
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
@@ -31,7 +31,11 @@ class ApplicationApi:
 
     async def create_case(self, request: rpc.CreateCaseRequest, call: Call) -> pb.Case:
         """Opens a draft."""
-        actor = call.actor
+        command = command_of(request, call=call)
+        return await self._parts.uow.prepared(command, lambda: self._opening(request, call.actor))
+
+    async def _opening(self, request: rpc.CreateCaseRequest, actor: Actor) -> Work[pb.Case]:
+        """Asks for all that a draft stands on, and returns what opens it."""
         item = await self._parts.items.version(request.case.item)
         application = _application(request, item, actor, self._parts.home)
         with standing_in("case"):
@@ -43,7 +47,7 @@ class ApplicationApi:
             record = await self._applications.opened(tx, application)
             return await self._parts.workflow.message(record, item, tx.now)
 
-        return await self._parts.uow.run(command_of(request, call=call), work)
+        return work
 
     def _check(self, application: Application, actor: Actor) -> None:
         item = application.item

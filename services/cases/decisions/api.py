@@ -1,7 +1,7 @@
 """Decision and end of a case (决定, 办结): decide, decide anew, close, end without a decision."""
 
 from libs.db.command import Command, command_of
-from libs.db.uow import AskFirst, Transaction
+from libs.db.uow import AskFirst, Transaction, Work
 from libs.rpc.call import Call
 from services.cases.core.access import require_handler
 from services.cases.core.applications import check_form, put_in
@@ -52,6 +52,10 @@ class DecisionApi:
 
     async def redecide_case(self, request: rpc.RedecideCaseRequest, call: Call) -> pb.Case:
         """Decides a case anew whose licence can't be issued: with what is printed put right, or with another outcome."""
+        return await self._parts.uow.prepared(command_of(request, call=call), lambda: self._redeciding(request, call))
+
+    async def _redeciding(self, request: rpc.RedecideCaseRequest, call: Call) -> Work[pb.Case]:
+        """Compares the parties that are stated anew, and returns what decides."""
         actor, asked = call.actor, AskedBefore()
         seen = await self._parts.cases.get(request.name)
         require_handler(actor, seen)
@@ -71,7 +75,7 @@ class DecisionApi:
             record.content.ClearField("license_failure")
             return await self._decided(tx, record, item, before, decided, CaseAction.REDECIDE, asked, call)
 
-        return await self._parts.uow.run(command_of(request, call=call), work)
+        return work
 
     async def _decided(
         self,

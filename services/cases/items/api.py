@@ -6,7 +6,7 @@ from libs.access.actor import Actor
 from libs.access.owners import OFFICIAL, require_official
 from libs.db.command import command_of
 from libs.db.etag import check_etag
-from libs.db.uow import Transaction
+from libs.db.uow import Transaction, Work
 from libs.errors import not_found
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
@@ -71,7 +71,13 @@ class ItemApi:
 
     async def publish_service_item(self, request: pb.PublishServiceItemRequest, call: Call) -> pb.ServiceItem:
         """Publishes a draft; the version published before is superseded in the same moment."""
-        actor = call.actor
+        command = command_of(request, call=call)
+        answer = await self._parts.uow.prepared(command, lambda: self._publishing_of(request, call.actor))
+        self._parts.items.forget()
+        return answer
+
+    async def _publishing_of(self, request: pb.PublishServiceItemRequest, actor: Actor) -> Work[pb.ServiceItem]:
+        """Asks whether a draft can be published, and returns what does it."""
         draft = await self._parts.items.get(request.name)
         _require_department(actor, draft.department, request.name)
         if draft.state == ItemState.DRAFT:  # the etag says that it is still this; another state is refused below
@@ -86,9 +92,7 @@ class ItemApi:
             row = await store.UPDATE.one(tx.connection, row.id, state=state, publish_time=tx.now, update_time=tx.now)
             return _tell_published(tx, row, superseded)
 
-        answer = await self._parts.uow.run(command_of(request, call=call), work)
-        self._parts.items.forget()
-        return answer
+        return work
 
     async def get_service_item(self, request: pb.GetServiceItemRequest, call: Call) -> pb.ServiceItem:
         """Reads a version that was published once; who may write its drafts reads these, too."""

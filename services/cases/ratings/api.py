@@ -5,7 +5,7 @@ from datetime import datetime
 from libs.access.actor import Actor
 from libs.access.owners import hide_from_others
 from libs.db.command import command_of
-from libs.db.uow import Transaction
+from libs.db.uow import Transaction, Work
 from libs.errors import invalid_field, not_found
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
@@ -58,9 +58,14 @@ class RatingApi:
 
     async def _rate_abroad(self, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
         """Rates a case of another region that a window here sent there: the rating travels to it."""
-        parts, wanted = self._parts, request.rating
+        command = command_of(request, call=call)
+        return await self._parts.uow.prepared(command, lambda: self._rating_abroad(request.rating, call.actor))
+
+    async def _rating_abroad(self, wanted: pb.Rating, actor: Actor) -> Work[pb.Rating]:
+        """Looks whether the other region takes ratings of what was sent to it, and returns what sends one."""
+        parts = self._parts
         sent = await parts.transfers.sent_case(wanted.case)
-        rater = _rater_abroad(call.actor, sent, wanted, parts.home)
+        rater = _rater_abroad(actor, sent, wanted, parts.home)
         parts.regions.check_takes(sent.peer_region, Payload.RATING)
 
         async def work(tx: Transaction) -> pb.Rating:
@@ -70,7 +75,7 @@ class RatingApi:
             await parts.queue.add(tx, row.id, _traveling(wanted, rater, tx.now))
             return rating_message(rating, parts.cipher)
 
-        return await parts.uow.run(command_of(request, call=call), work)
+        return work
 
     async def get_rating(self, request: pb.GetRatingRequest, call: Call) -> pb.Rating:
         """Reads a rating: who gave it, and the rated department."""

@@ -7,7 +7,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from libs.db.command import command_of
 from libs.db.etag import check_etag
-from libs.db.uow import Transaction
+from libs.db.uow import Transaction, Work
 from libs.errors import invalid_field, not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
@@ -39,9 +39,9 @@ class MountApi:
         """Mounts a table, unchecked."""
         caller, wanted, made = participant(call.actor, self._parts.home), request.data_mount, uuid7()
         key = key_of(wanted.resource)
-        self._check_known(wanted.table)
 
         async def work(tx: Transaction) -> messages.DataMount:
+            self._check_known(wanted.table)
             found = await lock_seen(tx.connection, key, caller)
             caller.must_provide(found.provider_department)
             _check_fits(found, wanted.table)
@@ -100,6 +100,10 @@ class MountApi:
     async def check_data_mount(self, request: pb.CheckDataMountRequest, call: Call) -> messages.DataMount:
         """Holds a mount against the table as it is; the look itself happens before the transaction."""
         caller = participant(call.actor, self._parts.home)
+        return await self._parts.uow.prepared(command_of(request, call=call), lambda: self._looked_at(request, caller))
+
+    async def _looked_at(self, request: pb.CheckDataMountRequest, caller: Participant) -> Work[messages.DataMount]:
+        """Looks at the table behind a mount, and returns what writes down what was found."""
         row, behind = await self._seen(request.name, caller)
         caller.must_provide(behind.provider_department)
         source = row.table()
@@ -114,7 +118,7 @@ class MountApi:
                 await supply_waiting(tx, written.resource_id)
             return mount_message(written)
 
-        return await self._parts.uow.run(command_of(request, call=call), work)
+        return work
 
 
 def _check_fits(behind: CatalogueResource, table: messages.TableSource) -> None:

@@ -10,7 +10,7 @@ from libs.audit.reading import record_read
 from libs.civil.calendar import Calendar, local_day
 from libs.db.command import command_of
 from libs.db.etag import check_etag
-from libs.db.uow import Transaction
+from libs.db.uow import Transaction, Work
 from libs.errors import not_found, reasons
 from libs.ids.uuid7 import uuid7
 from libs.lists.listing import Scope
@@ -62,7 +62,12 @@ class RequestApi:
 
     async def create_data_request(self, request: pb.CreateDataRequestRequest, call: Call) -> messages.DataRequest:
         """Drafts a request."""
-        parts, content, caller = self._parts, request.data_request.content, participant(call.actor, self._parts.home)
+        caller = participant(call.actor, self._parts.home)
+        return await self._parts.uow.prepared(command_of(request, call=call), lambda: self._drafting(request, caller))
+
+    async def _drafting(self, request: pb.CreateDataRequestRequest, caller: Participant) -> Work[messages.DataRequest]:
+        """Looks at what is asked for, and returns what drafts the request."""
+        parts, content = self._parts, request.data_request.content
         caller.must_consume(content.terms.consumer_region, content.terms.departments)
         behind = await parts.resources.get(content.resource)
         _check(content, behind, parts.home)
@@ -72,7 +77,7 @@ class RequestApi:
             made = drafted(key, content, behind, caller, parts.cipher, tx.now)
             return request_message(await ADD.add(tx.connection, made), parts.cipher, calendar)
 
-        return await parts.uow.run(command_of(request, call=call), work)
+        return work
 
     async def update_data_request(self, request: pb.UpdateDataRequestRequest, call: Call) -> messages.DataRequest:
         """Changes a draft."""

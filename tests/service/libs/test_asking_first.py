@@ -1,6 +1,7 @@
 """Work that must have something asked first: rolled back, asked outside of its transaction, begun again."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest_asyncio
 
 from libs.db.schema import audit_records, idempotency, outbox
 from libs.db.uow import AskFirst, Transaction
-from libs.errors import FailedPrecondition, Unavailable
+from libs.errors import FailedPrecondition, TongbanError, Unavailable
 from libs.process import Process
 from tests.support.events import Done
 from tests.support.process import command, count, process_of
@@ -71,6 +72,37 @@ async def test_a_work_that_never_has_enough_ends(process: Process) -> None:
 
     with pytest.raises(RuntimeError):
         await process.uow.run(command(DONE, common_pb2.Money), _asking([], nothing))
+    assert await _stored(process) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "error", [FailedPrecondition("STATE_CONFLICT", "since"), Unavailable("DEPENDENCY_UNAVAILABLE", "away")]
+)
+async def test_a_repeat_is_answered_whatever_would_be_found_out_now(process: Process, error: TongbanError) -> None:
+    """Asked for by the work, or before it begins: the first call was answered, and that is what a repeat is told."""
+    once = command(DONE, common_pb2.Money)
+    assert await process.uow.run(once, _asking([])) == DONE
+
+    async def refuse() -> Any:
+        raise error
+
+    assert await process.uow.run(once, _asking([], refuse)) == DONE
+    assert await process.uow.prepared(once, refuse) == DONE
+    other = replace(once, digest=b"another body", meaning=b"")
+    for again in (process.uow.run(other, _asking([], refuse)), process.uow.prepared(other, refuse)):
+        with pytest.raises(FailedPrecondition) as refused:
+            await again
+        assert refused.value.reason == "REQUEST_ID_REUSED"
+    assert await _stored(process) == (1, 1, 1)
+
+
+async def test_what_is_found_out_before_the_work_is_refused_where_nothing_was_answered(process: Process) -> None:
+    async def refuse() -> Any:
+        raise FailedPrecondition("STATE_CONFLICT", "no")
+
+    with pytest.raises(FailedPrecondition) as refused:
+        await process.uow.prepared(command(DONE, common_pb2.Money), refuse)
+    assert refused.value.reason == "STATE_CONFLICT"
     assert await _stored(process) == (0, 0, 0)
 
 
