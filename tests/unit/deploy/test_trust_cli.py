@@ -6,18 +6,19 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
-from deploy.local import trust_cli
+from deploy.local import region_file, trust_cli
 from deploy.local.asking import AskedRegion
 from deploy.local.listed_regions import lines_of
 from deploy.local.region_file import RegionFile
 from deploy.local.state import RegionSnapshot
 from libs.crypto.sm3 import sm3
-from libs.errors import not_found
+from libs.errors import not_found, reasons
 from tests.support.region_files import anchor_of, file_of, root_of
 from tongban.identity.v1 import resources_pb2 as pb
 from tongban.options.v1 import options_pb2
@@ -42,6 +43,9 @@ class TrustList:
         if self.listed is None:
             raise not_found(name)
         return self.listed
+
+    def get_jwks(self) -> pb.JsonWebKeySet:
+        return FILE.region.anchor.jwks
 
     def __getattr__(self, rpc: str) -> Callable[..., pb.Region]:
         def change(**asked: Any) -> pb.Region:
@@ -256,6 +260,88 @@ def test_a_file_is_shown_with_all_that_can_be_compared(desk: Desk) -> None:
     rfc7638 = base64.urlsafe_b64encode(hashlib.sha256(told.encode()).digest()).decode().rstrip("=")
     for shown in (*FILE.fingerprints.values(), ROOT_DIGEST, rfc7638, "http://320402.example:8080", "常州市天宁区"):
         assert shown in flat, shown
+
+
+@dataclass
+class Published:
+    """What a gateway says of its token keys; None where it doesn't answer."""
+
+    keys: pb.JsonWebKeySet | None
+    asked: list[tuple[str, bytes | None]] = field(default_factory=list)
+
+    def __call__(self, url: str, *, roots: bytes | None) -> "Published":
+        self.asked.append((url, roots))
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    @property
+    def identity(self) -> "Published":
+        return self
+
+    def get_jwks(self) -> pb.JsonWebKeySet:
+        if self.keys is None:
+            raise reasons.dependency_unavailable("away", dependency="the gateway")
+        return self.keys
+
+
+@pytest.mark.parametrize(
+    ("keys", "says", "ends"),
+    [
+        (FILE.region.anchor.jwks, "http://320402.example:8080 has these token keys now", 0),
+        (anchor_of(THERE).jwks, "has other token keys now: ask 320402 for a new file", 1),
+        (
+            pb.JsonWebKeySet(keys=[*FILE.region.anchor.jwks.keys, *anchor_of(THERE).jwks.keys]),
+            "has other token keys",
+            1,
+        ),
+        (pb.JsonWebKeySet(), "has other token keys now", 1),
+        (None, "does not say which token keys it has: DEPENDENCY_UNAVAILABLE", 1),
+    ],
+)
+def test_a_gateway_is_asked_whether_a_file_has_grown_old(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, keys: pb.JsonWebKeySet | None, says: str, ends: int
+) -> None:
+    gateway = Published(keys)
+    monkeypatch.setattr(trust_cli, "Tongban", gateway)
+    code, said = desk.types("inspect", "--ask")
+    assert (code, says in said) == (ends, True), said
+    assert gateway.asked == [("http://320402.example:8080", None)]
+
+
+def test_a_gateway_is_asked_under_the_authorities_that_its_file_names(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchor = anchor_of(THERE)
+    anchor.tls_authorities = b"PEM"
+    gateway = Published(anchor.jwks)
+    monkeypatch.setattr(trust_cli, "Tongban", gateway)
+    desk.types("inspect", "--ask", file=file_of(THERE, anchor=anchor).content)
+    assert gateway.asked == [("http://320402.example:8080", b"PEM")]
+
+
+@pytest.mark.parametrize("public", ["", "http://127.0.0.1:1", "https://liuan.example"])
+def test_a_region_shows_itself_and_what_is_read_out(desk: Desk, monkeypatch: pytest.MonkeyPatch, public: str) -> None:
+    here = RegionSnapshot(HERE, "六安市", "http://127.0.0.1:1", str(desk.folder), public)
+    monkeypatch.setattr(AskedRegion, "here", here)
+    found = httpx.Response(200, json={"issuer": "https://issuer"}, request=httpx.Request("GET", "http://127.0.0.1:1"))
+    monkeypatch.setattr(httpx, "get", lambda _url, **_options: found)
+    authorities = desk.folder / "authorities.pem"
+    authorities.write_bytes(b"PEM")
+    result = CliRunner().invoke(trust_cli.app, ["show", "--tls-authorities", str(authorities)])
+    made = region_file.read(result.stdout_bytes)
+    anchor = made.region.anchor
+    assert (made.id, made.region.display_name, [each.code for each in made.region.codes]) == (HERE, "六安市", [HERE])
+    assert (anchor.gateway_url, anchor.issuer) == (public or "http://127.0.0.1:1", "https://issuer")
+    assert (anchor.jwks, anchor.tls_authorities) == (FILE.region.anchor.jwks, b"PEM")
+    assert anchor.root_certificate == (desk.folder / "root" / "root.der").read_bytes()
+    flat = result.stderr.replace(" ", "")
+    assert all(f"{name}{digits}\n" in flat for name, digits in made.fingerprints.items())
+    assert ("only this machine reaches" in result.stderr) == ("liuan" not in public)
 
 
 @pytest.mark.parametrize(
