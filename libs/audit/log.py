@@ -16,7 +16,7 @@ from tongban.common.v1 import common_pb2
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A record ready to be stored."""
+    """A record ready to be stored, and the salt of its digests, which is told to whoever gets its receipt."""
 
     id: str
     record_time: datetime
@@ -24,6 +24,7 @@ class AuditEntry:
     object: str
     canonical: bytes
     leaf_hash: bytes
+    salt: bytes = field(repr=False)
     actor: str = ""
     purpose_code: str = ""
     service_item: str = ""
@@ -97,7 +98,7 @@ class Log:
             request_hash=salted(salt, command.digest),
             response_hash=salted(salt, response_digest),
         )
-        return _entry(identifier, record)
+        return _entry(identifier, record, salt)
 
     def again(self, record: Record, now: datetime) -> AuditEntry:
         """Builds a further record from another one: a name and a time of its own, the rest as it is.
@@ -105,7 +106,8 @@ class Log:
         Its digests are the other's, under the other's salt.
         """
         identifier = uuid7()
-        return _entry(identifier, replace(record, name=self._name(identifier), record_time=now))
+        name = self._name(identifier)
+        return _entry(identifier, replace(record, name=name, record_time=now), salt_of(self.salts, name))
 
     def salt(self, identifier: str) -> bytes:
         """Returns the salt of the digests of the record with this id."""
@@ -113,26 +115,31 @@ class Log:
 
     def receipt(self, entry: AuditEntry) -> common_pb2.Receipt:
         """Builds the receipt that the caller gets for a record."""
-        return self.receipt_of(entry.id, entry.record_time, entry.transaction_id, entry.leaf_hash)
+        return self._receipt(entry.id, entry.record_time, entry.transaction_id, entry.leaf_hash, entry.salt)
 
     def receipt_of(
         self, identifier: str, record_time: datetime, transaction_id: str, hashed: bytes
     ) -> common_pb2.Receipt:
         """Builds the receipt of a record that stands in the log: the one that was given when it was written."""
+        return self._receipt(identifier, record_time, transaction_id, hashed, self.salt(identifier))
+
+    def _receipt(
+        self, identifier: str, record_time: datetime, transaction_id: str, hashed: bytes, salt: bytes
+    ) -> common_pb2.Receipt:
         return common_pb2.Receipt(
             record=self._name(identifier),
             log=f"//{self.region}/{self.service}",
             leaf_hash=hashed,
             transaction_id=transaction_id,
             record_time=timestamp(record_time),
-            hash_salt=self.salt(identifier),
+            hash_salt=salt,
         )
 
     def _name(self, identifier: str) -> str:
         return f"{self.service}/auditRecords/{identifier}"
 
 
-def _entry(identifier: str, record: Record) -> AuditEntry:
+def _entry(identifier: str, record: Record, salt: bytes) -> AuditEntry:
     canonical = record.canonical()
     return AuditEntry(
         identifier,
@@ -141,6 +148,7 @@ def _entry(identifier: str, record: Record) -> AuditEntry:
         record.object,
         canonical,
         leaf_hash(canonical),
+        salt,
         record.actor,
         record.purpose_code,
         record.service_item,

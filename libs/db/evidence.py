@@ -124,6 +124,7 @@ class Evidence:
     command: Command
     now: datetime
     _entries: list[AuditEntry] = field(default_factory=list)
+    _last: common_pb2.Receipt | None = None
     _events: list[tuple[str, str, str, bool, bytes]] = field(default_factory=list)
 
     def record(self, about: str, **more: Any) -> common_pb2.Receipt:
@@ -133,12 +134,13 @@ class Evidence:
     def add(self, entry: AuditEntry) -> common_pb2.Receipt:
         """Adds a record that was made already, and returns its receipt."""
         self._entries.append(entry)
-        return self.log.receipt(entry)
+        self._last = receipt = self.log.receipt(entry)
+        return receipt
 
     @property
     def receipt(self) -> common_pb2.Receipt | None:
         """The receipt of the record that was added last: the one that says how it ended; None where none was added."""
-        return self.log.receipt(self._entries[-1]) if self._entries else None
+        return self._last
 
     def noted(self) -> None:
         """Notes, once all of it stands, that the call is recorded; it answers with :attr:`receipt`."""

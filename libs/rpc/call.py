@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from libs.access.actor import ANONYMOUS, Actor
 from libs.rpc.contract import Method
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
-from libs.rpc.streams import StreamPace
+from libs.rpc.streams import NO_PACE, StreamPace
 from tongban.common.v1 import common_pb2
 
 
@@ -33,7 +33,7 @@ class Call:
             is answered as it goes those of the message that is being answered.
         receipt: that of the audit record which says how this call ended; None while none stands.
         receipt_abroad: that of another region, which this one asked for the caller and whose answer is passed on.
-        pace: how long a call that streams has been silent.
+        pace: how long a call that streams has been silent; made with its deadline.
         is_own: whether the answer is wholly the caller's own, which nobody need record.
     """
 
@@ -49,7 +49,7 @@ class Call:
     receipt: common_pb2.Receipt | None = None
     receipt_abroad: common_pb2.Receipt | None = None
     is_own: bool = False
-    pace: StreamPace = field(default_factory=StreamPace)
+    pace: StreamPace = NO_PACE
 
     @property
     def accounted(self) -> bool:

@@ -48,6 +48,10 @@ class StreamPace:
             self._limit = None
 
 
+NO_PACE = StreamPace()
+"""Of calls that do not stream: nobody keeps it."""
+
+
 class StreamsUnderWay:
     """Tells all streams of a server at once that it is about to stop."""
 

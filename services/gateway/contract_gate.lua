@@ -362,7 +362,6 @@ local function check(handle, headers)
   check_method(headers, method, target)
   if sub(target, 1, 4) ~= "/v1/" then return end
   if now.grpc then refuse("route") end
-  note(handle, "json", true)
   check_request(handle, headers, method, target)
 end
 
@@ -421,9 +420,8 @@ end
 
 -- What is gRPC's own stays behind: a JSON answer says its status by HTTP, and a receipt by its readable name alone.
 function envoy_on_response(handle)
-  local noted = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.lua")
-  if not noted or not noted.json then return end
   local headers = handle:headers()
+  if sub(headers:get("content-type") or "", 1, 16) == "application/grpc" then return end
   for name in pairs(T.receipts) do
     local receipt = headers:get(name .. "-bin")
     if receipt then headers:replace(name, receipt) end

@@ -9,7 +9,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.content import PREFIX
 from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_clusters import NOWHERE, OWNERS, typed
-from services.gateway.owners import owner_matches
+from services.gateway.owners import finding_owner, owner_matches
 
 Json = dict[str, Any]
 
@@ -115,8 +115,16 @@ def _lasting(seconds: int | None) -> Json:
 
 
 def _grpc_route(
-    match: Json, cluster: str, seconds: int | None, *, streams: bool = False, repeatable: bool = False
+    match: Json,
+    cluster: str,
+    seconds: int | None,
+    *,
+    streams: bool = False,
+    repeatable: bool = False,
+    per_filter: Json | None = None,
 ) -> Json:
+    # A client's stream has no end to wait for.
+    per_filter = (per_filter or {}) | (_unbuffered() if streams else {})
     return {
         "name": _name(match),
         "match": match,
@@ -125,8 +133,7 @@ def _grpc_route(
             **_lasting(seconds),
             "retry_policy": _retries(repeatable=repeatable and not streams),
         },
-        # A client's stream has no end to wait for.
-        **({"typed_per_filter_config": _unbuffered()} if streams else {}),
+        **({"typed_per_filter_config": per_filter} if per_filter else {}),
     }
 
 
@@ -153,7 +160,14 @@ def _rpc_routes(service: Service, rpc: Rpc) -> list[Json]:
     if owner is not None:
         return [_grpc_route({"path": rpc.path}, owner, seconds, streams=streams, repeatable=repeatable)]
     return [
-        _grpc_route({"path": path, "headers": [header]}, each, seconds, streams=streams, repeatable=repeatable)
+        _grpc_route(
+            {"path": path, "headers": [header]},
+            each,
+            seconds,
+            streams=streams,
+            repeatable=repeatable,
+            per_filter=finding_owner(),
+        )
         for path in rpc.paths
         for each, header in owner_matches()
     ]

@@ -20,6 +20,7 @@ OWNER_HEADER = "x-tongban-owner"
 _JUDGE = "identity"
 _EXTRACTION = "envoy.filters.http.grpc_field_extraction"
 _EXTRACTION_KIND = "envoy.extensions.filters.http.grpc_field_extraction.v3.GrpcFieldExtractionConfig"
+_LUA, _CODE_NAME = "envoy.filters.http.lua.owner", "owner"
 _LUA_KIND = "envoy.extensions.filters.http.lua.v3.Lua"
 _CODE = """
 function envoy_on_request(handle)
@@ -69,11 +70,16 @@ def owner_filters(services: list[Service]) -> list[Json]:
     image = {"filename": str(image_path())}
     reading = typed(_EXTRACTION_KIND, descriptor_set=image, extractions_by_method=extractions)
     code = f"local OWNERS = {lua(dict.fromkeys(OWNERS, True))}\n{_CODE % (_EXTRACTION, OWNER_HEADER)}"
-    telling = typed(_LUA_KIND, default_source_code={"inline_string": code})
+    telling = typed(_LUA_KIND, source_codes={_CODE_NAME: {"inline_string": code}})
     return [
         {"name": _EXTRACTION, "typed_config": reading},
-        {"name": "envoy.filters.http.lua.owner", "typed_config": telling},
+        {"name": _LUA, "typed_config": telling},
     ]
+
+
+def finding_owner() -> Json:
+    """Returns what a route of requests that say whose they are has beside its target: no other pays for reading it."""
+    return {_LUA: typed(f"{_LUA_KIND}PerRoute", name=_CODE_NAME)}
 
 
 def owner_matches() -> Iterator[tuple[str, Json]]:
