@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -74,21 +75,21 @@ class ItemRow:
         return f"serviceItems/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ItemVersion:
-    """An item version as cases need it."""
+    """An item version as cases need it; kept for seconds, and with it what is worked out from it."""
 
     id: str
     number: int
     state: ItemState
     content: pb.ItemContent
 
-    @property
+    @cached_property
     def rules(self) -> tuple[MaterialRule, ...]:
         """Its materials, as the rules need them."""
         return tuple(MaterialRule(rule.code, rule.required, rule.tolerable) for rule in self.content.materials)
 
-    @property
+    @cached_property
     def form(self) -> tuple[ValueField, ...]:
         """The fields of its form, as the rules of values need them."""
         return form_of(self.content)
