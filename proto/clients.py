@@ -84,7 +84,7 @@ class _Package:
         methods = [
             method for file in self._files for service in file.services_by_name.values() for method in service.methods
         ]
-        reachable = [method for method in methods if _access(method).audience == options_pb2.AUDIENCE_FRONT]
+        reachable = [method for method in methods if options_pb2.AUDIENCE_FRONT in _access(method).audience]
         waiting = "".join(self._method(method, waits=True) for method in reachable)
         going = "".join(self._method(method, waits=False) for method in reachable)
         return _MODULE.format(

@@ -8,7 +8,7 @@ context is not taken by one service and refused by the next.
 from dataclasses import dataclass
 
 from libs.access.actor import Actor, Standing
-from libs.errors import invalid_field
+from libs.errors import invalid_field, reasons
 from tongban.common.v1 import common_pb2
 
 _ANSWERABLE = (Standing.SERVICE, Standing.REGION)
@@ -84,6 +84,19 @@ def name_here(name: str, region: str, home: str) -> str:
     if name and region != home and not name.startswith("//"):
         return f"//{region}/{name}"
     return name.removeprefix(f"//{home}/")
+
+
+def lies_here(actor: Actor, region: str, home: str) -> bool:
+    """Tells whether what a caller names lies here; what lies in another region is asked for there, in the caller's place.
+
+    ``region`` is the one in the name, empty where none is. Nothing is asked for another region, which asks there itself: raises
+    InvalidArgument REGION_MISMATCH.
+    """
+    if region in ("", home):
+        return True
+    if actor.standing is Standing.REGION:
+        raise reasons.region_mismatch("what is named is of another region", region=region)
+    return False
 
 
 def for_abroad(context: common_pb2.UseContext, home: str, region: str) -> common_pb2.UseContext:

@@ -56,9 +56,19 @@ class Method:
         return access
 
     @cached_property
-    def keeps_unknown(self) -> bool:
-        """Whether fields that its contract lacks are kept: another region may run a newer release, and must get through."""
-        return self.access.audience == options_pb2.AUDIENCE_REGION
+    def audience(self) -> frozenset[options_pb2.Audience.ValueType]:
+        """Where it can be reached from."""
+        return frozenset(self.access.audience)
+
+    @cached_property
+    def for_regions(self) -> bool:
+        """Whether other regions may call it. What they send may be of a newer release, and must get through."""
+        return options_pb2.AUDIENCE_REGION in self.audience
+
+    @cached_property
+    def for_fronts(self) -> bool:
+        """Whether people's and partners' clients may call it."""
+        return options_pb2.AUDIENCE_FRONT in self.audience
 
     @cached_property
     def repeatable(self) -> bool:

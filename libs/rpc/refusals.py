@@ -77,7 +77,7 @@ def _read_on_record(method: Method) -> bool:
 
 def _may_cross(method: Method) -> bool:
     """Whether what it names may be another region's, which is then asked in the caller's name."""
-    return not method.access.public and method.access.audience != options_pb2.AUDIENCE_INTERNAL
+    return not method.access.public and options_pb2.AUDIENCE_INTERNAL not in method.audience
 
 
 IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(

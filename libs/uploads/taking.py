@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from libs.access.actor import Actor
+from libs.access.actor import Actor, Standing
 from libs.crypto.sm3 import sm3
 from libs.db.engine import Database
 from libs.errors import invalid_field, reasons
@@ -74,8 +74,11 @@ class UploadedFiles:
         """Refuses a file of so many bytes that would be handed out, before anything is done for it.
 
         Raises:
+            InvalidArgument: FIELD_INVALID for another region: it gets the bytes, and has no uploads here.
             ResourceExhausted: UPLOAD_QUOTA_EXCEEDED.
         """
+        if actor.standing is Standing.REGION:
+            raise invalid_field("as_upload", "as_upload.region", "another region has no uploads here")
         async with self.database.read() as connection:
             rules.check_quota(self.quota, await store.HELD.one(connection, owner=owner_of(actor)), size)
 

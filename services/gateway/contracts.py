@@ -66,7 +66,7 @@ class Rpc:
     @property
     def internal(self) -> bool:
         """Whether only services of the same region may reach it."""
-        return self.access.audience == options_pb2.AUDIENCE_INTERNAL
+        return options_pb2.AUDIENCE_INTERNAL in self.access.audience
 
     @property
     def repeatable(self) -> bool:

@@ -26,7 +26,7 @@ def _enum_name(enum: Any, value: int, prefix: str) -> str:
 def _rights(rpc: Rpc) -> Json:
     access = rpc.access
     actors = [_enum_name(options_pb2.ActorKind, actor, "ACTOR_KIND_") for actor in access.actors]
-    audience = _enum_name(options_pb2.Audience, access.audience or options_pb2.AUDIENCE_FRONT, "AUDIENCE_")
+    audience = [_enum_name(options_pb2.Audience, each, "AUDIENCE_") for each in access.audience]
     rights: Json = {"x-audience": audience, "x-grpc-method": rpc.path[1:]}
     rights |= {"x-permission": access.permission} if access.permission else {}
     rights |= {"x-min-assurance": access.min_assurance} if access.min_assurance else {}

@@ -40,8 +40,6 @@ async def app(process: Process) -> App:
             "PresentationService": [presentations],
             "MaterialService": [materials],
             "UseService": [UseApi(parts)],
-            # Each feature answers other regions, too.
-            "RecognitionService": [licenses, files, verification, presentations, materials],
         },
         events={**parts.cases.events(), CaseLicenseOrdered: decided.ordered},
         followed={

@@ -40,7 +40,6 @@ async def app(process: Process) -> App:
             "MountService": [MountApi(parts)],
             "GrantService": [RequestApi(parts), GrantApi(parts)],
             "DataService": [data],
-            "RegionDataService": [data],
         },
         events={CalendarImported: calendar.imported},
         followed=followed(parts.database, parts.home),

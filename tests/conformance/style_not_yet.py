@@ -3,8 +3,4 @@
 It may only shrink.
 """
 
-NOT_YET: dict[str, dict[str, str]] = {
-    "S1": {
-        r"license\.v1\.RecognitionService\.GetRemoteLicense": "A8",
-    },
-}
+NOT_YET: dict[str, dict[str, str]] = {}

@@ -12,7 +12,6 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from libs.rpc.contract import Method
 from tests.conformance.style_not_yet import NOT_YET
 from tests.support import contracts, events_told, presence
-from tongban.options.v1 import options_pb2
 
 _GUIDE = Path("docs/api-style.md")
 _HELD = re.compile(r"^- \*\*(\w+)\*\* ● (.*?)(?=^- |^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -282,7 +281,7 @@ def contexts_in_urls() -> Found:
         paths = _paths(method)
         hidden = all(verb == "POST" and body == "*" for verb, _, body in paths)
         read = not _begins(str(method.descriptor.name), ("Get", "List")) or paths[0][1].endswith(":read")
-        public = method.access.audience != options_pb2.AUDIENCE_REGION
+        public = method.for_fronts
         if paths and _takes_context(method) and not (hidden and (read or not public)):
             yield method.name
 

@@ -31,8 +31,8 @@ async def test_broken_bytes_are_refused(caller: Caller) -> None:
 
 
 async def test_what_the_contract_lacks_is_named_wherever_it_stands(caller: Caller) -> None:
-    """A field of a newer contract would be left out of what is done."""
-    methods = [each for each in caller.methods() if not each.keeps_unknown]
+    """A field of a newer contract would be left out of what is done; also where other regions may call, by everybody else."""
+    methods = [each for each in caller.methods() if each.for_fronts or not each.for_regions]
     cases = [(method, path, data) for method in methods for path, data in with_unknown(method)]
 
     async def check(item: tuple[Method, str, bytes]) -> str:
@@ -45,11 +45,11 @@ async def test_what_the_contract_lacks_is_named_wherever_it_stands(caller: Calle
 
 
 async def test_what_the_contract_lacks_is_kept_where_another_region_says_it(serving_caller: Caller) -> None:
-    methods = [each for each in serving_caller.methods() if each.keeps_unknown]
+    methods = [each for each in serving_caller.methods() if each.for_regions]
 
     async def check(item: tuple[Method, bytes]) -> str:
         method, data = item
-        error = await serving_caller.error(method, data, serving_caller.token(method, kinds_of(method)[0]))
+        error = await serving_caller.error(method, data, serving_caller.token(method, "REGION_SERVICE"))
         return f"{method.name}: {said(error)}" if _lacking(error) else ""
 
     assert await all_of([(each, data) for each in methods for _, data in with_unknown(each)], check) == []

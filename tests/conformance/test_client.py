@@ -9,9 +9,8 @@ import pytest
 from libs.client.made import Api, AsyncApi
 from libs.rpc.contract import Method
 from tests.support import contracts
-from tongban.options.v1 import options_pb2
 
-FRONT = [method for method in contracts.methods() if method.access.audience == options_pb2.AUDIENCE_FRONT]
+FRONT = [method for method in contracts.methods() if method.for_fronts]
 
 
 def _function(method: Method, *, waits: bool) -> inspect.Signature:

@@ -10,10 +10,12 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from buf.validate import validate_pb2
+from libs.access.actor import ANONYMOUS
 from libs.errors import Code
 from libs.rpc import refusals
 from libs.rpc.contract import Method
 from libs.rpc.stages.disclosure import discloses
+from libs.rpc.stages.validation import keeps_unknown
 from tests.support import contracts
 from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
@@ -30,6 +32,7 @@ _RANGES = {
     "sharing": (500, 599),
 }
 _OF_REGIONS = {options_pb2.ACTOR_KIND_REGION_SERVICE, options_pb2.ACTOR_KIND_REGION_STAFF}
+_PLACES = {options_pb2.AUDIENCE_FRONT, options_pb2.AUDIENCE_REGION, options_pb2.AUDIENCE_INTERNAL}
 _FRONTS = {options_pb2.AUDIENCE_FRONT, options_pb2.AUDIENCE_REGION}
 _PERSONAL_NAMES = {"full_name", "phone", "lines", "mobile", "email", "id_number", "birth_date", "contact_name"}
 
@@ -69,19 +72,29 @@ def test_every_rpc_declares_its_access() -> None:
     for method in contracts.methods():
         access, owner = contracts.access_of(method), contracts.owner_of(method)
         named = _PERMISSION.fullmatch(access.permission) and access.permission.split(".")[0] == owner
-        if not (access.public ^ bool(named)) or access.audience == options_pb2.AUDIENCE_UNSPECIFIED:
+        if not (access.public ^ bool(named)) or not method.audience & _PLACES:
             offenders.append(f"{method.name}: {access}")
     assert offenders == []
 
 
-def test_region_facing_rpcs_are_for_regions() -> None:
+def test_each_place_stands_once_and_the_inside_alone() -> None:
     assert [
         method.name
         for method in contracts.methods()
-        if contracts.access_of(method).audience == options_pb2.AUDIENCE_REGION
-        and not contracts.access_of(method).public
-        and not _OF_REGIONS.issuperset(contracts.access_of(method).actors or [options_pb2.ACTOR_KIND_UNSPECIFIED])
+        if len(method.audience) != len(method.access.audience)
+        or (options_pb2.AUDIENCE_INTERNAL in method.audience and len(method.audience) > 1)
     ] == []
+
+
+def test_region_facing_rpcs_are_for_regions() -> None:
+    """Somebody of another region gets in where that is said, and nobody else where no other place is."""
+    offenders = []
+    for method in contracts.methods():
+        actors = set(method.access.actors) or {options_pb2.ACTOR_KIND_UNSPECIFIED}
+        theirs, others = actors & _OF_REGIONS, actors - _OF_REGIONS
+        if method.for_regions and not method.access.public and (not theirs or (others and not method.for_fronts)):
+            offenders.append(method.name)
+    assert offenders == []
 
 
 def test_assurance_levels_exist() -> None:
@@ -91,9 +104,7 @@ def test_assurance_levels_exist() -> None:
 def test_http_mappings_follow_the_audience() -> None:
     mapped = contracts.http_mappings()
     assert [
-        method.name
-        for method in contracts.methods()
-        if bool(mapped[method.name]) != (contracts.access_of(method).audience in _FRONTS)
+        method.name for method in contracts.methods() if bool(mapped[method.name]) != bool(method.audience & _FRONTS)
     ] == []
 
 
@@ -179,15 +190,10 @@ _WITHOUT_REQUEST_ID = {
     "tongban.license.v1.LicenseService.DownloadLicense": _USE,
     "tongban.license.v1.MaterialService.UploadMaterial": "it stands in the metadata, the first message of the stream",
     "tongban.license.v1.MaterialService.DownloadMaterial": _USE,
-    "tongban.license.v1.RecognitionService.GetRemoteLicense": _USE,
-    "tongban.license.v1.RecognitionService.DownloadRemoteLicense": _USE,
-    "tongban.license.v1.RecognitionService.DownloadRemoteMaterial": _USE,
     "tongban.operations.v1.OperationService.CancelOperation": _OF_EVERYBODY,
     "tongban.operations.v1.OperationService.DeleteOperation": _OF_EVERYBODY,
     "tongban.sharing.v1.DataService.Query": _USE,
     "tongban.sharing.v1.DataService.Compare": _USE,
-    "tongban.sharing.v1.RegionDataService.QueryRemote": _USE,
-    "tongban.sharing.v1.RegionDataService.CompareRemote": _USE,
     "tongban.uploads.v1.UploadService.AppendUpload": "the offset tells a repeat; it is on record once it is complete",
 }
 
@@ -222,7 +228,6 @@ def test_request_ids_are_required_uuids() -> None:
 
 _WITHOUT_PAGES = {
     "tongban.events.v1.ChangeService.ListChanges": "it has no last page: a cursor goes on (docs/api-style.md, V4)",
-    "tongban.license.v1.RecognitionService.ListRemoteLicenses": "a presentation holds at most 20 licences",
 }
 
 
@@ -324,28 +329,28 @@ def test_what_regions_hand_over_travels_in_an_envelope_that_every_release_takes(
     }
     for method in contracts.methods():
         if method.name in handed_over:
-            assert (method.keeps_unknown, len(method.descriptor.input_type.fields)) == (True, 1)
+            assert (keeps_unknown(method, ANONYMOUS), len(method.descriptor.input_type.fields)) == (True, 1)
 
 
 # Where a value that is unknown is told to who asks, at once: nothing was handed over that could get lost.
 _QUESTIONS_OF_REGIONS = {
-    "tongban.license.v1.RecognitionService.GetRemoteLicense",
-    "tongban.license.v1.RecognitionService.VerifyRemoteLicense",
-    "tongban.license.v1.RecognitionService.ListRemoteLicenses",
-    "tongban.license.v1.RecognitionService.DownloadRemoteLicense",
-    "tongban.license.v1.RecognitionService.DownloadRemoteMaterial",
-    "tongban.sharing.v1.RegionDataService.QueryRemote",
-    "tongban.sharing.v1.RegionDataService.CompareRemote",
+    "tongban.license.v1.LicenseService.GetLicense",
+    "tongban.license.v1.VerificationService.VerifyLicense",
+    "tongban.license.v1.PresentationService.RedeemPresentation",
+    "tongban.license.v1.LicenseService.DownloadLicense",
+    "tongban.license.v1.MaterialService.DownloadMaterial",
+    "tongban.sharing.v1.DataService.Query",
+    "tongban.sharing.v1.DataService.Compare",
 }
 
 
 def test_what_regions_ask_and_what_they_hand_over_are_told_apart() -> None:
     """Whatever else one region calls at another is a question: it answers with more than a receipt, or refuses, at once."""
-    regional = {method.name for method in contracts.methods() if method.keeps_unknown}
+    regional = {method.name for method in contracts.methods() if method.for_regions}
     questions = {
         method.name
         for method in contracts.methods()
-        if method.keeps_unknown and method.descriptor.output_type.name != "TransferReceipt"
+        if method.for_regions and method.descriptor.output_type.name != "TransferReceipt"
     }
     assert questions == _QUESTIONS_OF_REGIONS
     assert {name.rpartition(".")[0] for name in regional - questions} == {"tongban.cases.v1.ExchangeService"}

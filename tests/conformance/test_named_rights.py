@@ -54,21 +54,17 @@ ANSWERS = {
     "identity.v1.ConsentService.GrantConsent": "the mandate by identity's own rules, the case limits what is given",
     "identity.v1.TokenService.ExchangeToken": "identity.domain.exchange: every party of a token is looked at again",
     "license.v1.LicenseService.IssueLicense": _CONTENT,
-    "license.v1.LicenseService.GetLicense": _LICENSE,
+    "license.v1.LicenseService.GetLicense": f"{_LICENSE}; {_ABROAD}",
     "license.v1.LicenseService.ListLicenses": f"people their own; {_BY_DUTY}, and no face is shown",
     "license.v1.LicenseService.BatchGetLicenses": _LICENSE,
     "license.v1.LicenseService.LookupByIdentifier": _LICENSE,
     "license.v1.LicenseService.RevokeLicense": _CONTENT,
-    "license.v1.LicenseService.DownloadLicense": _LICENSE,
+    "license.v1.LicenseService.DownloadLicense": f"{_LICENSE}; {_ABROAD}",
     "license.v1.MaterialService.UploadMaterial": "says what a file is for; who hands it in has it already",
     "license.v1.MaterialService.GetMaterial": _FILE,
-    "license.v1.MaterialService.DownloadMaterial": _FILE,
+    "license.v1.MaterialService.DownloadMaterial": f"{_FILE}; {_ABROAD}",
     "license.v1.PresentationService.CreatePresentation": "the consent by identity.CheckConsent, the case limits what is given",
-    "license.v1.PresentationService.RedeemPresentation": "a secret code; by name the very verifier, or who works on the case",
-    "license.v1.RecognitionService.GetRemoteLicense": _ABROAD,
-    "license.v1.RecognitionService.ListRemoteLicenses": _ABROAD,
-    "license.v1.RecognitionService.DownloadRemoteLicense": _ABROAD,
-    "license.v1.RecognitionService.DownloadRemoteMaterial": _ABROAD,
+    "license.v1.PresentationService.RedeemPresentation": f"a secret code; by name the very verifier, or who works on the case; {_ABROAD}",
     "license.v1.UseService.ListLicenseUses": "holders their own, the issuing department its own, auditors",
     "seal.v1.SealingService.SealDocument": "who the seal names as users, but its keeper",
     "seal.v1.SealingService.SealDigests": "who the seal names as users, but its keeper",
@@ -76,8 +72,6 @@ ANSWERS = {
     "sharing.v1.DataService.Compare": _GRANT,
     "sharing.v1.GrantService.CreateDataRequest": _CONTENT,
     "sharing.v1.GrantService.UpdateDataRequest": _CONTENT,
-    "sharing.v1.RegionDataService.QueryRemote": _GRANT,
-    "sharing.v1.RegionDataService.CompareRemote": _GRANT,
 }
 """RPCs whose requests can name one, and what makes sure of it."""
 
@@ -95,7 +89,7 @@ def _fields(message: Descriptor, seen: set[str]) -> Iterator[FieldDescriptor]:
 
 
 def _naming() -> set[str]:
-    front = [each for each in contracts.methods() if each.access.audience != options_pb2.AUDIENCE_INTERNAL]
+    front = [each for each in contracts.methods() if options_pb2.AUDIENCE_INTERNAL not in each.audience]
     return {
         method.name.removeprefix("tongban.")
         for method in front

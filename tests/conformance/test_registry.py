@@ -97,7 +97,7 @@ def test_whom_a_service_calls_has_named_it(service: str) -> None:
     for name in {name for file in files for name in _called(file, service)}:
         contract = next(each for each in CONTRACTS if each.full_name == name)
         if contract.owner != service and not all(
-            rpc.access.audience == options_pb2.AUDIENCE_REGION for rpc in contract.rpcs
+            options_pb2.AUDIENCE_REGION in rpc.access.audience for rpc in contract.rpcs
         ):
             assert service in {caller for rpc in contract.rpcs for caller in rpc.access.services}, name
 

@@ -63,8 +63,7 @@ def _by_staff(method: Method) -> bool:
     access = method.access
     by_staff = {options_pb2.ACTOR_KIND_STAFF, options_pb2.ACTOR_KIND_ASSISTED}
     changes = "request_id" in method.descriptor.input_type.fields_by_name
-    front = access.audience == options_pb2.AUDIENCE_FRONT
-    return changes and front and (not access.actors or not by_staff.isdisjoint(access.actors))
+    return changes and method.for_fronts and (not access.actors or not by_staff.isdisjoint(access.actors))
 
 
 def test_what_staff_do_in_somebodys_affair_is_declared() -> None:

@@ -39,10 +39,10 @@ from tongban.license.v1 import (
     license_service_pb2_grpc,
     material_service_pb2,
     material_service_pb2_grpc,
-    recognition_service_pb2_grpc,
+    presentation_service_pb2_grpc,
+    verification_service_pb2_grpc,
 )
 from tongban.license.v1 import presentation_service_pb2 as presentations
-from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import verification_service_pb2 as verification
 from tongban.seal.v1 import resources_pb2 as seals
@@ -55,6 +55,8 @@ from tongban.seal.v1 import (
     validation_service_pb2_grpc,
 )
 
+OWN_WORD = "assertion:service"
+"""What stands in the token of the other region's with which our service asks for itself."""
 DEPARTMENT = "departments/00000000-0000-7000-8000-00000000000d"
 DEPARTMENT_NAME = "六安市行政审批局"
 DEPARTMENT_CODE = SyntheticPopulation("license").uscc("11")
@@ -259,66 +261,29 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
         return token_service_pb2.ExchangeTokenResponse(access_token=f"{kind}:{made}", expires_in=600)
 
 
-class _Recognition(recognition_service_pb2_grpc.RecognitionServiceServicer):
-    """The license service of the other region, by its contract."""
-
-    def __init__(self, known: Neighbours) -> None:
-        self.known = known
-
-    def _note(self, request: Any, context: Any) -> None:
-        self.known.asked.append(request)
-        self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
-
-    async def GetRemoteLicense(self, request: recognition.GetRemoteLicenseRequest, context: Any) -> Any:
-        self._note(request, context)
-        await _tell(request.use_context, context)
-        return resources.License(name=f"//{ABROAD}/{request.name}")
-
-    async def VerifyRemoteLicense(self, request: recognition.VerifyRemoteLicenseRequest, context: Any) -> Any:
-        self._note(request, context)
-        revoked = self.known.revoked_abroad
-        answer = verification.VerifyLicenseResponse(
-            standing=verification.STANDING_REVOKED if revoked else verification.STANDING_VALID, region=ABROAD
-        )
-        return recognition.VerifyRemoteLicenseResponse(answer=answer)
-
-    async def ListRemoteLicenses(self, request: recognition.ListRemoteLicensesRequest, context: Any) -> Any:
-        self._note(request, context)
-        await _tell(request.use_context, context)
-        return recognition.ListRemoteLicensesResponse(
-            presentation=presentations.Presentation(name=f"//{ABROAD}/{request.name or 'presentations/by-code'}")
-        )
-
-    async def DownloadRemoteLicense(self, request: recognition.DownloadRemoteLicenseRequest, context: Any) -> Any:
-        self._note(request, context)
-        await _tell(request.use_context, context)
-        return recognition.DownloadRemoteLicenseResponse(download=licenses.DownloadLicenseResponse(content=b"copy"))
-
-    async def DownloadRemoteMaterial(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        self._note(request, context)
-        await _tell(request.use_context, context)
-        for part in (
-            material_service_pb2.DownloadMaterialResponse(material=material_service_pb2.Material()),
-            material_service_pb2.DownloadMaterialResponse(chunk=b"%PDF-1.7 of another region"),
-        ):
-            yield recognition.DownloadRemoteMaterialResponse(part=part)
+def _note(known: Neighbours, request: Any, context: Any) -> None:
+    known.asked.append(request)
+    known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
 
 
 class _LicensesAbroad(license_service_pb2_grpc.LicenseServiceServicer):
-    """What a person of ours asks of the other region in their own name."""
+    """The licences of the other region, for our service and for a person of ours in their own name."""
 
     def __init__(self, known: Neighbours) -> None:
         self.known = known
 
     async def GetLicense(self, request: licenses.GetLicenseRequest, context: Any) -> Any:
-        self.known.asked.append(request)
-        self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
+        _note(self.known, request, context)
         await _tell(request.use_context, context)
         return resources.License(name=f"//{ABROAD}/{request.name}")
 
+    async def DownloadLicense(self, request: licenses.DownloadLicenseRequest, context: Any) -> Any:
+        _note(self.known, request, context)
+        await _tell(request.use_context, context)
+        return licenses.DownloadLicenseResponse(content=b"copy")
+
     async def ListLicenses(self, request: licenses.ListLicensesRequest, context: Any) -> Any:
-        self.known.asked.append(request)
-        self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
+        _note(self.known, request, context)
         answer = self.known.lists_abroad.pop(0)
         if isinstance(answer, asyncio.Event):
             await answer.wait()
@@ -330,16 +295,48 @@ class _LicensesAbroad(license_service_pb2_grpc.LicenseServiceServicer):
         return answer
 
 
+class _VerificationAbroad(verification_service_pb2_grpc.VerificationServiceServicer):
+    """What the other region says of its licences."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def VerifyLicense(self, request: verification.VerifyLicenseRequest, context: Any) -> Any:
+        _note(self.known, request, context)
+        revoked = self.known.revoked_abroad
+        return verification.VerifyLicenseResponse(
+            standing=verification.STANDING_REVOKED if revoked else verification.STANDING_VALID, region=ABROAD
+        )
+
+
+class _PresentationsAbroad(presentation_service_pb2_grpc.PresentationServiceServicer):
+    """The presentations of the other region."""
+
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
+    async def RedeemPresentation(self, request: presentations.RedeemPresentationRequest, context: Any) -> Any:
+        _note(self.known, request, context)
+        await _tell(request.use_context, context)
+        return presentations.RedeemPresentationResponse(
+            presentation=presentations.Presentation(name=f"//{ABROAD}/{request.name or 'presentations/by-code'}")
+        )
+
+
 class _MaterialsAbroad(material_service_pb2_grpc.MaterialServiceServicer):
-    """The other region's own materials: a person who asks in their own name gets what is theirs, here nothing."""
+    """The other region's materials: our service gets one for its case; a person who asks in their own name has none there."""
 
     def __init__(self, known: Neighbours) -> None:
         self.known = known
 
     async def DownloadMaterial(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
-        await _refuse(context, not_found(request.name))
-        yield material_service_pb2.DownloadMaterialResponse()
+        if OWN_WORD not in dict(context.invocation_metadata())["authorization"]:
+            self.known.tokens_used.append(dict(context.invocation_metadata())["authorization"])
+            await _refuse(context, not_found(request.name))
+        _note(self.known, request, context)
+        await _tell(request.use_context, context)
+        yield material_service_pb2.DownloadMaterialResponse(material=material_service_pb2.Material())
+        yield material_service_pb2.DownloadMaterialResponse(chunk=b"%PDF-1.7 of another region")
 
 
 async def _tell(use: common_pb2.UseContext, context: Any) -> None:
@@ -367,7 +364,8 @@ async def neighbours() -> AsyncIterator[Neighbours]:
     mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_fake(_Mandates)(known), server)
     region_service_pb2_grpc.add_RegionServiceServicer_to_server(_fake(_Regions)(known), server)
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(_fake(_Tokens)(), server)
-    recognition_service_pb2_grpc.add_RecognitionServiceServicer_to_server(_fake(_Recognition)(known), server)
+    presentation_service_pb2_grpc.add_PresentationServiceServicer_to_server(_fake(_PresentationsAbroad)(known), server)
+    verification_service_pb2_grpc.add_VerificationServiceServicer_to_server(_fake(_VerificationAbroad)(known), server)
     license_service_pb2_grpc.add_LicenseServiceServicer_to_server(_fake(_LicensesAbroad)(known), server)
     material_service_pb2_grpc.add_MaterialServiceServicer_to_server(_fake(_MaterialsAbroad)(known), server)
     known.address = f"{HOST}:{server.add_insecure_port(f'{HOST}:0')}"

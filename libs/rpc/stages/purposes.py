@@ -15,13 +15,10 @@ from libs.access import purposes as table
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
 from tongban.common.v1 import common_pb2
-from tongban.options.v1 import options_pb2
 
 _Path = tuple[str, ...]
 _CONTEXT = common_pb2.UseContext.DESCRIPTOR.full_name
 _CODE = "purpose_code"
-_ELSEWHERE = (options_pb2.AUDIENCE_INTERNAL, options_pb2.AUDIENCE_REGION)
-"""What comes from within the region was held to the table before; what comes from another one is not held to ours."""
 
 
 @cache
@@ -45,8 +42,11 @@ def _inside(message: Descriptor, above: frozenset[str]) -> Iterator[_Path]:
 
 
 def states_purpose(method: Method) -> bool:
-    """Whether a request of this RPC names a purpose that is held to the table."""
-    return method.access.audience not in _ELSEWHERE and bool(purposes_in(method.descriptor.input_type))
+    """Whether a request of this RPC names a purpose that is held to the table.
+
+    What comes from within the region was held to it before; what comes from another one is not held to ours.
+    """
+    return method.for_fronts and bool(purposes_in(method.descriptor.input_type))
 
 
 def purposes(method: Method, handler: Handler) -> Handler:

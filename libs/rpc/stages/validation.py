@@ -13,6 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from buf.validate import validate_pb2
+from libs.access.actor import Actor, Standing
 from libs.errors import Violation, reasons
 from libs.rpc.call import Call, Handler
 from libs.rpc.contract import Method
@@ -194,10 +195,18 @@ def _check(
         raise reasons.field_invalid("the request breaks rules of its contract", violations=violations)
 
 
-def _parse_and_check(method: Method, data: bytes) -> Message:
+def keeps_unknown(method: Method, actor: Actor) -> bool:
+    """Whether fields that the contract lacks are kept: another region may run a newer release, and must get through.
+
+    What its people call beside everybody else they call as everybody does.
+    """
+    return method.for_regions and (not method.for_fronts or actor.standing is Standing.REGION)
+
+
+def _parse_and_check(method: Method, data: bytes, actor: Actor) -> Message:
     message = parse(method, data)
     _refuse_too_many(message, data)
-    if not method.keeps_unknown:
+    if not keeps_unknown(method, actor):
         refuse_unknown(message, data)
         leave_out(message)
     _check(message, data)
@@ -210,7 +219,7 @@ async def _each(method: Method, stream: AsyncIterator[bytes], call: Call) -> Asy
         # The first says what the rest is, by its digest too: it is what stands for the whole. What is answered as it goes
         # stands for itself.
         call.received = data if method.exchanges else call.received or data
-        yield _parse_and_check(method, data)
+        yield _parse_and_check(method, data, call.actor)
 
 
 def validation(method: Method, handler: Handler) -> Handler:
@@ -224,6 +233,6 @@ def validation(method: Method, handler: Handler) -> Handler:
         if streams:
             return await handler(_each(method, request, call), call)
         call.received = request
-        return await handler(_parse_and_check(method, request), call)
+        return await handler(_parse_and_check(method, request, call.actor), call)
 
     return with_validation

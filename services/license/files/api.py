@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from libs.access.context import lies_here
 from libs.access.purposes import words_of
 from libs.civil.calendar import local_day
 from libs.db.command import command_of
@@ -26,10 +27,7 @@ from services.license.files.rules import CopyTerms, check_original, copy_terms
 from services.license.rendering import Annotation, LicensePage, annotate
 from services.license.rendering.service import FILE_LIMIT, Renderer, page_of
 from tongban.license.v1 import license_service_pb2 as pb
-from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
-
-Downloads = pb.DownloadLicenseRequest | recognition.DownloadRemoteLicenseRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +53,13 @@ class FileApi:
     async def download_license(self, request: pb.DownloadLicenseRequest, call: Call) -> pb.DownloadLicenseResponse:
         """Hands out the file of a licence of this or of another region."""
         name = names.parse(request.name, "name", "licenses")
+        here = lies_here(call.actor, name.region, self._parts.home)
         if request.as_upload:
             await self._parts.uploads.check_room(call.actor, FILE_LIMIT)
-        if name.is_foreign(self._parts.home):
-            found = await self._from_abroad(name, request, call)
-        else:
+        if here:
             found = await self._hand_out(request, call, await self._parts.licenses.get(name.local))
+        else:
+            found = await self._from_abroad(name, request, call)
         if request.as_upload:
             found.upload = await self._parts.uploads.give(found.content, found.document.media_type, call.actor)
         return found
@@ -72,7 +71,7 @@ class FileApi:
         assertion = await self._parts.regions.assertion_for(call.actor, name.region)
         if not (assertion or checked_there):
             await leaving.check_case(self._parts, call, request)
-        wanted = recognition.DownloadRemoteLicenseRequest(
+        wanted = pb.DownloadLicenseRequest(
             name=name.local,
             format=request.format,
             use_context=await leaving.recorded(self._parts, call, request, str(name), name.region),
@@ -84,15 +83,9 @@ class FileApi:
         call.pass_on(receipt)
         return found
 
-    async def download_remote_license(
-        self, request: recognition.DownloadRemoteLicenseRequest, call: Call
-    ) -> recognition.DownloadRemoteLicenseResponse:
-        """Hands out the file of a licence to another region."""
-        await self._parts.regions.check_inbound(call.actor)
-        found = await self._hand_out(request, call, await self._parts.licenses.get(request.name))
-        return recognition.DownloadRemoteLicenseResponse(download=found)
-
-    async def _hand_out(self, request: Downloads, call: Call, row: License) -> pb.DownloadLicenseResponse:
+    async def _hand_out(
+        self, request: pb.DownloadLicenseRequest, call: Call, row: License
+    ) -> pb.DownloadLicenseResponse:
         asked = asked_by(call.actor, request.use_context, self._parts.home)
         allowed = await self._parts.authorization.allow(asked, row)
         if row.state in HIDDEN:
@@ -133,7 +126,9 @@ class FileApi:
     def _page(self, row: License, kind: LicenseType) -> LicensePage:
         return page_of(row, opened(row.id, row.content, self._parts.cipher), kind)
 
-    async def _copy(self, request: Downloads, row: License, asked: Inquiry, media_type: str, now: datetime) -> _File:
+    async def _copy(
+        self, request: pb.DownloadLicenseRequest, row: License, asked: Inquiry, media_type: str, now: datetime
+    ) -> _File:
         wanted = request.copy_expire_time.ToDatetime(UTC) if request.HasField("copy_expire_time") else None
         terms = copy_terms(words_of(request.use_context), await self._maker(asked), now, wanted)
         note = Annotation(terms.purpose, terms.maker, terms.make_time, terms.expire_time)
@@ -154,7 +149,13 @@ class FileApi:
         return "持证主体" if asked.reader.subjects else asked.reader.client
 
     async def _recorded(
-        self, request: Downloads, call: Call, row: License, asked: Inquiry, allowed: AllowedUse, file: _File
+        self,
+        request: pb.DownloadLicenseRequest,
+        call: Call,
+        row: License,
+        asked: Inquiry,
+        allowed: AllowedUse,
+        file: _File,
     ) -> pb.DownloadLicenseResponse:
         copy, document = file.copy, file.document
         use = await self._parts.recorder.record(

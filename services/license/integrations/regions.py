@@ -1,7 +1,7 @@
 """What is asked of the license services of other regions, gateway to gateway.
 
-Two ways lead there: this service asks for those who work on a case (``RecognitionService``), and a person asks in their own
-name, with an assertion that their token was exchanged for. What must be checked and recorded here before is done by who asks.
+One RPC serves both ways that lead there: this service asks for those who work on a case, and a person asks in their own name,
+with an assertion that their token was exchanged for. What must be checked and recorded here before is done by who asks.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +10,6 @@ from functools import cached_property
 import grpc
 
 from libs.access.actor import Actor
-from libs.errors import reasons
 from libs.rpc.client import TellReceipt, invoke
 from libs.rpc.regions import Regions
 from libs.rpc.token_types import ACCESS_TOKEN
@@ -20,12 +19,13 @@ from tongban.identity.v1 import token_service_pb2 as tokens
 from tongban.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import material_service_pb2 as materials
-from tongban.license.v1 import recognition_service_pb2 as recognition
+from tongban.license.v1 import presentation_service_pb2 as presentations
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import verification_service_pb2 as verification
 from tongban.license.v1.license_service_pb2_grpc import LicenseServiceStub
 from tongban.license.v1.material_service_pb2_grpc import MaterialServiceStub
-from tongban.license.v1.recognition_service_pb2_grpc import RecognitionServiceStub
+from tongban.license.v1.presentation_service_pb2_grpc import PresentationServiceStub
+from tongban.license.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 _FILE_SECONDS = 20.0
 
@@ -39,12 +39,6 @@ class OtherRegions:
     @cached_property
     def _regions(self) -> Regions:
         return Regions(self._identity())
-
-    async def check_inbound(self, actor: Actor) -> None:
-        """Raises REGION_NOT_TRUSTED unless the caller's region is trusted now, and not only when its token was made."""
-        if not actor.region:
-            raise reasons.region_not_trusted("the token names no region", region="")
-        await self._regions.trusted(actor.region, identity.TRUST_DIRECTION_INBOUND)
 
     async def display_name(self, region: str) -> str:
         """Returns what a trusted region is called; raises REGION_NOT_TRUSTED."""
@@ -65,16 +59,11 @@ class OtherRegions:
         return made.access_token
 
     async def license(
-        self, region: str, wanted: recognition.GetRemoteLicenseRequest, assertion: str
+        self, region: str, wanted: licenses.GetLicenseRequest, assertion: str
     ) -> tuple[resources.License, common_pb2.Receipt | None]:
         """Reads a licence, and gives the other region's receipt; ``assertion`` is that of the person who asks, empty where this service does."""
-        if assertion:
-            own = licenses.GetLicenseRequest(name=wanted.name, use_context=wanted.use_context)
-            return await self._regions.invoke_recorded(
-                region, lambda to: LicenseServiceStub(to).GetLicense, own, resources.License, assertion=assertion
-            )
         return await self._regions.invoke_recorded(
-            region, lambda to: RecognitionServiceStub(to).GetRemoteLicense, wanted, resources.License
+            region, lambda to: LicenseServiceStub(to).GetLicense, wanted, resources.License, assertion=assertion
         )
 
     async def listed(
@@ -88,64 +77,42 @@ class OtherRegions:
         )
 
     async def file(
-        self, region: str, wanted: recognition.DownloadRemoteLicenseRequest, assertion: str
+        self, region: str, wanted: licenses.DownloadLicenseRequest, assertion: str
     ) -> tuple[licenses.DownloadLicenseResponse, common_pb2.Receipt | None]:
         """Fetches the file of a licence, and gives the other region's receipt; ``assertion`` as in ``license``."""
-        if assertion:
-            return await self._regions.invoke_recorded(
-                region,
-                lambda to: LicenseServiceStub(to).DownloadLicense,
-                # The two requests have the same fields under the same numbers; only who asks differs.
-                licenses.DownloadLicenseRequest.FromString(wanted.SerializeToString()),
-                licenses.DownloadLicenseResponse,
-                assertion=assertion,
-                timeout=_FILE_SECONDS,
-            )
-        found, receipt = await self._regions.invoke_recorded(
+        return await self._regions.invoke_recorded(
             region,
-            lambda to: RecognitionServiceStub(to).DownloadRemoteLicense,
+            lambda to: LicenseServiceStub(to).DownloadLicense,
             wanted,
-            recognition.DownloadRemoteLicenseResponse,
+            licenses.DownloadLicenseResponse,
+            assertion=assertion,
             timeout=_FILE_SECONDS,
         )
-        return found.download, receipt
 
     async def presented(
-        self, region: str, wanted: recognition.ListRemoteLicensesRequest
-    ) -> tuple[recognition.ListRemoteLicensesResponse, common_pb2.Receipt | None]:
+        self, region: str, wanted: presentations.RedeemPresentationRequest
+    ) -> tuple[presentations.RedeemPresentationResponse, common_pb2.Receipt | None]:
         """Redeems a presentation, and gives the other region's receipt."""
-        answer = recognition.ListRemoteLicensesResponse
+        answer = presentations.RedeemPresentationResponse
         return await self._regions.invoke_recorded(
-            region, lambda to: RecognitionServiceStub(to).ListRemoteLicenses, wanted, answer
+            region, lambda to: PresentationServiceStub(to).RedeemPresentation, wanted, answer
         )
 
     async def verified(
-        self, region: str, question: recognition.VerifyRemoteLicenseRequest
+        self, region: str, question: verification.VerifyLicenseRequest
     ) -> verification.VerifyLicenseResponse:
         """Asks whether a licence is good, each time anew: a revocation there shows at once."""
-        answer = recognition.VerifyRemoteLicenseResponse
-        found = await self._regions.invoke(
-            region, lambda to: RecognitionServiceStub(to).VerifyRemoteLicense, question, answer
+        answer = verification.VerifyLicenseResponse
+        return await self._regions.invoke(
+            region, lambda to: VerificationServiceStub(to).VerifyLicense, question, answer
         )
-        return found.answer
 
     async def material(
-        self, region: str, wanted: recognition.DownloadRemoteMaterialRequest, assertion: str, tell: TellReceipt
+        self, region: str, wanted: materials.DownloadMaterialRequest, assertion: str, tell: TellReceipt
     ) -> AsyncIterator[materials.DownloadMaterialResponse]:
         """Fetches a material, part by part, and tells the other region's receipt first; ``assertion`` as in ``license``."""
-        if assertion:
-            own = materials.DownloadMaterialRequest(name=wanted.name, use_context=wanted.use_context)
-            answer = materials.DownloadMaterialResponse
-            async for part in self._regions.stream(
-                region, lambda to: MaterialServiceStub(to).DownloadMaterial, own, answer, assertion=assertion, tell=tell
-            ):
-                yield part
-            return
-        async for message in self._regions.stream(
-            region,
-            lambda to: RecognitionServiceStub(to).DownloadRemoteMaterial,
-            wanted,
-            recognition.DownloadRemoteMaterialResponse,
-            tell=tell,
+        answer = materials.DownloadMaterialResponse
+        async for part in self._regions.stream(
+            region, lambda to: MaterialServiceStub(to).DownloadMaterial, wanted, answer, assertion=assertion, tell=tell
         ):
-            yield message.part
+            yield part

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from libs.access.context import lies_here
 from libs.access.owners import listed_owner
 from libs.db.command import command_of
 from libs.db.etag import check_etag
@@ -26,10 +27,9 @@ from services.license.licenses.regions import check as check_regions
 from services.license.licenses.store import UPDATE, ListedLicenses
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
-from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 
-Reads = pb.GetLicenseRequest | pb.LookupByIdentifierRequest | recognition.GetRemoteLicenseRequest
+Reads = pb.GetLicenseRequest | pb.LookupByIdentifierRequest
 
 
 class LicenseApi:
@@ -43,9 +43,9 @@ class LicenseApi:
     async def get_license(self, request: pb.GetLicenseRequest, call: Call) -> resources.License:
         """Gets a licence with its face, of this or of another region."""
         name = names.parse(request.name, "name", "licenses")
-        if name.is_foreign(self._parts.home):
-            return await self._get_abroad(name, request, call)
-        return await self._read(request, call, await self._parts.licenses.get(name.local))
+        if lies_here(call.actor, name.region, self._parts.home):
+            return await self._read(request, call, await self._parts.licenses.get(name.local))
+        return await self._get_abroad(name, request, call)
 
     async def _get_abroad(self, name: ResourceName, request: pb.GetLicenseRequest, call: Call) -> resources.License:
         checked_there = leaving.lies_there(request.use_context, name.region)
@@ -53,15 +53,10 @@ class LicenseApi:
         if not (assertion or checked_there):
             await leaving.check_case(self._parts, call, request)
         context = await leaving.recorded(self._parts, call, request, str(name), name.region)
-        wanted = recognition.GetRemoteLicenseRequest(name=name.local, use_context=context)
+        wanted = pb.GetLicenseRequest(name=name.local, use_context=context)
         found, receipt = await self._parts.regions.license(name.region, wanted, assertion)
         call.pass_on(receipt)
         return found
-
-    async def get_remote_license(self, request: recognition.GetRemoteLicenseRequest, call: Call) -> resources.License:
-        """Gets a licence for another region."""
-        await self._parts.regions.check_inbound(call.actor)
-        return await self._read(request, call, await self._parts.licenses.get(request.name))
 
     async def lookup_by_identifier(self, request: pb.LookupByIdentifierRequest, call: Call) -> resources.License:
         """Gets a licence by its identifier."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from libs.access.actor import Actor, Standing
-from libs.access.context import name_here
+from libs.access.context import lies_here, name_here
 from libs.access.owners import hide_from_others, listed_owner
 from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
@@ -27,10 +27,8 @@ from services.license.materials.rules import Material
 from services.license.materials.upload import announced_by, metadata_of, streamed, uploaded
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import material_service_pb2 as pb
-from tongban.license.v1 import recognition_service_pb2 as recognition
 
 _READ, _BYTES = ("material",), ("material", "file")
-Downloads = pb.DownloadMaterialRequest | recognition.DownloadRemoteMaterialRequest
 
 
 class MaterialApi:
@@ -135,9 +133,9 @@ class MaterialApi:
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
         """Hands out the bytes of a material of this or of another region, part by part."""
         name = names.parse(request.name, "name", "materials")
+        source = self._from_here if lies_here(call.actor, name.region, self._parts.home) else self._from_abroad
         if request.as_upload:
             await self._parts.uploads.check_room(call.actor, rules.SIZE_LIMIT)
-        source = self._from_abroad if name.is_foreign(self._parts.home) else self._from_here
         parts = source(name, request, call)
         async for part in self._as_upload(parts, call.actor) if request.as_upload else parts:
             yield part
@@ -150,14 +148,6 @@ class MaterialApi:
         head.upload = await self._parts.uploads.give(content, head.material.document.media_type, actor)
         yield head
 
-    async def download_remote_material(
-        self, request: recognition.DownloadRemoteMaterialRequest, call: Call
-    ) -> AsyncIterator[recognition.DownloadRemoteMaterialResponse]:
-        """Hands out the bytes of a material to the region that handles its case, part by part."""
-        await self._parts.regions.check_inbound(call.actor)
-        async for part in self._from_here(names.parse(request.name, "name", "materials"), request, call):
-            yield recognition.DownloadRemoteMaterialResponse(part=part)
-
     async def _from_abroad(
         self, name: ResourceName, request: pb.DownloadMaterialRequest, call: Call
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
@@ -166,7 +156,7 @@ class MaterialApi:
         if not assertion:
             await self._check_abroad(str(name), asked_by(call.actor, request.use_context, self._parts.home, STATED))
         context = await leaving.recorded(self._parts, call, request, str(name), name.region, STATED)
-        wanted = recognition.DownloadRemoteMaterialRequest(name=name.local, use_context=context)
+        wanted = pb.DownloadMaterialRequest(name=name.local, use_context=context)
         async for part in self._parts.regions.material(name.region, wanted, assertion, call.pass_on):
             yield part
 
@@ -179,7 +169,7 @@ class MaterialApi:
             raise not_found(name) if asked.actor.standing is Standing.PERSON else rules.somebody_elses(name)
 
     async def _from_here(
-        self, name: ResourceName, request: Downloads, call: Call
+        self, name: ResourceName, request: pb.DownloadMaterialRequest, call: Call
     ) -> AsyncIterator[pb.DownloadMaterialResponse]:
         material = await store.get(self._parts.database, name.local)
         asked = asked_by(call.actor, request.use_context, self._parts.home, STATED)

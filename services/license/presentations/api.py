@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from libs.access.actor import Actor, Standing
+from libs.access.context import lies_here
 from libs.access.owners import OFFICIAL, listed_owner, speaks_for_nobody
 from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
@@ -29,9 +30,6 @@ from services.license.presentations import rules, store
 from services.license.presentations.convert import presentation_message
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import presentation_service_pb2 as pb
-from tongban.license.v1 import recognition_service_pb2 as recognition
-
-Redeems = pb.RedeemPresentationRequest | recognition.ListRemoteLicensesRequest
 
 
 class PresentationApi:
@@ -138,10 +136,10 @@ class PresentationApi:
         home = self._parts.home
         if request.WhichOneof("handle") == "name":
             name = names.parse(request.name, "name", "presentations")
-            region, local = name.region or home, name.local
+            region, local = name.region, name.local
         else:
             region, local = rules.region_of_code(request.code), ""
-        if region == home:
+        if lies_here(call.actor, region, home):
             return await self._redeem(request, call, local)
         return await self._redeem_abroad(request, call, region, local)
 
@@ -154,24 +152,18 @@ class PresentationApi:
             # The other region takes our word for whose case it is.
             raise bound_elsewhere(request.name, "case")
         context = await leaving.recorded(parts, call, request, f"//{region}/{local or 'presentations'}", region, STATED)
-        wanted = recognition.ListRemoteLicensesRequest(use_context=context, request_id=request.request_id)
+        wanted = pb.RedeemPresentationRequest(use_context=context, request_id=request.request_id)
         if local:
             wanted.name = local
         else:
             wanted.code = request.code
         found, receipt = await parts.regions.presented(region, wanted)
         call.pass_on(receipt)
-        return pb.RedeemPresentationResponse(presentation=found.presentation, licenses=found.licenses)
+        return found
 
-    async def list_remote_licenses(
-        self, request: recognition.ListRemoteLicensesRequest, call: Call
-    ) -> recognition.ListRemoteLicensesResponse:
-        """Redeems a presentation for another region."""
-        await self._parts.regions.check_inbound(call.actor)
-        found = await self._redeem(request, call, request.name)
-        return recognition.ListRemoteLicensesResponse(presentation=found.presentation, licenses=found.licenses)
-
-    async def _redeem(self, request: Redeems, call: Call, name: str) -> pb.RedeemPresentationResponse:
+    async def _redeem(
+        self, request: pb.RedeemPresentationRequest, call: Call, name: str
+    ) -> pb.RedeemPresentationResponse:
         asked = asked_by(call.actor, request.use_context, self._parts.home, STATED)
         works_on = bool(name) and (asked.abroad or await self._parts.authorization.is_of(asked))
 

@@ -7,10 +7,11 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from libs.access.actor import Actor
+from libs.access.context import lies_here
 from libs.db.command import command_of
 from libs.documents.ofd import OfdRefused, open_ofd
 from libs.documents.store import digest_of
-from libs.errors import TongbanError, invalid_field, reasons
+from libs.errors import TongbanError, invalid_field
 from libs.ids import license_identifier
 from libs.ids.uuid7 import uuid7
 from libs.rpc import languages, status
@@ -28,7 +29,6 @@ from services.license.verification.convert import verification_message
 from services.license.verification.rules import PresentedDetails, PublicFacts, SealOutcome, VerifiedLicense, disclose
 from services.license.verification.store import RecordedLicense, VerifiedLicenses
 from tongban.common.v1 import common_pb2
-from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import verification_service_pb2 as pb
 
 _ZIP = b"PK\x03\x04"
@@ -97,13 +97,12 @@ class VerificationApi:
     ) -> tuple[pb.VerifyLicenseResponse, common_pb2.Receipt | None]:
         """Answers one question that came in ``received``, with the receipt where another region was asked."""
         question = _question(await self._brought(request, call.actor), self._parts.home)
-        if question.region == self._parts.home:
+        if lies_here(call.actor, question.region, self._parts.home):
             return await self._answer(question), None
         transaction = uuid7()
         command = command_of(received, call=call)
         receipt = await self._parts.audit.write(command, f"//{question.region}/licenses", transaction_id=transaction)
-        theirs = recognition.VerifyRemoteLicenseRequest(question=question.request, transaction_id=transaction)
-        return await self._parts.regions.verified(question.region, theirs), receipt
+        return await self._parts.regions.verified(question.region, question.request), receipt
 
     async def _brought(self, request: pb.VerifyLicenseRequest, actor: Actor) -> pb.VerifyLicenseRequest:
         """Returns the request with the file itself, where it names an upload; another region has no part in those."""
@@ -113,16 +112,6 @@ class VerificationApi:
         whole.CopyFrom(request)
         whole.content = await self._parts.uploads.source(request, actor, FILE_LIMIT)
         return whole
-
-    async def verify_remote_license(
-        self, request: recognition.VerifyRemoteLicenseRequest, call: Call
-    ) -> recognition.VerifyRemoteLicenseResponse:
-        """Tells another region whether a licence of this one is good; raises REGION_MISMATCH for any other."""
-        await self._parts.regions.check_inbound(call.actor)
-        question = _question(request.question, self._parts.home)
-        if question.region != self._parts.home:
-            raise reasons.region_mismatch("the question is about another region", region=question.region)
-        return recognition.VerifyRemoteLicenseResponse(answer=await self._answer(question))
 
     async def _answer(self, question: _Question) -> pb.VerifyLicenseResponse:
         request, found = question.request, await self._find(question)

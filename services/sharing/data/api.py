@@ -1,19 +1,17 @@
-"""DataService and RegionDataService: who asks, of which region, and the record of every refusal."""
+"""DataService: who asks, of which region, and the record of every refusal."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from google.protobuf.message import Message
-
-from libs.access.actor import Actor
+from libs.access.context import lies_here
 from libs.db.command import Command, command_of
 from libs.errors import TongbanError
 from libs.ids import names
 from libs.rpc.call import Call
 from services.sharing.core.parts import Parts
-from services.sharing.data.consumers import DataConsumer, consumer_abroad, consumer_here
+from services.sharing.data.consumers import DataConsumer, consumer_of
 from services.sharing.data.forwarding import Forwarding
 from services.sharing.data.uses import DataUses
 from tongban.sharing.v1 import data_service_pb2 as pb
@@ -21,7 +19,6 @@ from tongban.sharing.v1 import data_service_pb2 as pb
 Request = TypeVar("Request", pb.QueryRequest, pb.CompareRequest)
 Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
 Serve = Callable[[Command, Request, DataConsumer], Awaitable[Answer]]
-Who = Callable[[Actor, Request, str], DataConsumer]
 
 
 class DataApi:
@@ -35,40 +32,26 @@ class DataApi:
 
     async def query(self, request: pb.QueryRequest, call: Call) -> pb.QueryResponse:
         """Reads rows of this region or of another."""
-        serve = self._forwarding.query if self._is_foreign(request.resource) else self._uses.query
-        return await self._recorded(call, request, request, request.fields, consumer_here, serve)
+        return await self._recorded(call, request, request.fields, self._uses.query, self._forwarding.query)
 
     async def compare(self, request: pb.CompareRequest, call: Call) -> pb.CompareResponse:
         """Compares with rows of this region or of another."""
-        serve = self._forwarding.compare if self._is_foreign(request.resource) else self._uses.compare
-        return await self._recorded(call, request, request, _compared(request), consumer_here, serve)
-
-    async def query_remote(self, request: pb.QueryRemoteRequest, call: Call) -> pb.QueryResponse:
-        """Reads rows for a department of another region."""
-        query = request.query
-        return await self._recorded(call, request, query, query.fields, consumer_abroad, self._uses.query)
-
-    async def compare_remote(self, request: pb.CompareRemoteRequest, call: Call) -> pb.CompareResponse:
-        """Compares for a department of another region."""
-        asked = request.comparison
-        return await self._recorded(call, request, asked, _compared(asked), consumer_abroad, self._uses.compare)
-
-    def _is_foreign(self, resource: str) -> bool:
-        return names.parse(resource, "resource").is_foreign(self._home)
+        return await self._recorded(call, request, _compared(request), self._uses.compare, self._forwarding.compare)
 
     async def _recorded(
         self,
         call: Call,
-        whole: Message,
         request: Request,
         fields: Sequence[str],
-        who: "Who[Request]",
-        serve: "Serve[Request, Answer]",
+        here: "Serve[Request, Answer]",
+        there: "Serve[Request, Answer]",
     ) -> Answer:
         """Serves a use. A refusal is recorded by a statement of its own before the caller hears of it."""
-        command = replace(command_of(whole, call=call), use=request.use_context)
+        command = command_of(request, call=call)
         try:
-            consumer = who(call.actor, request, self._home)
+            region = names.parse(request.resource, "resource").region
+            serve = here if lies_here(call.actor, region, self._home) else there
+            consumer = consumer_of(call.actor, request, self._home)
             command = _of(command, consumer)
             return await serve(command, request, consumer)
         except Exception as error:

@@ -19,10 +19,11 @@ from tongban.sharing.v1 import data_service_pb2 as pb
 Sent = TypeVar("Sent", bound=Message)
 Answer = TypeVar("Answer", pb.QueryResponse, pb.CompareResponse)
 Method = Callable[[str, Sent], Awaitable[tuple[Answer, common_pb2.Receipt | None]]]
-_SERVICE = pb.DESCRIPTOR.services_by_name["RegionDataService"].full_name
+ASKED = ":asked"
+"""Behind the RPC's name, the action of the record that says that a question leaves."""
 QUESTION = OpenQuestion("data_asked_recorded", "", 120.0)
 """A question for another region's data: the region counts the use and answers, and here the answer is recorded."""
-UNANSWERED = f"{_SERVICE}.Unanswered"
+UNANSWERED = f"{pb.DESCRIPTOR.services_by_name['DataService'].full_name}.Unanswered"
 """The action of the record that says that no answer came to be recorded."""
 _NO_ANSWER = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL}
 
@@ -37,9 +38,10 @@ class Forwarding:
 
     async def query(self, command: Command, request: pb.QueryRequest, consumer: DataConsumer) -> pb.QueryResponse:
         """Reads rows of another region."""
-        asked = pb.QueryRemoteRequest(query=request)
-        asked.query.use_context.CopyFrom(self._abroad(command.use, consumer, request.resource))
-        question = await self._record_sending(command, "QueryRemote", request.resource, request.fields)
+        asked = pb.QueryRequest()
+        asked.CopyFrom(request)
+        asked.use_context.CopyFrom(self._abroad(command.use, consumer, request.resource))
+        question = await self._record_sending(command, request.resource, request.fields)
         answer = await self._answer(command, self._regions.query, request.resource, asked, question)
         released = [field for field in request.fields if field not in answer.refused_fields]
         if answer.refused_fields:
@@ -50,19 +52,18 @@ class Forwarding:
 
     async def compare(self, command: Command, request: pb.CompareRequest, consumer: DataConsumer) -> pb.CompareResponse:
         """Compares with rows of another region."""
-        asked = pb.CompareRemoteRequest(comparison=request)
-        asked.comparison.use_context.CopyFrom(self._abroad(command.use, consumer, request.resource))
+        asked = pb.CompareRequest()
+        asked.CopyFrom(request)
+        asked.use_context.CopyFrom(self._abroad(command.use, consumer, request.resource))
         fields = [given.field for given in request.given]
-        question = await self._record_sending(command, "CompareRemote", request.resource, fields)
+        question = await self._record_sending(command, request.resource, fields)
         answer = await self._answer(command, self._regions.compare, request.resource, asked, question)
         await self._record(command, request.resource, answer, fields, 0, question)
         return answer
 
-    async def _record_sending(
-        self, command: Command, method: str, resource: str, fields: Sequence[str]
-    ) -> common_pb2.Receipt:
+    async def _record_sending(self, command: Command, resource: str, fields: Sequence[str]) -> common_pb2.Receipt:
         """Records that the question leaves, with the keys in it, before it does."""
-        sending = replace(command, method=f"{_SERVICE}.{method}")
+        sending = replace(command, method=f"{command.method}{ASKED}")
         question = replace(QUESTION, party=_region_of(resource))
         return await self._audit.write(sending, resource, fields=fields, asks=question)
 

@@ -11,7 +11,7 @@ import grpc
 from libs.rpc.regions import Regions
 from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
-from tongban.sharing.v1.data_service_pb2_grpc import RegionDataServiceStub
+from tongban.sharing.v1.data_service_pb2_grpc import DataServiceStub
 
 
 class SharingRegions:
@@ -24,20 +24,18 @@ class SharingRegions:
     def _regions(self) -> Regions:
         return Regions(self._identity())
 
-    async def query(
-        self, region: str, asked: pb.QueryRemoteRequest
-    ) -> tuple[pb.QueryResponse, common_pb2.Receipt | None]:
+    async def query(self, region: str, asked: pb.QueryRequest) -> tuple[pb.QueryResponse, common_pb2.Receipt | None]:
         """Reads rows, and gives the other region's receipt; raises REGION_NOT_TRUSTED, DEPENDENCY_UNAVAILABLE, or what the other region refuses with."""
         return await self._regions.invoke_recorded(
-            region, lambda to: RegionDataServiceStub(to).QueryRemote, asked, pb.QueryResponse
+            region, lambda to: DataServiceStub(to).Query, asked, pb.QueryResponse
         )
 
     async def compare(
-        self, region: str, asked: pb.CompareRemoteRequest
+        self, region: str, asked: pb.CompareRequest
     ) -> tuple[pb.CompareResponse, common_pb2.Receipt | None]:
         """Compares, and gives the other region's receipt; raises as :meth:`query`."""
         return await self._regions.invoke_recorded(
-            region, lambda to: RegionDataServiceStub(to).CompareRemote, asked, pb.CompareResponse
+            region, lambda to: DataServiceStub(to).Compare, asked, pb.CompareResponse
         )
 
     async def close(self) -> None:

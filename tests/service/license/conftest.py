@@ -28,7 +28,6 @@ from tongban.license.v1 import (
     license_type_service_pb2_grpc,
     material_service_pb2_grpc,
     presentation_service_pb2_grpc,
-    recognition_service_pb2_grpc,
     use_service_pb2_grpc,
     verification_service_pb2_grpc,
 )
@@ -75,7 +74,6 @@ class License:
         self.presentations = presentation_service_pb2_grpc.PresentationServiceStub(channel)
         self.materials = material_service_pb2_grpc.MaterialServiceStub(channel)
         self.uses = use_service_pb2_grpc.UseServiceStub(channel)
-        self.recognition = recognition_service_pb2_grpc.RecognitionServiceStub(channel)
 
     def token(self, subject: str, kind: str, **claims: Any) -> str:
         return self.service.issuer.token(subject, kind, claims.pop("scope", "license.*"), **claims)

@@ -6,7 +6,6 @@ from libs.errors import TongbanError
 from tests.service.license.conftest import FIRM, PERSON, License, context, request_id
 from tests.support.fakes_license import ABROAD
 from tongban.license.v1 import presentation_service_pb2 as pb
-from tongban.license.v1 import recognition_service_pb2 as recognition
 
 THEIR_CASE = f"//{ABROAD}/cases/00000000-0000-7000-8000-0000000000c7"
 OUR_CASE = "cases/00000000-0000-7000-8000-0000000000c8"
@@ -44,12 +43,9 @@ async def redeem(licensing: License, token: str, **fields: object) -> pb.RedeemP
     )
 
 
-async def redeem_from(licensing: License, token: str, **fields: object) -> recognition.ListRemoteLicensesResponse:
-    values = {"use_context": context(case=THEIR_CASE), "request_id": request_id(), **fields}
-    request = recognition.ListRemoteLicensesRequest(**values)  # type: ignore[arg-type]
-    return await licensing.call(
-        licensing.recognition.ListRemoteLicenses, request, recognition.ListRemoteLicensesResponse, token
-    )
+async def redeem_from(licensing: License, token: str, **fields: object) -> pb.RedeemPresentationResponse:
+    """Redeems as another region does, for its own case."""
+    return await redeem(licensing, token, **{"use_context": context(case=THEIR_CASE), **fields})
 
 
 async def refused(call: object) -> tuple[str, str]:

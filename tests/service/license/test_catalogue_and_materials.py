@@ -30,7 +30,6 @@ from tongban.cases.v1.resources_pb2 import CASE_STATE_ACCEPTED, CASE_STATE_DECID
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_type_service_pb2 as types_pb
 from tongban.license.v1 import material_service_pb2 as pb
-from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 
 PDF = b"%PDF-1.7 " + b"x" * (1024 * 1024 + 10)
@@ -241,9 +240,9 @@ async def test_the_handling_region_fetches_it_for_its_case(licensing: License) -
     material = await upload(licensing, parts_of(meta), licensing.staff())
 
     async def fetch(token: str, case: str) -> bytes:
-        request = recognition.DownloadRemoteMaterialRequest(name=material.name, use_context=context(case=case))
-        method, answer = licensing.recognition.DownloadRemoteMaterial, recognition.DownloadRemoteMaterialResponse
-        found = [message.part async for message in stream(method, request, answer, to="license", token=token)]
+        request = pb.DownloadMaterialRequest(name=material.name, use_context=context(case=case))
+        method, answer = licensing.materials.DownloadMaterial, pb.DownloadMaterialResponse
+        found = [message async for message in stream(method, request, answer, to="license", token=token)]
         assert found[0].material.name == f"//341500/{material.name}"
         return b"".join(part.chunk for part in found[1:])
 

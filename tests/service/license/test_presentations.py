@@ -23,7 +23,6 @@ from tests.support import sql
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import presentation_service_pb2 as pb
-from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 
 
@@ -174,10 +173,8 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
     found = await redeem_from(licensing, licensing.region(), name=name, use_context=context(case=own_case))
     assert [each.name for each in found.licenses] == [f"//341500/{made.name}"]
     assert found.presentation.name == f"//341500/{name}"
-    request = recognition.GetRemoteLicenseRequest(
-        name=made.name, use_context=context(case=THEIR_CASE, presentation=name)
-    )
-    method, answer = licensing.recognition.GetRemoteLicense, resources.License
+    request = licenses.GetLicenseRequest(name=made.name, use_context=context(case=THEIR_CASE, presentation=name))
+    method, answer = licensing.licenses.GetLicense, resources.License
     read = await licensing.call(method, request, answer, licensing.region())
     assert (read.name, read.face_fields) == (f"//341500/{made.name}", made.face_fields)
     request.use_context.ClearField("basis")
@@ -190,13 +187,13 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
 
 async def test_the_receiving_region_reads_and_downloads_under_its_case(licensing: License) -> None:
     made = await licensing.issued(case=OUR_CASE, receiving_region=ABROAD)
-    request = recognition.DownloadRemoteLicenseRequest(
+    request = licenses.DownloadLicenseRequest(
         name=made.name,
         format=resources.FILE_FORMAT_OFD,
         use_context=context("窗口转交", case=f"//341500/{OUR_CASE}"),
     )
-    method, answer = licensing.recognition.DownloadRemoteLicense, recognition.DownloadRemoteLicenseResponse
-    copy = (await licensing.call(method, request, answer, licensing.region())).download
+    method, answer = licensing.licenses.DownloadLicense, licenses.DownloadLicenseResponse
+    copy = await licensing.call(method, request, answer, licensing.region())
     assert copy.annotated
     assert licensing.told[-1].log == "//341500/license"
     request.original = True

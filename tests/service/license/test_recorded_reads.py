@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from libs.errors import Unavailable
-from tests.service.license.conftest import CASE, FIRM, PERSON, License, context
+from tests.service.license.conftest import CASE, FIRM, PERSON, STAFF, License, context
 from tests.service.license.test_catalogue_and_materials import download, metadata, parts_of, upload
 from tests.support.fakes_license import DEPARTMENT
 from tests.support.silence import reads, records, silenced
 from tongban.license.v1 import license_service_pb2 as pb
-from tongban.license.v1 import material_service_pb2, resources_pb2, use_service_pb2
+from tongban.license.v1 import material_service_pb2, presentation_service_pb2, resources_pb2, use_service_pb2
 
-BY_REGIONS = {"GetRemoteLicense", "DownloadRemoteLicense", "DownloadRemoteMaterial", "UploadMaterial"}
-"""What goes the same way for another region, and an upload, which is recorded as a change."""
+AS_CHANGES = {"UploadMaterial"}
+"""An upload, which is recorded as a change."""
 
 
 async def test_no_record_no_answer(licensing: License) -> None:
@@ -62,14 +62,23 @@ async def test_no_record_no_answer(licensing: License) -> None:
             material_service_pb2.Material,
         ),
     }
-    assert reads("tongban.license.v1") - BY_REGIONS == calls.keys() | {"DownloadMaterial"}
-    for verb, (method, request, answer) in calls.items():
+    at_window = {
+        "ListPresentations": (
+            licensing.presentations.ListPresentations,
+            presentation_service_pb2.ListPresentationsRequest(),
+            presentation_service_pb2.ListPresentationsResponse,
+        )
+    }
+    assert reads("tongban.license.v1") - AS_CHANGES == calls.keys() | at_window.keys() | {"DownloadMaterial"}
+    window = licensing.token(PERSON, "STAFF", dept=DEPARTMENT, act={"sub": STAFF})
+    for verb, (method, request, answer) in (calls | at_window).items():
+        token = window if verb in at_window else licensing.staff()
         before = len(await records(licensing.service))
-        await licensing.call(method, request, answer, licensing.staff())
+        await licensing.call(method, request, answer, token)
         assert len(await records(licensing.service)) > before, verb
         async with silenced(licensing.service, "license"):
             with pytest.raises(Unavailable) as refused:
-                await licensing.call(method, request, answer, licensing.staff())
+                await licensing.call(method, request, answer, token)
         assert refused.value.reason == "AUDIT_UNAVAILABLE", verb
     await download(licensing, file, licensing.staff(), case=CASE)
     async with silenced(licensing.service, "license"):

@@ -20,7 +20,6 @@ from tests.service.license.test_use import ITEM_CASE, get, refused, type_code_of
 from tests.support.fakes_license import DEPARTMENT
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_service_pb2 as licenses
-from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import use_service_pb2 as pb
 
@@ -122,8 +121,8 @@ async def test_a_purpose_of_ones_own_is_refused_and_another_regions_is_kept(lice
     assert error.value.metadata == {"field": "use_context.purpose_code", "table": "docs/purposes.md"}
     assert (await uses(licensing, licensing.staff(), license=made.name)).license_uses == []
     theirs = context(purpose_code="OF_A_LATER_TABLE", case=f"//341500/{CASE}", service_item=ITEMS[1], law="《某法》")
-    request = recognition.GetRemoteLicenseRequest(name=made.name, use_context=theirs)
-    method = licensing.recognition.GetRemoteLicense
+    request = licenses.GetLicenseRequest(name=made.name, use_context=theirs)
+    method = licensing.licenses.GetLicense
     await licensing.call(method, request, resources.License, licensing.region())
     kept = (await newest(licensing, made.name)).use_context
     assert (kept.purpose_code, kept.service_item) == ("OF_A_LATER_TABLE", f"//{ABROAD}/{ITEMS[1]}")
@@ -134,8 +133,8 @@ async def test_what_another_region_says_of_law_and_item_opens_nothing_and_it_is_
     made = await licensing.issued()
     for basis in ({"law": "《行政许可法》"}, {"item": ITEM}):
         asked = context(case="cases/1", **basis)
-        request = recognition.GetRemoteLicenseRequest(name=made.name, use_context=asked)
-        method = licensing.recognition.GetRemoteLicense
+        request = licenses.GetLicenseRequest(name=made.name, use_context=asked)
+        method = licensing.licenses.GetLicense
         call = licensing.call(method, request, resources.License, licensing.region())
         assert await refused(call) == ("LICENSE_USE_NOT_ALLOWED", next(iter(basis)))
 

@@ -9,13 +9,12 @@ import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
 from libs.rpc import status
-from tests.service.license.conftest import FIRM_CODE, PERSON, License, context, firm_holder, person_holder
+from tests.service.license.conftest import FIRM_CODE, License, context, firm_holder, person_holder
 from tests.support.fakes_license import ABROAD, DEPARTMENT_NAME
 from tests.support.patience import PATIENCE
 from tests.support.values import messages
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import license_service_pb2 as pb
-from tongban.license.v1 import recognition_service_pb2 as recognition
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import verification_service_pb2 as api
 from tongban.seal.v1 import validation_service_pb2 as validation
@@ -198,8 +197,7 @@ async def test_another_regions_licence_is_asked_for_there_each_time_anew(licensi
     answer = await licensing.verify(identifier=made.identifier, region=ABROAD)
     assert (answer.standing, answer.region) == (api.STANDING_REVOKED, ABROAD)
     first, second = licensing.known.asked
-    assert first.question.qr_content == theirs
-    assert first.transaction_id != second.transaction_id != ""
+    assert (first.qr_content, second.identifier, second.region) == (theirs, made.identifier, ABROAD)
     assert licensing.known.tokens_used == ["Bearer access:assertion:service"] * 2
     licensing.known.trusted.clear()
     with pytest.raises(PermissionDenied, match="REGION_NOT_TRUSTED"):
@@ -210,9 +208,8 @@ async def test_other_regions_ask_here_and_not_about_third_ones(licensing: Licens
     made = await licensing.issued()
 
     async def ask(question: api.VerifyLicenseRequest) -> api.VerifyLicenseResponse:
-        request = recognition.VerifyRemoteLicenseRequest(question=question)
-        method, answer = licensing.recognition.VerifyRemoteLicense, recognition.VerifyRemoteLicenseResponse
-        return (await licensing.call(method, request, answer, licensing.region())).answer
+        method, answer = licensing.verification.VerifyLicense, api.VerifyLicenseResponse
+        return await licensing.call(method, question, answer, licensing.region())
 
     found = await ask(api.VerifyLicenseRequest(qr_content=made.qr_content))
     assert found.standing == api.STANDING_VALID
@@ -221,21 +218,9 @@ async def test_other_regions_ask_here_and_not_about_third_ones(licensing: Licens
         await ask(third)
     licensing.known.trusted.clear()
     licensing.clock.advance(timedelta(minutes=1))
-    request = recognition.VerifyRemoteLicenseRequest(question=third)
+    method, answer = licensing.verification.VerifyLicense, api.VerifyLicenseResponse
     with pytest.raises(PermissionDenied, match="REGION_NOT_TRUSTED"):
-        await licensing.call(
-            licensing.recognition.VerifyRemoteLicense,
-            request,
-            recognition.VerifyRemoteLicenseResponse,
-            licensing.region("110000"),
-        )
-    with pytest.raises(PermissionDenied, match="ACTOR_NOT_ALLOWED"):
-        await licensing.call(
-            licensing.recognition.VerifyRemoteLicense,
-            request,
-            recognition.VerifyRemoteLicenseResponse,
-            licensing.person(PERSON),
-        )
+        await licensing.call(method, third, answer, licensing.region("110000"))
     assert FIRM_CODE not in str(found)
 
 

@@ -185,7 +185,6 @@ class Sharing:
         self.mounts = mount_service_pb2_grpc.MountServiceStub(channel)
         self.grants = grant_service_pb2_grpc.GrantServiceStub(channel)
         self.data = data_service_pb2_grpc.DataServiceStub(channel)
-        self.remote = data_service_pb2_grpc.RegionDataServiceStub(channel)
         self.log = audit_service_pb2_grpc.AuditServiceStub(channel)
 
     def staff(self, person: str, department: str, scope: str = "sharing.*", **claims: Any) -> str:

@@ -43,7 +43,7 @@ THEIRS = common_pb2.Receipt(record="sharing/auditRecords/theirs", log="//320402/
 
 
 @dataclass
-class _Gateway(token_service_pb2_grpc.TokenServiceServicer, data_service_pb2_grpc.RegionDataServiceServicer):
+class _Gateway(token_service_pb2_grpc.TokenServiceServicer, data_service_pb2_grpc.DataServiceServicer):
     """The other region's gateway: takes our assertion, and answers what a test told it to."""
 
     asked: list[Any] = field(default_factory=list)
@@ -63,17 +63,16 @@ class _Gateway(token_service_pb2_grpc.TokenServiceServicer, data_service_pb2_grp
             await context.abort(status.grpc_code(self.error), "", ((status.DETAILS_KEY, details),))
         await context.send_initial_metadata([(receipts.RECEIPT, THEIRS.SerializeToString())])
 
-    async def QueryRemote(self, request: data.QueryRemoteRequest, context: Any) -> data.QueryResponse:
-        await self._take(request.query, context)
+    async def Query(self, request: data.QueryRequest, context: Any) -> data.QueryResponse:
+        await self._take(request, context)
         return data.QueryResponse(rows=self.rows, refused_fields=self.refused, grant="dataGrants/g")
 
-    async def CompareRemote(self, request: data.CompareRemoteRequest, context: Any) -> data.CompareResponse:
-        await self._take(request.comparison, context)
+    async def Compare(self, request: data.CompareRequest, context: Any) -> data.CompareResponse:
+        await self._take(request, context)
         return data.CompareResponse(
             grant="dataGrants/g",
             comparisons=[
-                data.Comparison(field=given.field, outcome=data.COMPARE_OUTCOME_MATCH)
-                for given in request.comparison.given
+                data.Comparison(field=given.field, outcome=data.COMPARE_OUTCOME_MATCH) for given in request.given
             ],
         )
 
@@ -92,7 +91,7 @@ async def federation(ground: Ground, tmp_path: Path) -> AsyncIterator[Federation
     port = free_port()
     abroad = grpc.aio.server()
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(gateway, abroad)
-    data_service_pb2_grpc.add_RegionDataServiceServicer_to_server(gateway, abroad)
+    data_service_pb2_grpc.add_DataServiceServicer_to_server(gateway, abroad)
     abroad.add_insecure_port(f"{HOST}:{port}")
     await abroad.start()
     owner, source = await make_source(ground, tmp_path)
@@ -137,7 +136,7 @@ async def test_a_question_goes_to_the_region_that_holds_the_data(federation: Fed
     assert [(each.action.rpartition(".")[2], each.result, list(each.fields)) for each in records] == [
         ("Query", "OK", ["name"]),
         ("Query", "FIELD_NOT_GRANTED", ["trade"]),
-        ("QueryRemote", "OK", ["name", "trade"]),
+        ("Query:asked", "OK", ["name", "trade"]),
     ]
     assert {each.object for each in records} == {FOREIGN}
     assert ours.record == records[0].name
@@ -169,7 +168,7 @@ async def test_a_comparison_goes_abroad_too(federation: Federation) -> None:
     assert federation.sharing.told[-1] == THEIRS
     transaction = federation.gateway.asked[0].use_context.transaction_id
     records = await federation.sharing.records(transaction)
-    assert [each.action.rpartition(".")[2] for each in records] == ["Compare", "CompareRemote"]
+    assert [each.action.rpartition(".")[2] for each in records] == ["Compare", "Compare:asked"]
 
 
 async def test_a_region_without_trust_or_answer_is_told_apart(federation: Federation) -> None:
@@ -187,7 +186,7 @@ async def test_a_region_without_trust_or_answer_is_told_apart(federation: Federa
 # ---- being asked ----
 
 
-def _remote(resource: str, **changes: Any) -> data.QueryRemoteRequest:
+def _remote(resource: str, **changes: Any) -> data.QueryRequest:
     use = context(
         **{
             "department": ABROAD,
@@ -197,12 +196,12 @@ def _remote(resource: str, **changes: Any) -> data.QueryRemoteRequest:
             **changes,
         }
     )
-    return data.QueryRemoteRequest(query=query(resource, use_context=use))
+    return query(resource, use_context=use)
 
 
-async def _asked(sharing: Sharing, request: data.QueryRemoteRequest, token: str = "") -> data.QueryResponse:
+async def _asked(sharing: Sharing, request: data.QueryRequest, token: str = "") -> data.QueryResponse:
     token = token or sharing.guest("services/sharing")
-    return await sharing.call(sharing.remote.QueryRemote, request, data.QueryResponse, token)
+    return await sharing.call(sharing.data.Query, request, data.QueryResponse, token)
 
 
 async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> None:
@@ -222,12 +221,12 @@ async def test_another_regions_department_uses_its_grant(sharing: Sharing) -> No
     request = data.CompareRequest(
         resource=resource,
         conditions=query(resource).conditions,
-        use_context=_remote(resource).query.use_context,
+        use_context=_remote(resource).use_context,
         given=[data.GivenValue(field="name", value=text("示例甲公司"))],
     )
     compared = await sharing.call(
-        sharing.remote.CompareRemote,
-        data.CompareRemoteRequest(comparison=request),
+        sharing.data.Compare,
+        request,
         data.CompareResponse,
         sharing.guest("services/sharing"),
     )
@@ -258,19 +257,26 @@ async def test_another_region_can_not_say_what_is_not_so(
     assert (await sharing.records(page_size=1))[0].result == reason
 
 
-async def test_staff_of_another_region_ask_for_their_own_department_only(sharing: Sharing) -> None:
+async def test_another_region_asks_by_its_services_and_for_what_lies_here(sharing: Sharing) -> None:
+    """Its staff ask at home, where it is checked whose case it is; a third region's data is asked for there."""
     resource, _ = await sharing.ready()
     await sharing.granted_abroad(resource)
-    own = sharing.guest("staff/00000000-0000-7000-8000-000000007839", ABROAD)
-    assert (await _asked(sharing, _remote(resource), own)).rows
-    with pytest.raises(InvalidArgument) as error:
-        await _asked(
-            sharing, _remote(resource), sharing.guest("staff/00000000-0000-7000-8000-000000007931", ABROAD[:-1] + "d")
-        )
-    assert (error.value.reason, error.value.violations[0].field) == ("FIELD_INVALID", "use_context.department")
+    staff = sharing.guest("staff/00000000-0000-7000-8000-000000007839", ABROAD)
+    with pytest.raises(PermissionDenied) as error:
+        await _asked(sharing, _remote(resource), staff)
+    assert (error.value.reason, error.value.metadata) == ("ACTOR_NOT_ALLOWED", {"actor_kind": "REGION_STAFF"})
     with pytest.raises(InvalidArgument) as third:
         await _asked(sharing, _remote(FOREIGN))
     assert (third.value.reason, third.value.metadata) == ("REGION_MISMATCH", {"region": "320402"})
+    compared = data.CompareRequest(
+        resource=FOREIGN,
+        conditions=query(FOREIGN).conditions,
+        use_context=_remote(FOREIGN).use_context,
+        given=[data.GivenValue(field="name", value=text("示例甲公司"))],
+    )
+    with pytest.raises(InvalidArgument) as third:
+        await sharing.call(sharing.data.Compare, compared, data.CompareResponse, sharing.guest("services/sharing"))
+    assert third.value.reason == "REGION_MISMATCH"
 
 
 # ---- answers that never came to be recorded ----
@@ -306,7 +312,7 @@ async def test_a_question_whose_answer_nobody_recorded_is_told_as_unanswered(
         await federation.sharing.query(query(FOREIGN, use_context=context(transaction_id=TRANSACTION)))
     assert len(federation.gateway.asked) == 1
     assert await _open_questions(federation) == 1
-    assert await _swept(federation) == [("Unanswered", "DEPENDENCY_UNAVAILABLE"), ("QueryRemote", "OK")]
+    assert await _swept(federation) == [("Unanswered", "DEPENDENCY_UNAVAILABLE"), ("Query:asked", "OK")]
     assert await _open_questions(federation) == 0
     assert len(await _swept(federation)) == 2
 

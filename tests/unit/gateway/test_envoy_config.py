@@ -124,7 +124,7 @@ def test_a_stream_lasts_as_long_as_something_comes_or_goes(config: GatewayConfig
 def _closed(rpc: Rpc) -> Rpc:
     descriptor = type(rpc.descriptor)()
     descriptor.CopyFrom(rpc.descriptor)
-    descriptor.options.Extensions[options_pb2.rpc].access.audience = options_pb2.AUDIENCE_INTERNAL
+    descriptor.options.Extensions[options_pb2.rpc].access.audience[:] = [options_pb2.AUDIENCE_INTERNAL]
     return replace(rpc, descriptor=descriptor)
 
 

@@ -10,18 +10,16 @@ from libs.errors import InvalidArgument
 from libs.rpc.stages.purposes import purposes, purposes_in
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import consent_service_pb2
-from tongban.license.v1 import license_service_pb2
-from tongban.options.v1 import options_pb2
-from tongban.sharing.v1 import data_service_pb2
+from tongban.license.v1 import license_service_pb2, presentation_service_pb2
 
 HERE: Any = SimpleNamespace(actor=SimpleNamespace(region=""))
 ABROAD: Any = SimpleNamespace(actor=SimpleNamespace(region="320402"))
 GET = license_service_pb2.GetLicenseRequest.DESCRIPTOR
 
 
-def method(request: Any, *, streams: bool = False, audience: int = options_pb2.AUDIENCE_FRONT) -> Any:
+def method(request: Any, *, streams: bool = False, front: bool = True) -> Any:
     descriptor = SimpleNamespace(input_type=request, client_streaming=streams)
-    return SimpleNamespace(access=SimpleNamespace(audience=audience), descriptor=descriptor)
+    return SimpleNamespace(for_fronts=front, descriptor=descriptor)
 
 
 def get(code: str) -> license_service_pb2.GetLicenseRequest:
@@ -43,7 +41,9 @@ async def stream_of(*codes: str) -> AsyncIterator[Any]:
 
 def test_purposes_are_found_wherever_a_request_holds_them() -> None:
     assert purposes_in(GET) == (("use_context",),)
-    assert purposes_in(data_service_pb2.QueryRemoteRequest.DESCRIPTOR) == (("query", "use_context"),)
+    assert purposes_in(presentation_service_pb2.CreatePresentationRequest.DESCRIPTOR) == (
+        ("presentation", "use_context"),
+    )
     assert purposes_in(consent_service_pb2.GrantConsentRequest.DESCRIPTOR) == (("consent", "purpose_code"),)
     assert purposes_in(consent_service_pb2.GetConsentRequest.DESCRIPTOR) == ()
 
@@ -67,5 +67,4 @@ async def test_each_message_of_a_stream_is_held_to_the_table() -> None:
 
 async def test_a_context_that_is_not_there_and_what_services_ask_each_other_is_let_through() -> None:
     assert await purposes(method(GET), served)(license_service_pb2.GetLicenseRequest(), HERE) is not None
-    for audience in (options_pb2.AUDIENCE_INTERNAL, options_pb2.AUDIENCE_REGION):
-        assert purposes(method(GET, audience=audience), served) is served
+    assert purposes(method(GET, front=False), served) is served

@@ -4,9 +4,10 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from libs.access.actor import ANONYMOUS
 from libs.errors import InvalidArgument, Violation
 from libs.rpc.contract import Method
-from libs.rpc.stages.validation import parse
+from libs.rpc.stages.validation import keeps_unknown, parse
 from libs.rpc.unknown_fields import refuse_unknown, unknown_values
 from tests.support.unknown import FIELD, NUMBER
 from tests.support.values import messages
@@ -66,5 +67,5 @@ def test_another_region_s_message_keeps_what_is_not_known_here() -> None:
     )
     request = exchange.ReceiveCaseTransferRequest(message=exchange.TransferMessage(sequence=1))
     request.message.MergeFromString(FIELD)
-    assert Method(method).keeps_unknown
+    assert keeps_unknown(Method(method), ANONYMOUS)
     assert parse(Method(method), request.SerializeToString()).SerializeToString() == request.SerializeToString()
