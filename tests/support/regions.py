@@ -135,10 +135,12 @@ async def open_one(state: Path, region: KnownRegion, cluster: Cluster, items: tu
     return office
 
 
-async def open_both(state: Path, cluster: Cluster, second: KnownRegion = TIANNING) -> Regions:
+async def open_both(
+    state: Path, cluster: Cluster, second: KnownRegion = TIANNING, its_cluster: Cluster | None = None
+) -> Regions:
     """Sets both regions up as the demo does, with a few items, and lets them trust each other."""
     home = await open_one(state, LIUAN, cluster, ())
-    handling = await open_one(state, second, cluster, (YIELDING, PLAIN))
+    handling = await open_one(state, second, its_cluster or cluster, (YIELDING, PLAIN))
     await publish_service_item(handling, CONVENIENCE_STORE, receiving_region=LIUAN.code)
     await federation.trust_each_other(home, handling, state)
     await fill_department_table(state, LIUAN)

@@ -26,6 +26,8 @@ _FILES = {
     "resources": "tongban/cases/v1/resources.proto",
     "values": "tongban/common/v1/value.proto",
 }
+CHANGED = tuple(_FILES.values())
+"""The files that tomorrow's image has otherwise."""
 _TEXT = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
 
 
