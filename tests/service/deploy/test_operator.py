@@ -1,7 +1,10 @@
-"""What an operator does to a region by hand: own settings, a key that is lost, a folder that moves; the commands go on."""
+"""What an operator does to a region by hand: own settings, a key that is lost, a folder that moves; the commands go on. What they have
+set up is not furnished as a sandbox."""
 
+import asyncio
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import httpx
@@ -10,6 +13,8 @@ import pytest
 from deploy.local.launch import Cluster, NotStarted
 from deploy.local.own_settings import FILE
 from deploy.local.regions import LIUAN
+from deploy.local.sandbox import SANDBOX_FILE, NotBare, furnish
+from libs.ids.synthetic import SyntheticPopulation
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
@@ -32,6 +37,18 @@ def _regions(cluster: Cluster, token: str) -> int:
     return httpx.get(url, headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=PATIENCE).status_code
 
 
+def _open_department(cluster: Cluster, token: str) -> None:
+    """Begins to set the region up, as its administrator does."""
+    code = SyntheticPopulation(LIUAN.code, province=LIUAN.code[:2]).uscc("11")
+    asked = {
+        "requestId": str(uuid.uuid4()),
+        "department": {"displayName": "六安市行政审批局", "uscc": code, "regionCode": LIUAN.code},
+    }
+    headers = {"authorization": f"Bearer {token}"}
+    url = f"{cluster.snapshot.regions[0].gateway}/v1/departments"
+    httpx.post(url, json=asked, headers=headers, trust_env=False, timeout=20).raise_for_status()
+
+
 def test_commands_go_on_behind_a_public_url_after_a_lost_key_and_in_another_folder(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir(mode=0o755)
@@ -48,4 +65,9 @@ def test_commands_go_on_behind_a_public_url_after_a_lost_key_and_in_another_fold
     key.chmod(0o600)
     first.rename(second)
     with Cluster(second, (free_port(),), services=("identity",)) as cluster:
-        assert _regions(cluster, _token(second)) == httpx.codes.OK
+        token = _token(second)
+        assert _regions(cluster, token) == httpx.codes.OK
+        _open_department(cluster, token)
+        with pytest.raises(NotBare, match=f"region {LIUAN.id} has departments already"):
+            asyncio.run(furnish(cluster.snapshot.regions))
+        assert not (second / LIUAN.code / SANDBOX_FILE).exists()
