@@ -35,6 +35,7 @@ ANSWERS = {
     "cases.v1.CaseService.SubmitCase": _REFERENCE,
     "cases.v1.CaseService.SubmitCorrection": _REFERENCE,
     "cases.v1.CaseService.GetCase": _CASE,
+    "cases.v1.CaseService.BatchGetCases": _CASE,
     "cases.v1.CaseService.ListCases": _CASE,
     "cases.v1.CaseService.LookupCaseByNumber": _CASE,
     "cases.v1.CaseService.ListCaseHistory": _CASE,

@@ -1,5 +1,6 @@
 """Cases in PostgreSQL: the table, its record, and how one is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 
@@ -153,6 +154,7 @@ class CaseRecord(CaseRow):
 
 COLUMNS = tuple(each.name for each in fields(CaseRow))
 _BY_ID = Query(CaseRecord, "SELECT {columns} FROM cases WHERE id = CAST(:id AS uuid)")
+_SEVERAL = Query(CaseRecord, "SELECT {columns} FROM cases WHERE id = ANY(CAST(:ids AS uuid[]))")
 _LOCK = Query(CaseRecord, "SELECT {columns} FROM cases WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _BY_NUMBER = Query(CaseRecord, "SELECT {columns} FROM cases WHERE number = :number")
 
@@ -178,6 +180,12 @@ class CaseStore:
         """Reads a case by its name; raises NotFound."""
         async with self.database.read() as connection:
             return self._found(await _BY_ID.first(connection, id=id_of(name)), name)
+
+    async def several(self, names: Sequence[str]) -> list[CaseRecord]:
+        """Reads cases by their names, in that order; raises NotFound for the first that is not there."""
+        async with self.database.read() as connection:
+            found = {each.name: each for each in await _SEVERAL.all(connection, ids=[id_of(name) for name in names])}
+        return [self._found(found.get(name), name) for name in names]
 
     async def by_number(self, number: str) -> CaseRecord:
         """Reads the case with this number; raises NotFound."""

@@ -7,6 +7,7 @@ from libs.audit.writer import AuditWriter
 from libs.clock import Clock
 from libs.crypto.envelope import FieldCipher
 from libs.db.engine import Database
+from libs.db.evidence import Evidence
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
@@ -105,5 +106,9 @@ def parts_of(process: Process) -> Parts:
         deadlines=Deadlines(ledger),
         license_checks=LicenseChecks(licenses),
         material_checks=MaterialChecks(licenses, process.uow, cases, steps, clock, home),
-        reads=CaseReads(process.audit),
+        reads=CaseReads(
+            process.audit,
+            database,
+            lambda command: Evidence(process.audit.log, process.wire, command, clock.now()),
+        ),
     )

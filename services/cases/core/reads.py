@@ -1,24 +1,35 @@
 """Reads of cases: who may, and what of it is recorded."""
 
+from collections.abc import Callable, Sequence
+
 from google.protobuf.message import Message
 
+from libs.access.actor import Actor
 from libs.access.context import check_kind
 from libs.access.owners import require_official
 from libs.access.purposes import item_of
 from libs.audit.reading import record_read
 from libs.audit.writer import AuditWriter
+from libs.db.command import Command, command_of
+from libs.db.engine import Database
+from libs.db.evidence import Evidence, recorded
 from libs.errors import invalid_field, not_found
+from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from services.cases.core.access import is_party, is_staff, made_by, of_department, require_supervision
 from services.cases.core.cases import CaseRecord
 from tongban.common.v1 import common_pb2
 
+_RECORDED = recorded()
+
 
 class CaseReads:
     """Decides who may read a case, and records every read that is not a party's own."""
 
-    def __init__(self, audit: AuditWriter) -> None:
+    def __init__(self, audit: AuditWriter, database: Database, evidence: Callable[[Command], Evidence]) -> None:
         self._audit = audit
+        self._database = database
+        self._evidence = evidence
 
     async def allow(
         self, request: Message, call: Call, context: common_pb2.UseContext, record: CaseRecord, field: str
@@ -31,17 +42,25 @@ class CaseReads:
             InvalidArgument: FIELD_INVALID: a purpose is missing, or the context names what is not so (:func:`check_stated`).
             Unavailable: AUDIT_UNAVAILABLE.
         """
-        actor = call.actor
-        if not actor.region:
-            check_stated(context, record)
-        if is_party(actor, record):
-            await self.own(request, call, record.name, field)
-        elif of_department(actor, record) or made_by(actor, record):
-            await self.note(request, call, record.name, field)
-        elif actor.speaks_for:
-            raise not_found(record.name)
-        else:
-            await self.use(request, call, context, record.name, field)
+        own = _judge(call.actor, context, record)
+        await record_read(self._audit, request, record.name, (field,), own=own, call=call)
+
+    async def allow_each(
+        self, request: Message, call: Call, context: common_pb2.UseContext, records: Sequence[CaseRecord], field: str
+    ) -> None:
+        """Lets the caller read ``field`` of several cases, or of none; raises as :meth:`allow`.
+
+        Each is on record by itself, as one that was read alone: who looks for the readers of a case finds them by its name.
+        """
+        own = [_judge(call.actor, context, record) for record in records]
+        if all(own) and not call.actor.delegate:
+            call.own()
+            return
+        evidence, transaction = self._evidence(command_of(request, call=call)), context.transaction_id or uuid7()
+        for record in records:
+            # The call answers with the last one's receipt; the others are found by the transaction that they share.
+            evidence.record(record.name, fields=(field,), record_count=1, transaction_id=transaction)
+        await evidence.write(self._database, _RECORDED)
 
     async def own(self, request: Message, call: Call, name: str, field: str, count: int = 1) -> None:
         """Lets people read what is their own unrecorded, unless staff at a window sees it with them."""
@@ -64,14 +83,30 @@ class CaseReads:
             PermissionDenied: ACTOR_NOT_ALLOWED for who is neither official nor a party; PERMISSION_MISSING: the right, for a
                 purpose by itself gives nobody anything.
         """
-        actor = call.actor
-        require_official(actor)
-        require_supervision(actor)
-        if not context.purpose_code:
-            raise invalid_field("use_context.purpose_code", "required", "say why a case of others is read")
-        if is_staff(actor) and context.department not in {"", actor.department}:
-            raise invalid_field("use_context.department", "own", "must be the department of the token")
+        _check_use(call.actor, context)
         await self.note(request, call, name, field, count)
+
+
+def _judge(actor: Actor, context: common_pb2.UseContext, record: CaseRecord) -> bool:
+    """Tells whether a case is the caller's own to read, or raises as :meth:`CaseReads.allow`."""
+    if not actor.region:
+        check_stated(context, record)
+    if is_party(actor, record):
+        return True
+    if not (of_department(actor, record) or made_by(actor, record)):
+        if actor.speaks_for:
+            raise not_found(record.name)
+        _check_use(actor, context)
+    return False
+
+
+def _check_use(actor: Actor, context: common_pb2.UseContext) -> None:
+    require_official(actor)
+    require_supervision(actor)
+    if not context.purpose_code:
+        raise invalid_field("use_context.purpose_code", "required", "say why a case of others is read")
+    if is_staff(actor) and context.department not in {"", actor.department}:
+        raise invalid_field("use_context.department", "own", "must be the department of the token")
 
 
 def check_stated(context: common_pb2.UseContext, record: CaseRecord) -> None:

@@ -1,4 +1,4 @@
-"""What is read of cases: one, by number, lists, history, clock."""
+"""What is read of cases: one, several, by number, lists, history, clock."""
 
 from functools import partial
 
@@ -29,6 +29,12 @@ class SearchApi:
         record = await self._parts.cases.get(request.name)
         await self._parts.reads.allow(request, call, request.use_context, record, "case")
         return await self._shown(record, call.actor)
+
+    async def batch_get_cases(self, request: rpc.BatchGetCasesRequest, call: Call) -> rpc.BatchGetCasesResponse:
+        """Reads several cases, all or none."""
+        records = await self._parts.cases.several(request.names)
+        await self._parts.reads.allow_each(request, call, request.use_context, records, "case")
+        return rpc.BatchGetCasesResponse(cases=[await self._shown(record, call.actor) for record in records])
 
     async def lookup_case_by_number(self, request: rpc.LookupCaseByNumberRequest, call: Call) -> pb.Case:
         """Finds a case by its number."""

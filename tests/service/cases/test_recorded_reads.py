@@ -13,6 +13,7 @@ from tongban.cases.v1 import resources_pb2 as pb
 
 VERBS = (
     "GetCase",
+    "BatchGetCases",
     "ListCases",
     "LookupCaseByNumber",
     "ListCaseHistory",
@@ -23,7 +24,16 @@ VERBS = (
     "GetCaseTransfer",
     "ListCaseTransfers",
 )
-OWN = ("GetCase", "ListCases", "ListCaseHistory", "GetCaseDelivery", "ListCaseDeliveries", "GetRating", "ListRatings")
+OWN = (
+    "GetCase",
+    "BatchGetCases",
+    "ListCases",
+    "ListCaseHistory",
+    "GetCaseDelivery",
+    "ListCaseDeliveries",
+    "GetRating",
+    "ListRatings",
+)
 
 
 async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
@@ -53,6 +63,11 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
     )
     return {
         "GetCase": (town.cases.GetCase, case_service_pb2.GetCaseRequest(name=case.name), pb.Case),
+        "BatchGetCases": (
+            town.cases.BatchGetCases,
+            case_service_pb2.BatchGetCasesRequest(names=[case.name]),
+            case_service_pb2.BatchGetCasesResponse,
+        ),
         "ListCases": (town.cases.ListCases, case_service_pb2.ListCasesRequest(), case_service_pb2.ListCasesResponse),
         "LookupCaseByNumber": (
             town.cases.LookupCaseByNumber,
