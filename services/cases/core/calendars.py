@@ -11,7 +11,6 @@ from libs.db import columns
 from libs.db.engine import Database
 from libs.db.query import Query, of
 from libs.db.schema import EVIDENCE
-from libs.errors import reasons
 from services.cases.core import schema
 
 _KEEP_SECONDS = 5.0
@@ -103,11 +102,11 @@ class CalendarStore:
         self._until = 0.0
 
     async def current(self) -> Calendar:
-        """Returns the calendar of the newest revisions, at most five seconds old; raises CALENDAR_UNKNOWN without one."""
+        """Returns the calendar of the newest revisions, at most five seconds old; a region is set up with what is shipped."""
         if self._calendar is None or self._until <= time.monotonic():
             await self._refresh()
         if self._calendar is None:
-            raise reasons.calendar_unknown("no calendar was imported", date="")
+            raise RuntimeError("no calendar stands: the service was not set up")
         return self._calendar
 
     async def _refresh(self) -> None:

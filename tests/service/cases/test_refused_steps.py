@@ -5,8 +5,9 @@ from typing import Any
 from google.protobuf.empty_pb2 import Empty
 
 from tests.service.cases.conftest import Town, request_id
+from tests.service.cases.test_life import LEASE, PLAN, paper
 from tests.support.refusing import OLD, asked, refused, steps
-from tongban.cases.v1 import delivery_service_pb2, item_service_pb2, task_service_pb2
+from tongban.cases.v1 import case_service_pb2, delivery_service_pb2, item_service_pb2, task_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
 
 STEPS = steps("cases.v1.CaseService")
@@ -83,3 +84,29 @@ async def test_a_task_is_claimed_as_it_was_read_and_while_it_is_open(town: Town)
     assert await claim(OLD) == "ETAG_MISMATCH"
     await town.step("Accept", case)
     assert await claim("") == "STATE_CONFLICT"
+
+
+async def test_no_step_takes_a_material_that_the_item_does_not_know(town: Town) -> None:
+    """Handed in, asked for again, brought after that, or promised for later."""
+    item, unknown = await town.item(materials=[PLAN, LEASE]), paper("M9")
+    case = await town.create(item)
+    assert await refused(town.step("Submit", case, town.clerk, materials=[unknown])) == "CASE_MATERIAL_UNKNOWN"
+    await town.step("Submit", case, town.clerk, materials=[paper("M2")])
+    owed = pb.ToleranceObligation(material_code="M9")
+    owed.due_date.year, owed.due_date.month, owed.due_date.day = 2024, 3, 20
+    promised = "materials/00000000-0000-7000-8000-000000000001"
+    tolerated = town.step("AcceptCaseWithTolerance", case, obligations=[owed], commitment=promised)
+    assert await refused(tolerated) == "CASE_MATERIAL_UNKNOWN"
+    points = [pb.CorrectionPoint(material_code="M9", explanation="请补充")]
+    assert await refused(town.step("RequestCorrection", case, points=points)) == "CASE_MATERIAL_UNKNOWN"
+    points[0].material_code = "M1"
+    await town.step("RequestCorrection", case, points=points)
+    corrected = town.step("SubmitCorrection", case, town.clerk, materials=[unknown])
+    assert await refused(corrected) == "CASE_MATERIAL_UNKNOWN"
+
+
+async def test_a_history_is_paged_by_its_own_tokens(town: Town) -> None:
+    case = await town.create(await town.item())
+    request = case_service_pb2.ListCaseHistoryRequest(parent=case.name, page_token="AAAA")
+    answer = case_service_pb2.ListCaseHistoryResponse
+    assert await refused(town.call(town.cases.ListCaseHistory, request, answer, town.clerk)) == "PAGE_TOKEN_INVALID"

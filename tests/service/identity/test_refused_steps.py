@@ -13,6 +13,8 @@ from tongban.identity.v1 import (
     consent_service_pb2_grpc,
     region_service_pb2,
     resources_pb2,
+    staff_service_pb2,
+    verification_service_pb2,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -101,3 +103,32 @@ async def test_a_consent_is_withdrawn_as_it_was_read(home: Town) -> None:
     made = await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)
     withdraw = asked("WithdrawConsent", made.name, OLD)
     assert await refused(home.call(stub.WithdrawConsent, withdraw, resources_pb2.Consent, token)) == "ETAG_MISMATCH"
+
+
+async def test_a_list_of_what_belongs_to_something_is_paged_by_its_own_tokens(home: Town) -> None:
+    person = await home.person()
+    stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
+    own, admin = await home.human_token(person), await home.admin_token()
+    lists: list[tuple[Any, Any, Any, str]] = [
+        (
+            home.offices.ListPosts,
+            staff_service_pb2.ListPostsRequest(parent=home.department),
+            staff_service_pb2.ListPostsResponse,
+            admin,
+        ),
+        (
+            home.checks.ListVerifications,
+            verification_service_pb2.ListVerificationsRequest(parent=person),
+            verification_service_pb2.ListVerificationsResponse,
+            own,
+        ),
+        (
+            stub.ListConsents,
+            consent_service_pb2.ListConsentsRequest(subject=person),
+            consent_service_pb2.ListConsentsResponse,
+            own,
+        ),
+    ]
+    for function, request, answer, token in lists:
+        request.page_token = "AAAA"
+        assert await refused(home.call(function, request, answer, token)) == "PAGE_TOKEN_INVALID"

@@ -1,9 +1,12 @@
 """What every step on a request, an entry and a mount is refused with: whoever's it is, whatever was read of it, wherever it stands."""
 
+from datetime import UTC, datetime
+
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from tests.service.sharing.conftest import ABROAD, CONSUMER, Sharing, request_id, terms
+from tests.service.sharing.conftest import ABROAD, CONSUMER, Sharing, request_id, terms, text
+from tests.support import sql
 from tests.support.refusing import OLD, asked, refused, steps
 from tongban.sharing.v1 import catalog_service_pb2, mount_service_pb2
 from tongban.sharing.v1 import resources_pb2 as pb
@@ -80,3 +83,26 @@ async def test_a_mount_is_checked_by_its_provider_as_it_was_read(sharing: Sharin
     again = mount_service_pb2.CreateDataMountRequest(data_mount=mount, request_id=request_id())
     again.data_mount.ClearField("name")
     assert await step("CreateDataMount", again, auditor) == "NOT_OWNER"
+    async with sharing.service.process.database.transaction() as connection:
+        await sql.execute(connection, "UPDATE mounts SET state = 'SUSPENDED'")
+    assert await step("CheckDataMount", asked("CheckDataMount", mount.name), sharing.provider()) == "STATE_CONFLICT"
+
+
+async def test_a_request_is_for_what_is_there_and_is_granted_within_that(sharing: Sharing) -> None:
+    nowhere = "dataResources/00000000-0000-7000-8000-0000000000ff"
+    assert await refused(sharing.requested(nowhere, terms())) == "RESOURCE_NOT_FOUND"
+    request = await sharing.requested(await sharing.published(), terms())
+    await sharing.in_review(request.name)
+    narrowed = terms()
+    narrowed.row_conditions.add(field="income", operator=pb.ROW_OPERATOR_IN, values=[text("1")])
+    assert await refused(sharing.approved(request.name, narrowed)) == "FIELD_UNKNOWN"
+
+
+async def test_what_is_answered_within_days_is_not_handed_in_where_no_calendar_reaches(sharing: Sharing) -> None:
+    """The last year of which working days are counted at all is 2100."""
+    resource = await sharing.published()
+    draft, waiting = await sharing.requested(resource, terms()), await sharing.requested(resource, terms())
+    await sharing.in_review(waiting.name)
+    sharing.clock.move_to(datetime(2100, 12, 30, tzinfo=UTC))
+    assert await _step(sharing, "SubmitDataRequest", draft.name, sharing.officer()) == "CALENDAR_UNKNOWN"
+    assert await _step(sharing, "ApproveDataRequest", waiting.name, sharing.provider("p2")) == "CALENDAR_UNKNOWN"
