@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import reduce
 from typing import Any, Protocol, cast
@@ -31,7 +31,7 @@ from libs.rpc.stages.trace import trace
 from libs.rpc.stages.trust import Check, trust
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, validation
 from libs.rpc.stages.writing import writing
-from libs.rpc.streams import StreamsUnderWay
+from libs.rpc.streams import StreamsUnderWay, begun
 from libs.security.tokens import TokenVerifier
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -176,12 +176,6 @@ def _streaming_entry(
     return serve
 
 
-async def _after_first(first: Message, rest: AsyncIterator[Message]) -> AsyncIterator[Message]:
-    yield first
-    async for message in rest:
-        yield message
-
-
 def method_name(method: Method) -> str:
     """Returns what a handler is called: the RPC's name in snake case (``AcceptCase``: ``accept_case``)."""
     return _WORD.sub("_", str(method.descriptor.name)).lower()
@@ -202,8 +196,7 @@ def _handler(apis: Sequence[object], method: Method) -> Handler:
     function = _served(apis, method)
 
     async def open_stream(request: Message, call: Call) -> Any:
-        messages = function(request, call)
-        return _after_first(await anext(messages), messages)
+        return await begun(function(request, call))
 
     return open_stream if method.descriptor.server_streaming else function
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from google.protobuf.message import Message
+
 from libs.errors import reasons
 
 IDLE_SECONDS = 60.0
@@ -80,6 +82,19 @@ class StreamsUnderWay:
             told.cancel()
             if coming is not None:
                 coming.cancel()
+
+
+async def begun(messages: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    """Waits for a stream's first message, so that what is refused is refused before anything is sent; it may also hold none."""
+    first = await anext(messages, None)
+    return _with(first, messages)
+
+
+async def _with(first: Message | None, rest: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    if first is not None:
+        yield first
+    async for message in rest:
+        yield message
 
 
 async def _next(messages: AsyncIterator[bytes]) -> bytes | None:

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from libs.errors import TongbanError, invalid_field
+from libs.errors import TongbanError, invalid_field, reasons
 from libs.rpc import languages, status
 from services.gateway.byte_ranges import ByteRange, Unsatisfiable, wanted
 from tongban.uploads.v1 import upload_service_pb2 as pb
@@ -23,7 +23,7 @@ from tongban.uploads.v1 import upload_service_pb2_grpc
 
 PREFIX = "/content/"
 """Where the bytes of uploads are: what follows is the upload's name."""
-_PATH = PREFIX + "{service}/uploads/{key:uuid}"
+_PATH, _ELSEWHERE = PREFIX + "{service}/uploads/{key:uuid}", PREFIX + "{rest:path}"
 _PASSED_ON = ("authorization", "traceparent", languages.HEADER)
 _PIECE_BYTES = 256 * 1024
 _MOST_BYTES = 1024 * 1024 * 1024
@@ -66,7 +66,7 @@ class ContentPages:
             except TongbanError as error:
                 return _refusal(request, error)
 
-        return [Route(_PATH, serve, methods=list(verbs))]
+        return [Route(_PATH, serve, methods=list(verbs)), Route(_ELSEWHERE, _nowhere, methods=list(verbs))]
 
     def _stub(self, request: Request) -> Any:
         channel = self._channel_of(request.path_params["service"])
@@ -88,10 +88,9 @@ class ContentPages:
 
     async def _patch(self, request: Request) -> Response:
         """Adds the body at the place that the caller names, which must be where the upload is."""
-        offset = _offset(request)
+        upload, offset = await self._upload(request), _offset(request)
         if request.headers.get("content-type", "") != _BYTES:
             return Response(None, 415, _TUS | {"accept-patch": _BYTES})
-        upload = await self._upload(request)
         if upload.received_bytes != offset:
             return Response(None, 409, _standing(upload))
         added = await self._stub(request).AppendUpload(
@@ -129,6 +128,10 @@ class ContentPages:
             return StreamingResponse(_chunks(stream, parts), 200, headers)
         headers["content-range"] = f"bytes {first}-{first + size - 1}/{upload.size_bytes}"
         return StreamingResponse(_chunks(stream, parts), 206, headers)
+
+
+async def _nowhere(request: Request) -> Response:
+    return _refusal(request, reasons.route_not_found("no upload has such a name"))
 
 
 async def _options(_request: Request) -> Response:

@@ -191,6 +191,8 @@ function value(at, kind, path, depth, bound)
   if depth > MOST_DEPTH then unreadable(path, "json.depth", "the body is nested too deeply") end
   local what, first = byte(text, at), sub(kind, 1, 1)
   if what == 91 then
+    -- The transcoder takes a list within a list apart, and one of nothing for nothing.
+    if first ~= "[" and kind ~= "*" then broken(path, "json.list", "the contract has no list here") end
     return items(at, first == "[" and sub(kind, 2) or "*", path, depth + 1)
   elseif what == 123 then
     -- A list's element or a scalar that is an object: the transcoder says what is wrong with it.

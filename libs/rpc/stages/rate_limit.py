@@ -15,7 +15,7 @@ from libs.access.actor import ANONYMOUS
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
-from libs.rpc.streams import paced
+from libs.rpc.streams import begun, paced
 
 _FORGET_AT = 50_000
 MOST_CALLS = 500
@@ -100,7 +100,7 @@ def rate_limit(per_second: float) -> Stage:
                 return await handler(request, call)
 
         async def with_limit_of_stream(request: object, call: Call) -> Any:
-            return await _first_of(_whole(request, call, enter(call)))
+            return await begun(_whole(request, call, enter(call)))
 
         async def _whole(request: Any, call: Call, key: str) -> AsyncIterator[Message]:
             if method.exchanges:
@@ -114,14 +114,3 @@ def rate_limit(per_second: float) -> Stage:
         return with_limit_of_stream if method.descriptor.server_streaming else with_limit
 
     return stage
-
-
-async def _first_of(messages: AsyncIterator[Message]) -> AsyncIterator[Message]:
-    """Waits for the first message, so that what is refused is refused within the stages."""
-    return _with(await anext(messages), messages)
-
-
-async def _with(first: Message, rest: AsyncIterator[Message]) -> AsyncIterator[Message]:
-    yield first
-    async for message in rest:
-        yield message

@@ -96,6 +96,16 @@ async def test_what_the_service_refuses_is_told_as_at_the_json_edge(service: Ser
         await _refused(client.get(path), 404, "RESOURCE_NOT_FOUND")
         client.headers.pop("authorization")
         await _refused(client.get(path), 401, "TOKEN_MISSING")
+        # A stranger does not learn what is wrong with the request.
+        await _refused(client.patch(path, content=b"x", headers={"upload-offset": "x"}), 401, "TOKEN_MISSING")
+
+
+async def test_what_is_no_uploads_name_is_told_as_json(service: Service) -> None:
+    async with _client(service, Uploading(service)) as client:
+        for path in ("license/uploads/null,null", "license/uploads", "nothing", ""):
+            for verb in ("GET", "HEAD", "PATCH", "DELETE"):
+                answer = await client.request(verb, f"/content/{path}")
+                assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json"), (verb, path)
 
 
 async def test_what_came_is_kept_where_the_caller_goes(service: Service) -> None:

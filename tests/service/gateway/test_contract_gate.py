@@ -13,29 +13,10 @@ from google.rpc import status_pb2
 
 from libs.rpc import status
 from services.gateway.contracts import read_image, services
-from services.gateway.http_paths import path_of
-from tests.support.contracts import find_message
-from tests.support.edge import Edge, reason_of, token_of
+from tests.support.edge import Edge, reason_of
+from tests.support.gate import path_like, violation_of, violations_of
 
 _VERIFY = "/v1/licenses:verify"
-
-
-@pytest.fixture
-def bearer(edge: Edge) -> dict[str, str]:
-    return {"authorization": f"Bearer {token_of(edge.url)}"}
-
-
-def _violations(answer: httpx.Response) -> list[dict[str, Any]]:
-    details = answer.json()["details"]
-    found: list[dict[str, Any]] = next(each for each in details if each["@type"].endswith("BadRequest"))[
-        "fieldViolations"
-    ]
-    return found
-
-
-def _violation(answer: httpx.Response) -> dict[str, Any]:
-    (found,) = _violations(answer)
-    return found
 
 
 def _metadata(answer: httpx.Response) -> dict[str, str]:
@@ -65,22 +46,22 @@ def test_what_the_contract_does_not_know_is_named(
 ) -> None:
     answer = client.post(path, json=body, headers=bearer)
     assert (answer.status_code, reason_of(answer)) == (400, "FIELD_INVALID")
-    violation = _violation(answer)
+    violation = violation_of(answer)
     assert (violation["field"], violation["reason"]) == (field, rule)
 
 
 def test_an_enum_s_values_are_named(client: httpx.Client, bearer: dict[str, str]) -> None:
     body = client.post("/v1/organizations", json={"organization": {"kind": "FIRM"}}, headers=bearer)
     query = client.get("/v1/seals/00000000-0000-7000-8000-000000000001:picture?format=JPEG", headers=bearer)
-    assert "PARTY_KIND_ENTERPRISE" in _violation(body)["description"]
-    assert "PICTURE_FORMAT_PNG" in _violation(query)["description"]
+    assert "PARTY_KIND_ENTERPRISE" in violation_of(body)["description"]
+    assert "PICTURE_FORMAT_PNG" in violation_of(query)["description"]
 
 
 def test_everything_that_is_wrong_is_named_at_once(client: httpx.Client, bearer: dict[str, str]) -> None:
     body = {"organization": {"kind": "FIRM", "usccc": {"a": [1]}, "representative": "x"}, "organisation": {}}
     answer = client.post("/v1/organizations?validateOnly=1", json=body, headers=bearer)
     assert (answer.status_code, reason_of(answer)) == (400, "FIELD_INVALID")
-    assert [each["field"] for each in _violations(answer)] == [
+    assert [each["field"] for each in violations_of(answer)] == [
         "validateOnly",
         "organization.kind",
         "organization.usccc",
@@ -92,7 +73,7 @@ def test_everything_that_is_wrong_is_named_at_once(client: httpx.Client, bearer:
 
 def test_twenty_are_named_and_the_others_counted(client: httpx.Client, bearer: dict[str, str]) -> None:
     answer = client.post("/v1/organizations", json={f"misspelt{n}": {} for n in range(37)}, headers=bearer)
-    assert [each["field"] for each in _violations(answer)] == [f"misspelt{n}" for n in range(20)]
+    assert [each["field"] for each in violations_of(answer)] == [f"misspelt{n}" for n in range(20)]
     assert _metadata(answer) == {"omitted_violations": "17"}
 
 
@@ -108,7 +89,7 @@ def test_an_enum_is_given_by_name_or_by_number(client: httpx.Client, bearer: dic
 @pytest.mark.parametrize("kind", ["99", "-1", "1.5", "1e2", "99999999999", "true", '"1"', '"PARTY_KIND"', '""'])
 def test_a_number_that_no_value_has_is_named(client: httpx.Client, bearer: dict[str, str], kind: str) -> None:
     answer = client.post(_KIND, content=f'{{"organization": {{"kind": {kind}}}}}'.encode(), headers=bearer)
-    violation = _violation(answer)
+    violation = violation_of(answer)
     assert (violation["field"], violation["reason"]) == ("organization.kind", "enum.defined_only")
     assert "PARTY_KIND_ENTERPRISE" in violation["description"]
 
@@ -117,83 +98,10 @@ def test_a_number_that_no_value_has_is_named(client: httpx.Client, bearer: dict[
 def test_a_parameter_s_number_that_no_value_has_is_named(
     client: httpx.Client, bearer: dict[str, str], value: str
 ) -> None:
-    violation = _violation(
+    violation = violation_of(
         client.get(f"/v1/seals/00000000-0000-7000-8000-000000000001:picture?format={value}", headers=bearer)
     )
     assert (violation["field"], violation["reason"]) == ("format", "enum.defined_only")
-
-
-_ACCEPT = "/v1/cases/00000000-0000-7000-8000-000000000001:accept"
-_NAME = "cases/00000000-0000-7000-8000-000000000001"
-
-
-@pytest.mark.parametrize(
-    ("verb", "path", "body", "field", "rule"),
-    [
-        ("GET", "/v1/audit/identity/auditHead?treeSize=1&treeSize=2", None, "treeSize", "query.duplicate_parameter"),
-        ("GET", "/v1/audit/identity/auditHead?treeSize=1&tree_size=1", None, "tree_size", "query.duplicate_parameter"),
-        ("GET", "/v1/audit/identity/auditHead?treeSize=1&tree%53ize=1", None, "treeSize", "query.duplicate_parameter"),
-        ("GET", "/v1/audit/identity/auditHead?name=license/auditHead", None, "name", "query.bound_by_path"),
-        ("GET", "/v1/audit/identity/auditHead?name=identity/auditHead", None, "name", "query.bound_by_path"),
-        ("POST", "/v1/organizations?requestId=1", b'{"requestId":"2"}', "requestId", "query.beside_body"),
-        ("POST", "/v1/organizations?organization.kind=1", b"{}", "organization.kind", "query.beside_body"),
-        ("POST", _ACCEPT, b'{"name":"cases/2"}', "name", "json.bound_by_path"),
-        ("POST", _ACCEPT, f'{{"name":"{_NAME}"}}'.encode(), "name", "json.bound_by_path"),
-        ("POST", f"{_ACCEPT}?name=cases/2", b"{}", "name", "query.bound_by_path"),
-        ("POST", "/v1/licenses", b'{"faceFields":{"a":"1","a":"2"}}', "faceFields.a", "json.duplicate_field"),
-        ("POST", "/v1/licenses", b'{"faceFields":{"\\u0041":"1","A":"2"}}', "faceFields.A", "json.duplicate_field"),
-        (
-            "POST",
-            "/v1/licenses",
-            b'{"faceFields":{"\\u4e2d":"1","\xe4\xb8\xad":"2"}}',
-            "faceFields.???",
-            "json.duplicate_field",
-        ),
-        (
-            "POST",
-            "/v1/licenses",
-            b'{"faceFields":{"\\ud842\\udfb7":"","\xf0\xa0\xae\xb7":""}}',
-            "faceFields.????",
-            "json.duplicate_field",
-        ),
-    ],
-)
-def test_no_field_is_said_in_two_places(
-    client: httpx.Client, bearer: dict[str, str], verb: str, path: str, body: bytes | None, field: str, rule: str
-) -> None:
-    violation = _violation(client.request(verb, path, content=body, headers=bearer))
-    assert (violation["field"], violation["reason"]) == (field, rule)
-
-
-def test_what_the_path_says_can_be_said_nowhere_else(client: httpx.Client, bearer: dict[str, str]) -> None:
-    """Of every method: what its path binds, said in the query or in the body too, is refused even if it is the same."""
-    for service in services(read_image()):
-        for rpc in service.public_rpcs:
-            for verb, template, body in rpc.http:
-                _, _, bound = path_of(template)
-                for field in bound:
-                    answer = client.request(verb, f"{_path(template)}?{field}=x", headers=bearer)
-                    assert _violation(answer)["reason"] == "query.bound_by_path", rpc.path
-                    if body:
-                        said: object = "x"
-                        for name in reversed(field.split(".")):
-                            said = {name: said}
-                        answer = client.request(verb, _path(template), json=said, headers=bearer)
-                        assert _violation(answer)["reason"] == "json.bound_by_path", rpc.path
-
-
-def test_lists_may_stand_more_than_once(client: httpx.Client, bearer: dict[str, str]) -> None:
-    for service in services(read_image()):
-        for rpc in service.public_rpcs:
-            for verb, template, _ in rpc.http:
-                for name in _lists(rpc.descriptor.input_type) if verb == "GET" else ():
-                    answer = client.get(f"{_path(template)}?{name}=&{name}=", headers=bearer)
-                    assert "duplicate" not in answer.text
-
-
-def _lists(message: str) -> list[str]:
-    fields = find_message(message.lstrip(".")).fields
-    return [str(field.name) for field in fields if field.is_repeated and field.message_type is None]
 
 
 @pytest.mark.parametrize(
@@ -347,18 +255,10 @@ def test_no_token_is_told_before_anything_else_of_every_method(client: httpx.Cli
     assert closed
     for rpc in closed:
         for verb, template, body in rpc.http:
-            path = _path(template)
+            path = path_like(template)
             content = {"content": b'{"nonsense": ', "headers": {"content-type": "application/json"}} if body else {}
             answer = client.request(verb, f"{path}?nonsense=1", **content)  # type: ignore[arg-type]
             assert (answer.status_code, reason_of(answer)) == (401, "TOKEN_MISSING"), rpc.path
-
-
-def _path(template: str) -> str:
-    while "{" in template:
-        start, end = template.index("{"), template.index("}")
-        _, _, pattern = template[start + 1 : end].partition("=")
-        template = template[:start] + (pattern or "*").replace("*", "x") + template[end + 1 :]
-    return template
 
 
 def test_an_unknown_field_is_refused_by_every_method_that_takes_a_body(
@@ -370,16 +270,16 @@ def test_an_unknown_field_is_refused_by_every_method_that_takes_a_body(
                 if body:
                     unknown: Any = {"misspelt": 1}
                     given = [unknown] if rpc.descriptor.client_streaming else unknown
-                    answer = client.request(verb, _path(template), json=given, headers=bearer)
-                    assert _violation(answer)["field"].endswith("misspelt"), rpc.path
+                    answer = client.request(verb, path_like(template), json=given, headers=bearer)
+                    assert violation_of(answer)["field"].endswith("misspelt"), rpc.path
 
 
 def test_an_unknown_parameter_is_refused_by_every_method(client: httpx.Client, bearer: dict[str, str]) -> None:
     for service in services(read_image()):
         for rpc in service.public_rpcs:
             for verb, template, _ in rpc.http:
-                answer = client.request(verb, f"{_path(template)}?misspelt=1", headers=bearer)
-                assert _violation(answer)["field"] == "misspelt", rpc.path
+                answer = client.request(verb, f"{path_like(template)}?misspelt=1", headers=bearer)
+                assert violation_of(answer)["field"] == "misspelt", rpc.path
 
 
 def _raw(edge: Edge, request: bytes) -> tuple[int, str, bytes, str]:

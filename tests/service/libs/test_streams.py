@@ -14,6 +14,7 @@ from libs.rpc.stages import rate_limit
 from libs.rpc.status import from_rpc_error
 from libs.security.tokens import LEEWAY_SECONDS
 from tests.support.exchanging import VERIFICATION, Verifications, number_of, opened, question, refused
+from tests.support.patience import PATIENCE
 from tests.support.process import until
 from tests.support.rpc_lab import Lab, make_lab
 
@@ -45,8 +46,15 @@ async def nobody_is_served(servicer: Verifications) -> bool:
 
 async def test_each_message_is_answered_in_order(lab: Lab) -> None:
     async with serving(lab, Verifications()) as channel:
-        call = opened(channel, lab.token(), asked(range(200)), timeout=20)
+        call = opened(channel, lab.token(), asked(range(200)), timeout=PATIENCE)
         assert [number_of(each) async for each in call] == [str(number) for number in range(200)]
+
+
+async def test_a_stream_that_asks_nothing_is_answered_nothing(lab: Lab) -> None:
+    async with serving(lab, Verifications()) as channel:
+        call = opened(channel, lab.token(), asked(()), timeout=PATIENCE)
+        assert [each async for each in call] == []
+        assert await call.code() is grpc.StatusCode.OK
 
 
 async def test_an_answer_comes_before_the_next_question_is_asked(lab: Lab) -> None:
@@ -156,11 +164,13 @@ async def test_who_hangs_up_leaves_nothing_behind(lab: Lab, answers: int) -> Non
             if not answers:
                 await call.wait_for_connection() if hasattr(call, "wait_for_connection") else None
             call.cancel()
-        call = opened(channel, lab.token(), asked([7]), timeout=10)
+        call = opened(channel, lab.token(), asked([7]), timeout=PATIENCE)
 
         async def served() -> bool:
             try:
-                return [number_of(each) async for each in opened(channel, lab.token(), asked([7]), timeout=10)] == ["7"]
+                return [
+                    number_of(each) async for each in opened(channel, lab.token(), asked([7]), timeout=PATIENCE)
+                ] == ["7"]
             except grpc.aio.AioRpcError:
                 return False
 
