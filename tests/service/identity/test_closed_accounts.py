@@ -92,6 +92,8 @@ async def test_an_organisation_that_is_closed_gets_into_nothing(home: Town) -> N
 async def test_nobody_represents_who_is_not_there_or_was_never_seen(home: Town) -> None:
     firm, unseen = await home.firm(await home.person()), await home.person(verified=False)
     assert await _open(home, _NOBODY) == "RESOURCE_NOT_FOUND"
+    nothing, own = "organizations/00000000-0000-7000-8000-0000000000aa", await home.human_token(await home.person())
+    assert await _consent(home, nothing, own) == ("RESOURCE_NOT_FOUND", "RESOURCE_NOT_FOUND")
     assert await _represent(home, firm, unseen) == "ASSURANCE_TOO_LOW"
 
 

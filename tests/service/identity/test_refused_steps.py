@@ -86,10 +86,7 @@ async def test_a_firm_a_post_and_a_mandate_are_changed_as_they_were_read(home: T
     assert await refused(home.call(home.mandates.RevokeMandate, revoke, resources_pb2.Mandate, own)) == "ETAG_MISMATCH"
 
 
-async def test_a_consent_is_withdrawn_as_it_was_read(home: Town) -> None:
-    person = await home.person()
-    token = await home.human_token(person)
-    stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
+async def _consent(home: Town, person: str, token: str) -> resources_pb2.Consent:
     consent = resources_pb2.Consent(
         subject=person,
         recipient=home.department,
@@ -100,7 +97,15 @@ async def test_a_consent_is_withdrawn_as_it_was_read(home: Town) -> None:
     )
     consent.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=30))
     grant = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
-    made = await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)
+    stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
+    return await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)
+
+
+async def test_a_consent_is_withdrawn_as_it_was_read(home: Town) -> None:
+    person = await home.person()
+    token = await home.human_token(person)
+    made = await _consent(home, person, token)
+    stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
     withdraw = asked("WithdrawConsent", made.name, OLD)
     assert await refused(home.call(stub.WithdrawConsent, withdraw, resources_pb2.Consent, token)) == "ETAG_MISMATCH"
 
@@ -132,3 +137,30 @@ async def test_a_list_of_what_belongs_to_something_is_paged_by_its_own_tokens(ho
     for function, request, answer, token in lists:
         request.page_token = "AAAA"
         assert await refused(home.call(function, request, answer, token)) == "PAGE_TOKEN_INVALID"
+
+
+async def test_what_people_gave_officials_do_not_take_back(home: Town) -> None:
+    person, agent = await home.person(), await home.person()
+    own, clerk = await home.human_token(person), await home.staff_token()
+    revoke = asked("RevokeMandate", (await home.mandate(person, agent, own)).name)
+    assert await refused(home.call(home.mandates.RevokeMandate, revoke, resources_pb2.Mandate, clerk)) == "NOT_OWNER"
+    stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
+    withdraw = asked("WithdrawConsent", (await _consent(home, person, own)).name)
+    assert await refused(home.call(stub.WithdrawConsent, withdraw, resources_pb2.Consent, clerk)) == "NOT_OWNER"
+
+
+async def test_a_client_is_resumed_by_who_holds_what_it_would_have(home: Town) -> None:
+    client = resources_pb2.Client(
+        display_name="系统",
+        kind=resources_pb2.CLIENT_KIND_PARTNER,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_CLIENT_SECRET,
+        scopes=["identity.clients.get"],
+    )
+    create = client_service_pb2.CreateClientRequest(client=client, request_id=request_id())
+    admin = await home.admin_token()
+    made = await home.call(home.clients.CreateClient, create, resources_pb2.Client, admin)
+    suspend = asked("SuspendClient", made.name, made.etag)
+    await home.call(home.clients.SuspendClient, suspend, resources_pb2.Client, admin)
+    narrow = await home.machine_token(home.admin, "identity.clients.resume")
+    resume = home.call(home.clients.ResumeClient, asked("ResumeClient", made.name), resources_pb2.Client, narrow)
+    assert await refused(resume) == "SCOPE_NOT_GRANTED"

@@ -23,6 +23,7 @@ from tests.service.license.conftest import (
 from tests.support.fakes_license import ABROAD, DEPARTMENT
 from tests.support.patience import PATIENCE, stream
 from tests.support.recorded import is_of, records_of
+from tests.support.refusing import OLD, asked
 from tests.support.uploading import Uploading
 from tests.support.values import text_type
 from tongban.cases.v1 import events_pb2 as case_events
@@ -52,6 +53,9 @@ async def test_types_are_created_once_published_once_and_listed(licensing: Licen
     publish = types_pb.PublishLicenseTypeRequest(name=first.name, etag=first.etag, request_id=request_id())
     with pytest.raises(FailedPrecondition, match="STATE_CONFLICT"):
         await licensing.call(licensing.types.PublishLicenseType, publish, resources.LicenseType, licensing.staff())
+    old = asked("PublishLicenseType", first.name, OLD)
+    publishing = licensing.call(licensing.types.PublishLicenseType, old, resources.LicenseType, licensing.staff())
+    assert await refused(publishing) == ("ETAG_MISMATCH", "")
 
     async def page(**filters: Any) -> types_pb.ListLicenseTypesResponse:
         request, answer = types_pb.ListLicenseTypesRequest(**filters), types_pb.ListLicenseTypesResponse

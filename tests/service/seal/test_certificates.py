@@ -26,6 +26,7 @@ from libs.crypto.x509.signed import join
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from tests.support import sql
 from tests.support.patience import invoke
+from tests.support.refusing import OLD, refused
 from tests.support.seal_office import SealOffice, fresh, seal_office
 from tests.support.service import Ground
 from tongban.seal.v1 import certificate_service_pb2 as pb
@@ -255,3 +256,9 @@ async def test_a_certificate_needs_its_key_to_be_of_sm2(office: SealOffice) -> N
     with pytest.raises(InvalidArgument) as caught:
         await issue(office, ask(request.dump(force=True)))
     assert caught.value.metadata == {"rule": "algorithm"}
+
+
+async def test_a_certificate_is_revoked_as_it_was_read(office: SealOffice) -> None:
+    issued = await issue(office, ask(request_of()[0]))
+    assert await refused(revoke(office, issued.name, etag=OLD)) == "ETAG_MISMATCH"
+    assert await refused(revoke(office, issued.name, etag=issued.etag)) == ""

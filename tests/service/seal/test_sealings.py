@@ -40,6 +40,7 @@ from services.seal.sealing.store import SealingStore
 from services.seal.sealing.worker import abandoned, left_behind
 from tests.support import sql
 from tests.support.outbox import emitted
+from tests.support.refusing import refused
 from tests.support.seal_office import (
     LICENSE,
     USE,
@@ -467,6 +468,7 @@ async def test_who_is_not_a_user_of_the_seal_is_refused_and_recorded(office: Sea
     with pytest.raises(PermissionDenied) as caught:
         await office.seal_digests(digest_request(seal, HASHES))
     assert (caught.value.reason, caught.value.metadata) == ("SEAL_USE_NOT_ALLOWED", {"seal": seal.name})
+    assert await refused(office.seal_document(document_request(seal, ofd_document()))) == "SEAL_USE_NOT_ALLOWED"
     assert await rows(office, tables.sealings) == []
     log = audit_service_pb2_grpc.AuditServiceStub(office.service.channel)
     records = await office.ask(
@@ -506,6 +508,7 @@ async def test_a_use_that_must_be_approved_is_refused_without(office: SealOffice
     with pytest.raises(FailedPrecondition) as caught:
         await office.seal_digests(digest_request(seal, HASHES))
     assert caught.value.reason == "SEAL_APPROVAL_NEEDED"
+    assert await refused(office.seal_document(document_request(seal, ofd_document()))) == "SEAL_APPROVAL_NEEDED"
 
 
 async def test_a_seal_out_of_force_is_not_used(office: SealOffice) -> None:

@@ -13,9 +13,11 @@ from tests.support.seal_office import (
     SECOND_HAT,
     SealOffice,
     digest_request,
+    document_request,
     fresh,
     order,
 )
+from tests.support.seals import ofd_document
 from tests.support.tokens import DEPARTMENT, human_of
 from tongban.seal.v1 import certificate_service_pb2 as certificates_pb
 from tongban.seal.v1 import resources_pb2
@@ -96,6 +98,9 @@ async def test_nor_as_one_of_a_department_that_may(office: SealOffice) -> None:
     for hat in (OFFICER, SECOND_HAT):
         token = office.token(hat, dept=DEPARTMENT, human=human_of(OFFICER, {}))
         assert await refused(_use(office, seal, token)) == "SEAL_DUTIES_NOT_SEPARATED"
+        whole = document_request(seal, ofd_document())
+        sealed = office.ask(office.sealings.SealDocument, whole, sealings_pb.SealDocumentResponse, token)
+        assert await refused(sealed) == "SEAL_DUTIES_NOT_SEPARATED"
     await _use(office, seal, office.token(CLERK, dept=DEPARTMENT))
 
 

@@ -34,6 +34,7 @@ from tests.service.sharing.conftest import (
     text,
 )
 from tests.support import sql
+from tests.support.refusing import refused
 from tongban.common.v1 import value_pb2
 from tongban.sharing.v1 import data_service_pb2 as data
 from tongban.sharing.v1 import data_service_pb2_grpc
@@ -286,6 +287,13 @@ async def test_without_a_record_nothing_leaves(sharing: Sharing) -> None:
     with pytest.raises(Unavailable) as error:
         await sharing.query(query(resource))
     assert error.value.reason == "AUDIT_UNAVAILABLE"
+    compared = data.CompareRequest(
+        resource=resource,
+        conditions=query(resource).conditions,
+        given=[data.GivenValue(field="name", value=text("x"))],
+        use_context=context(),
+    )
+    assert await refused(sharing.compare(compared)) == "AUDIT_UNAVAILABLE"
     await admin.execute("GRANT INSERT ON audit_records TO sharing")
     await admin.close()
     assert (await sharing.grant(grant)).queries_today == 1
