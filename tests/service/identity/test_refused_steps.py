@@ -28,6 +28,11 @@ async def _region(home: Town, code: str) -> resources_pb2.Region:
     return await home.call(home.regions.ProposeRegion, request, resources_pb2.Region, (await home.administrators())[0])
 
 
+async def _etag(home: Town, region: str) -> str:
+    get = region_service_pb2.GetRegionRequest(name=region)
+    return (await home.call(home.regions.GetRegion, get, resources_pb2.Region, await home.admin_token())).etag
+
+
 async def _of_region(home: Town, rpc: str, name: str, etag: str) -> str:
     request: Any = asked(rpc, name, etag)
     if rpc == "SetRegionKeys":
@@ -42,10 +47,11 @@ async def test_no_step_is_taken_on_a_region_that_has_changed_since_it_was_read_o
     region = await _region(home, "110102")
     found = {rpc: await _of_region(home, rpc, region.name, OLD) for rpc in REGIONS}
     assert found == dict.fromkeys(REGIONS, "ETAG_MISMATCH")
-    assert await _of_region(home, "EndRegion", region.name, region.etag) == ""
-    get = region_service_pb2.GetRegionRequest(name=region.name)
-    ended = await home.call(home.regions.GetRegion, get, resources_pb2.Region, await home.admin_token())
-    found = {rpc: await _of_region(home, rpc, region.name, ended.etag) for rpc in REGIONS}
+    for rpc, reason in (("ActivateRegion", ""), ("SetRegionKeys", ""), ("ApproveRegionKeys", "ACTING_ON_SELF")):
+        assert await _of_region(home, rpc, region.name, await _etag(home, region.name)) == reason
+    assert await _of_region(home, "EndRegion", region.name, await _etag(home, region.name)) == ""
+    ended = await _etag(home, region.name)
+    found = {rpc: await _of_region(home, rpc, region.name, ended) for rpc in REGIONS}
     assert found == dict.fromkeys(REGIONS, "STATE_CONFLICT")
 
 

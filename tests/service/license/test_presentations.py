@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -117,13 +118,26 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
         method, answer = licensing.licenses.BatchGetLicenses, licenses.BatchGetLicensesResponse
         return await licensing.call(method, request, answer, token)
 
+    async def looked_up(case: str, token: str) -> resources.License:
+        why = context(case=case, presentation=name)
+        request = licenses.LookupByIdentifierRequest(identifier=made.identifier, use_context=why)
+        return await licensing.call(licensing.licenses.LookupByIdentifier, request, resources.License, token)
+
+    async def downloaded(case: str, token: str) -> licenses.DownloadLicenseResponse:
+        why = context(case=case, presentation=name)
+        request = licenses.DownloadLicenseRequest(name=made.name, use_context=why, format=resources.FILE_FORMAT_OFD)
+        return await licensing.call(
+            licensing.licenses.DownloadLicense, request, licenses.DownloadLicenseResponse, token
+        )
+
     assert (await get(OUR_CASE, verifier)).name == made.name
     other_case = "cases/00000000-0000-7000-8000-0000000000c6"
-    assert await refused(get(other_case, verifier)) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
-    assert await refused(several(other_case, verifier)) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
+    readings: tuple[Any, ...] = (get, several, looked_up, downloaded)
+    for reading in readings:
+        assert await refused(reading(other_case, verifier)) == ("PRESENTATION_BOUND_ELSEWHERE", "case")
     licensing.clock.advance(timedelta(minutes=11))
-    assert (await refused(get(OUR_CASE, verifier)))[0] == "PRESENTATION_EXPIRED"
-    assert (await refused(several(OUR_CASE, verifier)))[0] == "PRESENTATION_EXPIRED"
+    for reading in readings:
+        assert (await refused(reading(OUR_CASE, verifier)))[0] == "PRESENTATION_EXPIRED"
     # A repeat is a read like any other: what allowed it is over.
     late = redeem(licensing, verifier, code=presented.code, request_id=same)
     assert (await refused(late))[0] == "PRESENTATION_EXPIRED"
@@ -291,3 +305,16 @@ async def test_a_strangers_licence_is_to_a_person_as_one_that_never_was(licensin
         with pytest.raises(TongbanError) as caught:
             await create(licensing, licensing.person(STRANGER), name)
         assert (caught.value.reason, caught.value.metadata) == ("RESOURCE_NOT_FOUND", {"resource": name})
+
+
+async def test_nothing_is_asked_of_a_region_that_nobody_trusts(licensing: License) -> None:
+    there, clerk = "//999999", licensing.staff()
+    why = context(case=OUR_CASE, presentation=f"{there}/presentations/00000000-0000-7000-8000-0000000000e9")
+    name = f"{there}/licenses/00000000-0000-7000-8000-0000000000e8"
+    get = licenses.GetLicenseRequest(name=name, use_context=why)
+    download = licenses.DownloadLicenseRequest(name=name, use_context=why, format=resources.FILE_FORMAT_OFD)
+    await licensing.works_on(OUR_CASE, DEPARTMENT)
+    got = licensing.call(licensing.licenses.GetLicense, get, resources.License, clerk)
+    assert (await refused(got))[0] == "REGION_NOT_TRUSTED"
+    file = licensing.call(licensing.licenses.DownloadLicense, download, licenses.DownloadLicenseResponse, clerk)
+    assert (await refused(file))[0] == "REGION_NOT_TRUSTED"
