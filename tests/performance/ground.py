@@ -71,7 +71,15 @@ def _resident(pid: int) -> int:
     family = (root, *root.children(recursive=True))
     if len(family) == 1:
         return int(root.memory_info().rss)
-    return sum(int(process.memory_full_info().pss) for process in family)
+    return sum(map(_share, family))
+
+
+def _share(process: psutil.Process) -> int:
+    """What a process takes, its part of shared pages counted; of one of PostgreSQL's that has ended meanwhile nothing."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _tls(pki: Path) -> TlsConfig:
