@@ -5,13 +5,15 @@ from types import MappingProxyType
 
 from libs.rpc.contract import Method
 from libs.rpc.stages.disclosure import discloses
+from libs.rpc.stages.permission import HUMAN
 from libs.rpc.stages.purposes import states_purpose
 from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
 _PREFIX = "ERROR_REASON_"
 _ASSURED = frozenset({options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_ASSISTED, options_pb2.ACTOR_KIND_STAFF})
-_IMPARTIAL = frozenset({options_pb2.HANDLING_IMPARTIAL, options_pb2.HANDLING_HUMAN})
+IMPARTIAL = frozenset({options_pb2.HANDLING_IMPARTIAL, options_pb2.HANDLING_IMPARTIAL_HUMAN})
+"""What nobody does in an affair of their own."""
 
 
 def _every(_method: Method) -> bool:
@@ -23,7 +25,7 @@ def _not_public(method: Method) -> bool:
 
 
 def _by_kind(method: Method) -> bool:
-    return bool(method.access.actors) or method.access.handling == options_pb2.HANDLING_HUMAN
+    return bool(method.access.actors) or method.access.handling in HUMAN
 
 
 def _assured(method: Method) -> bool:
@@ -40,7 +42,7 @@ def _aged(method: Method) -> bool:
 
 
 def _impartial(method: Method) -> bool:
-    return method.access.handling in _IMPARTIAL
+    return method.access.handling in IMPARTIAL
 
 
 def _writes(method: Method) -> bool:

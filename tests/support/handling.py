@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from libs.rpc.contract import Method
+from libs.rpc.stages.permission import HUMAN
 from tests.support import contracts
 from tongban.options.v1 import options_pb2
 
@@ -18,7 +19,7 @@ def handling_methods(package: str) -> list[Method]:
 
 def human_only(method: Method) -> bool:
     """Whether no machine may take this step."""
-    return bool(method.access.handling == options_pb2.HANDLING_HUMAN)
+    return method.access.handling in HUMAN
 
 
 def undriven(package: str, driven: Collection[str]) -> set[str]:

@@ -12,6 +12,8 @@ from libs.rpc.contract import Method
 from tongban.options.v1 import options_pb2
 
 _ASSURED = frozenset({"PERSON", "STAFF"})
+HUMAN = frozenset({options_pb2.HANDLING_HUMAN, options_pb2.HANDLING_IMPARTIAL_HUMAN})
+"""What a human being must do."""
 LEEWAY_SECONDS = 60
 """How far the clocks of those who make a token and those who check it may differ."""
 
@@ -29,7 +31,7 @@ def check(method: Method, actor: Actor, now: datetime) -> None:
     if access.actors and actor.access_kind not in access.actors:
         kind = options_pb2.ActorKind.Name(actor.access_kind).removeprefix("ACTOR_KIND_")
         raise reasons.actor_not_allowed("this method is not for this kind of caller", actor_kind=kind)
-    if access.handling == options_pb2.HANDLING_HUMAN:
+    if access.handling in HUMAN:
         actor.require_human()
     if not actor.may(access.permission):
         raise reasons.permission_missing(f"the token does not hold {access.permission}", permission=access.permission)
