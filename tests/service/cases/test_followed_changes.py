@@ -6,10 +6,11 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unavailable
 from tests.service.cases.conftest import CLERK, DEPARTMENT, LICENSE_TYPE, Town
 from tests.support import sql
 from tests.support.following import Follower
+from tests.support.silence import silenced
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import resources_pb2 as pb
 
@@ -49,6 +50,19 @@ async def test_an_office_follows_its_own_cases(town: Town, follower: Follower) -
     assert await follower.told(town.stranger_clerk, subject=case.name) == []
     without = town.service.issuer.token(CLERK, "STAFF", "events.changes.list", dept=DEPARTMENT)
     assert await follower.told(without, subject=case.name) == []
+
+
+async def test_changes_are_not_shown_where_that_can_not_be_recorded(town: Town, follower: Follower) -> None:
+    case = await town.create(await town.item())
+    await follower.take_up()
+    async with silenced(town.service, "cases"):
+        with pytest.raises(Unavailable) as refused:
+            await follower.ask(town.clerk)
+        assert refused.value.reason == "AUDIT_UNAVAILABLE"
+        assert (await follower.ask(town.stranger_clerk, subject=case.name)).at_end, (
+            "where nothing is shown nothing is recorded"
+        )
+    assert await follower.told(town.clerk, subject=case.name) == ["created"]
 
 
 async def test_what_is_told_of_a_decision_names_nobody_and_the_order_is_told_to_nobody(
