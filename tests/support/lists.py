@@ -14,6 +14,7 @@ import libs
 import services
 from libs.db.connection import DatabaseConnection
 from libs.lists.listing import FilteredList
+from tests.support.process import until
 
 AnyList = FilteredList[Any]
 
@@ -41,7 +42,17 @@ async def fill(driver: Any, table: sa.Table, rows: int, **given: str) -> None:
     values = ", ".join(given.get(each.name) or _value(each) for each in columns)
     await driver.execute("SET session_replication_role = replica")
     await driver.execute(f"INSERT INTO {table.name} ({names}) SELECT {values} FROM generate_series(1, {rows}) AS i")
+    await until(lambda: _vacuumed(driver, table))
+
+
+async def _vacuumed(driver: Any, table: sa.Table) -> bool:
+    """Vacuums until every page is known to be visible to all: as long as an older transaction goes on, such as that of a worker
+    of autovacuum, none is, and PostgreSQL plans for a table that nobody looks after.
+    """
     await driver.execute(f"VACUUM ANALYZE {table.name}")
+    return bool(
+        await driver.fetchval(f"SELECT relallvisible = relpages FROM pg_class WHERE oid = '{table.name}'::regclass")
+    )
 
 
 def _value(column: "sa.Column[Any]") -> str:

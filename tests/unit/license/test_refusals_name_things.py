@@ -169,8 +169,8 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
             "type.unique",
         ),
         (lambda: check_validity(LicenseTerm(DAY, DAY - timedelta(days=1))), "validity.end_date", "validity.order"),
-        (lambda: expiry(NOW, NOW), "expire_time", "expire_time.future"),
-        (lambda: expiry(NOW, NOW + timedelta(days=90) + SECOND), "expire_time", "expire_time.limit"),
+        (lambda: expiry(NOW, NOW), "presentation.expire_time", "expire_time.future"),
+        (lambda: expiry(NOW, NOW + timedelta(days=90) + SECOND), "presentation.expire_time", "expire_time.limit"),
         (lambda: copy_terms("", "", NOW, NOW - SECOND), "copy_expire_time", "copy_expire_time.future"),
         (
             lambda: copy_terms("", "", NOW, NOW + timedelta(days=180) + SECOND),
