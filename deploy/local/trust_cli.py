@@ -29,6 +29,7 @@ from tongban.identity.v1 import resources_pb2 as pb
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trust between regions.")
 _DISCOVERY = "/.well-known/oauth-authorization-server"
 _GROUP = 4
+_ALL_ASSURED = 4
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The other region's: its `trust show`.")
@@ -45,7 +46,9 @@ Authorities = Annotated[
         help="The authorities of this region's gateway's TLS certificate, where they are not those that systems trust.",
     ),
 ]
-Assurance = Annotated[int, typer.Option(min=1, max=4, help="The highest assurance that counts that way.")]
+Assurance = Annotated[
+    int | None, typer.Option(min=1, max=4, help="The highest assurance that counts that way; 4 where it is not said.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -89,8 +92,8 @@ def inspect(
 def propose(
     file: File,
     fingerprint: Fingerprint = "",
-    inbound: Assurance = 4,
-    outbound: Assurance = 4,
+    inbound: Assurance = None,
+    outbound: Assurance = None,
     subject: Subject = "",
     state: State = STATE,
     region: Region = "",
@@ -104,8 +107,11 @@ def propose(
             offered = pb.Region(
                 display_name=file.region.display_name, anchor=file.region.anchor, codes=file.region.codes
             )
-            offered.inbound.max_assurance, offered.outbound.max_assurance = inbound, outbound
+            offered.inbound.max_assurance = inbound or _ALL_ASSURED
+            offered.outbound.max_assurance = outbound or _ALL_ASSURED
             return asked.identity.propose_region(region_id=file.id, region=offered)
+        if inbound or outbound:
+            raise NotTaken(f"{file.id} stands on the list: new keys change no terms; end the trust to propose others")
         _require_news(listed, file)
         return asked.identity.set_region_keys(name=listed.name, anchor=file.region.anchor, etag=listed.etag)
 

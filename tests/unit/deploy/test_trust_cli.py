@@ -181,6 +181,14 @@ def test_new_keys_of_a_listed_region_are_set(desk: Desk) -> None:
     assert desk.trust_list.changes == [("set_region_keys", asked)]
 
 
+@pytest.mark.parametrize("way", ["--inbound", "--outbound"])
+def test_new_keys_change_no_terms_and_do_not_take_any_in_silence(desk: Desk, way: str) -> None:
+    desk.trust_list.listed, newer = listed(pb.REGION_STATE_ACTIVE), file_of(THERE)
+    code, said = desk.types("propose", "--fingerprint", newer.fingerprints["SM3"], way, "2", file=newer.content)
+    assert (code, desk.trust_list.changes) == (1, [])
+    assert "terms" in said
+
+
 def test_a_region_whose_trust_has_ended_is_proposed_anew(desk: Desk) -> None:
     desk.trust_list.listed = listed(pb.REGION_STATE_ENDED)
     assert desk.compared("propose")[0] == 0
