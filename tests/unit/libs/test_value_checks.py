@@ -141,10 +141,13 @@ DECLARED: list[tuple[ValueType, str, str]] = [
     (replace(FAMILY, min_items=3), "t.list_type.max_items", "type.range"),
     (replace(FAMILY, items=FAMILY), "t.list_type.items", "type.items"),
     (replace(MEMBER, fields=MEMBER.fields * 2), "t.record_type.fields[2].key", "type.unique"),
-    (replace(FAMILY, items=replace(MEMBER, fields=(ValueField("a", "甲", True, replace(TEXT, pattern="*")),))),
-     "t.list_type.items.record_type.fields[0].type.text_type.pattern", "type.pattern"),
+    (
+        replace(FAMILY, items=replace(MEMBER, fields=(ValueField("a", "甲", True, replace(TEXT, pattern="*")),))),
+        "t.list_type.items.record_type.fields[0].type.text_type.pattern",
+        "type.pattern",
+    ),
     (_deep(5), "t" + ".record_type.fields[0].type" * 4, "type.depth"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("declared", "field", "rule"), DECLARED)
