@@ -48,7 +48,7 @@ IMPLIED = {
     "AUTHENTICATION_TOO_OLD": "asks for a sign-in that is not long ago, of people and staff",
     "ACTING_ON_SELF": "handles affairs: of staff in an affair of their own, or of those near to them",
     "REQUEST_ID_REUSED": "takes a request_id",
-    "CONCURRENT_CHANGE": "takes a request_id",
+    "CONCURRENT_CHANGE": "changes something",
     "PAGE_TOKEN_INVALID": "takes a page_token",
     "PURPOSE_UNKNOWN": "takes a use_context, or names a purpose otherwise; never of another region's callers",
     "AUDIT_UNAVAILABLE": "tells of somebody and changes nothing: a change and its record are one",

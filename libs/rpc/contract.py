@@ -87,9 +87,20 @@ class Method:
         return float(self.descriptor.GetOptions().Extensions[options_pb2.rpc].timeout_seconds or DEFAULT_SECONDS)
 
     @cached_property
+    def once_by(self) -> tuple[str, ...]:
+        """The fields of the request, as paths, by which a repeat of what it changes is known; none where it changes nothing."""
+        own = ("request_id",) if "request_id" in self.descriptor.input_type.fields_by_name else ()
+        return (*own, *self.descriptor.GetOptions().Extensions[options_pb2.rpc].once_by)
+
+    @cached_property
     def writes(self) -> bool:
-        """Whether it is called to change something: it takes a request_id."""
-        return "request_id" in self.descriptor.input_type.fields_by_name
+        """Whether it is called to change something, and not only to read, be it on record."""
+        return bool(self.once_by)
+
+    @cached_property
+    def keyed(self) -> bool:
+        """Whether a request_id tells a repeat, wherever in the request it stands."""
+        return any(path.rpartition(".")[2] == "request_id" for path in self.once_by)
 
     @cached_property
     def streams(self) -> bool:

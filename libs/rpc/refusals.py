@@ -49,6 +49,10 @@ def _writes(method: Method) -> bool:
     return method.writes
 
 
+def _keyed(method: Method) -> bool:
+    return method.keyed
+
+
 def _is_one_call(method: Method) -> bool:
     return not method.streams
 
@@ -105,7 +109,7 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "MANDATE_OUT_OF_SCOPE": _of_power,
         "AUTHENTICATION_TOO_OLD": _aged,
         "ACTING_ON_SELF": _impartial,
-        "REQUEST_ID_REUSED": _writes,
+        "REQUEST_ID_REUSED": _keyed,
         "CONCURRENT_CHANGE": _writes,
         "PAGE_TOKEN_INVALID": _paged,
         "PURPOSE_UNKNOWN": states_purpose,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pb2
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from buf.validate import validate_pb2
 from libs.access.actor import ANONYMOUS
@@ -174,42 +174,54 @@ def _request_id(method: Method) -> FieldDescriptor | None:
 
 
 _USE = "a use, which is recorded each time that it happens"
-_OF_EVERYBODY = "google.longrunning.Operations has none; asked twice is asked once"
-_SEQUENCE = "exchange_id and sequence tell a repeat"
-# Calls by POST, or with events, that have no request_id, and why.
-_WITHOUT_REQUEST_ID = {
-    "tongban.cases.v1.ExchangeService.ReceiveCaseTransfer": _SEQUENCE,
-    "tongban.cases.v1.ExchangeService.AcknowledgeCaseTransfer": "one acknowledgement an exchange; a repeat gets its receipt",
-    "tongban.cases.v1.ExchangeService.PushProgress": _SEQUENCE,
+# Calls by POST, or with events, that change nothing although they do not call themselves reads, and why.
+_CHANGES_NOTHING = {
     "tongban.identity.v1.AccountService.RevealPerson": _USE,
-    "tongban.identity.v1.TokenService.ExchangeToken": "RFC 8693 has none; every call makes a token",
+    "tongban.identity.v1.TokenService.ExchangeToken": "every call makes a token, and is recorded: people sign in while nothing can be changed",
     "tongban.identity.v1.TokenService.IssueServiceToken": "every call makes a token",
     "tongban.license.v1.LicenseService.GetLicense": _USE,
     "tongban.license.v1.LicenseService.BatchGetLicenses": _USE,
     "tongban.license.v1.LicenseService.LookupByIdentifier": _USE,
     "tongban.license.v1.LicenseService.DownloadLicense": _USE,
-    "tongban.license.v1.MaterialService.UploadMaterial": "it stands in the metadata, the first message of the stream",
     "tongban.license.v1.MaterialService.DownloadMaterial": _USE,
-    "tongban.operations.v1.OperationService.CancelOperation": _OF_EVERYBODY,
-    "tongban.operations.v1.OperationService.DeleteOperation": _OF_EVERYBODY,
     "tongban.sharing.v1.DataService.Query": _USE,
     "tongban.sharing.v1.DataService.Compare": _USE,
-    "tongban.uploads.v1.UploadService.AppendUpload": "the offset tells a repeat; it is on record once it is complete",
 }
 
 
-def test_mutations_have_a_request_id() -> None:
-    """A change is an RPC with another verb than GET that does not call itself a read."""
+def test_changes_say_by_what_a_repeat_is_known() -> None:
+    """A change is an RPC with another verb than GET that does not call itself a read; and no read says so."""
     mapped = contracts.http_mappings()
     found = set()
     for method in contracts.methods():
         reads = {"GET"} >= {verb for verb, _, _ in mapped[method.name]} and mapped[method.name]
         said = _said(method)
         emits = method.descriptor.GetOptions().Extensions[options_pb2.rpc].emits
-        changes = emits or not (reads or "(a read" in said)
-        if changes and _request_id(method) is None:
+        changes = bool(emits) or not (reads or "(a read" in said)
+        if changes != method.writes:
             found.add(method.name)
-    assert found == _WITHOUT_REQUEST_ID.keys()
+    assert found == _CHANGES_NOTHING.keys()
+
+
+def _at(message: Descriptor, path: str) -> FieldDescriptor | None:
+    *outer, last = path.split(".")
+    for name in outer:
+        field = message.fields_by_name.get(name)
+        if field is None or field.message_type is None:
+            return None
+        message = field.message_type
+    return message.fields_by_name.get(last)
+
+
+def test_what_tells_a_repeat_stands_in_the_request() -> None:
+    """And only where it is no request_id of the request's own."""
+    offenders = []
+    for method in contracts.methods():
+        declared = method.descriptor.GetOptions().Extensions[options_pb2.rpc].once_by
+        missing = [path for path in method.once_by if _at(method.descriptor.input_type, path) is None]
+        if missing or (declared and _request_id(method) is not None):
+            offenders.append(f"{method.name}: {missing or list(declared)}")
+    assert offenders == []
 
 
 def test_request_ids_are_required_uuids() -> None:

@@ -22,6 +22,7 @@ NOT_OF_SOMEBODY = {
     "tongban.identity.v1.ClientService.SuspendClient": "takes rights away, and nobody gains by suspending what is theirs",
     "tongban.identity.v1.StaffService.UnassignStaff": "takes a right away, which anybody may do to themselves",
     "tongban.license.v1.PresentationService.RedeemPresentation": "a read, judged and recorded as a use",
+    "tongban.license.v1.MaterialService.UploadMaterial": "keeps a file for its owner; what it is worth is judged where a case takes it",
     "tongban.seal.v1.CertificateService.IssueCertificate": "of a key of the region's own; whom a seal is of is judged where the seal is made",
     "tongban.seal.v1.SealingService.SealDigests": "judged by the users that the seal names, and its keeper refused as a human being",
     "tongban.seal.v1.SealingService.SealDocument": "judged by the users that the seal names, and its keeper refused as a human being",
@@ -34,6 +35,7 @@ NOT_OF_SOMEBODY = {
     },
     "tongban.sharing.v1.MountService.CreateDataMount": "of a department",
     "tongban.sharing.v1.MountService.CheckDataMount": "of a department",
+    "tongban.uploads.v1.UploadService.AppendUpload": "the caller's own upload, which nobody else sees",
 }
 """RPCs whose messages could name somebody and that handle nobody's affair, each with why."""
 
@@ -65,8 +67,7 @@ def _is_of_somebody(method: Method) -> bool:
 def _by_staff(method: Method) -> bool:
     access = method.access
     by_staff = {options_pb2.ACTOR_KIND_STAFF, options_pb2.ACTOR_KIND_ASSISTED}
-    changes = "request_id" in method.descriptor.input_type.fields_by_name
-    return changes and method.for_fronts and (not access.actors or not by_staff.isdisjoint(access.actors))
+    return method.writes and method.for_fronts and (not access.actors or not by_staff.isdisjoint(access.actors))
 
 
 def test_what_staff_do_in_somebodys_affair_is_declared() -> None:

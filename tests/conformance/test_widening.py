@@ -49,7 +49,7 @@ def _short(method: Method) -> str:
 
 def _changes_standing(method: Method) -> bool:
     answer = str(method.descriptor.output_type.full_name).removeprefix("tongban.")
-    writes = "request_id" in method.descriptor.input_type.fields_by_name or answer.endswith("TokenResponse")
+    writes = method.writes or answer.endswith("TokenResponse")
     return answer in STANDING and writes
 
 

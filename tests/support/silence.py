@@ -36,9 +36,7 @@ def reads(package: str) -> set[str]:
     return {
         method.descriptor.name
         for method in contracts.methods()
-        if method.name.startswith(f"{package}.")
-        and discloses(method)
-        and "request_id" not in method.descriptor.input_type.fields_by_name
+        if method.name.startswith(f"{package}.") and discloses(method) and not method.writes
     }
 
 
