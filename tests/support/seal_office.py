@@ -1,5 +1,6 @@
 """A seal officer and a licence service who talk to a running seal service."""
 
+import hashlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,13 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import grpc
+import sqlalchemy as sa
+from google.api import httpbody_pb2
 
 from libs import names
+from libs.db.schema import outbox
 from libs.errors import not_found
 from libs.process import Process
 from libs.rpc import status
+from tests.support import sql
 from tests.support.backends import HOST
-from tests.support.patience import PATIENCE, invoke
+from tests.support.outbox import emitted
+from tests.support.patience import invoke
 from tests.support.service import Ground, Service, serving
 from tests.support.tokens import human_of
 from tongban.common.v1 import common_pb2
@@ -47,6 +53,8 @@ USE = common_pb2.UseContext(
 LICENSE = resources.SealUser(subject="services/license")
 USCC = "91350100M000100Y43"
 """The example of GB 32100-2015."""
+HASHES = [hashlib.new("sm3", bytes((number,))).digest() for number in range(5)]
+"""Digests of documents that stay with their owner."""
 
 
 def fresh() -> str:
@@ -133,6 +141,24 @@ class SealOffice:
             self.sealings_of_license.SealDigests, request, sealings_pb.SealDigestsResponse, to="seal", token=""
         )
 
+    async def sealing(self, name: str) -> resources.Sealing:
+        """Reads one use of a seal."""
+        use: resources.Sealing = await self.ask(
+            self.sealings.GetSealing, sealings_pb.GetSealingRequest(name=name), resources.Sealing
+        )
+        return use
+
+    async def rows(self, table: sa.Table) -> list[sql.Row]:
+        """All rows of a table of the service."""
+        async with self.service.process.database.read() as connection:
+            return list((await sql.execute(connection, sa.select(table))).all())
+
+    async def events(self) -> list[tuple[str, str, bytes]]:
+        """What the service has told so far: type, subject and data of each event."""
+        async with self.service.process.database.read() as connection:
+            found = (await sql.execute(connection, outbox.select().order_by(outbox.c.seq))).all()
+        return [(row.type, row.subject, emitted(self.service.process.wire, row)) for row in found]
+
     async def validate(self, document: bytes) -> validations_pb.ValidationReport:
         """Validates a document without a token, as anyone may."""
         request = validations_pb.ValidateDocumentRequest(content=document)
@@ -141,20 +167,19 @@ class SealOffice:
         )
         return report
 
+    async def issue(self, request: certificates_pb.IssueCertificateRequest) -> resources.Certificate:
+        """Has a certificate issued."""
+        issued: resources.Certificate = await self.ask(
+            self.certificates.IssueCertificate, request, resources.Certificate
+        )
+        return issued
+
     async def crl(self) -> bytes:
         """Fetches the revocation list without a token."""
-        answer = await self.service.channel.unary_unary(
-            "/tongban.seal.v1.CertificateService/GetCrl",
-            request_serializer=certificates_pb.GetCrlRequest.SerializeToString,
-            response_deserializer=_http_body,
-        )(certificates_pb.GetCrlRequest(), timeout=PATIENCE)
+        answer = await self.ask(
+            self.certificates.GetCrl, certificates_pb.GetCrlRequest(), httpbody_pb2.HttpBody, token=""
+        )
         return bytes(answer.data)
-
-
-def _http_body(data: bytes) -> Any:
-    from google.api import httpbody_pb2  # noqa: PLC0415 - beside the only place that needs it
-
-    return httpbody_pb2.HttpBody.FromString(data)
 
 
 def document_request(seal: resources.Seal, content: bytes | None, **changes: Any) -> sealings_pb.SealDocumentRequest:

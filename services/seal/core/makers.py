@@ -1,5 +1,6 @@
 """The seal maker (制章者): its key, and the certificate under which it signs the seals that it makes."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from libs.clock import Clock
@@ -10,6 +11,7 @@ from libs.db.command import Command
 from libs.db.engine import Database
 from libs.db.leader import turn
 from libs.db.uow import Transaction, UnitOfWork
+from libs.errors import FailedPrecondition
 from libs.workers import ThreadPool
 from services.seal.core import certificates
 from services.seal.core.authority import SealAuthority
@@ -48,14 +50,16 @@ class SealMaker:
     clock: Clock
 
     async def start(self) -> None:
-        """Makes what the first start needs: the rows of root and authority, and the seal maker."""
+        """Makes what the first start needs: the rows of root and authority and, where that still holds, the seal maker."""
 
         async def work(tx: Transaction) -> None:
             for kind, known in (("ROOT", self.authority.root), ("AUTHORITY", self.authority.certificate)):
                 await certificates.register(tx.connection, known, kind, tx.now)
 
         await self.uow.step(_own_command("task:authority"), work)
-        await self.get()
+        # An authority that has run out makes no seals; what was sealed is still validated, and its list given out.
+        with suppress(FailedPrecondition):
+            await self.get()
 
     async def get(self) -> Maker:
         """Returns the seal maker; makes its key and certificate where there is none that holds.
@@ -75,6 +79,7 @@ class SealMaker:
         known = await certificates.newest(tx.connection, _KIND, _KEY)
         if known is not None and known.state_at(tx.now) is CertificateState.VALID:
             return known
+        self.authority.within(tx.now, self.authority.certificate.not_after)
         key = self.keys.ensure(_KEY) if known is None else self.keys.make(_KEY)
         certificate = await self._certified(key.name, key.version)
         made = new_certificate(certificate, _KIND, tx.now, key.name, key.version)

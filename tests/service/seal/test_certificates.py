@@ -7,24 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asn1crypto import csr, keys, x509
+from asn1crypto import csr, x509
 
 from libs.clock import FakeClock, SystemClock
-from libs.crypto.provider import SoftwareSigner
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import (
     Certificate,
     Crl,
-    DistinguishedName,
     KeyUsage,
     RevocationReason,
     Role,
     TrustPolicy,
     verify_chain,
 )
-from libs.crypto.x509.signed import join
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from tests.support import sql
+from tests.support.certifying import certificate_request, new_key, pkcs10
 from tests.support.patience import invoke
 from tests.support.refusing import OLD, refused
 from tests.support.seal_office import SealOffice, fresh, seal_office
@@ -34,32 +32,6 @@ from tongban.seal.v1 import certificate_service_pb2_grpc
 from tongban.seal.v1 import resources_pb2 as resources
 
 PROVIDER = default_provider()
-LOG = resources.CERTIFICATE_KIND_LOG
-
-
-def request_of(name: str = "测试日志", signed_by: SoftwareSigner | None = None) -> tuple[bytes, SoftwareSigner]:
-    """A PKCS #10 request of a fresh key, and that key."""
-    own = SoftwareSigner(PROVIDER, PROVIDER.sm2_generate())
-    info = csr.CertificationRequestInfo(
-        {
-            "version": "v1",
-            "subject": DistinguishedName(name, organization="测试机关").to_name(),
-            "subject_pk_info": keys.PublicKeyInfo.load(own.public_key.spki),
-            "attributes": [],
-        }
-    )
-    return join(info, signed_by or own), own
-
-
-def ask(request: bytes, **changes: Any) -> pb.IssueCertificateRequest:
-    return pb.IssueCertificateRequest(**{"request_id": fresh(), "kind": LOG, "request": request, **changes})
-
-
-async def issue(office: SealOffice, request: pb.IssueCertificateRequest) -> resources.Certificate:
-    answer: resources.Certificate = await office.ask(
-        office.certificates.IssueCertificate, request, resources.Certificate
-    )
-    return answer
 
 
 async def revoke(office: SealOffice, name: str, **changes: Any) -> resources.Certificate:
@@ -76,10 +48,10 @@ async def revoke(office: SealOffice, name: str, **changes: Any) -> resources.Cer
 
 
 async def test_a_certificate_is_issued_for_the_key_that_asked(office: SealOffice) -> None:
-    request, own = request_of()
-    asked = ask(request)
-    issued = await issue(office, asked)
-    assert await issue(office, asked) == issued
+    own = new_key()
+    asked = certificate_request(pkcs10(own))
+    issued = await office.issue(asked)
+    assert await office.issue(asked) == issued
     certificate = Certificate.parse(issued.der)
     assert (certificate.public_key, certificate.subject) == (own.public_key, "CN=测试日志, O=测试机关, C=CN")
     assert issued.serial_number == f"{certificate.serial_number:x}"
@@ -103,67 +75,54 @@ async def test_a_certificate_is_issued_for_the_key_that_asked(office: SealOffice
     ("request_", "rule"),
     [
         (b"nothing", "structure"),
-        (request_of()[0][:-1], "structure"),
-        (request_of(signed_by=SoftwareSigner(PROVIDER, PROVIDER.sm2_generate()))[0], "signature"),
-        (
-            join(
-                csr.CertificationRequestInfo(
-                    {
-                        "version": "v1",
-                        "subject": x509.Name.build({"country_name": "CN"}),
-                        "subject_pk_info": keys.PublicKeyInfo.load(PROVIDER.sm2_generate().public_key.spki),
-                        "attributes": [],
-                    }
-                ),
-                SoftwareSigner(PROVIDER, PROVIDER.sm2_generate()),
-            ),
-            "subject",
-        ),
+        (pkcs10(new_key())[:-1], "structure"),
+        (pkcs10(new_key(), signed_by=new_key()), "signature"),
+        (pkcs10(new_key(), x509.Name.build({"country_name": "CN"})), "subject"),
     ],
 )
 async def test_a_request_that_does_not_hold_is_refused(office: SealOffice, request_: bytes, rule: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        await issue(office, ask(request_))
+        await office.issue(certificate_request(request_))
     assert (caught.value.reason, caught.value.metadata) == ("CERTIFICATE_REQUEST_INVALID", {"rule": rule})
 
 
 async def test_root_and_authority_can_not_be_asked_for_and_services_get_logs_only(office: SealOffice) -> None:
-    request, _ = request_of()
+    request = pkcs10(new_key())
     for kind in (resources.CERTIFICATE_KIND_ROOT, resources.CERTIFICATE_KIND_AUTHORITY):
         with pytest.raises(InvalidArgument):
-            await issue(office, ask(request, kind=kind))
+            await office.issue(certificate_request(request, kind=kind))
     channel = office.service.channel_as("license")
     stub = certificate_service_pb2_grpc.CertificateServiceStub(channel)
     with pytest.raises(PermissionDenied) as caught:
         await invoke(
             stub.IssueCertificate,
-            ask(request, kind=resources.CERTIFICATE_KIND_SIGNER),
+            certificate_request(request, kind=resources.CERTIFICATE_KIND_SIGNER),
             resources.Certificate,
             to="seal",
             token="",
         )
     assert caught.value.reason == "ACTOR_NOT_ALLOWED"
-    log = await invoke(stub.IssueCertificate, ask(request), resources.Certificate, to="seal", token="")
-    assert log.kind == LOG
+    log = await invoke(stub.IssueCertificate, certificate_request(request), resources.Certificate, to="seal", token="")
+    assert log.kind == resources.CERTIFICATE_KIND_LOG
     await channel.close()
 
 
 async def test_a_certificate_ends_within_ten_years_and_not_after_its_issuer(office: SealOffice) -> None:
     now = SystemClock().now()
     for days, good in ((-1, False), (3600, True), (3700, False)):
-        request = ask(request_of()[0])
+        request = certificate_request()
         request.not_after_time.FromDatetime(now + timedelta(days=days))
         if good:
-            issued = await issue(office, request)
+            issued = await office.issue(request)
             assert issued.not_after_time.ToDatetime(now.tzinfo) <= Certificate.parse(issued.chain[0]).not_after
         else:
             with pytest.raises(InvalidArgument):
-                await issue(office, request)
+                await office.issue(request)
 
 
 async def test_a_revoked_certificate_is_on_the_next_list(office: SealOffice) -> None:
     before = Crl.parse(await office.crl())
-    issued = await issue(office, ask(request_of()[0]))
+    issued = await office.issue(certificate_request())
     revoked = await revoke(office, issued.name)
     assert revoked.state == resources.CERTIFICATE_STATE_REVOKED
     after = Crl.parse(await office.crl())
@@ -188,7 +147,7 @@ async def test_root_and_authority_are_not_revoked_here(office: SealOffice) -> No
 
 
 async def test_revocations_at_once_all_get_on_the_list(office: SealOffice) -> None:
-    issued = [await issue(office, ask(request_of()[0])) for _ in range(5)]
+    issued = [await office.issue(certificate_request()) for _ in range(5)]
     await asyncio.gather(*(revoke(office, each.name) for each in issued))
     crl = Crl.parse(await office.crl())
     assert {f"{number:x}" for number in crl.entries} == {each.serial_number for each in issued}
@@ -223,7 +182,7 @@ async def test_a_list_that_was_published_while_the_clock_was_ahead_is_replaced(g
 
 
 async def test_openssl_reads_the_list_and_verifies_it(office: SealOffice, tmp_path: Path) -> None:
-    issued = await issue(office, ask(request_of()[0]))
+    issued = await office.issue(certificate_request())
     await revoke(office, issued.name)
     (tmp_path / "crl.der").write_bytes(await office.crl())
     (tmp_path / "ca.pem").write_bytes(Certificate.parse(issued.chain[0]).pem)
@@ -251,14 +210,14 @@ async def test_a_revoked_seal_maker_is_followed_by_another_with_a_new_key(office
 
 
 async def test_a_certificate_needs_its_key_to_be_of_sm2(office: SealOffice) -> None:
-    request = csr.CertificationRequest.load(request_of()[0])
+    request = csr.CertificationRequest.load(pkcs10(new_key()))
     request["signature_algorithm"] = {"algorithm": "sha256_ecdsa"}
     with pytest.raises(InvalidArgument) as caught:
-        await issue(office, ask(request.dump(force=True)))
+        await office.issue(certificate_request(request.dump(force=True)))
     assert caught.value.metadata == {"rule": "algorithm"}
 
 
 async def test_a_certificate_is_revoked_as_it_was_read(office: SealOffice) -> None:
-    issued = await issue(office, ask(request_of()[0]))
+    issued = await office.issue(certificate_request())
     assert await refused(revoke(office, issued.name, etag=OLD)) == "ETAG_MISMATCH"
     assert await refused(revoke(office, issued.name, etag=issued.etag)) == ""

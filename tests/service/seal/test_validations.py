@@ -11,6 +11,7 @@ from libs.errors import InvalidArgument, NotFound
 from services.license.rendering import LicensePage, render_ofd, seal_box
 from services.seal.core.ses import parse_signature
 from tests.support.patience import invoke
+from tests.support.refusing import refused
 from tests.support.seal_office import SealOffice, digest_request, document_request, seal_office
 from tests.support.seals import make_kit, ofd_document
 from tests.support.service import Ground
@@ -157,6 +158,16 @@ async def test_what_was_brought_in_pieces_is_validated_for_who_brought_it(office
     with pytest.raises(InvalidArgument) as refused:
         await _validated(office.validations.ValidateSeal, pb.ValidateSealRequest(), mine)
     assert refused.value.reason == "FIELD_INVALID"
+
+
+@pytest.mark.parametrize("kind", ["ValidateDocument", "ValidateSeal"])
+async def test_an_upload_that_is_anothers_or_not_whole_is_not_validated(office: SealOffice, kind: str) -> None:
+    mine, other = Uploading(office.service, at="seal"), Uploading(office.service, STRANGER, at="seal")
+    begun, whole = await mine.create(100), await other.whole(b"no package")
+    method, request = getattr(office.validations, kind), getattr(pb, f"{kind}Request")
+    assert await refused(_validated(method, request(upload=begun.name), mine)) == "STATE_CONFLICT"
+    assert await refused(_validated(method, request(upload=whole.name), mine)) == "RESOURCE_NOT_FOUND"
+    assert await refused(_validated(method, request(upload=whole.name), other)) == ""
 
 
 async def _validated(method: Any, request: Any, who: Uploading) -> pb.ValidationReport:
