@@ -86,6 +86,8 @@ class Neighbours:
     accounts that stated ones are compared with, unless ``identity_error`` is given. ``asked`` holds the requests that came
     to the other region. ``lists_abroad`` is what ListLicenses there answers with, one after another: a page, an error, a bare
     status, or an event that it waits for. ``gateways`` are regions that stand elsewhere.
+    ``consent_refusal`` and ``mandate_refusal`` are why a consent or a mandate doesn't allow what is asked, unless it does.
+    ``validation_error`` is raised by ValidateDocument.
     """
 
     address: str = ""
@@ -96,12 +98,13 @@ class Neighbours:
     seal_ended: bool = False
     sealed: dict[str, bytes] = field(default_factory=dict)
     seal_calls: int = 0
-    consent_allows: bool = True
+    consent_refusal: error_reason_pb2.ErrorReason.ValueType = error_reason_pb2.ERROR_REASON_UNSPECIFIED
     consents_asked: list[consent_service_pb2.CheckConsentRequest] = field(default_factory=list)
-    mandate_allows: bool = True
+    mandate_refusal: error_reason_pb2.ErrorReason.ValueType = error_reason_pb2.ERROR_REASON_UNSPECIFIED
     mandates_asked: list[mandate_service_pb2.CheckMandateRequest] = field(default_factory=list)
     trusted: set[str] = field(default_factory=lambda: {ABROAD})
     conclusion: validation_service_pb2.Conclusion.ValueType = validation_service_pb2.CONCLUSION_TOTAL_PASSED
+    validation_error: TongbanError | None = None
     revoked_abroad: bool = False
     asked: list[Any] = field(default_factory=list)
     lists_abroad: list[licenses.ListLicensesResponse | TongbanError | asyncio.Event | grpc.StatusCode] = field(
@@ -178,6 +181,8 @@ class _Validation(validation_service_pb2_grpc.ValidationServiceServicer):
         self.known = known
 
     async def ValidateDocument(self, request: Any, context: Any) -> Any:
+        if self.known.validation_error is not None:
+            await _refuse(context, self.known.validation_error)
         finding = validation_service_pb2.SealFinding(seal_id=SEAL_ID, conclusion=self.known.conclusion)
         return validation_service_pb2.ValidationReport(conclusion=self.known.conclusion, seals=[finding])
 
@@ -213,12 +218,8 @@ class _Consents(consent_service_pb2_grpc.ConsentServiceServicer):
 
     async def CheckConsent(self, request: Any, context: Any) -> Any:
         self.known.consents_asked.append(request)
-        allowed = self.known.consent_allows
         return consent_service_pb2.CheckConsentResponse(
-            allowed=allowed,
-            reason=error_reason_pb2.ERROR_REASON_UNSPECIFIED
-            if allowed
-            else error_reason_pb2.ERROR_REASON_CONSENT_OUT_OF_SCOPE,
+            allowed=not self.known.consent_refusal, reason=self.known.consent_refusal
         )
 
 
@@ -228,12 +229,8 @@ class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):
 
     async def CheckMandate(self, request: mandate_service_pb2.CheckMandateRequest, context: Any) -> Any:
         self.known.mandates_asked.append(request)
-        allowed = self.known.mandate_allows
         return mandate_service_pb2.CheckMandateResponse(
-            allowed=allowed,
-            reason=error_reason_pb2.ERROR_REASON_UNSPECIFIED
-            if allowed
-            else error_reason_pb2.ERROR_REASON_MANDATE_OUT_OF_SCOPE,
+            allowed=not self.known.mandate_refusal, reason=self.known.mandate_refusal
         )
 
 

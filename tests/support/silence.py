@@ -12,14 +12,15 @@ from tests.support.service import Service
 
 
 @asynccontextmanager
-async def silenced(service: Service, role: str) -> AsyncIterator[None]:
-    """Takes from the service, whose name is also its role's, the right to write audit records, and gives it back."""
+async def silenced(service: Service, role: str, table: str = "audit_records") -> AsyncIterator[None]:
+    """Takes from the service, whose name is also its role's, the right to write audit records (or what stands beside them
+    in another table), and gives it back."""
     owner = await asyncpg.connect(read_dsn(service.process.config.database.owner_dsn_file))
-    await owner.execute(f"REVOKE INSERT ON audit_records FROM {role}")
+    await owner.execute(f"REVOKE INSERT ON {table} FROM {role}")
     try:
         yield
     finally:
-        await owner.execute(f"GRANT INSERT ON audit_records TO {role}")
+        await owner.execute(f"GRANT INSERT ON {table} TO {role}")
         await owner.close()
 
 

@@ -94,7 +94,11 @@ class IdentityService:
         return await invoke(stub.CheckConsent, request, consent_rpc.CheckConsentResponse, to="identity", token="")
 
     async def check_mandate(self, person: str, actor: str, mandate: str, item_code: str) -> None:
-        """Raises MANDATE_NOT_ACTIVE, MANDATE_OUT_OF_SCOPE and the like unless the agent may present licences."""
+        """Raises MANDATE_NOT_ACTIVE, MANDATE_OUT_OF_SCOPE and the like unless the agent may present licences.
+
+        Who acts, for whom and under which mandate is what the token says: identity has held them together already, so what
+        can have come since is that one of the three has ended.
+        """
         request = mandates.CheckMandateRequest(
             person=person,
             principal=actor,
@@ -105,7 +109,10 @@ class IdentityService:
         stub = MandateServiceStub(self._channel())
         answer = await invoke(stub.CheckMandate, request, mandates.CheckMandateResponse, to="identity", token="")
         if not answer.allowed:
-            raise _refusal(answer.reason, "the mandate does not allow to present", mandate=mandate, resource=mandate)
+            ended = {"person": person, "organization": actor}
+            raise _refusal(
+                answer.reason, "the mandate does not allow to present", mandate=mandate, resource=mandate, **ended
+            )
 
 
 def _refusal(value: error_reason_pb2.ErrorReason.ValueType, message: str, **known: str) -> TongbanError:

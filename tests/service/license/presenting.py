@@ -10,6 +10,7 @@ from tongban.license.v1 import presentation_service_pb2 as pb
 THEIR_CASE = f"//{ABROAD}/cases/00000000-0000-7000-8000-0000000000c7"
 OUR_CASE = "cases/00000000-0000-7000-8000-0000000000c8"
 CONSENT = "consents/00000000-0000-7000-8000-0000000000e1"
+MANDATE = "mandates/00000000-0000-7000-8000-0000000000e2"
 
 
 def agent(licensing: License, **claims: object) -> str:

@@ -7,13 +7,14 @@ import pytest_asyncio
 
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, TongbanError, Unavailable
 from libs.values.messages import value_message
-from tests.service.license.conftest import CASE, License, firm_holder, request_id
+from tests.service.license.conftest import CASE, TYPE_AUTHORITY, License, firm_holder, request_id
 from tests.service.license.test_issue import decided, event_of, rows, told
 from tests.support.values import messages, text_type
 from tongban.common.v1 import party_pb2
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import license_service_pb2_grpc as services
+from tongban.license.v1 import license_type_service_pb2 as types_pb
 from tongban.license.v1 import resources_pb2 as resources
 
 VOIDED = "cn.tongban.license.license.voided.v1"
@@ -93,6 +94,22 @@ async def test_what_can_not_be_printed_is_refused_with_its_field(
     with pytest.raises(InvalidArgument) as not_issued:
         await licensing.issue(order)
     assert broken(not_issued.value) == {rule}
+
+
+async def test_nothing_is_promised_of_a_type_that_is_a_draft_still(licensing: License) -> None:
+    draft = resources.LicenseType(
+        code=f"{TYPE_AUTHORITY}009",
+        display_name="食品经营许可证",
+        defining_authority="测试局",
+        holder_category=resources.HOLDER_CATEGORY_ANY,
+        face_fields=[resources.FaceField(key="FDDBR", label="法定代表人", type=text_type(50))],
+        page_layout=resources.PAGE_LAYOUT_A4_LANDSCAPE,
+    )
+    create = types_pb.CreateLicenseTypeRequest(license_type=draft, request_id=request_id())
+    made = await licensing.call(licensing.types.CreateLicenseType, create, resources.LicenseType, licensing.staff())
+    with pytest.raises(FailedPrecondition) as refused:
+        await check(licensing, made.name)
+    assert (refused.value.reason, refused.value.metadata["license_type"]) == ("LICENSE_TYPE_NOT_PUBLISHED", made.name)
 
 
 async def test_what_can_be_printed_passes_and_leaves_nothing(licensing: License, kind: str) -> None:

@@ -19,6 +19,7 @@ from tests.service.license.presenting import agent, create
 from tests.service.license.test_use import ITEM_CASE, get, refused, type_code_of, uses
 from tests.support.fakes_license import DEPARTMENT
 from tongban.common.v1 import common_pb2
+from tongban.errors.v1.error_reason_pb2 import ERROR_REASON_CONSENT_NOT_ACTIVE, ERROR_REASON_UNSPECIFIED
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import resources_pb2 as resources
 from tongban.license.v1 import use_service_pb2 as pb
@@ -57,7 +58,7 @@ async def test_a_consent_opens_what_identity_says_that_it_covers(licensing: Lice
 
 async def test_a_consent_of_another_or_one_taken_back_opens_nothing(licensing: License) -> None:
     made = await licensing.issued()
-    licensing.known.consent_allows = False
+    licensing.known.consent_refusal = ERROR_REASON_CONSENT_NOT_ACTIVE
     asked = context(consent=CONSENT)
     for token in (licensing.staff(OTHER_DEPARTMENT), licensing.staff()):
         # To the issuer neither: it was named so that the use counts under it.
@@ -65,7 +66,7 @@ async def test_a_consent_of_another_or_one_taken_back_opens_nothing(licensing: L
             "LICENSE_USE_NOT_ALLOWED",
             "consent",
         )
-    licensing.known.consent_allows = True
+    licensing.known.consent_refusal = ERROR_REASON_UNSPECIFIED
     there = context(consent=f"//{ABROAD}/{CONSENT}")
     other = licensing.staff(OTHER_DEPARTMENT)
     assert await refused(get(licensing, made.name, other, use_context=there)) == ("LICENSE_USE_NOT_ALLOWED", "consent")
