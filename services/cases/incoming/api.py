@@ -12,7 +12,13 @@ from services.cases.core.parts import Parts
 from services.cases.core.payloads import FORMATS, OpenedMessage
 from services.cases.core.transfers import INBOUND, OUTBOUND, ExchangeKey
 from services.cases.incoming.answers import sent
-from services.cases.incoming.receipts import command_under, first_receipt, require_sender, require_service
+from services.cases.incoming.receipts import (
+    command_under,
+    first_receipt,
+    require_number,
+    require_sender,
+    require_service,
+)
 from services.cases.incoming.store import KEPT, NOT_APPLIED, KeptMessage, ReceivedMessages
 from services.cases.incoming.taking import MessageTaker, way_of
 from tongban.cases.v1 import exchange_service_pb2 as pb
@@ -33,7 +39,7 @@ class IncomingApi:
         require_sender(call.actor, request.message.sender_region)
         message, exchange = self._opened(request, call, INBOUND)
         received = await self._taker.store.read(exchange)
-        known = first_receipt(received, message)
+        known = _told_again(received, message, call)
         if known is None:
             return await self._taken(message, received, request, call)
         if message.kind == Payload.APPLICATION:
@@ -44,10 +50,12 @@ class IncomingApi:
         self, request: pb.AcknowledgeCaseTransferRequest, call: Call
     ) -> pb.TransferReceipt:
         """Notes that the case was opened there, or that the application comes back."""
+        require_number(request.message.sequence, acknowledges=True)
         return await self._answered(request, call)
 
     async def push_progress(self, request: pb.PushProgressRequest, call: Call) -> pb.TransferReceipt:
         """Takes progress or the result."""
+        require_number(request.message.sequence, acknowledges=False)
         return await self._answered(request, call)
 
     async def _answered(self, request: Any, call: Call) -> pb.TransferReceipt:
@@ -55,7 +63,7 @@ class IncomingApi:
         message, exchange = self._opened(request, call, OUTBOUND)
         sent(await self._parts.transfers.read_of_exchange(exchange))
         received = await self._taker.store.read(exchange)
-        return first_receipt(received, message) or await self._taken(message, received, request, call)
+        return _told_again(received, message, call) or await self._taken(message, received, request, call)
 
     def _opened(self, request: Any, call: Call, direction: str) -> tuple[OpenedMessage, ExchangeKey]:
         envelope = request.message
@@ -98,6 +106,14 @@ class IncomingApi:
             payload_types=sorted(self._parts.reader.taken),
             features=_FEATURES,
         )
+
+
+def _told_again(received: ReceivedMessages, message: OpenedMessage, call: Call) -> pb.TransferReceipt | None:
+    """Returns the first receipt of a repeated message: the record that it names is what this call leaves with, too."""
+    known = first_receipt(received, message)
+    if known is not None:
+        call.receipt = known.receipt
+    return known
 
 
 def _message(row: KeptMessage) -> pb.IncomingMessage:

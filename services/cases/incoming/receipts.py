@@ -5,7 +5,7 @@ from dataclasses import replace
 from libs.access.actor import Actor
 from libs.db.command import Command
 from libs.db.uow import Transaction
-from libs.errors import reasons
+from libs.errors import invalid_field, reasons
 from libs.rpc.messages import timestamp
 from services.cases.core.exchange import admit
 from services.cases.core.payloads import OpenedMessage
@@ -30,6 +30,14 @@ def require_service(actor: Actor, sender_region: str) -> None:
     require_sender(actor, sender_region)
     if actor.subject != f"//{sender_region}/services/cases":
         raise reasons.actor_not_allowed("the deciding region answers by its cases service only", actor_kind=actor.kind)
+
+
+def require_number(sequence: int, *, acknowledges: bool) -> None:
+    """Raises FIELD_INVALID unless a message came by the RPC for its number: 0 is the acknowledgement, and nothing else is."""
+    if (sequence == 0) != acknowledges:
+        raise invalid_field(
+            "message.sequence", "acknowledgement.number", "is 0 for the acknowledgement, and only for it"
+        )
 
 
 def first_receipt(received: ReceivedMessages, message: OpenedMessage) -> pb.TransferReceipt | None:
