@@ -25,6 +25,7 @@ from tests.support import sql
 from tests.support.fakes_license import neighbours
 from tests.support.process import count, running, until
 from tests.support.service import Ground, Service, serving
+from tests.support.silence import records, silenced
 from tests.support.uploading import CHUNK, MIB, Uploading, content_of, cut, digest_of
 from tongban.uploads.v1 import upload_service_pb2 as pb
 
@@ -125,6 +126,29 @@ async def test_bytes_that_are_not_those_announced_are_not_taken(mine: Uploading)
     assert await refusal(mine.download(upload.name)) == ("STATE_CONFLICT", "")
     await mine.complete(upload.name, digest_of(content))
     assert await refusal(mine.append(upload.name, 100, b"x")) == ("STATE_CONFLICT", "")
+
+
+async def test_what_is_complete_is_not_completed_once_more(mine: Uploading) -> None:
+    """By another request: neither after the first nor beside it; by the same it is as it was."""
+    content, request_id = content_of(100), str(uuid.uuid4())
+    upload = await mine.create(100)
+    await mine.append(upload.name, 0, content)
+    both = (mine.complete(upload.name, digest_of(content)) for _ in range(2))
+    ends = await asyncio.gather(*both, return_exceptions=True)
+    assert sorted(each.reason if isinstance(each, TongbanError) else "" for each in ends) == ["", "STATE_CONFLICT"]
+    late = mine.complete(upload.name, digest_of(content), request_id)
+    assert await refusal(late) == ("STATE_CONFLICT", "")
+
+
+async def test_ones_own_is_read_without_a_record_also_where_none_can_be_written(
+    mine: Uploading, service: Service
+) -> None:
+    """What it is of was recorded when it was handed out; of what one brought oneself there is nothing to tell."""
+    upload = await mine.whole(b"abc")
+    before = await records(service)
+    async with silenced(service, "license"):
+        assert await mine.download(upload.name) == (upload, b"abc")
+    assert await records(service) == before
 
 
 async def test_messages_out_of_order_are_refused(mine: Uploading) -> None:
