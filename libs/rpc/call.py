@@ -60,12 +60,15 @@ class Call:
         """Notes the receipt of another region that was asked for the caller; it goes with the answer beside ours."""
         self.receipt_abroad = receipt
 
+    def taken_receipts(self) -> tuple[tuple[str, bytes], ...]:
+        """Returns what the call has to show for itself as metadata, once; nothing where nothing was recorded."""
+        given = ((RECEIPT, self.receipt), (RECEIPT_ABROAD, self.receipt_abroad))
+        self.receipt = self.receipt_abroad = None
+        return tuple((key, receipt.SerializeToString()) for key, receipt in given if receipt is not None)
+
     async def send_receipts(self) -> None:
         """Sends what the call has to show for itself; nothing where nothing was recorded, or once it was sent."""
-        given = ((RECEIPT, self.receipt), (RECEIPT_ABROAD, self.receipt_abroad))
-        metadata = tuple((key, receipt.SerializeToString()) for key, receipt in given if receipt is not None)
-        if metadata:
-            self.receipt = self.receipt_abroad = None
+        if metadata := self.taken_receipts():
             await self.context.send_initial_metadata(metadata)
 
     def own(self) -> None:

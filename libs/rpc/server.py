@@ -10,11 +10,12 @@ from typing import Any, Protocol, cast
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
+from google.rpc import status_pb2
 
 from libs.config import ServiceConfig, TlsConfig
 from libs.errors import TongbanError, reasons
 from libs.observability.tracing import Tracing
-from libs.rpc import languages, status
+from libs.rpc import json_edge, languages, status
 from libs.rpc.call import Call, Handler, Stage, enter
 from libs.rpc.contract import ContractError, Method, methods_of
 from libs.rpc.messages import wire_bytes
@@ -89,12 +90,29 @@ def default_stages(
     ]
 
 
+def _told(call: Call, error: TongbanError) -> status_pb2.Status:
+    return status.to_status(error, languages.preferred(call.metadata.get(languages.HEADER, "")))
+
+
 async def _abort(call: Call, error: TongbanError) -> None:
     """Refuses; where the refusal is on record, with its receipt."""
+    trailers: list[tuple[str, str | bytes]] = []
+    if call.method.descriptor.server_streaming and json_edge.came_as_json(call.metadata):
+        # The transcoder would send 200 as soon as anything came before the status.
+        trailers.extend(call.taken_receipts())
     await call.send_receipts()
-    details = status.to_status(error, languages.preferred(call.metadata.get(languages.HEADER, "")))
-    trailers = ((status.DETAILS_KEY, details.SerializeToString()),)
-    await call.context.abort(status.grpc_code(error), details.message, trailers)
+    details = _told(call, error)
+    trailers.append((status.DETAILS_KEY, details.SerializeToString()))
+    await call.context.abort(status.grpc_code(error), details.message, tuple(trailers))
+
+
+async def _break_off(call: Call, error: TongbanError) -> None:
+    """Ends a stream behind its first answer; trailers hold the reason once, in the form that the caller can be told it in."""
+    if not json_edge.came_as_json(call.metadata):
+        return await _abort(call, error)
+    details = _told(call, error)
+    trailers = ((json_edge.STREAM_ERROR, json_edge.stream_error(details)),)
+    return await call.context.abort(status.grpc_code(error), details.message, trailers)
 
 
 def _serialized(answer: Message) -> bytes:
@@ -137,6 +155,11 @@ class _Writer:
         self._last.add_done_callback(_looked_at)
         await asyncio.shield(self._last)
 
+    @property
+    def begun(self) -> bool:
+        """Whether an answer was written."""
+        return self._last is not None
+
     async def settled(self) -> None:
         """Waits until the last answer was taken, or its reader is gone."""
         if self._last is not None:
@@ -171,7 +194,7 @@ def _streaming_entry(
         except TongbanError as error:
             # To who reads nothing nothing can be said before they do, or go; what the call held is given back by now.
             await writer.settled()
-            await _abort(call, error)
+            await (_break_off if writer.begun else _abort)(call, error)
 
     return serve
 

@@ -373,20 +373,6 @@ local function filled(template, words)
   return (gsub(template, "@(%u+)@", function(word) return words[word] end))
 end
 
--- The language of ours that the caller likes best, as libs/rpc/languages.py chooses it.
-local function language(headers)
-  local best, most, read = T.languages["*"], 0, 0
-  for part in string.gmatch(headers:get("accept-language") or "", "[^,]+") do
-    read = read + 1
-    if read > 16 then break end
-    local tag, rest = match(part, "^%s*([^-;%s]*)[^;]*(.*)$")
-    local weight = match(rest, "^;?%s*$") and 1 or tonumber(match(rest, "^;%s*[qQ]%s*=%s*([%d.]+)%s*$")) or 0
-    local spoken = T.languages[string.lower(tag)]
-    if spoken and weight > most and weight <= 1 then best, most = spoken, weight end
-  end
-  return best
-end
-
 local function respond(handle, refusal)
   -- What goes through the log knows by its route.
   if now.operation then note(handle, "operation", now.operation) end

@@ -6,7 +6,6 @@ filter (``contract_gate.lua``) stands before it, with tables made here from the 
 
 import json
 from collections.abc import Iterator
-from importlib import resources
 from typing import Any
 
 from google.protobuf import descriptor_pb2, json_format
@@ -18,6 +17,7 @@ from libs.rpc.fitting import OMITTED
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from services.gateway.contracts import Rpc, Service
 from services.gateway.http_paths import path_of
+from services.gateway.lua_texts import languages_text, lua, lua_text
 from services.gateway.schemas import WELL_KNOWN
 
 Json = dict[str, Any]
@@ -38,19 +38,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 """The verbs of RFC 9110, RFC 5789 and RFC 10008 but for CONNECT, which opens a tunnel."""
 USUAL = ("GET", "HEAD", "POST")
 """What is taken where no path of the contracts is: by the pages and the token endpoint."""
-
-
-def lua(value: object) -> str:
-    """Writes ``value`` as an expression of Lua: texts, truths, whole numbers, and dictionaries with texts as keys."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str):
-        # JSON escapes what Lua escapes, as long as no \\u is needed.
-        return json.dumps(value, ensure_ascii=False).replace("\\/", "/")
-    assert isinstance(value, dict)
-    return "{" + ",".join(f"[{lua(key)}]={lua(each)}" for key, each in value.items()) + "}"
 
 
 class _Types:
@@ -201,7 +188,6 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
         "methods": dict.fromkeys(METHODS, True),
         "usual": dict.fromkeys(USUAL, True),
         "answers": _answers(),
-        "languages": dict(languages.SPOKEN),
         "receipts": {key.removesuffix("-bin"): True for key in (RECEIPT, RECEIPT_ABROAD)},
         "of_grpc": dict.fromkeys(OF_GRPC, True),
         "limits": {
@@ -212,5 +198,4 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
             "size": SIZE_HEADER,
         },
     }
-    code = resources.files("services.gateway").joinpath("contract_gate.lua").read_text(encoding="utf-8")
-    return f"local T = {lua(tables)}\n{code}"
+    return f"local T = {lua(tables)}\n{languages_text()}\n{lua_text('contract_gate')}"

@@ -90,6 +90,7 @@ class Documentation:
             "fields": self._fields(operation),
             "answer": type_name(answer),
             "answer_base": type_name(answer).removesuffix("[]"),
+            "answer_said": good["description"] if answer.get("type") == "array" else "",
             "refusals": [self._refusal(own) for own in operation.get("x-error-reasons", [])],
             "body": None if example is None else _pretty(example),
             "filled": filled,

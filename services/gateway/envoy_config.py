@@ -12,6 +12,7 @@ from services.gateway.envoy_clusters import address_of, clusters, typed
 from services.gateway.envoy_routes import IDENTITY_PREFIXES, RECEIPT_HEADERS, kind_package, virtual_host
 from services.gateway.owners import owner_filters
 from services.gateway.replies import local_reply_config
+from services.gateway.stream_ends import noting_filter, telling_filter
 
 Json = dict[str, Any]
 
@@ -116,7 +117,9 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
         # The transcoder's own limit counts only what it has not read yet, so a body past the limit would come through.
         _filter("buffer", "Buffer", max_request_bytes=config.limits.request_bytes),
         _filter("grpc_web", "GrpcWeb"),
+        telling_filter(),
         _transcoder(config, services),
+        noting_filter(),
         *owner_filters(services),
         _filter("router", "Router", suppress_envoy_headers=True),
     ]

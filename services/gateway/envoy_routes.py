@@ -10,6 +10,7 @@ from services.gateway.content import PREFIX
 from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_clusters import NOWHERE, OWNERS, typed
 from services.gateway.owners import finding_owner, owner_matches
+from services.gateway.stream_ends import ending_in_words
 
 Json = dict[str, Any]
 
@@ -156,9 +157,11 @@ def _rpc_routes(service: Service, rpc: Rpc) -> list[Json]:
     streams = rpc.descriptor.client_streaming
     seconds = None if rpc.method.streams else int(rpc.method.seconds)
     repeatable = rpc.repeatable and not rpc.descriptor.server_streaming
+    ending = ending_in_words() if rpc.descriptor.server_streaming else {}
     owner = _owner(service)
     if owner is not None:
-        return [_grpc_route({"path": rpc.path}, owner, seconds, streams=streams, repeatable=repeatable)]
+        match = {"path": rpc.path}
+        return [_grpc_route(match, owner, seconds, streams=streams, repeatable=repeatable, per_filter=ending)]
     return [
         _grpc_route(
             {"path": path, "headers": [header]},
@@ -166,7 +169,7 @@ def _rpc_routes(service: Service, rpc: Rpc) -> list[Json]:
             seconds,
             streams=streams,
             repeatable=repeatable,
-            per_filter=finding_owner(),
+            per_filter=finding_owner() | ending,
         )
         for path in rpc.paths
         for each, header in owner_matches()

@@ -13,6 +13,7 @@ from services.gateway.contracts import Rpc, services
 from services.gateway.event_schemas import webhooks
 from services.gateway.http_paths import VARIABLE, part_patterns, path_of
 from services.gateway.schemas import Json, Schemas
+from services.gateway.stream_ends import FIELD
 from tongban.options.v1 import options_pb2
 
 _RAW = ".google.api.HttpBody"
@@ -59,9 +60,17 @@ def _content(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
 
 
-def _of_stream(schema: Json, streams: bool) -> Json:
+def _asked(schema: Json, streams: bool) -> Json:
     """Returns the schema of what is sent: of a stream JSON has an array of its messages."""
     return {"type": "array", "items": schema} if streams else schema
+
+
+def _answered(schema: Json, streams: bool) -> Json:
+    """Returns the schema of what is answered: of a stream an array whose last element may say why it broke (decision 0062)."""
+    if not streams:
+        return schema
+    ended = {"$ref": f"#/components/schemas/{_STREAM_END}"}
+    return {"type": "array", "items": {"anyOf": [schema, ended]}}
 
 
 class _Document:
@@ -106,7 +115,7 @@ class _Document:
             "parameters": parameters,
             "responses": {
                 "200": {
-                    "description": "What was asked for.",
+                    "description": _ARRAY if rpc.descriptor.server_streaming else "What was asked for.",
                     "content": self._answer(rpc.descriptor),
                 }
                 | (_RECEIPTS if needs_record(rpc.method) else {}),
@@ -116,7 +125,7 @@ class _Document:
         }
         if body:
             schema = self._schemas.body(rpc.descriptor.input_type, body, bound)
-            content = _content(_of_stream(schema, rpc.descriptor.client_streaming))
+            content = _content(_asked(schema, rpc.descriptor.client_streaming))
             operation["requestBody"] = {"required": True, "content": content}
         return operation | _rights(rpc)
 
@@ -124,7 +133,7 @@ class _Document:
         # The transcoder sends an HttpBody as it is, with its own content type.
         if method.output_type == _RAW:
             return {"*/*": {"schema": {"type": "string", "format": "binary"}}}
-        return _content(_of_stream(self._schemas.reference(method.output_type), method.server_streaming))
+        return _content(_answered(self._schemas.reference(method.output_type), method.server_streaming))
 
     def _query(self, rpc: Rpc, without: set[str]) -> list[Json]:
         return [
@@ -147,7 +156,7 @@ class _Document:
             "content": _content({"$ref": "#/components/schemas/Status"}),
         }
         return {
-            "schemas": self._schemas.used() | {"Status": _STATUS},
+            "schemas": self._schemas.used() | {"Status": _STATUS, _STREAM_END: _ENDED},
             "responses": {"Error": error},
             "headers": {name: _receipt_header(meaning) for name, meaning in _RECEIPT_HEADERS.items()},
             "examples": error_responses.examples(),
@@ -183,6 +192,21 @@ _STATUS: Json = {
             "description": "ErrorInfo, LocalizedMessage, and BadRequest or RetryInfo where they help.",
         },
     },
+}
+
+
+_STREAM_END = "StreamError"
+_ARRAY = (
+    f"What was asked for, an element a message. Where the stream breaks behind its first message, the last element is `{FIELD}`, and "
+    "says why; where it is cut (its service or the connection is lost), the array is not closed and the HTTP message not complete. "
+    "An array that is closed, and ends without it, is whole."
+)
+_ENDED: Json = {
+    "type": "object",
+    "description": "Why an answer that streams broke: at most once, as the last element of its array.",
+    "required": [FIELD],
+    "properties": {FIELD: {"$ref": "#/components/schemas/Status"}},
+    "additionalProperties": False,
 }
 
 

@@ -4,6 +4,15 @@ from typing import Any
 
 _WORDS = {
     "What was asked for.": "所请求的内容。",
+    "What was asked for, an element a message. Where the stream breaks behind its first message, the last element is `streamError`, "
+    "and says why; where it is cut (its service or the connection is lost), the array is not closed and the HTTP message not "
+    "complete. An array that is closed, and ends without it, is whole.": (
+        "所请求的内容，每条消息为数组的一个元素。流在首条消息之后中断的，末个元素为 `streamError`，说明原因；流被切断的（服务或连接丢失），"
+        "数组不闭合，HTTP 报文不完整。数组闭合且末个元素不是 `streamError` 的，即为完整。"
+    ),
+    "Why an answer that streams broke: at most once, as the last element of its array.": (
+        "流式应答中断的原因：至多出现一次，为数组的末个元素。"
+    ),
     "How far an upload is": "上传进度",
     "Tells where an upload is gone on with and, once it is complete, what its bytes are. Who: who began it.": (
         "返回上传应从何处继续；完成后返回其字节的描述。可调用者：发起人。"

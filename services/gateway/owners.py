@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from libs.rpc.images import image_path
-from services.gateway.contract_gate import lua
 from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_clusters import OWNERS, typed
 from services.gateway.http_paths import path_of
+from services.gateway.lua_texts import KIND, lua
 
 Json = dict[str, Any]
 OWNER_HEADER = "x-tongban-owner"
@@ -21,7 +21,6 @@ _JUDGE = "identity"
 _EXTRACTION = "envoy.filters.http.grpc_field_extraction"
 _EXTRACTION_KIND = "envoy.extensions.filters.http.grpc_field_extraction.v3.GrpcFieldExtractionConfig"
 _LUA, _CODE_NAME = "envoy.filters.http.lua.owner", "owner"
-_LUA_KIND = "envoy.extensions.filters.http.lua.v3.Lua"
 _CODE = """
 function envoy_on_request(handle)
   local found = handle:streamInfo():dynamicMetadata():get("%s")
@@ -70,7 +69,7 @@ def owner_filters(services: list[Service]) -> list[Json]:
     image = {"filename": str(image_path())}
     reading = typed(_EXTRACTION_KIND, descriptor_set=image, extractions_by_method=extractions)
     code = f"local OWNERS = {lua(dict.fromkeys(OWNERS, True))}\n{_CODE % (_EXTRACTION, OWNER_HEADER)}"
-    telling = typed(_LUA_KIND, source_codes={_CODE_NAME: {"inline_string": code}})
+    telling = typed(KIND, source_codes={_CODE_NAME: {"inline_string": code}})
     return [
         {"name": _EXTRACTION, "typed_config": reading},
         {"name": _LUA, "typed_config": telling},
@@ -79,7 +78,7 @@ def owner_filters(services: list[Service]) -> list[Json]:
 
 def finding_owner() -> Json:
     """Returns what a route of requests that say whose they are has beside its target: no other pays for reading it."""
-    return {_LUA: typed(f"{_LUA_KIND}PerRoute", name=_CODE_NAME)}
+    return {_LUA: typed(f"{KIND}PerRoute", name=_CODE_NAME)}
 
 
 def owner_matches() -> Iterator[tuple[str, Json]]:

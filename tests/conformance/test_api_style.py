@@ -408,6 +408,15 @@ def exchanges() -> Found:
                 yield method.name
 
 
+def streamed() -> Found:
+    for method in _methods():
+        if (
+            method.descriptor.server_streaming
+            and "streamError" in method.descriptor.output_type.fields_by_camelcase_name
+        ):
+            yield method.name
+
+
 def files_uploaded_before() -> Found:
     """Nobody hands in a digest for a file that lies somewhere; a material says its own before its bytes follow."""
     for field in _fields():
@@ -453,6 +462,7 @@ RULES: dict[str, Callable[[], Found]] = {
     "L3": filters,
     "O1": operations,
     "O2": exchanges,
+    "O3": streamed,
     "U1": files_uploaded_before,
     "Z2": deprecated,
 }

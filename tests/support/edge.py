@@ -15,7 +15,6 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -25,10 +24,10 @@ from libs.errors import NotFound, TongbanError
 from libs.rpc import languages, status
 from services.gateway import envoy_config
 from services.gateway.config import GatewayConfig
+from tests.support.edge_licences import licences, listening
 from tests.support.ports import free_port
 from tongban.audit.v1 import audit_service_pb2
 from tongban.events.v1 import change_service_pb2
-from tongban.license.v1 import material_service_pb2, verification_service_pb2
 
 _REGION = "341500"
 ORIGIN = "https://desk.example"
@@ -146,37 +145,6 @@ def _config(folder: Path, service_port: int, jwks_port: int, limits: dict[str, i
     )
 
 
-def _endless(_request: bytes, _context: Any) -> Iterator[bytes]:
-    chunk = material_service_pb2.DownloadMaterialResponse(chunk=b"x" * 60_000).SerializeToString()
-    for _ in range(1_000):
-        yield chunk
-
-
-def _each_answered(requests: Iterator[bytes], _context: Any) -> Iterator[bytes]:
-    """Answers each question of a stack with its own number for an identifier."""
-    for each in requests:
-        asked = verification_service_pb2.VerifyLicensesRequest.FromString(each)
-        answer = verification_service_pb2.VerifyLicenseResponse(identifier=asked.question.number)
-        yield verification_service_pb2.VerifyLicensesResponse(answer=answer).SerializeToString()
-
-
-def _materials(folder: Path) -> tuple[grpc.Server, int]:
-    """A licence service whose files are 60 MB, and which knows no licence."""
-    server = grpc.server(ThreadPoolExecutor(100))
-    download: Any = grpc.unary_stream_rpc_method_handler(_endless)
-    verify: Any = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")
-    stack: Any = grpc.stream_stream_rpc_method_handler(_each_answered)
-    for service, name, handler in (
-        ("MaterialService", "DownloadMaterial", download),
-        ("VerificationService", "VerifyLicense", verify),
-        ("VerificationService", "VerifyLicenses", stack),
-    ):
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(f"tongban.license.v1.{service}", {name: handler}),)
-        )
-    return server, _listen(server, folder, "license")
-
-
 def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
     # As our services do, it takes what the gateway lets through.
     server = grpc.server(
@@ -200,18 +168,7 @@ def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
     )
     for name, served in (("audit.v1.AuditService", handlers), ("events.v1.ChangeService", {"ListChanges": changes})):
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(f"tongban.{name}", served),))
-    return server, _listen(server, folder, "identity")
-
-
-def _listen(server: grpc.Server, folder: Path, name: str) -> int:
-    state = health.HealthServicer()
-    state.set("database", health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(state, server)
-    pair = (folder / f"{name}.key").read_bytes(), (folder / f"{name}.pem").read_bytes()
-    authority = (folder / "ca.pem").read_bytes()
-    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair], authority, True))
-    server.start()
-    return int(port)
+    return server, listening(server, folder, "identity")
 
 
 def await_up(url: str, envoy: "subprocess.Popen[bytes]") -> None:
@@ -255,13 +212,16 @@ def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
 
 
 @contextmanager
-def running_edge(folder: Path, *, frozen: bool = False, materials: bool = False, **limits: int) -> Iterator[Edge]:
+def running_edge(
+    folder: Path, *, frozen: bool = False, materials: bool = False, license_port: int = 0, **limits: int
+) -> Iterator[Edge]:
     """Runs Envoy before the small service; ends both.
 
     Args:
         folder: where its files lie.
         frozen: whether the token issuer's keys can't be read at first.
         materials: whether a licence service stands behind it.
+        license_port: where one stands already.
         limits: the gateway's limits that are others than usual.
     """
     development.ensure(folder, _REGION, _PROCESSES)
@@ -269,10 +229,9 @@ def running_edge(folder: Path, *, frozen: bool = False, materials: bool = False,
     seen.going.set()
     server, port = _service(folder, seen)
     servers = [server]
-    license_port = 0
     if materials:
-        licences, license_port = _materials(folder)
-        servers.append(licences)
+        behind, license_port = licences(folder)
+        servers.append(behind)
     jwks = KeyServer()
     if frozen:
         jwks.going.clear()

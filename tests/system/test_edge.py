@@ -291,6 +291,19 @@ async def test_no_token_no_answer(regions: Regions) -> None:
 # ---- repeats ----
 
 
+async def test_a_json_stream_that_breaks_says_why_behind_its_answers(regions: Regions) -> None:
+    """A question that breaks a rule of the contract ends the stream: the reader is told, not left with fewer answers."""
+    token = await regions.home.token_of("receiving")
+    asked = [{"question": {"identifier": _UNKNOWN_IDENTIFIER}}, {"question": {"digest": "sm3:x"}}]
+    http = regions.home.gateway.http
+    answer = await http.post("/v1/licenses:verifyLicenses", json=asked, headers=_bearer(token))
+    first, last = answer.json()
+    assert (answer.status_code, list(first)) == (200, ["error"]), "the identifier's check character does not hold"
+    assert _reason(last["streamError"]) == "FIELD_INVALID"
+    refused = await http.post("/v1/licenses:verifyLicenses", json=asked[1:], headers=_bearer(token))
+    assert (refused.status_code, _reason(refused.json())) == (400, "FIELD_INVALID")
+
+
 async def test_a_request_id_answers_the_same_once_more_and_takes_no_other_body(regions: Regions) -> None:
     office = regions.home
     firm, key = _organization(office, "repeat"), str(uuid.uuid4())

@@ -66,6 +66,13 @@ def test_a_stack_as_json_is_an_array_both_ways(edge: Edge, client: httpx.Client)
     assert [each["answer"]["identifier"] for each in answer.json()] == ["0", "1", "2"]
 
 
+def test_a_stack_as_json_may_take_longer_than_a_call_too(edge: Edge, client: httpx.Client) -> None:
+    bearer = {"authorization": f"Bearer {token_of(edge.url)}"}
+    asked = [{"question": {"digest": DIGEST, "number": "slow"}}] * (2 * CALL_SECONDS)
+    answer = client.post(JSON_PATH, json=asked, headers=bearer)
+    assert [each["answer"]["identifier"] for each in answer.json()] == ["slow"] * (2 * CALL_SECONDS)
+
+
 def test_json_that_the_contract_does_not_know_is_named(client: httpx.Client, edge: Edge) -> None:
     bearer = {"authorization": f"Bearer {token_of(edge.url)}"}
     answer = client.post(JSON_PATH, json=[{"question": {"digst": DIGEST}}], headers=bearer)

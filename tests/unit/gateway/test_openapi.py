@@ -51,6 +51,20 @@ def test_a_stream_is_an_array_of_its_messages(made: Json) -> None:
     assert {"VerifyLicenses", "AppendUpload", "DownloadUpload"} <= seen
 
 
+def test_an_array_of_a_stream_may_end_with_why_it_broke(made: Json) -> None:
+    """And no other array may."""
+    ended = {"$ref": "#/components/schemas/StreamError"}
+    seen = set()
+    for _, _, operation in operations(made):
+        answer = operation["responses"].get("200", {})
+        schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+        if schema.get("type") == "array":
+            assert ended in schema["items"]["anyOf"]
+            assert "`streamError`" in answer["description"]
+            seen.add(operation["x-grpc-method"].rpartition("/")[2])
+    assert {"VerifyLicenses", "DownloadUpload", "DownloadMaterial"} == seen
+
+
 def test_operation_ids_are_unique(made: Json) -> None:
     names = [operation["operationId"] for _, _, operation in operations(made)]
     assert len(names) == len(set(names))
