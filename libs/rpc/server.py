@@ -108,11 +108,12 @@ async def _abort(call: Call, error: TongbanError) -> None:
 
 async def _break_off(call: Call, error: TongbanError) -> None:
     """Ends a stream behind its first answer; trailers hold the reason once, in the form that the caller can be told it in."""
-    if not json_edge.came_as_json(call.metadata):
-        return await _abort(call, error)
-    details = _told(call, error)
-    trailers = ((json_edge.STREAM_ERROR, json_edge.stream_error(details)),)
-    return await call.context.abort(status.grpc_code(error), details.message, trailers)
+    if json_edge.came_as_json(call.metadata):
+        details = _told(call, error)
+        trailers = ((json_edge.STREAM_ERROR, json_edge.stream_error(details)),)
+        await call.context.abort(status.grpc_code(error), details.message, trailers)
+    else:
+        await _abort(call, error)
 
 
 def _serialized(answer: Message) -> bytes:

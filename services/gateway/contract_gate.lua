@@ -119,11 +119,17 @@ end
 
 local value
 
+-- A field that is null is one that is not there; an element or an entry can't be, and the transcoder makes nothing or something of it.
+local function check_null(at, kind, path)
+  if kind ~= "*" and sub(text, at, at + 3) == "null" then broken(path, "json.null", "a list or a map holds no null") end
+end
+
 local function items(at, kind, path, depth)
   at = skip(at + 1)
   if byte(text, at) == 93 then return at + 1 end
   local place = 0
   while true do
+    check_null(at, kind, path .. "[" .. place .. "]")
     at = skip(value(at, kind, path .. "[" .. place .. "]", depth))
     local what = byte(text, at)
     if what == 93 then return at + 1 end
@@ -159,7 +165,9 @@ local function members(at, kind, path, depth, bound)
     if within == true then broken(join(path, plain(name)), "json.bound_by_path", "the path says it already") end
     at = skip(last + 1)
     if byte(text, at) ~= 58 then no_json(path) end
-    at = skip(value(skip(at + 1), of, join(path, plain(name)), depth, within))
+    at = skip(at + 1)
+    if sub(kind, 1, 1) == "{" then check_null(at, of, join(path, plain(name))) end
+    at = skip(value(at, of, join(path, plain(name)), depth, within))
     local what = byte(text, at)
     if what == 125 then return at + 1 end
     if what ~= 44 then no_json(path) end

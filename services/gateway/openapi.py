@@ -126,7 +126,8 @@ class _Document:
         if body:
             schema = self._schemas.body(rpc.descriptor.input_type, body, bound)
             content = _content(_asked(schema, rpc.descriptor.client_streaming))
-            operation["requestBody"] = {"required": True, "content": content}
+            needed = rpc.descriptor.client_streaming or self._schemas.body_needed(rpc.descriptor.input_type, bound)
+            operation["requestBody"] = {"required": needed, "content": content}
         return operation | _rights(rpc)
 
     def _answer(self, method: descriptor_pb2.MethodDescriptorProto) -> Json:

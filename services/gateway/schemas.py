@@ -154,6 +154,12 @@ class Schemas:
             return self._field(type_name, field, given=True)
         return self._object(type_name, given=True, without=bound) if bound else self.reference(type_name, given=True)
 
+    def body_needed(self, type_name: str, bound: set[str]) -> bool:
+        """Whether a request says something that must be said in its body: without a body all of it is left out."""
+        message = self._messages[type_name]
+        chosen = any(each.options.Extensions[validate_pb2.oneof].required for each in message.oneof_decl)
+        return chosen or any(_is_required(field) for field in message.field if field.name not in bound)
+
     def pattern(self, type_name: str, path: str) -> str:
         """Returns the pattern that a text of a message keeps (``name``, ``case.name``); empty where it has none."""
         first, _, rest = path.partition(".")
@@ -204,9 +210,7 @@ class Schemas:
     def _property(self, owner: str, field: Field, *, given: bool) -> Json:
         """A field in an object. The mapping takes null for a field that is not there (which many libraries write)."""
         schema = self._field(owner, field, given=given)
-        # Of a oneof null chooses nothing: where one must be chosen it is refused.
-        chosen = field.HasField("oneof_index") and not field.proto3_optional
-        return schema if not given or chosen or _is_required(field) else _or_null(schema)
+        return schema if not given or _is_required(field) else _or_null(schema)
 
     def _field(self, owner: str, field: Field, *, given: bool, comment: bool = True) -> Json:
         said = self._comments.get(f"{owner}.{field.name}", "") if comment else ""
@@ -243,16 +247,20 @@ class Schemas:
         return dict(_SCALARS[field.type])
 
 
+def _there(*names: str) -> Json:
+    """That fields are there: null is what is not."""
+    return {"required": [*names], "properties": {name: {"not": {"type": "null"}} for name in names}}
+
+
 def _choices(message: Message, fields: list[Field]) -> Json:
     """Returns that of each oneof at most one field is there; exactly one where one is required."""
     rules: list[Json] = []
     for place, oneof in enumerate(message.oneof_decl):
         names = [each.json_name for each in fields if each.HasField("oneof_index") and each.oneof_index == place]
         if oneof.options.Extensions[validate_pb2.oneof].required:
-            rules.append({"oneOf": [{"required": [name]} for name in names]})
+            rules.append({"oneOf": [_there(name) for name in names]})
         elif len(names) > 1:
-            pairs = [{"required": [one, other]} for one, other in combinations(names, 2)]
-            rules.append({"not": {"anyOf": pairs}})
+            rules.append({"not": {"anyOf": [_there(*pair) for pair in combinations(names, 2)]}})
     return {"allOf": rules} if rules else {}
 
 

@@ -50,6 +50,29 @@ def test_what_the_contract_does_not_know_is_named(
     assert (violation["field"], violation["reason"]) == (field, rule)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/statistics:query", {"dimensions": [None]}, "dimensions[0]"),
+        ("/v1/licenses", {"holders": [{}, None]}, "holders[1]"),
+        ("/v1/licenses", {"faceFields": {"KZ_A": None}}, "faceFields.KZ_A"),
+        ("/v1/licenses:verifyLicenses", [{}, None], "[1]"),
+    ],
+)
+def test_null_is_no_element_and_no_entry(
+    client: httpx.Client, bearer: dict[str, str], path: str, body: object, field: str
+) -> None:
+    """The JSON mapping takes null for a field that is not there; where nothing can be not there the transcoder would guess."""
+    violation = violation_of(client.post(path, json=body, headers=bearer))
+    assert (violation["field"], violation["reason"]) == (field, "json.null")
+
+
+def test_null_beside_what_is_chosen_is_not_there(client: httpx.Client) -> None:
+    """It passes the gate and the transcoder; behind them nothing answers."""
+    assert reason_of(client.post(_VERIFY, json={"digest": None, "number": None})) == "DEPENDENCY_UNAVAILABLE"
+    assert reason_of(client.post(_VERIFY, json={"identifier": "1", "digest": None})) == "DEPENDENCY_UNAVAILABLE"
+
+
 def test_an_enum_s_values_are_named(client: httpx.Client, bearer: dict[str, str]) -> None:
     body = client.post("/v1/organizations", json={"organization": {"kind": "FIRM"}}, headers=bearer)
     query = client.get("/v1/seals/00000000-0000-7000-8000-000000000001:picture?format=JPEG", headers=bearer)

@@ -207,6 +207,15 @@ def _referred(schema: Any, schemas: Json) -> set[str]:
     return found
 
 
+def test_a_body_is_needed_where_something_in_it_is(made: Json) -> None:
+    """A person's own cases are listed without a word; a licence is verified by one of what the asker may have."""
+    needed = {path: made["paths"][path]["post"]["requestBody"]["required"] for path in _BODIES}
+    assert needed == _BODIES
+
+
+_BODIES = {"/v1/cases:read": False, "/v1/cases": True, "/v1/licenses:verify": True, "/v1/licenses:verifyLicenses": True}
+
+
 def test_of_a_oneof_one_is_taken(made: Json) -> None:
     """`Verify` takes a code, an identifier or a file, and `Material` paper or a licence; both at once is refused by the mapping."""
     schemas = made["components"]["schemas"]
@@ -216,8 +225,9 @@ def test_of_a_oneof_one_is_taken(made: Json) -> None:
     one = {"qrContent": "https://a.example/verify?c=x"}
     assert not list(validator.iter_errors(one))
     assert list(validator.iter_errors(one | {"content": "YQ=="}))
-    assert list(validator.iter_errors({"qrContent": None}))
+    assert list(validator.iter_errors({"qrContent": None})), "null chooses nothing"
     assert not list(validator.iter_errors(one | {"number": None}))
+    assert not list(validator.iter_errors(one | {"content": None})), "and stands in nobody's way"
 
 
 @pytest.mark.parametrize(
