@@ -63,3 +63,20 @@ def _residence(number: str, field: str, today: date) -> str:
 
 def _refused(field: str, rule: str, description: str) -> InvalidArgument:
     return invalid_field(field, f"residence_number.{rule}", description)
+
+
+def is_organization(document_type: str) -> bool:
+    """Returns whether a document type code names an organisation (001 to 099) and not a natural person."""
+    return document_type.startswith("0")
+
+
+def mask_document_number(document_type: str, number: str) -> str:
+    """Returns a document number for lists: organisations' as it is, persons' with the first 3 and last 4 characters.
+
+    Short numbers keep their last character only.
+    """
+    if is_organization(document_type):
+        return number
+    if len(number) < 10:
+        return "*" * (len(number) - 1) + number[-1:]
+    return number[:3] + "*" * (len(number) - 7) + number[-4:]

@@ -36,6 +36,8 @@ class Filter:
 
     parts: tuple[Part, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
+    fields: frozenset[str] = frozenset()
+    """Every field that it compares, wherever in it."""
 
     @property
     def held(self) -> dict[str, str]:
@@ -55,7 +57,8 @@ def compiled(text: str, fields: Mapping[str, FilterField]) -> Filter:
         return Filter()
     writing = _FilterWriting(fields)
     all_of = condition.of if isinstance(condition, Junction) and not condition.either else (condition,)
-    return Filter(tuple(writing.part(each) for each in all_of), writing.values)
+    parts = tuple(writing.part(each) for each in all_of)
+    return Filter(parts, writing.values, frozenset(writing.used))
 
 
 class _FilterWriting:
@@ -64,6 +67,7 @@ class _FilterWriting:
     def __init__(self, fields: Mapping[str, FilterField]) -> None:
         self._fields = fields
         self.values: dict[str, Any] = {}
+        self.used: set[str] = set()
 
     def part(self, condition: Condition) -> Part:
         sql = self._sql(condition)
@@ -86,6 +90,7 @@ class _FilterWriting:
         known = self._fields.get(asked.field)
         if known is None:
             raise refused("field", asked.position, f"this list is filtered by {', '.join(sorted(self._fields))}")
+        self.used.add(asked.field)
         operator = ":*" if asked.operator == ":" and asked.present else asked.operator
         if operator not in known.operators:
             raise _not_that(asked, f"{asked.field} is compared by {' '.join(sorted(known.operators))}")

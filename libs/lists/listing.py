@@ -149,6 +149,10 @@ class FilteredList(Generic[Record]):
         """
         return compiled(request.filter, self.fields).held.get(name, "")
 
+    def compared(self, request: Listing) -> frozenset[str]:
+        """Returns the fields that the filter compares; raises FIELD_INVALID of ``filter``."""
+        return compiled(request.filter, self.fields).fields
+
     def check(self, request: Listing, scopes: Sequence[Scope] = (Scope({}),)) -> None:
         """Raises as :meth:`page` does for a filter or an order that can't be taken, before anything is read."""
         self._asked(request, scopes)

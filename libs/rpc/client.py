@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.message import Message
 
 from libs.config import TlsConfig
+from libs.errors import reasons
 from libs.observability import metrics, tracing
 from libs.rpc import receipts, status
 from libs.rpc.call import served
@@ -143,8 +144,19 @@ async def _invoked(
             if not await attempts.again(error):
                 raise status.from_rpc_error(error, to) from error
         else:
-            assert isinstance(response, answer)
-            return response, call
+            return _read(response, answer, to), call
+
+
+def _read(response: Any, answer: type[Answer], to: str) -> Answer:
+    """Returns the answer; gRPC logs bytes that are no message, and gives something else in their place."""
+    if isinstance(response, answer):
+        return response
+    said = f"{to} answered with what can't be read"
+    raise (
+        reasons.dependency_unavailable(said, retry_after=60.0, dependency=to)
+        if to.startswith("//")
+        else reasons.internal(said)
+    )
 
 
 async def stream(
@@ -170,8 +182,7 @@ async def stream(
                 if not begun:
                     tell(receipts.held(await call.initial_metadata()))
                 begun = True
-                assert isinstance(message, answer)
-                yield message
+                yield _read(message, answer, to)
         except grpc.aio.AioRpcError as error:
             metrics.CLIENT_ERRORS.labels(to, error.code().name).inc()
             if begun or not await attempts.again(error):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from libs.access.actor import Actor
 from libs.errors import Unauthenticated, reasons
 from libs.rpc.client import TellReceipt, invoke, invoke_recorded, nobody, stream
 from libs.rpc.gateways import gateway_channel
@@ -80,6 +81,15 @@ class Regions:
             token = await self._token(region, channel, assertion)
             to = f"//{region}"
             return await invoke_recorded(method(channel), request, answer, to=to, timeout=timeout, token=token)
+
+    async def assertion_for(self, actor: Actor, region: str) -> str:
+        """Returns the assertion with which a person of this region asks in their own name; empty for all others.
+
+        What belongs to a person is theirs in every region that trusts this one (一地认证、全网通办).
+        """
+        if not actor.person or actor.delegate:
+            return ""
+        return await self._assertion(actor.token, region)
 
     async def stream(
         self,
@@ -172,8 +182,11 @@ class Regions:
             to="identity",
             token="",
         )
+        return await self._assertion(mine.access_token, region)
+
+    async def _assertion(self, token: str, region: str) -> str:
         request = tokens.ExchangeTokenRequest(
-            subject_token=mine.access_token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"
+            subject_token=token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"
         )
         made = await invoke(self._tokens.ExchangeToken, request, tokens.ExchangeTokenResponse, to="identity", token="")
         return made.access_token

@@ -13,6 +13,8 @@ from tongban.errors.v1 import error_reason_pb2
 
 DOMAIN = "tongban"
 DETAILS_KEY = "grpc-status-details-bin"
+_NO_METADATA = frozenset({"self", "reason", "message", "violations", "retry_after"})
+"""What an error of ours calls its parts: no metadata of ours is called so."""
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -92,7 +94,11 @@ def from_status(status: status_pb2.Status) -> TongbanError:
             retry = delay.retry_delay.ToMilliseconds() / 1000
         detail.Unpack(info)
         detail.Unpack(violations)
-    if info.domain != DOMAIN or status.code not in {code.value for code in Code}:
+    if (
+        info.domain != DOMAIN
+        or status.code not in {code.value for code in Code}
+        or not _NO_METADATA.isdisjoint(info.metadata)
+    ):
         return reasons.internal("a neighbour failed")
     return error_class(Code(status.code))(
         info.reason,

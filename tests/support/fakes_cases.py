@@ -1,6 +1,7 @@
 """The neighbours of case handling, faked at the contract: identity, license, and the gateway that other regions call."""
 # ruff: noqa: N802 - gRPC fixes these names
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -10,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 
 from libs.errors import PermissionDenied, TongbanError, Unavailable, not_found
 from libs.process import Process
 from libs.rpc import status
 from libs.rpc.receipts import RECEIPT
+from libs.rpc.token_types import ACCESS_TOKEN
 from tests.support.backends import HOST
 from tests.support.service import Service
 from tests.support.values import text_type
@@ -84,6 +87,8 @@ class Neighbours:
         calls: what other regions brought, by RPC; not what they asked of capabilities.
         lost_answers: so many answers to other regions get lost after the call was done.
         repeat: every call of another region is passed on so many times more.
+        lists_instead: what ListCases answers another region with, one after another, in place of the service: a message, an
+            error, a bare status, bytes, or an event that it waits for.
     """
 
     code: str
@@ -107,6 +112,7 @@ class Neighbours:
     lost_answers: int = 0
     repeat: int = 0
     calls: list[str] = field(default_factory=list)
+    lists_instead: list[Message | TongbanError | asyncio.Event | grpc.StatusCode | bytes] = field(default_factory=list)
 
     def put_into(self, process: Process) -> None:
         """Makes the fakes the neighbours of ``process``."""
@@ -197,11 +203,12 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
 
     async def _made(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> str:
         home = f"//{self.known.code}"
+        if request.subject_token_type == ACCESS_TOKEN and request.subject_token != "service" and not request.transfer:
+            return await self._asserted(request, context)
         if request.subject_token == "service":
             return json.dumps({"region": self.known.code, "sub": f"{home}/services/cases"})
         if request.requested_token_type.endswith("delegation"):
-            payload = request.subject_token.split(".")[1]
-            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            claims = claims_in(request.subject_token)
             return json.dumps({"claims": claims, "transfer": request.transfer, "audience": request.audience})
         asked = json.loads(request.subject_token)
         if "claims" in asked:
@@ -210,7 +217,17 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
         if asked["region"] not in self.known.trusted:
             await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=asked["region"]))
         assert self.known.service is not None
-        return self.known.service.issuer.token(asked.pop("sub"), "REGION", **asked)
+        return self.known.service.issuer.token(asked.pop("sub"), asked.pop("actor_kind", "REGION"), **asked)
+
+    async def _asserted(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> str:
+        """An assertion for a person who asks in their own name."""
+        if request.audience.removeprefix("//") not in self.known.trusted:
+            await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=request.audience))
+        claims, home = claims_in(request.subject_token), f"//{self.known.code}/"
+        names = {key: home + claims[key] for key in ("sub", "org", "mandate", "human") if claims.get(key)}
+        return json.dumps(
+            {"region": self.known.code, "actor_kind": claims["actor_kind"], "acr": claims["acr"], **names}
+        )
 
     def _assertion(self, claims: dict[str, Any], transfer: str) -> dict[str, Any]:
         home = f"//{self.known.code}/"
@@ -224,6 +241,13 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
             "transfer": home + transfer,
             **names,
         }
+
+
+def claims_in(token: str) -> dict[str, Any]:
+    """What an access token says."""
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
 
 
 async def _tell(context: Any, record: str) -> None:
@@ -307,7 +331,8 @@ class _Gateway(grpc.GenericRpcHandler):
         self.known = known
 
     def service(self, details: Any) -> Any:
-        if not details.method.startswith("/tongban.cases.v1.ExchangeService/"):
+        lists = details.method == "/tongban.cases.v1.CaseService/ListCases"
+        if not (lists or details.method.startswith("/tongban.cases.v1.ExchangeService/")):
             return None
 
         async def forward(data: bytes, context: Any) -> bytes:
@@ -317,6 +342,8 @@ class _Gateway(grpc.GenericRpcHandler):
             if known.service is None:
                 await _refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="cases"))
             assert known.service is not None
+            if lists and known.lists_instead:
+                return await _instead(known.lists_instead.pop(0), context)
             metadata = [pair for pair in context.invocation_metadata() if pair[0] == "authorization"]
             call: Any = known.service.channel.unary_unary(details.method)
             try:
@@ -331,6 +358,16 @@ class _Gateway(grpc.GenericRpcHandler):
             return answer
 
         return grpc.unary_unary_rpc_method_handler(forward)
+
+
+async def _instead(said: Any, context: Any) -> bytes:
+    if isinstance(said, asyncio.Event):
+        await said.wait()
+    if isinstance(said, TongbanError):
+        await _refuse(context, said)
+    if isinstance(said, grpc.StatusCode):
+        await context.abort(said, "")
+    return said if isinstance(said, bytes) else bytes(said.SerializeToString())
 
 
 @asynccontextmanager

@@ -36,6 +36,8 @@ class ApplicationApi:
 
     async def _opening(self, request: rpc.CreateCaseRequest, actor: Actor) -> Work[pb.Case]:
         """Asks for all that a draft stands on, and returns what opens it."""
+        if request.case.item.startswith("//"):
+            raise invalid_field("case.item", "item.region", "must be an item of this region")
         item = await self._parts.items.version(request.case.item)
         application = _application(request, item, actor, self._parts.home)
         with standing_in("case"):

@@ -67,7 +67,12 @@ def actor_of(actor: Actor) -> str:
 
 def is_party(actor: Actor, record: CaseRecord) -> bool:
     """True for the applicant and the agent of a case."""
-    return bool(actor.speaks_for) and (record.applicant in actor.speaks_for or record.agent == actor.subject)
+    return belongs_to(actor, record.applicant, record.agent)
+
+
+def belongs_to(actor: Actor, applicant: str, agent: str) -> bool:
+    """True for who speaks for the applicant, or is the agent."""
+    return bool(actor.speaks_for) and (applicant in actor.speaks_for or agent == actor.subject)
 
 
 def of_department(actor: Actor, record: CaseInOffice) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from libs.db.etag import etag_of
 from libs.ids import names
+from libs.ids.documents import mask_document_number
 from libs.rpc.messages import Names, date_message, timestamp
 from libs.values.messages import documents_of
 from services.cases.core.cases import CaseRecord
@@ -47,6 +48,15 @@ def case_message(record: CaseRecord, item: ItemVersion, reading: ClockReading | 
     if not message.title:
         message.title = item.content.display_name
     return message
+
+
+def keep_at_home(message: pb.Case) -> None:
+    """Takes out of a case's message what a list tells no other region: how parties are reached, and their documents' numbers."""
+    for party in (message.applicant, *([message.agent] if message.HasField("agent") else ())):
+        document = party.document
+        document.number = mask_document_number(document.type_code, document.number)
+        party.ClearField("phone")
+    message.applicant.ClearField("address")
 
 
 def _codes(record: CaseRecord) -> pb.Case:

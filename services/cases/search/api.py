@@ -1,21 +1,28 @@
 """What is read of cases: one, several, by number, lists, history, clock."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from libs.access.actor import Actor
-from libs.access.context import check_kind
+from libs.access.context import check_kind, stated
+from libs.db.command import command_of
 from libs.lists.listing import Scope, given
+from libs.lists.regional import Ask
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.cases.core.cases import CaseRecord
-from services.cases.core.messages import ACTIONS, STATES
+from services.cases.core.messages import ACTIONS, STATES, keep_at_home
 from services.cases.core.next_steps import allowed_actions
 from services.cases.core.parts import Parts
 from services.cases.core.steps import HistoryRow
 from services.cases.search import store
 from services.cases.search.clock import clock_message
+from services.cases.search.regions import cases_of_regions
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import resources_pb2 as pb
+from tongban.common.v1 import common_pb2
+
+_SUMMARY = "case.summary"
 
 
 class SearchApi:
@@ -23,6 +30,7 @@ class SearchApi:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._of_regions = cases_of_regions(parts)
 
     async def get_case(self, request: rpc.GetCaseRequest, call: Call) -> pb.Case:
         """Reads a case."""
@@ -77,19 +85,53 @@ class SearchApi:
     async def list_cases(self, request: rpc.ListCasesRequest, call: Call) -> rpc.ListCasesResponse:
         """Lists cases: the caller's own, the department's, or with a purpose."""
         check_kind(request.use_context, "law")
+        if request.regions:
+            self._of_regions.check(request, call.actor)
         parts, scopes = self._parts, _scopes(request, call.actor)
-        async with parts.database.read() as connection:
-            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes)
-        await self._record_list(request, call, len(shown))
-        cases = [await self._message(parts.cases.opened(record), whole=False) for record in shown]
+
+        async def home(token: str, size: int) -> tuple[Sequence[pb.Case], str]:
+            asked = rpc.ListCasesRequest()
+            asked.CopyFrom(request)
+            asked.page_token, asked.page_size = token, size
+            async with parts.database.read() as connection:
+                shown, following = await store.LISTED.page(connection, parts.pages, asked, scopes)
+            return [await self._listed(record, call.actor) for record in shown], following
+
+        if request.regions:
+            store.LISTED.check(request, scopes)
+            return await self._listed_everywhere(request, call, home)
+        cases, token = await home(request.page_token, request.page_size)
+        await self._record_list(request, call, len(cases))
         return rpc.ListCasesResponse(cases=cases, next_page_token=token)
+
+    async def _listed_everywhere(
+        self, request: rpc.ListCasesRequest, call: Call, home: Ask[pb.Case]
+    ) -> rpc.ListCasesResponse:
+        """Lists what is the caller's here and elsewhere; that it is asked for is on record before, what came of it after."""
+        audit, here = self._parts.audit, self._parts.home
+
+        async def noted(asked: rpc.ListCasesRequest) -> common_pb2.UseContext:
+            await audit.write(command_of(asked, call=call), "cases")
+            return stated(call.actor, asked.use_context, here, "law").context
+
+        answer: rpc.ListCasesResponse
+        answer, transaction = await self._of_regions.page(request, call, home, noted)
+        command, count = command_of(request, call=call), len(answer.cases)
+        await audit.write(command, "cases", fields=(_SUMMARY,), record_count=count, transaction_id=transaction)
+        return answer
+
+    async def _listed(self, record: CaseRecord, actor: Actor) -> pb.Case:
+        message = await self._message(self._parts.cases.opened(record), whole=False)
+        if actor.region:
+            keep_at_home(message)
+        return message
 
     async def _record_list(self, request: rpc.ListCasesRequest, call: Call, count: int) -> None:
         """Records what a list gives away; of other departments' cases it has to say why."""
-        reads, actor, field = self._parts.reads, call.actor, "case.summary"
-        if actor.speaks_for:
+        reads, actor, field = self._parts.reads, call.actor, _SUMMARY
+        if actor.speaks_for and not actor.region:
             await reads.own(request, call, actor.subject, field, count)
-        elif actor.office and request.department in ("", actor.office):
+        elif actor.speaks_for or (actor.office and request.department in ("", actor.office)):
             await reads.note(request, call, request.department or "cases", field, count)
         else:
             await reads.use(request, call, request.use_context, "cases", field, count)

@@ -4,10 +4,11 @@ from typing import Any
 
 from libs.crypto.envelope import FieldCipher
 from libs.db.etag import etag_of
+from libs.ids.documents import mask_document_number
 from libs.rpc.messages import Names, date_message, timestamp
 from libs.values.kinds import Value
 from libs.values.messages import values_of
-from services.license.core.catalogue import Holder, mask_document_number
+from services.license.core.catalogue import Holder
 from services.license.core.licenses import OFD, PDF, License, opened
 from tongban.common.v1 import common_pb2
 from tongban.license.v1 import resources_pb2 as pb

@@ -10,13 +10,10 @@ from functools import cached_property
 import grpc
 
 from libs.access.actor import Actor
-from libs.rpc.client import TellReceipt, invoke
+from libs.rpc.client import TellReceipt
 from libs.rpc.regions import Regions
-from libs.rpc.token_types import ACCESS_TOKEN
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as identity
-from tongban.identity.v1 import token_service_pb2 as tokens
-from tongban.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from tongban.license.v1 import license_service_pb2 as licenses
 from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1 import presentation_service_pb2 as presentations
@@ -37,50 +34,31 @@ class OtherRegions:
         self._identity = identity_channel
 
     @cached_property
-    def _regions(self) -> Regions:
+    def known(self) -> Regions:
+        """The regions, made at the first use."""
         return Regions(self._identity())
 
     async def display_name(self, region: str) -> str:
         """Returns what a trusted region is called; raises REGION_NOT_TRUSTED."""
-        return (await self._regions.trusted(region, identity.TRUST_DIRECTION_INBOUND)).display_name
+        return (await self.known.trusted(region, identity.TRUST_DIRECTION_INBOUND)).display_name
 
     async def assertion_for(self, actor: Actor, region: str) -> str:
-        """Returns the assertion with which a person asks in their own name; empty for all others.
-
-        What belongs to a person is theirs in every region that trusts this one (一地认证、全网通办).
-        """
-        if not actor.person or actor.delegate:
-            return ""
-        request = tokens.ExchangeTokenRequest(
-            subject_token=actor.token, subject_token_type=ACCESS_TOKEN, audience=f"//{region}"
-        )
-        stub = TokenServiceStub(self._identity())
-        made = await invoke(stub.ExchangeToken, request, tokens.ExchangeTokenResponse, to="identity", token="")
-        return made.access_token
+        """Returns the assertion with which a person asks in their own name; empty for all others."""
+        return await self.known.assertion_for(actor, region)
 
     async def license(
         self, region: str, wanted: licenses.GetLicenseRequest, assertion: str
     ) -> tuple[resources.License, common_pb2.Receipt | None]:
         """Reads a licence, and gives the other region's receipt; ``assertion`` is that of the person who asks, empty where this service does."""
-        return await self._regions.invoke_recorded(
+        return await self.known.invoke_recorded(
             region, lambda to: LicenseServiceStub(to).GetLicense, wanted, resources.License, assertion=assertion
-        )
-
-    async def listed(
-        self, region: str, wanted: licenses.ListLicensesRequest, actor: Actor
-    ) -> tuple[licenses.ListLicensesResponse, common_pb2.Receipt | None]:
-        """Lists what a person holds there, in their own name, and gives the other region's receipt."""
-        assertion = await self.assertion_for(actor, region)
-        answer = licenses.ListLicensesResponse
-        return await self._regions.invoke_recorded(
-            region, lambda to: LicenseServiceStub(to).ListLicenses, wanted, answer, assertion=assertion
         )
 
     async def file(
         self, region: str, wanted: licenses.DownloadLicenseRequest, assertion: str
     ) -> tuple[licenses.DownloadLicenseResponse, common_pb2.Receipt | None]:
         """Fetches the file of a licence, and gives the other region's receipt; ``assertion`` as in ``license``."""
-        return await self._regions.invoke_recorded(
+        return await self.known.invoke_recorded(
             region,
             lambda to: LicenseServiceStub(to).DownloadLicense,
             wanted,
@@ -94,7 +72,7 @@ class OtherRegions:
     ) -> tuple[presentations.RedeemPresentationResponse, common_pb2.Receipt | None]:
         """Redeems a presentation, and gives the other region's receipt."""
         answer = presentations.RedeemPresentationResponse
-        return await self._regions.invoke_recorded(
+        return await self.known.invoke_recorded(
             region, lambda to: PresentationServiceStub(to).RedeemPresentation, wanted, answer
         )
 
@@ -103,16 +81,14 @@ class OtherRegions:
     ) -> verification.VerifyLicenseResponse:
         """Asks whether a licence is good, each time anew: a revocation there shows at once."""
         answer = verification.VerifyLicenseResponse
-        return await self._regions.invoke(
-            region, lambda to: VerificationServiceStub(to).VerifyLicense, question, answer
-        )
+        return await self.known.invoke(region, lambda to: VerificationServiceStub(to).VerifyLicense, question, answer)
 
     async def material(
         self, region: str, wanted: materials.DownloadMaterialRequest, assertion: str, tell: TellReceipt
     ) -> AsyncIterator[materials.DownloadMaterialResponse]:
         """Fetches a material, part by part, and tells the other region's receipt first; ``assertion`` as in ``license``."""
         answer = materials.DownloadMaterialResponse
-        async for part in self._regions.stream(
+        async for part in self.known.stream(
             region, lambda to: MaterialServiceStub(to).DownloadMaterial, wanted, answer, assertion=assertion, tell=tell
         ):
             yield part

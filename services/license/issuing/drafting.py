@@ -12,10 +12,11 @@ from libs.crypto.sm3 import sm3
 from libs.documents.store import digest_of
 from libs.errors import InvalidArgument, Violation, invalid_field, reasons
 from libs.ids import documents, license_identifier, uscc
+from libs.ids.documents import is_organization
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import date_of
 from services.license.core import qr
-from services.license.core.catalogue import LicenseType, is_organization
+from services.license.core.catalogue import LicenseType
 from services.license.core.licenses import CONTENT, OFD, License
 from services.license.core.messages import face_of, holders_of
 from services.license.core.parts import Parts
@@ -109,6 +110,8 @@ class Drafting:
 
     async def _check_issuer(self, issuer: resources.Issuer) -> None:
         uscc.parse(issuer.code, "issuer.code")
+        if issuer.department.startswith("//"):
+            raise invalid_field("issuer.department", "issuer.region", "must be a department of this region")
         known = await self._parts.identity.department(issuer.department)
         if known.uscc != issuer.code or not names.same(known.display_name, issuer.display_name):
             raise reasons.not_owner("name or code of the issuer are not the department's")

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from libs.errors import Code, TongbanError, Violation, reasons
+from libs.ids.documents import is_organization
 from libs.values.checks import field_faults
 from libs.values.kinds import Value
-from services.license.core.catalogue import Holder, HolderCategory, LicenseType, TypeState, is_organization
+from services.license.core.catalogue import Holder, HolderCategory, LicenseType, TypeState
 
 # These will not go away by asking again. All others leave the draft for the sweeper.
 _LASTING = frozenset({Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.PERMISSION_DENIED, Code.FAILED_PRECONDITION})

@@ -22,9 +22,9 @@ from services.license.core.messages import license_message, listed_license, name
 from services.license.core.parts import Parts
 from services.license.core.reading import check_issuer
 from services.license.licenses import store
-from services.license.licenses.regions import LicensesOfRegions
-from services.license.licenses.regions import check as check_regions
+from services.license.licenses.regions import licenses_of_regions
 from services.license.licenses.store import UPDATE, ListedLicenses
+from tongban.common.v1 import common_pb2
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
@@ -38,7 +38,7 @@ class LicenseApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._listed = ListedLicenses(parts.database)
-        self._of_regions = LicensesOfRegions(parts)
+        self._of_regions = licenses_of_regions(parts)
 
     async def get_license(self, request: pb.GetLicenseRequest, call: Call) -> resources.License:
         """Gets a licence with its face, of this or of another region."""
@@ -97,19 +97,26 @@ class LicenseApi:
                 shown, following = await store.LISTED.page(connection, parts.pages, asked, [scope])
             return [listed_license(row, parts.cipher, parts.home) for row in shown], following
 
+        async def noted(asked: pb.ListLicensesRequest) -> common_pb2.UseContext:
+            return await leaving.noted(parts, call, asked, about, STATED)
+
+        answer: pb.ListLicensesResponse
+        transaction = ""
         if request.regions:
-            answer = await self._of_regions.page(request, call, about, home)
+            answer, transaction = await self._of_regions.page(request, call, home, noted)
         else:
             rows, token = await home(request.page_token, request.page_size)
             answer = pb.ListLicensesResponse(licenses=rows, next_page_token=token)
-        command = command_of(request, call=call)
-        await parts.audit.write(command, about, fields=("license.listed",), record_count=len(answer.licenses))
+        command, count = command_of(request, call=call), len(answer.licenses)
+        await parts.audit.write(
+            command, about, fields=("license.listed",), record_count=count, transaction_id=transaction
+        )
         return answer
 
     def _scope(self, request: pb.ListLicensesRequest, call: Call) -> Scope:
         """Which licences the caller may see."""
         if request.regions:
-            check_regions(request, call.actor, self._parts.home)
+            self._of_regions.check(request, call.actor)
         department = asked_by(call.actor, request.use_context, self._parts.home, STATED).reader.department
         holder = listed_owner(call.actor, request.holder)
         if not (holder or request.case or request.issuer_department):

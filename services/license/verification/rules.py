@@ -5,8 +5,9 @@ from datetime import date, datetime
 from enum import Enum
 
 from libs.civil.calendar import local_day
+from libs.ids.documents import is_organization
 from libs.names import is_blank, key
-from services.license.core.catalogue import Holder, is_organization
+from services.license.core.catalogue import Holder
 from services.license.core.lifecycle import LicenseStanding, LicenseState, standing
 from services.license.core.validity import LicenseTerm
 

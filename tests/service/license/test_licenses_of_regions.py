@@ -11,10 +11,19 @@ import sqlalchemy as sa
 
 from libs.errors import TongbanError, Unavailable, invalid_field
 from libs.lists import regional
-from tests.service.license.conftest import PERSON, License, context, person_holder
+from tests.service.license.conftest import (
+    DEPARTMENT,
+    DEPARTMENT_CODE,
+    DEPARTMENT_NAME,
+    PERSON,
+    License,
+    context,
+    person_holder,
+)
 from tests.support import sql
 from tests.support.backends import HOST
 from tests.support.fakes_license import ABROAD
+from tongban.common.v1 import party_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
@@ -154,12 +163,35 @@ async def test_only_people_ask_and_only_by_themselves(licensing: License) -> Non
     for token in (licensing.staff(), at_window):
         with pytest.raises(TongbanError):
             await listed(licensing, token, holder=PERSON, regions=[ABROAD])
-    refused: list[dict[str, Any]] = [{"case": "cases/00000000-0000-7000-8000-0000000000c8"}, {"regions": ["341500"]}]
-    for more in refused:
+    refused: dict[str, dict[str, Any]] = {
+        "regions.beside": {"case": "cases/00000000-0000-7000-8000-0000000000c8"},
+        "regions.home": {"regions": ["341500"]},
+        "filter.regions": {"filter": f"state = LICENSE_STATE_ISSUED OR NOT license_type = licenseTypes/{there(1)[9:]}"},
+    }
+    for rule, more in refused.items():
         with pytest.raises(TongbanError) as caught:
             await listed(licensing, **{"regions": [ABROAD], **more})
-        assert caught.value.reason == "FIELD_INVALID"
+        assert [each.rule for each in caught.value.violations] == [rule]
     assert licensing.known.asked == []
+
+
+async def test_all_names_of_a_licence_elsewhere_lead_there(licensing: License) -> None:
+    shown = answer(there(1))
+    shown.licenses[0].MergeFrom(
+        resources.License(
+            case="cases/1",
+            license_type="licenseTypes/1",
+            issuer=resources.Issuer(department="departments/1"),
+            holders=[party_pb2.Party(subject=f"//341500/{PERSON}"), party_pb2.Party(subject="persons/theirs")],
+            sealing=f"//{THIRD}/sealings/1",
+        )
+    )
+    licensing.known.lists_abroad = [shown]
+    (found,) = (await listed(licensing, regions=[ABROAD])).licenses
+    assert (found.case, found.license_type) == (f"//{ABROAD}/cases/1", f"//{ABROAD}/licenseTypes/1")
+    assert found.issuer.department == f"//{ABROAD}/departments/1"
+    assert [each.subject for each in found.holders] == [PERSON, f"//{ABROAD}/persons/theirs"]
+    assert (found.sealing, found.seal) == (f"//{THIRD}/sealings/1", "")
 
 
 async def test_a_token_of_one_region_is_none_of_the_list(licensing: License) -> None:
@@ -168,3 +200,16 @@ async def test_a_token_of_one_region_is_none_of_the_list(licensing: License) -> 
     with pytest.raises(TongbanError) as caught:
         await listed(licensing, page_size=1, regions=[ABROAD], page_token=alone.next_page_token)
     assert caught.value.reason == "PAGE_TOKEN_INVALID"
+
+
+async def test_what_a_licence_elsewhere_is_called_by_issues_none_here(licensing: License) -> None:
+    """A list shows another region's departments; an order takes this region's."""
+    issuer = resources.Issuer(department=f"//{ABROAD}/{DEPARTMENT}", display_name=DEPARTMENT_NAME, code=DEPARTMENT_CODE)
+    order = licensing.order((await licensing.license_type()).name, issuer=issuer)
+    method, service = licensing.licenses.IssueLicense, licensing.token("services/cases", "SERVICE")
+    with pytest.raises(TongbanError) as caught:
+        await licensing.call(method, order, resources.License, service)
+    assert [(each.field, each.rule) for each in caught.value.violations] == [("issuer.department", "issuer.region")]
+    with pytest.raises(TongbanError) as caught:
+        await licensing.issue(order)
+    assert caught.value.reason == "NOT_OWNER"

@@ -48,6 +48,13 @@ def test_a_status_of_another_domain_is_not_believed() -> None:
     assert "their own words" not in str(error)
 
 
+@pytest.mark.parametrize("name", ["self", "reason", "message", "violations", "retry_after"])
+def test_metadata_that_pass_for_parts_of_the_error_are_not_believed(name: str) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(error_details_pb2.ErrorInfo(reason="NOT_OWNER", domain="tongban", metadata={name: "x"}))
+    assert isinstance(from_status(status_pb2.Status(code=7, details=[packed])), Internal)
+
+
 def test_an_unknown_code_is_a_fault() -> None:
     status = to_status(Unavailable("RATE_LIMITED", "x"))
     status.code = 99

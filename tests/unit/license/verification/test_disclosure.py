@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.license.core.catalogue import Holder, mask_document_number
+from libs.ids.documents import mask_document_number
+from services.license.core.catalogue import Holder
 from services.license.core.lifecycle import LicenseStanding, LicenseState
 from services.license.core.validity import LicenseTerm
 from services.license.verification.rules import (

@@ -1,0 +1,33 @@
+"""A person's own cases in several regions, as one list."""
+
+from libs.access.actor import Actor
+from libs.lists.of_regions import ListOfRegions, not_theirs
+from services.cases.core.access import belongs_to
+from services.cases.core.parts import Parts
+from services.cases.search import store
+from tongban.cases.v1 import case_service_pb2 as rpc
+from tongban.cases.v1 import resources_pb2 as pb
+from tongban.cases.v1.case_service_pb2_grpc import CaseServiceStub
+
+
+def cases_of_regions(parts: Parts) -> ListOfRegions[pb.Case]:
+    """Makes the list."""
+    return ListOfRegions(
+        home=parts.home,
+        pages=parts.pages,
+        regions=lambda: parts.regions.known,
+        method=lambda to: CaseServiceStub(to).ListCases,
+        answer=rpc.ListCasesResponse,
+        row=pb.Case,
+        rows="cases",
+        listed=store.LISTED,
+        beside=("department",),
+        checked=_checked,
+    )
+
+
+def _checked(case: pb.Case, actor: Actor) -> None:
+    """Shows a case elsewhere only to its parties, and as one with which nothing can be done here."""
+    if not belongs_to(actor, case.applicant.subject, case.agent.subject):
+        raise not_theirs(case.name)
+    case.ClearField("allowed_actions")
