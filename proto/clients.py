@@ -167,7 +167,9 @@ class _Package:
         )
         comment = self._said(method)
         if paged:
-            comment = f"Iterates over all pages of {method.name}.\n\n{comment}"
+            lacks = "unreachable" in method.output_type.fields_by_name
+            behind = " Where regions are missing RegionsUnreachable comes behind the last." if lacks else ""
+            comment = f"Iterates over all pages of {method.name}.{behind}\n\n{comment}"
         told = [f"{_called(field)}: {' '.join(self._comments.get(field.full_name, '').split())}" for field in fields]
         return _written(f"{name}(self, *, {given}) -> {answer}", comment, call, told, waits=waits or paged, plain=paged)
 

@@ -17,6 +17,7 @@ from libs.client.calls import AsyncDownload, Download
 from libs.client.credentials import Bearer, ClientSecret, Credentials, PrivateKey
 from libs.client.region import AsyncTongban, Tongban
 from libs.client.retrying import RetryPolicy
+from libs.client.unreachable import RegionsUnreachable
 
 __all__ = [
     "AsyncDownload",
@@ -26,6 +27,7 @@ __all__ = [
     "Credentials",
     "Download",
     "PrivateKey",
+    "RegionsUnreachable",
     "RetryPolicy",
     "Tongban",
 ]

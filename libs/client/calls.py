@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from libs.client.connection import Connection, broken, failure
 from libs.client.retrying import CallAttempts, Failure, RetryPolicy
 from libs.client.tokens import TokenSource
+from libs.client.unreachable import RegionsUnreachable
 from libs.errors import TongbanError, Unauthenticated, reasons
 from libs.rpc.contract import Method, method_of
 
@@ -125,15 +126,19 @@ class AsyncRegionCalls:
     async def pages(
         self, request: Message, answer: type[Answer], items: Callable[[Answer], Iterable[Item]], timeout: float | None
     ) -> AsyncIterator[Item]:
-        """Iterates over all pages; ``timeout`` is for each."""
+        """Iterates over all pages; ``timeout`` is for each. Raises RegionsUnreachable behind the last row of a list that lacks some."""
         asked: Any = request
+        away: dict[str, None] = {}
         while True:
             page: Any = await self.call(asked, answer, timeout)
             for item in items(page):
                 yield item
+            away |= dict.fromkeys(getattr(page, "unreachable", ()))
             asked.page_token = page.next_page_token
             if not page.next_page_token:
-                return
+                break
+        if away:
+            raise RegionsUnreachable(tuple(away))
 
     async def exchange(
         self, requests: AnyIterable[Part], asked: type[Part], answer: type[Answer], timeout: float | None

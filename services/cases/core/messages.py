@@ -51,7 +51,7 @@ def case_message(record: CaseRecord, item: ItemVersion, reading: ClockReading | 
 
 
 def keep_at_home(message: pb.Case) -> None:
-    """Takes out of a case's message what a list tells no other region: how parties are reached, and their documents' numbers."""
+    """Takes out of a case's message what no list says of a case of another region: how parties are reached, and their documents' numbers."""
     for party in (message.applicant, *([message.agent] if message.HasField("agent") else ())):
         document = party.document
         document.number = mask_document_number(document.type_code, document.number)

@@ -3,6 +3,7 @@
 from libs.access.actor import Actor
 from libs.lists.of_regions import ListOfRegions, not_theirs
 from services.cases.core.access import belongs_to
+from services.cases.core.messages import keep_at_home
 from services.cases.core.parts import Parts
 from services.cases.search import store
 from tongban.cases.v1 import case_service_pb2 as rpc
@@ -27,7 +28,12 @@ def cases_of_regions(parts: Parts) -> ListOfRegions[pb.Case]:
 
 
 def _checked(case: pb.Case, actor: Actor) -> None:
-    """Shows a case elsewhere only to its parties, and as one with which nothing can be done here."""
+    """Shows a case elsewhere only to its parties, as a list does, and as one with which nothing can be done here.
+
+    What the other region should have left out is left out here: it may be an older one.
+    """
     if not belongs_to(actor, case.applicant.subject, case.agent.subject):
         raise not_theirs(case.name)
-    case.ClearField("allowed_actions")
+    for name in ("allowed_actions", "materials", "form_values"):
+        case.ClearField(name)
+    keep_at_home(case)

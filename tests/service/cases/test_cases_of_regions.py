@@ -172,12 +172,18 @@ async def test_a_region_that_can_not_be_asked_is_named_and_the_others_come(
     assert (page.next_page_token, pair.home.known.lists_instead) == ("", [])
 
 
-async def test_what_a_region_says_can_be_done_is_not_passed_on(pair: Pair) -> None:
-    said = answer(case(1))
+async def test_what_a_region_says_too_much_is_not_passed_on(pair: Pair) -> None:
+    said, told = answer(case(1)), applicant(HOME)
+    said.cases[0].MergeFrom(pb.Case(applicant=_reached(told), agent=agent(HOME)))
     said.cases[0].allowed_actions.append(pb.CASE_ACTION_WITHDRAW)
+    said.cases[0].materials.add()
+    said.cases[0].form_values["key"].string_value = "x"
     pair.handling.known.lists_instead = [said]
     (shown,) = (await listed(pair.home)).cases
-    assert (shown.name, list(shown.allowed_actions)) == (f"{HANDLING}{case(1)}", [])
+    assert shown.name == f"{HANDLING}{case(1)}"
+    assert not (shown.allowed_actions or shown.materials or shown.form_values)
+    assert not (shown.applicant.phone or shown.applicant.HasField("address"))
+    assert "*" in shown.applicant.document.number and "*" in shown.agent.document.number
 
 
 @pytest.mark.parametrize("whose", ["home", "handling"])

@@ -11,18 +11,10 @@ import sqlalchemy as sa
 
 from libs.errors import TongbanError, Unavailable, invalid_field
 from libs.lists import regional
-from tests.service.license.conftest import (
-    DEPARTMENT,
-    DEPARTMENT_CODE,
-    DEPARTMENT_NAME,
-    PERSON,
-    License,
-    context,
-    person_holder,
-)
+from tests.service.license.conftest import PERSON, License, context, person_holder
 from tests.support import sql
 from tests.support.backends import HOST
-from tests.support.fakes_license import ABROAD
+from tests.support.fakes_license import ABROAD, DEPARTMENT, DEPARTMENT_CODE, DEPARTMENT_NAME
 from tongban.common.v1 import party_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from libs.client import Bearer, ClientSecret, Tongban
+from libs.client import Bearer, ClientSecret, RegionsUnreachable, Tongban
 from libs.client.calls import CHUNK_BYTES
 from libs.errors import FailedPrecondition, ResourceExhausted, TongbanError, Unauthenticated, Unavailable, reasons
 from tests.support.region_stub import RegionStub, region_stub
@@ -207,6 +207,21 @@ async def test_all_pages_are_read(region: RegionStub) -> None:
     region.answers["ListCases"] = page
     async with region.client(Bearer("t")) as client:
         assert [case.name async for case in client.cases.iterate_cases()] == ["cases/0", "cases/2"]
+
+
+async def test_who_reads_all_pages_is_told_of_regions_that_are_missing(region: RegionStub) -> None:
+    def page(request: case_service_pb2.ListCasesRequest) -> case_service_pb2.ListCasesResponse:
+        following = "" if request.page_token else "next"
+        cases, away = [resources_pb2.Case(name=CASE)], ["320402"] * bool(following)
+        return case_service_pb2.ListCasesResponse(cases=cases, next_page_token=following, unreachable=away)
+
+    region.answers["ListCases"] = page
+    async with region.client(Bearer("t")) as client:
+        found = client.cases.iterate_cases(regions=["320402"])
+        assert [(await anext(found)).name for _ in range(2)] == [CASE, CASE]
+        with pytest.raises(RegionsUnreachable) as told:
+            await anext(found)
+    assert told.value.regions == ("320402",)
 
 
 async def test_files_go_both_ways(region: RegionStub) -> None:
