@@ -67,6 +67,21 @@ def test_what_has_no_side_effects_leaves_nothing_behind() -> None:
     ] == []
 
 
+_LEAVES_NOTHING_BY_ITSELF = {
+    "tongban.identity.v1.TokenService.IssueServiceToken": "each call makes another token, and nothing remembers it",
+    "tongban.license.v1.VerificationService.VerifyLicenses": "a licence of another region is on record when it is asked for there",
+}
+
+
+def test_a_read_that_is_recorded_says_so() -> None:
+    """By what its answer tells, or by `disclosure`: then no answer leaves without its record, and AUDIT_UNAVAILABLE follows."""
+    silent = [method for method in contracts.methods() if not (method.writes or discloses(method))]
+    safe = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+    leaving = {method.name for method in silent if method.descriptor.GetOptions().idempotency_level != safe}
+    assert leaving == _LEAVES_NOTHING_BY_ITSELF.keys()
+    assert [method.name for method in silent if refusals.declared(method).get("AUDIT_UNAVAILABLE") == ""] == []
+
+
 def test_every_rpc_declares_its_access() -> None:
     offenders = []
     for method in contracts.methods():

@@ -3,8 +3,8 @@
 A stage around all others notes them in every service that a test builds as it really runs. Nothing is noted of the made-up
 handlers of ``tests.support.rpc_lab``, nor of processes of their own.
 
-``TONGBAN_PROVOKED=FILE ./run test`` writes down what was seen; ``python -m tests.support.provoked FILE`` then takes that off the
-list of what no test provokes yet.
+``TONGBAN_PROVOKED=FILE`` adds what was seen to a file; ``python -m tests.support.provoked FILE`` names what is declared and does
+not stand there, for who runs the service tests folder by folder.
 """
 
 import sys
@@ -26,7 +26,6 @@ from libs.rpc.server import default_stages
 from tests.support import contracts
 
 _PREFIX = "tongban."
-_NOT_YET = Path(__file__).with_name("not_provoked.txt")
 _OF_STAGES = frozenset(refusals.IMPLIED) - {
     "ACTING_ON_SELF",
     "REQUEST_ID_REUSED",
@@ -48,13 +47,6 @@ def declared() -> set[Pair]:
         for reason in refusals.refusals(method)
         if reason in refusals.declared(method) or reason not in _OF_STAGES
     }
-
-
-def not_yet() -> set[Pair]:
-    """What no test provokes yet. The list may only shrink."""
-    lines = _NOT_YET.read_text(encoding="utf-8").splitlines()
-    pairs = [line.split() for line in lines if line and not line.startswith("#")]
-    return {(rpc, reason) for rpc, reason in pairs}
 
 
 def _short(method: Method) -> str:
@@ -89,9 +81,8 @@ class Provoked:
         return list(found.values())
 
     def missing(self) -> list[str]:
-        """After a run of all service tests: what was never provoked and is not in the list of what is known to be so."""
-        never = declared() - self.seen - not_yet()
-        return [f"{rpc} {reason}: declared, and no test provokes it" for rpc, reason in sorted(never)]
+        """After a run of all service tests: what was never provoked. There is no exception from it."""
+        return [f"{rpc} {reason}: declared, and no test provokes it" for rpc, reason in sorted(declared() - self.seen)]
 
 
 @contextmanager
@@ -106,14 +97,11 @@ def recording() -> Iterator[Provoked]:
         yield found
 
 
-def shorten(notes: Path) -> None:
-    """Takes off the list what ``notes`` say that tests provoked, and what no RPC declares any more."""
+def missing_in(notes: Path) -> list[str]:
+    """Names what none of several runs provoked, which all added to one file."""
     seen = {(rpc, reason) for rpc, reason in map(str.split, notes.read_text(encoding="utf-8").splitlines())}
-    head = [line for line in _NOT_YET.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    left = sorted((not_yet() & declared()) - seen)
-    _NOT_YET.write_text("\n".join([*head, *(f"{rpc} {reason}" for rpc, reason in left)]) + "\n", encoding="utf-8")
-    print(f"{len(left)} left")
+    return Provoked(seen=seen).missing()
 
 
 if __name__ == "__main__":
-    shorten(Path(sys.argv[1]))
+    print("\n".join(missing_in(Path(sys.argv[1]))))

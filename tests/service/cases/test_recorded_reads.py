@@ -17,6 +17,7 @@ VERBS = (
     "ListCases",
     "LookupCaseByNumber",
     "ListCaseHistory",
+    "GetClock",
     "GetCaseDelivery",
     "ListCaseDeliveries",
     "GetRating",
@@ -68,7 +69,6 @@ async def _calls(town: Town) -> dict[str, tuple[Any, Any, Any]]:
             case_service_pb2.BatchGetCasesRequest(names=[case.name]),
             case_service_pb2.BatchGetCasesResponse,
         ),
-        # Of somebody's affair, although no field of it says so.
         "GetClock": (town.cases.GetClock, case_service_pb2.GetClockRequest(name=f"{case.name}/clock"), pb.Clock),
         "ListCases": (town.cases.ListCases, case_service_pb2.ListCasesRequest(), case_service_pb2.ListCasesResponse),
         "LookupCaseByNumber": (

@@ -123,3 +123,32 @@ async def test_consents_are_given_for_others_by_a_mandate_that_holds_and_covers_
             revoke = asked("RevokeMandate", mandate.name)
             await home.call(home.mandates.RevokeMandate, revoke, resources_pb2.Mandate, own)
         assert await _consent(home, firm.name, acting) == (reason, reason)
+
+
+async def _withdraw(home: Town, consent: str, token: str) -> str:
+    stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
+    withdraw = asked("WithdrawConsent", consent)
+    return await refused(home.call(stub.WithdrawConsent, withdraw, resources_pb2.Consent, token))
+
+
+async def _given(home: Town, subject: str, token: str) -> str:
+    assert (await _consent(home, subject, token))[0] == ""
+    stub = consent_service_pb2_grpc.ConsentServiceStub(home.service.channel)
+    listing = consent_service_pb2.ListConsentsRequest(subject=subject)
+    listed = await home.call(stub.ListConsents, listing, consent_service_pb2.ListConsentsResponse, token)
+    return str(listed.consents[0].name)
+
+
+async def test_a_consent_is_taken_back_by_who_still_may_speak_for_whom_it_is_of(home: Town) -> None:
+    boss, agent = await home.person(), await home.person()
+    firm, own, token = await home.firm(boss), await home.human_token(boss), await home.human_token(agent)
+    scope = resources_pb2.MandateScope(item_codes=["ITEM-1"], powers=[options_pb2.MANDATE_POWER_PRESENT])
+    mandate = await home.mandate(firm.name, agent, own, scope=scope)
+    acting = await home.exchange(token, on_behalf_of=firm.name, mandate=mandate.name)
+    of_the_firm, of_the_boss = await _given(home, firm.name, acting), await _given(home, boss, own)
+    await home.call(home.mandates.RevokeMandate, asked("RevokeMandate", mandate.name), resources_pb2.Mandate, own)
+    assert await _withdraw(home, of_the_firm, acting) == "MANDATE_NOT_ACTIVE"
+    await _close(home, firm.name)
+    assert await _withdraw(home, of_the_firm, own) == "ORGANIZATION_NOT_ACTIVE"
+    await _close(home, boss)
+    assert await _withdraw(home, of_the_boss, own) == "PERSON_NOT_ACTIVE"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from libs.rpc.token_types import ACCESS_TOKEN
 from tests.support.silence import records, silenced, undriven
 from tests.support.town import Town, reason_of, request_id
 from tongban.common.v1 import common_pb2
@@ -16,6 +17,7 @@ from tongban.identity.v1 import (
     mandate_service_pb2,
     resources_pb2,
     staff_service_pb2,
+    token_service_pb2,
     verification_service_pb2,
 )
 
@@ -25,10 +27,11 @@ WHY = common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对身份
 
 @dataclass
 class Known:
-    """Somebody with an account, a mandate and a consent."""
+    """Somebody with an account, a token, a mandate and a consent."""
 
     town: Town
     person: str
+    own: str
     document: common_pb2.IdentityDocument
     mandate: str
     consent: str
@@ -87,6 +90,16 @@ class Known:
                 staff_service_pb2.ListStaffRequest(),
                 staff_service_pb2.ListStaffResponse,
             ),
+            "ExchangeToken": (
+                town.tokens.ExchangeToken,
+                token_service_pb2.ExchangeTokenRequest(
+                    subject_token=self.own,
+                    subject_token_type=ACCESS_TOKEN,
+                    actor_token=token,
+                    actor_token_type=ACCESS_TOKEN,
+                ),
+                token_service_pb2.ExchangeTokenResponse,
+            ),
         }
         return await town.call(*calls[verb], token)
 
@@ -102,6 +115,7 @@ READERS = {
     "ListVerifications": "receiving",
     "GetStaff": "auditing",
     "ListStaff": "auditing",
+    "ExchangeToken": "receiving",
 }
 
 
@@ -124,7 +138,7 @@ async def known(home: Town) -> Known:
     given = await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)
     reveal = account_service_pb2.RevealPersonRequest(name=person, use_context=WHY)
     shown = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, token)
-    return Known(home, person, shown.document, mandate.name, given.name)
+    return Known(home, person, token, shown.document, mandate.name, given.name)
 
 
 async def test_every_read_that_the_contract_says_is_driven() -> None:

@@ -55,6 +55,11 @@ async def test_no_step_is_taken_on_a_region_that_has_changed_since_it_was_read_o
     assert found == dict.fromkeys(REGIONS, "STATE_CONFLICT")
 
 
+async def test_no_step_is_taken_on_a_region_that_is_not_listed(home: Town) -> None:
+    found = {rpc: await _of_region(home, rpc, "regions/999998", OLD) for rpc in REGIONS}
+    assert found == dict.fromkeys(REGIONS, "RESOURCE_NOT_FOUND")
+
+
 async def test_no_step_is_taken_on_a_client_that_has_changed_since_it_was_read(home: Town) -> None:
     client = resources_pb2.Client(
         display_name="系统",

@@ -10,7 +10,7 @@ from tests.support.silence import reads, records, silenced
 from tongban.sharing.v1 import grant_service_pb2 as pb
 from tongban.sharing.v1 import resources_pb2 as messages
 
-OF_DATA = {"Query"}
+OF_DATA = {"Query", "Compare"}
 """Uses of data, whose records are the ledger's: test_data and test_regions drive them."""
 
 

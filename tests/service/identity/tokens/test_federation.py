@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
+from redis.asyncio import Redis
 
 from libs.access import roles
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
@@ -95,6 +96,19 @@ async def test_an_assertion_is_good_once(federation: Federation) -> None:
     assertion = await _assertion(home, await home.human_token(await home.person()))
     await _accepted(federation, assertion)
     assert await reason_of(_accepted(federation, assertion)) == "ASSERTION_REPLAYED"
+
+
+async def test_no_assertion_is_taken_while_nobody_can_tell_whether_it_was_used(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, redis = federation.home, federation.away.service.process.redis
+    assertion = await _assertion(home, await home.human_token(await home.person()))
+    away = Redis.from_url("redis://127.0.0.1:1/0", protocol=2)
+    with monkeypatch.context() as unplugged:
+        unplugged.setattr(redis, "connection_pool", away.connection_pool)
+        assert await reason_of(_accepted(federation, assertion)) == "DEPENDENCY_UNAVAILABLE"
+    await away.aclose()
+    await _accepted(federation, assertion)
 
 
 async def test_a_mistake_in_the_request_does_not_use_an_assertion_up(federation: Federation) -> None:
