@@ -1,7 +1,7 @@
 """A connection to the service's database: how one is opened, and what is lent of it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -16,6 +16,13 @@ _SETTINGS = {
 }
 
 
+class PendingChange(Protocol):
+    """A change of an open transaction that was put off (``libs.db.change``)."""
+
+    async def run(self, driver: Any) -> None:
+        """Does it now, in a round trip of its own."""
+
+
 @dataclass(slots=True, eq=False)
 class DatabaseConnection:
     """An open connection, which statements of ``libs.db.query`` and ``libs.db.statement`` run on.
@@ -23,10 +30,22 @@ class DatabaseConnection:
     Attributes:
         driver: asyncpg's; it begins no transaction by itself, so that each statement stands alone.
         age: which age of the server it was opened in (``libs.db.pool``).
+        pending: what the transaction is still to change; every statement and the commit see it done.
     """
 
     driver: Any
     age: int
+    pending: PendingChange | None = None
+
+    async def settle(self) -> None:
+        """Does what was put off."""
+        if (change := self.take_pending()) is not None:
+            await change.run(self.driver)
+
+    def take_pending(self) -> PendingChange | None:
+        """Returns what was put off, for who does it with a statement of their own."""
+        change, self.pending = self.pending, None
+        return change
 
     def drop(self) -> None:
         """Ends the connection now; nothing is waited for, so nothing can come between."""

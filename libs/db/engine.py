@@ -147,7 +147,9 @@ class _Transaction(_Lending):
 
     async def _end(self, held: DatabaseConnection, error: BaseException | None) -> bool:
         if error is not None:
+            held.take_pending()
             return await rollback(held.driver, error)
+        await held.settle()
         await commit(held.driver)
         return True
 

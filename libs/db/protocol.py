@@ -95,9 +95,11 @@ class begun:  # noqa: N801 - used as a function
         fit = False
         try:
             if error is None:
+                await self._connection.settle()
                 await commit(self._driver)
                 fit = True
             else:
+                self._connection.take_pending()
                 fit = await rollback(self._driver, error)
         finally:
             if not fit:

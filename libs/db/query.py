@@ -186,6 +186,25 @@ def _shape(record: type) -> _Shape:
     return shape
 
 
+def columns_of(record: type) -> tuple[str, tuple[str, ...]]:
+    """Returns the name of a record's table, and of its columns."""
+    shape = _shape(record)
+    return shape.table.name, tuple(each.name for each in shape.fields)
+
+
+@cache
+def _encoders(record: type) -> Mapping[str, Convert]:
+    return {each.name: each.encode for each in _shape(record).fields if each.encode is not None}
+
+
+def encoded(record: type, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns values as the driver takes them: those named as columns of the record as these are written."""
+    encoders = _encoders(record)
+    if not encoders:
+        return values
+    return {name: encoders[name](value) if name in encoders else value for name, value in values.items()}
+
+
 class _Reader(Generic[Record]):
     """Makes records of rows."""
 
@@ -193,7 +212,6 @@ class _Reader(Generic[Record]):
         shape = _shape(record)
         self._record = record
         self._decoders = [(place, each.decode) for place, each in enumerate(shape.fields) if each.decode is not None]
-        self._encoders = {each.name: each.encode for each in shape.fields if each.encode is not None}
 
         def columns(found: re.Match[str]) -> str:
             prefix = f"{found[1]}." if found[1] else ""
@@ -210,10 +228,7 @@ class _Reader(Generic[Record]):
         return self._record(*values)
 
     def _arguments(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        encoders = self._encoders
-        if not encoders:
-            return values
-        return {name: encoders[name](value) if name in encoders else value for name, value in values.items()}
+        return encoded(self._record, values)
 
 
 class Query(_Reader[Record]):

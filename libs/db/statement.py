@@ -30,14 +30,18 @@ class Statement:
 
     async def execute(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> None:
         """Runs the statement for its effect."""
-        await connection.driver.fetch(self.text, *self.arguments(values))
+        await self.all(connection, values)
 
     async def first(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> asyncpg.Record | None:
         """Runs the statement and returns its first row, or None."""
+        if connection.pending is not None:
+            await connection.settle()
         return await connection.driver.fetchrow(self.text, *self.arguments(values))
 
     async def all(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
         """Runs the statement and returns its rows."""
+        if connection.pending is not None:
+            await connection.settle()
         rows: list[asyncpg.Record] = await connection.driver.fetch(self.text, *self.arguments(values))
         return rows
 

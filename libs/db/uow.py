@@ -14,10 +14,11 @@ from libs.clock import Clock
 from libs.crypto.envelope import Column, FieldCipher
 from libs.crypto.sm3 import sm3
 from libs.db.bodies import kept_body, row_of, same_body
+from libs.db.change import write_evidence
 from libs.db.command import Command
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
-from libs.db.evidence import Evidence, recorded
+from libs.db.evidence import Evidence
 from libs.db.failures import OutcomeUnknown
 from libs.db.query import Query, joined, of
 from libs.db.schema import audit_records, idempotency
@@ -33,11 +34,10 @@ _MOST_QUESTIONS = 4
 
 # One statement, one round trip. A second commit of the same request_id breaks the primary key here, and with it the
 # whole transaction: nothing is ever done twice.
-_FLUSH = recorded("""kept AS (
+_KEPT = """kept AS (
   INSERT INTO idempotency (caller, method, request_id, digest, response, record)
   VALUES (:caller, :method, :request_id, :digest, :response, :record)
-)""")
-_FLUSH_STEP = recorded()
+)"""
 
 
 @of(
@@ -107,7 +107,7 @@ class Transaction(Evidence):
     committed: list[Callable[[], None]] = field(default_factory=list)
 
     async def flush(self, response: Message) -> None:
-        """Writes answer, events and records in one statement."""
+        """Writes answer, events and records, with what was put off, in one statement."""
         command = self.command
         name = self.about or str(getattr(response, "name", "") or "")
         written = wire_bytes(response)
@@ -120,11 +120,11 @@ class Transaction(Evidence):
             "response": self.cipher.encrypt(_ANSWER, row_of(command), written),
             "record": receipt.record.rpartition("/")[2],
         }
-        await _FLUSH.execute(self.connection, {**self.values(), **answer})
+        await write_evidence(self.connection, _KEPT, {**self.values(), **answer})
 
     async def flush_step(self) -> None:
         """Writes the events and the records that were added, and no answer: the command goes on."""
-        await _FLUSH_STEP.execute(self.connection, self.values())
+        await write_evidence(self.connection, "", self.values())
 
 
 Work: TypeAlias = Callable[[Transaction], Awaitable[Answer]]
@@ -267,6 +267,7 @@ class UnitOfWork:
 async def _ended(transaction: Transaction, answer: Message) -> None:
     """Writes what belongs to a change; raises where there is to be none."""
     if transaction.command.validate_only:
+        await transaction.connection.settle()
         raise _OnlyValidated
     await transaction.flush(answer)
 

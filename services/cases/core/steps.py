@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db import columns
+from libs.db.change import Change
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from libs.db.schema import EVIDENCE
@@ -114,17 +115,17 @@ changed AS (
   UPDATE tasks SET state = :end_tasks, end_time = :update_time, update_time = :update_time, version = version + 1,
     assignee = CASE WHEN assignee = '' THEN :assignee ELSE assignee END
   WHERE :end_tasks <> '' AND case_id = :id AND state IN ('OPEN', 'CLAIMED')
-) {_OPEN_TASK}
-"""  # noqa: S608 - texts of our own
-_OPENED = Query(
+)"""  # noqa: S608 - texts of our own
+_TASK = f", task AS ({_OPEN_TASK})"
+_OPENED = Change(
     CaseRecord,
     f"""
-WITH made AS (
+made AS (
   INSERT INTO cases ({", ".join(COLUMNS)}) VALUES ({", ".join(f":{name}" for name in COLUMNS)})
-) {_HISTORY}
+), story AS ({_HISTORY})
 """,  # noqa: S608 - names of our own columns
 )
-_CHANGED = Query(CaseRecord, f"WITH {_CHANGE.format(assignments=_SET)}")
+_CHANGED = Change(CaseRecord, _CHANGE.format(assignments=_SET) + _TASK)
 # The counter's row is held until the commit, so it is drawn last and in the same statement. A number that turns out too
 # high is cut here and refused by the rule that makes it, with the whole transaction.
 _NUMBER = ":draw_prefix || lpad(CAST((SELECT last FROM drawn) AS text), 6, '0')"
@@ -134,7 +135,7 @@ _NUMBERED = Query(
 WITH drawn AS (
   INSERT INTO case_numbers (task_code, day, last) VALUES (:draw_code, :draw_day, 1)
   ON CONFLICT (task_code, day) DO UPDATE SET last = case_numbers.last + 1 RETURNING last
-), {_CHANGE.format(assignments=_SET.replace("= :number", f"= {_NUMBER}"))} RETURNING (SELECT last FROM drawn)
+), {_CHANGE.format(assignments=_SET.replace("= :number", f"= {_NUMBER}"))} {_OPEN_TASK} RETURNING (SELECT last FROM drawn)
 """,  # noqa: S608 - names of our own columns
 )
 _WRITTEN = Query(CaseRecord, f"UPDATE cases SET {_SET} WHERE id = :id")  # noqa: S608 - names of our own columns
@@ -151,12 +152,12 @@ class StepWriter:
         return self.cipher.decrypt_text(NOTE, case_id, note) if note else ""
 
     async def open(self, connection: DatabaseConnection, record: CaseRecord, step: CaseStep) -> None:
-        """Adds a case with its first step; raises RESOURCE_EXISTS where the id is taken."""
-        await _OPENED.first(connection, **self._values(record, COLUMNS), **self._story(record, step))
+        """Adds a case with its first step; the transaction raises RESOURCE_EXISTS where the id is taken."""
+        await _OPENED.put_off(connection, **self._values(record, COLUMNS), **self._story(record, step))
 
     async def change(self, connection: DatabaseConnection, record: CaseRecord, step: CaseStep) -> None:
         """Writes a changed case, its step and what follows for its tasks; counts its version up."""
-        await _CHANGED.first(connection, **self._change(record, step))
+        await _CHANGED.put_off(connection, **self._change(record, step))
 
     async def number(self, connection: DatabaseConnection, record: CaseRecord, step: CaseStep, day: date) -> int:
         """Writes as ``change`` does, with the item's next number of ``day``; returns its sequence.

@@ -43,7 +43,8 @@ class PersonApi:
         number = self._number(person.document, "person.document.number")
 
         async def work(tx: Transaction) -> resources.Person:
-            made = await store.ADD_PERSON.add(tx.connection, new_person(person, number, cipher, tx.now))
+            made = new_person(person, number, cipher, tx.now)
+            await store.ADD_PERSON.add(tx.connection, made)
             tx.emit(made.name, events.PersonCreated(person=made.name))
             return person_message(made, cipher)
 
@@ -111,8 +112,8 @@ class OrganizationApi:
 
         async def work(tx: Transaction) -> resources.Organization:
             representative = await _representative(tx, organization.legal_representative)
-            opened = _opened(organization, str(code), representative, tx.now)
-            made = await store.ADD_ORGANIZATION.add(tx.connection, opened)
+            made = _opened(organization, str(code), representative, tx.now)
+            await store.ADD_ORGANIZATION.add(tx.connection, made)
             told = events.OrganizationCreated(organization=made.name, uscc=made.uscc, kind=organization.kind)
             tx.emit(made.name, told)
             return organization_message(made)

@@ -1,0 +1,86 @@
+"""Changes that are put off until what belongs to them is written, so that both take one round trip.
+
+A change whose outcome nobody asks for (the row is locked, or new) needs no answer of its own. It waits with its connection: the
+evidence of the transaction takes it into its own statement. Whatever else is asked of the connection before that,
+and the commit, run it first: so a transaction reads what it wrote, and nothing is ever left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from libs.db.connection import DatabaseConnection
+from libs.db.evidence import recorded
+from libs.db.query import columns_of, encoded
+from libs.db.statement import Statement
+
+Record = TypeVar("Record")
+
+
+class Change(Generic[Record]):
+    """A fixed change by common table expressions (``made AS (INSERT …), told AS (…)``), none of which the others read.
+
+    A value whose parameter has the name of a column of ``record`` is written as that column is.
+    """
+
+    def __init__(self, record: type[Record], parts: str) -> None:
+        self._record = record
+        self._parts = parts.strip().rstrip(",")
+        self.alone = Statement(f"WITH {self._parts} SELECT 1")
+        self.beside = cache(self._beside)
+
+    def _beside(self, parts: str) -> Statement:
+        """Returns the statement that does this, and ``parts``, and writes the evidence of both."""
+        return recorded(", ".join(filter(None, (self._parts, parts))))
+
+    async def put_off(self, connection: DatabaseConnection, **values: Any) -> None:
+        """Puts the change off; one that waits already is done."""
+        await connection.settle()
+        connection.pending = PutOff(self, encoded(self._record, values))
+
+
+class Addition(Change[Record]):
+    """Adds a row that was made here, with all of its columns."""
+
+    def __init__(self, record: type[Record]) -> None:
+        table, names = columns_of(record)
+        given = ", ".join(f":{name}" for name in names)
+        super().__init__(record, f"added AS (INSERT INTO {table} ({', '.join(names)}) VALUES ({given}))")  # noqa: S608 - names of our own columns
+        self._names = names
+
+    async def add(self, connection: DatabaseConnection, made: Record) -> None:
+        """Puts the addition of a row off."""
+        await self.put_off(connection, **{name: getattr(made, name) for name in self._names})
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A change with its values, waiting."""
+
+    change: Change[Any]
+    values: Mapping[str, Any]
+
+    async def run(self, driver: Any) -> None:
+        """Does it in a round trip of its own."""
+        alone = self.change.alone
+        await driver.fetch(alone.text, *alone.arguments(self.values))
+
+
+async def write_evidence(connection: DatabaseConnection, parts: str, values: Mapping[str, Any]) -> None:
+    """Writes a transaction's evidence, with ``parts`` and what was put off, in one statement.
+
+    Raises:
+        ValueError: what was put off has a parameter of the same name; it must be renamed.
+    """
+    waiting = connection.take_pending()
+    if waiting is None:
+        await _plain(parts).execute(connection, values)
+        return
+    assert isinstance(waiting, PutOff)
+    if shared := values.keys() & waiting.values.keys():
+        raise ValueError(f"evidence and change both say {sorted(shared)}")
+    await waiting.change.beside(parts).execute(connection, {**waiting.values, **values})
+
+
+_plain = cache(recorded)

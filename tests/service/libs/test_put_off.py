@@ -1,0 +1,178 @@
+"""Changes that wait for the evidence: one round trip less, and nothing is read, refused or committed without them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+
+from libs.db.change import Addition, Change
+from libs.db.connection import DatabaseConnection
+from libs.db.engine import Database, read_dsn
+from libs.db.protocol import begun
+from libs.db.query import Query, of
+from libs.db.schema import audit_records, idempotency, outbox
+from libs.db.uow import Transaction
+from libs.errors import AlreadyExists, FailedPrecondition
+from libs.process import Process
+from tests.support import sql
+from tests.support.events import Done
+from tests.support.process import command, count, process_of
+from tests.support.service import Ground
+from tongban.common.v1 import common_pb2
+
+DONE = common_pb2.Money(fen=1)
+WORDS = sa.Table(
+    "words",
+    sa.MetaData(),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("word", sa.Text, nullable=False),
+)
+
+
+@of(WORDS)
+@dataclass(frozen=True, slots=True)
+class Word:
+    id: str
+    word: str
+
+
+ADD = Addition(Word)
+SAY = Change(Word, "said AS (UPDATE words SET word = :word WHERE id = :id)")
+READ = Query(Word, "SELECT {columns} FROM words ORDER BY id")
+
+
+@pytest_asyncio.fixture
+async def process(ground: Ground) -> AsyncIterator[Process]:
+    """A table without rows, and nothing done yet."""
+    async with process_of(ground) as made:
+        owner = Database(read_dsn(made.config.database.owner_dsn_file))
+        async with owner.read() as connection:
+            await sql.execute(connection, "CREATE TABLE words (id text PRIMARY KEY, word text NOT NULL)")
+            await sql.execute(connection, "GRANT ALL ON words TO PUBLIC")
+        await owner.close()
+        yield made
+
+
+async def _words(process: Process) -> dict[str, str]:
+    async with process.database.read() as connection:
+        return {each.id: each.word for each in await READ.all(connection)}
+
+
+async def _evidence(process: Process) -> tuple[int, ...]:
+    return tuple([await count(process, table) for table in (idempotency, outbox, audit_records)])
+
+
+async def _run(process: Process, *more: Any, validate_only: bool = False) -> None:
+    async def work(tx: Transaction) -> common_pb2.Money:
+        tx.emit("cases/1", Done(fen=1))
+        for each in more:
+            await each(tx.connection)
+        return DONE
+
+    await process.uow.run(replace(command(DONE, common_pb2.Money), validate_only=validate_only), work)
+
+
+async def _add(connection: DatabaseConnection) -> None:
+    await ADD.add(connection, Word("a", "first"))
+
+
+async def _say(connection: DatabaseConnection) -> None:
+    await SAY.put_off(connection, id="a", word="then")
+
+
+async def test_a_change_and_its_evidence_are_one_statement(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    async with process.database.read() as connection:
+        driver = type(connection.driver)
+    fetch = driver.fetch
+
+    async def counted(self: Any, query: str, *arguments: Any, **more: Any) -> Any:
+        asked.append(query)
+        return await fetch(self, query, *arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver, "fetch", counted)
+        await _run(process, _add)
+    (once,) = [each for each in asked if "words" in each or "idempotency" in each]
+    assert "INSERT INTO words" in once
+    assert "INSERT INTO idempotency" in once
+    assert await _words(process) == {"a": "first"}
+    assert await _evidence(process) == (1, 1, 1)
+
+
+async def test_a_transaction_reads_what_it_put_off(process: Process) -> None:
+    seen: list[Any] = []
+
+    async def read(connection: DatabaseConnection) -> None:
+        seen.append(await READ.all(connection))
+
+    async def read_first(connection: DatabaseConnection) -> None:
+        seen.append(await READ.first(connection))
+
+    await _run(process, _add, read, _say, read_first)
+    assert seen == [[Word("a", "first")], Word("a", "then")]
+    assert await _evidence(process) == (1, 1, 1)
+
+
+async def test_of_two_changes_of_a_row_the_later_stands(process: Process) -> None:
+    await _run(process, _add, _say)
+    assert await _words(process) == {"a": "then"}
+
+
+async def test_what_is_refused_changes_nothing_and_reaches_no_later_transaction(process: Process) -> None:
+    async def refuse(connection: DatabaseConnection) -> None:
+        raise FailedPrecondition("STATE_CONFLICT", "no")
+
+    with pytest.raises(FailedPrecondition):
+        await _run(process, _add, refuse)
+    assert await _words(process) == {}
+    await _run(process)
+    assert await _words(process) == {}
+    assert await _evidence(process) == (1, 1, 1)
+
+
+async def test_a_key_that_is_taken_is_told_and_nothing_is_recorded(process: Process) -> None:
+    await _run(process, _add)
+    with pytest.raises(AlreadyExists) as refused:
+        await _run(process, _add)
+    assert refused.value.metadata["resource"] == "words"
+    assert await _evidence(process) == (1, 1, 1)
+
+
+async def test_what_is_only_validated_is_tried_whole(process: Process) -> None:
+    await _run(process, _add, validate_only=True)
+    assert await _words(process) == {}
+    await _run(process, _add)
+    with pytest.raises(AlreadyExists):
+        await _run(process, _add, validate_only=True)
+    assert await _evidence(process) == (1, 1, 1)
+
+
+async def test_a_transaction_without_evidence_commits_what_it_put_off(process: Process) -> None:
+    async with process.database.transaction() as connection:
+        await _add(connection)
+    async with process.database.own() as connection, begun(connection):
+        await _say(connection)
+    assert await _words(process) == {"a": "then"}
+
+
+async def test_a_step_of_several_writes_what_it_put_off(process: Process) -> None:
+    async def work(tx: Transaction) -> None:
+        await _add(tx.connection)
+
+    await process.uow.step(command(DONE, common_pb2.Money), work)
+    assert await _words(process) == {"a": "first"}
+
+
+async def test_a_change_that_says_what_evidence_says_is_refused(process: Process) -> None:
+    told = Change(Word, "told AS (INSERT INTO words (id, word) VALUES (:traceparent, 'x'))")
+
+    async def tell(connection: DatabaseConnection) -> None:
+        await told.put_off(connection, traceparent="mine")
+
+    with pytest.raises(ValueError, match="traceparent"):
+        await _run(process, tell)
+    assert await _evidence(process) == (0, 0, 0)
